@@ -1,15 +1,9 @@
-"""What several test files share: the real data and how masks are drawn."""
+"""What several test files share: the real data."""
 
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-
-def draw(picture: str) -> np.ndarray:
-    """Boolean mask from a picture: `#` is foreground."""
-    return np.array([[pixel == "#" for pixel in row] for row in picture.split()])
 
 
 @pytest.fixture(scope="session")
