@@ -1,0 +1,118 @@
+"""MLflow: one store, one run per piece of work, and never a number that is not one.
+
+Runs are always new: a crashed run is closed as failed and no later run writes into it. Nothing is sent anywhere but to
+the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current folder with its artifacts beside it.
+"""
+
+import math
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+from mlflow import MlflowClient
+
+STORE = "mlflow.db"
+ARTIFACTS = "mlartifacts"
+
+
+def store_uri() -> str:
+    """Where numbers go: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder as an absolute SQLite address."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(Path.cwd() / STORE).as_posix()}"
+
+
+def ui_command() -> str:
+    """The line that shows the runs in a browser, on this machine only."""
+    return f"mlflow ui --backend-store-uri {shlex.quote(store_uri())} --host 127.0.0.1"
+
+
+def open_experiment(name: str) -> str:
+    """Open the store and the experiment, making them where they are missing; returns the experiment's id.
+
+    Processes that start at the same moment on a fresh store wait for the one that makes it: MLflow's own set-up of a
+    new SQLite file by several processes at once damages it.
+    """
+    uri = store_uri()
+    mlflow.set_tracking_uri(uri)
+    if not uri.startswith("sqlite:///"):
+        return str(mlflow.set_experiment(name).experiment_id)
+    database = Path(uri.removeprefix("sqlite:///"))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{database}.lock"):
+        experiment = MlflowClient(uri).get_experiment_by_name(name)
+        if experiment is None:
+            location = (database.parent / ARTIFACTS).resolve().as_uri()
+            return str(MlflowClient(uri).create_experiment(name, artifact_location=location))
+    return str(experiment.experiment_id)
+
+
+@contextmanager
+def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
+    """Log into a new run inside the `with` block; an error closes it as failed, a break by the user as killed.
+
+    Args:
+        experiment: Name of the experiment, made where it is missing.
+        name: Name of the run; names may repeat, runs are never shared.
+        tags: What the run is.
+        params: What it was called with; values become text, `None` is left out.
+
+    Yields:
+        The run's id.
+
+    Example:
+        with tracking.run("lab-wue1", "staple/s7", tags={"seed": 7}, params={"epochs": 20}):
+            tracking.log_metrics({"val/f1": 0.71}, step=1)
+    """
+    experiment_id = open_experiment(name=experiment)
+    active = mlflow.start_run(experiment_id=experiment_id, run_name=name)
+    status = "FAILED"
+    try:
+        mlflow.set_tags({key: str(value) for key, value in tags.items()})
+        mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
+        yield active.info.run_id
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    except Exception as error:
+        mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
+        raise
+    finally:
+        mlflow.end_run(status)
+
+
+def is_active() -> bool:
+    """True inside `run`."""
+    return mlflow.active_run() is not None
+
+
+def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
+    """Log numbers; an undefined one (NaN, infinite) is left out and counted as `<name>.n_undefined`.
+
+    A count that the caller gives under that name is kept.
+    """
+    finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+    undefined = {f"{name}.n_undefined": 1.0 for name, value in metrics.items() if not math.isfinite(value)}
+    mlflow.log_metrics(undefined | finite, step=step)
+
+
+def log_figure(figure: Any, path: str) -> None:
+    """Keep a matplotlib figure as an artifact, such as `overlays/0144.png`."""
+    mlflow.log_figure(figure, path)
+
+
+def log_files(path: Path, folder: str | None = None) -> None:
+    """Keep a file, or all files of a folder, as artifacts."""
+    if path.is_dir():
+        mlflow.log_artifacts(str(path), folder)
+    else:
+        mlflow.log_artifact(str(path), folder)

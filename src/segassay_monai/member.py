@@ -1,0 +1,271 @@
+"""Members of an ensemble: which cases each one may see, and what its checkpoint remembers of them.
+
+dataset, trained_on, fold, seed -> plan_member -> train | val (selection only) | held_out (scored once)
+checkpoints -> read_members -> refuse_leaks -> cases that no member has seen
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from segassay.dataset import Dataset, data_hash, strata
+from segassay.errors import DataError, UsageError
+from segassay.files import sha256
+from segassay_monai.transforms import CONSENSUS
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training: what it learns from and which cases it uses for what."""
+
+    dataset: str
+    data_hash: str
+    strategy: str
+    trained_on: str
+    fold: int
+    n_folds: int
+    seed: int
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    held_out: tuple[str, ...]
+    seen_images: tuple[str, ...]  # SHA-256 of the images of `train` and `val`: a renamed copy is still known
+
+    @property
+    def name(self) -> str:
+        """Annotator name: trained on, seed."""
+        return f"{self.trained_on}/s{self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Folder name that no other member of the dataset has."""
+        return f"{self.trained_on}_fold{self.fold}_seed{self.seed}"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values for the checkpoint."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Check that a checkpoint belongs to this member (MONAI's savers and loaders ask for this pair)."""
+        if member_from_state(state) != self:
+            raise UsageError(f"the checkpoint belongs to another member: {state['trained_on']}/s{state['seed']}")
+
+
+def member_from_state(state: Mapping[str, Any]) -> Member:
+    """Rebuild a member from its `state_dict`."""
+    values = {field.name: state[field.name] for field in fields(Member)}
+    return Member(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def plan_member(
+    dataset: Dataset, *, trained_on: str, fold: int, n_folds: int, seed: int, val_fraction: float
+) -> Member:
+    """Decide which cases a member trains on, which select its checkpoint, and which are held out.
+
+    Folds depend on the dataset alone, so every member of a fold has the same held-out cases. The remaining cases are
+    split again, drawn from seed and fold; both splits deal the subjects of every group evenly. Cases marked `test` in the
+    experiment table are in no fold and are never seen.
+
+    Args:
+        dataset: The annotated images.
+        trained_on: A rater, or `staple` for the consensus.
+        fold: Which fold is held out, 0 to `n_folds` - 1.
+        n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
+        seed: Seed of the member.
+        val_fraction: Part of the remaining cases that selects the checkpoint; at least one case.
+
+    Raises:
+        UsageError: If the rater or the fold does not exist.
+        DataError: If there are too few cases to train, select and hold out.
+    """
+    raters = [CONSENSUS, *dataset.raters]
+    if trained_on not in raters:
+        raise UsageError(f"--rater {trained_on}: {dataset.folder} has no such rater; choose one of {', '.join(raters)}")
+    if not 0 < val_fraction < 1:
+        raise UsageError(f"--val_fraction {val_fraction}: expected a number between 0 and 1, such as 0.125")
+    table = strata(dataset)
+    table = table[table["split"] != "test"]
+    folds = assign_folds(table, n_folds)
+    if not 0 <= fold <= folds.max():
+        raise UsageError(f"--fold {fold}: expected 0 to {folds.max()} ({folds.max() + 1} folds of {len(table)} cases)")
+    seen = table[folds != fold]
+    seen = seen[[_is_labelled(dataset, trained_on, case) for case in seen.index]]
+    units = _units(seen).nunique()
+    if units < 2:
+        raise DataError(
+            f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) remain for training on "
+            f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
+        )
+    n_val = min(max(1, round(val_fraction * units)), units - 1)
+    number = deal(seen, seed=[seed, fold])
+    is_val = (number + 1) * n_val // units > number * n_val // units  # n_val subjects, evenly spaced over the strata
+    train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
+    return Member(
+        dataset=dataset.name,
+        data_hash=data_hash(dataset),
+        strategy=f"consensus:{trained_on}" if trained_on == CONSENSUS else "expert",
+        trained_on=trained_on,
+        fold=fold,
+        n_folds=int(folds.max()) + 1,
+        seed=seed,
+        train=train,
+        val=val,
+        held_out=tuple(table.index[folds == fold]),
+        seen_images=tuple(sha256(dataset.images[case]) for case in train + val),
+    )
+
+
+def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
+    """Fold of each case, stratified by group (and region), grouped by subject; the same for every seed.
+
+    Args:
+        table: As from `segassay.dataset.strata`, one row per case.
+        n_folds: Wanted number; the result has `min(n_folds, number of subjects)`.
+
+    Returns:
+        Integers `(n_cases,)`.
+    """
+    units = _units(table).nunique()
+    if n_folds < 2 or units < 2:
+        raise DataError(
+            f"cannot hold anything out: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
+            "at least 2 folds and 3 images of different subjects are needed"
+        )
+    return deal(table, seed=[0]) % min(n_folds, units)
+
+
+def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
+    """Number the subjects so that consecutive numbers run through the strata evenly, shuffled within each stratum.
+
+    Dealing these numbers like cards (`number % n`) spreads every stratum over the hands as evenly as can be.
+
+    Args:
+        table: As from `segassay.dataset.strata`.
+        seed: Seed of the shuffle.
+
+    Returns:
+        Integers `(n_cases,)`; cases of one subject share their number.
+    """
+    units = _units(table)
+    stratum = table["group"] + "\0" + table["region"]
+    by_unit = pd.DataFrame({"unit": units, "stratum": stratum}).groupby("unit")["stratum"].agg(min)
+    rng = np.random.default_rng(list(seed))
+    shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
+    rank = {name: place for place, name in enumerate(rng.permutation(sorted(set(by_unit))))}
+    ordered = shuffled.iloc[np.argsort(shuffled.map(rank).to_numpy(), kind="stable")]
+    number = pd.Series(np.arange(len(ordered)), index=ordered.index)
+    return units.map(number).to_numpy()
+
+
+def _units(table: pd.DataFrame) -> pd.Series:
+    """Subject of each case; a case without subject is its own unit."""
+    return table["subject"].where(table["subject"] != "", "\0" + table.index.to_series())
+
+
+def _is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
+    raters = dataset.raters if trained_on == CONSENSUS else [trained_on]
+    return any(case in dataset.masks[rater] for rater in raters)
+
+
+def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Checkpoints of an ensemble: a list of files, or every `model.pt` below a folder, in natural order.
+
+    Raises:
+        UsageError: If a file or the folder is missing, or the folder holds no checkpoint.
+    """
+    if isinstance(models, (str, Path)):
+        folder = Path(models)
+        if folder.is_file():
+            return [folder]
+        found = sorted(folder.rglob("model.pt")) if folder.is_dir() else []
+        found = [path for path in found if not any(part.endswith(".partial") for part in path.parts)]
+        if not found:
+            raise UsageError(
+                f"--models {folder}: expected a folder with trained members (model.pt), found none; train first"
+            )
+        return found
+    paths = [Path(path) for path in models]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise UsageError(f"--models: no such checkpoint: {', '.join(missing) or 'the list is empty'}")
+    return paths
+
+
+def read_members(paths: Sequence[Path]) -> list[Member]:
+    """What each checkpoint was trained on; the same weights twice are refused, for they are no ensemble.
+
+    Raises:
+        DataError: If a file is no checkpoint of SegAssay, or two hold the same weights.
+    """
+    members, known = [], {}
+    for path in paths:
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            member, weights = member_from_state(state["member"]), state["model"]
+        except Exception as error:
+            raise DataError(
+                f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
+            ) from error
+        digest = _weights_hash(weights)
+        if digest in known:
+            raise DataError(
+                f"{path} and {known[digest]} hold the same weights; an ensemble of copies is no ensemble: remove one"
+            )
+        known[digest] = path
+        members.append(member)
+    return members
+
+
+def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def held_out_cases(dataset: Dataset, members: Sequence[Member], cases: Sequence[str] | None = None) -> list[str]:
+    """Cases that may be scored: used by no member for training or selection. The leak guard.
+
+    Args:
+        dataset: The dataset to score on.
+        members: The members of the ensemble.
+        cases: Wanted cases; by default every case that all members held out.
+
+    Raises:
+        DataError: If a wanted case was used by a member, or no case is held out by all.
+    """
+    wanted = dataset.cases if cases is None else list(cases)
+    unknown = [case for case in wanted if case not in dataset.images]
+    if unknown:
+        raise UsageError(f"--cases: {dataset.folder} has no case {', '.join(unknown[:5])}")
+    seen_by = {case: _seen_by(members, dataset.name, case, sha256(dataset.images[case])) for case in wanted}
+    leaked = [case for case in wanted if seen_by[case]]
+    if cases is None and len(leaked) < len(wanted):
+        return [case for case in wanted if not seen_by[case]]
+    if cases is None:
+        raise DataError(
+            f"{dataset.folder}: no case is held out by all {len(members)} members, so nothing can be scored; "
+            "combine members of one fold, or use the run id `inference` to predict without scores"
+        )
+    if leaked:
+        raise DataError(
+            f"case {leaked[0]} was used in the training of {seen_by[leaked[0]]} and cannot be scored "
+            f"({len(leaked)} of {len(wanted)} cases); leave it out, or leave out the member"
+        )
+    return wanted
+
+
+def _seen_by(members: Sequence[Member], dataset_name: str, case: str, image_hash: str) -> str:
+    """Name of a member that trained or selected on this image, by content or by name; empty if none did."""
+    for member in members:
+        same_name = member.dataset == dataset_name and case in member.train + member.val
+        if same_name or image_hash in member.seen_images:
+            return member.name
+    return ""

@@ -1,0 +1,156 @@
+"""Settings of a run: a mistyped one is an error, and errors reach the user as one message.
+
+MONAI adds any name it is given on the command line to the configuration, so `--epoch 8` would silently train the
+default number of epochs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigParser
+from monai.bundle.reference_resolver import ReferenceResolver
+
+from segassay.errors import SegAssayError, UsageError
+from segassay_monai.bundle import config_path
+
+_MONAI_KEYS = ("_meta_", "initialize", "finalize", "imports", "run", "training", "evaluating", "inference")
+
+
+def check(config_name: str, required: Mapping[str, str]) -> None:
+    """Check the settings of the running configuration; stands first in its `initialize`.
+
+    Args:
+        config_name: The configuration of the bundle that it should agree with, such as `train.yaml`.
+        required: Settings without default -> what to give.
+
+    Raises:
+        UsageError: Naming the nearest setting for an unknown one, a setting that must be a number, or a missing one.
+    """
+    show_plain_errors()
+    config = running_config()
+    known = yaml.safe_load(config_path(config_name).read_text(encoding="utf-8"))
+    _check_names(config, known)
+    for name, expected in required.items():
+        if config.get(name) is None:
+            raise UsageError(f"--{name} is missing: give {expected}")
+
+
+def running_config() -> dict[str, Any]:
+    """The configuration in effect, command-line overrides included, as plain values before evaluation.
+
+    MONAI gives expressions no access to the configuration as a whole, so the parser that evaluates this call is looked up
+    on the stack.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        candidate = frame.f_locals.get("self")
+        if isinstance(candidate, ConfigParser):
+            return dict(candidate.get())
+        frame = frame.f_back
+    raise RuntimeError("no configuration is running: call this from a bundle's configuration")
+
+
+def _check_names(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    referenced = set(_references(config))
+    for name, value in config.items():
+        if name in known:
+            _check_value(name, value, known[name])
+        elif name not in (*_MONAI_KEYS, *referenced):
+            raise UsageError(f"unknown setting --{name}{_nearest(name, [*known, *referenced])}")
+
+
+def _check_value(path: str, value: Any, known: Any) -> None:
+    if isinstance(known, (int, float)) and not isinstance(known, bool):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number and not (isinstance(value, str) and value[:1] in "$@%"):
+            raise UsageError(f"--{path} {value}: expected a number such as {known}")
+        if isinstance(known, int) and isinstance(value, float) and not value.is_integer():
+            raise UsageError(f"--{path} {value}: expected a whole number such as {known}")
+    if isinstance(known, Mapping) and isinstance(value, Mapping) and value.get("_target_") == known.get("_target_"):
+        allowed = list(known) if "_target_" not in known else None
+        for name in set(value) - set(known):
+            names = allowed if allowed is not None else _parameters(known["_target_"])
+            if names is not None and name not in names and not name.startswith("_"):
+                raise UsageError(f"unknown setting --{path}#{name}{_nearest(name, names)}")
+        for name in set(value) & set(known):
+            _check_value(f"{path}#{name}", value[name], known[name])
+
+
+def _parameters(target: str) -> list[str] | None:
+    """Names that a component takes; None if it takes any, or cannot be found."""
+    from pydoc import locate
+
+    component = ConfigParser().locator.get_component_module_name(target)
+    found = locate(f"{component}.{target}" if isinstance(component, str) else target)
+    if not callable(found):
+        return None
+    parameters = inspect.signature(found).parameters.values()
+    return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else [p.name for p in parameters]
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Top-level names that some value refers to with `@` or `%`."""
+    if isinstance(node, str):
+        for reference in ReferenceResolver.match_refs_pattern(node):
+            yield reference.split("::")[0]
+        if node.startswith("%"):
+            yield node[1:].split("::")[0]
+    elif isinstance(node, Mapping):
+        for value in node.values():
+            yield from _references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value)
+
+
+def _nearest(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean --{close[0]}?" if close else "; the settings stand at the top of the configuration file"
+
+
+def show_plain_errors() -> None:
+    """Let an error of ours end the program with its message alone; `SEGASSAY_DEBUG=1` shows the traceback as well."""
+    if sys.excepthook is not _report:
+        sys.excepthook = _report
+
+
+def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    ours = find_own_error(error)
+    if ours is None or os.environ.get("SEGASSAY_DEBUG"):
+        sys.__excepthook__(kind, error, traceback)
+        return
+    logging.shutdown()
+    print(f"error: {ours}", file=sys.stderr)  # noqa: T201
+    sys.stderr.flush()
+    os._exit(ours.exit_code)  # an exception hook cannot set the exit code otherwise
+
+
+def find_own_error(error: BaseException | None) -> SegAssayError | None:
+    """The error of ours that MONAI wrapped, if there is one in the chain of causes."""
+    while error is not None and not isinstance(error, SegAssayError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def write_config(path: Path) -> None:
+    """Write the configuration in effect as YAML, so that the run can be repeated from it."""
+    config = {key: value for key, value in running_config().items() if key != "_meta_"}
+    path.write_text(yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_plain(value) for value in node]
+    return node if isinstance(node, (str, int, float, bool, type(None))) else str(node)

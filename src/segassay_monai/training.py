@@ -1,0 +1,242 @@
+"""Train one member: progress for people, numbers for MLflow, and a folder that is written whole or not at all.
+
+    trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Engine, Events
+from monai.bundle import ConfigWorkflow
+from monai.engines import Trainer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import segassay
+from segassay import tracking
+from segassay.dataset import Dataset
+from segassay.errors import UsageError
+from segassay_monai import settings
+from segassay_monai.bundle import config_path
+from segassay_monai.member import Member
+
+logger = logging.getLogger("segassay")
+
+
+def prepare_output(output_dir: str | Path, overwrite: bool = False) -> Path:
+    """Make the temporary folder that becomes `output_dir` when the work is done.
+
+    Raises:
+        UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
+    """
+    final = Path(output_dir).resolve()
+    if final.exists() and not overwrite:
+        raise UsageError(f"{final} exists already; give another --output_dir, or --overwrite True to replace it")
+    partial = final.with_name(final.name + ".partial")
+    try:
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --output_dir") from error
+    return partial
+
+
+def publish_output(partial: Path) -> Path:
+    """Turn the temporary folder into the final one; an older one is replaced."""
+    final = partial.with_name(partial.name.removesuffix(".partial"))
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    return final
+
+
+def train_member(
+    *,
+    member: Member,
+    dataset: Dataset,
+    trainer: Trainer,
+    evaluator: Engine,
+    work_dir: Path,
+    experiment: str,
+    evaluation: Mapping[str, Any],
+) -> Path:
+    """Train a member, then score it once on the images it never saw; everything is one MLflow run.
+
+    Args:
+        member: Which cases it may use for what.
+        dataset: The dataset in use.
+        trainer: MONAI trainer; its validator keeps the best checkpoint as `model.pt` in `work_dir`.
+        evaluator: MONAI evaluator on the selection cases.
+        work_dir: From `prepare_output`.
+        experiment: MLflow experiment.
+        evaluation: Settings of `evaluate.yaml` that follow from this training (network, preprocessing, device).
+
+    Returns:
+        The finished output folder: `model.pt`, `config.yaml` and the held-out scores and predictions in `held_out/`.
+    """
+    config = {key: value for key, value in settings.running_config().items() if isinstance(value, (int, float, str))}
+    params = {key: value for key, value in config.items() if not str(value).startswith(("$", "@", "%"))}
+    params |= {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
+    tags = {
+        "kind": "member",
+        "strategy": member.strategy,
+        "trained_on": member.trained_on,
+        "fold": member.fold,
+        "seed": member.seed,
+        "commit": _commit(),
+        "segassay": segassay.__version__,
+    }
+    settings.write_config(work_dir / "config.yaml")
+    logger.info(
+        f"{member.name}: learning from {_target_name(member)} of {len(member.train)} images; the best state is chosen on "
+        f"{len(member.val)}, and {len(member.held_out)} are held out (fold {member.fold} of {member.n_folds})"
+    )
+    try:
+        with tracking.run(experiment, f"{member.name} fold {member.fold}", tags=tags, params=params):
+            tracking.log_files(work_dir / "config.yaml")
+            trainer.run()
+            best = evaluator.state
+            logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
+            tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
+            tracking.log_files(work_dir / "model.pt", "model")
+            evaluate_held_out(member, dataset, work_dir, evaluation)
+    except BaseException:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        raise
+    final = publish_output(work_dir)
+    logger.info(f"written: {final}")
+    logger.info(f"to see all runs: {tracking.ui_command()}")
+    return final
+
+
+def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluation: Mapping[str, Any]) -> None:
+    """Score the finished member on its held-out cases with the configuration that anybody else would use."""
+    workflow = ConfigWorkflow(
+        config_file=str(config_path("evaluate.yaml")),
+        workflow_type="infer",
+        run_id="evaluating",
+        dataset_dir=str(dataset.folder),
+        models=[str(work_dir / "model.pt")],
+        cases=list(member.held_out),
+        output_dir=str(work_dir / "held_out"),
+        **evaluation,
+    )
+    workflow.initialize()
+    workflow.run()
+
+
+def _target_name(member: Member) -> str:
+    return "the raters' consensus" if member.strategy.startswith("consensus") else f"{member.trained_on}'s masks"
+
+
+def _commit() -> str:
+    """Commit of the sources, with `+` where they were changed since; empty for an installed package."""
+    try:
+        words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+class TrackTraining:
+    """Log a training live: loss and learning rate within epochs, scores of the selection images after each.
+
+    Args:
+        evaluator: The validator; its metrics are logged as `val/…`.
+        every: Iterations between two points of the loss curve.
+    """
+
+    def __init__(self, evaluator: Engine, every: int = 10) -> None:
+        self.evaluator, self.every = evaluator, every
+        self._waited = self._started = self._asked = 0.0
+
+    def attach(self, engine: Trainer) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
+        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._receive)
+        engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.every), self._iteration)
+        self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated, engine)
+
+    def _start(self, engine: Trainer) -> None:
+        self._started, self._waited = time.perf_counter(), 0.0
+
+    def _ask(self, engine: Trainer) -> None:
+        self._asked = time.perf_counter()
+
+    def _receive(self, engine: Trainer) -> None:
+        self._waited += time.perf_counter() - self._asked
+
+    def _iteration(self, engine: Trainer) -> None:
+        elapsed = time.perf_counter() - self._started
+        metrics = {
+            "train/loss": float(engine.state.output[0]["loss"]),
+            "train/learning_rate": engine.optimizer.param_groups[0]["lr"],
+            "train/waiting_for_data": self._waited / elapsed,
+        }
+        tracking.log_metrics(metrics, step=engine.state.iteration)
+
+    def _validated(self, evaluator: Engine, trainer: Trainer) -> None:
+        metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
+        tracking.log_metrics(metrics, step=trainer.state.iteration)
+
+
+class ShowProgress:
+    """A moving bar on a terminal, one plain line per epoch in a log.
+
+    Args:
+        evaluator: The validator, whose F1 is shown.
+    """
+
+    def __init__(self, evaluator: Engine) -> None:
+        self.evaluator = evaluator
+        self._losses: list[float] = []
+        self._started = 0.0
+        self._bar: Progress | None = None
+
+    def attach(self, engine: Trainer) -> None:
+        """Register with the trainer; before the validator, so that the line of an epoch follows its validation."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        self.evaluator.add_event_handler(Events.COMPLETED, self._validated, engine)
+        engine.add_event_handler(Events.COMPLETED, self._stop)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+
+    def _start(self, engine: Trainer) -> None:
+        self._started = time.perf_counter()
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._bar.start()
+            self._bar.add_task("training", total=engine.state.max_epochs * engine.state.epoch_length)
+
+    def _iteration(self, engine: Trainer) -> None:
+        self._losses.append(float(engine.state.output[0]["loss"]))
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, description=f"training, loss {self._losses[-1]:.3f}")
+
+    def _validated(self, evaluator: Engine, trainer: Trainer) -> None:
+        epoch, epochs = trainer.state.epoch, trainer.state.max_epochs
+        minutes_left = (time.perf_counter() - self._started) / 60 * (epochs - epoch) / max(epoch, 1)
+        f1, best = evaluator.state.metrics["f1"], evaluator.state.best_metric
+        mark = " (best so far)" if f1 >= best else f" (best {best:.3f})"
+        loss = sum(self._losses) / max(len(self._losses), 1)
+        self._losses.clear()
+        logger.info(f"epoch {epoch}/{epochs}: loss {loss:.3f}, F1 on selection images {f1:.3f}{mark}, {minutes_left:.1f} min left")
+
+    def _stop(self, engine: Trainer) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _fail(self, engine: Trainer, error: Exception) -> None:
+        self._stop(engine)
+        raise error

@@ -1,0 +1,253 @@
+"""Consensus of raters; every expected mask is drawn by hand, published, or computed by a second implementation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drawing import draw
+from segassay import consensus
+from segassay.consensus import majority_vote, staple
+from segassay.files import read_mask
+
+ANNA, BEN, CLEO = draw("##.. ##.."), draw("##.. ...."), draw(".##. ....")
+HAND_CASE = np.stack([draw("##.."), draw("###."), draw("#...")])
+LABS = {"lab-wue1": 36, "lab-inns1": 5, "lab-mue": 5}
+
+
+def noisy_raters(rng: np.random.Generator, n_raters: int, shape: tuple[int, ...], error: float = 0.2) -> np.ndarray:
+    """Raters who see one truth, a fifth of the pixels, and err independently."""
+    truth = rng.random(shape) < 0.2
+    return truth ^ (rng.random((n_raters, *shape)) < error)
+
+
+def staple_pixel_by_pixel(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """STAPLE as the article writes it: every pixel on its own, products instead of logarithms."""
+    decided = masks.reshape(len(masks), -1)
+    prior, p, q = decided.mean(), np.full(len(masks), 0.99999), np.full(len(masks), 0.99999)
+    while True:
+        foreground = prior * np.where(decided, p[:, None], 1 - p[:, None]).prod(axis=0)
+        background = (1 - prior) * np.where(decided, 1 - q[:, None], q[:, None]).prod(axis=0)
+        w = foreground / (foreground + background)
+        p_new, q_new = decided @ w / w.sum(), ~decided @ (1 - w) / (1 - w).sum()
+        if max(abs(p_new - p).max(), abs(q_new - q).max()) < 1e-7:
+            return w.reshape(masks.shape[1:]), p_new, q_new
+        p, q = p_new, q_new
+
+
+def staple_of_simpleitk(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    filter_ = sitk.STAPLEImageFilter()
+    filter_.SetForegroundValue(1)
+    prob = sitk.GetArrayFromImage(filter_.Execute([sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]))
+    return prob, np.array(filter_.GetSensitivity()), np.array(filter_.GetSpecificity())
+
+
+def log_likelihood(masks: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    decided, tiny = masks.reshape(len(masks), -1), 1e-300
+    foreground = masks.mean() * np.where(decided, p[:, None], 1 - p[:, None]).prod(axis=0)
+    background = (1 - masks.mean()) * np.where(decided, 1 - q[:, None], q[:, None]).prod(axis=0)
+    return float(np.log(np.maximum(foreground + background, tiny)).sum())
+
+
+def read_lab(data_dir: Path, lab: str, n_images: int | None = None) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Of each image its name, the masks of all experts, and the published consensus."""
+    labels = data_dir / "segebarth2020" / lab / "labels"
+    experts = sorted(labels.glob("expert_*"))
+    return [
+        (path.name, np.stack([read_mask(expert / path.name) > 0 for expert in experts]), read_mask(path) > 0)
+        for path in sorted((labels / "est_GT").glob("*.png"))[:n_images]
+    ]
+
+
+def test_hand_case():
+    result = staple(HAND_CASE)
+    np.testing.assert_array_equal(result.mask, draw("##.."))
+    np.testing.assert_allclose(result.prob, [[1, 1, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(result.sensitivity, [1, 1, 0.5], atol=1e-6)
+    np.testing.assert_allclose(result.specificity, [1, 0.5, 1], atol=1e-6)
+    assert result.converged
+
+
+def test_types():
+    result = staple(HAND_CASE)
+    assert (result.prob.dtype, result.mask.dtype, result.sensitivity.dtype) == (np.float32, bool, np.float64)
+    assert result.prob.shape == result.mask.shape == (1, 4)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_equals_the_published_consensus_on_every_image(data_dir, lab):
+    images = read_lab(data_dir, lab)
+    assert len(images) == LABS[lab]
+    different = {name: np.count_nonzero(staple(masks).mask != published) for name, masks, published in images}
+    assert not any(different.values()), different
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_equals_simpleitk_on_real_masks(data_dir, lab):
+    for _, masks, _ in read_lab(data_dir, lab, n_images=2):
+        result = staple(masks)
+        prob, sensitivity, specificity = staple_of_simpleitk(masks)
+        np.testing.assert_array_equal(result.mask, prob > 0.5)
+        np.testing.assert_allclose(result.prob, prob, atol=1e-6)
+        np.testing.assert_allclose(result.sensitivity, sensitivity, atol=1e-6)
+        np.testing.assert_allclose(result.specificity, specificity, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_raters", [2, 5, 9, 17, 40])
+def test_equals_pixel_by_pixel_iteration(n_raters):
+    masks = noisy_raters(np.random.default_rng(n_raters), n_raters, (30, 30))
+    result = staple(masks)
+    prob, sensitivity, specificity = staple_pixel_by_pixel(masks)
+    np.testing.assert_allclose(result.prob, prob, atol=1e-5)
+    np.testing.assert_allclose(result.sensitivity, sensitivity, atol=1e-5)
+    np.testing.assert_allclose(result.specificity, specificity, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_masks_are_fitted_no_worse_than_by_simpleitk(seed):
+    masks = np.random.default_rng(seed).random((4 + seed % 3, 20, 20)) < 0.4
+    result = staple(masks)
+    _, sensitivity, specificity = staple_of_simpleitk(masks)
+    assert result.log_likelihood >= log_likelihood(masks, sensitivity, specificity) - 1e-6
+    assert result.log_likelihood == pytest.approx(log_likelihood(masks, result.sensitivity, result.specificity))
+
+
+def test_recovers_planted_performance():
+    rng = np.random.default_rng(0)
+    sensitivity, specificity = np.array([0.95, 0.9, 0.8, 0.7, 0.6]), np.array([0.99, 0.95, 0.98, 0.9, 0.85])
+    truth = rng.random((400, 400)) < 0.3
+    chance = np.where(truth, sensitivity[:, None, None], 1 - specificity[:, None, None])
+    result = staple(rng.random(chance.shape) < chance)
+    np.testing.assert_allclose(result.sensitivity, sensitivity, atol=0.015)
+    np.testing.assert_allclose(result.specificity, specificity, atol=0.015)
+    assert np.mean(result.mask == truth) > 0.97
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), order=st.permutations(range(5)))
+def test_order_of_raters_does_not_matter(seed, order):
+    masks = noisy_raters(np.random.default_rng(seed), 5, (16, 16))
+    result, permuted = staple(masks), staple(masks[order])
+    np.testing.assert_allclose(permuted.prob, result.prob, atol=1e-4)
+    np.testing.assert_allclose(permuted.sensitivity, result.sensitivity[order], atol=1e-4)
+    np.testing.assert_allclose(permuted.specificity, result.specificity[order], atol=1e-4)
+
+
+def test_volume_is_fused_like_the_same_pixels_in_a_row():
+    masks = noisy_raters(np.random.default_rng(1), 4, (5, 6, 7))
+    volume, row = staple(masks), staple(masks.reshape(4, -1))
+    assert volume.mask.shape == (5, 6, 7)
+    np.testing.assert_array_equal(volume.prob.ravel(), row.prob)
+
+
+def test_masks_need_not_lie_contiguously():
+    masks = noisy_raters(np.random.default_rng(2), 5, (9, 11))
+    turned = staple(masks.transpose(0, 2, 1))
+    np.testing.assert_array_equal(turned.prob.T, staple(masks).prob)
+
+
+def test_chunks_do_not_show(monkeypatch):
+    masks = noisy_raters(np.random.default_rng(3), 5, (9, 11))
+    whole = staple(masks)
+    monkeypatch.setattr(consensus, "CHUNK", 7)
+    np.testing.assert_array_equal(staple(masks).prob, whole.prob)
+
+
+@pytest.mark.parametrize("n_raters", [1, 2, 5, 50])
+def test_all_empty(n_raters):
+    result = staple(np.zeros((n_raters, 3, 4), dtype=bool))
+    assert not result.mask.any()
+    assert not result.prob.any()
+    assert np.isnan(result.sensitivity).all()
+    np.testing.assert_array_equal(result.specificity, np.ones(n_raters))
+    assert result.converged
+
+
+@pytest.mark.parametrize("n_raters", [1, 2, 5, 50])
+def test_all_full(n_raters):
+    result = staple(np.ones((n_raters, 3, 4), dtype=bool))
+    assert result.mask.all()
+    assert (result.prob == 1).all()
+    np.testing.assert_array_equal(result.sensitivity, np.ones(n_raters))
+    assert np.isnan(result.specificity).all()
+    assert result.converged
+
+
+def test_one_rater_is_the_consensus_however_little_was_marked():
+    mask = np.zeros((1, 1000, 1000), dtype=bool)
+    mask[0, 3, 5] = True
+    result = staple(mask)
+    np.testing.assert_array_equal(result.mask, mask[0])
+    np.testing.assert_array_equal(result.prob, mask[0])
+    assert (result.sensitivity, result.specificity) == (1, 1)
+
+
+def test_raters_who_agree_are_the_consensus():
+    result = staple(np.stack([ANNA] * 4))
+    np.testing.assert_array_equal(result.mask, ANNA)
+    np.testing.assert_allclose([result.sensitivity, result.specificity], 1)
+
+
+def test_one_of_several_raters_may_be_empty():
+    result = staple(np.stack([ANNA, ANNA, np.zeros_like(ANNA)]))
+    np.testing.assert_array_equal(result.mask, ANNA)
+    np.testing.assert_allclose(result.sensitivity, [1, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("n_raters", [50, 70])
+def test_many_raters(n_raters):
+    rng = np.random.default_rng(4)
+    truth = rng.random((60, 70)) < 0.2
+    result = staple(truth ^ (rng.random((n_raters, 60, 70)) < 0.2))
+    np.testing.assert_array_equal(result.mask, truth)
+    np.testing.assert_allclose(result.sensitivity, 0.8, atol=0.06)
+
+
+@pytest.mark.filterwarnings("error")
+def test_raters_who_never_agree_give_no_nan():
+    result = staple(np.eye(200, dtype=bool))
+    assert np.isfinite(result.prob).all()
+    assert np.isfinite([result.sensitivity, result.specificity]).all()
+    assert np.isfinite(result.log_likelihood)
+
+
+def test_says_when_it_did_not_converge(monkeypatch):
+    monkeypatch.setattr(consensus, "MAX_ITERATIONS", 2)
+    result = staple(noisy_raters(np.random.default_rng(5), 5, (20, 20)))
+    assert (result.converged, result.n_iterations) == (False, 2)
+
+
+def test_same_masks_same_bytes():
+    masks = noisy_raters(np.random.default_rng(6), 5, (20, 20))
+    assert staple(masks).prob.tobytes() == staple(masks.copy()).prob.tobytes()
+
+
+def test_majority_keeps_what_two_of_three_raters_marked():
+    np.testing.assert_array_equal(majority_vote(np.stack([ANNA, BEN, CLEO])), draw("##.. ...."))
+
+
+def test_majority_of_two_who_disagree_is_background():
+    assert not majority_vote(np.stack([ANNA, ~ANNA])).any()
+
+
+def test_majority_of_many_raters_does_not_overflow():
+    assert majority_vote(np.ones((300, 2, 2), dtype=bool)).all()
+
+
+@pytest.mark.parametrize("fuse", [staple, majority_vote])
+@pytest.mark.parametrize(
+    ("masks", "error"),
+    [
+        (np.zeros((3, 4, 4), dtype=np.uint8), TypeError),
+        (np.zeros((3, 4, 4)), TypeError),
+        (np.zeros((0, 4, 4), dtype=bool), ValueError),
+        (np.zeros((3, 0, 4), dtype=bool), ValueError),
+        (np.zeros(4, dtype=bool), ValueError),
+    ],
+)
+def test_masks_that_cannot_be_fused(fuse, masks, error):
+    with pytest.raises(error, match="masks must be"):
+        fuse(masks)
