@@ -169,6 +169,15 @@ def test_nifti_spacing_is_in_micrometres(tmp_path: Path, unit: str, um: float) -
     assert image_shape(tmp_path / "0001.nii.gz") == (3, 5, 8)
 
 
+def test_nifti_of_another_byte_order_is_read_in_this_machines(tmp_path: Path) -> None:
+    header = nibabel.Nifti1Header(endianness=">")
+    header.set_data_dtype(">u2")
+    nibabel.save(nibabel.Nifti1Image(STACK.astype(">u2"), np.eye(4), header), tmp_path / "0001.nii")
+    array = read_image(tmp_path / "0001.nii").array
+    assert array.dtype.isnative
+    np.testing.assert_array_equal(array, STACK[np.newaxis])
+
+
 def test_nifti_fourth_axis_is_channels(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.stack([STACK, STACK + 1], axis=3), np.eye(4)), tmp_path / "0001.nii")
     np.testing.assert_array_equal(read_image(tmp_path / "0001.nii").array, np.stack([STACK, STACK + 1]))
@@ -375,6 +384,8 @@ def test_masks_survive_and_give_the_same_bytes_twice(tmp_path: Path, name: str) 
     assert set(np.unique(read_image(tmp_path / name).array)) == {0, 255}
     np.testing.assert_array_equal(read_mask(tmp_path / name), MASK)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+    write_mask(tmp_path / name, MASK.T)  # a view, its rows not one after the other in memory
+    np.testing.assert_array_equal(read_mask(tmp_path / name), MASK.T)
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".nii", ".nii.gz"])

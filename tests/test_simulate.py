@@ -194,6 +194,17 @@ def test_truth_labels_have_no_gap_and_a_sensible_size() -> None:
         assert 100 < np.median(sizes) < 300
 
 
+def test_nuclei_are_round_in_micrometres_and_fill_the_volume() -> None:
+    settings = Simulation(shape=(40, 120, 120), spacing_um=(1.5, 0.5, 0.5), n_nuclei=30, touching_fraction=0)
+    truth = simulate_case(settings, 0)[1]
+    boxes = np.array([[(s.start, s.stop) for s in box] for box in ndimage.find_objects(truth)])  # (n, axis, 2)
+    whole = ((boxes[..., 0] > 0) & (boxes[..., 1] < truth.shape)).all(axis=1)
+    extents = np.diff(boxes[whole])[..., 0] * settings.axis_spacing_um
+    assert whole.sum() > 5
+    np.testing.assert_allclose(extents.mean(axis=0) / extents.mean(), 1, atol=0.15)
+    assert (truth[30:] > 0).sum() > 0.1 * (truth > 0).sum()
+
+
 def test_16_bits_show_the_same_scene_finer() -> None:
     coarse = simulate_case(SMALL, 0)[0]
     fine = simulate_case(dataclasses.replace(SMALL, dtype="uint16"), 0)[0]

@@ -297,7 +297,7 @@ def _find_suffix(stems: list[str], images: dict[str, Path]) -> str:
 
 def _match_masks(paths: list[Path], suffix: str, images: dict[str, Path], problems: list[str]) -> dict[str, Path]:
     masks: dict[str, Path] = {}
-    for path in paths:
+    for path in paths if images else []:  # without images that alone is the problem
         stem = strip_suffix(path.name)
         case = stem[: len(stem) - len(suffix)]
         if not stem.endswith(suffix) or case not in images:

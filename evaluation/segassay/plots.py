@@ -1,12 +1,15 @@
 """Pictures for people: an image with the outlines that annotators drew on it."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
+
+OUTLINES = ("#00e5ff", "#ff9f1c", "#f15bb5", "#9ef01a", "#fee440", "#b388ff")
+"""Colours that show on grey images and differ for colour-blind eyes at least in brightness."""
 
 
 def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "") -> Figure:
@@ -32,9 +35,9 @@ def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "")
     figure = Figure(figsize=(8, 8 * height / width + 0.7), dpi=max(100, round(width / 8)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(_brighten(shown), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    colours = sns.color_palette("bright", len(masks))
+    colours = itertools.cycle(OUTLINES)
     entries = []
-    for (annotator, mask), colour in zip(masks.items(), colours, strict=True):
+    for (annotator, mask), colour in zip(masks.items(), colours, strict=False):
         plane = _plane(mask[..., None], mask.ndim)[..., 0]
         if plane.any():  # padded, so that outlines close at the border
             axes.contour(

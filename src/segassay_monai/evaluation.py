@@ -1,13 +1,12 @@
 """Judge members and their ensemble on held-out images, and write what the ensemble predicts.
 
-    EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ figures/ -> agreement.csv, annotations.csv
+EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ figures/ -> agreement.csv, annotations.csv
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,16 @@ import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 import segassay
 from segassay import tracking
 from segassay.agreement import IOU_THRESHOLDS, label_objects, match_objects, pixel_agreement
-from segassay.dataset import Dataset, data_hash, read_case_ignore, read_case_mask
+from segassay.dataset import Dataset, data_hash, read_case_ignore, read_case_mask, read_case_region
 from segassay.errors import DataError
 from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, strip_suffix, write_labels, write_map, write_mask
 from segassay.plots import overlay
-from segassay_monai.inference import EnsembleNet, uncertainty
+from segassay_monai.inference import uncertainty
 from segassay_monai.member import Member
 from segassay_monai.training import publish_output
 from segassay_monai.transforms import CONSENSUS, read_target
@@ -84,11 +82,11 @@ class WritePredictions:
         self.work_dir, self.images, self.min_size = Path(work_dir), images, min_size
         self.written: list[dict[str, str]] = []
 
-    def attach(self, engine: Engine) -> None:
+    def attach(self, engine: Any) -> None:
         """Register with the evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write)
 
-    def _write(self, engine: Engine) -> None:
+    def _write(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prob = predicted(engine)
         is_nifti = str(image_suffix(self.images[case].name)).startswith(".nii")
@@ -124,7 +122,7 @@ class WritePredictions:
         return table
 
 
-def predicted(engine: Engine) -> torch.Tensor:
+def predicted(engine: Any) -> torch.Tensor:
     """Probability `(*spatial)` of the case just predicted, on the CPU."""
     return engine.state.output[0]["pred"][0].float().cpu()
 
@@ -141,7 +139,13 @@ class ScoreCases:
     """
 
     def __init__(
-        self, dataset: Dataset, members: Sequence[Member], trained_on: str, figures_dir: Path, cases: Sequence[str], n_figures: int
+        self,
+        dataset: Dataset,
+        members: Sequence[Member],
+        trained_on: str,
+        figures_dir: Path,
+        cases: Sequence[str],
+        n_figures: int,
     ) -> None:
         self.dataset, self.members, self.trained_on = dataset, list(members), trained_on
         self.figures_dir = Path(figures_dir)
@@ -152,32 +156,32 @@ class ScoreCases:
         self.rows: list[dict[str, Any]] = []
         self.not_scored: list[str] = []
 
-    def attach(self, engine: Engine) -> None:
+    def attach(self, engine: Any) -> None:
         """Register with the evaluator and its ensemble."""
         engine.add_event_handler(Events.STARTED, self._watch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._score)
 
-    def _watch(self, engine: Engine) -> None:
+    def _watch(self, engine: Any) -> None:
         engine.network.observe = self._keep_member
 
     def _keep_member(self, number: int, prob: torch.Tensor) -> None:
         if len(self.members) > 1:
             self.member_masks[member_label(self.members, number)] = (prob[0, 0] > THRESHOLD).cpu().numpy()
 
-    def _score(self, engine: Engine) -> None:
+    def _score(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         masks = self.member_masks | {ensemble_name(self.members): predicted(engine).numpy() > THRESHOLD}
         targets = self._targets(case)
         if not targets:
             self.not_scored.append(case)
-        ignore = read_case_ignore(self.dataset, case)
-        find = {"min_size": self.dataset.min_object_size, "ignore": ignore}
-        target_objects = {name: label_objects(target, **find) for name, target in targets.items()}
+        counts = {"ignore": read_case_ignore(self.dataset, case), "region": read_case_region(self.dataset, case)}
+        min_size = self.dataset.min_object_size
+        target_objects = {name: label_objects(target, min_size=min_size, **counts) for name, target in targets.items()}
         for annotator, mask in masks.items():
-            objects = label_objects(mask, **find)
+            objects = label_objects(mask, min_size=min_size, **counts)
             for name, target in targets.items():
                 matches = match_objects(target_objects[name], objects)
-                dice, iou = pixel_agreement(target, mask, ignore=ignore)
+                dice, iou = pixel_agreement(target, mask, **counts)
                 for t, threshold in enumerate(IOU_THRESHOLDS):
                     self.rows.append(
                         {
@@ -197,7 +201,8 @@ class ScoreCases:
                         }
                     )
         if case in self.drawn:
-            self._draw(case, dict(list(targets.items())[:1]) | {"prediction": masks[ensemble_name(self.members)]})
+            first = {name: target > 0 for name, target in list(targets.items())[:1]}
+            self._draw(case, first | {"prediction": masks[ensemble_name(self.members)]})
 
     def _targets(self, case: str) -> dict[str, np.ndarray]:
         """Own training target first, then the published reference; what is missing for this case is left out."""
@@ -206,7 +211,8 @@ class ScoreCases:
         if any(case in self.dataset.masks[rater] for rater in raters):
             targets[target_name(self.trained_on)] = read_target(self.dataset, case, self.trained_on)
         if case in self.dataset.reference:
-            targets[str(self.dataset.reference_name)] = read_case_mask(self.dataset, str(self.dataset.reference_name), case) > 0
+            reference = str(self.dataset.reference_name)
+            targets[reference] = read_case_mask(self.dataset, reference, case)
         return targets
 
     def _draw(self, case: str, masks: Mapping[str, np.ndarray]) -> None:
@@ -218,7 +224,9 @@ class ScoreCases:
     def agreement(self) -> pd.DataFrame:
         """One row per case × target × annotator × IoU threshold."""
         if not self.rows:
-            raise DataError(f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with")
+            raise DataError(
+                f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with"
+            )
         return pd.DataFrame(self.rows)
 
 
@@ -264,7 +272,12 @@ def evaluate(
     if tracking.is_active():
         _evaluate(evaluator, writer, scores, work_dir)
     else:
-        tags = {"kind": "evaluation", "annotator": name, "trained_on": scores.trained_on, "segassay": segassay.__version__}
+        tags = {
+            "kind": "evaluation",
+            "annotator": name,
+            "trained_on": scores.trained_on,
+            "segassay": segassay.__version__,
+        }
         params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
         with tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
             _evaluate(evaluator, writer, scores, work_dir)
@@ -306,14 +319,19 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str,
 
 def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
     """Print the scores as a table for people."""
-    table = Table(title="Held-out images: share of objects found and right (F1 at IoU > 0.5), and pixels (Dice)")
-    for column in ("prediction", "compared with", "F1", "precision", "recall", "mean IoU", "Dice", "images"):
-        table.add_column(column, justify="left" if column in ("prediction", "compared with") else "right")
+    table = Table(title="Held-out images, means over images")
+    for column in ("prediction", "compared with"):
+        table.add_column(column, no_wrap=True)
+    for column in ("F1", "precision", "recall", "Dice", "images"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in summary.itertuples():
-        target = f"{row.annotator_a} (own training target)" if row.annotator_a == own_target else row.annotator_a
-        numbers = [f"{getattr(row, m):.3f}" for m in ("f1", "precision", "recall", "mean_iou", "dice")]
-        table.add_row(str(row.annotator_b), str(target), *numbers, str(row.n_cases))
-    Console().print(table)
+        target = str(row.annotator_a) + (" *" if row.annotator_a == own_target else "")
+        numbers = [f"{getattr(row, measure):.3f}" for measure in ("f1", "precision", "recall", "dice")]
+        table.add_row(str(row.annotator_b), target, *numbers, str(row.n_cases))
+    console = Console()
+    console.print(table)
+    console.print("F1: objects found and right, at an overlap (IoU) above one half; Dice: pixels.", highlight=False)
+    console.print("* the models' own training target; do not set beside scores of people", highlight=False)
     if not_scored:
         logger.warning(f"{len(not_scored)} held-out case(s) have no mask to compare with: {', '.join(not_scored[:5])}")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.inferers import Inferer, sliding_window_inference
+from monai.inferers import Inferer, SlidingWindowInferer
 from monai.networks.nets import UNet
 from monai.transforms import MapTransform
 from torch import nn
@@ -148,9 +148,8 @@ class WholeImageInferer(Inferer):
             output = network(padded, *args, **kwargs)
         else:
             roi = [min(self.window, size) for size in padded.shape[2:]]
-            output = sliding_window_inference(
-                padded, roi, 1, network, self.overlap, "gaussian", *args, device=inputs.device, **kwargs
-            )
+            windows = SlidingWindowInferer(roi, overlap=self.overlap, mode="gaussian")
+            output = windows(padded, network, *args, **kwargs)
         return output[(..., *[slice(size) for size in spatial])]
 
 

@@ -60,8 +60,9 @@ class Member:
 
 def member_from_state(state: Mapping[str, Any]) -> Member:
     """Rebuild a member from its `state_dict`."""
-    values = {field.name: state[field.name] for field in fields(Member)}
-    return Member(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    values: dict[str, Any] = {field.name: state[field.name] for field in fields(Member)}
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Member(**values)
 
 
 def plan_member(
@@ -70,8 +71,8 @@ def plan_member(
     """Decide which cases a member trains on, which select its checkpoint, and which are held out.
 
     Folds depend on the dataset alone, so every member of a fold has the same held-out cases. The remaining cases are
-    split again, drawn from seed and fold; both splits deal the subjects of every group evenly. Cases marked `test` in the
-    experiment table are in no fold and are never seen.
+    split again, drawn from seed and fold; both splits deal the subjects of every group evenly. Cases marked `test` in
+    the experiment table are in no fold and are never seen.
 
     Args:
         dataset: The annotated images.
@@ -79,7 +80,7 @@ def plan_member(
         fold: Which fold is held out, 0 to `n_folds` - 1.
         n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
         seed: Seed of the member.
-        val_fraction: Part of the remaining cases that selects the checkpoint; at least one case.
+        val_fraction: Part of the remaining cases that selects the checkpoint; at least one.
 
     Raises:
         UsageError: If the rater or the fold does not exist.
@@ -100,7 +101,7 @@ def plan_member(
     units = _units(seen).nunique()
     if units < 2:
         raise DataError(
-            f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) remain for training on "
+            f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
             f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
         )
     n_val = min(max(1, round(val_fraction * units)), units - 1)
@@ -204,7 +205,8 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     Raises:
         DataError: If a file is no checkpoint of SegAssay, or two hold the same weights.
     """
-    members, known = [], {}
+    members: list[Member] = []
+    known: dict[str, Path] = {}
     for path in paths:
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -17,7 +17,7 @@ class _PerCase(CumulativeIterationMetric):
     Call it with probabilities `(B, 1, *spatial)` and targets `(B, 2, *spatial)`: the label and the area that counts.
     """
 
-    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+    def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         assert y is not None
         masks = (y_pred[:, 0] > 0.5).cpu().numpy()
         labels, ignored = (y[:, 0] > 0).cpu().numpy(), (y[:, 1] == 0).cpu().numpy()
@@ -27,7 +27,7 @@ class _PerCase(CumulativeIterationMetric):
     def _compare(self, label: np.ndarray, mask: np.ndarray, ignore: np.ndarray) -> float:
         raise AssertionError("a measure defines _compare")
 
-    def aggregate(self) -> torch.Tensor:  # type: ignore[override]
+    def aggregate(self) -> torch.Tensor:
         """Mean over the cases seen since `reset`."""
         return self.get_buffer().mean()
 
@@ -44,8 +44,9 @@ class ObjectF1(_PerCase):
         self.min_size = min_size
 
     def _compare(self, label: np.ndarray, mask: np.ndarray, ignore: np.ndarray) -> float:
-        objects = [label_objects(m, min_size=self.min_size, ignore=ignore) for m in (label, mask)]
-        return float(match_objects(*objects, iou_thresholds=[0.5]).f1[0])
+        reference = label_objects(label, min_size=self.min_size, ignore=ignore)
+        prediction = label_objects(mask, min_size=self.min_size, ignore=ignore)
+        return float(match_objects(reference, prediction, iou_thresholds=[0.5]).f1[0])
 
 
 class PixelDice(_PerCase):

@@ -48,8 +48,8 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
 def running_config() -> dict[str, Any]:
     """The configuration in effect, command-line overrides included, as plain values before evaluation.
 
-    MONAI gives expressions no access to the configuration as a whole, so the parser that evaluates this call is looked up
-    on the stack.
+    MONAI gives expressions no access to the configuration as a whole, so the parser that evaluates this call is looked
+    up on the stack.
     """
     frame = inspect.currentframe()
     while frame is not None:

@@ -1,6 +1,6 @@
 """Train one member: progress for people, numbers for MLflow, and a folder that is written whole or not at all.
 
-    trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
+trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def train_member(
     member: Member,
     dataset: Dataset,
     trainer: Trainer,
-    evaluator: Engine,
+    evaluator: Any,
     work_dir: Path,
     experiment: str,
     evaluation: Mapping[str, Any],
@@ -74,7 +74,7 @@ def train_member(
         member: Which cases it may use for what.
         dataset: The dataset in use.
         trainer: MONAI trainer; its validator keeps the best checkpoint as `model.pt` in `work_dir`.
-        evaluator: MONAI evaluator on the selection cases.
+        evaluator: MONAI `SupervisedEvaluator` on the selection cases.
         work_dir: From `prepare_output`.
         experiment: MLflow experiment.
         evaluation: Settings of `evaluate.yaml` that follow from this training (network, preprocessing, device).
@@ -95,16 +95,20 @@ def train_member(
         "segassay": segassay.__version__,
     }
     settings.write_config(work_dir / "config.yaml")
+    for warning in dataset.warnings:
+        logger.warning(warning)
     logger.info(
-        f"{member.name}: learning from {_target_name(member)} of {len(member.train)} images; the best state is chosen on "
-        f"{len(member.val)}, and {len(member.held_out)} are held out (fold {member.fold} of {member.n_folds})"
+        f"{member.name}: learning from {_target_name(member)} of {len(member.train)} images; the best state is chosen "
+        f"on {len(member.val)}, and {len(member.held_out)} are held out (fold {member.fold} of {member.n_folds})"
     )
     try:
         with tracking.run(experiment, f"{member.name} fold {member.fold}", tags=tags, params=params):
             tracking.log_files(work_dir / "config.yaml")
             trainer.run()
             best = evaluator.state
-            logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
+            logger.info(
+                f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}"
+            )
             tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
             tracking.log_files(work_dir / "model.pt", "model")
             evaluate_held_out(member, dataset, work_dir, evaluation)
@@ -158,7 +162,7 @@ class TrackTraining:
         self.evaluator, self.every = evaluator, every
         self._waited = self._started = self._asked = 0.0
 
-    def attach(self, engine: Trainer) -> None:
+    def attach(self, engine: Any) -> None:
         """Register with the trainer."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
@@ -166,16 +170,16 @@ class TrackTraining:
         engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.every), self._iteration)
         self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated, engine)
 
-    def _start(self, engine: Trainer) -> None:
+    def _start(self, engine: Any) -> None:
         self._started, self._waited = time.perf_counter(), 0.0
 
-    def _ask(self, engine: Trainer) -> None:
+    def _ask(self, engine: Any) -> None:
         self._asked = time.perf_counter()
 
-    def _receive(self, engine: Trainer) -> None:
+    def _receive(self, engine: Any) -> None:
         self._waited += time.perf_counter() - self._asked
 
-    def _iteration(self, engine: Trainer) -> None:
+    def _iteration(self, engine: Any) -> None:
         elapsed = time.perf_counter() - self._started
         metrics = {
             "train/loss": float(engine.state.output[0]["loss"]),
@@ -184,7 +188,7 @@ class TrackTraining:
         }
         tracking.log_metrics(metrics, step=engine.state.iteration)
 
-    def _validated(self, evaluator: Engine, trainer: Trainer) -> None:
+    def _validated(self, evaluator: Any, trainer: Any) -> None:
         metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
         tracking.log_metrics(metrics, step=trainer.state.iteration)
 
@@ -202,7 +206,7 @@ class ShowProgress:
         self._started = 0.0
         self._bar: Progress | None = None
 
-    def attach(self, engine: Trainer) -> None:
+    def attach(self, engine: Any) -> None:
         """Register with the trainer; before the validator, so that the line of an epoch follows its validation."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
@@ -210,7 +214,7 @@ class ShowProgress:
         engine.add_event_handler(Events.COMPLETED, self._stop)
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
-    def _start(self, engine: Trainer) -> None:
+    def _start(self, engine: Any) -> None:
         self._started = time.perf_counter()
         console = Console(stderr=True)
         if console.is_terminal:
@@ -219,24 +223,25 @@ class ShowProgress:
             self._bar.start()
             self._bar.add_task("training", total=engine.state.max_epochs * engine.state.epoch_length)
 
-    def _iteration(self, engine: Trainer) -> None:
+    def _iteration(self, engine: Any) -> None:
         self._losses.append(float(engine.state.output[0]["loss"]))
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], advance=1, description=f"training, loss {self._losses[-1]:.3f}")
 
-    def _validated(self, evaluator: Engine, trainer: Trainer) -> None:
+    def _validated(self, evaluator: Any, trainer: Any) -> None:
         epoch, epochs = trainer.state.epoch, trainer.state.max_epochs
         minutes_left = (time.perf_counter() - self._started) / 60 * (epochs - epoch) / max(epoch, 1)
         f1, best = evaluator.state.metrics["f1"], evaluator.state.best_metric
         mark = " (best so far)" if f1 >= best else f" (best {best:.3f})"
         loss = sum(self._losses) / max(len(self._losses), 1)
         self._losses.clear()
-        logger.info(f"epoch {epoch}/{epochs}: loss {loss:.3f}, F1 on selection images {f1:.3f}{mark}, {minutes_left:.1f} min left")
+        scores = f"loss {loss:.3f}, F1 on selection images {f1:.3f}{mark}"
+        logger.info(f"epoch {epoch}/{epochs}: {scores}, {minutes_left:.1f} min left")
 
-    def _stop(self, engine: Trainer) -> None:
+    def _stop(self, engine: Any) -> None:
         if self._bar is not None:
             self._bar.stop()
 
-    def _fail(self, engine: Trainer, error: Exception) -> None:
+    def _fail(self, engine: Any, error: Exception) -> None:
         self._stop(engine)
         raise error

@@ -19,8 +19,16 @@ from monai.transforms import MapTransform, Randomizable, Transform
 from torch.nn.functional import grid_sample
 
 from segassay.cache import cached_staple
-from segassay.dataset import Dataset, case_raters, read_case_ignore, read_case_image, read_case_mask
+from segassay.dataset import (
+    Dataset,
+    case_raters,
+    read_case_ignore,
+    read_case_image,
+    read_case_mask,
+    read_case_region,
+)
 from segassay.errors import DataError
+from segassay.objects import counted_pixels
 from segassay_monai.inference import as_float
 
 CONSENSUS = "staple"
@@ -50,8 +58,7 @@ class LoadCased(Transform):
                 f"{self.dataset.images[case]}: expected {self.n_channels} channel(s) as in the first image, got "
                 f"{len(image)}; all images of a dataset need the same channels"
             )
-        ignore = read_case_ignore(self.dataset, case)
-        valid = np.ones(image.shape[1:], bool) if ignore is None else ~ignore
+        valid = read_valid(self.dataset, case, image.shape[1:])
         label = read_target(self.dataset, case, self.trained_on, self.cache_dir) & valid
         return dict(data) | {
             "image": image,
@@ -63,6 +70,12 @@ class LoadCased(Transform):
 def n_channels(dataset: Dataset) -> int:
     """Channels of the first image; a network is built for this number."""
     return len(read_case_image(dataset, dataset.cases[0]).array)
+
+
+def read_valid(dataset: Dataset, case: str, spatial: Sequence[int]) -> np.ndarray:
+    """Area that counts, boolean `(*spatial)`: inside the region and outside ignored areas, where there are any."""
+    ignore, region = read_case_ignore(dataset, case), read_case_region(dataset, case)
+    return counted_pixels(np.ones(spatial, dtype=bool), ignore=ignore, region=region)
 
 
 def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
@@ -129,11 +142,8 @@ class RandTiled(Randomizable, MapTransform):
     def _draw_centre(self, label: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
         on_foreground = self.R.random() < self.foreground
         candidates = torch.nonzero(label.flatten()) if on_foreground else torch.empty(0)
-        if len(candidates):
-            flat = int(candidates[self.R.randint(len(candidates))])
-        else:
-            flat = self._draw_valid(valid)
-        pixel = np.array(np.unravel_index(flat, label.shape), dtype=float)
+        chosen = candidates[self.R.randint(len(candidates))] if len(candidates) else self._draw_valid(valid)
+        pixel = np.array(np.unravel_index(int(chosen), label.shape), dtype=float)
         return pixel + self.R.uniform(-self.jitter, self.jitter, label.ndim) * self.tile_size * on_foreground
 
     def _draw_valid(self, valid: torch.Tensor) -> int:

@@ -1,0 +1,94 @@
+"""The command line: `segassay simulate`, `segassay train`. Each command loads the heavy libraries it needs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from segassay.errors import SegAssayError, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train segmentation models on images annotated by several experts, and learn whether the result is objective, "
+    "reliable and valid.",
+)
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    if debug:
+        os.environ["SEGASSAY_DEBUG"] = "1"
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
+    cases: Annotated[int, typer.Option(help="Number of images.")] = 12,
+    size: Annotated[str, typer.Option(help="Pixels per axis, as 256,256 or 32,128,128 for volumes.")] = "256,256",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Simulate nuclei annotated by three raters with known habits, in two groups with a known effect."""
+    from segassay.simulate import Simulation
+    from segassay.simulate import simulate as write
+
+    try:
+        shape = tuple(int(number) for number in size.split(","))
+    except ValueError:
+        raise UsageError(f"--size {size}: expected whole numbers such as 256,256") from None
+    write(out, Simulation(shape=shape, n_cases=cases, seed=seed), overwrite=overwrite)
+    typer.echo(f"{cases} images by 3 raters, with truth: {out}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    dataset: Annotated[Path, typer.Argument(help="Folder with images/ and labels/<rater>/.")],
+    rater: Annotated[str, typer.Option(help="Whose masks to learn; `staple` is the consensus of all.")] = "staple",
+    fold: Annotated[int, typer.Option(help="Which fold is held out and scored at the end.")] = 0,
+    seed: Annotated[int, typer.Option(help="The only source of randomness.")] = 0,
+) -> None:
+    """Train one model; short for the bundle's `training`, and takes all its settings (`--epochs 40`)."""
+    try:
+        import monai.bundle
+
+        from segassay_monai.bundle import config_path
+        from segassay_monai.settings import find_own_error
+    except ImportError as error:
+        raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
+    settings = _extra_settings(context.args)
+    settings |= {"dataset_dir": str(dataset), "rater": rater, "fold": fold, "seed": seed}
+    try:
+        monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings)
+    except Exception as error:
+        raise find_own_error(error) or error from None if not os.environ.get("SEGASSAY_DEBUG") else error
+
+
+def _extra_settings(words: list[str]) -> dict[str, Any]:
+    """Settings from `--name value` or `--name=value`; numbers and lists are recognised as in the configuration."""
+    settings: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        if not name.startswith("--") or (not equals and not rest):
+            raise UsageError(f"{name}: expected a setting of train.yaml and its value, such as --epochs 40")
+        text = value if equals else rest.pop(0)
+        settings[name[2:].replace("-", "_")] = yaml.safe_load(text)
+    return settings
+
+
+def main() -> None:
+    """Run the command line; an error of the data or the call is one message and an exit code."""
+    try:
+        app()
+    except SegAssayError as error:
+        if os.environ.get("SEGASSAY_DEBUG"):
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
