@@ -1,8 +1,10 @@
-"""What several test files share: the real data."""
+"""What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 
@@ -16,3 +18,14 @@ def data_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes to the user's cache or to an MLflow store in the current folder."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # processes that a test starts
+        patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        yield

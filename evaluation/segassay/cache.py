@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -52,7 +53,7 @@ def _read(path: Path) -> Staple | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             values = {field.name: stored[field.name] for field in fields(Staple)}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None
     return Staple(**{name: value.item() if value.ndim == 0 else value for name, value in values.items()})
 
@@ -68,6 +69,8 @@ def _write(path: Path, result: Staple) -> None:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, **{field.name: getattr(result, field.name) for field in fields(Staple)})
         os.replace(temporary, path)
+    except OSError:  # a full disk must not stop what does not need the cache
+        Path(temporary).unlink(missing_ok=True)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

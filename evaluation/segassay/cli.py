@@ -1,7 +1,9 @@
 """The command line: `segassay simulate`, `segassay train`. Each command loads the heavy libraries it needs."""
 
 import os
+import re
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,12 +64,16 @@ def train(
         from segassay_monai.settings import find_own_error
     except ImportError as error:
         raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
+    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
     settings = _extra_settings(context.args)
     settings |= {"dataset_dir": str(dataset), "rater": rater, "fold": fold, "seed": seed}
     try:
         monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings)
     except Exception as error:
-        raise find_own_error(error) or error from None if not os.environ.get("SEGASSAY_DEBUG") else error
+        ours = find_own_error(error)
+        if ours is None or os.environ.get("SEGASSAY_DEBUG"):
+            raise
+        raise ours from None
 
 
 def _extra_settings(words: list[str]) -> dict[str, Any]:
@@ -79,8 +85,19 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
         if not name.startswith("--") or (not equals and not rest):
             raise UsageError(f"{name}: expected a setting of train.yaml and its value, such as --epochs 40")
         text = value if equals else rest.pop(0)
-        settings[name[2:].replace("-", "_")] = yaml.safe_load(text)
+        settings[name[2:].replace("-", "_")] = _value(text)
     return settings
+
+
+def _value(text: str) -> Any:
+    """Number, list or truth value that a word stands for; YAML alone takes `1e-3` for text."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, (bool, int, float, list)):
+        return value
+    return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
 
 
 def main() -> None:

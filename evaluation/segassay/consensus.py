@@ -2,6 +2,9 @@
 
     masks (R, *spatial) bool  ->  mask (*spatial) bool
 
+STAPLE works on how often each pattern of decisions occurs, so a consensus without one rater, C₋r, needs no second pass:
+    masks  ->  Decisions  ->  without_rater(decisions, r)  ->  staple_of_decisions
+
 Raters are the first axis, the number of spatial axes does not matter, and nothing here reads files. A consensus is made
 from whole images; ignored areas are left out later, where one samples or scores.
 """
@@ -39,6 +42,21 @@ class Staple:
     n_iterations: int
     converged: bool
     log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """What several raters decided at each pixel of an image, as few patterns that occur often.
+
+    Attributes:
+        patterns: bool `(K, R)`, the patterns that occur: what each rater decided.
+        counts: int64 `(K,)`, pixels that have each pattern.
+        code: Whole numbers `(*spatial)`, the index of each pixel's pattern.
+    """
+
+    patterns: np.ndarray
+    counts: np.ndarray
+    code: np.ndarray
 
 
 class _Estimate(NamedTuple):
@@ -82,11 +100,72 @@ def staple(masks: np.ndarray) -> Staple:
     References:
         Warfield, Zou & Wells (2004), IEEE Trans. Med. Imaging 23(7):903-921, doi:10.1109/TMI.2004.828354.
     """
-    _check_masks(masks)
-    patterns, counts, code = _decision_patterns(masks)
-    estimate = _estimate(patterns, counts)
-    prob = _look_up(estimate.prob.astype(np.float32), code)
+    return staple_of_decisions(count_decisions(masks))
+
+
+def staple_of_decisions(decisions: Decisions) -> Staple:
+    """STAPLE of decisions that are counted already; see `staple`.
+
+    Args:
+        decisions: From `count_decisions` or `without_rater`.
+
+    Returns:
+        The same as `staple` of the masks that were counted.
+    """
+    estimate = _estimate(decisions.patterns, decisions.counts)
+    prob = _look_up(estimate.prob.astype(np.float32), decisions.code)
     return Staple(prob, prob > 0.5, *estimate[1:])
+
+
+def without_rater(decisions: Decisions, rater: int) -> Decisions:
+    """Decisions of all raters but one: its column is dropped, and patterns that became equal are merged.
+
+    Args:
+        decisions: Of at least 2 raters.
+        rater: Index of the rater to leave out.
+
+    Returns:
+        What `count_decisions` gives for the masks of the others, without looking at the masks again.
+
+    Raises:
+        ValueError: If no rater would remain.
+        IndexError: If there is no such rater.
+
+    Example:
+        >>> masks = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]], dtype=bool)
+        >>> others = without_rater(count_decisions(masks), 2)
+        >>> staple_of_decisions(others).mask.astype(int)
+        array([1, 1, 0, 0])
+    """
+    if decisions.patterns.shape[1] < 2:
+        raise ValueError("a consensus without one rater needs at least one other rater, got a single rater")
+    kept = np.delete(decisions.patterns, rater, axis=1)
+    merged, index = np.unique(kept[:, ::-1], axis=0, return_inverse=True)  # reversed: the order of count_decisions
+    index = index.reshape(-1)
+    counts = np.bincount(index, weights=decisions.counts).astype(np.int64)
+    return Decisions(merged[:, ::-1], counts, _look_up(index.astype(decisions.code.dtype), decisions.code))
+
+
+def count_decisions(masks: np.ndarray) -> Decisions:
+    """Count how often each pattern of decisions occurs.
+
+    Args:
+        masks: Boolean array of shape `(R, *spatial)`, one mask per rater.
+
+    Returns:
+        The patterns that occur, at most 2^R and at most one per pixel, their counts, and each pixel's pattern.
+
+    Raises:
+        TypeError: If `masks` is not boolean.
+        ValueError: If `masks` holds no rater or no pixel.
+
+    Example:
+        >>> decisions = count_decisions(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool))
+        >>> decisions.patterns.astype(int).tolist(), decisions.counts.tolist(), decisions.code.tolist()
+        ([[0, 0], [1, 0], [1, 1]], [2, 1, 1], [2, 1, 0, 0])
+    """
+    _check_masks(masks)
+    return Decisions(*_decision_patterns(masks))
 
 
 def _decision_patterns(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

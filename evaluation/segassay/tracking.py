@@ -14,6 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from segassay.errors import UsageError
+
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -46,8 +48,14 @@ def open_experiment(name: str) -> str:
     if not uri.startswith("sqlite:///"):
         return str(mlflow.set_experiment(name).experiment_id)
     database = Path(uri.removeprefix("sqlite:///"))
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{database}.lock"):
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{database}.lock").acquire()
+    except OSError as error:
+        raise UsageError(
+            f"{database}: cannot be written ({error.strerror}); go to another folder or set MLFLOW_TRACKING_URI"
+        ) from error
+    with lock:
         experiment = MlflowClient(uri).get_experiment_by_name(name)
         if experiment is None:
             location = (database.parent / ARTIFACTS).resolve().as_uri()

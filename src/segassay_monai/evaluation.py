@@ -319,10 +319,10 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str,
 
 def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
     """Print the scores as a table for people."""
-    table = Table(title="Held-out images, means over images")
+    table = Table(title="Held-out images, means over n images")
     for column in ("prediction", "compared with"):
         table.add_column(column, no_wrap=True)
-    for column in ("F1", "precision", "recall", "Dice", "images"):
+    for column in ("F1", "precision", "recall", "Dice", "n"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in summary.itertuples():
         target = str(row.annotator_a) + (" *" if row.annotator_a == own_target else "")

@@ -22,6 +22,10 @@ from torch import nn
 Observer = Callable[[int, torch.Tensor], None]
 
 
+class PredictionError(ValueError):
+    """A model and an image or network do not fit; the message is meant for the user."""
+
+
 def residual_unet(spatial_dims: int, in_channels: int, channels: Sequence[int]) -> UNet:
     """Residual U-Net with one output channel (a logit per pixel) and batch normalisation.
 
@@ -66,7 +70,7 @@ class ReadImaged(MapTransform):
         n_channels: Channels that every image must have.
 
     Raises:
-        ValueError: If an image has other channels.
+        PredictionError: If an image has other channels.
     """
 
     def __init__(self, keys: KeysCollection, read: Callable[[str], Any], n_channels: int) -> None:
@@ -80,7 +84,7 @@ class ReadImaged(MapTransform):
     def _read(self, path: str) -> torch.Tensor:
         image = as_float(self.read(path).array)
         if len(image) != self.n_channels:
-            raise ValueError(f"{path}: expected {self.n_channels} channel(s), got {len(image)}; predict it separately")
+            raise PredictionError(f"{path}: expected {self.n_channels} channel(s), got {len(image)}; predict it separately")
         return image
 
 
@@ -93,7 +97,8 @@ class NormalisePercentiled(MapTransform):
     """Scale each channel so that two percentiles of the whole image become 0 and 1.
 
     Percentiles, unlike minimum and maximum, do not depend on a few hot pixels; values outside are kept up to `limit`,
-    so bright objects still differ. A constant channel becomes 0.
+    so bright objects still differ. Where both percentiles are equal, as with few objects on a background of one value,
+    the maximum takes the place of the upper one. A constant channel becomes 0.
 
     Args:
         keys: Entries with an image `(C, *spatial)`.
@@ -119,6 +124,7 @@ class NormalisePercentiled(MapTransform):
         flat = np.asarray(image, dtype=np.float32).reshape(len(image), -1)
         percentiles = np.percentile(flat, [self.lower, self.upper], axis=1).astype(np.float32)
         low, high = torch.from_numpy(percentiles)
+        high = torch.where(high > low, high, torch.from_numpy(flat.max(axis=1)))
         per_channel = (-1, *[1] * (image.ndim - 1))
         spread = torch.where(high > low, high - low, torch.inf).reshape(per_channel)
         return ((image - low.reshape(per_channel)) / spread).clamp(-self.limit, self.limit)
@@ -154,7 +160,7 @@ class WholeImageInferer(Inferer):
 
 
 def pad_to_multiple(inputs: torch.Tensor, divisor: int) -> torch.Tensor:
-    """Pad the end of each spatial axis to a multiple of `divisor`, by reflection where the axis is long enough."""
+    """Pad the end of each spatial axis to a multiple of `divisor` by reflection, again and again on a short axis."""
     for axis in range(2, inputs.ndim):
         size = inputs.shape[axis]
         extra = -size % divisor
@@ -179,7 +185,8 @@ class EnsembleNet(nn.Module):
         observe: If set, called with the number of each member and its probability `(B, 1, *spatial)`, in turn.
 
     Raises:
-        ValueError: If there is no checkpoint, or a checkpoint does not fit `network`.
+        ValueError: If there is no checkpoint.
+        PredictionError: If a checkpoint does not fit `network` (when called).
     """
 
     def __init__(self, network: nn.Module, checkpoint_paths: Sequence[str | Path], inferer: Inferer) -> None:
@@ -218,7 +225,7 @@ class EnsembleNet(nn.Module):
                 self.network.load_state_dict(weights)
             except RuntimeError as error:
                 reason = str(error).splitlines()[-1].strip()
-                raise ValueError(f"{path}: the weights do not fit the network ({reason})") from error
+                raise PredictionError(f"{path}: the weights do not fit the network ({reason})") from error
             self.network.eval()
             self._loaded = path
 
@@ -230,4 +237,4 @@ def uncertainty(prob: torch.Tensor) -> torch.Tensor:
         >>> uncertainty(torch.tensor([0.0, 0.5, 1.0])).tolist()
         [0.0, 1.0, 0.0]
     """
-    return -(torch.xlogy(prob, prob) + torch.xlogy(1 - prob, 1 - prob)) / np.log(2)
+    return (torch.special.entr(prob) + torch.special.entr(1 - prob)) / np.log(2)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from segassay.dataset import Dataset, data_hash, strata
+from segassay.dataset import Dataset, data_hash, natural_key, strata
 from segassay.errors import DataError, UsageError
 from segassay.files import sha256
 from segassay_monai.transforms import CONSENSUS
@@ -91,6 +91,8 @@ def plan_member(
         raise UsageError(f"--rater {trained_on}: {dataset.folder} has no such rater; choose one of {', '.join(raters)}")
     if not 0 < val_fraction < 1:
         raise UsageError(f"--val_fraction {val_fraction}: expected a number between 0 and 1, such as 0.125")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or a positive number")
     table = strata(dataset)
     table = table[table["split"] != "test"]
     folds = assign_folds(table, n_folds)
@@ -185,8 +187,8 @@ def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
         folder = Path(models)
         if folder.is_file():
             return [folder]
-        found = sorted(folder.rglob("model.pt")) if folder.is_dir() else []
-        found = [path for path in found if not any(part.endswith(".partial") for part in path.parts)]
+        found = sorted(folder.rglob("model.pt"), key=lambda path: natural_key(str(path)))
+        found = [path for path in found if not any(p.endswith(".partial") for p in path.relative_to(folder).parts)]
         if not found:
             raise UsageError(
                 f"--models {folder}: expected a folder with trained members (model.pt), found none; train first"
@@ -232,7 +234,9 @@ def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def held_out_cases(dataset: Dataset, members: Sequence[Member], cases: Sequence[str] | None = None) -> list[str]:
+def held_out_cases(
+    dataset: Dataset, members: Sequence[Member], cases: Sequence[str | int] | str | int | None = None
+) -> list[str]:
     """Cases that may be scored: used by no member for training or selection. The leak guard.
 
     Args:
@@ -243,7 +247,11 @@ def held_out_cases(dataset: Dataset, members: Sequence[Member], cases: Sequence[
     Raises:
         DataError: If a wanted case was used by a member, or no case is held out by all.
     """
-    wanted = dataset.cases if cases is None else list(cases)
+    if isinstance(cases, (str, int)):  # one case; the command line makes a number of 1107
+        cases = [str(cases)]
+    wanted = dataset.cases if cases is None else list(dict.fromkeys(map(str, cases)))
+    if not wanted:
+        raise UsageError("--cases: the list is empty; leave it out to score every case that was held out")
     unknown = [case for case in wanted if case not in dataset.images]
     if unknown:
         raise UsageError(f"--cases: {dataset.folder} has no case {', '.join(unknown[:5])}")

@@ -20,8 +20,9 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 
-from segassay.errors import SegAssayError, UsageError
+from segassay.errors import DataError, SegAssayError, UsageError
 from segassay_monai.bundle import config_path
+from segassay_monai.inference import PredictionError
 
 _MONAI_KEYS = ("_meta_", "initialize", "finalize", "imports", "run", "training", "evaluating", "inference")
 
@@ -70,18 +71,24 @@ def _check_names(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:
 
 
 def _check_value(path: str, value: Any, known: Any) -> None:
-    if isinstance(known, (int, float)) and not isinstance(known, bool):
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number and not (isinstance(value, str) and value[:1] in "$@%"):
+    if isinstance(value, str) and value[:1] and value[0] in "$@%":
+        return  # an expression, known only when it is evaluated
+    if isinstance(known, bool):
+        if not isinstance(value, bool):  # any text would count as true
+            raise UsageError(f"--{path} {value}: expected True or False")
+    elif isinstance(known, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise UsageError(f"--{path} {value}: expected a number such as {known}")
-        if isinstance(known, int) and isinstance(value, float) and not value.is_integer():
+        if isinstance(known, int) and isinstance(value, float):
             raise UsageError(f"--{path} {value}: expected a whole number such as {known}")
+    elif isinstance(known, list) and not isinstance(value, (list, tuple)):
+        raise UsageError(f"--{path} {value}: expected a list such as {known}")
     if isinstance(known, Mapping) and isinstance(value, Mapping) and value.get("_target_") == known.get("_target_"):
         allowed = list(known) if "_target_" not in known else None
         for name in set(value) - set(known):
             names = allowed if allowed is not None else _parameters(known["_target_"])
             if names is not None and name not in names and not name.startswith("_"):
-                raise UsageError(f"unknown setting --{path}#{name}{_nearest(name, names)}")
+                raise UsageError(f"unknown setting --{path}#{name}{_nearest(name, names, prefix=f'{path}#')}")
         for name in set(value) & set(known):
             _check_value(f"{path}#{name}", value[name], known[name])
 
@@ -113,9 +120,13 @@ def _references(node: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _nearest(name: str, names: list[str]) -> str:
+def _nearest(name: str, names: list[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean --{close[0]}?" if close else "; the settings stand at the top of the configuration file"
+    return (
+        f"; did you mean --{prefix}{close[0]}?"
+        if close
+        else "; the settings stand at the top of the configuration file"
+    )
 
 
 def show_plain_errors() -> None:
@@ -131,6 +142,7 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
         return
     logging.shutdown()
     print(f"error: {ours}", file=sys.stderr)  # noqa: T201
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ours.exit_code)  # an exception hook cannot set the exit code otherwise
 
@@ -138,6 +150,8 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
 def find_own_error(error: BaseException | None) -> SegAssayError | None:
     """The error of ours that MONAI wrapped, if there is one in the chain of causes."""
     while error is not None and not isinstance(error, SegAssayError):
+        if isinstance(error, PredictionError):
+            return DataError(str(error))
         error = error.__cause__ or error.__context__
     return error
 

@@ -186,7 +186,7 @@ def tile_grid(
         *[torch.arange(size, dtype=torch.float32) - m for size, m in zip(tile_size, middle, strict=True)], indexing="ij"
     )
     # the middle of an even-sized tile lies between pixels; on a right angle no value must be interpolated
-    shift = np.abs(matrix) @ np.array(middle) % 1
+    shift = (np.abs(matrix) @ np.array(middle) + 0.5) % 1 - 0.5
     start = np.round(centre) + shift
     position = torch.stack(
         [start[i] + sum(float(matrix[i, j]) * offsets[j] for j in range(n)) for i in range(n)], dim=-1

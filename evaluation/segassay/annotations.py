@@ -1,0 +1,317 @@
+"""Who drew what: one table of all masks, whoever or whatever drew them.
+
+    dataset (raters, reference) + annotations.csv + folders of masks  ->  one row per mask
+
+A rater, a model, an ensemble, a consensus and a known truth are all annotators. Cases are joined by name, never by
+position, and a name that fits nothing is an error.
+"""
+
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from segassay.dataset import Dataset, _find_suffix, _list_images, _raise_problems, natural_key
+from segassay.errors import DataError
+from segassay.files import image_suffix, strip_suffix
+
+__all__ = ["ANNOTATION_COLUMNS", "KINDS", "annotator_order", "read_annotations"]
+
+KINDS = ("human", "consensus", "model", "ensemble", "truth")
+"""What an annotator can be."""
+
+ANNOTATION_COLUMNS = (
+    "case",
+    "annotator",
+    "kind",
+    "path",
+    "strategy",
+    "trained_on",
+    "fold",
+    "seed",
+    "held_out",
+    "session",
+    "prob",
+    "uncertainty",
+    "missing",
+)
+"""Columns of the table that `read_annotations` returns."""
+
+_REQUIRED = ("case", "annotator", "kind", "path")
+_PATHS = ("path", "prob", "uncertainty")
+_WHOLE_NUMBERS = ("fold", "seed", "session")
+_TRUTH_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
+_RANK = {"truth": 0, "consensus": 1}  # who stands first in a pair: what the others are compared with
+TRUTH = "truth"  # masks by an annotator of this name are known to be true
+
+
+def annotator_order(annotator: str, kind: str) -> tuple[Any, ...]:
+    """Key that sorts annotators: truth, then references and consensuses, then all others, each in natural order.
+
+    Example:
+        >>> kinds = {"expert_10": "human", "expert_2": "human", "est_GT": "consensus"}
+        >>> sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))
+        ['est_GT', 'expert_2', 'expert_10']
+    """
+    return (_RANK.get(kind, 2), natural_key(annotator))
+
+
+def read_annotations(
+    dataset: Dataset | None,
+    annotations_csv: Path | None = None,
+    mask_dirs: Mapping[str, Path] | None = None,
+) -> pd.DataFrame:
+    """List every mask, with who drew it; no pixel is read.
+
+    Args:
+        dataset: Its raters are human, its reference is a consensus. Without a dataset the cases are those of the table.
+        annotations_csv: Table with the columns case, annotator, kind, path and perhaps strategy, trained_on, fold,
+            seed, held_out, session, prob, uncertainty; paths are relative to the table or absolute. A mask of the
+            dataset may be listed again.
+        mask_dirs: Folder of each further annotator, a model unless its name is `truth`; files are named as the cases,
+            perhaps with one suffix common to all.
+
+    Returns:
+        One row per mask with `ANNOTATION_COLUMNS`, sorted by case, annotator (`annotator_order`) and session. `path`,
+        `prob` and `uncertainty` are absolute or empty; `fold`, `seed` and `session` Int64; `held_out` boolean, where
+        `<NA>` is unknown; `missing` is True where the file does not exist: of a model or an ensemble that is a
+        prediction that failed, of a human it is absence.
+
+    Raises:
+        DataError: Names every problem found, one a line: missing columns, unknown kinds, two rows for one mask, cases
+            the dataset does not have, a name used twice, files of a truth or consensus that do not exist, folders
+            without masks, predictions on cases that the model was trained on, nothing to read at all.
+    """
+    problems: list[str] = []
+    tables = [_of_dataset(dataset)] if dataset is not None else []
+    if annotations_csv is not None:
+        tables.append(_of_csv(Path(annotations_csv), dataset, problems))
+    listed = _joined(tables)
+    cases = {case: Path() for case in (dataset.cases if dataset is not None else listed["case"].unique())}
+    for name, folder in (mask_dirs or {}).items():
+        taken = name in set(listed["annotator"])
+        if taken or not name:
+            problems.append(f"--masks {name}={folder}: {name!r} is already an annotator; choose another name")
+        tables.append(_of_folder(name, Path(folder), cases, problems))
+    _raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
+    table = _joined(tables)
+    if table["missing"].all():
+        raise DataError(
+            f"{annotations_csv or 'the annotations'}: none of {len(table)} masks exists; expected paths that are "
+            "absolute or relative to the folder of the table"
+        )
+    return _sorted(table)
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([table for table in tables if len(table)] or [_rows([])], ignore_index=True)
+
+
+def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
+    """Table of masks of which only case, annotator, kind and path are known."""
+    table = pd.DataFrame(masks, columns=list(_REQUIRED)).reindex(columns=list(ANNOTATION_COLUMNS))
+    table["path"] = [os.path.abspath(path) for path in table["path"]]
+    table["missing"] = False
+    for column in ("strategy", "trained_on", "prob", "uncertainty"):
+        table[column] = ""
+    dtypes: dict[str, Any] = dict.fromkeys(_WHOLE_NUMBERS, "Int64") | {"held_out": "boolean"}
+    return table.astype(dtypes | {"missing": bool})
+
+
+def _of_dataset(dataset: Dataset) -> pd.DataFrame:
+    masks = [
+        (case, rater, TRUTH if rater == TRUTH else "human", path)
+        for rater, paths in dataset.masks.items()
+        for case, path in paths.items()
+    ]
+    name = dataset.reference_name or ""
+    kind = TRUTH if name == TRUTH else "consensus"
+    return _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
+
+
+def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[str]) -> pd.DataFrame:
+    option = f"--masks {name}={folder}"
+    if not folder.is_dir():
+        problems.append(f"{option}: no such folder; expected masks named after the cases")
+        return _rows([])
+    paths = _list_images(folder)
+    if not paths:
+        problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
+    stems = [strip_suffix(path.name) for path in paths]
+    if not cases:  # neither a dataset nor a table says what the cases are
+        cases = {stem: Path() for stem in stems}
+    suffix = "" if any(stem in cases for stem in stems) else _find_suffix(stems, cases)
+    found: dict[str, Path] = {}
+    unknown = []
+    for stem, path in zip(stems, paths, strict=True):
+        case = stem.removesuffix(suffix)
+        if case not in cases:
+            unknown.append(path.name)
+        elif case in found:
+            problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
+        found.setdefault(case, path)
+    if unknown and len(unknown) == len(paths):
+        problems.append(
+            f"{option}: no file belongs to a case, the first is {unknown[0]}; expected names such as "
+            f"{next(iter(cases))}.png"
+        )
+    else:
+        problems += [f"{option}: {file} belongs to no case; expected <case>{suffix}.<ext>" for file in unknown]
+    kind = TRUTH if name == TRUTH else "model"
+    return _rows([(case, name, kind, path) for case, path in found.items() if case in cases])
+
+
+# ------------------------------------------------------------------------------------------------------ annotations.csv
+
+
+def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.DataFrame:
+    table = _read_text_table(path)
+    missing = [column for column in _REQUIRED if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
+        )
+    table = table.reindex(columns=list(ANNOTATION_COLUMNS[:-1]), fill_value="")
+    if table.empty:
+        problems.append(f"{path}: no rows; expected one for each mask")
+    table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
+    for column in _PATHS:
+        table[column] = [os.path.abspath(path.parent / cell) if cell else "" for cell in table[column]]
+    table["missing"] = [not os.path.isfile(file) for file in table["path"]]
+    problems += _cell_problems(table) + _file_problems(table) + _case_problems(path, table, dataset)
+    table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
+    for column in _WHOLE_NUMBERS:
+        table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
+        table[column] = table[column].astype("Int64")
+    problems += _name_problems(table, dataset)
+    return _without_masks_of_dataset(table, dataset)
+
+
+def _read_text_table(path: Path) -> pd.DataFrame:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        separator = ";" if ";" in text.split("\n", 1)[0] else ","
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
+            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path} cannot be read as a CSV table in UTF-8: {error}") from error
+    table.columns = [str(column).strip() for column in table.columns]
+    table = table.apply(lambda column: column.fillna("").str.strip())
+    table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
+    return table
+
+
+def _cell_problems(table: pd.DataFrame) -> list[str]:
+    """What is wrong within single rows."""
+    problems = []
+    for column in ("case", "annotator", "path"):
+        problems += [f"row {row}: {column} is empty" for row in table.index[table[column] == ""]]
+    for row, kind in table.loc[~table["kind"].isin(KINDS), "kind"].items():
+        problems.append(f"row {row}: kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    for column in _WHOLE_NUMBERS:
+        wrong = table.loc[~table[column].str.fullmatch(r"(-?\d{1,18})?"), column]
+        problems += [
+            f"row {row}: {column} is {cell!r}; expected a whole number or nothing" for row, cell in wrong.items()
+        ]
+    known = table["held_out"].str.lower().isin(_TRUTH_VALUES)
+    for row, cell in table.loc[~known, "held_out"].items():
+        problems.append(f"row {row}: held_out is {cell!r}; expected true, false or nothing where it is unknown")
+    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(["model", "ensemble"])
+    for row, annotator in table.loc[used, "annotator"].items():
+        problems.append(f"row {row}: {annotator!r} was trained on this case (held_out is false); leave the row out")
+    return problems
+
+
+def _file_problems(table: pd.DataFrame) -> list[str]:
+    problems = []
+    for row, file in table.loc[~table["missing"], "path"].items():
+        if image_suffix(os.path.basename(file)) is None:
+            problems.append(f"row {row}: {file} is no image by its name; expected .png, .tif, .tiff, .nii or .nii.gz")
+    lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
+    for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
+        problems.append(f"row {row}: {file} does not exist; a mask by {annotator!r} is what others are compared with")
+    return problems
+
+
+def _case_problems(path: Path, table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    if dataset is None:
+        return []
+    known = set(dataset.cases)
+    strange = table.loc[~table["case"].isin(known) & (table["case"] != ""), "case"]
+    if len(strange) and len(strange) == len(table):
+        first, case = strange.iloc[0], dataset.cases[0]
+        return [f"{path} and {dataset.folder} have no case in common; the table has {first!r}, the dataset {case!r}"]
+    without_zeros = {case.lstrip("0"): case for case in dataset.cases}
+    problems = []
+    for row, case in strange.items():
+        near = without_zeros.get(case.lstrip("0"))
+        hint = f"did a spreadsheet take the zeros of {near!r}?" if near else "leave the row out or add the image"
+        problems.append(f"row {row}: case {case!r} is not in {dataset.folder}; {hint}")
+    return problems
+
+
+def _name_problems(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    """Names that stand for two things, and masks that are listed twice."""
+    problems = []
+    for annotator, kinds in table.groupby("annotator", sort=False)["kind"].unique().items():
+        if len(kinds) > 1:
+            problems.append(f"annotator {annotator!r} is {' and '.join(kinds)}; expected one kind for one name")
+    first_row: dict[tuple[Any, ...], Any] = {}
+    for row, *key in table[["case", "annotator", "session"]].itertuples():
+        first = first_row.setdefault(tuple(map(str, key)), row)
+        if first != row:
+            problems.append(
+                f"row {row}: second mask of case {key[0]!r} by {key[1]!r} beside row {first}; keep one, "
+                "or number repeated annotations of a person in the column session"
+            )
+    of_dataset: dict[str, str] = (
+        {} if dataset is None else dict(_of_dataset(dataset)[["annotator", "kind"]].itertuples(index=False))
+    )
+    for annotator, kind in table[["annotator", "kind"]].drop_duplicates().itertuples(index=False):
+        if of_dataset.get(annotator, kind) != kind:
+            problems.append(
+                f"annotator {annotator!r} is {kind} in the table and {of_dataset[annotator]} in the dataset; rename one"
+            )
+    return problems + _clashes(table, dataset)
+
+
+def _clashes(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    """Rows that name another file for a mask which the dataset has."""
+    files = _files_of_dataset(dataset)
+    rows = table.loc[table["session"].isna(), ["case", "annotator", "path"]]
+    return [
+        f"row {row}: the dataset has another mask of case {case!r} by {annotator!r}; rename the annotator, or number "
+        "repeated annotations of a person in the column session"
+        for row, case, annotator, path in rows.itertuples()
+        if files.get((case, annotator), os.path.realpath(path)) != os.path.realpath(path)
+    ]
+
+
+def _files_of_dataset(dataset: Dataset | None) -> dict[tuple[str, str], str]:
+    if dataset is None:
+        return {}
+    masks = {**dataset.masks, **({dataset.reference_name: dataset.reference} if dataset.reference_name else {})}
+    return {(case, name): os.path.realpath(path) for name, paths in masks.items() for case, path in paths.items()}
+
+
+def _without_masks_of_dataset(table: pd.DataFrame, dataset: Dataset | None) -> pd.DataFrame:
+    files = _files_of_dataset(dataset)
+    listed = [
+        files.get((case, annotator)) == os.path.realpath(path)
+        for case, annotator, path in table[["case", "annotator", "path"]].itertuples(index=False)
+    ]
+    return table[[not again for again in listed]]
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [
+        (natural_key(case), annotator_order(annotator, kind), 0 if pd.isna(session) else int(session))
+        for case, annotator, kind, session in table[["case", "annotator", "kind", "session"]].itertuples(index=False)
+    ]
+    order = sorted(range(len(table)), key=keys.__getitem__)
+    return table.iloc[order].reset_index(drop=True)

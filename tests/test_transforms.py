@@ -1,0 +1,401 @@
+"""Cases and tiles for training; every tile is held against a crop, a turn or a flip that numpy makes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from drawing import draw
+from segassay.consensus import staple
+from segassay.dataset import read_case_mask, read_dataset
+from segassay.errors import DataError
+from segassay.files import read_image
+from segassay.simulate import Simulation, simulate
+from segassay_monai.inference import NormalisePercentiled, ReadImaged
+from segassay_monai.transforms import LoadCased, RandTiled, n_channels
+
+KEYS = ("image", "label", "valid")
+
+
+def make_case(image: np.ndarray, label: np.ndarray | None = None, valid: np.ndarray | None = None) -> dict:
+    """A case with one channel from `(*spatial)` arrays; by default nothing is labelled and all counts."""
+    label = np.zeros(image.shape) if label is None else label
+    valid = np.ones(image.shape) if valid is None else valid
+    return {
+        "case": "0001",
+        "image": torch.from_numpy(np.ascontiguousarray(image, np.float32))[None],
+        "label": torch.from_numpy(np.ascontiguousarray(label, np.uint8))[None],
+        "valid": torch.from_numpy(np.ascontiguousarray(valid, np.uint8))[None],
+    }
+
+
+class PlacedTile(RandTiled):
+    """A tile whose place and turn are given instead of drawn."""
+
+    def __init__(self, tile_size: Sequence[int], centre: Sequence[float], matrix: np.ndarray) -> None:
+        super().__init__(KEYS, tile_size)
+        self.centre, self.matrix = np.array(centre, dtype=float), matrix
+
+    def _draw_centre(self, label: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
+        return self.centre
+
+    def _draw_matrix(self) -> np.ndarray:
+        return self.matrix
+
+
+def turn(degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def disc(shape: Sequence[int], centre: Sequence[float], radius: float) -> np.ndarray:
+    offsets = np.indices(shape) - np.reshape(centre, (-1, *[1] * len(shape)))
+    return (offsets**2).sum(axis=0) <= radius**2
+
+
+# ------------------------------------------------------------------------------------------------------ one tile, placed
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9), (8, 9), (5, 6), (1, 1)])
+def test_without_turn_and_flip_the_tile_is_a_crop_to_the_last_bit(size):
+    image, label = noise(32, 64), noise(32, 64, seed=1) < 0.3
+    start = [14 - size[0] // 2, 40 - size[1] // 2]
+    crop = tuple(slice(first, first + length) for first, length in zip(start, size, strict=True))
+    tile = PlacedTile(size, (14, 40), np.eye(2))(make_case(image, label))
+    np.testing.assert_array_equal(tile["image"][0], image[crop])
+    np.testing.assert_array_equal(tile["label"][0], label[crop])
+    assert tile["valid"].all()
+    assert [tile[key].dtype for key in KEYS] == [torch.float32, torch.uint8, torch.uint8]
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (1024, 1344), (101, 999)])
+def test_on_any_image_size_the_crop_differs_by_no_more_than_rounding(shape):
+    image, label = noise(*shape), noise(*shape, seed=1) < 0.3
+    rows, columns = shape[0] // 2, shape[1] // 2
+    tile = PlacedTile((16, 17), (rows, columns), np.eye(2))(make_case(image, label))
+    crop = (slice(rows - 8, rows + 8), slice(columns - 8, columns + 9))
+    np.testing.assert_allclose(tile["image"][0], image[crop], atol=3e-4)
+    np.testing.assert_array_equal(tile["label"][0], label[crop])
+
+
+@pytest.mark.parametrize("size", [16, 15])
+@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("flip", [(1, 1), (-1, 1), (1, -1)], ids=["as is", "rows", "columns"])
+def test_right_angles_and_flips_are_those_of_numpy(size, quarter_turns, flip):
+    image, label = noise(64, 128), noise(64, 128, seed=1) < 0.3
+    crop = tuple(slice(middle - size // 2, middle - size // 2 + size) for middle in (30, 70))
+    tile = PlacedTile((size, size), (30, 70), turn(90 * quarter_turns) @ np.diag(flip))(make_case(image, label))
+    for key, whole in (("image", image), ("label", label)):
+        turned = np.rot90(whole[crop], k=-quarter_turns)  # the tile is turned, so what it shows turns back
+        flipped = np.flip(turned, [axis for axis in (0, 1) if flip[axis] == -1])
+        np.testing.assert_allclose(tile[key][0], flipped, atol=1e-4)
+
+
+@pytest.mark.parametrize("degrees", [0, 17, 45, 90, 133.3, 180, 270, 301])
+def test_label_and_image_stay_aligned_at_any_angle(degrees):
+    label = disc((96, 128), (40, 60), 14) | disc((96, 128), (60, 80), 6)
+    tile = PlacedTile((48, 50), (45, 66), turn(degrees) @ np.diag([1, -1]))(make_case(label.astype(float), label))
+    as_label, as_image = tile["label"][0].numpy(), tile["image"][0].numpy()
+    assert 300 < as_label.sum() < 900
+    differ = (as_image > 0.5) != as_label
+    assert differ.sum() < 0.02 * as_label.sum()
+    assert np.abs(as_image - as_label)[differ].max(initial=0) < 0.75  # only where the edge itself runs
+
+
+def test_the_middle_of_the_tile_stays_at_its_place_at_any_angle():
+    image = disc((64, 64), (20, 40), 2)
+    for degrees in range(0, 360, 30):
+        tile = PlacedTile((15, 15), (20, 40), turn(degrees))(make_case(image, image))
+        rows, columns = np.nonzero(tile["label"][0].numpy())
+        np.testing.assert_allclose([rows.mean(), columns.mean()], [7, 7], atol=0.3)
+
+
+def test_volumes_are_cut_turned_in_the_last_plane_and_flipped_along_each_axis():
+    image = noise(8, 16, 32)
+    quarter = np.eye(3)
+    quarter[1:, 1:] = turn(90)
+    for matrix, expect in (
+        (np.eye(3), lambda crop: crop),
+        (quarter, lambda crop: np.rot90(crop, k=-1, axes=(1, 2))),
+        (np.diag([-1.0, 1, 1]), lambda crop: crop[::-1]),
+    ):
+        tile = PlacedTile((3, 6, 6), (4, 8, 20), matrix)(make_case(image, image > 0.5))
+        crop = image[3:6, 5:11, 17:23]
+        np.testing.assert_allclose(tile["image"][0], expect(crop), atol=1e-5)
+        np.testing.assert_array_equal(tile["label"][0], expect(crop) > 0.5)
+
+
+def test_channels_are_cut_alike_and_other_entries_stay():
+    case = make_case(noise(16, 16)) | {"image": torch.from_numpy(noise(3, 16, 16))}
+    tile = PlacedTile((4, 4), (8, 8), np.eye(2))(case)
+    np.testing.assert_array_equal(tile["image"], case["image"][:, 6:10, 6:10])
+    assert tile["case"] == "0001"
+    assert case["label"].shape == (1, 16, 16), "the case itself was changed"
+
+
+# ------------------------------------------------------------------------------------------------------------ borders
+
+
+def test_a_small_image_is_reflected_and_what_is_not_image_does_not_count():
+    image = np.arange(1.0, 13).reshape(3, 4)
+    tile = PlacedTile((9, 12), (1, 2), np.eye(2))(make_case(image, image > 6))
+    padded = np.pad(image, ((3, 3), (4, 4)), mode="symmetric")
+    np.testing.assert_allclose(tile["image"][0], padded, atol=1e-5)
+    np.testing.assert_array_equal(tile["valid"][0], np.pad(np.ones((3, 4)), ((3, 3), (4, 4))))
+
+
+def test_a_single_pixel_fills_a_tile():
+    tile = PlacedTile((6, 6), (0, 0), np.eye(2))(make_case(np.full((1, 1), 7.0), np.ones((1, 1))))
+    assert (tile["image"] == 7).all()
+    assert tile["valid"].sum() == 1
+
+
+def test_ignored_pixels_turn_with_the_tile():
+    valid = np.ones((64, 64), bool)
+    valid[:, 32:] = False
+    for quarter_turns, expected in enumerate([np.s_[:, :8], np.s_[:8, :], np.s_[:, 8:], np.s_[8:, :]]):
+        tile = PlacedTile((16, 16), (32, 32), turn(90 * quarter_turns))(make_case(noise(64, 64), valid=valid))
+        counted = np.zeros((16, 16), bool)
+        counted[expected] = True
+        np.testing.assert_array_equal(tile["valid"][0], counted)
+
+
+def test_the_image_is_not_transposed():
+    image = np.zeros((16, 64))
+    image[2, :] = 1
+    tile = PlacedTile((16, 32), (8, 32), np.eye(2))(make_case(image))
+    np.testing.assert_array_equal(np.flatnonzero(tile["image"][0].numpy().all(axis=1)), [2])
+
+
+# ------------------------------------------------------------------------------------------------------- drawing a tile
+
+
+def tiles(case: dict, n: int = 200, seed: int = 0, **settings: float) -> list[dict]:
+    draw_tile = RandTiled(KEYS, **({"tile_size": [9] * (case["label"].ndim - 1)} | settings))
+    draw_tile.set_random_state(seed=seed)
+    return [draw_tile(case) for _ in range(n)]
+
+
+def middle(tile: dict, key: str) -> float:
+    return tile[key][(0, *[size // 2 for size in tile[key].shape[1:]])].item()
+
+
+ONE_OBJECT = np.zeros((64, 80), bool)
+ONE_OBJECT[50:52, 10:12] = True  # 4 of 5120 pixels
+
+
+def test_foreground_is_hit_as_often_as_asked():
+    case = make_case(noise(64, 80), ONE_OBJECT)
+    for foreground, low, high in ((1.0, 200, 200), (0.5, 75, 125), (0.0, 0, 8)):
+        hits = [tile["label"].any().item() for tile in tiles(case, foreground=foreground)]
+        assert low <= sum(hits) <= high, foreground
+
+
+def test_without_jitter_the_centre_is_foreground_at_any_angle():
+    assert all(
+        middle(tile, "label") for tile in tiles(make_case(noise(64, 80), ONE_OBJECT), foreground=1.0, jitter=0.0)
+    )
+
+
+def test_jitter_moves_the_object_about_but_never_out_of_the_tile():
+    at_middle = [
+        middle(tile, "label") for tile in tiles(make_case(noise(64, 80), ONE_OBJECT), foreground=1.0, tile_size=[16, 16])
+    ]
+    assert sum(at_middle) < 60
+
+
+def test_centres_never_lie_in_ignored_areas():
+    valid = np.zeros((64, 80), bool)
+    valid[3, 5] = valid[40:42, 60] = True
+    for foreground in (0.0, 0.5):
+        drawn = tiles(make_case(noise(64, 80), valid=valid), foreground=foreground, jitter=0.0)
+        assert all(middle(tile, "valid") for tile in drawn)
+
+
+def test_background_tiles_come_from_everywhere_that_counts():
+    image = np.arange(64.0).reshape(8, 8)
+    valid = image < 32
+    drawn = tiles(make_case(image, valid=valid), n=600, foreground=0.0, rotate=0.0, flip=0.0, tile_size=[1, 1])
+    assert {round(middle(tile, "image")) for tile in drawn} == set(range(32))
+
+
+@pytest.mark.parametrize("valid", [0, 1], ids=["all ignored", "nothing labelled"])
+def test_an_empty_case_gives_tiles(valid):
+    case = make_case(noise(20, 30), valid=np.full((20, 30), valid))
+    for tile in tiles(case, n=20):
+        assert not tile["label"].any()
+        assert tile["valid"].any().item() == bool(valid)
+        assert tile["image"].shape == (1, 9, 9)
+
+
+def test_the_same_seed_gives_the_same_tiles_and_another_seed_others():
+    case = make_case(noise(64, 80), ONE_OBJECT)
+    first, same, other = (
+        torch.stack([tile["image"] for tile in tiles(case, n=5, seed=seed)]) for seed in (3, 3, 4)
+    )
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert len({tuple(tile.flatten().tolist()) for tile in first}) == 5
+
+
+def test_every_angle_and_flip_occurs():
+    marks = np.zeros((33, 33))
+    marks[16, 20] = 1.0
+    case = make_case(marks, disc((33, 33), (16, 16), 0))
+    drawn = tiles(case, n=300, foreground=1.0, jitter=0.0, tile_size=[15, 15])
+    where = np.array([np.unravel_index(int(tile["image"][0].argmax()), (15, 15)) for tile in drawn]) - 7
+    angles = np.degrees(np.arctan2(where[:, 0], where[:, 1]))
+    assert np.histogram(angles, bins=8, range=(-180, 180))[0].min() > 10
+    upright = tiles(case, n=100, foreground=1.0, jitter=0.0, tile_size=[15, 15], rotate=0.0)
+    columns = [int(tile["image"][0].argmax()) % 15 for tile in upright]
+    assert set(columns) == {3, 11}
+    assert 25 < columns.count(3) < 75
+
+
+# ---------------------------------------------------------------------------------------------------- reading one case
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(tmp_path_factory.mktemp("data") / "sim", Simulation(shape=(48, 64), n_cases=2, n_nuclei=12))
+
+
+@pytest.fixture
+def drawn_dataset(tmp_path: Path) -> Path:
+    """One case, two raters, an ignored area and a region."""
+    pictures = {
+        "labels/anna/0144.png": "###... ###... ......",
+        "labels/ben/0144.png": "###... ###... ....##",
+        "ignored/0144.png": "#..... #..... #.....",
+        "regions/0144.png": "###### ###### ###...",
+    }
+    (tmp_path / "images").mkdir()
+    Image.fromarray(np.arange(18, dtype=np.uint8).reshape(3, 6)).save(tmp_path / "images/0144.png")
+    for name, picture in pictures.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(picture).astype(np.uint8) * 255).save(tmp_path / name)
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({"ignore": "ignored", "region_masks": "regions"}))
+    return tmp_path
+
+
+def test_the_label_is_the_staple_of_the_raters(simulated, tmp_path):
+    dataset = read_dataset(simulated)
+    for case in dataset.cases:
+        loaded = LoadCased(dataset, "staple", 1, tmp_path)({"case": case})
+        masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in dataset.raters])
+        np.testing.assert_array_equal(loaded["label"][0], staple(masks).mask)
+        assert loaded["label"].any()
+        assert loaded["valid"].all()
+        np.testing.assert_array_equal(loaded["image"], read_image(dataset.images[case]).array)
+        assert loaded["image"].shape == (1, 48, 64)
+
+
+def test_the_label_is_the_mask_of_the_one_rater(simulated, tmp_path):
+    dataset = read_dataset(simulated)
+    case = dataset.cases[0]
+    loaded = LoadCased(dataset, "strict", 1, tmp_path)({"case": case})
+    np.testing.assert_array_equal(loaded["label"][0], read_case_mask(dataset, "strict", case) > 0)
+    assert not list(tmp_path.iterdir()), "a rater alone needs no cached consensus"
+
+
+def test_ignored_areas_and_what_lies_outside_the_region_count_nowhere(drawn_dataset, tmp_path):
+    loaded = LoadCased(read_dataset(drawn_dataset), "ben", 1, tmp_path / "cache")({"case": "0144"})
+    np.testing.assert_array_equal(loaded["label"][0], draw(".##... .##... ......"))
+    np.testing.assert_array_equal(loaded["valid"][0], draw(".##### .##### .##..."))
+
+
+def test_the_consensus_is_made_before_areas_are_left_out(drawn_dataset, tmp_path):
+    dataset = read_dataset(drawn_dataset)
+    whole = staple(np.stack([read_case_mask(dataset, rater, "0144") > 0 for rater in ("anna", "ben")])).mask
+    loaded = LoadCased(dataset, "staple", 1, tmp_path / "cache")({"case": "0144"})
+    np.testing.assert_array_equal(loaded["label"][0], whole & draw(".##### .##### .##..."))
+
+
+def test_a_case_that_one_rater_lacks_is_fused_from_the_others(drawn_dataset, tmp_path):
+    (drawn_dataset / "labels/ben/0144.png").rename(drawn_dataset / "labels/ben/0145.png")
+    Image.fromarray(np.zeros((3, 6), np.uint8)).save(drawn_dataset / "images/0145.png")
+    loaded = LoadCased(read_dataset(drawn_dataset), "staple", 1, tmp_path / "cache")({"case": "0144"})
+    np.testing.assert_array_equal(loaded["label"][0], draw(".##... .##... ......"))
+
+
+def test_other_channels_than_in_the_first_image_are_an_error(drawn_dataset, tmp_path):
+    dataset = read_dataset(drawn_dataset)
+    assert n_channels(dataset) == 1
+    Image.fromarray(np.arange(54, dtype=np.uint8).reshape(3, 6, 3)).save(drawn_dataset / "images/0144.png")
+    with pytest.raises(DataError, match=r"0144\.png: expected 1 channel\(s\) as in the first image, got 3"):
+        LoadCased(dataset, "ben", 1, tmp_path / "cache")({"case": "0144"})
+
+
+# ------------------------------------------------------------------------------------------- reading and normalisation
+
+
+def test_a_png_is_read_as_its_rows_and_columns(tmp_path):
+    picture = np.arange(15, dtype=np.uint8).reshape(3, 5) ** 2
+    Image.fromarray(picture).save(tmp_path / "image.png")
+    case = ReadImaged("image", read_image, 1)({"case": "0001", "image": str(tmp_path / "image.png")})
+    np.testing.assert_array_equal(case["image"][0], picture)
+    assert case["image"].dtype == torch.float32
+    assert case["case"] == "0001"
+
+
+def test_predicting_an_image_with_other_channels_is_an_error(tmp_path):
+    Image.fromarray(np.arange(54, dtype=np.uint8).reshape(3, 6, 3)).save(tmp_path / "image.png")
+    with pytest.raises(ValueError, match=r"image\.png: expected 1 channel\(s\), got 3"):
+        ReadImaged("image", read_image, 1)({"image": str(tmp_path / "image.png")})
+
+
+def normalise(image: np.ndarray, **settings: float) -> np.ndarray:
+    tensor = torch.from_numpy(np.ascontiguousarray(image, np.float32))
+    return NormalisePercentiled("image", **settings)({"image": tensor})["image"].numpy()
+
+
+def test_percentiles_become_0_and_1_also_for_16_bit():
+    for top in (1, 255, 65535):
+        image = np.linspace(0, top, 1001).reshape(1, 7, 143)
+        low, high = np.percentile(image, [1, 99.8])
+        np.testing.assert_allclose(normalise(image), (image - low) / (high - low), atol=1e-5)
+
+
+def test_brightness_and_contrast_of_the_microscope_do_not_matter():
+    image = noise(1, 40, 50)
+    np.testing.assert_allclose(normalise(image), normalise(image * 3000 + 700), atol=1e-3)
+
+
+def test_hot_pixels_do_not_dim_the_image():
+    image = noise(1, 100, 100)
+    hot = image.copy()
+    hot[0, 3, 4] = hot[0, 90, 7] = 1e6
+    cool = np.ones_like(image, dtype=bool)
+    cool[0, 3, 4] = cool[0, 90, 7] = False
+    np.testing.assert_allclose(normalise(hot)[cool], normalise(image)[cool], atol=0.01)
+    assert normalise(hot).max() == 4
+
+
+def test_a_constant_image_is_0():
+    assert not normalise(np.full((2, 5, 6), 300)).any()
+
+
+def test_few_objects_on_a_background_of_one_value_are_not_lost():
+    image = np.zeros((1, 100, 100))
+    image[0, 40:43, 50:53] = 80
+    np.testing.assert_array_equal(normalise(image), image / 80)
+
+
+def test_channels_are_normalised_each_on_its_own():
+    image = noise(2, 30, 40)
+    image[1] *= 500
+    for channel in (0, 1):
+        np.testing.assert_array_equal(normalise(image)[channel], normalise(image[[channel]])[0])
+
+
+def test_volumes_are_normalised_as_a_whole():
+    image = noise(1, 4, 9, 10)
+    np.testing.assert_allclose(normalise(image), normalise(image.reshape(1, 36, 10)).reshape(image.shape))
