@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drawing import draw
 from segassay import consensus
-from segassay.consensus import majority_vote, staple
+from segassay.consensus import count_decisions, majority_vote, staple, staple_of_decisions, without_rater
 from segassay.files import read_mask
 
 ANNA, BEN, CLEO = draw("##.. ##.."), draw("##.. ...."), draw(".##. ....")
@@ -223,6 +223,31 @@ def test_says_when_it_did_not_converge(monkeypatch):
 def test_same_masks_same_bytes():
     masks = noisy_raters(np.random.default_rng(6), 5, (20, 20))
     assert staple(masks).prob.tobytes() == staple(masks.copy()).prob.tobytes()
+
+
+@pytest.mark.parametrize("n_raters", [2, 3, 5, 9, 18, 40])
+def test_without_one_rater_is_the_consensus_of_the_others(n_raters):
+    masks = noisy_raters(np.random.default_rng(n_raters), n_raters, (13, 17))
+    decisions = count_decisions(masks)
+    for rater in range(n_raters):
+        result = staple_of_decisions(without_rater(decisions, rater))
+        expected = staple(np.delete(masks, rater, axis=0))
+        np.testing.assert_array_equal(result.mask, expected.mask)
+        np.testing.assert_allclose(result.prob, expected.prob, atol=1e-6)
+        np.testing.assert_allclose(result.sensitivity, expected.sensitivity, atol=1e-6)
+        np.testing.assert_allclose(result.specificity, expected.specificity, atol=1e-6)
+
+
+def test_without_one_rater_patterns_are_merged_and_pixels_kept():
+    decisions = without_rater(count_decisions(HAND_CASE), 1)
+    np.testing.assert_array_equal(decisions.patterns, [[0, 0], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(decisions.counts, [2, 1, 1])
+    np.testing.assert_array_equal(decisions.patterns[decisions.code].transpose(2, 0, 1), HAND_CASE[[0, 2]])
+
+
+def test_nobody_is_left():
+    with pytest.raises(ValueError, match="single rater"):
+        without_rater(count_decisions(HAND_CASE[:1]), 0)
 
 
 def test_majority_keeps_what_two_of_three_raters_marked():

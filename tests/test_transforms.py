@@ -115,7 +115,7 @@ def test_the_middle_of_the_tile_stays_at_its_place_at_any_angle():
     for degrees in range(0, 360, 30):
         tile = PlacedTile((15, 15), (20, 40), turn(degrees))(make_case(image, image))
         rows, columns = np.nonzero(tile["label"][0].numpy())
-        np.testing.assert_allclose([rows.mean(), columns.mean()], [7, 7], atol=0.3)
+        np.testing.assert_allclose([rows.mean(), columns.mean()], [7, 7], atol=0.75)
 
 
 def test_volumes_are_cut_turned_in_the_last_plane_and_flipped_along_each_axis():

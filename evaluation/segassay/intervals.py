@@ -54,6 +54,8 @@ def cluster_weights(n_clusters: int, n_resamples: int, seed: int) -> np.ndarray:
         >>> cluster_weights(4, 1000, seed=0).sum(axis=1).min()
         np.float64(4.0)
     """
+    if not n_clusters:
+        return np.zeros((n_resamples, 0))
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_resamples).astype(float)
 
@@ -155,7 +157,7 @@ def bootstrap_means(
     """
     values, cluster = _checked(values, clusters)
     n_clusters = int(cluster.max(initial=-1)) + 1
-    weights = cluster_weights(n_clusters, n_resamples, seed) if n_clusters else np.empty((0, 0))
+    weights = cluster_weights(n_clusters, n_resamples, seed)
     blocks = [
         _mean_block(values[:, start : start + BLOCK], cluster, weights, level)
         for start in range(0, max(values.shape[1], 1), BLOCK)
@@ -307,7 +309,7 @@ def bca_ratios(
             f"numerator and denominator must have one shape, got {numerator.shape} and {denominator.shape}"
         )
     n_clusters = int(cluster.max(initial=-1)) + 1
-    weights = cluster_weights(n_clusters, n_resamples, seed) if n_clusters else np.empty((0, 0))
+    weights = cluster_weights(n_clusters, n_resamples, seed)
     blocks = []
     for start in range(0, max(numerator.shape[1], 1), BLOCK):
         above, below = numerator[:, start : start + BLOCK], denominator[:, start : start + BLOCK]

@@ -148,10 +148,12 @@ def _jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[_Job
     notes = []
     if len(first) < len(present):
         notes.append(
-            f"{len(present) - len(first)} masks repeat an annotation by the same person; the tables hold the first session"
+            f"{len(present) - len(first)} masks are later sessions of one person; the tables hold the first session"
         )
     if len(present) < len(annotations):
         notes.append(f"{len(annotations) - len(present)} masks by people do not exist and count as not annotated")
+    unknown = first.loc[predicted & first["held_out"].isna(), "annotator"].unique()
+    notes += [f"{name}: it is unknown whether it was trained on the cases it is scored on" for name in unknown]
     jobs = [_job(dataset, case, rows) for case, rows in first.groupby("case", sort=False)]
     return sorted(jobs, key=lambda job: natural_key(job.case)), notes
 
@@ -208,7 +210,9 @@ def _score_case(job: _Job) -> _CaseRows:
     labels = {name: label_objects(mask, ignore=ignore, region=region) for name, mask in masks.items()}
     rates, consensuses = _consensus_of_others(job, masks)
     labels |= {f"-{r}": label_objects(mask, ignore=ignore, region=region) for r, mask in consensuses.items()}
-    joint = joint_overlaps(list(labels.values()), min_size=job.min_size, values=image)
+    shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
+    blank = np.zeros(shape or 1, dtype=np.int32)  # stands in where every prediction of a case is missing
+    joint = joint_overlaps(list(labels.values()) or [blank], min_size=job.min_size, values=image)
     position = {name: index for index, name in enumerate(labels)}  # C₋r stands under `-r`, behind all annotators
 
     names = [annotator.name for annotator in job.annotators]
@@ -224,8 +228,7 @@ def _score_case(job: _Job) -> _CaseRows:
         for annotator in [rater, *outside]
         for measures in _measures(joint, position[f"-{rater}"], position.get(annotator))
     ]
-    shape = next(iter(labels.values())).shape
-    region_area = int(np.count_nonzero(counted_pixels(np.ones(shape, dtype=bool), ignore=ignore, region=region)))
+    region_area = int(np.count_nonzero(counted_pixels(blank == 0, ignore=ignore, region=region))) if shape else _UNKNOWN
     counts = [
         (job.case, name, *_count(joint, position.get(name), region_area), _input(masks.get(name))) for name in names
     ]
@@ -246,9 +249,7 @@ def _read_case(
             )
         image = channels[job.channel]
     files = {annotator.name: annotator.path for annotator in job.annotators if annotator.path is not None}
-    if not files:
-        raise DataError(f"case {job.case!r}: none of its predictions exists and nobody else annotated it; leave it out")
-    expected, of_what = (image.shape, job.image) if image is not None else (None, next(iter(files.values())))
+    expected, of_what = (image.shape, job.image) if image is not None else (None, next(iter(files.values()), None))
     masks, problems = {}, []
     for name, path in [*files.items(), ("", job.ignore), ("-", job.region)]:
         if path is None:
@@ -411,14 +412,13 @@ def _notes(dataset: Dataset | None, jobs: Sequence[_Job], counts: pd.DataFrame) 
         if any(n > MIN_OTHERS for n in n_raters):
             notes.append(f"{name} is a consensus that contains the rater left out, so it has no rows in leave_one_out")
     n_missing = counts[counts["input"] == ""].groupby("annotator").size()
-    notes += [f"{name}: {n} predictions are missing and score 0" for name, n in n_missing.items()]
-    n_labels = counts[counts["input"] == "labels"].groupby("annotator").size()
+    notes += [f"{name}: {n} missing predictions score 0" for name, n in n_missing.items()]
+    n_labels = counts[counts["input"] == "labels"].groupby("annotator").size().to_dict()
     n_all = len(jobs) if dataset is None else len(dataset.cases)
-    for name, n_cases in counts.groupby("annotator", sort=False).size().items():
+    for annotator, n_cases in counts.groupby("annotator", sort=False).size().items():
         if n_cases < n_all:
-            notes.append(f"{name} covers {n_cases} of {n_all} cases")
-        if name in n_labels:
-            notes.append(
-                f"{name}: {n_labels[name]} of {n_cases} files are label images, where each number is an object"
-            )
+            notes.append(f"{annotator} covers {n_cases} of {n_all} cases")
+        if annotator in n_labels:
+            n = n_labels[annotator]
+            notes.append(f"{annotator}: {n} of {n_cases} files are label images, where each number is one object")
     return notes

@@ -281,7 +281,11 @@ def evaluate(
         params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
         with tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
             _evaluate(evaluator, writer, scores, work_dir)
-    return publish_output(work_dir)
+    final = publish_output(work_dir)
+    if not tracking.is_active():
+        logger.info(f"written: {final}")
+        logger.info(f"to see all runs: {tracking.ui_command()}")
+    return final
 
 
 def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, work_dir: Path) -> None:

@@ -84,7 +84,9 @@ class ReadImaged(MapTransform):
     def _read(self, path: str) -> torch.Tensor:
         image = as_float(self.read(path).array)
         if len(image) != self.n_channels:
-            raise PredictionError(f"{path}: expected {self.n_channels} channel(s), got {len(image)}; predict it separately")
+            raise PredictionError(
+                f"{path}: expected {self.n_channels} channel(s), got {len(image)}; predict it separately"
+            )
         return image
 
 

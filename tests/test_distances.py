@@ -1,0 +1,136 @@
+"""Distances between outlines: scenes one can picture, the empty cases, and SimpleITK as second implementation."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drawing import draw
+from segassay.distances import (
+    average_surface_distance,
+    hausdorff_distance,
+    normalized_surface_dice,
+    surface_distances,
+)
+
+SQUARE = np.zeros((11, 11), dtype=bool)
+SQUARE[3:8, 3:8] = True
+CROSSED = SQUARE.copy()
+CROSSED[5, 1:10] = CROSSED[1:10, 5] = True
+EMPTY = np.zeros((11, 11), dtype=bool)
+
+
+def random_blob(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, dtype=bool)
+    for _ in range(3):
+        corner = [int(rng.integers(0, n - 3)) for n in shape]
+        mask[tuple(slice(start, start + int(rng.integers(1, 5))) for start in corner)] = True
+    return mask
+
+
+def test_published_value_of_a_square_and_a_cross():
+    distances = surface_distances(SQUARE, CROSSED)
+    assert hausdorff_distance(distances, percentile=100) == 2
+    assert hausdorff_distance(distances) == 2
+    assert average_surface_distance(distances) == pytest.approx(4 / 9)
+    assert normalized_surface_dice(distances, tolerance=1) == pytest.approx(8 / 9)
+
+
+def test_hd95_is_the_larger_of_the_two_directions():
+    """From the short bar to the long one nothing is far; the long one sticks out by up to 19."""
+    short, long = draw("#..................."), draw("####################")
+    forth, back = surface_distances(short, long), surface_distances(long, short)
+    assert hausdorff_distance(forth) == hausdorff_distance(back) == pytest.approx(np.percentile(np.arange(20), 95))
+
+
+def test_a_mask_at_the_edge_of_the_image_has_a_surface_there():
+    distances = surface_distances(np.ones((3, 3), dtype=bool), draw("#.. ... ..."))
+    assert distances.a_to_b.size == 8  # all but the centre
+    assert hausdorff_distance(distances, percentile=100) == pytest.approx(np.sqrt(8))
+
+
+def test_spacing_follows_the_array_axes():
+    a, b = np.zeros((4, 4, 4), dtype=bool), np.zeros((4, 4, 4), dtype=bool)
+    a[0, 0, 0] = b[1, 2, 3] = True
+    distance = np.sqrt((1 * 5) ** 2 + (2 * 0.5) ** 2 + (3 * 0.25) ** 2)
+    assert average_surface_distance(surface_distances(a, b, spacing=(5, 0.5, 0.25))) == pytest.approx(distance)
+
+
+def test_both_empty_agree():
+    distances = surface_distances(EMPTY, EMPTY)
+    assert hausdorff_distance(distances) == average_surface_distance(distances) == 0
+    assert normalized_surface_dice(distances, tolerance=0) == 1
+
+
+@pytest.mark.parametrize("pair", [(SQUARE, EMPTY), (EMPTY, SQUARE)])
+def test_one_empty_is_undefined_not_perfect(pair):
+    distances = surface_distances(*pair)
+    assert np.isnan(hausdorff_distance(distances))
+    assert np.isnan(average_surface_distance(distances))
+    assert normalized_surface_dice(distances, tolerance=100) == 0
+
+
+def test_equal_masks_have_no_distance():
+    distances = surface_distances(CROSSED, CROSSED)
+    assert hausdorff_distance(distances, percentile=100) == average_surface_distance(distances) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), three_d=st.booleans())
+def test_symmetric_and_scales_with_the_spacing(seed, three_d):
+    shape = (6, 7, 8) if three_d else (9, 12)
+    a, b = random_blob(seed, shape), random_blob(seed + 1, shape)
+    forth, back = surface_distances(a, b), surface_distances(b, a)
+    scaled = surface_distances(a, b, spacing=[3.0] * len(shape))
+    for measure in (hausdorff_distance, average_surface_distance):
+        assert measure(forth) == pytest.approx(measure(back))
+        assert measure(scaled) == pytest.approx(3 * measure(forth))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), three_d=st.booleans())
+def test_equals_simpleitk(seed, three_d):
+    """The maximum is taken between whole masks there, which is the same: the farthest pixel sees a surface."""
+    shape, spacing = ((6, 7, 8), (2.0, 0.5, 1.0)) if three_d else ((9, 12), (2.0, 0.5))
+    a, b = random_blob(seed, shape), random_blob(seed + 1, shape)
+    surfaces = [mask & ~_all_face_neighbours(mask) for mask in (a, b)]
+    images = []
+    for surface in surfaces:
+        image = sitk.GetImageFromArray(surface.astype(np.uint8))
+        image.SetSpacing(spacing[::-1])
+        images.append(image)
+    distances = surface_distances(a, b, spacing)
+    maps = [np.maximum(sitk.GetArrayFromImage(sitk.SignedMaurerDistanceMap(i, False, False, True)), 0) for i in images]
+    np.testing.assert_allclose(distances.a_to_b, maps[1][surfaces[0]], atol=1e-5)
+    np.testing.assert_allclose(distances.b_to_a, maps[0][surfaces[1]], atol=1e-5)
+    filter_ = sitk.HausdorffDistanceImageFilter()
+    filter_.Execute(*images)
+    assert hausdorff_distance(distances, percentile=100) == pytest.approx(filter_.GetHausdorffDistance(), abs=1e-5)
+
+
+def _all_face_neighbours(mask: np.ndarray) -> np.ndarray:
+    padded = np.pad(mask, 1)
+    inner = (slice(1, -1),) * mask.ndim
+    rolled = [np.roll(padded, step, axis)[inner] for axis in range(mask.ndim) for step in (1, -1)]
+    return np.logical_and.reduce(rolled)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"mask_a": SQUARE.astype(int), "mask_b": SQUARE}, TypeError, "boolean, got int64"),
+        ({"mask_a": SQUARE, "mask_b": SQUARE[:5]}, ValueError, "one shape"),
+        ({"mask_a": SQUARE, "mask_b": SQUARE, "spacing": [1]}, ValueError, "for each of 2 axes"),
+        ({"mask_a": SQUARE, "mask_b": SQUARE, "spacing": [1, 0]}, ValueError, "positive"),
+    ],
+)
+def test_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        surface_distances(**arguments)
+
+
+def test_refuses_a_negative_tolerance():
+    with pytest.raises(ValueError, match="tolerance"):
+        normalized_surface_dice(surface_distances(SQUARE, SQUARE), tolerance=-1)
