@@ -207,7 +207,8 @@ def test_without_jitter_the_centre_is_foreground_at_any_angle():
 
 def test_jitter_moves_the_object_about_but_never_out_of_the_tile():
     at_middle = [
-        middle(tile, "label") for tile in tiles(make_case(noise(64, 80), ONE_OBJECT), foreground=1.0, tile_size=[16, 16])
+        middle(tile, "label")
+        for tile in tiles(make_case(noise(64, 80), ONE_OBJECT), foreground=1.0, tile_size=[16, 16])
     ]
     assert sum(at_middle) < 60
 
@@ -238,9 +239,7 @@ def test_an_empty_case_gives_tiles(valid):
 
 def test_the_same_seed_gives_the_same_tiles_and_another_seed_others():
     case = make_case(noise(64, 80), ONE_OBJECT)
-    first, same, other = (
-        torch.stack([tile["image"] for tile in tiles(case, n=5, seed=seed)]) for seed in (3, 3, 4)
-    )
+    first, same, other = (torch.stack([tile["image"] for tile in tiles(case, n=5, seed=seed)]) for seed in (3, 3, 4))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
     assert len({tuple(tile.flatten().tolist()) for tile in first}) == 5

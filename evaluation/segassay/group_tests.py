@@ -10,6 +10,7 @@ them, before the call. A group without values gives NaN, not an error.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -188,6 +189,7 @@ def _exact_p(u: float, n_1: int, n_2: int) -> float:
     return min(1.0, 2 * float(tail) / float(counts.sum()))
 
 
+@lru_cache(maxsize=256)
 def _u_counts(n_1: int, n_2: int) -> np.ndarray:
     """int64 `(n_1 n_2 + 1,)`, in how many of all orders of the two samples U is 0, 1, 2 … (Gaussian binomial)."""
     counts = np.zeros(n_1 * n_2 + 1, dtype=np.int64)

@@ -26,7 +26,7 @@ from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, strip_suffi
 from segassay.plots import overlay
 from segassay_monai.inference import uncertainty
 from segassay_monai.member import Member
-from segassay_monai.training import publish_output
+from segassay_monai.training import publish_output, whole_or_nothing
 from segassay_monai.transforms import CONSENSUS, read_target
 
 logger = logging.getLogger("segassay")
@@ -270,7 +270,8 @@ def evaluate(
     dataset, members = scores.dataset, scores.members
     name = ensemble_name(members)
     if tracking.is_active():
-        _evaluate(evaluator, writer, scores, work_dir)
+        with whole_or_nothing(work_dir):
+            _evaluate(evaluator, writer, scores, work_dir)
     else:
         tags = {
             "kind": "evaluation",
@@ -279,7 +280,7 @@ def evaluate(
             "segassay": segassay.__version__,
         }
         params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
-        with tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
+        with whole_or_nothing(work_dir), tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
             _evaluate(evaluator, writer, scores, work_dir)
     final = publish_output(work_dir)
     if not tracking.is_active():
@@ -345,8 +346,9 @@ def predict(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Me
 
     Whether a member was trained on one of these images is not known, so `held_out` is left empty.
     """
-    evaluator.run()
-    writer.annotations(members, held_out=None).to_csv(work_dir / "annotations.csv", index=False)
+    with whole_or_nothing(work_dir):
+        evaluator.run()
+        writer.annotations(members, held_out=None).to_csv(work_dir / "annotations.csv", index=False)
     final = publish_output(work_dir)
     logger.info(f"{len(writer.written)} images predicted by {len(members)} member(s): {final}")
     return final

@@ -68,14 +68,17 @@ class ReadImaged(MapTransform):
         keys: Entries that hold a path; replaced by the array.
         read: Reads one file and returns an object with an `array` of shape `(C, *spatial)`.
         n_channels: Channels that every image must have.
+        spatial_dims: Spatial axes that every image must have.
 
     Raises:
-        PredictionError: If an image has other channels.
+        PredictionError: If an image has other channels or axes.
     """
 
-    def __init__(self, keys: KeysCollection, read: Callable[[str], Any], n_channels: int) -> None:
+    def __init__(
+        self, keys: KeysCollection, read: Callable[[str], Any], n_channels: int, spatial_dims: int = 2
+    ) -> None:
         super().__init__(keys)
-        self.read, self.n_channels = read, n_channels
+        self.read, self.n_channels, self.spatial_dims = read, n_channels, spatial_dims
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case with every path in `keys` replaced by its image."""
@@ -83,11 +86,17 @@ class ReadImaged(MapTransform):
 
     def _read(self, path: str) -> torch.Tensor:
         image = as_float(self.read(path).array)
-        if len(image) != self.n_channels:
-            raise PredictionError(
-                f"{path}: expected {self.n_channels} channel(s), got {len(image)}; predict it separately"
-            )
+        check_shape(path, image, self.n_channels, self.spatial_dims)
         return image
+
+
+def check_shape(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
+    """Refuse an image `(C, *spatial)` that the network is not made for, naming its file."""
+    if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
+        raise PredictionError(
+            f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
+            "keep images of one kind together (volumes need --spatial_dims 3)"
+        )
 
 
 def as_float(array: np.ndarray) -> torch.Tensor:
@@ -227,7 +236,10 @@ class EnsembleNet(nn.Module):
                 self.network.load_state_dict(weights)
             except RuntimeError as error:
                 reason = str(error).splitlines()[-1].strip()
-                raise PredictionError(f"{path}: the weights do not fit the network ({reason})") from error
+                raise PredictionError(
+                    f"{path}: the weights do not fit the network ({reason}); give --channels and --spatial_dims as in "
+                    "its training"
+                ) from error
             self.network.eval()
             self._loaded = path
 

@@ -9,7 +9,8 @@ import logging
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,21 @@ from torch.optim.swa_utils import AveragedModel
 import segassay
 from segassay import tracking
 from segassay.dataset import Dataset
-from segassay.errors import UsageError
+from segassay.errors import DataError, UsageError
 from segassay_monai import settings
 from segassay_monai.bundle import config_path
 from segassay_monai.member import Member
+from segassay_monai.transforms import read_target
 
 logger = logging.getLogger("segassay")
+
+
+def check_output(output_dir: str | Path, overwrite: bool = False) -> Path:
+    """Refuse an output folder that exists, unless it may be overwritten; returns it as an absolute path."""
+    final = Path(output_dir).resolve()
+    if final.exists() and not overwrite:
+        raise UsageError(f"{final} exists already; give another --output_dir, or --overwrite True to replace it")
+    return final
 
 
 def prepare_output(output_dir: str | Path, overwrite: bool = False) -> Path:
@@ -37,9 +47,7 @@ def prepare_output(output_dir: str | Path, overwrite: bool = False) -> Path:
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
     """
-    final = Path(output_dir).resolve()
-    if final.exists() and not overwrite:
-        raise UsageError(f"{final} exists already; give another --output_dir, or --overwrite True to replace it")
+    final = check_output(output_dir, overwrite)
     partial = final.with_name(final.name + ".partial")
     try:
         if partial.exists():
@@ -48,6 +56,16 @@ def prepare_output(output_dir: str | Path, overwrite: bool = False) -> Path:
     except OSError as error:
         raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --output_dir") from error
     return partial
+
+
+@contextmanager
+def whole_or_nothing(work_dir: Path) -> Iterator[None]:
+    """Remove the temporary folder if the work in the `with` block does not end well."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        raise
 
 
 def publish_output(partial: Path) -> Path:
@@ -83,39 +101,23 @@ def train_member(
     Returns:
         The finished output folder: `model.pt`, `config.yaml` and the held-out scores and predictions in `held_out/`.
     """
-    config = {key: value for key, value in settings.running_config().items() if isinstance(value, (int, float, str))}
-    params = {key: value for key, value in config.items() if not str(value).startswith(("$", "@", "%"))}
-    params |= {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
-    tags = {
-        "kind": "member",
-        "strategy": member.strategy,
-        "trained_on": member.trained_on,
-        "fold": member.fold,
-        "seed": member.seed,
-        "commit": _commit(),
-        "segassay": segassay.__version__,
-    }
-    settings.write_config(work_dir / "config.yaml")
     for warning in dataset.warnings:
         logger.warning(warning)
     logger.info(
         f"{member.name}: learning from {_target_name(member)} of {len(member.train)} images; the best state is chosen "
         f"on {len(member.val)}, and {len(member.held_out)} are held out (fold {member.fold} of {member.n_folds})"
     )
-    try:
-        with tracking.run(experiment, f"{member.name} fold {member.fold}", tags=tags, params=params):
-            tracking.log_files(work_dir / "config.yaml")
-            trainer.run()
-            best = evaluator.state
-            logger.info(
-                f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}"
-            )
-            tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
-            tracking.log_files(work_dir / "model.pt", "model")
-            evaluate_held_out(member, dataset, work_dir, evaluation)
-    except BaseException:
-        shutil.rmtree(work_dir, ignore_errors=True)
-        raise
+    run = tracking.run(experiment, f"{member.name} fold {member.fold}", tags=_tags(member), params=_params(member))
+    with whole_or_nothing(work_dir), run:
+        _check_not_empty(dataset, member)
+        settings.write_config(work_dir / "config.yaml")
+        tracking.log_files(work_dir / "config.yaml")
+        trainer.run()
+        best = evaluator.state
+        logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
+        tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
+        tracking.log_files(work_dir / "model.pt", "model")
+        evaluate_held_out(member, dataset, work_dir, evaluation)
     final = publish_output(work_dir)
     logger.info(f"written: {final}")
     logger.info(f"to see all runs: {tracking.ui_command()}")
@@ -138,8 +140,37 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
     workflow.run()
 
 
+def _params(member: Member) -> dict[str, Any]:
+    """Settings given as numbers or names, and what follows from the data."""
+    config = settings.running_config()
+    params = {key: value for key, value in config.items() if _is_plain(value)}
+    return params | {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, (int, float)) for item in value)
+    return isinstance(value, (int, float, str)) and not str(value).startswith(("$", "@", "%"))
+
+
+def _tags(member: Member) -> dict[str, Any]:
+    names = ("strategy", "trained_on", "fold", "seed")
+    tags = {name: getattr(member, name) for name in names}
+    return {"kind": "member", **tags, "commit": _commit(), "segassay": segassay.__version__}
+
+
+def _check_not_empty(dataset: Dataset, member: Member) -> None:
+    if not any(read_target(dataset, case, member.trained_on).any() for case in member.train):
+        raise DataError(
+            f"{dataset.folder}: {_target_name(member)} has no object in any of {len(member.train)} training images; "
+            "check the masks (0 is background, more is foreground)"
+        )
+
+
 def _target_name(member: Member) -> str:
-    return "the raters' consensus" if member.strategy.startswith("consensus") else f"{member.trained_on}'s masks"
+    return (
+        "the raters' consensus" if member.strategy.startswith("consensus") else f"the annotation by {member.trained_on}"
+    )
 
 
 def _commit() -> str:

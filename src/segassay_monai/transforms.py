@@ -27,9 +27,8 @@ from segassay.dataset import (
     read_case_mask,
     read_case_region,
 )
-from segassay.errors import DataError
 from segassay.objects import counted_pixels
-from segassay_monai.inference import as_float
+from segassay_monai.inference import as_float, check_shape
 
 CONSENSUS = "staple"
 
@@ -43,21 +42,21 @@ class LoadCased(Transform):
         dataset: The dataset the case belongs to.
         trained_on: A rater of the dataset, or `staple`.
         n_channels: Channels that every image must have.
+        spatial_dims: Spatial axes that every image must have.
         cache_dir: Folder of computed consensus masks; by default the user's cache folder.
     """
 
-    def __init__(self, dataset: Dataset, trained_on: str, n_channels: int, cache_dir: Path | None = None) -> None:
-        self.dataset, self.trained_on, self.n_channels, self.cache_dir = dataset, trained_on, n_channels, cache_dir
+    def __init__(
+        self, dataset: Dataset, trained_on: str, n_channels: int, spatial_dims: int = 2, cache_dir: Path | None = None
+    ) -> None:
+        self.dataset, self.trained_on, self.cache_dir = dataset, trained_on, cache_dir
+        self.n_channels, self.spatial_dims = n_channels, spatial_dims
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case with `image`, `label` and `valid`; its name is read from `case`."""
         case = data["case"]
         image = as_float(read_case_image(self.dataset, case).array)
-        if len(image) != self.n_channels:
-            raise DataError(
-                f"{self.dataset.images[case]}: expected {self.n_channels} channel(s) as in the first image, got "
-                f"{len(image)}; all images of a dataset need the same channels"
-            )
+        check_shape(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
         valid = read_valid(self.dataset, case, image.shape[1:])
         label = read_target(self.dataset, case, self.trained_on, self.cache_dir) & valid
         return dict(data) | {
