@@ -57,7 +57,8 @@ def bundle(run_id: str, config: str, **settings: Any) -> None:
 
 
 def train(dataset: Path, out: Path, **settings: Any) -> Path:
-    bundle("training", "train.yaml", dataset_dir=str(dataset), output_dir=str(out), **TINY | settings)
+    paths = {"dataset_dir": str(dataset), "output_dir": str(out)}
+    bundle("training", "train.yaml", **paths | TINY | settings)
     return out
 
 
@@ -350,7 +351,7 @@ def test_a_wrong_call_is_one_clear_message(
     dataset: Path, tmp_path: Path, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(SegAssayError, match=message):
-        train(**{"dataset": dataset, "out": tmp_path / "m"}, **settings)
+        train(dataset, tmp_path / "m", **settings)
     assert not list(tmp_path.iterdir())
 
 

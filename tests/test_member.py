@@ -55,7 +55,7 @@ def plan(dataset: Dataset, **changes: Any) -> Member:
 
 def table_of(cases: list[dict[str, str]]) -> pd.DataFrame:
     """As `segassay.dataset.strata` gives it."""
-    table = pd.DataFrame(cases, columns=["group", "region", "subject", "batch", "split"]).fillna("")
+    table = pd.DataFrame(cases, columns=["group", "region", "subject", "batch", "split"], dtype=str).fillna("")
     return table.set_axis([f"c{number}" for number in range(len(cases))])
 
 

@@ -53,10 +53,10 @@ def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "")
                 [], [], color=colour, label=annotator, path_effects=[Stroke(linewidth=2.5, foreground="0.3"), Normal()]
             )
         )
-    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    axes.set_axis_off()
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)  # without `set_axis_off`, which would leave no room for the title
     axes.set_title(title, loc="left")
-    figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 4) or 1, frameon=False)
+    figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 5) or 1, frameon=False)
     return figure
 
 

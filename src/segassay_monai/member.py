@@ -18,7 +18,7 @@ import torch
 
 from segassay.dataset import Dataset, data_hash, natural_key, strata
 from segassay.errors import DataError, UsageError
-from segassay.files import sha256
+from segassay.files import read_image
 from segassay_monai.transforms import CONSENSUS
 
 
@@ -36,7 +36,7 @@ class Member:
     train: tuple[str, ...]
     val: tuple[str, ...]
     held_out: tuple[str, ...]
-    seen_images: tuple[str, ...]  # SHA-256 of the images of `train` and `val`: a renamed copy is still known
+    seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
 
     @property
     def name(self) -> str:
@@ -121,7 +121,7 @@ def plan_member(
         train=train,
         val=val,
         held_out=tuple(table.index[folds == fold]),
-        seen_images=tuple(sha256(dataset.images[case]) for case in train + val),
+        seen_images=tuple(image_hash(dataset.images[case]) for case in train + val),
     )
 
 
@@ -157,11 +157,12 @@ def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
         Integers `(n_cases,)`; cases of one subject share their number.
     """
     units = _units(table)
-    stratum = table["group"] + "\0" + table["region"]
+    stratum = table["group"] + "\n" + table["region"]
     by_unit = pd.DataFrame({"unit": units, "stratum": stratum}).groupby("unit")["stratum"].agg(min)
     rng = np.random.default_rng(list(seed))
     shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
-    rank = {name: place for place, name in enumerate(rng.permutation(sorted(set(by_unit))))}
+    names = sorted(set(by_unit))
+    rank = {names[number]: place for place, number in enumerate(rng.permutation(len(names)))}
     ordered = shuffled.iloc[np.argsort(shuffled.map(rank).to_numpy(), kind="stable")]
     number = pd.Series(np.arange(len(ordered)), index=ordered.index)
     return units.map(number).to_numpy()
@@ -255,7 +256,7 @@ def held_out_cases(
     unknown = [case for case in wanted if case not in dataset.images]
     if unknown:
         raise UsageError(f"--cases: {dataset.folder} has no case {', '.join(unknown[:5])}")
-    seen_by = {case: _seen_by(members, dataset.name, case, sha256(dataset.images[case])) for case in wanted}
+    seen_by = {case: _seen_by(members, dataset.name, case, image_hash(dataset.images[case])) for case in wanted}
     leaked = [case for case in wanted if seen_by[case]]
     if cases is None and len(leaked) < len(wanted):
         return [case for case in wanted if not seen_by[case]]
@@ -270,6 +271,12 @@ def held_out_cases(
             f"({len(leaked)} of {len(wanted)} cases); leave it out, or leave out the member"
         )
     return wanted
+
+
+def image_hash(path: Path) -> str:
+    """SHA-256 of an image's pixels; the same in every file format that keeps them."""
+    array = read_image(path).array
+    return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
 def _seen_by(members: Sequence[Member], dataset_name: str, case: str, image_hash: str) -> str:

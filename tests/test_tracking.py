@@ -1,0 +1,143 @@
+"""MLflow: what is logged is read back through its own API."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from segassay import tracking
+from segassay.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for this file: making one takes seconds."""
+    return f"sqlite:///{(tmp_path_factory.mktemp('store') / 'sub' / 'mlflow.db').as_posix()}"
+
+
+@pytest.fixture(autouse=True)
+def _use_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+
+
+def runs(experiment: str, uri: str | None = None) -> list[Run]:
+    client = MlflowClient(uri or tracking.store_uri())
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    return list(client.search_runs([found.experiment_id]))
+
+
+def test_a_run_holds_its_tags_parameters_and_numbers(tmp_path):
+    (tmp_path / "config.yaml").write_text("epochs: 3")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "scores.csv").write_text("f1")
+    params = {"epochs": 3, "left out": None}
+    with tracking.run("lab", "staple/s7", tags={"seed": 7}, params=params) as run_id:
+        assert tracking.is_active()
+        tracking.log_metrics({"val/f1": 0.5}, step=1)
+        tracking.log_metrics({"val/f1": 0.75}, step=2)
+        tracking.log_files(tmp_path / "config.yaml")
+        tracking.log_files(tmp_path / "tables", "tables")
+    assert not tracking.is_active()
+    (run,) = runs("lab")
+    assert (run.info.run_id, run.info.run_name, run.info.status) == (run_id, "staple/s7", "FINISHED")
+    assert run.data.params == {"epochs": "3"}
+    assert run.data.tags["seed"] == "7"
+    client = MlflowClient()
+    assert [(point.step, point.value) for point in client.get_metric_history(run_id, "val/f1")] == [(1, 0.5), (2, 0.75)]
+    assert {file.path for file in client.list_artifacts(run_id)} == {"config.yaml", "tables"}
+    assert "mlartifacts" in run.info.artifact_uri
+
+
+def test_undefined_numbers_are_left_out_and_counted():
+    numbers = {"f1": 0.5, "mean_iou": math.nan, "loss": math.inf, "dice": math.nan, "dice.n_undefined": 3.0}
+    with tracking.run("undefined", "run", tags={}, params={}):
+        tracking.log_metrics(numbers)
+    (run,) = runs("undefined")
+    assert run.data.metrics == {
+        "f1": 0.5,
+        "mean_iou.n_undefined": 1.0,
+        "loss.n_undefined": 1.0,
+        "dice.n_undefined": 3.0,
+    }
+
+
+def test_an_error_closes_the_run_as_failed_and_the_next_run_is_a_new_one():
+    with pytest.raises(ValueError, match="a bad mask"), tracking.run("crash", "same name", tags={}, params={"n": 1}):
+        raise ValueError("a bad mask")
+    assert not tracking.is_active()
+    with tracking.run("crash", "same name", tags={}, params={"n": 2}):
+        pass
+    after, before = sorted(runs("crash"), key=lambda run: -run.info.start_time)
+    assert (before.info.status, before.data.tags["error"]) == ("FAILED", "ValueError: a bad mask")
+    assert before.data.params == {"n": "1"}
+    assert (after.info.status, after.data.params) == ("FINISHED", {"n": "2"})
+    assert "error" not in after.data.tags
+
+
+def test_a_break_by_the_user_closes_the_run_as_killed():
+    with pytest.raises(KeyboardInterrupt), tracking.run("break", "run", tags={}, params={}):
+        raise KeyboardInterrupt
+    (run,) = runs("break")
+    assert run.info.status == "KILLED"
+    assert not tracking.is_active()
+
+
+def test_an_error_in_the_parameters_closes_the_run_too():
+    class Odd:
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    with pytest.raises(ValueError, match="no text"), tracking.run("odd", "run", tags={}, params={"odd": Odd()}):
+        pytest.fail("the body must not run")
+    assert not tracking.is_active()
+    assert [run.info.status for run in runs("odd")] == ["FAILED"]
+
+
+def test_the_store_is_the_named_one_or_lies_in_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://lab.example:5000")
+    assert tracking.store_uri() == "http://lab.example:5000"
+    assert "http://lab.example:5000" in tracking.ui_command()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.chdir(tmp_path)
+    assert tracking.store_uri() == f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+
+
+def test_a_folder_that_cannot_be_written_is_one_message(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
+    with pytest.raises(UsageError, match=r"mlflow\.db: cannot be written .*set MLFLOW_TRACKING_URI"):
+        tracking.open_experiment("lab")
+
+
+def log_one_run(number: int) -> None:
+    with tracking.run("together", f"member {number}", tags={"seed": number}, params={"seed": number}):
+        for step in range(3):
+            tracking.log_metrics({"train/loss": number + step}, step=step)
+
+
+def test_several_processes_start_at_once_on_a_fresh_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    # importlib mode gives this module no name that a new process could import
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    code = "import sys, test_tracking; test_tracking.log_one_run(int(sys.argv[1]))"
+    started = [subprocess.Popen([sys.executable, "-c", code, str(number)]) for number in range(3)]
+    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    found = runs("together")
+    assert sorted(run.data.params["seed"] for run in found) == ["0", "1", "2"]
+    assert all(run.info.status == "FINISHED" for run in found)
+    assert sorted(run.data.metrics["train/loss"] for run in found) == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "command", ["import segassay", "import segassay.cli; segassay.cli.app(['--help'], standalone_mode=False)"]
+)
+def test_the_front_door_loads_nothing_heavy(command):
+    code = f"import sys\n{command}\nprint('LOADED', {{'mlflow', 'seaborn', 'torch', 'monai', 'matplotlib'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "LOADED set()"
