@@ -12,10 +12,9 @@ from PIL import Image
 from drawing import draw
 from segassay.consensus import staple
 from segassay.dataset import read_case_mask, read_dataset
-from segassay.errors import DataError
 from segassay.files import read_image
 from segassay.simulate import Simulation, simulate
-from segassay_monai.inference import NormalisePercentiled, ReadImaged
+from segassay_monai.inference import NormalisePercentiled, PredictionError, ReadImaged
 from segassay_monai.transforms import LoadCased, RandTiled, n_channels
 
 KEYS = ("image", "label", "valid")
@@ -61,7 +60,7 @@ def disc(shape: Sequence[int], centre: Sequence[float], radius: float) -> np.nda
     return (offsets**2).sum(axis=0) <= radius**2
 
 
-# ------------------------------------------------------------------------------------------------------ one tile, placed
+# ----------------------------------------------------------------------------------------------------- one tile, placed
 
 
 @pytest.mark.parametrize("size", [(8, 12), (7, 9), (8, 9), (5, 6), (1, 1)])
@@ -288,7 +287,7 @@ def drawn_dataset(tmp_path: Path) -> Path:
 def test_the_label_is_the_staple_of_the_raters(simulated, tmp_path):
     dataset = read_dataset(simulated)
     for case in dataset.cases:
-        loaded = LoadCased(dataset, "staple", 1, tmp_path)({"case": case})
+        loaded = LoadCased(dataset, "staple", 1, cache_dir=tmp_path)({"case": case})
         masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in dataset.raters])
         np.testing.assert_array_equal(loaded["label"][0], staple(masks).mask)
         assert loaded["label"].any()
@@ -300,13 +299,13 @@ def test_the_label_is_the_staple_of_the_raters(simulated, tmp_path):
 def test_the_label_is_the_mask_of_the_one_rater(simulated, tmp_path):
     dataset = read_dataset(simulated)
     case = dataset.cases[0]
-    loaded = LoadCased(dataset, "strict", 1, tmp_path)({"case": case})
+    loaded = LoadCased(dataset, "strict", 1, cache_dir=tmp_path)({"case": case})
     np.testing.assert_array_equal(loaded["label"][0], read_case_mask(dataset, "strict", case) > 0)
     assert not list(tmp_path.iterdir()), "a rater alone needs no cached consensus"
 
 
 def test_ignored_areas_and_what_lies_outside_the_region_count_nowhere(drawn_dataset, tmp_path):
-    loaded = LoadCased(read_dataset(drawn_dataset), "ben", 1, tmp_path / "cache")({"case": "0144"})
+    loaded = LoadCased(read_dataset(drawn_dataset), "ben", 1, cache_dir=tmp_path / "cache")({"case": "0144"})
     np.testing.assert_array_equal(loaded["label"][0], draw(".##... .##... ......"))
     np.testing.assert_array_equal(loaded["valid"][0], draw(".##### .##### .##..."))
 
@@ -314,14 +313,14 @@ def test_ignored_areas_and_what_lies_outside_the_region_count_nowhere(drawn_data
 def test_the_consensus_is_made_before_areas_are_left_out(drawn_dataset, tmp_path):
     dataset = read_dataset(drawn_dataset)
     whole = staple(np.stack([read_case_mask(dataset, rater, "0144") > 0 for rater in ("anna", "ben")])).mask
-    loaded = LoadCased(dataset, "staple", 1, tmp_path / "cache")({"case": "0144"})
+    loaded = LoadCased(dataset, "staple", 1, cache_dir=tmp_path / "cache")({"case": "0144"})
     np.testing.assert_array_equal(loaded["label"][0], whole & draw(".##### .##### .##..."))
 
 
 def test_a_case_that_one_rater_lacks_is_fused_from_the_others(drawn_dataset, tmp_path):
     (drawn_dataset / "labels/ben/0144.png").rename(drawn_dataset / "labels/ben/0145.png")
     Image.fromarray(np.zeros((3, 6), np.uint8)).save(drawn_dataset / "images/0145.png")
-    loaded = LoadCased(read_dataset(drawn_dataset), "staple", 1, tmp_path / "cache")({"case": "0144"})
+    loaded = LoadCased(read_dataset(drawn_dataset), "staple", 1, cache_dir=tmp_path / "cache")({"case": "0144"})
     np.testing.assert_array_equal(loaded["label"][0], draw(".##... .##... ......"))
 
 
@@ -329,8 +328,13 @@ def test_other_channels_than_in_the_first_image_are_an_error(drawn_dataset, tmp_
     dataset = read_dataset(drawn_dataset)
     assert n_channels(dataset) == 1
     Image.fromarray(np.arange(54, dtype=np.uint8).reshape(3, 6, 3)).save(drawn_dataset / "images/0144.png")
-    with pytest.raises(DataError, match=r"0144\.png: expected 1 channel\(s\) as in the first image, got 3"):
-        LoadCased(dataset, "ben", 1, tmp_path / "cache")({"case": "0144"})
+    with pytest.raises(PredictionError, match=r"0144\.png: expected 1 channel\(s\) and 2 axes, got 3 and 2"):
+        LoadCased(dataset, "ben", 1, cache_dir=tmp_path / "cache")({"case": "0144"})
+
+
+def test_an_image_where_a_volume_is_expected_is_an_error(drawn_dataset):
+    with pytest.raises(PredictionError, match=r"0144\.png: expected 1 channel\(s\) and 3 axes, got 1 and 2"):
+        LoadCased(read_dataset(drawn_dataset), "ben", 1, spatial_dims=3)({"case": "0144"})
 
 
 # ------------------------------------------------------------------------------------------- reading and normalisation
@@ -347,7 +351,7 @@ def test_a_png_is_read_as_its_rows_and_columns(tmp_path):
 
 def test_predicting_an_image_with_other_channels_is_an_error(tmp_path):
     Image.fromarray(np.arange(54, dtype=np.uint8).reshape(3, 6, 3)).save(tmp_path / "image.png")
-    with pytest.raises(ValueError, match=r"image\.png: expected 1 channel\(s\), got 3"):
+    with pytest.raises(PredictionError, match=r"image\.png: expected 1 channel\(s\) and 2 axes, got 3 and 2"):
         ReadImaged("image", read_image, 1)({"image": str(tmp_path / "image.png")})
 
 

@@ -19,7 +19,6 @@ from monai.bundle import ConfigWorkflow
 from monai.engines import Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch.optim.swa_utils import AveragedModel
 
 import segassay
 from segassay import tracking
@@ -180,27 +179,6 @@ def _commit() -> str:
         return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-class AverageWeights:
-    """Keep a running mean of the weights, which depends less on the last few tiles than the weights themselves.
-
-    Args:
-        averaged: The mean; updated after every iteration.
-
-    References:
-        Polyak & Juditsky (1992), SIAM J. Control Optim. 30(4):838-855, doi:10.1137/0330046.
-    """
-
-    def __init__(self, averaged: AveragedModel) -> None:
-        self.averaged = averaged
-
-    def attach(self, engine: Any) -> None:
-        """Register with the trainer."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)
-
-    def _update(self, engine: Any) -> None:
-        self.averaged.update_parameters(engine.network)
 
 
 class TrackTraining:
