@@ -87,7 +87,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def last_run(experiment: str = "simulation", **tags: str) -> Any:
+def last_run(experiment: str = "simulation_0", **tags: str) -> Any:
     wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
     found = mlflow.search_runs(
         experiment_names=[experiment], filter_string=wanted, output_format="list", order_by=["start_time DESC"]

@@ -371,8 +371,9 @@ def test_saving_an_image_in_another_format_does_not_hide_it(lab, tmp_path):
 def test_editing_an_image_does_not_hide_the_case(lab, tmp_path):
     member = plan(lab)
     edited = write_dataset(tmp_path, 36, first_image=100)
-    with pytest.raises(DataError, match="was used in the training"):
-        held_out_cases(edited, [member], [member.train[0]])
+    for case in (member.train[0], member.val[0]):
+        with pytest.raises(DataError, match="was used in the training"):
+            held_out_cases(edited, [member], [case])
 
 
 def test_new_images_of_another_dataset_may_all_be_scored(lab, tmp_path):

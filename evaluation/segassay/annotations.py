@@ -6,18 +6,17 @@ A rater, a model, an ensemble, a consensus and a known truth are all annotators.
 position, and a name that fits nothing is an error.
 """
 
-import io
 import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from segassay.dataset import Dataset, _find_suffix, _list_images, _raise_problems, natural_key
+from segassay.dataset import Dataset, find_suffix, list_images, natural_key, raise_problems
 from segassay.errors import DataError
 from segassay.files import image_suffix, strip_suffix
+from segassay.text_table import read_text_table
 
 __all__ = ["ANNOTATION_COLUMNS", "KINDS", "annotator_order", "read_annotations"]
 
@@ -97,7 +96,7 @@ def read_annotations(
         if taken or not name:
             problems.append(f"--masks {name}={folder}: {name!r} is already an annotator; choose another name")
         tables.append(_of_folder(name, Path(folder), cases, problems))
-    _raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
+    raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
     table = _joined(tables)
     if table["missing"].all():
         raise DataError(
@@ -138,13 +137,13 @@ def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[s
     if not folder.is_dir():
         problems.append(f"{option}: no such folder; expected masks named after the cases")
         return _rows([])
-    paths = _list_images(folder)
+    paths = list_images(folder)
     if not paths:
         problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
     stems = [strip_suffix(path.name) for path in paths]
     if not cases:  # neither a dataset nor a table says what the cases are
         cases = {stem: Path() for stem in stems}
-    suffix = "" if any(stem in cases for stem in stems) else _find_suffix(stems, cases)
+    suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
     found: dict[str, Path] = {}
     unknown = []
     for stem, path in zip(stems, paths, strict=True):
@@ -169,7 +168,8 @@ def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[s
 
 
 def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.DataFrame:
-    table = _read_text_table(path)
+    table = read_text_table(path)
+    table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
     missing = [column for column in _REQUIRED if column not in table.columns]
     if missing:
         raise DataError(
@@ -189,21 +189,6 @@ def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.Data
         table[column] = table[column].astype("Int64")
     problems += _name_problems(table, dataset)
     return _without_masks_of_dataset(table, dataset)
-
-
-def _read_text_table(path: Path) -> pd.DataFrame:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = ";" if ";" in text.split("\n", 1)[0] else ","
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
-            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise DataError(f"{path} cannot be read as a CSV table in UTF-8: {error}") from error
-    table.columns = [str(column).strip() for column in table.columns]
-    table = table.apply(lambda column: column.fillna("").str.strip())
-    table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
-    return table
 
 
 def _cell_problems(table: pd.DataFrame) -> list[str]:

@@ -9,12 +9,10 @@
 import dataclasses
 import difflib
 import hashlib
-import io
 import os
 import re
-import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
@@ -26,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segassay.errors import DataError, UsageError
 from segassay.files import Picture, image_shape, image_suffix, read_image, read_mask, sha256, strip_suffix
+from segassay.text_table import read_text_table
 
 STRATA = ("group", "region", "subject", "batch", "split")
 """Columns of the experiment table that say what a case is."""
@@ -149,7 +148,7 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
     region_folder = {"region_masks": folder / settings.region_masks} if settings.region_masks else {}
     _, regions = _read_masks(region_folder, None, images, problems)
     experiment = _read_experiment(folder, settings, images, problems)
-    _raise_problems(folder, problems)
+    raise_problems(folder, problems)
     settings = settings.model_copy(update={"mask_suffix": suffix, "ignore_suffix": ignore_suffix})
     return Dataset(
         folder=folder,
@@ -166,7 +165,8 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _raise_problems(where: Path, problems: list[str]) -> None:
+def raise_problems(where: Path, problems: list[str]) -> None:
+    """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
     if problems:
         shown = problems[:_MAX_PROBLEMS]
         more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
@@ -198,7 +198,7 @@ def _read_settings(path: Path) -> DatasetFile:
             f"{path.name}: {'.'.join(map(str, detail['loc']))} is {detail['input']!r}; {detail['msg'].lower()}"
             for detail in error.errors()
         ]
-    _raise_problems(path, problems)
+    raise_problems(path, problems)
     return settings
 
 
@@ -219,8 +219,12 @@ def _leaves_folder(path: str) -> bool:
     return not path or "\0" in path or PureWindowsPath(path).anchor != "" or path.startswith("/") or parts[0] == ".."
 
 
-def _list_images(folder: Path) -> list[Path]:
-    """Image files of a folder; hidden files and others are left alone."""
+def list_images(folder: Path) -> list[Path]:
+    """Image files of a folder in natural order of their names; hidden files and others are left alone.
+
+    Raises:
+        DataError: If the folder cannot be listed.
+    """
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".") and not entry.is_dir()]
@@ -235,7 +239,7 @@ def _read_images(folder: Path, problems: list[str]) -> dict[str, Path]:
         problems.append(f"{folder}: no such folder; expected the images there (`images` in dataset.yaml names another)")
         return {}
     images: dict[str, Path] = {}
-    for path in _list_images(folder):
+    for path in list_images(folder):
         case = strip_suffix(path.name)
         if case in images:
             problems.append(f"{path}: second image of case {case!r} beside {images[case].name}; keep one")
@@ -278,20 +282,25 @@ def _read_masks(
     """Case and file of every mask in folders that share one suffix; also the suffix, found where it is None."""
     files: dict[str, list[Path]] = {}
     for name, folder in folders.items():
-        files[name] = _list_images(folder) if folder.is_dir() else []
+        files[name] = list_images(folder) if folder.is_dir() else []
         if not folder.is_dir():
             problems.append(f"{folder}: no such folder; expected the masks of {name!r} there")
         elif not files[name]:
             problems.append(f"{folder} holds no mask; expected files named after the images, or no such folder")
     if suffix is None and folders:
-        suffix = _find_suffix([strip_suffix(path.name) for paths in files.values() for path in paths], images)
+        suffix = find_suffix([strip_suffix(path.name) for paths in files.values() for path in paths], images)
     masks = {name: _match_masks(paths, suffix or "", images, problems) for name, paths in files.items()}
     return suffix, masks
 
 
-def _find_suffix(stems: list[str], images: dict[str, Path]) -> str:
-    """The text after a case name that explains most masks; the shortest of equals."""
-    counts = Counter(stem[n:] for stem in stems for n in range(1, len(stem) + 1) if stem[:n] in images)
+def find_suffix(stems: list[str], cases: Container[str]) -> str:
+    """The text after a case name that explains most names of masks; the shortest of equals.
+
+    Example:
+        >>> find_suffix(["1_cFOS", "2_cFOS", "notes"], {"1", "2"})
+        '_cFOS'
+    """
+    counts = Counter(stem[n:] for stem in stems for n in range(1, len(stem) + 1) if stem[:n] in cases)
     return max(counts, key=lambda suffix: (counts[suffix], -len(suffix), suffix), default="")
 
 
@@ -323,16 +332,10 @@ def _read_experiment(
         return None
     path = folder / settings.experiment
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        separator = ";" if ";" in text.split("\n", 1)[0] else ","
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
-            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        problems.append(f"{path} cannot be read as a CSV table in UTF-8: {error}")
+        table = read_text_table(path)
+    except DataError as error:
+        problems.append(str(error))
         return None
-    table.columns = [str(column).strip() for column in table.columns]
-    table = table.apply(lambda column: column.fillna("").str.strip())
     missing = [column for column in ("case", "group") if column not in table.columns]
     if missing:
         problems.append(

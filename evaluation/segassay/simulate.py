@@ -223,7 +223,7 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
         cases.append({"case": case, "group": group, "subject": f"{group}_{subject_index + 1:02d}"})
         cases[-1] |= {"n_objects": len(scene.nuclei), "n_bright": sum(blob.bright for blob in scene.nuclei)}
         cases[-1] |= {"contrasts": [round(blob.contrast, 3) for blob in scene.nuclei]}
-    description: dict[str, Any] = {"name": "simulation", "images": "images", "raters": "labels/*"}
+    description: dict[str, Any] = {"name": f"simulation_{settings.seed}", "images": "images", "raters": "labels/*"}
     description |= {"control_group": next(iter(settings.groups)), "min_object_size": settings.min_object_size}
     description |= {"experiment": "experiment.csv", "spacing_um": list(settings.axis_spacing_um)}
     table = pd.DataFrame(cases, columns=["case", "group", "subject"]).to_csv(index=False, lineterminator="\n")

@@ -25,7 +25,7 @@ from segassay.errors import DataError
 from segassay.files import read_image, read_mask
 from segassay.objects import counted_pixels, label_objects
 
-__all__ = ["MIN_OTHERS", "Tables", "build_tables"]
+__all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
 MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
@@ -359,7 +359,7 @@ def _raters(
     for column in _RATES:
         table[column] = by_rater[column].mean().reindex(names).to_numpy()
     for column, measure in (("log_count_ratio", "n_objects"), ("log_area_ratio", "area_px")):
-        table[column] = _log_ratio(counts, measure, names)
+        table[column] = log_ratios(counts, measure, names).mean().to_numpy()
     own = leave_one_out[
         (leave_one_out["rater"] == leave_one_out["annotator"]) & (leave_one_out["iou_threshold"] == 0.5)
     ]
@@ -372,15 +372,24 @@ def _raters(
     return table
 
 
-def _log_ratio(counts: pd.DataFrame, measure: str, raters: list[str]) -> np.ndarray:
-    """Mean over cases of log((n_r + .5) / (mean of the others + .5)), `(R,)`; NaN for a rater without others."""
+def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.DataFrame:
+    """Each rater against the others of the same case: log((n_r + .5) / (mean of the others + .5)).
+
+    Args:
+        counts: Table with case, annotator and `measure`.
+        measure: `n_objects` or `area_px`.
+        raters: Who is compared.
+
+    Returns:
+        One row per case, one column per rater; NaN where the rater has no mask, or nobody else has.
+    """
     n = counts[counts["annotator"].isin(raters)].pivot(index="case", columns="annotator", values=measure)
     values = n.reindex(columns=raters).astype(float).to_numpy()
     drawn = ~np.isnan(values)
     n_others = drawn.sum(axis=1, keepdims=True) - 1
     sum_others = np.nansum(values, axis=1, keepdims=True) - values
     log_ratio = np.log((values + 0.5) / (sum_others / np.where(n_others > 0, n_others, np.nan) + 0.5))
-    return pd.DataFrame(log_ratio).mean().to_numpy()
+    return pd.DataFrame(log_ratio, index=n.index, columns=raters)
 
 
 def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.ndarray:

@@ -81,10 +81,13 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
             tracking.log_metrics({"val/f1": 0.71}, step=1)
     """
     experiment_id = open_experiment(name=experiment)
+    parent = os.environ.pop("MLFLOW_RUN_ID", None)  # set by `mlflow run`; MLflow would write into that run
     active = mlflow.start_run(experiment_id=experiment_id, run_name=name)
     status = "FAILED"
     try:
         mlflow.set_tags({key: str(value) for key, value in tags.items()})
+        if parent is not None:
+            mlflow.set_tag("mlflow.parentRunId", parent)
         mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
         yield active.info.run_id
         status = "FINISHED"

@@ -86,12 +86,14 @@ class ReadImaged(MapTransform):
 
     def _read(self, path: str) -> torch.Tensor:
         image = as_float(self.read(path).array)
-        check_shape(path, image, self.n_channels, self.spatial_dims)
+        check_image(path, image, self.n_channels, self.spatial_dims)
         return image
 
 
-def check_shape(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
-    """Refuse an image `(C, *spatial)` that the network is not made for, naming its file."""
+def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
+    """Refuse an image `(C, *spatial)` that the network is not made for, or with NaN or infinite pixels."""
+    if not torch.isfinite(image).all():
+        raise PredictionError(f"{path}: has pixels that are NaN or infinite; replace them, or export the image again")
     if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
         raise PredictionError(
             f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
@@ -148,14 +150,13 @@ class WholeImageInferer(Inferer):
 
     Args:
         divisor: The network accepts multiples of this size.
-        max_pixels: Larger images are predicted in windows.
-        window: Edge length of a window, in pixels; a multiple of `divisor`.
+        max_pixels: Larger images are predicted in windows of about a quarter of this.
         overlap: Part of a window shared with its neighbour.
     """
 
-    def __init__(self, divisor: int, max_pixels: int = 2**22, window: int = 512, overlap: float = 0.25) -> None:
+    def __init__(self, divisor: int, max_pixels: int = 2**22, overlap: float = 0.25) -> None:
         super().__init__()
-        self.divisor, self.max_pixels, self.window, self.overlap = divisor, max_pixels, window, overlap
+        self.divisor, self.max_pixels, self.overlap = divisor, max_pixels, overlap
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return `network(inputs)` of shape `(B, C, *spatial)`."""
@@ -164,7 +165,8 @@ class WholeImageInferer(Inferer):
         if spatial.numel() <= self.max_pixels:
             output = network(padded, *args, **kwargs)
         else:
-            roi = [min(self.window, size) for size in padded.shape[2:]]
+            edge = int((self.max_pixels / 4) ** (1 / len(spatial))) // self.divisor * self.divisor
+            roi = [min(max(edge, self.divisor), size) for size in padded.shape[2:]]
             windows = SlidingWindowInferer(roi, overlap=self.overlap, mode="gaussian")
             output = windows(padded, network, *args, **kwargs)
         return output[(..., *[slice(size) for size in spatial])]

@@ -7,6 +7,7 @@ checkpoints -> read_members -> refuse_leaks -> cases that no member has seen
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -20,6 +21,8 @@ from segassay.dataset import Dataset, data_hash, natural_key, strata
 from segassay.errors import DataError, UsageError
 from segassay.files import read_image
 from segassay_monai.transforms import CONSENSUS
+
+logger = logging.getLogger("segassay")
 
 
 @dataclass(frozen=True)
@@ -259,6 +262,7 @@ def held_out_cases(
     seen_by = {case: _seen_by(members, dataset.name, case, image_hash(dataset.images[case])) for case in wanted}
     leaked = [case for case in wanted if seen_by[case]]
     if cases is None and len(leaked) < len(wanted):
+        logger.info(f"{len(wanted) - len(leaked)} cases are scored; {len(leaked)} were used to train the members")
         return [case for case in wanted if not seen_by[case]]
     if cases is None:
         raise DataError(

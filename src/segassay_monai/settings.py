@@ -24,6 +24,7 @@ from segassay.errors import DataError, SegAssayError, UsageError
 from segassay_monai.bundle import config_path
 from segassay_monai.inference import PredictionError
 
+_AT_LEAST_ONE = ("epochs", "iterations_per_epoch", "batch_size", "tile_size", "val_interval", "spatial_dims")
 _MONAI_KEYS = ("_meta_", "initialize", "finalize", "imports", "run", "training", "evaluating", "inference")
 
 
@@ -44,6 +45,12 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
     for name, expected in required.items():
         if config.get(name) is None:
             raise UsageError(f"--{name} is missing: give {expected}")
+    for name in set(_AT_LEAST_ONE) & set(config):
+        if isinstance(config[name], int) and config[name] < 1:
+            raise UsageError(f"--{name} {config[name]}: expected 1 or more")
+    for name in ("dataset_dir", "models", "output_dir"):
+        if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
+            raise UsageError(f"--{name} {config[name]}: paths with # are not possible in a bundle; rename the folder")
 
 
 def running_config() -> dict[str, Any]:

@@ -6,11 +6,9 @@ trainer.run() -> best checkpoint on the selection images -> held-out images scor
 from __future__ import annotations
 
 import logging
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,57 +21,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import segassay
 from segassay import tracking
 from segassay.dataset import Dataset
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError
+from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay_monai import settings
 from segassay_monai.bundle import config_path
 from segassay_monai.member import Member
 from segassay_monai.transforms import read_target
 
+__all__ = [
+    "ShowProgress",
+    "TrackTraining",
+    "check_output",
+    "evaluate_held_out",
+    "prepare_output",
+    "publish_output",
+    "train_member",
+    "whole_or_nothing",
+]
+
 logger = logging.getLogger("segassay")
-
-
-def check_output(output_dir: str | Path, overwrite: bool = False) -> Path:
-    """Refuse an output folder that exists, unless it may be overwritten; returns it as an absolute path."""
-    final = Path(output_dir).resolve()
-    if final.exists() and not overwrite:
-        raise UsageError(f"{final} exists already; give another --output_dir, or --overwrite True to replace it")
-    return final
-
-
-def prepare_output(output_dir: str | Path, overwrite: bool = False) -> Path:
-    """Make the temporary folder that becomes `output_dir` when the work is done.
-
-    Raises:
-        UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
-    """
-    final = check_output(output_dir, overwrite)
-    partial = final.with_name(final.name + ".partial")
-    try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --output_dir") from error
-    return partial
-
-
-@contextmanager
-def whole_or_nothing(work_dir: Path) -> Iterator[None]:
-    """Remove the temporary folder if the work in the `with` block does not end well."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(work_dir, ignore_errors=True)
-        raise
-
-
-def publish_output(partial: Path) -> Path:
-    """Turn the temporary folder into the final one; an older one is replaced."""
-    final = partial.with_name(partial.name.removesuffix(".partial"))
-    if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)
-    return final
 
 
 def train_member(

@@ -27,8 +27,10 @@ from segassay.dataset import (
     read_case_mask,
     read_case_region,
 )
+from segassay.errors import DataError
+from segassay.files import image_shape
 from segassay.objects import counted_pixels
-from segassay_monai.inference import as_float, check_shape
+from segassay_monai.inference import as_float, check_image
 
 CONSENSUS = "staple"
 
@@ -56,7 +58,7 @@ class LoadCased(Transform):
         """Return the case with `image`, `label` and `valid`; its name is read from `case`."""
         case = data["case"]
         image = as_float(read_case_image(self.dataset, case).array)
-        check_shape(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
+        check_image(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
         valid = read_valid(self.dataset, case, image.shape[1:])
         label = read_target(self.dataset, case, self.trained_on, self.cache_dir) & valid
         return dict(data) | {
@@ -83,11 +85,14 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
     Returns:
         Boolean mask `(*spatial)`; ignored areas are still in it.
     """
-    if trained_on == CONSENSUS:
-        raters = case_raters(dataset, case)
-        paths = [dataset.masks[rater][case] for rater in raters]
-        return cached_staple(paths, lambda: [read_case_mask(dataset, r, case) > 0 for r in raters], cache_dir).mask
-    return read_case_mask(dataset, trained_on, case) > 0
+    if trained_on != CONSENSUS:
+        return read_case_mask(dataset, trained_on, case) > 0
+    raters = case_raters(dataset, case)
+    paths = [dataset.masks[rater][case] for rater in raters]
+    mask = cached_staple(paths, lambda: [read_case_mask(dataset, r, case) > 0 for r in raters], cache_dir).mask
+    if mask.shape != image_shape(dataset.images[case]):  # read from the cache, beside an image that was exchanged
+        raise DataError(f"{paths[0]} has shape {mask.shape}, another than its image {dataset.images[case]}")
+    return mask
 
 
 class RandTiled(Randomizable, MapTransform):

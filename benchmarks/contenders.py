@@ -1,0 +1,113 @@
+"""Four ways to the same numbers: matched objects and mean IoU of all pairs of annotators of one image.
+
+    labels of A annotators (*spatial) int32  ->  one `Outcome` per pair of annotators, in the order of `combinations`
+
+All take the same arrays and are measured alike. What each calls the mean IoU differs and stands with its function.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from panoptica import InputType, NaiveThresholdMatching, Panoptica_Evaluator
+from panoptica.metrics import Metric
+from panoptica.utils.citation_reminder import disable_citation_reminder
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import jaccard
+from stardist.matching import matching
+
+from segassay.agreement import joint_overlaps, match_overlaps
+
+# stardist keeps IoU in float32 and counts IoU >= threshold, so the next number above .5 must be one of float32
+JUST_ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
+
+disable_citation_reminder()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One pair of annotators at IoU > .5.
+
+    Attributes:
+        tp: Pairs of objects with IoU > .5.
+        f1: `2 tp / (n_a + n_b)`.
+        mean_iou: As the contender defines it; NaN where it has none.
+    """
+
+    tp: int
+    f1: float
+    mean_iou: float
+
+
+Contender = Callable[[Sequence[np.ndarray]], list[Outcome]]
+
+
+def segassay_joint(labels: Sequence[np.ndarray]) -> list[Outcome]:
+    """All pairs from one table of overlaps; mean IoU of the one-to-one assignment that maximises the sum of IoU."""
+    joint = joint_overlaps(labels)
+    outcomes = []
+    for a, b in combinations(range(len(labels)), 2):
+        matches = match_overlaps(joint.pair(a, b), [0.5])
+        outcomes.append(Outcome(int(matches.tp[0]), float(matches.f1[0]), matches.mean_iou))
+    return outcomes
+
+
+def stardist_matching(labels: Sequence[np.ndarray]) -> list[Outcome]:
+    """`stardist.matching.matching`; mean IoU of its assignment, which maximises the count above .5 first."""
+    outcomes = []
+    for a, b in combinations(labels, 2):
+        found = matching(a, b, thresh=JUST_ABOVE_HALF, report_matches=True)
+        scores = np.array(found.matched_scores, dtype=float)
+        outcomes.append(Outcome(int(found.tp), float(found.f1), _mean_positive(scores)))
+    return outcomes
+
+
+def panoptica_evaluator(labels: Sequence[np.ndarray]) -> list[Outcome]:
+    """panoptica with as little as it can do for these numbers; mean IoU of the pairs above .5 only (its `sq`)."""
+    evaluator = Panoptica_Evaluator(
+        expected_input=InputType.UNMATCHED_INSTANCE,
+        instance_matcher=NaiveThresholdMatching(Metric.IOU, 0.5, strict_threshold=True),
+        instance_metrics=[Metric.IOU],
+        global_metrics=[],
+    )
+    outcomes = []
+    for a, b in combinations(labels, 2):
+        result: Any = evaluator.evaluate(b, a, result_all=False)["ungrouped"]
+        outcomes.append(Outcome(int(result.tp), float(result.rq), float(result.sq)))
+    return outcomes
+
+
+def whole_image_scipy(labels: Sequence[np.ndarray]) -> list[Outcome]:
+    """One `scipy.spatial.distance.jaccard` over the whole image for every overlapping pair of objects."""
+    return [_whole_image(a, b, _jaccard_scipy) for a, b in combinations(labels, 2)]
+
+
+def whole_image_numpy(labels: Sequence[np.ndarray]) -> list[Outcome]:
+    """The same with the fastest whole-image Jaccard that numpy has: two counts over boolean masks."""
+    return [_whole_image(a, b, _jaccard_numpy) for a, b in combinations(labels, 2)]
+
+
+def _whole_image(a: np.ndarray, b: np.ndarray, iou: Callable[[np.ndarray, np.ndarray], float]) -> Outcome:
+    """Object measures the way of 2020; mean IoU of the assignment that maximises the sum of IoU."""
+    n_a, n_b = int(a.max()), int(b.max())
+    table = np.zeros((n_a + 1, n_b + 1))
+    touching = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1).T
+    for i, j in touching[touching.all(axis=1)]:
+        table[i, j] = iou(a == i, b == j)
+    matched = table[linear_sum_assignment(table, maximize=True)]
+    tp = int(np.count_nonzero(matched > 0.5))
+    return Outcome(tp, 2 * tp / (n_a + n_b) if n_a + n_b else 1.0, _mean_positive(matched))
+
+
+def _jaccard_scipy(mask_a: np.ndarray, mask_b: np.ndarray) -> float:
+    return float(1 - jaccard(mask_a.ravel(), mask_b.ravel()))
+
+
+def _jaccard_numpy(mask_a: np.ndarray, mask_b: np.ndarray) -> float:
+    return float(np.count_nonzero(mask_a & mask_b) / np.count_nonzero(mask_a | mask_b))
+
+
+def _mean_positive(scores: np.ndarray) -> float:
+    return float(scores[scores > 0].mean()) if (scores > 0).any() else float("nan")

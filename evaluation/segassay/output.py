@@ -1,0 +1,70 @@
+"""Output folders are written whole or not at all: work in a folder beside, then rename.
+
+    prepare_output -> folder beside the final one -> write -> publish_output
+
+An existing folder is refused unless it may be overwritten, and stays as it is until the new one is finished.
+"""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from segassay.errors import UsageError
+
+__all__ = ["check_output", "prepare_output", "publish_output", "whole_or_nothing"]
+
+_OPTIONS = ("--output_dir", "--overwrite True")  # as a bundle's configuration is called
+
+
+def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:
+    """Refuse an output folder that exists, unless it may be overwritten; returns it as an absolute path.
+
+    Args:
+        output_dir: Folder that is to be written.
+        overwrite: Whether it may be replaced.
+        options: How the caller's user names the folder, and allows to overwrite it.
+
+    Raises:
+        UsageError: If `output_dir` exists and may not be overwritten.
+    """
+    final = Path(output_dir).resolve()
+    if final.exists() and not overwrite:
+        raise UsageError(f"{final} exists already; give another {options[0]}, or {options[1]} to replace it")
+    return final
+
+
+def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:
+    """Make the temporary folder that becomes `output_dir` when the work is done; arguments as of `check_output`.
+
+    Raises:
+        UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
+    """
+    final = check_output(output_dir, overwrite, options=options)
+    partial = final.with_name(final.name + ".partial")
+    try:
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another {options[0]}") from error
+    return partial
+
+
+@contextmanager
+def whole_or_nothing(work_dir: Path) -> Iterator[None]:
+    """Remove the temporary folder if the work in the `with` block does not end well."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(work_dir, ignore_errors=True)
+        raise
+
+
+def publish_output(partial: Path) -> Path:
+    """Turn the temporary folder into the final one; an older one is replaced."""
+    final = partial.with_name(partial.name.removesuffix(".partial"))
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    return final

@@ -1,0 +1,33 @@
+"""Tables that people write by hand or in a spreadsheet, read as text, so that the case `0144` keeps its zero."""
+
+import io
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from segassay.errors import DataError
+
+
+def read_text_table(path: Path) -> pd.DataFrame:
+    """Read a CSV table as text; separated by commas or, as spreadsheets of some countries write it, semicolons.
+
+    Args:
+        path: File in UTF-8, with or without byte order mark; its first row names the columns.
+
+    Returns:
+        All cells as text without blanks at their ends; an empty cell is empty text.
+
+    Raises:
+        DataError: If the file is not there, is not UTF-8 or is no table, such as a row with more cells than the header.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        separator = ";" if ";" in text.split("\n", 1)[0] else ","
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
+            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise DataError(f"{path} cannot be read as a CSV table in UTF-8: {error}") from error
+    table.columns = [str(column).strip() for column in table.columns]
+    return table.apply(lambda column: column.fillna("").str.strip())
