@@ -185,13 +185,16 @@ def test_large_images_are_predicted_in_windows_and_small_ones_whole():
         shapes.append(tuple(inputs.shape[2:]))
         return inputs.clone()
 
-    inferer = WholeImageInferer(divisor=8, max_pixels=40 * 40, window=32)
-    inferer(image(1, 1, 40, 40), network)
-    assert shapes == [(40, 40)]
+    inferer = WholeImageInferer(divisor=8, max_pixels=64 * 64)
+    inferer(image(1, 1, 64, 64), network)
+    assert shapes == [(64, 64)]
     shapes.clear()
-    output = inferer(image(1, 1, 41, 40), network)
+    output = inferer(image(1, 1, 65, 64), network)
     assert set(shapes) == {(32, 32)}
-    torch.testing.assert_close(output, image(1, 1, 41, 40))
+    torch.testing.assert_close(output, image(1, 1, 65, 64))
+    shapes.clear()
+    inferer(image(1, 1, 24, 24, 24), network)
+    assert set(shapes) == {(8, 8, 8)}, "a window of a volume must be bounded as well"
 
 
 @torch.no_grad()

@@ -29,6 +29,8 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
         UsageError: If `output_dir` exists and may not be overwritten.
     """
     final = Path(output_dir).resolve()
+    if final.exists() and not final.is_dir():
+        raise UsageError(f"{final} is a file; give another {options[0]}")
     if final.exists() and not overwrite:
         raise UsageError(f"{final} exists already; give another {options[0]}, or {options[1]} to replace it")
     return final

@@ -120,7 +120,9 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figu
         bar = {"label": "mean F1 of objects (IoU > 0.5)", "shrink": 0.8}
         numbers = {"size": 9 if len(annotators) <= 10 else 8}
         sns.heatmap(both_sides, ax=axes, annot=True, fmt=".2f", annot_kws=numbers, square=True, cbar_kws=bar, **colours)
-        axes.set(xlabel="", ylabel="")
+        for text in axes.texts:  # the side of the grey middle of the colours on which it can be read
+            text.set_color(INK if float(text.get_text()) > 0.52 else "white")
+        axes.set(xlabel="", ylabel="", facecolor="0.95")
         axes.tick_params(axis="x", rotation=40 if max(map(len, annotators)) > 3 else 0, length=0)
         axes.tick_params(axis="y", rotation=0, length=0)
         for label in axes.get_xticklabels():

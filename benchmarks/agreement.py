@@ -1,0 +1,370 @@
+"""How fast and how large the agreement of annotators is to compute, beside named peers.
+
+    python benchmarks/agreement.py [peers scaling memory jobs] [--images N] [--out benchmarks/results]
+
+`peers`: all pairs of 6 annotators of lab-wue1, the same arrays for every contender, in one process. `scaling`: time
+against pixels, annotators and cases. `memory`: peak memory at 100 and at 1,000 cases. `jobs`: one process against two.
+Each section writes its part of agreement.json; `scaling` draws agreement.png too. What they need: requirements.txt.
+The lab is taken from the folder in SEGASSAY_DATA (default: ../shared/data beside the repository).
+"""
+
+import argparse
+import gc
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.agreement import joint_overlaps, label_objects, match_overlaps
+from segassay.annotations import read_annotations
+from segassay.dataset import Dataset, data_hash, read_dataset
+from segassay.files import read_mask
+from segassay.labs import prepare_lab
+from segassay.simulate import Simulation, simulate
+from segassay.tables import build_tables
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "numba", "stardist", "panoptica")
+REPEATS = 3  # of which the fastest counts; the slow way of 2020 runs once and is compared with first runs
+SLOW_EVERY = 9  # the way of 2020 takes half a minute per image: every ninth image
+N_CASES = (100, 1000)
+TOLERANCE = 0.10  # of peak memory at 1,000 cases against 100
+
+
+def main() -> None:
+    """Run the sections asked for, all by default."""
+    sections = {"peers": peers, "scaling": scaling, "memory": memory, "jobs": jobs}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
+    parser.add_argument("--images", type=int, default=36, help="images of lab-wue1 (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
+    args = parser.parse_args()
+    if unknown := set(args.sections) - set(sections):
+        parser.error(f"no section {', '.join(sorted(unknown))}; expected some of {', '.join(sections)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        lab = read_dataset(prepare_lab(_data_dir() / "lab-wue1", Path(folder) / "lab-wue1"))
+        for name in args.sections or sections:
+            print(f"\n== {name}")
+            started = _circumstances(lab)
+            _save(args.out / "agreement.json", name, {**started, **sections[name](lab, args.images, args.out)})
+
+
+def _data_dir() -> Path:
+    folder = Path(os.environ.get("SEGASSAY_DATA", ROOT.parent / "shared" / "data")).resolve() / "segebarth2020"
+    if not folder.is_dir():
+        sys.exit(f"{folder} is missing; set SEGASSAY_DATA to the folder that holds segebarth2020")
+    return folder
+
+
+def _circumstances(lab: Dataset) -> dict[str, Any]:
+    """What a reader needs to judge or repeat a number."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    changed = subprocess.run(
+        [*git, "status", "--porcelain", "--", "evaluation"], capture_output=True, text=True, check=False
+    ).stdout
+    cpu = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "command": " ".join(["python", "benchmarks/agreement.py", *sys.argv[1:]]),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit + (" with uncommitted changes in evaluation/" if changed else ""),
+        "data_hash": data_hash(lab),
+        "machine": {
+            "cpu": cpu[0] if cpu else platform.processor(),
+            "cores": os.cpu_count(),
+            "load_average": [round(load, 1) for load in os.getloadavg()],
+            "system": platform.platform(),
+        },
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in PACKAGES},
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def _save(path: Path, section: str, result: dict[str, Any]) -> None:
+    """Put one section into the file and leave the others as they are."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results[section] = result
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(results, indent=1) + "\n")
+    os.replace(draft, path)
+
+
+def _show(rows: Sequence[Mapping[str, Any]]) -> None:
+    print(pd.DataFrame(rows).to_string(index=False, float_format=lambda number: f"{number:.4g}"))
+
+
+def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def _read_labels(lab: Dataset, case: str) -> tuple[float, list[np.ndarray]]:
+    """Seconds to label the masks of all annotators of a case once, and the labels; reading is not counted."""
+    masks = [read_mask(of_case[case]) for of_case in [*lab.masks.values(), lab.reference]]
+    return _seconds(lambda: [label_objects(mask, min_size=lab.min_object_size) for mask in masks])
+
+
+# ------------------------------------------------------------------------------------------------------------- peers
+
+
+def peers(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
+    """Time and match counts of every contender; they take turns image by image."""
+    from contenders import (
+        panoptica_evaluator,
+        segassay_joint,
+        stardist_matching,
+        whole_image_2020,
+        whole_image_lean,
+    )
+
+    repeats = {segassay_joint: REPEATS, stardist_matching: REPEATS, panoptica_evaluator: REPEATS}
+    slow = {whole_image_lean: 1, whole_image_2020: 1}
+    blocks = np.zeros((2, 64, 64), dtype=np.int32)
+    blocks[:, 8:24, 8:24] = 1
+    _take_turns(repeats | slow, list(blocks))  # compiles what is compiled
+    rows = []
+    for index, case in enumerate(lab.cases[:n_images]):
+        labelling, labels = _read_labels(lab, case)
+        times, outcomes = _take_turns(repeats | slow if index % SLOW_EVERY == 0 else repeats, labels)
+        for contender, runs in times.items():
+            row = _compared(case, contender.__name__, outcomes[contender], outcomes[segassay_joint])
+            row |= {"labelling": labelling, "seconds": min(runs), "segassay": min(times[segassay_joint][: len(runs)])}
+            rows.append(row)
+        print(f"{index + 1} of {n_images}: {case}", file=sys.stderr)
+    table = pd.DataFrame(rows)
+    return {"annotators": len(lab.masks) + 1, "contenders": _summary(table), "images": table.to_dict("records")}
+
+
+def _take_turns(repeats: Mapping[Any, int], labels: list[np.ndarray]) -> tuple[dict[Any, list[float]], dict[Any, Any]]:
+    """Seconds of every run, and the outcomes, of each contender; one run each, then the next round."""
+    times: dict[Any, list[float]] = {contender: [] for contender in repeats}
+    outcomes = {}
+    for repeat in range(max(repeats.values())):
+        for contender in (contender for contender, n in repeats.items() if repeat < n):
+            seconds, outcomes[contender] = _seconds(partial(contender, labels))
+            times[contender].append(seconds)
+    return times, outcomes
+
+
+def _compared(case: str, name: str, outcomes: Sequence[Any], expected: Sequence[Any]) -> dict[str, Any]:
+    """Match counts of a contender beside ours; they must be equal, mean IoU need not: definitions differ."""
+    tp = [outcome.tp for outcome in outcomes]
+    ours = [outcome.tp for outcome in expected]
+    assert tp == ours, f"{name}, {case}: match counts {tp}, SegAssay {ours}"
+    f1_gaps = [abs(x.f1 - y.f1) for x, y in zip(outcomes, expected, strict=True) if x.tp]
+    iou_gaps = [abs(x.mean_iou - y.mean_iou) for x, y in zip(outcomes, expected, strict=True)]
+    return {
+        "case": case,
+        "contender": name,
+        "pairs": len(tp),
+        "tp": sum(tp),
+        "f1_gap": max(f1_gaps, default=0.0),
+        "mean_iou_gap": float(np.nanmax([*iou_gaps, 0.0])),
+    }
+
+
+def _summary(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for name, own in table.groupby("contender", sort=False):
+        seconds, segassay, labelling = own["seconds"].sum(), own["segassay"].sum(), own["labelling"].sum()
+        rows.append(
+            {
+                "contender": name,
+                "images": len(own),
+                "pairs": int(own["pairs"].sum()),
+                "tp": int(own["tp"].sum()),
+                "seconds": float(seconds),
+                "segassay_seconds": float(segassay),
+                "labelling_seconds": float(labelling),
+                "times_faster": float(seconds / segassay),
+                "with_labelling": float((seconds + labelling) / (segassay + labelling)),
+                "worst_f1_gap": float(own["f1_gap"].max()),
+                "worst_mean_iou_gap": float(own["mean_iou_gap"].max()),
+            }
+        )
+    _show(rows)
+    return rows
+
+
+# ----------------------------------------------------------------------------------------------------------- scaling
+
+
+def scaling(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
+    """Time against pixels and annotators (real masks, tiled and shifted) and against cases (simulated)."""
+    stacks = [_masks(lab, case) for case in lab.cases[: min(n_images, 16)]]
+    tiles = [stacks[index % len(stacks)] for index in range(16)]
+    canvas = np.concatenate([np.concatenate(tiles[row : row + 4], axis=2) for row in range(0, 16, 4)], axis=1)
+    rows = []
+    for size in (256, 512, 1024, 2048, 4096):
+        rows += _time_masks("pixels", size**2, canvas[:, :size, :size])
+    for n_annotators in (2, 4, 8, 15, 30):  # the real masks again and again, each time shifted a little further
+        masks = [np.roll(stacks[0][i % 6], 2 * (i // 6), axis=(0, 1)) for i in range(n_annotators)]
+        rows += _time_masks("annotators", n_annotators, np.stack(masks))
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = _simulated(Path(folder), max(N_CASES))
+        for n_cases in (10, 30, 100, 300, 1000):
+            annotations = _first_cases(dataset, n_cases)
+            seconds, _ = _seconds(partial(build_tables, dataset, annotations, n_jobs=1))
+            rows.append({"panel": "cases", "n": n_cases, "step": "masks on disk to tables", "seconds": seconds})
+    slopes = _slopes(rows)
+    _show(rows)
+    _show(slopes)
+    _draw(rows, slopes, out / "agreement.png")
+    return {"times": rows, "slopes": slopes}
+
+
+def _masks(lab: Dataset, case: str) -> np.ndarray:
+    return np.stack([read_mask(of_case[case]) for of_case in [*lab.masks.values(), lab.reference]])
+
+
+def _time_masks(panel: str, n: int, masks: np.ndarray) -> list[dict[str, Any]]:
+    """Fastest of some runs of labelling alone and of comparing all pairs at all thresholds."""
+    labelled = [_seconds(lambda: [label_objects(mask) for mask in masks]) for _ in range(REPEATS)]
+    labels = labelled[0][1]
+    compared = [_seconds(lambda: _compare_all(labels))[0] for _ in range(REPEATS)]
+    steps = {"labelling": min(seconds for seconds, _ in labelled), "all pairs": min(compared)}
+    n_objects = int(sum(image.max() for image in labels))
+    return [{"panel": panel, "n": n, "step": k, "seconds": v, "n_objects": n_objects} for k, v in steps.items()]
+
+
+def _compare_all(labels: Sequence[np.ndarray]) -> None:
+    joint = joint_overlaps(labels)
+    for a in range(len(labels)):
+        for b in range(a + 1, len(labels)):
+            match_overlaps(joint.pair(a, b))
+
+
+def _slopes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Exponent of each line between its last three points, where constant costs no longer matter."""
+    slopes = []
+    for (panel, step), line in pd.DataFrame(rows).groupby(["panel", "step"], sort=False):
+        end = np.log(line[["n", "seconds"]].to_numpy(dtype=float)[-3:])
+        slopes.append({"panel": panel, "step": step, "slope": float(np.polyfit(end[:, 0], end[:, 1], 1)[0])})
+    return slopes
+
+
+def _draw(rows: Sequence[Mapping[str, Any]], slopes: Sequence[Mapping[str, Any]], path: Path) -> None:
+    import seaborn
+    from matplotlib.figure import Figure
+
+    seaborn.set_theme(style="whitegrid", context="notebook")
+    figure = Figure(figsize=(13, 4.6), layout="constrained")
+    titles = {
+        "pixels": "6 annotators of one image",
+        "annotators": "one image of 1024 × 1024",
+        "cases": "5 raters, images of 128 × 128",
+    }
+    colours = dict(
+        zip(["labelling", "all pairs", "masks on disk to tables"], seaborn.color_palette("colorblind"), strict=False)
+    )
+    for axes, (panel, title) in zip(figure.subplots(1, 3), titles.items(), strict=True):
+        table = pd.DataFrame([row for row in rows if row["panel"] == panel])
+        slope = {row["step"]: row["slope"] for row in slopes if row["panel"] == panel}
+        table["step"] = [f"{step} (slope {slope[step]:.2f})" for step in table["step"]]
+        palette = {f"{step} (slope {slope[step]:.2f})": colours[step] for step in slope}
+        seaborn.lineplot(table, x="n", y="seconds", hue="step", style="step", palette=palette, markers=True, ax=axes)
+        axes.set(xscale="log", yscale="log", xlabel=panel, ylabel="seconds", title=title)
+        ticks = table["n"].unique()
+        names = [f"{round(n**0.5)}²" if panel == "pixels" else f"{n:,}" for n in ticks]
+        axes.set_xticks(ticks, names)
+        axes.minorticks_off()
+        axes.legend(title=None, loc="upper left")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high * 4)  # room for the legend
+    figure.savefig(path, dpi=150)
+
+
+# ------------------------------------------------------------------------------------------------------------ memory
+
+
+def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
+    """Peak memory of `build_tables`, workers included, each in a fresh process."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        _simulated(Path(folder), max(N_CASES))
+        for n_jobs in (1, 2):
+            for n_cases in N_CASES:
+                with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+                    rows.append(pool.apply(_peak_of_tables, (folder, n_cases, n_jobs)))
+    peak = {(row["n_jobs"], row["n_cases"]): row["total_mib"] for row in rows}
+    growth = {n_jobs: peak[n_jobs, N_CASES[1]] / peak[n_jobs, N_CASES[0]] for n_jobs in (1, 2)}
+    _show(rows)
+    print("peak at 1,000 cases / peak at 100:", {n_jobs: round(ratio, 3) for n_jobs, ratio in growth.items()})
+    result = {"peaks": rows, "growth": growth, "tolerance": TOLERANCE}
+    assert all(ratio <= 1 + TOLERANCE for ratio in growth.values()), f"peak memory grows with the cases: {growth}"
+    return result
+
+
+def _peak_of_tables(folder: str, n_cases: int, n_jobs: int) -> dict[str, Any]:
+    """Runs in a process of its own. A worker's peak is that of the largest, taken n_jobs times."""
+    dataset = read_dataset(Path(folder) / "simulated")
+    tables = build_tables(dataset, _first_cases(dataset, n_cases), n_jobs=n_jobs)
+    own = _peak_mib()
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0.0
+    rows = sum(len(table) for table in (tables.agreement, tables.leave_one_out, tables.counts))
+    return {
+        "n_jobs": n_jobs,
+        "n_cases": n_cases,
+        "rows": rows,
+        "own_mib": own,
+        "worker_mib": worker,
+        "total_mib": own + n_jobs * worker,
+    }
+
+
+def _peak_mib() -> float:
+    """Largest resident memory of this process; `ru_maxrss` would include the process that started it."""
+    for line in _lines("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _simulated(folder: Path, n_cases: int) -> Dataset:
+    return read_dataset(simulate(folder / "simulated", Simulation(shape=(128, 128), n_cases=n_cases, n_nuclei=8)))
+
+
+def _first_cases(dataset: Dataset, n_cases: int) -> pd.DataFrame:
+    annotations = read_annotations(dataset)
+    return annotations[annotations["case"].isin(dataset.cases[:n_cases])]
+
+
+# -------------------------------------------------------------------------------------------------------------- jobs
+
+
+def jobs(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
+    """Wall time of all tables of lab-wue1 with one process and with two; the tables must be the same."""
+    annotations = read_annotations(lab)
+    annotations = annotations[annotations["case"].isin(lab.cases[:n_images])]
+    rows, agreement = [], []
+    for n_jobs in (1, 2):
+        seconds, tables = _seconds(partial(build_tables, lab, annotations, n_jobs=n_jobs))
+        rows.append({"n_jobs": n_jobs, "images": min(n_images, len(lab.cases)), "seconds": seconds})
+        agreement.append(tables.agreement)
+    pd.testing.assert_frame_equal(*agreement)
+    _show(rows)
+    return {"times": rows, "times_faster": rows[0]["seconds"] / rows[1]["seconds"]}
+
+
+if __name__ == "__main__":
+    main()
