@@ -2,6 +2,7 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,13 @@ def test_a_break_by_the_user_closes_the_run_as_killed():
     (run,) = runs("break")
     assert run.info.status == "KILLED"
     assert not tracking.is_active()
+
+
+def test_the_signal_that_ends_a_job_closes_the_run_as_killed():
+    with pytest.raises(SystemExit, match="143"), tracking.run("job", "run", tags={}, params={}):
+        signal.raise_signal(signal.SIGTERM)
+    (run,) = runs("job")
+    assert run.info.status == "KILLED"
 
 
 def test_an_error_in_the_parameters_closes_the_run_too():

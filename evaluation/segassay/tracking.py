@@ -7,9 +7,13 @@ the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current 
 import math
 import os
 import shlex
+import signal
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from filelock import FileLock
@@ -59,7 +63,8 @@ def open_experiment(name: str) -> str:
         experiment = MlflowClient(uri).get_experiment_by_name(name)
         if experiment is None:
             location = (database.parent / ARTIFACTS).resolve().as_uri()
-            return str(MlflowClient(uri).create_experiment(name, artifact_location=location))
+            tags = {"mlflow.experimentKind": "custom_model_development"}  # which pages the user interface shows
+            return str(MlflowClient(uri).create_experiment(name, artifact_location=location, tags=tags))
     return str(experiment.experiment_id)
 
 
@@ -81,6 +86,7 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
             tracking.log_metrics({"val/f1": 0.71}, step=1)
     """
     experiment_id = open_experiment(name=experiment)
+    _close_on_terminate()
     parent = os.environ.pop("MLFLOW_RUN_ID", None)  # set by `mlflow run`; MLflow would write into that run
     active = mlflow.start_run(experiment_id=experiment_id, run_name=name)
     status = "FAILED"
@@ -91,7 +97,7 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
         mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
         yield active.info.run_id
         status = "FINISHED"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
         raise
     except Exception as error:
@@ -99,6 +105,16 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
         raise
     finally:
         mlflow.end_run(status)
+
+
+def _close_on_terminate() -> None:
+    """Let the signal with which clusters end a job pass through the `with` blocks, so that the run is closed."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def is_active() -> bool:
