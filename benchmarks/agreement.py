@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import version
@@ -40,7 +41,7 @@ from segassay.tables import build_tables
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "numba", "stardist", "panoptica")
 REPEATS = 3  # of which the fastest counts; the slow way of 2020 runs once and is compared with first runs
-SLOW_EVERY = 9  # the way of 2020 takes half a minute per image: every ninth image
+SLOW_EVERY = 12  # the way of 2020 takes half a minute per image: every twelfth image
 N_CASES = (100, 1000)
 TOLERANCE = 0.10  # of peak memory at 1,000 cases against 100
 
@@ -61,7 +62,10 @@ def main() -> None:
         for name in args.sections or sections:
             print(f"\n== {name}")
             started = _circumstances(lab)
-            _save(args.out / "agreement.json", name, {**started, **sections[name](lab, args.images, args.out)})
+            result = {**started, **sections[name](lab, args.images, args.out)}
+            _save(args.out / "agreement.json", name, result)
+            if "failure" in result:
+                sys.exit(result["failure"])
 
 
 def _data_dir() -> Path:
@@ -75,14 +79,14 @@ def _circumstances(lab: Dataset) -> dict[str, Any]:
     """What a reader needs to judge or repeat a number."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    changed = subprocess.run(
-        [*git, "status", "--porcelain", "--", "evaluation"], capture_output=True, text=True, check=False
-    ).stdout
+    used = [str(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "segassay"]
+    status = [*git, "status", "--porcelain", "--", *used]
+    changed = subprocess.run(status, capture_output=True, text=True, check=False).stdout.split()[1::2]
     cpu = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return {
         "command": " ".join(["python", "benchmarks/agreement.py", *sys.argv[1:]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": commit + (" with uncommitted changes in evaluation/" if changed else ""),
+        "commit": " ".join([commit, *(["with changes in", *changed] if changed else [])]),
         "data_hash": data_hash(lab),
         "machine": {
             "cpu": cpu[0] if cpu else platform.processor(),
@@ -216,16 +220,17 @@ def scaling(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
     canvas = np.concatenate([np.concatenate(tiles[row : row + 4], axis=2) for row in range(0, 16, 4)], axis=1)
     rows = []
     for size in (256, 512, 1024, 2048, 4096):
-        rows += _time_masks("pixels", size**2, canvas[:, :size, :size])
+        middle = slice(2048 - size // 2, 2048 + size // 2)
+        rows += _time_masks("pixels", size**2, canvas[:, middle, middle])
     for n_annotators in (2, 4, 8, 15, 30):  # the real masks again and again, each time shifted a little further
         masks = [np.roll(stacks[0][i % 6], 2 * (i // 6), axis=(0, 1)) for i in range(n_annotators)]
         rows += _time_masks("annotators", n_annotators, np.stack(masks))
-    with tempfile.TemporaryDirectory() as folder:
-        dataset = _simulated(Path(folder), max(N_CASES))
-        for n_cases in (10, 30, 100, 300, 1000):
-            annotations = _first_cases(dataset, n_cases)
-            seconds, _ = _seconds(partial(build_tables, dataset, annotations, n_jobs=1))
-            rows.append({"panel": "cases", "n": n_cases, "step": "masks on disk to tables", "seconds": seconds})
+    dataset = _simulated(lab)
+    for n_cases in (10, 30, 100, 300, 1000):
+        annotations = _first_cases(dataset, n_cases)
+        work = partial(build_tables, dataset, annotations, n_jobs=1)
+        seconds = min(_seconds(work)[0] for _ in range(REPEATS))
+        rows.append({"panel": "cases", "n": n_cases, "step": "masks on disk to tables", "seconds": seconds})
     slopes = _slopes(rows)
     _show(rows)
     _show(slopes)
@@ -272,7 +277,7 @@ def _draw(rows: Sequence[Mapping[str, Any]], slopes: Sequence[Mapping[str, Any]]
     titles = {
         "pixels": "6 annotators of one image",
         "annotators": "one image of 1024 × 1024",
-        "cases": "5 raters, images of 128 × 128",
+        "cases": "3 raters, images of 128 × 128",
     }
     colours = dict(
         zip(["labelling", "all pairs", "masks on disk to tables"], seaborn.color_palette("colorblind"), strict=False)
@@ -300,24 +305,24 @@ def _draw(rows: Sequence[Mapping[str, Any]], slopes: Sequence[Mapping[str, Any]]
 def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
     """Peak memory of `build_tables`, workers included, each in a fresh process."""
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        _simulated(Path(folder), max(N_CASES))
-        for n_jobs in (1, 2):
-            for n_cases in N_CASES:
-                with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-                    rows.append(pool.apply(_peak_of_tables, (folder, n_cases, n_jobs)))
+    dataset = _simulated(lab)
+    for n_jobs in (1, 2):
+        for n_cases in N_CASES:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+                rows.append(fresh.submit(_peak_of_tables, dataset.folder, n_cases, n_jobs).result())
     peak = {(row["n_jobs"], row["n_cases"]): row["total_mib"] for row in rows}
     growth = {n_jobs: peak[n_jobs, N_CASES[1]] / peak[n_jobs, N_CASES[0]] for n_jobs in (1, 2)}
     _show(rows)
     print("peak at 1,000 cases / peak at 100:", {n_jobs: round(ratio, 3) for n_jobs, ratio in growth.items()})
     result = {"peaks": rows, "growth": growth, "tolerance": TOLERANCE}
-    assert all(ratio <= 1 + TOLERANCE for ratio in growth.values()), f"peak memory grows with the cases: {growth}"
+    if growth[2] > 1 + TOLERANCE:  # the default number of processes
+        result["failure"] = f"peak memory grows with the cases: {growth}, expected at most {1 + TOLERANCE}"
     return result
 
 
-def _peak_of_tables(folder: str, n_cases: int, n_jobs: int) -> dict[str, Any]:
+def _peak_of_tables(folder: Path, n_cases: int, n_jobs: int) -> dict[str, Any]:
     """Runs in a process of its own. A worker's peak is that of the largest, taken n_jobs times."""
-    dataset = read_dataset(Path(folder) / "simulated")
+    dataset = read_dataset(folder)
     tables = build_tables(dataset, _first_cases(dataset, n_cases), n_jobs=n_jobs)
     own = _peak_mib()
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0.0
@@ -340,8 +345,12 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _simulated(folder: Path, n_cases: int) -> Dataset:
-    return read_dataset(simulate(folder / "simulated", Simulation(shape=(128, 128), n_cases=n_cases, n_nuclei=8)))
+def _simulated(lab: Dataset) -> Dataset:
+    """Small images with 3 raters, made once in the temporary folder of the lab."""
+    folder = lab.folder.parent / "simulated"
+    if not folder.exists():
+        simulate(folder, Simulation(shape=(128, 128), n_cases=max(N_CASES), n_nuclei=8))
+    return read_dataset(folder)
 
 
 def _first_cases(dataset: Dataset, n_cases: int) -> pd.DataFrame:

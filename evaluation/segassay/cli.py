@@ -1,4 +1,4 @@
-"""The command line: `segassay simulate`, `segassay train`. Each command loads the heavy libraries it needs."""
+"""The command line: `segassay simulate`, `evaluate`, `train`. Each command loads the heavy libraries it needs."""
 
 import os
 import re
@@ -46,6 +46,56 @@ def simulate(
         raise UsageError(f"--size {size}: expected whole numbers such as 256,256") from None
     write(out, Simulation(shape=shape, n_cases=cases, seed=seed), overwrite=overwrite)
     typer.echo(f"{cases} images by 3 raters, with truth: {out}")
+
+
+@app.command()
+def evaluate(
+    *,
+    dataset: Annotated[Path | None, typer.Argument(help="Dataset folder; not needed with --annotations.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
+    annotations: Annotated[Path | None, typer.Option(help="Table of further masks: case,annotator,kind,path.")] = None,
+    masks: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=DIR", help="Folder of masks of one more annotator; may repeat.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
+    jobs: Annotated[int, typer.Option(min=1, show_default="all cores", help="Processes.")] = os.cpu_count() or 1,
+    experiment: Annotated[str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")] = None,
+) -> None:
+    """Compare all annotators: raters alone, or with masks from any tool."""
+    from segassay.evaluate import evaluate as write
+    from segassay.summary import QUALITIES
+
+    found = write(
+        dataset,
+        out,
+        annotations_csv=annotations,
+        mask_dirs=_mask_dirs(masks or []),
+        overwrite=overwrite,
+        n_jobs=jobs,
+        track=mlflow,
+        experiment=experiment,
+    )
+    for quality in QUALITIES:
+        judged = found.summary[quality]
+        typer.echo(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
+    typer.echo(f"written: {out.resolve() / 'report.html'}")
+    if mlflow:
+        from segassay.tracking import ui_command
+
+        typer.echo(f"to see all runs: {ui_command()}")
+
+
+def _mask_dirs(words: list[str]) -> dict[str, Path]:
+    folders: dict[str, Path] = {}
+    for word in words:
+        name, equals, folder = word.partition("=")
+        if not (name and equals and folder):
+            raise UsageError(f"--masks {word}: expected a name and a folder, such as nnunet=predictions")
+        if name in folders:
+            raise UsageError(f"--masks {word}: {name!r} is named twice; choose another name")
+        folders[name] = Path(folder)
+    return folders
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -259,7 +259,7 @@ def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kind
     Args:
         agreement: Table of `segassay.tables`.
         leave_one_out: Table of `segassay.tables`; where it is empty, each annotator's mean agreement with the raters.
-        kinds: Annotator -> kind, in the order of the legend. People have solid lines, all others dashed ones.
+        kinds: Annotator -> kind, in the order of the legend. People have solid lines, models dashed ones, a truth dots.
 
     Returns:
         The figure; references and consensuses, which contain the raters, are not drawn.
@@ -273,8 +273,10 @@ def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kind
         axes = figure.subplots()
         colours = itertools.cycle(sns.color_palette("colorblind"))
         markers = itertools.chain.from_iterable(itertools.repeat(mark, 10) for mark in itertools.cycle("os^D"))
-        for name, colour, marker in zip(names, colours, markers, strict=False):
-            line = "-" if kinds[name] == "human" else "--"
+        for name in names:
+            is_truth = kinds[name] == "truth"
+            colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
+            line = ":" if is_truth else "-" if kinds[name] == "human" else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
         axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
         axes.grid(axis="y", color="0.92")

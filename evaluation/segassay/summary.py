@@ -19,7 +19,8 @@ __all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "sum
 QUALITIES = ("objectivity", "reliability", "validity")
 NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_undefined")
 
-_NO_RULE = "a rule for this verdict; the numbers stand below"
+_NO_RULE = "no rule for this verdict is laid down; the numbers are given"
+_VERDICTS = {"none": "no difference", "not_testable": "not testable"}
 _LIBRARIES = ("segassay", "numpy", "pandas", "scikit-image", "scipy", "matplotlib", "seaborn")
 
 
@@ -59,29 +60,29 @@ def _missing_for_objectivity(annotations: pd.DataFrame) -> str:
     raters = annotations.loc[annotations["kind"] == "human", "annotator"].unique()
     trained_on = set(annotations.loc[annotations["kind"].isin(["model", "ensemble"]), "trained_on"])
     if len(raters) < 2:
-        return "a second rater"
-    return _NO_RULE if len(trained_on & set(raters)) > 1 else "models trained on single raters"
+        return "no second rater"
+    return _NO_RULE if len(trained_on & set(raters)) > 1 else "no models trained on single raters"
 
 
 def _missing_for_reliability(scores: pd.DataFrame) -> str:
     targets = scores.loc[scores["quality"] == "reliability", "target"]
     if targets.empty:
-        return "models that differ by nothing but the seed"
-    return _NO_RULE if targets.str.endswith("ensembles").any() else "ensembles that have no member in common"
+        return "no models that differ by nothing but the seed"
+    return _NO_RULE if targets.str.endswith("ensembles").any() else "no ensembles without a common member"
 
 
 def _missing_for_validity(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame) -> str:
     if not annotations["kind"].isin(["model", "ensemble"]).any():
-        return "a model or an ensemble"
+        return "no model or ensemble among the annotators"
     validity = scores[scores["quality"] == "validity"]
     if not (validity["measure"] == "f1_leave_one_out").any():
-        return "at least 4 raters, so that a consensus of the others exists"
-    return "an experiment with a control group" if effects.empty else _NO_RULE
+        return "fewer than 4 raters, so there is no consensus of the others"
+    return "no experiment with a control group" if effects.empty else _NO_RULE
 
 
-def _numbers(scores: pd.DataFrame) -> list[dict[str, Any]]:
+def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
     rows = scores[list(NUMBER_COLUMNS)].astype(object)
-    numbers: list[dict[str, Any]] = rows.where(rows.notna(), None).to_dict("records")
+    numbers: list[dict[Any, Any]] = rows.where(rows.notna(), None).to_dict("records")
     return numbers
 
 
@@ -97,7 +98,8 @@ def format_interval(value: float, low: float, high: float) -> str:
     """
     if pd.isna(value):
         return "undefined"
-    return f"{value:.2f}" if pd.isna(low) or pd.isna(high) else f"{value:.2f} ({low:.2f} to {high:.2f})"
+    numbers = [f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−") for number in (value, low, high)]
+    return numbers[0] if pd.isna(low) or pd.isna(high) else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 
 
 def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:
@@ -171,7 +173,7 @@ def _effects_sentence(effects: pd.DataFrame) -> str:
         return ""
     parts = [
         f"{row['group_2']} against {row['group_1']}: "
-        + ", ".join(f"{verdict.replace('_', ' ')} with {n}" for verdict, n in row["votes"].items())
+        + ", ".join(f"{_VERDICTS.get(verdict, verdict)} with {n}" for verdict, n in row["votes"].items())
         for row in pairs.to_dict("records")
     ]
     return f"Number of annotators whose object counts lead to each conclusion: {'; '.join(parts)}."

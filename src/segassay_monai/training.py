@@ -150,6 +150,8 @@ def _commit() -> str:
 class TrackTraining:
     """Log a training live: loss and learning rate within epochs, scores of the selection images after each.
 
+    `train/waiting_for_data` is the share of the steps so far that was spent waiting for the next tiles.
+
     Args:
         evaluator: The validator; its metrics are logged as `val/…`.
         every: Iterations between two points of the loss curve.
@@ -157,18 +159,15 @@ class TrackTraining:
 
     def __init__(self, evaluator: Engine, every: int = 10) -> None:
         self.evaluator, self.every = evaluator, every
-        self._waited = self._started = self._asked = 0.0
+        self._asked = self._waited = self._stepped = 0.0
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer."""
-        engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
         engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._receive)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
         engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.every), self._iteration)
         self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated, engine)
-
-    def _start(self, engine: Any) -> None:
-        self._started, self._waited = time.perf_counter(), 0.0
 
     def _ask(self, engine: Any) -> None:
         self._asked = time.perf_counter()
@@ -176,12 +175,14 @@ class TrackTraining:
     def _receive(self, engine: Any) -> None:
         self._waited += time.perf_counter() - self._asked
 
+    def _step(self, engine: Any) -> None:
+        self._stepped += time.perf_counter() - self._asked
+
     def _iteration(self, engine: Any) -> None:
-        elapsed = time.perf_counter() - self._started
         metrics = {
             "train/loss": float(engine.state.output[0]["loss"]),
             "train/learning_rate": engine.optimizer.param_groups[0]["lr"],
-            "train/waiting_for_data": self._waited / elapsed,
+            "train/waiting_for_data": self._waited / self._stepped,
         }
         tracking.log_metrics(metrics, step=engine.state.iteration)
 

@@ -1,0 +1,277 @@
+"""The report: one self-contained page that a biologist can read, and the figures in it.
+
+Evaluation -> figures/*.svg, *.png -> report.html, which needs no other file
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from segassay import plots
+from segassay.experiment import IMAGES_AS_UNITS, MEASURES
+from segassay.scores import ALL_RATERS, BETWEEN_RATERS
+from segassay.scores import MEASURES as MEASURES_OF_MASKS
+from segassay.summary import QUALITIES, format_interval
+
+if TYPE_CHECKING:
+    from segassay.evaluate import Evaluation
+
+__all__ = ["draw_figures", "write_report"]
+
+_DASH = "–"
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table as it is shown: all cells are text."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
+    """Draw what there is to draw, as `<name>.svg` and `<name>.png` in `folder`.
+
+    Args:
+        found: The evaluation.
+        folder: Is made.
+
+    Returns:
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits` and
+        `effects_<measure>`.
+    """
+    tables, kinds = found.tables, found.kinds
+    figures = {"agreement": plots.agreement_matrix(tables.agreement, list(kinds))}
+    if list(kinds.values()).count("human"):
+        figures["f1_over_threshold"] = plots.f1_over_threshold(tables.agreement, tables.leave_one_out, kinds)
+    if len(tables.raters) > 1:
+        figures["habits"] = plots.rater_habits(tables.raters, found.scores)
+    for measure in _tested_measures(found):
+        if len(_pooled(found.effects, measure).query("test == 'mann_whitney'")):
+            figures[f"effects_{measure}"] = plots.effects_by_annotator(found.effects, measure)
+    folder.mkdir()
+    drawn = {}
+    for name, figure in figures.items():
+        drawn[name] = plots.encode_figure(figure, "svg")
+        (folder / f"{name}.svg").write_bytes(drawn[name])
+        (folder / f"{name}.png").write_bytes(plots.encode_figure(figure, "png"))
+    return drawn
+
+
+def _tested_measures(found: Evaluation) -> list[str]:
+    """Measures with a section of their own: where all areas are equal, densities give the tests of the counts."""
+    one_area = found.tables.counts["region_area_px"].nunique() <= 1
+    return [measure for measure in MEASURES if measure != "density" or not one_area]
+
+
+def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) -> None:
+    """Write the page.
+
+    Args:
+        path: File to write.
+        found: The evaluation.
+        figures: What `draw_figures` returns.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sources = {name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()}
+    annotations = found.annotations
+    page = environment.get_template("report.html").render(
+        name=found.name,
+        n_cases=annotations["case"].nunique(),
+        kinds=found.kinds,
+        summary=found.summary,
+        qualities=[(quality, found.summary[quality]) for quality in QUALITIES],
+        figures=sources,
+        annotators=_annotators(found),
+        between=_between(found.scores),
+        raters=_raters(found),
+        beside_humans=_beside_humans(found.scores),
+        against=_against(found.scores),
+        reliability=_reliability(found.scores),
+        effects={measure: _effects(found.effects, measure) for measure in _tested_measures(found)},
+        unit=_unit(found.effects),
+        images_as_units=IMAGES_AS_UNITS,
+        undefined=_undefined(found.scores),
+        policy=found.summary["policy"],
+    )
+    path.write_text(page, encoding="utf-8", newline="")
+
+
+# ------------------------------------------------------------------------------------------------- tables of the page
+
+
+def _annotators(found: Evaluation) -> _Table:
+    """Who was compared, how much each marked, and whether models saw the cases before."""
+    counts = found.tables.counts.groupby("annotator")
+    totals = counts["n_objects"].sum()
+    rows = []
+    for name, kind in found.kinds.items():
+        masks = found.annotations[found.annotations["annotator"] == name]
+        n_missing = int((found.tables.missing["annotator"] == name).sum())
+        n_cases = len(counts.get_group(name)) if name in totals.index else 0
+        rows.append(
+            [name, kind, str(n_cases), f"{totals.get(name, 0):,}", str(n_missing or _DASH), _held_out(masks, kind)]
+        )
+    header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
+    return _Table(header, rows)
+
+
+def _held_out(masks: pd.DataFrame, kind: str) -> str:
+    if kind not in ("model", "ensemble"):
+        return _DASH
+    n_known = int(masks["held_out"].fillna(False).sum())
+    if n_known == len(masks):
+        return "all images"
+    return "unknown" if not n_known else f"{n_known} images, unknown for {len(masks) - n_known}"
+
+
+def _between(scores: pd.DataFrame) -> _Table:
+    rows = [
+        [_words(measure), target, *_number(row)]
+        for measure, target, row in _scored(scores, "objectivity")
+        if target in (BETWEEN_RATERS, ALL_RATERS)
+    ]
+    return _Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
+
+
+def _scored(scores: pd.DataFrame, quality: str) -> list[tuple[str, str, dict[Any, Any]]]:
+    return [(row["measure"], row["target"], row) for row in scores[scores["quality"] == quality].to_dict("records")]
+
+
+def _number(row: Mapping[Any, Any]) -> list[str]:
+    return [format_interval(row["value"], row["low"], row["high"]), str(row["n_cases"]), str(row["n_undefined"])]
+
+
+def _words(measure: str) -> str:
+    """A measure's name for people.
+
+    Example:
+        >>> _words("mean_iou_leave_one_out"), _words("f1_against_est_GT")
+        ('mean IoU against the others’ consensus', 'F1 against est_GT')
+    """
+    name, against, reference = measure.partition("_against_")
+    for short, long in (("f1", "F1"), ("mean_iou", "mean IoU"), ("dice", "Dice")):
+        name = long + name.removeprefix(short) if name.startswith(short) else name
+    for ending, words in (
+        ("_minus_raters", ", difference to the raters"),
+        ("_leave_one_out", " against the others’ consensus"),
+        ("_pairwise", " with the raters"),
+    ):
+        name = name.replace(ending, words)
+    return f"{name} against {reference}" if against else name
+
+
+def _raters(found: Evaluation) -> _Table:
+    """Each rater's habit, with intervals where they are known."""
+    scores = found.scores[found.scores["quality"] == "objectivity"]
+    own = {(row["target"], row["measure"]): _number(row)[0] for row in scores.to_dict("records")}
+    rows = []
+    for row in found.tables.raters.to_dict("records"):
+        rater = row["rater"]
+        f1 = own.get((rater, "f1_leave_one_out")) or own.get((rater, "f1_pairwise"), _DASH)
+        habits = [own.get((rater, measure), _DASH) for measure in ("log_count_ratio", "log_area_ratio")]
+        rates = [_rate(row[f"{name}_leave_one_out"]) for name in ("sensitivity", "specificity")]
+        rows.append([rater, str(row["n_cases"]), f1, *habits, *rates])
+    header = ("rater", "images", "F1", "log count ratio", "log area ratio", "sensitivity", "specificity")
+    return _Table(header, rows)
+
+
+def _rate(value: float) -> str:
+    return _DASH if pd.isna(value) else f"{value:.3f}"
+
+
+def _beside_humans(scores: pd.DataFrame) -> _Table:
+    """Models and people, scored alike: one row per annotator and measure."""
+    validity = scores[scores["quality"] == "validity"]
+    difference = validity[validity["measure"].str.endswith("_minus_raters")]
+    gap = {(row["target"], row["measure"].removesuffix("_minus_raters")): row for row in difference.to_dict("records")}
+    rows = []
+    for row in validity[validity["measure"].str.endswith(("_leave_one_out", "_pairwise"))].to_dict("records"):
+        human = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
+        less_human = gap.get((row["target"], row["measure"]))
+        value, *counts = _number(row)
+        cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
+        rows.append([row["target"], _words(row["measure"].removesuffix("_leave_one_out")), *cells])
+    header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
+    return _Table((*header, "images", "undefined"), rows)
+
+
+def _against(scores: pd.DataFrame) -> dict[str, _Table]:
+    """Everybody against each reference or truth: one row per annotator, one column per measure."""
+    rows = scores[scores["measure"].str.contains("_against_")]
+    tables = {}
+    for reference, part in rows.groupby(rows["measure"].str.partition("_against_")[2], sort=False):
+        cells = {(row["target"], row["measure"].split("_against_")[0]): _number(row) for row in part.to_dict("records")}
+        shown = [
+            [target, *(cells[target, measure][0] for measure in MEASURES_OF_MASKS), *cells[target, "mean_iou"][1:]]
+            for target in part["target"].unique()
+        ]
+        header = ("annotator", *map(_words, MEASURES_OF_MASKS), "images", "without any overlap")
+        tables[str(reference)] = _Table(header, shown)
+    return tables
+
+
+def _reliability(scores: pd.DataFrame) -> _Table:
+    rows = [
+        [target, _words(measure), row["note"], *_number(row)] for measure, target, row in _scored(scores, "reliability")
+    ]
+    return _Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
+
+
+def _pooled(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Rows over all regions; of the units that the verdict rests on."""
+    rows = effects[(effects["measure"] == measure) & (effects["region"] == "")]
+    return rows[rows["unit"] == _unit(effects)]
+
+
+def _unit(effects: pd.DataFrame) -> str:
+    return "subject" if (effects["unit"] == "subject").any() else "case"
+
+
+def _effects(effects: pd.DataFrame, measure: str) -> _Table:
+    rows = []
+    for row in _pooled(effects, measure).to_dict("records"):
+        omnibus = row["test"] == "kruskal_wallis"
+        if row["test"] == "mixed_model":
+            continue
+        contrast = "all groups" if omnibus else f"{row['group_2']} against {row['group_1']}"
+        sizes = _DASH if omnibus else f"{row['n_2']}, {row['n_1']}"
+        eta_squared = max(row["eta_squared"], 0.0) if omnibus else row["eta_squared"]  # floored for display only
+        statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}"
+        shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
+        verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
+        cells = [row["annotator"], contrast, sizes, _statistic(statistic), _p(row["p_adjusted"]), _rate(eta_squared)]
+        rows.append([*cells, shift, verdict])
+    header = ("annotator", "groups", "n", "statistic", "p adjusted", "η²", "shift (95 % interval)", "verdict")
+    return _Table(header, rows)
+
+
+def _statistic(text: str) -> str:
+    return _DASH if text.endswith("nan") else text
+
+
+def _p(value: float) -> str:
+    return _DASH if pd.isna(value) else "< .0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _undefined(scores: pd.DataFrame) -> _Table:
+    rows = [
+        [quality, target, _words(row["measure"]), str(row["n_undefined"]), str(row["n_cases"])]
+        for quality in QUALITIES
+        for _, target, row in _scored(scores, quality)
+        if row["n_undefined"]
+    ]
+    return _Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)
