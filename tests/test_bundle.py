@@ -19,14 +19,17 @@ from monai.bundle import ConfigWorkflow, run
 from PIL import Image
 
 from segassay import cli
+from segassay.dataset import read_dataset
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.files import read_image, read_mask
 from segassay.labs import prepare_lab
+from segassay.objects import label_objects
 from segassay.simulate import Simulation, simulate
 from segassay_monai.bundle import bundle_root, config_path
 from segassay_monai.metrics import ObjectF1
 from segassay_monai.settings import find_own_error
 from segassay_monai.training import TrackTraining
+from segassay_monai.transforms import read_target
 
 TINY = {"channels": [4, 8], "epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "tile_size": 64}
 
@@ -400,6 +403,31 @@ def test_volumes_are_trained_on_and_predicted_with_their_affine(tmp_path: Path) 
     assert mask.name.endswith(".nii.gz")
     assert read_mask(mask).shape == (8, 24, 32)
     np.testing.assert_array_equal(read_image(mask).affine, read_image(folder / "images" / mask.name).affine)
+
+
+def test_ignored_areas_stay_out_of_the_scores(dataset: Path, tmp_path: Path) -> None:
+    """Everything but one corner is ignored, so only objects of that corner are counted, on both sides."""
+    folder = broken(dataset, tmp_path)
+    ignored = np.full((56, 96), 255, np.uint8)
+    ignored[:28, :48] = 0
+    (folder / "ignored").mkdir()
+    for path in (folder / "images").iterdir():
+        Image.fromarray(ignored).save(folder / "ignored" / path.name)
+    settings = (folder / "dataset.yaml").read_text()
+    (folder / "dataset.yaml").write_text(settings + "ignore: ignored\n")
+    train(folder, tmp_path / "m", epochs=1)
+    train(dataset, tmp_path / "whole", epochs=1)
+    columns = ["n_a", "n_b"]
+    corner, whole = (
+        pd.read_csv(tmp_path / name / "held_out" / "agreement.csv")[columns].sum() for name in ("m", "whole")
+    )
+    assert 0 < corner["n_a"] < whole["n_a"] / 2
+    data = read_dataset(folder)
+    for case in torch.load(tmp_path / "m" / "model.pt", weights_only=True)["member"]["held_out"]:
+        target = read_target(data, case, "staple")
+        table = pd.read_csv(tmp_path / "m" / "held_out" / "agreement.csv")
+        expected = label_objects(target, min_size=data.min_object_size, ignore=ignored > 0).max()
+        assert set(table.loc[table["case"] == case, "n_a"]) == {expected}
 
 
 # real images

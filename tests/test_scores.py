@@ -137,7 +137,7 @@ def test_reliability_is_of_models_that_differ_by_the_seed_alone():
 
 def test_ensembles_are_compared_where_they_share_no_member():
     pairs = {"e/s0-1 e/s2-3": [0.9, 0.7], "e/s0-1 e/s1-2": [0.1, 0.1], "e/s1-2 e/s2-3": [0.1, 0.1]}
-    annotations = annotations_of(**{name: "ensemble" for name in ("e/s0-1", "e/s1-2", "e/s2-3")})
+    annotations = annotations_of(**dict.fromkeys(("e/s0-1", "e/s1-2", "e/s2-3"), "ensemble"))
     scores = scores_of(tables_of(pairs), annotations.assign(trained_on="e", seed=pd.NA)).loc["reliability"]
     assert scores.loc["f1", "e ensembles"]["value"] == pytest.approx(0.8)
 

@@ -125,7 +125,7 @@ class NormalisePercentiled(MapTransform):
         [0.0, 0.5, 1.0, 2.0]
     """
 
-    def __init__(self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.8, limit: float = 4.0) -> None:
+    def __init__(self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.0, limit: float = 8.0) -> None:
         super().__init__(keys)
         self.lower, self.upper, self.limit = lower, upper, limit
 
