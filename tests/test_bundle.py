@@ -1,6 +1,5 @@
 """The bundle as its users run it: `monai.bundle run` on simulated and real images, and what MLflow shows afterwards."""
 
-import itertools
 import json
 import os
 import shutil
@@ -18,20 +17,18 @@ import torch
 from monai.bundle import ConfigWorkflow, run
 from PIL import Image
 
+from bundles import TINY, broken, bundle, train
 from segassay import cli
 from segassay.dataset import read_dataset
-from segassay.errors import DataError, SegAssayError, UsageError
+from segassay.errors import DataError, UsageError
 from segassay.files import read_image, read_mask
 from segassay.labs import prepare_lab
 from segassay.objects import label_objects
 from segassay.simulate import Simulation, simulate
 from segassay_monai.bundle import bundle_root, config_path
 from segassay_monai.metrics import ObjectF1
-from segassay_monai.settings import find_own_error
 from segassay_monai.training import TrackTraining
 from segassay_monai.transforms import read_target
-
-TINY = {"channels": [4, 8], "epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "tile_size": 64}
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +46,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _own_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.as_posix()}")
-
-
-def bundle(run_id: str, config: str, **settings: Any) -> None:
-    """Run the bundle in this process; an error of ours is raised as such."""
-    try:
-        run(run_id=run_id, config_file=str(config_path(config)), logging_file=False, **settings)
-    except Exception as error:
-        raise find_own_error(error) or error from None
-
-
-def train(dataset: Path, out: Path, **settings: Any) -> Path:
-    paths = {"dataset_dir": str(dataset), "output_dir": str(out)}
-    bundle("training", "train.yaml", **paths | TINY | settings)
-    return out
 
 
 def evaluate(dataset: Path, models: Any, out: Path, **settings: Any) -> Path:
@@ -286,87 +269,6 @@ def test_a_crash_closes_its_run_as_failed_and_leaves_nothing(
     assert again.info.run_id != failed.info.run_id
     assert again.info.status == "FINISHED"
     assert mlflow.get_run(failed.info.run_id).data.metrics.keys() == failed.data.metrics.keys()
-
-
-def broken(dataset: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(dataset, tmp_path / "broken"))
-
-
-def cut_off(folder: Path) -> None:
-    path = folder / "images" / "case_0004.png"
-    path.write_bytes(path.read_bytes()[:300])
-
-
-def other_size(folder: Path) -> None:
-    Image.fromarray(np.zeros((56, 95), np.uint8)).save(folder / "labels" / "strict" / "case_0004.png")
-
-
-def all_empty(folder: Path) -> None:
-    for path in (folder / "labels").rglob("*.png"):
-        Image.fromarray(np.zeros((56, 96), np.uint8)).save(path)
-
-
-def one_image(folder: Path) -> None:
-    for path in itertools.chain((folder / "images").iterdir(), folder.glob("labels/*/*.png")):
-        if path.stem != "case_0000":
-            path.unlink()
-    (folder / "dataset.yaml").write_text("name: one\n")
-
-
-def two_kinds(folder: Path) -> None:
-    Image.fromarray(np.zeros((56, 96, 3), np.uint8)).save(folder / "images" / "case_0004.png")
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (cut_off, "case_0004.png"),
-        (other_size, r"strict.case_0004.png has shape \(56, 95\)"),
-        (all_empty, "no object in any"),
-        (one_image, "cannot hold anything out"),
-        (two_kinds, "case_0004.png: expected 1 channel"),
-    ],
-)
-@pytest.mark.parametrize("fold", [0, 1])
-def test_broken_data_is_one_clear_message(dataset: Path, tmp_path: Path, damage: Any, message: str, fold: int) -> None:
-    """In one of two folds the broken case is trained on, in the other it may be held out: no way around the message."""
-    folder = broken(dataset, tmp_path)
-    damage(folder)
-    with pytest.raises(DataError, match=message):
-        train(folder, tmp_path / "m", fold=fold)
-    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"rater": "bob"}, "no such rater; choose one of staple, average, generous, strict"),
-        ({"fold": 4}, "expected 0 to 3"),
-        ({"n_folds": 1}, "at least 2 folds"),
-        ({"epoch": 3}, "unknown setting --epoch; did you mean --epochs"),
-        ({"epochs": "many"}, "expected a number such as 20"),
-        ({"train#trainer#max_epoch": 3}, "did you mean --train#trainer#max_epochs"),
-        ({"dataset_dir": "nowhere"}, "nowhere is not a folder"),
-        ({"val_fraction": 2.0}, "between 0 and 1"),
-    ],
-)
-def test_a_wrong_call_is_one_clear_message(
-    dataset: Path, tmp_path: Path, settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(SegAssayError, match=message):
-        train(dataset, tmp_path / "m", **settings)
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: Path, tmp_path: Path) -> None:
-    (tmp_path / "m").mkdir()
-    with pytest.raises(UsageError, match="exists already"):
-        train(dataset, tmp_path / "m")
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(UsageError, match="cannot be written"):
-        train(dataset, tmp_path / "file" / "m")
-    train(dataset, tmp_path / "m", overwrite=True)
-    assert (tmp_path / "m" / "model.pt").is_file()
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(dataset: Path, members: Path, tmp_path: Path) -> None:

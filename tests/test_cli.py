@@ -1,5 +1,6 @@
 """The command line: what it writes, and what it says when the call is wrong."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -116,3 +117,30 @@ def test_without_the_extra_training_says_what_to_install(tmp_path, monkeypatch, 
     monkeypatch.setitem(sys.modules, "monai.bundle", None)
     assert run(monkeypatch, "train", tmp_path) == 2
     assert 'pip install "segassay[monai]"' in capsys.readouterr().err
+
+
+def test_help_and_import_load_no_heavy_library():
+    heavy = ["mlflow", "seaborn", "matplotlib", "torch", "monai"]
+    lines = (
+        "import sys, segassay\n"
+        "from segassay import cli\n"
+        "sys.argv = ['segassay', '--help']\n"
+        "try:\n    cli.main()\n"
+        f"finally:\n    print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=120, check=True)
+    assert "evaluate" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "data"], "Missing option"),
+        (["evaluate", "data", "--out"], "requires an argument"),
+        (["evaluate", "data", "--out", "o", "--jobs", 0], "--jobs"),
+    ],
+)
+def test_evaluate_called_the_wrong_way_says_so(monkeypatch, capsys, words, message):
+    assert run(monkeypatch, *words) == 2
+    assert message in capsys.readouterr().err

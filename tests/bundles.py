@@ -1,0 +1,30 @@
+"""How tests run the bundle: in this process, with the smallest network there is."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import run
+
+from segassay_monai.bundle import config_path
+from segassay_monai.settings import find_own_error
+
+TINY = {"channels": [4, 8], "epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "tile_size": 64}
+
+
+def bundle(run_id: str, config: str, **settings: Any) -> None:
+    """Run the bundle in this process; an error of ours is raised as such."""
+    try:
+        run(run_id=run_id, config_file=str(config_path(config)), logging_file=False, **settings)
+    except Exception as error:
+        raise find_own_error(error) or error from None
+
+
+def train(dataset: Path, out: Path, **settings: Any) -> Path:
+    paths = {"dataset_dir": str(dataset), "output_dir": str(out)}
+    bundle("training", "train.yaml", **paths | TINY | settings)
+    return out
+
+
+def broken(dataset: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(dataset, tmp_path / "broken"))

@@ -1,0 +1,96 @@
+"""Broken data and wrong calls: one clear message of the bundle, and nothing half-written."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bundles import broken, train
+from segassay.errors import DataError, SegAssayError, UsageError
+from segassay.simulate import Simulation, simulate
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = Simulation(shape=(56, 96), n_cases=9, images_per_subject=1, n_nuclei=5)
+    return simulate(tmp_path_factory.mktemp("errors") / "data", settings)
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "images" / "case_0004.png"
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def other_size(folder: Path) -> None:
+    Image.fromarray(np.zeros((56, 95), np.uint8)).save(folder / "labels" / "strict" / "case_0004.png")
+
+
+def all_empty(folder: Path) -> None:
+    for path in (folder / "labels").rglob("*.png"):
+        Image.fromarray(np.zeros((56, 96), np.uint8)).save(path)
+
+
+def one_image(folder: Path) -> None:
+    for path in itertools.chain((folder / "images").iterdir(), folder.glob("labels/*/*.png")):
+        if path.stem != "case_0000":
+            path.unlink()
+    (folder / "dataset.yaml").write_text("name: one\n")
+
+
+def two_kinds(folder: Path) -> None:
+    Image.fromarray(np.zeros((56, 96, 3), np.uint8)).save(folder / "images" / "case_0004.png")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (cut_off, "case_0004.png"),
+        (other_size, r"strict.case_0004.png has shape \(56, 95\)"),
+        (all_empty, "no object in any"),
+        (one_image, "cannot hold anything out"),
+        (two_kinds, "case_0004.png: expected 1 channel"),
+    ],
+)
+@pytest.mark.parametrize("fold", [0, 1])
+def test_broken_data_is_one_clear_message(dataset: Path, tmp_path: Path, damage: Any, message: str, fold: int) -> None:
+    """In one of two folds the broken case is trained on, in the other it may be held out: no way around the message."""
+    folder = broken(dataset, tmp_path)
+    damage(folder)
+    with pytest.raises(DataError, match=message):
+        train(folder, tmp_path / "m", fold=fold)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rater": "bob"}, "no such rater; choose one of staple, average, generous, strict"),
+        ({"fold": 4}, "expected 0 to 3"),
+        ({"n_folds": 1}, "at least 2 folds"),
+        ({"epoch": 3}, "unknown setting --epoch; did you mean --epochs"),
+        ({"epochs": "many"}, "expected a number such as 20"),
+        ({"train#trainer#max_epoch": 3}, "did you mean --train#trainer#max_epochs"),
+        ({"dataset_dir": "nowhere"}, "nowhere is not a folder"),
+        ({"val_fraction": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_message(
+    dataset: Path, tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SegAssayError, match=message):
+        train(dataset, tmp_path / "m", **settings)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    with pytest.raises(UsageError, match="exists already"):
+        train(dataset, tmp_path / "m")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UsageError, match="cannot be written"):
+        train(dataset, tmp_path / "file" / "m")
+    train(dataset, tmp_path / "m", overwrite=True)
+    assert (tmp_path / "m" / "model.pt").is_file()
