@@ -80,7 +80,7 @@ def panoptica_evaluator(labels: Sequence[np.ndarray]) -> list[Outcome]:
 
 
 def whole_image_2020(labels: Sequence[np.ndarray]) -> list[Outcome]:
-    """The way of Segebarth et al. (2020), after the function that its authors published later in deepflash2.
+    """The way of Segebarth et al. (2020), after a function credited to the early deepflash2.
 
     Overlapping pairs of objects are the distinct pairs of values over all pixels; for each of them one
     `scipy.spatial.distance.jaccard` over the whole image. Mean IoU of the assignment that maximises the sum of IoU.
