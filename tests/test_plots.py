@@ -140,7 +140,7 @@ def test_each_cell_of_the_matrix_is_the_mean_of_its_pair_on_both_sides():
 
 
 def test_fifteen_annotators_with_long_names_fit():
-    names = [f"consensus/seed-{i}" for i in range(15)]
+    names = [f"consensus-of-all-raters/seed-{i}" for i in range(15)]
     pairs = {f"{one}_{other}": 0.5 for one in names for other in names if one < other}
     assert fits(agreement_matrix(agreement_of(**pairs), names))
 

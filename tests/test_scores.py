@@ -111,9 +111,20 @@ def test_the_human_range_is_that_of_the_cases_that_the_model_has():
     assert (row["value"], row["human_low"], row["human_high"], row["n_cases"]) == pytest.approx((0.4, 0.4, 0.5, 1))
 
 
+def test_the_human_range_leaves_out_what_is_undefined_for_the_model():
+    left_out = {"anna anna": [0.5, 0.9], "ben ben": [0.4, 0.8], "anna m": [0.6, np.nan], "ben m": [0.2, np.nan]}
+    annotations = annotations_of(anna="human", ben="human", m="model")
+    row = scores_of(tables_of({"anna ben": [0.1, 0.1]}, left_out), annotations).loc[
+        "validity", "mean_iou_leave_one_out", "m"
+    ]
+    assert (row["value"], row["human_low"], row["human_high"]) == pytest.approx((0.4, 0.4, 0.5))
+    assert (row["n_cases"], row["n_undefined"]) == (1, 1)
+
+
 def test_a_case_without_value_is_undefined_and_one_that_is_not_covered_is_not():
-    tables = tables_of({"anna ben": [0.5, np.nan, 0.7, None]})
-    row = scores_of(tables, annotations_of(anna="human", ben="human")).loc["objectivity", "mean_iou", BETWEEN_RATERS]
+    tables = tables_of({"GT anna": [0.5, np.nan, 0.7, None], "GT ben": [0.5, 0.5, 0.5, 0.5]})
+    scores = scores_of(tables, annotations_of(GT="consensus", anna="human", ben="human"))
+    row = scores.loc["validity", "mean_iou_against_GT", "anna"]
     assert (row["n_cases"], row["n_undefined"]) == (2, 1)
 
 

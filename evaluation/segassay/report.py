@@ -213,7 +213,7 @@ def _against(scores: pd.DataFrame) -> dict[str, _Table]:
     """Everybody against each reference or truth: one row per annotator, one column per measure."""
     rows = scores[scores["measure"].str.contains("_against_")]
     tables = {}
-    for reference, part in rows.groupby(rows["measure"].str.partition("_against_")[2], sort=False):
+    for reference, part in rows.groupby(rows["measure"].str.split("_against_").str[-1], sort=False):
         cells = {(row["target"], row["measure"].split("_against_")[0]): _number(row) for row in part.to_dict("records")}
         shown = [
             [target, *(cells[target, measure][0] for measure in MEASURES_OF_MASKS), *cells[target, "mean_iou"][1:]]
