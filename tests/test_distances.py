@@ -1,15 +1,19 @@
 """Distances between outlines: scenes one can picture, the empty cases, and SimpleITK as second implementation."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 
 from drawing import draw
 from segassay.distances import (
     average_surface_distance,
     hausdorff_distance,
+    joint_surface_distances,
     normalized_surface_dice,
     surface_distances,
 )
@@ -95,7 +99,7 @@ def test_equals_simpleitk(seed, three_d):
     """The maximum is taken between whole masks there, which is the same: the farthest pixel sees a surface."""
     shape, spacing = ((6, 7, 8), (2.0, 0.5, 1.0)) if three_d else ((9, 12), (2.0, 0.5))
     a, b = random_blob(seed, shape), random_blob(seed + 1, shape)
-    surfaces = [mask & ~_all_face_neighbours(mask) for mask in (a, b)]
+    surfaces = [_surface(mask) for mask in (a, b)]
     images = []
     for surface in surfaces:
         image = sitk.GetImageFromArray(surface.astype(np.uint8))
@@ -129,6 +133,34 @@ def _all_face_neighbours(mask: np.ndarray) -> np.ndarray:
 def test_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         surface_distances(**arguments)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), three_d=st.booleans())
+def test_many_masks_at_once_equal_each_pair_alone(seed, three_d):
+    """Five blobs and an empty mask; each pair alone is cut out more tightly."""
+    shape, spacing = ((6, 7, 8), (2.0, 0.5, 1.1)) if three_d else ((19, 22), (2.0, 0.7))
+    masks = [random_blob(seed + index, shape) for index in range(5)]
+    masks.insert(2, np.zeros(shape, dtype=bool))
+    joint = joint_surface_distances(masks, spacing)
+    assert list(joint) == list(combinations(range(6), 2))
+    for (a, b), of_pair in joint.items():
+        alone = surface_distances(masks[a], masks[b], spacing)
+        np.testing.assert_allclose(of_pair.a_to_b, alone.a_to_b, rtol=1e-12)
+        np.testing.assert_allclose(of_pair.b_to_a, alone.b_to_a, rtol=1e-12)
+        outside = [~_surface(mask) for mask in (masks[a], masks[b])]
+        if not of_pair.one_empty:
+            maps = [distance_transform_edt(mask, sampling=spacing) for mask in outside]
+            np.testing.assert_allclose(of_pair.a_to_b, maps[1][~outside[0]], rtol=1e-12)
+            np.testing.assert_allclose(of_pair.b_to_a, maps[0][~outside[1]], rtol=1e-12)
+
+
+def _surface(mask: np.ndarray) -> np.ndarray:
+    return mask & ~_all_face_neighbours(mask)
+
+
+def test_fewer_than_two_masks_have_no_pair():
+    assert joint_surface_distances([]) == joint_surface_distances([SQUARE]) == {}
 
 
 def test_refuses_a_negative_tolerance():

@@ -22,7 +22,7 @@ from segassay.labs import prepare_lab
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate
 
-TABLES = ["agreement", "counts", "effects", "leave_one_out", "prerequisites", "raters", "scores"]
+TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "prerequisites", "raters", "scores"]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
@@ -249,6 +249,28 @@ def test_a_missing_prediction_scores_zero_and_is_listed(small, tmp_path):
     pair = at_half(found.tables.agreement)
     pair = pair[(pair["annotator_a"] == "m") & (pair["annotator_b"] == "rater_0")]
     assert pair["f1"].to_list() == [0, *[1] * (len(cases) - 1)]
+
+
+def test_distances_are_as_in_the_reference_scene(tmp_path):
+    """A square, as the reference, and the same square with a cross through it."""
+    square = np.zeros((11, 11), dtype=bool)
+    square[3:8, 3:8] = True
+    crossed = square.copy()
+    crossed[5, 1:10] = crossed[1:10, 5] = True
+    for folder, mask in {"images": square, "labels/ref": square, "labels/pred": crossed}.items():
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        write_mask(tmp_path / "data" / folder / "scene.png", mask)
+    for folder, text in {"pixels": "", "um": "spacing_um: [0.5, 0.5]\n"}.items():
+        (tmp_path / "data" / "dataset.yaml").write_text("reference: labels/ref\n" + text)
+        assert run("evaluate", tmp_path / "data", "--out", tmp_path / folder, "--no-mlflow") == 0
+    assert at_half(read_table(tmp_path / "pixels", "agreement"))["iou"].tolist() == [pytest.approx(0.758, abs=5e-4)]
+    expected = {"case": "scene", "annotator_a": "ref", "annotator_b": "pred", "hd95": 2, "assd": 4 / 9, "nsd": 8 / 9}
+    assert read_table(tmp_path / "pixels", "distances").to_dict("records") == [
+        pytest.approx(expected | {"tolerance": 1, "unit": "px"})
+    ]
+    assert read_table(tmp_path / "um", "distances").to_dict("records") == [
+        pytest.approx(expected | {"hd95": 1, "assd": 2 / 9, "tolerance": 0.5, "unit": "um"})
+    ]
 
 
 def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):

@@ -54,6 +54,7 @@ def tables_of(
     counts = [{"case": c, "annotator": n, "n_objects": 2, "area_px": 9} for c in pairs["case"].unique() for n in names]
     return Tables(
         agreement=pairs,
+        distances=pd.DataFrame(),
         leave_one_out=comparisons("rater", "annotator", leave_one_out or {}),
         counts=pd.DataFrame(counts, columns=["case", "annotator", "n_objects", "area_px"]),
         raters=pd.DataFrame(),

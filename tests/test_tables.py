@@ -13,9 +13,15 @@ from segassay.agreement import IOU_THRESHOLDS, match_objects, pixel_agreement
 from segassay.annotations import read_annotations
 from segassay.consensus import staple
 from segassay.dataset import Dataset, read_dataset
+from segassay.distances import (
+    average_surface_distance,
+    hausdorff_distance,
+    normalized_surface_dice,
+    surface_distances,
+)
 from segassay.errors import DataError
-from segassay.files import read_mask, write_labels, write_mask
-from segassay.objects import label_objects
+from segassay.files import Picture, read_mask, write_labels, write_mask
+from segassay.objects import counted_pixels, label_objects
 from segassay.tables import Tables, build_tables
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]
@@ -74,6 +80,8 @@ class TestContract:
     def test_columns(self, tables):
         agreement = ["case", "annotator_a", "annotator_b", "iou_threshold", *MEASURES]
         assert list(tables.agreement.columns) == agreement
+        distances = ["case", "annotator_a", "annotator_b", "hd95", "assd", "nsd", "tolerance", "unit"]
+        assert list(tables.distances.columns) == distances
         assert list(tables.leave_one_out.columns) == ["case", "rater", "annotator", "iou_threshold", *MEASURES]
         counts = ["case", "annotator", "n_objects", "area_px", "mean_intensity", "region_area_px", "density"]
         assert list(tables.counts.columns)[:7] == counts
@@ -86,6 +94,8 @@ class TestContract:
         expected = [("gt", "e1"), ("gt", "e2"), ("gt", "e3"), ("gt", "e10"), ("e1", "e2"), ("e1", "e3"), ("e1", "e10")]
         expected += [("e2", "e3"), ("e2", "e10"), ("e3", "e10")]
         assert list(pairs.itertuples(index=False, name=None)) == [(c, *pair) for c in ("9", "10") for pair in expected]
+        sides = ["case", "annotator_a", "annotator_b"]
+        pd.testing.assert_frame_equal(tables.distances[sides], pairs.reset_index(drop=True))
         assert tables.agreement["iou_threshold"][:10].tolist() == list(IOU_THRESHOLDS)
         assert tables.raters["rater"].tolist() == ["e1", "e2", "e3", "e10"]
 
@@ -118,6 +128,28 @@ def test_both_empty_agree_and_one_empty_does_not(tmp_path):
     assert row(tables.agreement, annotator_a="anna", annotator_b="cleo")[columns].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
     assert tables.agreement["mean_iou"].isna().all()
     assert tables.counts["mean_intensity"].isna().tolist() == [True, True, False]
+    expected = [[0, 0, 1], *[[np.nan, np.nan, 0]] * 2]
+    np.testing.assert_equal(tables.distances[["hd95", "assd", "nsd"]].to_numpy(), expected)
+    note = "2 of 3 distances between two masks (HD95, ASSD) are undefined: one of the two is empty or missing"
+    assert f"{note}; NSD is 0 there" in tables.notes
+
+
+def test_distances_follow_the_spacing_of_the_header_unless_the_dataset_gives_one(tmp_path):
+    """One voxel against another, one step away along the first axis and two along the last."""
+    for name, at in {"images": (0, 0, 0), "labels/anna": (0, 0, 0), "labels/ben": (1, 0, 2)}.items():
+        mask = np.zeros((3, 4, 5), dtype=bool)
+        mask[at] = True
+        (tmp_path / name).mkdir(parents=True)
+        write_mask(tmp_path / name / "x.nii.gz", mask, like=Picture(mask[np.newaxis], spacing_um=(4, 0.5, 1.5)))
+    columns = ["hd95", "assd", "nsd", "tolerance", "unit"]
+    (found,) = tables_of(read_dataset(tmp_path)).distances[columns].itertuples(index=False, name=None)
+    assert found == (pytest.approx(5), pytest.approx(5), 0, pytest.approx(0.5), "um")
+    (tmp_path / "dataset.yaml").write_text("spacing_um: [12, 12, 2.5]")
+    (found,) = tables_of(read_dataset(tmp_path)).distances[columns].itertuples(index=False, name=None)
+    assert found == (13, 13, 0, 2.5, "um")
+    (tmp_path / "dataset.yaml").write_text("spacing_um: [1, 1]")
+    with pytest.raises(DataError, match=r"spacing_um has 2 numbers, but .*x\.nii\.gz has 3 axes"):
+        tables_of(read_dataset(tmp_path))
 
 
 def test_ignored_area_and_region(tmp_path):
@@ -259,6 +291,9 @@ class TestForeignMasks:
         dataset = make_dataset(tmp_path / "d", {name: {"x": EMPTY} for name in ("anna", "ben")})
         tables = tables_of(dataset, "x,unet,model,lost.png,,\n")
         assert row(tables.agreement, annotator_a="anna", annotator_b="unet")["f1"] == 0
+        expected = [[0, 0, 1], *[[np.nan, np.nan, 0]] * 2]
+        np.testing.assert_equal(tables.distances[["hd95", "assd", "nsd"]].to_numpy(), expected)
+        assert tables.distances["tolerance"].tolist() == [1, 1, 1]
 
     def test_case_of_which_every_prediction_is_missing(self, dataset):
         for folder in dataset.masks.values():
@@ -306,7 +341,7 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
     areas = {"ignore": {case: rng.random((24, 31)) < 0.1 for case in cases}}
     areas["region_masks"] = {case: rng.random((24, 31)) < 0.9 for case in cases[:2]}
     image = {case: rng.integers(0, 60_000, (24, 31)) for case in cases}
-    dataset = make_dataset(tmp_path / "d", masks, image, areas, min_object_size=3)
+    dataset = make_dataset(tmp_path / "d", masks, image, areas, min_object_size=3, spacing_um=[2, 0.5])
     model = {case: truth[case] ^ (rng.random((24, 31)) < 0.1) for case in cases}
     for case, mask in model.items():
         save(tmp_path / "unet" / f"{case}.png", mask)
@@ -317,10 +352,11 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
 
     shuffled = annotations.sample(frac=1, random_state=0)
     other = build_tables(dataset, shuffled, n_jobs=2)
-    for name in ("agreement", "leave_one_out", "counts", "raters"):
+    for name in ("agreement", "distances", "leave_one_out", "counts", "raters"):
         pd.testing.assert_frame_equal(getattr(tables, name), getattr(other, name), check_exact=True)
 
     agreement = iter(tables.agreement.itertuples(index=False, name=None))
+    distances = iter(tables.distances.itertuples(index=False, name=None))
     leave_one_out = iter(tables.leave_one_out.itertuples(index=False, name=None))
     counts = iter(tables.counts.itertuples(index=False, name=None))
     for case in cases:
@@ -328,6 +364,9 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
         drawn = {rater: masks[rater][case] for rater in masks} | {"unet": model[case]}
         for a, b in combinations(drawn, 2):
             assert_rows(agreement, (case, a, b), drawn[a], drawn[b], area)
+            of_pair = surface_distances(*(counted_pixels(drawn[name], **area) for name in (a, b)), (2, 0.5))
+            hd95, assd = hausdorff_distance(of_pair), average_surface_distance(of_pair)
+            assert next(distances) == (case, a, b, hd95, assd, normalized_surface_dice(of_pair, 0.5), 0.5, "um")
         for rater in masks:
             others = staple(np.stack([masks[other][case] for other in masks if other != rater])).mask
             for annotator in (rater, "unet"):
@@ -338,7 +377,7 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
             region = ~area["ignore"] if area["region"] is None else area["region"] & ~area["ignore"]
             expected = (labels.max(), np.count_nonzero(labels), intensity, region.sum(), labels.max() / region.sum())
             assert next(counts) == (case, name, *map(pytest.approx, expected), "mask")
-    assert next(agreement, None) is next(leave_one_out, None) is next(counts, None) is None
+    assert next(agreement, None) is next(distances, None) is next(leave_one_out, None) is next(counts, None) is None
 
 
 def assert_rows(rows, names, mask_a, mask_b, area) -> None:

@@ -392,15 +392,19 @@ def read_case_image(dataset: Dataset, case: str) -> Picture:
         DataError: If the file cannot be read, or `spacing_um` has another number of axes.
     """
     path = _of_case(dataset, dataset.images, case, "image")
+    return read_spaced_image(path, dataset.settings.spacing_um)
+
+
+def read_spaced_image(path: Path, spacing_um: tuple[float, ...] | None) -> Picture:
+    """Image of a file; `spacing_um` of dataset.yaml, if given, overrides that of the file. Raises as above."""
     picture = read_image(path)
-    spacing = dataset.settings.spacing_um
-    if spacing is None:
+    if spacing_um is None:
         return picture
-    if len(spacing) != picture.array.ndim - 1:
+    if len(spacing_um) != picture.array.ndim - 1:
         raise DataError(
-            f"dataset.yaml: spacing_um has {len(spacing)} numbers, but {path} has {picture.array.ndim - 1} axes"
+            f"dataset.yaml: spacing_um has {len(spacing_um)} numbers, but {path} has {picture.array.ndim - 1} axes"
         )
-    return dataclasses.replace(picture, spacing_um=spacing)
+    return dataclasses.replace(picture, spacing_um=spacing_um)
 
 
 def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:

@@ -8,6 +8,7 @@ the image is outside. Both masks empty agree: distances 0, NSD 1. One empty: dis
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import ndimage
@@ -16,6 +17,7 @@ __all__ = [
     "SurfaceDistances",
     "average_surface_distance",
     "hausdorff_distance",
+    "joint_surface_distances",
     "normalized_surface_dice",
     "surface_distances",
 ]
@@ -67,17 +69,46 @@ def surface_distances(
         >>> surface_distances(a, b, spacing=(1, 0.5)).a_to_b
         array([1.5])
     """
-    for mask in (mask_a, mask_b):
+    return joint_surface_distances([mask_a, mask_b], spacing)[0, 1]
+
+
+def joint_surface_distances(
+    masks: Sequence[np.ndarray], spacing: Sequence[float] | None = None
+) -> dict[tuple[int, int], SurfaceDistances]:
+    """Measure every pair of several masks of one image, each mask's surface and its surroundings only once.
+
+    Args:
+        masks: Boolean `(*spatial)` each; leave out ignored areas before.
+        spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+
+    Returns:
+        The distances of the masks `a` and `b` under their indices `(a, b)`, a < b; empty for fewer than two masks.
+
+    Raises:
+        TypeError: If a mask is not boolean.
+        ValueError: If shapes differ, or the spacing is not one positive number per axis.
+
+    Example:
+        >>> masks = [np.array([True, False, False]), np.array([False, True, False]), np.array([False, False, True])]
+        >>> {pair: float(distances.a_to_b[0]) for pair, distances in joint_surface_distances(masks).items()}
+        {(0, 1): 1.0, (0, 2): 2.0, (1, 2): 1.0}
+    """
+    if len(masks) < 2:
+        return {}
+    for mask in masks:
         if mask.dtype != bool:
             raise TypeError(f"masks must be boolean, got {mask.dtype}; compare to a label first")
-    if mask_a.shape != mask_b.shape:
-        raise ValueError(f"masks of one image must have one shape, got {mask_a.shape} and {mask_b.shape}")
-    step = np.ones(mask_a.ndim) if spacing is None else np.asarray(spacing, dtype=float)
-    if step.shape != (mask_a.ndim,) or not (np.isfinite(step) & (step > 0)).all():
-        raise ValueError(f"spacing must be one positive number for each of {mask_a.ndim} axes, got {spacing}")
-    box = _bounding_box(mask_a | mask_b)
-    surface_a, surface_b = _surface(mask_a[box]), _surface(mask_b[box])
-    return SurfaceDistances(_nearest(surface_a, surface_b, step), _nearest(surface_b, surface_a, step))
+        if mask.shape != masks[0].shape:
+            raise ValueError(f"masks of one image must have one shape, got {masks[0].shape} and {mask.shape}")
+    n_axes = masks[0].ndim
+    step = np.ones(n_axes) if spacing is None else np.asarray(spacing, dtype=float)
+    if step.shape != (n_axes,) or not (np.isfinite(step) & (step > 0)).all():
+        raise ValueError(f"spacing must be one positive number for each of {n_axes} axes, got {spacing}")
+    box = _bounding_box(np.logical_or.reduce(masks))
+    surfaces = [_surface(mask[box]) for mask in masks]
+    points = [np.stack(np.nonzero(surface)) for surface in surfaces]
+    to_surface = [_distances_to(surface, points, step) for surface in surfaces]
+    return {(a, b): SurfaceDistances(to_surface[b][a], to_surface[a][b]) for a, b in combinations(range(len(masks)), 2)}
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -93,11 +124,12 @@ def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~ndimage.binary_erosion(mask)
 
 
-def _nearest(surface: np.ndarray, other: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Distance `(n,)` of each pixel of a surface to the nearest of another."""
-    if not other.any():
-        return np.full(np.count_nonzero(surface), np.inf)
-    return np.asarray(ndimage.distance_transform_edt(~other, sampling=step)[surface])
+def _distances_to(surface: np.ndarray, points: Sequence[np.ndarray], step: np.ndarray) -> list[np.ndarray]:
+    """Distance `(n,)` of each pixel in each list `(axes, n)` to the nearest pixel of a surface."""
+    if not surface.any():
+        return [np.full(at.shape[1], np.inf) for at in points]
+    nearest = ndimage.distance_transform_edt(~surface, sampling=step, return_distances=False, return_indices=True)
+    return [np.sqrt((((nearest[(slice(None), *at)] - at) * step[:, np.newaxis]) ** 2).sum(axis=0)) for at in points]
 
 
 def hausdorff_distance(distances: SurfaceDistances, percentile: float = 95) -> float:

@@ -42,7 +42,7 @@ class Evaluation:
     Attributes:
         name: Name of the dataset, or of the annotations table where there is no dataset.
         annotations: Who drew what, one row per mask.
-        tables: Agreement, leave-one-out, counts, raters, missing predictions, notes.
+        tables: Agreement, distances, leave-one-out, counts, raters, missing predictions, notes.
         effects: The experiment per annotator; without rows where there is none.
         prerequisites: Checks of the samples behind the effects.
         scores: Measures with intervals.
@@ -257,6 +257,7 @@ def _write(work_dir: Path, found: Evaluation) -> None:
     tables = found.tables
     frames = {
         "agreement": tables.agreement,
+        "distances": tables.distances,
         "leave_one_out": tables.leave_one_out,
         "counts": tables.counts,
         "raters": tables.raters,

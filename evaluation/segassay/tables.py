@@ -1,6 +1,7 @@
 """The tables that every measure reads: who agrees with whom, who counts what, and what each rater's habit is.
 
-    annotations  ->  one case at a time: masks, objects, C₋r, overlaps  ->  agreement, leave_one_out, counts, raters
+    annotations  ->  one case at a time: masks, objects, C₋r, overlaps, outlines
+                 ->  agreement, distances, leave_one_out, counts, raters
 
 Each mask is read and labelled once. C₋r, the consensus of all raters but r, takes part as one more annotator.
 A case leaves only its rows behind, so memory does not grow with their number; processes share the cases.
@@ -20,9 +21,15 @@ import pandas as pd
 from segassay.agreement import IOU_THRESHOLDS, JointOverlaps, joint_overlaps, match_overlaps
 from segassay.annotations import annotator_order
 from segassay.consensus import count_decisions, staple_of_decisions, without_rater
-from segassay.dataset import Dataset, natural_key
+from segassay.dataset import Dataset, natural_key, read_spaced_image
+from segassay.distances import (
+    average_surface_distance,
+    hausdorff_distance,
+    joint_surface_distances,
+    normalized_surface_dice,
+)
 from segassay.errors import DataError
-from segassay.files import read_image, read_mask
+from segassay.files import Picture, read_mask
 from segassay.objects import counted_pixels, label_objects
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
@@ -32,11 +39,13 @@ MIN_OTHERS = 3
 
 _MEASURES = ("n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou")
 _AGREEMENT = ("case", "annotator_a", "annotator_b", "iou_threshold", *_MEASURES)
+_DISTANCES = ("case", "annotator_a", "annotator_b", "hd95", "assd", "nsd", "tolerance", "unit")
 _LEAVE_ONE_OUT = ("case", "rater", "annotator", "iou_threshold", *_MEASURES)
 _COUNTS = ("case", "annotator", "n_objects", "area_px", "mean_intensity", "region_area_px", "density", "input")
 _RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out")
 _RATER_CASES = ("case", "rater", *_RATES)
 _WHOLE_NUMBERS = ("n_a", "n_b", "tp", "n_objects", "area_px", "region_area_px")
+_TEXTS = ("case", "rater", "annotator", "annotator_a", "annotator_b", "input", "unit")
 _UNKNOWN = -1  # a count that a missing prediction does not have; an empty cell in the tables
 
 
@@ -47,6 +56,8 @@ class Tables:
     Attributes:
         agreement: Case × unordered pair of annotators × IoU threshold; `annotator_a` is the truth, the reference or a
             consensus if one is in the pair, else the first in natural order; precision = tp / n_b, recall = tp / n_a.
+        distances: Case × the same pairs: HD95 and ASSD, empty cells where one side has no foreground; NSD at a
+            tolerance of one pixel, the smallest spacing; in `unit`, `um` where the spacing is known, else `px`.
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out.
         counts: Case × annotator: objects, their area, mean over objects of their mean raw value, region, density, and
@@ -54,12 +65,13 @@ class Tables:
         raters: One row per rater: STAPLE's sensitivity and specificity, means over cases; those of the rater's mask
             against C₋rater; log ratios of counts and areas against the other raters; mean agreement with C₋rater at
             IoU > .5 and, for where there are too few raters, the mean over cases of its mean agreement with the others.
-        missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement and
-            leave_one_out, and what it would have counted is an empty cell.
+        missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
+            leave_one_out and NSD, and its distances and what it would have counted are empty cells.
         notes: What was decided on the way, one sentence each.
     """
 
     agreement: pd.DataFrame
+    distances: pd.DataFrame
     leave_one_out: pd.DataFrame
     counts: pd.DataFrame
     raters: pd.DataFrame
@@ -102,17 +114,19 @@ def build_tables(
         if progress is not None:
             progress(rows.case)
     agreement = _frame(_AGREEMENT, [rows.agreement for rows in done])
+    distances = _frame(_DISTANCES, [rows.distances for rows in done])
     leave_one_out = _frame(_LEAVE_ONE_OUT, [rows.leave_one_out for rows in done])
     counts = _frame(_COUNTS, [rows.counts for rows in done])
     rater_cases = _frame(_RATER_CASES, [rows.raters for rows in done])
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(
         agreement=agreement,
+        distances=distances,
         leave_one_out=leave_one_out,
         counts=counts,
         raters=_raters(rater_cases, agreement, leave_one_out, counts),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
-        notes=[*notes, *_notes(dataset, jobs, counts)],
+        notes=[*notes, *_notes(dataset, jobs, counts, distances)],
     )
 
 
@@ -134,6 +148,7 @@ class _Job:
     annotators: tuple[_Annotator, ...]
     image: Path | None = None
     channel: int = 0
+    spacing_um: tuple[float, ...] | None = None
     ignore: Path | None = None
     region: Path | None = None
     min_size: int = 0
@@ -172,6 +187,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame) -> _Job:
         tuple(annotators),
         image=dataset.images[case],
         channel=dataset.settings.intensity_channel,
+        spacing_um=dataset.settings.spacing_um,
         ignore=dataset.ignore.get(case),
         region=dataset.region_masks.get(case),
         min_size=dataset.min_object_size,
@@ -200,13 +216,15 @@ class _CaseRows:
 
     case: str
     agreement: list[tuple[Any, ...]]
+    distances: list[tuple[Any, ...]]
     leave_one_out: list[tuple[Any, ...]]
     counts: list[tuple[Any, ...]]
     raters: list[tuple[Any, ...]]
 
 
 def _score_case(job: _Job) -> _CaseRows:
-    masks, image, ignore, region = _read_case(job)
+    masks, picture, ignore, region = _read_case(job)
+    image = None if picture is None else picture.array[job.channel]
     labels = {name: label_objects(mask, ignore=ignore, region=region) for name, mask in masks.items()}
     rates, consensuses = _consensus_of_others(job, masks)
     labels |= {f"-{r}": label_objects(mask, ignore=ignore, region=region) for r, mask in consensuses.items()}
@@ -222,6 +240,8 @@ def _score_case(job: _Job) -> _CaseRows:
         for a, b in combinations(names, 2)
         for measures in _measures(joint, position.get(a), position.get(b))
     ]
+    foregrounds = {name: labels[name] > 0 for name in names if name in labels}
+    distances = [(job.case, *row) for row in _distances(names, foregrounds, picture.spacing_um if picture else None)]
     leave_one_out = [
         (job.case, rater, annotator, *measures)
         for rater in consensuses
@@ -232,24 +252,25 @@ def _score_case(job: _Job) -> _CaseRows:
     counts = [
         (job.case, name, *_count(joint, position.get(name), region_area), _input(masks.get(name))) for name in names
     ]
-    return _CaseRows(job.case, agreement, leave_one_out, counts, [(job.case, *row) for row in rates])
+    return _CaseRows(job.case, agreement, distances, leave_one_out, counts, [(job.case, *row) for row in rates])
 
 
 def _read_case(
     job: _Job,
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+) -> tuple[dict[str, np.ndarray], Picture | None, np.ndarray | None, np.ndarray | None]:
     """Masks by annotator, image, ignored area and region, all of one shape; every problem of the case at once."""
-    image = None
+    picture, expected = None, None
     if job.image is not None:
-        channels = read_image(job.image).array
+        picture = read_spaced_image(job.image, job.spacing_um)
+        channels = picture.array
         if job.channel >= len(channels):
             raise DataError(
                 f"{job.image} has {len(channels)} channels, but intensity_channel in dataset.yaml is {job.channel}; "
                 "channels are counted from 0"
             )
-        image = channels[job.channel]
+        expected = channels.shape[1:]
     files = {annotator.name: annotator.path for annotator in job.annotators if annotator.path is not None}
-    expected, of_what = (image.shape, job.image) if image is not None else (None, next(iter(files.values()), None))
+    of_what = job.image or next(iter(files.values()), None)
     masks, problems = {}, []
     for name, path in [*files.items(), ("", job.ignore), ("-", job.region)]:
         if path is None:
@@ -266,7 +287,7 @@ def _read_case(
     if problems:
         raise DataError("\n".join(problems))
     areas = [masks.pop(name) > 0 if name in masks else None for name in ("", "-")]
-    return masks, image, areas[0], areas[1]
+    return masks, picture, areas[0], areas[1]
 
 
 def _consensus_of_others(
@@ -320,6 +341,22 @@ def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[
     ]
 
 
+def _distances(
+    names: Sequence[str], foregrounds: dict[str, np.ndarray], spacing: Sequence[float] | None
+) -> Iterator[tuple[Any, ...]]:
+    """Pair, hd95, assd, nsd, tolerance, unit; a name that `foregrounds` lacks is a missing prediction."""
+    tolerance, unit = (1.0, "px") if spacing is None else (float(min(spacing)), "um")
+    position = {name: index for index, name in enumerate(foregrounds)}
+    joint = joint_surface_distances([foregrounds[name] for name in position], spacing)
+    for a, b in combinations(names, 2):
+        values = (np.nan, np.nan, 0.0)
+        if a in position and b in position:
+            of_pair = joint[position[a], position[b]]
+            nsd = normalized_surface_dice(of_pair, tolerance)
+            values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), nsd)
+        yield a, b, *values, tolerance, unit
+
+
 def _count(joint: JointOverlaps, index: int | None, region_area: int) -> tuple[Any, ...]:
     """n_objects, area_px, mean_intensity, region_area_px, density."""
     if index is None:
@@ -344,7 +381,7 @@ def _frame(columns: Sequence[str], cases: Sequence[list[tuple[Any, ...]]]) -> pd
         if column in _WHOLE_NUMBERS:
             numbers = frame[column].astype("Int64")
             frame[column] = numbers.mask(numbers == _UNKNOWN)
-        elif column not in ("case", "rater", "annotator", "annotator_a", "annotator_b", "input"):
+        elif column not in _TEXTS:
             frame[column] = frame[column].astype(float)
     return frame
 
@@ -401,13 +438,19 @@ def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.nd
     return of_case.groupby("rater").mean().reindex(raters).to_numpy()
 
 
-def _notes(dataset: Dataset | None, jobs: Sequence[_Job], counts: pd.DataFrame) -> list[str]:
+def _notes(dataset: Dataset | None, jobs: Sequence[_Job], counts: pd.DataFrame, distances: pd.DataFrame) -> list[str]:
     """What a reader of the tables should know about how they came about."""
     notes = []
     if dataset is None:
         notes.append(
             "no dataset was given: pixel and object measures only, no intensities; the region is the whole image, and "
-            "objects of every size count"
+            "objects of every size count; distances are in pixels"
+        )
+    n_undefined = int(distances["hd95"].isna().sum())
+    if n_undefined:
+        notes.append(
+            f"{n_undefined} of {len(distances)} distances between two masks (HD95, ASSD) are undefined: one of the two "
+            "is empty or missing; NSD is 0 there"
         )
     n_raters = [sum(a.kind == "human" for a in job.annotators) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
