@@ -30,5 +30,5 @@ lint: install ## format, lint and type-check
 	$(RUN)ruff check .
 	$(RUN)mypy
 
-clean: ## remove what the other targets made
-	rm -rf $(VENV) demo bundle/models
+clean: ## remove what the other targets made; trained models stay
+	rm -rf $(VENV) demo

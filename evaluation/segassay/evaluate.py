@@ -99,7 +99,7 @@ def evaluate(
     dataset = read_dataset(dataset_dir) if dataset_dir is not None else None
     annotations = read_annotations(dataset, annotations_csv, mask_dirs)
     _check_comparable(annotations)
-    _check_output_is_no_input(final, dataset, annotations)
+    _check_output_is_no_input(final, dataset, annotations, annotations_csv)
     _normalised(dataset, pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]))  # its errors come early
     name = dataset.name if dataset is not None else Path(annotations_csv or "").stem
     content = data_hash_of_masks(dataset, annotations)
@@ -130,10 +130,13 @@ def _check_comparable(annotations: pd.DataFrame) -> None:
         )
 
 
-def _check_output_is_no_input(out: Path, dataset: Dataset | None, annotations: pd.DataFrame) -> None:
+def _check_output_is_no_input(
+    out: Path, dataset: Dataset | None, annotations: pd.DataFrame, annotations_csv: Path | None
+) -> None:
     """Overwriting must never remove what is evaluated."""
     inputs = {os.path.dirname(path) for path in annotations["path"] if path}
     inputs |= {str(dataset.folder.resolve())} if dataset is not None else set()
+    inputs |= {str(annotations_csv)} if annotations_csv is not None else set()
     for folder in sorted(inputs):
         if Path(folder).resolve().is_relative_to(out):
             raise UsageError(f"--out {out} holds what is evaluated ({folder}); give a folder of its own")

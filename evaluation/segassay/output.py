@@ -6,6 +6,7 @@ An existing folder is refused unless it may be overwritten, and stays as it is u
 """
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +27,15 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
         options: How the caller's user names the folder, and allows to overwrite it.
 
     Raises:
-        UsageError: If `output_dir` exists and may not be overwritten.
+        UsageError: If `output_dir` exists and may not be overwritten, or holds the current folder.
     """
-    final = Path(output_dir).resolve()
+    final = Path(str(output_dir)).resolve()  # the command line makes a number of 2024
     if final.exists() and not final.is_dir():
         raise UsageError(f"{final} is a file; give another {options[0]}")
     if final.exists() and not overwrite:
         raise UsageError(f"{final} exists already; give another {options[0]}, or {options[1]} to replace it")
+    if Path.cwd().is_relative_to(final):  # replaced with all that is in it
+        raise UsageError(f"{final} holds the current folder and cannot be replaced; give another {options[0]}")
     return final
 
 
@@ -64,9 +67,16 @@ def whole_or_nothing(work_dir: Path) -> Iterator[None]:
 
 
 def publish_output(partial: Path) -> Path:
-    """Turn the temporary folder into the final one; an older one is replaced."""
+    """Turn the temporary folder into the final one; an older one is removed when the new one is in its place."""
     final = partial.with_name(partial.name.removesuffix(".partial"))
+    old = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")
     if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)
+        final.rename(old)
+    try:
+        partial.rename(final)
+    except OSError:
+        if old.exists():
+            old.rename(final)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
     return final

@@ -252,12 +252,13 @@ def _reliability(agreement: _Agreement, annotations: pd.DataFrame) -> Iterator[_
 
 
 def _seeds(annotator: str, column: pd.Series) -> set[int]:
-    """Seeds of a model or ensemble: from the table, else from a name such as `staple/s7` or `staple/s0-3`."""
+    """Seeds of a model or ensemble: from the table, else from its name: `staple/s7`, `staple/s0-3`, `staple/s0,2`."""
     listed = {int(seed) for seed in column.dropna()}
-    named = re.fullmatch(r".*/s(\d+)(?:-(\d+))?", annotator)
+    named = re.fullmatch(r".*/s(\d+(?:-\d+)?(?:,\d+)*)", annotator)
     if listed or named is None:
         return listed
-    return set(range(int(named[1]), int(named[2] or named[1]) + 1))
+    ends = [part.split("-") for part in named[1].split(",")]
+    return {seed for end in ends for seed in range(int(end[0]), int(end[-1]) + 1)}
 
 
 def _validity(agreement: _Agreement, kinds: dict[str, str]) -> Iterator[_Score]:

@@ -167,7 +167,7 @@ def _jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[_Job
         )
     if len(present) < len(annotations):
         notes.append(f"{len(annotations) - len(present)} masks by people do not exist and count as not annotated")
-    unknown = first.loc[predicted & first["held_out"].isna(), "annotator"].unique()
+    unknown = first.loc[first["kind"].isin(["model", "ensemble"]) & first["held_out"].isna(), "annotator"].unique()
     notes += [f"{name}: it is unknown whether it was trained on the cases it is scored on" for name in unknown]
     jobs = [_job(dataset, case, rows) for case, rows in first.groupby("case", sort=False)]
     return sorted(jobs, key=lambda job: natural_key(job.case)), notes
@@ -199,7 +199,7 @@ def _score_all(jobs: Sequence[_Job], n_jobs: int) -> Iterator["_CaseRows"]:
         yield from map(_score_case, jobs)
         return
     spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
-    with ProcessPoolExecutor(min(n_jobs, len(jobs)), mp_context=spawn) as pool:
+    with ProcessPoolExecutor(min(n_jobs, len(jobs), 61), mp_context=spawn) as pool:  # Windows takes no more
         try:
             yield from pool.map(_score_case, jobs)
         except BaseException:

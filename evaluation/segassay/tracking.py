@@ -7,6 +7,7 @@ the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current 
 import math
 import os
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -38,7 +39,9 @@ def store_uri() -> str:
 
 def ui_command() -> str:
     """The line that shows the runs in a browser, on this machine only."""
-    return f"mlflow ui --backend-store-uri {shlex.quote(store_uri())} --host 127.0.0.1"
+    is_found = shutil.which("mlflow") is not None  # not so where the environment is not activated
+    program = "mlflow" if is_found else f"{shlex.quote(sys.executable)} -m mlflow"
+    return f"{program} ui --backend-store-uri {shlex.quote(store_uri())} --host 127.0.0.1"
 
 
 def open_experiment(name: str) -> str:

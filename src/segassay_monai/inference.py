@@ -97,7 +97,7 @@ def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_
     if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
         raise PredictionError(
             f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
-            "keep images of one kind together (volumes need --spatial_dims 3)"
+            "keep images of one kind together (volumes need --spatial_dims 3, colours --in_channels 3)"
         )
 
 

@@ -48,6 +48,10 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
     for name in set(_AT_LEAST_ONE) & set(config):
         if isinstance(config[name], int) and config[name] < 1:
             raise UsageError(f"--{name} {config[name]}: expected 1 or more")
+    interval, epochs = config.get("val_interval"), config.get("epochs")
+    if isinstance(interval, int) and isinstance(epochs, int) and interval > epochs:
+        raise UsageError(f"--val_interval {interval}: expected at most --epochs {epochs}, else no state is kept")
+    _check_output_holds_no_input(config)
     for name in ("dataset_dir", "models", "output_dir"):
         if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
             raise UsageError(f"--{name} {config[name]}: paths with # are not possible in a bundle; rename the folder")
@@ -66,6 +70,19 @@ def running_config() -> dict[str, Any]:
             return dict(candidate.get())
         frame = frame.f_back
     raise RuntimeError("no configuration is running: call this from a bundle's configuration")
+
+
+def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
+    """Overwriting must never remove what is read."""
+    models = config.get("models")
+    inputs = [config.get("dataset_dir"), *(models if isinstance(models, (list, tuple)) else [models])]
+    output_dir = config.get("output_dir")
+    if output_dir is None or str(output_dir)[:1] in ("$", "@", "%"):
+        return  # an expression, known only when it is evaluated
+    final = Path(str(output_dir)).resolve()
+    for path in inputs:
+        if path is not None and Path(str(path)).resolve().is_relative_to(final):
+            raise UsageError(f"--output_dir {final} holds what is read ({path}); give a folder of its own")
 
 
 def _check_names(config: Mapping[str, Any], known: Mapping[str, Any]) -> None:

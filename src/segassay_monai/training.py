@@ -25,7 +25,7 @@ from segassay.errors import DataError
 from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay_monai import settings
 from segassay_monai.bundle import config_path
-from segassay_monai.member import Member
+from segassay_monai.member import Member, image_hash
 from segassay_monai.transforms import read_target
 
 __all__ = [
@@ -75,6 +75,7 @@ def train_member(
     run = tracking.run(experiment, f"{member.name} fold {member.fold}", tags=_tags(member), params=_params(member))
     with whole_or_nothing(work_dir), run:
         _check_not_empty(dataset, member)
+        _check_held_out(dataset, member)
         settings.write_config(work_dir / "config.yaml")
         tracking.log_files(work_dir / "config.yaml")
         trainer.run()
@@ -95,10 +96,10 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
         config_file=str(config_path("evaluate.yaml")),
         workflow_type="infer",
         run_id="evaluating",
-        dataset_dir=str(dataset.folder),
-        models=[str(work_dir / "model.pt")],
-        cases=list(member.held_out),
-        output_dir=str(work_dir / "held_out"),
+        dataset_dir=dataset.folder,  # MONAI leaves paths and tuples as they are; in texts and lists # becomes ::
+        models=(work_dir / "model.pt",),
+        cases=member.held_out,
+        output_dir=work_dir / "held_out",
         **evaluation,
     )
     workflow.initialize()
@@ -132,6 +133,23 @@ def _check_not_empty(dataset: Dataset, member: Member) -> None:
         )
 
 
+def _check_held_out(dataset: Dataset, member: Member) -> None:
+    """What would end the evaluation after the training is better known before it; no pixel is used."""
+    raters = list(dataset.raters) if member.strategy.startswith("consensus") else [member.trained_on]
+    annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters)]
+    if not any(case in masks for masks in annotated for case in member.held_out):
+        raise DataError(
+            f"{dataset.folder}: none of the {len(member.held_out)} held-out images has a mask of {member.trained_on}, "
+            "nor is there a reference to score with; choose another --fold"
+        )
+    for case in member.held_out:
+        if image_hash(dataset.images[case]) in member.seen_images:
+            raise DataError(
+                f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
+                "both one `subject` in the experiment table"
+            )
+
+
 def _target_name(member: Member) -> str:
     return (
         "the raters' consensus" if member.strategy.startswith("consensus") else f"the annotation by {member.trained_on}"
@@ -140,6 +158,8 @@ def _target_name(member: Member) -> str:
 
 def _commit() -> str:
     """Commit of the sources, with `+` where they were changed since; empty for an installed package."""
+    if not (Path(__file__).resolve().parents[2] / ".git").exists():
+        return ""  # git would find the repository that the environment happens to lie in
     try:
         words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
         return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
