@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from bundles import broken, train
@@ -75,6 +76,8 @@ def test_broken_data_is_one_clear_message(dataset: Path, tmp_path: Path, damage:
         ({"train#trainer#max_epoch": 3}, "did you mean --train#trainer#max_epochs"),
         ({"dataset_dir": "nowhere"}, "nowhere is not a folder"),
         ({"val_fraction": 2.0}, "between 0 and 1"),
+        ({"val_interval": 3}, "expected at most --epochs 2"),
+        ({"batch_size": 0}, "expected 1 or more"),
     ],
 )
 def test_a_wrong_call_is_one_clear_message(
@@ -94,3 +97,38 @@ def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: P
         train(dataset, tmp_path / "file" / "m")
     train(dataset, tmp_path / "m", overwrite=True)
     assert (tmp_path / "m" / "model.pt").is_file()
+
+
+def test_overwriting_never_removes_what_is_read(dataset: Path) -> None:
+    for folder in (dataset, dataset.parent):
+        with pytest.raises(UsageError, match="holds what is read"):
+            train(dataset, folder, overwrite=True)
+    assert (dataset / "images" / "case_0000.png").is_file()
+
+
+def test_a_picture_that_is_trained_on_and_held_out_is_refused_before_the_training(
+    dataset: Path, tmp_path: Path
+) -> None:
+    folder = broken(dataset, tmp_path)
+    train(folder, tmp_path / "m")
+    state = torch.load(tmp_path / "m" / "model.pt", weights_only=True)["member"]
+    picture = (folder / "images" / f"{state['train'][0]}.png").read_bytes()
+    (folder / "images" / f"{state['held_out'][0]}.png").write_bytes(picture)
+    with pytest.raises(DataError, match="the same picture is in the training images and held out"):
+        train(folder, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_case_name_with_a_number_sign_is_trained_and_scored(dataset: Path, tmp_path: Path) -> None:
+    """MONAI turns `#` in texts of a configuration into `::`."""
+    folder = broken(dataset, tmp_path)
+    for path in [*(folder / "images").iterdir(), *folder.glob("labels/*/*.png")]:
+        path.rename(path.with_name(path.name.replace("case_", "mouse#")))
+    settings = "".join(
+        line
+        for line in (folder / "dataset.yaml").read_text().splitlines(True)
+        if line.split(":")[0] in ("name", "raters")
+    )
+    (folder / "dataset.yaml").write_text(settings)
+    train(folder, tmp_path / "m", epochs=1)
+    assert (tmp_path / "m" / "held_out" / "agreement.csv").read_text().count("mouse#")

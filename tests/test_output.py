@@ -49,3 +49,12 @@ def test_a_place_that_cannot_be_a_folder_is_one_message(tmp_path):
         check_output(tmp_path / "file", overwrite=True)
     with pytest.raises(UsageError, match="cannot be written"):
         prepare_output(tmp_path / "file" / "out")
+
+
+def test_the_current_folder_is_never_replaced(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    for folder in (".", ".."):
+        with pytest.raises(UsageError, match="holds the current folder"):
+            prepare_output(folder, overwrite=True)
+    assert (tmp_path / "work").is_dir()
