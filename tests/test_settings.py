@@ -102,7 +102,7 @@ def test_an_unknown_nested_setting_names_the_nearest_with_its_whole_name(name, n
         ({"epochs": None}, "--epochs None: expected a number such as 20"),
         ({"epochs": 2.5}, "--epochs 2.5: expected a whole number such as 20"),
         ({"seed": 7.0}, "--seed 7.0: expected a whole number such as 0"),
-        ({"learning_rate": ""}, "--learning_rate : expected a number such as 0.003"),
+        ({"learning_rate": ""}, "--learning_rate : expected a number such as 0.01"),
         ({"channels": 16}, "--channels 16: expected a list such as [16, 32, 64, 128]"),
         ({"overwrite": "false"}, "--overwrite false: expected True or False"),
         ({"train::sampler::replacement": "no"}, "--train#sampler#replacement no: expected True or False"),

@@ -363,7 +363,7 @@ def normalise(image: np.ndarray, **settings: float) -> np.ndarray:
 def test_percentiles_become_0_and_1_also_for_16_bit():
     for top in (1, 255, 65535):
         image = np.linspace(0, top, 1001).reshape(1, 7, 143)
-        low, high = np.percentile(image, [1, 99.8])
+        low, high = np.percentile(image, [1, 99])
         np.testing.assert_allclose(normalise(image), (image - low) / (high - low), atol=1e-5)
 
 
@@ -379,7 +379,7 @@ def test_hot_pixels_do_not_dim_the_image():
     cool = np.ones_like(image, dtype=bool)
     cool[0, 3, 4] = cool[0, 90, 7] = False
     np.testing.assert_allclose(normalise(hot)[cool], normalise(image)[cool], atol=0.01)
-    assert normalise(hot).max() == 4
+    assert normalise(hot).max() == 8
 
 
 def test_a_constant_image_is_0():
