@@ -1,0 +1,44 @@
+"""What is wrong with data, told all at once: each problem names the file, what is wrong and what to do."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from segassay.errors import DataError
+
+_MAX_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or that deserves a look.
+
+    Attributes:
+        file: The file or folder, as the user would find it.
+        what: What was found there, and what was expected.
+        action: What to do about it.
+        level: An error must be mended before the data can be used; a warning may be meant so.
+
+    Example:
+        >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))
+        labels/anna/0144.png: mask without image; add images/0144.png or remove the mask
+    """
+
+    file: str
+    what: str
+    action: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.file}: {self.what}; {self.action}"
+
+
+def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
+    """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
+    if problems:
+        shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
+        more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise DataError("\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]))
