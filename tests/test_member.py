@@ -376,6 +376,22 @@ def test_editing_an_image_does_not_hide_the_case(lab, tmp_path):
             held_out_cases(edited, [member], [case])
 
 
+def test_a_new_image_of_an_animal_that_was_trained_on_is_refused(tmp_path):
+    animals = pd.DataFrame({"case": [f"c{i}" for i in range(8)], "group": "A", "subject": list("aabbccdd")})
+    member = plan(write_dataset(tmp_path / "then", 8, animals), n_folds=4)
+    grown = pd.concat(
+        [animals, pd.DataFrame({"case": [f"c{i}" for i in range(8, 12)], "group": "A", "subject": list("abcd")})]
+    )
+    now = write_dataset(tmp_path / "now", 12, grown)
+    subject = grown.set_index("case")["subject"]
+    assert {subject[case] for case in held_out_cases(now, [member])} == {subject[member.held_out[0]]}
+    new = next(case for case in ("c8", "c9") if subject[case] != subject[member.held_out[0]])
+    with pytest.raises(
+        DataError, match=rf"case {new} was used in the training of staple/s0 \(subject {subject[new]}\)"
+    ):
+        held_out_cases(now, [member], [new])
+
+
 def test_new_images_of_another_dataset_may_all_be_scored(lab, tmp_path):
     new = write_dataset(tmp_path, 4, name="other lab", first_image=200)
     assert held_out_cases(new, [plan(lab)]) == new.cases

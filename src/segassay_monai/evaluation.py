@@ -26,7 +26,7 @@ from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, strip_suffi
 from segassay.plots import overlay
 from segassay_monai.inference import uncertainty
 from segassay_monai.member import Member
-from segassay_monai.training import publish_output, whole_or_nothing
+from segassay.output import publish_output, whole_or_nothing
 from segassay_monai.transforms import CONSENSUS, read_target
 
 logger = logging.getLogger("segassay")

@@ -40,6 +40,7 @@ class Member:
     val: tuple[str, ...]
     held_out: tuple[str, ...]
     seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
+    seen_subjects: tuple[str, ...]  # of `train` and `val`: further images of an animal are no new evidence
 
     @property
     def name(self) -> str:
@@ -125,6 +126,7 @@ def plan_member(
         val=val,
         held_out=tuple(table.index[folds == fold]),
         seen_images=tuple(image_hash(dataset.images[case]) for case in train + val),
+        seen_subjects=tuple(dict.fromkeys(subject for subject in seen["subject"] if subject)),
     )
 
 
@@ -241,7 +243,7 @@ def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
 def held_out_cases(
     dataset: Dataset, members: Sequence[Member], cases: Sequence[str | int] | str | int | None = None
 ) -> list[str]:
-    """Cases that may be scored: used by no member for training or selection. The leak guard.
+    """Cases that may be scored: no member used them, or another image of their subject. The leak guard.
 
     Args:
         dataset: The dataset to score on.
@@ -259,7 +261,8 @@ def held_out_cases(
     unknown = [case for case in wanted if case not in dataset.images]
     if unknown:
         raise UsageError(f"--cases: {dataset.folder} has no case {', '.join(unknown[:5])}")
-    seen_by = {case: _seen_by(members, dataset.name, case, image_hash(dataset.images[case])) for case in wanted}
+    subjects = strata(dataset)["subject"]
+    seen_by = {case: _seen_by(members, dataset, case, subjects[case]) for case in wanted}
     leaked = [case for case in wanted if seen_by[case]]
     if cases is None and len(leaked) < len(wanted):
         logger.info(f"{len(wanted) - len(leaked)} cases are scored; {len(leaked)} were used to train the members")
@@ -283,10 +286,13 @@ def image_hash(path: Path) -> str:
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
-def _seen_by(members: Sequence[Member], dataset_name: str, case: str, image_hash: str) -> str:
-    """Name of a member that trained or selected on this image, by content or by name; empty if none did."""
+def _seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
+    """Name of a member that trained or selected on this image, by content or name, or on its subject; else empty."""
+    pixels = image_hash(dataset.images[case])
     for member in members:
-        same_name = member.dataset == dataset_name and case in member.train + member.val
-        if same_name or image_hash in member.seen_images:
+        same_dataset = member.dataset == dataset.name
+        if pixels in member.seen_images or (same_dataset and case in member.train + member.val):
             return member.name
+        if same_dataset and subject in member.seen_subjects:
+            return f"{member.name} (subject {subject})"
     return ""

@@ -22,7 +22,7 @@ import segassay
 from segassay import tracking
 from segassay.dataset import Dataset
 from segassay.errors import DataError
-from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.output import publish_output, whole_or_nothing
 from segassay_monai import settings
 from segassay_monai.bundle import config_path
 from segassay_monai.member import Member, image_hash
@@ -31,12 +31,8 @@ from segassay_monai.transforms import read_target
 __all__ = [
     "ShowProgress",
     "TrackTraining",
-    "check_output",
     "evaluate_held_out",
-    "prepare_output",
-    "publish_output",
     "train_member",
-    "whole_or_nothing",
 ]
 
 logger = logging.getLogger("segassay")
