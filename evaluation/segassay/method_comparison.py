@@ -1,0 +1,195 @@
+"""Do two ways of measuring the same things agree? Limits of agreement, concordance, equivalence.
+
+    a (N,), b (N,): one number per case from each  ->  how far they differ, in the unit of the measurement
+
+Cases where either number is NaN are left out; callers count them. Cases are taken as independent: give means of
+subjects where animals repeat.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+__all__ = ["BlandAltman", "Equivalence", "bland_altman", "equivalence_test", "lins_ccc"]
+
+
+@dataclass(frozen=True)
+class BlandAltman:
+    """Differences `a - b` and the limits within which 95 of 100 are expected.
+
+    Attributes:
+        n: Cases that have both numbers.
+        bias: Mean difference.
+        sd: Standard deviation of the differences.
+        low: Lower limit of agreement, `bias - 1.96 sd`.
+        high: Upper limit.
+        bias_se: Standard error of the bias.
+        limit_se: Standard error of either limit, `sd √(3/n)`.
+        bias_interval: 95 % t interval of the bias.
+        low_interval: 95 % t interval of the lower limit.
+        high_interval: 95 % t interval of the upper limit.
+        slope: Change of the difference per unit of the mean of both; not 0 where the bias is proportional.
+        slope_p: Two-sided p of a slope of 0.
+    """
+
+    n: int
+    bias: float
+    sd: float
+    low: float
+    high: float
+    bias_se: float
+    limit_se: float
+    bias_interval: tuple[float, float]
+    low_interval: tuple[float, float]
+    high_interval: tuple[float, float]
+    slope: float
+    slope_p: float
+
+
+def bland_altman(a: np.ndarray, b: np.ndarray) -> BlandAltman:
+    """Limits of agreement between two ways of measuring.
+
+    Args:
+        a: `(N,)`.
+        b: `(N,)`, of the same cases.
+
+    Returns:
+        Bias and limits with their errors; NaN where fewer than 2 cases (for the slope 3) have both numbers, or where
+        all means are equal.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        Peak flow of 17 people by two meters:
+
+        >>> wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
+        >>> mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
+        >>> found = bland_altman(wright, mini)
+        >>> round(found.bias, 1), round(found.sd, 1), round(found.bias_se, 1), round(found.limit_se, 1)
+        (-2.1, 38.8, 9.4, 16.3)
+
+    References:
+        Bland & Altman (1986), Lancet 327(8476):307-310, doi:10.1016/S0140-6736(86)90837-8.
+    """
+    a, b = _both(a, b)
+    n, difference, mean = a.size, a - b, (a + b) / 2
+    if n < 2:
+        nan = np.nan
+        return BlandAltman(n, nan, nan, nan, nan, nan, nan, (nan, nan), (nan, nan), (nan, nan), nan, nan)
+    bias, sd = float(difference.mean()), float(difference.std(ddof=1))
+    bias_se, limit_se = sd / math.sqrt(n), sd * math.sqrt(3 / n)
+    low, high, t = bias - 1.96 * sd, bias + 1.96 * sd, float(stats.t.ppf(0.975, n - 1))
+    slope, slope_p = np.nan, np.nan
+    if n > 2 and np.ptp(mean) > 0:
+        line = stats.linregress(mean, difference)
+        slope, slope_p = float(line.slope), float(line.pvalue)
+    return BlandAltman(
+        n=n,
+        bias=bias,
+        sd=sd,
+        low=low,
+        high=high,
+        bias_se=bias_se,
+        limit_se=limit_se,
+        bias_interval=(bias - t * bias_se, bias + t * bias_se),
+        low_interval=(low - t * limit_se, low + t * limit_se),
+        high_interval=(high - t * limit_se, high + t * limit_se),
+        slope=slope,
+        slope_p=slope_p,
+    )
+
+
+def lins_ccc(a: np.ndarray, b: np.ndarray) -> float:
+    """Concordance correlation: how near pairs of numbers lie to the line of equality.
+
+    Args:
+        a: `(N,)`.
+        b: `(N,)`, of the same cases.
+
+    Returns:
+        In [-1, 1], with variances over N as in the article; NaN below 2 cases, or where all numbers are equal.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> lins_ccc([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]), round(lins_ccc([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]), 3)
+        (1.0, 0.571)
+
+    References:
+        Lin (1989), Biometrics 45(1):255-268, doi:10.2307/2532051.
+    """
+    a, b = _both(a, b)
+    if a.size < 2:
+        return np.nan
+    spread = a.var() + b.var() + (a.mean() - b.mean()) ** 2
+    return float(2 * ((a - a.mean()) * (b - b.mean())).mean() / spread) if spread > 0 else np.nan
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Two one-sided tests that a mean difference lies within a margin.
+
+    Attributes:
+        n: Cases that have both numbers.
+        difference: Mean of `a - b`.
+        low: Lower end of the 90 % t interval; the test at .05 asks whether the whole interval lies in the margin.
+        high: Its upper end.
+        margin: Largest difference that does not matter.
+        p_value: The larger of the two one-sided p.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    margin: float
+    p_value: float
+
+
+def equivalence_test(a: np.ndarray, b: np.ndarray, *, margin: float) -> Equivalence:
+    """Test that paired measurements differ by less than a margin that was fixed beforehand.
+
+    Args:
+        a: `(N,)`.
+        b: `(N,)`, of the same cases.
+        margin: In the unit of the measurements, above 0; from what matters in the experiment, never from the data.
+
+    Returns:
+        The difference, its 90 % interval and p; NaN below 2 cases. Without any spread p is 0 inside the margin, else 1.
+
+    Raises:
+        ValueError: If the shapes differ or the margin is not above 0.
+
+    Example:
+        >>> found = equivalence_test([10.1, 9.8, 10.3, 10.0], [10.0, 10.0, 10.1, 9.9], margin=1.0)
+        >>> round(found.difference, 3), bool(found.p_value < 0.05)
+        (0.05, True)
+
+    References:
+        Schuirmann (1987), J. Pharmacokinet. Biopharm. 15(6):657-680, doi:10.1007/BF01068419.
+    """
+    if not margin > 0:
+        raise ValueError(f"margin must be above 0, got {margin}")
+    a, b = _both(a, b)
+    n, difference = a.size, a - b
+    if n < 2:
+        return Equivalence(n, np.nan, np.nan, np.nan, margin, np.nan)
+    mean, se = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n))
+    if se == 0:
+        return Equivalence(n, mean, mean, mean, margin, float(abs(mean) >= margin))
+    reach = float(stats.t.ppf(0.95, n - 1)) * se
+    p_value = float(max(stats.t.sf((mean + margin) / se, n - 1), stats.t.cdf((mean - margin) / se, n - 1)))
+    return Equivalence(n, mean, mean - reach, mean + reach, margin, p_value)
+
+
+def _both(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cases that have both numbers."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(f"expected one number per case from each, shapes (n,) and (n,), got {a.shape} and {b.shape}")
+    known = np.isfinite(a) & np.isfinite(b)
+    return a[known], b[known]
