@@ -1,5 +1,6 @@
 """Scores from tables written here by hand; every expected number follows from the rows beside it."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,14 +8,8 @@ import pandas as pd
 import pytest
 
 from segassay.annotations import ANNOTATION_COLUMNS
-from segassay.scores import (
-    ALL_RATERS,
-    BETWEEN_RATERS,
-    SCORE_COLUMNS,
-    annotator_kinds,
-    both_empty_shift,
-    build_scores,
-)
+from segassay.measures import both_empty_shift, build_scores
+from segassay.scores import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, annotator_kinds
 from segassay.tables import Tables
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]
@@ -170,6 +165,50 @@ def test_the_mean_moves_when_two_empty_masks_are_undefined():
     shift = both_empty_shift(tables, annotations_of(anna="human", ben="human"))
     expected = {"n_comparisons": 2, "n_both_empty": 1, "mean_f1": 0.75, "mean_f1_if_undefined": 0.5}
     assert shift == pytest.approx(expected | {"largest_shift": 0.25})
+
+
+def outlines(**columns: object) -> pd.DataFrame:
+    """Rows of two images with a diagonal of 100: anna and ben, anna and cleo; cleo left the second image empty."""
+    rows = {"case": ["1", "1", "2", "2"], "annotator_a": ["anna"] * 4, "annotator_b": ["ben", "cleo"] * 2}
+    values = {"hd95": [2.0, 4.0, 6.0, np.nan], "assd": [1.0, 2.0, 3.0, np.nan], "nsd": [0.9, 0.7, 0.5, 0.0]}
+    return pd.DataFrame(rows | values | {"tolerance": 1.0, "unit": "px", "diagonal": 100.0} | columns)
+
+
+def test_distances_leave_out_what_is_undefined_and_count_it_and_bound_the_mean_by_the_diagonal():
+    tables = dataclasses.replace(tables_of(), distances=outlines())
+    scores = scores_of(tables, annotations_of(anna="human", ben="human", cleo="human"))
+    row = scores.loc["objectivity", "hd95_px", BETWEEN_RATERS]
+    assert row["value"] == pytest.approx((3 + 6) / 2)
+    assert row["bound"] == pytest.approx((3 + 53) / 2)
+    assert (row["n_cases"], row["n_undefined"], row["note"]) == (2, 0, "1 of 4 comparisons undefined")
+    row = scores.loc["objectivity", "assd_px_pairwise", "cleo"]
+    assert (row["value"], row["n_cases"], row["n_undefined"], row["bound"]) == (2, 1, 1, 51)
+    assert scores.loc["objectivity", "nsd", BETWEEN_RATERS]["value"] == pytest.approx((0.8 + 0.25) / 2)
+    complete = scores.loc["objectivity", "hd95_px_pairwise", "ben"]
+    assert complete["bound"] == complete["value"] == 4
+
+
+def test_distances_of_different_units_are_never_averaged_and_an_unknown_diagonal_bounds_nothing():
+    tables = dataclasses.replace(
+        tables_of(), distances=outlines(unit=["px", "px", "um", "um"], diagonal=[100, 100, np.nan, np.nan])
+    )
+    scores = scores_of(tables, annotations_of(anna="human", ben="human", cleo="human")).loc["objectivity"]
+    assert scores.loc["hd95_px", BETWEEN_RATERS]["value"] == 3
+    row = scores.loc["hd95_um", BETWEEN_RATERS]
+    assert (row["value"], row["note"]) == (6, "1 of 2 comparisons undefined")
+    assert np.isnan(row["bound"])
+
+
+def test_distances_to_a_reference_and_between_seeds():
+    kinds = {"anna": "consensus", "ben": "human", "cleo": "human"}
+    scores = scores_of(dataclasses.replace(tables_of(), distances=outlines()), annotations_of(**kinds))
+    row = scores.loc["validity", "hd95_px_against_anna", "cleo"]
+    assert (row["value"], row["note"]) == (4, "anna contains the raters; 1 of 2 comparisons undefined")
+    renamed = outlines().replace({"anna": "e_s0", "ben": "e_s1"})
+    models = annotations_of(e_s0="model", e_s1="model", cleo="human")
+    scores = scores_of(dataclasses.replace(tables_of(), distances=renamed), models)
+    assert scores.loc["reliability", "hd95_px", "e models"]["value"] == 4
+    assert scores.loc["validity", "hd95_px_pairwise", "e_s0"]["value"] == 4
 
 
 def test_nothing_to_score_gives_a_table_without_rows():

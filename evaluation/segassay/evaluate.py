@@ -7,24 +7,24 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segassay.annotations import read_annotations
 from segassay.dataset import Dataset, data_hash, read_dataset, strata
 from segassay.errors import DataError, UsageError
 from segassay.experiment import EFFECT_COLUMNS, MEASURES, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
 from segassay.files import sha256
+from segassay.measures import both_empty_shift, build_scores
 from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
-from segassay.scores import annotator_kinds, both_empty_shift, build_scores
+from segassay.progress import show_progress
+from segassay.scores import annotator_kinds
 from segassay.summary import summarise, versions
 from segassay.tables import Tables, build_tables
 
@@ -175,7 +175,8 @@ def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> st
 
 
 def _compute(name: str, dataset: Dataset | None, annotations: pd.DataFrame, content: str, n_jobs: int) -> Evaluation:
-    with _progress(annotations["case"].nunique()) as advance:
+    n_cases = annotations["case"].nunique()
+    with show_progress(n_cases, doing="comparing masks", done="compared masks of") as advance:
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
     checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
@@ -188,27 +189,6 @@ def _compute(name: str, dataset: Dataset | None, annotations: pd.DataFrame, cont
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, clusters)
     return Evaluation(name, annotations, tables, found, checks, scores, summary)
-
-
-@contextmanager
-def _progress(n_cases: int) -> Iterator[Callable[[str], None]]:
-    """A moving bar on a terminal, about ten plain lines in a log."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task("comparing masks", total=n_cases)
-            yield lambda case: bar.update(task, advance=1)
-        return
-    done = 0
-
-    def report(case: str) -> None:
-        nonlocal done
-        done += 1
-        if done * 10 // n_cases > (done - 1) * 10 // n_cases:
-            console.print(f"compared masks of {done} of {n_cases} images", soft_wrap=True, highlight=False)
-
-    yield report
 
 
 def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
@@ -243,7 +223,7 @@ def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, 
             "conditional_on": "these raters and seeds",
         },
         "notes": notes,
-        "warnings": list(dataset.warnings) if dataset is not None else [],
+        "warnings": list(map(str, dataset.warnings)) if dataset is not None else [],
     }
 
 

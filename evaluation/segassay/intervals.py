@@ -2,10 +2,17 @@
 
     values (n,) or (n, columns), clusters (n,)  ->  Interval, or a table with one row per column
 
+    bootstrap_mean, bootstrap_means, paired_difference    means: bootstrap-t, below 10 clusters the t interval
+    bca_ratio, bca_ratios                                 ratios of sums: BCa, approximate below 20 clusters
+    bca, with of_drawn_cases where weights will not do    everything else: BCa, approximate below 20 clusters
+    sd_over_seeds                                         spread over seeds: chi-square, not judged below 4 seeds
+
 A resample is a row of weights, how often each cluster was drawn; sums over resampled cases are then matrix products,
-and all columns share the same weights, so that their intervals can be compared. Means get a bootstrap-t interval (a t
-interval below 10 clusters), everything else BCa, called approximate below 20 clusters. Intervals are conditional on the
-raters and seeds at hand. Values that are NaN are undefined: left out, and counted.
+and all columns share the same weights, so that their intervals can be compared. Intervals are conditional on the raters
+and seeds at hand. Values that are NaN are undefined: left out, and counted.
+
+On one core, 2,000 resamples of 36 cases take 0.02 s for one mean, 0.2 s for 1,000 means or ratios, 0.01 s for a
+statistic with weights, and 0.2 s for the median of drawn cases.
 """
 
 import math
@@ -18,7 +25,26 @@ from scipy import special, stats
 
 MIN_CLUSTERS_FOR_BOOTSTRAP_T = 10
 MIN_CLUSTERS_FOR_BCA = 20
+MIN_SEEDS = 4
 BLOCK = 512
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How an interval is drawn.
+
+    Attributes:
+        level: Coverage of the interval.
+        n_resamples: Number of resamples.
+        seed: Seed of the resampling; the same clusters and seed give the same resamples.
+    """
+
+    level: float = 0.95
+    n_resamples: int = 2000
+    seed: int = 0
+
+
+DEFAULT = Resampling()
 
 
 @dataclass(frozen=True)
@@ -29,7 +55,7 @@ class Interval:
         value: The estimate; NaN if no case is defined.
         low: Lower limit; NaN with fewer than two clusters.
         high: Upper limit; NaN with fewer than two clusters.
-        method: `t`, `bootstrap-t`, `BCa`, or empty where there is no interval.
+        method: `t`, `bootstrap-t`, `BCa`, `chi-square`, `not judged`, or empty where there is no interval.
         n_cases: Cases that the value rests on.
         n_undefined: Cases left out because they are NaN.
         approximate: Whether the coverage cannot be relied on.
@@ -44,33 +70,30 @@ class Interval:
     approximate: bool
 
 
-def cluster_weights(n_clusters: int, n_resamples: int, seed: int) -> np.ndarray:
+def cluster_weights(n_clusters: int, resampling: Resampling = DEFAULT) -> np.ndarray:
     """Draw clusters with replacement.
 
     Returns:
         float64 `(n_resamples, n_clusters)`, how often each cluster was drawn; every row sums to `n_clusters`.
 
     Example:
-        >>> cluster_weights(4, 1000, seed=0).sum(axis=1).min()
+        >>> cluster_weights(4).sum(axis=1).min()
         np.float64(4.0)
     """
     if not n_clusters:
-        return np.zeros((n_resamples, 0))
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=n_resamples).astype(float)
+        return np.zeros((resampling.n_resamples, 0))
+    rng = np.random.default_rng(resampling.seed)
+    share = np.full(n_clusters, 1 / n_clusters)
+    return rng.multinomial(n_clusters, share, size=resampling.n_resamples).astype(float)
 
 
-def bootstrap_mean(
-    values: np.ndarray, clusters: np.ndarray, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
-) -> Interval:
+def bootstrap_mean(values: np.ndarray, clusters: np.ndarray, resampling: Resampling = DEFAULT) -> Interval:
     """Mean over cases with its bootstrap-t interval over clusters.
 
     Args:
         values: `(n,)`, one per case; NaN = undefined.
         clusters: `(n,)`, name of each case's subject, or of the case itself.
-        level: Coverage of the interval.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling.
+        resampling: Coverage, number of resamples and seed.
 
     Returns:
         The interval; value NaN if no case is defined.
@@ -89,7 +112,7 @@ def bootstrap_mean(
         Efron & Tibshirani (1993), An Introduction to the Bootstrap, ch. 12; Field & Welsh (2007), J. R. Stat. Soc. B
         69(3):369-390, doi:10.1111/j.1467-9868.2007.00593.x, for clusters.
     """
-    table = bootstrap_means(_column(values), clusters, level=level, n_resamples=n_resamples, seed=seed)
+    table = bootstrap_means(_column(values), clusters, resampling)
     return _only_row(table)
 
 
@@ -108,10 +131,7 @@ def paired_difference(
     values_a: np.ndarray,
     values_b: np.ndarray,
     clusters: np.ndarray,
-    *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> Interval:
     """Mean of `values_a - values_b`, case by case, with its bootstrap-t interval over clusters.
 
@@ -119,9 +139,7 @@ def paired_difference(
         values_a: `(n,)`.
         values_b: `(n,)`, of the same cases; a case where either is NaN is undefined.
         clusters: `(n,)`, as in `bootstrap_mean`.
-        level: Coverage of the interval.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling.
+        resampling: Coverage, number of resamples and seed.
 
     Returns:
         The interval of the difference.
@@ -134,20 +152,16 @@ def paired_difference(
         0.1
     """
     difference = _column(values_a) - _column(values_b)
-    return bootstrap_mean(difference[:, 0], clusters, level=level, n_resamples=n_resamples, seed=seed)
+    return bootstrap_mean(difference[:, 0], clusters, resampling)
 
 
-def bootstrap_means(
-    values: np.ndarray, clusters: np.ndarray, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 0
-) -> pd.DataFrame:
+def bootstrap_means(values: np.ndarray, clusters: np.ndarray, resampling: Resampling = DEFAULT) -> pd.DataFrame:
     """`bootstrap_mean` of many columns at once.
 
     Args:
         values: `(n, columns)`; NaN = undefined, each column by itself.
         clusters: `(n,)`, name of each case's subject, or of the case itself.
-        level: Coverage of the intervals.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling; all columns share the resamples.
+        resampling: Coverage, number of resamples and seed; all columns share the resamples.
 
     Returns:
         One row per column, with the attributes of `Interval` as columns.
@@ -157,9 +171,9 @@ def bootstrap_means(
     """
     values, cluster = _checked(values, clusters)
     n_clusters = int(cluster.max(initial=-1)) + 1
-    weights = cluster_weights(n_clusters, n_resamples, seed)
+    weights = cluster_weights(n_clusters, resampling)
     blocks = [
-        _mean_block(values[:, start : start + BLOCK], cluster, weights, level)
+        _mean_block(values[:, start : start + BLOCK], cluster, weights, resampling.level)
         for start in range(0, max(values.shape[1], 1), BLOCK)
     ]
     return pd.concat(blocks, ignore_index=True)
@@ -248,10 +262,7 @@ def bca_ratio(
     numerator: np.ndarray,
     denominator: np.ndarray,
     clusters: np.ndarray,
-    *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> Interval:
     """Ratio of two sums over cases, such as F1 of all objects together, with its BCa interval over clusters.
 
@@ -259,9 +270,7 @@ def bca_ratio(
         numerator: `(n,)`, one per case; a case where either is NaN is undefined.
         denominator: `(n,)`, of the same cases.
         clusters: `(n,)`, as in `bootstrap_mean`.
-        level: Coverage of the interval.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling.
+        resampling: Coverage, number of resamples and seed.
 
     Returns:
         The interval; value NaN if the denominators sum to 0.
@@ -274,17 +283,14 @@ def bca_ratio(
         0.6
     """
     columns = _column(numerator), _column(denominator)
-    return _only_row(bca_ratios(*columns, clusters, level=level, n_resamples=n_resamples, seed=seed))
+    return _only_row(bca_ratios(*columns, clusters, resampling))
 
 
 def bca_ratios(
     numerator: np.ndarray,
     denominator: np.ndarray,
     clusters: np.ndarray,
-    *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> pd.DataFrame:
     """`bca_ratio` of many columns at once.
 
@@ -292,9 +298,7 @@ def bca_ratios(
         numerator: `(n, columns)`; a cell where either is NaN is undefined.
         denominator: `(n, columns)`.
         clusters: `(n,)`, as in `bootstrap_mean`.
-        level: Coverage of the intervals.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling; all columns share the resamples.
+        resampling: Coverage, number of resamples and seed; all columns share the resamples.
 
     Returns:
         One row per column, with the attributes of `Interval` as columns.
@@ -309,7 +313,7 @@ def bca_ratios(
             f"numerator and denominator must have one shape, got {numerator.shape} and {denominator.shape}"
         )
     n_clusters = int(cluster.max(initial=-1)) + 1
-    weights = cluster_weights(n_clusters, n_resamples, seed)
+    weights = cluster_weights(n_clusters, resampling)
     blocks = []
     for start in range(0, max(numerator.shape[1], 1), BLOCK):
         above, below = numerator[:, start : start + BLOCK], denominator[:, start : start + BLOCK]
@@ -319,7 +323,7 @@ def bca_ratios(
             value, left_out = _ratio_of_sums(sums), _leave_one_cluster_out(sums)
             resampled = (sums[0] @ weights.T) / (sums[1] @ weights.T)
         present = _cluster_sums(defined.astype(float), cluster) > 0
-        low, high, lost = _bca_limits(value, resampled, np.where(present, left_out, math.nan), level)
+        low, high, lost = _bca_limits(value, resampled, np.where(present, left_out, math.nan), resampling.level)
         blocks.append(_bca_table(value, low, high, present.sum(axis=1), defined, lost))
     return pd.concat(blocks, ignore_index=True)
 
@@ -383,21 +387,17 @@ def bca(
     statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
     values: np.ndarray,
     clusters: np.ndarray,
-    *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
+    resampling: Resampling = DEFAULT,
 ) -> Interval:
     """Any statistic of weighted cases with its BCa interval over clusters.
 
     Args:
         statistic: `statistic(weights, values)` gives one number per row of weights, `(rows, n)` -> `(rows,)`; a weight
             says how often the case was drawn, and may be 0. NaN where it is undefined.
-        values: `(n,)` or `(n, k)`; a case with any NaN is undefined and never handed to `statistic`.
+        values: `(n,)` or `(n, k)`; a case with any NaN is undefined and never handed to `statistic`. A statistic that
+            knows what to do with gaps is given row numbers, `np.arange(n)`, and looks its data up.
         clusters: `(n,)`, as in `bootstrap_mean`.
-        level: Coverage of the interval.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling.
+        resampling: Coverage, number of resamples and seed.
 
     Returns:
         The interval. Called approximate also where the statistic is undefined on some resamples.
@@ -424,9 +424,65 @@ def bca(
         return Interval(math.nan, math.nan, math.nan, "", 0, int((~defined).sum()), True)
     every = np.ones((1, len(kept)))
     value = np.asarray(statistic(every, kept), dtype=float)
-    resampled = statistic(cluster_weights(n_clusters, n_resamples, seed)[:, cluster], kept)[None]
+    resampled = statistic(cluster_weights(n_clusters, resampling)[:, cluster], kept)[None]
     left_out = (
         statistic((1 - np.eye(n_clusters))[:, cluster], kept)[None] if n_clusters > 1 else np.full((1, 1), math.nan)
     )
-    low, high, lost = _bca_limits(value, resampled, left_out, level)
+    low, high, lost = _bca_limits(value, resampled, left_out, resampling.level)
     return _only_row(_bca_table(value, low, high, np.array([n_clusters]), defined[:, None], lost))
+
+
+def of_drawn_cases(statistic: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Make a statistic of cases fit for `bca` that has no form with weights, such as one of ranks.
+
+    It is computed on one resample after the other, which takes 2,000 calls; a form with weights takes one.
+
+    Args:
+        statistic: `statistic(values)` gives one number, from `(n,)` or `(n, k)` where cases may come again.
+
+    Returns:
+        The statistic of `(weights, values)`; NaN where nothing was drawn.
+
+    Example:
+        >>> of_drawn_cases(np.median)(np.array([[1, 1, 1], [0, 1, 2]]), np.array([1.0, 2.0, 4.0]))
+        array([2., 4.])
+    """
+
+    def of_weights(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+        times = np.asarray(weights).astype(int)
+        drawn = (np.repeat(values, row, axis=0) for row in times)
+        return np.array([statistic(cases) if len(cases) else math.nan for cases in drawn], dtype=float)
+
+    return of_weights
+
+
+def sd_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
+    """Standard deviation of one number over trainings that differ by the seed, with its chi-square interval.
+
+    Args:
+        values: `(seeds,)`; NaN = undefined.
+        level: Coverage of the interval.
+
+    Returns:
+        The interval, its method `chi-square`, or `not judged` and without limits below 4 seeds: from 2, it would reach
+        from 0.45 to 32 times the estimate. `n_cases` is the number of seeds. Value NaN below 2 seeds.
+
+    Raises:
+        ValueError: If the shape does not fit, or a value is infinite.
+
+    Example:
+        >>> interval = sd_over_seeds([0.70, 0.72, 0.74, 0.76])
+        >>> round(interval.value, 4), round(interval.low, 4), round(interval.high, 4), interval.method
+        (0.0258, 0.0146, 0.0963, 'chi-square')
+
+    References:
+        Snedecor & Cochran (1989), Statistical Methods, 8th ed., section 5.12.
+    """
+    values, _ = _checked(_column(values), np.arange(len(values)))
+    defined = values[~np.isnan(values)]
+    n, n_undefined = len(defined), len(values) - len(defined)
+    sd = float(defined.std(ddof=1)) if n > 1 else math.nan
+    if n < MIN_SEEDS:
+        return Interval(sd, math.nan, math.nan, "not judged", n, n_undefined, True)
+    low, high = (sd * math.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in ((1 + level) / 2, (1 - level) / 2))
+    return Interval(sd, low, high, "chi-square", n, n_undefined, False)
