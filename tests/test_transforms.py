@@ -10,8 +10,9 @@ import yaml
 from PIL import Image
 
 from drawing import draw
+from segassay.cases import read_case_mask
 from segassay.consensus import staple
-from segassay.dataset import read_case_mask, read_dataset
+from segassay.dataset import read_dataset
 from segassay.files import read_image
 from segassay.simulate import Simulation, simulate
 from segassay_monai.inference import NormalisePercentiled, PredictionError, ReadImaged

@@ -10,12 +10,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pandas as pd
 
-from segassay.dataset import Dataset, find_suffix, list_images, natural_key, raise_problems
+from segassay.dataset import Dataset
 from segassay.errors import DataError
-from segassay.files import image_suffix, strip_suffix
+from segassay.files import image_suffix
+from segassay.folder import find_suffix, list_images, natural_key
+from segassay.problems import Problem, raise_problems
 from segassay.text_table import read_text_table
 
 __all__ = ["ANNOTATION_COLUMNS", "KINDS", "annotator_order", "read_annotations"]
@@ -137,23 +140,26 @@ def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[s
     if not folder.is_dir():
         problems.append(f"{option}: no such folder; expected masks named after the cases")
         return _rows([])
-    paths = list_images(folder)
-    if not paths:
+    listed: list[Problem] = []
+    files = list_images(folder, listed)
+    errors = [f"{option}: {problem}" for problem in listed if problem.level == "error"]
+    problems += errors
+    if not files and not errors:
         problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
-    stems = [strip_suffix(path.name) for path in paths]
+    stems = [stem for stem, _ in files]
     if not cases:  # neither a dataset nor a table says what the cases are
         cases = {stem: Path() for stem in stems}
     suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
     found: dict[str, Path] = {}
     unknown = []
-    for stem, path in zip(stems, paths, strict=True):
+    for stem, path in files:
         case = stem.removesuffix(suffix)
         if case not in cases:
             unknown.append(path.name)
         elif case in found:
             problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
         found.setdefault(case, path)
-    if unknown and len(unknown) == len(paths):
+    if unknown and len(unknown) == len(files):
         problems.append(
             f"{option}: no file belongs to a case, the first is {unknown[0]}; expected names such as "
             f"{next(iter(cases))}.png"
@@ -176,6 +182,7 @@ def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.Data
             f"{path}: no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
         )
     table = table.reindex(columns=list(ANNOTATION_COLUMNS[:-1]), fill_value="")
+    table["case"] = [normalize("NFC", case) for case in table["case"]]
     if table.empty:
         problems.append(f"{path}: no rows; expected one for each mask")
     table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH

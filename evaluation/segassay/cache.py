@@ -19,11 +19,15 @@ import platformdirs
 from segassay.consensus import Staple, staple
 from segassay.files import sha256
 
-_VERSION = "staple-1"  # changes when the computation or the reading of masks does
+_VERSION = "staple-2"  # changes when the computation or the reading of masks does
 
 
 def cached_staple(
-    mask_paths: Sequence[Path], read_masks: Callable[[], Sequence[np.ndarray]], cache_dir: Path | None = None
+    mask_paths: Sequence[Path],
+    read_masks: Callable[[], Sequence[np.ndarray]],
+    cache_dir: Path | None = None,
+    *,
+    reading: str = "",
 ) -> Staple:
     """STAPLE consensus of some mask files, from the cache where their content was fused before.
 
@@ -31,6 +35,7 @@ def cached_staple(
         mask_paths: One file per rater; their bytes are the key.
         read_masks: Reads the boolean masks `(*spatial)` of these files in the same order; called only on a miss.
         cache_dir: Folder of the cache, made if missing; by default `consensus` in the user's cache folder.
+        reading: How the files are read, where that is not in them: the meaning of the values of a mask of classes.
 
     Returns:
         The same `Staple` as `segassay.consensus.staple`.
@@ -39,7 +44,7 @@ def cached_staple(
         Warfield et al. (2004), IEEE TMI 23(7):903-921, doi:10.1109/TMI.2004.828354.
     """
     folder = Path(cache_dir) if cache_dir else Path(platformdirs.user_cache_dir("segassay")) / "consensus"
-    key = hashlib.sha256("\n".join([_VERSION, *map(sha256, mask_paths)]).encode()).hexdigest()
+    key = hashlib.sha256("\n".join([_VERSION + reading, *map(sha256, mask_paths)]).encode()).hexdigest()
     path = folder / f"{key}.npz"
     known = _read(path)
     if known is not None:

@@ -1,4 +1,4 @@
-"""Reading and writing single files; nothing else in the package knows a file format.
+"""Reading and writing single files; beside `formats` nothing else in the package knows a file format.
 
     image file -> Picture(array (C, *spatial), spacing_um, affine)
     mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number
@@ -10,16 +10,11 @@ the axes of a NIfTI as nibabel stores them. Files are written whole or not at al
 import gzip
 import hashlib
 import io
-import logging
 import os
-import struct
 import uuid
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import imagecodecs
 import nibabel
@@ -27,39 +22,19 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError, UsageError
+from segassay.formats import (
+    UM_PER_UNIT,
+    Picture,
+    nifti_shape,
+    png_shape,
+    read_nifti,
+    read_png,
+    read_tiff,
+    tiff_shape,
+)
 
 IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
 """File names that hold images, compared without regard to case; the longest that fits counts."""
-
-_UM_PER_UNIT = {
-    "nm": 1e-3,
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-    "inch": 25400.0,
-}
-
-
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is told once, by DataError
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One image as its file holds it.
-
-    Attributes:
-        array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
-        spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
-        affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
-    """
-
-    array: np.ndarray
-    spacing_um: tuple[float, ...] | None = None
-    affine: np.ndarray | None = None
 
 
 def image_suffix(name: str) -> str | None:
@@ -105,11 +80,12 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         DataError: If the file is missing, truncated, broken, a time series, or no image by its name.
     """
     path = Path(path)
-    reader = {"png": _read_png, "tiff": _read_tiff, "nifti": _read_nifti}[_kind(path)]
     with _naming(path):
-        picture = reader(path)
-        if picture.array.size == 0:
-            raise DataError(f"{path} holds no pixel: its shape is {picture.array.shape}; export it again")
+        picture = _FORMATS[_kind(path)][0](path)
+        if picture.array.dtype.kind not in "buif":
+            raise DataError(
+                f"{path} holds numbers of type {picture.array.dtype}; expected whole or real numbers, export it as such"
+            )
     return picture
 
 
@@ -120,15 +96,15 @@ def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
         DataError: If the file is missing, its header is broken, or its name is no image's.
     """
     path = Path(path)
-    kind = _kind(path)
     with _naming(path):
-        if kind == "png":
-            return _png_shape(path)
-        if kind == "nifti":
-            return _nifti_axes(path, _load_nifti(path).shape)[0]
-        with tifffile.TiffFile(path) as tif:
-            series = _first_series(path, tif)
-            return tuple(series.shape[axis] for axis in _tiff_axes(path, series)[1])
+        return _FORMATS[_kind(path)][1](path)
+
+
+_FORMATS: dict[str, tuple[Callable[[Path], Picture], Callable[[Path], tuple[int, ...]]]] = {
+    "png": (read_png, png_shape),
+    "tiff": (read_tiff, tiff_shape),
+    "nifti": (read_nifti, nifti_shape),
+}
 
 
 def _kind(path: Path) -> str:
@@ -146,147 +122,19 @@ def _naming(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises (each has its own zoo of errors) into a DataError that names the file."""
     try:
         yield
-    except (DataError, MemoryError):
+    except DataError:
         raise
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into this machine's memory; save smaller parts of it") from error
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; expected a file") from error
     except PermissionError as error:
         raise DataError(f"{path} may not be read: permission denied") from error
     except Exception as error:
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise DataError(f"{path} is truncated or broken ({cause}); export or copy it again") from error
-
-
-def _png_shape(path: Path) -> tuple[int, int]:
-    with path.open("rb") as file:
-        header = file.read(24)
-    if len(header) < 24 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
-        raise ValueError("no PNG header")
-    columns, rows = struct.unpack(">II", header[16:24])
-    return rows, columns
-
-
-def _read_png(path: Path) -> Picture:
-    _png_shape(path)
-    array = imagecodecs.png_decode(path.read_bytes())  # unlike Pillow it keeps 16-bit colours
-    if array.ndim == 2:
-        return Picture(array[np.newaxis])
-    n_colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])  # the rest is alpha
-    return Picture(np.ascontiguousarray(np.moveaxis(array[:, :, :n_colours], 2, 0)))
-
-
-def _read_tiff(path: Path) -> Picture:
-    with tifffile.TiffFile(path) as tif:
-        series = _first_series(path, tif)
-        channel_axes, spatial_axes = _tiff_axes(path, series)
-        if any(page is None for page in series.pages):  # tifffile would fill missing planes with zeros
-            raise ValueError("some planes are missing")
-        array = series.asarray()
-        if array.shape != series.shape:
-            raise ValueError(f"expected shape {series.shape}, found {array.shape}")
-        array = array.transpose(*channel_axes, *spatial_axes)
-        array = array.reshape(-1, *(series.shape[axis] for axis in spatial_axes))
-        array = _tiff_colours(array, series.keyframe)
-        spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
-    return Picture(_native(array), _spacing_or_none(spacing, array.ndim - 1))
-
-
-def _first_series(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """The image itself; smaller further series are previews, equal ones are further images."""
-    tif.filehandle.seek(tif.pages.next_page_offset or 0)
-    if tif.filehandle.read(tif.tiff.offsetsize) != bytes(tif.tiff.offsetsize):  # tifffile would go on with fewer planes
-        raise ValueError("the last planes are missing")
-    if ".ome." in path.name.lower() and not tif.is_ome:
-        raise DataError(f"{path} holds no OME metadata, as its name says; export it again, or rename it to .tif")
-    first, *others = tif.series
-    if any(other.shape == first.shape for other in others):
-        raise DataError(f"{path} holds {len(tif.series)} images; expected one, save each as a file of its own")
-    return first
-
-
-def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], list[int]]:
-    """Positions of the channel axes and of the spatial axes; an unnamed page axis is depth."""
-    axes = series.axes
-    depth = [axis for axis, name in enumerate(axes) if name not in "CSYXT"]
-    if len(depth) > 1 or "T" in axes or "Y" not in axes or "X" not in axes:
-        raise DataError(
-            f"{path} has the axes {axes} {series.shape}; expected rows and columns, with at most depth and channels: "
-            "save each time point or position as a file of its own"
-        )
-    return [axis for axis, name in enumerate(axes) if name in "CS"], [*depth, axes.index("Y"), axes.index("X")]
-
-
-def _tiff_colours(array: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
-    """Palette to RGB, alpha dropped, white-is-zero turned into black-is-zero."""
-    photometric = page.photometric
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and len(array) == 1:
-        return (np.asarray(page.colormap)[:, array[0]] >> 8).astype(np.uint8)
-    if photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
-        return ~array
-    n_samples = page.samplesperpixel
-    n_alpha = sum(int(extra) in (1, 2) for extra in page.extrasamples)
-    if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4:
-        n_alpha = 1
-    if n_alpha and len(array) % n_samples == 0:
-        return array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha].reshape(-1, *array.shape[1:])
-    return array
-
-
-def _ome_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
-    for element in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter():
-        if element.tag.rsplit("}", 1)[-1] == "Pixels":
-            sizes = {axis: element.get(f"PhysicalSize{axis}") for axis in "ZYX"}
-            units = {axis: _UM_PER_UNIT.get(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
-            return {axis: float(size) * (units[axis] or np.nan) for axis, size in sizes.items() if size}
-    return {}
-
-
-def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
-    metadata = tif.imagej_metadata or {}
-    um = _UM_PER_UNIT.get(str(metadata.get("unit", "")).replace("\\u00B5", "µ").replace("μ", "µ"))
-    tags = tif.pages.first.tags
-    if um is None or "XResolution" not in tags or "YResolution" not in tags:
-        return {}
-    spacing = {axis: um * tags[f"{axis}Resolution"].value[1] / tags[f"{axis}Resolution"].value[0] for axis in "YX"}
-    return spacing | ({"Z": um * float(metadata["spacing"])} if "spacing" in metadata else {})
-
-
-def _spacing_or_none(spacing: dict[str, float], n_axes: int) -> tuple[float, ...] | None:
-    values = tuple(float(spacing.get(axis, np.nan)) for axis in "ZYX"[-n_axes:])
-    return values if all(np.isfinite(value) and value > 0 for value in values) else None
-
-
-def _read_nifti(path: Path) -> Picture:
-    file = _load_nifti(path)
-    spatial, n_channels = _nifti_axes(path, file.shape)
-    array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
-    if array.dtype.names:
-        array = np.stack([array[name] for name in "RGB"], axis=-1).reshape(*spatial, 3)
-        n_channels = 3
-    array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
-    um = _UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
-    zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
-    spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
-    return Picture(_native(array), spacing, np.asarray(file.affine))
-
-
-def _load_nifti(path: Path) -> Any:
-    if path.stat().st_size == 0:
-        raise ValueError("the file is empty")
-    return nibabel.load(path)
-
-
-def _nifti_axes(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """Spatial shape and number of channels; channels are the fourth axis, or the fifth after a single time point."""
-    if len(shape) == 5 and shape[3] == 1:
-        shape = (*shape[:3], shape[4])
-    if not 2 <= len(shape) <= 4:
-        raise DataError(f"{path} has the shape {shape}; expected 2 or 3 spatial axes and at most one of channels")
-    return tuple(map(int, shape[:3])), int(shape[3]) if len(shape) == 4 else 1
-
-
-def _native(array: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
@@ -454,7 +302,7 @@ def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
         affine = like.affine
         if like.spacing_um is not None:
             um_per_unit = like.spacing_um[0] / np.linalg.norm(affine[:3, 0])
-            unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(_UM_PER_UNIT[name] / um_per_unit)))
+            unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(UM_PER_UNIT[name] / um_per_unit)))
     file = nibabel.Nifti1Image(array, affine)
     file.header.set_xyzt_units(unit)
     return bytes(file.to_bytes())

@@ -8,6 +8,7 @@ from typing import Literal
 from segassay.errors import DataError
 
 _MAX_SHOWN = 20
+_MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class Problem:
     def __str__(self) -> str:
         """One line."""
         return f"{self.file}: {self.what}; {self.action}"
+
+
+def shortlist(names: Sequence[str]) -> str:
+    """The first few of many names, and how many more there are.
+
+    Example:
+        >>> shortlist(["a", "b"]), shortlist(list("abcdefgh"))
+        ('a, b', 'a, b, c, d, e and 3 more')
+    """
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:

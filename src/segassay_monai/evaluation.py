@@ -20,13 +20,14 @@ from rich.table import Table
 import segassay
 from segassay import tracking
 from segassay.agreement import IOU_THRESHOLDS, label_objects, match_objects, pixel_agreement
-from segassay.dataset import Dataset, data_hash, read_case_ignore, read_case_mask, read_case_region
+from segassay.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
+from segassay.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, strip_suffix, write_labels, write_map, write_mask
+from segassay.output import publish_output, whole_or_nothing
 from segassay.plots import overlay
 from segassay_monai.inference import uncertainty
 from segassay_monai.member import Member
-from segassay.output import publish_output, whole_or_nothing
 from segassay_monai.transforms import CONSENSUS, read_target
 
 logger = logging.getLogger("segassay")
@@ -217,7 +218,7 @@ class ScoreCases:
 
     def _draw(self, case: str, masks: Mapping[str, np.ndarray]) -> None:
         self.figures_dir.mkdir(parents=True, exist_ok=True)
-        image = read_image(self.dataset.images[case]).array
+        image = read_case_image(self.dataset, case).array
         figure = overlay(image, masks, title=f"{case}, held out: {ensemble_name(self.members)}")
         figure.savefig(self.figures_dir / f"{case}.png")
 

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from segassay.dataset import Dataset, data_hash, natural_key, strata
+from segassay.cases import image_files, read_spaced_image
+from segassay.dataset import Dataset, data_hash, strata
 from segassay.errors import DataError, UsageError
-from segassay.files import read_image
+from segassay.folder import natural_key
 from segassay_monai.transforms import CONSENSUS
 
 logger = logging.getLogger("segassay")
@@ -125,7 +126,7 @@ def plan_member(
         train=train,
         val=val,
         held_out=tuple(table.index[folds == fold]),
-        seen_images=tuple(image_hash(dataset.images[case]) for case in train + val),
+        seen_images=tuple(image_hash(dataset, case) for case in train + val),
         seen_subjects=tuple(dict.fromkeys(subject for subject in seen["subject"] if subject)),
     )
 
@@ -253,8 +254,8 @@ def held_out_cases(
     Raises:
         DataError: If a wanted case was used by a member, or no case is held out by all.
     """
-    if isinstance(cases, (str, int)):  # one case; the command line makes a number of 1107
-        cases = [str(cases)]
+    if isinstance(cases, (str, int, float)):  # one case; the command line makes a number of 1107
+        cases = _case_names(str(cases), dataset)
     wanted = dataset.cases if cases is None else list(dict.fromkeys(map(str, cases)))
     if not wanted:
         raise UsageError("--cases: the list is empty; leave it out to score every case that was held out")
@@ -280,15 +281,22 @@ def held_out_cases(
     return wanted
 
 
-def image_hash(path: Path) -> str:
-    """SHA-256 of an image's pixels; the same in every file format that keeps them."""
-    array = read_image(path).array
+def _case_names(text: str, dataset: Dataset) -> list[str]:
+    """Cases in a text such as `[0144, 0092]`, of which the command line makes no list for the zeros in front."""
+    if text in dataset.images:
+        return [text]
+    return [name for word in text.strip("[]()").split(",") if (name := word.strip(" '\""))]
+
+
+def image_hash(dataset: Dataset, case: str) -> str:
+    """SHA-256 of the pixels of an image, all its channels; the same in every file format that keeps them."""
+    array = read_spaced_image(image_files(dataset, case), None).array
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
 def _seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
     """Name of a member that trained or selected on this image, by content or name, or on its subject; else empty."""
-    pixels = image_hash(dataset.images[case])
+    pixels = image_hash(dataset, case)
     for member in members:
         same_dataset = member.dataset == dataset.name
         if pixels in member.seen_images or (same_dataset and case in member.train + member.val):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
+import math
 import os
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +26,36 @@ from segassay.errors import DataError, SegAssayError, UsageError
 from segassay_monai.bundle import config_path
 from segassay_monai.inference import PredictionError
 
-_AT_LEAST_ONE = ("epochs", "iterations_per_epoch", "batch_size", "tile_size", "val_interval", "spatial_dims")
+_ONE_OR_MORE = ("1 or more", lambda number: number >= 1)
+_ZERO_OR_MORE = ("0 or more", lambda number: number >= 0)
+_MORE_THAN_ZERO = ("a number above 0", lambda number: number > 0)
+_PART = ("a number from 0 to 1", lambda number: 0 <= number <= 1)
+_RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "fold": _ZERO_OR_MORE,
+    "n_folds": ("at least 2 folds", lambda number: number >= 2),
+    "seed": _ZERO_OR_MORE,
+    "val_fraction": ("a number between 0 and 1, such as 0.125", lambda number: 0 < number < 1),
+    "epochs": _ONE_OR_MORE,
+    "iterations_per_epoch": _ONE_OR_MORE,
+    "batch_size": _ONE_OR_MORE,
+    "tile_size": _ONE_OR_MORE,
+    "spatial_dims": ("2 for images or 3 for volumes", lambda number: number in (2, 3)),
+    "in_channels": _ONE_OR_MORE,
+    "learning_rate": _MORE_THAN_ZERO,
+    "warm_up": _PART,
+    "weight_decay": _ZERO_OR_MORE,
+    "foreground": _PART,
+    "intensity_scale": _PART,
+    "intensity_shift": _ZERO_OR_MORE,
+    "val_interval": _ONE_OR_MORE,
+    "n_cached": _ZERO_OR_MORE,
+    "num_workers": _ZERO_OR_MORE,
+    "min_object_size": _ZERO_OR_MORE,
+    "n_figures": _ZERO_OR_MORE,
+}
+_IN_WORKER = re.compile(
+    r"Original Traceback.*?^segassay\S*\.(DataError|UsageError|PredictionError): (.+?)(?=\n\n|\n*\Z)", re.S | re.M
+)
 _MONAI_KEYS = ("_meta_", "initialize", "finalize", "imports", "run", "training", "evaluating", "inference")
 
 
@@ -45,9 +76,12 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
     for name, expected in required.items():
         if config.get(name) is None:
             raise UsageError(f"--{name} is missing: give {expected}")
-    for name in set(_AT_LEAST_ONE) & set(config):
-        if isinstance(config[name], int) and config[name] < 1:
-            raise UsageError(f"--{name} {config[name]}: expected 1 or more")
+    for name, (expected, is_possible) in _RANGES.items():
+        value = config.get(name)
+        is_undefined = isinstance(value, float) and not math.isfinite(value)
+        if isinstance(value, (int, float)) and (is_undefined or not is_possible(value)):
+            raise UsageError(f"--{name} {value}: expected {expected}")
+    _check_levels(config)
     interval, epochs = config.get("val_interval"), config.get("epochs")
     if isinstance(interval, int) and isinstance(epochs, int) and interval > epochs:
         raise UsageError(f"--val_interval {interval}: expected at most --epochs {epochs}, else no state is kept")
@@ -55,6 +89,21 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
     for name in ("dataset_dir", "models", "output_dir"):
         if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
             raise UsageError(f"--{name} {config[name]}: paths with # are not possible in a bundle; rename the folder")
+
+
+def _check_levels(config: Mapping[str, Any]) -> None:
+    """Each level of the network after the first halves the size of a tile."""
+    channels, tile_size = config.get("channels"), config.get("tile_size")
+    if not isinstance(channels, (list, tuple)) or any(isinstance(number, str) for number in channels):
+        return  # expressions, known only when they are evaluated
+    if len(channels) < 2 or any(type(number) is not int or number < 1 for number in channels):
+        raise UsageError(f"--channels {channels}: expected two or more whole numbers above 0, such as [16,32,64,128]")
+    smallest = 2 ** len(channels)
+    if isinstance(tile_size, int) and (tile_size < smallest or tile_size % (smallest // 2)):
+        raise UsageError(
+            f"--tile_size {tile_size}: expected a multiple of {smallest // 2} from {smallest} on, for --channels has "
+            f"{len(channels)} levels"
+        )
 
 
 def running_config() -> dict[str, Any]:
@@ -172,10 +221,15 @@ def _report(kind: type[BaseException], error: BaseException, traceback: Tracebac
 
 
 def find_own_error(error: BaseException | None) -> SegAssayError | None:
-    """The error of ours that MONAI wrapped, if there is one in the chain of causes."""
+    """The error of ours that MONAI wrapped, if there is one in the chain of causes.
+
+    Of an error in a process that loads data only the text arrives, as a traceback within the message.
+    """
     while error is not None and not isinstance(error, SegAssayError):
         if isinstance(error, PredictionError):
             return DataError(str(error))
+        if found := _IN_WORKER.search(str(error)):
+            return UsageError(found[2]) if found[1] == "UsageError" else DataError(found[2])
         error = error.__cause__ or error.__context__
     return error
 

@@ -63,7 +63,7 @@ def train_member(
         The finished output folder: `model.pt`, `config.yaml` and the held-out scores and predictions in `held_out/`.
     """
     for warning in dataset.warnings:
-        logger.warning(warning)
+        logger.warning(str(warning))
     logger.info(
         f"{member.name}: learning from {_target_name(member)} of {len(member.train)} images; the best state is chosen "
         f"on {len(member.val)}, and {len(member.held_out)} are held out (fold {member.fold} of {member.n_folds})"
@@ -139,7 +139,7 @@ def _check_held_out(dataset: Dataset, member: Member) -> None:
             "nor is there a reference to score with; choose another --fold"
         )
     for case in member.held_out:
-        if image_hash(dataset.images[case]) in member.seen_images:
+        if image_hash(dataset, case) in member.seen_images:
             raise DataError(
                 f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
                 "both one `subject` in the experiment table"

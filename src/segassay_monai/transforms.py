@@ -19,14 +19,8 @@ from monai.transforms import MapTransform, Randomizable, Transform
 from torch.nn.functional import grid_sample
 
 from segassay.cache import cached_staple
-from segassay.dataset import (
-    Dataset,
-    case_raters,
-    read_case_ignore,
-    read_case_image,
-    read_case_mask,
-    read_case_region,
-)
+from segassay.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
+from segassay.dataset import Dataset, case_raters
 from segassay.errors import DataError
 from segassay.files import image_shape
 from segassay.objects import counted_pixels
@@ -89,7 +83,10 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
         return read_case_mask(dataset, trained_on, case) > 0
     raters = case_raters(dataset, case)
     paths = [dataset.masks[rater][case] for rater in raters]
-    mask = cached_staple(paths, lambda: [read_case_mask(dataset, r, case) > 0 for r in raters], cache_dir).mask
+    reading = "" if dataset.classes is None else str(dataset.classes)
+    mask = cached_staple(
+        paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
+    ).mask
     if mask.shape != image_shape(dataset.images[case]):  # read from the cache, beside an image that was exchanged
         raise DataError(f"{paths[0]} has shape {mask.shape}, another than its image {dataset.images[case]}")
     return mask
