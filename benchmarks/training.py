@@ -21,8 +21,8 @@ import mlflow
 import pandas as pd
 import torch
 
+from segassay.download import download
 from segassay.files import image_shape
-from segassay.labs import prepare_lab
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "bundle" / "configs"
@@ -51,7 +51,7 @@ def measure(work: Path, seeds: list[int]) -> dict[str, Any]:
     """Train, evaluate, and read the numbers back."""
     data = Path(os.environ.get("SEGASSAY_DATA", ROOT / ".." / "shared" / "data"))
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{(work / 'mlflow.db').as_posix()}"
-    dataset = prepare_lab(data / "segebarth2020" / "lab-wue1", work / "lab-wue1")
+    dataset = download(work, labs=["wue1"], mirror=data)[0].folder
     seconds = {
         seed: bundle(
             "training", "train.yaml", dataset_dir=dataset, seed=seed, output_dir=work / "models" / f"seed{seed}"
