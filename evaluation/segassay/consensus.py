@@ -1,33 +1,52 @@
 """Consensus of raters: several masks of one image become one.
 
-    masks (R, *spatial) bool  ->  mask (*spatial) bool
+    masks (R, *spatial) bool  ->  prob (*spatial) float32, mask (*spatial) bool
 
-STAPLE works on how often each pattern of decisions occurs, so a consensus without one rater, C₋r, needs no second pass:
-    masks  ->  Decisions  ->  without_rater(decisions, r)  ->  staple_of_decisions
+Every method here decides pixel by pixel, so all are read off one table, how often each pattern of decisions occurs:
+    masks  ->  Decisions  ->  fuse_decisions(decisions, method)
+Masks may come one at a time, so those of a large volume never lie in memory together. A consensus without one rater,
+C₋r, needs no second look at them: without_rater(decisions, r).
 
 Raters are the first axis, the number of spatial axes does not matter, and nothing here reads files. A consensus is made
 from whole images; ignored areas are left out later, where one samples or scores.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+METHODS = ("staple", "majority", "soft", "union", "intersection")
+
 START = 0.99999  # sensitivity and specificity of every rater before the first step
 TOLERANCE = 1e-7  # stop when no sensitivity and no specificity moves by more
 MAX_ITERATIONS = 100_000  # annotations need tens, pure noise thousands
 SMALLEST = 1e-300  # stands for 0 in logarithms
-CHUNK = 1 << 22  # pixels looked up at a time, so that a volume needs no index array of its own size
+CHUNK = 1 << 16  # pixels at a time: temporary arrays stay in the processor's cache, and small beside a volume
+MAX_NUMBERS = 1 << 16  # numbers that are tallied before those that do not occur are dropped
 
 
 @dataclass(frozen=True, eq=False)
-class Staple:
-    """A consensus, and what it says about each rater.
+class Consensus:
+    """What several raters say together.
 
     Attributes:
         prob: float32 `(*spatial)`, probability that a pixel is foreground.
         mask: bool `(*spatial)`, `prob > 0.5`.
+    """
+
+    prob: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Staple(Consensus):
+    """A consensus by STAPLE, and what it says about each rater.
+
+    Attributes:
+        prob: As of every consensus.
+        mask: As of every consensus.
         sensitivity: float64 `(R,)`, share of the true foreground that each rater marked; NaN if there is none.
         specificity: float64 `(R,)`, share of the true background that each rater left; NaN if there is none.
         n_iterations: Steps taken; 0 where nothing had to be estimated.
@@ -35,8 +54,6 @@ class Staple:
         log_likelihood: Log-likelihood (natural logarithm) of all decisions under these estimates.
     """
 
-    prob: np.ndarray
-    mask: np.ndarray
     sensitivity: np.ndarray
     specificity: np.ndarray
     n_iterations: int
@@ -70,7 +87,58 @@ class _Estimate(NamedTuple):
     log_likelihood: float
 
 
-def staple(masks: np.ndarray) -> Staple:
+_Masks = np.ndarray | Iterable[np.ndarray]
+
+
+def fuse_decisions(decisions: Decisions, method: str) -> Consensus:
+    """Consensus by any of the pixel-wise methods.
+
+    | method | probability |
+    |---|---|
+    | `staple` | of the truth, given how reliable each rater proves to be: see `staple`; the result is a `Staple` |
+    | `majority` | 1 where more than half of the raters marked the pixel; a tie is background |
+    | `soft` | share of the raters who marked it; its mask, `prob > 0.5`, is that of `majority` |
+    | `union` | 1 where any rater marked it |
+    | `intersection` | 1 where all raters marked it |
+
+    Args:
+        decisions: From `count_decisions` or `without_rater`.
+        method: One of `METHODS`.
+
+    Returns:
+        Probability and mask; empty where all raters are empty, full where all are full, for every method.
+
+    Raises:
+        ValueError: If there is no such method.
+
+    Example:
+        >>> decisions = count_decisions(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool))
+        >>> fuse_decisions(decisions, "soft").prob
+        array([1. , 0.5, 0. , 0. ], dtype=float32)
+        >>> fuse_decisions(decisions, "union").mask.astype(int)
+        array([1, 1, 0, 0])
+    """
+    if method == "staple":
+        return staple_of_decisions(decisions)
+    prob = _look_up(_share_marked(decisions.patterns, method).astype(np.float32), decisions.code)
+    return Consensus(prob, prob > 0.5)
+
+
+def _share_marked(patterns: np.ndarray, method: str) -> np.ndarray:
+    """Probability of each pattern `(K,)` by a rule that looks at nothing else; patterns `(K, R)`."""
+    votes, n_raters = np.count_nonzero(patterns, axis=1), patterns.shape[1]
+    if method == "soft":
+        return votes / n_raters
+    if method == "majority":
+        return 2 * votes > n_raters
+    if method == "union":
+        return votes > 0
+    if method == "intersection":
+        return votes == n_raters
+    raise ValueError(f"no method {method!r} for a consensus; expected one of {', '.join(METHODS)}")
+
+
+def staple(masks: _Masks) -> Staple:
     """Estimate the hidden true mask together with each rater's sensitivity and specificity.
 
     Simultaneous truth and performance level estimation (STAPLE): raters who agree with the emerging truth weigh more.
@@ -146,63 +214,86 @@ def without_rater(decisions: Decisions, rater: int) -> Decisions:
     return Decisions(merged[:, ::-1], counts, _look_up(index.astype(decisions.code.dtype), decisions.code))
 
 
-def count_decisions(masks: np.ndarray) -> Decisions:
+def count_decisions(masks: _Masks) -> Decisions:
     """Count how often each pattern of decisions occurs.
 
+    Each mask is looked at once and let go, so masks that are read one after the other need no more memory than one of
+    them and the code, one byte per pixel up to 256 patterns (8 raters at least).
+
     Args:
-        masks: Boolean array of shape `(R, *spatial)`, one mask per rater.
+        masks: Boolean array of shape `(R, *spatial)`, one mask per rater; or boolean arrays `(*spatial)` of one
+            shape, for example from a generator that reads a file at a time.
 
     Returns:
         The patterns that occur, at most 2^R and at most one per pixel, their counts, and each pixel's pattern.
 
     Raises:
-        TypeError: If `masks` is not boolean.
-        ValueError: If `masks` holds no rater or no pixel.
+        TypeError: If a mask is not boolean.
+        ValueError: If there is no rater or no pixel, or if the masks differ in shape.
 
     Example:
         >>> decisions = count_decisions(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool))
         >>> decisions.patterns.astype(int).tolist(), decisions.counts.tolist(), decisions.code.tolist()
         ([[0, 0], [1, 0], [1, 1]], [2, 1, 1], [2, 1, 0, 0])
     """
-    _check_masks(masks)
-    return Decisions(*_decision_patterns(masks))
+    if isinstance(masks, np.ndarray):
+        _check_stack(masks)
+    patterns, code, n_numbers = np.zeros((1, 0), dtype=bool), None, 1
+    for mask in masks:
+        code = np.zeros(mask.shape, dtype=np.uint8) if code is None else code
+        _check_mask(mask, code.shape)
+        if 2 * n_numbers > MAX_NUMBERS:
+            patterns, _, code = _renumber(patterns, code, n_numbers)
+            n_numbers = len(patterns)
+        code = _append(code, mask, n_numbers)
+        n_numbers *= 2
+    if code is None:
+        raise ValueError("masks must be of at least one rater, got none")
+    return Decisions(*_renumber(patterns, code, n_numbers))
 
 
-def _decision_patterns(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Patterns that occur, `(K, R)` bool; pixels of each, `(K,)`; the index of each pixel's pattern, `(*spatial)`."""
-    n_raters = len(masks)
-    if n_raters > 16:
-        return _decision_patterns_of_many(masks)
-    code = _pack(masks, np.dtype(np.uint8 if n_raters <= 8 else np.uint16))
-    counts = np.zeros(2**n_raters, dtype=np.int64)
-    flat = code.reshape(-1)
-    for start in range(0, flat.size, CHUNK):
-        counts += np.bincount(flat[start : start + CHUNK], minlength=counts.size)
-    present = np.flatnonzero(counts)
-    index = np.zeros(counts.size, dtype=code.dtype)
-    index[present] = np.arange(present.size)
-    patterns = (present[:, None] >> np.arange(n_raters)) & 1
-    return patterns.astype(bool), counts[present], _look_up(index, code)
-
-
-def _decision_patterns_of_many(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same by sorting, 31 raters at a time: 2^R counters would not fit."""
-    code = np.zeros(masks.shape[1:], dtype=np.int64)
-    for start in range(0, len(masks), 31):
-        packed = _pack(masks[start : start + 31], np.dtype(np.int64))
-        _, first, code, counts = np.unique(
-            (code << 31) | packed, return_index=True, return_inverse=True, return_counts=True
-        )
-        code = code.reshape(masks.shape[1:])
-    return masks.reshape(len(masks), -1)[:, first].T, counts, code
-
-
-def _pack(masks: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """One integer per pixel, `(*spatial)`; bit r is the decision of rater r."""
-    code = np.zeros(masks.shape[1:], dtype=dtype)
-    for rater, mask in enumerate(masks):
-        code |= mask.astype(dtype) << dtype.type(rater)
+def _append(code: np.ndarray, mask: np.ndarray, n_numbers: int) -> np.ndarray:
+    """Numbers below `2 * n_numbers`: the code, plus `n_numbers` where the mask is set; in place where they fit."""
+    code = code.astype(np.promote_types(code.dtype, np.min_scalar_type(2 * n_numbers - 1)), copy=False)
+    flat_code, flat_mask = code.reshape(-1), mask.reshape(-1)
+    for start in range(0, flat_code.size, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        flat_code[chunk] += flat_mask[chunk] * code.dtype.type(n_numbers)
     return code
+
+
+def _renumber(patterns: np.ndarray, code: np.ndarray, n_numbers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Drop numbers that do not occur.
+
+    Args:
+        patterns: `(K, R)`, what the first R raters decided.
+        code: `(*spatial)`, below `n_numbers`: an index into `patterns`, plus K times the decisions of the raters after
+            them, a bit each.
+        n_numbers: K times a power of 2.
+
+    Returns:
+        Patterns of all raters, `(K', R')`; pixels of each, `(K',)`; and each pixel's index into them, `(*spatial)`.
+    """
+    counts = _tally(code, n_numbers)
+    present = np.flatnonzero(counts)
+    later, known = np.divmod(present, len(patterns))
+    n_later = (n_numbers // len(patterns)).bit_length() - 1
+    patterns = np.hstack([patterns[known], (later[:, None] >> np.arange(n_later) & 1).astype(bool)])
+    if present.size == n_numbers:
+        return patterns, counts, code
+    index = np.zeros(n_numbers, dtype=np.min_scalar_type(present.size - 1))
+    index[present] = np.arange(present.size)
+    return patterns, counts[present], _look_up(index, code)
+
+
+def _tally(code: np.ndarray, n_numbers: int) -> np.ndarray:
+    """How often each number below `n_numbers` occurs, `(n_numbers,)`."""
+    counts = np.zeros(n_numbers, dtype=np.int64)
+    flat = code.reshape(-1)
+    chunk = max(CHUNK, n_numbers)
+    for start in range(0, flat.size, chunk):
+        counts += np.bincount(flat[start : start + chunk], minlength=n_numbers)
+    return counts
 
 
 def _look_up(table: np.ndarray, code: np.ndarray) -> np.ndarray:
@@ -210,12 +301,17 @@ def _look_up(table: np.ndarray, code: np.ndarray) -> np.ndarray:
     values = np.empty(code.shape, dtype=table.dtype)
     flat_values, flat_code = values.reshape(-1), code.reshape(-1)
     for start in range(0, flat_code.size, CHUNK):
-        flat_values[start : start + CHUNK] = table[flat_code[start : start + CHUNK]]
+        chunk = slice(start, start + CHUNK)
+        np.take(table, flat_code[chunk], out=flat_values[chunk], mode="clip")  # no number is too large; no buffer
     return values
 
 
 def _estimate(patterns: np.ndarray, counts: np.ndarray) -> _Estimate:
-    """Expectation maximisation on the histogram; patterns `(K, R)`, counts `(K,)`."""
+    """Expectation maximisation on the histogram; patterns `(K, R)`, counts `(K,)`.
+
+    It finds a maximum near its start, and on masks with little in common there are several. So it starts twice, from
+    raters who are nearly always right (the article) and from the share of votes (ITK), and keeps the likelier result.
+    """
     n_raters = patterns.shape[1]
     prior = float(counts @ patterns.mean(axis=1) / counts.sum())
     if n_raters == 1 or prior in (0, 1):
@@ -223,7 +319,16 @@ def _estimate(patterns: np.ndarray, counts: np.ndarray) -> _Estimate:
 
     decisions = np.hstack([patterns, ~patterns]).astype(float)  # (K, 2R): marked, left blank
     log_prior = np.log([prior, 1 - prior])
-    rates = np.repeat([[START, 1 - START], [1 - START, START]], n_raters, axis=0)  # (2R, 2): P(decision | truth)
+    trusting = np.repeat([[START, 1 - START], [1 - START, START]], n_raters, axis=0)
+    votes = patterns.mean(axis=1, keepdims=True)
+    voting = _maximise(decisions, counts, np.log(np.maximum(np.hstack([votes, 1 - votes]), SMALLEST)))
+    climbs = [_climb(decisions, counts, log_prior, rates) for rates in (trusting, voting)]
+    return max(climbs, key=lambda climb: climb.log_likelihood)
+
+
+def _climb(decisions: np.ndarray, counts: np.ndarray, log_prior: np.ndarray, rates: np.ndarray) -> _Estimate:
+    """Iterate from some rates, P(decision | truth) `(2R, 2)`, to the nearest maximum of the likelihood."""
+    n_raters = len(rates) // 2
     converged, n_iterations = False, 0
     while not converged and n_iterations < MAX_ITERATIONS:
         log_posterior, _ = _expect(decisions, log_prior, rates)
@@ -267,20 +372,20 @@ def _as_marked(patterns: np.ndarray, counts: np.ndarray, prior: float) -> _Estim
     return _Estimate(decision.astype(float), sensitivity, specificity, 0, True, float(counts @ np.log(share)))
 
 
-def majority_vote(masks: np.ndarray) -> np.ndarray:
+def majority_vote(masks: _Masks) -> np.ndarray:
     """Mark a pixel when more than half of the raters did.
 
     A tie, possible with an even number of raters, is background: a consensus asserts only what most raters saw.
 
     Args:
-        masks: Boolean array of shape `(R, *spatial)`, one mask per rater.
+        masks: One mask per rater, as `count_decisions` takes them.
 
     Returns:
         Boolean array of shape `(*spatial)`; empty if no rater marked anything.
 
     Raises:
-        TypeError: If `masks` is not boolean.
-        ValueError: If `masks` holds no rater or no pixel.
+        TypeError: If a mask is not boolean.
+        ValueError: If there is no rater or no pixel, or if the masks differ in shape.
 
     Example:
         >>> masks = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0]], dtype=bool)
@@ -290,12 +395,59 @@ def majority_vote(masks: np.ndarray) -> np.ndarray:
     References:
         Lam & Suen (1997), IEEE Trans. SMC-A 27(5):553-568, doi:10.1109/3468.618255.
     """
-    _check_masks(masks)
-    return 2 * np.count_nonzero(masks, axis=0) > len(masks)
+    return _mask(masks, "majority")
 
 
-def _check_masks(masks: np.ndarray) -> None:
+def union(masks: _Masks) -> np.ndarray:
+    """Mark a pixel when any rater did; arguments and errors as of `majority_vote`.
+
+    Example:
+        >>> union(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool)).astype(int)
+        array([1, 1, 1, 0])
+    """
+    return _mask(masks, "union")
+
+
+def intersection(masks: _Masks) -> np.ndarray:
+    """Mark a pixel when all raters did; arguments and errors as of `majority_vote`.
+
+    Example:
+        >>> intersection(np.array([[1, 1, 0, 0], [1, 0, 1, 0]], dtype=bool)).astype(int)
+        array([1, 0, 0, 0])
+    """
+    return _mask(masks, "intersection")
+
+
+def _mask(masks: _Masks, method: str) -> np.ndarray:
+    decisions = count_decisions(masks)
+    return _look_up(_share_marked(decisions.patterns, method), decisions.code)
+
+
+def soft_mean(masks: _Masks) -> np.ndarray:
+    """Share of the raters who marked each pixel; arguments and errors as of `majority_vote`.
+
+    Returns:
+        float32 array of shape `(*spatial)` within [0, 1].
+
+    Example:
+        >>> soft_mean(np.array([[1, 1, 0, 0], [1, 0, 0, 0]], dtype=bool))
+        array([1. , 0.5, 0. , 0. ], dtype=float32)
+    """
+    decisions = count_decisions(masks)
+    return _look_up(_share_marked(decisions.patterns, "soft").astype(np.float32), decisions.code)
+
+
+def _check_stack(masks: np.ndarray) -> None:
     if masks.dtype != bool:
         raise TypeError(f"masks must be boolean, got {masks.dtype}; compare to a label first")
     if masks.ndim < 2 or masks.size == 0:
         raise ValueError(f"masks must be (raters, *spatial) with at least one rater and one pixel, got {masks.shape}")
+
+
+def _check_mask(mask: np.ndarray, shape: tuple[int, ...]) -> None:
+    if mask.dtype != bool:
+        raise TypeError(f"masks must be boolean, got {mask.dtype}; compare to a label first")
+    if mask.ndim == 0 or mask.size == 0:
+        raise ValueError(f"masks must be (*spatial) with at least one pixel, got {mask.shape}")
+    if mask.shape != shape:
+        raise ValueError(f"masks must be of one shape, got {mask.shape} after {shape}")

@@ -1,0 +1,372 @@
+"""Is the consensus right, how fast is it, how large may a volume be, and when does STAPLE deceive itself?
+
+    python benchmarks/consensus.py [equality likelihood speed volume recovery correlation] [--out benchmarks/results]
+
+`equality`: STAPLE beside the published consensus and SimpleITK's on every image of three labs. `likelihood`: beside
+SimpleITK's on random masks. `speed`: seconds, both in this process. `volume`: peak memory of 512³ voxels. `recovery`:
+planted sensitivity and specificity, independent errors. `correlation`: raters who err alike, where the truth is known.
+Each section writes its part of consensus.json; the last two draw a figure each. Needs the packages of the tests.
+The labs are taken from the folder in SEGASSAY_DATA (default: ../shared/data beside the repository).
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
+
+from segassay.consensus import METHODS, Consensus, count_decisions, fuse_decisions, staple, staple_of_decisions
+from segassay.dataset import Dataset, read_dataset
+from segassay.download import download
+from segassay.files import read_mask
+from segassay.simulate import RaterHabit, Simulation, simulate_case
+
+PACKAGES = ("segassay", "numpy", "scipy", "SimpleITK")
+REPEATS = 7  # alternating; the median counts
+N_RANDOM = 400
+N_IMAGES = 32  # simulated, per setting
+THRESHOLDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+SENSITIVITY, SPECIFICITY = (0.95, 0.9, 0.8, 0.7, 0.6), (0.999, 0.99, 0.98, 0.95, 0.9)
+
+
+def main() -> None:
+    """Run the sections asked for, all by default."""
+    sections = {s.__name__: s for s in (equality, likelihood, speed, volume, recovery, correlation)}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
+    args = parser.parse_args()
+    if unknown := set(args.sections) - set(sections):
+        parser.error(f"no section {', '.join(sorted(unknown))}; expected some of {', '.join(sections)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        written = download(Path(folder), labs=["wue1", "inns1", "mue"], mirror=data_dir())
+        labs = [read_dataset(lab.folder) for lab in written]
+        for name in args.sections or sections:
+            print(f"\n== {name}")
+            started = circumstances(labs[0], PACKAGES)
+            result = {**started, **sections[name](labs, args.out)}
+            save(args.out / "consensus.json", name, result)
+            if "failure" in result:
+                sys.exit(result["failure"])
+
+
+def _masks(lab: Dataset, case: str) -> np.ndarray:
+    return np.stack([read_mask(of_case[case]) > 0 for of_case in lab.masks.values() if case in of_case])
+
+
+def _simpleitk(masks: np.ndarray) -> tuple[sitk.STAPLEImageFilter, list[sitk.Image]]:
+    """The filter and its input, made before the clock starts."""
+    filter_ = sitk.STAPLEImageFilter()
+    filter_.SetForegroundValue(1)
+    return filter_, [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
+
+
+# ---------------------------------------------------------------------------------------------------------- equality
+
+
+def equality(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Pixels that differ from the published consensus and from SimpleITK's; and what each method makes of the labs."""
+    rows = []
+    for lab in labs:
+        for case in lab.cases:
+            masks, published = _masks(lab, case), read_mask(lab.reference[case]) > 0
+            filter_, images = _simpleitk(masks)
+            prob = sitk.GetArrayFromImage(filter_.Execute(images))
+            decisions = count_decisions(masks)
+            result = staple_of_decisions(decisions)
+            rates = np.r_[result.sensitivity, result.specificity]
+            others = np.r_[filter_.GetSensitivity(), filter_.GetSpecificity()]
+            row = {"lab": lab.name, "case": case, "pixels": result.mask.size}
+            row |= {"differ_published": int(np.count_nonzero(result.mask != published))}
+            row |= {"differ_simpleitk": int(np.count_nonzero(result.mask != (prob > 0.5)))}
+            row |= {"prob_gap": float(np.abs(result.prob - prob).max())}
+            row |= {"rate_gap": float(np.abs(rates - others).max())}
+            for method in METHODS[1:]:
+                row[f"dice_{method}"] = _dice(fuse_decisions(decisions, method).mask, result.mask)
+            votes = masks.sum(axis=0)
+            for k in range(1, len(masks) + 1):
+                row[f"kept_{k}"] = float(result.mask[votes == k].mean()) if (votes == k).any() else None
+            rows.append(row)
+    table = pd.DataFrame(rows)
+    table.insert(3, "images", 1)
+    spec = {"images": "sum", "differ_published": "sum", "differ_simpleitk": "sum", "prob_gap": "max", "rate_gap": "max"}
+    means = {name: "mean" for name in table if str(name).startswith(("dice_", "kept_"))}
+    summary = table.groupby("lab", sort=False).agg(spec | means).reset_index()
+    show(summary.to_dict("records"))
+    records = [{k: None if pd.isna(v) else v for k, v in row.items()} for row in summary.to_dict("records")]
+    result_of_all: dict[str, Any] = {"labs": records, "images": rows}
+    if summary["differ_published"].any() or summary["differ_simpleitk"].any():
+        result_of_all["failure"] = "the consensus differs from the published one or from SimpleITK's"
+    return result_of_all
+
+
+def _dice(mask: np.ndarray, other: np.ndarray) -> float:
+    total = np.count_nonzero(mask) + np.count_nonzero(other)
+    return 2 * np.count_nonzero(mask & other) / total if total else 1.0
+
+
+# -------------------------------------------------------------------------------------------------------- likelihood
+
+
+def likelihood(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Log-likelihood less SimpleITK's, both computed from the rates by the same function."""
+    rows = []
+    for seed in range(N_RANDOM):
+        rng = np.random.default_rng(seed)
+        n_raters, prevalence = int(rng.integers(2, 13)), float(rng.choice([0.01, 0.05, 0.2, 0.4, 0.6, 0.9]))
+        shape = (int(rng.integers(1, 20)), int(rng.integers(2, 24)))
+        kind = ("noise", "raters of all rates", "two parties", "one truth")[seed % 4]
+        masks = _random_masks(rng, kind, n_raters, shape, prevalence)
+        if not masks.any() or masks.all():
+            continue
+        result = staple(masks)
+        filter_, images = _simpleitk(masks)
+        filter_.Execute(images)
+        p, q = np.array(filter_.GetSensitivity()), np.array(filter_.GetSpecificity())
+        ours = _log_likelihood(masks, result.sensitivity, result.specificity)
+        rows.append({"seed": seed, "kind": kind, "gap": ours - _log_likelihood(masks, p, q)})
+    table = pd.DataFrame(rows)
+    gaps = table.groupby("kind")["gap"]
+    summary = pd.DataFrame({"sets": gaps.size(), "lowest": gaps.min(), "highest": gaps.max()})
+    summary["likelier"] = gaps.apply(lambda gap: int((gap > 1e-6).sum()))
+    records = summary.reset_index().to_dict("records")
+    show(records)
+    failed = table[table["gap"] < -1e-6]
+    return {"kinds": records} | ({"failure": f"less likely than SimpleITK's:\n{failed}"} if len(failed) else {})
+
+
+def _random_masks(
+    rng: np.random.Generator, kind: str, n_raters: int, shape: tuple[int, ...], prevalence: float
+) -> np.ndarray:
+    if kind == "noise":
+        return rng.random((n_raters, *shape)) < prevalence
+    if kind == "raters of all rates":
+        return rng.random((n_raters, *shape)) < rng.random((n_raters, *[1] * len(shape)))
+    masks = (rng.random(shape) < prevalence) ^ (rng.random((n_raters, *shape)) < 0.2)
+    if kind == "two parties":  # of opposite opinion
+        masks[n_raters // 2 :] ^= True
+    return masks
+
+
+def _log_likelihood(masks: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    """Of all decisions under sensitivities p and specificities q, pixel by pixel."""
+    decided, prior = masks.reshape(len(masks), -1), masks.mean()
+    foreground = prior * np.where(decided, p[:, None], 1 - p[:, None]).prod(axis=0)
+    background = (1 - prior) * np.where(decided, 1 - q[:, None], q[:, None]).prod(axis=0)
+    return float(np.log(np.maximum(foreground + background, 1e-300)).sum())
+
+
+# ------------------------------------------------------------------------------------------------------------- speed
+
+
+def speed(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Median seconds of 5 raters, 1024²; ours and SimpleITK's take turns, and its images are made beforehand."""
+    rng, n_threads = np.random.default_rng(0), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    truth = rng.random((1024, 1024)) < 0.2
+    raters = tuple(RaterHabit(f"rater_{i}", brightness_threshold=0.6 + 0.3 * i) for i in range(5))
+    simulated = simulate_case(Simulation(shape=(1024, 1024), n_nuclei=200, raters=raters), 0)[2]
+    kinds = {f"lab-wue1, image {case}": _masks(labs[0], case) for case in labs[0].cases[::12]}
+    kinds["simulated nuclei"] = np.stack(list(simulated.values()))
+    kinds["one truth, 20 % errors"] = truth ^ (rng.random((5, 1024, 1024)) < 0.2)
+    rows = []
+    for kind, masks in kinds.items():
+        filter_, images = _simpleitk(masks)
+        times: dict[str, list[float]] = {"segassay": [], "simpleitk": [], f"simpleitk_{n_threads}_threads": []}
+        for _ in range(REPEATS):
+            times["segassay"].append(timed(partial(staple, masks))[0])
+            for name, threads in (("simpleitk", 1), (f"simpleitk_{n_threads}_threads", n_threads)):
+                sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+                filter_.SetNumberOfThreads(threads)
+                times[name].append(timed(partial(filter_.Execute, images))[0])
+        median = {name: float(np.median(seconds)) for name, seconds in times.items()}
+        steps = {"ours_steps": staple(masks).n_iterations, "simpleitk_steps": filter_.GetElapsedIterations()}
+        ratios = {f"{name}_over_segassay": median[name] / median["segassay"] for name in list(median)[1:]}
+        rows.append({"masks": kind, **median, **steps, **ratios})
+    show(rows)
+    result: dict[str, Any] = {"threads_by_default": n_threads, "times": rows}
+    if (lowest := min(row["simpleitk_over_segassay"] for row in rows)) < 20:
+        result["failure"] = f"only {lowest:.1f} times as fast as SimpleITK, expected at least 20"
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------ volume
+
+
+def volume(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Peak memory over that of a process with everything imported; masks are drawn one after the other."""
+    rows = []
+    for size, n_raters, method in ((256, 5, "staple"), (256, 20, "staple"), (512, 5, "majority"), (512, 5, "staple")):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            rows.append(fresh.submit(_fuse_volume, size, n_raters, method).result())
+    show(rows)
+    return {"volumes": rows}
+
+
+def _fuse_volume(size: int, n_raters: int, method: str) -> dict[str, Any]:
+    """Runs in a process of its own."""
+    before = peak_mib()
+    consensus = fuse_decisions(count_decisions(_volume_masks(size, n_raters)), method)
+    assert isinstance(consensus, Consensus)
+    extra = peak_mib() - before
+    row = {"voxels": f"{size}^3", "n_raters": n_raters, "method": method, "imported_mib": before, "extra_mib": extra}
+    return row | {"bytes_per_voxel": extra * 2**20 / size**3}
+
+
+def _volume_masks(size: int, n_raters: int) -> Iterator[np.ndarray]:
+    """A ball lattice, marked by each rater with a tenth of wrong voxels; a plane at a time."""
+    wave = np.cos(np.arange(size) * 2 * np.pi / 32)
+    for rater in range(n_raters):
+        rng, mask = np.random.default_rng(rater), np.empty((size, size, size), dtype=bool)
+        for z, plane in enumerate(mask):
+            truth = wave[z] + wave[:, None] + wave > 1.2
+            plane[:] = truth ^ (rng.integers(0, 10, truth.shape, dtype=np.uint8) == 0)
+        yield mask
+
+
+# ---------------------------------------------------------------------------------------------------------- recovery
+
+
+def recovery(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Error of the estimates over 20 draws of 512² pixels whose errors are independent, at several prevalences."""
+    rows = []
+    for prevalence in (0.01, 0.05, 0.2, 0.5):
+        estimates = []
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            truth = rng.random((512, 512)) < prevalence
+            result = staple(_independent(rng, truth, SENSITIVITY, SPECIFICITY))
+            estimates.append([result.sensitivity, result.specificity])
+        for measure, planted, estimated in zip(
+            ("sensitivity", "specificity"), (SENSITIVITY, SPECIFICITY), np.moveaxis(estimates, 1, 0), strict=True
+        ):
+            for rater, value in enumerate(planted):
+                row = {"prevalence": prevalence, "measure": measure, "rater": rater + 1, "planted": value}
+                rows.append(row | {"mean": estimated[:, rater].mean(), "sd": estimated[:, rater].std(ddof=1)})
+    table = pd.DataFrame(rows)
+    table["bias"] = table["mean"] - table["planted"]
+    show(table.to_dict("records"))
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    for axes, (measure, part) in zip(figure.subplots(1, 2), table.groupby("measure"), strict=True):
+        axes.axhline(0, color="0.6", lw=1)
+        for (prevalence, points), marker in zip(part.groupby("prevalence"), "osD^", strict=True):
+            shift = {0.01: -1.5, 0.05: -0.5, 0.2: 0.5, 0.5: 1.5}[prevalence] * np.ptp(part["planted"]) / 80
+            axes.errorbar(
+                points["planted"] + shift,
+                points["bias"],
+                points["sd"],
+                fmt=marker,
+                ms=4,
+                capsize=2,
+                label=f"{prevalence:.0%}",
+            )
+        axes.set(xlabel=f"planted {measure}", ylabel="estimated − planted", title=f"{measure}, mean ± sd of 20 draws")
+    figure.axes[0].legend(title="foreground", fontsize="small")
+    figure.savefig(out / "consensus_recovery.png", dpi=150)
+    return {"estimates": table.to_dict("records")}
+
+
+def _independent(rng: np.random.Generator, truth: np.ndarray, p: Sequence[float], q: Sequence[float]) -> np.ndarray:
+    """Raters who err at each pixel anew, with sensitivities p and specificities q."""
+    chance = [np.where(truth, sensitivity, 1 - specificity) for sensitivity, specificity in zip(p, q, strict=True)]
+    return rng.random((len(chance), *truth.shape)) < chance
+
+
+# ------------------------------------------------------------------------------------------------------- correlation
+
+
+def correlation(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Raters who overlook the same dim nuclei (threshold), and raters who copy one another (copies)."""
+    rows = []
+    for threshold in THRESHOLDS:
+        habits = [RaterHabit(f"rater_{i}", brightness_threshold=threshold) for i in range(5)]
+        settings = Simulation(n_cases=N_IMAGES, raters=tuple(habits))
+        for case in range(N_IMAGES):
+            _, labels, masks = simulate_case(settings, case)
+            rows += _compare(labels > 0, np.stack(list(masks.values())), case, "threshold", threshold)
+    settings = Simulation(n_cases=N_IMAGES, raters=tuple(RaterHabit(f"rater_{i}") for i in range(5)))
+    for case in range(N_IMAGES):
+        _, labels, by_rater = simulate_case(settings, case)
+        drawn = np.stack(list(by_rater.values()))
+        for n_alike in range(1, 6):
+            rows += _compare(labels > 0, drawn[[0] * n_alike + list(range(n_alike, 5))], case, "copies", n_alike)
+    table = pd.DataFrame(rows)
+    summary = table.groupby(["what", "value", "errors"], sort=False).mean(numeric_only=True).drop(columns="case")
+    records = summary.reset_index().to_dict("records")
+    show(records)
+    _draw(table, out / "consensus_correlation.png")
+    return {"images": N_IMAGES, "settings": records}
+
+
+def _compare(truth: np.ndarray, masks: np.ndarray, case: int, what: str, value: float) -> list[dict[str, Any]]:
+    """Estimated and true rates, means over raters, of masks and of independent errors of the same rates."""
+    p, q = masks[:, truth].mean(axis=1), 1 - masks[:, ~truth].mean(axis=1)
+    rows = []
+    for errors, drawn in (("as drawn", masks), ("independent", _independent(np.random.default_rng(case), truth, p, q))):
+        decisions = count_decisions(drawn)
+        result = staple_of_decisions(decisions)
+        row = {"what": what, "value": value, "errors": errors, "case": case, "shared_misses": _phi(~drawn[:, truth])}
+        row |= {"true_sensitivity": drawn[:, truth].mean(), "estimated_sensitivity": result.sensitivity.mean()}
+        row |= {"true_specificity": 1 - drawn[:, ~truth].mean(), "estimated_specificity": result.specificity.mean()}
+        row |= {f"dice_{method}": _dice(fuse_decisions(decisions, method).mask, truth) for method in METHODS}
+        rows.append(row)
+    return rows
+
+
+def _phi(missed: np.ndarray) -> float:
+    """Mean correlation of pairs of raters `(R, N)`; NaN for raters who miss all or nothing is left out."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pairs = np.corrcoef(missed)
+    return float(np.nanmean([pairs[a, b] for a, b in combinations(range(len(missed)), 2)]))
+
+
+def _draw(table: pd.DataFrame, path: Path) -> None:
+    """Sensitivity and Dice against what makes raters alike."""
+    figure = Figure(figsize=(10.5, 7.4), layout="constrained")
+    panels = figure.subplots(2, 2, sharex="col")
+    titles = {
+        "threshold": ("contrast below which raters overlook nuclei", "Raters overlook the same dim nuclei"),
+        "copies": ("raters of 5 who hand in the same mask", "Raters copy one another"),
+    }
+    for (above, below), (what, (label, title)) in zip(panels.T, titles.items(), strict=True):
+        part = table[table["what"] == what]
+        drawn, independent = (part[part["errors"] == errors] for errors in ("as drawn", "independent"))
+        _line(above, drawn, "true_sensitivity", "true", "black", "o")
+        _line(above, drawn, "estimated_sensitivity", "STAPLE's estimate", "#d55e00", "s")
+        _line(above, independent, "estimated_sensitivity", "STAPLE's, same rates, independent errors", "#0072b2", "^")
+        above.set(title=title, ylim=(0, 1.03))
+        for method, colour, marker in zip(
+            METHODS, ("#d55e00", "#0072b2", "0.5", "#009e73", "#cc79a7"), "os^vD", strict=True
+        ):
+            if method != "soft":  # its mask is that of majority
+                _line(below, drawn, f"dice_{method}", method, colour, marker)
+        below.set(xlabel=label, ylim=(0, 1.03))
+    panels[0, 0].set_ylabel("sensitivity of a rater, mean")
+    panels[1, 0].set_ylabel("Dice of the consensus with the truth")
+    panels[0, 0].legend(loc="lower left", fontsize="small")
+    panels[1, 0].legend(loc="lower left", fontsize="small")
+    figure.savefig(path, dpi=150)
+
+
+def _line(axes: Axes, table: pd.DataFrame, column: str, label: str, colour: str, marker: str) -> None:
+    """Mean over images, and its standard error."""
+    values = table.groupby("value")[column].agg(["mean", "sem"])
+    axes.errorbar(
+        values.index, values["mean"], values["sem"], label=label, color=colour, marker=marker, ms=5, capsize=2
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What the benchmarks share: where the data lies, what a number was measured under, time, memory, results."""
+
+import gc
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from segassay.dataset import Dataset, data_hash
+
+ROOT = Path(__file__).parents[1]
+
+
+def data_dir() -> Path:
+    """Folder of the labs; ends the program where it is missing."""
+    folder = Path(os.environ.get("SEGASSAY_DATA", ROOT.parent / "shared" / "data")).resolve() / "segebarth2020"
+    if not folder.is_dir():
+        sys.exit(f"{folder} is missing; set SEGASSAY_DATA to the folder that holds segebarth2020")
+    return folder
+
+
+def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:
+    """What a reader needs to judge or repeat a number."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    used = [str(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "segassay"]
+    status = [*git, "status", "--porcelain", "--", *used]
+    changed = subprocess.run(status, capture_output=True, text=True, check=False).stdout.split()[1::2]
+    cpu = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "commit": " ".join([commit, *(["with changes in", *changed] if changed else [])]),
+        "data_hash": data_hash(lab),
+        "machine": {
+            "cpu": cpu[0] if cpu else platform.processor(),
+            "cores": os.cpu_count(),
+            "load_average": [round(load, 1) for load in os.getloadavg()],
+            "system": platform.platform(),
+        },
+        "versions": {"python": platform.python_version()} | {package: version(package) for package in packages},
+    }
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def save(path: Path, section: str, result: dict[str, Any]) -> None:
+    """Put one section into the file and leave the others as they are."""
+    results = json.loads(path.read_text()) if path.exists() else {}
+    results[section] = result
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(results, indent=1) + "\n")
+    os.replace(draft, path)
+
+
+def show(rows: Sequence[Mapping[Any, Any]]) -> None:
+    """Print a table."""
+    print(pd.DataFrame(rows).to_string(index=False, float_format=lambda number: f"{number:.4g}"))
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that some work takes, and its result."""
+    gc.collect()
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def peak_mib() -> float:
+    """Largest resident memory of this process; `ru_maxrss` would include the process that started it."""
+    for line in _lines("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
