@@ -88,6 +88,15 @@ def test_a_wrong_call_is_one_clear_message(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_error_in_a_process_that_loads_data_is_the_same_message(dataset: Path, tmp_path: Path) -> None:
+    folder = broken(dataset, tmp_path)
+    for path in (folder / "labels" / "strict").iterdir():
+        Image.fromarray(np.full((56, 95), 255, np.uint8)).save(path)
+    with pytest.raises(DataError, match=r"^\S+strict.case_\d+.png has shape \(56, 95\), but its image .* the same$"):
+        train(folder, tmp_path / "m", rater="staple", num_workers=1, n_cached=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
 def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     with pytest.raises(UsageError, match="exists already"):

@@ -64,6 +64,7 @@ def test_an_unknown_command_or_option_is_a_wrong_call(tmp_path, monkeypatch, cap
         (["--overwrite", "true", "--device", "cuda:0"], {"overwrite": True, "device": "cuda:0"}),
         (["--experiment", "a: b", "--output_dir=x=y"], {"experiment": "a: b", "output_dir": "x=y"}),
         (["--experiment", "[draft", "--name", "2024-01-01"], {"experiment": "[draft", "name": "2024-01-01"}),
+        (["--cases", "[0144,0092]", "--experiment", "0144"], {"cases": ["0144", "0092"], "experiment": "0144"}),
         (["--train#trainer#max_epochs", "2", "--device", "$torch.device('cpu')"],
          {"train#trainer#max_epochs": 2, "device": "$torch.device('cpu')"}),
     ],
@@ -78,6 +79,17 @@ def test_settings_of_a_training_are_numbers_lists_or_text(words, expected):
 def test_a_setting_without_value_or_dashes_is_one_message(tmp_path, monkeypatch, capsys, words):
     assert run(monkeypatch, "train", tmp_path, *words) == 2
     assert "expected a setting of train.yaml and its value, such as --epochs 40" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["config_file", "run_id", "dataset_dir", "meta_file"])
+def test_what_train_sets_itself_cannot_be_given(tmp_path, monkeypatch, capsys, name):
+    assert run(monkeypatch, "train", tmp_path, f"--{name}", "x") == 2
+    assert f"--{name} is set by `segassay train` itself" in capsys.readouterr().err
+
+
+def test_a_setting_given_twice_is_one_message(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "train", tmp_path, "--epochs", 3, "--epochs=4") == 2
+    assert "--epochs is given twice" in capsys.readouterr().err
 
 
 def test_train_is_the_training_of_the_bundle(tmp_path, monkeypatch):

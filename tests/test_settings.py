@@ -113,6 +113,41 @@ def test_a_value_of_the_wrong_kind_says_what_is_expected(overrides, expected):
     assert problem(overrides) == expected
 
 
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"epochs": 0}, "--epochs 0: expected 1 or more"),
+        ({"batch_size": 0}, "--batch_size 0: expected 1 or more"),
+        ({"iterations_per_epoch": -1}, "--iterations_per_epoch -1: expected 1 or more"),
+        ({"learning_rate": -1}, "--learning_rate -1: expected a number above 0"),
+        ({"learning_rate": float("nan")}, "--learning_rate nan: expected a number above 0"),
+        ({"learning_rate": float("inf")}, "--learning_rate inf: expected a number above 0"),
+        ({"warm_up": 2}, "--warm_up 2: expected a number from 0 to 1"),
+        ({"foreground": -0.1}, "--foreground -0.1: expected a number from 0 to 1"),
+        ({"weight_decay": -1}, "--weight_decay -1: expected 0 or more"),
+        ({"spatial_dims": 4}, "--spatial_dims 4: expected 2 for images or 3 for volumes"),
+        ({"seed": -1}, "--seed -1: expected 0 or more"),
+        ({"n_cached": -1}, "--n_cached -1: expected 0 or more"),
+        ({"num_workers": -1}, "--num_workers -1: expected 0 or more"),
+        ({"n_folds": 1}, "--n_folds 1: expected at least 2 folds"),
+        ({"tile_size": 0}, "--tile_size 0: expected 1 or more"),
+        ({"tile_size": 7}, "--tile_size 7: expected a multiple of 8 from 16 on, for --channels has 4 levels"),
+        ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8 from 16 on"),
+        ({"channels": []}, "--channels []: expected two or more whole numbers above 0"),
+        ({"channels": [8]}, "--channels [8]: expected two or more whole numbers above 0"),
+        ({"channels": [8, 0]}, "--channels [8, 0]: expected two or more whole numbers above 0"),
+        ({"channels": [8, 1.5]}, "--channels [8, 1.5]: expected two or more whole numbers above 0"),
+    ],
+)
+def test_a_value_out_of_range_says_what_is_possible(overrides, expected):
+    assert problem(overrides).startswith(expected)
+
+
+@pytest.mark.parametrize("overrides", [{"seed": 10**400}, {"tile_size": 4, "channels": [8, 16]}, {"warm_up": 0}])
+def test_values_at_the_border_pass(overrides):
+    assert problem(overrides) == ""
+
+
 def test_overwrite_false_as_text_is_refused_before_anything_is_overwritten():
     for config in ("evaluate.yaml", "inference.yaml"):
         assert "expected True or False" in problem({"overwrite": "false"}, config)
@@ -157,6 +192,25 @@ def test_our_own_error_is_found_under_others():
     assert settings.find_own_error(ours) is ours
     assert settings.find_own_error(chained(RuntimeError("a"), KeyError("b"))) is None
     assert settings.find_own_error(None) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("segassay.errors.DataError", DataError),
+        ("segassay.errors.UsageError", UsageError),
+        ("segassay_monai.inference.PredictionError", DataError),
+    ],
+)
+def test_our_own_error_is_found_in_the_text_that_a_loading_process_sends(name, kind):
+    text = (
+        "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+        f'  File "transforms.py", line 3, in read\n{name}: labels/0144.png: truncated; copy it again\n\n'
+        "The above exception was the direct cause of the following exception:\n\nRuntimeError: applying transform\n"
+    )
+    found = settings.find_own_error(RuntimeError(text))
+    assert type(found) is kind
+    assert str(found) == "labels/0144.png: truncated; copy it again"
 
 
 def test_our_own_error_is_found_where_it_was_only_being_handled():

@@ -150,3 +150,24 @@ def test_the_front_door_loads_nothing_heavy(command):
     code = f"import sys\n{command}\nprint('LOADED', {heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "LOADED set()"
+
+
+def test_a_deleted_experiment_says_how_to_bring_it_back():
+    number = tracking.open_experiment("deleted")
+    MlflowClient(tracking.store_uri()).delete_experiment(number)
+    with pytest.raises(UsageError, match=f"'deleted' was deleted .* restore --experiment-id {number}"):
+        tracking.open_experiment("deleted")
+
+
+def test_a_name_that_mlflow_refuses_is_one_message():
+    with pytest.raises(UsageError, match="refuses the experiment ''"):
+        tracking.open_experiment("")
+
+
+def test_a_store_that_is_no_database_is_refused_at_once(tmp_path, monkeypatch):
+    (tmp_path / "folder.db").mkdir()
+    (tmp_path / "text.db").write_text("no database, but long enough")
+    for name in ("folder.db", "text.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / name).as_posix()}")
+        with pytest.raises(UsageError, match="is no SQLite database"):
+            tracking.open_experiment("x")

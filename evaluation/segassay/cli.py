@@ -1,5 +1,6 @@
 """The command line: `segassay simulate`, `evaluate`, `train`. Each command loads the heavy libraries it needs."""
 
+import inspect
 import os
 import re
 import sys
@@ -31,21 +32,98 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
-    cases: Annotated[int, typer.Option(help="Number of images.")] = 12,
-    size: Annotated[str, typer.Option(help="Pixels per axis, as 256,256 or 32,128,128 for volumes.")] = "256,256",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML of settings, or the simulation.json of an earlier one.")
+    ] = None,
+    cases: Annotated[int | None, typer.Option(help="Number of images.", show_default="16")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Pixels per axis; 32,128,128 for volumes.", show_default="256,256")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.", show_default="0")] = None,
+    effect: Annotated[str, typer.Option(help="Effects of the groups: both, count, intensity or none.")] = "both",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
-    """Simulate nuclei annotated by three raters with known habits, in two groups with a known effect."""
-    from segassay.simulate import Simulation
-    from segassay.simulate import simulate as write
+    """Simulate nuclei annotated by raters with known habits, in groups with known effects."""
+    import dataclasses
 
+    from segassay.simulate import simulate as write
+    from segassay.simulation_settings import Simulation, keep_effect, read_simulation
+
+    if settings is not None and settings.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{out} holds {settings} and would replace it; give another OUT")
+    stated: dict[str, Any] = {"n_cases": cases, "shape": _shape(size), "seed": seed}
+    plan = read_simulation(settings) if settings is not None else Simulation()
+    plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
+    write(out, keep_effect(plan, effect), overwrite=overwrite)
+    count = "1 rater" if len(plan.raters) == 1 else f"{len(plan.raters)} raters"
+    typer.echo(f"{plan.n_cases} images by {count}, with truth: {out}")
+
+
+def _shape(size: str | None) -> tuple[int, ...] | None:
     try:
-        shape = tuple(int(number) for number in size.split(","))
+        return None if size is None else tuple(int(number) for number in size.split(","))
     except ValueError:
         raise UsageError(f"--size {size}: expected whole numbers such as 256,256") from None
-    write(out, Simulation(shape=shape, n_cases=cases, seed=seed), overwrite=overwrite)
-    typer.echo(f"{cases} images by 3 raters, with truth: {out}")
+
+
+@app.command()
+def download(
+    data: Annotated[str, typer.Argument(metavar="segebarth2020", help="Which published data; there is one.")],
+    out: Annotated[Path, typer.Argument(help="Folder that gets one dataset folder per lab.")],
+    labs: Annotated[str | None, typer.Option(help="Some of wue1,inns1,mue,inns2,wue2; by default all.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option(metavar="DIR_OR_URL", help="Folder, .zip archive or URL instead of the repository.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a lab that is not as published.")] = False,
+) -> None:
+    """Fetch real images with masks by several experts, checked by SHA-256, ready to use; goes on where it stopped."""
+    from segassay.download import download as fetch
+
+    if data != "segebarth2020":
+        raise UsageError(f"no data {data!r} to download; expected segebarth2020")
+    for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
+        typer.echo(f"{lab.folder}: {lab.n_files} files as published{'' if lab.is_new else ', nothing to do'}")
+
+
+@app.command()
+def consensus(
+    *,
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
+    method: Annotated[
+        str, typer.Option(help="staple, majority, soft, union, intersection (pixels), or object.")
+    ] = "staple",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Fuse the raters of each image into one mask, with a figure per image."""
+    from segassay.fuse import describe_consensus, write_consensus
+
+    for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
+        typer.echo(line)
+    typer.echo(f"written: {out.resolve()}")
+
+
+@app.command()
+def check(
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Find every problem of a dataset at once, and show what it holds."""
+    from functools import partial
+
+    from rich.console import Console
+
+    from segassay import check_report
+    from segassay.check import check_dataset
+    from segassay.progress import show_progress
+
+    found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
+    if as_json:
+        typer.echo(check_report.as_json(found))
+    else:
+        check_report.print_check(found, Console())
+    if found.errors:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -116,6 +194,10 @@ def train(
         raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
     warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
     settings = _extra_settings(context.args)
+    if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
+        raise UsageError(
+            f"--{min(taken)} is set by `segassay train` itself; for others: python -m monai.bundle run training"
+        )
     settings |= {"dataset_dir": str(dataset), "rater": rater, "fold": fold, "seed": seed}
     try:
         monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings)
@@ -135,15 +217,18 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
         if not name.startswith("--") or (not equals and not rest):
             raise UsageError(f"{name}: expected a setting of train.yaml and its value, such as --epochs 40")
         text = value if equals else rest.pop(0)
-        settings[name[2:].replace("-", "_")] = _value(text)
+        name = name[2:].replace("-", "_")
+        if name in settings:
+            raise UsageError(f"--{name} is given twice; keep one")
+        settings[name] = _value(text)
     return settings
 
 
 def _value(text: str) -> Any:
-    """Number, list or truth value that a word stands for; YAML alone takes `1e-3` for text."""
+    """Number, list or truth value that a word stands for; YAML alone takes `1e-3` for text, and 0144 for 100."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.safe_load(re.sub(r"(?<![\w.\"'-])(0\d+)(?![\w.\"'-])", r"'\1'", text))
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     if isinstance(value, (bool, int, float, list)):
         return value

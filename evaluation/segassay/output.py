@@ -5,6 +5,7 @@
 An existing folder is refused unless it may be overwritten, and stays as it is until the new one is finished.
 """
 
+import errno
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -58,11 +59,20 @@ def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: 
 
 @contextmanager
 def whole_or_nothing(work_dir: Path) -> Iterator[None]:
-    """Remove the temporary folder if the work in the `with` block does not end well."""
+    """Remove the temporary folder if the work in the `with` block does not end well.
+
+    Raises:
+        UsageError: If there is no space left.
+    """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(work_dir, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            final = str(work_dir).removesuffix(".partial")
+            raise UsageError(
+                f"{final} cannot be written: {error.strerror}; make room, or give another folder"
+            ) from error
         raise
 
 

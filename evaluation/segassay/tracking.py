@@ -27,6 +27,9 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
@@ -49,12 +52,39 @@ def open_experiment(name: str) -> str:
 
     Processes that start at the same moment on a fresh store wait for the one that makes it: MLflow's own set-up of a
     new SQLite file by several processes at once damages it.
+
+    Raises:
+        UsageError: If the store cannot be reached or written, or the experiment was deleted there.
     """
     uri = store_uri()
-    mlflow.set_tracking_uri(uri)
-    if not uri.startswith("sqlite:///"):
-        return str(mlflow.set_experiment(name).experiment_id)
+    try:
+        mlflow.set_tracking_uri(uri)
+        return _open_in_database(uri, name) if uri.startswith("sqlite:///") else _open_in_store(uri, name)
+    except SQLAlchemyError as error:
+        raise UsageError(
+            f"{uri}: {_first_line(error.__cause__ or error)}; set MLFLOW_TRACKING_URI to another store"
+        ) from error
+    except MlflowException as error:
+        raise UsageError(
+            f"MLflow at {uri} refuses the experiment {name!r}: {_first_line(error)}; give another --experiment, or set "
+            "MLFLOW_TRACKING_URI to another store"
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0][:300].rstrip(".;")
+
+
+def _open_in_store(uri: str, name: str) -> str:
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(name)
+    return _living(uri, experiment) if experiment is not None else str(client.create_experiment(name))
+
+
+def _open_in_database(uri: str, name: str) -> str:
     database = Path(uri.removeprefix("sqlite:///"))
+    if not _is_usable(database):  # MLflow would try again and again for minutes
+        raise UsageError(f"{database} is no SQLite database; remove it, or set MLFLOW_TRACKING_URI to another store")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{database}.lock").acquire()
@@ -68,6 +98,23 @@ def open_experiment(name: str) -> str:
             location = (database.parent / ARTIFACTS).resolve().as_uri()
             tags = {"mlflow.experimentKind": "custom_model_development"}  # which pages the user interface shows
             return str(MlflowClient(uri).create_experiment(name, artifact_location=location, tags=tags))
+    return _living(uri, experiment)
+
+
+def _is_usable(database: Path) -> bool:
+    """Whether there is an SQLite file, or one can be made."""
+    if not database.is_file():
+        return not database.exists()
+    with database.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
+
+
+def _living(uri: str, experiment: Experiment) -> str:
+    if experiment.lifecycle_stage == "deleted":
+        raise UsageError(
+            f"the MLflow experiment {experiment.name!r} was deleted from {uri}; give another --experiment, or bring it "
+            f"back with: mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        )
     return str(experiment.experiment_id)
 
 
