@@ -271,6 +271,58 @@ class TestMatchObjects:
             match_objects(EMPTY, EMPTY, thresholds)
 
 
+class TestSegmentationQuality:
+    def test_is_the_mean_iou_of_the_pairs_matched_at_each_threshold(self):
+        """IoU 3/4, 2/3 and 1/3."""
+        a, b = draw_labels("1111.222.333"), draw_labels("111..22..3..")
+        matches = match_objects(a, b, [0.5, 0.7, 0.8])
+        np.testing.assert_allclose(matches.sq, [(3 / 4 + 2 / 3) / 2, 3 / 4, np.nan])
+        assert matches.sq[0] * matches.f1[0] == pytest.approx((3 / 4 + 2 / 3) / (2 + 0.5 * 1 + 0.5 * 1))  # PQ
+
+    def test_is_undefined_where_there_is_nothing_to_match(self):
+        assert np.isnan(match_objects(EMPTY, EMPTY).sq).all()
+        assert np.isnan(match_objects(EMPTY, draw_labels("1... ....")).sq).all()
+
+    @settings(max_examples=30, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_equals_the_slow_way_and_is_symmetric(self, seed):
+        a, b = random_labels(seed), random_labels(seed + 1)
+        iou = iou_of_every_pair(a, b)
+        expected = [iou[iou > t].mean() if (iou > t).any() else np.nan for t in IOU_THRESHOLDS]
+        np.testing.assert_allclose(match_objects(a, b).sq, expected)
+        np.testing.assert_allclose(match_objects(b, a).sq, expected)
+
+
+class TestMergesAndSplits:
+    @pytest.mark.parametrize(
+        ("a", "b", "n_merges", "n_splits"),
+        [
+            ("11.22.3", "11111.2", 1, 0),  # one object covers two
+            ("11111.2", "11.22.3", 0, 1),  # two objects where there is one
+            ("11.22..", ".111...", 0, 0),  # half of each is not more than half
+            ("111.222", ".11111.", 1, 0),  # two thirds of each are
+            ("11.22.33", "11111111", 1, 0),  # three in one are one merge
+            ("11.22...", "111111.2", 1, 0),
+            ("11.22 33.44", "11111 22222", 2, 0),
+            ("11.22", "11.22", 0, 0),
+            ("11.22", ".....", 0, 0),
+            (".....", ".....", 0, 0),
+        ],
+    )
+    def test_drawn(self, a, b, n_merges, n_splits):
+        matches = match_objects(draw_labels(a), draw_labels(b))
+        assert (matches.n_merges, matches.n_splits) == (n_merges, n_splits)
+
+    @settings(max_examples=30, deadline=None)
+    @given(seed=st.integers(0, 10_000))
+    def test_a_merge_is_a_split_seen_from_the_other_side(self, seed):
+        a, b = random_labels(seed), random_labels(seed + 1)
+        forth, back = match_objects(a, b), match_objects(b, a)
+        assert (forth.n_merges, forth.n_splits) == (back.n_splits, back.n_merges)
+        covered = [[2 * ((a == i) & (b == j)).sum() > (a == i).sum() for i in np.unique(a[a > 0])] for j in range(1, 5)]
+        assert forth.n_merges == sum(sum(row) > 1 for row in covered)
+
+
 class TestPixelAgreement:
     def test_drawn(self):
         assert pixel_agreement(draw("###. ...."), draw(".### ....")) == (pytest.approx(2 / 3), 0.5)

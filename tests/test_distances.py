@@ -7,11 +7,12 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 
 from drawing import draw
 from segassay.distances import (
     average_surface_distance,
+    boundary_shift,
     hausdorff_distance,
     joint_surface_distances,
     normalized_surface_dice,
@@ -124,7 +125,7 @@ def _all_face_neighbours(mask: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"mask_a": SQUARE.astype(int), "mask_b": SQUARE}, TypeError, "boolean, got int64"),
+        ({"mask_a": SQUARE.astype(float), "mask_b": SQUARE}, TypeError, "boolean or label images, got float64"),
         ({"mask_a": SQUARE, "mask_b": SQUARE[:5]}, ValueError, "one shape"),
         ({"mask_a": SQUARE, "mask_b": SQUARE, "spacing": [1]}, ValueError, "for each of 2 axes"),
         ({"mask_a": SQUARE, "mask_b": SQUARE, "spacing": [1, 0]}, ValueError, "positive"),
@@ -157,6 +158,61 @@ def test_many_masks_at_once_equal_each_pair_alone(seed, three_d):
 
 def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~_all_face_neighbours(mask)
+
+
+def padded(*pictures: str) -> list[np.ndarray]:
+    return [np.pad(draw(picture), 2) for picture in pictures]
+
+
+class TestBoundaryShift:
+    def test_of_a_square_and_a_larger_one(self):
+        """Every pixel of both outlines, 16 and 24, is 1 from the other, but the 4 corners of the larger one are √2."""
+        large = np.zeros((11, 11), dtype=bool)
+        large[2:9, 2:9] = True
+        shift = (36 + 4 * np.sqrt(2)) / 40
+        assert boundary_shift(surface_distances(SQUARE, large)) == pytest.approx(shift)
+        assert boundary_shift(surface_distances(large, SQUARE)) == pytest.approx(-shift)
+        assert boundary_shift(surface_distances(SQUARE, large, spacing=(0.5, 0.5))) == pytest.approx(shift / 2)
+
+    def test_a_mask_moved_aside_has_no_shift(self):
+        a, b = padded("####.. ####.. ####..", "..#### ..#### ..####")
+        assert boundary_shift(surface_distances(a, b)) == pytest.approx(0)
+
+    def test_objects_that_one_of_the_two_lacks_do_not_count(self):
+        a, b = padded("###........##", ".#...........")
+        alone, _ = padded("###..........", ".............")
+        assert boundary_shift(surface_distances(a, b)) == pytest.approx(boundary_shift(surface_distances(alone, b)))
+        assert boundary_shift(surface_distances(a, b)) == pytest.approx(-2 / 4)
+
+    @pytest.mark.parametrize("pair", [(SQUARE, EMPTY), (EMPTY, SQUARE), (EMPTY, EMPTY), padded("#..", "..#")])
+    def test_is_undefined_where_nothing_overlaps(self, pair):
+        assert np.isnan(boundary_shift(surface_distances(*pair)))
+
+    def test_equal_masks_have_none(self):
+        assert boundary_shift(surface_distances(CROSSED, CROSSED)) == 0
+
+    def test_touching_objects_of_a_label_image_are_apart(self):
+        """In the label image only the left object overlaps; as a mask both are one."""
+        labels, b = np.array([[0, 1, 1, 2, 2, 0]]), np.array([[0, 1, 0, 0, 0, 0]])
+        assert boundary_shift(surface_distances(labels, b)) == pytest.approx(-1 / 3)
+        assert boundary_shift(surface_distances(labels > 0, b)) == pytest.approx(-6 / 5)
+
+    @settings(max_examples=40, deadline=None)
+    @given(seed=st.integers(0, 10_000), three_d=st.booleans())
+    def test_equals_the_slow_way(self, seed, three_d):
+        shape, spacing = ((6, 7, 8), (2.0, 0.5, 1.1)) if three_d else ((19, 22), (2.0, 0.7))
+        a, b = random_blob(seed, shape), random_blob(seed + 1, shape)
+        expected = []
+        for mask, other, sign in ((a, b, 1), (b, a, -1)):
+            away = distance_transform_edt(~_surface(other), sampling=spacing)
+            objects, n = label(mask, structure=np.ones((3,) * mask.ndim))
+            for number in range(1, n + 1):
+                outline = (objects == number) & _surface(mask)
+                if other[objects == number].any():
+                    expected += list(sign * np.where(other[outline], away[outline], -away[outline]))
+        shift = boundary_shift(surface_distances(a, b, spacing))
+        assert shift == pytest.approx(np.mean(expected), nan_ok=True) if expected else np.isnan(shift)
+        assert boundary_shift(surface_distances(b, a, spacing)) == pytest.approx(-shift, nan_ok=True)
 
 
 def test_fewer_than_two_masks_have_no_pair():

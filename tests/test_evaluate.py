@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nibabel
@@ -13,16 +14,17 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from segassay import cli, tracking
+from segassay import cli, tracking, workers
 from segassay.annotations import read_annotations
 from segassay.dataset import data_hash, read_dataset
+from segassay.download import download
 from segassay.evaluate import _metric_name, data_hash_of_masks, evaluate
 from segassay.files import read_mask, write_mask
-from segassay.labs import prepare_lab
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate
 
-TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "prerequisites", "raters", "scores"]
+TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "prerequisites", "raters", "recall_by_size"]
+TABLES += ["scores", "votes"]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
@@ -54,7 +56,7 @@ def at_half(table: pd.DataFrame) -> pd.DataFrame:
 def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is written about lab-wue1: five raters, the reference, the experiment."""
     folder = tmp_path_factory.mktemp("wue1")
-    dataset = prepare_lab(data_dir / "segebarth2020" / "lab-wue1", folder / "lab-wue1")
+    dataset = download(folder, labs=["wue1"], mirror=data_dir)[0].folder
     assert run("evaluate", dataset, "--out", folder / "out", "--jobs", 2) == 0
     return folder / "out"
 
@@ -140,7 +142,7 @@ def test_the_evaluation_is_one_run_with_its_numbers_and_files(wue1):
 def inns1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lab-inns1 with masks as nnU-Net writes them, 0 and 1 under the name of the case: those of expert_3 again."""
     folder = tmp_path_factory.mktemp("inns1")
-    dataset = read_dataset(prepare_lab(data_dir / "segebarth2020" / "lab-inns1", folder / "lab-inns1"))
+    dataset = read_dataset(download(folder, labs=["inns1"], mirror=data_dir)[0].folder)
     (folder / "predicted").mkdir()
     for index, (case, path) in enumerate(dataset.masks["expert_3"].items()):
         mask = (read_mask(path) > 0).astype(np.uint8)
@@ -196,13 +198,23 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(small, tmp_path):
+def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(small, tmp_path, monkeypatch):
+    """Two processes are started, though six small images would not pay for them."""
+    monkeypatch.setattr(workers, "START_SECONDS", 0)
+    started = []
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda *args, **options: _pool(started, *args, **options))
     for n_jobs in (1, 2):
         evaluate(small, tmp_path / str(n_jobs), mask_dirs={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
     one, two = contents(tmp_path / "1"), contents(tmp_path / "2")
+    assert started == [2]
     assert len(one) > 15
     assert [name for name in one if one[name] != two[name]] == []
     assert list(one) == list(two)
+
+
+def _pool(started: list[int], n: int, **options: object) -> ProcessPoolExecutor:
+    started.append(n)
+    return ProcessPoolExecutor(n, **options)
 
 
 def test_the_order_of_raters_changes_no_number(small, tmp_path):
@@ -264,13 +276,12 @@ def test_distances_are_as_in_the_reference_scene(tmp_path):
         (tmp_path / "data" / "dataset.yaml").write_text("reference: labels/ref\n" + text)
         assert run("evaluate", tmp_path / "data", "--out", tmp_path / folder, "--no-mlflow") == 0
     assert at_half(read_table(tmp_path / "pixels", "agreement"))["iou"].tolist() == [pytest.approx(0.758, abs=5e-4)]
-    expected = {"case": "scene", "annotator_a": "ref", "annotator_b": "pred", "hd95": 2, "assd": 4 / 9, "nsd": 8 / 9}
-    assert read_table(tmp_path / "pixels", "distances").to_dict("records") == [
-        pytest.approx(expected | {"tolerance": 1, "unit": "px"})
-    ]
-    assert read_table(tmp_path / "um", "distances").to_dict("records") == [
-        pytest.approx(expected | {"hd95": 1, "assd": 2 / 9, "tolerance": 0.5, "unit": "um"})
-    ]
+    measures = {"hd95": 2, "assd": 4 / 9, "nsd": 8 / 9, "tolerance": 1, "diagonal": 11 * 2**0.5, "shift": 4 / 9}
+    lengths = {name: measures[name] / 2 for name in measures if name != "nsd"}
+    names = {"case": "scene", "annotator_a": "ref", "annotator_b": "pred"}
+    for folder, unit, expected in (("pixels", "px", measures), ("um", "um", measures | lengths)):
+        (found,) = read_table(tmp_path / folder, "distances").to_dict("records")
+        assert found == names | {"unit": unit} | {name: pytest.approx(value) for name, value in expected.items()}
 
 
 def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):
@@ -366,7 +377,7 @@ def test_a_foreign_table_with_problems_is_one_message(small, tmp_path, capsys, t
     ("words", "message", "exit_code"),
     [
         ([], "nothing to evaluate; expected a dataset folder or --annotations CSV", 2),
-        (["nowhere"], "nowhere is not a folder", 1),
+        (["nowhere"], "nowhere: is not a folder", 1),
         (["{small}", "--annotations", "nowhere.csv"], "nowhere.csv cannot be read", 1),
         (["{small}", "--masks", "nnunet"], "expected a name and a folder, such as nnunet=predictions", 2),
         (["{small}", "--masks", "m=nowhere"], "no such folder", 1),

@@ -9,13 +9,16 @@ from scipy import stats
 
 from segassay.intervals import (
     Interval,
+    Resampling,
     bca,
     bca_ratio,
     bca_ratios,
     bootstrap_mean,
     bootstrap_means,
     cluster_weights,
+    of_drawn_cases,
     paired_difference,
+    sd_over_seeds,
 )
 
 
@@ -39,14 +42,14 @@ def test_below_10_clusters_it_is_the_t_interval():
 
 def test_bootstrap_t_equals_the_textbook_loop():
     values = scores(14, 1)[:, 0]
-    weights = cluster_weights(14, 2000, seed=3).astype(int)
+    weights = cluster_weights(14, Resampling(seed=3)).astype(int)
     t = []
     for weight in weights:
         drawn = np.repeat(values, weight)
         t.append((drawn.mean() - values.mean()) / (drawn.std(ddof=1) / math.sqrt(14)))
     low, high = np.quantile(t, [0.025, 0.975])
     se = values.std(ddof=1) / math.sqrt(14)
-    interval = bootstrap_mean(values, np.arange(14), seed=3)
+    interval = bootstrap_mean(values, np.arange(14), Resampling(seed=3))
     assert interval.method == "bootstrap-t"
     assert limits(interval) == pytest.approx(
         (values.mean(), values.mean() - high * se, values.mean() - low * se), rel=2e-3
@@ -56,7 +59,9 @@ def test_bootstrap_t_equals_the_textbook_loop():
 def test_bca_is_that_of_scipy():
     values = scores(25, 1)[:, 0]
     expected = stats.bootstrap((values,), np.mean, n_resamples=20000, method="BCa", rng=1).confidence_interval
-    interval = bca(lambda weights, v: weights @ v / weights.sum(axis=1), values, np.arange(25), n_resamples=20000)
+    interval = bca(
+        lambda weights, v: weights @ v / weights.sum(axis=1), values, np.arange(25), Resampling(n_resamples=20000)
+    )
     assert limits(interval) == pytest.approx((values.mean(), expected.low, expected.high), abs=0.002)
     assert interval.method == "BCa"
     assert not interval.approximate
@@ -77,10 +82,60 @@ def test_bca_of_a_correlation_is_that_of_scipy():
         covariance = share @ (x * y) - mean_x * mean_y
         return covariance / np.sqrt((share @ x**2 - mean_x**2) * (share @ y**2 - mean_y**2))
 
-    interval = bca(correlation, np.column_stack([lsat, gpa]), np.arange(15), level=0.9, n_resamples=4000)
+    interval = bca(correlation, np.column_stack([lsat, gpa]), np.arange(15), Resampling(level=0.9, n_resamples=4000))
     assert limits(interval) == pytest.approx((0.776, expected.low, expected.high), abs=0.02)
     assert interval.value - interval.low > 2 * (interval.high - interval.value)
     assert interval.approximate
+
+
+def spread(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Standard deviation over weighted cases, one per row of weights."""
+    share = weights / weights.sum(axis=1, keepdims=True)
+    return np.sqrt(share @ values**2 - (share @ values) ** 2)
+
+
+def test_a_statistic_of_drawn_cases_is_that_of_weights():
+    values, subject = scores(30, 1)[:, 0], np.arange(30) // 1.5 // 1
+    assert limits(bca(of_drawn_cases(np.std), values, subject)) == pytest.approx(limits(bca(spread, values, subject)))
+
+
+def test_bca_of_ranks_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, 40)
+    both = np.column_stack([x, x + rng.normal(0, 0.7, 40)])
+
+    def spearman(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
+
+    options = {"paired": True, "vectorized": False, "n_resamples": 2000, "rng": 0}
+    expected = stats.bootstrap(tuple(both.T), spearman, **options).confidence_interval
+    interval = bca(of_drawn_cases(lambda drawn: spearman(*drawn.T)), both, np.arange(40))
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=0.03)
+    assert interval.value == pytest.approx(stats.spearmanr(*both.T).statistic)
+
+
+def test_the_sd_over_seeds_has_the_interval_of_the_chi_square_distribution():
+    """Limits of sigma as multiples of the estimate, as printed in tables of this interval: n = 10 and n = 5."""
+    for n, factors in ((10, (0.688, 1.826)), (5, (0.599, 2.874))):
+        values = scores(n, 1)[:, 0]
+        interval = sd_over_seeds(values)
+        assert limits(interval) == pytest.approx([values.std(ddof=1) * f for f in (1, *factors)], rel=1e-3)
+        assert (interval.method, interval.n_cases, interval.approximate) == ("chi-square", n, False)
+
+
+def test_the_sd_over_seeds_covers_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = [sd_over_seeds(rng.normal(0, 2, 5)) for _ in range(800)]
+    assert 0.92 < np.mean([interval.low <= 2 <= interval.high for interval in found]) < 0.98
+
+
+def test_the_sd_of_few_seeds_is_not_judged():
+    interval = sd_over_seeds([0.7, math.nan, 0.8, 0.9])
+    assert (interval.value, interval.method) == (pytest.approx(0.1), "not judged")
+    assert np.isnan([interval.low, interval.high]).all()
+    assert (interval.n_cases, interval.n_undefined, interval.approximate) == (3, 1, True)
+    assert math.isnan(sd_over_seeds([0.7]).value)
+    assert math.isnan(sd_over_seeds([]).value)
 
 
 def test_ratio_is_the_ratio_of_sums_and_its_interval_that_of_any_statistic():
@@ -105,6 +160,7 @@ def test_duplicating_every_case_within_its_subject_changes_nothing(n_clusters: i
         (bootstrap_mean(values, subject), bootstrap_mean(twice, subject_twice)),
         (paired_difference(values, other, subject), paired_difference(twice, other_twice, subject_twice)),
         (bca_ratio(values, other, subject), bca_ratio(twice, other_twice, subject_twice)),
+        *[(bca(any_, values, subject), bca(any_, twice, subject_twice)) for any_ in (spread, of_drawn_cases(np.std))],
     ]
     for once, doubled in pairs:
         assert limits(doubled) == pytest.approx(limits(once), rel=1e-9)
@@ -175,8 +231,8 @@ def test_names_and_order_of_clusters_do_not_matter_and_the_seed_does():
     once = bootstrap_mean(values, clusters)
     assert once == bootstrap_mean(values, clusters)
     assert limits(bootstrap_mean(values[::-1], clusters[::-1])) == pytest.approx(limits(once))
-    assert bootstrap_mean(values, clusters, seed=1).low != once.low
-    assert bootstrap_mean(values, clusters, level=0.99).low < once.low
+    assert bootstrap_mean(values, clusters, Resampling(seed=1)).low != once.low
+    assert bootstrap_mean(values, clusters, Resampling(level=0.99)).low < once.low
 
 
 @pytest.mark.parametrize("n", [6, 20])

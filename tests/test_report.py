@@ -7,12 +7,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from segassay.evaluate import Evaluation, evaluate
 from segassay.experiment import IMAGES_AS_UNITS
 from segassay.files import write_mask
-from segassay.report import _effects, _held_out, _words, write_report
+from segassay.report import _distances, _effects, _held_out, _words, write_report
 from segassay.simulate import RaterHabit, Simulation, simulate
 
 RATERS = tuple(RaterHabit(f"rater_{i}", missing_cases=0.3 if i == 3 else 0) for i in range(4))
@@ -88,6 +89,43 @@ def test_what_is_undefined_is_counted(evaluated, page):
     assert "undefined" in page
     section = page[page.index("Left out or undefined") :]
     assert f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the others’ consensus</td><td>{n}</td><td>0" in section
+
+
+def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
+    """Between raters in µm, one of six undefined; a model against the reference in pixels, none undefined."""
+    undefined = "1 of 6 comparisons undefined"
+    rows = [
+        ("hd95_um", "raters", 2.5, 2.0, 3.0, undefined, 40.0),
+        ("assd_um", "raters", 0.5, 0.25, 0.75, undefined, 30.0),
+        ("nsd", "raters", 0.75, 0.5, 1.0, undefined, np.nan),
+        ("hd95_px_against_gt", "net", 4.0, 3.0, 5.0, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("assd_px_against_gt", "net", 1.0, 0.5, 1.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("nsd_against_gt", "net", 0.25, 0.0, 0.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("f1", "raters", 0.1, 0.1, 0.1, "", np.nan),
+    ]
+    scores = pd.DataFrame(rows, columns=["measure", "target", "value", "low", "high", "note", "bound"])
+    tables = _distances(scores.assign(n_cases=2, n_undefined=0))
+    assert list(tables) == ["µm", "px"]
+    assert list(tables["µm"].header) == ["of whom", "with", "HD95 (µm)", "ASSD (µm)", "NSD", "images", "undefined"]
+    between = ["raters", "each other", "2.50 (2.00 to 3.00); at most 40.00", "0.50 (0.25 to 0.75); at most 30.00"]
+    assert tables["µm"].rows == [[*between, "0.75 (0.50 to 1.00)", "2", "1 of 6"]]
+    of_net = ["net", "gt (contains the raters)", "4.00 (3.00 to 5.00)", "1.00 (0.50 to 1.50)", "0.25 (0.00 to 0.50)"]
+    assert tables["px"].rows == [[*of_net, "2", "0 of 2"]]
+
+
+def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
+    """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
+    section = page[page.index("How far outlines lie apart") : page.index("The habit of each rater")]
+    ((unit, table),) = _distances(evaluated[0].scores).items()
+    assert f"HD95 ({unit})" in section
+    diagonal = evaluated[0].tables.distances["diagonal"].unique().item()
+    of_model = [row for row in table.rows if row[0] == ODD_NAME]
+    assert of_model
+    for row in of_model:
+        assert row[2].startswith(f"undefined; at most {diagonal:.2f}")
+        assert row[4].startswith("0.00")
+        assert f"<td>{row[2]}</td>" in section
+    assert any(row[0] != ODD_NAME and "undefined" not in row[2] for row in table.rows)
 
 
 def test_eta_squared_is_floored_for_display_only(evaluated):

@@ -1,73 +1,39 @@
 """The tables out of the masks: drawn cases for every rule, a slow second way for all rows, and the published lab."""
 
+import math
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from drawing import draw
+from segassay import workers
 from segassay.agreement import IOU_THRESHOLDS, match_objects, pixel_agreement
 from segassay.annotations import read_annotations
 from segassay.consensus import staple
 from segassay.dataset import Dataset, read_dataset
 from segassay.distances import (
     average_surface_distance,
+    boundary_shift,
     hausdorff_distance,
     normalized_surface_dice,
     surface_distances,
 )
 from segassay.errors import DataError
-from segassay.files import Picture, read_mask, write_labels, write_mask
+from segassay.files import Picture, read_mask, write_mask
 from segassay.objects import counted_pixels, label_objects
 from segassay.tables import Tables, build_tables
+from small_datasets import make_dataset, row, save, tables_of
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]
+MORE_MEASURES = ["sq", "n_merges", "n_splits", "n_px_a", "n_px_b"]
 EMPTY = draw("...... ......")
-
-
-def make_dataset(
-    folder: Path,
-    masks: dict[str, dict[str, np.ndarray]],
-    images: dict[str, np.ndarray] | None = None,
-    areas: dict[str, dict[str, np.ndarray]] | None = None,
-    **settings: object,
-) -> Dataset:
-    """Masks by annotator and case; blank images and no areas (`ignore`, `region_masks`) unless given."""
-    cases = {case: mask for of_rater in masks.values() for case, mask in of_rater.items()}
-    for case, mask in cases.items():
-        save(folder / "images" / f"{case}.png", (images or {}).get(case, np.zeros(mask.shape, dtype=int)))
-    for rater, of_rater in masks.items():
-        for case, mask in of_rater.items():
-            save(folder / "labels" / rater / f"{case}.png", mask)
-    for area, of_case in (areas or {}).items():
-        settings[area] = area
-        for case, mask in of_case.items():
-            save(folder / area / f"{case}.png", mask)
-    (folder / "dataset.yaml").write_text(yaml.safe_dump(settings))
-    return read_dataset(folder)
-
-
-def save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    (write_mask if array.dtype == bool else write_labels)(path, array)
-
-
-def tables_of(dataset: Dataset, rows: str = "", **options: int) -> Tables:
-    """Tables of a dataset and of foreign masks: rows of annotations.csv."""
-    path = dataset.folder.parent / "annotations.csv"
-    path.write_text("case,annotator,kind,path,session,held_out\n" + rows)
-    return build_tables(dataset, read_annotations(dataset, path if rows else None), n_jobs=1, **options)
-
-
-def row(table: pd.DataFrame, **where: object) -> pd.Series:
-    """The one row with these values; at the threshold .5 where there are several."""
-    where = {"iou_threshold": 0.5} | where if "iou_threshold" in table else where
-    found = table[np.logical_and.reduce([table[column] == value for column, value in where.items()])]
-    assert len(found) == 1
-    return found.iloc[0]
+FIRST_SESSION = (
+    "2 masks are later sessions of one person; the tables hold the first session, and `repeats` how well the sessions "
+    "agree"
+)
 
 
 class TestContract:
@@ -78,11 +44,13 @@ class TestContract:
         return tables_of(make_dataset(tmp_path / "d", masks, reference="labels/gt"))
 
     def test_columns(self, tables):
-        agreement = ["case", "annotator_a", "annotator_b", "iou_threshold", *MEASURES]
+        agreement = ["case", "annotator_a", "annotator_b", "iou_threshold", *MEASURES, *MORE_MEASURES]
         assert list(tables.agreement.columns) == agreement
         distances = ["case", "annotator_a", "annotator_b", "hd95", "assd", "nsd", "tolerance", "unit"]
+        distances += ["diagonal", "shift"]
         assert list(tables.distances.columns) == distances
-        assert list(tables.leave_one_out.columns) == ["case", "rater", "annotator", "iou_threshold", *MEASURES]
+        left_out = ["case", "rater", "annotator", "iou_threshold", *MEASURES, *MORE_MEASURES]
+        assert list(tables.leave_one_out.columns) == left_out
         counts = ["case", "annotator", "n_objects", "area_px", "mean_intensity", "region_area_px", "density"]
         assert list(tables.counts.columns)[:7] == counts
         raters = ["rater", "n_cases", "sensitivity", "specificity", "sensitivity_leave_one_out"]
@@ -147,6 +115,9 @@ def test_distances_follow_the_spacing_of_the_header_unless_the_dataset_gives_one
     (tmp_path / "dataset.yaml").write_text("spacing_um: [12, 12, 2.5]")
     (found,) = tables_of(read_dataset(tmp_path)).distances[columns].itertuples(index=False, name=None)
     assert found == (13, 13, 0, 2.5, "um")
+    assert tables_of(read_dataset(tmp_path)).distances["diagonal"].item() == pytest.approx(
+        (36**2 + 48**2 + 12.5**2) ** 0.5
+    )
     (tmp_path / "dataset.yaml").write_text("spacing_um: [1, 1]")
     with pytest.raises(DataError, match=r"spacing_um has 2 numbers, but .*x\.nii\.gz has 3 axes"):
         tables_of(read_dataset(tmp_path))
@@ -316,7 +287,7 @@ class TestForeignMasks:
         tables = tables_of(dataset, "x,eva,human,later.png,3,\nx,eva,human,m.png,1,\nx,a,human,later.png,2,\n")
         again = tables_of(dataset, "x,eva,human,m.png,,\n")
         pd.testing.assert_frame_equal(tables.agreement, again.agreement)
-        assert "2 masks are later sessions of one person; the tables hold the first session" in tables.notes
+        assert FIRST_SESSION in tables.notes
 
     def test_without_dataset(self, dataset):
         table = read_annotations(dataset)
@@ -329,8 +300,10 @@ class TestForeignMasks:
         assert tables.notes[0].startswith("no dataset was given: pixel and object measures only")
 
 
-def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_path):
+def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_path, monkeypatch):
     """Five raters and a model on three cases with ignored areas, region masks and small objects."""
+    monkeypatch.setattr(workers, "START_SECONDS", 0)
+    monkeypatch.setattr(workers, "_FIRST_JOBS", 0)
     rng = np.random.default_rng(3)
     cases = [f"c{index}" for index in (1, 2, 10)]
     truth = {case: rng.random((24, 31)) < 0.3 for case in cases}
@@ -352,7 +325,7 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
 
     shuffled = annotations.sample(frac=1, random_state=0)
     other = build_tables(dataset, shuffled, n_jobs=2)
-    for name in ("agreement", "distances", "leave_one_out", "counts", "raters"):
+    for name in ("agreement", "distances", "leave_one_out", "counts", "raters", "votes", "recall_by_size"):
         pd.testing.assert_frame_equal(getattr(tables, name), getattr(other, name), check_exact=True)
 
     agreement = iter(tables.agreement.itertuples(index=False, name=None))
@@ -366,7 +339,9 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
             assert_rows(agreement, (case, a, b), drawn[a], drawn[b], area)
             of_pair = surface_distances(*(counted_pixels(drawn[name], **area) for name in (a, b)), (2, 0.5))
             hd95, assd = hausdorff_distance(of_pair), average_surface_distance(of_pair)
-            assert next(distances) == (case, a, b, hd95, assd, normalized_surface_dice(of_pair, 0.5), 0.5, "um")
+            nsd, diagonal = normalized_surface_dice(of_pair, 0.5), math.hypot(24 * 2, 31 * 0.5)
+            shift = boundary_shift(of_pair)
+            assert next(distances) == (case, a, b, hd95, assd, nsd, 0.5, "um", pytest.approx(diagonal), shift)
         for rater in masks:
             others = staple(np.stack([masks[other][case] for other in masks if other != rater])).mask
             for annotator in (rater, "unet"):
@@ -386,6 +361,8 @@ def assert_rows(rows, names, mask_a, mask_b, area) -> None:
     for index, threshold in enumerate(IOU_THRESHOLDS):
         scores = [getattr(matches, name)[index] for name in ("tp", "precision", "recall", "f1")]
         expected = (*names, threshold, matches.n_a, matches.n_b, *scores, matches.mean_iou, *pixels)
+        n_px = [np.count_nonzero(counted_pixels(mask, **area)) for mask in (mask_a, mask_b)]
+        expected += (matches.sq[index], matches.n_merges, matches.n_splits, *n_px)
         np.testing.assert_equal(next(rows), expected)
 
 
@@ -413,8 +390,9 @@ class TestBadFiles:
         with pytest.raises(DataError, match=r"has 1 channels, but intensity_channel in dataset\.yaml is 2"):
             tables_of(dataset)
 
-    def test_problem_in_another_process_is_told_as_in_this_one(self, tmp_path):
-        dataset = make_dataset(tmp_path / "d", {n: {"x": draw("##"), "y": draw("##")} for n in ("a", "b")})
+    def test_problem_in_another_process_is_told_as_in_this_one(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(workers, "START_SECONDS", 0)
+        dataset = make_dataset(tmp_path / "d", {n: {c: draw("##") for c in "uvxy"} for n in ("a", "b")})
         save(dataset.masks["b"]["y"], draw("###"))
         with pytest.raises(DataError, match=r"b/y.png has shape \(1, 3\)"):
             build_tables(dataset, read_annotations(dataset), n_jobs=2)
@@ -435,6 +413,36 @@ def link_lab(folder: Path, data_dir: Path, lab: str) -> Dataset:
 def wue1(data_dir, tmp_path_factory) -> Tables:
     dataset = link_lab(tmp_path_factory.mktemp("lab") / "wue1", data_dir, "lab-wue1")
     return build_tables(dataset, read_annotations(dataset))
+
+
+def test_votes_of_lab_wue1_cover_every_pixel_once(wue1):
+    assert (wue1.votes.groupby("case")["n_pixels"].sum() == 1024**2).all()
+    assert (wue1.votes["n_raters"] == 5).all()
+    marked = (wue1.votes["n_marked"] * wue1.votes["n_pixels"]).groupby(wue1.votes["case"]).sum()
+    pairs = wue1.agreement.query("annotator_a == 'expert_1' and iou_threshold == .5").set_index("case")
+    foreground = pairs.groupby("case")["n_px_b"].sum() + pairs.groupby("case")["n_px_a"].first()
+    pd.testing.assert_series_equal(marked.sort_index(), foreground.sort_index(), check_names=False)
+
+
+def test_recall_by_size_of_lab_wue1_adds_up_to_the_agreement(wue1):
+    sums = wue1.recall_by_size.groupby(["case", "reference", "annotator"])[["n_objects", "n_found"]].sum()
+    at_half = wue1.agreement.query("annotator_a == 'est_GT' and iou_threshold == .5")
+    left_out = wue1.leave_one_out.query("iou_threshold == .5")
+    at_half = at_half.rename(columns={"annotator_a": "reference", "annotator_b": "annotator"})
+    left_out = left_out.assign(reference="-" + left_out["rater"])
+    expected = pd.concat([at_half, left_out]).set_index(["case", "reference", "annotator"])[["n_a", "tp"]]
+    expected = expected[expected["n_a"] > 0].sort_index().set_axis(["n_objects", "n_found"], axis=1)
+    pd.testing.assert_frame_equal(sums.sort_index(), expected)
+    assert set(wue1.recall_by_size["size_low"]) <= {30 * 2**k for k in range(10)}
+
+
+def test_segmentation_quality_of_lab_wue1(wue1):
+    """The mean IoU of all overlapping pairs is below that of the pairs above .5, which rises with the threshold."""
+    at_half = wue1.agreement.query("iou_threshold == .5 and tp > 0")
+    assert (at_half["sq"] >= at_half["mean_iou"] - 1e-9).all()
+    matched = wue1.agreement[wue1.agreement["tp"] > 0]
+    assert ((matched["sq"] > matched["iou_threshold"]) & (matched["sq"] <= 1)).all()
+    assert wue1.agreement.loc[wue1.agreement["tp"] == 0, "sq"].isna().all()
 
 
 def test_published_agreement_of_lab_wue1(wue1):

@@ -11,6 +11,7 @@ Many annotations of one image are compared in one pass over its pixels, all pair
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -80,6 +81,10 @@ class Matches:
         recall: float64 `(T,)`, `tp / n_a`.
         f1: float64 `(T,)`, `2 tp / (n_a + n_b)`.
         mean_iou: Mean IoU of the best one-to-one assignment of overlapping objects; NaN where nothing overlaps.
+        sq: float64 `(T,)`, segmentation quality: mean IoU of the `tp` pairs; NaN without any. Panoptic quality is
+            `sq * f1`, and `f1` itself where there is no pair (Kirillov et al., 2019, doi:10.1109/CVPR.2019.00963).
+        n_merges: Objects of `b` that cover more than half of two or more objects of `a`.
+        n_splits: Objects of `a` that cover more than half of two or more objects of `b`.
     """
 
     n_a: int
@@ -90,6 +95,9 @@ class Matches:
     recall: np.ndarray
     f1: np.ndarray
     mean_iou: float
+    sq: np.ndarray
+    n_merges: int
+    n_splits: int
 
 
 def match_objects(
@@ -189,7 +197,9 @@ def match_overlaps(overlaps: Overlaps, iou_thresholds: Sequence[float] = IOU_THR
     if thresholds.ndim != 1 or not ((thresholds >= 0.5) & (thresholds < 1)).all():
         raise ValueError(f"IoU thresholds must be a list of numbers in [0.5, 1), got {iou_thresholds}")
     iou = overlaps.iou
-    tp = np.count_nonzero(iou > thresholds[:, None], axis=1)
+    matched = iou > thresholds[:, None]
+    tp = np.count_nonzero(matched, axis=1)
+    sum_iou = np.where(matched, iou, 0).sum(axis=1)
     return Matches(
         n_a=overlaps.n_a,
         n_b=overlaps.n_b,
@@ -199,7 +209,15 @@ def match_overlaps(overlaps: Overlaps, iou_thresholds: Sequence[float] = IOU_THR
         recall=_share(tp, overlaps.n_a, other=overlaps.n_b),
         f1=_share(2 * tp, overlaps.n_a + overlaps.n_b, other=0),
         mean_iou=_mean_iou(overlaps, iou),
+        sq=np.divide(sum_iou, tp, out=np.full(tp.shape, np.nan), where=tp > 0),
+        n_merges=_n_that_cover_several(overlaps.b, overlaps.a, overlaps.size_a, overlaps.intersection),
+        n_splits=_n_that_cover_several(overlaps.a, overlaps.b, overlaps.size_b, overlaps.intersection),
     )
+
+
+def _n_that_cover_several(of: np.ndarray, other: np.ndarray, size: np.ndarray, intersection: np.ndarray) -> int:
+    """Objects of one side that cover more than half of at least two objects of the other, of these sizes."""
+    return int(np.count_nonzero(np.bincount(of[2 * intersection > size[other]]) > 1))
 
 
 def _share(tp: np.ndarray, n: int, *, other: int) -> np.ndarray:
@@ -211,27 +229,44 @@ def _mean_iou(overlaps: Overlaps, iou: np.ndarray) -> float:
     """Mean IoU of the assignment that maximises the sum of IoU, solved for each connected group of objects."""
     if not iou.size:
         return float("nan")
-    n = overlaps.n_a + overlaps.n_b
-    graph = coo_array((np.ones(iou.size), (overlaps.a, overlaps.n_a + overlaps.b)), shape=(n, n))
-    _, group_of_object = connected_components(graph, directed=False)
-    group = group_of_object[overlaps.a]
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    a, b, iou = overlaps.a[order], overlaps.b[order], iou[order]
+    of_a, of_b = np.bincount(overlaps.a, minlength=overlaps.n_a), np.bincount(overlaps.b, minlength=overlaps.n_b)
+    alone_a, alone_b = of_a[overlaps.a] == 1, of_b[overlaps.b] == 1
+    # Around one object lie others that overlap with nothing else: the best of them is its partner.
+    star_a = np.bincount(overlaps.a, weights=alone_b, minlength=overlaps.n_a)[overlaps.a] == of_a[overlaps.a]
+    star_b = np.bincount(overlaps.b, weights=alone_a, minlength=overlaps.n_b)[overlaps.b] == of_b[overlaps.b]
+    star_b &= ~star_a
+    rest = ~star_a & ~star_b
+    matched = [_best(overlaps.a[star_a], iou[star_a]), _best(overlaps.b[star_b], iou[star_b])]
+    if rest.any():
+        matched += _assign_groups(overlaps.a[rest], overlaps.b[rest], iou[rest])
+    return float(np.sort(np.concatenate(matched)).mean())
 
-    single = np.diff(starts, append=iou.size) == 1
-    matched = [iou[starts[single]]]
-    for start, stop in zip(starts[~single], np.append(starts, iou.size)[1:][~single], strict=True):
-        matched.append(_assign(a[start:stop], b[start:stop], iou[start:stop]))
-    return float(np.concatenate(matched).mean())
+
+def _best(centre: np.ndarray, iou: np.ndarray) -> np.ndarray:
+    """Largest IoU around each object that is a centre `(m,)`."""
+    order = np.lexsort((iou, centre))
+    last = np.diff(centre[order], append=-1) != 0
+    return iou[order][last]
+
+
+def _assign_groups(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> list[np.ndarray]:
+    """IoUs of the best one-to-one assignment within each connected group of overlaps."""
+    first_b = int(a.max()) + 1
+    n = first_b + int(b.max()) + 1
+    _, group_of_object = connected_components(
+        coo_array((np.ones(a.size), (a, first_b + b)), shape=(n, n)), directed=False
+    )
+    group = group_of_object[a]
+    order = np.argsort(group, kind="stable")
+    bounds = [*np.flatnonzero(np.diff(group[order], prepend=-1)), a.size]
+    groups = [order[start:stop] for start, stop in pairwise(bounds)]
+    return [_assign(a[rows], b[rows], iou[rows]) for rows in groups]
 
 
 def _assign(a: np.ndarray, b: np.ndarray, iou: np.ndarray) -> np.ndarray:
     """IoUs `(m,)` of the pairs in the best one-to-one assignment within one group."""
     _, row = np.unique(a, return_inverse=True)
     _, column = np.unique(b, return_inverse=True)
-    if row.max() == 0 or column.max() == 0:
-        return iou.max(keepdims=True)
     table = np.zeros((row.max() + 1, column.max() + 1))
     table[row, column] = iou
     pairs = linear_sum_assignment(table + TIE_BONUS * (table > 0), maximize=True)

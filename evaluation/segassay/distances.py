@@ -1,22 +1,27 @@
 """Distances between the outlines of two masks: measured once, reduced many times.
 
-    mask_a, mask_b (*spatial) bool  ->  SurfaceDistances (from each surface to the other)  ->  HD95, ASSD, NSD
+    mask_a, mask_b (*spatial) bool  ->  SurfaceDistances (from each surface to the other)  ->  HD95, ASSD, NSD, shift
 
 The surface of a mask is its pixels with a face neighbour outside it (4 neighbours in 2-D, 6 in 3-D); beyond the edge of
-the image is outside. Both masks empty agree: distances 0, NSD 1. One empty: distances are undefined (NaN), NSD 0.
+the image is outside. Both masks empty agree: distances 0, NSD 1. One empty: distances are undefined (NaN), NSD 0; no
+distance in an image is longer than its diagonal, which bounds a mean that leaves undefined ones out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from segassay.objects import label_objects
 
 __all__ = [
     "SurfaceDistances",
     "average_surface_distance",
+    "boundary_shift",
     "hausdorff_distance",
+    "image_diagonal",
     "joint_surface_distances",
     "normalized_surface_dice",
     "surface_distances",
@@ -30,10 +35,13 @@ class SurfaceDistances:
     Attributes:
         a_to_b: float64 `(n,)`, one per surface pixel of `a`; infinite where `b` is empty.
         b_to_a: float64 `(m,)`, one per surface pixel of `b`; infinite where `a` is empty.
+        shifts: float64 `(k,)`, those of the surface pixels of both masks whose object overlaps the other mask, with a
+            sign: positive where the surface of `b` lies outside that of `a`, negative where it lies inside.
     """
 
     a_to_b: np.ndarray
     b_to_a: np.ndarray
+    shifts: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def both_empty(self) -> bool:
@@ -52,7 +60,7 @@ def surface_distances(
     """Measure how far the outlines of two masks lie apart.
 
     Args:
-        mask_a: Boolean `(*spatial)`; leave out ignored areas and small objects before.
+        mask_a: Boolean mask or label image `(*spatial)`; leave out ignored areas and small objects before.
         mask_b: The same for the other annotation.
         spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
 
@@ -60,7 +68,7 @@ def surface_distances(
         The distances from each side to the other.
 
     Raises:
-        TypeError: If a mask is not boolean.
+        TypeError: If a mask is neither boolean nor whole numbers.
         ValueError: If shapes differ, or the spacing is not one positive number per axis.
 
     Example:
@@ -75,17 +83,21 @@ def surface_distances(
 def joint_surface_distances(
     masks: Sequence[np.ndarray], spacing: Sequence[float] | None = None
 ) -> dict[tuple[int, int], SurfaceDistances]:
-    """Measure every pair of several masks of one image, each mask's surface and its surroundings only once.
+    """Measure every pair of several masks of one image.
+
+    Outlines of one image mostly lie on the same pixels, so each of these is held against each mask's surface once, and
+    the pairs look their distances up.
 
     Args:
-        masks: Boolean `(*spatial)` each; leave out ignored areas before.
+        masks: Boolean mask, or label image as `label_objects` gives it, `(*spatial)` each; leave out ignored areas
+            before.
         spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
 
     Returns:
         The distances of the masks `a` and `b` under their indices `(a, b)`, a < b; empty for fewer than two masks.
 
     Raises:
-        TypeError: If a mask is not boolean.
+        TypeError: If a mask is neither boolean nor whole numbers.
         ValueError: If shapes differ, or the spacing is not one positive number per axis.
 
     Example:
@@ -95,41 +107,94 @@ def joint_surface_distances(
     """
     if len(masks) < 2:
         return {}
+    shape = masks[0].shape
     for mask in masks:
-        if mask.dtype != bool:
-            raise TypeError(f"masks must be boolean, got {mask.dtype}; compare to a label first")
-        if mask.shape != masks[0].shape:
-            raise ValueError(f"masks of one image must have one shape, got {masks[0].shape} and {mask.shape}")
-    n_axes = masks[0].ndim
-    step = np.ones(n_axes) if spacing is None else np.asarray(spacing, dtype=float)
-    if step.shape != (n_axes,) or not (np.isfinite(step) & (step > 0)).all():
-        raise ValueError(f"spacing must be one positive number for each of {n_axes} axes, got {spacing}")
-    box = _bounding_box(np.logical_or.reduce(masks))
-    surfaces = [_surface(mask[box]) for mask in masks]
-    points = [np.stack(np.nonzero(surface)) for surface in surfaces]
-    to_surface = [_distances_to(surface, points, step) for surface in surfaces]
-    return {(a, b): SurfaceDistances(to_surface[b][a], to_surface[a][b]) for a, b in combinations(range(len(masks)), 2)}
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Where the foreground lies; what lies outside changes no distance."""
-    box = []
-    for axis in range(mask.ndim):
-        present = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
-        box.append(slice(present[0], present[-1] + 1) if present.size else slice(0, 0))
-    return tuple(box)
+        if mask.dtype != bool and not np.issubdtype(mask.dtype, np.integer):
+            raise TypeError(f"masks must be boolean or label images, got {mask.dtype}; compare to a level first")
+        if mask.shape != shape:
+            raise ValueError(f"masks of one image must have one shape, got {shape} and {mask.shape}")
+    step = np.ones(len(shape)) if spacing is None else np.asarray(spacing, dtype=float)
+    if step.shape != (len(shape),) or not (np.isfinite(step) & (step > 0)).all():
+        raise ValueError(f"spacing must be one positive number for each of {len(shape)} axes, got {spacing}")
+    surfaces = [np.flatnonzero(_surface(mask != 0)) for mask in masks]
+    pixels = np.unique(np.concatenate(surfaces))
+    at = np.stack(np.unravel_index(pixels, shape), axis=1)
+    own = [np.searchsorted(pixels, surface) for surface in surfaces]
+    objects = [(label_objects(mask) if mask.dtype == bool else mask).reshape(-1)[pixels] for mask in masks]
+    to_surface = [_distances_to(at[rows], at, step) for rows in own]
+    return {
+        (a, b): SurfaceDistances(
+            to_surface[b][own[a]],
+            to_surface[a][own[b]],
+            np.concatenate(
+                [
+                    _toward(to_surface[b], objects[a], objects[b], own[a], own[b]),
+                    -_toward(to_surface[a], objects[b], objects[a], own[b], own[a]),
+                ]
+            ),
+        )
+        for a, b in combinations(range(len(masks)), 2)
+    }
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
-    return mask & ~ndimage.binary_erosion(mask)
+    inside = mask.copy()
+    for axis in range(mask.ndim):
+        of, to = np.moveaxis(mask, axis, 0), np.moveaxis(inside, axis, 0)
+        to[1:] &= of[:-1]
+        to[:-1] &= of[1:]
+        to[:1] = to[-1:] = False
+    return mask & ~inside
 
 
-def _distances_to(surface: np.ndarray, points: Sequence[np.ndarray], step: np.ndarray) -> list[np.ndarray]:
-    """Distance `(n,)` of each pixel in each list `(axes, n)` to the nearest pixel of a surface."""
-    if not surface.any():
-        return [np.full(at.shape[1], np.inf) for at in points]
-    nearest = ndimage.distance_transform_edt(~surface, sampling=step, return_distances=False, return_indices=True)
-    return [np.sqrt((((nearest[(slice(None), *at)] - at) * step[:, np.newaxis]) ** 2).sum(axis=0)) for at in points]
+def _distances_to(surface: np.ndarray, at: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Distance `(n,)` of each pixel `(n, axes)` to the nearest pixel of a surface `(m, axes)`."""
+    if not len(surface):
+        return np.full(len(at), np.inf)
+    tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
+    nearest = surface[tree.query(at * step)[1]]
+    return np.sqrt((((nearest - at) * step) ** 2).sum(axis=1))
+
+
+def _toward(
+    distances: np.ndarray, objects: np.ndarray, others: np.ndarray, own: np.ndarray, theirs: np.ndarray
+) -> np.ndarray:
+    """Distances from a mask's surface pixels to the other's, positive inside the other; of overlapping objects only.
+
+    Objects overlap where the outline of one has a pixel in the other, so outlines are enough to tell which do.
+
+    Args:
+        distances: To the other surface, `(n,)`, of every pixel.
+        objects: Of the mask, `(n,)`, 0 for background.
+        others: Of the other mask, `(n,)`.
+        own: Which pixels are the mask's surface.
+        theirs: Which pixels are the other surface.
+    """
+    mine, inside = objects[own], others[own] > 0
+    overlaps = np.zeros(int(mine.max(initial=0)) + 1, dtype=bool)
+    overlaps[mine[inside]] = True
+    met = objects[theirs]
+    overlaps[met[met < len(overlaps)]] = True
+    overlaps[0] = False
+    kept = overlaps[mine]
+    return np.where(inside, distances[own], -distances[own])[kept]
+
+
+def image_diagonal(shape: Sequence[int], spacing: Sequence[float] | None = None) -> float:
+    """Length of an image from corner to corner: what an undefined distance may at most be taken for.
+
+    Args:
+        shape: Number of pixels along each axis.
+        spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+
+    Returns:
+        Distance in the unit of the spacing.
+
+    Example:
+        >>> image_diagonal((300, 400)), image_diagonal((300, 400), spacing=(0.5, 0.5))
+        (500.0, 250.0)
+    """
+    return float(np.linalg.norm(np.asarray(shape) * (1.0 if spacing is None else np.asarray(spacing, dtype=float))))
 
 
 def hausdorff_distance(distances: SurfaceDistances, percentile: float = 95) -> float:
@@ -200,3 +265,24 @@ def normalized_surface_dice(distances: SurfaceDistances, tolerance: float) -> fl
     if distances.both_empty:
         return 1.0
     return float((np.concatenate([distances.a_to_b, distances.b_to_a]) <= tolerance).mean())
+
+
+def boundary_shift(distances: SurfaceDistances) -> float:
+    """How far the outline of `b` lies outside that of `a`: the signed mean over the surface pixels of both masks.
+
+    Only objects that overlap the other mask count, so that a missed object is no shift. An outline that is as far
+    inside as outside has the shift 0. Swapping the masks changes the sign.
+
+    Args:
+        distances: From `surface_distances`.
+
+    Returns:
+        Distance in the unit of the spacing, negative where `b` lies inside; NaN if nothing overlaps.
+
+    Example:
+        >>> small, large = np.zeros((7, 7), dtype=bool), np.zeros((7, 7), dtype=bool)
+        >>> small[3, 3], large[2:5, 2:5] = True, True
+        >>> round(boundary_shift(surface_distances(small, large)), 3)
+        1.184
+    """
+    return float(distances.shifts.mean()) if distances.shifts.size else float("nan")

@@ -1,0 +1,59 @@
+"""Work on many cases, shared by processes where that pays: their start takes longer than a small lab does alone.
+
+score, jobs  ->  score(job) of every job, in the order of the jobs
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+__all__ = ["START_SECONDS", "in_order"]
+
+START_SECONDS = 2.5
+"""What a process costs before its first job, nearly all of it imports; one with less work than that is not started."""
+
+_FIRST_JOBS = 2  # are done here, and tell how long the others will take; the very first one warms up
+_LARGEST_CHUNK = 8  # jobs that a process is handed at once; progress moves in such steps
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+
+def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int) -> Iterator[_Result]:
+    """Do all jobs; by processes only where each has more work than its start costs.
+
+    Args:
+        score: Function of a module, so that a process can import it.
+        jobs: What it is called with; it can be pickled.
+        n_jobs: Processes, at most. No result depends on it.
+
+    Returns:
+        The results in the order of the jobs, one at a time; none without jobs.
+
+    Example:
+        >>> list(in_order(abs, [-1, 2, -3], n_jobs=1))
+        [1, 2, 3]
+    """
+    seconds, first = float("inf"), jobs[:_FIRST_JOBS] if n_jobs > 1 else []
+    for job in first:
+        start = time.perf_counter()
+        result = score(job)
+        seconds = min(seconds, time.perf_counter() - start)
+        yield result
+    rest = jobs[len(first) :]
+    n_jobs = min(n_jobs, len(rest), 61)  # Windows takes no more
+    if n_jobs > 1 and START_SECONDS > 0:
+        n_jobs = min(n_jobs, int(seconds * len(rest) / START_SECONDS))
+    if n_jobs <= 1:
+        yield from map(score, rest)
+        return
+    spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
+    chunk = min(_LARGEST_CHUNK, -(-len(rest) // (8 * n_jobs)))
+    with ProcessPoolExecutor(n_jobs, mp_context=spawn) as pool:
+        try:
+            yield from pool.map(score, rest, chunksize=chunk)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

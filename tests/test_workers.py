@@ -1,0 +1,33 @@
+"""Jobs shared by processes: in order, and only where that pays."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from segassay import workers
+from segassay.workers import in_order
+
+
+@pytest.mark.parametrize(("n_jobs", "start_seconds", "expected"), [(2, 1e9, 0), (2, 0, 2), (8, 0, 3), (1, 0, 0)])
+def test_processes_start_only_where_they_pay(monkeypatch, n_jobs, start_seconds, expected):
+    """Five jobs, of which the first two are done here; a process of its own has to be worth its start."""
+    started = [0]
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, n, mp_context):
+            started.append(n)
+            super().__init__(n)
+
+    monkeypatch.setattr(workers, "START_SECONDS", start_seconds)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Pool)
+    assert list(in_order(abs, [-5, -4, 3, -2, 1], n_jobs=n_jobs)) == [5, 4, 3, 2, 1]
+    assert started[-1] == expected
+
+
+def test_real_processes_keep_the_order(monkeypatch):
+    monkeypatch.setattr(workers, "START_SECONDS", 0)
+    assert list(in_order(abs, list(range(-30, 0)), n_jobs=2)) == list(range(30, 0, -1))
+
+
+def test_without_jobs_there_is_nothing():
+    assert list(in_order(abs, [], n_jobs=4)) == []
