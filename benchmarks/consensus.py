@@ -1,11 +1,13 @@
 """Is the consensus right, how fast is it, how large may a volume be, and when does STAPLE deceive itself?
 
-    python benchmarks/consensus.py [equality likelihood speed volume recovery correlation] [--out benchmarks/results]
+    python benchmarks/consensus.py [equality likelihood speed volume recovery correlation objects methods]
 
 `equality`: STAPLE beside the published consensus and SimpleITK's on every image of three labs. `likelihood`: beside
 SimpleITK's on random masks. `speed`: seconds, both in this process. `volume`: peak memory of 512³ voxels. `recovery`:
 planted sensitivity and specificity, independent errors. `correlation`: raters who err alike, where the truth is known.
-Each section writes its part of consensus.json; the last two draw a figure each. Needs the packages of the tests.
+`objects`: objects of every method against the known truth. `methods`: what every method makes of the labs.
+Each section writes its part of consensus.json in `--out` (default: benchmarks/results), two of them draw a figure too.
+Needs the packages of the tests.
 The labs are taken from the folder in SEGASSAY_DATA (default: ../shared/data beside the repository).
 """
 
@@ -13,7 +15,7 @@ import argparse
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import combinations
@@ -27,23 +29,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
 
+from segassay.agreement import match_objects, overlap_table
 from segassay.consensus import METHODS, Consensus, count_decisions, fuse_decisions, staple, staple_of_decisions
 from segassay.dataset import Dataset, read_dataset
 from segassay.download import download
 from segassay.files import read_mask
-from segassay.simulate import RaterHabit, Simulation, simulate_case
+from segassay.object_consensus import object_consensus
+from segassay.objects import label_objects
+from segassay.simulate import DEFAULT_RATERS, RaterHabit, Simulation, simulate_case
 
 PACKAGES = ("segassay", "numpy", "scipy", "SimpleITK")
 REPEATS = 7  # alternating; the median counts
 N_RANDOM = 400
 N_IMAGES = 32  # simulated, per setting
 THRESHOLDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
-SENSITIVITY, SPECIFICITY = (0.95, 0.9, 0.8, 0.7, 0.6), (0.999, 0.99, 0.98, 0.95, 0.9)
+N_OBJECT_IMAGES = 48  # simulated, per group of raters
+FIVE_RATERS = (
+    *DEFAULT_RATERS,
+    RaterHabit("hasty", miss_rate=0.5, merge_rate=0.3, jitter_px=1.2),
+    RaterHabit("wide", 0.7, dilation_px=1.0, miss_rate=0.2, false_positives=1.0, jitter_px=0.8),
+)
+PLANTED = {"sensitivity": (0.95, 0.9, 0.8, 0.7, 0.6), "specificity": (0.999, 0.99, 0.98, 0.95, 0.9)}
 
 
 def main() -> None:
     """Run the sections asked for, all by default."""
-    sections = {s.__name__: s for s in (equality, likelihood, speed, volume, recovery, correlation)}
+    sections = {s.__name__: s for s in (equality, likelihood, speed, volume, recovery, correlation, objects, methods)}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
@@ -103,7 +114,7 @@ def equality(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     table.insert(3, "images", 1)
     spec = {"images": "sum", "differ_published": "sum", "differ_simpleitk": "sum", "prob_gap": "max", "rate_gap": "max"}
-    means = {name: "mean" for name in table if str(name).startswith(("dice_", "kept_"))}
+    means = {str(name): "mean" for name in table if str(name).startswith(("dice_", "kept_"))}
     summary = table.groupby("lab", sort=False).agg(spec | means).reset_index()
     show(summary.to_dict("records"))
     records = [{k: None if pd.isna(v) else v for k, v in row.items()} for row in summary.to_dict("records")]
@@ -247,32 +258,27 @@ def recovery(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
         for seed in range(20):
             rng = np.random.default_rng(seed)
             truth = rng.random((512, 512)) < prevalence
-            result = staple(_independent(rng, truth, SENSITIVITY, SPECIFICITY))
+            result = staple(_independent(rng, truth, *PLANTED.values()))
             estimates.append([result.sensitivity, result.specificity])
-        for measure, planted, estimated in zip(
-            ("sensitivity", "specificity"), (SENSITIVITY, SPECIFICITY), np.moveaxis(estimates, 1, 0), strict=True
-        ):
+        mean, sd = np.mean(estimates, axis=0), np.std(estimates, axis=0, ddof=1)
+        for number, (measure, planted) in enumerate(PLANTED.items()):
             for rater, value in enumerate(planted):
                 row = {"prevalence": prevalence, "measure": measure, "rater": rater + 1, "planted": value}
-                rows.append(row | {"mean": estimated[:, rater].mean(), "sd": estimated[:, rater].std(ddof=1)})
+                rows.append(row | {"mean": mean[number, rater], "sd": sd[number, rater]})
     table = pd.DataFrame(rows)
     table["bias"] = table["mean"] - table["planted"]
     show(table.to_dict("records"))
     figure = Figure(figsize=(9, 4.2), layout="constrained")
-    for axes, (measure, part) in zip(figure.subplots(1, 2), table.groupby("measure"), strict=True):
+    for axes, (measure, planted) in zip(figure.subplots(1, 2), PLANTED.items(), strict=True):
         axes.axhline(0, color="0.6", lw=1)
-        for (prevalence, points), marker in zip(part.groupby("prevalence"), "osD^", strict=True):
-            shift = {0.01: -1.5, 0.05: -0.5, 0.2: 0.5, 0.5: 1.5}[prevalence] * np.ptp(part["planted"]) / 80
-            axes.errorbar(
-                points["planted"] + shift,
-                points["bias"],
-                points["sd"],
-                fmt=marker,
-                ms=4,
-                capsize=2,
-                label=f"{prevalence:.0%}",
-            )
+        for number, prevalence in enumerate(table["prevalence"].unique()):
+            points = table[(table["measure"] == measure) & (table["prevalence"] == prevalence)]
+            at = points["planted"] + (number - 1.5) * np.ptp(planted) / 80
+            style = {"fmt": "osD^"[number], "ms": 4, "capsize": 2, "label": f"{prevalence:.0%}"}
+            axes.errorbar(at, points["mean"] - points["planted"], points["sd"], **style)
         axes.set(xlabel=f"planted {measure}", ylabel="estimated − planted", title=f"{measure}, mean ± sd of 20 draws")
+        axes.set_xticks(planted, [f"{value:g}".lstrip("0") for value in planted])
+        axes.tick_params(axis="x", labelsize="small")
     figure.axes[0].legend(title="foreground", fontsize="small")
     figure.savefig(out / "consensus_recovery.png", dpi=150)
     return {"estimates": table.to_dict("records")}
@@ -353,6 +359,8 @@ def _draw(table: pd.DataFrame, path: Path) -> None:
             if method != "soft":  # its mask is that of majority
                 _line(below, drawn, f"dice_{method}", method, colour, marker)
         below.set(xlabel=label, ylim=(0, 1.03))
+    panels[1, 0].set_xticks(THRESHOLDS)
+    panels[1, 1].set_xticks(range(1, 6))
     panels[0, 0].set_ylabel("sensitivity of a rater, mean")
     panels[1, 0].set_ylabel("Dice of the consensus with the truth")
     panels[0, 0].legend(loc="lower left", fontsize="small")
@@ -366,6 +374,82 @@ def _line(axes: Axes, table: pd.DataFrame, column: str, label: str, colour: str,
     axes.errorbar(
         values.index, values["mean"], values["sem"], label=label, color=colour, marker=marker, ms=5, capsize=2
     )
+
+
+# ----------------------------------------------------------------------------------------------------------- objects
+
+
+def objects(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Precision, recall, F1 and area of the objects of each method and rater, and what raters let a consensus find."""
+    rows = []
+    for raters in (DEFAULT_RATERS, FIVE_RATERS):
+        settings = Simulation(n_cases=N_OBJECT_IMAGES, raters=tuple(raters))
+        for case in range(N_OBJECT_IMAGES):
+            _, truth, by_rater = simulate_case(settings, case)
+            masks = {f"rater {name}": mask for name, mask in by_rater.items()} | _of_every_method(by_rater.values())
+            about = {"n_raters": len(raters), "case": case}
+            for who, mask in masks.items():
+                found = label_objects(mask, min_size=settings.min_object_size)
+                rows.append({**about, "by": who, **_beside_truth(truth, found)})
+            marked = np.array([_marked(truth, mask) for mask in by_rater.values()])
+            most = int((2 * marked.sum(axis=0) > len(raters)).sum())
+            rows.append({**about, "by": "marked by most", "n_true": int(truth.max()), "tp": most})
+    table = pd.DataFrame(rows)
+    total = table.groupby(["n_raters", "by"], sort=False)[["n_true", "n_found", "tp", "log_area"]].sum()
+    total["precision"], total["recall"] = total["tp"] / total["n_found"], total["tp"] / total["n_true"]
+    total["f1"] = 2 * total["tp"] / (total["n_true"] + total["n_found"])
+    total["area"] = np.exp(total.pop("log_area") / total["tp"])
+    records: list[dict[str, Any]] = total.reset_index().to_dict("records")  # type: ignore[assignment]
+    nothing = ("n_found", "precision", "f1", "area")
+    records = [{**row, **dict.fromkeys(nothing)} if row["by"] == "marked by most" else row for row in records]
+    show(records)
+    return {"images": N_OBJECT_IMAGES, "totals": records}
+
+
+def _of_every_method(masks: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """Mask by each method; `soft` has that of majority."""
+    together = list(masks)
+    decisions = count_decisions(together)
+    by_pixels = {method: fuse_decisions(decisions, method).mask for method in METHODS if method != "soft"}
+    return {**by_pixels, "object": object_consensus(together).mask}
+
+
+def _beside_truth(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """Objects found at an IoU above one half, and the sum of the logarithms of their areas over the true ones."""
+    matches = match_objects(truth, found)
+    overlaps = overlap_table(truth, found)
+    hit = overlaps.iou > 0.5
+    ratios = overlaps.size_b[overlaps.b[hit]] / overlaps.size_a[overlaps.a[hit]]
+    n_found = {"n_true": matches.n_a, "n_found": matches.n_b, "tp": int(matches.tp[0])}
+    return {**n_found, "log_area": float(np.log(ratios).sum())}
+
+
+def _marked(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Whether more than half of each true object is marked `(n,)`, be it as one with a neighbour."""
+    n = np.bincount(truth.reshape(-1))[1:]
+    return np.bincount(truth[mask], minlength=n.size + 1)[1:] > n / 2
+
+
+# ----------------------------------------------------------------------------------------------------------- methods
+
+
+def methods(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
+    """Number and size of the objects of each method on the labs, Dice and F1 with STAPLE."""
+    rows = []
+    for lab in labs:
+        for case in lab.cases:
+            masks = _of_every_method(_masks(lab, case))
+            labels = {method: label_objects(mask, min_size=lab.min_object_size) for method, mask in masks.items()}
+            for method, found in labels.items():
+                row = {"lab": lab.name, "method": method, "objects": int(found.max())}
+                row |= {"pixels": int(np.count_nonzero(found)), "dice": _dice(masks[method], masks["staple"])}
+                rows.append({**row, "f1": float(match_objects(labels["staple"], found).f1[0])})
+    groups = pd.DataFrame(rows).groupby(["lab", "method"], sort=False)
+    table = groups[["objects", "pixels"]].sum().join(groups[["dice", "f1"]].mean())
+    table["pixels_per_object"] = table.pop("pixels") / table["objects"]
+    records: list[dict[str, Any]] = table.reset_index().to_dict("records")  # type: ignore[assignment]
+    show(records)
+    return {"methods": records}
 
 
 if __name__ == "__main__":

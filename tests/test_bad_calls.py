@@ -3,6 +3,7 @@ code 1 or 2, no traceback, and nothing written."""
 
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -168,7 +169,20 @@ CALLS = [
         1,
         "m.zip",
     ),
+    Call(
+        "an archive of paths that go up",
+        lambda f: write_archive(f / "../m.zip", "../pwned", "../../pwned", "lab-mue/../../../pwned", "/pwned"),
+        "download segebarth2020 {tmp}/out --labs mue --mirror {tmp}/m.zip",
+        1,
+        "none of its 30 files",
+    ),
 ]
+
+
+def write_archive(path: Path, *names: str) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "no picture")
 
 
 def write_mask_file(path: Path) -> None:

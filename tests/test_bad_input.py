@@ -8,17 +8,21 @@ words by `evaluate` and `consensus`.
 import gzip
 import json
 import shutil
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
 
 from breaking import CASES, EXPERIMENT, IMAGE, MASK, SETTINGS, content, error_of, good_dataset, put, run
+from segassay.errors import UsageError
+from segassay.files import read_mask, write_mask
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +299,12 @@ DAMAGES = [
     Damage(
         "too many cells", put("experiment.csv", "case,group\n001,H,x,y\n"), "experiment.csv", "cannot be read as a CSV"
     ),
+    Damage(
+        "test cases of a trained subject",
+        put("experiment.csv", "case,group,subject,split\n001,H,m1,test\n002,A,m1,train\n010,A,m2,\n"),
+        "experiment.csv",
+        "subject 'm1' has cases in the test split",
+    ),
     Damage("table of no bytes", put("experiment.csv", ""), "experiment.csv", "cannot be read as a CSV"),
     Damage(
         "a spreadsheet named .csv",
@@ -340,3 +350,150 @@ def test_the_dataset_is_good_before_it_is_broken(data, tmp_path, monkeypatch, ca
     assert run(monkeypatch, "check", data) == 0
     assert run(monkeypatch, "consensus", data, "--out", tmp_path / "out") == 0
     assert sorted(path.stem for path in (tmp_path / "out" / "masks").iterdir()) == list(CASES)
+
+
+# -------------------------------------------------------------------------------------------------- nnU-Net's folders
+
+
+def nnunet(folder: Path) -> Path:
+    """Two cases of two channels; nothing is wrong."""
+    for name in ("imagesTr", "labelsTr"):
+        (folder / name).mkdir(parents=True)
+    for case in ("la_1", "la_2"):
+        for channel in range(2):
+            nibabel.save(nibabel.Nifti1Image(IMAGE[None], np.eye(4)), folder / f"imagesTr/{case}_{channel:04}.nii.gz")
+        nibabel.save(nibabel.Nifti1Image(MASK[None].astype("u1"), np.eye(4)), folder / f"labelsTr/{case}.nii.gz")
+    (folder / "dataset.json").write_text(json.dumps(LAYOUT))
+    return folder
+
+
+LAYOUT = {"channel_names": {"0": "T2", "1": "ADC"}, "labels": {"background": 0, "cell": 1}, "file_ending": ".nii.gz"}
+
+
+def layout(**changes: object) -> Callable[[Path], object]:
+    """dataset.json with other values; None removes a key."""
+    content = {key: value for key, value in (LAYOUT | changes).items() if value is not None}
+    return put("dataset.json", json.dumps(content))
+
+
+NNUNET_DAMAGES = [
+    Damage("not JSON", put("dataset.json", "{labels: 1"), "dataset.json", "cannot be read as JSON"),
+    Damage("JSON in UTF-16", put("dataset.json", "{}".encode("utf-16")), "dataset.json", "cannot be read as JSON"),
+    Damage("deep JSON", put("dataset.json", "[" * 99_999), "dataset.json", "cannot be read as JSON"),
+    Damage("a list", put("dataset.json", "[1]"), "dataset.json", "expected an object"),
+    Damage("no labels", layout(labels=None), "dataset.json", "labels is None"),
+    Damage("labels as a list", layout(labels=["background", "cell"]), "dataset.json", "labels is ["),
+    Damage("labels by words", layout(labels={"background": "none"}), "dataset.json", "expected a number for each"),
+    Damage(
+        "negative label", layout(labels={"background": 0, "cell": -1}), "dataset.json", "expected a number for each"
+    ),
+    Damage("background alone", layout(labels={"background": 0}), "dataset.json", "no class beside background"),
+    Damage("no channel names", layout(channel_names=None), "dataset.json", "channel_names is None"),
+    Damage("channels as a word", layout(channel_names="T2"), "dataset.json", "channel_names is 'T2'"),
+    Damage("channels from 1", layout(channel_names={"1": "T2"}), "dataset.json", "number the channels from 0"),
+    Damage("unreadable ending", layout(file_ending=".mha"), "dataset.json", "file_ending is '.mha'"),
+    Damage("ending that is a number", layout(file_ending=3), "dataset.json", "file_ending is 3"),
+    Damage("a value that is no class", layout(labels={"cell": 2}), "la_1.nii.gz", "holds the value 1"),
+    Damage("a third channel is promised", layout(channel_names=["a", "b", "c"]), "imagesTr", "channels 0000, 0001"),
+    Damage("a channel is missing", remove("imagesTr/la_1_0001.nii.gz"), "imagesTr", "'la_1' has the channels 0000"),
+    Damage("no channel number", move("imagesTr/la_1_0001.nii.gz", "imagesTr/la_1.nii.gz"), "la_1.nii.gz", "number"),
+    Damage("mask without image", copy("labelsTr/la_1.nii.gz", "labelsTr/la_9.nii.gz"), "la_9.nii.gz", "without image"),
+    Damage("no mask at all", empty("labelsTr"), "labelsTr", "holds no mask"),
+    Damage("no dataset.json", remove("dataset.json"), "images", "add its dataset.json"),
+]
+
+
+@pytest.mark.parametrize("command", ["check", "consensus"])
+@pytest.mark.parametrize("case", NNUNET_DAMAGES, ids=lambda case: case.name)
+def test_a_broken_folder_of_nnunet_is_one_clear_message(tmp_path, monkeypatch, capsys, case, command):
+    data = nnunet(tmp_path / "data")
+    case.damage(data)
+    before = content(data)
+    assert run(monkeypatch, command, data, *(["--out", tmp_path / "out"] if command == "consensus" else [])) == 1
+    shown = capsys.readouterr()
+    message = "".join((shown.out + shown.err).split())  # without the lines of a narrow terminal
+    assert case.file in message
+    assert case.says.replace(" ", "") in message
+    assert "Traceback" not in message
+    assert content(data) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda folder: None, None),
+        (layout(numTraining=3), "numTraining is 3, but imagesTr holds 2 cases"),
+        (layout(numTraining="many"), None),
+        (remove("labelsTr/la_1.nii.gz"), None),  # a rater may lack cases
+    ],
+)
+def test_what_nnunet_would_not_take_may_still_be_read(tmp_path, monkeypatch, capsys, damage, says):
+    damage(nnunet(tmp_path / "data"))
+    assert run(monkeypatch, "check", tmp_path / "data", "--json") == 0
+    warnings = [problem["what"] for problem in json.loads(capsys.readouterr().out)["problems"]]
+    assert says is None or any(says in what for what in warnings)
+
+
+# ------------------------------------------------------------------------------------- unusual, and yet nothing wrong
+
+
+@pytest.mark.filterwarnings("ignore:.*missing from font")
+@pytest.mark.parametrize(
+    "name",
+    ["\U0001f42d\U0001f52c", "a\u0301\u0328o\u0308", "\u0639\u064a\u0646", "a  b", "\u00df#{}'$", "x" * 200],
+    ids=["emoji", "combining", "right to left", "spaces", "signs", "very long"],
+)
+def test_unusual_names_are_read_written_and_compared(data, tmp_path, monkeypatch, name):
+    for path in [path for path in data.rglob("001*") if path.is_file()]:
+        path.rename(path.with_name(path.name.replace("001", name)))
+    (data / "experiment.csv").write_text(EXPERIMENT.replace("001", name), encoding="utf-8")
+    assert run(monkeypatch, "check", data) == 0
+    assert run(monkeypatch, "consensus", data, "--out", tmp_path / "fused") == 0
+    case = unicodedata.normalize("NFC", name)
+    assert (tmp_path / "fused" / "masks" / f"{case}.png").is_file()
+    masks = f"fused={tmp_path / 'fused' / 'masks'}"
+    words = ["evaluate", data, "--out", tmp_path / "out", "--no-mlflow", "--jobs", 1, "--masks", masks]
+    assert run(monkeypatch, *words) == 0
+    found = pd.read_csv(tmp_path / "out" / "tables" / "counts.csv", dtype=str)
+    assert set(found["case"]) == {case, "002", "010"}
+
+
+def test_a_name_as_long_as_the_system_allows_is_a_message_where_it_gets_longer(data, tmp_path, monkeypatch, capsys):
+    """The image may have 255 letters with .png, its probability in a .tif the same, a NIfTI three more."""
+    name = "x" * 246
+    for path in [path for path in data.rglob("001*") if path.is_file()]:
+        path.rename(path.with_name(path.name.replace("001", name)))
+    (data / "experiment.csv").write_text(EXPERIMENT.replace("001", name))
+    assert run(monkeypatch, "consensus", data, "--out", tmp_path / "out") == 0
+    with pytest.raises(UsageError, match="File name too long"):
+        write_mask(tmp_path / f"{'x' * 252}.png", MASK)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out"]
+
+
+def test_numbers_that_are_none_in_an_image_touch_no_mask_and_no_other_image(data, tmp_path, monkeypatch, capsys):
+    """`check` calls them errors; where masks are compared, only the brightness of that object is unknown."""
+    inside = np.roll(MASK, len("rater_a"), axis=1)
+    image = np.where(inside & (IMAGE % 7 == 0), np.nan, IMAGE).astype(np.float32)
+    as_image("001.tif", lambda path: tiff(path, image))(data)
+    assert run(monkeypatch, "check", data) == 1
+    assert "are NaN or infinite" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "consensus", data, "--out", tmp_path / "fused") == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "fused/masks/001.tif") > 0, inside)
+    words = ["evaluate", data, "--out", tmp_path / "out", "--no-mlflow", "--jobs", 1]
+    assert run(monkeypatch, *words) == 0
+    found = pd.read_csv(tmp_path / "out/tables/counts.csv", dtype={"case": str}).set_index(["case", "annotator"])
+    assert np.isnan(found.loc[("001", "rater_a"), "mean_intensity"])
+    assert found.loc["002", "mean_intensity"].notna().all()
+    assert found["n_objects"].gt(0).all()
+    json.loads((tmp_path / "out/summary.json").read_text(), parse_constant=lambda text: pytest.fail(text))
+
+
+@pytest.mark.parametrize("bright", [65535, 256 * 200])
+def test_a_palette_of_16_bits_is_judged_by_its_colours(data, tmp_path, monkeypatch, bright):
+    colours = np.zeros((3, 65536), dtype=np.uint16)
+    colours[:, 700] = bright
+    palette = {"photometric": "palette", "colormap": colours}
+    as_mask("001_c.tif", lambda path: tiff(path, MASK * np.uint16(700), **palette))(data)
+    assert run(monkeypatch, "check", data) == 0
+    np.testing.assert_array_equal(read_mask(data / "labels/rater_a/001_c.tif") > 0, MASK)

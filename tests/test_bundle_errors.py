@@ -9,9 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from bundles import broken, train
+import breaking
+from breaking import error_of, good_dataset
+from bundles import TINY, broken, train
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.simulate import Simulation, simulate
+from test_bad_input import DAMAGES
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,27 @@ def test_broken_data_is_one_clear_message(dataset: Path, tmp_path: Path, damage:
     with pytest.raises(DataError, match=message):
         train(folder, tmp_path / "m", fold=fold)
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+BEFORE_A_TRAINING = (
+    *("no image", "truncated PNG", "two images of a case", "mask transposed", "mask of probabilities"),
+    *("mask without image", "unknown key", "YAML bomb", "a path that goes up", "zeros lost"),
+    *("test cases of a trained subject", "reference is a rater"),
+)
+
+
+@pytest.mark.parametrize("name", BEFORE_A_TRAINING)
+def test_a_broken_dataset_is_told_in_the_same_words_as_by_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (case,) = [damage for damage in DAMAGES if damage.name == name]
+    case.damage(good_dataset(tmp_path / "data"))
+    settings = [word for key, value in TINY.items() for word in (f"--{key}", value)]
+    assert breaking.run(monkeypatch, "train", tmp_path / "data", "--output_dir", tmp_path / "m", *settings) == 1
+    message = error_of(capsys.readouterr().err)
+    assert case.file in message
+    assert case.says in message
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize(

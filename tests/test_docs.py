@@ -1,4 +1,4 @@
-"""The guide "Bring your data" tells the truth: its commands are run in order, its output is what they print."""
+"""The guides tell the truth: their commands are run in order, their output and numbers are what comes."""
 
 import json
 import re
@@ -9,19 +9,23 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from segassay import cli
+from segassay import cli, fuse
 from segassay.check import check_dataset
 from segassay.dataset_file import DatasetFile, read_dataset_file
 from segassay.problems import Problem
+from segassay.simulate import Simulation, simulate
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "data.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[1]
+TEXT, CONSENSUS, SIMULATE = (
+    (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("data", "consensus", "simulate")
+)
 
 
-def blocks(*languages: str) -> list[tuple[str, str]]:
-    """Language and content of the fenced blocks in these languages, in their order."""
-    found = re.findall(r"^```(\w+)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+def blocks(*languages: str, text: str = TEXT) -> list[tuple[str, str]]:
+    """Language and content of the fenced blocks in these languages, "" for none, in their order."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [(language, content) for language, content in found if language in languages]
 
 
@@ -127,3 +131,78 @@ def test_every_key_of_json_is_explained(
 
     for key in sorted(keys(json.loads(capsys.readouterr().out))):
         assert re.search(rf"[`.]{key}`", section), key
+
+
+# --------------------------------------------------------------------------------------------- consensus and simulate
+
+
+def plain_commands(text: str) -> list[list[str]]:
+    """Words of each command of the blocks without language; what follows `#` explains it."""
+    lines = "".join(content for _, content in blocks("", text=text)).splitlines()
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+def small_dataset(folder: Path) -> Path:
+    return simulate(folder, Simulation(shape=(64, 64), n_cases=2, n_nuclei=5, regions={}))
+
+
+def test_every_command_on_consensus_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_dataset(folder / "mydata")
+    for words in plain_commands(CONSENSUS):
+        quick = ["--no-mlflow", "--jobs", "1"] if words[1] == "evaluate" else []
+        assert run(monkeypatch, *words, *quick) == 0, words
+    with (folder / "mydata/dataset.yaml").open("a") as file:
+        file.write("reference: consensus/masks\n")  # as the last of them says
+    assert check_dataset(folder / "mydata").errors == ()
+
+
+def test_columns_of_raters_csv_are_explained(folder: Path) -> None:
+    section = CONSENSUS.split("`raters.csv` holds")[1].split("\n## ")[0]
+    for column in fuse.COLUMNS:
+        assert re.search(rf"[` ]{column}[`, ]", section), column
+    table = CONSENSUS.split("| `--method` |")[1].split("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == list(fuse.METHODS)
+
+
+def test_numbers_of_objects_are_those_of_the_benchmark() -> None:
+    results = json.loads((ROOT / "benchmarks" / "results" / "consensus.json").read_text())
+    for row in results["methods"]["methods"]:
+        numbers = f"{row['objects']} | {row['pixels_per_object']:.0f} | {row['dice']:.2f} | {row['f1']:.2f} |"
+        assert f"| {row['method']} | {numbers.replace('0.', '.').replace('1.00', '1')}" in CONSENSUS, row
+    for row in results["objects"]["totals"]:
+        numbers = [f"{row[name]:.2f}".lstrip("0") for name in ("precision", "recall", "f1", "area") if row[name]]
+        assert re.search(rf"^\| .*{row['by']}.* \| .*{re.escape(' | '.join(numbers))}", CONSENSUS, re.MULTILINE), row
+
+
+def test_every_command_on_simulate_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With images as small as they may be, unless the size is what is shown."""
+    ((_, settings),) = blocks("yaml", text=SIMULATE)
+    (folder / "mine.yaml").write_text(settings, encoding="utf-8")
+    stated = re.findall(r"`(segassay simulate [^`]*--settings [^`]*)`", SIMULATE)
+    assert stated == ["segassay simulate sim --settings mine.yaml"]
+    for words in [*plain_commands(SIMULATE), [*stated[0].split(), "--overwrite"]]:
+        if words[1] == "evaluate":
+            assert run(monkeypatch, *words, "--no-mlflow", "--jobs", "1") == 0
+            continue
+        size = "8,32,32" if "32,128,128" in words else "64,64"
+        words = [word for word in words if word not in ("--size", "32,128,128")]
+        assert run(monkeypatch, *words, "--cases", "4", "--size", size) == 0, words
+    known = json.loads((folder / "sim/simulation.json").read_text())["settings"]
+    assert set(yaml.safe_load(settings)) <= set(known)
+    assert known["crowding"] == yaml.safe_load(settings)["crowding"]
+
+
+def test_what_simulate_writes_is_listed(folder: Path) -> None:
+    small_dataset(folder / "sim")
+    section = SIMULATE.split("## What it writes")[1].split("\n## ")[0]
+    for path in (folder / "sim").iterdir():
+        assert f"`{path.name}" in section, path.name
+
+
+def test_python_on_simulate_runs() -> None:
+    ((_, code),) = blocks("python", text=SIMULATE)
+    names: dict[str, object] = {}
+    exec(compile(code, "simulate.md", "exec"), names)
+    masks = names["masks"]
+    assert isinstance(masks, dict)
+    assert sorted(masks) == ["average", "generous", "strict"]

@@ -7,6 +7,9 @@ import gzip
 import io
 import json
 import os
+import struct
+import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -146,6 +149,63 @@ def test_damaged_images_are_read_or_named(tmp_path_factory, seed, changes):
         assert picture is not None
         assert mask.shape == shape
         assert mask.dtype in (bool, np.int32)
+
+
+def _changed(data: bytes, tag: str, count: int | None = None, value: int | None = None) -> bytes:
+    """A TIFF in which a tag has another number of values, or one other value of 32 bits."""
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        at = tif.pages.first.tags[tag].offset
+    kind = data[at + 2 : at + 4] if value is None else struct.pack("<H", 4)
+    n = data[at + 4 : at + 8] if count is None else struct.pack("<I", count)
+    return (
+        data[: at + 2]
+        + kind
+        + n
+        + (data[at + 8 : at + 12] if value is None else struct.pack("<I", value))
+        + data[at + 12 :]
+    )
+
+
+def _damaged_codes(compression: str, *, at: float) -> bytes:
+    data = _tiff(np.tile(GREY, (12, 9)), compression=compression)
+    with tifffile.TiffFile(io.BytesIO(data)) as tif:
+        start, n_bytes = tif.pages.first.dataoffsets[0], tif.pages.first.databytecounts[0]
+    place = start + int(at * n_bytes)
+    return data[:place] + b"\xff" * 40 + data[place + 40 :]
+
+
+STRIPS, TILES = (
+    _tiff(np.tile(GREY, (12, 9)), rowsperstrip=15),
+    _tiff(np.tile(GREY, (12, 9)), tile=(16, 16), compression="zlib"),
+)
+FOUND = {
+    "LZW codes, first": _damaged_codes("lzw", at=0),
+    "LZW codes": _damaged_codes("lzw", at=0.5),
+    "deflated bytes": _damaged_codes("zlib", at=0.5),
+    "missing strips": _changed(_changed(STRIPS, "StripOffsets", count=2), "StripByteCounts", count=2),
+    "missing offsets": _changed(STRIPS, "StripOffsets", count=2),
+    "missing lengths": _changed(STRIPS, "StripByteCounts", count=2),
+    "huge tile width": _changed(TILES, "TileWidth", value=2**31 - 16),
+    "huge tile length": _changed(TILES, "TileLength", value=2**31 - 16),
+    "huge width": _changed(STRIPS, "ImageWidth", value=2**31),
+    "huge length": _changed(STRIPS, "ImageLength", value=2**31),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_a_search_has_found_is_refused_at_once_in_little_memory(tmp_path, name):
+    """Each of them once ended the process, gave zeros for what is missing, or asked for gigabytes."""
+    path = tmp_path / "0001.tif"
+    path.write_bytes(FOUND[name])
+    tracemalloc.start()
+    started = time.perf_counter()
+    for read in (read_image, read_mask):
+        with pytest.raises(DataError, match=r"0001\.tif (is truncated or broken|promises)"):
+            read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert time.perf_counter() - started < 3
+    assert peak < 2**24
 
 
 # --- tables and settings ---

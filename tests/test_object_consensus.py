@@ -59,6 +59,28 @@ def test_most_raters_who_see_one_object_are_followed():
     np.testing.assert_array_equal(found.mask, JOINED)
 
 
+def test_one_who_joins_two_objects_supports_the_larger_of_them():
+    anna, ben = draw("#####.###."), draw("#########.")
+    found = object_consensus([anna, ben, anna])
+    check(found)
+    np.testing.assert_array_equal(found.mask, anna)
+    assert found.n_supporters.tolist() == [3, 2]
+    assert found.n_supported.tolist() == [2, 1, 2]
+
+
+def test_one_who_joins_two_equal_objects_supports_neither():
+    anna, ben = draw("####.####."), draw("#########.")
+    found = object_consensus([anna, ben, anna])
+    np.testing.assert_array_equal(found.mask, anna)
+    assert found.n_supporters.tolist() == [2, 2]
+    assert found.n_supported.tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize(("other", "n_supporters"), [("####...", [2]), ("..####.", []), (".####..", [2])])
+def test_objects_match_that_share_more_than_half_of_their_mean_size(other, n_supporters):
+    assert object_consensus([draw("####..."), draw(other)]).n_supporters.tolist() == n_supporters
+
+
 def test_outlines_that_meet_do_not_join_what_most_saw_apart():
     """Every pixel has a majority all along, though two of three raters drew two objects."""
     anna, ben, cleo = draw("######.####"), draw("####.######"), draw("###########")
@@ -290,6 +312,6 @@ def test_real_raters_of_a_dense_image(data_dir):
     masks = [read_mask(folder / f"expert_{number}" / "1049_cFOS.png") for number in (1, 3, 4, 5)]
     found = object_consensus(masks)
     check(found)
-    assert (found.labels.max(), found.n_lost) == (429, 0)
-    assert np.bincount(found.n_supporters).tolist() == [0, 0, 0, 107, 322]
+    assert (found.labels.max(), found.n_lost) == (464, 0)
+    assert np.bincount(found.n_supporters).tolist() == [0, 0, 0, 84, 380]
     np.testing.assert_array_equal(object_consensus(masks[2:] + masks[:2]).labels, found.labels)

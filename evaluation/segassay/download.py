@@ -15,14 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from segassay.errors import DataError, UsageError
 from segassay.files import sha256, write_bytes
 from segassay.labs import COMMIT, DOI, REPOSITORY, Lab, find_labs, lab_notes, read_manifest
 from segassay.mirrors import Failure, Source, open_source
 from segassay.output import check_output, publish_output
+from segassay.progress import show_progress
 
 __all__ = ["Downloaded", "download"]
 
@@ -171,7 +169,8 @@ def _fetch(jobs: list[_Job], source: Source) -> None:
         missing[job.lab.name] = [name for name, digest in job.hashes.items() if not _holds(job.partial / name, digest)]
     stop = threading.Event()
     problems, complete = [], []
-    with _progress(sum(map(len, missing.values()))) as advance:
+    n_missing = sum(map(len, missing.values()))
+    with show_progress(n_missing, doing="fetching files", done="fetched", what="files") as advance:
         for job in jobs:
             failures = _fetch_lab(job, missing[job.lab.name], source, advance, stop)
             problems += _tell(job, failures, source)
@@ -202,31 +201,31 @@ def _clear_strangers(job: _Job) -> None:
 
 
 def _fetch_lab(
-    job: _Job, names: list[str], source: Source, advance: Callable[[int], None], stop: threading.Event
+    job: _Job, names: list[str], source: Source, advance: Callable[[str], None], stop: threading.Event
 ) -> dict[str, Failure]:
     failures: dict[str, Failure] = {}
 
-    def fetch(name: str) -> int | None:
-        """Bytes written; None if the file could not be had, or there was no use in trying."""
+    def fetch(name: str) -> bool:
+        """Whether the file was written; it may not be had, or there is no use in trying."""
         if stop.is_set():
-            return None
+            return False
         try:
             content = _verified(job, name, source, stop)
         except Failure as failure:
             failures[name] = failure
             if failure.kind == "unreachable" or (source.place is None and len(failures) >= _MANY):
                 stop.set()
-            return None
+            return False
         with _writing(job.final):
             (job.partial / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(job.partial / name, content)
-        return len(content)
+        return True
 
     with ThreadPoolExecutor(_N_THREADS) as pool:
         try:
-            for size in pool.map(fetch, names):
-                if size is not None:
-                    advance(size)
+            for name, written in zip(names, pool.map(fetch, names), strict=True):
+                if written:
+                    advance(name)
         except BaseException:
             stop.set()  # or the pool would go on with the other files before it ends
             raise
@@ -280,24 +279,3 @@ def _shorten(problems: list[str], source: Source) -> list[str]:
 
 def _kept(complete: list[str]) -> str:
     return f"Complete: {', '.join(complete)}. " if complete else ""
-
-
-@contextmanager
-def _progress(n_files: int) -> Iterator[Callable[[int], None]]:
-    """Give the function to call with the bytes of each file: a bar on a terminal, about ten plain lines in a log."""
-    console = Console(stderr=True)
-    n_done, n_bytes = 0, 0
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = bar.add_task("files", total=n_files)
-
-    def advance(size: int) -> None:
-        nonlocal n_done, n_bytes
-        n_done, n_bytes = n_done + 1, n_bytes + size
-        bar.update(task, advance=1, description=f"files, {n_bytes / 1e6:.1f} MB")
-        if not console.is_terminal and n_done * 10 // n_files > (n_done - 1) * 10 // n_files:
-            text = f"fetched {n_done} of {n_files} files, {n_bytes / 1e6:.1f} MB"
-            console.print(text, soft_wrap=True, highlight=False)
-
-    with bar:
-        yield advance

@@ -85,7 +85,19 @@ def _problems_of_cells(path: str, table: pd.DataFrame, settings: DatasetFile, im
         for case, split in wrong.itertuples(index=False):
             what = f"split of case {case!r} is {split!r}; expected train or test"
             problems.append(Problem(path, what, "correct the cell, or leave it empty"))
-    return problems
+    return problems + _problems_of_subjects(path, table)
+
+
+def _problems_of_subjects(path: str, table: pd.DataFrame) -> list[Problem]:
+    """Images of one animal are alike: a test case is held out only if training sees none of them."""
+    if not {"split", "subject"} <= set(table):
+        return []
+    named = table[table["subject"] != ""]
+    is_test = (named["split"] == "test").groupby(named["subject"], sort=False)
+    mixed = list(is_test.any()[is_test.any() & ~is_test.all()].index)
+    what = "subject {!r} has cases in the test split and others that are trained on; its test cases are not held out"
+    action = "give all cases of a subject the same split"
+    return [Problem(path, what.format(subject), action) for subject in mixed]
 
 
 def _cases(cases: list[str]) -> str:

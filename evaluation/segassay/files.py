@@ -211,6 +211,22 @@ def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
 # -------------------------------------------------------------------------------------------------------------- writing
 
 
+def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Write a grey image in its own number type; spacing and affine go into a NIfTI.
+
+    Args:
+        path: As for `write_mask`; PNG holds 8 or 16 bits.
+        picture: Array `(1, *spatial)`.
+
+    Raises:
+        ValueError: If the picture has several channels.
+        UsageError: As for `write_mask`.
+    """
+    if len(picture.array) != 1:
+        raise ValueError(f"expected a picture of one channel, got {len(picture.array)}; write each to a file")
+    _write(Path(path), picture.array[0], picture)
+
+
 def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | None = None) -> None:
     """Write a binary mask as 0 and 255 in 8 bits.
 
@@ -315,7 +331,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         UsageError: If the folder is missing or cannot be written; an older file of that name stays as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # short, for names as long as a system allows
     try:
         with temporary.open("xb") as file:
             file.write(data)

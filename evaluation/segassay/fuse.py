@@ -18,7 +18,7 @@ from segassay.errors import UsageError
 from segassay.files import Picture, image_suffix, read_image, write_bytes, write_map, write_mask
 from segassay.object_consensus import ObjectConsensus, object_consensus
 from segassay.objects import label_objects
-from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.output import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.progress import show_progress
 
 METHODS = (*PIXEL_METHODS, "object")
@@ -102,10 +102,10 @@ def _check_apart(out: Path, dataset: Dataset) -> None:
     files += [path for masks in dataset.masks.values() for path in masks.values()]
     files += list(dataset.region_masks.values())
     folder = dataset.folder.resolve()
-    for read in sorted({path.parent.resolve() for path in files} | {folder}):
-        if read.is_relative_to(out):
-            raise UsageError(f"--out {out} holds what is fused ({read}); give a folder of its own")
-        if read != folder and out.is_relative_to(read):
+    folders = {path.parent.resolve() for path in files} | {folder}
+    refuse_inputs(out, folders, used="fused", option="--out")
+    for read in sorted(folders - {folder}):
+        if out.is_relative_to(read):
             raise UsageError(f"--out {out} lies in {read}, from which masks or images are read; give another folder")
     raters = dataset.settings.raters
     inside = PurePosixPath(out.relative_to(folder).as_posix()) if out.is_relative_to(folder) else None

@@ -18,7 +18,7 @@ from scipy import ndimage
 from segassay.agreement import joint_overlaps
 from segassay.objects import label_objects
 
-MATCH_IOU = 0.5  # above it an object has at most one partner in another mask
+MATCH_IOU = 1 / 3  # two objects that share more than half of their mean size (Dice above one half)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +61,10 @@ class _Objects:
 def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
     """Keep the objects that more than half of the raters saw, with the outline that most of these raters drew.
 
-    1. Two objects of different raters match where their IoU is above 0.5, as in every score of objects; an object then
-       has at most one partner per rater, and no group can hold two objects of one rater.
+    1. Two objects of different raters match where they share more than half of their mean size (IoU above 1/3) and each
+       overlaps the other more than any third object of the two raters; where two overlap it equally, neither matches.
+       So an object has at most one partner per rater, and no group can hold two objects of one rater. Scores of
+       objects demand an IoU above 1/2; by that rule raters of small or ragged objects lose what most of them saw.
     2. The object with most partners and they form a group (ties: the larger sum of IoU), then the next among what is
        left, until no group has more than half of the raters. A tie is dropped, as in `majority_vote`.
     3. A pixel belongs to the object if more than half of the supporters say so; where exactly half do, if the mean of
@@ -71,8 +73,8 @@ def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
     4. A pixel claimed by two objects goes to the one with the larger share of its supporters, else to none. Where two
        objects touch, the larger one gives way by a pixel. Of an object in pieces the largest piece stays.
 
-    One rater who draws two touching nuclei as one cannot join them if most others drew two. The order of raters and the
-    numbers in label images do not matter.
+    One rater who draws two touching nuclei as one supports the larger at most, and cannot join them if most others drew
+    two. The order of raters and the numbers in label images do not matter.
 
     An object is dropped, even where all raters marked its middle, if outlines differ so much that no rater's object
     matches those of enough others, or if most raters joined it with different neighbours.
@@ -94,9 +96,9 @@ def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
         >>> cleo = np.array([[1, 1, 1, 1, 1, 1, 0, 0, 0, 0]], dtype=bool)  # one object where the others see two
         >>> found = object_consensus([anna, ben, cleo])
         >>> found.labels
-        array([[1, 1, 0, 0, 2, 2, 2, 0, 0, 0]], dtype=int32)
+        array([[1, 1, 1, 0, 2, 2, 2, 0, 0, 0]], dtype=int32)
         >>> found.n_supporters
-        array([2, 2])
+        array([3, 2])
 
     References:
         Groups that hold one object per rater at most: Amgad et al. (2022), GigaScience 11:giac037,
@@ -184,12 +186,22 @@ def _partners(labels: Sequence[np.ndarray], n_objects: int) -> list[dict[int, fl
         for b in range(a + 1, len(labels)):
             table = joint.pair(a, b)
             iou = table.iou
-            match = iou > MATCH_IOU
+            match = (iou > MATCH_IOU) & _is_best(table.a, iou) & _is_best(table.b, iou)
             numbers = zip(first[a] + table.a[match], first[b] + table.b[match], iou[match].tolist(), strict=True)
             for one, other, value in numbers:
                 partners[one][int(other)] = value
                 partners[other][int(one)] = value
     return partners
+
+
+def _is_best(number: np.ndarray, iou: np.ndarray) -> np.ndarray:
+    """Whether an overlap `(K,)` is larger than every other one of the same object."""
+    order = np.lexsort((-iou, number))
+    first = np.diff(number[order], prepend=-1) > 0
+    tied_with_next = np.append((np.diff(number[order]) == 0) & (np.diff(iou[order]) == 0), False)
+    best = np.zeros(iou.size, dtype=bool)
+    best[order] = first & ~tied_with_next[: iou.size]
+    return best
 
 
 def _fingerprint(labels: Sequence[np.ndarray], objects: _Objects, number: int) -> bytes:

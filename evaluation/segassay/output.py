@@ -8,13 +8,13 @@ An existing folder is refused unless it may be overwritten, and stays as it is u
 import errno
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from segassay.errors import UsageError
 
-__all__ = ["check_output", "prepare_output", "publish_output", "whole_or_nothing"]
+__all__ = ["check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
 
 _OPTIONS = ("--output_dir", "--overwrite True")  # as a bundle's configuration is called
 
@@ -38,6 +38,23 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
     if Path.cwd().is_relative_to(final):  # replaced with all that is in it
         raise UsageError(f"{final} holds the current folder and cannot be replaced; give another {options[0]}")
     return final
+
+
+def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str = _OPTIONS[0]) -> None:
+    """Refuse an output folder that holds what is read: to replace it would remove that.
+
+    Args:
+        output_dir: From `check_output`.
+        inputs: Files and folders that are read.
+        used: What happens to them, as in "holds what is evaluated".
+        option: How the caller's user names the folder.
+
+    Raises:
+        UsageError: If one of them is `output_dir` or lies in it.
+    """
+    for place in sorted({Path(place).resolve() for place in inputs}):
+        if place.is_relative_to(output_dir):
+            raise UsageError(f"{option} {output_dir} holds what is {used} ({place}); give a folder of its own")
 
 
 def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:

@@ -8,13 +8,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def show_progress(n_cases: int, *, doing: str, done: str) -> Iterator[Callable[[str], None]]:
+def show_progress(n_cases: int, *, doing: str, done: str, what: str = "images") -> Iterator[Callable[[str], None]]:
     """Give the function to call after each case.
 
     Args:
         n_cases: How often it will be called.
         doing: What the bar says, such as `comparing masks`.
         done: What a line in a log says before `3 of 36 images`, such as `compared masks of`.
+        what: What is counted.
 
     Yields:
         Function that takes the name of the case that is done.
@@ -32,6 +33,6 @@ def show_progress(n_cases: int, *, doing: str, done: str) -> Iterator[Callable[[
         nonlocal n_done
         n_done += 1
         if n_done * 10 // n_cases > (n_done - 1) * 10 // n_cases:
-            console.print(f"{done} {n_done} of {n_cases} images", soft_wrap=True, highlight=False)
+            console.print(f"{done} {n_done} of {n_cases} {what}", soft_wrap=True, highlight=False)
 
     yield report

@@ -6,21 +6,17 @@
 One case is made and written at a time. What the settings mean: `simulation_settings`.
 """
 
-import gzip
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import pandas as pd
 import yaml
-from PIL import Image
 
 from segassay.errors import UsageError
-from segassay.files import Picture, write_bytes, write_labels, write_mask
+from segassay.files import Picture, write_bytes, write_image, write_labels, write_mask
 from segassay.habits import annotate
 from segassay.output import prepare_output, publish_output, whole_or_nothing
 from segassay.rendering import render, true_labels
@@ -122,7 +118,7 @@ def _write_case(
     image = render(scene, settings, index)
     file = f"{case}.png" if image.ndim == 2 else f"{case}.nii.gz"
     like = Picture(image[np.newaxis], spacing_um=settings.axis_spacing_um)
-    _write_image(_with_folder(folder / "images" / file), like)
+    write_image(_with_folder(folder / "images" / file), like)
     write_labels(_with_folder(folder / "truth" / file), true_labels(scene.nuclei, settings), like)
     yield case, "truth", "truth", f"truth/{file}", None
     for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
@@ -135,18 +131,6 @@ def _write_case(
 def _with_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _write_image(path: Path, picture: Picture) -> None:
-    image = picture.array[0]
-    if image.ndim == 2:
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, format="png")
-        write_bytes(path, file.getvalue())
-        return
-    nifti = nibabel.Nifti1Image(image, np.diag([*np.array(picture.spacing_um) / 1e3, 1]))
-    nifti.header.set_xyzt_units("mm")
-    write_bytes(path, gzip.compress(nifti.to_bytes(), mtime=0))
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:

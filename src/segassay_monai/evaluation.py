@@ -23,9 +23,11 @@ from segassay.agreement import IOU_THRESHOLDS, label_objects, match_objects, pix
 from segassay.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
 from segassay.dataset import Dataset, data_hash
 from segassay.errors import DataError
-from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, strip_suffix, write_labels, write_map, write_mask
+from segassay.files import IMAGE_SUFFIXES, image_suffix, read_image, write_labels, write_map, write_mask
+from segassay.folder import list_images
 from segassay.output import publish_output, whole_or_nothing
 from segassay.plots import overlay
+from segassay.problems import Problem, raise_problems
 from segassay_monai.inference import uncertainty
 from segassay_monai.member import Member
 from segassay_monai.transforms import CONSENSUS, read_target
@@ -36,24 +38,33 @@ THRESHOLD = 0.5
 
 
 def find_images(folder: str | Path) -> dict[str, Path]:
-    """Images to predict: case -> file, of a folder of images or of the `images/` in it.
+    """Images to predict: case -> file, of a folder of images or of the `images/` in it, in natural order.
+
+    In nnU-Net's folders the case is the name without the number of the channel.
 
     Raises:
-        DataError: If the folder is missing, holds no image, or two images are one case.
+        DataError: If the folder is missing, holds no image, holds one that cannot be used, or two images are one case.
     """
     root = Path(folder)
     root = root / "images" if (root / "images").is_dir() else root
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give a folder with images to predict")
-    images: dict[str, Path] = {}
-    for path in sorted(root.iterdir()):
-        if path.is_file() and not path.name.startswith(".") and image_suffix(path.name):
-            case = strip_suffix(path.name)
-            if case in images:
-                raise DataError(f"{images[case]} and {path}: two images of one case; rename or remove one")
-            images[case] = path
-    if not images:
+    problems: list[Problem] = []
+    files = list_images(root, problems)
+    raise_problems(root, [problem for problem in problems if problem.level == "error"])
+    if not files:
         raise DataError(f"{root}: no image found; expected files such as {', '.join(IMAGE_SUFFIXES)}")
+    of_nnunet = (root.parent / "dataset.json").is_file()
+    images: dict[str, Path] = {}
+    for name, path in files:
+        case = name.removesuffix("_0000") if of_nnunet else name
+        if case in images:
+            raise DataError(f"{images[case]} and {path}: two images of one case; rename or remove one")
+        images[case] = path
+    if of_nnunet and any(case.endswith("_0001") for case in images):
+        raise DataError(
+            f"{root} holds a file for each channel, as nnU-Net does; expected one file per image: join its channels"
+        )
     return images
 
 
