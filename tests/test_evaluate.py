@@ -23,8 +23,8 @@ from segassay.files import read_mask, write_mask
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate
 
-TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "prerequisites", "raters", "recall_by_size"]
-TABLES += ["scores", "votes"]
+TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites", "raters"]
+TABLES += ["recall_by_size", "scores", "votes"]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
@@ -224,8 +224,9 @@ def test_the_order_of_raters_changes_no_number(small, tmp_path):
         (renamed / "labels" / old).rename(renamed / "labels" / new)
     forwards = evaluate(small, tmp_path / "forwards", track=False)
     backwards = evaluate(renamed, tmp_path / "backwards", track=False)
-    one = forwards.scores.replace({"target": names}).sort_values(["quality", "measure", "target"])
+    one = forwards.scores.replace({"target": names}, regex=True).sort_values(["quality", "measure", "target"])
     two = backwards.scores.sort_values(["quality", "measure", "target"])
+    one, two = (table[~table["target"].str.contains(" minus | and ")] for table in (one, two))  # pairs turn round
     pd.testing.assert_frame_equal(one.reset_index(drop=True), two.reset_index(drop=True))
     one, two = (found.effects.replace({"annotator": names}) for found in (forwards, backwards))
     key = ["annotator", "measure", "unit", "test", "group_1", "group_2"]

@@ -272,3 +272,7 @@ def test_no_difference_is_found_as_rarely_as_it_should():
 def test_calls_that_make_no_sense_are_refused(values: list, clusters: list, message: str):
     with pytest.raises(ValueError, match=message):
         bootstrap_mean(values, clusters)
+
+
+def test_no_case_at_all_has_no_interval():
+    assert np.isnan(bca(lambda weights, values: weights @ values, np.zeros(0), np.zeros(0, dtype=str)).value)

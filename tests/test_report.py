@@ -66,7 +66,8 @@ def test_names_are_text_and_never_markup(page):
 def test_the_three_sentences_and_verdicts_stand_in_it(evaluated, page):
     for quality in ("objectivity", "reliability", "validity"):
         judged = evaluated[0].summary[quality]
-        assert judged["verdict"] in page
+        assert escape(judged["verdict"]) in page
+        assert escape(judged["rule"]) in page
         assert escape(judged["sentence"]) in page
 
 

@@ -164,6 +164,24 @@ def evaluate(
         typer.echo(f"to see all runs: {ui_command()}")
 
 
+@app.command()
+def planner(
+    *,
+    result: Annotated[Path, typer.Argument(help="Folder written by segassay evaluate: a pilot or a finished study.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
+    width: Annotated[float, typer.Option(help="Wanted width of the 95 % interval of the mean F1.")] = 0.1,
+    phi: Annotated[float, typer.Option(help="Wanted reliability of the count of an image.")] = 0.9,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """How many images, raters and seeds the next study needs, as a table and a figure."""
+    from segassay.planner import describe_plan, write_plan
+
+    pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
+    for line in describe_plan(pilot, plan, width=width, min_phi=phi):
+        typer.echo(line)
+    typer.echo(f"written: {out.resolve()}")
+
+
 def _mask_dirs(words: list[str]) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for word in words:
@@ -174,6 +192,21 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
             raise UsageError(f"--masks {word}: {name!r} is named twice; choose another name")
         folders[name] = Path(folder)
     return folders
+
+
+@app.command()
+def selftest(
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The downloaded lab-wue1, for the checks of real images.")
+    ] = None,
+) -> None:
+    """Show every estimator beside its published value; exit 1 if one differs. Needs no data and no network."""
+    from segassay.selftest import print_outcomes, run_checks, run_checks_of_images
+
+    outcomes = [*run_checks(), *run_checks_of_images(data, n_jobs=os.cpu_count() or 1)]
+    print_outcomes(outcomes)
+    if not all(outcome.passed or outcome.skipped for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

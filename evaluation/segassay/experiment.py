@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from segassay.dataset import natural_key
 from segassay.errors import DataError
+from segassay.folder import natural_key
 from segassay.group_tests import (
     grubbs,
     hodges_lehmann,

@@ -416,7 +416,7 @@ def bca(
         Efron (1987), J. Am. Stat. Assoc. 82(397):171-185, doi:10.1080/01621459.1987.10478410.
     """
     values = np.asarray(values, dtype=float)
-    table, cluster = _checked(values.reshape(len(values), -1), clusters)
+    table, cluster = _checked(values.reshape(len(values), math.prod(values.shape[1:])), clusters)
     defined = ~np.isnan(table).any(axis=1)
     kept, cluster = values[defined], np.unique(cluster[defined], return_inverse=True)[1]
     n_clusters = int(cluster.max(initial=-1)) + 1

@@ -1,22 +1,41 @@
 """All measures of an evaluation, as one table of scores.
 
-objectivity, reliability, validity, outlines  ->  scores
+objectivity, reliability, validity, outlines  ->  scores, and what could not be judged
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from segassay import objectivity, reliability, validity
+from segassay.ensembles_beside import ensembles_beside
 from segassay.intervals import Resampling
 from segassay.objectivity import agreement_of_raters
 from segassay.outlines import distance_scores
-from segassay.reliability import agreement_of_seeds
-from segassay.scores import QUALITIES, THRESHOLD, Agreement, Score, annotator_kinds, score_table
+from segassay.reliability import agreement_of_folds, agreement_of_seeds
+from segassay.scores import (
+    QUALITIES,
+    SCORE_COLUMNS,
+    THRESHOLD,
+    Agreement,
+    Findings,
+    Score,
+    annotator_kinds,
+    score_table,
+)
 from segassay.tables import Tables
 from segassay.validity import agreement_with_people
 
-__all__ = ["both_empty_shift", "build_scores"]
+__all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures", "not_judged"]
+
+_OF_FINDINGS = {
+    "objectivity": objectivity,
+    "reliability": reliability,
+    "validity": validity,
+}
+"""Modules whose `measures` and `not_judged` take all that an evaluation found."""
 
 
 def build_scores(
@@ -51,6 +70,38 @@ def build_scores(
     scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
     return score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed))
+
+
+def further_measures(found: Findings) -> pd.DataFrame:
+    """Measures that are no means of agreement, as `build_scores` has them: tests, correlations, indices, imprints.
+
+    Args:
+        found: Tables, annotations, clusters and effects of an evaluation.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, by quality; what cannot be computed has no row, and one in `not_judged`.
+    """
+    return by_quality([module.measures(found) for module in _OF_FINDINGS.values()])
+
+
+def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables with `SCORE_COLUMNS` as one, by quality; their order is kept within a quality."""
+    parts = [table[table["quality"] == quality] for quality in QUALITIES for table in tables]
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
+
+
+def not_judged(found: Findings) -> pd.DataFrame:
+    """What could not be computed, and what is missing for it.
+
+    Args:
+        found: As for `further_measures`.
+
+    Returns:
+        Columns quality, measure, why.
+    """
+    rows = [(quality, *gap) for quality, module in _OF_FINDINGS.items() for gap in module.not_judged(found)]
+    return pd.DataFrame(rows, columns=["quality", "measure", "why"])
 
 
 def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, float | int]:
@@ -95,5 +146,7 @@ def _all_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
     return [
         *agreement_of_raters(agreement, tables.counts, kinds),
         *agreement_of_seeds(agreement, annotations),
+        *agreement_of_folds(agreement, annotations),
+        *ensembles_beside(agreement, annotations),
         *agreement_with_people(agreement, kinds),
     ]

@@ -14,9 +14,9 @@ from segassay.scores import (
     Score,
     annotator_kinds,
     mean_over_pairs,
-    pairs_of_seeds,
     references,
 )
+from segassay.seed_groups import trained_alike
 
 __all__ = ["distance_scores"]
 
@@ -56,7 +56,8 @@ def _distance_targets(annotations: pd.DataFrame) -> Iterator[tuple[str, str, str
         if kind in ("human", "model", "ensemble"):
             quality = "objectivity" if kind == "human" else "validity"
             yield quality, name, "_pairwise", [(name, rater) for rater in raters if rater != name], ""
-    for target, pairs in pairs_of_seeds(annotations):
-        yield "reliability", target, "", pairs, f"{len(pairs)} pairs"
+    for group in trained_alike(annotations):
+        if pairs := group.whole_pairs():
+            yield "reliability", group.target, "", pairs, f"{len(pairs)} pairs"
     for name, other, note in references(kinds):
         yield "validity", other, f"_against_{name}", [(name, other)], note

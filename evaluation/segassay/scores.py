@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -38,9 +37,9 @@ __all__ = [
     "mean_over_pairs",
     "mean_over_raters",
     "own_scores",
-    "pairs_of_seeds",
     "references",
     "score_table",
+    "seeds_of",
 ]
 
 MEASURES = ("f1", "mean_iou", "dice")
@@ -204,19 +203,7 @@ def human_score(agreement: Agreement, raters: list[str], rater: str, measure: st
     return mean_over_pairs(pairs), "_pairwise", "too few raters for C₋r: mean agreement with the other raters"
 
 
-def pairs_of_seeds(annotations: pd.DataFrame) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """What was trained alike, and the pairs of such models or ensembles that have no seed in common."""
-    trained = annotations[annotations["kind"].isin(["model", "ensemble"])]
-    for (kind, strategy, trained_on), rows in trained.groupby(["kind", "strategy", "trained_on"], sort=True):
-        seeds = {name: _seeds(str(name), part["seed"]) for name, part in rows.groupby("annotator", sort=False)}
-        pairs = [
-            (str(a), str(b)) for a, b in combinations(seeds, 2) if seeds[a] and seeds[b] and not seeds[a] & seeds[b]
-        ]
-        if pairs and (trained_on or strategy):
-            yield f"{trained_on or strategy} {kind}s".strip(), pairs
-
-
-def _seeds(annotator: str, column: pd.Series) -> set[int]:
+def seeds_of(annotator: str, column: pd.Series) -> set[int]:
     """Seeds of a model or ensemble: from the table, else from its name: `staple/s7`, `staple/s0-3`, `staple/s0,2`."""
     listed = {int(seed) for seed in column.dropna()}
     named = re.fullmatch(r".*/s(\d+(?:-\d+)?(?:,\d+)*)", annotator)
