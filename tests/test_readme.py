@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import segassay
 from segassay_monai.bundle import config_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,3 +72,9 @@ def test_links_lead_to_files(page: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_map_of_the_package_names_every_module():
+    modules = {path.stem for path in (ROOT / "evaluation/segassay").glob("*.py")} - {"__init__"}
+    named = re.findall(r"\w+", segassay.__doc__ or "")
+    assert modules <= set(named)

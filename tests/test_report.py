@@ -2,13 +2,13 @@
 
 import base64
 import re
-from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from segassay.evaluate import Evaluation, evaluate
 from segassay.experiment import IMAGES_AS_UNITS
@@ -66,9 +66,9 @@ def test_names_are_text_and_never_markup(page):
 def test_the_three_sentences_and_verdicts_stand_in_it(evaluated, page):
     for quality in ("objectivity", "reliability", "validity"):
         judged = evaluated[0].summary[quality]
-        assert escape(judged["verdict"]) in page
-        assert escape(judged["rule"]) in page
-        assert escape(judged["sentence"]) in page
+        assert str(escape(judged["verdict"])) in page
+        assert str(escape(judged["rule"])) in page
+        assert str(escape(judged["sentence"])) in page
 
 
 def test_it_says_what_readers_must_know(evaluated, page):

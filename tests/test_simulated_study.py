@@ -35,6 +35,12 @@ def test_imprint_is_the_share_of_the_habit_that_models_inherit_however_agreeable
         assert value(planted(study), "imprint", rater) == pytest.approx(0.12)
 
 
+def test_models_inherit_a_share_of_how_agreeable_their_rater_is() -> None:
+    study = replace(SMALL, imprint=0.5, agreeableness=(0.1, 0.0, 0.0, 0.0, 0.0), seed_sd=0.0)
+    own, other = (value(planted(study), "f1_leave_one_out", f"expert_{r}/s0") for r in (1, 2))
+    assert own - other == pytest.approx(0.05)
+
+
 def test_removal_of_bias_is_the_gain_of_consensus_models_where_all_raters_are_as_agreeable() -> None:
     study = replace(SMALL, consensus_gain=0.07, agreeableness=(0.0,) * 5, seed_sd=0.0)
     assert value(planted(study), "removal_of_bias", "expert_2") == pytest.approx(0.07)

@@ -21,10 +21,11 @@ from segassay.dataset import Dataset, data_hash, read_dataset, strata
 from segassay.errors import DataError, UsageError
 from segassay.experiment import EFFECT_COLUMNS, MEASURES, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
 from segassay.files import sha256
-from segassay.measures import both_empty_shift, build_scores
-from segassay.output import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.intervals import Resampling
+from segassay.measures import both_empty_shift, build_scores, by_quality, further_measures, not_judged
+from segassay.output import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.progress import show_progress
-from segassay.scores import annotator_kinds
+from segassay.scores import Findings, annotator_kinds
 from segassay.summary import summarise, versions
 from segassay.tables import Tables, build_tables
 
@@ -46,6 +47,7 @@ class Evaluation:
         effects: The experiment per annotator; without rows where there is none.
         prerequisites: Checks of the samples behind the effects.
         scores: Measures with intervals.
+        not_judged: Measures that could not be computed, and what each lacks.
         summary: What `summary.json` holds.
     """
 
@@ -55,6 +57,7 @@ class Evaluation:
     effects: pd.DataFrame
     prerequisites: pd.DataFrame
     scores: pd.DataFrame
+    not_judged: pd.DataFrame
     summary: dict[str, Any]
 
     @property
@@ -99,7 +102,7 @@ def evaluate(
     dataset = read_dataset(dataset_dir) if dataset_dir is not None else None
     annotations = read_annotations(dataset, annotations_csv, mask_dirs)
     _check_comparable(annotations)
-    _check_output_is_no_input(final, dataset, annotations, annotations_csv)
+    refuse_inputs(final, _inputs(dataset, annotations, annotations_csv), used="evaluated", option="--out")
     _normalised(dataset, pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]))  # its errors come early
     name = dataset.name if dataset is not None else Path(annotations_csv or "").stem
     content = data_hash_of_masks(dataset, annotations)
@@ -130,16 +133,9 @@ def _check_comparable(annotations: pd.DataFrame) -> None:
         )
 
 
-def _check_output_is_no_input(
-    out: Path, dataset: Dataset | None, annotations: pd.DataFrame, annotations_csv: Path | None
-) -> None:
-    """Overwriting must never remove what is evaluated."""
-    inputs = {os.path.dirname(path) for path in annotations["path"] if path}
-    inputs |= {str(dataset.folder.resolve())} if dataset is not None else set()
-    inputs |= {str(annotations_csv)} if annotations_csv is not None else set()
-    for folder in sorted(inputs):
-        if Path(folder).resolve().is_relative_to(out):
-            raise UsageError(f"--out {out} holds what is evaluated ({folder}); give a folder of its own")
+def _inputs(dataset: Dataset | None, annotations: pd.DataFrame, annotations_csv: Path | None) -> set[str | Path]:
+    folders: set[str | Path] = {os.path.dirname(path) for path in annotations["path"] if path}
+    return folders | ({dataset.folder} if dataset else set()) | ({annotations_csv} if annotations_csv else set())
 
 
 def _normalised(dataset: Dataset | None, counts: pd.DataFrame) -> pd.DataFrame | None:
@@ -185,10 +181,14 @@ def _compute(name: str, dataset: Dataset | None, annotations: pd.DataFrame, cont
         found, checks = effects(normalised), prerequisites(normalised)
     clusters = _clusters(dataset, annotations)
     scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
+    margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
+    resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
+    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling)
+    scores = by_quality([scores, further_measures(findings)])
     summary: dict[str, Any] = summarise(scores, found, annotations)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, clusters)
-    return Evaluation(name, annotations, tables, found, checks, scores, summary)
+    return Evaluation(name, annotations, tables, found, checks, scores, not_judged(findings), summary)
 
 
 def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
@@ -239,6 +239,7 @@ def _write(work_dir: Path, found: Evaluation) -> None:
 
     tables = found.tables
     frames = {
+        "annotations": found.annotations.drop(columns="path"),
         "agreement": tables.agreement,
         "distances": tables.distances,
         "leave_one_out": tables.leave_one_out,
@@ -247,7 +248,11 @@ def _write(work_dir: Path, found: Evaluation) -> None:
         "effects": found.effects,
         "prerequisites": found.prerequisites,
         "scores": found.scores,
-    } | ({"missing": tables.missing} if len(tables.missing) else {})
+        "not_judged": found.not_judged,
+    }
+    for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats"):
+        if len(getattr(tables, name)):
+            frames[name] = getattr(tables, name)
     (work_dir / "tables").mkdir()
     for name, frame in frames.items():
         text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segassay import objectivity, reliability, validity
+from segassay.coverage import coverage_warning
 from segassay.ensembles_beside import ensembles_beside
 from segassay.intervals import Resampling
 from segassay.objectivity import agreement_of_raters
@@ -79,9 +80,13 @@ def further_measures(found: Findings) -> pd.DataFrame:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Table with `SCORE_COLUMNS`, by quality; what cannot be computed has no row, and one in `not_judged`.
+        Table with `SCORE_COLUMNS`, by quality; what cannot be computed has no row, and one in `not_judged`. `note` also
+        says where intervals of this kind were measured to cover less than they promise.
     """
-    return by_quality([module.measures(found) for module in _OF_FINDINGS.values()])
+    table = by_quality([module.measures(found) for module in _OF_FINDINGS.values()])
+    warnings = [coverage_warning(measure, found.clusters.nunique()) for measure in table["measure"]]
+    notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]
+    return table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
 
 
 def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -6,34 +6,34 @@ Evaluation -> figures/*.svg, *.png -> report.html, which needs no other file
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from segassay import plots
+from segassay import plots, plots_measures
 from segassay.experiment import IMAGES_AS_UNITS, MEASURES
-from segassay.scores import ALL_RATERS, BETWEEN_RATERS
+from segassay.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
+from segassay.report_measures import Table, core_scores, in_words, sections
+from segassay.saturation import saturation_curve
+from segassay.scores import ALL_RATERS, BETWEEN_RATERS, DISTANCES, Agreement
 from segassay.scores import MEASURES as MEASURES_OF_MASKS
 from segassay.summary import QUALITIES, format_interval
+from segassay.verdicts import judged_annotators
 
 if TYPE_CHECKING:
     from segassay.evaluate import Evaluation
 
 __all__ = ["draw_figures", "write_report"]
 
+MAX_IN_FIGURES = 15
 _DASH = "–"
-
-
-@dataclass(frozen=True)
-class _Table:
-    """A table as it is shown: all cells are text."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+_SHORT = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice", "hd95": "HD95", "assd": "ASSD", "nsd": "NSD"}
+_UNITS = {"px": "px", "um": "µm"}
 
 
 def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
@@ -44,18 +44,26 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
         folder: Is made.
 
     Returns:
-        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits` and
-        `effects_<measure>`.
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
+        `saturation` and `effects_<measure>`.
     """
-    tables, kinds = found.tables, found.kinds
+    tables, kinds = found.tables, _in_figures(found)
     figures = {"agreement": plots.agreement_matrix(tables.agreement, list(kinds))}
     if list(kinds.values()).count("human"):
         figures["f1_over_threshold"] = plots.f1_over_threshold(tables.agreement, tables.leave_one_out, kinds)
     if len(tables.raters) > 1:
         figures["habits"] = plots.rater_habits(tables.raters, found.scores)
+    models = _models_with_raters(found)
+    if models is not None:
+        figures["imprint"] = plots_measures.imprint_matrix(models)
+    curve = saturation_curve(Agreement(tables.agreement, tables.leave_one_out), found.annotations)
+    curve = curve[curve.groupby("trained_on")["n_members"].transform("nunique") > 1]
+    if len(curve):
+        figures["saturation"] = plots_measures.saturation_figure(curve)
+    effects = found.effects[found.effects["annotator"].isin(kinds)]
     for measure in _tested_measures(found):
-        if len(_pooled(found.effects, measure).query("test == 'mann_whitney'")):
-            figures[f"effects_{measure}"] = plots.effects_by_annotator(found.effects, measure)
+        if len(_pooled(effects, measure).query("test == 'mann_whitney'")):
+            figures[f"effects_{measure}"] = plots.effects_by_annotator(effects, measure)
     folder.mkdir()
     drawn = {}
     for name, figure in figures.items():
@@ -63,6 +71,23 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
         (folder / f"{name}.svg").write_bytes(drawn[name])
         (folder / f"{name}.png").write_bytes(plots.encode_figure(figure, "png"))
     return drawn
+
+
+def _in_figures(found: Evaluation) -> dict[str, str]:
+    """Annotators that fit into a figure: all, where they are many people, references and whom the verdicts judge."""
+    if len(found.kinds) <= MAX_IN_FIGURES:
+        return found.kinds
+    judged = judged_annotators(found.annotations).names
+    return {name: kind for name, kind in found.kinds.items() if kind not in ("model", "ensemble") or name in judged}
+
+
+def _models_with_raters(found: Evaluation) -> pd.DataFrame | None:
+    """Mean F1 of held-out models, by what they were trained on, with each rater; None with too few raters' models."""
+    _, raters, models = held_out_models(found.tables.agreement, found.annotations, "f1")
+    if len(set(raters) & set(models)) < MIN_RATERS_FOR_IMPRINT:
+        return None
+    order = [name for name in raters if name in models] + [name for name in models if name not in raters]
+    return pd.DataFrame({name: np.nanmean(models[name], axis=0) for name in order}, index=raters).T
 
 
 def _tested_measures(found: Evaluation) -> list[str]:
@@ -87,7 +112,7 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
         lstrip_blocks=True,
     )
     sources = {name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()}
-    annotations = found.annotations
+    annotations, core = found.annotations, core_scores(found.scores)
     page = environment.get_template("report.html").render(
         name=found.name,
         n_cases=annotations["case"].nunique(),
@@ -96,15 +121,20 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
         qualities=[(quality, found.summary[quality]) for quality in QUALITIES],
         figures=sources,
         annotators=_annotators(found),
-        between=_between(found.scores),
+        between=_between(core),
         raters=_raters(found),
-        beside_humans=_beside_humans(found.scores),
-        against=_against(found.scores),
-        reliability=_reliability(found.scores),
+        beside_humans=_beside_humans(core),
+        against=_against(core),
+        reliability=_reliability(core),
+        distances=_distances(core),
         effects={measure: _effects(found.effects, measure) for measure in _tested_measures(found)},
         unit=_unit(found.effects),
         images_as_units=IMAGES_AS_UNITS,
-        undefined=_undefined(found.scores),
+        undefined=_undefined(core),
+        sections=sections(found.scores, judged_annotators(found.annotations).names),
+        n_scores=len(found.scores),
+        n_in_figures=len(_in_figures(found)),
+        not_judged=_not_judged(found),
         policy=found.summary["policy"],
     )
     path.write_text(page, encoding="utf-8", newline="")
@@ -113,7 +143,7 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
 # ------------------------------------------------------------------------------------------------- tables of the page
 
 
-def _annotators(found: Evaluation) -> _Table:
+def _annotators(found: Evaluation) -> Table:
     """Who was compared, how much each marked, and whether models saw the cases before."""
     counts = found.tables.counts.groupby("annotator")
     totals = counts["n_objects"].sum()
@@ -126,7 +156,7 @@ def _annotators(found: Evaluation) -> _Table:
             [name, kind, str(n_cases), f"{totals.get(name, 0):,}", str(n_missing or _DASH), _held_out(masks, kind)]
         )
     header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
-    return _Table(header, rows)
+    return Table(header, rows)
 
 
 def _held_out(masks: pd.DataFrame, kind: str) -> str:
@@ -138,13 +168,13 @@ def _held_out(masks: pd.DataFrame, kind: str) -> str:
     return "unknown" if not n_known else f"{n_known} images, unknown for {len(masks) - n_known}"
 
 
-def _between(scores: pd.DataFrame) -> _Table:
+def _between(scores: pd.DataFrame) -> Table:
     rows = [
         [_words(measure), target, *_number(row)]
         for measure, target, row in _scored(scores, "objectivity")
-        if target in (BETWEEN_RATERS, ALL_RATERS)
+        if target in (BETWEEN_RATERS, ALL_RATERS) and not measure.startswith(DISTANCES)
     ]
-    return _Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
+    return Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
 
 
 def _scored(scores: pd.DataFrame, quality: str) -> list[tuple[str, str, dict[Any, Any]]]:
@@ -163,18 +193,20 @@ def _words(measure: str) -> str:
         ('mean IoU against the others’ consensus', 'F1 against est_GT')
     """
     name, against, reference = measure.partition("_against_")
-    for short, long in (("f1", "F1"), ("mean_iou", "mean IoU"), ("dice", "Dice")):
+    for short, long in _SHORT.items():
         name = long + name.removeprefix(short) if name.startswith(short) else name
     for ending, words in (
         ("_minus_raters", ", difference to the raters"),
         ("_leave_one_out", " against the others’ consensus"),
         ("_pairwise", " with the raters"),
+        ("_px", " in pixels"),
+        ("_um", " in µm"),
     ):
         name = name.replace(ending, words)
     return f"{name} against {reference}" if against else name
 
 
-def _raters(found: Evaluation) -> _Table:
+def _raters(found: Evaluation) -> Table:
     """Each rater's habit, with intervals where they are known."""
     scores = found.scores[found.scores["quality"] == "objectivity"]
     own = {(row["target"], row["measure"]): _number(row)[0] for row in scores.to_dict("records")}
@@ -186,16 +218,17 @@ def _raters(found: Evaluation) -> _Table:
         rates = [_rate(row[f"{name}_leave_one_out"]) for name in ("sensitivity", "specificity")]
         rows.append([rater, str(row["n_cases"]), f1, *habits, *rates])
     header = ("rater", "images", "F1", "log count ratio", "log area ratio", "sensitivity", "specificity")
-    return _Table(header, rows)
+    return Table(header, rows)
 
 
 def _rate(value: float) -> str:
     return _DASH if pd.isna(value) else f"{value:.3f}"
 
 
-def _beside_humans(scores: pd.DataFrame) -> _Table:
+def _beside_humans(scores: pd.DataFrame) -> Table:
     """Models and people, scored alike: one row per annotator and measure."""
     validity = scores[scores["quality"] == "validity"]
+    validity = validity[~validity["measure"].str.startswith(DISTANCES)]
     difference = validity[validity["measure"].str.endswith("_minus_raters")]
     gap = {(row["target"], row["measure"].removesuffix("_minus_raters")): row for row in difference.to_dict("records")}
     rows = []
@@ -206,10 +239,10 @@ def _beside_humans(scores: pd.DataFrame) -> _Table:
         cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
         rows.append([row["target"], _words(row["measure"].removesuffix("_leave_one_out")), *cells])
     header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
-    return _Table((*header, "images", "undefined"), rows)
+    return Table((*header, "images", "undefined"), rows)
 
 
-def _against(scores: pd.DataFrame) -> dict[str, _Table]:
+def _against(scores: pd.DataFrame) -> dict[str, Table]:
     """Everybody against each reference or truth: one row per annotator, one column per measure."""
     rows = scores[scores["measure"].str.contains("_against_")]
     tables = {}
@@ -220,15 +253,48 @@ def _against(scores: pd.DataFrame) -> dict[str, _Table]:
             for target in part["target"].unique()
         ]
         header = ("annotator", *map(_words, MEASURES_OF_MASKS), "images", "without any overlap")
-        tables[str(reference)] = _Table(header, shown)
+        tables[str(reference)] = Table(header, shown)
     return tables
 
 
-def _reliability(scores: pd.DataFrame) -> _Table:
+def _reliability(scores: pd.DataFrame) -> Table:
     rows = [
-        [target, _words(measure), row["note"], *_number(row)] for measure, target, row in _scored(scores, "reliability")
+        [target, _words(measure), row["note"], *_number(row)]
+        for measure, target, row in _scored(scores, "reliability")
+        if not measure.startswith(DISTANCES)
     ]
-    return _Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
+    return Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
+
+
+def _distances(scores: pd.DataFrame) -> dict[str, Table]:
+    """A table per unit: how far outlines lie apart, and at most where an outline is missing."""
+    rows: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    nsd = {}
+    for row in scores[scores["measure"].str.startswith(DISTANCES)].to_dict("records"):
+        name, _, ending = row["measure"].partition("_")
+        unit, _, ending = ending.partition("_") if name != "nsd" else ("", "", ending)
+        *other_notes, undefined = row["note"].split("; ")
+        reference = " ".join([ending.removeprefix("against_"), *(["(contains the raters)"] if other_notes else [])])
+        key = row["target"], {"": "each other", "pairwise": "the raters"}.get(ending, reference)
+        value, n_cases, _ = _number(row)
+        if name == "nsd":
+            nsd[key] = value
+            continue
+        undefined = undefined.removesuffix(" comparisons undefined")
+        bound = "" if undefined.startswith("0 ") else f"; at most {format_interval(row['bound'], math.nan, math.nan)}"
+        cells = rows.setdefault(_UNITS[unit], {}).setdefault(key, {})
+        cells |= {name: value + bound, "images": n_cases, "undefined": undefined}
+    header = ("of whom", "with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
+    return {
+        unit: Table(
+            [cell.format(unit) for cell in header],
+            [
+                [*key, cell["hd95"], cell["assd"], nsd[key], cell["images"], cell["undefined"]]
+                for key, cell in of.items()
+            ],
+        )
+        for unit, of in rows.items()
+    }
 
 
 def _pooled(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -241,7 +307,7 @@ def _unit(effects: pd.DataFrame) -> str:
     return "subject" if (effects["unit"] == "subject").any() else "case"
 
 
-def _effects(effects: pd.DataFrame, measure: str) -> _Table:
+def _effects(effects: pd.DataFrame, measure: str) -> Table:
     rows = []
     for row in _pooled(effects, measure).to_dict("records"):
         omnibus = row["test"] == "kruskal_wallis"
@@ -256,7 +322,7 @@ def _effects(effects: pd.DataFrame, measure: str) -> _Table:
         cells = [row["annotator"], contrast, sizes, _statistic(statistic), _p(row["p_adjusted"]), _rate(eta_squared)]
         rows.append([*cells, shift, verdict])
     header = ("annotator", "groups", "n", "statistic", "p adjusted", "η²", "shift (95 % interval)", "verdict")
-    return _Table(header, rows)
+    return Table(header, rows)
 
 
 def _statistic(text: str) -> str:
@@ -267,11 +333,16 @@ def _p(value: float) -> str:
     return _DASH if pd.isna(value) else "< .0001" if value < 1e-4 else f"{value:.4f}"
 
 
-def _undefined(scores: pd.DataFrame) -> _Table:
+def _not_judged(found: Evaluation) -> Table:
+    rows = [[row["quality"], in_words(row["measure"]), row["why"]] for row in found.not_judged.to_dict("records")]
+    return Table(("quality", "measure", "what is missing"), rows)
+
+
+def _undefined(scores: pd.DataFrame) -> Table:
     rows = [
         [quality, target, _words(row["measure"]), str(row["n_undefined"]), str(row["n_cases"])]
         for quality in QUALITIES
         for _, target, row in _scored(scores, quality)
         if row["n_undefined"]
     ]
-    return _Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)
+    return Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)

@@ -1,0 +1,122 @@
+"""How long do all measures take, and does the time grow no worse than the number of cases?
+
+    python benchmarks/measures.py [lab cases]
+
+lab: lab-wue1's five raters and 20 simulated annotators, each a rater's own objects of which some are dropped, widened
+or narrowed, under the names of models of single raters (5 raters × 4 seeds). cases: simulated tables of 40 to 320
+cases.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from measuring import ROOT, circumstances, data_dir, save, show, timed
+from scipy.ndimage import binary_dilation, binary_erosion
+
+from segassay.annotations import read_annotations
+from segassay.cases import read_case_mask
+from segassay.dataset import Dataset, read_dataset, strata
+from segassay.download import download
+from segassay.experiment import effects, normalise, prerequisites
+from segassay.files import write_mask
+from segassay.intervals import Resampling
+from segassay.measures import build_scores, further_measures, not_judged
+from segassay.objects import label_objects
+from segassay.scores import Findings
+from segassay.simulate_tables import simulate_tables
+from segassay.simulated_study import SimulatedStudy
+from segassay.tables import build_tables
+
+RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
+N_SEEDS = 4
+N_RESAMPLES = 2000
+
+
+def write_models(lab: Dataset, folder: Path) -> Path:
+    """Masks of 20 annotators and the table that lists them."""
+    rows = []
+    for number, rater in enumerate(lab.raters):
+        for seed in range(N_SEEDS):
+            name = f"{rater}/s{seed}"
+            (folder / rater / f"s{seed}").mkdir(parents=True)
+            for index, case in enumerate(lab.cases):
+                rng = np.random.default_rng([number, seed, index])
+                path = folder / rater / f"s{seed}" / f"{case}.png"
+                write_mask(path, redrawn(read_case_mask(lab, rater, case) > 0, rng))
+                rows.append((case, name, "model", str(path), "expert", rater, 0, seed, "true"))
+    columns = ["case", "annotator", "kind", "path", "strategy", "trained_on", "fold", "seed", "held_out"]
+    table = folder / "annotations.csv"
+    pd.DataFrame(rows, columns=columns).to_csv(table, index=False)
+    return table
+
+
+def redrawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A tenth of the objects dropped, of the others a third widened and a third narrowed by a pixel."""
+    labels = label_objects(mask)
+    fate = rng.random(labels.max() + 1)
+    kept, wider, narrower = (
+        np.append(False, choice)[labels] for choice in (fate[1:] > 0.1, fate[1:] > 0.7, fate[1:] < 0.4)
+    )
+    return (kept & ~narrower) | binary_dilation(kept & wider) | binary_erosion(kept & narrower)
+
+
+def measure(found: Findings, seconds: dict[str, float]) -> int:
+    """Adds the seconds of the stages from tables to scores; returns the number of scores."""
+    size = {"n_resamples": N_RESAMPLES, "seed": 0}
+    seconds["agreement"], scores = timed(lambda: build_scores(found.tables, found.annotations, found.clusters, **size))
+    seconds["other measures"], further = timed(lambda: further_measures(found))
+    seconds["what is missing"], _ = timed(lambda: not_judged(found))
+    return len(scores) + len(further)
+
+
+def lab() -> dict[str, Any]:
+    """All stages on 25 annotators of 36 images, two processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = download(Path(folder) / "labs", labs=["wue1"], mirror=str(data_dir()))[0].folder
+        data = read_dataset(place)
+        annotations = read_annotations(data, write_models(data, Path(folder) / "models"), None)
+        annotations = annotations[annotations["annotator"] != "est_GT"].reset_index(drop=True)
+        seconds: dict[str, float] = {}
+        seconds["tables"], tables = timed(lambda: build_tables(data, annotations, n_jobs=2))
+        normalised = normalise(tables.counts, data.experiment, "H")
+        seconds["effects"], tested = timed(lambda: (effects(normalised), prerequisites(normalised)))
+        clusters = pd.Series([f"case {case}" for case in strata(data).index], index=strata(data).index)
+        found = Findings(tables, annotations, clusters, tested[0], normalised, 0.1, Resampling(n_resamples=N_RESAMPLES))
+        n_scores = measure(found, seconds)
+        conditions = circumstances(data, ["segassay", "numpy", "pandas", "scipy"])
+    rows = [{"stage": stage, "seconds": value} for stage, value in seconds.items()]
+    show([*rows, {"stage": "all", "seconds": sum(seconds.values())}])
+    print(f"{annotations['annotator'].nunique()} annotators, {len(data.cases)} images, {n_scores} scores")
+    return conditions | {"seconds": seconds, "all": sum(seconds.values()), "n_scores": n_scores}
+
+
+def cases() -> dict[str, Any]:
+    """Seconds from tables to scores for 20 to 160 cases, and the exponent of the last doubling."""
+    rows = []
+    for n_subjects in (10, 20, 40, 80):
+        study = simulate_tables(SimulatedStudy(n_subjects=n_subjects))
+        normalised = normalise(study.tables.counts, study.experiment, study.experiment["group"].iloc[0])
+        seconds: dict[str, float] = {}
+        seconds["effects"], tested = timed(lambda normalised=normalised: effects(normalised))
+        resampling = Resampling(n_resamples=N_RESAMPLES)
+        found = Findings(study.tables, study.annotations, study.clusters, tested, normalised, 0.1, resampling)
+        n_scores = measure(found, seconds)
+        rows.append({"n_cases": study.annotations["case"].nunique(), **seconds, "n_scores": n_scores})
+        rows[-1]["all"] = sum(seconds.values())
+    show(rows)
+    last, before = rows[-1], rows[-2]
+    slope = float(np.log(last["all"] / before["all"]) / np.log(last["n_cases"] / before["n_cases"]))
+    print(f"time grows with cases to the power {slope:.2f}")
+    with tempfile.TemporaryDirectory() as folder:
+        place = download(Path(folder), labs=["wue1"], mirror=str(data_dir()))[0].folder
+        conditions = circumstances(read_dataset(place), ["segassay", "numpy", "pandas", "scipy"])
+    return conditions | {"rows": rows, "slope": slope}
+
+
+if __name__ == "__main__":
+    for section in sys.argv[1:] or ["lab", "cases"]:
+        save(RESULTS, section, {"lab": lab, "cases": cases}[section]())
