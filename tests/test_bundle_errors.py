@@ -98,7 +98,7 @@ def test_a_broken_dataset_is_told_in_the_same_words_as_by_check(
         ({"epoch": 3}, "unknown setting --epoch; did you mean --epochs"),
         ({"epochs": "many"}, "expected a number such as 20"),
         ({"train#trainer#max_epoch": 3}, "did you mean --train#trainer#max_epochs"),
-        ({"dataset_dir": "nowhere"}, "nowhere is not a folder"),
+        ({"dataset_dir": "nowhere"}, "nowhere: is not a folder"),
         ({"val_fraction": 2.0}, "between 0 and 1"),
         ({"val_interval": 3}, "expected at most --epochs 2"),
         ({"batch_size": 0}, "expected 1 or more"),

@@ -1,6 +1,7 @@
 """`segassay evaluate` as its users run it: on a published lab, on another tool's masks, and on input that is wrong."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,17 @@ from segassay.files import read_mask, write_mask
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate
 
-TABLES = ["agreement", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites", "raters"]
+TABLES = [
+    "agreement",
+    "annotations",
+    "counts",
+    "distances",
+    "effects",
+    "leave_one_out",
+    "not_judged",
+    "prerequisites",
+    "raters",
+]
 TABLES += ["recall_by_size", "scores", "votes"]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
@@ -110,7 +121,7 @@ def test_the_summary_has_the_form_that_others_read(wue1):
     assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
-        assert list(judged) == ["verdict", "sentence", "numbers"]
+        assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
         assert judged["verdict"].startswith("cannot be judged: no ")
         assert judged["sentence"].endswith(".")
         assert len(judged["numbers"]) == (scores["quality"] == quality).sum()
@@ -128,9 +139,10 @@ def test_the_evaluation_is_one_run_with_its_numbers_and_files(wue1):
     (logged,) = client.search_runs([client.get_experiment_by_name("lab-wue1").experiment_id])
     assert (logged.data.tags["kind"], logged.info.status) == ("evaluation", "FINISHED")
     scores = read_table(wue1, "scores")
-    assert len(logged.data.metrics) == len(scores)
-    for row in scores.to_dict("records"):
-        name = f"{row['quality']}/{row['measure']}/{row['target']}"
+    defined = scores[scores["value"].notna()]
+    assert sum(not name.endswith(".n_undefined") for name in logged.data.metrics) == len(defined)
+    for row in defined.to_dict("records"):
+        name = re.sub(r"[^\w.\- /]", "_", f"{row['quality']}/{row['measure']}/{row['target']}")
         assert logged.data.metrics[name] == pytest.approx(row["value"])
     assert {file.path for file in client.list_artifacts(logged.info.run_id)} == {path.name for path in wue1.iterdir()}
 

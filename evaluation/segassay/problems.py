@@ -49,6 +49,8 @@ def shortlist(names: Sequence[str]) -> str:
 
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
     """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
+    if len(problems) == 1 and isinstance(problems[0], Problem):
+        raise DataError(str(problems[0]))
     if problems:
         shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
         more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
