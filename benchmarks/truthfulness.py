@@ -7,7 +7,7 @@ Studies are drawn as tables, not rendered; the planted value is the generator's 
 `other`: intervals of everything that is no mean. `seeds`: the spread over seeds. `bias`: how often raters without bias
 are called biased. `groups`: how often groups without difference are called different. `verdicts`:
 how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part of
-truthfulness.json and a figure with a JSON beside it. Ten minutes on two idle cores.
+truthfulness.json and a figure with a JSON beside it. Twelve minutes on one core.
 """
 
 import argparse
