@@ -24,6 +24,7 @@ from segassay.dataset import Dataset
 from segassay.errors import DataError
 from segassay.folder import natural_key
 from segassay.nnunet import ClassMap
+from segassay.rater_tests import log_ratio_to_others
 from segassay.workers import in_order
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
@@ -234,7 +235,7 @@ def _raters(
 
 
 def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.DataFrame:
-    """Each rater against the others of the same case: log((n_r + .5) / (mean of the others + .5)).
+    """`log_ratio_to_others` of a table of counts, case by case.
 
     Args:
         counts: Table with case, annotator and `measure`.
@@ -246,11 +247,7 @@ def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.Data
     """
     n = counts[counts["annotator"].isin(raters)].pivot(index="case", columns="annotator", values=measure)
     values = n.reindex(columns=raters).astype(float).to_numpy()
-    drawn = ~np.isnan(values)
-    n_others = drawn.sum(axis=1, keepdims=True) - 1
-    sum_others = np.nansum(values, axis=1, keepdims=True) - values
-    log_ratio = np.log((values + 0.5) / (sum_others / np.where(n_others > 0, n_others, np.nan) + 0.5))
-    return pd.DataFrame(log_ratio, index=n.index, columns=raters)
+    return pd.DataFrame(log_ratio_to_others(values), index=n.index, columns=raters)
 
 
 def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.ndarray:
