@@ -1,15 +1,12 @@
 """A small good dataset for tests to break, and how they call the command line and look at what it left behind."""
 
 import hashlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from segassay import cli
 from segassay.files import write_mask
 
 CASES = ("001", "002", "010")
@@ -35,17 +32,6 @@ def good_dataset(folder: Path) -> Path:
     (folder / "dataset.yaml").write_text(SETTINGS)
     (folder / "experiment.csv").write_text(EXPERIMENT)
     return folder
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Exit code of `segassay …`; an error that is not ours would end the test."""
-    monkeypatch.setenv("SEGASSAY_DEBUG", "")
-    monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def content(folder: Path) -> str:

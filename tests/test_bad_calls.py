@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from breaking import content, error_of, good_dataset, put, run
+from breaking import content, error_of, good_dataset, put
+from command import run
 from segassay.files import write_labels
 
 

@@ -20,7 +20,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from breaking import CASES, EXPERIMENT, IMAGE, MASK, SETTINGS, content, error_of, good_dataset, put, run
+from breaking import CASES, EXPERIMENT, IMAGE, MASK, SETTINGS, content, error_of, good_dataset, put
+from command import run
 from segassay.errors import UsageError
 from segassay.files import read_mask, write_mask
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,9 @@ import pytest
 import tifffile
 import yaml
 
+from command import run
 from drawing import draw
 from segassay import check as check_module
-from segassay import cli
 from segassay.check import check_dataset
 from segassay.check_report import as_json
 from segassay.download import download
@@ -367,17 +366,6 @@ def test_summary_counts_sizes_and_subjects(sound: Path) -> None:
 
 
 # --------------------------------------------------------------------------------------------------- the command line
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Exit code of `segassay …`, called as the shell does."""
-    monkeypatch.setenv("SEGASSAY_DEBUG", "")
-    monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_exit_codes(sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

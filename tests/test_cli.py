@@ -6,20 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from command import run
 from segassay import cli
 from segassay.dataset import read_dataset
 from segassay.errors import DataError
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Exit code of `segassay …`, called as the shell does."""
-    monkeypatch.setenv("SEGASSAY_DEBUG", "")  # restored afterwards, for `--debug` sets it
-    monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsys):

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from segassay import cli, published_values
+from command import run
+from segassay import published_values
 from segassay.errors import DataError
 from segassay.published_values import CHECKS, CHECKS_OF_LAB_WUE1
 from segassay.selftest import Outcome, print_outcomes, run_checks, run_checks_of_images
@@ -32,16 +32,6 @@ WITHOUT_PUBLISHED_VALUE = {
     "variance_components": {"as_scores", "crossed_mean_squares", "three_way_components"},
 }
 """Public functions that the self-test does not call."""
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    """Exit code of `segassay …`, called as the shell does."""
-    monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_every_estimator_gives_its_published_value():

@@ -1,0 +1,18 @@
+"""How tests call `segassay`: in this process, as the shell does."""
+
+import sys
+
+import pytest
+
+from segassay import cli
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """Exit code of `segassay …`; an error that is not ours would end the test."""
+    monkeypatch.setenv("SEGASSAY_DEBUG", "")  # restored afterwards, for `--debug` sets it
+    monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
