@@ -24,11 +24,12 @@ from segassay.download import download
 from segassay.experiment import effects, normalise, prerequisites
 from segassay.files import write_mask
 from segassay.intervals import Resampling
-from segassay.measures import build_scores, further_measures, not_judged
+from segassay.measures import build_scores, further_measures
 from segassay.objects import label_objects
 from segassay.scores import Findings
 from segassay.simulate_tables import simulate_tables
 from segassay.simulated_study import SimulatedStudy
+from segassay.specification import specification_table
 from segassay.tables import build_tables
 
 RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
@@ -68,8 +69,7 @@ def measure(found: Findings, seconds: dict[str, float]) -> int:
     """Adds the seconds of the stages from tables to scores; returns the number of scores."""
     size = {"n_resamples": N_RESAMPLES, "seed": 0}
     seconds["agreement"], scores = timed(lambda: build_scores(found.tables, found.annotations, found.clusters, **size))
-    seconds["other measures"], further = timed(lambda: further_measures(found))
-    seconds["what is missing"], _ = timed(lambda: not_judged(found))
+    seconds["other measures"], (further, _) = timed(lambda: further_measures(found))
     return len(scores) + len(further)
 
 
@@ -84,8 +84,12 @@ def lab() -> dict[str, Any]:
         seconds["tables"], tables = timed(lambda: build_tables(data, annotations, n_jobs=2))
         normalised = normalise(tables.counts, data.experiment, "H")
         seconds["effects"], tested = timed(lambda: (effects(normalised), prerequisites(normalised)))
+        seconds["specifications"], choices = timed(
+            lambda: specification_table(tables.recounts, annotations, data.experiment, "H")
+        )
         clusters = pd.Series([f"case {case}" for case in strata(data).index], index=strata(data).index)
-        found = Findings(tables, annotations, clusters, tested[0], normalised, 0.1, Resampling(n_resamples=N_RESAMPLES))
+        resampling = Resampling(n_resamples=N_RESAMPLES)
+        found = Findings(tables, annotations, clusters, tested[0], normalised, 0.1, resampling, choices)
         n_scores = measure(found, seconds)
         conditions = circumstances(data, ["segassay", "numpy", "pandas", "scipy"])
     rows = [{"stage": stage, "seconds": value} for stage, value in seconds.items()]

@@ -33,7 +33,7 @@ from segassay.effect_comparison import weighted_eta_squared
 from segassay.group_tests import hodges_lehmann, mann_whitney, mixed_model
 from segassay.icc import icc, icc_a1, icc_a1_weighted, icc_ak, icc_ak_weighted
 from segassay.intervals import Resampling, bca, bca_ratios, bootstrap_means, cluster_weights, sd_over_seeds
-from segassay.jackknife import LOGARITHM, correlation_scale, jackknife_t
+from segassay.jackknife import LOGARITHM, OF_MEANS, correlation_scale, jackknife_t
 from segassay.rater_tests import bias_test
 from segassay.simulate import Simulation, simulate
 from segassay.simulated_study import NULL, Draws, SimulatedStudy, cast, draw
@@ -291,6 +291,7 @@ def by_jackknife(values: dict[str, np.ndarray], truth: dict[str, float]) -> Iter
     """The same indices by leaving one case out at a time, on a scale where they are nearly normal."""
     indices = [
         ("ICC(A,1) of counts", "icc", icc_a1_weighted, correlation_scale(STUDY.n_raters), truth["ICC(A,1)"]),
+        ("ICC(A,k) of counts", "icc", icc_ak_weighted, OF_MEANS, truth["ICC(A,k)"]),
         ("Williams index of Dice", "williams", ratio_of_sums, LOGARITHM, truth["williams"]),
         *(
             (f"variance component {name} of F1", "components", component_weighted(name), LOGARITHM, truth[name])

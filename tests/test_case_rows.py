@@ -72,6 +72,26 @@ class TestShift:
         assert distances["assd"].tolist() == [2]
 
 
+class TestDistancesToTheOthers:
+    def test_stand_behind_those_of_the_pairs_as_of_a_mask_of_its_own(self, tmp_path):
+        """The others of dora agree, and so do two of three where she is among them; the reference has no C₋r."""
+        masks = {name: {"x": draw("#....")} for name in ("gt", "anna", "ben", "cleo")} | {"dora": {"x": draw("##...")}}
+        dataset = make_dataset(tmp_path / "d", masks, reference="labels/gt")
+        distances = tables_of(dataset, "x,unet,model,lost.png,,\n").distances
+        others = distances[distances["annotator_a"].str.startswith("-")].set_index(["annotator_a", "annotator_b"])
+        raters = ("anna", "ben", "cleo", "dora")
+        assert list(others.index) == [(f"-{rater}", other) for rater in raters for other in (rater, "unet")]
+        assert others.loc[[(f"-{rater}", rater) for rater in raters], "hd95"].tolist() == [0, 0, 0, pytest.approx(0.95)]
+        missing = others.xs("unet", level="annotator_b")
+        assert missing["hd95"].isna().all()
+        assert missing["nsd"].tolist() == [0] * 4
+        assert (distances["annotator_a"].str.startswith("-").diff().iloc[1:] > 0).sum() == 1
+
+    def test_are_not_there_with_three_raters(self, tmp_path):
+        dataset = make_dataset(tmp_path / "d", {name: {"x": draw("##.")} for name in ("anna", "ben", "cleo")})
+        assert len(tables_of(dataset).distances) == 3
+
+
 class TestVotes:
     def test_count_pixels_by_their_raters(self, tmp_path):
         """Ignored are the first two pixels, outside the region the last; the reference is no rater."""

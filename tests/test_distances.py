@@ -156,6 +156,16 @@ def test_many_masks_at_once_equal_each_pair_alone(seed, three_d):
             np.testing.assert_allclose(of_pair.b_to_a, maps[0][~outside[1]], rtol=1e-12)
 
 
+def test_only_the_pairs_asked_for_are_measured_and_each_as_among_all():
+    masks = [random_blob(index, (19, 22)) for index in range(4)]
+    every, some = joint_surface_distances(masks), joint_surface_distances(masks, pairs=[(2, 3), (0, 2)])
+    assert list(some) == [(2, 3), (0, 2)]
+    for pair, of_pair in some.items():
+        for name in ("a_to_b", "b_to_a", "shifts"):
+            np.testing.assert_array_equal(getattr(of_pair, name), getattr(every[pair], name))
+    assert joint_surface_distances(masks, pairs=[]) == {}
+
+
 def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~_all_face_neighbours(mask)
 

@@ -13,6 +13,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from segassay import effect_comparison
 from segassay.annotations import ANNOTATION_COLUMNS, read_annotations
+from segassay.cases import read_case_mask
 from segassay.dataset import read_dataset
 from segassay.download import download
 from segassay.effect_comparison import (
@@ -30,8 +31,8 @@ from segassay.effect_comparison import (
 from segassay.experiment import effects, normalise
 from segassay.group_tests import mann_whitney
 from segassay.intervals import Resampling
+from segassay.objects import label_objects
 from segassay.scores import SCORE_COLUMNS
-from segassay.specification import recount
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:
@@ -313,7 +314,12 @@ def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.D
     (lab,) = download(tmp_path_factory.mktemp("labs"), labs=["wue1"], mirror=str(data_dir / "segebarth2020"))
     dataset = read_dataset(lab.folder)
     annotations = read_annotations(dataset)
-    counts = recount(dataset, annotations, min_sizes=[30])
+    rows = [
+        (case, annotator, label_objects(read_case_mask(dataset, annotator, case), min_size=30).max())
+        for case, annotator in annotations[["case", "annotator"]].itertuples(index=False)
+    ]
+    counts = pd.DataFrame(rows, columns=["case", "annotator", "n_objects"])
+    counts["density"] = counts["n_objects"] / 1024**2
     totals = counts.groupby("annotator")["n_objects"].sum()
     assert totals.tolist() == [3296, 1559, 3297, 3612, 3900, 3315]  # est_GT, expert_1 … expert_5, as published
     return annotations, normalise(counts.assign(mean_intensity=np.nan), dataset.experiment, "H")

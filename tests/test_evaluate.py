@@ -35,8 +35,8 @@ TABLES = [
     "prerequisites",
     "raters",
 ]
-TABLES += ["recall_by_size", "scores", "votes"]
-FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits"]
+TABLES += ["recall_by_size", "recounts", "scores", "specifications", "votes"]
+FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
 

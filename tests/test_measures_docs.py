@@ -30,7 +30,7 @@ NO_MEASURE = {
         "strategies",
         "weighted_eta_squared",
     ),  # what is compared
-    *("default_min_sizes", "recount", "specification_table", "specifications"),  # counting again, and its choices
+    *("specification_table", "specifications"),  # counting again, and its choices
 }
 """Public functions that prepare or join, and measure nothing themselves."""
 

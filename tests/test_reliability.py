@@ -601,9 +601,9 @@ def test_without_models_every_measure_says_why_it_cannot_be_judged():
         found.tables, calibration=found.tables.calibration.iloc[:0], uncertainty=found.tables.uncertainty.iloc[:0]
     )
     found = dataclasses.replace(found, tables=tables)
-    rows = reliability.measures(found)
+    rows, gaps = reliability.measures_and_gaps(found)
     assert set(rows["target"]) <= {"raters"}
-    names = dict(reliability.not_judged(found))
+    names = dict(gaps)
     assert len(names) == 12
     assert "no test split" in names["agreement of folds"]
     assert all(names.values())

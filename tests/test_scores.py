@@ -211,6 +211,24 @@ def test_distances_to_a_reference_and_between_seeds():
     assert scores.loc["validity", "hd95_px_pairwise", "e_s0"]["value"] == 4
 
 
+def test_distances_to_the_consensus_of_the_others_are_averaged_over_raters_beside_their_own():
+    """The model m has no mask in the second image of cleo, so cleo is beside it with the first image alone."""
+    pairs = {"-anna anna": [2.0, 4.0], "-cleo cleo": [5.0, 9.0], "-anna m": [6.0, 8.0], "-cleo m": [1.0, np.nan]}
+    rows = [(case, *pair.split(), far[int(case) - 1]) for case in "12" for pair, far in pairs.items()]
+    distances = pd.DataFrame(rows, columns=["case", "annotator_a", "annotator_b", "hd95"])
+    distances = distances.assign(assd=distances["hd95"] / 2, nsd=0.5, unit="px", diagonal=100.0)
+    annotations = annotations_of(anna="human", cleo="human", m="model")
+    scores = scores_of(dataclasses.replace(tables_of(), distances=distances), annotations)
+    assert scores.loc["objectivity", "hd95_px_leave_one_out", "cleo"]["value"] == 7
+    assert scores.loc["objectivity", "hd95_px_leave_one_out", ALL_RATERS]["value"] == (3 + 7) / 2
+    row = scores.loc["validity", "hd95_px_leave_one_out", "m"]
+    assert (row["value"], row["human_low"], row["human_high"]) == ((7 + 1) / 2, 3, 5)
+    assert (row["n_cases"], row["n_undefined"], row["note"]) == (2, 0, "1 of 4 comparisons undefined")
+    assert row["bound"] == pytest.approx((7 + (1 + 100) / 2) / 2)
+    assert scores.loc["validity", "assd_px_leave_one_out", "m"]["value"] == 2
+    assert scores.loc["validity", "nsd_leave_one_out", "m"]["human_high"] == 0.5
+
+
 def test_nothing_to_score_gives_a_table_without_rows():
     scores = build_scores(tables_of(), annotations_of(anna="human"), pd.Series(dtype=object))
     assert (len(scores), tuple(scores)) == (0, SCORE_COLUMNS)

@@ -1,5 +1,6 @@
 """Specification curves of tables written by hand, of masks drawn here, and of the raters of lab-wue1."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,18 @@ from drawing import draw
 from segassay.annotations import ANNOTATION_COLUMNS, read_annotations
 from segassay.dataset import Dataset, read_dataset
 from segassay.download import download
-from segassay.errors import DataError, UsageError
 from segassay.experiment import effects, normalise
 from segassay.files import write_map, write_mask
 from segassay.plots_validity import specification_figure
-from segassay.scores import SCORE_COLUMNS
+from segassay.scores import SCORE_COLUMNS, Findings
 from segassay.specification import (
-    recount,
+    measures,
     specification_curve,
     specification_shares,
     specification_table,
     specifications,
 )
+from segassay.tables import build_tables
 
 
 def curve_of(**rows: tuple[float, float]) -> pd.DataFrame:
@@ -106,11 +107,15 @@ SMALL_AND_LARGE = draw("#...#### ....#### ##...... ##......")  # 1, 8 and 4 pixe
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
     folder = tmp_path / "data"
-    for case in "abcd":
-        (folder / "images").mkdir(parents=True, exist_ok=True)
-        (folder / "labels" / "anna").mkdir(parents=True, exist_ok=True)
-        write_mask(folder / "images" / f"{case}.png", np.zeros((4, 8), dtype=bool))
-        write_mask(folder / "labels" / "anna" / f"{case}.png", SMALL_AND_LARGE)
+    drawn = {
+        "images": np.zeros((4, 8), dtype=bool),
+        "labels/anna": SMALL_AND_LARGE,
+        "labels/ben": np.zeros((4, 8), dtype=bool),
+    }
+    for name, mask in drawn.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for case in "abcd":
+            write_mask(folder / name / f"{case}.png", mask)
     (folder / "experiment.csv").write_text("case,group\na,H\nb,H\nc,C\nd,C\n")
     keys = {"min_object_size": 4, "experiment": "experiment.csv", "control_group": "H"}
     (folder / "dataset.yaml").write_text(yaml.safe_dump(keys))
@@ -126,40 +131,43 @@ def with_probabilities(dataset: Dataset, values: np.ndarray) -> pd.DataFrame:
     return read_annotations(dataset, path / "annotations.csv")
 
 
-class TestRecount:
+def table_of(dataset: Dataset, annotations: pd.DataFrame) -> pd.DataFrame:
+    recounts = build_tables(dataset, annotations, n_jobs=1).recounts
+    return specification_table(recounts, annotations, dataset.experiment, "H")
+
+
+class TestRecounts:
     def test_objects_of_each_size_are_dropped_where_they_are_too_small(self, dataset):
-        counts = recount(dataset, read_annotations(dataset))
-        assert counts[counts["case"] == "a"][["min_size", "n_objects"]].to_numpy().tolist() == [[2, 2], [4, 2], [8, 1]]
-        assert counts.loc[0, "density"] == 2 / 32
+        counts = build_tables(dataset, read_annotations(dataset), n_jobs=1).recounts
+        of_anna = counts[(counts["case"] == "a") & (counts["annotator"] == "anna")]
+        assert of_anna[["min_size", "n_objects"]].to_numpy().tolist() == [[2, 2], [4, 2], [8, 1]]
+        assert of_anna["density"].tolist() == [2 / 32, 2 / 32, 1 / 32]
+        empty = counts[counts["annotator"] == "ben"]
+        assert empty["n_objects"].tolist() == [0] * 12
 
     def test_probabilities_beside_the_mask(self, dataset):
         annotations = with_probabilities(dataset, np.where(SMALL_AND_LARGE, 0.6, 0.4))
-        counts = recount(dataset, annotations, min_sizes=[1], thresholds=[0.3, 0.7])
-        model = counts[(counts["case"] == "a") & (counts["annotator"] == "m")]
-        assert model["n_objects"].tolist() == [3, 1, 0]
+        counts = build_tables(dataset, annotations, n_jobs=1).recounts
+        model = counts[(counts["case"] == "a") & (counts["annotator"] == "m") & (counts["min_size"] == 2)]
+        assert model["n_objects"].tolist() == [2, 1, 0]
         np.testing.assert_array_equal(model["threshold"], [np.nan, 0.3, 0.7])
 
-    def test_a_map_of_another_shape_is_refused(self, dataset):
-        annotations = with_probabilities(dataset, np.zeros((3, 3)))
-        with pytest.raises(DataError, match=r"p.tif has shape \(3, 3\), but .*m.png has \(4, 8\)"):
-            recount(dataset, annotations)
+    def test_a_missing_prediction_has_no_rows(self, dataset):
+        annotations = with_probabilities(dataset, np.zeros((4, 8)))
+        lost = (annotations["annotator"] == "m") & (annotations["case"] == "a")
+        counts = build_tables(dataset, annotations.assign(missing=lost), n_jobs=1).recounts
+        assert counts.loc[counts["annotator"] == "m", "case"].unique().tolist() == ["b", "c", "d"]
 
-    def test_a_missing_mask_has_no_rows(self, dataset):
-        annotations = read_annotations(dataset).assign(missing=[True, False, False, False])
-        assert recount(dataset, annotations)["case"].unique().tolist() == ["b", "c", "d"]
-
-
-def test_without_experiment_there_is_nothing_to_specify(dataset):
-    (dataset.folder / "dataset.yaml").write_text("name: x\n")
-    (dataset.folder / "experiment.csv").unlink()
-    plain = read_dataset(dataset.folder)
-    with pytest.raises(UsageError, match="need an experiment and a control_group"):
-        specification_table(plain, read_annotations(plain))
+    def test_without_experiment_nothing_is_counted_again(self, dataset):
+        (dataset.folder / "dataset.yaml").write_text("name: x\n")
+        (dataset.folder / "experiment.csv").unlink()
+        plain = read_dataset(dataset.folder)
+        assert build_tables(plain, read_annotations(plain), n_jobs=1).recounts.empty
 
 
 def test_every_specification_has_its_choices(dataset):
     annotations = with_probabilities(dataset, np.where(SMALL_AND_LARGE, 0.6, 0.4))
-    table = specification_table(dataset, annotations)
+    table = table_of(dataset, annotations[annotations["annotator"] != "ben"])
     assert len(table) == 3 + 9
     assert table[["annotator", "min_size", "threshold"]].drop_duplicates().shape == (12, 3)
 
@@ -168,8 +176,7 @@ def test_specifications_of_lab_wue1(data_dir: Path, tmp_path: Path):
     (lab,) = download(tmp_path, labs=["wue1"], mirror=str(data_dir / "segebarth2020"))
     dataset = read_dataset(lab.folder)
     annotations = read_annotations(dataset)
-    annotations = annotations[annotations["annotator"].isin(["est_GT", "expert_1"])]
-    table = specification_table(dataset, annotations)
+    table = table_of(dataset, annotations[annotations["annotator"].isin(["est_GT", "expert_1"])])
     shares = specification_shares(specification_curve(table)).set_index(["target", "measure"])["value"]
     assert shares["context_0 against H", "specifications_significant"] == 1
     assert shares["context_1 against context_0", "specifications_significant"] == 0
@@ -178,6 +185,16 @@ def test_specifications_of_lab_wue1(data_dir: Path, tmp_path: Path):
     ]
     assert as_is["effect"].round(3).tolist() == [1.533]
     assert as_is["p_value"].item() == pytest.approx(2 * 1.22e-4, rel=0.01)  # Holm: the second smallest of three
+
+
+def test_measures_are_of_the_objects_counted_again_where_they_were(dataset):
+    annotations = with_probabilities(dataset, np.where(SMALL_AND_LARGE, 0.6, 0.4))
+    annotations = annotations[annotations["annotator"] != "ben"]
+    tables = build_tables(dataset, annotations, n_jobs=1)
+    table = specification_table(tables.recounts, annotations, dataset.experiment, "H")
+    found = Findings(tables, annotations, pd.Series(dtype=object), pd.DataFrame(), specifications=table)
+    assert measures(found)["n_cases"].tolist() == [12 - table["effect"].isna().sum()] * 3
+    assert measures(dataclasses.replace(found, specifications=None)).empty
 
 
 class TestFigure:

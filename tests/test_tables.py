@@ -63,7 +63,9 @@ class TestContract:
         expected += [("e2", "e3"), ("e2", "e10"), ("e3", "e10")]
         assert list(pairs.itertuples(index=False, name=None)) == [(c, *pair) for c in ("9", "10") for pair in expected]
         sides = ["case", "annotator_a", "annotator_b"]
-        pd.testing.assert_frame_equal(tables.distances[sides], pairs.reset_index(drop=True))
+        expected += [(f"-{rater}", rater) for rater in ("e1", "e2", "e3", "e10")]
+        found = tables.distances[sides].itertuples(index=False, name=None)
+        assert list(found) == [(c, *pair) for c in ("9", "10") for pair in expected]
         assert tables.agreement["iou_threshold"][:10].tolist() == list(IOU_THRESHOLDS)
         assert tables.raters["rater"].tolist() == ["e1", "e2", "e3", "e10"]
 
@@ -337,15 +339,12 @@ def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_
         drawn = {rater: masks[rater][case] for rater in masks} | {"unet": model[case]}
         for a, b in combinations(drawn, 2):
             assert_rows(agreement, (case, a, b), drawn[a], drawn[b], area)
-            of_pair = surface_distances(*(counted_pixels(drawn[name], **area) for name in (a, b)), (2, 0.5))
-            hd95, assd = hausdorff_distance(of_pair), average_surface_distance(of_pair)
-            nsd, diagonal = normalized_surface_dice(of_pair, 0.5), math.hypot(24 * 2, 31 * 0.5)
-            shift = boundary_shift(of_pair)
-            assert next(distances) == (case, a, b, hd95, assd, nsd, 0.5, "um", pytest.approx(diagonal), shift)
+            assert_distances(distances, (case, a, b), drawn[a], drawn[b], area)
         for rater in masks:
             others = staple(np.stack([masks[other][case] for other in masks if other != rater])).mask
             for annotator in (rater, "unet"):
                 assert_rows(leave_one_out, (case, rater, annotator), others, drawn[annotator], area)
+                assert_distances(distances, (case, f"-{rater}", annotator), others, drawn[annotator], area)
         for name, mask in drawn.items():
             labels = label_objects(mask, min_size=3, **area)
             intensity = np.mean([image[case][labels == label].mean() for label in range(1, labels.max() + 1)])
@@ -364,6 +363,13 @@ def assert_rows(rows, names, mask_a, mask_b, area) -> None:
         n_px = [np.count_nonzero(counted_pixels(mask, **area)) for mask in (mask_a, mask_b)]
         expected += (matches.sq[index], matches.n_merges, matches.n_splits, *n_px)
         np.testing.assert_equal(next(rows), expected)
+
+
+def assert_distances(rows, names, mask_a, mask_b, area) -> None:
+    of_pair = surface_distances(*(counted_pixels(mask, **area) for mask in (mask_a, mask_b)), (2, 0.5))
+    values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), normalized_surface_dice(of_pair, 0.5))
+    diagonal = pytest.approx(math.hypot(24 * 2, 31 * 0.5))
+    assert next(rows) == (*names, *values, 0.5, "um", diagonal, boundary_shift(of_pair))
 
 
 class TestBadFiles:

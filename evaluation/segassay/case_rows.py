@@ -60,6 +60,7 @@ COLUMNS = {
         *("n_pixels", "sum_uncertainty", "n_errors", "sum_disagreement"),
     ),
     "repeats": ("case", "annotator", "session_a", "session_b", *_MEASURES, *_MORE_MEASURES),
+    "recounts": ("case", "annotator", "threshold", "min_size", "n_objects", "density"),
 }
 """Columns of each table, in order; what they mean is said at `segassay.tables.Tables`."""
 
@@ -67,8 +68,11 @@ TEXTS = ("case", "rater", "annotator", "annotator_a", "annotator_b", "reference"
 WHOLE_NUMBERS = (
     *("n_a", "n_b", "tp", "n_merges", "n_splits", "n_px_a", "n_px_b", "n_objects", "area_px", "region_area_px"),
     *("n_raters", "n_marked", "n_pixels", "size_low", "size_high", "n_found", "bin", "n_foreground", "n_errors"),
-    *("session_a", "session_b"),
+    *("session_a", "session_b", "min_size"),
 )
+
+THRESHOLDS = (0.3, 0.7)
+"""Probabilities, beside the one that a model's masks were made with, from which on pixels are counted again."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Job:
     ignored_class: ClassMap | None = None
     region: Path | None = None
     min_size: int = 0
+    other_min_sizes: tuple[int, ...] = ()  # for which objects are counted again
     sessions: tuple[tuple[str, int, Path, ClassMap | None], ...] = ()  # name, session, mask; of those with several
 
 
@@ -150,7 +155,8 @@ def score_case(job: Job) -> CaseRows:
     outside = [a.name for a in job.annotators if a.kind in ("model", "ensemble", "truth")]
     left_out = [(rater, annotator) for rater in consensuses for annotator in (rater, *outside)]
     references = {a.name for a in job.annotators if a.kind in ("truth", "consensus")}
-    by_size = [pair for pair in pairs if pair[0] in references] + [(f"-{rater}", other) for rater, other in left_out]
+    with_others = [(f"-{rater}", annotator) for rater, annotator in left_out]
+    by_size = [*(pair for pair in pairs if pair[0] in references), *with_others]
     region_area = int(np.count_nonzero(region)) if shape else UNKNOWN
     votes = np.zeros(region.shape, dtype=np.int32)
     raters = [a.name for a in job.annotators if a.kind == "human" and a.name in masks]
@@ -158,7 +164,7 @@ def score_case(job: Job) -> CaseRows:
         votes += labels[rater] > 0
     of_table: dict[str, list[tuple[Any, ...]]] = {
         "agreement": [(*pair, *row) for pair in pairs for row in _measures(joint, *map(position.get, pair))],
-        "distances": list(_distances(names, labels, shape, picture.spacing_um if picture else None)),
+        "distances": list(_distances([*pairs, *with_others], labels, shape, picture.spacing_um if picture else None)),
         "leave_one_out": [
             (rater, other, *row)
             for rater, other in left_out
@@ -176,6 +182,7 @@ def score_case(job: Job) -> CaseRows:
             for row in _found_by_size(joint, position[a], position.get(b), max(job.min_size, 1))
         ],
         "repeats": _repeats(job, region.shape, areas),
+        "recounts": _recounts(job, labels, areas, region_area),
     }
     of_table |= _of_maps(job, masks, full, votes, len(raters), region)
     return CaseRows(job.case, {name: [(job.case, *row) for row in rows] for name, rows in of_table.items()})
@@ -269,7 +276,7 @@ def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[
 
 
 def _distances(
-    names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
     labels: dict[str, np.ndarray],
     shape: tuple[int, ...] | None,
     spacing: Sequence[float] | None,
@@ -277,11 +284,12 @@ def _distances(
     """Pair, hd95, assd, nsd, tolerance, unit, diagonal, shift; a name that `labels` lacks is a missing prediction."""
     tolerance, unit = (1.0, "px") if spacing is None else (float(min(spacing)), "um")
     diagonal = np.nan if shape is None else image_diagonal(shape, spacing)
-    position = {name: index for index, name in enumerate(name for name in names if name in labels)}
-    joint = joint_surface_distances([labels[name] for name in position], spacing)
-    for a, b in combinations(names, 2):
+    position = {name: index for index, name in enumerate(labels)}
+    drawn = [(position[a], position[b]) for a, b in pairs if a in labels and b in labels]
+    joint = joint_surface_distances(list(labels.values()), spacing, pairs=drawn)
+    for a, b in pairs:
         values, shift = (np.nan, np.nan, 0.0), np.nan
-        if a in position and b in position:
+        if a in labels and b in labels:
             of_pair = joint[position[a], position[b]]
             nsd = normalized_surface_dice(of_pair, tolerance)
             values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), nsd)
@@ -333,6 +341,24 @@ def _repeats(job: Job, shape: tuple[int, ...], areas: _Areas) -> list[tuple[Any,
         joint = joint_overlaps(labels, min_size=job.min_size)
         for a, b in combinations(range(len(labels)), 2):
             rows.append((name, sessions[a], sessions[b], *_measures(joint, a, b)[0][1:]))
+    return rows
+
+
+def _recounts(job: Job, labels: dict[str, np.ndarray], areas: _Areas, region_area: int) -> list[tuple[Any, ...]]:
+    """Annotator, threshold (NaN: the mask as it is), smallest size that counts, objects, and these by area."""
+    rows: list[tuple[Any, ...]] = []
+    for annotator in job.annotators if job.other_min_sizes else ():
+        if annotator.name not in labels:
+            continue
+        found = [(np.nan, labels[annotator.name])]
+        if annotator.prob is not None:
+            prob = read_map(annotator.prob, labels[annotator.name].shape)
+            found += [(threshold, areas.label(prob > threshold)) for threshold in THRESHOLDS]
+        for threshold, of_threshold in found:
+            sizes = np.bincount(of_threshold[of_threshold > 0])[1:]
+            for min_size in job.other_min_sizes:
+                n = int(np.count_nonzero(sizes >= max(min_size, 1)))
+                rows.append((annotator.name, threshold, min_size, n, n / region_area if region_area else np.nan))
     return rows
 
 

@@ -7,6 +7,7 @@ the image is outside. Both masks empty agree: distances 0, NSD 1. One empty: dis
 distance in an image is longer than its diagonal, which bounds a mean that leaves undefined ones out.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -81,20 +82,24 @@ def surface_distances(
 
 
 def joint_surface_distances(
-    masks: Sequence[np.ndarray], spacing: Sequence[float] | None = None
+    masks: Sequence[np.ndarray],
+    spacing: Sequence[float] | None = None,
+    *,
+    pairs: Sequence[tuple[int, int]] | None = None,
 ) -> dict[tuple[int, int], SurfaceDistances]:
-    """Measure every pair of several masks of one image.
+    """Measure pairs of several masks of one image.
 
-    Outlines of one image mostly lie on the same pixels, so each of these is held against each mask's surface once, and
-    the pairs look their distances up.
+    Outlines of one image mostly lie on the same pixels, so each of these is held against each mask's surface at most
+    once, and the pairs look their distances up.
 
     Args:
         masks: Boolean mask, or label image as `label_objects` gives it, `(*spatial)` each; leave out ignored areas
             before.
         spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+        pairs: Indices of the masks to compare; by default all `(a, b)` with a < b.
 
     Returns:
-        The distances of the masks `a` and `b` under their indices `(a, b)`, a < b; empty for fewer than two masks.
+        The distances of the masks `a` and `b` under their indices `(a, b)`; empty without a pair.
 
     Raises:
         TypeError: If a mask is neither boolean nor whole numbers.
@@ -105,7 +110,8 @@ def joint_surface_distances(
         >>> {pair: float(distances.a_to_b[0]) for pair, distances in joint_surface_distances(masks).items()}
         {(0, 1): 1.0, (0, 2): 2.0, (1, 2): 1.0}
     """
-    if len(masks) < 2:
+    wanted = list(combinations(range(len(masks)), 2)) if pairs is None else list(pairs)
+    if not wanted:
         return {}
     shape = masks[0].shape
     for mask in masks:
@@ -121,7 +127,12 @@ def joint_surface_distances(
     at = np.stack(np.unravel_index(pixels, shape), axis=1)
     own = [np.searchsorted(pixels, surface) for surface in surfaces]
     objects = [(label_objects(mask) if mask.dtype == bool else mask).reshape(-1)[pixels] for mask in masks]
-    to_surface = [_distances_to(at[rows], at, step) for rows in own]
+    asked = np.zeros((len(masks), len(pixels)), dtype=bool)
+    for a, b in wanted:
+        asked[a, own[b]] = asked[b, own[a]] = True
+    for rows, of in zip(own, asked, strict=True):
+        of[rows] = False  # their distance is 0
+    to_surface = [_distances_to(rows, at, step, asked=of) for rows, of in zip(own, asked, strict=True)]
     return {
         (a, b): SurfaceDistances(
             to_surface[b][own[a]],
@@ -133,7 +144,7 @@ def joint_surface_distances(
                 ]
             ),
         )
-        for a, b in combinations(range(len(masks)), 2)
+        for a, b in wanted
     }
 
 
@@ -147,13 +158,15 @@ def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~inside
 
 
-def _distances_to(surface: np.ndarray, at: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Distance `(n,)` of each pixel `(n, axes)` to the nearest pixel of a surface `(m, axes)`."""
-    if not len(surface):
-        return np.full(len(at), np.inf)
-    tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
-    nearest = surface[tree.query(at * step)[1]]
-    return np.sqrt((((nearest - at) * step) ** 2).sum(axis=1))
+def _distances_to(rows: np.ndarray, at: np.ndarray, step: np.ndarray, *, asked: np.ndarray) -> np.ndarray:
+    """Distance `(n,)` of each pixel `(n, axes)` to the nearest of those of a surface, where it is asked for or 0."""
+    distances = np.full(len(at), np.inf)
+    surface, distances[rows] = at[rows], 0.0
+    if len(surface):
+        tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
+        nearest = surface[tree.query(at[asked] * step)[1]]
+        distances[asked] = np.sqrt((((nearest - at[asked]) * step) ** 2).sum(axis=1))
+    return distances
 
 
 def _toward(
@@ -216,7 +229,15 @@ def hausdorff_distance(distances: SurfaceDistances, percentile: float = 95) -> f
     """
     if distances.both_empty or distances.one_empty:
         return 0.0 if distances.both_empty else float("nan")
-    return float(max(np.percentile(distances.a_to_b, percentile), np.percentile(distances.b_to_a, percentile)))
+    return max(_percentile(distances.a_to_b, percentile), _percentile(distances.b_to_a, percentile))
+
+
+def _percentile(values: np.ndarray, percentile: float) -> float:
+    """As `np.percentile`, in a fifth of its time for some thousand values."""
+    at = (len(values) - 1) * percentile / 100
+    below, above = math.floor(at), math.ceil(at)
+    ordered = np.partition(values, (below, above))
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (at - below))
 
 
 def average_surface_distance(distances: SurfaceDistances) -> float:

@@ -22,10 +22,11 @@ from segassay.errors import DataError, UsageError
 from segassay.experiment import EFFECT_COLUMNS, MEASURES, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
 from segassay.files import sha256
 from segassay.intervals import Resampling
-from segassay.measures import both_empty_shift, build_scores, by_quality, further_measures, not_judged
+from segassay.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.output import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.progress import show_progress
 from segassay.scores import Findings, annotator_kinds
+from segassay.specification import specification_table
 from segassay.summary import summarise, versions
 from segassay.tables import Tables, build_tables
 
@@ -46,6 +47,7 @@ class Evaluation:
         tables: Agreement, distances, leave-one-out, counts, raters, missing predictions, notes.
         effects: The experiment per annotator; without rows where there is none.
         prerequisites: Checks of the samples behind the effects.
+        specifications: Effects of every way to count the same images; None where there is no experiment.
         scores: Measures with intervals.
         not_judged: Measures that could not be computed, and what each lacks.
         summary: What `summary.json` holds.
@@ -56,6 +58,7 @@ class Evaluation:
     tables: Tables
     effects: pd.DataFrame
     prerequisites: pd.DataFrame
+    specifications: pd.DataFrame | None
     scores: pd.DataFrame
     not_judged: pd.DataFrame
     summary: dict[str, Any]
@@ -176,19 +179,27 @@ def _compute(name: str, dataset: Dataset | None, annotations: pd.DataFrame, cont
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
     checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
-    normalised = _normalised(dataset, tables.counts)
+    normalised, choices = _normalised(dataset, tables.counts), None
     if normalised is not None:
         found, checks = effects(normalised), prerequisites(normalised)
+        choices = _specifications(dataset, tables, annotations)
     clusters = _clusters(dataset, annotations)
     scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
     resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
-    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling)
-    scores = by_quality([scores, further_measures(findings)])
+    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling, choices)
+    further, not_judged = further_measures(findings)
+    scores = by_quality([scores, further])
     summary: dict[str, Any] = summarise(scores, found, annotations)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, clusters)
-    return Evaluation(name, annotations, tables, found, checks, scores, not_judged(findings), summary)
+    return Evaluation(name, annotations, tables, found, checks, choices, scores, not_judged, summary)
+
+
+def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:
+    if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
+        return None
+    return specification_table(tables.recounts, annotations, dataset.experiment, dataset.settings.control_group)
 
 
 def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
@@ -250,7 +261,9 @@ def _write(work_dir: Path, found: Evaluation) -> None:
         "scores": found.scores,
         "not_judged": found.not_judged,
     }
-    for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats"):
+    if found.specifications is not None:
+        frames["specifications"] = found.specifications
+    for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
     (work_dir / "tables").mkdir()

@@ -55,7 +55,8 @@ class Interval:
         value: The estimate; NaN if no case is defined.
         low: Lower limit; NaN with fewer than two clusters.
         high: Upper limit; NaN with fewer than two clusters.
-        method: `t`, `bootstrap-t`, `BCa`, `chi-square`, `not judged`, or empty where there is no interval.
+        method: `t`, `bootstrap-t`, `BCa`, `jackknife-t` (of `segassay.jackknife`), `chi-square`, `not judged`, or empty
+            where there is no interval.
         n_cases: Cases that the value rests on.
         n_undefined: Cases left out because they are NaN.
         approximate: Whether the coverage cannot be relied on.

@@ -3,8 +3,10 @@
     statistic of weighted cases, values, clusters  ->  Interval
 
 The index is put on a scale where it is nearly normal, its standard error comes from leaving out each cluster, and its
-quantiles are those of t. For correlations, ratios and variances this covers better than BCa below 40 clusters:
-docs/truthfulness.md has the numbers of both.
+quantiles are those of t. What is no mean gets BCa intervals in this package, with three exceptions: intraclass
+correlations, the Williams index, and the variance components of the case and the residual. On simulated studies of 10
+to 40 cases BCa held the truth in 82 to 93 of 100 intervals of these, and the jackknife in 92 to 97
+(docs/truthfulness.md has the numbers of both). Components near 0 stay with BCa: at 0 a logarithm has no limits.
 """
 
 import math
@@ -14,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from segassay.intervals import MIN_CLUSTERS_FOR_BCA, Interval
+from segassay.intervals import DEFAULT, MIN_CLUSTERS_FOR_BCA, Interval, Resampling, bca
 
-__all__ = ["LOGARITHM", "Scale", "correlation_scale", "jackknife_t"]
+__all__ = ["LOGARITHM", "OF_MEANS", "Scale", "correlation_scale", "jackknife_or_bca", "jackknife_t"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Scale:
 
 LOGARITHM = Scale(np.log, np.exp)
 """Of ratios and variances."""
+
+OF_MEANS = Scale(lambda r: -np.log(1 - r) / 2, lambda z: 1 - np.exp(-2 * z))
+"""Of an intraclass correlation of means: `correlation_scale` of the single scores, by Spearman and Brown."""
 
 
 def correlation_scale(n_raters: int) -> Scale:
@@ -106,3 +111,36 @@ def jackknife_t(
         low, high = (float(end) for end in scale.back(scaled[0] + np.array([-reach, reach])))
     method = "jackknife-t" if math.isfinite(low) else ""
     return Interval(float(found[0]), low, high, method, int(defined.sum()), n_undefined, n < MIN_CLUSTERS_FOR_BCA)
+
+
+def jackknife_or_bca(
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    values: np.ndarray,
+    clusters: np.ndarray,
+    scale: Scale,
+    resampling: Resampling = DEFAULT,
+) -> Interval:
+    """`jackknife_t`; where that has no limits, as at a variance of 0 or a correlation of 1, the interval of `bca`.
+
+    Args:
+        statistic: As for `bca`.
+        values: As for `bca`.
+        clusters: As for `bca`.
+        scale: As for `jackknife_t`.
+        resampling: Coverage, and how BCa draws.
+
+    Returns:
+        The interval; `method` says which of the two it is.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Example:
+        >>> def mean(weights, values):
+        ...     return weights @ values / weights.sum(axis=1)
+        >>> values = np.array([[3.0, 1.0, 2.0], [0.0, 0.0, 0.0]])
+        >>> [jackknife_or_bca(mean, row, np.arange(3), LOGARITHM).method for row in values]
+        ['jackknife-t', 'BCa']
+    """
+    found = jackknife_t(statistic, values, clusters, scale, level=resampling.level)
+    return found if found.method else bca(statistic, values, clusters, resampling)

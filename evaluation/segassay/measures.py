@@ -29,14 +29,7 @@ from segassay.scores import (
 from segassay.tables import Tables
 from segassay.validity import agreement_with_people
 
-__all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures", "not_judged"]
-
-_OF_FINDINGS = {
-    "objectivity": objectivity,
-    "reliability": reliability,
-    "validity": validity,
-}
-"""Modules whose `measures` and `not_judged` take all that an evaluation found."""
+__all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures"]
 
 
 def build_scores(
@@ -53,8 +46,8 @@ def build_scores(
     - `_against_<name>`: against a reference, which contains the raters, or a truth;
 
     or a rater's `log_count_ratio` and `log_area_ratio` against the other raters. Distances (`hd95_um`, `hd95_px` and so
-    on, `nsd`) have the endings `_pairwise` and `_against_<name>`. They are means over the pairs where they are defined;
-    `note` counts the others, and `bound` is the mean with each of those at the diagonal of its image.
+    on, `nsd`) have the endings `_leave_one_out`, `_pairwise` and `_against_<name>`. They are means over the pairs where
+    they are defined; `note` counts the others, and `bound` is the mean with each of those at the diagonal of its image.
 
     Args:
         tables: What `build_tables` returns.
@@ -73,20 +66,30 @@ def build_scores(
     return score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed))
 
 
-def further_measures(found: Findings) -> pd.DataFrame:
+def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measures that are no means of agreement, as `build_scores` has them: tests, correlations, indices, imprints.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Table with `SCORE_COLUMNS`, by quality; what cannot be computed has no row, and one in `not_judged`. `note` also
-        says where intervals of this kind were measured to cover less than they promise.
+        Table with `SCORE_COLUMNS`, by quality, where `note` also says where intervals of this kind were measured to
+        cover less than they promise; and what could not be computed, with the columns quality, measure, why.
     """
-    table = by_quality([module.measures(found) for module in _OF_FINDINGS.values()])
-    warnings = [coverage_warning(measure, found.clusters.nunique()) for measure in table["measure"]]
+    of_reliability, unknown = reliability.measures_and_gaps(found)
+    table = by_quality([objectivity.measures(found), of_reliability, validity.measures(found)])
+    n_clusters = found.clusters.nunique()
+    intervals = table[["measure", "method"]].itertuples(index=False)
+    warnings = [coverage_warning(measure, method, n_clusters) for measure, method in intervals]
     notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]
-    return table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
+    gaps = {
+        "objectivity": objectivity.not_judged(found),
+        "reliability": unknown,
+        "validity": validity.not_judged(found),
+    }
+    rows = [(quality, *gap) for quality, of_quality in gaps.items() for gap in of_quality]
+    table = table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
+    return table, pd.DataFrame(rows, columns=["quality", "measure", "why"])
 
 
 def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -94,19 +97,6 @@ def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     parts = [table[table["quality"] == quality] for quality in QUALITIES for table in tables]
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
-
-
-def not_judged(found: Findings) -> pd.DataFrame:
-    """What could not be computed, and what is missing for it.
-
-    Args:
-        found: As for `further_measures`.
-
-    Returns:
-        Columns quality, measure, why.
-    """
-    rows = [(quality, *gap) for quality, module in _OF_FINDINGS.items() for gap in module.not_judged(found)]
-    return pd.DataFrame(rows, columns=["quality", "measure", "why"])
 
 
 def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, float | int]:

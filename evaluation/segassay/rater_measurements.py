@@ -14,6 +14,7 @@ import pandas as pd
 
 from segassay.icc import icc_a1_weighted, icc_ak_weighted
 from segassay.intervals import DEFAULT, Interval, Resampling, bca
+from segassay.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
 from segassay.rater_tests import bias_test
 from segassay.scores import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Score, interval_row, score_table
 from segassay.variance_components import crossed_components
@@ -94,13 +95,15 @@ def intraclass_correlation(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on; a case that a rater lacks is undefined.
+        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_or_bca`; a
+        case that a rater lacks is undefined.
     """
-    forms: dict[str, _Statistic] = {"icc_a1": icc_a1_weighted, "icc_ak": icc_ak_weighted}
+    forms = {"icc_a1": (icc_a1_weighted, correlation_scale(len(raters))), "icc_ak": (icc_ak_weighted, OF_MEANS)}
     rows = []
     for name, matrix in _each(counts, raters):
-        for form, statistic in forms.items():
-            interval = bca(statistic, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
+        cluster = clusters.reindex(matrix.index).to_numpy()
+        for form, (statistic, scale) in forms.items():
+            interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
             note = "one rater" if form == "icc_a1" else f"mean of {len(raters)} raters"
             rows.append(interval_row("objectivity", f"{form}_{name}", ALL_RATERS, interval, note=note))
     return _table(rows)

@@ -18,7 +18,8 @@ import pandas as pd
 from scipy import stats
 
 from segassay.group_tests import holm
-from segassay.intervals import DEFAULT, Interval, Resampling, bca_ratio
+from segassay.intervals import DEFAULT, Interval, Resampling
+from segassay.jackknife import LOGARITHM, jackknife_or_bca
 
 __all__ = [
     "MIN_CASES_FOR_ALT_TEST",
@@ -224,12 +225,12 @@ def williams_index(
         model_rater: `(N, R)`, agreement such as Dice of the model with each rater; NaN where the rater has no mask.
         rater_rater: `(N, R (R - 1) / 2)`, the same of each pair of raters, in any order.
         clusters: `(N,)`, subject of each case; each case for itself by default.
-        resampling: Coverage, number of resamples and seed of the BCa interval.
+        resampling: Coverage, and how BCa draws where the jackknife has no limits.
 
     Returns:
-        The index with its interval; 1 where a model is like one more rater, above 1 where it is nearer to them than
-        they are to each other. A case without a rater or without a pair is undefined and counted; value NaN without
-        cases, or where raters never agree.
+        The index with its interval, of `jackknife_or_bca` on the logarithm; 1 where a model is like one more rater,
+        above 1 where it is nearer to them than they are to each other. A case without a rater or without a pair is
+        undefined and counted; value NaN without cases, or where raters never agree.
 
     Raises:
         ValueError: If the shapes do not fit.
@@ -252,7 +253,13 @@ def williams_index(
             f"raters, got {rater_rater.shape}"
         )
     clusters = np.arange(n_cases) if clusters is None else clusters
-    return bca_ratio(_mean_of_known(model_rater), _mean_of_known(rater_rater), clusters, resampling)
+    values = np.stack([_mean_of_known(model_rater), _mean_of_known(rater_rater)], axis=1)
+    return jackknife_or_bca(_ratio_of_sums, values, clusters, LOGARITHM, resampling)
+
+
+def _ratio_of_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    above, below = (weights @ values).T
+    return np.asarray(above / np.where(below == 0, math.nan, below))
 
 
 def _mean_of_known(values: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ in `uncertainty`. Every interval is over cases, given the seeds at hand, but for
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -56,9 +55,7 @@ __all__ = [
     "flip_rates",
     "generalizability",
     "image_quality",
-    "measures",
     "measures_and_gaps",
-    "not_judged",
     "numbers_for_phi",
     "quality_against_score",
     "ratio_of_sds",
@@ -350,23 +347,12 @@ _NO_UNCERTAINTY = "the annotations name no uncertainty maps (column uncertainty)
 """Why a measure has no row."""
 
 
-def measures(found: Findings) -> pd.DataFrame:
+def measures_and_gaps(found: Findings) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """All measures of reliability that are no means of agreement, which `agreement_of_seeds` has.
 
     Returns:
-        Table with `SCORE_COLUMNS`; what cannot be computed has no row here and one in `not_judged`.
+        Table with `SCORE_COLUMNS`; and the measures that have no row in it, each with the reason.
     """
-    return measures_and_gaps(found)[0]
-
-
-def not_judged(found: Findings) -> list[tuple[str, str]]:
-    """Measures of reliability that have no row, each with the reason."""
-    without_intervals = replace(found, resampling=Resampling(n_resamples=1))
-    return measures_and_gaps(without_intervals)[1]
-
-
-def measures_and_gaps(found: Findings) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """What `measures` and what `not_judged` returns, computed once."""
     parts, gaps = [], []
     for name, why, compute in _work(found):
         part = compute()

@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from segassay import plots, plots_measures
+from segassay import plots, plots_measures, plots_validity
 from segassay.experiment import IMAGES_AS_UNITS, MEASURES
 from segassay.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
 from segassay.report_measures import Table, core_scores, in_words, sections
 from segassay.saturation import saturation_curve
 from segassay.scores import ALL_RATERS, BETWEEN_RATERS, DISTANCES, Agreement
 from segassay.scores import MEASURES as MEASURES_OF_MASKS
+from segassay.specification import specification_curve
 from segassay.summary import QUALITIES, format_interval
 from segassay.verdicts import judged_annotators
 
@@ -34,6 +35,7 @@ MAX_IN_FIGURES = 15
 _DASH = "–"
 _SHORT = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice", "hd95": "HD95", "assd": "ASSD", "nsd": "NSD"}
 _UNITS = {"px": "px", "um": "µm"}
+_COMPARED_WITH = {"": "each other", "pairwise": "the raters", "leave_one_out": "the others’ consensus"}
 
 
 def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
@@ -45,7 +47,7 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
 
     Returns:
         Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
-        `saturation` and `effects_<measure>`.
+        `saturation`, `effects_<measure>` and `specifications`.
     """
     tables, kinds = found.tables, _in_figures(found)
     figures = {"agreement": plots.agreement_matrix(tables.agreement, list(kinds))}
@@ -64,6 +66,9 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
     for measure in _tested_measures(found):
         if len(_pooled(effects, measure).query("test == 'mann_whitney'")):
             figures[f"effects_{measure}"] = plots.effects_by_annotator(effects, measure)
+    choices = _specifications(found, kinds)
+    if choices is not None:
+        figures["specifications"] = plots_validity.specification_figure(choices)
     folder.mkdir()
     drawn = {}
     for name, figure in figures.items():
@@ -88,6 +93,14 @@ def _models_with_raters(found: Evaluation) -> pd.DataFrame | None:
         return None
     order = [name for name in raters if name in models] + [name for name in models if name not in raters]
     return pd.DataFrame({name: np.nanmean(models[name], axis=0) for name in order}, index=raters).T
+
+
+def _specifications(found: Evaluation, kinds: Mapping[str, str]) -> pd.DataFrame | None:
+    """The curve of these annotators; None where there is no effect."""
+    if found.specifications is None:
+        return None
+    table = found.specifications[found.specifications["annotator"].isin(kinds)]
+    return specification_curve(table) if table["effect"].notna().any() else None
 
 
 def _tested_measures(found: Evaluation) -> list[str]:
@@ -275,7 +288,7 @@ def _distances(scores: pd.DataFrame) -> dict[str, Table]:
         unit, _, ending = ending.partition("_") if name != "nsd" else ("", "", ending)
         *other_notes, undefined = row["note"].split("; ")
         reference = " ".join([ending.removeprefix("against_"), *(["(contains the raters)"] if other_notes else [])])
-        key = row["target"], {"": "each other", "pairwise": "the raters"}.get(ending, reference)
+        key = row["target"], _COMPARED_WITH.get(ending, reference)
         value, n_cases, _ = _number(row)
         if name == "nsd":
             nsd[key] = value

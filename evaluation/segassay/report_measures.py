@@ -144,8 +144,8 @@ _SECTIONS = (
         "validity",
         "Would others have drawn the same conclusion?",
         "Spread of the effect size η² between annotators; how often their conclusions are those of a rater; "
-        "deviations from the majority; share of analyses (choices of annotator, measure, unit) with the same "
-        "conclusion.",
+        "deviations from the majority; share of analyses (choices of annotator, measure, unit, smallest size) with the "
+        "same conclusion.",
         "",
         r".*_eta_squared_(sd|ratio)|.*_same_verdict|.*_sign_disagreement|.*_deviations_from_majority|.*_votes_.*|.*_type_[sm].*|specifications_.*",
     ),
@@ -199,7 +199,7 @@ def in_words(measure: str) -> str:
 def core_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """Rows of F1, mean IoU and Dice, and of distances, that have tables of their own on the page."""
     own = rf"({'|'.join(MEASURES)})(_leave_one_out|_pairwise)?(_minus_raters)?|({'|'.join(MEASURES)})_against_.*"
-    outlines = rf"({'|'.join(DISTANCES)})(_(px|um))?(_pairwise|_against_.*)?"
+    outlines = rf"({'|'.join(DISTANCES)})(_(px|um))?(_leave_one_out|_pairwise|_against_.*)?"
     named = scores["measure"].str.fullmatch(own) & ~scores["measure"].str.fullmatch(r"f1_minus_(models|raters)")
     return scores[named | scores["measure"].str.fullmatch(outlines)]
 

@@ -87,6 +87,8 @@ class Findings:
         normalised: Measurements in multiples of the control mean; None where no control group is known.
         equivalence_margin: Share of the control mean that does not matter, fixed beforehand in `dataset.yaml`.
         resampling: How intervals are drawn.
+        specifications: What `segassay.specification.specification_table` returns; None where objects were not counted
+            again.
     """
 
     tables: Tables
@@ -96,6 +98,7 @@ class Findings:
     normalised: pd.DataFrame | None = None
     equivalence_margin: float = 0.1
     resampling: Resampling = DEFAULT
+    specifications: pd.DataFrame | None = None
 
 
 def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resampling = DEFAULT) -> pd.DataFrame:
@@ -181,10 +184,14 @@ def mean_over_raters(values: pd.DataFrame) -> pd.Series:
     Where every rater has every case this is the mean over raters within a case. Where some lack cases, each case is
     linearised around the rater's mean, so that the interval has the spread of the mean and not that of the gaps.
     """
-    mean = values.mean()
-    weight = values.notna().any(axis=1).sum() / (values.notna().sum() * mean.notna().sum())
-    deviation = ((values - mean) * weight).sum(axis=1)
-    return (mean.mean() + deviation).where(values.notna().any(axis=1))
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    known = ~np.isnan(numbers)
+    n, covered = known.sum(axis=0), known.any(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, numbers, 0).sum(axis=0) / n
+        deviation = np.where(known, numbers - mean, 0) @ np.where(n > 0, covered.sum() / (n * (n > 0).sum()), 0)
+        centre = mean[n > 0].sum() / (n > 0).sum()
+    return pd.Series(np.where(covered, centre + deviation, np.nan), values.index)
 
 
 def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.DataFrame:

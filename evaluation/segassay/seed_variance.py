@@ -4,7 +4,8 @@
     case × seed × rater       ->  variance components, and how many raters and seeds a reliable count needs
 
 A measurement is the number of objects in a case, or the score of a case. Only cases that all models of a design have
-take part; the others are counted. Intervals are BCa over clusters, given these raters and seeds.
+take part; the others are counted. Intervals are over clusters, given these raters and seeds: BCa, those of variance
+components that are hardly ever 0 by `segassay.jackknife`.
 """
 
 import math
@@ -18,6 +19,7 @@ import pandas as pd
 
 from segassay.icc import mdc95, sem
 from segassay.intervals import DEFAULT, Interval, Resampling, bca
+from segassay.jackknife import LOGARITHM, jackknife_or_bca
 from segassay.scores import SCORE_COLUMNS, Agreement, annotator_kinds, interval_row
 from segassay.seed_groups import QUANTITIES, complete_cases, trained_alike, values_of
 from segassay.variance_components import crossed_components, crossed_mean_squares, three_way_components
@@ -26,6 +28,9 @@ __all__ = ["PHI", "generalizability", "numbers_for_phi", "repeatability", "two_w
 
 PHI = 0.9
 """Reliability of a case's count that is called enough."""
+
+_NEVER_0 = ("case", "residual")
+"""Components whose intervals cover better by the jackknife than by BCa, see docs/truthfulness.md; others do not."""
 
 _TWO_WAY = ("case", "facet", "residual")
 _THREE_WAY = ("case", "rater", "seed", "case:rater", "case:seed", "rater:seed", "residual")
@@ -202,7 +207,8 @@ def variance_components(
     Returns:
         Rows `variance_f1` and `variance_count`, one per term, of the models trained on single raters with the seeds
         that all raters have; two or more of either, else no row. By REML, 0 at the boundary, with the interval of all
-        cases drawn again; `note` has the estimate of the analysis of variance, which may be negative.
+        cases drawn again (BCa), or left out one at a time (case and residual); `note` has the estimate of the analysis
+        of variance, which may be negative.
 
     References:
         Searle, Casella & McCulloch (1992), Variance Components, doi:10.1002/9780470316856.
@@ -219,7 +225,11 @@ def variance_components(
                 def of_term(weights: np.ndarray, _: np.ndarray, column: int = column) -> np.ndarray:
                     return components(weights)[:, column]  # noqa: B023
 
-                interval = _interval(of_term, design, resampling)
+                if term in _NEVER_0:
+                    cases = np.arange(len(design.values), dtype=float)
+                    interval = jackknife_or_bca(of_term, cases, design.clusters, LOGARITHM, resampling)
+                else:
+                    interval = _interval(of_term, design, resampling)
                 note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
                 rows.append(_row(f"variance_{quantity}", f"{design.target}: {term}", interval, design, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))

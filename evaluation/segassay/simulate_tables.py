@@ -88,7 +88,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     repeats = _repeats(settings, cases, rng)
     tables = Tables(
         agreement=_agreement(cases, members, drawn, rng),
-        distances=_distances(cases, members, drawn, rng),
+        distances=_distances(settings, cases, members, drawn, rng),
         leave_one_out=_leave_one_out(settings, cases, members, drawn, rng),
         counts=counts,
         raters=_raters(settings, members, drawn, counts, rng),
@@ -99,6 +99,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         calibration=_calibration(cases, members, rng),
         uncertainty=_uncertainty(cases, members, rng),
         repeats=repeats,
+        recounts=_recounts(cases, members, drawn),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)
     annotations = _annotations(cases, members, set(repeats["case"]))
@@ -257,15 +258,23 @@ def _counts(cases: np.ndarray, members: list[Member], drawn: Draws) -> pd.DataFr
 # -------------------------------------------------------------------------------------- tables that follow them plainly
 
 
-def _distances(cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator) -> pd.DataFrame:
+def _distances(
+    settings: SimulatedStudy, cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator
+) -> pd.DataFrame:
     """Distances fall with Dice; outlines lie where the others have them, but for luck."""
     names = np.array([member.name for member in members], dtype=object)
-    shape, far = drawn.dice[0].shape, 1 - drawn.dice[0].ravel()
+    human, outside = _positions(members)
+    left_out = [(rater, position) for rater, own in enumerate(human) for position in [own, *outside]]
+    of_others = np.stack([drawn.dice_others[0][:, rater, position] for rater, position in left_out], axis=1)
+    dice = np.concatenate([drawn.dice[0], of_others], axis=1)
+    shape, far = dice.shape, 1 - dice.ravel()
+    first = [*names[drawn.pairs[:, 0]], *(f"-{settings.raters[rater]}" for rater, _ in left_out)]
+    second = [*names[drawn.pairs[:, 1]], *(names[position] for _, position in left_out)]
     return pd.DataFrame(
         {
             "case": _repeat(cases, shape, 0),
-            "annotator_a": _repeat(names[drawn.pairs[:, 0]], shape, 1),
-            "annotator_b": _repeat(names[drawn.pairs[:, 1]], shape, 1),
+            "annotator_a": _repeat(first, shape, 1),
+            "annotator_b": _repeat(second, shape, 1),
             "hd95": 20 * far,
             "assd": 4 * far,
             "nsd": 1 - far**2,
@@ -373,6 +382,23 @@ def _uncertainty(cases: np.ndarray, members: list[Member], rng: np.random.Genera
     keys, n_pixels, u = _maps(cases, members, N_BINS_UNCERTAINTY, rng)
     sums = {"sum_uncertainty": n_pixels * u, "n_errors": rng.binomial(n_pixels, u / 2)}
     return _frame(keys | sums | {"sum_disagreement": n_pixels * u * 0.6})
+
+
+def _recounts(cases: np.ndarray, members: list[Member], drawn: Draws) -> pd.DataFrame:
+    """Masks as they are; of objects that count from half the size on there are a tenth more, from double on fewer."""
+    sizes, share = (SIZES[0] // 2, SIZES[0], 2 * SIZES[0]), (1.1, 1.0, 0.8)
+    counts = np.rint(drawn.counts[0][..., None] * share)
+    shape = counts.shape
+    return _frame(
+        {
+            "case": _repeat(cases, shape, 0),
+            "annotator": _repeat([member.name for member in members], shape, 1),
+            "threshold": np.full(counts.size, np.nan),
+            "min_size": np.tile(sizes, shape[0] * shape[1]),
+            "n_objects": counts.ravel(),
+            "density": counts.ravel() / REGION_PX,
+        }
+    )
 
 
 def _repeats(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Specification curve: does the conclusion depend on choices that could as well have been others?
 
     effects (annotators × count, density × test units)  ->  specifications
-    dataset, annotations (× min size × threshold)       ->  recount  ->  specification_table
+    tables.recounts (× min size × threshold)            ->  specification_table
     either                                              ->  specification_curve  ->  specification_shares
 
 One specification is one way to analyse the same images: who drew the masks (each rater, each consensus, each seed),
@@ -9,27 +9,17 @@ what is measured, what the units are, and from which size and probability on an 
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from segassay.cases import read_annotation, read_case_ignore, read_case_region
-from segassay.dataset import Dataset
-from segassay.errors import DataError, UsageError
 from segassay.experiment import effects, normalise
-from segassay.files import read_image
 from segassay.intervals import Interval
-from segassay.objects import counted_pixels, label_objects
 from segassay.scores import SCORE_COLUMNS, Findings, annotator_kinds, interval_row
 
 __all__ = [
     "CHOICES",
-    "default_min_sizes",
     "measures",
-    "recount",
     "specification_curve",
     "specification_shares",
     "specification_table",
@@ -40,9 +30,6 @@ CHOICES = ("annotator", "measure", "unit", "min_size", "threshold")
 """Columns that make a specification; `min_size` and `threshold` only where objects were counted again."""
 
 OUTCOMES = ("count", "density")
-THRESHOLDS = (0.3, 0.7)
-"""Probabilities beside the one that a model's masks were made with."""
-
 ALPHA = 0.05
 
 
@@ -133,108 +120,38 @@ def specification_shares(curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def measures(found: Findings) -> pd.DataFrame:
-    """Shares of the specifications that the effects of an evaluation hold; no rows without an experiment."""
-    if found.effects.empty:
+    """Shares of the specifications of an evaluation, else of those that its effects hold; no rows without either."""
+    if found.specifications is None and found.effects.empty:
         return pd.DataFrame(columns=list(SCORE_COLUMNS))
-    return specification_shares(specification_curve(specifications(found.effects, found.annotations)))
-
-
-# --------------------------------------------------------------------------------------------- counting objects again
-
-
-def default_min_sizes(min_size: int) -> tuple[int, ...]:
-    """Half, as it is, and double.
-
-    Example:
-        >>> default_min_sizes(30), default_min_sizes(0)
-        ((15, 30, 60), (0,))
-    """
-    return tuple(sorted({min_size // 2, min_size, 2 * min_size}))
+    table = found.specifications
+    if table is None:
+        table = specifications(found.effects, found.annotations)
+    return specification_shares(specification_curve(table))
 
 
 def specification_table(
-    dataset: Dataset,
-    annotations: pd.DataFrame,
-    *,
-    min_sizes: Sequence[int] | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
+    recounts: pd.DataFrame, annotations: pd.DataFrame, experiment: pd.DataFrame, control: str
 ) -> pd.DataFrame:
     """Specifications with further minimum sizes of objects and, where there are probabilities, thresholds.
 
     Args:
-        dataset: With an experiment and a control group.
+        recounts: Table of `segassay.tables`.
         annotations: What `read_annotations` returns.
-        min_sizes: Smallest objects that count, in pixels; by default half of the dataset's, as it is, and double.
-        thresholds: Probabilities from which on a pixel is foreground, beside the masks as they are.
+        experiment: As for `segassay.experiment.normalise`.
+        control: Name of the control group.
 
     Returns:
         As `specifications`, with `min_size` and `threshold`, NaN for a mask as it is.
 
     Raises:
-        UsageError: If the dataset has no experiment with a control group.
-        DataError: As `recount`.
+        DataError: As `normalise`.
     """
-    if dataset.experiment is None or dataset.settings.control_group is None:
-        raise UsageError(f"{dataset.folder}: specifications need an experiment and a control_group in dataset.yaml")
-    counts = recount(dataset, annotations, min_sizes=min_sizes, thresholds=thresholds)
     keys = ["annotator", "min_size", "threshold"]
-    kept = counts[keys].drop_duplicates().reset_index(drop=True)
-    number = pd.MultiIndex.from_frame(kept).get_indexer(pd.MultiIndex.from_frame(counts[keys]))
-    one_each = counts.assign(annotator=number.astype(str), mean_intensity=np.nan)
-    tidy = normalise(one_each, dataset.experiment, dataset.settings.control_group)
+    kept = recounts[keys].drop_duplicates().reset_index(drop=True)
+    number = pd.MultiIndex.from_frame(kept).get_indexer(pd.MultiIndex.from_frame(recounts[keys]))
+    one_each = recounts.assign(annotator=number.astype(str), mean_intensity=np.nan)
+    tidy = normalise(one_each, experiment, control)
     tidy = tidy[tidy["measure"].isin(OUTCOMES)].assign(region="")  # normalised within regions, tested over all
     tested = effects(tidy)
     choices = kept.iloc[tested["annotator"].astype(int)].reset_index(drop=True)
     return specifications(tested.assign(**{key: choices[key] for key in keys}), annotations)
-
-
-def recount(
-    dataset: Dataset,
-    annotations: pd.DataFrame,
-    *,
-    min_sizes: Sequence[int] | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
-) -> pd.DataFrame:
-    """Count objects again for other minimum sizes and thresholds, one mask at a time.
-
-    Args:
-        dataset: Gives ignored areas and regions.
-        annotations: What `read_annotations` returns; masks that are missing and later sessions take no part.
-        min_sizes: As for `specification_table`.
-        thresholds: As for `specification_table`.
-
-    Returns:
-        One row per case × annotator × threshold × minimum size: `case, annotator, threshold, min_size, n_objects,
-        density`, the last objects per counted pixel.
-
-    Raises:
-        DataError: If a file cannot be read, or the shape of a map is not that of its mask.
-    """
-    sizes = default_min_sizes(dataset.min_object_size) if min_sizes is None else tuple(min_sizes)
-    present = annotations[~annotations["missing"]].drop_duplicates(["case", "annotator"])
-    rows: list[tuple[Any, ...]] = []
-    for case, masks in present.groupby("case", sort=False):
-        ignore, region = read_case_ignore(dataset, str(case)), read_case_region(dataset, str(case))
-        for annotator, path, prob in masks[["annotator", "path", "prob"]].itertuples(index=False):
-            for threshold, mask in _masks(dataset, Path(path), prob, thresholds):
-                labels = label_objects(mask, ignore=ignore, region=region)
-                area = int(counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region).sum())
-                n_pixels = np.bincount(labels.ravel())[1:]
-                for min_size in sizes:
-                    n = int((n_pixels >= min_size).sum())
-                    rows.append((case, annotator, threshold, min_size, n, n / area if area else math.nan))
-    return pd.DataFrame(rows, columns=["case", "annotator", "threshold", "min_size", "n_objects", "density"])
-
-
-def _masks(dataset: Dataset, path: Path, prob: str, thresholds: Sequence[float]) -> Iterator[tuple[float, np.ndarray]]:
-    """Threshold and mask; NaN for the mask as it is."""
-    folders = [*dataset.masks.values(), dataset.reference]
-    own = any(path == file.absolute() for files in folders for file in files.values())
-    mask = read_annotation(path, dataset.classes if own else None)
-    yield math.nan, mask
-    if prob and thresholds:
-        probability = read_image(prob).array[0]
-        if probability.shape != mask.shape:
-            raise DataError(f"{prob} has shape {probability.shape}, but {path} has {mask.shape}; expected the same")
-        for threshold in thresholds:
-            yield threshold, probability > threshold

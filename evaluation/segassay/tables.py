@@ -46,11 +46,11 @@ class Tables:
             `sq` is the mean IoU of the tp pairs, an empty cell without any; PQ = sq × f1, and f1 itself where tp = 0.
             `n_merges`: objects of b that cover more than half of two or more objects of a; `n_splits` the same with
             a and b exchanged. `n_px_a`, `n_px_b`: foreground that counts, before small objects are dropped.
-        distances: Case × the same pairs: HD95 and ASSD, empty cells where one side has no foreground; NSD at a
-            tolerance of one pixel, the smallest spacing; in `unit`, `um` where the spacing is known, else `px`.
-            `diagonal` of the image, in the same unit, bounds what is undefined. `shift` is how far the outline of b
-            lies outside that of a, negative for inside, over objects that overlap one of the other annotator; an
-            empty cell where none does.
+        distances: Case × the same pairs, then those of leave_one_out, whose C₋rater stands as `-rater`: HD95 and ASSD,
+            empty cells where one side has no foreground; NSD at a tolerance of one pixel, the smallest spacing; in
+            `unit`, `um` where the spacing is known, else `px`. `diagonal` of the image, in the same unit, bounds what
+            is undefined. `shift` is how far the outline of b lies outside that of a, negative for inside, over objects
+            that overlap one of the other annotator; an empty cell where none does.
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out. Columns of
             the measures as in `agreement`.
@@ -79,6 +79,9 @@ class Tables:
         repeats: Case × annotator × pair of sessions of one person: `case, annotator, session_a, session_b` and the
             measures of agreement at IoU > .5; a mask without session is session 0. All other tables hold the first
             session only.
+        recounts: Only for an experiment with a control group. Case × annotator × threshold of the probability (an empty
+            cell: the mask as it is) × `min_size`, half of the dataset's, as it is, and double: `case, annotator,
+            threshold, min_size, n_objects, density`, the last objects per pixel that counts.
     """
 
     agreement: pd.DataFrame
@@ -93,6 +96,7 @@ class Tables:
     calibration: pd.DataFrame = field(default_factory=partial(_empty, "calibration"))
     uncertainty: pd.DataFrame = field(default_factory=partial(_empty, "uncertainty"))
     repeats: pd.DataFrame = field(default_factory=partial(_empty, "repeats"))
+    recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
 
 
 def build_tables(
@@ -190,8 +194,17 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
         ignored_class=dataset.ignored_class,
         region=dataset.region_masks.get(case),
         min_size=dataset.min_object_size,
+        other_min_sizes=_other_min_sizes(dataset),
         sessions=tuple(again),
     )
+
+
+def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
+    """Half of the dataset's, as it is, and double; none where there is no experiment to compare them by."""
+    if dataset.experiment is None or dataset.settings.control_group is None:
+        return ()
+    size = dataset.min_object_size
+    return tuple(sorted({size // 2, size, 2 * size}))
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
