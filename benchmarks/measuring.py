@@ -33,7 +33,8 @@ def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:
     """What a reader needs to judge or repeat a number."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    used = [str(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "segassay"]
+    own = ("segassay", "segassay_monai")
+    used = [str(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] in own]
     status = [*git, "status", "--porcelain", "--", *used]
     changed = subprocess.run(status, capture_output=True, text=True, check=False).stdout.split()[1::2]
     cpu = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]

@@ -92,7 +92,7 @@ def test_a_broken_dataset_is_told_in_the_same_words_as_by_check(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rater": "bob"}, "no such rater; choose one of staple, average, generous, strict"),
+        ({"rater": "bob"}, "no such rater; choose one of average, generous, strict, or of all together staple, "),
         ({"fold": 4}, "expected 0 to 3"),
         ({"n_folds": 1}, "at least 2 folds"),
         ({"epoch": 3}, "unknown setting --epoch; did you mean --epochs"),

@@ -11,8 +11,8 @@ from segassay_monai.loss import MaskedDiceCELoss
 LOSS = MaskedDiceCELoss()
 
 
-def pack(label: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    return torch.cat([label, valid], dim=1)
+def pack(label: torch.Tensor, valid: torch.Tensor, *weight: torch.Tensor) -> torch.Tensor:
+    return torch.cat([label, valid, *weight], dim=1)
 
 
 def random_batch(seed: int = 0, shape: tuple[int, ...] = (3, 1, 8, 10)) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,3 +81,84 @@ def test_a_right_prediction_costs_nothing_and_a_wrong_one_much():
     target = pack(label, torch.ones_like(label))
     assert LOSS(40 * label - 20, target).item() < 1e-4
     assert LOSS(20 - 40 * label, target).item() > 10
+
+
+# ---------------------------------------------------------------------------------------------------------- soft labels
+
+
+def constant(prob: float, label: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of one probability, and a label of one value, everywhere."""
+    shape = (1, 1, 10, 10)
+    return torch.full(shape, math.log(prob / (1 - prob))), torch.full(shape, label)
+
+
+def classical_dice(logits: torch.Tensor, label: torch.Tensor) -> float:
+    prob = torch.sigmoid(logits)
+    return (1 - (2 * (prob * label).sum() + 1) / (prob.sum() + label.sum() + 1)).item()
+
+
+def dice_part(logits: torch.Tensor, label: torch.Tensor) -> float:
+    """The loss without its cross-entropy: that is left out by weights of 0."""
+    ones = torch.ones_like(label)
+    return LOSS(logits, pack(label, ones, 0 * ones)).item()
+
+
+@pytest.mark.parametrize("label", [0.2, 0.4, 0.6, 0.8])
+def test_a_soft_label_is_best_predicted_by_itself(label):
+    probabilities = [number / 20 for number in range(1, 20)]
+    assert min(probabilities, key=lambda prob: dice_part(*constant(prob, label))) == label
+    whole = [
+        LOSS(logits, pack(q, torch.ones_like(q))).item() for logits, q in (constant(p, label) for p in probabilities)
+    ]
+    assert probabilities[whole.index(min(whole))] == label
+    assert dice_part(*constant(label, label)) == pytest.approx(0, abs=1e-6)
+    assert min(probabilities, key=lambda prob: classical_dice(*constant(prob, label))) == 0.95, (
+        "the reason for all this"
+    )
+
+
+def test_for_hard_labels_it_is_the_classical_dice_to_the_last_bit():
+    for seed in range(5):
+        logits, label = random_batch(seed)
+        assert dice_part(logits, label) == classical_dice(logits, label)
+
+
+def test_gradients_of_soft_labels_are_finite_also_where_the_prediction_is_right():
+    logits, _ = random_batch()
+    label = torch.sigmoid(logits)
+    logits.requires_grad_()
+    LOSS(logits, pack(label, torch.ones_like(label))).backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+# -------------------------------------------------------------------------------------------------------------- weights
+
+
+def test_weights_count_in_the_cross_entropy_alone_by_hand():
+    logits = torch.tensor([[[[0.0, math.log(3)]]]])  # cross-entropy log 2 and log 4/3
+    label, ones = torch.tensor([[[[0.0, 1.0]]]]), torch.ones(1, 1, 1, 2)
+    weight = torch.tensor([[[[6.0, 2.0]]]])
+    expected = (6 * math.log(2) + 2 * math.log(4 / 3)) / 8 + 1 - (2 * 0.75 + 1) / (0.5 + 0.75 + 1 + 1)
+    assert LOSS(logits, pack(label, ones, weight)).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_equal_weights_change_nothing_and_ignored_pixels_keep_no_say():
+    logits, label = random_batch()
+    valid = (random_batch(seed=1)[1] == 0).float()
+    plain = LOSS(logits, pack(label, valid)).item()
+    assert LOSS(logits, pack(label, valid, torch.full_like(label, 7.0))).item() == pytest.approx(plain, abs=1e-6)
+    weight = 1 + random_batch(seed=2)[0].abs()
+    elsewhere = torch.where(valid == 1, weight, 1e6)
+    assert (
+        LOSS(logits, pack(label, valid, weight)).item() == LOSS(logits, pack(label, valid, elsewhere)).item() != plain
+    )
+
+
+def test_small_weights_are_no_smaller_loss():
+    """Normalised by the sum of the weights, also where that is below 1."""
+    logits, label = random_batch(shape=(1, 1, 2, 2))
+    ones = torch.ones_like(label)
+    assert LOSS(logits, pack(label, ones, 0.01 * ones)).item() == pytest.approx(
+        LOSS(logits, pack(label, ones)).item(), abs=1e-6
+    )

@@ -104,3 +104,17 @@ def test_volumes():
     label = np.zeros((3, 4, 5), bool)
     label[:2, :2, :2] = True
     assert measure(ObjectF1(), (prob(label), target(label, ignore=np.zeros_like(label)))) == 1
+
+
+def test_the_label_is_what_the_majority_of_raters_marked():
+    """Of several channels, one for each rater, or of one soft channel: the same foreground; a tie is background."""
+    raters = np.stack([TWO_OF_THREE, SHIFTED, LABEL]).astype(np.float32)
+    majority = raters.sum(axis=0) >= 2
+    valid = np.ones((1, 1, *LABEL.shape))
+    for label in (raters[None], raters.mean(axis=0)[None, None]):
+        packed = torch.from_numpy(np.concatenate([label, valid], axis=1))
+        assert measure(PixelDice(), (prob(majority), packed)) == 1
+        assert measure(ObjectF1(), (prob(majority), packed)) == 1
+        assert measure(PixelDice(), (prob(TWO_OF_THREE), packed)) < 1
+    tie = torch.from_numpy(np.concatenate([raters[None, [0]], 0 * raters[None, [0]], valid], axis=1))
+    assert measure(PixelDice(), (prob(NOTHING), tie)) == 1

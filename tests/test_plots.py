@@ -74,12 +74,12 @@ def test_a_constant_image_without_masks_is_drawn(image):
     assert pixels(overlay(image, {})).std() > 0
 
 
-def test_a_volume_is_shown_in_its_middle_plane():
-    volume = np.zeros((1, 5, *MASK.shape))
-    volume[0, 2] = MASK
+@pytest.mark.parametrize("across", [0, 1, 2])
+def test_a_volume_is_shown_in_the_middle_plane_across_its_shortest_axis(across):
     masks = np.zeros((5, *MASK.shape), bool)
     masks[2] = MASK
-    figure = overlay(volume, {"expert_1": masks})
+    masks = np.moveaxis(masks, 0, across)
+    figure = overlay(masks[None].astype(float), {"expert_1": masks})
     np.testing.assert_array_equal(np.asarray(figure.axes[0].images[0].get_array()), MASK)
     assert outline(figure)[:, 0].max() == 7.5
 

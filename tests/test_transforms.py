@@ -7,16 +7,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from monai.bundle import ConfigParser
+from monai.transforms import Compose, Transform
 from PIL import Image
 
 from drawing import draw
 from segassay.cases import read_case_mask
 from segassay.consensus import staple
 from segassay.dataset import read_dataset
+from segassay.errors import UsageError
 from segassay.files import read_image
 from segassay.simulate import Simulation, simulate
+from segassay_monai.bundle import config_path
 from segassay_monai.inference import NormalisePercentiled, PredictionError, ReadImaged
-from segassay_monai.transforms import LoadCased, RandTiled, n_channels
+from segassay_monai.transforms import LoadCased, RandRaterd, RandTiled, finest_planes, n_channels, tile_shape
+from segassay_monai.weight_map import weight_map
 
 KEYS = ("image", "label", "valid")
 
@@ -30,6 +35,7 @@ def make_case(image: np.ndarray, label: np.ndarray | None = None, valid: np.ndar
         "image": torch.from_numpy(np.ascontiguousarray(image, np.float32))[None],
         "label": torch.from_numpy(np.ascontiguousarray(label, np.uint8))[None],
         "valid": torch.from_numpy(np.ascontiguousarray(valid, np.uint8))[None],
+        "labelled": torch.from_numpy(np.flatnonzero(label)),
     }
 
 
@@ -40,7 +46,7 @@ class PlacedTile(RandTiled):
         super().__init__(KEYS, tile_size)
         self.centre, self.matrix = np.array(centre, dtype=float), matrix
 
-    def _draw_centre(self, label: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
+    def _draw_centre(self, labelled: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
         return self.centre
 
     def _draw_matrix(self) -> np.ndarray:
@@ -138,6 +144,7 @@ def test_channels_are_cut_alike_and_other_entries_stay():
     tile = PlacedTile((4, 4), (8, 8), np.eye(2))(case)
     np.testing.assert_array_equal(tile["image"], case["image"][:, 6:10, 6:10])
     assert tile["case"] == "0001"
+    assert "labelled" not in tile, "its size differs from case to case, so that no batch can be made of it"
     assert case["label"].shape == (1, 16, 16), "the case itself was changed"
 
 
@@ -259,12 +266,154 @@ def test_every_angle_and_flip_occurs():
     assert 25 < columns.count(3) < 75
 
 
+# ------------------------------------------------------------------------------------------------- distances and planes
+
+
+def turned(matrix: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """The matrix in distances instead of pixels."""
+    return matrix * np.reshape(spacing, (-1, 1)) / np.array(spacing)
+
+
+def matrices(spacing: Sequence[float] | None, n_axes: int, n: int = 50) -> list[np.ndarray]:
+    draw_tile = RandTiled(KEYS, [8] * n_axes, spacing=spacing, flip=0.5)
+    draw_tile.set_random_state(seed=0)
+    return [draw_tile._draw_matrix() for _ in range(n)]
+
+
+@pytest.mark.parametrize("spacing", [None, (0.6, 0.6), (2.0, 2.0)])
+def test_square_pixels_turn_as_they_did_without_distances(spacing):
+    np.testing.assert_array_equal(matrices(spacing, 2), matrices(None, 2))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "fixed"), [((5, 1, 1), 0), ((0.3, 0.3, 1.0), 2), ((1, 4, 2), 1), (None, 0)], ids=str
+)
+def test_volumes_turn_in_the_plane_of_the_two_finest_axes(spacing, fixed):
+    for matrix in matrices(spacing, 3):
+        unit = np.eye(3)[fixed]
+        np.testing.assert_array_equal(np.abs(matrix[fixed]), unit)
+        np.testing.assert_array_equal(np.abs(matrix[:, fixed]), unit)
+        physical = turned(matrix, (1, 1, 1) if spacing is None else spacing)
+        np.testing.assert_allclose(physical @ physical.T, np.eye(3), atol=1e-12)  # lengths and right angles stay
+    assert np.linalg.matrix_rank(np.ptp(matrices(spacing, 3), axis=0)) > 1
+
+
+def test_volumes_that_are_sampled_alike_turn_in_every_plane():
+    still = [int(np.flatnonzero(np.abs(np.diag(m)) == 1)[0]) for m in matrices((0.5, 0.5, 0.5), 3, n=60)]
+    assert set(still) == {0, 1, 2}
+    assert finest_planes([1, 1]) == finest_planes([3, 1]) == [(0, 1)]
+
+
+def test_a_cylinder_stays_a_cylinder_at_any_angle_in_thick_slices_and_in_oblong_pixels():
+    """Radius 12 and height 20 in distances; pixels are 1 × 2 in the plane, slices 4 apart along the last axis."""
+    spacing, shape = np.array([1.0, 2.0, 4.0]), (61, 41, 15)
+    offsets = (np.indices(shape) - np.reshape([30, 20, 7], (3, 1, 1, 1))) * spacing.reshape(3, 1, 1, 1)
+    cylinder = (offsets[0] ** 2 + offsets[1] ** 2 <= 12**2) & (np.abs(offsets[2]) <= 10)
+    case = make_case(cylinder, cylinder)
+    draw_tile = RandTiled(KEYS, shape, foreground=0.0, spacing=spacing)
+    draw_tile._draw_centre = lambda labelled, valid: np.array([30.0, 20.0, 7.0])
+    draw_tile.set_random_state(seed=0)
+    for _ in range(20):
+        differs = draw_tile(case)["label"][0].numpy().astype(bool) != cylinder
+        assert differs.sum() < 0.15 * cylinder.sum()  # pixels of the outline
+        assert not differs[np.sqrt(offsets[0] ** 2 + offsets[1] ** 2) < 10].any()
+    wrong = RandTiled(KEYS, shape, foreground=0.0)  # as if pixels were cubes
+    wrong._draw_centre = draw_tile._draw_centre
+    wrong.set_random_state(seed=0)
+    assert (
+        max((wrong(case)["label"][0].numpy().astype(bool) != cylinder).sum() for _ in range(20)) > 0.3 * cylinder.sum()
+    )
+
+
+def test_a_tile_has_one_size_or_one_for_each_axis():
+    assert tile_shape(32, [8, 8]) == [32, 32]
+    assert tile_shape((4, 64, 64), [1, 8, 8]) == [4, 64, 64]
+    for wrong in (30, [32], [32, 20], [32, 0], [32, 32.0], [32, "32"]):
+        with pytest.raises(UsageError, match=r"--tile_size .*: expected a multiple of 8 × 8 along the 2 axes"):
+            tile_shape(wrong, [8, 8])
+
+
+# -------------------------------------------------------------------------------------------------- elastic deformation
+
+
+def bends(elastic: float, size: Sequence[int], n: int, **settings: object) -> np.ndarray:
+    draw_tile = RandTiled(KEYS, size, elastic=elastic, **settings)
+    draw_tile.set_random_state(seed=0)
+    return np.stack([draw_tile._draw_bend().numpy() for _ in range(n)])
+
+
+def folds(bend: np.ndarray) -> bool:
+    """Whether the determinant of the Jacobian of `(n, *spatial)` is negative somewhere."""
+    slopes = np.stack([np.stack(np.gradient(along)) for along in bend])
+    jacobian = np.moveaxis(slopes, (0, 1), (-2, -1)) + np.eye(len(bend))
+    return bool(np.linalg.det(jacobian).min() <= 0)
+
+
+def test_every_pixel_moves_by_the_standard_deviation_asked_for():
+    moved = bends(3.0, [40, 70], n=1500)
+    assert moved.shape == (1500, 2, 40, 70)
+    np.testing.assert_allclose(moved.std(axis=0), 3, rtol=0.1)
+    np.testing.assert_allclose(moved.mean(axis=0), 0, atol=0.35)
+    assert abs(np.corrcoef(moved[:, 0, 20, 30], moved[:, 1, 20, 30])[0, 1]) < 0.1
+
+
+def test_in_thick_slices_fewer_pixels_are_the_same_way():
+    moved = bends(3.0, [12, 48, 48], n=300, spacing=[4, 1, 1])
+    np.testing.assert_allclose(moved.std(axis=(0, 2, 3, 4)), [0.75, 3, 3], rtol=0.1)
+
+
+def test_the_deformation_is_smooth_and_folds_nothing():
+    moved = bends(4.0, [128, 128], n=100)
+    second_differences = np.diff(moved, n=2, axis=-1)
+    assert np.abs(second_differences).max() < 0.1
+    assert not any(folds(bend) for bend in moved)
+    assert sum(folds(bend) for bend in 3 * moved) > 50, "the test does not see foldings"
+
+
+def test_a_bent_tile_shows_what_lies_at_the_bent_places():
+    image = np.add.outer(np.arange(128.0), 1000 * np.arange(128.0))  # its value says where a pixel was
+    draw_tile = RandTiled(KEYS, [32, 32], elastic=3.0, rotate=0.0, flip=0.0)
+    draw_tile.set_random_state(seed=1)
+    draw_tile._draw_centre = lambda labelled, valid: np.array([64.0, 64.0])
+    bend = draw_tile._draw_bend().numpy()
+    draw_tile._draw_bend = lambda: torch.from_numpy(bend)
+    tile = draw_tile(make_case(image, image > 63000))
+    rows, columns = np.indices((32, 32)) + 48 + bend
+    np.testing.assert_allclose(tile["image"][0], rows + 1000 * columns, rtol=1e-4)
+    np.testing.assert_array_equal(tile["label"][0], np.round(columns) * 1000 + np.round(rows) > 63000)
+
+
+def test_without_deformation_nothing_is_drawn_for_it():
+    case = make_case(noise(64, 80), ONE_OBJECT)
+    first, bent = tiles(case, n=2), tiles(case, n=2, elastic=2.0)
+    np.testing.assert_array_equal(first[0]["image"], tiles(case, n=2, elastic=0.0)[0]["image"])
+    assert not torch.equal(first[0]["image"], bent[0]["image"])
+
+
+# ---------------------------------------------------------------------------------------------------- one of the raters
+
+
+def test_each_rater_is_drawn_about_as_often_with_their_own_weights():
+    label = torch.arange(3).reshape(3, 1, 1).expand(3, 4, 5)
+    draw_rater = RandRaterd(["label", "weight"])
+    draw_rater.set_random_state(seed=0)
+    drawn = [draw_rater({"label": label, "weight": 10 * label, "valid": "as is"}) for _ in range(300)]
+    assert all(tile["label"].shape == (1, 4, 5) and tile["valid"] == "as is" for tile in drawn)
+    assert all(torch.equal(tile["weight"], 10 * tile["label"]) for tile in drawn)
+    assert np.bincount([int(tile["label"][0, 0, 0]) for tile in drawn]).min() > 75
+
+
+def test_a_single_label_stays():
+    label = torch.rand(1, 3, 3)
+    assert torch.equal(RandRaterd("label")({"label": label})["label"], label)
+
+
 # ---------------------------------------------------------------------------------------------------- reading one case
 
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return simulate(tmp_path_factory.mktemp("data") / "sim", Simulation(shape=(48, 64), n_cases=2, n_nuclei=12))
+    return simulate(tmp_path_factory.mktemp("data") / "sim", Simulation(shape=(48, 64), n_cases=8, n_nuclei=12))
 
 
 @pytest.fixture
@@ -305,6 +454,55 @@ def test_the_label_is_the_mask_of_the_one_rater(simulated, tmp_path):
     assert not list(tmp_path.iterdir()), "a rater alone needs no cached consensus"
 
 
+def test_of_a_random_rater_every_mask_is_loaded(drawn_dataset, tmp_path):
+    loaded = LoadCased(read_dataset(drawn_dataset), "random_rater", 1)({"case": "0144"})
+    counted = draw(".##### .##### .##...")
+    both = [draw("###... ###... ......"), draw("###... ###... ....##")]
+    np.testing.assert_array_equal(loaded["label"], np.stack(both) & counted)
+    np.testing.assert_array_equal(loaded["labelled"], np.flatnonzero((both[0] | both[1]) & counted))
+    assert loaded["label"].dtype == torch.uint8
+
+
+def test_a_soft_label_is_the_share_of_raters(drawn_dataset):
+    (drawn_dataset / "labels/cleo").mkdir()
+    Image.fromarray(draw("...... .##### ....##").astype(np.uint8) * 255).save(drawn_dataset / "labels/cleo/0144.png")
+    loaded = LoadCased(read_dataset(drawn_dataset), "soft", 1, weight_map=50)({"case": "0144"})
+    share = np.array([[0, 2, 2, 0, 0, 0], [0, 3, 3, 1, 1, 1], [0] * 6]) / 3
+    np.testing.assert_allclose(loaded["label"][0], share, rtol=1e-6)
+    assert loaded["label"].dtype == torch.float32
+    np.testing.assert_array_equal(loaded["labelled"], np.flatnonzero(share))
+    np.testing.assert_array_equal(loaded["weight"][0], weight_map(share > 0.5, 50))
+
+
+def test_weights_are_those_of_the_label_in_use_and_only_where_asked_for(simulated):
+    dataset = read_dataset(simulated)
+    case = {"case": dataset.cases[0]}
+    assert "weight" not in LoadCased(dataset, "strict", 1)(case)
+    loaded = LoadCased(dataset, "random_rater", 1, weight_map=20.0)(case)
+    assert loaded["weight"].shape == loaded["label"].shape == (len(dataset.raters), 48, 64)
+    for label, weight in zip(loaded["label"].numpy(), loaded["weight"].numpy(), strict=True):
+        np.testing.assert_array_equal(weight, weight_map(label > 0, 20.0))
+    assert loaded["weight"].dtype == torch.float32
+
+
+def test_weights_are_cut_linearly(simulated):
+    dataset = read_dataset(simulated)
+    loaded = LoadCased(dataset, "strict", 1, weight_map=20.0)({"case": dataset.cases[0]})
+    tile = RandTiled(["image", "label", "valid", "weight"], [16, 16])
+    tile.set_random_state(seed=0)
+    for _ in range(3):
+        cut = tile(loaded)["weight"].numpy()
+        assert not np.isin(cut, loaded["weight"]).all()
+        assert loaded["weight"].min() <= cut.min() <= cut.max() <= loaded["weight"].max()
+
+
+def test_distances_of_the_weights_are_in_pixels_of_the_finest_axis(drawn_dataset):
+    settings = yaml.safe_load((drawn_dataset / "dataset.yaml").read_text())
+    (drawn_dataset / "dataset.yaml").write_text(yaml.safe_dump(settings | {"spacing_um": [0.5, 1.5]}))
+    loaded = LoadCased(read_dataset(drawn_dataset), "ben", 1, weight_map=50)({"case": "0144"})
+    np.testing.assert_array_equal(loaded["weight"][0], weight_map(loaded["label"][0].numpy() > 0, 50, [1, 3]))
+
+
 def test_ignored_areas_and_what_lies_outside_the_region_count_nowhere(drawn_dataset, tmp_path):
     loaded = LoadCased(read_dataset(drawn_dataset), "ben", 1, cache_dir=tmp_path / "cache")({"case": "0144"})
     np.testing.assert_array_equal(loaded["label"][0], draw(".##... .##... ......"))
@@ -336,6 +534,74 @@ def test_other_channels_than_in_the_first_image_are_an_error(drawn_dataset, tmp_
 def test_an_image_where_a_volume_is_expected_is_an_error(drawn_dataset):
     with pytest.raises(PredictionError, match=r"0144\.png: expected 1 channel\(s\) and 3 axes, got 1 and 2"):
         LoadCased(read_dataset(drawn_dataset), "ben", 1, spatial_dims=3)({"case": "0144"})
+
+
+# ------------------------------------------------------------------------------ the steps as the configuration has them
+
+
+def steps(dataset: Path, **settings: object) -> Compose:
+    """Everything that a case goes through in training."""
+    parser = ConfigParser()
+    parser.read_config(str(config_path("train.yaml")))
+    parser.update({"dataset_dir": str(dataset), "tile_size": 32, "channels": [4, 8]} | settings)
+    parser.parse()
+    return parser.get_parsed_content("train::preprocessing").flatten()
+
+
+def step(transforms: Compose, name: str) -> Transform:
+    (found,) = [transform for transform in transforms.transforms if type(transform).__name__ == name]
+    found.set_random_state(seed=0)
+    return found
+
+
+NOISE_STEPS = {"gamma": "RandAdjustContrastd", "blur": "RandGaussianSmoothd", "noise": "RandGaussianNoised"}
+
+
+@pytest.mark.parametrize(("setting", "name"), NOISE_STEPS.items())
+def test_a_step_is_off_at_0_and_else_changes_half_of_the_tiles(simulated, setting, name):
+    tile = {"image": torch.from_numpy(noise(1, 32, 32))}
+    off = step(steps(simulated), name)
+    assert all(torch.equal(off(tile)["image"], tile["image"]) for _ in range(20))
+    on = step(steps(simulated, **{setting: 0.5}), name)
+    changed = [on(tile)["image"] for _ in range(100)]
+    assert 30 < sum(not torch.equal(image, tile["image"]) for image in changed) < 70
+    assert all(image.shape == (1, 32, 32) and image.isfinite().all() for image in changed)
+
+
+def test_gamma_blur_and_noise_go_up_to_what_was_asked_for(simulated):
+    image = torch.from_numpy(noise(1, 64, 64)).clamp(0.0, 1.0)
+    image[0, 0, :2] = torch.tensor([0.0, 1.0])
+    gamma = step(steps(simulated, gamma=0.5), "RandAdjustContrastd")
+    exponents = [
+        np.log(gamma({"image": image})["image"][0, 3, 3].item()) / np.log(image[0, 3, 3].item()) for _ in range(100)
+    ]
+    assert 1 / 1.5 - 0.01 < min(exponents) < 0.75
+    assert 1.4 < max(exponents) < 1.51
+    added = step(steps(simulated, noise=0.2), "RandGaussianNoised")
+    sd = [(added({"image": image})["image"] - image).std().item() for _ in range(100)]
+    assert 0.17 < max(sd) < 0.21
+    peak = torch.zeros(1, 33, 33)
+    peak[0, 16, 16] = 1
+    blurred = step(steps(simulated, blur=2.0), "RandGaussianSmoothd")
+    images = [blurred({"image": peak})["image"][0].numpy() for _ in range(100)]
+    widths = [np.sqrt((image.sum(axis=1) * (np.arange(33) - 16.0) ** 2).sum() / image.sum()) for image in images]
+    assert 1.7 < max(widths) < 2.1
+
+
+@pytest.mark.parametrize(
+    ("settings", "n_channels"),
+    [({}, 2), ({"weight_map": 50.0}, 3), ({"rater": "random_rater", "weight_map": 50}, 3), ({"rater": "soft"}, 2)],
+    ids=str,
+)
+def test_the_target_is_label_area_and_weights_if_asked_for(simulated, settings, n_channels):
+    transforms = steps(simulated, elastic=2.0, **settings)
+    tile = transforms({"case": read_dataset(simulated).cases[0]})
+    assert tile["image"].shape == (1, 32, 32)
+    assert tile["label"].shape == (n_channels, 32, 32)
+    assert tile["label"][0].max() == 1
+    assert set(tile["label"][1].unique().tolist()) <= {0, 1}
+    if n_channels == 3:
+        assert tile["label"][2].max() > 0.9
 
 
 # ------------------------------------------------------------------------------------------- reading and normalisation

@@ -213,11 +213,20 @@ def selftest(
 def train(
     context: typer.Context,
     dataset: Annotated[Path, typer.Argument(help="Folder with images/ and labels/<rater>/.")],
-    rater: Annotated[str, typer.Option(help="Whose masks to learn; `staple` is the consensus of all.")] = "staple",
+    rater: Annotated[
+        str,
+        typer.Option(
+            help="Whose masks to learn: a rater; staple, majority, union, intersection or object: the consensus; "
+            "soft, the share of raters; random_rater, one for each tile; expert, every rater in turn."
+        ),
+    ] = "staple",
     fold: Annotated[int, typer.Option(help="Which fold is held out and scored at the end.")] = 0,
     seed: Annotated[int, typer.Option(help="The only source of randomness.")] = 0,
 ) -> None:
-    """Train one model; short for the bundle's `training`, and takes all its settings (`--epochs 40`)."""
+    """Train one model; short for the bundle's `training`, and takes all its settings (`--epochs 40`).
+
+    With `--rater expert` one model per rater; an `--output_dir` then gets a folder for each.
+    """
     try:
         import monai.bundle
 
@@ -231,14 +240,25 @@ def train(
         raise UsageError(
             f"--{min(taken)} is set by `segassay train` itself; for others: python -m monai.bundle run training"
         )
-    settings |= {"dataset_dir": str(dataset), "rater": rater, "fold": fold, "seed": seed}
+    settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
     try:
-        monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings)
+        for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
+            monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings | changed)
     except Exception as error:
         ours = find_own_error(error)
         if ours is None or os.environ.get("SEGASSAY_DEBUG"):
             raise
         raise ours from None
+
+
+def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
+    """Settings that differ from rater to rater: whose masks, and a folder each where the user named one."""
+    from segassay.dataset import read_dataset
+
+    folder = settings.get("output_dir")
+    places = {} if folder is None else {"output_dir": Path(str(folder))}
+    raters = read_dataset(dataset).raters
+    return [{"rater": rater} | {key: str(place / rater) for key, place in places.items()} for rater in raters]
 
 
 def _extra_settings(words: list[str]) -> dict[str, Any]:

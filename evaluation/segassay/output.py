@@ -75,8 +75,12 @@ def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: 
 
 
 @contextmanager
-def whole_or_nothing(work_dir: Path) -> Iterator[None]:
+def whole_or_nothing(work_dir: Path, *, unless: str | None = None) -> Iterator[None]:
     """Remove the temporary folder if the work in the `with` block does not end well.
+
+    Args:
+        work_dir: From `prepare_output`.
+        unless: A file in it from which the work can go on another time; where it is, the folder stays.
 
     Raises:
         UsageError: If there is no space left.
@@ -84,7 +88,8 @@ def whole_or_nothing(work_dir: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        shutil.rmtree(work_dir, ignore_errors=True)
+        if unless is None or not (work_dir / unless).exists():
+            shutil.rmtree(work_dir, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             final = str(work_dir).removesuffix(".partial")
             raise UsageError(

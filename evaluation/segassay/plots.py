@@ -24,7 +24,8 @@ def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "")
     """Draw an image with one outline per annotator, each in its colour.
 
     Args:
-        image: `(C, *spatial)`; a volume is shown in its middle plane, brightness from the 1st to the 99.8th percentile.
+        image: `(C, *spatial)`; a volume is shown in the middle plane across its shortest axis. Brightness runs from
+            the 1st to the 99.8th percentile.
         masks: Annotator -> boolean mask `(*spatial)`, drawn in this order.
         title: Heading.
 
@@ -76,9 +77,10 @@ def _frame(axes: Axes, shape: tuple[int, ...], title: str) -> None:
 
 
 def _plane(array: np.ndarray, n_axes: int) -> np.ndarray:
-    """The middle plane `(height, width, C)` of `(*spatial, C)`."""
-    for _ in range(n_axes - 2):
-        array = array[len(array) // 2]
+    """The middle plane `(height, width, C)` of `(*spatial, C)`, across the shortest axis."""
+    for n_left in range(n_axes, 2, -1):
+        across = int(np.argmin(array.shape[:n_left]))
+        array = array.take(array.shape[across] // 2, axis=across)
     return array
 
 

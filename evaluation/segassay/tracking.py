@@ -1,6 +1,7 @@
 """MLflow: one store, one run per piece of work, and never a number that is not one.
 
-Runs are always new: a crashed run is closed as failed and no later run writes into it. Nothing is sent anywhere but to
+Runs are new unless the caller names the one it goes on with: a crashed run is closed as failed and no other work writes
+into it. Nothing is sent anywhere but to
 the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current folder with its artifacts beside it.
 """
 
@@ -119,7 +120,9 @@ def _living(uri: str, experiment: Experiment) -> str:
 
 
 @contextmanager
-def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[str]:
+def run(
+    experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
+) -> Iterator[str]:
     """Log into a new run inside the `with` block; an error closes it as failed, a break by the user as killed.
 
     Args:
@@ -127,6 +130,7 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
         name: Name of the run; names may repeat, runs are never shared.
         tags: What the run is.
         params: What it was called with; values become text, `None` is left out.
+        run_id: An earlier run of the very same work to go on with; where the store has no such run, a new one is made.
 
     Yields:
         The run's id.
@@ -138,13 +142,17 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
     experiment_id = open_experiment(name=experiment)
     _close_on_terminate()
     parent = os.environ.pop("MLFLOW_RUN_ID", None)  # set by `mlflow run`; MLflow would write into that run
-    active = mlflow.start_run(experiment_id=experiment_id, run_name=name)
+    goes_on = run_id is not None and _has_run(run_id)
+    active = mlflow.start_run(run_id) if goes_on else mlflow.start_run(experiment_id=experiment_id, run_name=name)
     status = "FAILED"
     try:
         mlflow.set_tags({key: str(value) for key, value in tags.items()})
         if parent is not None:
             mlflow.set_tag("mlflow.parentRunId", parent)
-        mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
+        if not goes_on:  # parameters cannot be changed
+            mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
+        elif "error" in active.data.tags:
+            mlflow.delete_tag("error")
         yield active.info.run_id
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
@@ -155,6 +163,13 @@ def run(experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[
         raise
     finally:
         mlflow.end_run(status)
+
+
+def _has_run(run_id: str) -> bool:
+    try:
+        return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException:
+        return False
 
 
 def _close_on_terminate() -> None:
@@ -170,6 +185,12 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 def is_active() -> bool:
     """True inside `run`."""
     return mlflow.active_run() is not None
+
+
+def active_run() -> str | None:
+    """Id of the run that is written into."""
+    active = mlflow.active_run()
+    return None if active is None else str(active.info.run_id)
 
 
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:

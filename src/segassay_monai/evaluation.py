@@ -1,10 +1,12 @@
 """Judge members and their ensemble on held-out images, and write what the ensemble predicts.
 
-EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ figures/ -> agreement.csv, annotations.csv
+EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ disagreement/ doubt/ figures/
+                                    -> agreement.csv, scores.csv, uncertainty.csv, annotations.csv
 """
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from ignite.engine import Engine, Events
 from rich.console import Console
 from rich.table import Table
@@ -28,13 +29,18 @@ from segassay.folder import list_images
 from segassay.output import publish_output, whole_or_nothing
 from segassay.plots import overlay
 from segassay.problems import Problem, raise_problems
-from segassay_monai.inference import uncertainty
+from segassay_monai.case_uncertainty import (
+    COLUMNS,
+    show_uncertainty,
+    summarise_uncertainty,
+    uncertainty_metrics,
+    uncertainty_row,
+)
+from segassay_monai.inference import THRESHOLD, Prediction
 from segassay_monai.member import Member
-from segassay_monai.transforms import CONSENSUS, read_target
+from segassay_monai.targets import is_labelled, read_target, target_name
 
 logger = logging.getLogger("segassay")
-
-THRESHOLD = 0.5
 
 
 def find_images(folder: str | Path) -> dict[str, Path]:
@@ -79,20 +85,26 @@ def ensemble_name(members: Sequence[Member]) -> str:
 
 
 class WritePredictions:
-    """Write what the ensemble says of each case: probability, mask, instance labels, uncertainty.
+    """Write what the ensemble says of each case: probability, mask, instance labels, uncertainty and its two parts.
 
     PNG or TIFF for 2-D images, NIfTI with the affine of the image where it is NIfTI. The mask is the probability above
-    one half; instances are its connected objects from `min_size` on.
+    one half; instances are its connected objects from `min_size` on. Uncertainties are in bits, the same scale in every
+    image: uncertainty = disagreement between members + doubt within them.
 
     Args:
         work_dir: Folder to write to.
         images: Case -> image file.
         min_size: Smallest object, in pixels.
+        dataset: If given, its ignored areas and what lies outside its regions do not count in the means of uncertainty;
+            the maps have all pixels.
     """
 
-    def __init__(self, work_dir: Path, images: Mapping[str, Path], min_size: int = 0) -> None:
-        self.work_dir, self.images, self.min_size = Path(work_dir), images, min_size
+    def __init__(
+        self, work_dir: Path, images: Mapping[str, Path], min_size: int = 0, dataset: Dataset | None = None
+    ) -> None:
+        self.work_dir, self.images, self.min_size, self.dataset = Path(work_dir), images, min_size, dataset
         self.written: list[dict[str, str]] = []
+        self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Any) -> None:
         """Register with the evaluator."""
@@ -100,17 +112,23 @@ class WritePredictions:
 
     def _write(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
-        prob = predicted(engine)
+        prediction = predicted(engine)
+        maps = {
+            "prob": prediction.prob,
+            "uncertainty": prediction.total,
+            "disagreement": prediction.disagreement,
+            "doubt": prediction.doubt,
+        }
         is_nifti = str(image_suffix(self.images[case].name)).startswith(".nii")
         like = read_image(self.images[case]) if is_nifti else None
         map_type = ".nii.gz" if is_nifti else ".tif"
-        mask_type = ".png" if prob.ndim == 2 and not is_nifti else map_type
-        mask = prob.numpy() > THRESHOLD
-        paths = {kind: self.work_dir / kind / case for kind in ("prob", "masks", "instances", "uncertainty")}
+        mask = prediction.prob[0, 0].numpy() > THRESHOLD
+        mask_type = ".png" if mask.ndim == 2 and not is_nifti else map_type
+        paths = {kind: self.work_dir / kind / case for kind in (*maps, "masks", "instances")}
         for path in paths.values():
             path.parent.mkdir(parents=True, exist_ok=True)
-        write_map(f"{paths['prob']}{map_type}", prob.numpy(), like)
-        write_map(f"{paths['uncertainty']}{map_type}", uncertainty(prob).numpy(), like)
+        for kind, values in maps.items():
+            write_map(f"{paths[kind]}{map_type}", values[0, 0].numpy(), like)
         write_mask(f"{paths['masks']}{mask_type}", mask, like)
         write_labels(f"{paths['instances']}{map_type}", label_objects(mask, min_size=self.min_size), like)
         self.written.append(
@@ -121,6 +139,16 @@ class WritePredictions:
                 "uncertainty": f"uncertainty/{case}{map_type}",
             }
         )
+        self.rows.append(uncertainty_row(case, prediction, **_areas(self.dataset, case)))
+
+    def uncertainty(self) -> pd.DataFrame:
+        """One row per case, as `uncertainty.csv` has them."""
+        return pd.DataFrame(self.rows, columns=list(COLUMNS))
+
+    def write_tables(self, members: Sequence[Member], held_out: bool | None) -> None:
+        """Write `annotations.csv` and `uncertainty.csv`."""
+        self.annotations(members, held_out).to_csv(self.work_dir / "annotations.csv", index=False)
+        self.uncertainty().to_csv(self.work_dir / "uncertainty.csv", index=False)
 
     def annotations(self, members: Sequence[Member], held_out: bool | None) -> pd.DataFrame:
         """One row per mask written, as `annotations.csv` has them; paths are relative to the folder."""
@@ -134,9 +162,17 @@ class WritePredictions:
         return table
 
 
-def predicted(engine: Any) -> torch.Tensor:
-    """Probability `(*spatial)` of the case just predicted, on the CPU."""
-    return engine.state.output[0]["pred"][0].float().cpu()
+def predicted(engine: Any) -> Prediction:
+    """What the ensemble of the evaluator says of the case just predicted, on the CPU."""
+    last: Prediction = engine.network.last
+    return dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
+
+
+def _areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
+    """Ignored area and region of a case, where there are any."""
+    if dataset is None:
+        return {}
+    return {"ignore": read_case_ignore(dataset, case), "region": read_case_region(dataset, case)}
 
 
 class ScoreCases:
@@ -145,7 +181,7 @@ class ScoreCases:
     Args:
         dataset: Raters, reference, ignored areas and smallest object.
         members: In the order of the network's checkpoints.
-        trained_on: What the models should reproduce: a rater, or `staple`.
+        trained_on: What the models should reproduce: a rater, or what all say together.
         figures_dir: Folder for overlays.
         n_figures: How many cases get an overlay, evenly spaced.
     """
@@ -164,29 +200,23 @@ class ScoreCases:
         self.drawn = {cases[i * len(cases) // max(n_figures, 1)] for i in range(min(n_figures, len(cases)))}
         if len(cases) <= n_figures:
             self.drawn = set(cases)
-        self.member_masks: dict[str, np.ndarray] = {}
         self.rows: list[dict[str, Any]] = []
         self.not_scored: list[str] = []
 
     def attach(self, engine: Any) -> None:
-        """Register with the evaluator and its ensemble."""
-        engine.add_event_handler(Events.STARTED, self._watch)
+        """Register with the evaluator."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._score)
-
-    def _watch(self, engine: Any) -> None:
-        engine.network.observe = self._keep_member
-
-    def _keep_member(self, number: int, prob: torch.Tensor) -> None:
-        if len(self.members) > 1:
-            self.member_masks[member_label(self.members, number)] = (prob[0, 0] > THRESHOLD).cpu().numpy()
 
     def _score(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
-        masks = self.member_masks | {ensemble_name(self.members): predicted(engine).numpy() > THRESHOLD}
+        prediction = predicted(engine)
+        n_members = len(self.members) if len(self.members) > 1 else 0  # a single one is its own ensemble
+        masks = {member_label(self.members, number): prediction.member_mask(number) for number in range(n_members)}
+        masks[ensemble_name(self.members)] = prediction.prob[0, 0].numpy() > THRESHOLD
         targets = self._targets(case)
         if not targets:
             self.not_scored.append(case)
-        counts = {"ignore": read_case_ignore(self.dataset, case), "region": read_case_region(self.dataset, case)}
+        counts = _areas(self.dataset, case)
         min_size = self.dataset.min_object_size
         target_objects = {name: label_objects(target, min_size=min_size, **counts) for name, target in targets.items()}
         for annotator, mask in masks.items():
@@ -219,8 +249,7 @@ class ScoreCases:
     def _targets(self, case: str) -> dict[str, np.ndarray]:
         """Own training target first, then the published reference; what is missing for this case is left out."""
         targets = {}
-        raters = self.dataset.raters if self.trained_on == CONSENSUS else [self.trained_on]
-        if any(case in self.dataset.masks[rater] for rater in raters):
+        if is_labelled(self.dataset, self.trained_on, case):
             targets[target_name(self.trained_on)] = read_target(self.dataset, case, self.trained_on)
         if case in self.dataset.reference:
             reference = str(self.dataset.reference_name)
@@ -240,11 +269,6 @@ class ScoreCases:
                 f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with"
             )
         return pd.DataFrame(self.rows)
-
-
-def target_name(trained_on: str) -> str:
-    """Annotator name of the training target."""
-    return f"consensus_{CONSENSUS}" if trained_on == CONSENSUS else trained_on
 
 
 def member_label(members: Sequence[Member], number: int) -> str:
@@ -305,16 +329,18 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
     evaluator.run()
     agreement = scores.agreement()
     summary = summarise(agreement)
+    uncertainty = summarise_uncertainty(writer.uncertainty())
     agreement.to_csv(work_dir / "agreement.csv", index=False)
     summary.to_csv(work_dir / "scores.csv", index=False)
-    writer.annotations(scores.members, held_out=True).to_csv(work_dir / "annotations.csv", index=False)
+    writer.write_tables(scores.members, held_out=True)
     own_target, ensemble = target_name(scores.trained_on), ensemble_name(scores.members)
-    tracking.log_metrics(_metrics(summary, own_target, ensemble))
-    for table in ("agreement.csv", "scores.csv"):
+    tracking.log_metrics(_metrics(summary, own_target, ensemble) | uncertainty_metrics(uncertainty))
+    for table in ("agreement.csv", "scores.csv", "uncertainty.csv"):
         tracking.log_files(work_dir / table, "tables")
     if scores.drawn:
         tracking.log_files(scores.figures_dir, "overlays")
     show(summary, own_target, scores.not_scored)
+    show_uncertainty(uncertainty)
 
 
 def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str, float]:
@@ -360,7 +386,8 @@ def predict(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Me
     """
     with whole_or_nothing(work_dir):
         evaluator.run()
-        writer.annotations(members, held_out=None).to_csv(work_dir / "annotations.csv", index=False)
+        writer.write_tables(members, held_out=None)
     final = publish_output(work_dir)
     logger.info(f"{len(writer.written)} images predicted by {len(members)} member(s): {final}")
+    show_uncertainty(summarise_uncertainty(writer.uncertainty()))
     return final

@@ -1,13 +1,17 @@
-"""What prediction needs: reading, normalisation, the ensemble network, the inferer.
+"""What prediction needs: the network and its settings, reading, normalisation, the inferer, the ensemble.
 
     image file -> (C, *spatial) float32 -> members, one after another -> mean probability (B, 1, *spatial)
+                                                                      -> total uncertainty = disagreement + doubt
 
 This module imports torch, monai and numpy only, so that an exported bundle can carry it unchanged in its `scripts/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +23,60 @@ from monai.networks.nets import UNet
 from monai.transforms import MapTransform
 from torch import nn
 
-Observer = Callable[[int, torch.Tensor], None]
+THRESHOLD = 0.5
+"""A mask is where the probability is above this."""
 
 
 class PredictionError(ValueError):
     """A model and an image or network do not fit; the message is meant for the user."""
 
 
-def residual_unet(spatial_dims: int, in_channels: int, channels: Sequence[int]) -> UNet:
+# ---------------------------------------------------------------------------------------------------------- the network
+
+
+def strides(spacing: Sequence[float], n_levels: int) -> list[list[int]]:
+    """By how much each level of a U-Net shrinks each axis, so that its pixels become as long as they are wide.
+
+    From one level to the next an axis is halved if its pixels are less than twice as long as the shortest ones. Thick
+    slices are thus left whole until the pixels in their plane have become as large.
+
+    Args:
+        spacing: Distance between pixels along each axis, in any unit.
+        n_levels: Levels of the network, the finest included.
+
+    Returns:
+        One list per step between levels, with 1 or 2 for each axis; empty for one level.
+
+    Example:
+        >>> strides([1.0, 1.0], n_levels=3)
+        [[2, 2], [2, 2]]
+        >>> strides([5.0, 1.0, 1.0], n_levels=4)
+        [[1, 2, 2], [1, 2, 2], [2, 2, 2]]
+
+    References:
+        Isensee et al. (2021), Nature Methods 18:203-211, doi:10.1038/s41592-020-01008-z (the rule of nnU-Net).
+    """
+    current, steps = list(map(float, spacing)), []
+    for _ in range(n_levels - 1):
+        step = [2 if length < 2 * min(current) else 1 for length in current]
+        current = [length * factor for length, factor in zip(current, step, strict=True)]
+        steps.append(step)
+    return steps
+
+
+def divisor(strides: Sequence[Sequence[int]]) -> list[int]:
+    """Size along each axis of which the network accepts multiples.
+
+    Example:
+        >>> divisor([[1, 2, 2], [2, 2, 2]])
+        [2, 4, 4]
+    """
+    return [prod(steps) for steps in zip(*strides, strict=True)]
+
+
+def residual_unet(
+    spatial_dims: int, in_channels: int, channels: Sequence[int], strides: Sequence[Sequence[int]] | None = None
+) -> UNet:
     """Residual U-Net with one output channel (a logit per pixel) and batch normalisation.
 
     Batch normalisation uses statistics of the training set when it predicts, so the result for a pixel does not depend
@@ -35,30 +85,105 @@ def residual_unet(spatial_dims: int, in_channels: int, channels: Sequence[int]) 
     Args:
         spatial_dims: 2 or 3.
         in_channels: Channels of the image.
-        channels: Features per level, from the finest; each further level halves the size.
+        channels: Features per level, from the finest.
+        strides: From each level to the next, by how much each axis shrinks; by default each is halved.
 
     Returns:
-        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`, sizes multiples of
-        `2 ** (len(channels) - 1)` (`WholeImageInferer` pads to them).
+        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`. Sizes are multiples of `divisor`
+        (`WholeImageInferer` pads to them).
+
+    Raises:
+        PredictionError: If strides do not fit the levels or axes.
 
     Example:
-        >>> net = residual_unet(spatial_dims=2, in_channels=1, channels=[4, 8]).eval()
-        >>> tuple(net(torch.zeros(1, 1, 16, 24)).shape)
-        (1, 1, 16, 24)
+        >>> net = residual_unet(spatial_dims=3, in_channels=1, channels=[4, 8], strides=[[1, 2, 2]]).eval()
+        >>> tuple(net(torch.zeros(1, 1, 5, 16, 24)).shape)
+        (1, 1, 5, 16, 24)
 
     References:
         Ronneberger et al. (2015), MICCAI, doi:10.1007/978-3-319-24574-4_28; Kerfoot et al. (2019), STACOM,
         doi:10.1007/978-3-030-12029-0_40 (the residual variant).
     """
+    steps = [[2] * spatial_dims] * (len(channels) - 1) if strides is None else [list(step) for step in strides]
+    if len(steps) != len(channels) - 1 or any(len(step) != spatial_dims for step in steps):
+        raise PredictionError(
+            f"strides {steps}: expected {len(channels) - 1} steps of {spatial_dims} axes, for --channels has "
+            f"{len(channels)} levels and --spatial_dims is {spatial_dims} (2 for images, 3 for volumes)"
+        )
     return UNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
         out_channels=1,
         channels=list(channels),
-        strides=[2] * (len(channels) - 1),
+        strides=steps,  # type: ignore[arg-type]  # annotated too narrowly
         num_res_units=2,
         norm="BATCH",
     )
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What `residual_unet` is called with; a checkpoint carries it, so that the network can be built again."""
+
+    spatial_dims: int
+    in_channels: int
+    channels: Sequence[int]
+    strides: Sequence[Sequence[int]]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values for the checkpoint."""
+        return asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Check that a checkpoint holds such a network (MONAI's savers and loaders ask for this pair)."""
+        if dict(state) != self.state_dict():
+            raise PredictionError(f"the checkpoint holds another network: {dict(state)} instead of {self.state_dict()}")
+
+
+def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
+    """Settings of the network that all members share.
+
+    Args:
+        checkpoint_paths: At least one file, with the settings under `network`.
+
+    Raises:
+        PredictionError: If a file is no checkpoint, does not hold the settings, or members differ in them.
+    """
+    states: list[dict[str, Any]] = []
+    for path in checkpoint_paths:
+        state = read_checkpoint(path).get("network")
+        if not isinstance(state, dict) or set(state) != {field.name for field in fields(NetworkSettings)}:
+            raise PredictionError(
+                f"{path}: does not say how its network is built, as a checkpoint of another version; train it again"
+            )
+        if states and state != states[0]:
+            first = states[0]
+            differing = [f"{name} {state[name]} and {first[name]}" for name in state if state[name] != first[name]]
+            raise PredictionError(
+                f"{path} and {checkpoint_paths[0]} hold different networks ({'; '.join(differing)}); members of an "
+                "ensemble share one: leave one out"
+            )
+        states.append(state)
+    return NetworkSettings(**states[0])
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Content of a checkpoint, tensors on the CPU.
+
+    Raises:
+        PredictionError: If the file is no checkpoint.
+    """
+    try:
+        content = dict(torch.load(path, map_location="cpu", weights_only=True))
+        content["model"]
+    except Exception as error:
+        raise PredictionError(
+            f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
+        ) from error
+    return content
+
+
+# -------------------------------------------------------------------------------------------------------------- images
 
 
 class ReadImaged(MapTransform):
@@ -97,7 +222,7 @@ def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_
     if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
         raise PredictionError(
             f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
-            "keep images of one kind together (volumes need --spatial_dims 3, colours --in_channels 3)"
+            "keep images of one kind together, and use a model that was trained on such (volumes with --spatial_dims 3)"
         )
 
 
@@ -143,38 +268,65 @@ class NormalisePercentiled(MapTransform):
         return ((image - low.reshape(per_channel)) / spread).clamp(-self.limit, self.limit)
 
 
+# ---------------------------------------------------------------------------------------------------------- prediction
+
+
 class WholeImageInferer(Inferer):
     """Predict whole images, and in overlapping windows only what is too large for the memory.
 
-    Images are padded by reflection to sizes that the network accepts, and cut back.
+    Images are padded by reflection to sizes that the network accepts, and cut back. Windows have the proportions of
+    the divisors: an axis that the network halves less often, as that of thick slices, gets as much shorter an edge.
 
     Args:
-        divisor: The network accepts multiples of this size.
+        divisor: The network accepts multiples of this size, one for each axis or one for all.
         max_pixels: Larger images are predicted in windows of about a quarter of this.
         overlap: Part of a window shared with its neighbour.
     """
 
-    def __init__(self, divisor: int, max_pixels: int = 2**22, overlap: float = 0.25) -> None:
+    def __init__(self, divisor: int | Sequence[int], max_pixels: int = 2**22, overlap: float = 0.25) -> None:
         super().__init__()
         self.divisor, self.max_pixels, self.overlap = divisor, max_pixels, overlap
 
     def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return `network(inputs)` of shape `(B, C, *spatial)`."""
         spatial = inputs.shape[2:]
-        padded = pad_to_multiple(inputs, self.divisor)
+        divisors = [self.divisor] * len(spatial) if isinstance(self.divisor, int) else list(self.divisor)
+        padded = pad_to_multiple(inputs, divisors)
         if spatial.numel() <= self.max_pixels:
             output = network(padded, *args, **kwargs)
         else:
-            edge = int((self.max_pixels / 4) ** (1 / len(spatial))) // self.divisor * self.divisor
-            roi = [min(max(edge, self.divisor), size) for size in padded.shape[2:]]
+            roi = window_size(padded.shape[2:], divisors, self.max_pixels // 4)
             windows = SlidingWindowInferer(roi, overlap=self.overlap, mode="gaussian")
             output = windows(padded, network, *args, **kwargs)
         return output[(..., *[slice(size) for size in spatial])]
 
 
-def pad_to_multiple(inputs: torch.Tensor, divisor: int) -> torch.Tensor:
-    """Pad the end of each spatial axis to a multiple of `divisor` by reflection, again and again on a short axis."""
-    for axis in range(2, inputs.ndim):
+def window_size(spatial: Sequence[int], divisors: Sequence[int], max_pixels: int) -> list[int]:
+    """Largest window, in the proportions of the divisors, that fits into image and memory; at least the divisors.
+
+    Example:
+        >>> window_size([40, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)
+        [28, 96, 96]
+        >>> window_size([8, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)  # few slices leave room in their plane
+        [8, 176, 176]
+    """
+    window = list(divisors)
+    for multiple in range(1, max(-(-size // divisor) for size, divisor in zip(spatial, divisors, strict=True)) + 1):
+        larger = [min(multiple * divisor, size) for size, divisor in zip(spatial, divisors, strict=True)]
+        if prod(larger) > max_pixels and multiple > 1:
+            break
+        window = larger
+    return window
+
+
+def pad_to_multiple(inputs: torch.Tensor, divisors: Sequence[int]) -> torch.Tensor:
+    """Pad the end of each spatial axis to a multiple by reflection, again and again on a short axis.
+
+    Args:
+        inputs: `(B, C, *spatial)`.
+        divisors: One for each spatial axis.
+    """
+    for axis, divisor in enumerate(divisors, start=2):
         size = inputs.shape[axis]
         extra = -size % divisor
         if extra:
@@ -184,33 +336,75 @@ def pad_to_multiple(inputs: torch.Tensor, divisor: int) -> torch.Tensor:
     return inputs
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What an ensemble says of a batch of images. Uncertainties are in bits per pixel, from 0 to 1, never rescaled.
+
+    Attributes:
+        prob: Mean probability of the members, float32 `(B, 1, *spatial)`.
+        doubt: Mean of the members' own uncertainties, float32 `(B, 1, *spatial)`.
+        packed_masks: uint8 `(M, B, n_bytes)`, one bit per member and pixel.
+    """
+
+    prob: torch.Tensor
+    doubt: torch.Tensor
+    packed_masks: np.ndarray
+
+    @property
+    def total(self) -> torch.Tensor:
+        """Uncertainty of the ensemble, `(B, 1, *spatial)`: that of the mean probability."""
+        return uncertainty(self.prob)
+
+    @property
+    def disagreement(self) -> torch.Tensor:
+        """The part of `total` that is not in any member alone, `(B, 1, *spatial)`; 0 for a single member."""
+        return (self.total - self.doubt).clamp(min=0)
+
+    def member_mask(self, member: int, image: int = 0) -> np.ndarray:
+        """Where one member has a probability above one half, boolean `(*spatial)`."""
+        shape = self.prob.shape[2:]
+        return np.unpackbits(self.packed_masks[member, image], count=shape.numel()).reshape(shape).astype(bool)
+
+
+KEPT_BYTES = 2**26
+"""Weights that an ensemble keeps in memory."""
+
+
 class EnsembleNet(nn.Module):
     """Mean probability of several members, one in memory at a time.
 
-    The weights of each member are read when its turn comes, so memory does not grow with the number of members.
+    Of a member's probabilities only sums and one bit per pixel are kept, so memory does not grow with the number of
+    members. Weights are kept up to 64 MiB in all, because to read those of a small network takes as long as to predict a
+    small image; those beyond are read again whenever their turn comes.
 
     Args:
         network: The architecture shared by all members; its own weights are overwritten.
         checkpoint_paths: One file per member, with the weights under `model`.
         inferer: How one member predicts an image (whole or in windows).
+        flips: Whether a member's probability is the mean over the image flipped along every set of axes.
 
     Attributes:
-        observe: If set, called with the number of each member and its probability `(B, 1, *spatial)`, in turn.
+        last: What was predicted last, with the uncertainties; None before.
 
     Raises:
         ValueError: If there is no checkpoint.
         PredictionError: If a checkpoint does not fit `network` (when called).
     """
 
-    def __init__(self, network: nn.Module, checkpoint_paths: Sequence[str | Path], inferer: Inferer) -> None:
+    def __init__(
+        self, network: nn.Module, checkpoint_paths: Sequence[str | Path], inferer: Inferer, flips: bool = False
+    ) -> None:
         super().__init__()
         if not checkpoint_paths:
             raise ValueError("an ensemble needs at least one checkpoint, got none")
         self.network = network
         self.checkpoint_paths = [Path(path) for path in checkpoint_paths]
         self.inferer = inferer
-        self.observe: Observer | None = None
+        self.flips = flips
+        self.last: Prediction | None = None
         self._loaded: Path | None = None
+        self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
+        self._room = KEPT_BYTES
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Average the members' probabilities.
@@ -221,29 +415,65 @@ class EnsembleNet(nn.Module):
         Returns:
             Mean probability `(B, 1, *spatial)`, float32.
         """
-        total: torch.Tensor | None = None
-        for number, path in enumerate(self.checkpoint_paths):
+        self.last = None
+        self.network.eval()
+        prob = torch.zeros(len(image), 1, *image.shape[2:], device=image.device)
+        doubt = torch.zeros_like(prob)
+        # made before the first member is predicted: what is kept would else lie between what is freed, and split it up
+        masks = np.zeros((len(self.checkpoint_paths), len(image), -(-image.shape[2:].numel() // 8)), dtype=np.uint8)
+        for path, mask in zip(self.checkpoint_paths, masks, strict=True):
             self._load(path)
-            prob = torch.sigmoid(self.inferer(image, self.network).float())
-            if self.observe is not None:
-                self.observe(number, prob)
-            total = prob.clone() if total is None else total.add_(prob)
+            member = self._predict(image)
+            prob += member
+            doubt += uncertainty(member)
+            mask[:] = np.packbits((member > THRESHOLD).flatten(1).cpu().numpy(), axis=1)
+            del member  # else it stays while the next one is predicted
+        prob /= len(masks)
+        doubt /= len(masks)
+        self.last = Prediction(prob, doubt, masks)
+        return prob
+
+    def _predict(self, image: torch.Tensor) -> torch.Tensor:
+        """Probability of the member just loaded, `(B, 1, *spatial)`."""
+        flips = list(_subsets(range(2, image.ndim))) if self.flips else [()]
+        total: torch.Tensor | None = None
+        for axes in flips:
+            flipped = torch.flip(image, axes) if axes else image
+            prob = torch.sigmoid(self.inferer(flipped, self.network).float())
+            prob = torch.flip(prob, axes) if axes else prob
+            total = prob if total is None else total.add_(prob)
+            del prob
         assert total is not None
-        return total / len(self.checkpoint_paths)
+        return total / len(flips) if len(flips) > 1 else total
 
     def _load(self, path: Path) -> None:
-        if path != self._loaded:
-            weights = torch.load(path, map_location="cpu", weights_only=True)["model"]
-            try:
-                self.network.load_state_dict(weights)
-            except RuntimeError as error:
-                reason = str(error).splitlines()[-1].strip()
-                raise PredictionError(
-                    f"{path}: the weights do not fit the network ({reason}); give --channels and --spatial_dims as in "
-                    "its training"
-                ) from error
-            self.network.eval()
-            self._loaded = path
+        if path == self._loaded:
+            return
+        if path in self._kept:
+            for name, value in self.network.state_dict().items():  # several times as fast as load_state_dict
+                value.copy_(self._kept[path][name])
+        else:
+            self._read(path)
+        self._loaded = path
+
+    def _read(self, path: Path) -> None:
+        weights = read_checkpoint(path)["model"]
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise PredictionError(
+                f"{path}: the weights do not fit the network ({reason}); leave out --channels, --strides, "
+                "--in_channels and --spatial_dims, which are read from the checkpoint"
+            ) from error
+        n_bytes = sum(value.nbytes for value in weights.values())
+        if n_bytes <= self._room:
+            self._kept[path] = weights
+            self._room -= n_bytes
+
+
+def _subsets(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    return itertools.chain.from_iterable(itertools.combinations(axes, n) for n in range(len(axes) + 1))
 
 
 def uncertainty(prob: torch.Tensor) -> torch.Tensor:
@@ -253,4 +483,7 @@ def uncertainty(prob: torch.Tensor) -> torch.Tensor:
         >>> uncertainty(torch.tensor([0.0, 0.5, 1.0])).tolist()
         [0.0, 1.0, 0.0]
     """
-    return (torch.special.entr(prob) + torch.special.entr(1 - prob)) / np.log(2)
+    other = 1 - prob
+    smallest = torch.finfo(prob.dtype).tiny  # 0 log 0 is 0
+    bits = prob.clamp(min=smallest).log2_().mul_(prob).add_(other.clamp(min=smallest).log2_().mul_(other))
+    return bits.abs_()  # not below 0, nor -0

@@ -21,7 +21,7 @@ from segassay.cases import image_files, read_spaced_image
 from segassay.dataset import Dataset, data_hash, strata
 from segassay.errors import DataError, UsageError
 from segassay.folder import natural_key
-from segassay_monai.transforms import CONSENSUS
+from segassay_monai.targets import check_target, is_labelled, strategy_of
 
 logger = logging.getLogger("segassay")
 
@@ -42,6 +42,7 @@ class Member:
     held_out: tuple[str, ...]
     seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
     seen_subjects: tuple[str, ...]  # of `train` and `val`: further images of an animal are no new evidence
+    initialised_from: str  # what the first weights were trained on, whose images are among the seen; else empty
 
     @property
     def name(self) -> str:
@@ -71,7 +72,14 @@ def member_from_state(state: Mapping[str, Any]) -> Member:
 
 
 def plan_member(
-    dataset: Dataset, *, trained_on: str, fold: int, n_folds: int, seed: int, val_fraction: float
+    dataset: Dataset,
+    *,
+    trained_on: str,
+    fold: int,
+    n_folds: int,
+    seed: int,
+    val_fraction: float,
+    initialise_from: str | Path | None = None,
 ) -> Member:
     """Decide which cases a member trains on, which select its checkpoint, and which are held out.
 
@@ -81,19 +89,18 @@ def plan_member(
 
     Args:
         dataset: The annotated images.
-        trained_on: A rater, or `staple` for the consensus.
+        trained_on: A rater, or what all raters say together: one of `segassay_monai.targets.targets_of`.
         fold: Which fold is held out, 0 to `n_folds` - 1.
         n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
         seed: Seed of the member.
         val_fraction: Part of the remaining cases that selects the checkpoint; at least one.
+        initialise_from: Checkpoint whose weights the training starts from; what it has seen, this member has seen.
 
     Raises:
-        UsageError: If the rater or the fold does not exist.
+        UsageError: If the rater or the fold does not exist, or the checkpoint has seen a held-out case.
         DataError: If there are too few cases to train, select and hold out.
     """
-    raters = [CONSENSUS, *dataset.raters]
-    if trained_on not in raters:
-        raise UsageError(f"--rater {trained_on}: {dataset.folder} has no such rater; choose one of {', '.join(raters)}")
+    check_target(dataset, trained_on)
     if not 0 < val_fraction < 1:
         raise UsageError(f"--val_fraction {val_fraction}: expected a number between 0 and 1, such as 0.125")
     if seed < 0:
@@ -104,7 +111,7 @@ def plan_member(
     if not 0 <= fold <= folds.max():
         raise UsageError(f"--fold {fold}: expected 0 to {folds.max()} ({folds.max() + 1} folds of {len(table)} cases)")
     seen = table[folds != fold]
-    seen = seen[[_is_labelled(dataset, trained_on, case) for case in seen.index]]
+    seen = seen[[is_labelled(dataset, trained_on, case) for case in seen.index]]
     units = _units(seen).nunique()
     if units < 2:
         raise DataError(
@@ -115,20 +122,58 @@ def plan_member(
     number = deal(seen, seed=[seed, fold])
     is_val = (number + 1) * n_val // units > number * n_val // units  # n_val subjects, evenly spaced over the strata
     train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
+    held_out = tuple(table.index[folds == fold])
+    earlier = [] if initialise_from is None else _read_initial(dataset, Path(initialise_from), held_out)
+    images = [image_hash(dataset, case) for case in train + val] + [i for m in earlier for i in m.seen_images]
+    subjects = [subject for subject in seen["subject"] if subject] + [s for m in earlier for s in m.seen_subjects]
     return Member(
         dataset=dataset.name,
         data_hash=data_hash(dataset),
-        strategy=f"consensus:{trained_on}" if trained_on == CONSENSUS else "expert",
+        strategy=strategy_of(trained_on),
         trained_on=trained_on,
         fold=fold,
         n_folds=int(folds.max()) + 1,
         seed=seed,
         train=train,
         val=val,
-        held_out=tuple(table.index[folds == fold]),
-        seen_images=tuple(image_hash(dataset, case) for case in train + val),
-        seen_subjects=tuple(dict.fromkeys(subject for subject in seen["subject"] if subject)),
+        held_out=held_out,
+        seen_images=tuple(dict.fromkeys(images)),
+        seen_subjects=tuple(dict.fromkeys(subjects)),
+        initialised_from="".join(f"{m.dataset}: {m.name} fold {m.fold}" for m in earlier),
     )
+
+
+def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -> list[Member]:
+    """The member that a checkpoint holds, which must not know the cases that are held out now."""
+    if not checkpoint.is_file():
+        raise UsageError(f"--initialise_from {checkpoint}: no such file; give the model.pt of a trained member")
+    earlier = read_members([checkpoint])
+    subjects = strata(dataset)["subject"]
+    known = [case for case in held_out if _seen_by(earlier, dataset, case, subjects[case])]
+    if known:
+        raise UsageError(
+            f"--initialise_from {checkpoint}: case {known[0]} was used in its training and is held out now "
+            f"({len(known)} of {len(held_out)} cases); give a model of the same fold, or of other images"
+        )
+    return earlier
+
+
+def initialised(network: torch.nn.Module, checkpoint: str | Path | None) -> torch.nn.Module:
+    """The network with the weights of a checkpoint, or as it is where there is none.
+
+    Raises:
+        UsageError: If the weights do not fit.
+    """
+    if checkpoint is None:
+        return network
+    try:
+        network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+    except RuntimeError as error:
+        raise UsageError(
+            f"--initialise_from {checkpoint}: the weights do not fit the network; give --channels and --spatial_dims "
+            "as in its training"
+        ) from error
+    return network
 
 
 def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
@@ -177,11 +222,6 @@ def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
 def _units(table: pd.DataFrame) -> pd.Series:
     """Subject of each case; a case without subject is its own unit."""
     return table["subject"].where(table["subject"] != "", "\0" + table.index.to_series())
-
-
-def _is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
-    raters = dataset.raters if trained_on == CONSENSUS else [trained_on]
-    return any(case in dataset.masks[rater] for rater in raters)
 
 
 def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:

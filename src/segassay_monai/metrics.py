@@ -14,13 +14,14 @@ from segassay.agreement import label_objects, match_objects, pixel_agreement
 class _PerCase(CumulativeIterationMetric):
     """One value per case, averaged over cases.
 
-    Call it with probabilities `(B, 1, *spatial)` and targets `(B, 2, *spatial)`: the label and the area that counts.
+    Call it with probabilities `(B, 1, *spatial)` and targets `(B, C + 1, *spatial)`: the label and the area that
+    counts. Foreground is where the mean of the label's channels, soft or one for each rater, is above one half.
     """
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         assert y is not None
         masks = (y_pred[:, 0] > 0.5).cpu().numpy()
-        labels, ignored = (y[:, 0] > 0).cpu().numpy(), (y[:, 1] == 0).cpu().numpy()
+        labels, ignored = (y[:, :-1].float().mean(dim=1) > 0.5).cpu().numpy(), (y[:, -1] == 0).cpu().numpy()
         values = [self._compare(*case) for case in zip(labels, masks, ignored, strict=True)]
         return torch.tensor(values, dtype=torch.float64)[:, None]
 
@@ -30,6 +31,11 @@ class _PerCase(CumulativeIterationMetric):
     def aggregate(self) -> torch.Tensor:
         """Mean over the cases seen since `reset`."""
         return self.get_buffer().mean()
+
+    def _sync(self) -> None:
+        """Take the values of this process alone: the others of a training, which do not validate, never answer."""
+        if self._buffers is not None:
+            self._synced_tensors = [torch.stack(values) for values in self._buffers]
 
 
 class ObjectF1(_PerCase):

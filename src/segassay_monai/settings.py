@@ -41,18 +41,26 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "tile_size": _ONE_OR_MORE,
     "spatial_dims": ("2 for images or 3 for volumes", lambda number: number in (2, 3)),
     "in_channels": _ONE_OR_MORE,
+    "max_pixels": _ONE_OR_MORE,
     "learning_rate": _MORE_THAN_ZERO,
     "warm_up": _PART,
     "weight_decay": _ZERO_OR_MORE,
     "foreground": _PART,
     "intensity_scale": _PART,
     "intensity_shift": _ZERO_OR_MORE,
+    "gamma": _ZERO_OR_MORE,
+    "blur": _ZERO_OR_MORE,
+    "noise": _ZERO_OR_MORE,
+    "elastic": ("0 to 5 pixels (more would fold the image)", lambda number: 0 <= number <= 5),
+    "weight_map": _ZERO_OR_MORE,
     "val_interval": _ONE_OR_MORE,
+    "lr_steps": ("10 or more", lambda number: number >= 10),
     "n_cached": _ZERO_OR_MORE,
     "num_workers": _ZERO_OR_MORE,
     "min_object_size": _ZERO_OR_MORE,
     "n_figures": _ZERO_OR_MORE,
 }
+_PER_AXIS = ("tile_size",)  # one number for all axes, or a list with one for each
 _IN_WORKER = re.compile(
     r"Original Traceback.*?^segassay\S*\.(DataError|UsageError|PredictionError): (.+?)(?=\n\n|\n*\Z)", re.S | re.M
 )
@@ -149,7 +157,7 @@ def _check_value(path: str, value: Any, known: Any) -> None:
     if isinstance(known, bool):
         if not isinstance(value, bool):  # any text would count as true
             raise UsageError(f"--{path} {value}: expected True or False")
-    elif isinstance(known, (int, float)):
+    elif isinstance(known, (int, float)) and not (path in _PER_AXIS and isinstance(value, (list, tuple))):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise UsageError(f"--{path} {value}: expected a number such as {known}")
         if isinstance(known, int) and isinstance(value, float):
@@ -236,8 +244,13 @@ def find_own_error(error: BaseException | None) -> SegAssayError | None:
 
 def write_config(path: Path) -> None:
     """Write the configuration in effect as YAML, so that the run can be repeated from it."""
+    path.write_text(config_text(), encoding="utf-8")
+
+
+def config_text() -> str:
+    """The configuration in effect as YAML."""
     config = {key: value for key, value in running_config().items() if key != "_meta_"}
-    path.write_text(yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
 
 
 def _plain(node: Any) -> Any:

@@ -1,0 +1,147 @@
+"""How the defaults of the training were chosen: settings side by side on images that are never scored elsewhere.
+
+    python benchmarks/training_choices.py COMPARISON [--seeds 0 1 2]     needs $SEGASSAY_DATA (default ../shared/data)
+
+The images of a lab without those of fold 0, which `benchmarks/training.py` scores, are a dataset of their own here.
+Each setting is trained on fold 0 of 3 of it with the user's command, by one thread beside another training, and scored
+on the inner held-out images against the published consensus. Writes results/training_choices.json, one section for each
+comparison and lab.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from measuring import ROOT, circumstances, save, show
+
+from segassay.dataset import read_dataset
+from segassay.download import download
+from segassay_monai.bundle import config_path
+from segassay_monai.member import plan_member
+
+SHORT = {"epochs": 8, "iterations_per_epoch": 100, "val_interval": 2}
+NONE = {"weight_map": 0.0, "elastic": 0.0, "gamma": 0.0, "blur": 0.0, "noise": 0.0}
+COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
+    "tiles": {  # as many iterations as take the same time
+        "8 of 96": {"batch_size": 8, "tile_size": 96, "iterations_per_epoch": 100},
+        "4 of 256": {"batch_size": 4, "tile_size": 256, "iterations_per_epoch": 32},
+        "8 of 128": {"batch_size": 8, "tile_size": 128, "iterations_per_epoch": 57},
+        "8 of 64": {"batch_size": 8, "tile_size": 64, "iterations_per_epoch": 196},
+    },
+    "network": {
+        "16 to 128": {"channels": [16, 32, 64, 128], "iterations_per_epoch": 100},
+        "32 to 256": {"channels": [32, 64, 128, 256], "iterations_per_epoch": 37},
+    },
+    "schedule": {
+        "highest rate 0.01": {"learning_rate": 0.01},
+        "highest rate 0.005": {"learning_rate": 0.005},
+    },
+    "augmentation": {
+        "none of the five": NONE,
+        "weight map 10": NONE | {"weight_map": 10.0},
+        "elastic 2 pixels": NONE | {"elastic": 2.0},
+        "gamma 0.5": NONE | {"gamma": 0.5},
+        "blur 1 pixel": NONE | {"blur": 1.0},
+        "noise 0.1": NONE | {"noise": 0.1},
+    },
+    "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (4, 8, 16)},
+}
+"""What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
+
+
+def inner_dataset(lab: str, work: Path) -> Path:
+    """The lab without the images that `benchmarks/training.py` scores."""
+    data = Path(os.environ.get("SEGASSAY_DATA", ROOT / ".." / "shared" / "data"))
+    folder = download(work, labs=[lab], mirror=data)[0].folder
+    dataset = read_dataset(folder)
+    plan = plan_member(dataset, trained_on="staple", fold=0, n_folds=4, seed=0, val_fraction=0.125)
+    scored = set(plan.held_out)
+    for files in (dataset.images, dataset.reference, *dataset.masks.values()):
+        for case in scored & files.keys():
+            files[case].unlink()
+    if dataset.experiment is None:
+        return folder
+    table = pd.read_csv(folder / "experiment.csv", dtype=str, keep_default_na=False)
+    table[~table["case"].isin(scored)].to_csv(folder / "experiment.csv", index=False)
+    return folder
+
+
+def train_and_score(work: Path, dataset: Path, job: tuple[str, Mapping[str, Any], int]) -> dict[str, Any]:
+    """Train one member as a user does; returns its scores on the inner held-out images, and what it cost."""
+    name, settings, seed = job
+    out = work / f"{name} seed {seed}".replace(" ", "_")
+    words = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training"]
+    words += ["--config_file", str(config_path("train.yaml")), "--dataset_dir", str(dataset), "--output_dir", str(out)]
+    words += [w for k, v in (SHORT | dict(settings) | {"n_folds": 3, "seed": seed}).items() for w in (f"--{k}", str(v))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": f"sqlite:///{work / 'mlflow.db'}"}
+    log = out.with_suffix(".log")
+    with log.open("w") as file:
+        process = subprocess.Popen(words, env=environment, stdout=file, stderr=file)
+        _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{name}, seed {seed}: {log.read_text()[-2000:]}")
+    table = pd.read_csv(out / "held_out" / "scores.csv")
+    scores = table[table["annotator_a"] == "est_GT"].iloc[0].to_dict()
+    return {
+        "setting": name,
+        "seed": seed,
+        **{measure: round(float(scores[measure]), 4) for measure in ("f1", "precision", "recall", "dice")},
+        "cpu_minutes": round((used.ru_utime + used.ru_stime) / 60, 2),
+    }
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the seeds, and the mean difference to the first setting, seed by seed."""
+    table = pd.DataFrame(rows)
+    f1 = table.pivot(index="seed", columns="setting", values="f1")
+    first = table["setting"].iloc[0]
+    return [
+        {
+            "setting": name,
+            "f1": round(f1[name].mean(), 4),
+            "sd": round(f1[name].std(), 4),
+            "difference": round((f1[name] - f1[first]).mean(), 4),
+            "sd_of_difference": round((f1[name] - f1[first]).std(), 4),
+            "cpu_minutes": round(table.loc[table["setting"] == name, "cpu_minutes"].mean(), 2),
+        }
+        for name in dict.fromkeys(table["setting"])
+    ]
+
+
+def main() -> None:
+    """Run one comparison and write its section."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("comparison", choices=COMPARISONS)
+    parser.add_argument("--lab", default="wue1", choices=["wue1", "mue"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once, of one thread each")
+    parser.add_argument("--work", type=Path, help="keep the models in this folder, and go on there after a break")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "training_choices.json")
+    options = parser.parse_args()
+    settings = COMPARISONS[options.comparison]
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(options.jobs) as pool:
+        work = (options.work or Path(temporary)).resolve()
+        dataset = inner_dataset(options.lab, work / "data")
+        jobs = [(name, changed, seed) for seed in options.seeds for name, changed in settings.items()]
+        rows = list(pool.map(partial(train_and_score, work, dataset), jobs))
+        result = circumstances(read_dataset(dataset), ["torch", "monai", "numpy"]) | {
+            "short_training": SHORT,
+            "settings": settings,
+            "summary": summary(rows),
+            "runs": rows,
+        }
+    save(options.out, f"{options.comparison}, lab-{options.lab}", json.loads(json.dumps(result)))
+    show(result["summary"])
+
+
+if __name__ == "__main__":
+    main()

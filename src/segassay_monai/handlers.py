@@ -1,0 +1,128 @@
+"""What a training shows while it runs: progress for people, numbers for MLflow."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from ignite.engine import Engine, Events
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segassay import tracking
+
+__all__ = ["ShowProgress", "TrackTraining"]
+
+logger = logging.getLogger("segassay")
+
+
+class TrackTraining:
+    """Log a training as it goes: loss and learning rate within epochs, scores of the selection images after each.
+
+    Numbers are written when their epoch is over, so that an epoch that is cut short and repeated is logged once.
+    `train/waiting_for_data` is the share of the epoch's steps so far that was spent waiting for the next tiles.
+
+    Args:
+        evaluator: The validator; its metrics are logged as `val/…`.
+        every: Iterations between two points of the loss curve.
+    """
+
+    def __init__(self, evaluator: Engine, every: int = 10) -> None:
+        self.evaluator, self.every = evaluator, every
+        self._asked = self._waited = self._stepped = 0.0
+        self._points: list[tuple[int, dict[str, float]]] = []
+
+    def attach(self, engine: Any) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._ask)
+        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._receive)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
+        engine.add_event_handler(Events.ITERATION_COMPLETED(every=self.every), self._iteration)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._log)
+        self.evaluator.add_event_handler(Events.EPOCH_COMPLETED, self._validated, engine)
+
+    def _start(self, engine: Any) -> None:
+        self._waited = self._stepped = 0.0
+        self._points.clear()
+
+    def _ask(self, engine: Any) -> None:
+        self._asked = time.perf_counter()
+
+    def _receive(self, engine: Any) -> None:
+        self._waited += time.perf_counter() - self._asked
+
+    def _step(self, engine: Any) -> None:
+        self._stepped += time.perf_counter() - self._asked
+
+    def _iteration(self, engine: Any) -> None:
+        metrics = {
+            "train/loss": float(engine.state.output[0]["loss"]),
+            "train/learning_rate": engine.optimizer.param_groups[0]["lr"],
+            "train/waiting_for_data": self._waited / self._stepped,
+        }
+        self._points.append((engine.state.iteration, metrics))
+
+    def _log(self, engine: Any) -> None:
+        for iteration, metrics in self._points:
+            tracking.log_metrics(metrics, step=iteration)
+
+    def _validated(self, evaluator: Any, trainer: Any) -> None:
+        metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
+        tracking.log_metrics(metrics, step=trainer.state.iteration)
+
+
+class ShowProgress:
+    """A moving bar on a terminal, one plain line per epoch in a log.
+
+    Args:
+        evaluator: The validator, whose F1 is shown.
+    """
+
+    def __init__(self, evaluator: Engine) -> None:
+        self.evaluator = evaluator
+        self._losses: list[float] = []
+        self._started, self._first = 0.0, 0
+        self._bar: Progress | None = None
+
+    def attach(self, engine: Any) -> None:
+        """Register with the trainer; before the validator, so that the line of an epoch follows its validation."""
+        engine.add_event_handler(Events.STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
+        self.evaluator.add_event_handler(Events.COMPLETED, self._validated, engine)
+        engine.add_event_handler(Events.COMPLETED, self._stop)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
+
+    def _start(self, engine: Any) -> None:
+        self._started, self._first = time.perf_counter(), engine.state.epoch
+        console = Console(stderr=True)
+        if console.is_terminal:
+            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._bar.start()
+            total = engine.state.max_epochs * engine.state.epoch_length
+            self._bar.add_task("training", total=total, completed=engine.state.iteration)
+
+    def _iteration(self, engine: Any) -> None:
+        self._losses.append(float(engine.state.output[0]["loss"]))
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], advance=1, description=f"training, loss {self._losses[-1]:.3f}")
+
+    def _validated(self, evaluator: Any, trainer: Any) -> None:
+        epoch, epochs = trainer.state.epoch, trainer.state.max_epochs
+        minutes_left = (time.perf_counter() - self._started) / 60 * (epochs - epoch) / max(epoch - self._first, 1)
+        f1, best = evaluator.state.metrics["f1"], evaluator.state.best_metric
+        mark = " (best so far)" if f1 >= best else f" (best {best:.3f})"
+        loss = sum(self._losses) / max(len(self._losses), 1)
+        self._losses.clear()
+        scores = f"loss {loss:.3f}, F1 on selection images {f1:.3f}{mark}"
+        logger.info(f"epoch {epoch}/{epochs}: {scores}, {minutes_left:.1f} min left")
+
+    def _stop(self, engine: Any) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _fail(self, engine: Any, error: Exception) -> None:
+        self._stop(engine)
+        raise error

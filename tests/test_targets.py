@@ -1,0 +1,138 @@
+"""What is learned from several raters: each target against the masks drawn here, by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawing import draw
+from segassay.consensus import staple
+from segassay.dataset import Dataset
+from segassay.errors import DataError, UsageError
+from segassay.object_consensus import object_consensus
+from segassay_monai.targets import (
+    OF_ALL_RATERS,
+    check_target,
+    describe_target,
+    is_labelled,
+    raters_of,
+    read_labels,
+    read_target,
+    strategy_of,
+    target_name,
+    targets_of,
+)
+from small_datasets import make_dataset
+
+ANNA = draw("###... ###... ......")
+BEN = draw("##.... ##.... ....##")
+CLEO = draw("##.... ###..# ....#.")
+EXPECTED = {
+    "anna": ANNA,
+    "majority": draw("##.... ###... ....#."),
+    "union": draw("###... ###..# ....##"),
+    "intersection": draw("##.... ##.... ......"),
+    "soft": draw("##.... ###... ....#."),
+    "random_rater": draw("##.... ###... ....#."),
+}
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    """Case c1 has all three raters, c2 lacks cleo, c3 has cleo alone."""
+    masks = {
+        "anna": {"c1": ANNA, "c2": ANNA},
+        "ben": {"c1": BEN, "c2": BEN},
+        "cleo": {"c1": CLEO, "c3": CLEO},
+    }
+    return make_dataset(tmp_path / "lab", masks, raters="labels/*")
+
+
+@pytest.mark.parametrize("trained_on", EXPECTED)
+def test_the_mask_to_compare_with(dataset, trained_on):
+    target = read_target(dataset, "c1", trained_on)
+    assert target.dtype == bool
+    np.testing.assert_array_equal(target, EXPECTED[trained_on])
+
+
+def test_staple_and_objects_are_those_of_the_evaluation(dataset, tmp_path):
+    masks = np.stack([ANNA, BEN, CLEO])
+    np.testing.assert_array_equal(read_target(dataset, "c1", "staple", tmp_path / "cache"), staple(masks).mask)
+    np.testing.assert_array_equal(read_target(dataset, "c1", "object"), object_consensus(masks).mask)
+    assert not np.array_equal(object_consensus(masks).mask, EXPECTED["majority"]), "the two are to differ here"
+
+
+@pytest.mark.parametrize("trained_on", ["anna", "staple", "majority", "union", "intersection", "object"])
+def test_a_hard_label_is_the_mask_to_compare_with(dataset, tmp_path, trained_on):
+    label = read_labels(dataset, "c1", trained_on, tmp_path)
+    assert label.dtype == bool
+    np.testing.assert_array_equal(label, read_target(dataset, "c1", trained_on, tmp_path)[None])
+
+
+def test_a_soft_label_is_the_share_of_those_who_annotated_the_case(dataset):
+    label = read_labels(dataset, "c1", "soft")
+    assert label.dtype == np.float32
+    np.testing.assert_allclose(label[0], (ANNA.astype(float) + BEN + CLEO) / 3, rtol=1e-6)
+    np.testing.assert_array_equal(label[0] > 0.5, read_target(dataset, "c1", "soft"))
+    np.testing.assert_array_equal(read_labels(dataset, "c2", "soft")[0], (ANNA.astype(float) + BEN) / 2)
+    np.testing.assert_array_equal(read_labels(dataset, "c3", "soft")[0], CLEO)
+
+
+def test_random_raters_are_those_of_the_case(dataset):
+    np.testing.assert_array_equal(read_labels(dataset, "c1", "random_rater"), [ANNA, BEN, CLEO])
+    np.testing.assert_array_equal(read_labels(dataset, "c2", "random_rater"), [ANNA, BEN])
+    np.testing.assert_array_equal(read_labels(dataset, "c3", "random_rater"), [CLEO])
+    assert read_labels(dataset, "c1", "random_rater").dtype == bool
+
+
+def test_a_tie_is_background(dataset):
+    np.testing.assert_array_equal(read_target(dataset, "c2", "soft"), ANNA & BEN)
+    np.testing.assert_array_equal(read_target(dataset, "c2", "random_rater"), ANNA & BEN)
+
+
+def test_label_images_keep_touching_objects_apart_in_a_consensus_of_objects(tmp_path):
+    touching = np.array([[1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2]], dtype=np.int32)
+    dataset = make_dataset(tmp_path / "lab", {rater: {"c1": touching} for rater in ("anna", "ben")}, raters="labels/*")
+    assert read_target(dataset, "c1", "majority").all()
+    assert not read_target(dataset, "c1", "object").all()
+
+
+def test_who_has_a_label_of_which_case(dataset):
+    assert raters_of(dataset, "ben") == ["ben"]
+    assert raters_of(dataset, "soft") == raters_of(dataset, "union") == ["anna", "ben", "cleo"]
+    assert [is_labelled(dataset, "cleo", case) for case in ("c1", "c2", "c3")] == [True, False, True]
+    assert all(is_labelled(dataset, name, case) for name in OF_ALL_RATERS for case in ("c1", "c2", "c3"))
+
+
+def test_names(dataset):
+    names = targets_of(dataset)
+    assert names == [
+        *("staple", "majority", "union", "intersection", "object", "soft", "random_rater"),
+        *("anna", "ben", "cleo"),
+    ]
+    assert [strategy_of(name) for name in names] == [
+        *(f"consensus:{name}" for name in names[:5]),
+        *("soft", "random_rater", "expert", "expert", "expert"),
+    ]
+    assert [target_name(name) for name in names] == [
+        *(f"consensus_{name}" for name in names[:5]),
+        *("consensus_majority", "consensus_majority", "anna", "ben", "cleo"),
+    ]
+    assert len({describe_target(name) for name in names}) == len(names)
+
+
+def test_an_unknown_rater_is_an_error_that_names_all_choices(dataset):
+    with pytest.raises(
+        UsageError, match=r"--rater zoe: .* choose one of anna, ben, cleo, or of all together staple, maj"
+    ):
+        check_target(dataset, "zoe")
+    with pytest.raises(UsageError, match="--rater zoe"):
+        raters_of(dataset, "zoe")
+
+
+@pytest.mark.parametrize("name", OF_ALL_RATERS)
+def test_a_rater_named_like_a_strategy_is_an_error(tmp_path, name):
+    dataset = make_dataset(tmp_path / "lab", {"anna": {"c1": ANNA}, name: {"c1": BEN}}, raters="labels/*")
+    for trained_on in (name, "anna"):
+        with pytest.raises(DataError, match=f"lab: a rater is named {name}, which .* rename the folder"):
+            check_target(dataset, trained_on)
