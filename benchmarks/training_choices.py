@@ -28,7 +28,7 @@ from segassay.download import download
 from segassay_monai.bundle import config_path
 from segassay_monai.member import plan_member
 
-SHORT = {"epochs": 8, "iterations_per_epoch": 100, "val_interval": 2}
+SHORT = {"epochs": 6, "iterations_per_epoch": 100, "val_interval": 2}
 NONE = {"weight_map": 0.0, "elastic": 0.0, "gamma": 0.0, "blur": 0.0, "noise": 0.0}
 COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
     "tiles": {  # as many iterations as take the same time
@@ -53,7 +53,7 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
         "blur 1 pixel": NONE | {"blur": 1.0},
         "noise 0.1": NONE | {"noise": 0.1},
     },
-    "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (4, 8, 16)},
+    "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 6, 14)},
 }
 """What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
 
