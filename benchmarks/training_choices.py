@@ -11,8 +11,6 @@ comparison and lab.
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,10 +20,10 @@ from typing import Any
 
 import pandas as pd
 from measuring import ROOT, circumstances, save, show
+from training import run_bundle
 
 from segassay.dataset import read_dataset
 from segassay.download import download
-from segassay_monai.bundle import config_path
 from segassay_monai.member import plan_member
 
 SHORT = {"epochs": 6, "iterations_per_epoch": 100, "val_interval": 2}
@@ -79,23 +77,15 @@ def train_and_score(work: Path, dataset: Path, job: tuple[str, Mapping[str, Any]
     """Train one member as a user does; returns its scores on the inner held-out images, and what it cost."""
     name, settings, seed = job
     out = work / f"{name} seed {seed}".replace(" ", "_")
-    words = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", "training"]
-    words += ["--config_file", str(config_path("train.yaml")), "--dataset_dir", str(dataset), "--output_dir", str(out)]
-    words += [w for k, v in (SHORT | dict(settings) | {"n_folds": 3, "seed": seed}).items() for w in (f"--{k}", str(v))]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": f"sqlite:///{work / 'mlflow.db'}"}
-    log = out.with_suffix(".log")
-    with log.open("w") as file:
-        process = subprocess.Popen(words, env=environment, stdout=file, stderr=file)
-        _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{name}, seed {seed}: {log.read_text()[-2000:]}")
+    changed = SHORT | dict(settings) | {"n_folds": 3, "seed": seed, "dataset_dir": dataset, "output_dir": out}
+    minutes = run_bundle("training", work, out.with_suffix(".log"), changed)
     table = pd.read_csv(out / "held_out" / "scores.csv")
     scores = table[table["annotator_a"] == "est_GT"].iloc[0].to_dict()
     return {
         "setting": name,
         "seed": seed,
         **{measure: round(float(scores[measure]), 4) for measure in ("f1", "precision", "recall", "dice")},
-        "cpu_minutes": round((used.ru_utime + used.ru_stime) / 60, 2),
+        "cpu_minutes": minutes,
     }
 
 

@@ -156,6 +156,7 @@ def test_a_small_image_is_reflected_and_what_is_not_image_does_not_count():
     tile = PlacedTile((9, 12), (1, 2), np.eye(2))(make_case(image, image > 6))
     padded = np.pad(image, ((3, 3), (4, 4)), mode="symmetric")
     np.testing.assert_allclose(tile["image"][0], padded, atol=1e-5)
+    np.testing.assert_array_equal(tile["label"][0], padded > 6)
     np.testing.assert_array_equal(tile["valid"][0], np.pad(np.ones((3, 4)), ((3, 3), (4, 4))))
 
 
@@ -455,9 +456,10 @@ def test_the_label_is_the_mask_of_the_one_rater(simulated, tmp_path):
 
 
 def test_of_a_random_rater_every_mask_is_loaded(drawn_dataset, tmp_path):
+    both = [draw("###... ###... ......"), draw("##..## ##.... .##.##")]
+    Image.fromarray(both[1].astype(np.uint8) * 255).save(drawn_dataset / "labels/ben/0144.png")
     loaded = LoadCased(read_dataset(drawn_dataset), "random_rater", 1)({"case": "0144"})
     counted = draw(".##### .##### .##...")
-    both = [draw("###... ###... ......"), draw("###... ###... ....##")]
     np.testing.assert_array_equal(loaded["label"], np.stack(both) & counted)
     np.testing.assert_array_equal(loaded["labelled"], np.flatnonzero((both[0] | both[1]) & counted))
     assert loaded["label"].dtype == torch.uint8
@@ -595,13 +597,15 @@ def test_gamma_blur_and_noise_go_up_to_what_was_asked_for(simulated):
 )
 def test_the_target_is_label_area_and_weights_if_asked_for(simulated, settings, n_channels):
     transforms = steps(simulated, elastic=2.0, **settings)
-    tile = transforms({"case": read_dataset(simulated).cases[0]})
-    assert tile["image"].shape == (1, 32, 32)
-    assert tile["label"].shape == (n_channels, 32, 32)
-    assert tile["label"][0].max() == 1
-    assert set(tile["label"][1].unique().tolist()) <= {0, 1}
+    transforms.set_random_state(seed=0)
+    drawn = [transforms({"case": read_dataset(simulated).cases[0]}) for _ in range(5)]
+    assert all(tile["image"].shape == (1, 32, 32) for tile in drawn)
+    label = torch.stack([tile["label"] for tile in drawn])
+    assert label.shape == (5, n_channels, 32, 32)
+    assert label[:, 0].max() == 1
+    assert set(label[:, 1].unique().tolist()) == {0, 1}
     if n_channels == 3:
-        assert tile["label"][2].max() > 0.9
+        assert label[:, 2].max() > 0.9
 
 
 # ------------------------------------------------------------------------------------------- reading and normalisation

@@ -2,6 +2,7 @@
 
 from segassay_monai import (
     bundle,
+    case_uncertainty,
     evaluation,
     handlers,
     inference,
@@ -12,12 +13,15 @@ from segassay_monai import (
     processes,
     resume,
     settings,
+    targets,
     training,
     transforms,
+    weight_map,
 )
 
 __all__ = [
     "bundle",
+    "case_uncertainty",
     "evaluation",
     "handlers",
     "inference",
@@ -28,6 +32,8 @@ __all__ = [
     "processes",
     "resume",
     "settings",
+    "targets",
     "training",
     "transforms",
+    "weight_map",
 ]

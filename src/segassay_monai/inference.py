@@ -134,11 +134,6 @@ class NetworkSettings:
         """Plain values for the checkpoint."""
         return asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Check that a checkpoint holds such a network (MONAI's savers and loaders ask for this pair)."""
-        if dict(state) != self.state_dict():
-            raise PredictionError(f"the checkpoint holds another network: {dict(state)} instead of {self.state_dict()}")
-
 
 def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
     """Settings of the network that all members share.
@@ -374,8 +369,8 @@ class EnsembleNet(nn.Module):
     """Mean probability of several members, one in memory at a time.
 
     Of a member's probabilities only sums and one bit per pixel are kept, so memory does not grow with the number of
-    members. Weights are kept up to 64 MiB in all, because to read those of a small network takes as long as to predict a
-    small image; those beyond are read again whenever their turn comes.
+    members. Weights are kept up to 64 MiB in all, because to read those of a small network takes as long as to predict
+    a small image; those beyond are read again whenever their turn comes.
 
     Args:
         network: The architecture shared by all members; its own weights are overwritten.

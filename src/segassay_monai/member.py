@@ -21,6 +21,7 @@ from segassay.cases import image_files, read_spaced_image
 from segassay.dataset import Dataset, data_hash, strata
 from segassay.errors import DataError, UsageError
 from segassay.folder import natural_key
+from segassay_monai.inference import read_checkpoint
 from segassay_monai.targets import check_target, is_labelled, strategy_of
 
 logger = logging.getLogger("segassay")
@@ -57,11 +58,6 @@ class Member:
     def state_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Check that a checkpoint belongs to this member (MONAI's savers and loaders ask for this pair)."""
-        if member_from_state(state) != self:
-            raise UsageError(f"the checkpoint belongs to another member: {state['trained_on']}/s{state['seed']}")
 
 
 def member_from_state(state: Mapping[str, Any]) -> Member:
@@ -167,11 +163,11 @@ def initialised(network: torch.nn.Module, checkpoint: str | Path | None) -> torc
     if checkpoint is None:
         return network
     try:
-        network.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["model"])
+        network.load_state_dict(read_checkpoint(checkpoint)["model"])
     except RuntimeError as error:
         raise UsageError(
-            f"--initialise_from {checkpoint}: the weights do not fit the network; give --channels and --spatial_dims "
-            "as in its training"
+            f"--initialise_from {checkpoint}: the weights do not fit the network; give --channels, --spatial_dims and "
+            "--strides as in its training"
         ) from error
     return network
 
@@ -258,7 +254,7 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     known: dict[str, Path] = {}
     for path in paths:
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_checkpoint(path)
             member, weights = member_from_state(state["member"]), state["model"]
         except Exception as error:
             raise DataError(
