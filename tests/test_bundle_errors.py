@@ -96,7 +96,7 @@ def test_a_broken_dataset_is_told_in_the_same_words_as_by_check(
         ({"fold": 4}, "expected 0 to 3"),
         ({"n_folds": 1}, "at least 2 folds"),
         ({"epoch": 3}, "unknown setting --epoch; did you mean --epochs"),
-        ({"epochs": "many"}, "expected a number such as 20"),
+        ({"epochs": "many"}, "expected a number such as 14"),
         ({"train#trainer#max_epoch": 3}, "did you mean --train#trainer#max_epochs"),
         ({"dataset_dir": "nowhere"}, "nowhere: is not a folder"),
         ({"val_fraction": 2.0}, "between 0 and 1"),

@@ -181,7 +181,11 @@ def test_a_rater_who_lacks_cases_learns_from_what_there_is(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
-        ({"trained_on": "zoe"}, UsageError, "--rater zoe: .* has no such rater; choose one of anna, ben, or of all together staple,"),
+        (
+            {"trained_on": "zoe"},
+            UsageError,
+            "--rater zoe: .* no such rater; choose one of anna, ben, or of all together",
+        ),
         ({"fold": 4}, UsageError, r"--fold 4: expected 0 to 3 \(4 folds of 36 cases\)"),
         ({"fold": -1}, UsageError, "--fold -1: expected 0 to 3"),
         ({"n_folds": 1}, DataError, "--n_folds 1"),

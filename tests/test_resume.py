@@ -21,7 +21,7 @@ from segassay.simulate import Simulation, simulate
 from segassay_monai.bundle import config_path
 from segassay_monai.resume import STATE, reseed
 
-SHORT: dict[str, Any] = {"epochs": 4}
+SHORT: dict[str, Any] = {"epochs": 4, "weight_map": 10.0, "elastic": 2.0, "gamma": 0.5, "blur": 1.0, "noise": 0.1}
 N_STEPS = SHORT["epochs"] * TINY["iterations_per_epoch"]
 
 KILLED = """

@@ -97,10 +97,10 @@ def test_an_unknown_nested_setting_names_the_nearest_with_its_whole_name(name, n
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ({"epochs": "many"}, "--epochs many: expected a number such as 20"),
-        ({"epochs": True}, "--epochs True: expected a number such as 20"),
-        ({"epochs": None}, "--epochs None: expected a number such as 20"),
-        ({"epochs": 2.5}, "--epochs 2.5: expected a whole number such as 20"),
+        ({"epochs": "many"}, "--epochs many: expected a number such as 14"),
+        ({"epochs": True}, "--epochs True: expected a number such as 14"),
+        ({"epochs": None}, "--epochs None: expected a number such as 14"),
+        ({"epochs": 2.5}, "--epochs 2.5: expected a whole number such as 14"),
         ({"seed": 7.0}, "--seed 7.0: expected a whole number such as 0"),
         ({"learning_rate": ""}, "--learning_rate : expected a number such as 0.01"),
         ({"channels": 16}, "--channels 16: expected a list such as [16, 32, 64, 128]"),

@@ -17,7 +17,7 @@ class MaskedDiceCELoss(nn.Module):
 
     References:
         Isensee et al. (2021), Nature Methods 18:203-211, doi:10.1038/s41592-020-01008-z (the sum of both); Wang et al.
-        (2023), MICCAI, doi:10.1007/978-3-031-43898-1_46 (the Dice semimetric loss).
+        (2023), MICCAI, doi:10.1007/978-3-031-43898-1_46, arXiv:2303.16296 (the Dice semimetric loss).
     """
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
