@@ -52,6 +52,7 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
         "blur 1 pixel": NONE | {"blur": 1.0},
         "noise 0.1": NONE | {"noise": 0.1},
     },
+    "together": {"weight map, blur and noise": NONE | {"weight_map": 10.0, "blur": 1.0, "noise": 0.1}},
     "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 14)},
 }
 """What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
