@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,17 @@ logger = logging.getLogger("segassay")
 
 STATE = "resume.pt"
 _ELSEWHERE = (
-    *("output_dir", "overwrite", "dataset_dir", "device", "experiment", "num_workers", "n_cached", "bundle_root"),
+    "bundle_root",
+    "dataset_dir",
+    "device",
+    "experiment",
     "lr_steps",
+    "n_cached",
+    "num_workers",
+    "output_dir",
+    "overwrite",
 )
-"""Settings that say where a training runs, not what it is."""
+"""Settings that say where a training runs, or are of another run id; they do not make it another training."""
 
 
 def unfinished(output_dir: str | Path) -> Path:
@@ -105,8 +112,9 @@ def _alone(final: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        with suppress(OSError):  # not possible on Windows, where the file stays
+            Path(lock.lock_file).unlink()
         lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _goes_on(partial: Path, member: Member, overwrite: bool) -> bool:
@@ -133,6 +141,8 @@ def _goes_on(partial: Path, member: Member, overwrite: bool) -> bool:
 
 def _differences(folder: Path, found: Member, member: Member) -> str:
     """What makes the training in a folder another one than `member` with the running configuration, for people."""
+    if not (folder / "config.yaml").is_file():
+        return "settings that are not known (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     now = yaml.safe_load(settings.config_text())
     names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]

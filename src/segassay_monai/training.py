@@ -81,8 +81,8 @@ def train_member(
         with run:
             _train(member, dataset, trainer, evaluator, work_dir)
             evaluate_held_out(member, dataset, work_dir, evaluation)
-        (work_dir / STATE).unlink()
         final = publish_output(work_dir)
+        (final / STATE).unlink()  # last, so that no moment is without a state to go on from
     logger.info(f"written: {final}")
     logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
