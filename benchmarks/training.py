@@ -65,6 +65,7 @@ def measure(work: Path, seeds: list[int], jobs: int) -> dict[str, Any]:
     runs = mlflow.search_runs(experiment_names=["lab-wue1"], filter_string="tags.kind = 'member'")
     members, ensemble = scored[False]
     return circumstances(read_dataset(dataset), ["torch", "monai", "numpy"]) | {
+        "command": f"python benchmarks/training.py --seeds {' '.join(map(str, seeds))}",
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU, one thread per training",
         "f1_est_GT": {name: round(value, 4) for name, value in members["f1"].items()},
         "dice_est_GT": {name: round(value, 4) for name, value in members["dice"].items()},

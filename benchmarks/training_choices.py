@@ -31,18 +31,13 @@ from segassay_monai.member import plan_member
 SHORT = {"epochs": 6, "iterations_per_epoch": 100, "val_interval": 2}
 NONE = {"weight_map": 0.0, "elastic": 0.0, "gamma": 0.0, "blur": 0.0, "noise": 0.0}
 COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
-    "tiles": {  # as many iterations as take the same time
-        "8 of 96": {"batch_size": 8, "tile_size": 96, "iterations_per_epoch": 100},
-        "4 of 256": {"batch_size": 4, "tile_size": 256, "iterations_per_epoch": 32},
-        "8 of 128": {"batch_size": 8, "tile_size": 128, "iterations_per_epoch": 57},
-    },
-    "network": {
-        "16 to 128": {"channels": [16, 32, 64, 128], "iterations_per_epoch": 100},
-        "32 to 256": {"channels": [32, 64, 128, 256], "iterations_per_epoch": 37},
-    },
-    "schedule": {
-        "highest rate 0.01": {"learning_rate": 0.01},
+    "basics": {  # as many iterations as take about the same time
+        "default": {},
+        "4 tiles of 256": {"batch_size": 4, "tile_size": 256, "iterations_per_epoch": 32},
+        "8 tiles of 128": {"batch_size": 8, "tile_size": 128, "iterations_per_epoch": 57},
+        "channels 32 to 256": {"channels": [32, 64, 128, 256], "iterations_per_epoch": 37},
         "highest rate 0.005": {"learning_rate": 0.005},
+        "highest rate 0.03": {"learning_rate": 0.03},
     },
     "augmentation": {
         "none of the five": NONE,
@@ -53,7 +48,7 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
         "noise 0.1": NONE | {"noise": 0.1},
     },
     "together": {"weight map, blur and noise": NONE | {"weight_map": 10.0, "blur": 1.0, "noise": 0.1}},
-    "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 14)},
+    "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 6, 14)},
 }
 """What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
 
@@ -138,7 +133,9 @@ def main() -> None:
         dataset = inner_dataset(options.lab, work / "data")
         jobs = [(name, changed, seed) for seed in options.seeds for name, changed in settings.items()]
         rows = list(pool.map(partial(train_and_score, work, dataset), jobs))
+        words = [options.comparison, "--lab", options.lab, "--seeds", *map(str, options.seeds)]
         result = circumstances(read_dataset(dataset), ["torch", "monai", "numpy"]) | {
+            "command": " ".join(["python benchmarks/training_choices.py", *words]),
             "short_training": SHORT,
             "settings": settings,
             "summary": summary(rows),
