@@ -34,10 +34,8 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
     "basics": {  # as many iterations as take about the same time
         "default": {},
         "4 tiles of 256": {"batch_size": 4, "tile_size": 256, "iterations_per_epoch": 32},
-        "8 tiles of 128": {"batch_size": 8, "tile_size": 128, "iterations_per_epoch": 57},
         "channels 32 to 256": {"channels": [32, 64, 128, 256], "iterations_per_epoch": 37},
         "highest rate 0.005": {"learning_rate": 0.005},
-        "highest rate 0.03": {"learning_rate": 0.03},
     },
     "augmentation": {
         "none of the five": NONE,
