@@ -89,15 +89,16 @@ def evaluate(work: Path, dataset: Path, flips: bool) -> tuple[pd.DataFrame, dict
     run_bundle("evaluating", work, work / f"{out.name}.log", settings)
     scores = pd.read_csv(out / "scores.csv")
     scores = scores[scores["annotator_a"] == "est_GT"].set_index("annotator_b")
-    (ensemble,) = [name for name in scores.index if "-" in name]
+    ensemble = scores.index[-1]  # after its members
     return scores.drop(index=ensemble), {key: float(scores.loc[ensemble, key]) for key in ("f1", "dice")}
 
 
 def predict_speed(work: Path, dataset: Path) -> float:
-    """Seconds per megapixel and member of the network alone, whole images, no reading or writing."""
+    """Seconds per megapixel and member of the network alone on one thread, whole images, no reading or writing."""
     from segassay.files import read_image
     from segassay_monai.inference import EnsembleNet, NormalisePercentiled, ReadImaged, WholeImageInferer, residual_unet
 
+    torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = residual_unet(spatial_dims=2, in_channels=1, channels=[16, 32, 64, 128]).to(device)
     ensemble = EnsembleNet(network, [next((work / "models").rglob("model.pt"))], WholeImageInferer(divisor=8)).eval()
@@ -121,6 +122,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "training.json")
     parser.add_argument("--work", type=Path, help="keep models and predictions in this new folder")
     options = parser.parse_args()
+    if len(options.seeds) < 2:
+        parser.error("an ensemble needs at least two seeds")
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)

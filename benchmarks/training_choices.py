@@ -44,8 +44,8 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
         "gamma 0.5": NONE | {"gamma": 0.5},
         "blur 1 pixel": NONE | {"blur": 1.0},
         "noise 0.1": NONE | {"noise": 0.1},
+        "weight map, blur and noise": NONE | {"weight_map": 10.0, "blur": 1.0, "noise": 0.1},
     },
-    "together": {"weight map, blur and noise": NONE | {"weight_map": 10.0, "blur": 1.0, "noise": 0.1}},
     "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 6, 14)},
 }
 """What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--lab", default="wue1", choices=["wue1", "mue"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once, of one thread each")
-    parser.add_argument("--work", type=Path, help="keep the models in this folder, and go on there after a break")
+    parser.add_argument("--work", type=Path, help="keep the models in this new folder")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "training_choices.json")
     options = parser.parse_args()
     settings = COMPARISONS[options.comparison]

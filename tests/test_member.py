@@ -404,3 +404,23 @@ def test_the_list_of_cases_is_understood_as_people_write_it(lab):
         held_out_cases(lab, [member], 1107)
     with pytest.raises(UsageError, match="list is empty"):
         held_out_cases(lab, [member], [])
+
+
+def test_animals_of_another_dataset_with_the_same_names_are_others_and_their_own_stay_known(tmp_path):
+    def lab_of(name: str, first_image: int) -> Dataset:
+        table = pd.DataFrame(
+            {"case": [f"c{i}" for i in range(8)], "group": "a", "subject": [str(i // 2) for i in range(8)]}
+        )
+        return write_dataset(tmp_path / name, 8, table, name=name, first_image=first_image)
+
+    old, new = lab_of("old", 0), lab_of("new", 100)
+    first = plan(old)
+    checkpoint = save(tmp_path / "model.pt", first)
+    tuned = plan(new, seed=1, initialise_from=checkpoint)
+    assert held_out_cases(new, [tuned], tuned.held_out) == list(tuned.held_out)
+    for case in first.train + first.val:  # also after the second training
+        with pytest.raises(DataError, match="cannot be scored"):
+            held_out_cases(old, [tuned], [case])
+    later = write_dataset(tmp_path / "later", 8, old.experiment, name="old", first_image=50)  # the same animals again
+    with pytest.raises(DataError, match="subject"):
+        held_out_cases(later, [tuned], [first.train[0]])

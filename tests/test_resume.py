@@ -17,9 +17,11 @@ from bundles import TINY, bundle, train
 from command import run
 from segassay.dataset import read_dataset
 from segassay.errors import UsageError
+from segassay.output import UNFINISHED, prepare_output
 from segassay.simulate import Simulation, simulate
 from segassay_monai.bundle import config_path
-from segassay_monai.resume import STATE, reseed
+from segassay_monai.metrics import ObjectF1
+from segassay_monai.resume import reseed
 
 SHORT: dict[str, Any] = {"epochs": 4, "weight_map": 10.0, "elastic": 2.0, "gamma": 0.5, "blur": 1.0, "noise": 0.1}
 N_STEPS = SHORT["epochs"] * TINY["iterations_per_epoch"]
@@ -132,6 +134,28 @@ def test_a_killed_training_ends_bit_identical_to_an_undisturbed_one(
     assert not list(tmp_path.glob(".*.lock"))
 
 
+def test_an_epoch_that_is_broken_off_in_its_validation_is_logged_once(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(dataset, tmp_path / "whole", **SHORT)
+    compare, n = ObjectF1._compare, 0
+
+    def break_off(self: ObjectF1, *masks: Any) -> float:
+        nonlocal n
+        n += 1
+        if n == 2:  # one selection image: in the second epoch
+            raise KeyboardInterrupt
+        return compare(self, *masks)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectF1, "_compare", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, tmp_path / "cut", **SHORT)
+    assert same(tmp_path / "whole", train(dataset, tmp_path / "cut", **SHORT))
+    undisturbed, resumed = runs()
+    assert logged(resumed) == logged(undisturbed)
+
+
 def test_a_training_that_processes_feed_goes_on_as_well(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +201,15 @@ def test_an_unfinished_training_of_other_settings_is_not_lost(
     assert same(tmp_path / "out", train(dataset, tmp_path / "other", **SHORT, seed=1))
 
 
+def test_other_work_does_not_remove_an_unfinished_training(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(monkeypatch, dataset, tmp_path / "out", at=5)
+    with pytest.raises(UsageError, match="holds an unfinished training"):
+        prepare_output(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out.partial" / UNFINISHED).is_file()
+
+
 def test_a_break_before_the_first_epoch_is_over_leaves_nothing(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,7 +229,7 @@ def test_changed_masks_do_not_go_on_unnoticed(dataset: Path, tmp_path: Path, mon
 
 def test_a_torn_state_starts_anew(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stop(monkeypatch, dataset, tmp_path / "out", at=5)
-    state = tmp_path / "out.partial" / STATE
+    state = tmp_path / "out.partial" / UNFINISHED
     state.write_bytes(state.read_bytes()[:1000])
     assert same(train(dataset, tmp_path / "out", **SHORT), train(dataset, tmp_path / "whole", **SHORT))
 
@@ -211,7 +244,7 @@ def test_what_a_training_keeps_is_read_without_pickle(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop(monkeypatch, dataset, tmp_path / "out", at=5)
-    state = torch.load(tmp_path / "out.partial" / STATE, weights_only=True)
+    state = torch.load(tmp_path / "out.partial" / UNFINISHED, weights_only=True)
     assert state["trainer"]["iteration"] == 1 * TINY["iterations_per_epoch"]
     assert {"model", "optimizer", "lr_scheduler", "trainer", "best_f1", "mlflow_run"} <= set(state)
 

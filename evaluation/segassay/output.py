@@ -16,6 +16,8 @@ from segassay.errors import UsageError
 
 __all__ = ["check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
 
+UNFINISHED = "resume.pt"
+"""A temporary folder that holds this file can be gone on with; nobody else may remove it."""
 _OPTIONS = ("--output_dir", "--overwrite True")  # as a bundle's configuration is called
 
 
@@ -57,14 +59,30 @@ def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, 
             raise UsageError(f"{option} {output_dir} holds what is {used} ({place}); give a folder of its own")
 
 
-def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:
+def prepare_output(
+    output_dir: str | Path,
+    overwrite: bool = False,
+    *,
+    options: tuple[str, str] = _OPTIONS,
+    drop_unfinished: bool = False,
+) -> Path:
     """Make the temporary folder that becomes `output_dir` when the work is done; arguments as of `check_output`.
+
+    Args:
+        output_dir: Folder that is to be written.
+        overwrite: Whether it may be replaced.
+        options: How the caller's user names the folder, and allows to overwrite it.
+        drop_unfinished: Whether work that was broken off there, and could go on, may be removed.
 
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
     """
     final = check_output(output_dir, overwrite, options=options)
     partial = final.with_name(final.name + ".partial")
+    if (partial / UNFINISHED).exists() and not drop_unfinished:
+        raise UsageError(
+            f"{partial} holds an unfinished training; repeat its call to finish it, or give another {options[0]}"
+        )
     try:
         if partial.exists():
             shutil.rmtree(partial)
@@ -75,12 +93,8 @@ def prepare_output(output_dir: str | Path, overwrite: bool = False, *, options: 
 
 
 @contextmanager
-def whole_or_nothing(work_dir: Path, *, unless: str | None = None) -> Iterator[None]:
-    """Remove the temporary folder if the work in the `with` block does not end well.
-
-    Args:
-        work_dir: From `prepare_output`.
-        unless: A file in it from which the work can go on another time; where it is, the folder stays.
+def whole_or_nothing(work_dir: Path) -> Iterator[None]:
+    """Remove the temporary folder if the work in the `with` block does not end well; one with `UNFINISHED` stays.
 
     Raises:
         UsageError: If there is no space left.
@@ -88,7 +102,7 @@ def whole_or_nothing(work_dir: Path, *, unless: str | None = None) -> Iterator[N
     try:
         yield
     except BaseException as error:
-        if unless is None or not (work_dir / unless).exists():
+        if not (work_dir / UNFINISHED).exists():
             shutil.rmtree(work_dir, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             final = str(work_dir).removesuffix(".partial")

@@ -204,7 +204,7 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
     if dataset.experiment is None or dataset.settings.control_group is None:
         return ()
     size = dataset.min_object_size
-    return tuple(sorted({size // 2, size, 2 * size}))
+    return tuple(sorted({max(size // 2, min(size, 1)), size, 2 * size}))
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:

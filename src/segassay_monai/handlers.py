@@ -20,7 +20,8 @@ logger = logging.getLogger("segassay")
 class TrackTraining:
     """Log a training as it goes: loss and learning rate within epochs, scores of the selection images after each.
 
-    Numbers are written when their epoch is over, so that an epoch that is cut short and repeated is logged once.
+    Stands behind the validation, just before the handler that keeps states: numbers are written when their epoch is
+    over, so that an epoch that is cut short and repeated is logged once.
     `train/waiting_for_data` is the share of the epoch's steps so far that was spent waiting for the next tiles.
 
     Args:
@@ -70,7 +71,7 @@ class TrackTraining:
 
     def _validated(self, evaluator: Any, trainer: Any) -> None:
         metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
-        tracking.log_metrics(metrics, step=trainer.state.iteration)
+        self._points.append((trainer.state.iteration, metrics))
 
 
 class ShowProgress:

@@ -42,7 +42,9 @@ class Member:
     val: tuple[str, ...]
     held_out: tuple[str, ...]
     seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
-    seen_subjects: tuple[str, ...]  # of `train` and `val`: further images of an animal are no new evidence
+    seen_subjects: tuple[
+        str, ...
+    ]  # of `train` and `val`, with their dataset: further images of an animal are no new evidence
     initialised_from: str  # what the first weights were trained on, whose images are among the seen; else empty
 
     @property
@@ -121,7 +123,8 @@ def plan_member(
     held_out = tuple(table.index[folds == fold])
     earlier = [] if initialise_from is None else _read_initial(dataset, Path(initialise_from), held_out)
     images = [image_hash(dataset, case) for case in train + val] + [i for m in earlier for i in m.seen_images]
-    subjects = [subject for subject in seen["subject"] if subject] + [s for m in earlier for s in m.seen_subjects]
+    subjects = [_subject(dataset, name) for name in seen["subject"] if name]
+    subjects += [subject for m in earlier for subject in m.seen_subjects]
     return Member(
         dataset=dataset.name,
         data_hash=data_hash(dataset),
@@ -330,6 +333,11 @@ def image_hash(dataset: Dataset, case: str) -> str:
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
+def _subject(dataset: Dataset, name: str) -> str:
+    """A subject of this dataset; another one may use the same names for other animals."""
+    return f"{dataset.name}: {name}"
+
+
 def _seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
     """Name of a member that trained or selected on this image, by content or name, or on its subject; else empty."""
     pixels = image_hash(dataset, case)
@@ -337,6 +345,6 @@ def _seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: st
         same_dataset = member.dataset == dataset.name
         if pixels in member.seen_images or (same_dataset and case in member.train + member.val):
             return member.name
-        if same_dataset and subject in member.seen_subjects:
+        if subject and _subject(dataset, subject) in member.seen_subjects:
             return f"{member.name} (subject {subject})"
     return ""

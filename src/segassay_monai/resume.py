@@ -28,7 +28,7 @@ from monai.utils import set_determinism
 
 from segassay import tracking
 from segassay.errors import DataError, UsageError
-from segassay.output import check_output, prepare_output, whole_or_nothing
+from segassay.output import UNFINISHED, check_output, prepare_output, whole_or_nothing
 from segassay_monai import settings
 from segassay_monai.member import Member, read_members
 
@@ -36,19 +36,16 @@ __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "res
 
 logger = logging.getLogger("segassay")
 
-STATE = "resume.pt"
 _ELSEWHERE = (
     "bundle_root",
     "dataset_dir",
-    "device",
     "experiment",
     "lr_steps",
     "n_cached",
-    "num_workers",
     "output_dir",
     "overwrite",
 )
-"""Settings that say where a training runs, or are of another run id; they do not make it another training."""
+"""Settings that change nothing in the weights; `num_workers` and `device` do."""
 
 
 def unfinished(output_dir: str | Path) -> Path:
@@ -88,13 +85,14 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
                     f"{final} holds a training that differs in {differences}; give another --output_dir, or "
                     "--overwrite True to replace it"
                 )
+            (final / UNFINISHED).unlink(missing_ok=True)  # left by a break in the very last moment
             yield None
             return
         check_output(final, overwrite)
         if not _goes_on(partial, member, overwrite):
-            prepare_output(final, overwrite)
+            prepare_output(final, overwrite, drop_unfinished=True)
             settings.write_config(partial / "config.yaml")
-        with whole_or_nothing(partial, unless=STATE):
+        with whole_or_nothing(partial):
             yield partial
 
 
@@ -119,12 +117,12 @@ def _alone(final: Path) -> Iterator[None]:
 
 def _goes_on(partial: Path, member: Member, overwrite: bool) -> bool:
     """True if the folder holds an unfinished training of this member, with these settings, that can be continued."""
-    if not (partial / STATE).is_file():
+    if not (partial / UNFINISHED).is_file():
         return False
     try:
-        found = read_members([partial / STATE])[0]
+        found = read_members([partial / UNFINISHED])[0]
     except DataError:
-        logger.warning(f"{partial / STATE} cannot be read; the training starts anew")
+        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts anew")
         return False
     differences = _differences(partial, found, member)
     if differences and not overwrite:
@@ -146,10 +144,17 @@ def _differences(folder: Path, found: Member, member: Member) -> str:
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     now = yaml.safe_load(settings.config_text())
     names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]
-    changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in names]
+    plain = [name for name in names if _is_plain(then.get(name)) and _is_plain(now.get(name))]
+    changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
+    if len(plain) < len(names):
+        changed.append("the configuration itself (another version of it, or an overlay)")
     if not changed and found != member:
         changed = ["its images or masks (they were changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+
+
+def _is_plain(value: Any) -> bool:
+    return not isinstance(value, dict) and not str(value).startswith(("$", "@", "%", "[{"))
 
 
 def _short(value: Any) -> str:
@@ -211,7 +216,7 @@ class KeepStates:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _load(self, engine: Any) -> None:
-        if not (self.folder / STATE).is_file():
+        if not (self.folder / UNFINISHED).is_file():
             return
         state = _read_state(self.folder)
         for name, part in self.parts.items():
@@ -244,7 +249,7 @@ class KeepStates:
             "best_epoch": int(best.best_metric_epoch),
             "mlflow_run": tracking.active_run(),
         }
-        _write(model | state, self.folder / STATE)
+        _write(model | state, self.folder / UNFINISHED)
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
@@ -254,9 +259,9 @@ def _write(state: dict[str, Any], path: Path) -> None:
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
-    return dict(torch.load(folder / STATE, map_location="cpu", weights_only=True))
+    return dict(torch.load(folder / UNFINISHED, map_location="cpu", weights_only=True))
 
 
 def mlflow_run(folder: Path) -> str | None:
     """The MLflow run that an unfinished training wrote into, if an epoch of it is finished."""
-    return _read_state(folder)["mlflow_run"] if (folder / STATE).is_file() else None
+    return _read_state(folder)["mlflow_run"] if (folder / UNFINISHED).is_file() else None

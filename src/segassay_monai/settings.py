@@ -100,14 +100,18 @@ def check(config_name: str, required: Mapping[str, str]) -> None:
 
 
 def _check_levels(config: Mapping[str, Any]) -> None:
-    """Each level of the network after the first halves the size of a tile."""
+    """Each level of the network after the first halves the size of a tile; for volumes see `tile_shape`."""
     channels, tile_size = config.get("channels"), config.get("tile_size")
     if not isinstance(channels, (list, tuple)) or any(isinstance(number, str) for number in channels):
         return  # expressions, known only when they are evaluated
     if len(channels) < 2 or any(type(number) is not int or number < 1 for number in channels):
         raise UsageError(f"--channels {channels}: expected two or more whole numbers above 0, such as [16,32,64,128]")
     smallest = 2 ** len(channels)
-    if isinstance(tile_size, int) and (tile_size < smallest or tile_size % (smallest // 2)):
+    if (
+        isinstance(tile_size, int)
+        and config.get("spatial_dims") == 2
+        and (tile_size < smallest or tile_size % (smallest // 2))
+    ):
         raise UsageError(
             f"--tile_size {tile_size}: expected a multiple of {smallest // 2} from {smallest} on, for --channels has "
             f"{len(channels)} levels"
@@ -132,7 +136,8 @@ def running_config() -> dict[str, Any]:
 def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
     """Overwriting must never remove what is read."""
     models = config.get("models")
-    inputs = [config.get("dataset_dir"), *(models if isinstance(models, (list, tuple)) else [models])]
+    read = [config.get("dataset_dir"), config.get("initialise_from")]
+    inputs = [*read, *(models if isinstance(models, (list, tuple)) else [models])]
     output_dir = config.get("output_dir")
     if output_dir is None or str(output_dir)[:1] in ("$", "@", "%"):
         return  # an expression, known only when it is evaluated

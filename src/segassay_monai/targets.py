@@ -24,7 +24,6 @@ from segassay.errors import DataError, UsageError
 from segassay.files import image_shape
 from segassay.object_consensus import object_consensus
 
-CONSENSUS = "staple"
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
 OF_ALL_RATERS = (*METHODS, SOFT, RANDOM_RATER)
@@ -37,9 +36,9 @@ def targets_of(dataset: Dataset) -> list[str]:
         DataError: If a rater has the name of something else.
     """
     for rater in dataset.raters:
-        if rater in OF_ALL_RATERS:
+        if rater in (*OF_ALL_RATERS, "expert"):
             raise DataError(
-                f"{dataset.folder}: a rater is named {rater}, which here means what all raters say together; "
+                f"{dataset.folder}: a rater is named {rater}, which here means several raters; "
                 "rename the folder, or name the rater under `raters` in dataset.yaml"
             )
     return [*OF_ALL_RATERS, *dataset.raters]

@@ -18,12 +18,12 @@ import segassay
 from segassay import tracking
 from segassay.dataset import Dataset
 from segassay.errors import DataError
-from segassay.output import publish_output
+from segassay.output import UNFINISHED, publish_output
 from segassay_monai import processes, settings
 from segassay_monai.bundle import config_path
 from segassay_monai.member import Member, image_hash
-from segassay_monai.resume import STATE, mlflow_run, open_training
-from segassay_monai.targets import describe_target, raters_of, read_target
+from segassay_monai.resume import mlflow_run, open_training
+from segassay_monai.targets import describe_target, raters_of, read_labels
 
 __all__ = ["evaluate_held_out", "run_params", "run_tags", "train_member"]
 
@@ -82,7 +82,7 @@ def train_member(
             _train(member, dataset, trainer, evaluator, work_dir)
             evaluate_held_out(member, dataset, work_dir, evaluation)
         final = publish_output(work_dir)
-        (final / STATE).unlink()  # last, so that no moment is without a state to go on from
+        (final / UNFINISHED).unlink()  # last, so that no moment is without a state to go on from
     logger.info(f"written: {final}")
     logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
@@ -141,7 +141,7 @@ def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
 
 
 def _check_not_empty(dataset: Dataset, member: Member) -> None:
-    if not any(read_target(dataset, case, member.trained_on).any() for case in member.train):
+    if not any(read_labels(dataset, case, member.trained_on).any() for case in member.train):
         raise DataError(
             f"{dataset.folder}: {describe_target(member.trained_on)} has no object in any of {len(member.train)} "
             "training images; check the masks (0 is background, more is foreground)"
