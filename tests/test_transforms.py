@@ -562,7 +562,7 @@ NOISE_STEPS = {"gamma": "RandAdjustContrastd", "blur": "RandGaussianSmoothd", "n
 @pytest.mark.parametrize(("setting", "name"), NOISE_STEPS.items())
 def test_a_step_is_off_at_0_and_else_changes_half_of_the_tiles(simulated, setting, name):
     tile = {"image": torch.from_numpy(noise(1, 32, 32))}
-    off = step(steps(simulated), name)
+    off = step(steps(simulated, **{setting: 0.0}), name)
     assert all(torch.equal(off(tile)["image"], tile["image"]) for _ in range(20))
     on = step(steps(simulated, **{setting: 0.5}), name)
     changed = [on(tile)["image"] for _ in range(100)]

@@ -301,7 +301,7 @@ def window_size(spatial: Sequence[int], divisors: Sequence[int], max_pixels: int
 
     Example:
         >>> window_size([40, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)
-        [28, 96, 96]
+        [24, 96, 96]
         >>> window_size([8, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)  # few slices leave room in their plane
         [8, 176, 176]
     """

@@ -16,14 +16,16 @@ from monai.engines import Trainer
 
 import segassay
 from segassay import tracking
+from segassay.cases import read_case_image, read_case_mask
 from segassay.dataset import Dataset
 from segassay.errors import DataError
 from segassay.output import UNFINISHED, publish_output
 from segassay_monai import processes, settings
 from segassay_monai.bundle import config_path
+from segassay_monai.inference import as_float, check_image
 from segassay_monai.member import Member, image_hash
 from segassay_monai.resume import mlflow_run, open_training
-from segassay_monai.targets import describe_target, raters_of, read_labels
+from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 
 __all__ = ["evaluate_held_out", "run_params", "run_tags", "train_member"]
 
@@ -149,7 +151,7 @@ def _check_not_empty(dataset: Dataset, member: Member) -> None:
 
 
 def _check_held_out(dataset: Dataset, member: Member) -> None:
-    """What would end the evaluation after the training is better known before it; no pixel is used."""
+    """What would end the evaluation after the training is better known before it; nothing is learned from it."""
     annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters_of(dataset, member.trained_on))]
     if not any(case in masks for masks in annotated for case in member.held_out):
         raise DataError(
@@ -162,6 +164,18 @@ def _check_held_out(dataset: Dataset, member: Member) -> None:
                 f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
                 "both one `subject` in the experiment table"
             )
+        _check_readable(dataset, case, member.trained_on)
+
+
+def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
+    """Read a held-out image and its masks as the evaluation will."""
+    expected = read_case_image(dataset, dataset.cases[0]).array
+    image = as_float(read_case_image(dataset, case).array)
+    check_image(dataset.images[case], image, len(expected), expected.ndim - 1)
+    if is_labelled(dataset, trained_on, case):
+        read_target(dataset, case, trained_on)
+    if case in dataset.reference:
+        read_case_mask(dataset, str(dataset.reference_name), case)
 
 
 def _commit() -> str:
