@@ -61,8 +61,9 @@ def test_every_setting_in_a_bundle_command_exists(page: Path):
         words = shlex.split(line)
         if words[:4] == ["python", "-m", "monai.bundle", "run"]:
             names = [word[2:] for word in words if word.startswith("--")]
-            config = config_path(Path(words[words.index("--config_file") + 1]).name)
-            known = yaml.safe_load(config.read_text(encoding="utf-8"))
+            given = yaml.safe_load(words[words.index("--config_file") + 1])
+            configs = [config_path(Path(file).name) for file in (given if isinstance(given, list) else [given])]
+            known = {key: value for file in configs for key, value in yaml.safe_load(file.read_text("utf-8")).items()}
             assert words[4] in known
             assert set(names) - {"config_file"} <= set(known)
 
