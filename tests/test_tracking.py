@@ -107,6 +107,89 @@ def test_an_error_in_the_parameters_closes_the_run_too():
     assert [run.info.status for run in runs("odd")] == ["FAILED"]
 
 
+def parents(experiment: str) -> dict[str, str | None]:
+    """Name of each run -> name of its parent."""
+    found = runs(experiment)
+    names = {run.info.run_id: run.info.run_name for run in found}
+    return {run.info.run_name: names.get(run.data.tags.get("mlflow.parentRunId")) for run in found}
+
+
+def test_a_run_inside_another_is_its_child_and_gives_the_word_back():
+    with tracking.run("nested", "study", tags={}, params={}) as study:
+        with tracking.run("nested", "strategy", tags={}, params={}) as strategy:
+            with tracking.run("nested", "member", tags={}, params={}):
+                tracking.log_metrics({"depth": 2})
+            assert tracking.active_run() == strategy
+            tracking.log_metrics({"depth": 1})
+        with pytest.raises(ValueError, match="bad mask"), tracking.run("nested", "broken", tags={}, params={}):
+            raise ValueError("bad mask")
+        assert tracking.active_run() == study
+        tracking.log_metrics({"depth": 0})
+    assert not tracking.is_active()
+    assert parents("nested") == {"study": None, "strategy": "study", "member": "strategy", "broken": "study"}
+    found = {run.info.run_name: run for run in runs("nested")}
+    assert {name: run.data.metrics.get("depth") for name, run in found.items()} == {
+        "study": 0,
+        "strategy": 1,
+        "member": 2,
+        "broken": None,
+    }
+    assert {name: run.info.status for name, run in found.items()} == {
+        "study": "FINISHED",
+        "strategy": "FINISHED",
+        "member": "FINISHED",
+        "broken": "FAILED",
+    }
+    assert "error" not in found["study"].data.tags
+
+
+def test_every_run_of_a_process_is_a_child_of_the_run_in_its_environment(monkeypatch):
+    with tracking.run("worker", "study", tags={}, params={}) as study:
+        pass
+    monkeypatch.setenv("MLFLOW_RUN_ID", study)
+    for number in range(2):
+        with tracking.run("worker", f"member {number}", tags={}, params={}):
+            pass
+    with pytest.raises(ValueError, match="bad mask"), tracking.run("worker", "broken", tags={}, params={}):
+        raise ValueError("bad mask")
+    with tracking.run("worker", "strategy", tags={}, params={}), tracking.run("worker", "part", tags={}, params={}):
+        pass
+    assert os.environ["MLFLOW_RUN_ID"] == study
+    assert parents("worker") == {
+        "study": None,
+        "member 0": "study",
+        "member 1": "study",
+        "broken": "study",
+        "strategy": "study",
+        "part": "strategy",
+    }
+    assert [run.data.metrics for run in runs("worker") if run.info.run_id == study] == [{}]
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED", "KILLED", "FINISHED"])
+def test_a_run_goes_on_as_a_child_whatever_became_of_it(status):
+    experiment = f"goes on {status}"
+    with tracking.run(experiment, "member", tags={}, params={"seed": 7}) as member:
+        tracking.log_metrics({"val/f1": 0.5}, step=1)
+    MlflowClient().set_terminated(member, status)
+    with tracking.run(experiment, "study", tags={}, params={}) as study:
+        with tracking.run(experiment, "member", tags={}, params={"seed": 7}, run_id=member) as again:
+            tracking.log_metrics({"val/f1": 0.75}, step=2)
+        assert again == member
+        assert tracking.active_run() == study
+    assert parents(experiment) == {"study": None, "member": "study"}
+    run = MlflowClient().get_run(member)
+    assert run.info.status == "FINISHED"
+    assert [point.value for point in MlflowClient().get_metric_history(member, "val/f1")] == [0.5, 0.75]
+
+
+def test_a_run_that_the_store_has_lost_is_made_anew_inside_another():
+    lost = "0" * 32
+    with tracking.run("lost", "study", tags={}, params={}), tracking.run("lost", "m", tags={}, params={}, run_id=lost):
+        pass
+    assert parents("lost") == {"study": None, "m": "study"}
+
+
 def test_the_store_is_the_named_one_or_lies_in_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://lab.example:5000")
     assert tracking.store_uri() == "http://lab.example:5000"

@@ -1,8 +1,8 @@
 """MLflow: one store, one run per piece of work, and never a number that is not one.
 
 Runs are new unless the caller names the one it goes on with: a crashed run is closed as failed and no other work writes
-into it. Nothing is sent anywhere but to
-the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current folder with its artifacts beside it.
+into it. Nothing is sent anywhere but to the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current
+folder with its artifacts beside it.
 """
 
 import math
@@ -125,6 +125,9 @@ def run(
 ) -> Iterator[str]:
     """Log into a new run inside the `with` block; an error closes it as failed, a break by the user as killed.
 
+    Inside another `run` of this process it is a child of that one, which is written into again afterwards. Else it is a
+    child of the run named by `MLFLOW_RUN_ID`, as every run of a process that a study or `mlflow run` starts.
+
     Args:
         experiment: Name of the experiment, made where it is missing.
         name: Name of the run; names may repeat, runs are never shared.
@@ -141,28 +144,42 @@ def run(
     """
     experiment_id = open_experiment(name=experiment)
     _close_on_terminate()
-    parent = os.environ.pop("MLFLOW_RUN_ID", None)  # set by `mlflow run`; MLflow would write into that run
-    goes_on = run_id is not None and _has_run(run_id)
-    active = mlflow.start_run(run_id) if goes_on else mlflow.start_run(experiment_id=experiment_id, run_name=name)
-    status = "FAILED"
+    with _parent() as parent:
+        earlier = run_id if run_id is not None and _has_run(run_id) else None
+        new_name = name if earlier is None else None
+        active = mlflow.start_run(earlier, experiment_id=experiment_id, run_name=new_name, nested=True)
+        status = "FAILED"
+        try:
+            mlflow.set_tags({key: str(value) for key, value in (parent | dict(tags)).items()})
+            if earlier is None:  # parameters cannot be changed
+                mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
+            elif "error" in active.data.tags:
+                mlflow.delete_tag("error")
+            yield active.info.run_id
+            status = "FINISHED"
+        except (KeyboardInterrupt, SystemExit):
+            status = "KILLED"
+            raise
+        except Exception as error:
+            mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
+            raise
+        finally:
+            mlflow.end_run(status)
+
+
+@contextmanager
+def _parent() -> Iterator[dict[str, str]]:
+    """Tag that names the run to which new ones belong, where there is one.
+
+    MLflow would write into the run named by `MLFLOW_RUN_ID`, and forget the name when a run ends.
+    """
+    named = os.environ.pop("MLFLOW_RUN_ID", None)
+    parent = active_run() or named
     try:
-        mlflow.set_tags({key: str(value) for key, value in tags.items()})
-        if parent is not None:
-            mlflow.set_tag("mlflow.parentRunId", parent)
-        if not goes_on:  # parameters cannot be changed
-            mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
-        elif "error" in active.data.tags:
-            mlflow.delete_tag("error")
-        yield active.info.run_id
-        status = "FINISHED"
-    except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"
-        raise
-    except Exception as error:
-        mlflow.set_tag("error", f"{type(error).__name__}: {error}"[:5000])
-        raise
+        yield {} if parent is None else {"mlflow.parentRunId": parent}
     finally:
-        mlflow.end_run(status)
+        if named is not None:
+            os.environ["MLFLOW_RUN_ID"] = named
 
 
 def _has_run(run_id: str) -> bool:
