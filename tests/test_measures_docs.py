@@ -28,8 +28,11 @@ NO_MEASURE = {
         "measurements_of",
         "decisive_effects",
         "strategies",
+        "values_of_units",
         "weighted_eta_squared",
+        "without_repeats",
     ),  # what is compared
+    "majority_verdict",  # a step to deviations from it
     *("specification_table", "specifications"),  # counting again, and its choices
 }
 """Public functions that prepare or join, and measure nothing themselves."""

@@ -25,15 +25,18 @@ __all__ = [
     "decisive_effects",
     "effect_ratios",
     "equivalence",
+    "majority_verdict",
     "measures",
     "not_judged",
     "same_verdicts",
     "strategies",
     "type_s_and_m",
+    "values_of_units",
     "variation_per_effect",
     "variation_per_model",
     "votes",
     "weighted_eta_squared",
+    "without_repeats",
 ]
 
 DECIDED = ("higher", "lower")
@@ -171,7 +174,7 @@ def variation_per_model(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.
     rows = []
     for group, measure, part in _of_strategies(effects, annotations):
         verdicts = part.pivot(index="contrast", columns="annotator", values="verdict")
-        majority = pd.Series({contrast: _majority(row) for contrast, row in verdicts.iterrows()}, dtype=object)
+        majority = pd.Series({contrast: majority_verdict(row) for contrast, row in verdicts.iterrows()}, dtype=object)
         clear = majority.notna()
         deviations = verdicts[clear].ne(majority[clear], axis=0).where(verdicts[clear].notna()).sum()
         n, n_undefined = int(clear.sum()), int((~clear).sum())
@@ -181,8 +184,8 @@ def variation_per_model(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.
     return _table(rows)
 
 
-def _majority(verdicts: pd.Series) -> str | None:
-    """Verdict with more votes than any other."""
+def majority_verdict(verdicts: pd.Series) -> str | None:
+    """Verdict with more votes than any other; None where there is none."""
     counts = verdicts.value_counts()
     clear = len(counts) == 1 or (len(counts) > 1 and counts.iloc[0] > counts.iloc[1])
     return str(counts.index[0]) if clear else None
@@ -286,7 +289,7 @@ def effect_ratios(
     kinds = annotator_kinds(annotations)
     raters = [name for name, kind in kinds.items() if kind == "human"]
     rows = []
-    for measure, values, groups in _units(normalised):
+    for measure, values, groups in values_of_units(normalised):
         for one, other in _pairs_of_groups(normalised):
             chosen = values[groups.isin([one, other])]
             ratios = {
@@ -304,7 +307,7 @@ def effect_ratios(
     return _table(rows)
 
 
-def _units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
+def values_of_units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
     """Measurement, its values `(units, annotators)`, and the group of each unit: subjects where there are any."""
     unit = "subject" if normalised["subject"].any() else "case"
     groups = normalised.groupby(unit, sort=False)["group"].first()
@@ -363,7 +366,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     """
     kinds, rows = annotator_kinds(annotations), []
     controls = set(normalised.loc[normalised["control"], "group"])
-    for measure, all_values, groups in _units(normalised):
+    for measure, all_values, groups in values_of_units(normalised):
         values = all_values[~groups.isin(controls)]
         differences = {}
         for who in (name for name in kinds if name in values):
@@ -433,9 +436,7 @@ def measures(found: Findings) -> pd.DataFrame:
     """
     if found.effects.empty or found.normalised is None:
         return _table([])
-    repeated = ["density"] if _densities_repeat_counts(found.normalised) else []
-    effects = found.effects[~found.effects["measure"].isin(repeated)]
-    normalised = found.normalised[~found.normalised["measure"].isin(repeated)]
+    effects, normalised = without_repeats(found.effects, found.normalised)
     parts = [
         variation_per_effect(effects, found.annotations),
         votes(effects, found.annotations),
@@ -447,6 +448,12 @@ def measures(found: Findings) -> pd.DataFrame:
     ]
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else _table([])
+
+
+def without_repeats(effects: pd.DataFrame, normalised: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Effects and measurements without densities where these repeat the counts: where all regions have one area."""
+    repeated = ["density"] if _densities_repeat_counts(normalised) else []
+    return effects[~effects["measure"].isin(repeated)], normalised[~normalised["measure"].isin(repeated)]
 
 
 def _densities_repeat_counts(normalised: pd.DataFrame) -> bool:
