@@ -424,3 +424,38 @@ def test_animals_of_another_dataset_with_the_same_names_are_others_and_their_own
     later = write_dataset(tmp_path / "later", 8, old.experiment, name="old", first_image=50)  # the same animals again
     with pytest.raises(DataError, match="subject"):
         held_out_cases(later, [tuned], [first.train[0]])
+
+
+# ------------------------------------------------------------------------------------------------------------- n_train
+
+
+def test_n_train_counts_all_that_had_to_be_annotated(lab):
+    for n_train in (2, 6, 12, 24, 27):
+        member = plan(lab, n_train=n_train)
+        assert len(member.train) + len(member.val) == n_train
+        assert len(member.val) == max(1, round(n_train / 8))
+    assert plan(lab, n_train=27) == plan(lab)
+
+
+def test_fewer_images_are_part_of_more_and_even_over_the_groups(lab):
+    few, more = (plan(lab, n_train=n, seed=5) for n in (9, 18))
+    assert set(few.train + few.val) < set(more.train + more.val)
+    assert len(strata(lab).loc[list(few.train + few.val), ["group", "region"]].drop_duplicates()) == 9
+    assert plan(lab, n_train=9, seed=6) != few
+    assert few.held_out == plan(lab).held_out, "the held-out images do not depend on it"
+
+
+def test_subjects_are_used_whole(tmp_path):
+    experiment = pd.DataFrame(
+        {"case": [f"c{n}" for n in range(16)], "group": "H", "subject": [n // 2 for n in range(16)]}
+    )
+    dataset = write_dataset(tmp_path / "lab", 16, experiment)
+    assert len(plan(dataset, n_train=5).train + plan(dataset, n_train=5).val) == 4
+    with pytest.raises(UsageError, match="one subject"):
+        plan(dataset, n_train=3)
+
+
+@pytest.mark.parametrize("n_train", [1, 28])
+def test_a_number_of_images_that_is_not_there_is_an_error(lab, n_train):
+    with pytest.raises(UsageError, match=f"--n_train {n_train}: expected 2 to 27"):
+        plan(lab, n_train=n_train)

@@ -136,3 +136,47 @@ def test_a_rater_named_like_a_strategy_is_an_error(tmp_path, name):
     for trained_on in (name, "anna"):
         with pytest.raises(DataError, match=f"lab: a rater is named {name}, which .* rename the folder"):
             check_target(dataset, trained_on)
+
+
+# -------------------------------------------------------------------------------------------------------- some raters
+
+
+def test_a_consensus_without_one_rater_is_that_of_the_others(dataset, tmp_path):
+    target = read_target(dataset, "c1", "staple_without_anna", tmp_path / "cache")
+    np.testing.assert_array_equal(target, staple(np.stack([BEN, CLEO])).mask)
+    np.testing.assert_array_equal(read_target(dataset, "c1", "union_without_anna"), BEN | CLEO)
+    assert raters_of(dataset, "union_without_anna") == ["ben", "cleo"]
+
+
+def test_a_consensus_of_named_raters(dataset):
+    np.testing.assert_array_equal(read_target(dataset, "c1", "intersection_of_anna+cleo"), ANNA & CLEO)
+    assert raters_of(dataset, "soft_of_cleo+anna") == ["anna", "cleo"], "in the dataset's order"
+
+
+def test_soft_and_random_labels_of_some_raters(dataset):
+    np.testing.assert_array_equal(read_labels(dataset, "c1", "soft_of_anna+ben")[0], (ANNA.astype(float) + BEN) / 2)
+    np.testing.assert_array_equal(read_labels(dataset, "c1", "random_rater_without_anna"), np.stack([BEN, CLEO]))
+
+
+def test_a_case_that_only_the_left_out_rater_annotated_has_no_label(dataset):
+    assert is_labelled(dataset, "staple", "c3")
+    assert not is_labelled(dataset, "staple_without_cleo", "c3")
+    assert not is_labelled(dataset, "staple_of_anna+ben", "c3")
+
+
+@pytest.mark.parametrize("trained_on", ["staple_without_dora", "staple_of_anna+dora", "staple_of_", "anna_of_ben"])
+def test_a_rater_who_is_not_there_is_an_error(dataset, trained_on):
+    with pytest.raises(UsageError, match="has no such rater"):
+        check_target(dataset, trained_on)
+
+
+def test_nobody_is_left_without_the_only_rater(tmp_path):
+    lonely = make_dataset(tmp_path / "lonely", {"anna": {"c1": ANNA}}, raters="labels/*")
+    with pytest.raises(UsageError, match="no other rater"):
+        check_target(lonely, "staple_without_anna")
+
+
+def test_a_rater_may_not_be_named_like_some_of_them(tmp_path):
+    odd = make_dataset(tmp_path / "odd", {"staple_of_a": {"c1": ANNA}, "ben": {"c1": BEN}}, raters="labels/*")
+    with pytest.raises(DataError, match="a rater is named staple_of_a"):
+        targets_of(odd)

@@ -77,6 +77,8 @@ def plan_member(
     n_folds: int,
     seed: int,
     val_fraction: float,
+    n_train: int | None = None,
+    strategy: str | None = None,
     initialise_from: str | Path | None = None,
 ) -> Member:
     """Decide which cases a member trains on, which select its checkpoint, and which are held out.
@@ -92,6 +94,9 @@ def plan_member(
         n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
         seed: Seed of the member.
         val_fraction: Part of the remaining cases that selects the checkpoint; at least one.
+        n_train: How many annotated cases to use, those that select the checkpoint included, since they had to be
+            annotated as well; by default all. Drawn by seed and fold, evenly over the groups; fewer are part of more.
+        strategy: What a study calls this way to train; by default it follows from `trained_on`.
         initialise_from: Checkpoint whose weights the training starts from; what it has seen, this member has seen.
 
     Raises:
@@ -116,8 +121,11 @@ def plan_member(
             f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
             f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
         )
-    n_val = min(max(1, round(val_fraction * units)), units - 1)
     number = deal(seen, seed=[seed, fold])
+    if n_train is not None:
+        seen, number = _use_some(seen, number, n_train)
+        units = _units(seen).nunique()
+    n_val = min(max(1, round(val_fraction * units)), units - 1)
     is_val = (number + 1) * n_val // units > number * n_val // units  # n_val subjects, evenly spaced over the strata
     train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
     held_out = tuple(table.index[folds == fold])
@@ -128,7 +136,7 @@ def plan_member(
     return Member(
         dataset=dataset.name,
         data_hash=data_hash(dataset),
-        strategy=strategy_of(trained_on),
+        strategy=strategy_of(trained_on) if strategy is None else strategy,
         trained_on=trained_on,
         fold=fold,
         n_folds=int(folds.max()) + 1,
@@ -140,6 +148,22 @@ def plan_member(
         seen_subjects=tuple(dict.fromkeys(subjects)),
         initialised_from="".join(f"{m.dataset}: {m.name} fold {m.fold}" for m in earlier),
     )
+
+
+def _use_some(seen: pd.DataFrame, number: np.ndarray, n_train: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Subjects of every stratum in turn, as many as have no more than `n_train` cases, and their numbers from 0 on."""
+    if not 2 <= n_train <= len(seen):
+        raise UsageError(f"--n_train {n_train}: expected 2 to {len(seen)}, the images that are not held out")
+    subjects = _strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `deal`
+    in_turn = subjects.groupby(subjects).cumcount().sort_values(kind="stable").index.to_numpy()
+    so_far = np.bincount(number)[in_turn].cumsum()
+    used = np.sort(in_turn[: np.searchsorted(so_far, n_train, side="right")])
+    if len(used) < 2:
+        raise UsageError(
+            f"--n_train {n_train}: these are images of one subject, and selection needs another; give more"
+        )
+    is_used = np.isin(number, used)
+    return seen[is_used], np.searchsorted(used, number[is_used])
 
 
 def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -> list[Member]:
@@ -207,8 +231,7 @@ def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
         Integers `(n_cases,)`; cases of one subject share their number.
     """
     units = _units(table)
-    stratum = table["group"] + "\n" + table["region"]
-    by_unit = pd.DataFrame({"unit": units, "stratum": stratum}).groupby("unit")["stratum"].agg(min)
+    by_unit = pd.DataFrame({"unit": units, "stratum": _strata_of(table)}).groupby("unit")["stratum"].agg(min)
     rng = np.random.default_rng(list(seed))
     shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
     names = sorted(set(by_unit))
@@ -216,6 +239,10 @@ def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
     ordered = shuffled.iloc[np.argsort(shuffled.map(rank).to_numpy(), kind="stable")]
     number = pd.Series(np.arange(len(ordered)), index=ordered.index)
     return units.map(number).to_numpy()
+
+
+def _strata_of(table: pd.DataFrame) -> pd.Series:
+    return table["group"] + "\n" + table["region"]
 
 
 def _units(table: pd.DataFrame) -> pd.Series:

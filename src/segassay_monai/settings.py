@@ -34,6 +34,7 @@ _RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "fold": _ZERO_OR_MORE,
     "n_folds": ("at least 2 folds", lambda number: number >= 2),
     "seed": _ZERO_OR_MORE,
+    "n_train": ("2 or more images", lambda number: number >= 2),
     "val_fraction": ("a number between 0 and 1, such as 0.125", lambda number: 0 < number < 1),
     "epochs": _ONE_OR_MORE,
     "iterations_per_epoch": _ONE_OR_MORE,

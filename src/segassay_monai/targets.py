@@ -7,10 +7,15 @@
     random_rater         random_rater           all masks, bool (R, …); one per tile  the majority
 
 The last two learn a probability that raters mark a pixel; above one half that is what the majority does.
+
+All of these but the first can be confined to some raters: `staple_without_anna` is the consensus of all raters but one,
+`staple_of_anna+ben` that of the named ones.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +27,14 @@ from segassay.consensus import count_decisions, fuse_decisions
 from segassay.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
 from segassay.files import image_shape
+from segassay.imprint import WITHOUT
 from segassay.object_consensus import object_consensus
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
 OF_ALL_RATERS = (*METHODS, SOFT, RANDOM_RATER)
+OF, AND = "_of_", "+"
+_OF_SOME_RATERS = re.compile(f"({'|'.join(OF_ALL_RATERS)})({WITHOUT}|{OF})(.+)", re.S)
 
 
 def targets_of(dataset: Dataset) -> list[str]:
@@ -36,7 +44,7 @@ def targets_of(dataset: Dataset) -> list[str]:
         DataError: If a rater has the name of something else.
     """
     for rater in dataset.raters:
-        if rater in (*OF_ALL_RATERS, "expert"):
+        if rater in (*OF_ALL_RATERS, "expert") or _OF_SOME_RATERS.fullmatch(rater):
             raise DataError(
                 f"{dataset.folder}: a rater is named {rater}, which here means several raters; "
                 "rename the folder, or name the rater under `raters` in dataset.yaml"
@@ -51,11 +59,34 @@ def check_target(dataset: Dataset, trained_on: str) -> None:
         UsageError: If there is no such rater or consensus.
         DataError: As `targets_of`.
     """
-    if trained_on not in targets_of(dataset):
+    known = targets_of(dataset)
+    method, kind, names = _parts(trained_on)
+    unknown = [name for name in names if name not in dataset.raters]
+    if method not in known or unknown:
         raise UsageError(
-            f"--rater {trained_on}: {dataset.folder} has no such rater; choose one of {', '.join(dataset.raters)}, or "
-            f"of all together {', '.join(OF_ALL_RATERS)}"
+            f"--rater {trained_on}: {dataset.folder} has no such rater{''.join(f' ({name})' for name in unknown)}; "
+            f"choose one of {', '.join(dataset.raters)}, or of all together {', '.join(OF_ALL_RATERS)}"
         )
+    if kind == WITHOUT and len(dataset.raters) == 1:
+        raise UsageError(f"--rater {trained_on}: {dataset.folder} has no other rater")
+
+
+def _parts(trained_on: str) -> tuple[str, str, list[str]]:
+    """Method (or rater), how it is confined, and to whom."""
+    found = _OF_SOME_RATERS.fullmatch(trained_on)
+    if found is None:
+        return trained_on, "", []
+    return found[1], found[2], found[3].split(AND) if found[2] == OF else [found[3]]
+
+
+def target_of(method: str, raters: Sequence[str]) -> str:
+    """Name of the target that takes a method to some raters; of one rater it is the rater.
+
+    Example:
+        >>> target_of("staple", ["anna", "ben"]), target_of("staple", ["anna"])
+        ('staple_of_anna+ben', 'anna')
+    """
+    return raters[0] if len(raters) == 1 else f"{method}{OF}{AND.join(raters)}"
 
 
 def strategy_of(trained_on: str) -> str:
@@ -64,21 +95,26 @@ def strategy_of(trained_on: str) -> str:
     Example:
         >>> [strategy_of(name) for name in ("anna", "majority", "soft", "random_rater")]
         ['expert', 'consensus:majority', 'soft', 'random_rater']
+        >>> [strategy_of(name) for name in ("staple_without_anna", "soft_of_anna+ben")]
+        ['consensus:staple_without', 'soft_of_2']
     """
-    if trained_on in METHODS:
-        return f"consensus:{trained_on}"
-    return trained_on if trained_on in OF_ALL_RATERS else "expert"
+    method, kind, names = _parts(trained_on)
+    if method not in OF_ALL_RATERS:
+        return "expert"
+    of = {"": "", WITHOUT: WITHOUT.rstrip("_"), OF: f"{OF}{len(names)}"}[kind]
+    return f"consensus:{method}{of}" if method in METHODS else f"{method}{of}"
 
 
 def target_name(trained_on: str) -> str:
     """Annotator name of the mask that a model is compared with.
 
     Example:
-        >>> [target_name(name) for name in ("anna", "staple", "soft")]
-        ['anna', 'consensus_staple', 'consensus_majority']
+        >>> [target_name(name) for name in ("anna", "staple", "soft", "staple_without_anna")]
+        ['anna', 'consensus_staple', 'consensus_majority', 'consensus_staple_without_anna']
     """
-    method = _compared_with(trained_on)
-    return f"consensus_{method}" if method in METHODS else method
+    method, kind, names = _parts(trained_on)
+    compared_with = _compared_with(method)
+    return f"consensus_{compared_with}{kind}{AND.join(names)}" if compared_with in METHODS else compared_with
 
 
 def describe_target(trained_on: str) -> str:
@@ -87,12 +123,16 @@ def describe_target(trained_on: str) -> str:
     Example:
         >>> describe_target("staple"), describe_target("anna")
         ("the raters' consensus (staple)", 'the annotation by anna')
+        >>> describe_target("staple_without_anna"), describe_target("staple_of_anna+ben")
+        ("the raters' consensus (staple) without anna", "the raters' consensus (staple) of anna, ben")
     """
-    if trained_on == SOFT:
-        return "the share of raters who marked each pixel"
-    if trained_on == RANDOM_RATER:
-        return "one rater per tile, drawn at random,"
-    return f"the raters' consensus ({trained_on})" if trained_on in METHODS else f"the annotation by {trained_on}"
+    method, kind, names = _parts(trained_on)
+    of = f"{kind.replace('_', ' ')}{', '.join(names)}"
+    if method == SOFT:
+        return f"the share of raters{of} who marked each pixel"
+    if method == RANDOM_RATER:
+        return f"one rater{of} per tile, drawn at random,"
+    return f"the raters' consensus ({method}){of}" if method in METHODS else f"the annotation by {method}"
 
 
 def raters_of(dataset: Dataset, trained_on: str) -> list[str]:
@@ -102,7 +142,15 @@ def raters_of(dataset: Dataset, trained_on: str) -> list[str]:
         UsageError: As `check_target`.
     """
     check_target(dataset, trained_on)
-    return list(dataset.raters) if trained_on in OF_ALL_RATERS else [trained_on]
+    method, kind, names = _parts(trained_on)
+    if method not in OF_ALL_RATERS:
+        return [method]
+    return [rater for rater in dataset.raters if not kind or (rater in names) == (kind == OF)]
+
+
+def _raters_of_case(dataset: Dataset, case: str, trained_on: str) -> list[str]:
+    wanted = raters_of(dataset, trained_on)
+    return [rater for rater in case_raters(dataset, case) if rater in wanted]
 
 
 def is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
@@ -122,23 +170,23 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
     Returns:
         Boolean mask `(*spatial)`; ignored areas are still in it.
     """
-    method = _compared_with(trained_on)
+    method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return read_case_mask(dataset, trained_on, case) > 0
+    raters = _raters_of_case(dataset, case, trained_on)
     if method == "staple":
-        return _read_staple(dataset, case, cache_dir)
-    masks = [read_case_mask(dataset, rater, case) for rater in case_raters(dataset, case)]
+        return _read_staple(dataset, case, raters, cache_dir)
+    masks = [read_case_mask(dataset, rater, case) for rater in raters]
     if method == "object":
         return object_consensus(masks).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
 
 
-def _compared_with(trained_on: str) -> str:
-    return "majority" if trained_on in (SOFT, RANDOM_RATER) else trained_on
+def _compared_with(method: str) -> str:
+    return "majority" if method in (SOFT, RANDOM_RATER) else method
 
 
-def _read_staple(dataset: Dataset, case: str, cache_dir: Path | None) -> np.ndarray:
-    raters = case_raters(dataset, case)
+def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: Path | None) -> np.ndarray:
     paths = [dataset.masks[rater][case] for rater in raters]
     reading = "" if dataset.classes is None else str(dataset.classes)
     mask = cached_staple(
@@ -156,7 +204,9 @@ def read_labels(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
         `(C, *spatial)`: for `random_rater` a boolean mask of each rater of the case in natural order; for `soft` one
         float32 channel, the share of these raters who marked a pixel; else one boolean mask.
     """
-    if trained_on not in (SOFT, RANDOM_RATER):
+    method = _parts(trained_on)[0]
+    if method not in (SOFT, RANDOM_RATER):
         return read_target(dataset, case, trained_on, cache_dir)[None]
-    masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in case_raters(dataset, case)])
-    return masks if trained_on == RANDOM_RATER else masks.mean(axis=0, dtype=np.float32, keepdims=True)
+    raters = _raters_of_case(dataset, case, trained_on)
+    masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in raters])
+    return masks if method == RANDOM_RATER else masks.mean(axis=0, dtype=np.float32, keepdims=True)

@@ -5,12 +5,16 @@ trainer.run() -> best checkpoint on the selection images -> held-out images scor
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ignite.engine import Events
+from ignite.handlers import Timer
 from monai.bundle import ConfigWorkflow
 from monai.engines import Trainer
 
@@ -27,9 +31,12 @@ from segassay_monai.member import Member, image_hash
 from segassay_monai.resume import mlflow_run, open_training
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 
-__all__ = ["evaluate_held_out", "run_params", "run_tags", "train_member"]
+__all__ = ["SECONDS", "evaluate_held_out", "run_params", "run_tags", "train_member"]
 
 logger = logging.getLogger("segassay")
+
+SECONDS = "seconds.json"
+"""File of a finished member: seconds of a step, of a look at the selection images, and of the held-out images."""
 
 
 def train_member(
@@ -60,7 +67,8 @@ def train_member(
         rank: Of this process, where several train one member.
 
     Returns:
-        The finished output folder: `model.pt`, `config.yaml` and the held-out scores and predictions in `held_out/`.
+        The finished output folder: `model.pt`, `config.yaml`, `seconds.json`, and the held-out scores and predictions
+        in `held_out/`.
     """
     for warning in dataset.warnings:
         logger.warning(str(warning))
@@ -81,8 +89,11 @@ def train_member(
             run_id=mlflow_run(work_dir),
         )
         with run:
-            _train(member, dataset, trainer, evaluator, work_dir)
+            seconds = _train(member, dataset, trainer, evaluator, work_dir)
+            started = time.perf_counter()
             evaluate_held_out(member, dataset, work_dir, evaluation)
+            seconds["held_out"] = round(time.perf_counter() - started, 4)
+            (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         final = publish_output(work_dir)
         (final / UNFINISHED).unlink()  # last, so that no moment is without a state to go on from
     logger.info(f"written: {final}")
@@ -90,7 +101,7 @@ def train_member(
     return final
 
 
-def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, work_dir: Path) -> None:
+def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
     logger.info(
         f"{member.name}: learning from {describe_target(member.trained_on)} of {len(member.train)} images; the best "
         f"state is chosen on {len(member.val)}, and {len(member.held_out)} are held out "
@@ -99,11 +110,17 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
     _check_not_empty(dataset, member)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
+    step, validation = Timer(average=True), Timer()
+    step.attach(
+        trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
+    )
+    validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
     trainer.run()
     best = evaluator.state
     logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
     tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
     tracking.log_files(work_dir / "model.pt", "model")
+    return {"step": round(step.value(), 4), "validation": round(validation.value(), 4)}
 
 
 def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluation: Mapping[str, Any]) -> None:
