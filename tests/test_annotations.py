@@ -82,6 +82,17 @@ def test_table_of_another_tool(dataset, write_csv):
     assert table.loc["002", "prob"] == ""
 
 
+def test_how_many_raters_and_images_a_model_learned_from_is_kept_where_it_is_said(dataset, write_csv):
+    path = write_csv("case,annotator,kind,path,n_train,n_raters\n010,m,model,u1.png,12,2\n002,m,model,u2.png,,2\n")
+    table = read_annotations(dataset, path)
+    assert tuple(table.columns) == (*ANNOTATION_COLUMNS, "n_raters", "n_train")
+    of_model = table[table["annotator"] == "m"].set_index("case")
+    assert of_model["n_raters"].tolist() == [2, 2]
+    assert (of_model.loc["010", "n_train"], of_model["n_train"].isna().sum()) == (12, 1)
+    assert table.loc[table["kind"] != "model", ["n_raters", "n_train"]].isna().all(axis=None)
+    assert {str(table[column].dtype) for column in ("n_raters", "n_train", "seed")} == {"Int64"}
+
+
 def test_semicolons_and_byte_order_mark(dataset, write_csv):
     path = write_csv("\ufeffcase;annotator;kind;path\n002;unet;model;u1.png\n")
     assert ("002", "unet", "model") in names(read_annotations(dataset, path))
@@ -198,6 +209,7 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
         (HEAD + "002,unet,model,u1.png,maybe,,\n", "row 2: held_out is 'maybe'; expected true, false or nothing"),
         (HEAD + "002,unet,model,u1.png,False,,\n", "row 2: 'unet' was trained on this case"),
         (HEAD + "002,unet,model,u1.png,,,7.5\n", "row 2: seed is '7.5'; expected a whole number"),
+        ("case,annotator,kind,path,n_train\n002,m,model,u1.png,many\n", "row 2: n_train is 'many'; expected a whole"),
         (HEAD + "002,gt,truth,lost.png,,,\n", "row 2: .*lost.png does not exist; a mask by 'gt'"),
         (HEAD + "002,unet,model,annotations.csv,,,\n", "row 2: .*annotations.csv is no image by its name"),
         (HEAD + "002,unet,model,u1.png,,,,,9\n", "cannot be read as a CSV table"),

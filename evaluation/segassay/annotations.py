@@ -21,7 +21,7 @@ from segassay.folder import find_suffix, list_images, natural_key
 from segassay.problems import Problem, raise_problems
 from segassay.text_table import read_text_table
 
-__all__ = ["ANNOTATION_COLUMNS", "KINDS", "annotator_order", "read_annotations"]
+__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "annotator_order", "read_annotations"]
 
 KINDS = ("human", "consensus", "model", "ensemble", "truth")
 """What an annotator can be."""
@@ -42,6 +42,9 @@ ANNOTATION_COLUMNS = (
     "missing",
 )
 """Columns of the table that `read_annotations` returns."""
+
+SPENT_COLUMNS = ("n_raters", "n_train")
+"""Further columns, only where a table has them: from how many raters, and on how many images, a model learned."""
 
 _REQUIRED = ("case", "annotator", "kind", "path")
 _PATHS = ("path", "prob", "uncertainty")
@@ -72,16 +75,17 @@ def read_annotations(
     Args:
         dataset: Its raters are human, its reference is a consensus. Without a dataset the cases are those of the table.
         annotations_csv: Table with the columns case, annotator, kind, path and perhaps strategy, trained_on, fold,
-            seed, held_out, session, prob, uncertainty; paths are relative to the table or absolute. A mask of the
-            dataset may be listed again.
+            seed, held_out, session, prob, uncertainty, n_raters, n_train; paths are relative to the table or absolute.
+            A mask of the dataset may be listed again.
         mask_dirs: Folder of each further annotator, a model unless its name is `truth`; files are named as the cases,
             perhaps with one suffix common to all.
 
     Returns:
-        One row per mask with `ANNOTATION_COLUMNS`, sorted by case, annotator (`annotator_order`) and session. `path`,
-        `prob` and `uncertainty` are absolute or empty; `fold`, `seed` and `session` Int64; `held_out` boolean, where
-        `<NA>` is unknown; `missing` is True where the file does not exist: of a model or an ensemble that is a
-        prediction that failed, of a human it is absence.
+        One row per mask with `ANNOTATION_COLUMNS`, and those of `SPENT_COLUMNS` that the table has, sorted by case,
+        annotator (`annotator_order`) and session. `path`, `prob` and `uncertainty` are absolute or empty; `fold`,
+        `seed`, `session`, `n_raters` and `n_train` Int64; `held_out` boolean, where `<NA>` is unknown; `missing` is
+        True where the file does not exist: of a model or an ensemble that is a prediction that failed, of a human it
+        is absence.
 
     Raises:
         DataError: Names every problem found, one a line: missing columns, unknown kinds, two rows for one mask, cases
@@ -181,7 +185,8 @@ def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.Data
         raise DataError(
             f"{path}: no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
         )
-    table = table.reindex(columns=list(ANNOTATION_COLUMNS[:-1]), fill_value="")
+    spent = [column for column in SPENT_COLUMNS if column in table]
+    table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
     table["case"] = [normalize("NFC", case) for case in table["case"]]
     if table.empty:
         problems.append(f"{path}: no rows; expected one for each mask")
@@ -191,7 +196,7 @@ def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.Data
     table["missing"] = [not os.path.isfile(file) for file in table["path"]]
     problems += _cell_problems(table) + _file_problems(table) + _case_problems(path, table, dataset)
     table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
-    for column in _WHOLE_NUMBERS:
+    for column in (*_WHOLE_NUMBERS, *spent):
         table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
         table[column] = table[column].astype("Int64")
     problems += _name_problems(table, dataset)
@@ -205,7 +210,7 @@ def _cell_problems(table: pd.DataFrame) -> list[str]:
         problems += [f"row {row}: {column} is empty" for row in table.index[table[column] == ""]]
     for row, kind in table.loc[~table["kind"].isin(KINDS), "kind"].items():
         problems.append(f"row {row}: kind is {kind!r}; expected one of {', '.join(KINDS)}")
-    for column in _WHOLE_NUMBERS:
+    for column in (column for column in (*_WHOLE_NUMBERS, *SPENT_COLUMNS) if column in table):
         wrong = table.loc[~table[column].str.fullmatch(r"(-?\d{1,18})?"), column]
         problems += [
             f"row {row}: {column} is {cell!r}; expected a whole number or nothing" for row, cell in wrong.items()
