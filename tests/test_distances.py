@@ -56,6 +56,11 @@ def test_a_mask_at_the_edge_of_the_image_has_a_surface_there():
     assert hausdorff_distance(distances, percentile=100) == pytest.approx(np.sqrt(8))
 
 
+def test_the_end_of_a_row_is_not_beside_the_start_of_the_next():
+    distances = surface_distances(draw("...# ...."), draw(".... #..."))
+    assert hausdorff_distance(distances) == pytest.approx(np.sqrt(3**2 + 1))
+
+
 def test_spacing_follows_the_array_axes():
     a, b = np.zeros((4, 4, 4), dtype=bool), np.zeros((4, 4, 4), dtype=bool)
     a[0, 0, 0] = b[1, 2, 3] = True

@@ -132,7 +132,8 @@ def joint_surface_distances(
         asked[a, own[b]] = asked[b, own[a]] = True
     for rows, of in zip(own, asked, strict=True):
         of[rows] = False  # their distance is 0
-    to_surface = [_distances_to(rows, at, step, asked=of) for rows, of in zip(own, asked, strict=True)]
+    beside = _neighbours(at, step)
+    to_surface = [_distances_to(rows, at, step, beside, asked=of) for rows, of in zip(own, asked, strict=True)]
     return {
         (a, b): SurfaceDistances(
             to_surface[b][own[a]],
@@ -158,14 +159,32 @@ def _surface(mask: np.ndarray) -> np.ndarray:
     return mask & ~inside
 
 
-def _distances_to(rows: np.ndarray, at: np.ndarray, step: np.ndarray, *, asked: np.ndarray) -> np.ndarray:
-    """Distance `(n,)` of each pixel `(n, axes)` to the nearest of those of a surface, where it is asked for or 0."""
-    distances = np.full(len(at), np.inf)
-    surface, distances[rows] = at[rows], 0.0
+def _neighbours(at: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Which of the pixels `(n, axes)`, sorted by place, lie the smallest step away, `(sides, n)`; n where none does."""
+    shape = at.max(axis=0, initial=0) + 3  # with a margin, so that no neighbour lies in the next row
+    place = np.ravel_multi_index(tuple(at.T + 1), tuple(shape))
+    shifts = np.eye(len(step), dtype=int)[step == step.min()]
+    wanted = np.stack([np.ravel_multi_index(tuple((at + 1 + by).T), tuple(shape)) for by in (*shifts, *-shifts)])
+    found = np.minimum(np.searchsorted(place, wanted), len(at) - 1)
+    return np.where(place[found] == wanted, found, len(at))
+
+
+def _distances_to(
+    rows: np.ndarray, at: np.ndarray, step: np.ndarray, beside: np.ndarray, *, asked: np.ndarray
+) -> np.ndarray:
+    """Distance `(n,)` of each pixel `(n, axes)` to the nearest of those of a surface, where it is asked for or 0.
+
+    Outlines often run side by side, and nothing is nearer than the `_neighbours`; the others are searched for.
+    """
+    distances, on_surface = np.full(len(at), np.inf), np.zeros(len(at) + 1, dtype=bool)
+    surface, distances[rows], on_surface[rows] = at[rows], 0.0, True
     if len(surface):
+        touching = asked & on_surface[beside].any(axis=0)
+        distances[touching] = step.min()
+        far = asked & ~touching
         tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
-        nearest = surface[tree.query(at[asked] * step)[1]]
-        distances[asked] = np.sqrt((((nearest - at[asked]) * step) ** 2).sum(axis=1))
+        nearest = surface[tree.query(at[far] * step)[1]]
+        distances[far] = np.sqrt((((nearest - at[far]) * step) ** 2).sum(axis=1))
     return distances
 
 
@@ -190,7 +209,8 @@ def _toward(
     overlaps[met[met < len(overlaps)]] = True
     overlaps[0] = False
     kept = overlaps[mine]
-    return np.where(inside, distances[own], -distances[own])[kept]
+    apart = distances[own[kept]]
+    return np.where(inside[kept], apart, -apart)
 
 
 def image_diagonal(shape: Sequence[int], spacing: Sequence[float] | None = None) -> float:

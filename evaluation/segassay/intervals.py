@@ -18,6 +18,7 @@ statistic with weights, and 0.2 s for the median of drawn cases.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -71,11 +72,15 @@ class Interval:
     approximate: bool
 
 
+@lru_cache(maxsize=4)
 def cluster_weights(n_clusters: int, resampling: Resampling = DEFAULT) -> np.ndarray:
     """Draw clusters with replacement.
 
+    Hundreds of measures ask for the same draw, so the last few are kept.
+
     Returns:
-        float64 `(n_resamples, n_clusters)`, how often each cluster was drawn; every row sums to `n_clusters`.
+        float64 `(n_resamples, n_clusters)`, read-only, how often each cluster was drawn; every row sums to
+        `n_clusters`.
 
     Example:
         >>> cluster_weights(4).sum(axis=1).min()
@@ -85,7 +90,9 @@ def cluster_weights(n_clusters: int, resampling: Resampling = DEFAULT) -> np.nda
         return np.zeros((resampling.n_resamples, 0))
     rng = np.random.default_rng(resampling.seed)
     share = np.full(n_clusters, 1 / n_clusters)
-    return rng.multinomial(n_clusters, share, size=resampling.n_resamples).astype(float)
+    weights = rng.multinomial(n_clusters, share, size=resampling.n_resamples).astype(float)
+    weights.flags.writeable = False
+    return weights
 
 
 def bootstrap_mean(values: np.ndarray, clusters: np.ndarray, resampling: Resampling = DEFAULT) -> Interval:

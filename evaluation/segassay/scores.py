@@ -30,6 +30,7 @@ __all__ = [
     "Agreement",
     "Findings",
     "Pairs",
+    "Rows",
     "Score",
     "annotator_kinds",
     "human_score",
@@ -135,27 +136,45 @@ def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
     return {name: kinds[name] for name in sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))}
 
 
+class Rows:
+    """Columns of a table with one row per case and pair, found by position: dozens of annotators have thousands."""
+
+    def __init__(self, rows: pd.DataFrame, keys: list[str]) -> None:
+        numbered = rows[keys].reset_index(drop=True) if len(rows) else pd.DataFrame(columns=keys)
+        self.at = {(str(a), str(b)): part.index.to_numpy() for (a, b), part in numbered.groupby(keys, sort=False)}
+        self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
+        self._rows = rows
+
+    def columns(self, keys: Mapping[Any, tuple[str, str]], measure: str) -> pd.DataFrame:
+        """One column per name of a key, one row per case of any of them; NaN where undefined or not covered."""
+        if not keys:
+            return pd.DataFrame()
+        numbers = self._rows[measure].to_numpy(dtype=float, na_value=np.nan)
+        values, cases = zip(*((numbers[self.at[key]], self._case[self.at[key]]) for key in keys.values()), strict=True)
+        if all(np.array_equal(cases[0], others) for others in cases[1:]):
+            return pd.DataFrame(np.column_stack(values), cases[0], pd.Index(list(keys)))
+        columns = {name: pd.Series(of_key, case) for name, of_key, case in zip(keys, values, cases, strict=True)}
+        return pd.concat(columns, axis=1, sort=False)
+
+
 class Pairs:
-    """Columns of a table with one row per case and pair."""
+    """Columns of a table with one row per case and pair of annotators."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        self._cases = {key: part.index for key, part in rows.groupby(["annotator_a", "annotator_b"], sort=False)}
-        self._rows = rows
+        self._rows = Rows(rows, ["annotator_a", "annotator_b"])
 
     def of_pairs(self, pairs: list[tuple[str, str]], measure: str) -> pd.DataFrame:
         """`(cases, pairs)`; the order within a pair does not matter, and pairs without a common case are left out."""
-        known = [pair if pair in self._cases else pair[::-1] for pair in pairs]
-        return _columns(self._rows, measure, {pair: self._cases[pair] for pair in known if pair in self._cases})
+        known = [pair if pair in self._rows.at else pair[::-1] for pair in pairs]
+        return self._rows.columns({pair: pair for pair in known if pair in self._rows.at}, measure)
 
 
 class Agreement:
     """Values per case of any pair, as columns of one table per measure."""
 
     def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame) -> None:
-        pairs = agreement[agreement["iou_threshold"] == THRESHOLD]
-        others = leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD]
-        self._cases_left_out = {key: rows.index for key, rows in others.groupby(["annotator", "rater"], sort=False)}
-        self._pairs, self._others = Pairs(pairs), others
+        self._pairs = Pairs(agreement[agreement["iou_threshold"] == THRESHOLD])
+        self._others = Rows(leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD], ["annotator", "rater"])
 
     def of_pairs(self, pairs: list[tuple[str, str]], measure: str) -> pd.DataFrame:
         """As in `Pairs`."""
@@ -163,14 +182,7 @@ class Agreement:
 
     def with_others(self, annotator: str, measure: str) -> pd.DataFrame:
         """`(cases, raters)`: against C₋r of each rater r; without columns where there is none."""
-        found = {rater: index for (name, rater), index in self._cases_left_out.items() if name == annotator}
-        return _columns(self._others, measure, found)
-
-
-def _columns(rows: pd.DataFrame, measure: str, index: Mapping[Any, pd.Index]) -> pd.DataFrame:
-    """One column per key, one row per case of any of them; NaN where the value is undefined or the case not covered."""
-    columns = {key: pd.Series(rows.loc[at, measure].to_numpy(), rows.loc[at, "case"]) for key, at in index.items()}
-    return pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
+        return self._others.columns({rater: (a, rater) for a, rater in self._others.at if a == annotator}, measure)
 
 
 def mean_over_pairs(values: pd.DataFrame) -> pd.Series:

@@ -8,7 +8,7 @@ A model is held against C₋r, the consensus of all raters but r, for each r, be
 contains the raters; and against a truth, where one is known. Distances between outlines: `segassay.outlines`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,8 @@ from segassay.scores import (
     SCORE_COLUMNS,
     Agreement,
     Findings,
+    Pairs,
+    Rows,
     Score,
     annotator_kinds,
     human_score,
@@ -84,7 +86,11 @@ class _Beside:
     @cached_property
     def of_rater(self) -> pd.Series:
         """What each rater reaches where the annotator has a score."""
-        return self.humans.where(self.scores.notna()).mean()
+        humans = self.humans.to_numpy(dtype=float)
+        known = ~np.isnan(humans) & self.scores.notna().to_numpy()
+        with np.errstate(invalid="ignore"):
+            mean = np.where(known, humans, 0).sum(axis=0) / known.sum(axis=0)
+        return pd.Series(mean, self.humans.columns)
 
 
 def _beside(
@@ -123,7 +129,7 @@ def _beside_humans(
 
 
 class Compared(Agreement):
-    """All comparisons of an evaluation with their `object_measures`; columns of `of_pairs` have no names.
+    """All comparisons of an evaluation with their `object_measures`.
 
     Attributes:
         measures: Those that the tables have.
@@ -134,41 +140,7 @@ class Compared(Agreement):
         known = [str(name) for name in (pairs if len(pairs) else others)]
         curve = sorted(name for name in known if name.startswith("ap_"))
         self.measures = tuple(name for name in (*MEASURES, *OBJECT_MEASURES, *curve) if name in known)
-        self._pair_rows = _Rows(pairs, ["annotator_a", "annotator_b"], self.measures)
-        self._other_rows = _Rows(others, ["annotator", "rater"], self.measures)
-        self._raters: dict[str, list[tuple[str, str]]] = {}
-        for key in self._other_rows.at:
-            self._raters.setdefault(key[0], []).append(key)
-
-    def of_pairs(self, pairs: list[tuple[str, str]], measure: str) -> pd.DataFrame:
-        """As in `segassay.scores.Pairs`."""
-        known = [pair if pair in self._pair_rows.at else pair[::-1] for pair in pairs]
-        return self._pair_rows.columns([pair for pair in known if pair in self._pair_rows.at], measure)
-
-    def with_others(self, annotator: str, measure: str) -> pd.DataFrame:
-        """`(cases, raters)`: against C₋r of each rater r; without columns where there is none."""
-        keys = self._raters.get(annotator, [])
-        return self._other_rows.columns(keys, measure).set_axis([rater for _, rater in keys], axis=1)
-
-
-class _Rows:
-    """Columns of many measures, found by position: with dozens of annotators there are thousands of them."""
-
-    def __init__(self, rows: pd.DataFrame, keys: list[str], measures: Sequence[str]) -> None:
-        groups: dict[Any, Any] = dict(rows.groupby(keys, sort=False).indices) if len(rows) else {}
-        self.at = {(str(one), str(other)): positions for (one, other), positions in groups.items()}
-        self._case = rows["case"].to_numpy() if len(rows) else np.array([])
-        self._values = {name: rows[name].to_numpy(dtype=float, na_value=np.nan) for name in measures if len(rows)}
-
-    def columns(self, keys: Sequence[tuple[str, str]], measure: str) -> pd.DataFrame:
-        """One column per key, one row per case of any of them; NaN where the value is undefined or not covered."""
-        if not keys:
-            return pd.DataFrame()
-        values, cases = self._values[measure], [self._case[self.at[key]] for key in keys]
-        if all(np.array_equal(cases[0], others) for others in cases[1:]):
-            return pd.DataFrame(np.column_stack([values[self.at[key]] for key in keys]), index=cases[0])
-        columns = [pd.Series(values[self.at[key]], case) for key, case in zip(keys, cases, strict=True)]
-        return pd.concat(columns, axis=1, sort=False)
+        self._pairs, self._others = Pairs(pairs), Rows(others, ["annotator", "rater"])
 
 
 def detection(
