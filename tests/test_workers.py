@@ -24,6 +24,25 @@ def test_processes_start_only_where_they_pay(monkeypatch, n_jobs, start_seconds,
     assert started[-1] == expected
 
 
+@pytest.mark.parametrize(("long_job", "expected"), [(60, 5), (0, 1)])
+def test_long_jobs_are_handed_over_alone(monkeypatch, long_job, expected):
+    chunks = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, n, mp_context):
+            super().__init__(n)
+
+        def map(self, *jobs, chunksize):
+            chunks.append(chunksize)
+            return super().map(*jobs)
+
+    monkeypatch.setattr(workers, "START_SECONDS", 0)
+    monkeypatch.setattr(workers, "_LONG_JOB", long_job)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Pool)
+    assert list(in_order(abs, list(range(-82, 0)), n_jobs=2)) == list(range(82, 0, -1))
+    assert chunks == [expected]
+
+
 def test_real_processes_keep_the_order(monkeypatch):
     monkeypatch.setattr(workers, "START_SECONDS", 0)
     assert list(in_order(abs, list(range(-30, 0)), n_jobs=2)) == list(range(30, 0, -1))

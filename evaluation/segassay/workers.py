@@ -15,7 +15,8 @@ START_SECONDS = 2.5
 """What a process costs before its first job, nearly all of it imports; one with less work than that is not started."""
 
 _FIRST_JOBS = 2  # are done here, and tell how long the others will take; the very first one warms up
-_LARGEST_CHUNK = 8  # jobs that a process is handed at once; progress moves in such steps
+_LARGEST_CHUNK = 8  # short jobs that a process is handed at once; progress moves in such steps
+_LONG_JOB = 0.1  # seconds from which on a job is handed over alone, so that no process waits long for the last ones
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
@@ -50,7 +51,7 @@ def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int
         yield from map(score, rest)
         return
     spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
-    chunk = min(_LARGEST_CHUNK, -(-len(rest) // (8 * n_jobs)))
+    chunk = 1 if seconds > _LONG_JOB else min(_LARGEST_CHUNK, -(-len(rest) // (8 * n_jobs)))
     with ProcessPoolExecutor(n_jobs, mp_context=spawn) as pool:
         try:
             yield from pool.map(score, rest, chunksize=chunk)
