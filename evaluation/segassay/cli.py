@@ -5,6 +5,8 @@ import os
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -227,14 +229,11 @@ def train(
 
     With `--rater expert` one model per rater; an `--output_dir` then gets a folder for each.
     """
-    try:
+    with _training_needs():
         import monai.bundle
 
         from segassay_monai.bundle import config_path
         from segassay_monai.settings import find_own_error
-    except ImportError as error:
-        raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
-    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
     settings = _extra_settings(context.args)
     if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
         raise UsageError(
@@ -249,6 +248,73 @@ def train(
         if ours is None or os.environ.get("SEGASSAY_DEBUG"):
             raise
         raise ours from None
+
+
+@contextmanager
+def _training_needs() -> Iterator[None]:
+    """Imports of what `segassay[monai]` brings."""
+    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
+    try:
+        yield
+    except ImportError as error:
+        raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
+
+
+study_app = typer.Typer(no_args_is_help=True, help="Strategies × folds × seeds, trained, compared and judged.")
+app.add_typer(study_app, name="study")
+_StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="What is trained, see docs/study.md.")]
+
+
+@study_app.command()
+def plan(
+    study: _StudyFile,
+    ids: Annotated[bool, typer.Option("--ids", help="Print the ids of the members alone, one a line.")] = False,
+) -> None:
+    """Show what the study consists of, what is done, and about how long the rest takes; trains nothing for good."""
+    with _training_needs():
+        from segassay_monai.study_estimate import estimate
+        from segassay_monai.study_plan import plan_study
+        from segassay_monai.study_show import print_plan
+    planned = plan_study(study)
+    if ids:
+        typer.echo("\n".join(member.id for member in planned.members))
+        return
+    print_plan(planned, estimate(planned))
+
+
+@study_app.command()
+def run(
+    study: _StudyFile,
+    member: Annotated[
+        str | None, typer.Option(help="Train this one alone: its id, or its number from 1 on.", metavar="ID")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default="as the machine has room for", help="Trainings at once.")
+    ] = None,
+) -> None:
+    """Do all that is left to do: train, predict, evaluate; the same call goes on after a break."""
+    with _training_needs():
+        from segassay_monai.study import run_member, run_study
+        from segassay_monai.study_plan import find_member, plan_study
+        from segassay_monai.study_show import print_outcome, show_run
+    planned = plan_study(study)
+    if member is not None:
+        run_member(planned, find_member(planned, member))
+        return
+    with show_run(planned) as report:
+        outcome = run_study(planned, jobs=jobs, report=report)
+    print_outcome(planned, outcome)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@study_app.command()
+def status(study: _StudyFile) -> None:
+    """Show how far each member is; on a terminal until all is done, or Ctrl-C."""
+    with _training_needs():
+        from segassay_monai.study_plan import plan_study
+        from segassay_monai.study_show import show_status
+    show_status(plan_study(study))
 
 
 def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:

@@ -9,19 +9,23 @@ name it as `reference` in `dataset.yaml`.
 
 import hashlib
 import os
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from segassay.dataset_file import DatasetFile, inside, read_dataset_file
+from segassay.errors import UsageError
 from segassay.experiment_table import STRATA, read_experiment
 from segassay.files import sha256
 from segassay.folder import CELLPOSE_SUFFIX, list_images, written_by_cellpose
 from segassay.mask_folders import check_folders, find_masks, rater_folders
 from segassay.nnunet import ClassMap, DatasetJson, group_channels, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.problems import Problem, raise_problems, shortlist
+
+_File = TypeVar("_File", Path, tuple[Path, ...])
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,6 +263,33 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
 
 
 # ---------------------------------------------------------------------------------------------------- about the dataset
+
+
+def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
+    """The dataset as if it had these cases alone; its hash then knows the others from the experiment table only.
+
+    Raises:
+        UsageError: If it has no such case, or none is named.
+    """
+    if unknown := [case for case in cases if case not in dataset.images]:
+        raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
+    if not cases:
+        raise UsageError(f"{dataset.folder}: no case is named")
+
+    def kept(paths: dict[str, _File]) -> dict[str, _File]:
+        return {case: path for case, path in paths.items() if case in cases}
+
+    table = dataset.experiment
+    return replace(
+        dataset,
+        images=kept(dataset.images),
+        masks={rater: kept(paths) for rater, paths in dataset.masks.items()},
+        reference=kept(dataset.reference),
+        ignore=kept(dataset.ignore),
+        region_masks=kept(dataset.region_masks),
+        more_channels=kept(dataset.more_channels),
+        experiment=None if table is None else table[table["case"].isin(list(cases))],
+    )
 
 
 def case_raters(dataset: Dataset, case: str) -> list[str]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.annotations import read_annotations
-from segassay.dataset import Dataset, data_hash, read_dataset, strata
+from segassay.dataset import Dataset, data_hash, of_cases, read_dataset, strata
 from segassay.errors import DataError, UsageError
 from segassay.experiment import EFFECT_COLUMNS, MEASURES, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
 from segassay.files import sha256
@@ -27,10 +27,11 @@ from segassay.output import check_output, prepare_output, publish_output, refuse
 from segassay.progress import show_progress
 from segassay.scores import Findings, annotator_kinds
 from segassay.specification import specification_table
+from segassay.strategies import strategy_table
 from segassay.summary import summarise, versions
 from segassay.tables import Tables, build_tables
 
-__all__ = ["Evaluation", "data_hash_of_masks", "evaluate"]
+__all__ = ["Evaluation", "data_hash_of_masks", "evaluate", "metric_name"]
 
 N_RESAMPLES = 2000
 SEED = 0
@@ -50,6 +51,7 @@ class Evaluation:
         specifications: Effects of every way to count the same images; None where there is no experiment.
         scores: Measures with intervals.
         not_judged: Measures that could not be computed, and what each lacks.
+        strategies: People, models and ensembles by strategy; without rows where people alone take part.
         summary: What `summary.json` holds.
     """
 
@@ -61,6 +63,7 @@ class Evaluation:
     specifications: pd.DataFrame | None
     scores: pd.DataFrame
     not_judged: pd.DataFrame
+    strategies: pd.DataFrame
     summary: dict[str, Any]
 
     @property
@@ -75,6 +78,7 @@ def evaluate(
     *,
     annotations_csv: Path | None = None,
     mask_dirs: Mapping[str, Path] | None = None,
+    cases: Collection[str] | None = None,
     overwrite: bool = False,
     n_jobs: int = 1,
     track: bool = True,
@@ -87,6 +91,7 @@ def evaluate(
         out: Folder to write.
         annotations_csv: Table of further masks.
         mask_dirs: Name and folder of each further annotator.
+        cases: Of the dataset, those to look at; by default all.
         overwrite: Replace `out` with all that is in it.
         n_jobs: Processes that share the cases; no number depends on it.
         track: Log to MLflow; without it the library is not even loaded.
@@ -103,6 +108,8 @@ def evaluate(
     if dataset_dir is None and annotations_csv is None:
         raise UsageError("nothing to evaluate; expected a dataset folder or --annotations CSV")
     dataset = read_dataset(dataset_dir) if dataset_dir is not None else None
+    if dataset is not None and cases is not None:
+        dataset = of_cases(dataset, cases)
     annotations = read_annotations(dataset, annotations_csv, mask_dirs)
     _check_comparable(annotations)
     refuse_inputs(final, _inputs(dataset, annotations, annotations_csv), used="evaluated", option="--out")
@@ -193,7 +200,8 @@ def _compute(name: str, dataset: Dataset | None, annotations: pd.DataFrame, cont
     summary: dict[str, Any] = summarise(scores, found, annotations)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, clusters)
-    return Evaluation(name, annotations, tables, found, checks, choices, scores, not_judged, summary)
+    compared = strategy_table(findings)
+    return Evaluation(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary)
 
 
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:
@@ -263,6 +271,8 @@ def _write(work_dir: Path, found: Evaluation) -> None:
     }
     if found.specifications is not None:
         frames["specifications"] = found.specifications
+    if len(found.strategies):
+        frames["strategies"] = found.strategies
     for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
@@ -291,7 +301,7 @@ def _log(work_dir: Path, scores: pd.DataFrame, batch: int = 400) -> None:
 
     metrics: dict[str, float] = {}
     for row in scores.to_dict("records"):
-        name = _metric_name(f"{row['quality']}/{row['measure']}/{row['target']}")
+        name = metric_name(f"{row['quality']}/{row['measure']}/{row['target']}")
         metrics[name] = row["value"]
         if row["n_undefined"]:
             metrics[f"{name}.n_undefined"] = row["n_undefined"]
@@ -301,11 +311,11 @@ def _log(work_dir: Path, scores: pd.DataFrame, batch: int = 400) -> None:
     tracking.log_files(work_dir)
 
 
-def _metric_name(text: str) -> str:
+def metric_name(text: str) -> str:
     """As MLflow allows it: letters, digits and a few signs, and no part that a path could not have.
 
     Example:
-        >>> _metric_name("validity/f1/../nnU-Net (2d)")
+        >>> metric_name("validity/f1/../nnU-Net (2d)")
         'validity/f1/_/nnU-Net _2d_'
     """
     parts = (re.sub(r"[^\w.\- ]", "_", part) for part in text.split("/"))

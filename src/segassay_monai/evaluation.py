@@ -79,9 +79,19 @@ def ensemble_name(members: Sequence[Member]) -> str:
     if len(members) == 1:
         return members[0].name
     trained_on = "+".join(dict.fromkeys(member.trained_on for member in members))
-    seeds = sorted({member.seed for member in members})
-    is_range = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
-    return f"{trained_on}/s" + (f"{seeds[0]}-{seeds[-1]}" if is_range else ",".join(map(str, seeds)))
+    return f"{trained_on}/s{seed_range([member.seed for member in members])}"
+
+
+def seed_range(seeds: Sequence[int]) -> str:
+    """Seeds in a name.
+
+    Example:
+        >>> seed_range([0, 1, 2, 3]), seed_range([7]), seed_range([0, 2, 2])
+        ('0-3', '7', '0,2')
+    """
+    each = sorted(set(seeds))
+    is_range = len(each) > 1 and each == list(range(each[0], each[-1] + 1))
+    return f"{each[0]}-{each[-1]}" if is_range else ",".join(map(str, each))
 
 
 class WritePredictions:
@@ -309,12 +319,7 @@ def evaluate(
         with whole_or_nothing(work_dir):
             _evaluate(evaluator, writer, scores, work_dir)
     else:
-        tags = {
-            "kind": "evaluation",
-            "annotator": name,
-            "trained_on": scores.trained_on,
-            "segassay": segassay.__version__,
-        }
+        tags = _tags(members) | {"annotator": name, "segassay": segassay.__version__}
         params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
         with whole_or_nothing(work_dir), tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
             _evaluate(evaluator, writer, scores, work_dir)
@@ -323,6 +328,16 @@ def evaluate(
         logger.info(f"written: {final}")
         logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
+
+
+def _tags(members: Sequence[Member]) -> dict[str, Any]:
+    """What an MLflow run is about: an ensemble, or a single model; what all members have in common."""
+    tags: dict[str, Any] = {"kind": "ensemble" if len(members) > 1 else "evaluation"}
+    for name in ("strategy", "trained_on", "fold"):
+        values = {getattr(member, name) for member in members}
+        if len(values) == 1:
+            tags[name] = values.pop()
+    return tags | {"seeds": seed_range([member.seed for member in members])}
 
 
 def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, work_dir: Path) -> None:

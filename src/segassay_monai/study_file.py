@@ -1,0 +1,205 @@
+"""STUDY.yaml: what a study trains, predicts and judges, with every default said.
+
+STUDY.yaml  ->  StudyFile, in which everything is said
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
+
+from segassay.errors import UsageError
+
+__all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
+
+EXPERT = "expert"
+"""Target of one model per rater."""
+
+WITHOUT_EACH = re.compile(r"(.+)_without_each")
+"""Target of one consensus model per rater, who is left out of the consensus; `staple_without_each`."""
+
+_Count = Annotated[StrictInt, Field(ge=1)]
+_Number = Annotated[StrictInt, Field(ge=0)]
+_Numbers = Annotated[list[_Number], Field(min_length=1)]
+_FROM_STUDY = {
+    "dataset_dir": "dataset",
+    "rater": "target of a strategy",
+    "n_train": "n_train of a strategy",
+    "strategy": "name of a strategy",
+    "fold": "folds",
+    "n_folds": "n_folds",
+    "seed": "seeds",
+    "experiment": "name",
+    "output_dir": "output_dir",
+    "overwrite": "another output_dir",
+}
+"""Settings of a training that the study gives itself, and what gives them."""
+
+
+class StrategyFile(BaseModel):
+    """One way to make models, as STUDY.yaml has it; a text alone is its target.
+
+    Attributes:
+        target: As `--rater` of a training; `expert` is one model for each rater, `staple_without_each` one for each
+            rater who is left out.
+        name: What it is called in tables and figures; by default it follows from the target.
+        n_raters: How many raters take part, dealt to the seeds in turn; by default all.
+        n_train: How many annotated images a model may use; by default all that are not held out.
+        seeds: Number of seeds (from 0 on), or a list; by default that of the study.
+        ensembles: Numbers of members; by default that of the study.
+        settings: Settings of the training, such as `epochs: 20`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    target: str = "staple"
+    name: Annotated[str, Field(pattern=r"^[\w×][\w×.+ \-]{0,59}$")] | None = None
+    n_raters: _Count | None = None
+    n_train: Annotated[StrictInt, Field(ge=2)] | None = None
+    seeds: _Count | _Numbers | None = None
+    ensembles: list[Annotated[StrictInt, Field(ge=2)]] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_alone(cls, value: Any) -> Any:
+        return {"target": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> StrategyFile:
+        if self.n_raters is not None and (self.target == EXPERT or WITHOUT_EACH.fullmatch(self.target)):
+            raise ValueError(f"n_raters does not go with the target {self.target}; give staple, or another consensus")
+        return self
+
+
+class StudyFile(BaseModel):
+    """What STUDY.yaml may say; only `dataset` is needed, and paths are relative to the file.
+
+    Attributes:
+        dataset: Dataset folder.
+        name: Of the study, its MLflow experiment and its registered model; by default the name of the file.
+        output_dir: Folder of the study; by default `<file>_results` beside it.
+        strategies: What is trained.
+        n_folds: Into how many folds the images are dealt.
+        folds: Which of them are held out in turn; a single one is a test split for all members.
+        seeds: Number of seeds (from 0 on), or a list.
+        ensembles: Numbers of members of ensembles that have no member in common; by default powers of two up to half of
+            the seeds, and all seeds.
+        settings: Settings of every training, such as `epochs: 20`; a strategy's own come on top.
+        threads: Of each training. Results depend on it in the last bits, so it does not follow from the machine.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dataset: str
+    name: str | None = None
+    output_dir: str | None = None
+    strategies: list[StrategyFile] = Field(
+        default_factory=lambda: [StrategyFile(target=target) for target in ("staple", EXPERT, "staple_without_each")],
+        min_length=1,
+    )
+    n_folds: Annotated[StrictInt, Field(ge=2)] = 4
+    folds: _Numbers | None = None
+    seeds: _Count | _Numbers = 4
+    ensembles: list[Annotated[StrictInt, Field(ge=2)]] | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    threads: _Count = 1
+
+    @field_validator("folds")
+    @classmethod
+    def _each_once(cls, value: list[int] | None) -> list[int] | None:
+        if value is not None and len(set(value)) < len(value):
+            raise ValueError(f"folds {value} name one twice")
+        return value
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read a study; what it leaves out has its default.
+
+    Args:
+        path: The YAML file; it cannot run code.
+
+    Raises:
+        UsageError: Names every unknown key, with the nearest known one, and every impossible value.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; give the YAML file of a study") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no YAML that could be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{path}: expected lines of the form `dataset: mydata`, got {content!r:.60}")
+    try:
+        study = StudyFile.model_validate(content)
+    except ValidationError as error:
+        problems = dict.fromkeys(_problem(detail) for detail in error.errors())
+        raise UsageError("\n".join(f"{path}: {problem}" for problem in problems)) from None
+    for settings in (study.settings, *(strategy.settings for strategy in study.strategies)):
+        for name in settings.keys() & _FROM_STUDY.keys():
+            raise UsageError(f"{path}: settings.{name}: a study gives it itself; see {_FROM_STUDY[name]}")
+    return _resolved(study, path)
+
+
+def _problem(detail: Any) -> str:
+    parts = [part for part in detail["loc"] if not (isinstance(part, str) and ("[" in part or part in ("int", "str")))]
+    place = ".".join(map(str, parts))
+    if detail["type"] == "extra_forbidden":
+        known = list(StudyFile.model_fields if len(parts) == 1 else StrategyFile.model_fields)
+        (nearest,) = difflib.get_close_matches(str(parts[-1]), known, n=1, cutoff=0)
+        return f"unknown key {place}; did you mean {nearest}? Known are {', '.join(known)}"
+    if detail["type"] == "missing":
+        return f"{place} is missing; give the dataset folder, relative to this file"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{place} is {detail['input']!r:.60}; {message[0].lower()}{message[1:]}"
+
+
+def _resolved(study: StudyFile, path: Path) -> StudyFile:
+    """The same with every default said, but for what depends on the dataset."""
+    seeds = _numbers(study.seeds)
+    strategies = []
+    for strategy in study.strategies:
+        own = seeds if strategy.seeds is None else _numbers(strategy.seeds)
+        sizes = study.ensembles if strategy.ensembles is None else strategy.ensembles
+        if sizes is None:  # models without one rater serve the removal of bias alone
+            sizes = [] if WITHOUT_EACH.fullmatch(strategy.target) else _sizes(len(own))
+        if too_large := [size for size in sizes if size > len(own)]:
+            raise UsageError(f"{path}: ensembles of {max(too_large)} members need as many seeds, got {len(own)}")
+        settings = study.settings | strategy.settings
+        strategies.append(strategy.model_copy(update={"seeds": own, "ensembles": sizes, "settings": settings}))
+    defaults = {
+        "name": study.name or path.stem,
+        "output_dir": study.output_dir or f"{path.stem}_results",
+        "folds": list(range(study.n_folds)) if study.folds is None else study.folds,
+    }
+    return study.model_copy(update={**defaults, "strategies": strategies, "seeds": seeds})
+
+
+def _numbers(seeds: int | list[int]) -> list[int]:
+    return list(range(seeds)) if isinstance(seeds, int) else sorted(set(seeds))
+
+
+def _sizes(n_seeds: int) -> list[int]:
+    """Powers of two up to half of the seeds, whose ensembles can be compared, and all seeds.
+
+    Example:
+        >>> _sizes(8), _sizes(3), _sizes(1)
+        ([2, 4, 8], [3], [])
+    """
+    halves = [size for power in range(1, n_seeds.bit_length()) if (size := 2**power) * 2 <= n_seeds]
+    return [*halves, n_seeds] if n_seeds > 1 else []
+
+
+def as_yaml(study: StudyFile) -> str:
+    """The study as a file that says everything."""
+    content = study.model_dump()
+    content.pop("ensembles")  # stand with each strategy, as settings do
+    content.pop("settings")
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

@@ -1,0 +1,207 @@
+"""What a study shows on the terminal: the plan, the trainings as they go, the outcome.
+
+Study, what lies on disk  ->  tables and lines for people
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from segassay import tracking
+from segassay.summary import QUALITIES
+from segassay_monai.resume import unfinished
+from segassay_monai.study import Outcome
+from segassay_monai.study_estimate import Estimate
+from segassay_monai.study_file import as_yaml
+from segassay_monai.study_plan import PlannedMember, Study
+from segassay_monai.study_work import Task, failure, is_blocked, is_claimed, log_file
+from segassay_monai.targets import target_name
+
+__all__ = ["print_outcome", "print_plan", "show_run", "show_status", "state_of"]
+
+_EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
+_SECONDS_BETWEEN_LOOKS = 2.0
+
+
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+
+def print_plan(study: Study, estimate: Estimate) -> None:
+    """Print the study with its defaults, its members, and what the rest will take."""
+    console = Console()
+    console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
+    table = Table(title=f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions")
+    for column in ("strategy", "learns from"):
+        table.add_column(column, overflow="fold")
+    for column in ("images", "folds", "seeds", "members", "done", "ensembles", "minutes each"):
+        table.add_column(column, justify="right")
+    for label in dict.fromkeys(planned.label for planned in study.members):
+        own = [planned for planned in study.members if planned.label == label]
+        ensembles = {p.annotator for p in study.predictions if p.first.label == label and len(p.members) > 1}
+        n_done = sum(study.is_done(planned) for planned in own)
+        table.add_row(
+            own[0].strategy,
+            own[0].trained_on,
+            "all" if own[0].n_train is None else str(own[0].n_train),
+            str(len({planned.fold for planned in own})),
+            str(len({planned.seed for planned in own})),
+            str(len(own)),
+            str(n_done),
+            str(len(ensembles)),
+            f"{estimate.minutes(own[0]):.1f}",
+        )
+    console.print(table)
+    left = [task for task in study.tasks.values() if not study.is_done(task)]
+    if not left:
+        console.print("All is trained and predicted; `segassay study run` evaluates what is not evaluated yet.")
+    else:
+        console.print(
+            f"Left: {len(left)} of {len(study.tasks)} tasks, about {estimate.total_minutes:.0f} minutes with "
+            f"{estimate.n_workers} at once, and {estimate.total_bytes / 2**20:,.0f} MiB in {study.out}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
+    if stale := _stale(study):
+        console.print(
+            f"{len(stale)} folders hold members of other settings, data or versions; they are not used: "
+            f"{', '.join(stale[:3])}{', …' if len(stale) > 3 else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _stale(study: Study) -> list[str]:
+    planned = {study.place(task).name for task in study.tasks.values()}
+    folders = [path for kind in ("members", "predictions") for path in (study.out / kind).glob("*-????????")]
+    return sorted(path.name for path in folders if path.is_dir() and path.name not in planned)
+
+
+# --------------------------------------------------------------------------------------------------------------- status
+
+
+def state_of(study: Study, task: Task) -> tuple[str, str]:
+    """How far a task is, in a word, and what there is to say of it."""
+    if study.is_done(task):
+        return "done", _score(study, task)
+    if reason := failure(study, task):
+        return "failed", reason.splitlines()[0]
+    if is_blocked(study, task):
+        return "failed", "a member of it failed"
+    if is_claimed(study, task):
+        return "running", _last_epoch(log_file(study, task))
+    if isinstance(task, PlannedMember) and (unfinished(study.place(task)) / "resume.pt").is_file():
+        return "broken off", _last_epoch(log_file(study, task))
+    return "waiting", ""
+
+
+def _score(study: Study, task: Task) -> str:
+    """F1 against what it learned from, on the cases it never saw."""
+    is_member = isinstance(task, PlannedMember)
+    path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
+    if not path.is_file():
+        return ""
+    table = pd.read_csv(path)
+    own = table[table["annotator_a"] == target_name(task.rater)] if isinstance(task, PlannedMember) else table
+    return f"F1 {own['f1'].iloc[-1]:.3f} on held-out images, own target" if len(own) else ""
+
+
+def _last_epoch(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    found = _EPOCH.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return f"epoch {found[-1][0]}, {found[-1][1]} min left" if found else "starting"
+
+
+def _status_table(study: Study) -> Table:
+    states = {task.id: state_of(study, task) for task in study.tasks.values()}
+    counts = pd.Series([state for state, _ in states.values()]).value_counts()
+    title = ", ".join(f"{count} {state}" for state, count in counts.items())
+    table = Table(title=f"{study.name}: {title}", caption=str(study.out))
+    for column in ("member or prediction", "state", ""):
+        table.add_column(column, overflow="fold")
+    for name, (state, words) in states.items():
+        table.add_row(name, state, words)
+    return table
+
+
+def show_status(study: Study) -> None:
+    """Print how far each task is; on a terminal again and again until nothing is left, or the user breaks off."""
+    console = Console()
+    if not console.is_terminal:
+        console.print(_status_table(study))
+        return
+    try:
+        with Live(_status_table(study), console=console, auto_refresh=False, vertical_overflow="visible") as live:
+            while any(state_of(study, task)[0] in ("running", "waiting") for task in study.tasks.values()):
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+                live.update(_status_table(study), refresh=True)
+    except KeyboardInterrupt:
+        pass
+
+
+# ------------------------------------------------------------------------------------------------------------------ run
+
+
+@contextmanager
+def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
+    """Show the tasks of a run: a moving bar on a terminal, and a plain line for each that has ended."""
+    console = Console(stderr=True)
+    n_tasks, n_done = len(study.tasks), sum(study.is_done(task) for task in study.tasks.values())
+    started: dict[str, float] = {}
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task(study.name, total=n_tasks, completed=n_done)
+
+        def report(word: str, name: str) -> None:
+            nonlocal n_done
+            if word == "start":
+                started[name] = time.monotonic()
+                bar.update(row, description=", ".join(started))
+                return
+            minutes = (time.monotonic() - started.pop(name, time.monotonic())) / 60
+            task = study.tasks[name]
+            n_done += word == "done"
+            words = _score(study, task) if word == "done" else failure(study, task)
+            console.print(
+                f"{n_done}/{n_tasks} {name}: {word}, {minutes:.1f} min{', ' if words else ''}{words}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+            bar.update(row, completed=n_done, description=", ".join(started))
+
+        yield report
+
+
+def print_outcome(study: Study, outcome: Outcome) -> None:
+    """Print the verdicts, where the reports are, and what failed."""
+    console = Console()
+    for folder in outcome.evaluations:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        for quality in QUALITIES:
+            judged = summary[quality]
+            line = f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}."
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"written: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+    for name, reason in outcome.failed.items():
+        console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    if outcome.failed:
+        console.print(
+            f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; the same call "
+            "tries them again",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, soft_wrap=True)
