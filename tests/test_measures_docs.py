@@ -14,7 +14,8 @@ COLUMNS = ["question", "measure and formula", "source", "not when", "function", 
 ESTIMATORS = (
     *("agreement", "chance_agreement", "distances", "effect_comparison", "group_tests", "icc", "imprint"),
     *("method_comparison", "model_as_rater", "objectivity", "rater_measurements", "rater_tests", "reliability"),
-    *("calibration", "saturation", "seed_variance", "specification", "uncertainty", "validity", "variance_components"),
+    *("calibration", "saturation", "seed_variance", "specification", "strategies", "uncertainty", "validity"),
+    "variance_components",
 )
 """Modules whose public functions measure something."""
 
@@ -33,6 +34,7 @@ NO_MEASURE = {
         "without_repeats",
     ),  # what is compared
     "majority_verdict",  # a step to deviations from it
+    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_groups", "strategy_table"),  # what is shown
     *("specification_table", "specifications"),  # counting again, and its choices
 }
 """Public functions that prepare or join, and measure nothing themselves."""

@@ -300,7 +300,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             axes.set(xlabel=label)
             if not is_ratio:
                 axes.locator_params(axis="x", nbins=4)
-            _rows(axes, names)
+            name_rows(axes, names)
     return figure
 
 
@@ -308,7 +308,7 @@ def _intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[st
     axes.hlines(range(len(low)), low.to_numpy(float), high.to_numpy(float), colors=list(colours), linewidth=1.6)
 
 
-def _rows(axes: Axes, names: Sequence[str]) -> None:
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """One row per name, the first on top."""
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="y", color="0.92")
@@ -365,7 +365,7 @@ def _effect_panel(axes: Axes, of_pair: pd.DataFrame) -> None:
     axes.scatter(of_pair["hl_shift"], rows, s=34, c=filled, edgecolors=colours, linewidths=1.4, zorder=3)
     for row in rows[of_pair["hl_shift"].isna().to_numpy()]:
         axes.annotate("no value", (0.02, row), xycoords=("axes fraction", "data"), va="center", color=PALE)
-    _rows(axes, of_pair.index.tolist())
+    name_rows(axes, of_pair.index.tolist())
     axes.tick_params(axis="x", labelbottom=True)
 
 

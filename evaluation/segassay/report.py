@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from segassay import plots, plots_measures, plots_validity
+from segassay import plots, plots_measures, plots_strategies, plots_validity
 from segassay.experiment import IMAGES_AS_UNITS, MEASURES
 from segassay.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
-from segassay.report_measures import Table, core_scores, in_words, sections
+from segassay.report_measures import Table, core_scores, in_words, sections, side_by_side
 from segassay.saturation import saturation_curve
 from segassay.scores import ALL_RATERS, BETWEEN_RATERS, DISTANCES, Agreement
 from segassay.scores import MEASURES as MEASURES_OF_MASKS
 from segassay.specification import specification_curve
+from segassay.strategies import annotator_points, are_side_by_side, spending_groups, strategy_groups
 from segassay.summary import QUALITIES, format_interval
 from segassay.verdicts import judged_annotators
 
@@ -47,7 +48,7 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
 
     Returns:
         Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
-        `saturation`, `effects_<measure>` and `specifications`.
+        `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
     """
     tables, kinds = found.tables, _in_figures(found)
     figures = {"agreement": plots.agreement_matrix(tables.agreement, list(kinds))}
@@ -62,6 +63,11 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
     curve = curve[curve.groupby("trained_on")["n_members"].transform("nunique") > 1]
     if len(curve):
         figures["saturation"] = plots_measures.saturation_figure(curve)
+    if are_side_by_side(found.strategies):
+        points = annotator_points(strategy_groups(found.annotations), found.scores, found.effects)
+        figures["strategies"] = plots_strategies.strategies_figure(found.strategies, points)
+        if spenders := spending_groups(found.strategies):
+            figures["spending"] = plots_strategies.spending_figure(found.strategies, points, spenders)
     effects = found.effects[found.effects["annotator"].isin(kinds)]
     for measure in _tested_measures(found):
         if len(_pooled(effects, measure).query("test == 'mann_whitney'")):
@@ -137,6 +143,7 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
         between=_between(core),
         raters=_raters(found),
         beside_humans=_beside_humans(core),
+        strategies=side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
         against=_against(core),
         reliability=_reliability(core),
         distances=_distances(core),

@@ -14,7 +14,7 @@ import pandas as pd
 from segassay.scores import ALL_RATERS, BETWEEN_RATERS, DISTANCES, MEASURES
 from segassay.sentences import format_interval
 
-__all__ = ["Section", "Table", "core_scores", "sections"]
+__all__ = ["Section", "Table", "core_scores", "in_words", "sections", "side_by_side"]
 
 MAX_ROWS = 30
 """Rows of a section that the page shows; all stand in tables/scores.csv."""
@@ -161,6 +161,7 @@ _SECTIONS = (
 
 _WORDS = (
     (r"_leave_one_out", " against the others’ consensus"),
+    (r"_within", " of two annotators of the group"),
     (r"_pairwise", " with the raters"),
     (r"_over_raters", ", by that of the raters"),
     (r"_minus_worst_rater", ", difference to the worst rater"),
@@ -177,6 +178,7 @@ _WORDS = (
     (r"^williams", "Williams"),
     (r"\bf1\b|(?<=_)f1|^f1", "F1"),
     (r"^dice", "Dice"),
+    (r"^mean_iou", "mean IoU"),
     (r"^ap(?=[ ,_])", "AP"),
     (r"^pq", "PQ"),
     (r"^ccc_", "concordance of "),
@@ -231,6 +233,30 @@ def sections(scores: pd.DataFrame, first: Sequence[str] = ()) -> list[Section]:
             key = _key(rows.iloc[0].to_dict())
             found.append(Section(quality, title, question, figure, key, _table(rows.head(MAX_ROWS)), n_more))
     return found
+
+
+def side_by_side(strategies: pd.DataFrame) -> Table:
+    """Masks of all strategies: one row per group, one column per measure that any group has.
+
+    Args:
+        strategies: What `segassay.strategies.strategy_table` returns.
+
+    Returns:
+        F1, and mean IoU within groups; where it is against what contains the raters, the header says so.
+    """
+    f1 = strategies["measure"].str.fullmatch(r"f1_.*|mean_iou_within") & strategies["contrast"].eq("")
+    measures = sorted(
+        strategies.loc[f1, "measure"].unique(), key=lambda name: ("_against_" in name, "_within" in name, name)
+    )
+    contain = set(strategies.loc[strategies["note"].str.contains("contains the raters"), "measure"])
+    header = [in_words(name) + (" (which contains the raters)" if name in contain else "") for name in measures]
+    rows = []
+    for group, part in strategies.groupby("group", sort=False):
+        cells = {
+            row["measure"]: format_interval(row["value"], row["low"], row["high"]) for row in part.to_dict("records")
+        }
+        rows.append([str(group), str(part["n_annotators"].max()), *(cells.get(name, "") for name in measures)])
+    return Table(("group", "annotators", *header), rows)
 
 
 def _key(row: dict[Hashable, Any]) -> str:
