@@ -1,6 +1,7 @@
 """Registered ensembles: what MLflow loads by name is held against the ensemble itself."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -142,6 +143,15 @@ def test_a_model_is_code_and_weights_and_names_its_packages(tmp_path):
     lines = files["requirements.txt"].read_text().split()
     assert [line.split("==")[0] for line in lines] == ["segassay", "mlflow", "monai", "numpy", "torch"]
     assert all("==" in line and "+" not in line for line in lines)
+
+
+def test_a_server_may_predict_several_images_at_once(tmp_path):
+    register_ensemble(save(tmp_path, 0, 1, 2, 3), name="server", tags={})
+    model = mlflow.pyfunc.load_model("models:/server@best")
+    drawn = images(8)
+    with ThreadPoolExecutor(8) as threads:
+        at_once = np.concatenate(list(threads.map(model.predict, drawn)))
+    np.testing.assert_array_equal(at_once, model.predict(drawn))
 
 
 def test_volumes_are_predicted_too(tmp_path):
