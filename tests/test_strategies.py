@@ -276,15 +276,21 @@ class TestEffects:
         assert table.loc[("raters", "count_eta_squared_sd"), "value"] == 0
 
     def test_effects_are_the_means_of_those_of_the_experiment(self):
-        found = simulate_tables(SimulatedStudy(n_seeds=1, n_consensus_seeds=4)).findings()
-        found = dataclasses.replace(found, resampling=FEW)
+        study = SimulatedStudy(
+            n_seeds=1, n_consensus_seeds=4, count_effects=(1.0, 1.4, 0.8), light_effects=(1.0, 1.0, 1.0)
+        )
+        found = dataclasses.replace(simulate_tables(study).findings(), resampling=FEW)
         table = strategy_table(found)
         of_count = found.effects.query("measure == 'count' and test == 'mann_whitney' and unit == 'subject'")
-        of_count = of_count[of_count["region"] == ""].set_index("annotator")["eta_squared"]
+        of_count = of_count[of_count["region"] == ""].pivot(index=["group_2"], columns=["group_1", "annotator"])
         for group in strategy_groups(found.annotations):
-            row = table[(table["group"] == group.name) & (table["measure"] == "count_eta_squared")]
-            assert row["value"].item() == pytest.approx(of_count[list(group.members)].mean())
-            assert row["n_cases"].item() == 10
+            rows = table[(table["group"] == group.name) & (table["measure"] == "count_eta_squared")]
+            assert len(rows) == 3
+            for row in rows.to_dict("records"):
+                other, one = row["contrast"].split(" against ")
+                single = of_count.loc[other, "eta_squared"][one]
+                assert row["value"] == pytest.approx(single[list(group.members)].mean())
+                assert row["n_cases"] == 10
 
     def test_an_annotator_without_a_group_of_the_experiment_takes_no_part(self):
         table = self.rows(anna_s0=SEPARATED, ben_s0=[1, 2, 3, None, None, None])
@@ -294,6 +300,12 @@ class TestEffects:
         table = self.rows(anna_s0=SEPARATED, ben_s0=SEPARATED)
         assert ("expert models", "count_same_as_majority") not in table.index
         assert ("expert models", "count_eta_squared") in table.index
+
+    def test_one_annotator_has_no_spread(self):
+        table = self.rows(anna=SEPARATED, ben=SEPARATED, anna_s0=MIXED)
+        assert ("expert models", "count_eta_squared_sd") not in table.index
+        assert ("raters", "count_eta_squared_sd") in table.index
+        assert table.loc[("expert models", "count_votes_not_testable"), "value"] == 1
 
     def test_nothing_tested(self):
         found, normalised = experiment_of(anna=SEPARATED)
@@ -492,6 +504,14 @@ def test_without_prices_there_is_no_spending(table):
     assert spending_groups(table) == []
 
 
+def test_one_group_of_ensembles_has_nothing_beside_it(table):
+    ensembles = table[table["kind"] != "model"]
+    assert not are_side_by_side(ensembles)
+    other = ensembles[ensembles["kind"] == "ensemble"].assign(group="others")
+    assert are_side_by_side(pd.concat([ensembles, other]))
+    assert are_side_by_side(table[table["group"] == "expert models"])
+
+
 @pytest.fixture(scope="module")
 def points(simulated: Findings) -> pd.DataFrame:
     scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters, n_resamples=200)
@@ -530,6 +550,15 @@ def test_the_figure_has_a_row_per_group_and_a_panel_per_question(table, points):
     assert band > 0
 
 
+def test_a_panel_without_values_is_left_out_and_one_annotator_is_no_dot_beside_its_mean(table, points):
+    rows = table[table["group"].eq("expert models") & table["measure"].eq("f1_leave_one_out")]
+    for own, n_lines in ((points, 3), (points.drop_duplicates(["group", "measure"]), 2)):
+        figure = strategies_figure(rows, own)
+        drawn(figure)
+        (axes,) = figure.axes
+        assert len(axes.lines) == n_lines
+
+
 def test_many_groups_with_long_names_and_one_group_only(table, points):
     one = table[table["group"].isin(["raters", "expert models"]) & table["contrast"].eq("")]
     figure = strategies_figure(one, points)
@@ -557,7 +586,10 @@ def test_spending_is_drawn_in_the_order_of_raters(simulated, points):
     means = by_name(table).loc[[(name, "f1_leave_one_out") for name in names[:2]], "value"]
     joined = figure.axes[0].lines[0].get_ydata()
     np.testing.assert_allclose(joined, means)
-    drawn(spending_figure(table, points, names))  # two groups of one price
+    figure = spending_figure(table, points, names)
+    drawn(figure)
+    labels = [text.get_text().replace("\n", " ") for text in figure.axes[0].get_xticklabels()]
+    assert labels == ["1 × 24", "4 × 6 consensus:staple", "4 × 6 consensus:staple without one rater"]
 
 
 def test_the_table_of_the_page_says_what_contains_the_raters():

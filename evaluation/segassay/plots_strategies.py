@@ -181,8 +181,10 @@ def spending_figure(table: pd.DataFrame, points: pd.DataFrame, names: Sequence[s
     measured, contrasts = _measured(table[table["group"].isin(names)])
     about = table.drop_duplicates("group").set_index("group").loc[list(names)]
     about = about.assign(n_masks=about["n_raters"] * about["n_train"])
+    labels = _prices(about)
+    step = max(0.85, 0.075 * max(len(line) for label in labels for line in label.split("\n")))
     with plot_style():
-        size = (max((0.85 * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
+        size = (max((step * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
         figure = Figure(figsize=size, layout="constrained")
         first, *others = figure.subplots(1, 1 + len(measured), squeeze=False)[0]
         _people(first.axhspan, points, score)
@@ -194,12 +196,12 @@ def spending_figure(table: pd.DataFrame, points: pd.DataFrame, names: Sequence[s
             if name in rows.index:
                 colour, marker = MARKS["model"]
                 _group(first, place, rows.loc[name], _values(points, score, name), colour, marker, upright=True)
-        first.set_ylabel(f"F1 against {against}")
+        first.set_ylabel(f"F1 against\n{against}")
         for axes, measure in zip(others, measured, strict=True):
             _effects(axes, table, points, measure, names, contrasts, upright=True)
             axes.set(ylabel=f"η² of {_words(measure)}", ylim=(-0.02, None))
         for axes in (first, *others):
-            axes.set_xticks(range(len(names)), _prices(about))
+            axes.set_xticks(range(len(names)), labels)
             axes.set(xlim=(-0.6, len(names) - 0.4))
             axes.grid(axis="y", color="0.92")
             axes.set_axisbelow(True)
@@ -216,10 +218,7 @@ def _joined(numbers: pd.Series) -> str:
 
 
 def _prices(about: pd.DataFrame) -> list[str]:
-    """Raters × images of each group; with the strategy where two groups have the same."""
+    """Raters × images of each group; with its name where two groups have the same."""
     prices = [f"{row['n_raters']} × {row['n_train']}" for row in about.to_dict("records")]
-    strategies = [textwrap.fill(strategy, 11) for strategy in about["strategy"]]
-    return [
-        f"{price}\n{strategy}" if prices.count(price) > 1 else price
-        for price, strategy in zip(prices, strategies, strict=True)
-    ]
+    names = [textwrap.fill(str(name).replace(" models", ""), 14, break_long_words=False) for name in about.index]
+    return [f"{price}\n{name}" if prices.count(price) > 1 else price for price, name in zip(prices, names, strict=True)]
