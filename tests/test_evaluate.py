@@ -19,7 +19,7 @@ from segassay import cli, tracking, workers
 from segassay.annotations import read_annotations
 from segassay.dataset import data_hash, read_dataset
 from segassay.download import download
-from segassay.evaluate import _metric_name, data_hash_of_masks, evaluate
+from segassay.evaluate import metric_name, data_hash_of_masks, evaluate
 from segassay.files import read_mask, write_mask
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate
@@ -342,8 +342,8 @@ def test_without_mlflow_the_library_is_not_loaded(small, tmp_path):
 
 
 def test_names_of_metrics_are_what_mlflow_takes():
-    assert _metric_name("validity/f1/staple/s0-3") == "validity/f1/staple/s0-3"
-    assert _metric_name("validity/f1//../é+(2d)") == "validity/f1/_/_/é__2d_"
+    assert metric_name("validity/f1/staple/s0-3") == "validity/f1/staple/s0-3"
+    assert metric_name("validity/f1//../é+(2d)") == "validity/f1/_/_/é__2d_"
 
 
 # -------------------------------------------------------------------------------------------------------- wrong input

@@ -145,22 +145,34 @@ def _log_strategies(study: Study, on: str, evaluation: Path) -> None:
     if not path.is_file():
         return
     known = _read_state(study).get(f"strategies_{on}", {})
-    for group, rows in pd.read_csv(path).groupby("group", sort=False):
+    for group, rows in pd.read_csv(path).fillna({"contrast": ""}).groupby("group", sort=False):
         about = rows.iloc[0]
         tags = {"kind": "strategy", "strategy": group, "annotators": about["kind"], "cases": on}
         with tracking.run(study.name, str(group), tags=tags, params={}, run_id=known.get(group)) as run_id:
             known[group] = run_id
-            numbers = zip(rows["measure"], rows["value"], strict=True)
-            tracking.log_metrics({metric_name(str(measure)): float(value) for measure, value in numbers})
+            table = zip(rows["measure"], rows["contrast"], rows["value"], strict=True)
+            tracking.log_metrics({_strategy_metric(str(m), str(c)): float(value) for m, c, value in table})
     _write_state(study, **{f"strategies_{on}": known})
 
 
+def _strategy_metric(measure: str, contrast: str) -> str:
+    """Name of a number of a strategy, under the quality that it is about.
+
+    Example:
+        >>> _strategy_metric("f1_within", ""), _strategy_metric("count_eta_squared", "A against H")
+        ('reliability/f1_within', 'validity/count_eta_squared/A against H')
+    """
+    quality = "reliability" if "_within" in measure or measure.endswith("_sd") else "validity"
+    return metric_name("/".join(part for part in (quality, measure, contrast) if part))
+
+
 def _register_best(study: Study, scores: pd.DataFrame) -> None:
-    """Register the ensemble with the highest score against people; of several equal ones the first."""
+    """Register the ensemble with the highest score against people, of those that are whole; the first of equal ones."""
     ensembles: dict[str, list[PlannedMember]] = {}
     for prediction in study.predictions:
-        if prediction.on == HELD_OUT and len({planned.seed for planned in prediction.members}) > 1:
+        if prediction.on == HELD_OUT and len(prediction.members) > 1:
             ensembles.setdefault(prediction.annotator, []).extend(prediction.members)
+    ensembles = {name: members for name, members in ensembles.items() if all(map(study.is_done, members))}
     found = scores[scores["measure"].isin(_SCORES) & scores["target"].isin(list(ensembles)) & scores["value"].notna()]
     if found.empty:
         return

@@ -140,16 +140,23 @@ def read_study_file(path: Path) -> StudyFile:
     try:
         study = StudyFile.model_validate(content)
     except ValidationError as error:
-        problems = dict.fromkeys(_problem(detail) for detail in error.errors())
-        raise UsageError("\n".join(f"{path}: {problem}" for problem in problems)) from None
+        problems = {_place(detail): _problem(detail) for detail in reversed(error.errors())}  # the first of each place
+        raise UsageError("\n".join(f"{path}: {problem}" for problem in reversed(problems.values()))) from None
     for settings in (study.settings, *(strategy.settings for strategy in study.strategies)):
         for name in settings.keys() & _FROM_STUDY.keys():
             raise UsageError(f"{path}: settings.{name}: a study gives it itself; see {_FROM_STUDY[name]}")
     return _resolved(study, path)
 
 
+def _place(detail: Any) -> tuple[Any, ...]:
+    """Keys and numbers that lead to it, without those of alternatives that a value may be."""
+    names = {*StudyFile.model_fields, *StrategyFile.model_fields}
+    given = detail["loc"][-1] if detail["type"] == "extra_forbidden" else None
+    return tuple(part for part in detail["loc"] if isinstance(part, int) or part in names or part == given)
+
+
 def _problem(detail: Any) -> str:
-    parts = [part for part in detail["loc"] if not (isinstance(part, str) and ("[" in part or part in ("int", "str")))]
+    parts = _place(detail)
     place = ".".join(map(str, parts))
     if detail["type"] == "extra_forbidden":
         known = list(StudyFile.model_fields if len(parts) == 1 else StrategyFile.model_fields)

@@ -298,10 +298,10 @@ def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, seed: int)
 def _members(
     path: Path, file: StudyFile, strategy: StrategyFile, dataset: Dataset, of_fold: Mapping[int, tuple[str, ...]]
 ) -> Iterator[PlannedMember]:
+    without_each = WITHOUT_EACH.fullmatch(strategy.target)  # the same strategy, of one rater less
     for label, trained_on in _labels(strategy, dataset, path):
-        named = strategy.name or strategy_of(trained_on) + (
-            f" of {strategy.n_train} images" if strategy.n_train else ""
-        )
+        alike = strategy_of(without_each[1] if without_each else trained_on)
+        named = strategy.name or alike + (f" of {strategy.n_train} images" if strategy.n_train else "")
         for seed in list(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
             rater = _rater(strategy, trained_on, dataset, seed)
             for fold, cases_of_fold in of_fold.items():

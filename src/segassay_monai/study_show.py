@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from segassay import tracking
+from segassay.imprint import WITHOUT
 from segassay.summary import QUALITIES
 from segassay_monai.resume import unfinished
 from segassay_monai.study import Outcome
@@ -41,30 +43,28 @@ def print_plan(study: Study, estimate: Estimate) -> None:
     """Print the study with its defaults, its members, and what the rest will take."""
     console = Console()
     console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
-    table = Table(title=f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions")
-    for column in ("strategy", "learns from"):
-        table.add_column(column, overflow="fold")
-    for column in ("images", "folds", "seeds", "members", "done", "ensembles", "minutes each"):
-        table.add_column(column, justify="right")
-    for label in dict.fromkeys(planned.label for planned in study.members):
-        own = [planned for planned in study.members if planned.label == label]
-        ensembles = {p.annotator for p in study.predictions if p.first.label == label and len(p.members) > 1}
-        n_done = sum(study.is_done(planned) for planned in own)
+    title = f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("strategy", overflow="fold")
+    for column in ("targets", "images", "folds × seeds", "done", "ensembles", "min each"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for strategy in dict.fromkeys(_row_of(planned) for planned in study.members):
+        own = [planned for planned in study.members if _row_of(planned) == strategy]
+        ensembles = {p.annotator for p in study.predictions if _row_of(p.first) == strategy and len(p.members) > 1}
         table.add_row(
-            own[0].strategy,
-            own[0].trained_on,
+            strategy,
+            str(len({planned.label for planned in own})),
             "all" if own[0].n_train is None else str(own[0].n_train),
-            str(len({planned.fold for planned in own})),
-            str(len({planned.seed for planned in own})),
-            str(len(own)),
-            str(n_done),
+            f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
+            f"{sum(study.is_done(planned) for planned in own)}/{len(own)}",
             str(len(ensembles)),
             f"{estimate.minutes(own[0]):.1f}",
         )
     console.print(table)
     left = [task for task in study.tasks.values() if not study.is_done(task)]
     if not left:
-        console.print("All is trained and predicted; `segassay study run` evaluates what is not evaluated yet.")
+        words = "All is trained and predicted; `segassay study run` evaluates what is not evaluated yet."
+        console.print(words, highlight=False, soft_wrap=True)
     else:
         console.print(
             f"Left: {len(left)} of {len(study.tasks)} tasks, about {estimate.total_minutes:.0f} minutes with "
@@ -80,6 +80,10 @@ def print_plan(study: Study, estimate: Estimate) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _row_of(planned: PlannedMember) -> str:
+    return planned.strategy + (", one rater left out" if WITHOUT in planned.trained_on else "")
 
 
 def _stale(study: Study) -> list[str]:
@@ -114,7 +118,7 @@ def _score(study: Study, task: Task) -> str:
         return ""
     table = pd.read_csv(path)
     own = table[table["annotator_a"] == target_name(task.rater)] if isinstance(task, PlannedMember) else table
-    return f"F1 {own['f1'].iloc[-1]:.3f} on held-out images, own target" if len(own) else ""
+    return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
 
 def _last_epoch(log: Path) -> str:
@@ -128,7 +132,7 @@ def _status_table(study: Study) -> Table:
     states = {task.id: state_of(study, task) for task in study.tasks.values()}
     counts = pd.Series([state for state, _ in states.values()]).value_counts()
     title = ", ".join(f"{count} {state}" for state, count in counts.items())
-    table = Table(title=f"{study.name}: {title}", caption=str(study.out))
+    table = Table(title=f"{study.name}: {title}", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("member or prediction", "state", ""):
         table.add_column(column, overflow="fold")
     for name, (state, words) in states.items():

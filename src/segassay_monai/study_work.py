@@ -8,6 +8,7 @@ several `study run`, and the jobs of a cluster, can share one study; what was ki
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import subprocess
@@ -35,7 +36,8 @@ __all__ = ["claim", "do", "failure", "n_workers", "train", "work", "work_side_by
 logger = logging.getLogger("segassay")
 
 MEMORY_PER_WORKER = 2 * 2**30
-"""Bytes that a training is granted where none was measured yet."""
+"""Bytes that a training is granted where none was measured yet. A process that has grown beyond it is replaced: the
+system does not get back all that a training has freed, and keeps more after each one."""
 
 N_FIGURES = 3
 """Overlays of each member and ensemble."""
@@ -182,7 +184,7 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
         report: Gets `start`, `done` or `failed`, and the task.
 
     Returns:
-        False after a failure, which may have left this process in a bad state; a new one had better go on.
+        False where a new process had better go on: after a failure, or when this one has grown.
     """
     while tasks := open_tasks(study):
         n_done = 0
@@ -201,6 +203,9 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
                     report("failed", task)
                     return False
                 report("done", task)
+            gc.collect()
+            if psutil.Process().memory_info().rss > MEMORY_PER_WORKER:
+                return False
         if not n_done:
             time.sleep(_POLL_SECONDS)
     return True
