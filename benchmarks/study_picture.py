@@ -5,15 +5,13 @@
 Draws docs/figures/study_held_out.png.
 """
 
-import os
 import tempfile
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
-from measuring import ROOT
+from measuring import ROOT, data_dir
 
 from segassay.dataset import Dataset, read_dataset, strata
 from segassay.download import download
@@ -63,9 +61,8 @@ def draw(table: np.ndarray, groups: list[str]) -> plt.Figure:
 
 def main() -> None:
     """Draw the plan."""
-    data = Path(os.environ.get("SEGASSAY_DATA", ROOT.parent / "shared" / "data")) / "segebarth2020"
     with tempfile.TemporaryDirectory() as folder, plot_style():
-        (lab,) = download(folder, labs=["wue1"], mirror=str(data))
+        (lab,) = download(folder, labs=["wue1"], mirror=str(data_dir()))
         dataset = read_dataset(lab.folder)
         table = strata(dataset).sort_values(["group", "region"], kind="stable")
         figure = draw(uses(dataset, list(table.index)), list(table["group"]))

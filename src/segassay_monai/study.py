@@ -85,8 +85,8 @@ def run_study(study: Study, *, jobs: int | None, report: Callable[[str, str], No
     Returns:
         What failed, and where the reports are.
     """
+    _make_folder(study)
     forget_failures(study)
-    study.out.mkdir(parents=True, exist_ok=True)
     with _parent_run(study) as run_id:
         if tasks := open_tasks(study):
             n = jobs or n_workers(len(tasks), threads=study.file.threads)
@@ -105,7 +105,7 @@ def run_member(study: Study, planned: PlannedMember) -> None:
     Raises:
         UsageError: If another process trains it right now.
     """
-    study.out.mkdir(parents=True, exist_ok=True)
+    _make_folder(study)
     with claim(study, planned.folder) as is_ours:
         if not is_ours:
             raise UsageError(f"{planned.id}: another process trains this member right now")
@@ -297,13 +297,23 @@ def _read_written(place: Path) -> dict[str, dict[str, str]]:
 # ---------------------------------------------------------------------------------------------------------- small files
 
 
+def _make_folder(study: Study) -> None:
+    try:
+        study.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{study.out}: cannot be written ({error.strerror}); give another output_dir in {study.path}"
+        ) from error
+
+
 def _read_state(study: Study) -> dict[str, Any]:
     path = study.out / "state.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _write_state(study: Study, **changes: Any) -> None:
-    _write(study.out / "state.json", json.dumps(_read_state(study) | changes, indent=2, ensure_ascii=False) + "\n")
+    with claim(study, "state", timeout=-1):
+        _write(study.out / "state.json", json.dumps(_read_state(study) | changes, indent=2, ensure_ascii=False) + "\n")
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -209,3 +210,15 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             soft_wrap=True,
         )
     console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, soft_wrap=True)
+    console.print(f"and there, strategies side by side: {_address(study)}", highlight=False, soft_wrap=True)
+
+
+def _address(study: Study) -> str:
+    """Page of MLflow's user interface, where it is started as told, with a run per strategy and a chart per number."""
+    query = {
+        "workflowType": "machine_learning",
+        "searchFilter": 'tags.kind="strategy"',
+        "orderByKey": "tags.`mlflow.runName`",
+        "compareRunsMode": "CHART",
+    }
+    return f"http://127.0.0.1:5000/#/experiments/{tracking.open_experiment(study.name)}/runs?{urlencode(query)}"

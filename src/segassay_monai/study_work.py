@@ -26,7 +26,7 @@ import psutil
 import torch
 from filelock import FileLock, Timeout
 
-from segassay.errors import SegAssayError
+from segassay.errors import DataError, SegAssayError
 from segassay_monai.bundle import config_path
 from segassay_monai.settings import find_own_error
 from segassay_monai.study_plan import PlannedMember, Prediction, Study, plan_study
@@ -276,10 +276,14 @@ def work_side_by_side(study: Study, n: int, environment: dict[str, str], report:
         n: Processes.
         environment: Variables that they get on top of this process's.
         report: Gets `start`, `done` or `failed`, and the id of the task.
+
+    Raises:
+        DataError: If a process ends before it has begun anything; it has said why on standard error.
     """
     events: Queue[tuple[int, str, str]] = Queue()
     workers = {slot: _start(study, slot, environment, events) for slot in range(n)}
     doing: dict[int, str] = {}
+    began: set[int] = set()
     try:
         while workers:
             slot, word, name = events.get()
@@ -290,9 +294,13 @@ def work_side_by_side(study: Study, n: int, environment: dict[str, str], report:
                     task = study.tasks[lost]
                     note_failure(study, task, f"its process ended with {_status(status)}; see {log_file(study, task)}")
                     report("failed", lost)
+                if status and slot not in began:
+                    raise DataError(f"{study.path}: a process for trainings ended at once, with {_status(status)}")
                 if open_tasks(study) and (status or lost):
+                    began.discard(slot)
                     workers[slot] = _start(study, slot, environment, events)
                 continue
+            began.add(slot)
             if word == "start":
                 doing[slot] = name
             else:
@@ -313,9 +321,9 @@ def _start(
     study: Study, slot: int, environment: dict[str, str], events: Queue[tuple[int, str, str]]
 ) -> subprocess.Popen[str]:
     own = environment | {"OMP_NUM_THREADS": str(study.file.threads)}
-    if torch.cuda.device_count():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        own["CUDA_VISIBLE_DEVICES"] = visible.split(",")[slot] if visible else str(slot)
+    if n_gpus := torch.cuda.device_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
+        own["CUDA_VISIBLE_DEVICES"] = visible.split(",")[slot % n_gpus]
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", __name__, str(study.path)],
         env=os.environ | own,
