@@ -16,7 +16,8 @@ The modules along the flow of data; `cli` names them all.
     reliability  reliability, seed_groups, seed_variance, saturation, calibration, uncertainty
     validity     validity, object_measures, effect_comparison, specification; strategies
     judgement    scores, outlines, ensembles_beside, measures, verdicts, sentences, summary; planner
-    output       evaluate, plots, plots_measures, plots_validity, plots_strategies, plots_planner, report, report_measures, tracking
+    output       evaluate, plots, plots_measures, plots_validity, plots_strategies, plots_planner, report,
+                 report_measures, tracking
 """
 
 from importlib.metadata import version

@@ -360,9 +360,9 @@ def _bca_limits(
     n = finite.sum(axis=1)
     ordered = np.sort(np.where(finite, resampled, math.inf), axis=1)
     tolerance = 1e-12 * np.abs(value)[:, None]
-    below = (ordered < value[:, None] - tolerance).sum(axis=1)
-    level_with_value = (ordered <= value[:, None] + tolerance).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):  # of an estimate that is not defined
+        below = (ordered < value[:, None] - tolerance).sum(axis=1)
+        level_with_value = (ordered <= value[:, None] + tolerance).sum(axis=1)
         bias = special.ndtri((below + level_with_value) / (2 * n))
         count = np.isfinite(left_out).sum(axis=1, keepdims=True)
         centre = np.where(np.isfinite(left_out), left_out, 0).sum(axis=1, keepdims=True) / count
