@@ -16,11 +16,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,dev]"
 	touch $@
 
-demo: install ## simulate raters, train two models, judge their ensemble (about 3 minutes)
-	$(RUN)segassay simulate demo/data --overwrite
-	$(RUN)segassay train demo/data --seed 0 --output_dir demo/models/seed0 --overwrite True --epochs 8 --iterations_per_epoch 40 --channels "[8,16,32]"
-	$(RUN)segassay train demo/data --seed 1 --output_dir demo/models/seed1 --overwrite True --epochs 8 --iterations_per_epoch 40 --channels "[8,16,32]"
-	$(RUN)python -W ignore -m monai.bundle run evaluating --config_file bundle/configs/evaluate.yaml --dataset_dir demo/data --models demo/models --output_dir demo/evaluation --overwrite True
+demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
+	$(RUN)segassay simulate demo/data --settings docs/studies/demo_simulation.yaml --overwrite
+	cp docs/studies/dataset.yaml demo/data/dataset.yaml
+	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests
 	$(RUN)python -m pytest
