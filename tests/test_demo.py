@@ -143,20 +143,16 @@ def test_models_carry_the_habit_of_who_drew_their_masks(
     assert in_order(objects([ensembles[rater] for rater in order])["size"], [ensembles[rater] for rater in order])
 
 
-def test_the_verdict_on_objectivity_follows_from_the_imprint_and_its_removal(
-    summary: dict[str, Any], numbers: pd.DataFrame, ensembles: dict[str, str]
+def test_objectivity_is_supported_because_the_consensus_outvotes_the_one_who_draws_otherwise(
+    settings: Simulation, summary: dict[str, Any], numbers: pd.DataFrame, ensembles: dict[str, str]
 ) -> None:
-    """Of planted habits: the imprint matters, so that all hangs on whether the consensus outvotes them."""
-    imprint = numbers.loc["objectivity", "imprint", ALL_RATERS]
-    removal = numbers.loc["objectivity", "removal_of_bias", ALL_RATERS]
-    assert imprint["low"] > IMPRINT_MATTERS
+    """The rules of docs/verdicts.md: the imprint matters, so that all hangs on its removal."""
+    inside, middle, outside = sorted(rater.dilation_px for rater in settings.raters)
+    assert outside - middle > 2 * (middle - inside)  # two draw alike
+    assert numbers.loc["objectivity", "imprint", ALL_RATERS]["low"] > IMPRINT_MATTERS
+    assert numbers.loc["objectivity", "removal_of_bias", ALL_RATERS]["low"] > REMOVAL_ABOVE
     assert numbers.loc["objectivity", "williams_index", ensembles["staple"]]["low"] > WILLIAMS_AT_LEAST
-    expected = "cannot be judged"
-    if removal["low"] > REMOVAL_ABOVE:
-        expected = "supported"
-    elif removal["high"] < REMOVAL_ABOVE:
-        expected = "not supported"
-    assert summary["objectivity"]["verdict"].startswith(expected)
+    assert summary["objectivity"]["verdict"] == "supported"
 
 
 # --------------------------------------------------------------------------------------------------------- reliability
