@@ -22,7 +22,7 @@ demo: install ## simulate three raters, train 28 small models on them, judge bot
 	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests
-	$(RUN)python -m pytest
+	$(RUN)python -m pytest --numprocesses logical --dist loadfile
 
 lint: install ## format, lint and type-check
 	$(RUN)ruff format .

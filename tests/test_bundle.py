@@ -210,7 +210,7 @@ def test_the_ensemble_is_the_mean_of_its_members(dataset: Path, members: Path, t
     assert all(
         (ensemble / path).is_file() for column in ("path", "prob", "uncertainty") for path in annotations[column]
     )
-    run = last_run(kind="evaluation", annotator="staple/s0-1")
+    run = last_run(kind="ensemble", annotator="staple/s0-1")
     mean = table["f1"][:2].mean()
     assert run.data.metrics["validity/f1_own_training_target_mean_of_members"] == pytest.approx(mean)
 

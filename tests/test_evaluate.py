@@ -19,7 +19,7 @@ from segassay import cli, tracking, workers
 from segassay.annotations import read_annotations
 from segassay.dataset import data_hash, read_dataset
 from segassay.download import download
-from segassay.evaluate import metric_name, data_hash_of_masks, evaluate
+from segassay.evaluate import data_hash_of_masks, evaluate, metric_name
 from segassay.files import read_mask, write_mask
 from segassay.scores import SCORE_COLUMNS
 from segassay.simulate import RaterHabit, Simulation, simulate

@@ -65,7 +65,12 @@ def test_two_processes_train_one_member_on_different_tiles(
     assert "validity/f1_own_training_target" in run.data.metrics
     assert done.stderr.count("are held out") == done.stderr.count("epoch 2/2") == 1  # the second process says nothing
 
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["config.yaml", "held_out", "model.pt"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "config.yaml",
+        "held_out",
+        "model.pt",
+        "seconds.json",
+    ]
     assert len(pd.read_csv(tmp_path / "m" / "held_out" / "agreement.csv")) > 0
     weights = torch.load(tmp_path / "m" / "model.pt", weights_only=True)["model"]
     assert not any(name.startswith("module.") for name in weights)

@@ -37,6 +37,7 @@ STUDY = {
     "seeds": 2,
     "strategies": ["staple", {"target": "expert", "seeds": 1}],
     "settings": {**TINY, "epochs": 3},
+    "masks": {"truth": "data/truth"},
 }
 N_TASKS = 2 * 2 + 3 * 2 + 2  # members of the consensus, of three raters, and an ensemble of each fold
 
@@ -126,6 +127,7 @@ def test_the_report_compares_people_models_and_ensembles(study):
     assert {"raters", "expert models", "consensus:staple models", "consensus:staple ensembles of 2"} <= set(
         strategies["group"]
     )
+    assert "f1_against_truth" in set(strategies["measure"])
     assert (study.out / "evaluation" / "report.html").is_file()
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from segassay.dataset import of_cases, read_dataset
-from segassay.errors import UsageError
+from segassay.errors import DataError, UsageError
 from segassay_monai import study_plan
 from segassay_monai.study_plan import Study, find_member, plan_study, training_length
 from small_datasets import make_dataset
@@ -136,10 +136,11 @@ def test_the_length_of_a_training(lab):
         ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 stands in two strategies"),
         ({"strategies": [{"n_raters": 6}]}, "n_raters 6 of staple: expected at most 5"),
         ({"output_dir": "."}, "holds the dataset"),
+        ({"masks": {"tool": "nowhere"}}, "masks tool=.*nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_trained(lab, content, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises((DataError, UsageError), match=message):
         plan(lab, **content)
 
 

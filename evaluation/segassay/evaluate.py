@@ -108,9 +108,10 @@ def evaluate(
     if dataset_dir is None and annotations_csv is None:
         raise UsageError("nothing to evaluate; expected a dataset folder or --annotations CSV")
     dataset = read_dataset(dataset_dir) if dataset_dir is not None else None
+    annotations = read_annotations(dataset, annotations_csv, mask_dirs)
     if dataset is not None and cases is not None:
         dataset = of_cases(dataset, cases)
-    annotations = read_annotations(dataset, annotations_csv, mask_dirs)
+        annotations = annotations[annotations["case"].isin(list(cases))].reset_index(drop=True)
     _check_comparable(annotations)
     refuse_inputs(final, _inputs(dataset, annotations, annotations_csv), used="evaluated", option="--out")
     _normalised(dataset, pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]))  # its errors come early

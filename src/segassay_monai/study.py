@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from segassay import tracking
 from segassay.dataset import data_hash
 from segassay.errors import DataError, UsageError
 from segassay.evaluate import evaluate, metric_name
+from segassay.files import sha256
 from segassay.summary import versions
 from segassay_monai.member import Member, held_out_cases, read_members
 from segassay_monai.registry import register_ensemble
@@ -198,7 +199,8 @@ def _judge(study: Study, on: str) -> Path:
     out = study.out / _EVALUATION[on]
     table = list_masks(study, on)
     text = table.to_csv(index=False, lineterminator="\n")
-    content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True)])
+    files = [f"{name} {path.name} {sha256(path)}" for name, path in _files(study.masks)]
+    content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
     if _read_state(study).get(on) == digest and (out / "summary.json").is_file():
         return out
@@ -208,6 +210,7 @@ def _judge(study: Study, on: str) -> Path:
         study.dataset.folder,
         out,
         annotations_csv=path,
+        mask_dirs=study.masks,
         cases=tuple(dict.fromkeys(table["case"])),
         overwrite=True,
         n_jobs=os.cpu_count() or 1,
@@ -218,6 +221,13 @@ def _judge(study: Study, on: str) -> Path:
         _register_best(study, found.scores)
     _write_state(study, **{on: digest})
     return out
+
+
+def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, folder in folders.items():
+        for path in sorted(folder.glob("*")):
+            if path.is_file():
+                yield name, path
 
 
 def _has(study: Study, on: str) -> bool:

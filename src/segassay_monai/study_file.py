@@ -92,6 +92,8 @@ class StudyFile(BaseModel):
         ensembles: Numbers of members of ensembles that have no member in common; by default powers of two up to half of
             the seeds, and all seeds.
         settings: Settings of every training, such as `epochs: 20`; a strategy's own come on top.
+        masks: Folders of masks by further annotators who are compared as well, by name, as `--masks` of an evaluation;
+            those of an annotator `truth` are known to be true.
         threads: Of each training. Results depend on it in the last bits, so it does not follow from the machine.
     """
 
@@ -109,6 +111,7 @@ class StudyFile(BaseModel):
     seeds: _Count | _Numbers = 4
     ensembles: list[Annotated[StrictInt, Field(ge=2)]] | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
+    masks: dict[str, str] = Field(default_factory=dict)
     threads: _Count = 1
 
     @field_validator("folds")

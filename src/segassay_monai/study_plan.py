@@ -24,6 +24,7 @@ import yaml
 from monai.bundle import ConfigParser
 
 from segassay import agreement, cases, consensus, files, object_consensus, objects
+from segassay.annotations import read_annotations
 from segassay.dataset import Dataset, data_hash, read_dataset, strata
 from segassay.errors import UsageError
 from segassay_monai import (
@@ -166,6 +167,7 @@ class Study:
         path: STUDY.yaml.
         file: What it says, defaults included.
         dataset: What it is about.
+        masks: Folders of further annotators to compare, by name.
         out: Folder of all that the study makes.
         members: Every training, in the order in which they are done.
         predictions: Every prediction that is not part of a training.
@@ -174,6 +176,7 @@ class Study:
     path: Path
     file: StudyFile
     dataset: Dataset
+    masks: dict[str, Path]
     out: Path
     members: tuple[PlannedMember, ...]
     predictions: tuple[Prediction, ...]
@@ -216,6 +219,8 @@ def plan_study(path: Path) -> Study:
     file = read_study_file(path)
     folder = path.resolve().parent
     dataset = read_dataset(folder / file.dataset)
+    masks = {name: folder / place for name, place in file.masks.items()}
+    read_annotations(dataset, mask_dirs=masks)  # no pixel; what is wrong is better known before the training
     table = strata(dataset)
     in_folds = table[table["split"] != TEST]
     folds = assign_folds(in_folds, file.n_folds)
@@ -236,7 +241,7 @@ def plan_study(path: Path) -> Study:
     out = (folder / str(file.output_dir)).resolve()
     if Path(dataset.folder).resolve().is_relative_to(out):
         raise UsageError(f"{path}: output_dir {out} holds the dataset; give a folder of its own")
-    return Study(path.resolve(), file, dataset, out, tuple(members), tuple(predictions))
+    return Study(path.resolve(), file, dataset, masks, out, tuple(members), tuple(predictions))
 
 
 def find_member(study: Study, name: str) -> PlannedMember:

@@ -1,0 +1,59 @@
+"""Keep what a study found: its verdicts, the table of its strategies, what it cost, and its figures.
+
+    python benchmarks/study_results.py benchmarks/studies/lab-wue1.yaml      after `segassay study run` on the same file
+
+Writes results/studies/<name>.json, two tables beside it, and docs/figures/<name>_<figure>.png; trains nothing.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from measuring import ROOT, circumstances, save
+
+from segassay.summary import QUALITIES
+from segassay_monai.study_plan import Study, plan_study
+from segassay_monai.training import SECONDS
+
+FIGURES = ("strategies", "imprint", "saturation", "spending")
+MEASURES = "imprint|removal_of_bias|williams_index|variation_per_|same_verdict|saturation_"
+"""Scores that are kept beside the table of strategies."""
+
+
+def costs(study: Study) -> dict[str, object]:
+    """Seconds of the parts of a training, median over members, and steps."""
+    done = [planned for planned in study.members if study.is_done(planned)]
+    parts = pd.DataFrame([json.loads((study.place(planned) / SECONDS).read_text()) for planned in done])
+    return {"n_members": len(study.members), "n_done": len(done), "seconds": parts.median().round(3).to_dict()}
+
+
+def main(path: Path) -> None:
+    """Copy and write."""
+    study = plan_study(path)
+    evaluation = study.out / "evaluation"
+    summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
+    scores = pd.read_csv(evaluation / "tables" / "scores.csv")
+    strategies = pd.read_csv(evaluation / "tables" / "strategies.csv")
+    kept = scores[scores["measure"].str.contains(MEASURES)]
+    columns = ["quality", "measure", "target", "value", "low", "high", "n_cases", "note"]
+    result = {
+        "verdicts": {quality: {key: summary[quality][key] for key in ("verdict", "sentence")} for quality in QUALITIES},
+        "costs": costs(study),
+    }
+    under = circumstances(study.dataset, ["torch", "monai", "numpy"])
+    target = ROOT / "benchmarks" / "results" / "studies" / f"{study.name}.json"
+    target.parent.mkdir(exist_ok=True)
+    save(target, "study", result | under)
+    for table, rows in (("strategies", strategies), ("scores", kept[columns])):
+        rows.to_csv(target.with_name(f"{study.name}_{table}.csv"), index=False, float_format="%.5g")
+    for name in FIGURES:
+        figure = evaluation / "figures" / f"{name}.png"
+        if figure.is_file():
+            shutil.copy(figure, ROOT / "docs" / "figures" / f"{study.name}_{name}.png")
+    print(f"{target.relative_to(ROOT)}: {len(strategies)} rows of strategies, {len(kept)} scores")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
