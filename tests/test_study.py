@@ -285,6 +285,13 @@ def test_a_job_of_a_cluster_trains_one_member(study, fresh, monkeypatch):
     assert "another process trains this member right now" in (fresh.parent / "run.log").read_text()
 
 
+def test_processes_that_cannot_start_end_the_run(fresh):
+    planned = plan_study(fresh)
+    shutil.rmtree(planned.dataset.folder / "images")
+    with pytest.raises(DataError, match="a process for trainings ended at once, with exit code 1"):
+        study_work.work_side_by_side(planned, 1, {}, lambda word, name: None)
+
+
 def test_an_estimate_by_a_trial_leaves_nothing_behind(fresh):
     planned = plan_study(fresh)
     found = estimate(planned)

@@ -18,6 +18,7 @@ import pandas as pd
 
 import segassay
 from segassay import tracking
+from segassay.annotations import ANNOTATION_COLUMNS, SPENT_COLUMNS
 from segassay.dataset import data_hash
 from segassay.errors import DataError, UsageError
 from segassay.evaluate import evaluate, metric_name
@@ -44,22 +45,8 @@ __all__ = ["Outcome", "list_masks", "run_member", "run_study"]
 _ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 _EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
 _SCORES = ("f1_leave_one_out", "f1_pairwise")
-_COLUMNS = (
-    "case",
-    "annotator",
-    "kind",
-    "path",
-    "strategy",
-    "trained_on",
-    "fold",
-    "seed",
-    "held_out",
-    "prob",
-    "uncertainty",
-    "n_raters",
-    "n_train",
-)
-_WHOLE_NUMBERS = ("fold", "seed", "n_raters", "n_train")
+_COLUMNS = (*(name for name in ANNOTATION_COLUMNS if name not in ("session", "missing")), *SPENT_COLUMNS)
+_WHOLE_NUMBERS = ("fold", "seed", *SPENT_COLUMNS)
 
 
 @dataclass(frozen=True)

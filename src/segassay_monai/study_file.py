@@ -182,8 +182,12 @@ def _resolved(study: StudyFile, path: Path) -> StudyFile:
             sizes = [] if WITHOUT_EACH.fullmatch(strategy.target) else _sizes(len(own))
         if too_large := [size for size in sizes if size > len(own)]:
             raise UsageError(f"{path}: ensembles of {max(too_large)} members need as many seeds, got {len(own)}")
-        settings = study.settings | strategy.settings
-        strategies.append(strategy.model_copy(update={"seeds": own, "ensembles": sizes, "settings": settings}))
+        own_values = {
+            "seeds": own,
+            "ensembles": sorted(set(sizes)),
+            "settings": study.settings | strategy.settings,
+        }
+        strategies.append(strategy.model_copy(update=own_values))
     defaults = {
         "name": study.name or path.stem,
         "output_dir": study.output_dir or f"{path.stem}_results",
