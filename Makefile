@@ -18,7 +18,6 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
 	$(RUN)segassay simulate demo/data --settings docs/studies/demo_simulation.yaml --overwrite
-	cp docs/studies/dataset.yaml demo/data/dataset.yaml
 	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests
