@@ -276,3 +276,10 @@ def test_calls_that_make_no_sense_are_refused(values: list, clusters: list, mess
 
 def test_no_case_at_all_has_no_interval():
     assert np.isnan(bca(lambda weights, values: weights @ values, np.zeros(0), np.zeros(0, dtype=str)).value)
+
+
+def test_seeds_that_all_say_the_same_do_not_scatter():
+    same = [0.6428571428571429] * 10
+    assert np.std(same, ddof=1) > 0, "to the last bit"
+    interval = sd_over_seeds(np.array(same))
+    assert (interval.value, interval.low, interval.high) == (0, 0, 0)

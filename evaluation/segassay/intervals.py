@@ -490,6 +490,8 @@ def sd_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
     defined = values[~np.isnan(values)]
     n, n_undefined = len(defined), len(values) - len(defined)
     sd = float(defined.std(ddof=1)) if n > 1 else math.nan
+    if n > 1 and np.ptp(defined) == 0:
+        sd = 0.0  # the mean of ten equal numbers need not equal them to the last bit
     if n < MIN_SEEDS:
         return Interval(sd, math.nan, math.nan, "not judged", n, n_undefined, True)
     low, high = (sd * math.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in ((1 + level) / 2, (1 - level) / 2))
