@@ -63,7 +63,11 @@ def test_raters_are_dealt_to_the_seeds_in_turn(lab):
     assert raters[2][:3] == [("anna", "ben"), ("cleo", "dora"), ("anna", "emil")]
     for n, dealt in raters.items():
         assert [sum(rater in of_seed for of_seed in dealt) for rater in RATERS] == [n] * 5, "everybody equally often"
-    assert {member.trained_on for member in study.members if member.strategy == "2 raters"} == {"staple_of_2"}
+    assert {member.rater for member in study.members if member.seed == 0} == {
+        "anna",
+        "staple_of_anna+ben",
+        "staple_of_anna+ben+cleo+dora",
+    }
     one = next(member for member in study.members if member.strategy == "1 raters")
     assert (one.rater, one.annotator, one.n_train) == ("anna", "1 raters/s0", 4)
 
@@ -154,3 +158,13 @@ def test_some_cases_of_a_dataset(lab):
         of_cases(dataset, ["c1", "c9"])
     with pytest.raises(UsageError, match="no case is named"):
         of_cases(dataset, [])
+
+
+def test_names_of_strategies_follow_from_their_targets(lab):
+    strategies = [{"n_raters": 2, "n_train": 4}, {"target": "soft", "n_raters": 1}, "expert", "staple_without_each"]
+    study = plan(lab, strategies=strategies, folds=[0], seeds=1)
+    names = {member.label: member.strategy for member in study.members}
+    assert names["staple_of_2 of 4 images"] == "consensus:staple_of_2 of 4 images"
+    assert names["soft_of_1"] == "soft_of_1"
+    assert names["anna"] == "expert"
+    assert names["staple_without_anna"] == "consensus:staple"

@@ -249,7 +249,7 @@ def _rows(study: Study, task: Task) -> Iterator[dict[str, Any]]:
         "annotator": task.annotator,
         "kind": "ensemble" if is_ensemble else "model",
         "strategy": members[0].strategy,
-        "trained_on": members[0].trained_on,
+        "trained_on": members[0].rater if len({planned.rater for planned in members}) == 1 else "",
         "fold": members[0].fold if isinstance(task, PlannedMember) else task.fold,
         "seed": None if is_ensemble else members[0].seed,
         "n_raters": None if is_ensemble else len(members[0].raters),

@@ -79,8 +79,7 @@ class PlannedMember:
     Attributes:
         label: Annotator without its seed.
         strategy: As the tables name it.
-        trained_on: As the tables name it; the same for all seeds of a strategy that deals raters to them.
-        rater: As the training takes it.
+        rater: What it is trained on, as the training takes it and the tables name it.
         raters: Whose masks are read.
         n_train: How many annotated images may be used; None for all.
         fold: That is held out.
@@ -92,7 +91,6 @@ class PlannedMember:
 
     label: str
     strategy: str
-    trained_on: str
     rater: str
     raters: tuple[str, ...]
     n_train: int | None
@@ -265,7 +263,7 @@ def find_member(study: Study, name: str) -> PlannedMember:
 
 
 def _labels(strategy: StrategyFile, dataset: Dataset, path: Path) -> Iterator[tuple[str, str]]:
-    """Label and `trained_on` of each thing that a strategy trains on."""
+    """Label of each thing that a strategy trains on, and what that is; where raters are dealt, how many they are."""
     left_out = WITHOUT_EACH.fullmatch(strategy.target)
     if strategy.target == EXPERT:
         each = list(dataset.raters)
@@ -303,9 +301,10 @@ def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, seed: int)
 def _members(
     path: Path, file: StudyFile, strategy: StrategyFile, dataset: Dataset, of_fold: Mapping[int, tuple[str, ...]]
 ) -> Iterator[PlannedMember]:
-    without_each = WITHOUT_EACH.fullmatch(strategy.target)  # the same strategy, of one rater less
+    without_each = WITHOUT_EACH.fullmatch(strategy.target)  # the same strategy, with one rater less
     for label, trained_on in _labels(strategy, dataset, path):
-        alike = strategy_of(without_each[1] if without_each else trained_on)
+        alike = strategy_of(without_each[1] if without_each else strategy.target)
+        alike += f"{OF}{strategy.n_raters}" if strategy.n_raters else ""
         named = strategy.name or alike + (f" of {strategy.n_train} images" if strategy.n_train else "")
         for seed in list(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
             rater = _rater(strategy, trained_on, dataset, seed)
@@ -321,7 +320,6 @@ def _members(
                 yield PlannedMember(
                     label=label,
                     strategy=named,
-                    trained_on=trained_on,
                     rater=rater,
                     raters=tuple(raters_of(dataset, rater)),
                     n_train=strategy.n_train,

@@ -28,7 +28,7 @@ from segassay_monai.study import Outcome
 from segassay_monai.study_estimate import Estimate
 from segassay_monai.study_file import as_yaml
 from segassay_monai.study_plan import PlannedMember, Study
-from segassay_monai.study_work import Task, failure, is_blocked, is_claimed, log_file
+from segassay_monai.study_work import Task, failure, is_blocked, is_claimed, log_file, own_target
 from segassay_monai.targets import target_name
 
 __all__ = ["print_outcome", "print_plan", "show_run", "show_status", "state_of"]
@@ -46,7 +46,7 @@ def print_plan(study: Study, estimate: Estimate) -> None:
     console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
     title = f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("strategy", overflow="fold")
+    table.add_column("strategy", overflow="fold", min_width=24)
     for column in ("targets", "images", "folds × seeds", "done", "ensembles", "min each"):
         table.add_column(column, justify="right", no_wrap=True)
     for strategy in dict.fromkeys(_row_of(planned) for planned in study.members):
@@ -84,7 +84,7 @@ def print_plan(study: Study, estimate: Estimate) -> None:
 
 
 def _row_of(planned: PlannedMember) -> str:
-    return planned.strategy + (", one rater left out" if WITHOUT in planned.trained_on else "")
+    return planned.strategy + (", one rater left out" if WITHOUT in planned.rater else "")
 
 
 def _stale(study: Study) -> list[str]:
@@ -118,7 +118,7 @@ def _score(study: Study, task: Task) -> str:
     if not path.is_file():
         return ""
     table = pd.read_csv(path)
-    own = table[table["annotator_a"] == target_name(task.rater)] if isinstance(task, PlannedMember) else table
+    own = table[table["annotator_a"] == target_name(own_target(task))]
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
 

@@ -89,7 +89,7 @@ def _predict(study: Study, prediction: Prediction) -> None:
         dataset_dir=study.dataset.folder,
         models=tuple(study.checkpoint(planned) for planned in prediction.members),
         cases=prediction.cases,
-        rater=_compared_with(prediction),
+        rater=own_target(prediction),
         n_figures=N_FIGURES,
         output_dir=study.place(prediction),
         experiment=study.name,
@@ -97,9 +97,10 @@ def _predict(study: Study, prediction: Prediction) -> None:
     )
 
 
-def _compared_with(prediction: Prediction) -> str:
-    """The members' own target; where they have learned from different raters, the consensus of all."""
-    targets = {planned.rater for planned in prediction.members}
+def own_target(task: Task) -> str:
+    """What its members were trained on; where they have learned from different raters, the consensus of all."""
+    members = (task,) if isinstance(task, PlannedMember) else task.members
+    targets = {planned.rater for planned in members}
     return targets.pop() if len(targets) == 1 else "staple"
 
 
