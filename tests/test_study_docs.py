@@ -29,7 +29,9 @@ def test_the_file_of_the_page_has_every_key_and_says_the_defaults(tmp_path: Path
     assert set(yaml.safe_load(block("yaml"))) == set(StudyFile.model_fields) - {"ensembles"}
     path.write_text("dataset: mydata\n", encoding="utf-8")
     default = read_study_file(path)
-    assert found.model_copy(update={"strategies": [], "settings": {}}) == default.model_copy(update={"strategies": []})
+    said = {"strategies": [], "settings": {}, "folds": None}
+    assert found.folds == list(range(default.n_folds))
+    assert found.model_copy(update=said) == default.model_copy(update={"strategies": []})
     assert [one.target for one in found.strategies[:3]] == [one.target for one in default.strategies]
     assert all(f"`{key}`" in PAGE for key in StrategyFile.model_fields)
 

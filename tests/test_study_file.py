@@ -17,7 +17,7 @@ def study(folder: Path, text: str) -> Path:
 
 def test_only_the_dataset_is_needed(tmp_path):
     found = read_study_file(study(tmp_path, "dataset: data\n"))
-    assert (found.name, found.output_dir, found.folds, found.threads) == ("lab", "lab_results", [0, 1, 2, 3], 1)
+    assert (found.name, found.output_dir, found.folds, found.threads) == ("lab", "lab_results", None, 1)
     assert [strategy.target for strategy in found.strategies] == ["staple", "expert", "staple_without_each"]
     assert [strategy.seeds for strategy in found.strategies] == [[0, 1, 2, 3]] * 3
     assert [strategy.ensembles for strategy in found.strategies] == [[2, 4], [2, 4], []]
@@ -68,6 +68,7 @@ def test_what_plan_prints_is_the_same_study(tmp_path):
         ("dataset: d\nseeds: 2\nensembles: [4]", "ensembles of 4 members need as many seeds, got 2"),
         ("dataset: d\nsettings: {seed: 4}", "settings.seed: a study gives it itself; see seeds"),
         ("dataset: d\nstrategies: [{settings: {n_train: 4}}]", "settings.n_train: a study gives it itself"),
+        ("dataset: d\nname: a/b", "name 'a/b': expected letters"),
         ("- dataset: d", "expected lines of the form"),
         ("dataset: [", "is no YAML that could be read"),
     ],

@@ -72,6 +72,16 @@ def test_raters_are_dealt_to_the_seeds_in_turn(lab):
     assert (one.rater, one.annotator, one.n_train) == ("anna", "1 raters/s0", 4)
 
 
+def test_raters_are_dealt_by_the_place_of_the_seed(lab):
+    study = plan(lab, strategies=[{"n_raters": 1, "seeds": [0, 5, 10]}], folds=[0])
+    assert [member.raters for member in study.members] == [("anna",), ("ben",), ("cleo",)]
+
+
+def test_where_there_are_few_images_there_are_fewer_folds(lab):
+    study = plan(lab, strategies=["staple"], n_folds=100, seeds=1)
+    assert [member.fold for member in study.members] == list(range(8))
+
+
 def test_the_identity_follows_from_settings_data_and_modules(lab, tmp_path, monkeypatch):
     def identity(folder: Path = lab, **content: object) -> str:
         return plan(folder, strategies=["staple"], folds=[0], seeds=1, **content).members[0].identity
@@ -139,7 +149,13 @@ def test_the_length_of_a_training(lab):
         ({"settings": {"epochs": -1}}, "settings: --epochs -1: expected 1 or more"),
         ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 stands in two strategies"),
         ({"strategies": [{"n_raters": 6}]}, "n_raters 6 of staple: expected at most 5"),
-        ({"output_dir": "."}, "holds the dataset"),
+        ({"output_dir": "."}, "holds images or masks"),
+        ({"output_dir": "lab/images/out"}, "lies among them"),
+        ({"output_dir": "lab/dataset.yaml"}, "dataset.yaml is a file"),
+        ({"strategies": [{"n_train": 7}]}, "n_train 7: staple has annotated 6 images that are not held out"),
+        ({"settings": {"member": {"seed": 3}}}, "settings.member: expected one of the settings at the top"),
+        ({"settings": {"train::trainer": 3}}, "settings.train::trainer: expected one of the settings"),
+        ({"settings": {"epochs": {1, 2}}}, "settings: expected numbers, texts and lists"),
         ({"masks": {"tool": "nowhere"}}, "masks tool=.*nowhere: no such folder"),
     ],
 )

@@ -79,15 +79,20 @@ def held_out_models(
 
     Returns:
         The N cases; the R raters; and for each `trained_on` an array `(N, R)`, the mean over its models, NaN where none
-        of them is held out or the rater has no mask.
+        of them is held out or the rater has no mask. Where several strategies train on the same, those models count
+        whose strategy trains on most raters or consensuses, the first of equal ones.
     """
     kinds = annotator_kinds(annotations)
     raters = [name for name, kind in kinds.items() if kind == "human"]
     pairs = pair_values(agreement, measure)
     held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
     models = annotations[annotations["kind"].eq("model") & held_out & annotations["trained_on"].fillna("").ne("")]
+    models = models.assign(strategy=models["strategy"].fillna(""))
+    breadth = models.groupby("strategy")["trained_on"].nunique()
     found = {}
-    for trained_on, rows in models.groupby("trained_on", sort=True):
+    for trained_on, every in models.groupby("trained_on", sort=True):
+        widest = breadth[every["strategy"].unique()].sort_index().idxmax()
+        rows = every[every["strategy"] == widest]
         model, names = pd.factorize(rows["annotator"])
         unseen = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
         unseen[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True

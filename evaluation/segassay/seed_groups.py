@@ -26,7 +26,8 @@ class SeedGroup:
     """Models, or ensembles, that were trained alike.
 
     Attributes:
-        name: What they were trained on, else the strategy; with the fold where single folds are compared.
+        name: What they were trained on, else the strategy; both where several strategies train on the same; with the
+            fold where single folds are compared.
         kind: `model` or `ensemble`.
         strategy: As in the annotations; may be empty.
         trained_on: As in the annotations; may be empty.
@@ -89,6 +90,7 @@ def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
     trained = annotations[annotations["kind"].isin(["model", "ensemble"])].drop_duplicates(["annotator", "seed"])
     fold_of = {name: fold for names in _of_folds(annotations) for name, fold in names.items()}
     fold = trained["annotator"].map(fold_of).astype("Int64").fillna(-1)
+    shared = trained.groupby("trained_on")["strategy"].nunique().gt(1).to_dict()
     groups = []
     keys = [trained[column].astype(str) for column in ("kind", "strategy", "trained_on")]
     for (kind, strategy, trained_on, number), rows in trained.groupby([*keys, fold.rename("of_fold")], sort=True):
@@ -97,7 +99,8 @@ def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
         }
         seeds = {name: found for name, found in seeds.items() if found}
         if seeds and (trained_on or strategy):
-            name = f"{trained_on or strategy}" + (f" fold {number}" if str(number) != "-1" else "")
+            name = f"{strategy} {trained_on}" if trained_on and shared.get(trained_on) else f"{trained_on or strategy}"
+            name += f" fold {number}" if str(number) != "-1" else ""
             groups.append(SeedGroup(name, str(kind), str(strategy), str(trained_on), seeds))
     return groups
 

@@ -33,17 +33,23 @@ from segassay_monai.study_work import (
     claim,
     do,
     failure,
-    forget_failures,
-    is_blocked,
+    forget_failure,
+    memory_of_worker,
+    n_cores,
     n_workers,
+    note_failure,
     open_tasks,
+    read_state,
     work_side_by_side,
+    write_state,
+    write_whole,
 )
 
 __all__ = ["Outcome", "list_masks", "run_member", "run_study"]
 
 _ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 _EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
+_MOMENT = 10.0  # seconds in which a claim that somebody only looks at is given back
 _SCORES = ("f1_leave_one_out", "f1_pairwise")
 _COLUMNS = (*(name for name in ANNOTATION_COLUMNS if name not in ("session", "missing")), *SPENT_COLUMNS)
 _WHOLE_NUMBERS = ("fold", "seed", *SPENT_COLUMNS)
@@ -74,17 +80,22 @@ def run_study(study: Study, *, jobs: int | None, report: Callable[[str, str], No
         What failed, and where the reports are.
     """
     _make_folder(study)
-    forget_failures(study)
+    for task in study.tasks.values():  # to be tried again
+        forget_failure(study, task)
     with _parent_run(study) as run_id:
         if tasks := open_tasks(study):
-            n = jobs or n_workers(len(tasks), threads=study.file.threads)
+            n = jobs or n_workers(len(tasks), memory_of_worker(study), study.file.threads)
             environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
             work_side_by_side(study, min(n, len(tasks)), environment, report)
+        if left := open_tasks(study):
+            raise DataError(
+                f"{study.path}: {len(left)} of {len(study.tasks)} tasks are still to be done, first {left[0].id}; "
+                "the study, its data or the program changed while it ran: run it again"
+            )
         with claim(study, "evaluation", timeout=-1):
             evaluations = [_judge(study, on) for on in (HELD_OUT, TEST) if _has(study, on)]
-    failed = {task.id: failure(study, task) for task in study.tasks.values() if failure(study, task)}
-    blocked = {task.id: "a member of it failed" for task in study.tasks.values() if is_blocked(study, task)}
-    return Outcome(failed | blocked, evaluations)
+    failed = {task.id: failure(study, task) for task in study.tasks.values()}
+    return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:
@@ -94,14 +105,19 @@ def run_member(study: Study, planned: PlannedMember) -> None:
         UsageError: If another process trains it right now.
     """
     _make_folder(study)
-    with claim(study, planned.folder) as is_ours:
+    with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
         if not is_ours:
             raise UsageError(f"{planned.id}: another process trains this member right now")
-        if "run" not in _read_state(study):
+        if "run" not in read_state(study):
             with _parent_run(study):
                 pass
-        os.environ["MLFLOW_RUN_ID"] = _read_state(study)["run"]
-        do(study, planned)
+        os.environ["MLFLOW_RUN_ID"] = read_state(study)["run"]
+        forget_failure(study, planned)
+        try:
+            do(study, planned)
+        except Exception as error:
+            note_failure(study, planned, str(error))
+            raise
 
 
 # -------------------------------------------------------------------------------------------------------------- MLflow
@@ -119,10 +135,10 @@ def _parent_run(study: Study) -> Iterator[str]:
     }
     with ExitStack() as stack:
         with claim(study, "mlflow", timeout=-1):
-            known = _read_state(study).get("run")
+            known = read_state(study).get("run")
             run_id = stack.enter_context(tracking.run(study.name, study.name, tags=tags, params=params, run_id=known))
-            _write_state(study, run=run_id)
-            _write(study.out / "study.yaml", as_yaml(study.file))
+            write_state(study, run=run_id)
+            write_whole(study.out / "study.yaml", as_yaml(study.file))
             tracking.log_files(study.out / "study.yaml")
         yield run_id
 
@@ -132,7 +148,7 @@ def _log_strategies(study: Study, on: str, evaluation: Path) -> None:
     path = evaluation / "tables" / "strategies.csv"
     if not path.is_file():
         return
-    known = _read_state(study).get(f"strategies_{on}", {})
+    known = read_state(study).get(f"strategies_{on}", {})
     for group, rows in pd.read_csv(path).fillna({"contrast": ""}).groupby("group", sort=False):
         about = rows.iloc[0]
         tags = {"kind": "strategy", "strategy": group, "annotators": about["kind"], "cases": on}
@@ -140,7 +156,7 @@ def _log_strategies(study: Study, on: str, evaluation: Path) -> None:
             known[group] = run_id
             table = zip(rows["measure"], rows["contrast"], rows["value"], strict=True)
             tracking.log_metrics({_strategy_metric(str(m), str(c)): float(value) for m, c, value in table})
-    _write_state(study, **{f"strategies_{on}": known})
+    write_state(study, **{f"strategies_{on}": known})
 
 
 def _strategy_metric(measure: str, contrast: str) -> str:
@@ -170,6 +186,7 @@ def _register_best(study: Study, scores: pd.DataFrame) -> None:
         "annotator": best["target"],
         "strategy": members[0].strategy,
         "n_members": len(members),
+        "n_folds": len({planned.fold for planned in members}),
         best["measure"]: f"{best['value']:.4f}",
         "interval": f"{best['low']:.4f} to {best['high']:.4f}",
         "n_cases": int(best["n_cases"]),
@@ -189,10 +206,10 @@ def _judge(study: Study, on: str) -> Path:
     files = [f"{name} {path.name} {sha256(path)}" for name, path in _files(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
-    if _read_state(study).get(on) == digest and (out / "summary.json").is_file():
+    if read_state(study).get(on) == digest and (out / "summary.json").is_file():
         return out
     path = study.out / _ANNOTATIONS[on]
-    _write(path, text)
+    write_whole(path, text)
     found = evaluate(
         study.dataset.folder,
         out,
@@ -200,13 +217,13 @@ def _judge(study: Study, on: str) -> Path:
         mask_dirs=study.masks,
         cases=tuple(dict.fromkeys(table["case"])),
         overwrite=True,
-        n_jobs=os.cpu_count() or 1,
+        n_jobs=n_cores(),
         experiment=study.name,
     )
     _log_strategies(study, on, out)
     if on == HELD_OUT:
         _register_best(study, found.scores)
-    _write_state(study, **{on: digest})
+    write_state(study, **{on: digest})
     return out
 
 
@@ -251,15 +268,18 @@ def _rows(study: Study, task: Task) -> Iterator[dict[str, Any]]:
         "strategy": members[0].strategy,
         "trained_on": members[0].rater if len({planned.rater for planned in members}) == 1 else "",
         "fold": members[0].fold if isinstance(task, PlannedMember) else task.fold,
-        "seed": None if is_ensemble else members[0].seed,
-        "n_raters": None if is_ensemble else len(members[0].raters),
+        "seed": members[0].seed,
+        "n_raters": len(members[0].raters),
+        "n_train": members[0].n_train,
     }
     written = {}
     if study.is_done(task):
         own = [_planned(study, planned) for planned in members]
         written = _read_written(place)
         held_out_cases(study.dataset, own, list(written))
-        common |= {"held_out": True, "n_train": None if is_ensemble else len(own[0].train + own[0].val)}
+        common |= {"held_out": True, "n_train": common["n_train"] or len(own[0].train + own[0].val)}
+    if is_ensemble:
+        common |= {"seed": None, "n_raters": None, "n_train": None}
     start = place.relative_to(study.out)
     for case in cases:
         files = written.get(case, {"path": f"masks/{case}.png", "prob": "", "uncertainty": ""})
@@ -301,19 +321,3 @@ def _make_folder(study: Study) -> None:
         raise UsageError(
             f"{study.out}: cannot be written ({error.strerror}); give another output_dir in {study.path}"
         ) from error
-
-
-def _read_state(study: Study) -> dict[str, Any]:
-    path = study.out / "state.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-
-
-def _write_state(study: Study, **changes: Any) -> None:
-    with claim(study, "state", timeout=-1):
-        _write(study.out / "state.json", json.dumps(_read_state(study) | changes, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8", newline="")
-    os.replace(new, path)

@@ -20,7 +20,7 @@ import psutil
 
 from segassay.errors import DataError, SegAssayError
 from segassay_monai.study_plan import PlannedMember, Study, find_member, plan_study, training_length
-from segassay_monai.study_work import MEMORY_PER_WORKER, n_workers, train
+from segassay_monai.study_work import memory_of_worker, n_workers, remember_memory, train
 from segassay_monai.training import SECONDS
 
 __all__ = ["Estimate", "estimate"]
@@ -79,7 +79,7 @@ def estimate(study: Study) -> Estimate:
         DataError: If a training cannot even start; its message says why.
     """
     costs: dict[str, Costs] = {}
-    n_tried, memory = 0, float(MEMORY_PER_WORKER)
+    n_tried = 0
     for planned in study.members:
         key = json.dumps(planned.settings, sort_keys=True, default=str)
         if key not in costs:
@@ -89,6 +89,7 @@ def estimate(study: Study) -> Estimate:
                 costs[key] = _costs_of([study.place(m) for m in done])
             else:
                 costs[key], memory = _try_out(study, planned)
+                remember_memory(study, memory)
                 n_tried += 1
     minutes = {
         planned.id: _seconds(study, planned, costs[json.dumps(planned.settings, sort_keys=True, default=str)]) / 60
@@ -99,7 +100,7 @@ def estimate(study: Study) -> Estimate:
     size = statistics.fmean(cost.n_bytes for cost in costs.values())
     predictions = [p for p in study.predictions if not study.is_done(p)]
     of_predictions = sum(typical * max(1, len(p.members) / 3) for p in predictions) / 60
-    n = n_workers(max(1, len(left) + len(predictions)), memory, study.file.threads)
+    n = n_workers(max(1, len(left) + len(predictions)), memory_of_worker(study), study.file.threads)
     start = max(cost.start for cost in costs.values()) / 60 if left or predictions else 0.0
     return Estimate(
         of_member=minutes,
@@ -151,7 +152,7 @@ def _try_out(study: Study, planned: PlannedMember) -> tuple[Costs, float]:
                 raise DataError(f"{planned.id} cannot be trained: {last[0].removeprefix('error: ')}")
         costs = _costs_of([folder / "member"])
         rest = _TRIAL["iterations_per_epoch"] * costs.step + costs.validation + costs.held_out
-        return replace(costs, start=max(0.0, seconds - rest)), max(memory * _SPARE, MEMORY_PER_WORKER / 4)
+        return replace(costs, start=max(0.0, seconds - rest)), memory * _SPARE
 
 
 def _main(path: str, member: str, output_dir: str) -> None:

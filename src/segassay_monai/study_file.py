@@ -24,6 +24,7 @@ EXPERT = "expert"
 WITHOUT_EACH = re.compile(r"(.+)_without_each")
 """Target of one consensus model per rater, who is left out of the consensus; `staple_without_each`."""
 
+_NAME = r"[\w×][\w×.+ \-]{0,59}"
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Number = Annotated[StrictInt, Field(ge=0)]
 _Numbers = Annotated[list[_Number], Field(min_length=1)]
@@ -49,7 +50,8 @@ class StrategyFile(BaseModel):
         target: As `--rater` of a training; `expert` is one model for each rater, `staple_without_each` one for each
             rater who is left out.
         name: What it is called in tables and figures; by default it follows from the target.
-        n_raters: How many raters take part, dealt to the seeds in turn; by default all.
+        n_raters: How many raters take part, dealt to the seeds in turn; by default all. With as many seeds as there are
+            raters, each takes part equally often.
         n_train: How many annotated images a model may use; by default all that are not held out.
         seeds: Number of seeds (from 0 on), or a list; by default that of the study.
         ensembles: Numbers of members; by default that of the study.
@@ -59,7 +61,7 @@ class StrategyFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     target: str = "staple"
-    name: Annotated[str, Field(pattern=r"^[\w×][\w×.+ \-]{0,59}$")] | None = None
+    name: Annotated[str, Field(pattern=f"^{_NAME}$")] | None = None
     n_raters: _Count | None = None
     n_train: Annotated[StrictInt, Field(ge=2)] | None = None
     seeds: _Count | _Numbers | None = None
@@ -87,7 +89,7 @@ class StudyFile(BaseModel):
         output_dir: Folder of the study; by default `<file>_results` beside it.
         strategies: What is trained.
         n_folds: Into how many folds the images are dealt.
-        folds: Which of them are held out in turn; a single one is a test split for all members.
+        folds: Which of them are held out in turn, by default all; a single one is a test split for all members.
         seeds: Number of seeds (from 0 on), or a list.
         ensembles: Numbers of members of ensembles that have no member in common; by default powers of two up to half of
             the seeds, and all seeds.
@@ -126,7 +128,7 @@ def read_study_file(path: Path) -> StudyFile:
     """Read a study; what it leaves out has its default.
 
     Args:
-        path: The YAML file; it cannot run code.
+        path: The YAML file. To read it runs no code; settings that begin with `$` are evaluated by the training.
 
     Raises:
         UsageError: Names every unknown key, with the nearest known one, and every impossible value.
@@ -172,7 +174,7 @@ def _problem(detail: Any) -> str:
 
 
 def _resolved(study: StudyFile, path: Path) -> StudyFile:
-    """The same with every default said, but for what depends on the dataset."""
+    """The same with every default said, but for the folds, which depend on the dataset."""
     seeds = _numbers(study.seeds)
     strategies = []
     for strategy in study.strategies:
@@ -188,11 +190,12 @@ def _resolved(study: StudyFile, path: Path) -> StudyFile:
             "settings": study.settings | strategy.settings,
         }
         strategies.append(strategy.model_copy(update=own_values))
-    defaults = {
-        "name": study.name or path.stem,
-        "output_dir": study.output_dir or f"{path.stem}_results",
-        "folds": list(range(study.n_folds)) if study.folds is None else study.folds,
-    }
+    name = study.name or path.stem
+    if not re.fullmatch(_NAME, name):
+        raise UsageError(
+            f"{path}: name {name!r}: expected letters, digits and . _ + - or spaces, as `name` of the study"
+        )
+    defaults = {"name": name, "output_dir": study.output_dir or f"{path.stem}_results"}
     return study.model_copy(update={**defaults, "strategies": strategies, "seeds": seeds})
 
 

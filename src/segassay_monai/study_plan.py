@@ -44,7 +44,7 @@ from segassay_monai.evaluation import seed_range
 from segassay_monai.member import assign_folds
 from segassay_monai.settings import find_own_error
 from segassay_monai.study_file import EXPERT, WITHOUT_EACH, StrategyFile, StudyFile, read_study_file
-from segassay_monai.targets import OF, OF_ALL_RATERS, check_target, raters_of, strategy_of, target_of
+from segassay_monai.targets import OF, OF_ALL_RATERS, check_target, is_labelled, raters_of, strategy_of, target_of
 
 __all__ = ["PlannedMember", "Prediction", "Study", "find_member", "plan_study"]
 
@@ -222,9 +222,10 @@ def plan_study(path: Path) -> Study:
     table = strata(dataset)
     in_folds = table[table["split"] != TEST]
     folds = assign_folds(in_folds, file.n_folds)
-    wanted: Sequence[int] = file.folds or ()
+    wanted = list(range(folds.max() + 1)) if file.folds is None else file.folds
     if max(wanted) > folds.max():
         raise UsageError(f"{path}: fold {max(wanted)}: expected 0 to {folds.max()}, as {len(in_folds)} images give")
+    file = file.model_copy(update={"folds": wanted})
     of_fold = {fold: tuple(in_folds.index[folds == fold]) for fold in wanted}
     members = [planned for strategy in file.strategies for planned in _members(path, file, strategy, dataset, of_fold)]
     _check_names(path, members)
@@ -237,9 +238,19 @@ def plan_study(path: Path) -> Study:
         for prediction in _predictions([m for m in members if m.label == label], sizes[label], test)
     ]
     out = (folder / str(file.output_dir)).resolve()
-    if Path(dataset.folder).resolve().is_relative_to(out):
-        raise UsageError(f"{path}: output_dir {out} holds the dataset; give a folder of its own")
+    _check_folder(path, dataset, out)
     return Study(path.resolve(), file, dataset, masks, out, tuple(members), tuple(predictions))
+
+
+def _check_folder(path: Path, dataset: Dataset, out: Path) -> None:
+    files = [*dataset.images.values(), *(file for masks in dataset.masks.values() for file in masks.values())]
+    read = {file.parent.resolve() for file in files}
+    if any(folder.is_relative_to(out) or out.is_relative_to(folder) for folder in read):
+        raise UsageError(f"{path}: output_dir {out} holds images or masks, or lies among them; give another folder")
+    if path.resolve() == out / "study.yaml":
+        raise UsageError(f"{path}: output_dir {out} would replace this file; give another folder")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{path}: output_dir {out} is a file; give another folder")
 
 
 def find_member(study: Study, name: str) -> PlannedMember:
@@ -289,11 +300,11 @@ def _labels(strategy: StrategyFile, dataset: Dataset, path: Path) -> Iterator[tu
             yield strategy.name if len(each) == 1 else f"{strategy.name} {trained_on}", trained_on
 
 
-def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, seed: int) -> str:
-    """What the training is told: raters are dealt to the seeds in turn, so that each takes part about equally often."""
+def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, number: int) -> str:
+    """What the training is told; raters are dealt in turn to the first seed, the second and so on."""
     if strategy.n_raters is None:
         return trained_on
-    everybody, first = dataset.raters, seed * strategy.n_raters
+    everybody, first = dataset.raters, number * strategy.n_raters
     chosen = {everybody[(first + place) % len(everybody)] for place in range(strategy.n_raters)}
     return target_of(strategy.target, [rater for rater in everybody if rater in chosen])
 
@@ -306,9 +317,10 @@ def _members(
         alike = strategy_of(without_each[1] if without_each else strategy.target)
         alike += f"{OF}{strategy.n_raters}" if strategy.n_raters else ""
         named = strategy.name or alike + (f" of {strategy.n_train} images" if strategy.n_train else "")
-        for seed in list(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
-            rater = _rater(strategy, trained_on, dataset, seed)
+        for number, seed in enumerate(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
+            rater = _rater(strategy, trained_on, dataset, number)
             for fold, cases_of_fold in of_fold.items():
+                _check_n_train(path, dataset, strategy, rater, cases_of_fold)
                 own = {
                     "rater": rater,
                     "fold": fold,
@@ -329,6 +341,16 @@ def _members(
                     identity=_identity(path, dataset, own | strategy.settings, file.threads),
                     held_out=tuple(case for case in cases_of_fold if _is_annotated(dataset, case)),
                 )
+
+
+def _check_n_train(path: Path, dataset: Dataset, strategy: StrategyFile, rater: str, held_out: tuple[str, ...]) -> None:
+    table = strata(dataset)
+    left = [case for case in table.index[table["split"] != TEST] if case not in held_out]
+    n_left = sum(is_labelled(dataset, rater, case) for case in left)
+    if strategy.n_train is not None and strategy.n_train > n_left:
+        raise UsageError(
+            f"{path}: n_train {strategy.n_train}: {rater} has annotated {n_left} images that are not held out"
+        )
 
 
 def _is_annotated(dataset: Dataset, case: str) -> bool:
@@ -378,7 +400,11 @@ def _predictions(members: Sequence[PlannedMember], sizes: Sequence[int], test: t
 
 def _identity(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
     """Hash of all that decides on the weights of a member."""
-    config = _config(json.dumps(settings, sort_keys=True), str(path))
+    try:
+        given = json.dumps(settings, sort_keys=True)
+    except TypeError:
+        raise UsageError(f"{path}: settings: expected numbers, texts and lists of them, got {dict(settings)}") from None
+    config = _config(given, str(path))
     content = {name: value for name, value in config.items() if name not in _ELSEWHERE}
     text = json.dumps([content, dataset.settings.model_dump(), threads], sort_keys=True, default=str)
     return _digest(text + _data_hash(dataset) + _code_hash() + torch.__version__)
@@ -403,8 +429,11 @@ def _train_yaml() -> str:
 @cache
 def _config(settings: str, path: str) -> dict[str, Any]:
     """The configuration of a training, checked as it will check itself."""
-    own = json.loads(settings)
-    parser = ConfigParser(yaml.safe_load(_train_yaml()))
+    own, known = json.loads(settings), yaml.safe_load(_train_yaml())
+    for name in own:
+        if "::" in name or "#" in name or isinstance(known.get(name), dict):
+            raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
+    parser = ConfigParser(known)
     parser.update({"dataset_dir": "checked", **own})
     try:
         parser.get_parsed_content("initialize::0")

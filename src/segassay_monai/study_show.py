@@ -17,6 +17,7 @@ import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -28,7 +29,7 @@ from segassay_monai.study import Outcome
 from segassay_monai.study_estimate import Estimate
 from segassay_monai.study_file import as_yaml
 from segassay_monai.study_plan import PlannedMember, Study
-from segassay_monai.study_work import Task, failure, is_blocked, is_claimed, log_file, own_target
+from segassay_monai.study_work import Task, failure, is_claimed, log_file, own_target
 from segassay_monai.targets import target_name
 
 __all__ = ["print_outcome", "print_plan", "show_run", "show_status", "state_of"]
@@ -53,7 +54,7 @@ def print_plan(study: Study, estimate: Estimate) -> None:
         own = [planned for planned in study.members if _row_of(planned) == strategy]
         ensembles = {p.annotator for p in study.predictions if _row_of(p.first) == strategy and len(p.members) > 1}
         table.add_row(
-            strategy,
+            escape(strategy),
             str(len({planned.label for planned in own})),
             "all" if own[0].n_train is None else str(own[0].n_train),
             f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
@@ -71,6 +72,7 @@ def print_plan(study: Study, estimate: Estimate) -> None:
             f"Left: {len(left)} of {len(study.tasks)} tasks, about {estimate.total_minutes:.0f} minutes with "
             f"{estimate.n_workers} at once, and {estimate.total_bytes / 2**20:,.0f} MiB in {study.out}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
         console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
@@ -100,12 +102,10 @@ def state_of(study: Study, task: Task) -> tuple[str, str]:
     """How far a task is, in a word, and what there is to say of it."""
     if study.is_done(task):
         return "done", _score(study, task)
-    if reason := failure(study, task):
-        return "failed", reason.splitlines()[0]
-    if is_blocked(study, task):
-        return "failed", "a member of it failed"
     if is_claimed(study, task):
         return "running", _last_epoch(log_file(study, task))
+    if reason := failure(study, task):
+        return "failed", reason.splitlines()[0]
     if isinstance(task, PlannedMember) and (unfinished(study.place(task)) / "resume.pt").is_file():
         return "broken off", _last_epoch(log_file(study, task))
     return "waiting", ""
@@ -137,7 +137,7 @@ def _status_table(study: Study) -> Table:
     for column in ("member or prediction", "state", ""):
         table.add_column(column, overflow="fold")
     for name, (state, words) in states.items():
-        table.add_row(name, state, words)
+        table.add_row(name, state, escape(words))
     return table
 
 
@@ -199,7 +199,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             judged = summary[quality]
             line = f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}."
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        console.print(f"written: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     for name, reason in outcome.failed.items():
         console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
@@ -209,7 +209,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, soft_wrap=True)
+    console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"and there, strategies side by side: {_address(study)}", highlight=False, soft_wrap=True)
 
 

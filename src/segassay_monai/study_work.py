@@ -9,6 +9,7 @@ several `study run`, and the jobs of a cluster, can share one study; what was ki
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import subprocess
@@ -43,6 +44,7 @@ N_FIGURES = 3
 """Overlays of each member and ensemble."""
 
 _POLL_SECONDS = 1.0
+_MAX_LOST = 3  # processes that may be killed before they have begun anything
 
 Task = PlannedMember | Prediction
 
@@ -132,14 +134,21 @@ def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
 
 def is_claimed(study: Study, task: Task) -> bool:
     """Whether some process works on it right now."""
+    if not (study.out / ".claims" / f"{task.folder}.lock").is_file():
+        return False
     with claim(study, task.folder) as is_free:
         return not is_free
 
 
 def failure(study: Study, task: Task) -> str:
-    """Why it failed when it was last tried; empty if it did not."""
+    """Why it failed when it was last tried, or which member of it did; empty if it did not, or is done by now."""
     path = _failure_file(study, task)
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+    if study.is_done(task):
+        return ""
+    if path.is_file():
+        return path.read_text(encoding="utf-8").strip()
+    members = task.members if isinstance(task, Prediction) else ()
+    return next((f"{planned.id} failed, a member of it" for planned in members if failure(study, planned)), "")
 
 
 def _failure_file(study: Study, task: Task) -> Path:
@@ -153,15 +162,9 @@ def note_failure(study: Study, task: Task, reason: str) -> None:
     path.write_text(reason + "\n", encoding="utf-8")
 
 
-def forget_failures(study: Study) -> None:
+def forget_failure(study: Study, task: Task) -> None:
     """Let what failed be tried again."""
-    for task in study.tasks.values():
-        _failure_file(study, task).unlink(missing_ok=True)
-
-
-def is_blocked(study: Study, task: Task) -> bool:
-    """Whether a member that it needs has failed."""
-    return isinstance(task, Prediction) and any(failure(study, planned) for planned in task.members)
+    _failure_file(study, task).unlink(missing_ok=True)
 
 
 def _is_ready(study: Study, task: Task) -> bool:
@@ -170,11 +173,7 @@ def _is_ready(study: Study, task: Task) -> bool:
 
 def open_tasks(study: Study) -> list[Task]:
     """What is neither done nor given up."""
-    return [
-        task
-        for task in study.tasks.values()
-        if not study.is_done(task) and not failure(study, task) and not is_blocked(study, task)
-    ]
+    return [task for task in study.tasks.values() if not study.is_done(task) and not failure(study, task)]
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:
@@ -205,7 +204,8 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
                     return False
                 report("done", task)
             gc.collect()
-            if psutil.Process().memory_info().rss > MEMORY_PER_WORKER:
+            if (n_bytes := psutil.Process().memory_info().rss) > MEMORY_PER_WORKER:
+                remember_memory(study, n_bytes)
                 return False
         if not n_done:
             time.sleep(_POLL_SECONDS)
@@ -251,6 +251,41 @@ def log_file(study: Study, task: Task) -> Path:
     return study.out / "logs" / f"{task.folder}.log"
 
 
+# --------------------------------------------------------------------------------------------------------------- state
+
+
+def read_state(study: Study) -> dict[str, Any]:
+    """What the study keeps beside its results: runs of MLflow, what was evaluated, memory of a worker."""
+    path = study.out / "state.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def write_state(study: Study, **changes: Any) -> None:
+    """Change some of it."""
+    with claim(study, "state", timeout=-1):
+        write_whole(
+            study.out / "state.json", json.dumps(read_state(study) | changes, indent=2, ensure_ascii=False) + "\n"
+        )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8", newline="")
+    os.replace(new, path)
+
+
+def memory_of_worker(study: Study) -> float:
+    """Bytes that a training takes, as far as one was measured."""
+    return float(read_state(study).get("memory", MEMORY_PER_WORKER))
+
+
+def remember_memory(study: Study, n_bytes: float) -> None:
+    """Keep what a training took, if none took more."""
+    if n_bytes > read_state(study).get("memory", 0):
+        write_state(study, memory=int(n_bytes))
+
+
 # --------------------------------------------------------------------------------------------------------- side by side
 
 
@@ -264,9 +299,14 @@ def n_workers(n_tasks: int, memory: float = MEMORY_PER_WORKER, threads: int = 1)
     """
     if gpus := torch.cuda.device_count():
         return max(1, min(n_tasks, gpus))
-    cores = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else os.cpu_count() or 1
     room = int(psutil.virtual_memory().available // memory)
-    return max(1, min(n_tasks, cores // threads, room))
+    return max(1, min(n_tasks, n_cores() // threads, room))
+
+
+def n_cores() -> int:
+    """Cores that this process may use, which on a cluster are fewer than the machine has."""
+    own = psutil.Process()
+    return len(own.cpu_affinity()) if hasattr(own, "cpu_affinity") else os.cpu_count() or 1
 
 
 def work_side_by_side(study: Study, n: int, environment: dict[str, str], report: Callable[[str, str], None]) -> None:
@@ -285,6 +325,7 @@ def work_side_by_side(study: Study, n: int, environment: dict[str, str], report:
     workers = {slot: _start(study, slot, environment, events) for slot in range(n)}
     doing: dict[int, str] = {}
     began: set[int] = set()
+    n_lost = 0
     try:
         while workers:
             slot, word, name = events.get()
@@ -295,7 +336,8 @@ def work_side_by_side(study: Study, n: int, environment: dict[str, str], report:
                     task = study.tasks[lost]
                     note_failure(study, task, f"its process ended with {_status(status)}; see {log_file(study, task)}")
                     report("failed", lost)
-                if status and slot not in began:
+                n_lost += status < 0 and slot not in began
+                if slot not in began and (status > 0 or n_lost > _MAX_LOST):
                     raise DataError(f"{study.path}: a process for trainings ended at once, with {_status(status)}")
                 if open_tasks(study) and (status or lost):
                     began.discard(slot)
