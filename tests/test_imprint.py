@@ -157,6 +157,16 @@ def test_seeds_are_averaged_first():
     assert found.loc["anna", "value"] == pytest.approx((0.9 - 0.45) - ((0.65 - 0.5) + (0.35 - 0.3)) / 2)
 
 
+def test_models_of_another_strategy_on_the_same_masks_are_not_mixed_in():
+    """Models of few images by anna beside the models of everybody: her imprint is that of the latter."""
+    few = {pair.replace("s0", "s9"): (0.0, 0.0) for pair in HAND if "anna/s0" in pair}
+    agreement, annotations, clusters = study(HAND | few)
+    models = annotations["kind"] == "model"
+    annotations.loc[models, "strategy"] = np.where(annotations.loc[models, "annotator"] == "anna/s9", "a few", "expert")
+    found = by_target(rater_imprint(agreement, annotations, clusters, resampling=QUICK))
+    np.testing.assert_allclose(found["value"].astype(float), [0.3, 0.1, 0.7, 1.1 / 3])
+
+
 def test_the_interval_is_that_of_a_mean_over_cases():
     """cleo agrees with its own model by .1 more, then .1 less: the t interval of two cases reaches 12.7 times .1."""
     found = by_target(rater_imprint(*study(HAND | {"cleo cleo/s0": (1.0, 0.8)}), resampling=QUICK))

@@ -95,6 +95,18 @@ def test_groups_keep_apart_kinds_and_what_was_trained_on_and_ensembles_share_no_
     assert groups["anna models"].whole_pairs() == []
 
 
+def test_two_strategies_on_the_same_masks_have_names_of_their_own():
+    table = annotators("staple/s0", "staple/s1", "few staple/s0", "few staple/s1", "anna/s0")
+    few = table["annotator"].str.startswith("few")
+    table = table.assign(strategy=np.where(few, "few", "all"), trained_on=table["trained_on"].str.removeprefix("few "))
+    groups = {group.target: list(group.seeds) for group in trained_alike(table)}
+    assert groups == {
+        "all staple models": ["staple/s0", "staple/s1"],
+        "few staple models": ["few staple/s0", "few staple/s1"],
+        "anna models": ["anna/s0"],
+    }
+
+
 def test_order_of_seeds_does_not_matter():
     names = ["staple/s0", "staple/s1", "staple/s2"]
     scores = {"staple/s0 staple/s1": [0.8, 0.6], "staple/s1 staple/s2": [0.4, 0.6], "staple/s0 staple/s2": [0.9, 0.1]}
