@@ -13,7 +13,7 @@ from segassay_monai.bundle import config_path
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "bundle/docs/README.md",
     ROOT / "mlflow/README.md",
 ]

@@ -96,7 +96,7 @@ def wait_for(happened: Callable[[], object], process: "subprocess.Popen[bytes]",
 
 def tables(study: Study) -> dict[str, bytes]:
     files = [*(study.out / "evaluation" / "tables").glob("*.csv"), study.out / "annotations.csv"]
-    return {path.name: path.read_bytes() for path in files}
+    return {path.relative_to(study.out).as_posix(): path.read_bytes() for path in files}
 
 
 # ------------------------------------------------------------------------------------------------------- what it leaves
