@@ -259,7 +259,7 @@ def _write(work_dir: Path, found: Evaluation) -> None:
 
     tables = found.tables
     frames = {
-        "annotations": found.annotations.drop(columns="path"),
+        "annotations": found.annotations.drop(columns=["path", "prob", "uncertainty"]),
         "agreement": tables.agreement,
         "distances": tables.distances,
         "leave_one_out": tables.leave_one_out,
