@@ -18,7 +18,7 @@ from segassay_monai.study_plan import Study, plan_study
 from segassay_monai.training import SECONDS
 
 FIGURES = ("strategies", "imprint", "saturation", "spending")
-MEASURES = "imprint|removal_of_bias|williams_index|variation_per_|same_verdict|saturation_"
+MEASURES = "f1_leave_one_out$|imprint|removal_of_bias|williams_index|variation_per_|same_verdict|saturation_"
 """Scores that are kept beside the table of strategies."""
 
 
