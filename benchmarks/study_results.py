@@ -17,7 +17,9 @@ from segassay.summary import QUALITIES
 from segassay_monai.study_plan import Study, plan_study
 from segassay_monai.training import SECONDS
 
-FIGURES = ("strategies", "imprint", "saturation", "spending")
+FIGURES = ("strategies", "imprint", "saturation")
+SPENDING = ("spending",)
+"""The figure that a study of as many masks by few raters or many is about."""
 MEASURES = "f1_leave_one_out$|imprint|removal_of_bias|williams_index|variation_per_|same_verdict|saturation_"
 """Scores that are kept beside the table of strategies."""
 
@@ -48,8 +50,9 @@ def main(path: Path) -> None:
     save(target, "study", result | under)
     for table, rows in (("strategies", strategies), ("scores", kept[columns])):
         rows.to_csv(target.with_name(f"{study.name}_{table}.csv"), index=False, float_format="%.5g")
-    for name in FIGURES:
-        figure = evaluation / "figures" / f"{name}.png"
+    figures = evaluation / "figures"
+    for name in SPENDING if (figures / "spending.png").is_file() else FIGURES:
+        figure = figures / f"{name}.png"
         if figure.is_file():
             shutil.copy(figure, ROOT / "docs" / "figures" / f"{study.name}_{name}.png")
     print(f"{target.relative_to(ROOT)}: {len(strategies)} rows of strategies, {len(kept)} scores")
