@@ -5,6 +5,7 @@ into it. Nothing is sent anywhere but to the store named by `MLFLOW_TRACKING_URI
 folder with its artifacts beside it.
 """
 
+import logging
 import math
 import os
 import shlex
@@ -25,13 +26,14 @@ from segassay.errors import UsageError
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # how it makes its tables is of no use to our users
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
+
+logging.getLogger("mlflow").setLevel(logging.WARNING)  # how it makes its tables is of no use to our users
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
