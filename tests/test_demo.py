@@ -25,7 +25,7 @@ MEASURE_OF = {"count_ratio": "count", "contrast_ratio": "mean_intensity"}
 
 def test_it_is_the_miniature_of_a_study() -> None:
     assert len(read_simulation(FOLDER / "demo_simulation.yaml").raters) == 3
-    assert (STUDY.n_folds, STUDY.folds, STUDY.seeds) == (2, [0, 1], [0, 1])
+    assert (STUDY.n_folds, STUDY.folds, STUDY.seeds) == (2, None, [0, 1])
     assert [strategy.target for strategy in STUDY.strategies] == ["staple", EXPERT, "staple_without_each"]
 
 
