@@ -137,7 +137,7 @@ def test_a_member_is_found_by_id_and_by_number(lab):
 
 def test_the_length_of_a_training(lab):
     study = plan(lab, strategies=["staple"], folds=[0], seeds=1, settings={"epochs": 7, "iterations_per_epoch": 20})
-    assert training_length(study, study.members[0]) == (140, 3)
+    assert training_length(study.members[0]) == (140, 3)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def estimate(study: Study) -> Estimate:
                 remember_memory(study, memory)
                 n_tried += 1
     minutes = {
-        planned.id: _seconds(study, planned, costs[json.dumps(planned.settings, sort_keys=True, default=str)]) / 60
+        planned.id: _seconds(planned, costs[json.dumps(planned.settings, sort_keys=True, default=str)]) / 60
         for planned in study.members
     }
     left = [planned for planned in study.members if not study.is_done(planned)]
@@ -117,8 +117,8 @@ def _source(n_tried: int, n_done: int) -> str:
     return " and ".join(parts)
 
 
-def _seconds(study: Study, planned: PlannedMember, cost: Costs) -> float:
-    n_steps, n_validations = training_length(study, planned)
+def _seconds(planned: PlannedMember, cost: Costs) -> float:
+    n_steps, n_validations = training_length(planned)
     return n_steps * cost.step + n_validations * cost.validation + cost.held_out
 
 

@@ -445,7 +445,7 @@ def _config(settings: str, path: str) -> dict[str, Any]:
     return dict(parser.get())
 
 
-def training_length(study: Study, planned: PlannedMember) -> tuple[int, int]:
+def training_length(planned: PlannedMember) -> tuple[int, int]:
     """Steps of a training, and looks at the selection images."""
     parser = ConfigParser(yaml.safe_load(_train_yaml()))
     parser.update(planned.settings)

@@ -32,7 +32,29 @@ from segassay_monai.bundle import config_path
 from segassay_monai.settings import find_own_error
 from segassay_monai.study_plan import PlannedMember, Prediction, Study, plan_study
 
-__all__ = ["claim", "do", "failure", "n_workers", "train", "work", "work_side_by_side"]
+__all__ = [
+    "MEMORY_PER_WORKER",
+    "Task",
+    "claim",
+    "do",
+    "failure",
+    "forget_failure",
+    "is_claimed",
+    "log_file",
+    "memory_of_worker",
+    "n_cores",
+    "n_workers",
+    "note_failure",
+    "open_tasks",
+    "own_target",
+    "read_state",
+    "remember_memory",
+    "train",
+    "work",
+    "work_side_by_side",
+    "write_state",
+    "write_whole",
+]
 
 logger = logging.getLogger("segassay")
 
@@ -41,7 +63,7 @@ MEMORY_PER_WORKER = 2 * 2**30
 system does not get back all that a training has freed, and keeps more after each one."""
 
 N_FIGURES = 3
-"""Overlays of each member and ensemble."""
+"""Overlays of each prediction; members draw what their own training says."""
 
 _POLL_SECONDS = 1.0
 _MAX_LOST = 3  # processes that may be killed before they have begun anything
@@ -50,7 +72,7 @@ Task = PlannedMember | Prediction
 
 
 def do(study: Study, task: Task) -> None:
-    """Train a member, or predict; in this process, and nothing if it is done already.
+    """Train a member, or predict, in this process.
 
     Raises:
         SegAssayError: If the data or a setting is the reason that it cannot be done.
