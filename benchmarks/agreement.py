@@ -23,14 +23,14 @@ import numpy as np
 import pandas as pd
 from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
 
-import segassay.workers
-from segassay.agreement import joint_overlaps, label_objects, match_overlaps
-from segassay.annotations import read_annotations
-from segassay.dataset import Dataset, read_dataset
-from segassay.download import download
-from segassay.files import read_mask
-from segassay.simulate import Simulation, simulate
-from segassay.tables import build_tables
+import segassay.tables.processes
+from segassay.data.annotations import read_annotations
+from segassay.data.dataset import Dataset, read_dataset
+from segassay.data.published.download import download
+from segassay.io.images import read_mask
+from segassay.masks.overlaps import joint_overlaps, label_objects, match_overlaps
+from segassay.simulation.dataset import Simulation, simulate
+from segassay.tables.build import build_tables
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "numba", "stardist", "panoptica")
 REPEATS = 3  # of which the fastest counts; the slow way of 2020 runs once and is compared with first runs
@@ -262,7 +262,9 @@ def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
 def _peak_of_tables(folder: Path, n_cases: int, n_jobs: int) -> dict[str, Any]:
     """Runs in a process of its own. A worker's peak is that of the largest, taken n_jobs times."""
     dataset = read_dataset(folder)
-    segassay.workers.START_SECONDS = 0  # workers take part in both sizes, though 100 cases would not pay for them
+    segassay.tables.processes.START_SECONDS = (
+        0  # workers take part in both sizes, though 100 cases would not pay for them
+    )
     tables = build_tables(dataset, _first_cases(dataset, n_cases), n_jobs=n_jobs)
     own = peak_mib()
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0.0

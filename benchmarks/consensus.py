@@ -29,14 +29,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
 
-from segassay.agreement import match_objects, overlap_table
-from segassay.consensus import METHODS, Consensus, count_decisions, fuse_decisions, staple, staple_of_decisions
-from segassay.dataset import Dataset, read_dataset
-from segassay.download import download
-from segassay.files import read_mask
-from segassay.object_consensus import object_consensus
-from segassay.objects import label_objects
-from segassay.simulate import DEFAULT_RATERS, RaterHabit, Simulation, simulate_case
+from segassay.consensus.objects import object_consensus
+from segassay.consensus.pixels import METHODS, Consensus, count_decisions, fuse_decisions, staple, staple_of_decisions
+from segassay.data.dataset import Dataset, read_dataset
+from segassay.data.published.download import download
+from segassay.io.images import read_mask
+from segassay.masks.objects import label_objects
+from segassay.masks.overlaps import match_objects, overlap_table
+from segassay.simulation.dataset import DEFAULT_RATERS, RaterHabit, Simulation, simulate_case
 
 PACKAGES = ("segassay", "numpy", "scipy", "SimpleITK")
 REPEATS = 7  # alternating; the median counts

@@ -24,10 +24,16 @@ from measuring import ROOT, circumstances, data_dir, peak_mib, save, show
 from monai.engines import EnsembleEvaluator, SupervisedEvaluator
 from monai.transforms import Activationsd, Compose, MeanEnsembled
 
-from segassay.dataset import read_dataset
-from segassay.download import download
-from segassay.files import read_image
-from segassay_monai.inference import EnsembleNet, NormalisePercentiled, ReadImaged, WholeImageInferer, residual_unet
+from segassay.data.dataset import read_dataset
+from segassay.data.published.download import download
+from segassay.io.images import read_image
+from segassay_monai.ensemble.inference import (
+    EnsembleNet,
+    NormalisePercentiled,
+    ReadImaged,
+    WholeImageInferer,
+    residual_unet,
+)
 
 RESULTS = ROOT / "benchmarks" / "results" / "ensemble.json"
 CHANNELS = [16, 32, 64, 128]

@@ -17,20 +17,20 @@ import pandas as pd
 from measuring import ROOT, circumstances, data_dir, save, show, timed
 from scipy.ndimage import binary_dilation, binary_erosion
 
-from segassay.annotations import read_annotations
-from segassay.cases import read_case_mask
-from segassay.dataset import Dataset, read_dataset, strata
-from segassay.download import download
-from segassay.experiment import effects, normalise, prerequisites
-from segassay.files import write_mask
-from segassay.intervals import Resampling
-from segassay.measures import build_scores, further_measures
-from segassay.objects import label_objects
-from segassay.scores import Findings
-from segassay.simulate_tables import simulate_tables
-from segassay.simulated_study import SimulatedStudy
-from segassay.specification import specification_table
-from segassay.tables import build_tables
+from segassay.data.annotations import read_annotations
+from segassay.data.cases import read_case_mask
+from segassay.data.dataset import Dataset, read_dataset, strata
+from segassay.data.published.download import download
+from segassay.io.images import write_mask
+from segassay.judgement.measures import build_scores, further_measures
+from segassay.masks.objects import label_objects
+from segassay.qualities.scores.table import Findings
+from segassay.qualities.validity.specification import specification_table
+from segassay.simulation.study import SimulatedStudy
+from segassay.simulation.study_tables import simulate_tables
+from segassay.statistics.intervals import Resampling
+from segassay.tables.build import build_tables
+from segassay.tables.effects import effects, normalise, prerequisites
 
 RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
 N_SEEDS = 4

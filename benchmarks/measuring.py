@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.dataset import Dataset, data_hash
+from segassay.data.dataset import Dataset, data_hash
 
 ROOT = Path(__file__).parents[1]
 

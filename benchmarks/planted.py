@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from segassay.imprint import imprint
-from segassay.rater_tests import log_ratio_to_others
-from segassay.simulated_study import Draws, SimulatedStudy, cast, draw
+from segassay.qualities.objectivity.imprint import imprint
+from segassay.simulation.study import Draws, SimulatedStudy, cast, draw
+from segassay.statistics.raters import log_ratio_to_others
 
 N_TRUTH = 100_000
 STUDY = SimulatedStudy(n_seeds=2, n_consensus_seeds=1, ensemble_size=1, n_regions=1)

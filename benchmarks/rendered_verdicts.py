@@ -21,19 +21,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.annotations import read_annotations
-from segassay.dataset import read_dataset, strata
-from segassay.experiment import effects, normalise
-from segassay.files import read_image, write_mask
-from segassay.imprint import rater_imprint, removal_of_bias
-from segassay.intervals import Resampling
-from segassay.measures import build_scores
-from segassay.model_as_rater import williams
-from segassay.scores import THRESHOLD
-from segassay.simulate import Effect, RaterHabit, Simulation, simulate, simulate_case
-from segassay.tables import Tables, build_tables
-from segassay.validity import Compared, human_range
-from segassay.verdicts import judge
+from segassay.data.annotations import read_annotations
+from segassay.data.dataset import read_dataset, strata
+from segassay.io.images import read_image, write_mask
+from segassay.judgement.measures import build_scores
+from segassay.judgement.verdicts import judge
+from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
+from segassay.qualities.objectivity.models import williams
+from segassay.qualities.scores.table import THRESHOLD
+from segassay.qualities.validity.detection import Compared, human_range
+from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
+from segassay.statistics.intervals import Resampling
+from segassay.tables.build import Tables, build_tables
+from segassay.tables.effects import effects, normalise
 
 KINDS = ("sound", "biased")
 EXPECTED = {"sound": "supported", "biased": "not supported"}

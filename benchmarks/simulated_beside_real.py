@@ -21,11 +21,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy import ndimage
 
-from segassay.agreement import match_objects
-from segassay.consensus import staple
-from segassay.files import read_image, read_mask
-from segassay.objects import label_objects
-from segassay.simulate import Simulation, simulate_case
+from segassay.consensus.pixels import staple
+from segassay.io.images import read_image, read_mask
+from segassay.masks.objects import label_objects
+from segassay.masks.overlaps import match_objects
+from segassay.simulation.dataset import Simulation, simulate_case
 
 ROOT = Path(__file__).resolve().parents[1]
 PERCENTILES = (5, 25, 50, 75, 95)

@@ -18,8 +18,8 @@ from pathlib import Path
 import yaml
 from measuring import ROOT, circumstances, save
 
-from segassay.simulate import Simulation, simulate
-from segassay_monai.study_plan import Study, plan_study
+from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.study.plan import Study, plan_study
 
 N_KILLS, SEED = 20, 0
 STUDY = {

@@ -13,10 +13,10 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from measuring import ROOT, data_dir
 
-from segassay.dataset import Dataset, read_dataset, strata
-from segassay.download import download
-from segassay.plots import plot_style
-from segassay_monai.member import plan_member
+from segassay.data.dataset import Dataset, read_dataset, strata
+from segassay.data.published.download import download
+from segassay.figures.style import plot_style
+from segassay_monai.training.folds import plan_member
 
 COLOURS = {
     "learns from it": "#9ecae1",

@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 from measuring import ROOT, circumstances, save
 
-from segassay.summary import QUALITIES
-from segassay_monai.study_plan import Study, plan_study
-from segassay_monai.training import SECONDS
+from segassay.judgement.summary import QUALITIES
+from segassay_monai.study.plan import Study, plan_study
+from segassay_monai.training.train import SECONDS
 
 FIGURES = ("strategies", "imprint", "saturation")
 SPENDING = ("spending",)

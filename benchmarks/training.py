@@ -24,10 +24,10 @@ import pandas as pd
 import torch
 from measuring import ROOT, circumstances
 
-from segassay.dataset import read_dataset
-from segassay.download import download
-from segassay.files import image_shape
-from segassay_monai.bundle import config_path
+from segassay.data.dataset import read_dataset
+from segassay.data.published.download import download
+from segassay.io.images import image_shape
+from segassay_monai.bundle.paths import config_path
 
 
 def run_bundle(run_id: str, work: Path, log: Path, settings: Mapping[str, Any]) -> float:
@@ -95,8 +95,14 @@ def evaluate(work: Path, dataset: Path, flips: bool) -> tuple[pd.DataFrame, dict
 
 def predict_speed(work: Path, dataset: Path) -> float:
     """Seconds per megapixel and member of the network alone on one thread, whole images, no reading or writing."""
-    from segassay.files import read_image
-    from segassay_monai.inference import EnsembleNet, NormalisePercentiled, ReadImaged, WholeImageInferer, residual_unet
+    from segassay.io.images import read_image
+    from segassay_monai.ensemble.inference import (
+        EnsembleNet,
+        NormalisePercentiled,
+        ReadImaged,
+        WholeImageInferer,
+        residual_unet,
+    )
 
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -22,11 +22,11 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from measuring import ROOT, circumstances, save, show
-from training import run_bundle
 
-from segassay.dataset import read_dataset
-from segassay.download import download
-from segassay_monai.member import plan_member
+from segassay.data.dataset import read_dataset
+from segassay.data.published.download import download
+from segassay_monai.training.folds import plan_member
+from training import run_bundle
 
 SHORT = {"epochs": 6, "iterations_per_epoch": 100, "val_interval": 2}
 NONE = {"weight_map": 0.0, "elastic": 0.0, "gamma": 0.0, "blur": 0.0, "noise": 0.0}

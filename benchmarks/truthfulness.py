@@ -28,16 +28,16 @@ from planted import N_TRUTH, STUDY, Cast, case_means, drawn_in_parts, planted_me
 from scipy import stats
 from truthfulness_report import SIZES, publish
 
-from segassay.dataset import read_dataset
-from segassay.effect_comparison import weighted_eta_squared
-from segassay.group_tests import hodges_lehmann, mann_whitney, mixed_model
-from segassay.icc import icc, icc_a1, icc_a1_weighted, icc_ak, icc_ak_weighted
-from segassay.intervals import Resampling, bca, bca_ratios, bootstrap_means, cluster_weights, sd_over_seeds
-from segassay.jackknife import LOGARITHM, OF_MEANS, correlation_scale, jackknife_t
-from segassay.rater_tests import bias_test
-from segassay.simulate import Simulation, simulate
-from segassay.simulated_study import NULL, Draws, SimulatedStudy, cast, draw
-from segassay.variance_components import crossed_mean_squares
+from segassay.data.dataset import read_dataset
+from segassay.qualities.validity.effects import weighted_eta_squared
+from segassay.simulation.dataset import Simulation, simulate
+from segassay.simulation.study import NULL, Draws, SimulatedStudy, cast, draw
+from segassay.statistics.components import crossed_mean_squares
+from segassay.statistics.groups import hodges_lehmann, mann_whitney, mixed_model
+from segassay.statistics.intervals import Resampling, bca, bca_ratios, bootstrap_means, cluster_weights, sd_over_seeds
+from segassay.statistics.jackknife import LOGARITHM, OF_MEANS, correlation_scale, jackknife_t
+from segassay.statistics.raters import bias_test
+from segassay.statistics.reliability import icc, icc_a1, icc_a1_weighted, icc_ak, icc_ak_weighted
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
 N_REPLICATES = 4000

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segassay.files import write_mask
+from segassay.io.images import write_mask
 
 CASES = ("001", "002", "010")
 IMAGE = (np.arange(12 * 16).reshape(12, 16)).astype(np.uint8)

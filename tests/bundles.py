@@ -6,8 +6,8 @@ from typing import Any
 
 from monai.bundle import run
 
-from segassay_monai.bundle import config_path
-from segassay_monai.settings import find_own_error
+from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.settings import find_own_error
 
 TINY = {"channels": [4, 8], "epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "tile_size": 64, "val_interval": 1}
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from segassay.annotations import read_annotations
-from segassay.dataset import Dataset, read_dataset
-from segassay.files import write_labels, write_mask
-from segassay.tables import Tables, build_tables
+from segassay.data.annotations import read_annotations
+from segassay.data.dataset import Dataset, read_dataset
+from segassay.io.images import write_labels, write_mask
+from segassay.tables.build import Tables, build_tables
 
 
 def make_dataset(

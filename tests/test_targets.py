@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from drawing import draw
-from segassay.consensus import staple
-from segassay.dataset import Dataset
+from segassay.consensus.objects import object_consensus
+from segassay.consensus.pixels import staple
+from segassay.data.dataset import Dataset
 from segassay.errors import DataError, UsageError
-from segassay.object_consensus import object_consensus
 from segassay_monai.targets import (
     OF_ALL_RATERS,
     check_target,

@@ -16,7 +16,7 @@ from monai.bundle import run
 from monai.engines import SupervisedTrainer
 
 from bundles import TINY
-from segassay_monai.bundle import config_path
+from segassay_monai.bundle.paths import config_path
 
 
 def main(out: str, dataset: str, member: str, fails_at: str = "0") -> None:

@@ -48,8 +48,8 @@ def simulate(
     """Simulate nuclei annotated by raters with known habits, in groups with known effects."""
     import dataclasses
 
-    from segassay.simulate import simulate as write
-    from segassay.simulation_settings import Simulation, keep_effect, read_simulation
+    from segassay.simulation.dataset import simulate as write
+    from segassay.simulation.settings import Simulation, keep_effect, read_simulation
 
     if settings is not None and settings.resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} holds {settings} and would replace it; give another OUT")
@@ -79,7 +79,7 @@ def download(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a lab that is not as published.")] = False,
 ) -> None:
     """Fetch real images with masks by several experts, checked by SHA-256, ready to use; goes on where it stopped."""
-    from segassay.download import download as fetch
+    from segassay.data.published.download import download as fetch
 
     if data != "segebarth2020":
         raise UsageError(f"no data {data!r} to download; expected segebarth2020")
@@ -98,7 +98,7 @@ def consensus(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """Fuse the raters of each image into one mask, with a figure per image."""
-    from segassay.fuse import describe_consensus, write_consensus
+    from segassay.consensus.write import describe_consensus, write_consensus
 
     for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
         typer.echo(line)
@@ -115,9 +115,9 @@ def check(
 
     from rich.console import Console
 
-    from segassay import check_report
-    from segassay.check import check_dataset
-    from segassay.progress import show_progress
+    from segassay.checks import report as check_report
+    from segassay.checks.check import check_dataset
+    from segassay.io.progress import show_progress
 
     found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
     if as_json:
@@ -143,8 +143,8 @@ def evaluate(
     experiment: Annotated[str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
-    from segassay.evaluate import evaluate as write
-    from segassay.summary import QUALITIES
+    from segassay.assay import evaluate as write
+    from segassay.judgement.summary import QUALITIES
 
     found = write(
         dataset,
@@ -176,7 +176,7 @@ def planner(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """How many images, raters and seeds the next study needs, as a table and a figure."""
-    from segassay.planner import describe_plan, write_plan
+    from segassay.planning.write import describe_plan, write_plan
 
     pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
     for line in describe_plan(pilot, plan, width=width, min_phi=phi):
@@ -203,7 +203,7 @@ def selftest(
     ] = None,
 ) -> None:
     """Show every estimator beside its published value; exit 1 if one differs. Needs no data and no network."""
-    from segassay.selftest import print_outcomes, run_checks, run_checks_of_images
+    from segassay.selftest.run import print_outcomes, run_checks, run_checks_of_images
 
     outcomes = [*run_checks(), *run_checks_of_images(data, n_jobs=os.cpu_count() or 1)]
     print_outcomes(outcomes)
@@ -232,8 +232,8 @@ def train(
     with _training_needs():
         import monai.bundle
 
-        from segassay_monai.bundle import config_path
-        from segassay_monai.settings import find_own_error
+        from segassay_monai.bundle.paths import config_path
+        from segassay_monai.bundle.settings import find_own_error
     settings = _extra_settings(context.args)
     if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
         raise UsageError(
@@ -272,9 +272,9 @@ def plan(
 ) -> None:
     """Show what the study consists of, what is done, and about how long the rest takes; trains nothing for good."""
     with _training_needs():
-        from segassay_monai.study_estimate import estimate
-        from segassay_monai.study_plan import plan_study
-        from segassay_monai.study_show import print_plan
+        from segassay_monai.study.estimate import estimate
+        from segassay_monai.study.plan import plan_study
+        from segassay_monai.study.show import print_plan
     planned = plan_study(study)
     if ids:
         typer.echo("\n".join(member.id for member in planned.members))
@@ -294,9 +294,9 @@ def run(
 ) -> None:
     """Do all that is left to do: train, predict, evaluate; the same call goes on after a break."""
     with _training_needs():
-        from segassay_monai.study import run_member, run_study
-        from segassay_monai.study_plan import find_member, plan_study
-        from segassay_monai.study_show import print_outcome, show_run
+        from segassay_monai.study.plan import find_member, plan_study
+        from segassay_monai.study.run import run_member, run_study
+        from segassay_monai.study.show import print_outcome, show_run
     planned = plan_study(study)
     if member is not None:
         run_member(planned, find_member(planned, member))
@@ -312,14 +312,14 @@ def run(
 def status(study: _StudyFile) -> None:
     """Show how far each member is; on a terminal until all is done, or Ctrl-C."""
     with _training_needs():
-        from segassay_monai.study_plan import plan_study
-        from segassay_monai.study_show import show_status
+        from segassay_monai.study.plan import plan_study
+        from segassay_monai.study.show import show_status
     show_status(plan_study(study))
 
 
 def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
     """Settings that differ from rater to rater: whose masks, and a folder each where the user named one."""
-    from segassay.dataset import read_dataset
+    from segassay.data.dataset import read_dataset
 
     folder = settings.get("output_dir")
     places = {} if folder is None else {"output_dir": Path(str(folder))}

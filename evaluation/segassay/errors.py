@@ -1,4 +1,12 @@
-"""Errors that a user can mend: the message names the file, what was expected, what came and what to do."""
+"""What is wrong with the data or the call: each message names the file, what was expected, what came and what to do."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_MAX_SHOWN = 20
+_MAX_NAMES = 5
 
 
 class SegAssayError(Exception):
@@ -15,3 +23,50 @@ class UsageError(SegAssayError):
     """The call is wrong: a setting, an option or an output folder (exit code 2)."""
 
     exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, or that deserves a look.
+
+    Attributes:
+        file: The file or folder, as the user would find it.
+        what: What was found there, and what was expected.
+        action: What to do about it.
+        level: An error must be mended before the data can be used; a warning may be meant so.
+
+    Example:
+        >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))
+        labels/anna/0144.png: mask without image; add images/0144.png or remove the mask
+    """
+
+    file: str
+    what: str
+    action: str
+    level: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.file}: {self.what}; {self.action}"
+
+
+def shortlist(names: Sequence[str]) -> str:
+    """The first few of many names, and how many more there are.
+
+    Example:
+        >>> shortlist(["a", "b"]), shortlist(list("abcdefgh"))
+        ('a, b', 'a, b, c, d, e and 3 more')
+    """
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
+
+
+def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
+    """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
+    if len(problems) == 1 and isinstance(problems[0], Problem):
+        raise DataError(str(problems[0]))
+    if problems:
+        shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
+        more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise DataError("\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]))

@@ -1,53 +1,61 @@
-"""Training and prediction with MONAI: what the bundle's configuration names by `_target_`, and what drives it."""
+"""Training and prediction with MONAI: what the bundle's configuration names by `_target_`, and what drives it.
 
-from segassay_monai import (
-    bundle,
-    case_uncertainty,
-    evaluation,
-    handlers,
-    inference,
-    learning_rate,
-    loss,
-    member,
-    metrics,
-    processes,
-    registry,
-    resume,
-    settings,
-    study,
-    study_estimate,
-    study_file,
-    study_plan,
-    study_show,
-    study_work,
-    targets,
-    training,
-    transforms,
-    weight_map,
-)
+Everything that a configuration names is an attribute of this package, loaded when it is first used. Saved
+configurations, checkpoints and registered models therefore do not depend on the module that a name lives in.
 
-__all__ = [
-    "bundle",
-    "case_uncertainty",
-    "evaluation",
-    "handlers",
-    "inference",
-    "learning_rate",
-    "loss",
-    "member",
-    "metrics",
-    "processes",
-    "registry",
-    "resume",
-    "settings",
-    "study",
-    "study_estimate",
-    "study_file",
-    "study_plan",
-    "study_show",
-    "study_work",
-    "targets",
-    "training",
-    "transforms",
-    "weight_map",
-]
+    bundle      where the bundle lies, the settings of a run
+    targets     what a model learns from several raters
+    ensemble    network, members, prediction, uncertainty, registry
+    training    folds, tiles, loss, selection, training, resume
+    study       plan, store, workers, run
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "bundle.paths": ("bundle_root", "config_path", "models_dir"),
+    "bundle.settings": ("check_settings",),
+    "ensemble.inference": (
+        "EnsembleNet",
+        "NetworkSettings",
+        "NormalisePercentiled",
+        "ReadImaged",
+        "WholeImageInferer",
+        "network_strides",
+        "read_network_settings",
+        "residual_unet",
+        "size_divisor",
+        "window_size",
+    ),
+    "ensemble.members": ("find_checkpoints", "held_out_cases", "read_members"),
+    "ensemble.prediction": ("ScoreCases", "WritePredictions", "find_images", "run_evaluating", "run_inference"),
+    "training.folds": ("initialised", "plan_member"),
+    "training.learning_rate": ("find_learning_rate",),
+    "training.loss": ("MaskedDiceCELoss",),
+    "training.processes": ("join_processes", "process_device"),
+    "training.progress": ("ShowProgress", "TrackTraining"),
+    "training.resume": ("KeepStates", "check_output_dir"),
+    "training.selection": ("ObjectF1", "PixelDice"),
+    "training.tiles": ("LoadCased", "RandRaterd", "RandTiled", "n_channels", "tile_shape"),
+    "training.train": ("train_member",),
+}
+_MODULE_OF = {name: f"segassay_monai.{module}" for module, names in _HOME.items() for name in names} | {
+    "channel_reader": "segassay.data.cases",
+    "prepare_output": "segassay.io.outputs",
+    "read_case_image": "segassay.data.cases",
+    "read_dataset": "segassay.data.dataset",
+    "read_image": "segassay.io.images",
+}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

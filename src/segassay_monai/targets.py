@@ -20,15 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.cache import cached_staple
-from segassay.cases import read_case_mask
-from segassay.consensus import METHODS as PIXEL_METHODS
-from segassay.consensus import count_decisions, fuse_decisions
-from segassay.dataset import Dataset, case_raters
+from segassay.consensus.cache import cached_staple
+from segassay.consensus.objects import object_consensus
+from segassay.consensus.pixels import METHODS as PIXEL_METHODS
+from segassay.consensus.pixels import count_decisions, fuse_decisions
+from segassay.data.cases import read_case_mask
+from segassay.data.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
-from segassay.files import image_shape
-from segassay.imprint import WITHOUT
-from segassay.object_consensus import object_consensus
+from segassay.io.images import image_shape
+from segassay.qualities.objectivity.imprint import WITHOUT
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")

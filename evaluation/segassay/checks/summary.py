@@ -1,0 +1,181 @@
+"""What a dataset holds, in numbers: from a few facts of each case to the summary of a check.
+
+    facts of each case  ->  {cases, raters, reference, images, groups, ignored, region, data_hash}
+
+Facts are numbers and text alone, so that those of 10,000 cases need little memory.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segassay.data.dataset import Dataset, data_hash, strata
+from segassay.data.names import natural_key
+from segassay.errors import DataError
+
+__all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "summarise_dataset"]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is kept of an image; `spacing_um` is the file's own, `digest` tells equal pixels."""
+
+    path: Path
+    shape: tuple[int, ...]
+    n_channels: int
+    dtype: str
+    spacing_um: tuple[float, ...] | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What is kept of a mask.
+
+    Attributes:
+        path: Its file.
+        is_label_image: Every object has its own number.
+        n_objects: Objects that count: inside the region, not ignored, not too small.
+        n_pixels: Of the whole image.
+        foreground_px: Foreground of the whole image.
+        counted_px: Foreground inside the region and not ignored.
+        ignored_px: Foreground that is ignored.
+    """
+
+    path: Path
+    is_label_image: bool
+    n_objects: int
+    n_pixels: int
+    foreground_px: int
+    counted_px: int
+    ignored_px: int
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What is kept of a case.
+
+    Attributes:
+        case: Its name.
+        image: None if it cannot be read.
+        masks: By rater or reference; those that can be read.
+        area_px: Pixels that count: inside the region and not ignored; None if the image cannot be read.
+        ignored_share: Of the image; None without ignored area.
+        region_share: Of the image; None without region mask.
+    """
+
+    case: str
+    image: ImageFacts | None
+    masks: dict[str, MaskFacts]
+    area_px: int | None
+    ignored_share: float | None
+    region_share: float | None
+
+
+def summarise_dataset(dataset: Dataset, cases: Sequence[CaseFacts]) -> dict[str, Any]:
+    """Numbers and text alone, ready for JSON; None stands for what is not known.
+
+    Args:
+        dataset: Which file is what.
+        cases: Facts of every case, in dataset order.
+
+    Returns:
+        The summary as docs/data.md describes it.
+    """
+    images = [facts.image for facts in cases if facts.image is not None]
+    spacing = dataset.settings.spacing_um
+    return {
+        "name": dataset.name,
+        "n_cases": len(dataset.cases),
+        "n_readable_images": len(images),
+        "raters": [_annotator(rater, len(dataset.masks[rater]), cases) for rater in dataset.raters],
+        "reference": (
+            _annotator(dataset.reference_name, len(dataset.reference), cases)
+            if dataset.reference_name is not None
+            else None
+        ),
+        "min_object_size": dataset.min_object_size,
+        "images": {
+            "size": _counted("size", (image.shape for image in images)),
+            "n_channels": _counted("n_channels", (image.n_channels for image in images)),
+            "type": _counted("type", (image.dtype for image in images)),
+            "spacing_um": _counted("spacing_um", (spacing or _rounded(image.spacing_um) for image in images)),
+            "spacing_from": "dataset.yaml" if spacing else "files",
+        },
+        "experiment": _experiment(dataset),
+        "ignored": _areas(len(dataset.ignore), [facts.ignored_share for facts in cases]),
+        "region": _areas(len(dataset.region_masks), [facts.region_share for facts in cases]),
+        "data_hash": _hash(dataset),
+    }
+
+
+def _annotator(name: str, n_masks: int, cases: Sequence[CaseFacts]) -> dict[str, Any]:
+    masks = [facts.masks[name] for facts in cases if name in facts.masks]
+    with_area = [(facts.masks[name].counted_px, facts.area_px) for facts in cases if name in facts.masks]
+    area_px = sum(area or 0 for _, area in with_area)
+    foreground_px = sum(foreground for foreground, area in with_area if area is not None)
+    n_label_images = sum(mask.is_label_image for mask in masks)
+    return {
+        "name": name,
+        "n_cases": n_masks,
+        "n_readable": len(masks),
+        "n_label_images": n_label_images,
+        "n_objects": sum(mask.n_objects for mask in masks),
+        "median_objects": float(statistics.median(mask.n_objects for mask in masks)) if masks else None,
+        "n_empty": sum(mask.n_objects == 0 for mask in masks),
+        "foreground_share": round(foreground_px / area_px, 6) if area_px else None,
+    }
+
+
+def _counted(what: str, values: Iterable[Hashable]) -> list[dict[str, Any]]:
+    """Each value and how many images have it, the most common first; of equals, the one met first."""
+    return [
+        {what: list(value) if isinstance(value, tuple) else value, "n_cases": count}
+        for value, count in Counter(values).most_common()
+    ]
+
+
+def _rounded(spacing_um: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Six digits, beyond which files that were written from the same number differ."""
+    return None if spacing_um is None else tuple(float(f"{value:.6g}") for value in spacing_um)
+
+
+def _experiment(dataset: Dataset) -> dict[str, Any] | None:
+    if dataset.experiment is None:
+        return None
+    known = strata(dataset)
+    known = known[known["group"] != ""]
+    has_subjects = bool((known["subject"] != "").any())
+    groups = [
+        {
+            "group": str(group),
+            "region": str(region) or None,
+            "n_cases": len(rows),
+            "n_subjects": int(rows["subject"][rows["subject"] != ""].nunique()) if has_subjects else None,
+        }
+        for (group, region), rows in known.groupby(["group", "region"], sort=False)
+    ]
+    control = dataset.settings.control_group
+    order = sorted(
+        groups, key=lambda row: (row["group"] != control, natural_key(str(row["group"])), row["region"] or "")
+    )
+    return {"control_group": control, "n_cases": len(known), "groups": order}
+
+
+def _areas(n_files: int, shares: Sequence[float | None]) -> dict[str, Any] | None:
+    if n_files == 0:
+        return None
+    found = [share for share in shares if share is not None]
+    mean = round(statistics.fmean(found), 6) if found else None
+    largest = round(max(found), 6) if found else None
+    return {"n_cases": n_files, "mean_share": mean, "largest_share": largest}
+
+
+def _hash(dataset: Dataset) -> str | None:
+    try:
+        return data_hash(dataset)
+    except DataError:  # a file that cannot be read is among the problems already
+        return None

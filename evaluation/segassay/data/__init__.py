@@ -1,0 +1,1 @@
+"""Data: a dataset folder becomes cases, raters and an experiment; every mask becomes a row of one table."""

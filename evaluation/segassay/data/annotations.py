@@ -1,0 +1,313 @@
+"""Who drew what: one table of all masks, whoever or whatever drew them.
+
+    dataset (raters, reference) + annotations.csv + folders of masks  ->  one row per mask
+
+A rater, a model, an ensemble, a consensus and a known truth are all annotators. Cases are joined by name, never by
+position, and a name that fits nothing is an error.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import pandas as pd
+
+from segassay.data.dataset import Dataset
+from segassay.data.names import find_suffix, list_images, natural_key
+from segassay.errors import DataError, Problem, raise_problems
+from segassay.io.images import image_suffix
+from segassay.io.text_tables import read_text_table
+
+__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "annotator_order", "read_annotations"]
+
+KINDS = ("human", "consensus", "model", "ensemble", "truth")
+"""What an annotator can be."""
+
+ANNOTATION_COLUMNS = (
+    "case",
+    "annotator",
+    "kind",
+    "path",
+    "strategy",
+    "trained_on",
+    "fold",
+    "seed",
+    "held_out",
+    "session",
+    "prob",
+    "uncertainty",
+    "missing",
+)
+"""Columns of the table that `read_annotations` returns."""
+
+SPENT_COLUMNS = ("n_raters", "n_train")
+"""Further columns, only where a table has them: from how many raters, and on how many images, a model learned."""
+
+_REQUIRED = ("case", "annotator", "kind", "path")
+_PATHS = ("path", "prob", "uncertainty")
+_WHOLE_NUMBERS = ("fold", "seed", "session")
+_TRUTH_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
+_RANK = {"truth": 0, "consensus": 1}  # who stands first in a pair: what the others are compared with
+TRUTH = "truth"  # masks by an annotator of this name are known to be true
+
+
+def annotator_order(annotator: str, kind: str) -> tuple[Any, ...]:
+    """Key that sorts annotators: truth, then references and consensuses, then all others, each in natural order.
+
+    Example:
+        >>> kinds = {"expert_10": "human", "expert_2": "human", "est_GT": "consensus"}
+        >>> sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))
+        ['est_GT', 'expert_2', 'expert_10']
+    """
+    return (_RANK.get(kind, 2), natural_key(annotator))
+
+
+def read_annotations(
+    dataset: Dataset | None,
+    annotations_csv: Path | None = None,
+    mask_dirs: Mapping[str, Path] | None = None,
+) -> pd.DataFrame:
+    """List every mask, with who drew it; no pixel is read.
+
+    Args:
+        dataset: Its raters are human, its reference is a consensus. Without a dataset the cases are those of the table.
+        annotations_csv: Table with the columns case, annotator, kind, path and perhaps strategy, trained_on, fold,
+            seed, held_out, session, prob, uncertainty, n_raters, n_train; paths are relative to the table or absolute.
+            A mask of the dataset may be listed again.
+        mask_dirs: Folder of each further annotator, a model unless its name is `truth`; files are named as the cases,
+            perhaps with one suffix common to all.
+
+    Returns:
+        One row per mask with `ANNOTATION_COLUMNS`, and those of `SPENT_COLUMNS` that the table has, sorted by case,
+        annotator (`annotator_order`) and session. `path`, `prob` and `uncertainty` are absolute or empty; `fold`,
+        `seed`, `session`, `n_raters` and `n_train` Int64; `held_out` boolean, where `<NA>` is unknown; `missing` is
+        True where the file does not exist: of a model or an ensemble that is a prediction that failed, of a human it
+        is absence.
+
+    Raises:
+        DataError: Names every problem found, one a line: missing columns, unknown kinds, two rows for one mask, cases
+            the dataset does not have, a name used twice, files of a truth or consensus that do not exist, folders
+            without masks, predictions on cases that the model was trained on, nothing to read at all.
+    """
+    problems: list[str] = []
+    tables = [_of_dataset(dataset)] if dataset is not None else []
+    if annotations_csv is not None:
+        tables.append(_of_csv(Path(annotations_csv), dataset, problems))
+    listed = _joined(tables)
+    cases = {case: Path() for case in (dataset.cases if dataset is not None else listed["case"].unique())}
+    for name, folder in (mask_dirs or {}).items():
+        taken = name in set(listed["annotator"])
+        if taken or not name:
+            problems.append(f"--masks {name}={folder}: {name!r} is already an annotator; choose another name")
+        tables.append(_of_folder(name, Path(folder), cases, problems))
+    raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
+    table = _joined(tables)
+    if table["missing"].all():
+        raise DataError(
+            f"{annotations_csv or 'the annotations'}: none of {len(table)} masks exists; expected paths that are "
+            "absolute or relative to the folder of the table"
+        )
+    return _sorted(table)
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([table for table in tables if len(table)] or [_rows([])], ignore_index=True)
+
+
+def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
+    """Table of masks of which only case, annotator, kind and path are known."""
+    table = pd.DataFrame(masks, columns=list(_REQUIRED)).reindex(columns=list(ANNOTATION_COLUMNS))
+    table["path"] = [os.path.abspath(path) for path in table["path"]]
+    table["missing"] = False
+    for column in ("strategy", "trained_on", "prob", "uncertainty"):
+        table[column] = ""
+    dtypes: dict[str, Any] = dict.fromkeys(_WHOLE_NUMBERS, "Int64") | {"held_out": "boolean"}
+    return table.astype(dtypes | {"missing": bool})
+
+
+def _of_dataset(dataset: Dataset) -> pd.DataFrame:
+    masks = [
+        (case, rater, TRUTH if rater == TRUTH else "human", path)
+        for rater, paths in dataset.masks.items()
+        for case, path in paths.items()
+    ]
+    name = dataset.reference_name or ""
+    kind = TRUTH if name == TRUTH else "consensus"
+    return _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
+
+
+def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[str]) -> pd.DataFrame:
+    option = f"--masks {name}={folder}"
+    if not folder.is_dir():
+        problems.append(f"{option}: no such folder; expected masks named after the cases")
+        return _rows([])
+    listed: list[Problem] = []
+    files = list_images(folder, listed)
+    errors = [f"{option}: {problem}" for problem in listed if problem.level == "error"]
+    problems += errors
+    if not files and not errors:
+        problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
+    stems = [stem for stem, _ in files]
+    if not cases:  # neither a dataset nor a table says what the cases are
+        cases = {stem: Path() for stem in stems}
+    suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
+    found: dict[str, Path] = {}
+    unknown = []
+    for stem, path in files:
+        case = stem.removesuffix(suffix)
+        if case not in cases:
+            unknown.append(path.name)
+        elif case in found:
+            problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
+        found.setdefault(case, path)
+    if unknown and len(unknown) == len(files):
+        problems.append(
+            f"{option}: no file belongs to a case, the first is {unknown[0]}; expected names such as "
+            f"{next(iter(cases))}.png"
+        )
+    else:
+        problems += [f"{option}: {file} belongs to no case; expected <case>{suffix}.<ext>" for file in unknown]
+    kind = TRUTH if name == TRUTH else "model"
+    return _rows([(case, name, kind, path) for case, path in found.items() if case in cases])
+
+
+# ------------------------------------------------------------------------------------------------------ annotations.csv
+
+
+def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.DataFrame:
+    table = read_text_table(path)
+    table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
+    missing = [column for column in _REQUIRED if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
+        )
+    spent = [column for column in SPENT_COLUMNS if column in table]
+    table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
+    table["case"] = [normalize("NFC", case) for case in table["case"]]
+    if table.empty:
+        problems.append(f"{path}: no rows; expected one for each mask")
+    table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
+    for column in _PATHS:
+        table[column] = [os.path.abspath(path.parent / cell) if cell else "" for cell in table[column]]
+    table["missing"] = [not os.path.isfile(file) for file in table["path"]]
+    problems += _cell_problems(table) + _file_problems(table) + _case_problems(path, table, dataset)
+    table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
+    for column in (*_WHOLE_NUMBERS, *spent):
+        table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
+        table[column] = table[column].astype("Int64")
+    problems += _name_problems(table, dataset)
+    return _without_masks_of_dataset(table, dataset)
+
+
+def _cell_problems(table: pd.DataFrame) -> list[str]:
+    """What is wrong within single rows."""
+    problems = []
+    for column in ("case", "annotator", "path"):
+        problems += [f"row {row}: {column} is empty" for row in table.index[table[column] == ""]]
+    for row, kind in table.loc[~table["kind"].isin(KINDS), "kind"].items():
+        problems.append(f"row {row}: kind is {kind!r}; expected one of {', '.join(KINDS)}")
+    for column in (column for column in (*_WHOLE_NUMBERS, *SPENT_COLUMNS) if column in table):
+        wrong = table.loc[~table[column].str.fullmatch(r"(-?\d{1,18})?"), column]
+        problems += [
+            f"row {row}: {column} is {cell!r}; expected a whole number or nothing" for row, cell in wrong.items()
+        ]
+    known = table["held_out"].str.lower().isin(_TRUTH_VALUES)
+    for row, cell in table.loc[~known, "held_out"].items():
+        problems.append(f"row {row}: held_out is {cell!r}; expected true, false or nothing where it is unknown")
+    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(["model", "ensemble"])
+    for row, annotator in table.loc[used, "annotator"].items():
+        problems.append(f"row {row}: {annotator!r} was trained on this case (held_out is false); leave the row out")
+    return problems
+
+
+def _file_problems(table: pd.DataFrame) -> list[str]:
+    problems = []
+    for row, file in table.loc[~table["missing"], "path"].items():
+        if image_suffix(os.path.basename(file)) is None:
+            problems.append(f"row {row}: {file} is no image by its name; expected .png, .tif, .tiff, .nii or .nii.gz")
+    lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
+    for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
+        problems.append(f"row {row}: {file} does not exist; a mask by {annotator!r} is what others are compared with")
+    return problems
+
+
+def _case_problems(path: Path, table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    if dataset is None:
+        return []
+    known = set(dataset.cases)
+    strange = table.loc[~table["case"].isin(known) & (table["case"] != ""), "case"]
+    if len(strange) and len(strange) == len(table):
+        first, case = strange.iloc[0], dataset.cases[0]
+        return [f"{path} and {dataset.folder} have no case in common; the table has {first!r}, the dataset {case!r}"]
+    without_zeros = {case.lstrip("0"): case for case in dataset.cases}
+    problems = []
+    for row, case in strange.items():
+        near = without_zeros.get(case.lstrip("0"))
+        hint = f"did a spreadsheet take the zeros of {near!r}?" if near else "leave the row out or add the image"
+        problems.append(f"row {row}: case {case!r} is not in {dataset.folder}; {hint}")
+    return problems
+
+
+def _name_problems(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    """Names that stand for two things, and masks that are listed twice."""
+    problems = []
+    for annotator, kinds in table.groupby("annotator", sort=False)["kind"].unique().items():
+        if len(kinds) > 1:
+            problems.append(f"annotator {annotator!r} is {' and '.join(kinds)}; expected one kind for one name")
+    first_row: dict[tuple[Any, ...], Any] = {}
+    for row, *key in table[["case", "annotator", "session"]].itertuples():
+        first = first_row.setdefault(tuple(map(str, key)), row)
+        if first != row:
+            problems.append(
+                f"row {row}: second mask of case {key[0]!r} by {key[1]!r} beside row {first}; keep one, "
+                "or number repeated annotations of a person in the column session"
+            )
+    of_dataset: dict[str, str] = (
+        {} if dataset is None else dict(_of_dataset(dataset)[["annotator", "kind"]].itertuples(index=False))
+    )
+    for annotator, kind in table[["annotator", "kind"]].drop_duplicates().itertuples(index=False):
+        if of_dataset.get(annotator, kind) != kind:
+            problems.append(
+                f"annotator {annotator!r} is {kind} in the table and {of_dataset[annotator]} in the dataset; rename one"
+            )
+    return problems + _clashes(table, dataset)
+
+
+def _clashes(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+    """Rows that name another file for a mask which the dataset has."""
+    files = _files_of_dataset(dataset)
+    rows = table.loc[table["session"].isna(), ["case", "annotator", "path"]]
+    return [
+        f"row {row}: the dataset has another mask of case {case!r} by {annotator!r}; rename the annotator, or number "
+        "repeated annotations of a person in the column session"
+        for row, case, annotator, path in rows.itertuples()
+        if files.get((case, annotator), os.path.realpath(path)) != os.path.realpath(path)
+    ]
+
+
+def _files_of_dataset(dataset: Dataset | None) -> dict[tuple[str, str], str]:
+    if dataset is None:
+        return {}
+    masks = {**dataset.masks, **({dataset.reference_name: dataset.reference} if dataset.reference_name else {})}
+    return {(case, name): os.path.realpath(path) for name, paths in masks.items() for case, path in paths.items()}
+
+
+def _without_masks_of_dataset(table: pd.DataFrame, dataset: Dataset | None) -> pd.DataFrame:
+    files = _files_of_dataset(dataset)
+    listed = [
+        files.get((case, annotator)) == os.path.realpath(path)
+        for case, annotator, path in table[["case", "annotator", "path"]].itertuples(index=False)
+    ]
+    return table[[not again for again in listed]]
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    keys = [
+        (natural_key(case), annotator_order(annotator, kind), 0 if pd.isna(session) else int(session))
+        for case, annotator, kind, session in table[["case", "annotator", "kind", "session"]].itertuples(index=False)
+    ]
+    order = sorted(range(len(table)), key=keys.__getitem__)
+    return table.iloc[order].reset_index(drop=True)

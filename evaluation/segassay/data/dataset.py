@@ -1,0 +1,329 @@
+"""The dataset folder: images, one folder of masks per rater, and what `dataset.yaml` says about them.
+
+    folder -> Dataset (which file is what; no file but dataset.yaml, dataset.json and the experiment table is opened)
+
+`images/<case>.<ext>` and `labels/<rater>/<case>[suffix].<ext>` work as they are; so do nnU-Net's folders (`nnunet`).
+Without `dataset.yaml` every folder of `labels/` is a rater, a published consensus too, since nothing tells it apart:
+name it as `reference` in `dataset.yaml`.
+"""
+
+import hashlib
+import os
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from segassay.data.design import STRATA, read_experiment
+from segassay.data.names import CELLPOSE_SUFFIX, list_images, written_by_cellpose
+from segassay.data.nnunet import ClassMap, DatasetJson, group_channels, is_nnunet, nnunet_settings, read_dataset_json
+from segassay.data.raters import check_folders, find_masks, rater_folders
+from segassay.data.settings import DatasetFile, inside, read_dataset_file
+from segassay.errors import Problem, UsageError, raise_problems, shortlist
+from segassay.io.images import sha256
+
+_File = TypeVar("_File", Path, tuple[Path, ...])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Which file is what; cases and raters in natural order (2 before 10).
+
+    Attributes:
+        folder: The dataset folder.
+        name: From `dataset.yaml`, else the folder's name.
+        settings: `dataset.yaml` with its defaults; suffixes as found where the file does not say.
+        images: Image file of each case, the first channel's where every channel has a file.
+        masks: Mask file of each rater and case; a rater may lack cases.
+        reference_name: Name of the reference, never a rater; None if there is none.
+        reference: Its mask file of each case.
+        ignore: Masks of what to leave out of sampling, loss and scores; a case may have none.
+        region_masks: Masks of the region in which objects count; a case may have none.
+        experiment: The experiment table as text, in the file's order; None if there is none.
+        more_channels: Files of the second and further channels of a case; without cases that are one file.
+        classes: nnU-Net only: what the values in masks of raters and reference mean.
+        warnings: What may be meant so but deserves a look.
+    """
+
+    folder: Path
+    name: str
+    settings: DatasetFile
+    images: dict[str, Path]
+    masks: dict[str, dict[str, Path]]
+    reference_name: str | None = None
+    reference: dict[str, Path] = field(default_factory=dict)
+    ignore: dict[str, Path] = field(default_factory=dict)
+    region_masks: dict[str, Path] = field(default_factory=dict)
+    experiment: pd.DataFrame | None = None
+    more_channels: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    classes: ClassMap | None = None
+    warnings: list[Problem] = field(default_factory=list)
+
+    @property
+    def cases(self) -> list[str]:
+        """All cases, in natural order."""
+        return list(self.images)
+
+    @property
+    def raters(self) -> list[str]:
+        """All raters, in natural order; never the reference."""
+        return list(self.masks)
+
+    @property
+    def min_object_size(self) -> int:
+        """Pixels or voxels below which an object does not count; 1 keeps every object."""
+        return self.settings.min_object_size
+
+    @property
+    def ignored_class(self) -> ClassMap | None:
+        """Classes of which one is the ignored area; None where `ignore` holds masks of its own."""
+        return self.classes if self.settings.ignore is None else None
+
+
+# ----------------------------------------------------------------------------------------------------- reading a folder
+
+
+def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
+    """Find out which file is what, without reading a pixel.
+
+    Where `mask_suffix` is not given it is the text that follows the case name in the masks (`0001_cFOS.png` of image
+    `0001.tif`: `_cFOS`). What is no image is left alone, with a warning.
+
+    Args:
+        folder: Holds `images/`, `labels/` and perhaps `dataset.yaml`; or is nnU-Net's.
+
+    Returns:
+        The files of every case and rater, the settings, the experiment table and warnings.
+
+    Raises:
+        DataError: Names every problem found, one a line: folders or images missing, a mask or a row of the experiment
+            table without image, two files of one case, an absent control group, anything wrong in `dataset.yaml`.
+    """
+    dataset, problems = index_dataset(folder)
+    raise_problems(folder, [problem for problem in problems if problem.level == "error"])
+    assert dataset is not None, "a folder without images has a problem"
+    return dataset
+
+
+def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[Problem]]:
+    """What `read_dataset` finds, with everything that is wrong as a record instead of an error.
+
+    Args:
+        folder: As for `read_dataset`.
+
+    Returns:
+        What can be used, None if there is no image or `dataset.yaml` does not say where; and all errors and warnings.
+    """
+    folder, problems = Path(folder), list[Problem]()
+    if not os.path.isdir(folder):
+        action = "give a dataset folder, which holds images/ and labels/"
+        return None, [Problem(str(folder), "is not a folder", action)]
+    settings = read_dataset_file(folder / "dataset.yaml", problems)
+    layout = None
+    if settings is not None and is_nnunet(folder, settings):
+        settings = nnunet_settings(settings)
+        layout = read_dataset_json(folder / "dataset.json", problems)
+        settings = settings if layout is not None else None
+    if settings is None:
+        return None, problems
+    channels = _find_images(folder, settings, layout, problems)
+    images = {case: paths[0] for case, paths in channels.items()}
+    raters = rater_folders(folder, settings, problems)
+    reference_name, everyone = _with_reference(folder, settings, raters, problems)
+    mask_suffix, masks = find_masks(everyone, settings.mask_suffix, images, problems)
+    ignore_suffix, ignore = _find_area(folder, settings.ignore, settings.ignore_suffix, images, problems)
+    if layout is not None and layout.classes.ignore is not None:
+        ignore = ignore or _ignored_class(folder, {rater: masks[rater] for rater in raters}, problems)
+    _, region_masks = _find_area(folder, settings.region_masks, None, images, problems)
+    experiment = read_experiment(folder, settings, images, problems)
+    if not images:
+        return None, problems
+    problems += _warnings(folder, {rater: masks[rater] for rater in raters}, images)
+    dataset = Dataset(
+        folder=folder,
+        name=settings.name or folder.resolve().name,
+        settings=settings.model_copy(update={"mask_suffix": mask_suffix, "ignore_suffix": ignore_suffix}),
+        images=images,
+        masks={rater: masks[rater] for rater in raters},
+        reference_name=reference_name,
+        reference=masks[reference_name] if reference_name is not None else {},
+        ignore=ignore,
+        region_masks=region_masks,
+        experiment=experiment,
+        more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
+        classes=layout.classes if layout is not None else None,
+        warnings=[problem for problem in problems if problem.level == "warning"],
+    )
+    return dataset, problems
+
+
+def _find_images(
+    folder: Path, settings: DatasetFile, layout: DatasetJson | None, problems: list[Problem]
+) -> dict[str, tuple[Path, ...]]:
+    """Files of the image of each case, in natural order."""
+    place = inside(folder, settings.images)
+    if not os.path.isdir(place):
+        what = "is a file" if os.path.exists(place) else "no such folder"
+        action = "put the images there, or name their folder as `images` in dataset.yaml"
+        if os.path.isdir(folder / "imagesTr"):
+            action = "if this is nnU-Net's folder, add its dataset.json"
+        problems.append(Problem(str(place), f"{what}; expected the images there", action))
+        return {}
+    listed: list[Problem] = []
+    files = list_images(place, listed, known=_own_files(settings) if place == folder else ())
+    problems += listed
+    if not files and not any(problem.level == "error" for problem in listed):
+        what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
+        problems.append(Problem(str(place), what, "put the images there, not into folders within it"))
+    if layout is not None:
+        return group_channels(files, layout, folder, problems)
+    return {case: (path,) for case, path in _one_per_case(place, files, problems).items()}
+
+
+def _own_files(settings: DatasetFile) -> set[str]:
+    """What else is in the dataset folder where it holds the images itself."""
+    raters = settings.raters.values() if isinstance(settings.raters, dict) else [settings.raters]
+    named = [settings.reference, settings.ignore, settings.region_masks, settings.experiment, *raters]
+    return {"dataset.yaml", "experiment.csv", *(path.replace("\\", "/").split("/")[0] for path in named if path)}
+
+
+def _one_per_case(folder: Path, files: list[tuple[str, Path]], problems: list[Problem]) -> dict[str, Path]:
+    of_cellpose = set(written_by_cellpose(files, {case for case, _ in files}))
+    if of_cellpose:
+        what = f"{len(of_cellpose)} files by Cellpose lie among the images: {shortlist(sorted(of_cellpose))}"
+        problems.append(Problem(str(folder), what, f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away"))
+    images: dict[str, Path] = {}
+    folded: dict[str, str] = {}
+    for case, path in files:
+        if path.name in of_cellpose:
+            continue
+        if case in images:
+            problems.append(Problem(str(path), f"second image of case {case!r} beside {images[case].name}", "keep one"))
+        elif folded.setdefault(case.casefold(), case) != case:
+            what = f"differs from {images[folded[case.casefold()]].name} by upper and lower case alone"
+            problems.append(Problem(str(path), what, "rename one: other systems take them for one file"))
+        images.setdefault(case, path)
+    return images
+
+
+def _with_reference(
+    folder: Path, settings: DatasetFile, raters: dict[str, Path], problems: list[Problem]
+) -> tuple[str | None, dict[str, Path]]:
+    """Name of the reference, and the folders of all raters and the reference."""
+    if settings.reference is None:
+        check_folders(folder, raters, problems)
+        return None, raters
+    place = inside(folder, settings.reference)
+    if place.name in raters:
+        what = f"{place.name!r} is both a rater and the reference"
+        problems.append(
+            Problem(str(folder / "dataset.yaml"), what, "name the raters under `raters:`, this one otherwise")
+        )
+    everyone = raters | {place.name: place}
+    check_folders(folder, everyone, problems)
+    return place.name, everyone
+
+
+def _find_area(
+    folder: Path, path: str | None, suffix: str | None, images: dict[str, Path], problems: list[Problem]
+) -> tuple[str | None, dict[str, Path]]:
+    """Masks of ignored areas or regions; their suffix is found where it is None."""
+    if path is None:
+        return suffix, {}
+    suffix, masks = find_masks({path: inside(folder, path)}, suffix, images, problems)
+    return suffix, masks[path]
+
+
+def _ignored_class(folder: Path, masks: dict[str, dict[str, Path]], problems: list[Problem]) -> dict[str, Path]:
+    """Masks of the only rater, one class of which is the ignored area."""
+    if len(masks) > 1:
+        what = f"the class `ignore` cannot be told for {len(masks)} raters at once, whose ignored areas may differ"
+        action = "give one area for each image as a folder of masks, `ignore` in dataset.yaml"
+        problems.append(Problem(str(folder / "dataset.json"), what, action))
+    return next(iter(masks.values()), {})
+
+
+def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str, Path]) -> list[Problem]:
+    found = []
+    if len(masks) == 1:
+        what = f"{next(iter(masks))!r} is the only rater; models can be trained, objectivity cannot be judged"
+        found.append(Problem(str(folder), what, "add the masks of other raters, if there are any", "warning"))
+    annotated = set().union(*masks.values())
+    lacking = [repr(case) for case in images if case not in annotated]
+    if lacking and annotated:
+        what = f"{len(lacking)} of {len(images)} images were annotated by no rater: {shortlist(lacking)}"
+        found.append(Problem(str(folder), what, "they take no part; add masks, or move the images away", "warning"))
+    if os.path.lexists(folder / "dataset.yml"):
+        action = "rename it to dataset.yaml"
+        found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning"))
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------- about the dataset
+
+
+def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
+    """The dataset as if it had these cases alone; its hash then knows the others from the experiment table only.
+
+    Raises:
+        UsageError: If it has no such case, or none is named.
+    """
+    if unknown := [case for case in cases if case not in dataset.images]:
+        raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
+    if not cases:
+        raise UsageError(f"{dataset.folder}: no case is named")
+
+    def kept(paths: dict[str, _File]) -> dict[str, _File]:
+        return {case: path for case, path in paths.items() if case in cases}
+
+    table = dataset.experiment
+    return replace(
+        dataset,
+        images=kept(dataset.images),
+        masks={rater: kept(paths) for rater, paths in dataset.masks.items()},
+        reference=kept(dataset.reference),
+        ignore=kept(dataset.ignore),
+        region_masks=kept(dataset.region_masks),
+        more_channels=kept(dataset.more_channels),
+        experiment=None if table is None else table[table["case"].isin(list(cases))],
+    )
+
+
+def case_raters(dataset: Dataset, case: str) -> list[str]:
+    """Raters who annotated a case, in natural order; empty if nobody did."""
+    return [rater for rater, masks in dataset.masks.items() if case in masks]
+
+
+def data_hash(dataset: Dataset) -> str:
+    """SHA-256 over what every file is for and its content; moving, touching or renaming the folder does not change it.
+
+    Files count as image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
+    with its case) or experiment table. Settings are no data and do not count; the meaning of nnU-Net's classes does.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    groups = {"image": dataset.images, "reference": dataset.reference, "ignore": dataset.ignore}
+    groups |= {"region": dataset.region_masks} | {f"mask/{rater}": masks for rater, masks in dataset.masks.items()}
+    files = {f"{role}/{case}": path for role, paths in groups.items() for case, path in paths.items()}
+    for case, paths in dataset.more_channels.items():
+        files |= {f"channel/{number}/{case}": path for number, path in enumerate(paths, start=1)}
+    if dataset.settings.experiment is not None:
+        files["experiment"] = inside(dataset.folder, dataset.settings.experiment)
+    digest = hashlib.sha256(b"" if dataset.classes is None else f"{dataset.classes}\n".encode())
+    for role in sorted(files):
+        digest.update(f"{role}\0{sha256(files[role])}\n".encode())
+    return digest.hexdigest()
+
+
+def strata(dataset: Dataset) -> pd.DataFrame:
+    """What each case is in the experiment, for stratified folds.
+
+    Returns:
+        One row per case in dataset order, indexed by case, with the text columns group, region, subject, batch and
+        split; an empty text where the experiment table does not say, or there is none.
+    """
+    table: Any = pd.DataFrame({"case": []}, dtype=str) if dataset.experiment is None else dataset.experiment
+    return table.set_index("case").reindex(index=dataset.cases, columns=list(STRATA), fill_value="").astype(str)

@@ -1,0 +1,103 @@
+"""The experiment table: which group, region, subject and batch a case belongs to, and what is wrong with it."""
+
+from pathlib import Path
+from unicodedata import normalize
+
+import pandas as pd
+
+from segassay.data.names import natural_key
+from segassay.data.settings import DatasetFile, inside
+from segassay.errors import DataError, Problem, shortlist
+from segassay.io.text_tables import read_text_table
+
+STRATA = ("group", "region", "subject", "batch", "split")
+"""Columns of the experiment table that say what a case is."""
+
+
+def read_experiment(
+    folder: Path, settings: DatasetFile, images: dict[str, Path], problems: list[Problem]
+) -> pd.DataFrame | None:
+    """Experiment table of a dataset as text, in the file's order.
+
+    Args:
+        folder: The dataset folder.
+        settings: Name the table and the control group.
+        images: Image of each case.
+        problems: Gets all that is wrong with the table, and warnings about cases that it lacks.
+
+    Returns:
+        The table; None if there is none, or it lacks the columns `case` and `group`.
+    """
+    if settings.experiment is None:
+        problems += _problems_without_table(folder, settings)
+        return None
+    path = inside(folder, settings.experiment)
+    try:
+        table = read_text_table(path)
+    except DataError as error:
+        what, _, action = str(error).removeprefix(f"{path} ").rpartition("; ")
+        problems.append(Problem(str(path), what or action, action))
+        return None
+    missing = [column for column in ("case", "group") if column not in table.columns]
+    if missing:
+        what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
+        problems.append(Problem(str(path), what, "name the columns in the first row"))
+        return None
+    table["case"] = [normalize("NFC", case) for case in table["case"]]
+    problems += _problems_of_cells(str(path), table, settings, images)
+    known = set(table["case"])
+    if lacking := [case for case in images if case not in known]:
+        what = f"{_cases(lacking)} no row in the experiment table: {shortlist([repr(case) for case in lacking])}"
+        action = "add rows, or leave it so: these cases take no part in the experiment"
+        problems.append(Problem(str(path), what, action, "warning"))
+    return table
+
+
+def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem]:
+    problems = []
+    if settings.control_group is not None:
+        what = "control_group is given without `experiment`, the table that holds the groups"
+        problems.append(Problem(str(folder / "dataset.yaml"), what, "name the table as `experiment`"))
+    if (folder / "experiment.csv").exists():
+        action = "name it as `experiment` in dataset.yaml, or move it away"
+        problems.append(Problem(str(folder / "experiment.csv"), "is not used", action, "warning"))
+    return problems
+
+
+def _problems_of_cells(path: str, table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]) -> list[Problem]:
+    problems = []
+    nearly = {case.lstrip("0").casefold(): case for case in images}
+    for case in table["case"][~table["case"].isin(list(images))] if images else []:
+        near = nearly.get(case.lstrip("0").casefold())
+        action = f"did a spreadsheet change {near!r}? Format the column as text" if near else "add it or remove the row"
+        problems.append(Problem(path, f"case {case!r} has no image", action))
+    for case in table["case"][table["case"].duplicated()].unique():
+        problems.append(Problem(path, f"case {case!r} has several rows", "keep one"))
+    for case in table["case"][table["group"] == ""]:
+        problems.append(Problem(path, f"case {case!r} has no group", "fill the cell, or remove the row"))
+    if settings.control_group is not None and settings.control_group not in set(table["group"]):
+        groups = ", ".join(sorted(set(table["group"]), key=natural_key))
+        what = f"the control_group {settings.control_group!r} is none of the groups {groups}"
+        problems.append(Problem(path, what, "correct control_group in dataset.yaml, or the table"))
+    if "split" in table:
+        wrong = table.loc[~table["split"].isin(["train", "test", ""]), ["case", "split"]]
+        for case, split in wrong.itertuples(index=False):
+            what = f"split of case {case!r} is {split!r}; expected train or test"
+            problems.append(Problem(path, what, "correct the cell, or leave it empty"))
+    return problems + _problems_of_subjects(path, table)
+
+
+def _problems_of_subjects(path: str, table: pd.DataFrame) -> list[Problem]:
+    """Images of one animal are alike: a test case is held out only if training sees none of them."""
+    if not {"split", "subject"} <= set(table):
+        return []
+    named = table[table["subject"] != ""]
+    is_test = (named["split"] == "test").groupby(named["subject"], sort=False)
+    mixed = list(is_test.any()[is_test.any() & ~is_test.all()].index)
+    what = "subject {!r} has cases in the test split and others that are trained on; its test cases are not held out"
+    action = "give all cases of a subject the same split"
+    return [Problem(path, what.format(subject), action) for subject in mixed]
+
+
+def _cases(cases: list[str]) -> str:
+    return "1 case has" if len(cases) == 1 else f"{len(cases)} cases have"

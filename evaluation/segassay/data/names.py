@@ -1,0 +1,141 @@
+"""Which files of a folder are images, and which case each one belongs to; no file is opened.
+
+    folder -> image files in natural order -> case = name without suffix, the same text on every system
+
+What is left alone is told, once per folder; only what a system writes by itself (hidden files and the like) is not.
+"""
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Container
+from pathlib import Path
+
+from segassay.errors import Problem, shortlist
+from segassay.io.images import image_suffix, strip_suffix
+
+CELLPOSE_SUFFIX = "_cp_masks"
+"""What Cellpose puts behind the name of an image in its exported masks."""
+
+_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
+_OF_CELLPOSE = re.compile(rf"(.+?)(?:(_flows|_dP|_outlines|_cp_output)(?:{CELLPOSE_SUFFIX})?|{CELLPOSE_SUFFIX})")
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Key for sorting names as people do, numbers by their value.
+
+    Example:
+        >>> sorted(["expert_10", "expert_2", "0144"], key=natural_key)
+        ['0144', 'expert_2', 'expert_10']
+    """
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", text)
+    return (*((0, int(number), "") if number else (1, 0, word) for number, word in parts), (0, -1, text))
+
+
+def case_of(name: str) -> str:
+    """Text of the case in a file name, its letters composed (NFC), since macOS may take them apart.
+
+    Example:
+        >>> case_of("Ma\\u0308use 7.ome.tif")
+        'Mäuse 7'
+    """
+    return unicodedata.normalize("NFC", strip_suffix(name))
+
+
+def list_images(folder: Path, problems: list[Problem], known: Container[str] = ()) -> list[tuple[str, Path]]:
+    """Image files of a folder in natural order, each with its `case_of`.
+
+    Args:
+        folder: Where to look; folders in it are not searched.
+        problems: Gets what is found on the way: a folder that is missing or cannot be listed, links to nothing, names
+            that cannot be written, pickles of Cellpose, and one warning that counts and names what is left alone.
+        known: Names in the folder that are no images and are meant to be there.
+
+    Returns:
+        Case (with the suffix of a mask, if it is one) and path; empty if the folder holds no image.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not _is_of_the_system(entry.name) and entry.name not in known]
+            found.sort(key=lambda entry: entry.name)
+            usable = [entry for entry in found if not _is_unusable(folder, entry, problems)]
+            folders = {entry.name for entry in usable if entry.is_dir()}
+    except OSError as error:
+        action = "check the name" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "check permissions"
+        problems.append(Problem(str(folder), f"cannot be listed: {error.strerror}", action))
+        return []
+    names = [entry.name for entry in usable]
+    pickles = [name for name in names if name.lower().endswith("_seg.npy")]
+    images = {name: case_of(name) for name in names if name not in folders and image_suffix(name)}
+    if pickles:
+        problems.append(_pickles_of_cellpose(folder, pickles))
+    others = [name for name in names if name not in images and name not in folders and name not in pickles]
+    problems += _left_alone(folder, others, sorted(folders))
+    return [(images[name], folder / name) for name in sorted(images, key=lambda name: natural_key(images[name]))]
+
+
+def _is_of_the_system(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
+
+
+def _is_unusable(folder: Path, entry: os.DirEntry[str], problems: list[Problem]) -> bool:
+    """Whether a file cannot be used, whatever it holds; `problems` gets the reason."""
+    name = entry.name
+    if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        what = f"the name {name!a} holds letters that cannot be written"
+        problems.append(Problem(str(folder), what, "rename the file"))
+        return True
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        problems.append(Problem(entry.path, "is a link to a file that is not there", "mend or remove the link"))
+        return True
+    if not entry.is_file() and not entry.is_dir():
+        problems.append(Problem(entry.path, "is neither a file nor a folder", "remove it"))
+        return True
+    return False
+
+
+def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:
+    return Problem(
+        str(folder),
+        f"{shortlist(names)}: _seg.npy files of Cellpose are Python pickles, which can run code, and are never opened",
+        "save the masks as images: in Cellpose `File > Save masks as PNG/tif`, on its command line --save_tif (or "
+        f"--save_png, which leaves out images without objects); put <image>{CELLPOSE_SUFFIX}.tif into the rater's "
+        "folder and move the _seg.npy files away",
+    )
+
+
+def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Problem]:
+    """One warning of all that is in a folder and is not used."""
+    what = []
+    if names:
+        what.append(f"{len(names)} {'file is no image' if len(names) == 1 else 'files are no images'} that can be read")
+    if folders:
+        what.append(f"{len(folders)} {'folder is' if len(folders) == 1 else 'folders are'} not searched")
+    if not what:
+        return []
+    action = "if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away"
+    return [Problem(str(folder), f"{' and '.join(what)}: {shortlist([*names, *folders])}", action, "warning")]
+
+
+def written_by_cellpose(files: list[tuple[str, Path]], cases: Container[str], *, masks: bool = True) -> list[str]:
+    """Names of files that Cellpose wrote beside an image: pictures of flows and outlines, and masks.
+
+    Args:
+        files: From `list_images`.
+        cases: All cases; a file counts only if the name of a case stands before what Cellpose adds.
+        masks: Whether masks count too, as `0144_cp_masks.tif`; else only pictures, as `0144_flows_cp_masks.tif`.
+    """
+    matches = [(path.name, _OF_CELLPOSE.fullmatch(stem)) for stem, path in files]
+    return [name for name, match in matches if match and match[1] in cases and (masks or match[2])]
+
+
+def find_suffix(stems: list[str], cases: Container[str]) -> str:
+    """The text after a case name that explains most names of masks; the shortest of equals.
+
+    Example:
+        >>> find_suffix(["1_cFOS", "2_cFOS", "notes"], {"1", "2"})
+        '_cFOS'
+    """
+    counts = Counter(stem[n:] for stem in stems for n in range(1, len(stem) + 1) if stem[:n] in cases)
+    return max(counts, key=lambda suffix: (counts[suffix], -len(suffix), suffix), default="")

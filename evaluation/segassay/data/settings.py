@@ -1,0 +1,147 @@
+"""`dataset.yaml`: what it may say, and every problem in it.
+
+    dataset.yaml -> text, lists and mappings (plain YAML: no tags, no aliases, no key twice) -> DatasetFile
+
+Numbers stay text until a setting asks for a number, so a group `0144` keeps its zero and a group `no` its name.
+"""
+
+import difflib
+import os
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from segassay.errors import Problem
+
+
+class DatasetFile(BaseModel):
+    """What `dataset.yaml` may say; every key is optional, paths are relative to the dataset folder and stay in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str | None = None
+    images: str = "images"
+    raters: str | dict[str, str] = "labels/*"
+    mask_suffix: str | None = None
+    reference: str | None = None
+    ignore: str | None = None
+    ignore_suffix: str | None = None
+    region_masks: str | None = None
+    experiment: str | None = None
+    control_group: str | None = None
+    equivalence_margin: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    min_object_size: int = Field(default=1, ge=0)
+    spacing_um: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
+        default=None, min_length=2, max_length=3
+    )
+    intensity_channel: int = Field(default=0, ge=0)
+
+
+_EXPECTED = {
+    "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder`",
+    "equivalence_margin": "a number above 0, such as 0.1",
+    "min_object_size": "a whole number of pixels, 0 or more",
+    "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
+    "intensity_channel": "a whole number, 0 for the first channel",
+}
+_PATHS = ("images", "reference", "ignore", "region_masks", "experiment")
+
+
+def read_dataset_file(path: Path, problems: list[Problem]) -> DatasetFile | None:
+    """Settings of a dataset; those that are wrong have their defaults.
+
+    Args:
+        path: The file; it may be missing.
+        problems: Gets everything that is wrong.
+
+    Returns:
+        The settings. None if the file cannot be read, or does not say rightly where images and masks are: what else is
+        wrong with the folder cannot be told then.
+    """
+    if not os.path.lexists(path):
+        return DatasetFile()
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
+    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        what = "too many brackets in each other" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        problems.append(Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8"))
+        return None
+    if content is None:
+        return DatasetFile()
+    if not isinstance(content, Mapping):
+        came = {"list": "a list", "str": "a text"}.get(type(content).__name__, type(content).__name__)
+        problems.append(Problem(str(path), f"expected settings, got {came}", "write one line `key: value` for each"))
+        return None
+    wrong = _problems_of_keys(str(path), content)
+    problems += wrong.values()
+    if wrong.keys() & {"images", "raters"}:
+        return None
+    return DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML of text, lists and mappings; an alias could make a file of a kilobyte swell to gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        known = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known:
+                problem = f"the key {key.value!r} stands here a second time"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            known |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
+        return super().construct_mapping(node, deep)
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Problem]:
+    """What is wrong, by key of the file."""
+    wrong = {}
+    for key in content:
+        if key not in DatasetFile.model_fields:
+            nearest = difflib.get_close_matches(str(key), DatasetFile.model_fields, n=1, cutoff=0)[0]
+            action = f"did you mean {nearest!r}? Known are {', '.join(DatasetFile.model_fields)}"
+            wrong[key] = Problem(path, f"unknown key {reprlib.repr(key)}", action)
+    try:
+        DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
+    except ValidationError as error:
+        for key in dict.fromkeys(detail["loc"][0] for detail in error.errors()):
+            came, expected = reprlib.repr(content[key]), _EXPECTED.get(str(key), "a text")
+            wrong[key] = Problem(path, f"{key} is {came}; expected {expected}", f"correct {key}, or leave it out")
+    for key, value in content.items():
+        if key not in wrong and key in (*_PATHS, "raters"):
+            leaving = [name for name in _paths_of(key, value) if _leaves_folder(name[1])]
+            for name, folder in leaving:
+                what = f"{name} is {folder!r}; expected a relative path inside the dataset folder, without .."
+                wrong[key] = Problem(path, what, "move the files into the folder, or put a link to them there")
+    return wrong
+
+
+def _paths_of(key: str, value: str | dict[str, str] | None) -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [(f"{key}.{rater}", path) for rater, path in value.items()]
+    return [] if value is None else [(key, value)]
+
+
+def _leaves_folder(path: str) -> bool:
+    """Paths are judged as written: a link that a user put into the folder is the user's own decision."""
+    parts = path.replace("\\", "/").split("/")
+    return not path or "\0" in path or PureWindowsPath(path).anchor != "" or path.startswith("/") or ".." in parts
+
+
+def inside(folder: Path, path: str) -> Path:
+    """A path of `dataset.yaml`, which may separate folders as Windows does."""
+    return folder / os.path.normpath(path.replace("\\", "/"))

@@ -1,0 +1,1 @@
+"""Figures: how all pictures look, and outlines of annotators over an image."""

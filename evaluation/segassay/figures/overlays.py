@@ -1,0 +1,206 @@
+"""Pictures of images: outlines of annotators on an image, raters and their consensus side by side."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
+from matplotlib.ticker import MaxNLocator
+
+OUTLINES = ("#00e5ff", "#ff9f1c", "#f15bb5", "#9ef01a", "#fee440", "#b388ff")
+"""Colours that show on grey images and differ for colour-blind eyes at least in brightness."""
+
+
+def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "") -> Figure:
+    """Draw an image with one outline per annotator, each in its colour.
+
+    Args:
+        image: `(C, *spatial)`; a volume is shown in the middle plane across its shortest axis. Brightness runs from
+            the 1st to the 99.8th percentile.
+        masks: Annotator -> boolean mask `(*spatial)`, drawn in this order.
+        title: Heading.
+
+    Returns:
+        A figure that no window owns; save it with `figure.savefig`.
+
+    Example:
+        >>> mask = np.zeros((1, 8, 12), bool)
+        >>> mask[:, 2:5, 3:9] = True
+        >>> figure = overlay(mask.astype(float), {"expert_1": mask[0]}, title="0144")
+        >>> figure.axes[0].get_title(loc="left")
+        '0144'
+    """
+    shown = _plane(np.moveaxis(image, 0, -1)[..., :3], image.ndim - 1)
+    height, width = shown.shape[:2]
+    figure = Figure(figsize=(8, 8 * height / width + 0.7), dpi=max(100, round(width / 8)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(_brighten(shown), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    colours = itertools.cycle(OUTLINES)
+    entries = []
+    for (annotator, mask), colour in zip(masks.items(), colours, strict=False):
+        _outline(axes, _plane(mask[..., None], mask.ndim)[..., 0], color=colour)
+        entries.append(Line2D([], [], color=colour, label=annotator, path_effects=_edged(2.5)))
+    _frame(axes, (height, width), title)
+    figure.legend(handles=entries, loc="outside lower center", ncols=min(len(entries), 5) or 1, frameon=False)
+    return figure
+
+
+def _outline(axes: Axes, mask: np.ndarray, *, color: str, linewidth: float = 1, linestyle: str = "-") -> None:
+    """Draw the outline of a mask `(height, width)`; padded, so that it closes at the border."""
+    if mask.any():
+        height, width = mask.shape
+        x, y = np.arange(-1, width + 1), np.arange(-1, height + 1)
+        outline = axes.contour(x, y, np.pad(mask, 1), [0.5], colors=[color], linewidths=linewidth, linestyles=linestyle)
+        if color == CONSENSUS_COLOUR:
+            outline.set(path_effects=_edged(linewidth + 1.4))
+
+
+def _edged(linewidth: float) -> list[AbstractPathEffect]:
+    """A dark edge, with which light lines show on light ground."""
+    return [Stroke(linewidth=linewidth, foreground="0.2"), Normal()]
+
+
+def _frame(axes: Axes, shape: tuple[int, ...], title: str) -> None:
+    height, width = shape
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)  # without `set_axis_off`, which would leave no room for the title
+    axes.set_title(title, loc="left")
+
+
+def _plane(array: np.ndarray, n_axes: int) -> np.ndarray:
+    """The middle plane `(height, width, C)` of `(*spatial, C)`, across the shortest axis."""
+    for n_left in range(n_axes, 2, -1):
+        across = int(np.argmin(array.shape[:n_left]))
+        array = array.take(array.shape[across] // 2, axis=across)
+    return array
+
+
+def _brighten(shown: np.ndarray) -> np.ndarray:
+    """Stretch brightness to 0..1; `(height, width)` for one channel, else `(height, width, 3)`."""
+    shown = shown.astype(float)
+    low, high = np.percentile(shown, [1, 99.8])
+    stretched = np.clip((shown - low) / max(high - low, 1e-9), 0, 1)
+    if shown.shape[-1] == 2:
+        stretched = np.concatenate([stretched, np.zeros_like(stretched[..., :1])], axis=-1)
+    return stretched[..., 0] if shown.shape[-1] == 1 else stretched
+
+
+CONSENSUS_COLOUR = "#ffffff"
+
+
+_ZOOM_PX = 192  # so many pixels fill a panel well
+
+
+def most_marked_plane(marked: np.ndarray) -> tuple[slice | int, ...]:
+    """Index of what a figure shows: all of an image; of a volume, the plane across its shortest axis with most marked.
+
+    Args:
+        marked: Boolean `(*spatial)`, two or three axes.
+
+    Returns:
+        An index that gives two axes; the middle plane where nothing is marked.
+
+    Example:
+        >>> marked = np.zeros((4, 9, 8), dtype=bool)
+        >>> marked[3, 2:4, 5] = True
+        >>> most_marked_plane(marked)
+        (3, slice(None, None, None), slice(None, None, None))
+    """
+    index: list[slice | int] = [slice(None)] * marked.ndim
+    if marked.ndim == 3:
+        across = int(np.argmin(marked.shape))
+        amount = np.count_nonzero(marked, axis=tuple(axis for axis in range(3) if axis != across))
+        index[across] = int(amount.argmax()) if amount.any() else len(amount) // 2
+    return tuple(index)
+
+
+def consensus_overview(
+    image: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+    consensus: np.ndarray,
+    *,
+    title: str,
+    consensus_name: str = "consensus",
+) -> Figure:
+    """An image with its raters' outlines, the consensus, and how many raters marked each pixel.
+
+    A large image is shown whole with the consensus alone, and the raters where they disagree most: in a part of 192
+    pixels, or a sixth of the longer side if that is more.
+
+    Args:
+        image: `(C, height, width)`; brightness from the 1st to the 99.8th percentile of what is shown.
+        masks: Legend entry of each rater -> boolean mask `(height, width)`; colours repeat after 6, with other dashes.
+        consensus: Boolean mask `(height, width)`.
+        title: Heading.
+        consensus_name: Legend entry of the consensus.
+
+    Returns:
+        A figure of two or three panels.
+
+    Example:
+        >>> mask = np.zeros((12, 16), bool)
+        >>> mask[3:8, 4:12] = True
+        >>> figure = consensus_overview(mask[None].astype(float), {"anna": mask, "ben": ~mask}, mask, title="0144")
+        >>> [axes.get_title(loc="left") for axes in figure.axes[:2]]
+        ['raters and consensus', 'how many of 2 raters marked a pixel']
+    """
+    votes = np.stack(list(masks.values())).sum(axis=0)
+    box = _most_disputed(votes, len(masks))
+    shown = np.moveaxis(image, 0, -1)[..., :3]
+    is_zoom = consensus[box].size < consensus.size
+    n_panels = 3 if is_zoom else 2
+    height, width = consensus.shape
+    figure = Figure(figsize=(4 * n_panels + 0.5, 4 * height / width + 1.2), layout="constrained")
+    panels = list(figure.subplots(1, n_panels))
+    where = ""
+    if is_zoom:
+        where = " in the box"
+        whole = panels.pop(0)
+        whole.imshow(_brighten(shown), cmap="gray", vmin=0, vmax=1)
+        _outline(whole, consensus, color=OUTLINES[0], linewidth=0.6)
+        rows, columns = box
+        corner = (columns.start - 0.5, rows.start - 0.5)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINES[4], linewidth=1.5))
+        _frame(whole, consensus.shape, "consensus; box: most disagreement")
+
+    dashes: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
+    styles = itertools.cycle(itertools.product(dashes, OUTLINES))
+    entries = [Line2D([], [], color=CONSENSUS_COLOUR, linewidth=2, label=consensus_name, path_effects=_edged(3.4))]
+    panels[0].imshow(_brighten(shown[box]), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    _outline(panels[0], consensus[box], color=CONSENSUS_COLOUR, linewidth=2)
+    for (name, mask), (dash, colour) in zip(masks.items(), styles, strict=False):
+        _outline(panels[0], mask[box], color=colour, linestyle=dash)
+        entries.append(Line2D([], [], color=colour, linestyle=dash, label=name, path_effects=_edged(2.5)))
+    _frame(panels[0], consensus[box].shape, f"raters and consensus{where}")
+
+    colours = matplotlib.colormaps["cividis"].resampled(len(masks) + 1)
+    counts = panels[1].imshow(votes[box], cmap=colours, vmin=-0.5, vmax=len(masks) + 0.5, interpolation="nearest")
+    _outline(panels[1], consensus[box], color=CONSENSUS_COLOUR, linewidth=1)
+    _frame(panels[1], consensus[box].shape, f"how many of {len(masks)} raters marked a pixel")
+    figure.colorbar(counts, ax=panels[1], ticks=MaxNLocator(integer=True, nbins=7), shrink=0.8)
+    figure.suptitle(title, x=0.01, ha="left")
+    n_columns = int(10 * figure.get_figwidth() / (7 + max(len(str(entry.get_label())) for entry in entries)))
+    figure.legend(
+        handles=entries, loc="outside lower center", ncols=min(len(entries), max(n_columns, 1)), frameon=False
+    )
+    return figure
+
+
+def _most_disputed(votes: np.ndarray, n_raters: int) -> tuple[slice, slice]:
+    """Rows and columns of the part with most disagreement; all of a small image."""
+    part = min(1.0, max(1 / 6, _ZOOM_PX / max(votes.shape)))
+    size = [max(1, round(part * length)) for length in votes.shape]
+    disputed = np.minimum(votes, n_raters - votes)
+    amount = disputed if disputed.any() else votes
+    sums = np.pad(amount, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    high, wide = size
+    inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
+    row, column = np.unravel_index(int(inside.argmax()), inside.shape)
+    return slice(int(row), int(row) + high), slice(int(column), int(column) + wide)

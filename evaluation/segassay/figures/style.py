@@ -1,0 +1,44 @@
+"""How all figures look: colours, axes, and the same bytes for the same figure."""
+
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+
+import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, ACCENT, PALE = "#222222", "#0072b2", "#8a8a8a"
+"""Text and zero lines; what is found; what is not. The blue is of Okabe and Ito's colour-blind safe palette."""
+
+
+def encode_figure(figure: Figure, kind: str) -> bytes:
+    """Bytes of a figure as `svg` or `png`, the same at every time for the same figure."""
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "segassay", "svg.fonttype": "path"}):
+        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return file.getvalue()
+
+
+def plot_style() -> AbstractContextManager[object]:
+    """How all figures with axes look."""
+    import seaborn as sns
+
+    stack = ExitStack()
+    stack.enter_context(sns.axes_style("ticks", {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": "0.6"}))
+    stack.enter_context(sns.plotting_context("paper", font_scale=1.1))
+    return stack
+
+
+def _intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[str]) -> None:
+    axes.hlines(range(len(low)), low.to_numpy(float), high.to_numpy(float), colors=list(colours), linewidth=1.6)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """One row per name, the first on top."""
+    axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)

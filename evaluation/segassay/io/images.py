@@ -1,0 +1,357 @@
+"""Reading and writing single files; beside `formats` nothing else in the package knows a file format.
+
+    image file -> Picture(array (C, *spatial), spacing_um, affine)
+    mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number
+
+Spatial axes are the file's own and never transposed: rows and columns of a PNG, planes, rows and columns of a TIFF, and
+the axes of a NIfTI as nibabel stores them. Files are written whole or not at all; the same input gives the same bytes.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import imagecodecs
+import nibabel
+import numpy as np
+import tifffile
+
+from segassay.errors import DataError, UsageError
+from segassay.io.formats import (
+    UM_PER_UNIT,
+    Picture,
+    nifti_shape,
+    png_shape,
+    read_nifti,
+    read_png,
+    read_tiff,
+    tiff_shape,
+)
+
+IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
+"""File names that hold images, compared without regard to case; the longest that fits counts."""
+
+
+def image_suffix(name: str) -> str | None:
+    """The part of a file name that says it is an image, as written there; None for any other file.
+
+    Example:
+        >>> image_suffix("0144.OME.TIF"), image_suffix("notes.txt")
+        ('.OME.TIF', None)
+    """
+    found = [suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)]
+    return name[-max(map(len, found)) :] if found else None
+
+
+def strip_suffix(name: str) -> str:
+    """Text of the case in a file name; the name of a file that is no image comes back as it is.
+
+    Example:
+        >>> strip_suffix("0144.ome.tif"), strip_suffix("mouse 3.left.nii.gz")
+        ('0144', 'mouse 3.left')
+    """
+    suffix = image_suffix(name)
+    return name if suffix is None else name[: -len(suffix)]
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def read_image(path: str | os.PathLike[str]) -> Picture:
+    """Read one image with all its channels.
+
+    PNG: grey or RGB, 8 or 16 bits; palettes become colours; its resolution is a screen's, so there is no spacing.
+    TIFF: grey, RGB, multi-channel and Z stacks by the axes the file names; several pages without named axes are a Z
+    stack; spacing from OME or ImageJ metadata, not from the resolution tags alone, which usually hold a printer's.
+    NIfTI: a fourth axis is channels; spacing from the header, where an unknown unit means mm.
+
+    Args:
+        path: A file whose name ends in one of `IMAGE_SUFFIXES`.
+
+    Returns:
+        Array `(C, *spatial)`, spacing and affine.
+
+    Raises:
+        DataError: If the file is missing, truncated, broken, a time series, or no image by its name.
+    """
+    path = Path(path)
+    with _naming(path):
+        picture = _FORMATS[_kind(path)][0](path)
+        if picture.array.dtype.kind not in "buif":
+            raise DataError(
+                f"{path} holds numbers of type {picture.array.dtype}; expected whole or real numbers, export it as such"
+            )
+    return picture
+
+
+def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """Spatial shape of an image or mask from its header alone; no pixel is decoded.
+
+    Raises:
+        DataError: If the file is missing, its header is broken, or its name is no image's.
+    """
+    path = Path(path)
+    with _naming(path):
+        return _FORMATS[_kind(path)][1](path)
+
+
+_FORMATS: dict[str, tuple[Callable[[Path], Picture], Callable[[Path], tuple[int, ...]]]] = {
+    "png": (read_png, png_shape),
+    "tiff": (read_tiff, tiff_shape),
+    "nifti": (read_nifti, nifti_shape),
+}
+
+
+def _kind(path: Path) -> str:
+    suffix = image_suffix(path.name)
+    if suffix is None:
+        raise DataError(
+            f"{path} is not an image that can be read; expected a name ending in {', '.join(IMAGE_SUFFIXES)}"
+        )
+    suffix = suffix.lower()
+    return "png" if suffix == ".png" else "nifti" if suffix.startswith(".nii") else "tiff"
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn whatever a decoder raises (each has its own zoo of errors) into a DataError that names the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise DataError(f"{path} does not fit into this machine's memory; save smaller parts of it") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; expected a file") from error
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read: permission denied") from error
+    except Exception as error:
+        cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        raise DataError(f"{path} is truncated or broken ({cause}); export or copy it again") from error
+
+
+def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
+    """Read a mask of any usual kind: boolean if it is binary, int32 if every object has its own number.
+
+    - Colours (several channels, or a palette, which is resolved first): the brightest channel decides, foreground is
+      above half of the number type's range (127 of 255), or above 0 where there is nothing but 0 and 1. Never a label
+      image.
+    - One channel with a single value beside 0 (0/1, 0/255, any other): binary, foreground is above 0.
+    - One 8-bit channel with more values, where 255 makes up at least half of the non-zero pixels: a binary mask with
+      soft edges, foreground is above 127.
+    - Anything else, such as 1, 2, 3 … or more than 255 objects in 16 bits: a label image. A label image with a single
+      object cannot be told from a binary mask and is read as one.
+
+    Args:
+        path: A file whose name ends in one of `IMAGE_SUFFIXES`.
+
+    Returns:
+        `(*spatial)` bool or int32; all False for an empty mask.
+
+    Raises:
+        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours.
+    """
+    path = Path(path)
+    array = read_image(path).array
+    if array.dtype == bool:
+        return np.asarray(array.any(axis=0))
+    array = _whole_numbers(path, array)
+    values = np.asarray(array.max(axis=0))
+    top = int(values.max())
+    if len(array) > 1:
+        return _colours_to_mask(path, values, top)
+    if ((values == 0) | (values == top)).all():
+        return np.asarray(values > 0)
+    if values.dtype == np.uint8 and 2 * np.count_nonzero(values == 255) >= np.count_nonzero(values):
+        return values > 127
+    if top > np.iinfo(np.int32).max:
+        raise DataError(
+            f"{path} holds the object number {top}; expected at most {np.iinfo(np.int32).max}, number the objects anew"
+        )
+    return values.astype(np.int32)
+
+
+def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "uif":
+        raise DataError(f"{path} holds numbers of type {array.dtype}; expected whole numbers or a binary mask")
+    if array.dtype.kind == "f":
+        if not (np.isfinite(array).all() and (array == np.round(array)).all()):
+            raise DataError(f"{path} holds fractions, as a probability map does; expected a mask: threshold it first")
+        if array.max() > np.iinfo(np.int32).max:
+            raise DataError(
+                f"{path} holds the number {array.max()}; expected object numbers up to {np.iinfo(np.int32).max}"
+            )
+        array = array.astype(np.int64)
+    if array.dtype.kind == "i" and array.min() < 0:
+        raise DataError(
+            f"{path} holds the negative number {array.min()}; expected 0 for background and more for objects"
+        )
+    return array
+
+
+def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
+    if top <= 1:
+        return values > 0
+    half = np.iinfo(np.uint16 if values.dtype == np.uint16 else np.uint8).max // 2
+    if top <= half:
+        raise DataError(
+            f"{path} is a colour image with nothing brighter than {top}; expected foreground above {half}: "
+            "save the mask in black and white, or object numbers as a grey image without palette"
+        )
+    return values > half
+
+
+# -------------------------------------------------------------------------------------------------------------- writing
+
+
+def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
+    """Write a grey image in its own number type; spacing and affine go into a NIfTI.
+
+    Args:
+        path: As for `write_mask`; PNG holds 8 or 16 bits.
+        picture: Array `(1, *spatial)`.
+
+    Raises:
+        ValueError: If the picture has several channels.
+        UsageError: As for `write_mask`.
+    """
+    if len(picture.array) != 1:
+        raise ValueError(f"expected a picture of one channel, got {len(picture.array)}; write each to a file")
+    _write(Path(path), picture.array[0], picture)
+
+
+def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | None = None) -> None:
+    """Write a binary mask as 0 and 255 in 8 bits.
+
+    Args:
+        path: Ends in .png (two axes), .tif, .tiff, .nii or .nii.gz; its folder exists.
+        mask: Boolean, `(*spatial)`; may be empty of foreground.
+        like: The image it belongs to: its shape is checked, and a NIfTI takes over its affine.
+
+    Raises:
+        TypeError: If `mask` is not boolean.
+        UsageError: If the file cannot be written there or in that format; nothing is left behind.
+    """
+    if mask.dtype != bool:
+        raise TypeError(f"mask must be boolean, got {mask.dtype}; compare to a threshold first")
+    _write(Path(path), mask.astype(np.uint8) * np.uint8(255), like)
+
+
+def write_labels(path: str | os.PathLike[str], labels: np.ndarray, like: Picture | None = None) -> None:
+    """Write an instance label image in 16 bits, or in 32 where object numbers exceed 65535 (not as PNG).
+
+    Args:
+        path: As for `write_mask`.
+        labels: Whole numbers, `(*spatial)`, 0 for background.
+        like: As for `write_mask`.
+
+    Raises:
+        TypeError: If `labels` are not whole numbers.
+        ValueError: If a label is negative.
+        UsageError: As for `write_mask`.
+    """
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"labels must be whole numbers, got {labels.dtype}; use write_mask for a mask, write_map for values"
+        )
+    if labels.size and labels.min() < 0:
+        raise ValueError(f"labels must not be negative, got {labels.min()}")
+    large = labels.size > 0 and labels.max() > np.iinfo(np.uint16).max
+    _write(Path(path), labels.astype(np.uint32 if large else np.uint16), like)
+
+
+def write_map(path: str | os.PathLike[str], values: np.ndarray, like: Picture | None = None) -> None:
+    """Write one number per pixel, a probability or an uncertainty, as float32.
+
+    Args:
+        path: As for `write_mask`, without PNG.
+        values: Real numbers, `(*spatial)`.
+        like: As for `write_mask`.
+
+    Raises:
+        UsageError: As for `write_mask`.
+    """
+    _write(Path(path), values.astype(np.float32), like)
+
+
+def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
+    if like is not None and like.array.shape[1:] != array.shape:
+        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {array.shape}")
+    suffix = (image_suffix(path.name) or "").lower()
+    array = np.ascontiguousarray(array)
+    if suffix == ".png" and array.ndim == 2 and array.dtype in (np.uint8, np.uint16):
+        data = bytes(imagecodecs.png_encode(array))
+    elif suffix in (".tif", ".tiff") and array.ndim in (2, 3):
+        data = _encode_tiff(array)
+    elif suffix in (".nii", ".nii.gz") and array.ndim in (2, 3):
+        data = _encode_nifti(array, like)
+        data = gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
+    else:
+        raise UsageError(
+            f"{path} cannot hold {array.ndim} axes of {array.dtype}; expected .png for two axes of 8 or 16 bits, "
+            "or .tif, .nii, .nii.gz for two or three axes"
+        )
+    write_bytes(path, data)
+
+
+def _encode_tiff(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    metadata = {"axes": "ZYX"[-array.ndim :]}
+    tifffile.imwrite(file, array, photometric="minisblack", compression="zlib", metadata=metadata, maxworkers=1)
+    return file.getvalue()
+
+
+def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
+    """The image's affine in the image's unit; without one, the spacing in mm."""
+    affine, unit = np.eye(4), "unknown"
+    if like is not None and like.spacing_um is not None:
+        spacing = np.array(like.spacing_um)
+        affine, unit = np.diag([*spacing / 1e3, *np.ones(4 - len(spacing))]), "mm"
+    if like is not None and like.affine is not None:
+        affine = like.affine
+        if like.spacing_um is not None:
+            um_per_unit = like.spacing_um[0] / np.linalg.norm(affine[:3, 0])
+            unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(UM_PER_UNIT[name] / um_per_unit)))
+    file = nibabel.Nifti1Image(array, affine)
+    file.header.set_xyzt_units(unit)
+    return bytes(file.to_bytes())
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name in the same folder first, then renamed.
+
+    Raises:
+        UsageError: If the folder is missing or cannot be written; an older file of that name stays as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # short, for names as long as a system allows
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; check the folder, its permissions and the free space"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes in hexadecimal.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    with _naming(Path(path)), Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

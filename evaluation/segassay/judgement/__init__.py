@@ -1,0 +1,1 @@
+"""Judgement: scores become strategies side by side, three verdicts and the sentences that give them."""

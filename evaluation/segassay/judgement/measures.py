@@ -1,0 +1,149 @@
+"""All measures of an evaluation, as one table of scores.
+
+objectivity, reliability, validity, outlines  ->  scores, and what could not be judged
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from segassay.qualities.objectivity import raters as objectivity
+from segassay.qualities.objectivity.raters import agreement_of_raters
+from segassay.qualities.reliability import seeds as reliability
+from segassay.qualities.reliability.ensembles import ensembles_beside
+from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
+from segassay.qualities.scores.coverage import coverage_warning
+from segassay.qualities.scores.table import (
+    QUALITIES,
+    SCORE_COLUMNS,
+    THRESHOLD,
+    Agreement,
+    Findings,
+    Score,
+    annotator_kinds,
+    score_table,
+)
+from segassay.qualities.validity import detection as validity
+from segassay.qualities.validity.detection import agreement_with_people
+from segassay.qualities.validity.outlines import distance_scores
+from segassay.statistics.intervals import Resampling
+from segassay.tables.build import Tables
+
+__all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures"]
+
+
+def build_scores(
+    tables: Tables, annotations: pd.DataFrame, clusters: pd.Series, *, n_resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Average the tables over cases, with intervals that resample clusters.
+
+    A measure is `f1`, `mean_iou` or `dice` (for a pair or a group of annotators), with one of the endings
+
+    - `_leave_one_out`: against C₋r, for each rater r, averaged over r. Models, ensembles and a truth are scored on the
+      cases they share with r, and `human_low` to `human_high` is what the lowest and the highest rater reach there;
+    - `_pairwise`: mean agreement with the (other) raters, where these are too few for C₋r;
+    - `_minus_raters`: paired difference between such a score and that of the raters;
+    - `_against_<name>`: against a reference, which contains the raters, or a truth;
+
+    or a rater's `log_count_ratio` and `log_area_ratio` against the other raters. Distances (`hd95_um`, `hd95_px` and so
+    on, `nsd`) have the endings `_leave_one_out`, `_pairwise` and `_against_<name>`. They are means over the pairs where
+    they are defined; `note` counts the others, and `bound` is the mean with each of those at the diagonal of its image.
+
+    Args:
+        tables: What `build_tables` returns.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> name of its subject, or of the case itself.
+        n_resamples: Number of resamples.
+        seed: Seed of the resampling.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, by quality, then target by target. `n_undefined` counts the cases that the target
+        covers and where the measure does not exist; `n_cases` are those that the value rests on. Nothing to score
+        gives a table without rows.
+    """
+    scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
+    scores.sort(key=lambda score: QUALITIES.index(score.quality))
+    return score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed))
+
+
+def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measures that are no means of agreement, as `build_scores` has them: tests, correlations, indices, imprints.
+
+    Args:
+        found: Tables, annotations, clusters and effects of an evaluation.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, by quality, where `note` also says where intervals of this kind were measured to
+        cover less than they promise; and what could not be computed, with the columns quality, measure, why.
+    """
+    of_reliability, unknown = reliability.measures_and_gaps(found)
+    table = by_quality([objectivity.measures(found), of_reliability, validity.measures(found)])
+    n_clusters = found.clusters.nunique()
+    intervals = table[["measure", "method"]].itertuples(index=False)
+    warnings = [coverage_warning(measure, method, n_clusters) for measure, method in intervals]
+    notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]
+    gaps = {
+        "objectivity": objectivity.not_judged(found),
+        "reliability": unknown,
+        "validity": validity.not_judged(found),
+    }
+    rows = [(quality, *gap) for quality, of_quality in gaps.items() for gap in of_quality]
+    table = table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
+    return table, pd.DataFrame(rows, columns=["quality", "measure", "why"])
+
+
+def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables with `SCORE_COLUMNS` as one, by quality; their order is kept within a quality."""
+    parts = [table[table["quality"] == quality] for quality in QUALITIES for table in tables]
+    parts = [part for part in parts if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
+
+
+def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, float | int]:
+    """How far F1 moves if a pair without any object counted as undefined instead of as perfect agreement.
+
+    Returns:
+        `n_comparisons` and `n_both_empty` of all pairs and cases, their `mean_f1`, `mean_f1_if_undefined`, and
+        `largest_shift` of any F1 score; the means are NaN where nothing is left.
+    """
+    rows = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
+    both_empty = _both_empty(rows)
+    as_is = _all_scores(tables, annotations)
+    other = _all_scores(
+        dataclasses.replace(
+            tables,
+            agreement=_f1_undefined_where_both_empty(tables.agreement),
+            leave_one_out=_f1_undefined_where_both_empty(tables.leave_one_out),
+        ),
+        annotations,
+    )
+    shifts = [abs(one.values.mean() - two.values.mean()) for one, two in zip(as_is, other, strict=True)]
+    return {
+        "n_comparisons": len(rows),
+        "n_both_empty": int(both_empty.sum()),
+        "mean_f1": float(rows["f1"].mean()),
+        "mean_f1_if_undefined": float(rows.loc[~both_empty, "f1"].mean()),
+        "largest_shift": float(np.nanmax([0.0, *shifts])),
+    }
+
+
+def _both_empty(rows: pd.DataFrame) -> pd.Series:
+    return (rows["n_a"].eq(0) & rows["n_b"].eq(0)).fillna(False).astype(bool)
+
+
+def _f1_undefined_where_both_empty(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(f1=rows["f1"].mask(_both_empty(rows)))
+
+
+def _all_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
+    kinds = annotator_kinds(annotations)
+    agreement = Agreement(tables.agreement, tables.leave_one_out)
+    return [
+        *agreement_of_raters(agreement, tables.counts, kinds),
+        *agreement_of_seeds(agreement, annotations),
+        *agreement_of_folds(agreement, annotations),
+        *ensembles_beside(agreement, annotations),
+        *agreement_with_people(agreement, kinds),
+    ]

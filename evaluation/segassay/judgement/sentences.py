@@ -1,0 +1,151 @@
+"""Sentences for people: numbers with their intervals, drawn from the tables.
+
+scores, effects  ->  what can be said of raters alone, of models, of a reference
+"""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+
+__all__ = [
+    "concordance",
+    "concordance_found",
+    "format_interval",
+    "joined",
+    "objectivity_of_raters",
+    "reliability_of_models",
+    "validity_of_others",
+]
+
+_VERDICTS = {"none": "no difference", "not_testable": "not testable"}
+
+
+def format_interval(value: float, low: float, high: float) -> str:
+    """Value and interval for people.
+
+    Example:
+        >>> format_interval(0.5718, 0.5358, 0.608), format_interval(0.25, float("nan"), float("nan"))
+        ('0.57 (0.54 to 0.61)', '0.25')
+    """
+    if pd.isna(value):
+        return "undefined"
+    numbers = [f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−") for number in (value, low, high)]
+    return numbers[0] if pd.isna(low) or pd.isna(high) else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
+
+
+def joined(parts: Iterable[str]) -> str:
+    """Parts that say something, in one sentence.
+
+    Example:
+        >>> joined(["a is 1", "", "b is 2"])
+        'a is 1; b is 2'
+    """
+    return "; ".join(part for part in parts if part)
+
+
+def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:
+    found = scores[(scores["quality"] == quality) & (scores["measure"] == measure)]
+    return found if target is None else found[found["target"] == target]
+
+
+def _interval_of(rows: pd.DataFrame) -> str:
+    return format_interval(*rows[["value", "low", "high"]].iloc[0])
+
+
+def _range_of(rows: pd.DataFrame) -> str:
+    """From the lowest target to the highest, with their names."""
+    ordered = rows.dropna(subset=["value"]).sort_values("value", kind="stable")
+    ends = (
+        [f"{value:.2f} ({target})" for target, value in ordered.iloc[[0, -1]][["target", "value"]].to_numpy()]
+        if len(ordered)
+        else []
+    )
+    return "undefined values" if not ends else ends[0] if len(ordered) == 1 else " to ".join(ends)
+
+
+def objectivity_of_raters(scores: pd.DataFrame) -> str:
+    """How raters agree, where nothing is known of models."""
+    between = _find(scores, "objectivity", "f1", BETWEEN_RATERS)
+    if between.empty:
+        return "There is one rater at most, so nobody's agreement with another person is known."
+    n_cases = int(between["n_cases"].iloc[0])
+    first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {n_cases} images"
+    own = _find(scores, "objectivity", "f1_leave_one_out")
+    own = own[own["target"] != ALL_RATERS]
+    if own.empty:
+        return f"{first}; there are too few raters to compare each with a consensus of the others."
+    return f"{first}; against the consensus of the others, single raters reach {_range_of(own)}."
+
+
+def reliability_of_models(scores: pd.DataFrame) -> str:
+    """How models that differ by the seed agree, where nothing is known of two ensembles."""
+    rows = _find(scores, "reliability", "f1")
+    if rows.empty:
+        return "No models here differ by nothing but the seed, so it is unknown what another training would change."
+    if len(rows) > 4:
+        return f"Trained again with other seeds, masks agree with a mean F1 of {_range_of(rows)}."
+    parts = [
+        f"{row['target']} with F1 {format_interval(row['value'], row['low'], row['high'])}"
+        for row in rows.to_dict("records")
+    ]
+    return f"Trained again with other seeds, masks agree as follows: {'; '.join(parts)}."
+
+
+def validity_of_others(scores: pd.DataFrame, effects: pd.DataFrame) -> str:
+    """How annotators fit a reference or a truth, and what the experiment yields, where no model can be judged."""
+    return " ".join([_against_reference(scores), _effects_sentence(effects)]).strip()
+
+
+def _against_reference(scores: pd.DataFrame) -> str:
+    known = scores[(scores["quality"] == "validity") & scores["measure"].str.startswith("f1_against_")]
+    if known.empty:
+        return "There is no model, reference or truth to compare with."
+    measure = known["measure"].iloc[0]
+    name = measure.removeprefix("f1_against_")
+    contains = "" if name == "truth" else ", which contains the raters,"
+    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known[known['measure'] == measure])}."
+
+
+def _effects_sentence(effects: pd.DataFrame) -> str:
+    pairs = concordance(effects)
+    if pairs.empty:
+        return ""
+    parts = [
+        f"{row['group_2']} against {row['group_1']}: "
+        + ", ".join(f"{_VERDICTS.get(verdict, verdict)} with {n}" for verdict, n in row["votes"].items())
+        for row in pairs.to_dict("records")
+    ]
+    return f"Number of annotators whose object counts lead to each conclusion: {'; '.join(parts)}."
+
+
+def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
+    """How many annotators lead to which conclusion, pooled over regions; units are subjects where there are any.
+
+    Args:
+        effects: What `segassay.tables.effects.effects` returns.
+        measure: `count`, `density` or `mean_intensity`.
+
+    Returns:
+        One row per pair of groups: `group_1, group_2, votes`, a mapping of verdicts to numbers of annotators.
+    """
+    rows = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
+    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    votes = [
+        (one, other, dict(part["verdict"].value_counts().sort_index()))
+        for (one, other), part in rows.groupby(["group_1", "group_2"], sort=False)
+    ]
+    return pd.DataFrame(votes, columns=["group_1", "group_2", "votes"])
+
+
+def concordance_found(share: float, lowest: float, highest: float) -> str:
+    """How often a conclusion is that of a rater, beside what raters reach with each other.
+
+    Example:
+        >>> concordance_found(0.9, 0.8, 0.95)
+        'the experiment gives the conclusion of a rater in 90 % of comparisons, raters with each other in 80 to 95 %'
+    """
+    people = f"{lowest:.0%}" if f"{lowest:.0%}" == f"{highest:.0%}" else f"{lowest * 100:.0f} to {highest:.0%}"
+    words = f"the experiment gives the conclusion of a rater in {share:.0%} of comparisons"
+    return f"{words}, raters with each other in {people}".replace("%", " %")

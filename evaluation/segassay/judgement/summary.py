@@ -1,0 +1,56 @@
+"""What an evaluation says in three sentences, with verdicts and the numbers behind them.
+
+scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, numbers, rule, criteria}}
+"""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from segassay.judgement.sentences import concordance, format_interval
+from segassay.judgement.verdicts import judge
+from segassay.qualities.scores.table import QUALITIES
+
+__all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "summarise", "versions"]
+
+NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_undefined")
+
+_LIBRARIES = ("segassay", "numpy", "pandas", "scikit-image", "scipy", "matplotlib", "seaborn")
+
+
+def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Verdict, sentence and numbers of each quality.
+
+    Args:
+        scores: What `build_scores` and `further_measures` return, one below the other.
+        effects: What `segassay.tables.effects.effects` returns; without rows where there is no experiment.
+        annotations: What `read_annotations` returns.
+
+    Returns:
+        `{quality: {verdict, sentence, numbers, rule, criteria}}`: what `judgement.verdicts.judge` returns, and as
+        `numbers` the rows of scores with `NUMBER_COLUMNS`, where a value that does not exist is None.
+    """
+    return {
+        quality: {
+            "verdict": judged["verdict"],
+            "sentence": judged["sentence"],
+            "numbers": _numbers(scores[scores["quality"] == quality]),
+            "rule": judged["rule"],
+            "criteria": judged["criteria"],
+        }
+        for quality, judged in judge(scores, effects, annotations).items()
+    }
+
+
+def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
+    rows = scores[list(NUMBER_COLUMNS)].astype(object)
+    numbers: list[dict[Any, Any]] = rows.where(rows.notna(), None).to_dict("records")
+    return numbers
+
+
+def versions() -> Mapping[str, str]:
+    """Versions of what the numbers and figures rest on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

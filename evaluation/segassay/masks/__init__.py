@@ -1,0 +1,1 @@
+"""Masks: objects of one mask, overlaps and distances between two of one image. Arrays in, numbers out."""

@@ -1,0 +1,329 @@
+"""Distances between the outlines of two masks: measured once, reduced many times.
+
+    mask_a, mask_b (*spatial) bool  ->  SurfaceDistances (from each surface to the other)  ->  HD95, ASSD, NSD, shift
+
+The surface of a mask is its pixels with a face neighbour outside it (4 neighbours in 2-D, 6 in 3-D); beyond the edge of
+the image is outside. Both masks empty agree: distances 0, NSD 1. One empty: distances are undefined (NaN), NSD 0; no
+distance in an image is longer than its diagonal, which bounds a mean that leaves undefined ones out.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from segassay.masks.objects import label_objects
+
+__all__ = [
+    "SurfaceDistances",
+    "average_surface_distance",
+    "boundary_shift",
+    "hausdorff_distance",
+    "image_diagonal",
+    "joint_surface_distances",
+    "normalized_surface_dice",
+    "surface_distances",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceDistances:
+    """Distance of each surface pixel of one mask to the nearest surface pixel of the other, in the unit of the spacing.
+
+    Attributes:
+        a_to_b: float64 `(n,)`, one per surface pixel of `a`; infinite where `b` is empty.
+        b_to_a: float64 `(m,)`, one per surface pixel of `b`; infinite where `a` is empty.
+        shifts: float64 `(k,)`, those of the surface pixels of both masks whose object overlaps the other mask, with a
+            sign: positive where the surface of `b` lies outside that of `a`, negative where it lies inside.
+    """
+
+    a_to_b: np.ndarray
+    b_to_a: np.ndarray
+    shifts: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def both_empty(self) -> bool:
+        """Whether neither mask has a pixel."""
+        return not self.a_to_b.size and not self.b_to_a.size
+
+    @property
+    def one_empty(self) -> bool:
+        """Whether one mask has no pixel and the other does."""
+        return bool(self.a_to_b.size) != bool(self.b_to_a.size)
+
+
+def surface_distances(
+    mask_a: np.ndarray, mask_b: np.ndarray, spacing: Sequence[float] | None = None
+) -> SurfaceDistances:
+    """Measure how far the outlines of two masks lie apart.
+
+    Args:
+        mask_a: Boolean mask or label image `(*spatial)`; leave out ignored areas and small objects before.
+        mask_b: The same for the other annotation.
+        spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+
+    Returns:
+        The distances from each side to the other.
+
+    Raises:
+        TypeError: If a mask is neither boolean nor whole numbers.
+        ValueError: If shapes differ, or the spacing is not one positive number per axis.
+
+    Example:
+        >>> a, b = np.zeros((2, 5), dtype=bool), np.zeros((2, 5), dtype=bool)
+        >>> a[0, 0], b[0, 3] = True, True
+        >>> surface_distances(a, b, spacing=(1, 0.5)).a_to_b
+        array([1.5])
+    """
+    return joint_surface_distances([mask_a, mask_b], spacing)[0, 1]
+
+
+def joint_surface_distances(
+    masks: Sequence[np.ndarray],
+    spacing: Sequence[float] | None = None,
+    *,
+    pairs: Sequence[tuple[int, int]] | None = None,
+) -> dict[tuple[int, int], SurfaceDistances]:
+    """Measure pairs of several masks of one image.
+
+    Outlines of one image mostly lie on the same pixels, so each of these is held against each mask's surface at most
+    once, and the pairs look their distances up.
+
+    Args:
+        masks: Boolean mask, or label image as `label_objects` gives it, `(*spatial)` each; leave out ignored areas
+            before.
+        spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+        pairs: Indices of the masks to compare; by default all `(a, b)` with a < b.
+
+    Returns:
+        The distances of the masks `a` and `b` under their indices `(a, b)`; empty without a pair.
+
+    Raises:
+        TypeError: If a mask is neither boolean nor whole numbers.
+        ValueError: If shapes differ, or the spacing is not one positive number per axis.
+
+    Example:
+        >>> masks = [np.array([True, False, False]), np.array([False, True, False]), np.array([False, False, True])]
+        >>> {pair: float(distances.a_to_b[0]) for pair, distances in joint_surface_distances(masks).items()}
+        {(0, 1): 1.0, (0, 2): 2.0, (1, 2): 1.0}
+    """
+    wanted = list(combinations(range(len(masks)), 2)) if pairs is None else list(pairs)
+    if not wanted:
+        return {}
+    shape = masks[0].shape
+    for mask in masks:
+        if mask.dtype != bool and not np.issubdtype(mask.dtype, np.integer):
+            raise TypeError(f"masks must be boolean or label images, got {mask.dtype}; compare to a level first")
+        if mask.shape != shape:
+            raise ValueError(f"masks of one image must have one shape, got {shape} and {mask.shape}")
+    step = np.ones(len(shape)) if spacing is None else np.asarray(spacing, dtype=float)
+    if step.shape != (len(shape),) or not (np.isfinite(step) & (step > 0)).all():
+        raise ValueError(f"spacing must be one positive number for each of {len(shape)} axes, got {spacing}")
+    surfaces = [np.flatnonzero(_surface(mask != 0)) for mask in masks]
+    pixels = np.unique(np.concatenate(surfaces))
+    at = np.stack(np.unravel_index(pixels, shape), axis=1)
+    own = [np.searchsorted(pixels, surface) for surface in surfaces]
+    objects = [(label_objects(mask) if mask.dtype == bool else mask).reshape(-1)[pixels] for mask in masks]
+    asked = np.zeros((len(masks), len(pixels)), dtype=bool)
+    for a, b in wanted:
+        asked[a, own[b]] = asked[b, own[a]] = True
+    for rows, of in zip(own, asked, strict=True):
+        of[rows] = False  # their distance is 0
+    beside = _neighbours(at, step)
+    to_surface = [_distances_to(rows, at, step, beside, asked=of) for rows, of in zip(own, asked, strict=True)]
+    return {
+        (a, b): SurfaceDistances(
+            to_surface[b][own[a]],
+            to_surface[a][own[b]],
+            np.concatenate(
+                [
+                    _toward(to_surface[b], objects[a], objects[b], own[a], own[b]),
+                    -_toward(to_surface[a], objects[b], objects[a], own[b], own[a]),
+                ]
+            ),
+        )
+        for a, b in wanted
+    }
+
+
+def _surface(mask: np.ndarray) -> np.ndarray:
+    inside = mask.copy()
+    for axis in range(mask.ndim):
+        of, to = np.moveaxis(mask, axis, 0), np.moveaxis(inside, axis, 0)
+        to[1:] &= of[:-1]
+        to[:-1] &= of[1:]
+        to[:1] = to[-1:] = False
+    return mask & ~inside
+
+
+def _neighbours(at: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Which of the pixels `(n, axes)`, sorted by place, lie the smallest step away, `(sides, n)`; n where none does."""
+    shape = at.max(axis=0, initial=0) + 3  # with a margin, so that no neighbour lies in the next row
+    place = np.ravel_multi_index(tuple(at.T + 1), tuple(shape))
+    shifts = np.eye(len(step), dtype=int)[step == step.min()]
+    wanted = np.stack([np.ravel_multi_index(tuple((at + 1 + by).T), tuple(shape)) for by in (*shifts, *-shifts)])
+    found = np.minimum(np.searchsorted(place, wanted), len(at) - 1)
+    return np.where(place[found] == wanted, found, len(at))
+
+
+def _distances_to(
+    rows: np.ndarray, at: np.ndarray, step: np.ndarray, beside: np.ndarray, *, asked: np.ndarray
+) -> np.ndarray:
+    """Distance `(n,)` of each pixel `(n, axes)` to the nearest of those of a surface, where it is asked for or 0.
+
+    Outlines often run side by side, and nothing is nearer than the `_neighbours`; the others are searched for.
+    """
+    distances, on_surface = np.full(len(at), np.inf), np.zeros(len(at) + 1, dtype=bool)
+    surface, distances[rows], on_surface[rows] = at[rows], 0.0, True
+    if len(surface):
+        touching = asked & on_surface[beside].any(axis=0)
+        distances[touching] = step.min()
+        far = asked & ~touching
+        tree = cKDTree(surface * step, balanced_tree=False, compact_nodes=False)
+        nearest = surface[tree.query(at[far] * step)[1]]
+        distances[far] = np.sqrt((((nearest - at[far]) * step) ** 2).sum(axis=1))
+    return distances
+
+
+def _toward(
+    distances: np.ndarray, objects: np.ndarray, others: np.ndarray, own: np.ndarray, theirs: np.ndarray
+) -> np.ndarray:
+    """Distances from a mask's surface pixels to the other's, positive inside the other; of overlapping objects only.
+
+    Objects overlap where the outline of one has a pixel in the other, so outlines are enough to tell which do.
+
+    Args:
+        distances: To the other surface, `(n,)`, of every pixel.
+        objects: Of the mask, `(n,)`, 0 for background.
+        others: Of the other mask, `(n,)`.
+        own: Which pixels are the mask's surface.
+        theirs: Which pixels are the other surface.
+    """
+    mine, inside = objects[own], others[own] > 0
+    overlaps = np.zeros(int(mine.max(initial=0)) + 1, dtype=bool)
+    overlaps[mine[inside]] = True
+    met = objects[theirs]
+    overlaps[met[met < len(overlaps)]] = True
+    overlaps[0] = False
+    kept = overlaps[mine]
+    apart = distances[own[kept]]
+    return np.where(inside[kept], apart, -apart)
+
+
+def image_diagonal(shape: Sequence[int], spacing: Sequence[float] | None = None) -> float:
+    """Length of an image from corner to corner: what an undefined distance may at most be taken for.
+
+    Args:
+        shape: Number of pixels along each axis.
+        spacing: Distance from one pixel to the next along each axis, in array order; 1 by default, for pixels.
+
+    Returns:
+        Distance in the unit of the spacing.
+
+    Example:
+        >>> image_diagonal((300, 400)), image_diagonal((300, 400), spacing=(0.5, 0.5))
+        (500.0, 250.0)
+    """
+    return float(np.linalg.norm(np.asarray(shape) * (1.0 if spacing is None else np.asarray(spacing, dtype=float))))
+
+
+def hausdorff_distance(distances: SurfaceDistances, percentile: float = 95) -> float:
+    """The larger of the two directed percentiles of the surface distances; HD95 by default, 100 for the maximum.
+
+    Args:
+        distances: From `surface_distances`.
+        percentile: In [0, 100], interpolated linearly.
+
+    Returns:
+        Distance in the unit of the spacing; 0 if both masks are empty, NaN if one is.
+
+    Example:
+        >>> hausdorff_distance(SurfaceDistances(np.array([0.0, 1.0]), np.array([0.0, 3.0])), percentile=100)
+        3.0
+
+    References:
+        Huttenlocher et al. (1993), IEEE Trans. PAMI 15(9):850-863, doi:10.1109/34.232073.
+    """
+    if distances.both_empty or distances.one_empty:
+        return 0.0 if distances.both_empty else float("nan")
+    return max(_percentile(distances.a_to_b, percentile), _percentile(distances.b_to_a, percentile))
+
+
+def _percentile(values: np.ndarray, percentile: float) -> float:
+    """As `np.percentile`, in a fifth of its time for some thousand values."""
+    at = (len(values) - 1) * percentile / 100
+    below, above = math.floor(at), math.ceil(at)
+    ordered = np.partition(values, (below, above))
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (at - below))
+
+
+def average_surface_distance(distances: SurfaceDistances) -> float:
+    """Average symmetric surface distance (ASSD): the mean over all surface pixels of both masks.
+
+    Args:
+        distances: From `surface_distances`.
+
+    Returns:
+        Distance in the unit of the spacing; 0 if both masks are empty, NaN if one is.
+
+    Example:
+        >>> average_surface_distance(SurfaceDistances(np.array([0.0, 1.0]), np.array([2.0])))
+        1.0
+
+    References:
+        Heimann et al. (2009), IEEE Trans. Med. Imaging 28(8):1251-1265, doi:10.1109/TMI.2009.2013851.
+    """
+    if distances.both_empty or distances.one_empty:
+        return 0.0 if distances.both_empty else float("nan")
+    return float(np.concatenate([distances.a_to_b, distances.b_to_a]).mean())
+
+
+def normalized_surface_dice(distances: SurfaceDistances, tolerance: float) -> float:
+    """Normalised surface Dice (NSD): share of all surface pixels of both masks within a tolerance of the other surface.
+
+    Args:
+        distances: From `surface_distances`.
+        tolerance: Distance that does not matter, in the unit of the spacing; a pixel at exactly this distance counts.
+
+    Returns:
+        Share in [0, 1]; 1 if both masks are empty, 0 if one is.
+
+    Raises:
+        ValueError: If the tolerance is negative.
+
+    Example:
+        >>> normalized_surface_dice(SurfaceDistances(np.array([0.0, 1.0]), np.array([2.0, 1.0])), tolerance=1)
+        0.75
+
+    References:
+        Nikolov et al. (2021), J. Med. Internet Res. 23(7):e26151, doi:10.2196/26151.
+    """
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must be 0 or more, got {tolerance}")
+    if distances.both_empty:
+        return 1.0
+    return float((np.concatenate([distances.a_to_b, distances.b_to_a]) <= tolerance).mean())
+
+
+def boundary_shift(distances: SurfaceDistances) -> float:
+    """How far the outline of `b` lies outside that of `a`: the signed mean over the surface pixels of both masks.
+
+    Only objects that overlap the other mask count, so that a missed object is no shift. An outline that is as far
+    inside as outside has the shift 0. Swapping the masks changes the sign.
+
+    Args:
+        distances: From `surface_distances`.
+
+    Returns:
+        Distance in the unit of the spacing, negative where `b` lies inside; NaN if nothing overlaps.
+
+    Example:
+        >>> small, large = np.zeros((7, 7), dtype=bool), np.zeros((7, 7), dtype=bool)
+        >>> small[3, 3], large[2:5, 2:5] = True, True
+        >>> round(boundary_shift(surface_distances(small, large)), 3)
+        1.184
+    """
+    return float(distances.shifts.mean()) if distances.shifts.size else float("nan")

@@ -1,0 +1,64 @@
+"""A plan as files and as lines: plan.csv, plan.png, pilot.json, written whole or not at all."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.planning.figure import draw_plan
+from segassay.planning.planner import Pilot, make_plan, read_pilot
+
+__all__ = ["describe_plan", "write_plan"]
+
+
+def write_plan(
+    result: Path, out: Path, *, width: float = 0.1, min_phi: float = 0.9, overwrite: bool = False
+) -> tuple[Pilot, pd.DataFrame]:
+    """Write `plan.csv`, `plan.png` and `pilot.json` for a finished evaluation.
+
+    Args:
+        result: Folder written by `segassay evaluate`.
+        out: Folder to write, whole or not at all.
+        width: Wanted full width of the 95 % interval of the mean score.
+        min_phi: Wanted reliability of counts.
+        overwrite: Replace `out`.
+
+    Returns:
+        The pilot and the plan.
+
+    Raises:
+        UsageError: If an aim is impossible, or `out` exists or cannot be written.
+        DataError: If `result` is no evaluation, or too small.
+    """
+    options = ("--out", "--overwrite")
+    final = check_output(out, overwrite, options=options)
+    pilot = read_pilot(result)
+    plan = make_plan(pilot, width=width, min_phi=min_phi)
+    work_dir = prepare_output(final, overwrite, options=options)
+    with whole_or_nothing(work_dir):
+        plan.to_csv(work_dir / "plan.csv", index=False, float_format="%.6g", lineterminator="\n")
+        known = {name: getattr(pilot, name) for name in Pilot.__dataclass_fields__}
+        (work_dir / "pilot.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (work_dir / "plan.png").write_bytes(draw_plan(pilot, plan, width=width, min_phi=min_phi))
+        publish_output(work_dir)
+    return pilot, plan
+
+
+def describe_plan(pilot: Pilot, plan: pd.DataFrame, *, width: float, min_phi: float) -> list[str]:
+    """What the plan says, in a few lines."""
+    whose = f"{pilot.n_raters} raters" if pilot.scored == "raters" else f"models of {pilot.n_raters} raters"
+    seeds = f", {pilot.n_seeds} seeds each" if pilot.n_seeds > 1 else ""
+    lines = [f"pilot: {pilot.n_cases} images, {whose}{seeds}", *pilot.notes]
+    if not plan["enough"].any():
+        most = f"{plan['n_raters'].max()} raters" + (f" and {plan['n_seeds'].max()} seeds" if seeds else "")
+        return [*lines, f"counts of single images reach Φ {plan['phi'].max():.2f} with {most}; wanted {min_phi:g}"]
+    best = plan.iloc[0]
+    needs = f"{best['n_cases']} images, {best['n_raters']} raters" + (f", {best['n_seeds']} seeds" if seeds else "")
+    beyond = best["width_beyond"]
+    return [
+        *lines,
+        f"for a mean F1 with a 95 % interval {width:g} wide, and counts with Φ ≥ {min_phi:g}: {needs} "
+        f"({best['annotations']} masks to draw, Φ {best['phi']:.2f})",
+        f"to speak of other raters{' and seeds' if seeds else ''} too, the interval is {beyond:.2f} wide",
+    ]

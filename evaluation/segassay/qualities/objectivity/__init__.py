@@ -1,0 +1,1 @@
+"""Objectivity: does the result depend on who drew the masks?"""

@@ -1,0 +1,192 @@
+"""Rater imprint and removal of bias: does a model carry the hand of the person who drew its training masks?
+
+    agreement of models trained on s with rater r (N, R, R)  ->  imprint of each rater (N, R)
+
+Only predictions on cases that are known to be held out take part. Both measures are linear in the values of a case, so
+that their intervals are those of means.
+"""
+
+import numpy as np
+import pandas as pd
+
+from segassay.qualities.scores.pairs import mean_of_known, pair_values
+from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
+from segassay.statistics.intervals import DEFAULT, Resampling
+
+__all__ = ["MIN_RATERS_FOR_IMPRINT", "WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
+
+MIN_RATERS_FOR_IMPRINT = 3
+"""Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
+
+WITHOUT = "_without_"
+"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
+
+
+def imprint(agreement: np.ndarray) -> np.ndarray:
+    """How much nearer models come to the rater who trained them than an outsider's models do.
+
+    How much better models of r agree with r than models of others do, less how much better they agree with everybody
+    else than models of a third person do. What a rater has with all models, and what a model has with all raters,
+    cancels exactly.
+
+    Args:
+        agreement: `(..., R, R)`, of models trained on rater s (rows) with rater r (columns), any measure that is larger
+            for better agreement. A rater with a row or a column of NaN has no model, or no mask, in this case, and
+            takes no part in it.
+
+    Returns:
+        float64 `(..., R)`, in the unit of the agreement; NaN for a rater who takes no part, with fewer than 3 raters,
+        and for a case where any other value is NaN.
+
+    Raises:
+        ValueError: If the last two axes differ in length.
+
+    Example:
+        Each model agrees with all raters alike, but for .2 more with its own:
+
+        >>> imprint(np.full((3, 3), 0.5) + 0.2 * np.eye(3)).round(6)
+        array([0.2, 0.2, 0.2])
+        >>> agreeable = np.array([0.0, 0.1, 0.3])
+        >>> abs(imprint(0.5 + agreeable + np.array([[0.2], [0.0], [0.1]]))).max().round(12)
+        np.float64(0.0)
+    """
+    agreement = np.asarray(agreement, dtype=float)
+    if agreement.ndim < 2 or agreement.shape[-1] != agreement.shape[-2]:
+        raise ValueError(f"agreement must be (..., raters, raters), models of s with rater r, got {agreement.shape}")
+    known = ~np.isnan(agreement)
+    present = known.any(axis=-1) & known.any(axis=-2)
+    both = present[..., :, None] & present[..., None, :]
+    n = np.where((both & ~known).any(axis=(-2, -1)), np.nan, present.sum(axis=-1))[..., None]
+    n = np.where(n >= MIN_RATERS_FOR_IMPRINT, n, np.nan)
+    value = np.where(both, agreement, 0.0)
+    own, of_all = np.diagonal(value, axis1=-2, axis2=-1), value.sum(axis=-2)
+    with_own = own - (of_all - own) / (n - 1)
+    outsiders = ((of_all - own)[..., None, :] - value) / (n - 2)[..., None]  # models of neither r nor j, with rater j
+    others = both & ~np.eye(agreement.shape[-1], dtype=bool)
+    with_others = np.where(others, value - outsiders, 0.0).sum(axis=-1) / (n - 1)
+    return np.where(present, with_own - with_others, np.nan)
+
+
+def held_out_models(
+    agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str
+) -> tuple[pd.Index, list[str], dict[str, np.ndarray]]:
+    """How models agree with each rater on cases they are known never to have seen.
+
+    Args:
+        agreement: Table of `segassay.tables.build`.
+        annotations: What `read_annotations` returns.
+        measure: A measure of agreement.
+
+    Returns:
+        The N cases; the R raters; and for each `trained_on` an array `(N, R)`, the mean over its models, NaN where none
+        of them is held out or the rater has no mask. Where several strategies train on the same, those models count
+        whose strategy trains on most raters or consensuses, the first of equal ones.
+    """
+    kinds = annotator_kinds(annotations)
+    raters = [name for name, kind in kinds.items() if kind == "human"]
+    pairs = pair_values(agreement, measure)
+    held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
+    models = annotations[annotations["kind"].eq("model") & held_out & annotations["trained_on"].fillna("").ne("")]
+    models = models.assign(strategy=models["strategy"].fillna(""))
+    breadth = models.groupby("strategy")["trained_on"].nunique()
+    found = {}
+    for trained_on, every in models.groupby("trained_on", sort=True):
+        widest = breadth[every["strategy"].unique()].sort_index().idxmax()
+        rows = every[every["strategy"] == widest]
+        model, names = pd.factorize(rows["annotator"])
+        unseen = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
+        unseen[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True
+        values = pairs.between(list(names), raters)
+        found[str(trained_on)] = mean_of_known(np.where(unseen[:-1, :, None], values, np.nan), axis=1)
+    return pairs.cases, raters, found
+
+
+def rater_imprint(
+    agreement: pd.DataFrame,
+    annotations: pd.DataFrame,
+    clusters: pd.Series,
+    *,
+    measure: str = "f1",
+    resampling: Resampling = DEFAULT,
+) -> pd.DataFrame:
+    """Imprint of each rater on the models trained on that rater's masks, and its mean over raters.
+
+    Args:
+        agreement: Table of `segassay.tables.build`.
+        annotations: What `read_annotations` returns; models count where `held_out` is true, averaged over seeds.
+        clusters: Case -> subject, or the case itself.
+        measure: Measure of agreement; the row is called `imprint`, with another measure than F1 `imprint_<measure>`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, a row per rater and one of all raters; in a case, raters take part who have both a
+        mask and a model. Without rows where fewer than 3 raters do in any case.
+    """
+    cases, raters, models = held_out_models(agreement, annotations, measure)
+    own = [rater for rater in raters if rater in models]
+    places = [raters.index(rater) for rater in own]
+    if len(own) < MIN_RATERS_FOR_IMPRINT:
+        return score_table([], clusters)
+    square = np.stack([models[rater][:, places] for rater in own], axis=1)
+    drawn = ~np.isnan(square).all(axis=1)
+    values = pd.DataFrame(imprint(square), cases, own)
+    name = _named("imprint", measure)
+    return _with_mean(
+        name, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
+    )
+
+
+def _named(*parts: str) -> str:
+    """A measure's name; what is usual, F1 and STAPLE, goes without saying."""
+    return "_".join(part for part in parts if part not in ("f1", "staple"))
+
+
+def _with_mean(name: str, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
+    """A row per rater with a value, and one of their mean."""
+    known = {rater: values for rater, values in of_rater.items() if values.notna().any()}
+    scores = [Score("objectivity", name, rater, values) for rater, values in known.items()]
+    if scores:
+        scores.append(Score("objectivity", name, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
+    return score_table(scores, clusters, resampling)
+
+
+def removal_of_bias(
+    agreement: pd.DataFrame,
+    annotations: pd.DataFrame,
+    clusters: pd.Series,
+    *,
+    measure: str = "f1",
+    resampling: Resampling = DEFAULT,
+) -> pd.DataFrame:
+    """Does a consensus fit a person whom it never saw better than single other people's models do?
+
+    Agreement with rater r of consensus models trained without r, minus that of the models of each other rater, averaged
+    over these. Neither side has learned anything from r.
+
+    Args:
+        agreement: As for `rater_imprint`.
+        annotations: As for `rater_imprint`; consensus models have `trained_on` such as `staple_without_expert_1`.
+        clusters: As for `rater_imprint`.
+        measure: As for `rater_imprint`; the row is called `removal_of_bias`, with another consensus than STAPLE
+            `removal_of_bias_<method>`, then perhaps `_<measure>`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, a row per rater and one of all raters; without rows where there are no such models.
+    """
+    cases, raters, models = held_out_models(agreement, annotations, measure)
+    of_method: dict[str, dict[str, pd.Series]] = {}
+    for place, rater in enumerate(raters):
+        experts = [models[other][:, place] for other in raters if other != rater and other in models]
+        for trained_on, values in models.items():
+            method, found, left_out = trained_on.partition(WITHOUT)
+            if found and left_out == rater and experts:
+                difference = values[:, place] - mean_of_known(np.stack(experts, axis=1))
+                of_method.setdefault(method, {})[rater] = pd.Series(difference, cases)[
+                    ~np.isnan(np.stack(experts)).all(axis=0)
+                ]
+    tables = [
+        _with_mean(_named("removal_of_bias", method, measure), of_rater, clusters, resampling)
+        for method, of_rater in of_method.items()
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else score_table([], clusters)

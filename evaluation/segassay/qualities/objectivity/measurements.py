@@ -1,0 +1,282 @@
+"""Do raters measure the same? Counts, areas and intensities: correlation, limits of agreement, variance, concordance.
+
+    counts table  ->  one matrix (cases, raters) per measurement  ->  rows of scores
+
+Intervals resample clusters, so they hold where several cases come from one subject.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Score, interval_row, score_table
+from segassay.statistics.components import crossed_components
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca
+from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
+from segassay.statistics.raters import bias_test
+from segassay.statistics.reliability import icc_a1_weighted, icc_ak_weighted
+
+__all__ = [
+    "MEASUREMENTS",
+    "alpha_of_counts",
+    "alpha_ratio_weighted",
+    "bias_tests",
+    "intraclass_correlation",
+    "limits_of_agreement",
+    "measurements_of",
+    "rater_share",
+]
+
+MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean_intensity"}
+"""What is measured, and its column in the table of counts."""
+
+_Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (B, N) weights, values -> (B,)
+
+
+def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) -> pd.DataFrame:
+    """One row per case, one column per rater; NaN where the rater has no mask or the value is undefined."""
+    rows = counts[counts["annotator"].isin(raters)]
+    return rows.pivot(index="case", columns="annotator", values=column).reindex(columns=list(raters)).astype(float)
+
+
+def _each(counts: pd.DataFrame, raters: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
+    """Name and matrix of each measurement that any two raters have."""
+    found = [(name, measurements_of(counts, column, raters)) for name, column in MEASUREMENTS.items()]
+    return [(name, matrix) for name, matrix in found if (matrix.notna().sum(axis=1) > 1).any()]
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series) -> pd.DataFrame:
+    """p-values of rater bias: whether raters differ at all (Friedman), then each against the others (t, Holm).
+
+    Args:
+        counts: Table of `segassay.tables.build`.
+        raters: Who is compared.
+        clusters: Case -> subject, or the case itself; cases of one subject are averaged first.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `bias_test_count` and `bias_test_area` of all raters and of each; `value` is the
+        p-value, that of a rater adjusted by Holm. How large a bias is stands in `log_count_ratio`, `log_area_ratio`.
+    """
+    rows = []
+    for name, matrix in _each(counts, raters):
+        if name == "mean_intensity":
+            continue
+        found = bias_test(matrix.to_numpy(), clusters=clusters.reindex(matrix.index).to_numpy())
+        n_complete = int(matrix.notna().all(axis=1).sum())
+        omnibus = Interval(
+            found["friedman_p"].iloc[0], np.nan, np.nan, "Friedman", n_complete, len(matrix) - n_complete, False
+        )
+        rows.append(interval_row("objectivity", f"bias_test_{name}", ALL_RATERS, omnibus, note="p-value"))
+        for rater, row in zip(raters, found.to_dict("records"), strict=True):
+            n_drawn = int(matrix[rater].notna().sum())
+            n_alone = int((matrix[rater].notna() & (matrix.notna().sum(axis=1) < 2)).sum())
+            tested = Interval(row["p_adjusted"], np.nan, np.nan, "t, Holm", n_drawn - n_alone, n_alone, False)
+            note = f"p-value; {'biased' if row['biased'] else 'no bias found'}; {row['n_units']} units"
+            rows.append(interval_row("objectivity", f"bias_test_{name}", rater, tested, note=note))
+    return _table(rows)
+
+
+def intraclass_correlation(
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """ICC(A,1) and ICC(A,k) of each measurement: how well one rater, or the mean of all, tells cases apart.
+
+    Args:
+        counts: Table of `segassay.tables.build`.
+        raters: Who is compared.
+        clusters: Case -> subject, or the case itself.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_or_bca`; a
+        case that a rater lacks is undefined.
+    """
+    forms = {"icc_a1": (icc_a1_weighted, correlation_scale(len(raters))), "icc_ak": (icc_ak_weighted, OF_MEANS)}
+    rows = []
+    for name, matrix in _each(counts, raters):
+        cluster = clusters.reindex(matrix.index).to_numpy()
+        for form, (statistic, scale) in forms.items():
+            interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
+            note = "one rater" if form == "icc_a1" else f"mean of {len(raters)} raters"
+            rows.append(interval_row("objectivity", f"{form}_{name}", ALL_RATERS, interval, note=note))
+    return _table(rows)
+
+
+def rater_share(
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """Share of the variance of each measurement that is due to the rater, from components of case and rater.
+
+    Args:
+        counts: As for `intraclass_correlation`.
+        raters: As for `intraclass_correlation`.
+        clusters: As for `intraclass_correlation`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `rater_share_count` and so on. What a rater does in some cases only is no part of it
+        but of the rest, which `note` gives beside the share of the cases.
+    """
+    rows = []
+    for name, matrix in _each(counts, raters):
+        interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
+        complete = matrix.dropna().to_numpy()
+        case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
+        rows.append(
+            interval_row(
+                "objectivity", f"rater_share_{name}", ALL_RATERS, interval, note=f"case {case:.3f}, rest {rest:.3f}"
+            )
+        )
+    return _table(rows)
+
+
+def _rater_share(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.asarray(_shares(weights, values)[:, 1])
+
+
+def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`(B, 3)`: of case, rater, and what neither explains."""
+    components = crossed_components(weights, values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(components / components.sum(axis=1, keepdims=True))
+
+
+def alpha_of_counts(
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """Krippendorff's alpha of counts on a ratio scale; a rater may lack cases.
+
+    Args:
+        counts: As for `intraclass_correlation`.
+        raters: As for `intraclass_correlation`.
+        clusters: As for `intraclass_correlation`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater is undefined.
+    """
+    matrix = measurements_of(counts, MEASUREMENTS["count"], raters)
+    paired = matrix[matrix.notna().sum(axis=1) > 1]
+    if paired.empty:
+        return _table([])
+    values = paired.to_numpy()
+    interval = bca(
+        lambda weights, rows: alpha_ratio_weighted(weights, values[rows.astype(int)]),
+        np.arange(len(values)),
+        clusters.reindex(paired.index).to_numpy(),
+        resampling,
+    )
+    n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
+    return _table(
+        [interval_row("objectivity", "krippendorff_alpha_count", BETWEEN_RATERS, interval, n_undefined=n_undefined)]
+    )
+
+
+def alpha_ratio_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`krippendorff_alpha(values.T, "ratio", weight=...)` of many resamples at once; fit for `bca`.
+
+    Args:
+        weights: `(B, N)`, how often each case was drawn.
+        values: `(N, R)`, 0 or more, NaN where a rater has none; at least two per case.
+
+    Returns:
+        float64 `(B,)`; NaN where nothing was drawn or all values are equal.
+
+    Example:
+        >>> values = np.array([[1.0, 2.0], [4.0, 4.0], [9.0, 8.0]])
+        >>> alpha_ratio_weighted(np.array([[1, 1, 1], [0, 2, 1]]), values).round(4)
+        array([0.8402, 0.9834])
+
+    References:
+        Krippendorff (2011), as in `segassay.statistics.chance.krippendorff_alpha`.
+    """
+    known = ~np.isnan(values)
+    levels, code = np.unique(values[known], return_inverse=True)
+    occurs = np.zeros((len(values), levels.size))
+    np.add.at(occurs, (np.nonzero(known)[0], code), 1)
+    total = np.maximum(levels[:, None] + levels, np.finfo(float).tiny)
+    difference = ((levels[:, None] - levels) / total) ** 2
+    within = ((occurs @ difference) * occurs).sum(axis=1) / (known.sum(axis=1) - 1)
+    drawn = np.asarray(weights) @ occurs
+    expected = ((drawn @ difference) * drawn).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(expected > 0, 1 - (drawn.sum(axis=1) - 1) * (np.asarray(weights) @ within) / expected, np.nan)
+
+
+def limits_of_agreement(
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """Bland-Altman limits, proportional bias and Lin's concordance of each pair of raters.
+
+    Pairs of raters, not each against the mean of the others: that mean varies less than one rater does, which narrows
+    the limits and looks like a proportional bias where there is none.
+
+    Args:
+        counts: As for `intraclass_correlation`.
+        raters: As for `intraclass_correlation`.
+        clusters: As for `intraclass_correlation`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`. For `<a> minus <b>` the mean difference `difference_count`, its limits of agreement
+        `limit_low_count` and `limit_high_count`, and `slope_count`, change of the difference per unit of the mean of
+        both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
+        areas and intensities.
+    """
+    statistics: dict[str, _Statistic] = {
+        "limit_low": lambda weights, pair: _limit(weights, pair, -1.96),
+        "limit_high": lambda weights, pair: _limit(weights, pair, 1.96),
+        "slope": _slope,
+        "ccc": _concordance,
+    }
+    scores, rows = [], []
+    for name, matrix in _each(counts, raters):
+        for a, b in combinations(raters, 2):
+            pair = matrix.loc[matrix[[a, b]].notna().any(axis=1), [a, b]]
+            if pair.dropna().empty:
+                continue
+            scores.append(Score("objectivity", f"difference_{name}", f"{a} minus {b}", pair[a] - pair[b]))
+            for measure, statistic in statistics.items():
+                target = f"{a} and {b}" if measure == "ccc" else f"{a} minus {b}"
+                interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
+                rows.append(interval_row("objectivity", f"{measure}_{name}", target, interval))
+    return pd.concat([score_table(scores, clusters, resampling), _table(rows)], ignore_index=True)
+
+
+def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:
+    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once."""
+    difference = pair[:, 0] - pair[:, 1]
+    n, mean, variance, *_ = _moments(weights, difference, difference)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) * n / (n - 1)))
+
+
+def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """`(B,)` each: n, mean of x, variance of x, mean of y, variance of y, covariance; over n, not n - 1."""
+    n, x_at, y_at = weights.sum(axis=1), x.mean(), y.mean()
+    x, y = x - x_at, y - y_at
+    with np.errstate(invalid="ignore", divide="ignore"):
+        x_mean, y_mean, xx, yy, xy = (weights @ np.stack([x, y, x * x, y * y, x * y], axis=1) / n[:, None]).T
+    return n, x_mean + x_at, xx - x_mean**2, y_mean + y_at, yy - y_mean**2, xy - x_mean * y_mean
+
+
+def _slope(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
+    """Slope of the difference on the mean of both, as in `bland_altman`."""
+    n, _, variance, _, _, covariance = _moments(weights, pair.mean(axis=1), pair[:, 0] - pair[:, 1])
+    known = (n > 2) & (variance > 1e-12 * np.square(pair).mean())
+    return np.where(known, covariance / np.where(known, variance, 1.0), np.nan)
+
+
+def _concordance(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
+    """As `lins_ccc`."""
+    n, a, a_variance, b, b_variance, covariance = _moments(weights, *pair.T)
+    spread = a_variance + b_variance + (a - b) ** 2
+    known = (n > 1) & (spread > 1e-12 * np.square(pair).mean())
+    return np.where(known, 2 * covariance / np.where(known, spread, 1.0), np.nan)

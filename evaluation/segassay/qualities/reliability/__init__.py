@@ -1,0 +1,1 @@
+"""Reliability: would another seed, or another training, change the result?"""

@@ -1,0 +1,46 @@
+"""How much better two ensembles agree with each other than two single models do, and than two people do.
+
+agreement, annotations  ->  paired differences per case  ->  f1_minus_models, f1_minus_raters
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pandas as pd
+
+from segassay.qualities.scores.groups import trained_alike
+from segassay.qualities.scores.table import Agreement, Score, annotator_kinds, mean_over_pairs
+
+__all__ = ["ensembles_beside"]
+
+MEASURE = "f1"
+
+
+def ensembles_beside(agreement: Agreement, annotations: pd.DataFrame) -> Iterator[Score]:
+    """Agreement between ensembles without a common member, minus that between models and between raters.
+
+    Args:
+        agreement: Agreement of all pairs.
+        annotations: What `read_annotations` returns.
+
+    Yields:
+        For each training with two disjoint ensembles `f1_minus_models`, where two models that were trained alike are
+        annotators too, and `f1_minus_raters`, where there are two raters; differences of cases that both sides have.
+    """
+    raters = [name for name, kind in annotator_kinds(annotations).items() if kind == "human"]
+    of_raters = agreement.of_pairs(list(combinations(raters, 2)), MEASURE)
+    groups = trained_alike(annotations)
+    of_models = {
+        (group.strategy, group.trained_on): agreement.of_pairs(group.whole_pairs(), MEASURE)
+        for group in groups
+        if group.kind == "model"
+    }
+    for group in groups:
+        own = agreement.of_pairs(group.whole_pairs(), MEASURE)
+        if group.kind != "ensemble" or own.empty:
+            continue
+        models = of_models.get((group.strategy, group.trained_on), pd.DataFrame())
+        for ending, others in (("models", models), ("raters", of_raters)):
+            if len(others.columns):
+                difference = (mean_over_pairs(own) - mean_over_pairs(others)).dropna()
+                yield Score("reliability", f"{MEASURE}_minus_{ending}", group.target, difference)

@@ -1,0 +1,1 @@
+"""Scores: one number with its interval for each measure and target; groups and pairs of annotators."""

@@ -1,0 +1,243 @@
+"""Scores of the three qualities: one number with its interval for each measure and target.
+
+    agreement, distances, leave_one_out, counts  ->  one value per case and score  ->  mean, interval over clusters
+
+objectivity asks how the raters agree, validity how models, references and a truth fit what people drew, reliability how
+models agree that differ by nothing but the seed.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.data.annotations import annotator_order
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
+from segassay.tables.build import Tables
+
+__all__ = [
+    "ALL_RATERS",
+    "BETWEEN_RATERS",
+    "DISTANCES",
+    "MEASURES",
+    "QUALITIES",
+    "SCORE_COLUMNS",
+    "THRESHOLD",
+    "Agreement",
+    "Findings",
+    "Pairs",
+    "Rows",
+    "Score",
+    "annotator_kinds",
+    "human_score",
+    "interval_row",
+    "mean_over_pairs",
+    "mean_over_raters",
+    "own_scores",
+    "references",
+    "score_table",
+    "seeds_of",
+]
+
+MEASURES = ("f1", "mean_iou", "dice")
+"""What is averaged: F1 of objects at IoU > .5, mean IoU of matched objects, Dice of pixels."""
+
+DISTANCES = ("hd95", "assd", "nsd")
+"""What is averaged of outlines: HD95 and ASSD, by unit (`hd95_um` or `hd95_px`), and NSD, which has none."""
+
+BETWEEN_RATERS = "between raters"
+ALL_RATERS = "all raters"
+
+# fmt: off
+SCORE_COLUMNS = (
+    "quality", "measure", "target", "value", "low", "high", "n_cases", "n_undefined",
+    "method", "approximate", "human_low", "human_high", "note", "bound",
+)
+# fmt: on
+QUALITIES = ("objectivity", "reliability", "validity")
+THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """One measure of one target: `values` holds a number or NaN for each case that the target covers."""
+
+    quality: str
+    measure: str
+    target: str
+    values: pd.Series
+    human_low: float = math.nan
+    human_high: float = math.nan
+    note: str = ""
+    bound: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What the measures of an evaluation are computed from.
+
+    Attributes:
+        tables: What `build_tables` returns.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> name of its subject, or of the case itself.
+        effects: What `segassay.tables.effects.effects` returns; without rows where there is no experiment.
+        normalised: Measurements in multiples of the control mean; None where no control group is known.
+        equivalence_margin: Share of the control mean that does not matter, fixed beforehand in `dataset.yaml`.
+        resampling: How intervals are drawn.
+        specifications: What `specification_table` returns; None where objects were not counted
+            again.
+    """
+
+    tables: Tables
+    annotations: pd.DataFrame
+    clusters: pd.Series
+    effects: pd.DataFrame
+    normalised: pd.DataFrame | None = None
+    equivalence_margin: float = 0.1
+    resampling: Resampling = DEFAULT
+    specifications: pd.DataFrame | None = None
+
+
+def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+    """Mean over cases of each score, with its interval over clusters.
+
+    Returns:
+        Table with `SCORE_COLUMNS`, one row per score in the order given. `n_undefined` counts the cases that the target
+        covers and where the measure does not exist; `n_cases` are those that the value rests on.
+    """
+    cases = list(dict.fromkeys(case for score in scores for case in score.values.index))
+    if not cases:
+        return pd.DataFrame(columns=list(SCORE_COLUMNS))
+    values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
+    table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling)
+    table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
+    for column in ("quality", "measure", "target", "human_low", "human_high", "note", "bound"):
+        table[column] = [getattr(score, column) for score in scores]
+    return table[list(SCORE_COLUMNS)]
+
+
+def interval_row(
+    quality: str, measure: str, target: str, interval: Interval, *, n_undefined: int | None = None, note: str = ""
+) -> dict[str, Any]:
+    """One row of a table with `SCORE_COLUMNS` from an interval that is no mean over cases."""
+    row: dict[str, Any] = {"quality": quality, "measure": measure, "target": target, **asdict(interval)}
+    row["n_undefined"] = interval.n_undefined if n_undefined is None else n_undefined
+    row |= {"human_low": math.nan, "human_high": math.nan, "note": note, "bound": math.nan}
+    return {column: row[column] for column in SCORE_COLUMNS}
+
+
+def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
+    """Kind of each annotator, in the order of `annotator_order`."""
+    kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
+    return {name: kinds[name] for name in sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))}
+
+
+class Rows:
+    """Columns of a table with one row per case and pair, found by position: dozens of annotators have thousands."""
+
+    def __init__(self, rows: pd.DataFrame, keys: list[str]) -> None:
+        numbered = rows[keys].reset_index(drop=True) if len(rows) else pd.DataFrame(columns=keys)
+        self.at = {(str(a), str(b)): part.index.to_numpy() for (a, b), part in numbered.groupby(keys, sort=False)}
+        self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
+        self._rows = rows
+
+    def columns(self, keys: Mapping[Any, tuple[str, str]], measure: str) -> pd.DataFrame:
+        """One column per name of a key, one row per case of any of them; NaN where undefined or not covered."""
+        if not keys:
+            return pd.DataFrame()
+        numbers = self._rows[measure].to_numpy(dtype=float, na_value=np.nan)
+        values, cases = zip(*((numbers[self.at[key]], self._case[self.at[key]]) for key in keys.values()), strict=True)
+        if all(np.array_equal(cases[0], others) for others in cases[1:]):
+            return pd.DataFrame(np.column_stack(values), cases[0], pd.Index(list(keys)))
+        columns = {name: pd.Series(of_key, case) for name, of_key, case in zip(keys, values, cases, strict=True)}
+        return pd.concat(columns, axis=1, sort=False)
+
+
+class Pairs:
+    """Columns of a table with one row per case and pair of annotators."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self._rows = Rows(rows, ["annotator_a", "annotator_b"])
+
+    def of_pairs(self, pairs: list[tuple[str, str]], measure: str) -> pd.DataFrame:
+        """`(cases, pairs)`; the order within a pair does not matter, and pairs without a common case are left out."""
+        known = [pair if pair in self._rows.at else pair[::-1] for pair in pairs]
+        return self._rows.columns({pair: pair for pair in known if pair in self._rows.at}, measure)
+
+
+class Agreement:
+    """Values per case of any pair, as columns of one table per measure."""
+
+    def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame) -> None:
+        self._pairs = Pairs(agreement[agreement["iou_threshold"] == THRESHOLD])
+        self._others = Rows(leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD], ["annotator", "rater"])
+
+    def of_pairs(self, pairs: list[tuple[str, str]], measure: str) -> pd.DataFrame:
+        """As in `Pairs`."""
+        return self._pairs.of_pairs(pairs, measure)
+
+    def with_others(self, annotator: str, measure: str) -> pd.DataFrame:
+        """`(cases, raters)`: against C₋r of each rater r; without columns where there is none."""
+        return self._others.columns({rater: (a, rater) for a, rater in self._others.at if a == annotator}, measure)
+
+
+def mean_over_pairs(values: pd.DataFrame) -> pd.Series:
+    """Mean of each case over the pairs that are defined there."""
+    return values.mean(axis=1)
+
+
+def mean_over_raters(values: pd.DataFrame) -> pd.Series:
+    """Numbers per case whose mean is the mean over raters of their means over cases.
+
+    Where every rater has every case this is the mean over raters within a case. Where some lack cases, each case is
+    linearised around the rater's mean, so that the interval has the spread of the mean and not that of the gaps.
+    """
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    known = ~np.isnan(numbers)
+    n, covered = known.sum(axis=0), known.any(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, numbers, 0).sum(axis=0) / n
+        deviation = np.where(known, numbers - mean, 0) @ np.where(n > 0, covered.sum() / (n * (n > 0).sum()), 0)
+        centre = mean[n > 0].sum() / (n > 0).sum()
+    return pd.Series(np.where(covered, centre + deviation, np.nan), values.index)
+
+
+def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.DataFrame:
+    """`(cases, raters)`: each rater r against C₋r."""
+    own = {rater: agreement.with_others(rater, measure) for rater in raters}
+    columns = {rater: values[rater] for rater, values in own.items() if rater in values}
+    return pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
+
+
+def human_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
+    """Values of one rater, the ending of the measure's name, and a note where C₋r would rest on too few raters."""
+    own = own_scores(agreement, [rater], measure)
+    if len(own.columns):
+        return own[rater], "_leave_one_out", ""
+    pairs = agreement.of_pairs([(rater, other) for other in raters if other != rater], measure)
+    return mean_over_pairs(pairs), "_pairwise", "too few raters for C₋r: mean agreement with the other raters"
+
+
+def seeds_of(annotator: str, column: pd.Series) -> set[int]:
+    """Seeds of a model or ensemble: from the table, else from its name: `staple/s7`, `staple/s0-3`, `staple/s0,2`."""
+    listed = {int(seed) for seed in column.dropna()}
+    named = re.fullmatch(r".*/s(\d+(?:-\d+)?(?:,\d+)*)", annotator)
+    if listed or named is None:
+        return listed
+    ends = [part.split("-") for part in named[1].split(",")]
+    return {seed for end in ends for seed in range(int(end[0]), int(end[-1]) + 1)}
+
+
+def references(kinds: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Each reference or truth, who is compared with it, and a note where it contains them."""
+    for name, kind in kinds.items():
+        if kind not in ("consensus", "truth"):
+            continue
+        note = f"{name} contains the raters" if kind == "consensus" else ""
+        for other, other_kind in kinds.items():
+            if other != name and (kind == "truth" or other_kind not in ("consensus", "truth")):
+                yield name, other, note

@@ -1,0 +1,1 @@
+"""Validity: does the result find what is there, and lead to the right conclusion of the experiment?"""

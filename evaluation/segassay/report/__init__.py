@@ -1,0 +1,1 @@
+"""Report: an evaluation becomes figures and one self-contained page."""

@@ -1,0 +1,74 @@
+"""Pictures of two measures: whose hand a model carries, and what more members of an ensemble bring."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from segassay.figures.style import INK, plot_style
+
+__all__ = ["imprint_matrix", "saturation_figure"]
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+
+
+def imprint_matrix(agreement: pd.DataFrame) -> Figure:
+    """How models trained on each person, or on a consensus, agree with each person.
+
+    Args:
+        agreement: Mean agreement: one row per what models were trained on, one column per rater.
+
+    Returns:
+        Heat map with the number in each cell, and a frame around models with their own rater; the scale runs from the
+        lowest to the highest value, because differences within a column are what counts.
+    """
+    values = agreement.to_numpy(dtype=float)
+    with plot_style():
+        width = 0.75 * len(agreement.columns) + 0.09 * max(map(len, agreement.index)) + 1.6
+        figure = Figure(figsize=(max(width, 4), 0.42 * len(agreement) + 1.6), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(values, cmap="cividis", aspect="auto")
+        figure.colorbar(image, ax=axes, label="mean F1 (IoU > 0.5)", shrink=0.8)
+        middle = (np.nanmin(values) + np.nanmax(values)) / 2
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                colour = INK if value > middle else "white"
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, size=9)
+            if agreement.index[row] == agreement.columns[column]:
+                corner = (column - 0.46, row - 0.44)
+                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2))
+        axes.set_xticks(
+            range(len(agreement.columns)), agreement.columns, rotation=40, ha="right", rotation_mode="anchor"
+        )
+        axes.set_yticks(range(len(agreement)), agreement.index)
+        axes.set(xlabel="scored on the masks of", ylabel="models trained on")
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def saturation_figure(curve: pd.DataFrame) -> Figure:
+    """How agreement grows with the number of members of an ensemble.
+
+    Args:
+        curve: What `segassay.qualities.reliability.saturation.saturation_curve` returns.
+
+    Returns:
+        Points as measured, and the fitted line through each training.
+    """
+    with plot_style():
+        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
+        axes = figure.subplots()
+        for colour, (name, part) in zip(
+            COLOURS * (1 + curve["trained_on"].nunique() // len(COLOURS)),
+            curve.groupby("trained_on", sort=False),
+            strict=False,
+        ):
+            axes.plot(part["n_members"], part["agreement"], "o", color=colour, label=str(name))
+            axes.plot(part["n_members"], part["fitted"], "-", color=colour, linewidth=1)
+        axes.set(xlabel="members of each ensemble", ylabel="mean F1 of two ensembles\nwithout a common member")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,224 @@
+"""Pictures of strategies side by side, and of what as many masks bring by one rater or by several."""
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from segassay.figures.style import ACCENT, INK, name_rows, plot_style
+from segassay.judgement.strategies import RATERS
+
+__all__ = ["spending_figure", "strategies_figure"]
+
+MARKS = {"human": (INK, "o"), "model": (ACCENT, "o"), "ensemble": (ACCENT, "D")}
+CONTRASTS = (("#d55e00", "o"), ("#009e73", "s"), ("#cc79a7", "D"), ("#e69f00", "^"), ("#56b4e9", "v"))
+BAND = "0.9"
+EFFECT = "_eta_squared"
+_LETTERS = 30  # of a group's name in one line
+_APART = 0.27  # contrasts of one group, as a share of the way to the next group
+_DOTS = 0.1  # how far dots of annotators lie beside their mean, as such a share
+
+
+def strategies_figure(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
+    """People, models and ensembles side by side: score, agreement within the group, and effects.
+
+    Args:
+        table: What `segassay.judgement.strategies.strategy_table` returns, with at least one row.
+        points: What `segassay.judgement.strategies.annotator_points` returns.
+
+    Returns:
+        One row per group. F1 against the consensus of the other raters (with too few of them, against each rater),
+        behind it the range of single raters; F1 of two annotators of the group; and, per measurement, η² of each pair
+        of groups of the experiment. Marks are means with 95 % intervals, dots single annotators. A panel without any
+        value is left out.
+    """
+    names = list(dict.fromkeys(table["group"]))
+    labels = [_label(table, name) for name in names]
+    score, against = _score(table)
+    panels = {score: f"F1 against\n{against}", "f1_within": "F1 of two annotators\nof the group"}
+    panels = {measure: text for measure, text in panels.items() if (table["measure"] == measure).any()}
+    measured, contrasts = _measured(table)
+    n_panels = len(panels) + len(measured)
+    with plot_style():
+        lines = [line for label in labels for line in label.split("\n")]
+        step = max(0.42, 0.16 + 0.14 * len(contrasts), 0.18 * max(label.count("\n") + 1 for label in labels))
+        size = (2.3 * n_panels + 0.075 * max(map(len, lines)) + 0.4, step * len(names) + 1.5)
+        figure = Figure(figsize=size, layout="constrained")
+        all_axes = figure.subplots(1, n_panels, sharey=True, squeeze=False)[0] if n_panels else []
+        for axes, (measure, text) in zip(all_axes, panels.items(), strict=False):
+            if measure == score:
+                _people(axes.axvspan, points, score)
+            _marks(axes, table, points, measure, names)
+            axes.set_xlabel(text)
+        for axes, measure in zip(all_axes[len(panels) :], measured, strict=True):
+            _effects(axes, table, points, measure, names, contrasts)
+            axes.set(xlabel=f"η² of {_words(measure)}", xlim=(-0.02, None))
+        for axes in all_axes:
+            name_rows(axes, labels)
+            axes.locator_params(axis="x", nbins=5)
+        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _label(table: pd.DataFrame, name: str) -> str:
+    """Name of a group in lines that are not too long, and of how many annotators it is."""
+    n = int(table.loc[table["group"] == name, "n_annotators"].max())
+    words = re.sub(r" (?=\d+$)", "\N{NO-BREAK SPACE}", name)  # “of 4” stays in one line
+    return textwrap.fill(f"{words}\N{NO-BREAK SPACE}({n})", _LETTERS)
+
+
+def _score(table: pd.DataFrame) -> tuple[str, str]:
+    """Which measure says how well annotators fit people, and against whom in words."""
+    if (table["measure"] == "f1_leave_one_out").any():
+        return "f1_leave_one_out", "the others’ consensus"
+    return "f1_pairwise", "each (other) rater"
+
+
+def _measured(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Measures of effects, and pairs of groups of the experiment."""
+    rows = table[table["measure"].str.endswith(EFFECT)]
+    return list(dict.fromkeys(rows["measure"])), list(dict.fromkeys(rows["contrast"]))
+
+
+def _words(measure: str) -> str:
+    return measure.removesuffix(EFFECT).replace("_", " ")
+
+
+def _marks(axes: Axes, table: pd.DataFrame, points: pd.DataFrame, measure: str, names: Sequence[str]) -> None:
+    """Mean and interval of each group, and its annotators behind them."""
+    rows = table[table["measure"] == measure].set_index("group")
+    for place, name in enumerate(names):
+        if name in rows.index:
+            row = rows.loc[name]
+            colour, marker = MARKS[str(row["kind"])]
+            own = _values(points, measure, name)
+            _group(axes, place, row, own, colour, marker)
+
+
+def _values(points: pd.DataFrame, measure: str, name: str, contrast: str = "") -> np.ndarray:
+    chosen = (points["measure"] == measure) & (points["group"] == name) & (points["contrast"] == contrast)
+    return points.loc[chosen, "value"].to_numpy(dtype=float)
+
+
+def _group(
+    axes: Axes, place: float, row: Any, own: np.ndarray, colour: str, marker: str, *, upright: bool = False
+) -> None:
+    """One mean with its interval at a place; beside it dots of the annotators, where there are several."""
+    dots, mean = (np.full(len(own), place + _DOTS), own), ([place], [row["value"]])
+    line = ([place, place], [row["low"], row["high"]])
+    if not upright:
+        dots, mean, line = dots[::-1], mean[::-1], line[::-1]
+    if len(own) > 1:
+        axes.plot(*dots, marker, color=colour, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.plot(*line, color=colour, linewidth=1.6, solid_capstyle="butt")
+    axes.plot(*mean, marker, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
+
+
+def _people(span: Callable[..., object], points: pd.DataFrame, score: str) -> None:
+    """A band from the lowest to the highest rater, where there are two."""
+    people = _values(points, score, RATERS)
+    if len(people) > 1:
+        span(np.nanmin(people), np.nanmax(people), color=BAND, linewidth=0, zorder=0)
+
+
+def _effects(
+    axes: Axes,
+    table: pd.DataFrame,
+    points: pd.DataFrame,
+    measure: str,
+    names: Sequence[str],
+    contrasts: Sequence[str],
+    *,
+    upright: bool = False,
+) -> None:
+    """Effect sizes of each group, pairs of groups of the experiment beside each other."""
+    rows = table[table["measure"] == measure].set_index(["group", "contrast"])
+    for number, contrast in enumerate(contrasts):
+        colour, marker = CONTRASTS[number % len(CONTRASTS)]
+        shift = (number - (len(contrasts) - 1) / 2) * min(_APART, 0.8 / len(contrasts))
+        for place, name in enumerate(names):
+            if (name, contrast) in rows.index:
+                own = _values(points, measure, name, contrast)
+                _group(axes, place + shift, rows.loc[(name, contrast)], own, colour, marker, upright=upright)
+
+
+def _legend_of_people(points: pd.DataFrame, score: str) -> list[Patch]:
+    several = len(_values(points, score, RATERS)) > 1
+    return [Patch(color=BAND, label="from the lowest to the highest rater")] if several else []
+
+
+def _legend_of_contrasts(contrasts: Sequence[str]) -> list[Line2D]:
+    styles = [CONTRASTS[number % len(CONTRASTS)] for number in range(len(contrasts))]
+    return [
+        Line2D([], [], linestyle="", marker=marker, color=colour, label=f"η²: {contrast}")
+        for contrast, (colour, marker) in zip(contrasts, styles, strict=True)
+    ]
+
+
+def spending_figure(table: pd.DataFrame, points: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """What as many masks bring when few raters draw many images, or many raters few.
+
+    Args:
+        table: What `segassay.judgement.strategies.strategy_table` returns.
+        points: What `segassay.judgement.strategies.annotator_points` returns.
+        names: Groups, from left to right, as `segassay.judgement.strategies.spending_groups` gives them.
+
+    Returns:
+        F1 against the consensus of the other raters, behind it the range of single raters, and, per measurement, η² of
+        each pair of groups of the experiment. Marks are means with 95 % intervals, dots single annotators; a line joins
+        groups of as many masks, unless two of them have as many raters, too.
+    """
+    score, against = _score(table)
+    measured, contrasts = _measured(table[table["group"].isin(names)])
+    about = table.drop_duplicates("group").set_index("group").loc[list(names)]
+    about = about.assign(n_masks=about["n_raters"] * about["n_train"])
+    labels = _prices(about)
+    step = max(0.85, 0.075 * max(len(line) for label in labels for line in label.split("\n")))
+    with plot_style():
+        size = (max((step * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
+        figure = Figure(figsize=size, layout="constrained")
+        first, *others = figure.subplots(1, 1 + len(measured), squeeze=False)[0]
+        _people(first.axhspan, points, score)
+        rows = table[table["measure"] == score].set_index("group")
+        for _, alike in about.assign(place=range(len(names))).groupby("n_masks"):
+            if alike["n_raters"].is_unique:
+                first.plot(alike["place"], rows["value"].reindex(alike.index), color="0.6", linewidth=1)
+        for place, name in enumerate(names):
+            if name in rows.index:
+                colour, marker = MARKS["model"]
+                _group(first, place, rows.loc[name], _values(points, score, name), colour, marker, upright=True)
+        first.set_ylabel(f"F1 against\n{against}")
+        for axes, measure in zip(others, measured, strict=True):
+            _effects(axes, table, points, measure, names, contrasts, upright=True)
+            axes.set(ylabel=f"η² of {_words(measure)}", ylim=(-0.02, None))
+        for axes in (first, *others):
+            axes.set_xticks(range(len(names)), labels)
+            axes.set(xlim=(-0.6, len(names) - 0.4))
+            axes.grid(axis="y", color="0.92")
+            axes.set_axisbelow(True)
+            axes.spines[["top", "right"]].set_visible(False)
+        figure.supxlabel(f"raters × images ({_joined(about['n_masks'])} masks)", fontsize="medium")
+        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        if handles:
+            figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def _joined(numbers: pd.Series) -> str:
+    return " or ".join(map(str, sorted(numbers.unique())))
+
+
+def _prices(about: pd.DataFrame) -> list[str]:
+    """Raters × images of each group; with its name where two groups have the same."""
+    prices = [f"{row['n_raters']} × {row['n_train']}" for row in about.to_dict("records")]
+    names = [textwrap.fill(str(name).replace(" models", ""), 14, break_long_words=False) for name in about.index]
+    return [f"{price}\n{name}" if prices.count(price) > 1 else price for price, name in zip(prices, names, strict=True)]

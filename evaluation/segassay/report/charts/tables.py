@@ -1,0 +1,194 @@
+"""Charts of tables: who agrees with whom, what each rater is used to, which effects each annotator yields."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from segassay.figures.style import ACCENT, INK, PALE, _intervals, name_rows, plot_style
+
+
+def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figure:
+    """Heat map of F1 at IoU > .5 between all annotators, mean over the cases that both have.
+
+    Args:
+        agreement: Table of `segassay.tables.build`.
+        annotators: Rows and columns, in this order; readable up to about 15.
+
+    Returns:
+        The figure; a pair without a common case is an empty cell.
+    """
+    import seaborn as sns
+
+    rows = agreement[agreement["iou_threshold"] == 0.5]
+    mean = rows.groupby(["annotator_a", "annotator_b"])["f1"].mean().unstack()
+    mean = mean.reindex(index=list(annotators), columns=list(annotators)).astype(float)
+    both_sides = mean.fillna(mean.T)
+    width = 0.62 * len(annotators) + 0.075 * max(map(len, annotators)) + 1.4
+    with plot_style():
+        figure = Figure(figsize=(max(width, 4), max(width - 1, 3.2)), layout="constrained")
+        axes = figure.subplots()
+        colours = {"cmap": "cividis", "vmin": 0, "vmax": 1, "linewidths": 1, "linecolor": "white"}
+        bar = {"label": "mean F1 of objects (IoU > 0.5)", "shrink": 0.8}
+        numbers = {"size": 9 if len(annotators) <= 10 else 8}
+        sns.heatmap(both_sides, ax=axes, annot=True, fmt=".2f", annot_kws=numbers, square=True, cbar_kws=bar, **colours)
+        for text in axes.texts:  # the side of the grey middle of the colours on which it can be read
+            text.set_color(INK if float(text.get_text()) > 0.52 else "white")
+        axes.set(xlabel="", ylabel="", facecolor="0.95")
+        axes.tick_params(axis="x", rotation=40 if max(map(len, annotators)) > 3 else 0, length=0)
+        axes.tick_params(axis="y", rotation=0, length=0)
+        for label in axes.get_xticklabels():
+            label.set(ha="right" if max(map(len, annotators)) > 3 else "center", rotation_mode="anchor")
+    return figure
+
+
+def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+    """How each rater differs from the others: objects and area marked, and what a consensus finds right.
+
+    Args:
+        raters: Table of `segassay.tables.build`, one row per rater.
+        scores: Table of `segassay.qualities.scores.table`, for the intervals of the log ratios.
+
+    Returns:
+        Four panels, one row per rater. Sensitivity and specificity are against the consensus of the other raters, or of
+        all raters, saying so, where the others are too few.
+    """
+    left_out = bool(raters["sensitivity_leave_one_out"].notna().any())
+    ending = "_leave_one_out" if left_out else ""
+    whose = "consensus of the others" if left_out else "consensus of all raters"
+    panels = (
+        ("log_count_ratio", "objects marked,\nlog ratio to the others"),
+        ("log_area_ratio", "area marked,\nlog ratio to the others"),
+        (f"sensitivity{ending}", f"sensitivity of pixels\nto the {whose}"),
+        (f"specificity{ending}", f"specificity of pixels\nto the {whose}"),
+    )
+    names = raters["rater"].tolist()
+    with plot_style():
+        figure = Figure(figsize=(10.5, 0.34 * len(names) + 1.5), layout="constrained")
+        for axes, (column, label) in zip(figure.subplots(1, 4, sharey=True), panels, strict=True):
+            is_ratio = column.startswith("log")
+            if is_ratio:
+                axes.axvline(0, color=INK, linewidth=0.8)
+                found = scores[scores["measure"] == column].set_index("target").reindex(names)
+                _intervals(axes, found["low"], found["high"], [ACCENT] * len(names))
+            axes.plot(raters[column], range(len(names)), "o", color=ACCENT, clip_on=False)
+            axes.set(xlabel=label)
+            if not is_ratio:
+                axes.locator_params(axis="x", nbins=4)
+            name_rows(axes, names)
+    return figure
+
+
+def effects_by_annotator(effects: pd.DataFrame, measure: str) -> Figure:
+    """The effect that each annotator's masks yield: one panel per pair of groups, pooled over regions.
+
+    Args:
+        effects: Table of `segassay.tables.effects.effects`.
+        measure: `count`, `density` or `mean_intensity`.
+
+    Returns:
+        Hodges-Lehmann shifts with their 95 % intervals; units are subjects where there are any. A contrast that no
+        sample of this size could decide is drawn hollow.
+
+    Raises:
+        ValueError: If the table has no pair of groups for this measure.
+    """
+    shown = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
+    unit = "subject" if (shown["unit"] == "subject").any() else "case"
+    shown = shown[shown["unit"] == unit]
+    if shown.empty:
+        raise ValueError(f"effects has no pair of groups for the measure {measure!r}")
+    names = list(dict.fromkeys(shown["annotator"]))
+    contrasts = list(dict.fromkeys(zip(shown["group_1"], shown["group_2"], strict=True)))
+    n_columns = min(len(contrasts), 3)
+    n_rows = -(-len(contrasts) // n_columns)
+    with plot_style():
+        height = n_rows * (0.3 * len(names) + 0.9) + 0.5
+        figure = Figure(figsize=(max(3.1 * n_columns + 1.2, 5.5), height), layout="constrained")
+        panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes in panels[len(contrasts) :]:
+            axes.set_visible(False)
+        for axes, (one, other) in zip(panels, contrasts, strict=False):
+            of_pair = shown[(shown["group_1"] == one) & (shown["group_2"] == other)].set_index("annotator")
+            _effect_panel(axes, of_pair.reindex(names))
+            axes.set_title(f"{other} − {one}", loc="left")
+        figure.supxlabel(f"shift of {measure.replace('_', ' ')} in multiples of the control mean", fontsize="medium")
+        figure.legend(handles=_effect_legend(), loc="outside upper right", ncols=3, frameon=False)
+    return figure
+
+
+def _effect_panel(axes: Axes, of_pair: pd.DataFrame) -> None:
+    axes.axvline(0, color=INK, linewidth=0.8)
+    decided = of_pair["verdict"].isin(["higher", "lower"])
+    colours = np.where(decided, ACCENT, PALE).tolist()
+    _intervals(axes, of_pair["hl_low"], of_pair["hl_high"], colours)
+    filled = np.where(of_pair["verdict"] == "not_testable", "white", colours).tolist()
+    rows = np.arange(len(of_pair))
+    axes.scatter(of_pair["hl_shift"], rows, s=34, c=filled, edgecolors=colours, linewidths=1.4, zorder=3)
+    for row in rows[of_pair["hl_shift"].isna().to_numpy()]:
+        axes.annotate("no value", (0.02, row), xycoords=("axes fraction", "data"), va="center", color=PALE)
+    name_rows(axes, of_pair.index.tolist())
+    axes.tick_params(axis="x", labelbottom=True)
+
+
+def _effect_legend() -> list[Line2D]:
+    marks = (
+        ("differ (adjusted p < .05)", ACCENT, ACCENT),
+        ("no difference found", PALE, PALE),
+        ("not testable: too few", PALE, "white"),
+    )
+    return [
+        Line2D([], [], marker="o", linestyle="", label=label, markeredgecolor=edge, markerfacecolor=face)
+        for label, edge, face in marks
+    ]
+
+
+def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> Figure:
+    """F1 of objects as the overlap that counts as found grows, one line per annotator.
+
+    Args:
+        agreement: Table of `segassay.tables.build`.
+        leave_one_out: Table of `tables.build`; where it is empty, each annotator's mean agreement with the raters.
+        kinds: Annotator -> kind, in the order of the legend. People have solid lines, models dashed ones, a truth dots.
+
+    Returns:
+        The figure; references and consensuses, which contain the raters, are not drawn.
+    """
+    import seaborn as sns
+
+    curves, against = _curves(agreement, leave_one_out, kinds)
+    names = [name for name in kinds if name in curves.index]
+    with plot_style():
+        figure = Figure(figsize=(7.6, max(3.6, 0.24 * len(names) + 1)), layout="constrained")
+        axes = figure.subplots()
+        colours = itertools.cycle(sns.color_palette("colorblind"))
+        markers = itertools.chain.from_iterable(itertools.repeat(mark, 10) for mark in itertools.cycle("os^D"))
+        for name in names:
+            is_truth = kinds[name] == "truth"
+            colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
+            line = ":" if is_truth else "-" if kinds[name] == "human" else "--"
+            axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
+        axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
+        axes.grid(axis="y", color="0.92")
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right center", frameon=False)
+    return figure
+
+
+def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
+    """`(annotators, thresholds)`, mean over raters of means over cases; and what the annotators are compared with."""
+    rows, against = leave_one_out, "the consensus of the other raters"
+    if rows.empty:
+        sides = [
+            agreement.rename(columns={one: "annotator", other: "rater"})
+            for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
+        ]
+        rows, against = pd.concat(sides), "each of the other raters"
+        of_people = rows["rater"].map(kinds) == "human"
+        rows = rows[of_people & (rows["annotator"].map(kinds) != "consensus")]
+    mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
+    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against

@@ -1,0 +1,1 @@
+"""Self-test: every estimator beside its published value."""

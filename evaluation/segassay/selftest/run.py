@@ -1,0 +1,209 @@
+"""The self-test: every estimator beside its published value.
+
+    published_values.CHECKS  ->  estimators, called as anybody would  ->  table of computed, published, source
+
+It needs no data, no network and no model. The checks of real images run where lab-wue1 is given.
+"""
+
+import importlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from segassay.data.annotations import read_annotations
+from segassay.data.dataset import Dataset, read_dataset
+from segassay.data.published.segebarth2020 import find_labs
+from segassay.errors import DataError
+from segassay.selftest.published_values import CHECKS, CHECKS_OF_LAB_WUE1, Check, CheckOfImages
+from segassay.tables.build import build_tables
+from segassay.tables.effects import effects, normalise
+
+__all__ = ["Outcome", "print_outcomes", "run_checks", "run_checks_of_images"]
+
+LAB = "lab-wue1"
+NEEDS_DATA = "needs lab-wue1"
+_PIPE_WIDTH = 150  # where there is no terminal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one check.
+
+    Attributes:
+        estimator: Module and function.
+        what: Data and quantity.
+        computed: Numbers found; empty where the check did not run.
+        expected: Numbers published.
+        tolerance: Largest difference that passes.
+        source: Where they are published.
+        problem: Why the estimator gave no numbers, or why the check did not run; empty otherwise.
+        skipped: Whether the check did not run.
+    """
+
+    estimator: str
+    what: str
+    computed: tuple[float, ...]
+    expected: tuple[float, ...]
+    tolerance: float
+    source: str
+    problem: str = ""
+    skipped: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether every number lies within the tolerance of the published one."""
+        return len(self.computed) == len(self.expected) and all(
+            abs(found - published) <= self.tolerance * (1 + 1e-9)
+            for found, published in zip(self.computed, self.expected, strict=True)
+        )
+
+
+def run_checks(checks: Sequence[Check] = CHECKS) -> list[Outcome]:
+    """Call every estimator on published data.
+
+    Args:
+        checks: What to call; the function is looked up in its module at this moment.
+
+    Returns:
+        One outcome per check, in their order; an estimator that raises has failed.
+
+    Example:
+        >>> outcomes = run_checks()
+        >>> all(outcome.passed for outcome in outcomes), len(outcomes) > 40
+        (True, True)
+    """
+    return [_outcome(check) for check in checks]
+
+
+def _outcome(check: Check) -> Outcome:
+    module, _, name = check.estimator.rpartition(".")
+    try:
+        estimator = getattr(importlib.import_module(f"segassay.{module}"), name)
+        computed = check.pick(estimator(*check.arguments, **check.options))
+    except Exception as error:  # whatever an estimator does wrong is what this is to find
+        return _result(check, (), problem=f"{type(error).__name__}: {error}")
+    return _result(check, computed)
+
+
+def _result(
+    check: Check | CheckOfImages, computed: Sequence[float], *, problem: str = "", skipped: bool = False
+) -> Outcome:
+    return Outcome(
+        estimator=check.estimator,
+        what=check.what,
+        computed=tuple(float(number) for number in computed),
+        expected=check.expected,
+        tolerance=check.tolerance,
+        source=check.source,
+        problem=problem,
+        skipped=skipped,
+    )
+
+
+def run_checks_of_images(
+    data: Path | None, checks: Sequence[CheckOfImages] = CHECKS_OF_LAB_WUE1, *, n_jobs: int = 1
+) -> list[Outcome]:
+    """Compare what lab-wue1 gives with what it is known to give.
+
+    Args:
+        data: The folder lab-wue1 as `segassay download` leaves it, or the one that holds it; None where it is not here,
+            and every check is then marked as skipped.
+        checks: What to compare.
+        n_jobs: Processes that share the images.
+
+    Returns:
+        One outcome per check.
+
+    Raises:
+        DataError: If the folder is not lab-wue1, or not as downloaded.
+    """
+    if data is None:
+        return [_result(check, (), problem=NEEDS_DATA, skipped=True) for check in checks]
+    frames = _frames(_read_lab(data), n_jobs)
+    return [_result(check, check.pick(frames)) for check in checks]
+
+
+def _read_lab(data: Path) -> Dataset:
+    folder = data / LAB if (data / LAB).is_dir() else data
+    how = f"expected the folder {LAB} of: segassay download segebarth2020 OUT --labs wue1"
+    if not (folder / "dataset.yaml").is_file():
+        raise DataError(f"{folder} holds no dataset.yaml; {how}")
+    dataset = read_dataset(folder)
+    expected = dataset.experiment is not None and dataset.reference and len(dataset.cases) == 36
+    if not expected or dataset.min_object_size != find_labs([LAB])[0].min_object_size:
+        raise DataError(f"{folder} is not {LAB} as downloaded; {how}")
+    return dataset
+
+
+def _frames(dataset: Dataset, n_jobs: int) -> Mapping[str, pd.DataFrame]:
+    tables = build_tables(dataset, read_annotations(dataset), n_jobs=n_jobs)
+    experiment, control = dataset.experiment, dataset.settings.control_group
+    assert experiment is not None  # checked when it was read
+    assert control is not None
+    return {
+        "agreement": tables.agreement,
+        "leave_one_out": tables.leave_one_out,
+        "counts": tables.counts,
+        "effects": effects(normalise(tables.counts, experiment, control)),
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ printing
+
+
+def print_outcomes(outcomes: Sequence[Outcome], console: Console | None = None) -> None:
+    """Print a table, one row per check, and how many passed.
+
+    Args:
+        outcomes: What to print.
+        console: Where; by default the terminal, or lines of 150 characters where there is none.
+    """
+    if console is None:
+        console = Console()
+        if not console.is_terminal:
+            console = Console(width=_PIPE_WIDTH)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in ("estimator, data, source", "computed", "published", "within"):
+        table.add_column(name, overflow="fold")
+    for outcome in outcomes:
+        called = f"{outcome.estimator}\n{escape(outcome.what)}\n[dim]{escape(outcome.source)}[/]"
+        computed = escape(outcome.problem) if outcome.problem else _numbers(outcome.computed, outcome.expected)
+        table.add_row(_mark(outcome), called, computed, _numbers(outcome.expected), f"{outcome.tolerance:g}")
+    console.print(table, highlight=False)
+    failed, skipped = (sum(map(test, outcomes)) for test in (_failed, lambda outcome: outcome.skipped))
+    n_run = len(outcomes) - skipped
+    said = f"{n_run - failed} of {n_run} checks give the published values"
+    also = f"; {skipped} not run: {NEEDS_DATA} (--data DIR)" if skipped else ""
+    console.print(f"{said}{also}", highlight=False, soft_wrap=True)
+
+
+def _failed(outcome: Outcome) -> bool:
+    return not outcome.passed and not outcome.skipped
+
+
+def _mark(outcome: Outcome) -> str:
+    return "–" if outcome.skipped else "[green]ok[/]" if outcome.passed else "[bold red]WRONG[/]"
+
+
+def _numbers(numbers: Sequence[float], like: Sequence[float] | None = None) -> str:
+    """Numbers one after the other; computed ones show two digits more than the published ones.
+
+    Example:
+        >>> _numbers([0.16573], like=[0.1657]), _numbers([1764.05, 2451.25])
+        ('0.165730', '1764.05 2451.25')
+    """
+    digits = [len(f"{number:.12g}".partition(".")[2]) + 2 for number in like or ()]
+    digits += [6] * (len(numbers) - len(digits))
+    if like is None:
+        return " ".join(f"{number:.12g}" for number in numbers)
+    return " ".join(
+        "nan" if math.isnan(number) else f"{number:.{n}f}" for number, n in zip(numbers, digits, strict=False)
+    )

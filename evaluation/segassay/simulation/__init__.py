@@ -1,0 +1,1 @@
+"""Simulation: images, raters and whole studies whose truth is known."""

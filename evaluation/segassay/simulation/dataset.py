@@ -1,0 +1,171 @@
+"""Simulated nuclei annotated by several raters: an experiment whose truth and effects are known.
+
+    settings, case index  ->  image (*spatial) grey, truth (*spatial) labels, {rater: mask (*spatial) bool}
+    settings              ->  a dataset folder, with all that is known written beside it
+
+One case is made and written at a time. What the settings mean: `simulation_settings`.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from segassay.errors import UsageError
+from segassay.io.images import Picture, write_bytes, write_image, write_labels, write_mask
+from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
+from segassay.simulation.habits import annotate
+from segassay.simulation.rendering import render, true_labels
+from segassay.simulation.scene import Scene, build_scene, place_of
+from segassay.simulation.settings import (
+    DEFAULT_RATERS,
+    Effect,
+    RaterHabit,
+    Region,
+    Simulation,
+    plain_settings,
+)
+
+__all__ = ["DEFAULT_RATERS", "Effect", "RaterHabit", "Region", "Simulation", "simulate", "simulate_case"]
+
+_OPTIONS = ("OUT", "--overwrite")
+
+
+def simulate_case(
+    settings: Simulation, index: int, *, session: int = 1
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """One image, its truth and what each rater drew.
+
+    Args:
+        settings: The experiment.
+        index: Number of the case, from 0; it may lie beyond `settings.n_cases`.
+        session: From 1; in later ones only the raters appear who annotated this case again.
+
+    Returns:
+        The image `(*spatial)` in `settings.dtype`; the truth `(*spatial)` int32 with labels 1…n; and a boolean mask
+        `(*spatial)` per rater, none for a rater who never annotated this case in that session.
+
+    Example:
+        >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
+        >>> image.dtype, truth.shape, sorted(masks)
+        (dtype('uint8'), (64, 64), ['average', 'generous', 'strict'])
+    """
+    scene = build_scene(settings, index)
+    masks = annotate(scene, settings, index, session=session)
+    return render(scene, settings, index), true_labels(scene.nuclei, settings), masks
+
+
+def simulate(out: Path, settings: Simulation, *, overwrite: bool = False) -> Path:
+    """Write a simulated experiment as a dataset folder.
+
+    Beside images, rater masks, `experiment.csv` and `dataset.yaml` it holds what is known: `truth/` (label images, no
+    rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv` (every mask, truth and repeats
+    too) and `simulation.json` (every setting, the expected effects, and per case the objects that were made).
+
+    Args:
+        out: Folder to make; written whole or not at all.
+        settings: The experiment.
+        overwrite: Replace a folder of that name with all that is in it.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UsageError: If `out` exists and `overwrite` is False, or if it cannot be written.
+    """
+    partial = prepare_output(out, overwrite, options=_OPTIONS)
+    with whole_or_nothing(partial):
+        try:
+            _write_dataset(partial, settings)
+            return publish_output(partial)
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written: {error.strerror}; check permissions and free space") from error
+
+
+def _write_dataset(folder: Path, settings: Simulation) -> None:
+    cases: list[dict[str, Any]] = []
+    annotations: list[tuple[str, str, str, str, int | None]] = []
+    for index in range(settings.n_cases):
+        case, scene = f"case_{index:04d}", build_scene(settings, index)
+        annotations += _write_case(folder, case, scene, settings, index)
+        cases.append(_known(case, scene, settings, index))
+    columns = ["case", "group", *(["region"] if settings.regions else []), "subject"]
+    _write_csv(folder / "experiment.csv", pd.DataFrame(cases)[columns])
+    names = ["case", "annotator", "kind", "path", "session"]
+    _write_csv(folder / "annotations.csv", pd.DataFrame(annotations, columns=names).astype({"session": "Int64"}))
+    known = {"settings": plain_settings(settings), "expected": _expected(settings), "cases": cases}
+    write_bytes(folder / "simulation.json", (json.dumps(known, indent=1) + "\n").encode())
+    description = {
+        "name": f"simulation_{settings.seed}",
+        "images": "images",
+        "raters": "labels/*",
+        "control_group": next(iter(settings.groups)),
+        "min_object_size": settings.min_object_size,
+        "experiment": "experiment.csv",
+        "spacing_um": list(settings.axis_spacing_um),
+    }
+    write_bytes(folder / "dataset.yaml", yaml.safe_dump(description, sort_keys=False).encode())
+
+
+def _write_case(
+    folder: Path, case: str, scene: Scene, settings: Simulation, index: int
+) -> Iterator[tuple[str, str, str, str, int | None]]:
+    """Write the files of a case; yields the row of each mask in the annotations table."""
+    image = render(scene, settings, index)
+    file = f"{case}.png" if image.ndim == 2 else f"{case}.nii.gz"
+    like = Picture(image[np.newaxis], spacing_um=settings.axis_spacing_um)
+    write_image(_with_folder(folder / "images" / file), like)
+    write_labels(_with_folder(folder / "truth" / file), true_labels(scene.nuclei, settings), like)
+    yield case, "truth", "truth", f"truth/{file}", None
+    for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
+        for rater, mask in annotate(scene, settings, index, session=session).items():
+            path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
+            write_mask(_with_folder(folder / path), mask, like)
+            yield case, rater, "human", path, session
+
+
+def _with_folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+
+
+# ------------------------------------------------------------------------------------------------------- what is known
+
+
+def _known(case: str, scene: Scene, settings: Simulation, index: int) -> dict[str, Any]:
+    """What was made in one case; the lists hold one number per label of the truth, from label 1."""
+    place = place_of(settings, index)
+    return {
+        "case": case,
+        "group": place.group,
+        "region": place.region,
+        "subject": place.subject,
+        "n_objects": len(scene.nuclei),
+        "n_out_of_focus": len(scene.out_of_focus),
+        "n_debris": len(scene.debris),
+        "contrasts": [round(blob.contrast, 3) for blob in scene.nuclei],
+        "radii_px": [round(blob.radius, 2) for blob in scene.nuclei],
+    }
+
+
+def _expected(settings: Simulation) -> list[dict[str, Any]]:
+    """What the settings plant, group by group within each region: expected number, and ratios to the control."""
+    control = next(iter(settings.groups))
+    rows = []
+    for region in list(settings.regions) or [""]:
+        density = settings.regions[region].density if region else 1.0
+        base = settings.effect(control, region)
+        for group in settings.groups:
+            effect = settings.effect(group, region)
+            rows.append({"region": region, "group": group, "n_nuclei": settings.n_nuclei * density * effect.count})
+            rows[-1] |= {"count_ratio": effect.count / base.count if base.count else None}
+            rows[-1] |= {"contrast_ratio": effect.intensity / base.intensity}
+    return rows

@@ -1,0 +1,152 @@
+"""Raters with stated habits: what each one would draw on a simulated scene.
+
+    Scene, RaterHabit  ->  mask (*spatial) bool
+
+Raters see contrast, not truth: they overlook dim nuclei, draw their own boundaries, merge neighbours and take debris
+for nuclei. In a later session the habit is the same and the luck another.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.special import expit
+
+from segassay.simulation.scene import RATER, REPEAT, Blob, Scene, random_blob, stamp, stream, turn
+from segassay.simulation.settings import RaterHabit, Simulation
+
+__all__ = ["annotate", "seen_probability"]
+
+FAINT_CONTRAST = 1.0  # nuclei below are overlooked at a rater's full `miss_rate`, brighter ones in proportion less
+SOFTNESS = 0.25  # of the brightness threshold, in contrast
+
+
+def annotate(scene: Scene, settings: Simulation, index: int, *, session: int = 1) -> dict[str, np.ndarray]:
+    """What each rater draws in one session.
+
+    Args:
+        scene: The scene of case `index`.
+        settings: The experiment and its raters.
+        index: Number of the case.
+        session: From 1; in later ones only those raters draw who annotated this case again.
+
+    Returns:
+        A boolean mask `(*spatial)` per rater, none for a rater who did not annotate the case in that session.
+    """
+    masks = {}
+    for habit in settings.raters:
+        # by name, so that another rater in the list changes nothing for this one
+        name = zlib.crc32(habit.name.encode())
+        rng = stream(settings, index, RATER, name)
+        is_present = rng.random() >= habit.missing_cases
+        if session > 1:
+            rng = stream(settings, index, REPEAT, name, session)
+            is_present &= rng.random() < habit.repeated_cases and session <= habit.n_sessions
+        if is_present:
+            masks[habit.name] = _rater_mask(rng, scene, settings, habit)
+    return masks
+
+
+def seen_probability(habit: RaterHabit, contrast: np.ndarray) -> np.ndarray:
+    """Chance that a rater marks a nucleus.
+
+    Args:
+        habit: Of the rater.
+        contrast: Of each nucleus, any shape.
+
+    Returns:
+        Chances of the same shape, rising with contrast.
+
+    Example:
+        >>> seen_probability(RaterHabit("anna", brightness_threshold=2, miss_rate=0.5), np.array([2.0, 8.0])).round(3)
+        array([0.375, 0.937])
+    """
+    overlooked = habit.miss_rate * np.minimum(1, FAINT_CONTRAST / np.maximum(contrast, 1e-9))
+    return expit((contrast - habit.brightness_threshold) / SOFTNESS) * (1 - overlooked)
+
+
+def _rater_mask(rng: np.random.Generator, scene: Scene, settings: Simulation, habit: RaterHabit) -> np.ndarray:
+    """Every number is drawn whether it is needed or not: a changed habit meets the same luck."""
+    contrast = np.array([blob.contrast for blob in scene.nuclei])
+    pairs = _touching_pairs(scene.nuclei)
+    u_seen, u_merged = rng.random(contrast.size), rng.random(len(pairs))
+    wobbles = [_Wobble.random(rng, len(settings.shape)) for _ in scene.nuclei]
+
+    seen = u_seen < seen_probability(habit, contrast)
+    merged = pairs[(u_merged < habit.merge_rate) & seen[pairs].all(axis=1)]
+    links = coo_array((np.ones(len(merged)), merged.T), shape=(contrast.size, contrast.size))
+    drawing = connected_components(links, directed=False)[1] if contrast.size else np.zeros(0, dtype=int)
+
+    outlines = [(scene.nuclei[i], wobbles[i], int(drawing[i])) for i in np.flatnonzero(seen)]
+    for i, j in merged:
+        outlines += [(blob, wobbles[i], int(drawing[i])) for blob in _bridges(scene.nuclei[i], scene.nuclei[j])]
+    mistakes = _mistakes(rng, scene, settings, habit)
+    outlines += [(blob, wobble, contrast.size + k) for k, (blob, wobble) in enumerate(mistakes)]
+    return _paint(outlines, settings, habit)
+
+
+@dataclass(frozen=True)
+class _Wobble:
+    """A smooth random function of the direction seen from a centre: larger or smaller, shifted, stretched."""
+
+    constant: float
+    shift: np.ndarray  # (D,)
+    stretch: np.ndarray  # (D, D)
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, n_axes: int) -> "_Wobble":
+        """Draw one."""
+        return cls(rng.normal(), rng.normal(size=n_axes), rng.normal(size=(n_axes, n_axes)))
+
+    def at(self, offsets: np.ndarray) -> np.ndarray:
+        """Values `(*box)` of mean 0 and variance 1 over draws, for offsets `(D, *box)`."""
+        unit = offsets / np.maximum(np.sqrt((offsets**2).sum(axis=0)), 1e-9)
+        terms = self.constant + turn(self.shift[None], unit)[0]
+        return (terms + (unit * turn(self.stretch, unit)).sum(axis=0)) / np.sqrt(3)
+
+
+def _touching_pairs(nuclei: Sequence[Blob], gap_px: float = 2.0) -> np.ndarray:
+    """Index pairs `(P, 2)` of nuclei that touch or nearly so."""
+    if len(nuclei) < 2:
+        return np.zeros((0, 2), dtype=int)
+    centres, radii = np.stack([blob.centre for blob in nuclei]), np.array([blob.radius for blob in nuclei])
+    distance = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+    return np.argwhere(np.triu(distance < radii[:, None] + radii[None] + gap_px, k=1))
+
+
+def _bridges(one: Blob, other: Blob, n_steps: int = 4) -> Iterator[Blob]:
+    """Blobs between two nuclei, which close the notches where one outline runs around both."""
+    radii = 0.9 * np.minimum(one.radii.min(), other.radii.min()) * np.ones_like(one.radii)
+    for t in np.arange(1, n_steps) / n_steps:
+        yield replace(one, centre=(1 - t) * one.centre + t * other.centre, radii=radii)
+
+
+def _mistakes(
+    rng: np.random.Generator, scene: Scene, settings: Simulation, habit: RaterHabit
+) -> list[tuple[Blob, _Wobble]]:
+    """What the rater takes for nuclei: distractors as far as there are any, then noise."""
+    order, n_mistakes = rng.permutation(len(scene.distractors)), rng.poisson(habit.false_positives)
+    blobs = [scene.distractors[i] for i in order[:n_mistakes]]
+    blobs += [random_blob(rng, settings, settings.radius_px, 0, (1, 1)) for _ in range(n_mistakes - len(blobs))]
+    smallest = 1.3 * settings.radius_px[0]  # a speck is drawn as large as a small nucleus
+    return [(replace(b, radii=np.maximum(b.radii, smallest)), _Wobble.random(rng, b.radii.size)) for b in blobs]
+
+
+def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, habit: RaterHabit) -> np.ndarray:
+    """Mask of outlines, each with the number of its drawing; a gap keeps different drawings apart."""
+    nearest, second = np.full(settings.shape, np.inf), np.full(settings.shape, np.inf)
+    owner = np.full(settings.shape, -1)
+    reach_px = max(habit.dilation_px, 0) + 4 * habit.jitter_px + 2
+    for blob, wobble, drawing in outlines:
+        box, offsets, distance = stamp(blob, settings, reach_px)
+        distance = distance - habit.dilation_px - habit.jitter_px * wobble.at(offsets)
+        closer, foreign = distance < nearest[box], owner[box] != drawing
+        rival = np.where(closer, nearest[box], distance)
+        second[box] = np.where(foreign, np.minimum(second[box], rival), second[box])
+        owner[box][closer] = drawing
+        nearest[box] = np.minimum(nearest[box], distance)
+    gap_px = 1.1 * np.linalg.norm(settings.axis_scale)  # more than the diagonal, else full connectivity would join them
+    return (nearest < 0) & (second > nearest + gap_px)

@@ -1,0 +1,115 @@
+"""Probability and uncertainty maps of one case against its reference: sums over bins, from which curves are drawn.
+
+    map (*spatial) float in [0, 1], reference (*spatial) bool  ->  rows of bins
+
+Bin i of n holds i/n < value ≤ (i+1)/n, the first one also 0. Bins without a pixel have no row. Sums over bins and
+cases lose nothing that ECE, Brier score, reliability diagram or risk-coverage curve need, and no map is kept.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from segassay.errors import DataError
+from segassay.io.images import read_image
+
+__all__ = ["N_PROB_BINS", "N_UNCERTAINTY_BINS", "calibration_bins", "read_map", "uncertainty_bins"]
+
+N_PROB_BINS = 20  # .05 is an edge: pixels with p > .05 are the bins from 1 on
+N_UNCERTAINTY_BINS = 50
+
+_ROUNDING = 1e-5  # an entropy over ln 2 may exceed 1 by as much
+
+
+def read_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a map of one number in [0, 1] per pixel.
+
+    Args:
+        path: A TIFF or NIfTI of one channel, as `segassay.io.images.write_map` writes it.
+        shape: Of the masks of the case.
+
+    Returns:
+        float32 or float64 `(*spatial)`.
+
+    Raises:
+        DataError: If the file is missing or broken, has another shape, or holds numbers outside [0, 1] or NaN.
+    """
+    array = read_image(path).array
+    if array.shape != (1, *shape):
+        channels = f" in {len(array)} channels" if len(array) != 1 else ""
+        raise DataError(f"{path} has shape {array.shape[1:]}{channels}, but the masks of its case have {shape}")
+    values = array[0] if array.dtype in (np.float32, np.float64) else array[0].astype(np.float32)
+    if not ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all():
+        raise DataError(
+            f"{path} holds numbers from {values.min():g} to {values.max():g}; expected a probability or an uncertainty "
+            "in [0, 1] for each pixel, save it as float32 without rescaling"
+        )
+    return np.clip(values, 0, 1)
+
+
+def calibration_bins(prob: np.ndarray, reference: np.ndarray, counted: np.ndarray) -> list[tuple[int | float, ...]]:
+    """How often the reference has foreground where a model gave a probability.
+
+    Args:
+        prob: `(*spatial)` float in [0, 1].
+        reference: Boolean `(*spatial)`.
+        counted: Boolean `(*spatial)`; other pixels are left out.
+
+    Returns:
+        Bin, pixels, sum of the probability, sum of (probability - reference)², pixels that the reference marks.
+
+    Example:
+        >>> prob, reference = np.array([0.0, 0.05, 0.06, 1.0]), np.array([False, True, False, True])
+        >>> [row[:2] for row in calibration_bins(prob, reference, np.ones(4, dtype=bool))]
+        [(0, 2), (1, 1), (19, 1)]
+    """
+    p, marked = prob[counted], reference[counted]
+    code = _bins(p, N_PROB_BINS)
+    p = p.astype(float)
+    sums = [np.bincount(code, weights=values, minlength=N_PROB_BINS) for values in (p, (p - marked) ** 2)]
+    n = np.bincount(code, minlength=N_PROB_BINS)
+    n_marked = np.bincount(code[marked], minlength=N_PROB_BINS)
+    present = np.flatnonzero(n)
+    columns = (present, n[present], *(values[present] for values in sums), n_marked[present])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def uncertainty_bins(
+    uncertainty: np.ndarray, wrong: np.ndarray, n_marked: np.ndarray, n_raters: int, counted: np.ndarray
+) -> list[tuple[int | float, ...]]:
+    """How often a model errs, and how much raters disagree, where it is uncertain.
+
+    Args:
+        uncertainty: `(*spatial)` float in [0, 1].
+        wrong: Boolean `(*spatial)`: mask and reference differ.
+        n_marked: `(*spatial)`, how many raters marked a pixel.
+        n_raters: How many there are.
+        counted: Boolean `(*spatial)`; other pixels are left out.
+
+    Returns:
+        Bin, pixels, sum of the uncertainty, errors, sum of the disagreement 4 v (1 - v), where v is the share of the
+        raters that marked a pixel; NaN with fewer than two raters.
+
+    Example:
+        >>> wrong = np.array([True, False])
+        >>> uncertainty_bins(np.array([1.0, 0.0]), wrong, np.array([1, 2]), 2, np.ones(2, dtype=bool))
+        [(0, 1, 0.0, 0, 0.0), (49, 1, 1.0, 1, 1.0)]
+    """
+    u = uncertainty[counted]
+    code = _bins(u, N_UNCERTAINTY_BINS)
+    n = np.bincount(code, minlength=N_UNCERTAINTY_BINS)
+    sum_uncertainty = np.bincount(code, weights=u, minlength=N_UNCERTAINTY_BINS)
+    n_wrong = np.bincount(code[wrong[counted]], minlength=N_UNCERTAINTY_BINS)
+    sum_disagreement = np.full(N_UNCERTAINTY_BINS, np.nan)
+    if n_raters > 1:
+        share = n_marked[counted] / n_raters
+        sum_disagreement = np.bincount(code, weights=4 * share * (1 - share), minlength=N_UNCERTAINTY_BINS)
+    present = np.flatnonzero(n)
+    columns = (column[present].tolist() for column in (n, sum_uncertainty, n_wrong, sum_disagreement))
+    return list(zip(present.tolist(), *columns, strict=True))
+
+
+def _bins(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """Bin of each value; the edges are rounded as the values are, so that a float32 of .05 is .05."""
+    edges = (np.arange(1, n_bins) / n_bins).astype(values.dtype)
+    return np.searchsorted(edges, values, side="left")

@@ -1,0 +1,1 @@
+"""The bundle: where its configurations lie, and what the settings of a run may be."""

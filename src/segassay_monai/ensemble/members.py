@@ -1,0 +1,192 @@
+"""Members of an ensemble: what a checkpoint remembers of its training, and which cases no member has seen.
+
+checkpoints -> read_members -> refuse_leaks -> cases that no member has seen
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segassay.data.cases import image_files, read_spaced_image
+from segassay.data.dataset import Dataset, strata
+from segassay.data.names import natural_key
+from segassay.errors import DataError, UsageError
+from segassay_monai.ensemble.inference import read_checkpoint
+
+logger = logging.getLogger("segassay")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training: what it learns from and which cases it uses for what."""
+
+    dataset: str
+    data_hash: str
+    strategy: str
+    trained_on: str
+    fold: int
+    n_folds: int
+    seed: int
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    held_out: tuple[str, ...]
+    seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
+    seen_subjects: tuple[
+        str, ...
+    ]  # of `train` and `val`, with their dataset: further images of an animal are no new evidence
+    initialised_from: str  # what the first weights were trained on, whose images are among the seen; else empty
+
+    @property
+    def name(self) -> str:
+        """Annotator name: trained on, seed."""
+        return f"{self.trained_on}/s{self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Folder name that no other member of the dataset has."""
+        return f"{self.trained_on}_fold{self.fold}_seed{self.seed}"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values for the checkpoint."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def member_from_state(state: Mapping[str, Any]) -> Member:
+    """Rebuild a member from its `state_dict`."""
+    values: dict[str, Any] = {field.name: state[field.name] for field in fields(Member)}
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return Member(**values)
+
+
+def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Checkpoints of an ensemble: a list of files, or every `model.pt` below a folder, in natural order.
+
+    Raises:
+        UsageError: If a file or the folder is missing, or the folder holds no checkpoint.
+    """
+    if isinstance(models, (str, Path)):
+        folder = Path(models)
+        if folder.is_file():
+            return [folder]
+        found = sorted(folder.rglob("model.pt"), key=lambda path: natural_key(str(path)))
+        found = [path for path in found if not any(p.endswith(".partial") for p in path.relative_to(folder).parts)]
+        if not found:
+            raise UsageError(
+                f"--models {folder}: expected a folder with trained members (model.pt), found none; train first"
+            )
+        return found
+    paths = [Path(path) for path in models]
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise UsageError(f"--models: no such checkpoint: {', '.join(missing) or 'the list is empty'}")
+    return paths
+
+
+def read_members(paths: Sequence[Path]) -> list[Member]:
+    """What each checkpoint was trained on; the same weights twice are refused, for they are no ensemble.
+
+    Raises:
+        DataError: If a file is no checkpoint of SegAssay, or two hold the same weights.
+    """
+    members: list[Member] = []
+    known: dict[str, Path] = {}
+    for path in paths:
+        try:
+            state = read_checkpoint(path)
+            member, weights = member_from_state(state["member"]), state["model"]
+        except Exception as error:
+            raise DataError(
+                f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
+            ) from error
+        digest = _weights_hash(weights)
+        if digest in known:
+            raise DataError(
+                f"{path} and {known[digest]} hold the same weights; an ensemble of copies is no ensemble: remove one"
+            )
+        known[digest] = path
+        members.append(member)
+    return members
+
+
+def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def held_out_cases(
+    dataset: Dataset, members: Sequence[Member], cases: Sequence[str | int] | str | int | None = None
+) -> list[str]:
+    """Cases that may be scored: no member used them, or another image of their subject. The leak guard.
+
+    Args:
+        dataset: The dataset to score on.
+        members: The members of the ensemble.
+        cases: Wanted cases; by default every case that all members held out.
+
+    Raises:
+        DataError: If a wanted case was used by a member, or no case is held out by all.
+    """
+    if isinstance(cases, (str, int, float)):  # one case; the command line makes a number of 1107
+        cases = _case_names(str(cases), dataset)
+    wanted = dataset.cases if cases is None else list(dict.fromkeys(map(str, cases)))
+    if not wanted:
+        raise UsageError("--cases: the list is empty; leave it out to score every case that was held out")
+    unknown = [case for case in wanted if case not in dataset.images]
+    if unknown:
+        raise UsageError(f"--cases: {dataset.folder} has no case {', '.join(unknown[:5])}")
+    subjects = strata(dataset)["subject"]
+    leaks = {case: seen_by(members, dataset, case, subjects[case]) for case in wanted}
+    leaked = [case for case in wanted if leaks[case]]
+    if cases is None and len(leaked) < len(wanted):
+        logger.info(f"{len(wanted) - len(leaked)} cases are scored; {len(leaked)} were used to train the members")
+        return [case for case in wanted if not leaks[case]]
+    if cases is None:
+        raise DataError(
+            f"{dataset.folder}: no case is held out by all {len(members)} members, so nothing can be scored; "
+            "combine members of one fold, or use the run id `inference` to predict without scores"
+        )
+    if leaked:
+        raise DataError(
+            f"case {leaked[0]} was used in the training of {leaks[leaked[0]]} and cannot be scored "
+            f"({len(leaked)} of {len(wanted)} cases); leave it out, or leave out the member"
+        )
+    return wanted
+
+
+def _case_names(text: str, dataset: Dataset) -> list[str]:
+    """Cases in a text such as `[0144, 0092]`, of which the command line makes no list for the zeros in front."""
+    if text in dataset.images:
+        return [text]
+    return [name for word in text.strip("[]()").split(",") if (name := word.strip(" '\""))]
+
+
+def image_hash(dataset: Dataset, case: str) -> str:
+    """SHA-256 of the pixels of an image, all its channels; the same in every file format that keeps them."""
+    array = read_spaced_image(image_files(dataset, case), None).array
+    return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
+
+
+def subject_of(dataset: Dataset, name: str) -> str:
+    """A subject of this dataset; another one may use the same names for other animals."""
+    return f"{dataset.name}: {name}"
+
+
+def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
+    """Name of a member that trained or selected on this image, by content or name, or on its subject; else empty."""
+    pixels = image_hash(dataset, case)
+    for member in members:
+        same_dataset = member.dataset == dataset.name
+        if pixels in member.seen_images or (same_dataset and case in member.train + member.val):
+            return member.name
+        if subject and subject_of(dataset, subject) in member.seen_subjects:
+            return f"{member.name} (subject {subject})"
+    return ""

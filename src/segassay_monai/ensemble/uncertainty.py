@@ -1,0 +1,123 @@
+"""How sure an ensemble is of each image: one row of numbers per case, and their means.
+
+Prediction of a case -> uncertainty_row -> uncertainty.csv -> summarise_uncertainty -> people, MLflow
+
+Uncertainty is in bits per pixel, from 0 to 1, and total = disagreement between members + doubt within them. Most pixels
+of most images are background of which every member is sure, so each mean stands twice: over all pixels that count, and
+over those of them that the ensemble marks as foreground. Quality needs no reference either: the mean Dice over all
+pairs of members.
+"""
+
+from __future__ import annotations
+
+import itertools
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from segassay.masks.objects import counted_pixels
+from segassay.masks.overlaps import pixel_agreement
+from segassay_monai.ensemble.inference import THRESHOLD, Prediction
+
+PARTS = ("total", "disagreement", "doubt")
+MEANS = (*PARTS, *(f"{part}_foreground" for part in PARTS), "quality")
+COLUMNS = ("case", "n_members", "n_pixels", "n_foreground", *MEANS)
+
+
+def uncertainty_row(
+    case: str, prediction: Prediction, *, ignore: np.ndarray | None = None, region: np.ndarray | None = None
+) -> dict[str, Any]:
+    """Means of the uncertainty maps of one case, and the quality of its image.
+
+    Args:
+        case: Name of the case.
+        prediction: Of this image alone.
+        ignore: Boolean `(*spatial)`; pixels marked here do not count.
+        region: Boolean `(*spatial)`; pixels not marked here do not count.
+
+    Returns:
+        One row with `COLUMNS`. NaN for means over no pixel, as over the foreground where nothing is marked, and for the
+        quality of a single member; it is 1 where no member marks anything.
+
+    References:
+        Depeweg et al. (2018), ICML, arXiv:1710.07283 (the two parts); Roy et al. (2019), NeuroImage 195:11-22,
+        doi:10.1016/j.neuroimage.2019.03.042 (quality).
+    """
+    marked = prediction.prob[0, 0].numpy() > THRESHOLD
+    counted = counted_pixels(np.ones_like(marked), ignore=ignore, region=region)
+    foreground = counted & marked
+    row: dict[str, Any] = {
+        "case": case,
+        "n_members": len(prediction.packed_masks),
+        "n_pixels": int(counted.sum()),
+        "n_foreground": int(foreground.sum()),
+    }
+    for part in PARTS:
+        values = getattr(prediction, part)[0, 0].numpy()
+        row[part], row[f"{part}_foreground"] = _mean(values[counted]), _mean(values[foreground])
+    row["quality"] = _quality(prediction, ignore, region)
+    return {column: row[column] for column in COLUMNS}
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean(dtype=np.float64)) if values.size else float("nan")
+
+
+def _quality(prediction: Prediction, ignore: np.ndarray | None, region: np.ndarray | None) -> float:
+    pairs = itertools.combinations(range(len(prediction.packed_masks)), 2)
+    masks = ((prediction.member_mask(a), prediction.member_mask(b)) for a, b in pairs)
+    dice = [pixel_agreement(a, b, ignore=ignore, region=region)[0] for a, b in masks]
+    return fmean(dice) if dice else float("nan")
+
+
+def summarise_uncertainty(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean over the cases where a value is defined, and how many are not.
+
+    Args:
+        table: Rows of `uncertainty_row`.
+
+    Returns:
+        `measure, value, n_cases, n_undefined`, one row per column of means; value NaN where no case has one.
+
+    Example:
+        >>> table = pd.DataFrame([{column: 0.5 for column in MEANS}, {column: float("nan") for column in MEANS}])
+        >>> summarise_uncertainty(table)[["measure", "value", "n_undefined"]].to_numpy().tolist()[-1]
+        ['quality', 0.5, 1]
+    """
+    values = table[list(MEANS)].astype(float)
+    summary = {"value": values.mean(), "n_cases": values.notna().sum(), "n_undefined": values.isna().sum()}
+    return pd.DataFrame(summary).rename_axis("measure").reset_index()
+
+
+def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
+    """`reliability/uncertainty…` and `reliability/quality`, each with the number of cases where it is undefined."""
+    metrics: dict[str, float] = {}
+    for measure, value, n_undefined in summary[["measure", "value", "n_undefined"]].to_numpy().tolist():
+        name = "_".join(["uncertainty", *[word for word in measure.split("_") if word != "total"]])
+        name = "reliability/" + ("quality" if measure == "quality" else name)
+        metrics |= {name: value, f"{name}.n_undefined": n_undefined}
+    return metrics
+
+
+def show_uncertainty(summary: pd.DataFrame) -> None:
+    """Print the means as a table for people."""
+    rows = summary.set_index("measure")
+    table = Table(title="Uncertainty in bits per pixel (0 sure, 1 undecided), means over n images")
+    for column in ("pixels", "total", "between members", "within members", "n"):
+        table.add_column(column, justify="left" if column == "pixels" else "right", no_wrap=True)
+    for label, suffix in (("all that count", ""), ("predicted foreground", "_foreground")):
+        numbers = [f"{rows['value'][part + suffix]:.4f}".replace("nan", "-") for part in PARTS]
+        table.add_row(label, *numbers, str(rows["n_cases"]["total" + suffix]))
+    console = Console()
+    console.print(table)
+    quality = rows.loc["quality"]
+    if quality["n_cases"]:
+        undefined = f", undefined for {quality['n_undefined']:.0f}" if quality["n_undefined"] else ""
+        text = f"{quality['value']:.3f} (mean Dice between members, n {quality['n_cases']:.0f}{undefined})"
+    else:
+        text = "undefined, for a single member agrees with nobody"
+    console.print(f"Quality of the images: {text}", highlight=False)

@@ -1,0 +1,1 @@
+"""The study: strategies, folds and seeds, planned, trained side by side, and judged."""

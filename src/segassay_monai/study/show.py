@@ -1,0 +1,224 @@
+"""What a study shows on the terminal: the plan, the trainings as they go, the outcome.
+
+Study, what lies on disk  ->  tables and lines for people
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from segassay import tracking
+from segassay.judgement.summary import QUALITIES
+from segassay.qualities.objectivity.imprint import WITHOUT
+from segassay_monai.study.estimate import Estimate
+from segassay_monai.study.file import as_yaml
+from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.run import Outcome
+from segassay_monai.study.work import Task, failure, is_claimed, log_file, own_target
+from segassay_monai.targets import target_name
+from segassay_monai.training.resume import unfinished
+
+__all__ = ["print_outcome", "print_plan", "show_run", "show_status", "state_of"]
+
+_EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
+_SECONDS_BETWEEN_LOOKS = 2.0
+
+
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+
+def print_plan(study: Study, estimate: Estimate) -> None:
+    """Print the study with its defaults, its members, and what the rest will take."""
+    console = Console()
+    console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
+    title = f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions"
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("strategy", overflow="fold", min_width=24)
+    for column in ("targets", "images", "folds × seeds", "done", "ensembles", "min each"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for strategy in dict.fromkeys(_row_of(planned) for planned in study.members):
+        own = [planned for planned in study.members if _row_of(planned) == strategy]
+        ensembles = {p.annotator for p in study.predictions if _row_of(p.first) == strategy and len(p.members) > 1}
+        table.add_row(
+            escape(strategy),
+            str(len({planned.label for planned in own})),
+            "all" if own[0].n_train is None else str(own[0].n_train),
+            f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
+            f"{sum(study.is_done(planned) for planned in own)}/{len(own)}",
+            str(len(ensembles)),
+            f"{estimate.minutes(own[0]):.1f}",
+        )
+    console.print(table)
+    left = [task for task in study.tasks.values() if not study.is_done(task)]
+    if not left:
+        words = "All is trained and predicted; `segassay study run` evaluates what is not evaluated yet."
+        console.print(words, highlight=False, soft_wrap=True)
+    else:
+        console.print(
+            f"Left: {len(left)} of {len(study.tasks)} tasks, about {estimate.total_minutes:.0f} minutes with "
+            f"{estimate.n_workers} at once, and {estimate.total_bytes / 2**20:,.0f} MiB in {study.out}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
+    if stale := _stale(study):
+        console.print(
+            f"{len(stale)} folders hold members of other settings, data or versions; they are not used: "
+            f"{', '.join(stale[:3])}{', …' if len(stale) > 3 else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _row_of(planned: PlannedMember) -> str:
+    return planned.strategy + (", one rater left out" if WITHOUT in planned.rater else "")
+
+
+def _stale(study: Study) -> list[str]:
+    planned = {study.place(task).name for task in study.tasks.values()}
+    folders = [path for kind in ("members", "predictions") for path in (study.out / kind).glob("*-????????")]
+    return sorted(path.name for path in folders if path.is_dir() and path.name not in planned)
+
+
+# --------------------------------------------------------------------------------------------------------------- status
+
+
+def state_of(study: Study, task: Task) -> tuple[str, str]:
+    """How far a task is, in a word, and what there is to say of it."""
+    if study.is_done(task):
+        return "done", _score(study, task)
+    if is_claimed(study, task):
+        return "running", _last_epoch(log_file(study, task))
+    if reason := failure(study, task):
+        return "failed", reason.splitlines()[0]
+    if isinstance(task, PlannedMember) and (unfinished(study.place(task)) / "resume.pt").is_file():
+        return "broken off", _last_epoch(log_file(study, task))
+    return "waiting", ""
+
+
+def _score(study: Study, task: Task) -> str:
+    """F1 against what it learned from, on the cases it never saw."""
+    is_member = isinstance(task, PlannedMember)
+    path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
+    if not path.is_file():
+        return ""
+    table = pd.read_csv(path)
+    own = table[table["annotator_a"] == target_name(own_target(task))]
+    return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
+
+
+def _last_epoch(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    found = _EPOCH.findall(log.read_text(encoding="utf-8", errors="replace"))
+    return f"epoch {found[-1][0]}, {found[-1][1]} min left" if found else "starting"
+
+
+def _status_table(study: Study) -> Table:
+    states = {task.id: state_of(study, task) for task in study.tasks.values()}
+    counts = pd.Series([state for state, _ in states.values()]).value_counts()
+    title = ", ".join(f"{count} {state}" for state, count in counts.items())
+    table = Table(title=f"{study.name}: {title}", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("member or prediction", "state", ""):
+        table.add_column(column, overflow="fold")
+    for name, (state, words) in states.items():
+        table.add_row(name, state, escape(words))
+    return table
+
+
+def show_status(study: Study) -> None:
+    """Print how far each task is; on a terminal again and again until nothing is left, or the user breaks off."""
+    console = Console()
+    if not console.is_terminal:
+        console.print(_status_table(study))
+        return
+    try:
+        with Live(_status_table(study), console=console, auto_refresh=False, vertical_overflow="visible") as live:
+            while any(state_of(study, task)[0] in ("running", "waiting") for task in study.tasks.values()):
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+                live.update(_status_table(study), refresh=True)
+    except KeyboardInterrupt:
+        pass
+
+
+# ------------------------------------------------------------------------------------------------------------------ run
+
+
+@contextmanager
+def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
+    """Show the tasks of a run: a moving bar on a terminal, and a plain line for each that has ended."""
+    console = Console(stderr=True)
+    n_tasks, n_done = len(study.tasks), sum(study.is_done(task) for task in study.tasks.values())
+    started: dict[str, float] = {}
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task(study.name, total=n_tasks, completed=n_done)
+
+        def report(word: str, name: str) -> None:
+            nonlocal n_done
+            if word == "start":
+                started[name] = time.monotonic()
+                bar.update(row, description=", ".join(started))
+                return
+            minutes = (time.monotonic() - started.pop(name, time.monotonic())) / 60
+            task = study.tasks[name]
+            n_done += word == "done"
+            words = _score(study, task) if word == "done" else failure(study, task)
+            console.print(
+                f"{n_done}/{n_tasks} {name}: {word}, {minutes:.1f} min{', ' if words else ''}{words}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+            bar.update(row, completed=n_done, description=", ".join(started))
+
+        yield report
+
+
+def print_outcome(study: Study, outcome: Outcome) -> None:
+    """Print the verdicts, where the reports are, and what failed."""
+    console = Console()
+    for folder in outcome.evaluations:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        for quality in QUALITIES:
+            judged = summary[quality]
+            line = f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}."
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+    for name, reason in outcome.failed.items():
+        console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+    if outcome.failed:
+        console.print(
+            f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; the same call "
+            "tries them again",
+            highlight=False,
+            soft_wrap=True,
+        )
+    console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"and there, strategies side by side: {_address(study)}", highlight=False, soft_wrap=True)
+
+
+def _address(study: Study) -> str:
+    """Page of MLflow's user interface, where it is started as told, with a run per strategy and a chart per number."""
+    query = {
+        "workflowType": "machine_learning",
+        "searchFilter": 'tags.kind="strategy"',
+        "orderByKey": "tags.`mlflow.runName`",
+        "compareRunsMode": "CHART",
+    }
+    return f"http://127.0.0.1:5000/#/experiments/{tracking.open_experiment(study.name)}/runs?{urlencode(query)}"

@@ -1,0 +1,200 @@
+"""Folds: which cases a member trains on, which select its checkpoint, and which are held out.
+
+dataset, trained_on, fold, seed -> plan_member -> train | val (selection only) | held_out (scored once)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from segassay.data.dataset import Dataset, data_hash, strata
+from segassay.errors import DataError, UsageError
+from segassay_monai.ensemble.inference import read_checkpoint
+from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
+from segassay_monai.targets import check_target, is_labelled, strategy_of
+
+
+def plan_member(
+    dataset: Dataset,
+    *,
+    trained_on: str,
+    fold: int,
+    n_folds: int,
+    seed: int,
+    val_fraction: float,
+    n_train: int | None = None,
+    strategy: str | None = None,
+    initialise_from: str | Path | None = None,
+) -> Member:
+    """Decide which cases a member trains on, which select its checkpoint, and which are held out.
+
+    Folds depend on the dataset alone, so every member of a fold has the same held-out cases. The remaining cases are
+    split again, drawn from seed and fold; both splits deal the subjects of every group evenly. Cases marked `test` in
+    the experiment table are in no fold and are never seen.
+
+    Args:
+        dataset: The annotated images.
+        trained_on: A rater, or what all raters say together: one of `segassay_monai.targets.targets_of`.
+        fold: Which fold is held out, 0 to `n_folds` - 1.
+        n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
+        seed: Seed of the member.
+        val_fraction: Part of the remaining cases that selects the checkpoint; at least one.
+        n_train: How many annotated cases to use, those that select the checkpoint included, since they had to be
+            annotated as well; by default all. Drawn by seed and fold, evenly over the groups; fewer are part of more.
+        strategy: What a study calls this way to train; by default it follows from `trained_on`.
+        initialise_from: Checkpoint whose weights the training starts from; what it has seen, this member has seen.
+
+    Raises:
+        UsageError: If the rater or the fold does not exist, or the checkpoint has seen a held-out case.
+        DataError: If there are too few cases to train, select and hold out.
+    """
+    check_target(dataset, trained_on)
+    if not 0 < val_fraction < 1:
+        raise UsageError(f"--val_fraction {val_fraction}: expected a number between 0 and 1, such as 0.125")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: expected 0 or a positive number")
+    table = strata(dataset)
+    table = table[table["split"] != "test"]
+    folds = assign_folds(table, n_folds)
+    if not 0 <= fold <= folds.max():
+        raise UsageError(f"--fold {fold}: expected 0 to {folds.max()} ({folds.max() + 1} folds of {len(table)} cases)")
+    seen = table[folds != fold]
+    seen = seen[[is_labelled(dataset, trained_on, case) for case in seen.index]]
+    units = _units(seen).nunique()
+    if units < 2:
+        raise DataError(
+            f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
+            f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
+        )
+    number = deal(seen, seed=[seed, fold])
+    if n_train is not None:
+        seen, number = _use_some(seen, number, n_train)
+        units = _units(seen).nunique()
+    n_val = min(max(1, round(val_fraction * units)), units - 1)
+    is_val = (number + 1) * n_val // units > number * n_val // units  # n_val subjects, evenly spaced over the strata
+    train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
+    held_out = tuple(table.index[folds == fold])
+    earlier = [] if initialise_from is None else _read_initial(dataset, Path(initialise_from), held_out)
+    images = [image_hash(dataset, case) for case in train + val] + [i for m in earlier for i in m.seen_images]
+    subjects = [subject_of(dataset, name) for name in seen["subject"] if name]
+    subjects += [subject for m in earlier for subject in m.seen_subjects]
+    return Member(
+        dataset=dataset.name,
+        data_hash=data_hash(dataset),
+        strategy=strategy_of(trained_on) if strategy is None else strategy,
+        trained_on=trained_on,
+        fold=fold,
+        n_folds=int(folds.max()) + 1,
+        seed=seed,
+        train=train,
+        val=val,
+        held_out=held_out,
+        seen_images=tuple(dict.fromkeys(images)),
+        seen_subjects=tuple(dict.fromkeys(subjects)),
+        initialised_from="".join(f"{m.dataset}: {m.name} fold {m.fold}" for m in earlier),
+    )
+
+
+def _use_some(seen: pd.DataFrame, number: np.ndarray, n_train: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Subjects of every stratum in turn, as many as have no more than `n_train` cases, and their numbers from 0 on."""
+    if not 2 <= n_train <= len(seen):
+        raise UsageError(f"--n_train {n_train}: expected 2 to {len(seen)}, the images that are not held out")
+    subjects = _strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `deal`
+    in_turn = subjects.groupby(subjects).cumcount().sort_values(kind="stable").index.to_numpy()
+    so_far = np.bincount(number)[in_turn].cumsum()
+    used = np.sort(in_turn[: np.searchsorted(so_far, n_train, side="right")])
+    if len(used) < 2:
+        raise UsageError(
+            f"--n_train {n_train}: these are images of one subject, and selection needs another; give more"
+        )
+    is_used = np.isin(number, used)
+    return seen[is_used], np.searchsorted(used, number[is_used])
+
+
+def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -> list[Member]:
+    """The member that a checkpoint holds, which must not know the cases that are held out now."""
+    if not checkpoint.is_file():
+        raise UsageError(f"--initialise_from {checkpoint}: no such file; give the model.pt of a trained member")
+    earlier = read_members([checkpoint])
+    subjects = strata(dataset)["subject"]
+    known = [case for case in held_out if seen_by(earlier, dataset, case, subjects[case])]
+    if known:
+        raise UsageError(
+            f"--initialise_from {checkpoint}: case {known[0]} was used in its training and is held out now "
+            f"({len(known)} of {len(held_out)} cases); give a model of the same fold, or of other images"
+        )
+    return earlier
+
+
+def initialised(network: torch.nn.Module, checkpoint: str | Path | None) -> torch.nn.Module:
+    """The network with the weights of a checkpoint, or as it is where there is none.
+
+    Raises:
+        UsageError: If the weights do not fit.
+    """
+    if checkpoint is None:
+        return network
+    try:
+        network.load_state_dict(read_checkpoint(checkpoint)["model"])
+    except RuntimeError as error:
+        raise UsageError(
+            f"--initialise_from {checkpoint}: the weights do not fit the network; give --channels, --spatial_dims and "
+            "--strides as in its training"
+        ) from error
+    return network
+
+
+def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
+    """Fold of each case, stratified by group (and region), grouped by subject; the same for every seed.
+
+    Args:
+        table: As from `segassay.data.dataset.strata`, one row per case.
+        n_folds: Wanted number; the result has `min(n_folds, number of subjects)`.
+
+    Returns:
+        Integers `(n_cases,)`.
+    """
+    units = _units(table).nunique()
+    if n_folds < 2 or units < 2:
+        raise DataError(
+            f"cannot hold anything out: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
+            "at least 2 folds and 3 images of different subjects are needed"
+        )
+    return deal(table, seed=[0]) % min(n_folds, units)
+
+
+def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
+    """Number the subjects so that consecutive numbers run through the strata evenly, shuffled within each stratum.
+
+    Dealing these numbers like cards (`number % n`) spreads every stratum over the hands as evenly as can be.
+
+    Args:
+        table: As from `segassay.data.dataset.strata`.
+        seed: Seed of the shuffle.
+
+    Returns:
+        Integers `(n_cases,)`; cases of one subject share their number.
+    """
+    units = _units(table)
+    by_unit = pd.DataFrame({"unit": units, "stratum": _strata_of(table)}).groupby("unit")["stratum"].agg(min)
+    rng = np.random.default_rng(list(seed))
+    shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
+    names = sorted(set(by_unit))
+    rank = {names[number]: place for place, number in enumerate(rng.permutation(len(names)))}
+    ordered = shuffled.iloc[np.argsort(shuffled.map(rank).to_numpy(), kind="stable")]
+    number = pd.Series(np.arange(len(ordered)), index=ordered.index)
+    return units.map(number).to_numpy()
+
+
+def _strata_of(table: pd.DataFrame) -> pd.Series:
+    return table["group"] + "\n" + table["region"]
+
+
+def _units(table: pd.DataFrame) -> pd.Series:
+    """Subject of each case; a case without subject is its own unit."""
+    return table["subject"].where(table["subject"] != "", "\0" + table.index.to_series())

@@ -1,0 +1,207 @@
+"""Train one member, from wherever an earlier attempt got, into a folder that is written whole or not at all.
+
+trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ignite.engine import Events
+from ignite.handlers import Timer
+from monai.bundle import ConfigWorkflow
+from monai.engines import Trainer
+
+import segassay
+from segassay import tracking
+from segassay.data.cases import read_case_image, read_case_mask
+from segassay.data.dataset import Dataset
+from segassay.errors import DataError
+from segassay.io.outputs import UNFINISHED, publish_output
+from segassay_monai.bundle import settings
+from segassay_monai.bundle.paths import config_path
+from segassay_monai.ensemble.inference import as_float, check_image
+from segassay_monai.ensemble.members import Member, image_hash
+from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
+from segassay_monai.training import processes
+from segassay_monai.training.resume import mlflow_run, open_training
+
+__all__ = ["SECONDS", "evaluate_held_out", "run_params", "run_tags", "train_member"]
+
+logger = logging.getLogger("segassay")
+
+SECONDS = "seconds.json"
+"""File of a finished member: seconds of a step, of a look at the selection images, and of the held-out images."""
+
+
+def train_member(
+    *,
+    member: Member,
+    dataset: Dataset,
+    trainer: Trainer,
+    evaluator: Any,
+    output_dir: str | Path,
+    overwrite: bool,
+    experiment: str,
+    evaluation: Mapping[str, Any],
+    rank: int = 0,
+) -> Path:
+    """Train a member, then score it once on the images it never saw; everything is one MLflow run.
+
+    An unfinished training of the same member and settings goes on where it was; a finished one is left as it is.
+
+    Args:
+        member: Which cases it may use for what.
+        dataset: The dataset in use.
+        trainer: MONAI trainer; its handlers keep the best state as `model.pt` in the unfinished folder.
+        evaluator: MONAI `SupervisedEvaluator` on the selection cases.
+        output_dir: Folder of the finished member.
+        overwrite: Whether it may be replaced.
+        experiment: MLflow experiment.
+        evaluation: Settings of `evaluate.yaml` that follow from this training (network, preprocessing, device).
+        rank: Of this process, where several train one member.
+
+    Returns:
+        The finished output folder: `model.pt`, `config.yaml`, `seconds.json`, and the held-out scores and predictions
+        in `held_out/`.
+    """
+    for warning in dataset.warnings:
+        logger.warning(str(warning))
+    if rank:  # the first process opens the folder, and keeps and logs all
+        if processes.agree(False):
+            trainer.run()
+        return Path(output_dir).resolve()
+    with open_training(output_dir, overwrite, member) as work_dir:
+        processes.agree(work_dir is not None)
+        if work_dir is None:
+            logger.info(f"{member.name}: trained already, nothing to do: {Path(output_dir).resolve()}")
+            return Path(output_dir).resolve()
+        run = tracking.run(
+            experiment,
+            f"{member.name} fold {member.fold}",
+            tags=run_tags(member, kind="member"),
+            params=run_params(member),
+            run_id=mlflow_run(work_dir),
+        )
+        with run:
+            seconds = _train(member, dataset, trainer, evaluator, work_dir)
+            started = time.perf_counter()
+            evaluate_held_out(member, dataset, work_dir, evaluation)
+            seconds["held_out"] = round(time.perf_counter() - started, 4)
+            (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+        final = publish_output(work_dir)
+        (final / UNFINISHED).unlink()  # last, so that no moment is without a state to go on from
+    logger.info(f"written: {final}")
+    logger.info(f"to see all runs: {tracking.ui_command()}")
+    return final
+
+
+def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
+    logger.info(
+        f"{member.name}: learning from {describe_target(member.trained_on)} of {len(member.train)} images; the best "
+        f"state is chosen on {len(member.val)}, and {len(member.held_out)} are held out "
+        f"(fold {member.fold} of {member.n_folds})"
+    )
+    _check_not_empty(dataset, member)
+    _check_held_out(dataset, member)
+    tracking.log_files(work_dir / "config.yaml")
+    step, validation = Timer(average=True), Timer()
+    step.attach(
+        trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
+    )
+    validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
+    trainer.run()
+    best = evaluator.state
+    logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
+    tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
+    tracking.log_files(work_dir / "model.pt", "model")
+    return {"step": round(step.value(), 4), "validation": round(validation.value(), 4)}
+
+
+def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluation: Mapping[str, Any]) -> None:
+    """Score the finished member on its held-out cases with the configuration that anybody else would use."""
+    workflow = ConfigWorkflow(
+        config_file=str(config_path("evaluate.yaml")),
+        workflow_type="infer",
+        run_id="evaluating",
+        dataset_dir=dataset.folder,  # MONAI leaves paths and tuples as they are; in texts and lists # becomes ::
+        models=(work_dir / "model.pt",),
+        cases=member.held_out,
+        output_dir=work_dir / "held_out",
+        **evaluation,
+    )
+    workflow.initialize()
+    workflow.run()
+
+
+def run_params(member: Member) -> dict[str, Any]:
+    """Parameters of an MLflow run: settings given as numbers or names, and what follows from the data."""
+    config = settings.running_config()
+    params = {key: value for key, value in config.items() if _is_plain(value)}
+    return params | {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, (int, float)) for item in value)
+    return isinstance(value, (int, float, str)) and not str(value).startswith(("$", "@", "%"))
+
+
+def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
+    """Tags of an MLflow run: its kind, and what the member is."""
+    names = ("strategy", "trained_on", "fold", "seed")
+    tags = {name: getattr(member, name) for name in names}
+    return {"kind": kind, **tags, "commit": _commit(), "segassay": segassay.__version__}
+
+
+def _check_not_empty(dataset: Dataset, member: Member) -> None:
+    if not any(read_labels(dataset, case, member.trained_on).any() for case in member.train):
+        raise DataError(
+            f"{dataset.folder}: {describe_target(member.trained_on)} has no object in any of {len(member.train)} "
+            "training images; check the masks (0 is background, more is foreground)"
+        )
+
+
+def _check_held_out(dataset: Dataset, member: Member) -> None:
+    """What would end the evaluation after the training is better known before it; nothing is learned from it."""
+    annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters_of(dataset, member.trained_on))]
+    if not any(case in masks for masks in annotated for case in member.held_out):
+        raise DataError(
+            f"{dataset.folder}: none of the {len(member.held_out)} held-out images has a mask of {member.trained_on}, "
+            "nor is there a reference to score with; choose another --fold"
+        )
+    for case in member.held_out:
+        if image_hash(dataset, case) in member.seen_images:
+            raise DataError(
+                f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
+                "both one `subject` in the experiment table"
+            )
+        _check_readable(dataset, case, member.trained_on)
+
+
+def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
+    """Read a held-out image and its masks as the evaluation will."""
+    expected = read_case_image(dataset, dataset.cases[0]).array
+    image = as_float(read_case_image(dataset, case).array)
+    check_image(dataset.images[case], image, len(expected), expected.ndim - 1)
+    if is_labelled(dataset, trained_on, case):
+        read_target(dataset, case, trained_on)
+    if case in dataset.reference:
+        read_case_mask(dataset, str(dataset.reference_name), case)
+
+
+def _commit() -> str:
+    """Commit of the sources, with `+` where they were changed since; empty for an installed package."""
+    if not (Path(__file__).resolve().parents[3] / ".git").exists():
+        return ""  # git would find the repository that the environment happens to lie in
+    try:
+        words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
+        return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,92 @@
+"""Annotators that drew the same: copies, and a consensus among the raters."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawing import draw
+from segassay.checks.across import Lookalikes
+from segassay.checks.check import check_dataset
+from segassay.consensus.pixels import staple
+
+ANNA = draw("##....## ##....## ........ ........")
+BEN = draw("###...## ##....## ........ ........")
+CLEO = draw("##....## ##...... ........ ....##..")
+NOTHING = np.zeros_like(ANNA)
+THREE = {"anna": ANNA, "ben": BEN, "cleo": CLEO}
+
+
+def with_vote(masks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return masks | {"vote": staple(np.stack(list(masks.values()))).mask}
+
+
+def shifted(masks: dict[str, np.ndarray], by: int) -> dict[str, np.ndarray]:
+    return {rater: np.roll(mask, by) for rater, mask in masks.items()}
+
+
+def test_a_consensus_among_the_raters_is_recognised() -> None:
+    """The three differ from their consensus by a pixel in one case or another."""
+    alike = Lookalikes([*THREE, "vote"])
+    for names in (("anna", "ben", "cleo"), ("ben", "cleo", "anna"), ("cleo", "anna", "ben")):
+        alike.compare(with_vote(dict(zip(THREE, (THREE[name] for name in names), strict=True))))
+    assert alike.consensus() == {"vote": 3}
+    assert alike.copies() == []
+
+
+def test_one_pixel_in_one_case_is_enough_to_be_no_consensus() -> None:
+    alike = Lookalikes([*THREE, "vote"])
+    alike.compare(with_vote(THREE))
+    assert "vote" in alike.consensus() or ("anna", "vote") in alike.copies()
+    other = with_vote(shifted(THREE, 1))
+    other["vote"][3, 0] = True
+    alike.compare(other)
+    assert "vote" not in alike.consensus()
+    assert alike.copies() == []
+
+
+def test_a_copy_is_told_as_a_copy_and_not_as_a_consensus() -> None:
+    alike = Lookalikes([*THREE, "copy"])
+    for by in (0, 1, 2):
+        masks = shifted(THREE, by)
+        alike.compare(masks | {"copy": masks["anna"]})
+    assert alike.copies() == [("anna", "copy")]
+    assert alike.consensus() == {}
+
+
+def test_after_the_first_difference_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.eye(4, 6, dtype=bool)
+    masks = dict(zip("abcd", rows, strict=True))
+    alike = Lookalikes(list(masks))
+    alike.compare(masks)
+    monkeypatch.setattr("segassay.checks.across.count_decisions", lambda masks: pytest.fail("compared again"))
+    alike.compare(masks)
+    assert alike.consensus() == {}
+
+
+def test_empty_masks_are_no_evidence_of_a_copy() -> None:
+    alike = Lookalikes(["anna", "ben"])
+    alike.compare({"anna": NOTHING, "ben": NOTHING})
+    assert alike.copies() == []
+
+
+def test_two_others_make_no_consensus() -> None:
+    alike = Lookalikes(["a", "b", "both"])
+    alike.compare({"a": ANNA, "b": BEN, "both": ANNA & BEN})
+    assert alike.consensus() == {}
+
+
+@pytest.mark.parametrize("lab", ["lab-wue1", "lab-mue", "lab-inns1"])
+def test_est_gt_is_recognised_where_nothing_says_so(data_dir: Path, tmp_path: Path, lab: str) -> None:
+    """In some images of the lab, where that is enough; none of the experts is taken for a consensus."""
+    source = data_dir / "segebarth2020" / lab
+    for image in sorted((source / "images").iterdir())[:3]:
+        for path in [image, *source.glob(f"labels/*/{image.stem}_*")]:
+            (tmp_path / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, tmp_path / path.relative_to(source))
+    (problem,) = check_dataset(tmp_path).problems
+    assert problem.level == "warning"
+    assert problem.file == str(tmp_path / "labels/est_GT")
+    assert "STAPLE consensus of the other raters on every image (3 compared)" in problem.what
+    assert "`reference: labels/est_GT`" in problem.action

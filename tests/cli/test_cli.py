@@ -1,0 +1,148 @@
+"""The command line: what it writes, and what it says when the call is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from command import run
+from segassay import cli
+from segassay.data.dataset import read_dataset
+from segassay.errors import DataError
+
+
+def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsys):
+    words = ["simulate", tmp_path / "sim", "--cases", 2, "--size", "40,64", "--seed", 3]
+    assert run(monkeypatch, *words) == 0
+    dataset = read_dataset(tmp_path / "sim")
+    assert (len(dataset.cases), len(dataset.raters)) == (2, 3)
+    assert str(tmp_path / "sim") in capsys.readouterr().out.replace("\n", "")
+    assert run(monkeypatch, *words) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert run(monkeypatch, *words, "--overwrite") == 0
+
+
+@pytest.mark.parametrize("size", ["big", "64", "64,64,64,64", "0,64", "64,", "64x64"])
+def test_simulate_with_an_impossible_size_is_one_message(tmp_path, monkeypatch, capsys, size):
+    assert run(monkeypatch, "simulate", tmp_path / "sim", "--size", size) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ")
+    assert len(shown.splitlines()) <= 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_simulate_below_a_file_is_one_message(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(monkeypatch, "simulate", tmp_path / "file" / "sim", "--cases", 1, "--size", "32,32") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_an_unknown_command_or_option_is_a_wrong_call(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "simulat", tmp_path) == 2
+    assert run(monkeypatch, "simulate", tmp_path / "sim", "--number", 3) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], {}),
+        (["--epochs", "3", "--tile_size=64"], {"epochs": 3, "tile_size": 64}),
+        (["--learning-rate", "1e-3"], {"learning_rate": 0.001}),
+        (["--learning_rate", "0.01", "--channels", "[8, 16]"], {"learning_rate": 0.01, "channels": [8, 16]}),
+        (["--overwrite", "true", "--device", "cuda:0"], {"overwrite": True, "device": "cuda:0"}),
+        (["--experiment", "a: b", "--output_dir=x=y"], {"experiment": "a: b", "output_dir": "x=y"}),
+        (["--experiment", "[draft", "--name", "2024-01-01"], {"experiment": "[draft", "name": "2024-01-01"}),
+        (["--cases", "[0144,0092]", "--experiment", "0144"], {"cases": ["0144", "0092"], "experiment": "0144"}),
+        (["--train#trainer#max_epochs", "2", "--device", "$torch.device('cpu')"],
+         {"train#trainer#max_epochs": 2, "device": "$torch.device('cpu')"}),
+    ],
+)  # fmt: skip
+def test_settings_of_a_training_are_numbers_lists_or_text(words, expected):
+    found = cli._extra_settings(words)
+    assert found == expected
+    assert [type(value) for value in found.values()] == [type(value) for value in expected.values()]
+
+
+@pytest.mark.parametrize("words", [["--epochs"], ["epochs", "3"], ["--epochs", "3", "more"]])
+def test_a_setting_without_value_or_dashes_is_one_message(tmp_path, monkeypatch, capsys, words):
+    assert run(monkeypatch, "train", tmp_path, *words) == 2
+    assert "expected a setting of train.yaml and its value, such as --epochs 40" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["config_file", "run_id", "dataset_dir", "meta_file"])
+def test_what_train_sets_itself_cannot_be_given(tmp_path, monkeypatch, capsys, name):
+    assert run(monkeypatch, "train", tmp_path, f"--{name}", "x") == 2
+    assert f"--{name} is set by `segassay train` itself" in capsys.readouterr().err
+
+
+def test_a_setting_given_twice_is_one_message(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "train", tmp_path, "--epochs", 3, "--epochs=4") == 2
+    assert "--epochs is given twice" in capsys.readouterr().err
+
+
+def test_train_is_the_training_of_the_bundle(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("monai.bundle.run", lambda **words: calls.append(words))
+    assert run(monkeypatch, "train", tmp_path, "--rater", "0144", "--fold", 2, "--seed=7", "--epochs", 3) == 0
+    (call,) = calls
+    assert Path(call.pop("config_file")).name == "train.yaml"
+    settings = {"dataset_dir": str(tmp_path), "rater": "0144", "fold": 2, "seed": 7, "epochs": 3}
+    assert call == {"run_id": "training"} | settings
+
+
+def test_an_error_of_ours_under_one_of_monai_is_its_message_alone(tmp_path, monkeypatch, capsys):
+    def fail(**words: object) -> None:
+        raise RuntimeError("Failed to evaluate") from DataError("images/0144.png: truncated; copy it again")
+
+    monkeypatch.setattr("monai.bundle.run", fail)
+    assert run(monkeypatch, "train", tmp_path) == 1
+    assert capsys.readouterr().err == "error: images/0144.png: truncated; copy it again\n"
+    with pytest.raises(RuntimeError, match="Failed to evaluate"):
+        run(monkeypatch, "--debug", "train", tmp_path)
+
+
+def test_an_error_that_is_not_ours_keeps_its_cause(tmp_path, monkeypatch):
+    def fail(**words: object) -> None:
+        raise RuntimeError("Failed to instantiate") from KeyError("the reason")
+
+    monkeypatch.setattr("monai.bundle.run", fail)
+    with pytest.raises(RuntimeError) as caught:
+        run(monkeypatch, "train", tmp_path)
+    assert isinstance(caught.value.__cause__, KeyError)
+    assert not caught.value.__suppress_context__ or caught.value.__cause__
+
+
+def test_without_the_extra_training_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "monai", None)
+    monkeypatch.setitem(sys.modules, "monai.bundle", None)
+    assert run(monkeypatch, "train", tmp_path) == 2
+    assert 'pip install "segassay[monai]"' in capsys.readouterr().err
+
+
+def test_help_and_import_load_no_heavy_library():
+    heavy = ["mlflow", "seaborn", "matplotlib", "torch", "monai"]
+    lines = (
+        "import sys, segassay\n"
+        "from segassay import cli\n"
+        "sys.argv = ['segassay', '--help']\n"
+        "try:\n    cli.main()\n"
+        f"finally:\n    print([name for name in {heavy} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=120, check=True)
+    assert "evaluate" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "data"], "Missing option"),
+        (["evaluate", "data", "--out"], "requires an argument"),
+        (["evaluate", "data", "--out", "o", "--jobs", 0], "--jobs"),
+    ],
+)
+def test_evaluate_called_the_wrong_way_says_so(monkeypatch, capsys, words, message):
+    assert run(monkeypatch, *words) == 2
+    assert message in capsys.readouterr().err

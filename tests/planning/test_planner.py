@@ -1,0 +1,200 @@
+"""The planner: its formulas against simulated studies, the pilot from a finished evaluation, the command."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from segassay import cli
+from segassay.errors import DataError, UsageError
+from segassay.planning.planner import Pilot, images_needed, interval_width, make_plan, read_pilot
+from segassay.simulation.dataset import Simulation, simulate
+from segassay.statistics.reliability import phi
+
+FACETS = {"case": 0, "rater": 1, "seed": 2}
+COMPONENTS = {
+    "case": 0.03,
+    "rater": 0.008,
+    "seed": 0.002,
+    "case:rater": 0.01,
+    "case:seed": 0.006,
+    "rater:seed": 0.001,
+    "residual": 0.02,
+}
+PILOT = Pilot(COMPONENTS, COMPONENTS, "models", 20, 4, 3)
+
+
+def draw_studies(
+    n: dict[str, int], n_studies: int, *, same: tuple[str, ...] = (), components: dict[str, float] = COMPONENTS
+) -> np.ndarray:
+    """Scores `(studies, cases, raters, seeds)` with the planted components; facets in `same` are drawn once for all."""
+    rng = np.random.default_rng(0)
+    scores = np.zeros((n_studies, *n.values()))
+    for name, variance in components.items():
+        facets = list(FACETS) if name == "residual" else name.split(":")
+        shape = [n[facet] if facet in facets else 1 for facet in n]
+        alike = set(facets) <= set(same)
+        scores = scores + rng.normal(0, math.sqrt(variance), (1 if alike else n_studies, *shape))
+    return scores
+
+
+@pytest.mark.parametrize(("n_cases", "n_raters", "n_seeds"), [(30, 4, 3), (12, 6, 2), (50, 3, 8)])
+def test_error_beyond_these_raters_is_that_of_simulated_studies(n_cases: int, n_raters: int, n_seeds: int) -> None:
+    means = draw_studies({"case": n_cases, "rater": n_raters, "seed": n_seeds}, 4000).mean(axis=(1, 2, 3))
+    size = {"n_cases": n_cases, "n_raters": n_raters, "n_seeds": n_seeds}
+    width = interval_width(COMPONENTS, **size, beyond=True)
+    assert width > 2 * 1.96 * means.std()  # few raters: t, not the normal quantile
+    many = {"case": 1, "rater": 1, "seed": 1} | {"case": n_cases, "rater": n_raters, "seed": n_seeds}
+    error = sum(
+        variance / math.prod(many[facet] for facet in (FACETS if name == "residual" else name.split(":")))
+        for name, variance in COMPONENTS.items()
+    )
+    assert means.std() == pytest.approx(math.sqrt(error), rel=0.04)
+    assert width < 2 * 12.71 * math.sqrt(error)
+
+
+def test_interval_for_these_raters_covers_what_images_change() -> None:
+    """Raters and seeds stay, images are drawn anew: the t interval of the planned width covers in 95 of 100 studies."""
+    n = {"case": 25, "rater": 4, "seed": 3}
+    scores = draw_studies(n, 4000, same=("rater", "seed"))
+    by_case = scores.mean(axis=(2, 3))
+    truth = by_case.mean()
+    half = interval_width(COMPONENTS, n_cases=25, n_raters=4, n_seeds=3) / 2
+    assert np.mean(np.abs(by_case.mean(axis=1) - truth) < half) == pytest.approx(0.955, abs=0.015)
+    own = 2 * 2.064 * by_case.std(axis=1, ddof=1) / 5  # what the studies themselves would report
+    assert own.mean() == pytest.approx(2 * half, rel=0.03)
+
+
+def test_phi_is_the_share_of_variance_that_repeats_with_new_raters_and_seeds() -> None:
+    rng = np.random.default_rng(1)
+    n_cases, raters, seeds, n_universes = 400, 5, 4, 300
+    case = rng.normal(0, math.sqrt(COMPONENTS["case"]), n_cases)
+    errors = np.zeros(n_universes)
+    for universe in range(n_universes):
+        n = {"case": n_cases, "rater": raters, "seed": seeds}
+        noise = {name: variance for name, variance in COMPONENTS.items() if name != "case"}
+        parts = np.zeros(n_cases)
+        for name, variance in noise.items():
+            facets = list(FACETS) if name == "residual" else name.split(":")
+            shape = [n[facet] if facet in facets else 1 for facet in n]
+            drawn = rng.normal(0, math.sqrt(variance), shape)
+            parts = parts + np.broadcast_to(drawn, tuple(n.values())).mean(axis=(1, 2))
+        errors[universe] = (parts**2).mean()
+    expected = case.var() / (case.var() + errors.mean())
+    assert phi(COMPONENTS, raters, seeds) == pytest.approx(expected, abs=0.03)
+
+
+def test_the_number_of_images_is_the_smallest_that_does() -> None:
+    size = {"n_raters": 5, "n_seeds": 2}
+    needed = images_needed(COMPONENTS, width=0.12, **size)
+    assert needed is not None
+    assert interval_width(COMPONENTS, n_cases=needed, **size) <= 0.12
+    assert interval_width(COMPONENTS, n_cases=needed - 1, **size) > 0.12
+
+
+def test_more_of_anything_never_widens() -> None:
+    widths = [interval_width(COMPONENTS, n_cases=n, n_raters=4, n_seeds=2) for n in (3, 5, 10, 100)]
+    assert widths == sorted(widths, reverse=True)
+    for beyond in (False, True):
+        few, many = (interval_width(COMPONENTS, n_cases=20, n_raters=r, n_seeds=3, beyond=beyond) for r in (3, 8))
+        assert many < few
+
+
+def test_edges() -> None:
+    assert math.isnan(interval_width(COMPONENTS, n_cases=1, n_raters=2, n_seeds=2))
+    assert interval_width({}, n_cases=5, n_raters=2, n_seeds=2) == 0
+    assert interval_width(COMPONENTS, n_cases=5, n_raters=1, n_seeds=2, beyond=True) == math.inf
+    assert interval_width({"case": 1.0, "rater": math.nan}, n_cases=5, n_raters=1, n_seeds=1, beyond=True) < math.inf
+    with pytest.raises(ValueError, match="one case, rater and seed or more"):
+        interval_width(COMPONENTS, n_cases=0, n_raters=2, n_seeds=2)
+    with pytest.raises(ValueError, match="width must be above 0"):
+        images_needed(COMPONENTS, width=0, n_raters=2, n_seeds=2)
+    with pytest.raises(UsageError, match="Φ between 0 and 1"):
+        make_plan(PILOT, min_phi=1.0)
+
+
+def test_the_cheapest_design_that_is_enough_stands_first() -> None:
+    plan = make_plan(PILOT, width=0.1, min_phi=0.7)
+    enough = plan[plan["enough"]]
+    assert plan["enough"].iloc[0]
+    assert enough["annotations"].iloc[0] == enough["annotations"].min()
+    assert (enough["phi"] >= 0.7).all()
+    assert (plan["width"] <= 0.1).all()
+    assert set(make_plan(Pilot(COMPONENTS, COMPONENTS, "raters", 20, 4, 1))["n_seeds"]) == {1}
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("planner")
+    simulate(folder / "data", Simulation(shape=(96, 96), n_cases=6, n_nuclei=8))
+    assert call("evaluate", folder / "data", "--out", folder / "result", "--no-mlflow", "--jobs", 1) == 0
+    return folder / "result"
+
+
+def call(*words: object) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["segassay", *map(str, words)])
+        try:
+            cli.main()
+        except SystemExit as ended:
+            return int(ended.code or 0)
+    return 0
+
+
+def test_a_pilot_of_raters_is_read_from_an_evaluation(result: Path) -> None:
+    pilot = read_pilot(result)
+    assert (pilot.scored, pilot.n_cases, pilot.n_raters, pilot.n_seeds) == ("raters", 6, 3, 1)
+    assert set(pilot.score) == {"case", "rater", "residual"}
+    assert "unknown and left out" in pilot.notes[0]
+    assert "too few raters" in pilot.notes[1]
+
+
+def test_a_study_of_expert_models_tells_the_seed_apart(result: Path, tmp_path: Path) -> None:
+    """Tables of 12 models, written here: the planted components of scores and counts come back."""
+    (tmp_path / "tables").mkdir()
+    n = {"case": 40, "rater": 4, "seed": 3}
+    planted = {**COMPONENTS, "rater": 0.0, "seed": 0.0, "rater:seed": 0.0}
+    scores = draw_studies(n, 1, components=planted)[0]
+    rows, models = [], []
+    for rater in range(4):
+        for seed in range(3):
+            name = f"expert_{rater}/s{seed}"
+            models.append((name, "model", "expert", f"expert_{rater}", seed))
+            rows += [(f"{case:04d}", f"expert_{rater}", name, 0.5, scores[case, rater, seed]) for case in range(40)]
+    tables = {
+        "annotations": pd.DataFrame(models, columns=["annotator", "kind", "strategy", "trained_on", "seed"]),
+        "leave_one_out": pd.DataFrame(rows, columns=["case", "rater", "annotator", "iou_threshold", "f1"]),
+    }
+    tables["counts"] = tables["leave_one_out"].assign(n_objects=lambda table: np.exp(table["f1"] + 3) - 0.5)
+    tables["agreement"] = tables["leave_one_out"].head(0)
+    for name, table in tables.items():
+        table.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
+    pilot = read_pilot(tmp_path)
+    assert (pilot.scored, pilot.n_cases, pilot.n_raters, pilot.n_seeds, pilot.notes) == ("models", 40, 4, 3, ())
+    assert pilot.score == pytest.approx(pilot.log_count, abs=1e-6)
+    for name in ("case", "case:rater", "case:seed", "residual"):
+        assert pilot.score[name] == pytest.approx(COMPONENTS[name], abs=0.012)
+
+
+def test_the_command_writes_plan_and_figure(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("planner", result, "--out", tmp_path / "plan", "--width", 0.2, "--phi", 0.5) == 0
+    told = capsys.readouterr().out
+    assert "pilot: 6 images, 3 raters" in told
+    assert "masks to draw" in told
+    plan = pd.read_csv(tmp_path / "plan" / "plan.csv")
+    assert len(plan) == 10
+    assert json.loads((tmp_path / "plan" / "pilot.json").read_text(encoding="utf-8"))["n_raters"] == 3
+    assert (tmp_path / "plan" / "plan.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_bad_calls_end_with_a_message(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("planner", tmp_path, "--out", tmp_path / "plan") == 1
+    assert "annotations.csv cannot be read; expected a folder written by" in capsys.readouterr().err
+    assert call("planner", result, "--out", tmp_path / "plan", "--width", -1) == 2
+    assert call("planner", result, "--out", result) == 2
+    assert not (tmp_path / "plan").exists()
+    with pytest.raises(DataError, match="cannot be read"):
+        read_pilot(tmp_path / "nowhere")

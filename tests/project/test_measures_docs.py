@@ -1,0 +1,152 @@
+"""docs/measures.md: every measure has a row, and every link of it leads to something that exists."""
+
+import ast
+import importlib
+import inspect
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
+COLUMNS = ["question", "measure and formula", "source", "not when", "function", "tests"]
+ESTIMATORS = (
+    "masks.overlaps",
+    "statistics.chance",
+    "masks.outlines",
+    "qualities.validity.effects",
+    "statistics.groups",
+    "statistics.reliability",
+    "qualities.objectivity.imprint",
+    "statistics.methods",
+    "qualities.objectivity.models",
+    "qualities.objectivity.raters",
+    "qualities.objectivity.measurements",
+    "statistics.raters",
+    "qualities.reliability.seeds",
+    "qualities.reliability.calibration",
+    "qualities.reliability.saturation",
+    "qualities.reliability.variance",
+    "qualities.validity.specification",
+    "judgement.strategies",
+    "qualities.reliability.uncertainty",
+    "qualities.validity.detection",
+    "statistics.components",
+)
+"""Modules whose public functions measure something."""
+
+NO_MEASURE = {
+    *("measures", "not_judged", "measures_and_gaps"),  # joins of all measures of a module
+    *("joint_overlaps", "label_objects", "overlap_table", "match_overlaps"),  # steps to match_objects
+    *("surface_distances", "joint_surface_distances", "image_diagonal"),  # what distances are read off
+    *(
+        "as_scores",
+        "held_out_models",
+        "measurements_of",
+        "decisive_effects",
+        "strategies",
+        "values_of_units",
+        "weighted_eta_squared",
+        "without_repeats",
+    ),  # what is compared
+    "majority_verdict",  # a step to deviations from it
+    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_groups", "strategy_table"),  # what is shown
+    *("specification_table", "specifications"),  # counting again, and its choices
+}
+"""Public functions that prepare or join, and measure nothing themselves."""
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of every row of every table, without header and ruler."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [row for row in cells if row != COLUMNS and not set("".join(row)) <= set("-: ")]
+
+
+def public_functions(module: str) -> set[str]:
+    found = importlib.import_module(f"segassay.{module}")
+    names = getattr(found, "__all__", [name for name in vars(found) if not name.startswith("_")])
+    functions = {name: getattr(found, name) for name in names if inspect.isfunction(getattr(found, name))}
+    return {name for name, function in functions.items() if function.__module__ == found.__name__} - NO_MEASURE
+
+
+@lru_cache
+def names_in(path: Path) -> frozenset[str]:
+    """Functions and classes of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def missing_measures(text: str) -> list[str]:
+    linked = set(re.findall(r"\[`(\w+)`\]\(", text))
+    return [f"{module}.{name}" for module in ESTIMATORS for name in sorted(public_functions(module) - linked)]
+
+
+def dead_links(text: str, page: Path = PAGE) -> list[str]:
+    dead = []
+    for words, target in re.findall(r"\[([^\]]*)\]\(((?:[^()]|\([^()]*\))*)\)", text):
+        if re.match(r"https?://", target):
+            continue
+        file, _, name = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        function = name or (words.strip("`") if words.startswith("`") else "")
+        if not path.is_file() or (path.suffix == ".py" and function and function not in names_in(path)):
+            dead.append(f"[{words}]({target})")
+    return dead
+
+
+def incomplete_rows(text: str) -> list[str]:
+    """Rows with an empty cell, or without a function or a test."""
+    wrong = []
+    for row in rows(text):
+        complete = len(row) == len(COLUMNS) and all(row)
+        if not (complete and "](../evaluation/segassay/" in row[4] and re.search(r"\]\(\.\./tests/\S*test_", row[5])):
+            wrong.append(row[0])
+    return wrong
+
+
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def test_every_measure_has_a_row():
+    assert missing_measures(TEXT) == []
+
+
+def test_every_link_leads_to_a_function_or_a_test_that_exists():
+    assert len(re.findall(r"\]\(\.\./tests/", TEXT)) > 100
+    assert dead_links(TEXT) == []
+
+
+def test_every_row_is_complete():
+    assert len(rows(TEXT)) > 40
+    assert incomplete_rows(TEXT) == []
+
+
+def test_every_table_has_the_same_columns():
+    headers = re.findall(r"^\|(.*)\|\n\|[-| ]+\|$", TEXT, re.MULTILINE)
+    assert [[cell.strip() for cell in header.split("|")] for header in headers] == [COLUMNS] * len(headers)
+    assert len(headers) >= 5
+
+
+@pytest.mark.parametrize("function", ["fleiss_kappa", "williams_index", "rater_imprint", "mann_whitney"])
+def test_a_row_that_is_taken_out_is_missed(function):
+    without = "\n".join(line for line in TEXT.splitlines() if f"[`{function}`]" not in line)
+    assert any(missing.endswith(f".{function}") for missing in missing_measures(without))
+
+
+def test_a_dead_link_is_noticed():
+    assert dead_links("[`fleiss_kapa`](../evaluation/segassay/statistics/chance.py)")
+    assert dead_links("[published](../tests/statistics/test_reliability.py#test_that_is_not_there)")
+    assert dead_links("[drawn](../tests/test_nothing.py)")
+    assert not dead_links(
+        "[`icc`](../evaluation/segassay/statistics/reliability.py) [Bland](https://doi.org/10.1016/S0140-6736(86)90837-8)"
+    )
+
+
+def test_an_incomplete_row_is_noticed():
+    row = "| how? | this | there | no | [`icc`](../evaluation/segassay/a.py) | [drawn](../tests/x/test_a.py) |"
+    assert incomplete_rows(row) == []
+    assert incomplete_rows(row.replace("| there ", "| ")) == ["how?"]
+    assert incomplete_rows(row.replace("../tests/x/test_a.py", "https://example.org")) == ["how?"]

@@ -1,0 +1,168 @@
+"""The report: one file, readable by people, that hides nothing and lets no name of a file into its code."""
+
+import base64
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from markupsafe import escape
+
+from segassay.assay import evaluate
+from segassay.io.images import write_mask
+from segassay.judgement.evaluation import Evaluation
+from segassay.report.page import _distances, _effects, _held_out, _words, write_report
+from segassay.simulation.dataset import RaterHabit, Simulation, simulate
+from segassay.tables.effects import IMAGES_AS_UNITS
+
+RATERS = tuple(RaterHabit(f"rater_{i}", missing_cases=0.3 if i == 3 else 0) for i in range(4))
+ODD_NAME = "<b>m & co</b>"
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, Path]:
+    """Four raters, the truth, and a model with an odd name that finds nothing in any image."""
+    folder = tmp_path_factory.mktemp("report")
+    settings = Simulation(shape=(64, 64), n_cases=8, images_per_subject=1, n_nuclei=6, raters=RATERS)
+    data = simulate(folder / "data", settings)
+    table = (data / "experiment.csv").read_text().splitlines()
+    keep = [i for i, name in enumerate(table[0].split(",")) if name in ("case", "group")]  # no subjects
+    lines = [",".join(line.split(",")[i] for i in keep) for line in table]
+    (data / "experiment.csv").write_text("\n".join(lines) + "\n")
+    for path in sorted((data / "images").iterdir()):
+        (folder / "empty").mkdir(exist_ok=True)
+        write_mask(folder / "empty" / f"{path.name.split('.')[0]}.png", np.zeros((64, 64), bool))
+    masks = {"truth": data / "truth", ODD_NAME: folder / "empty"}
+    return evaluate(data, folder / "out", mask_dirs=masks, track=False), folder / "out" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def page(evaluated: tuple[Evaluation, Path]) -> str:
+    return evaluated[1].read_text(encoding="utf-8")
+
+
+def test_the_page_needs_no_other_file(page):
+    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert len(sources) >= 4
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert "url(" not in page
+    assert "<script" not in page
+
+
+def test_the_figures_in_it_are_those_beside_it(evaluated, page):
+    inlined = [base64.b64decode(text) for text in re.findall(r"base64,([^\"]+)", page)]
+    beside = [path.read_bytes() for path in evaluated[1].with_name("figures").glob("*.svg")]
+    assert sorted(inlined) == sorted(beside)
+    for svg in inlined:
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+
+
+def test_names_are_text_and_never_markup(page):
+    assert "<b>m" not in page
+    assert "&lt;b&gt;m &amp; co&lt;/b&gt;" in page
+
+
+def test_the_three_sentences_and_verdicts_stand_in_it(evaluated, page):
+    for quality in ("objectivity", "reliability", "validity"):
+        judged = evaluated[0].summary[quality]
+        assert str(escape(judged["verdict"])) in page
+        assert str(escape(judged["rule"])) in page
+        assert str(escape(judged["sentence"])) in page
+
+
+def test_it_says_what_readers_must_know(evaluated, page):
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert "conditional on these raters and seeds" in text
+    assert f"p-values: {IMAGES_AS_UNITS}" in text
+    assert "rater_3 covers" in text
+    assert "That is so in" in text
+    assert "it is unknown whether it was trained on the cases it is scored on" in text
+    assert evaluated[0].summary["data_hash"] in text
+
+
+def test_what_is_undefined_is_counted(evaluated, page):
+    scores = evaluated[0].scores
+    of_model = scores[scores["target"] == ODD_NAME].set_index("measure")
+    n = of_model.loc["f1_leave_one_out", "n_cases"]  # not the cases that rater_3 lacks
+    assert 0 < n < 8
+    assert of_model.loc["mean_iou_leave_one_out", ["n_cases", "n_undefined"]].to_list() == [0, n]
+    assert "undefined" in page
+    section = page[page.index("Left out or undefined") :]
+    assert f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the others’ consensus</td><td>{n}</td><td>0" in section
+
+
+def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
+    """Between raters in µm, one of six undefined; a model against the reference in pixels, none undefined."""
+    undefined = "1 of 6 comparisons undefined"
+    rows = [
+        ("hd95_um", "raters", 2.5, 2.0, 3.0, undefined, 40.0),
+        ("assd_um", "raters", 0.5, 0.25, 0.75, undefined, 30.0),
+        ("nsd", "raters", 0.75, 0.5, 1.0, undefined, np.nan),
+        ("hd95_px_against_gt", "net", 4.0, 3.0, 5.0, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("assd_px_against_gt", "net", 1.0, 0.5, 1.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("nsd_against_gt", "net", 0.25, 0.0, 0.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
+        ("f1", "raters", 0.1, 0.1, 0.1, "", np.nan),
+    ]
+    scores = pd.DataFrame(rows, columns=["measure", "target", "value", "low", "high", "note", "bound"])
+    tables = _distances(scores.assign(n_cases=2, n_undefined=0))
+    assert list(tables) == ["µm", "px"]
+    assert list(tables["µm"].header) == ["of whom", "with", "HD95 (µm)", "ASSD (µm)", "NSD", "images", "undefined"]
+    between = ["raters", "each other", "2.50 (2.00 to 3.00); at most 40.00", "0.50 (0.25 to 0.75); at most 30.00"]
+    assert tables["µm"].rows == [[*between, "0.75 (0.50 to 1.00)", "2", "1 of 6"]]
+    of_net = ["net", "gt (contains the raters)", "4.00 (3.00 to 5.00)", "1.00 (0.50 to 1.50)", "0.25 (0.00 to 0.50)"]
+    assert tables["px"].rows == [[*of_net, "2", "0 of 2"]]
+
+
+def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
+    """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
+    section = page[page.index("How far outlines lie apart") : page.index("The habit of each rater")]
+    ((unit, table),) = _distances(evaluated[0].scores).items()
+    assert f"HD95 ({unit})" in section
+    diagonal = evaluated[0].tables.distances["diagonal"].unique().item()
+    of_model = [row for row in table.rows if row[0] == ODD_NAME]
+    assert of_model
+    for row in of_model:
+        assert row[2].startswith(f"undefined; at most {diagonal:.2f}")
+        assert row[4].startswith("0.00")
+        assert f"<td>{row[2]}</td>" in section
+    assert any(row[0] != ODD_NAME and "undefined" not in row[2] for row in table.rows)
+
+
+def test_eta_squared_is_floored_for_display_only(evaluated):
+    effects = evaluated[0].effects
+    negative = effects[(effects["test"] == "kruskal_wallis") & (effects["eta_squared"] < 0)]
+    changed = effects.assign(eta_squared=effects["eta_squared"].where(effects["test"] != "kruskal_wallis", -0.04))
+    shown = [row for row in _effects(changed, "count").rows if row[1] == "all groups"]
+    assert {row[5] for row in shown} == {"0.000"}
+    assert (changed.loc[changed["test"] == "kruskal_wallis", "eta_squared"] == -0.04).all()
+    assert len(negative) == (effects["eta_squared"] < 0).sum()  # Mann-Whitney's is a square
+
+
+def test_the_same_evaluation_gives_the_same_page(evaluated, tmp_path):
+    found, path = evaluated
+    figures = {svg.stem: svg.read_bytes() for svg in path.with_name("figures").glob("*.svg")}
+    for name in ("one", "two"):
+        write_report(tmp_path / name, found, dict(sorted(figures.items(), reverse=name == "two")))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("held_out", "kind", "expected"),
+    [
+        ([True, True], "model", "all images"),
+        ([True, None], "ensemble", "1 images, unknown for 1"),
+        ([None, None], "model", "unknown"),
+        ([None, None], "human", "–"),
+    ],
+)
+def test_held_out_status(evaluated, held_out, kind, expected):
+    masks = evaluated[0].annotations.head(2).assign(held_out=held_out).astype({"held_out": "boolean"})
+    assert _held_out(masks, kind) == expected
+
+
+def test_names_of_measures_are_words():
+    assert _words("dice_leave_one_out_minus_raters") == "Dice against the others’ consensus, difference to the raters"
+    assert _words("f1_against_f1_net") == "F1 against f1_net"
+    assert _words("log_count_ratio") == "log_count_ratio"

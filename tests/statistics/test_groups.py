@@ -1,0 +1,224 @@
+"""Tests between groups: published numbers, second implementations, and the mistakes that published code made."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.stats.multitest import multipletests
+
+from segassay.statistics.groups import (
+    grubbs,
+    hodges_lehmann,
+    holm,
+    kruskal_wallis,
+    mann_whitney,
+    mixed_model,
+    smallest_attainable_p,
+)
+
+MUCUS = [[2.9, 3.0, 2.5, 2.6, 3.2], [3.8, 2.7, 4.0, 2.4], [2.8, 3.4, 3.7, 2.2, 2.0]]
+MEMBRANES = [0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46], [1.15, 0.88, 0.90, 0.74, 1.21]
+NIST = [199.31, 199.53, 200.19, 200.82, 201.92, 201.95, 202.18, 245.57]
+
+numbers = st.lists(st.integers(0, 12), min_size=2, max_size=12).map(lambda values: np.array(values) / 4)
+
+
+def test_kruskal_wallis_of_hollander_and_wolfe():
+    result = kruskal_wallis(MUCUS)
+    assert result.statistic == pytest.approx(0.771429, abs=5e-7)
+    assert result.p_value == pytest.approx(0.679965, abs=5e-7)
+    assert result.epsilon_squared == pytest.approx(0.0593, abs=5e-5)
+    assert result.eta_squared == pytest.approx((0.771429 - 3 + 1) / (14 - 3), abs=1e-6)  # below 0 and not floored
+
+
+def test_mann_whitney_of_hollander_and_wolfe():
+    result = mann_whitney(*MEMBRANES)
+    assert result.statistic == 35
+    assert result.p_exact == pytest.approx(0.2544, abs=5e-5)
+    assert result.z == pytest.approx(1.2247, abs=5e-5)
+    assert result.eta_squared == pytest.approx(0.1, abs=1e-12)
+    assert result.rank_biserial == pytest.approx(0.4, abs=1e-12)
+    assert hodges_lehmann(*MEMBRANES).value == pytest.approx(-0.305, abs=1e-12)  # their example 4.3
+
+
+def test_conventions_of_table_1_of_segebarth_2020():
+    # Eight values below the whole other group, one above its lowest, one above all nine: U = 1 + 9.
+    result = mann_whitney([*range(8), 10.5, 100], np.arange(10, 19))
+    assert result.statistic == 10
+    assert round(result.p_value, 3) == 0.005
+    assert round(result.p_exact, 3) == 0.003
+    assert round(result.eta_squared, 2) == 0.43
+    result = mann_whitney(np.arange(10), np.arange(10, 20))
+    assert result.statistic == 0
+    assert result.p_value < 0.001
+    assert round(result.eta_squared, 2) == 0.71
+
+
+@given(st.lists(numbers, min_size=2, max_size=4))
+def test_kruskal_wallis_equals_scipy(groups: list[np.ndarray]):
+    if np.ptp(np.concatenate(groups)) == 0:
+        assert (kruskal_wallis(groups).statistic, kruskal_wallis(groups).p_value) == (0, 1)
+        return
+    expected = stats.kruskal(*groups)
+    assert kruskal_wallis(groups).statistic == pytest.approx(expected.statistic, abs=1e-9)
+    assert kruskal_wallis(groups).p_value == pytest.approx(expected.pvalue, abs=1e-9)
+
+
+@given(numbers, numbers)
+def test_mann_whitney_equals_scipy_and_mirrors(x: np.ndarray, y: np.ndarray):
+    result, mirrored = mann_whitney(x, y), mann_whitney(y, x)
+    assert result.statistic + mirrored.statistic == len(x) * len(y)
+    assert result.rank_biserial == pytest.approx(-mirrored.rank_biserial, abs=1e-12)
+    assert result.p_value == pytest.approx(mirrored.p_value, abs=1e-12)
+    if np.ptp(np.concatenate([x, y])) == 0:
+        assert result.p_value == 1
+        return
+    expected = stats.mannwhitneyu(x, y, method="asymptotic")
+    assert (result.statistic, result.p_value) == pytest.approx((expected.statistic, expected.pvalue), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n_1", "n_2"), [(1, 1), (2, 5), (4, 4), (9, 10), (3, 17)])
+def test_exact_p_equals_scipy(n_1: int, n_2: int):
+    for seed in range(5):
+        values = np.random.default_rng(seed).permutation(n_1 + n_2)
+        x, y = values[:n_1], values[n_1:]
+        assert mann_whitney(x, y).p_exact == pytest.approx(stats.mannwhitneyu(x, y, method="exact").pvalue, abs=1e-12)
+
+
+def test_no_exact_p_with_ties_or_above_20_values():
+    assert math.isnan(mann_whitney([1, 2, 3], [3, 4, 5]).p_exact)
+    assert math.isnan(mann_whitney(np.arange(10), np.arange(20, 31)).p_exact)
+    assert mann_whitney(np.arange(10), np.arange(20, 30)).p_exact < 1e-4
+
+
+def test_effect_size_has_no_tie_correction():
+    result = mann_whitney([1, 1, 1, 2], [2, 3, 3, 3])
+    assert result.statistic == 0.5
+    assert result.z == pytest.approx((0.5 - 8) / math.sqrt(4 * 4 * 9 / 12))
+
+
+def test_groups_without_values_are_undefined_and_infinity_is_refused():
+    assert math.isnan(kruskal_wallis([[1, 2], []]).p_value)
+    assert math.isnan(mann_whitney([], [1, 2]).p_value)
+    assert math.isnan(hodges_lehmann([1, 2], []).value)
+    assert math.isnan(mixed_model([], [], [], n_groups=2).mean[0])
+    for test in (lambda v: kruskal_wallis([v, v]), lambda v: mann_whitney(v, v), lambda v: grubbs(v)):
+        with pytest.raises(ValueError, match="must be finite"):
+            test([1.0, math.nan, 2.0])
+
+
+@pytest.mark.parametrize(("n_1", "n_2"), [(4, 4), (5, 8), (12, 12), (30, 40)])
+def test_shift_interval_holds_what_the_test_does_not_reject(n_1: int, n_2: int):
+    rng = np.random.default_rng(n_1)
+    x, y = rng.normal(0, 1, n_1), rng.normal(0.7, 1, n_2)
+    shift = hodges_lehmann(x, y)
+    assert shift.value == np.median([b - a for a, b in itertools.product(x, y)])
+    method = "exact" if n_1 + n_2 <= 50 else "asymptotic"
+
+    def p(moved: float) -> float:
+        return stats.mannwhitneyu(x, y - moved, method=method).pvalue
+
+    assert p(shift.low - 1e-9) < 0.05 <= p(shift.low + 1e-9)
+    assert p(shift.high + 1e-9) < 0.05 <= p(shift.high - 1e-9)
+
+
+def test_no_interval_of_95_percent_with_3_against_3():
+    shift = hodges_lehmann([1, 2, 3], [4, 5, 6])
+    assert shift.value == 3
+    assert math.isnan(shift.low)
+    assert math.isnan(shift.high)
+
+
+@settings(max_examples=20)  # statsmodels takes 45 ms a call
+@given(st.lists(st.integers(0, 60).map(lambda k: k / 60), min_size=1, max_size=12))
+def test_holm_equals_statsmodels(p_values: list[float]):
+    np.testing.assert_allclose(holm(p_values), multipletests(p_values, method="holm")[1], atol=1e-12)
+
+
+def test_a_test_that_could_not_be_made_still_counts():
+    np.testing.assert_allclose(holm([0.02, math.nan, 0.01]), [0.04, math.nan, 0.03])
+    assert len(holm([])) == 0
+
+
+def test_nothing_can_be_significant_with_4_against_4_in_three_contrasts():
+    assert smallest_attainable_p(4, 4, 3) == pytest.approx(0.0857, abs=5e-5)
+    expected = stats.mannwhitneyu(np.arange(4), np.arange(4, 8), method="exact").pvalue
+    assert smallest_attainable_p(4, 4) == pytest.approx(expected)
+    assert smallest_attainable_p(1, 1, 3) == 1
+    assert math.isnan(smallest_attainable_p(0, 4))
+
+
+def test_grubbs_of_nist():
+    result = grubbs(NIST)
+    assert result.statistic == pytest.approx(2.46876, abs=5e-6)
+    assert result.critical == pytest.approx(2.1266, abs=5e-5)
+    assert result.outlier
+    assert result.index == 7
+
+
+def test_grubbs_has_error_level_05_and_ddof_1():
+    """With alpha = .95 everything is an outlier; with ddof 0 G exceeds what three values can reach, (n - 1) / √n."""
+    assert not grubbs([1.0, 2.0, 3.0, 4.0, 5.5]).outlier
+    assert grubbs([0.0, 0.0, 1.0]).statistic <= 2 / math.sqrt(3) + 1e-12
+
+
+def test_grubbs_errs_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    assert np.mean([grubbs(rng.normal(size=12)).outlier for _ in range(2000)]) == pytest.approx(0.05, abs=0.015)
+
+
+def test_grubbs_is_undefined_below_three_values_and_without_spread():
+    assert math.isnan(grubbs([1, 2]).statistic)
+    assert math.isnan(grubbs([3, 3, 3, 3]).statistic)
+
+
+def mice(seed: int, sd_subject: float, n_cases: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three groups of four mice with several cases each; the second and third group are higher."""
+    rng = np.random.default_rng(seed)
+    subject = np.repeat(np.arange(12), n_cases)
+    group = subject // 4
+    return 1 + (group > 0) + rng.normal(0, sd_subject, 12)[subject] + rng.normal(0, 0.3, len(subject)), group, subject
+
+
+def test_mixed_model_equals_statsmodels():
+    value, group, subject = mice(0, 0.6)
+    keep = np.arange(len(value)) % 7 > 0  # unbalanced
+    value, group, subject = value[keep], group[keep], subject[keep]
+    fit = mixed_model(value, group, subject, n_groups=3)
+    expected = MixedLM(value, np.eye(3)[group], groups=subject).fit(reml=True)
+    np.testing.assert_allclose(fit.mean, expected.fe_params, rtol=1e-4)
+    np.testing.assert_allclose(np.sqrt(fit.variance_of_mean), expected.bse_fe, rtol=1e-3)
+    assert fit.variance_subject == pytest.approx(float(expected.cov_re[0, 0]), rel=1e-3)
+    assert fit.variance_residual == pytest.approx(expected.scale, rel=1e-3)
+    assert fit.df == 12 - 3
+
+
+def test_balanced_mixed_model_is_the_t_test_on_subject_means():
+    value, group, subject = mice(1, 0.6)
+    value, group, subject = value[:24], group[:24], subject[:24]
+    fit = mixed_model(value, group, subject, n_groups=2)
+    t = (fit.mean[1] - fit.mean[0]) / math.sqrt(fit.variance_of_mean.sum())
+    means = value.reshape(8, 3).mean(axis=1)
+    expected = stats.ttest_ind(means[4:], means[:4])
+    assert t == pytest.approx(expected.statistic, rel=1e-6)
+    assert 2 * stats.t.sf(t, fit.df) == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+def test_mixed_model_reaches_the_boundary():
+    value = np.tile([1.0, 2.0, 3.0], 8)  # all subjects alike
+    fit = mixed_model(value, np.repeat([0, 1], 12), np.repeat(np.arange(8), 3), n_groups=2)
+    assert fit.variance_subject == 0
+    assert fit.variance_residual == pytest.approx(8 * 2 / 22)
+
+
+def test_mixed_model_is_undefined_where_there_is_nothing_to_estimate():
+    assert math.isnan(mixed_model([1, 2, 3, 4], [0, 0, 1, 1], list("abcd"), n_groups=2).mean[0])  # one case each
+    assert math.isnan(mixed_model([1, 2, 3, 4], [0, 0, 1, 1], list("aabb"), n_groups=2).mean[0])  # one subject each
+    fit = mixed_model([1, 2, 3, 5], [0, 0, 0, 0], list("aabb"), n_groups=2)
+    assert fit.mean[0] == pytest.approx(2.75)
+    assert math.isnan(fit.mean[1])

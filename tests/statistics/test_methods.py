@@ -1,0 +1,97 @@
+"""Two ways of measuring: published numbers, statsmodels, and what must hold whatever the numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from segassay.statistics.methods import bland_altman, equivalence_test, lins_ccc
+
+# Bland & Altman (1986): peak expiratory flow of 17 people by two meters, litres a minute
+WRIGHT = np.array([494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427], dtype=float)
+MINI = np.array([512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451], dtype=float)
+
+pairs = hnp.arrays(float, st.tuples(st.just(2), st.integers(3, 15)), elements=st.integers(-50, 50).map(float))
+
+
+def test_published_limits_of_two_meters():
+    found = bland_altman(WRIGHT, MINI)
+    assert (found.n, round(found.bias, 1), round(found.sd, 1)) == (17, -2.1, 38.8)
+    assert (round(found.bias_se, 1), round(found.limit_se, 1)) == (9.4, 16.3)
+    np.testing.assert_allclose(found.bias_interval, (-22.0, 17.8), atol=0.1)  # as the article prints them
+    np.testing.assert_allclose(found.high_interval, (39.4, 108.4), atol=0.6)  # it rounds on the way
+    np.testing.assert_allclose(found.low_interval, (-112.7, -43.7), atol=0.6)
+
+
+def test_published_concordance_of_two_meters():
+    assert lins_ccc(WRIGHT, MINI) == pytest.approx(0.9427, abs=5e-5)
+
+
+def test_interval_of_the_bias_is_the_paired_t_interval():
+    found = bland_altman(WRIGHT, MINI)
+    expected = stats.ttest_rel(WRIGHT, MINI).confidence_interval(0.95)
+    np.testing.assert_allclose(found.bias_interval, (expected.low, expected.high))
+
+
+def test_a_proportional_bias_has_a_slope():
+    true = np.arange(10.0, 60.0)
+    found = bland_altman(1.2 * true + np.sin(true), true)
+    assert found.slope == pytest.approx(0.2 / 1.1, abs=0.02)
+    assert found.slope_p < 1e-6
+    assert bland_altman(true + 5 + np.sin(true * 7), true).slope_p > 0.05
+
+
+@given(pairs)
+def test_swapping_both_turns_the_sign_and_nothing_else(pair):
+    a, b = pair
+    one, other = bland_altman(a, b), bland_altman(b, a)
+    np.testing.assert_allclose([one.bias, one.low, one.high], [-other.bias, -other.high, -other.low], atol=1e-9)
+    np.testing.assert_allclose(lins_ccc(a, b), lins_ccc(b, a), atol=1e-12)
+
+
+@given(pairs)
+def test_concordance_is_never_above_correlation(pair):
+    a, b = pair
+    if np.ptp(a) and np.ptp(b):
+        assert abs(lins_ccc(a, b)) <= abs(np.corrcoef(a, b)[0, 1]) + 1e-9
+
+
+def test_equivalence_equal_to_statsmodels():
+    rng = np.random.default_rng(0)
+    for shift, margin in ((0.0, 1.0), (0.4, 0.5), (2.0, 1.0), (-0.3, 0.2)):
+        a = rng.normal(size=12)
+        b = a + shift + rng.normal(scale=0.3, size=12)
+        expected, *_ = ttost_paired(a, b, -margin, margin)
+        found = equivalence_test(a, b, margin=margin)
+        assert found.p_value == pytest.approx(expected, rel=1e-9)
+        assert (found.p_value < 0.05) == (-margin < found.low and found.high < margin)
+
+
+def test_few_cases_are_undefined():
+    assert np.isnan(bland_altman([], []).bias)
+    assert np.isnan(bland_altman([1.0], [2.0]).sd)
+    assert np.isnan(bland_altman([1.0, 2.0], [2.0, 2.0]).slope)
+    assert np.isnan(lins_ccc([], []))
+    assert np.isnan(lins_ccc([2, 2, 2], [2, 2, 2]))
+    assert np.isnan(equivalence_test([1.0], [1.0], margin=1).p_value)
+
+
+def test_differences_without_spread_are_decided_by_the_margin():
+    assert equivalence_test([1.0, 2.0], [1.5, 2.5], margin=1).p_value == 0
+    assert equivalence_test([1.0, 2.0], [2.0, 3.0], margin=1).p_value == 1
+
+
+def test_cases_without_a_number_are_left_out():
+    a, b = [1.0, 2.0, np.nan, 4.0], [1.5, 2.0, 3.0, np.nan]
+    assert bland_altman(a, b).n == 2
+    assert lins_ccc(a, b) == lins_ccc(a[:2], b[:2])
+
+
+def test_bad_calls_are_named():
+    with pytest.raises(ValueError, match=r"shapes \(n,\) and \(n,\), got \(2,\) and \(3,\)"):
+        bland_altman([1, 2], [1, 2, 3])
+    with pytest.raises(ValueError, match="margin must be above 0, got 0"):
+        equivalence_test([1, 2], [1, 2], margin=0)

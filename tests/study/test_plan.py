@@ -1,0 +1,186 @@
+"""The plan of a study: who is trained on whose masks, what is predicted by whom, and when a training is another one."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from segassay.data.dataset import of_cases, read_dataset
+from segassay.errors import DataError, UsageError
+from segassay_monai.study import plan as study_plan
+from segassay_monai.study.plan import Study, find_member, plan_study, training_length
+from small_datasets import make_dataset
+
+RATERS = ("anna", "ben", "cleo", "dora", "emil")
+CASES = [f"c{number}" for number in range(8)]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight cases by five raters."""
+    folder = tmp_path_factory.mktemp("plan") / "lab"
+    mask = np.eye(8, dtype=bool)
+    images = {case: np.full((8, 8), number) for number, case in enumerate(CASES)}
+    make_dataset(folder, {rater: dict.fromkeys(CASES, mask) for rater in RATERS}, images, raters="labels/*")
+    return folder
+
+
+def plan(lab: Path, **content: object) -> Study:
+    path = lab.parent / "study.yaml"
+    path.write_text(yaml.safe_dump({"dataset": "lab", **content}), encoding="utf-8")
+    study_plan._data_hash.cache_clear()
+    return plan_study(path)
+
+
+def test_every_strategy_fold_and_seed_is_a_member(lab):
+    study = plan(lab, seeds=2, n_folds=2)
+    assert len(study.members) == (1 + 5 + 5) * 2 * 2
+    assert len({member.id for member in study.members}) == len(study.members)
+    of_consensus = {member.rater for member in study.members if member.strategy == "consensus:staple"}
+    assert of_consensus == {"staple", *(f"staple_without_{rater}" for rater in RATERS)}
+    assert [member.seed for member in study.members] == [0] * 22 + [1] * 22, "whole rounds first"
+    first = study.members[0]
+    assert (first.annotator, first.id) == ("staple/s0", "staple_fold0_seed0")
+
+
+def test_ensembles_are_disjoint_within_a_size_and_of_one_fold(lab):
+    study = plan(lab, seeds=8, n_folds=2, strategies=["staple"])
+    names = [(prediction.annotator, prediction.fold) for prediction in study.predictions]
+    assert names[:6] == [(f"staple/s{seeds}", fold) for seeds in ("0-1", "2-3", "4-5") for fold in (0, 1)]
+    assert names[8:] == [(f"staple/s{seeds}", fold) for seeds in ("0-3", "4-7", "0-7") for fold in (0, 1)]
+    for prediction in study.predictions:
+        assert prediction.cases == prediction.first.held_out
+        assert {member.fold for member in prediction.members} == {prediction.fold}
+
+
+def test_raters_are_dealt_to_the_seeds_in_turn(lab):
+    strategies = [{"name": f"{n} raters", "n_raters": n, "n_train": 4, "seeds": 5} for n in (1, 2, 4)]
+    study = plan(lab, strategies=strategies, folds=[0])
+    raters = {n: [member.raters for member in study.members if member.strategy == f"{n} raters"] for n in (1, 2, 4)}
+    assert raters[1] == [("anna",), ("ben",), ("cleo",), ("dora",), ("emil",)]
+    assert raters[2][:3] == [("anna", "ben"), ("cleo", "dora"), ("anna", "emil")]
+    for n, dealt in raters.items():
+        assert [sum(rater in of_seed for of_seed in dealt) for rater in RATERS] == [n] * 5, "everybody equally often"
+    assert {member.rater for member in study.members if member.seed == 0} == {
+        "anna",
+        "staple_of_anna+ben",
+        "staple_of_anna+ben+cleo+dora",
+    }
+    one = next(member for member in study.members if member.strategy == "1 raters")
+    assert (one.rater, one.annotator, one.n_train) == ("anna", "1 raters/s0", 4)
+
+
+def test_raters_are_dealt_by_the_place_of_the_seed(lab):
+    study = plan(lab, strategies=[{"n_raters": 1, "seeds": [0, 5, 10]}], folds=[0])
+    assert [member.raters for member in study.members] == [("anna",), ("ben",), ("cleo",)]
+
+
+def test_where_there_are_few_images_there_are_fewer_folds(lab):
+    study = plan(lab, strategies=["staple"], n_folds=100, seeds=1)
+    assert [member.fold for member in study.members] == list(range(8))
+
+
+def test_the_identity_follows_from_settings_data_and_modules(lab, tmp_path, monkeypatch):
+    def identity(folder: Path = lab, **content: object) -> str:
+        return plan(folder, strategies=["staple"], folds=[0], seeds=1, **content).members[0].identity
+
+    first = identity()
+    assert identity() == first
+    assert identity(settings={"epochs": 14}) == first, "the default, said"
+    assert identity(settings={"n_cached": 3}) == first, "changes nothing in the weights"
+    assert identity(settings={"epochs": 15}) != first
+    assert identity(threads=2) != first
+    copy = Path(shutil.copytree(lab, tmp_path / "lab"))
+    assert identity(copy) == first, "another place is no other data"
+    description = yaml.safe_load((copy / "dataset.yaml").read_text())
+    (copy / "dataset.yaml").write_text(yaml.safe_dump(description | {"min_object_size": 5}))
+    assert identity(copy) != first
+    (copy / "dataset.yaml").write_text(yaml.safe_dump(description))
+    shutil.copy(copy / "images" / "c1.png", copy / "images" / "c0.png")
+    assert identity(copy) != first
+    monkeypatch.setattr(study_plan, "TRAINING_MODULES", study_plan.TRAINING_MODULES[:-1])
+    study_plan._code_hash.cache_clear()
+    try:
+        assert identity() != first
+    finally:
+        monkeypatch.undo()
+        study_plan._code_hash.cache_clear()
+
+
+def test_test_cases_are_in_no_fold_and_predicted_by_all(tmp_path):
+    mask = np.eye(8, dtype=bool)
+    lab = tmp_path / "lab"
+    images = {case: np.full((8, 8), number) for number, case in enumerate(CASES)}
+    rows = [f"{case},{'H' if n % 2 else 'A'},{'test' if n < 2 else ''}\n" for n, case in enumerate(CASES)]
+    lab.mkdir()
+    (lab / "experiment.csv").write_text("case,group,split\n" + "".join(rows))
+    make_dataset(lab, {"anna": dict.fromkeys(CASES, mask)}, images, raters="labels/*", experiment="experiment.csv")
+    study = plan(lab, strategies=["staple"], n_folds=2, seeds=2)
+    assert all(not {"c0", "c1"} & set(member.held_out) for member in study.members)
+    test = [prediction for prediction in study.predictions if prediction.on == "test"]
+    assert {prediction.cases for prediction in test} == {("c0", "c1")}
+    assert [(prediction.annotator, len(prediction.members)) for prediction in test] == [
+        *((f"staple/s{seed} fold {fold}", 1) for seed in (0, 1) for fold in (0, 1)),
+        ("staple/s0-1", 4),
+    ]
+
+
+def test_a_member_is_found_by_id_and_by_number(lab):
+    study = plan(lab, strategies=["staple"], n_folds=2, seeds=2)
+    assert find_member(study, "staple_fold1_seed0") is find_member(study, "2") is study.members[1]
+    for name in ("0", "5", "staple_fold9_seed0"):
+        with pytest.raises(UsageError, match=f"--member {name}: no such member; expected 1 to 4"):
+            find_member(study, name)
+
+
+def test_the_length_of_a_training(lab):
+    study = plan(lab, strategies=["staple"], folds=[0], seeds=1, settings={"epochs": 7, "iterations_per_epoch": 20})
+    assert training_length(study.members[0]) == (140, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"strategies": ["zoe"]}, "target zoe: .* has no such rater"),
+        ({"folds": [4]}, "fold 4: expected 0 to 3"),
+        ({"settings": {"epoch": 4}}, "settings: unknown setting --epoch; did you mean --epochs"),
+        ({"settings": {"epochs": -1}}, "settings: --epochs -1: expected 1 or more"),
+        ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 stands in two strategies"),
+        ({"strategies": [{"n_raters": 6}]}, "n_raters 6 of staple: expected at most 5"),
+        ({"output_dir": "."}, "holds images or masks"),
+        ({"output_dir": "lab/images/out"}, "lies among them"),
+        ({"output_dir": "lab/dataset.yaml"}, "dataset.yaml is a file"),
+        ({"strategies": [{"n_train": 7}]}, "n_train 7: staple has annotated 6 images that are not held out"),
+        ({"settings": {"member": {"seed": 3}}}, "settings.member: expected one of the settings at the top"),
+        ({"settings": {"train::trainer": 3}}, "settings.train::trainer: expected one of the settings"),
+        ({"settings": {"epochs": {1, 2}}}, "settings: expected numbers, texts and lists"),
+        ({"masks": {"tool": "nowhere"}}, "masks tool=.*nowhere: no such folder"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_trained(lab, content, message):
+    with pytest.raises((DataError, UsageError), match=message):
+        plan(lab, **content)
+
+
+def test_some_cases_of_a_dataset(lab):
+    dataset = read_dataset(lab)
+    some = of_cases(dataset, ["c5", "c1"])
+    assert some.cases == ["c1", "c5"]
+    assert all(list(masks) == ["c1", "c5"] for masks in some.masks.values())
+    assert dataset.cases == CASES
+    with pytest.raises(UsageError, match="has no case c9"):
+        of_cases(dataset, ["c1", "c9"])
+    with pytest.raises(UsageError, match="no case is named"):
+        of_cases(dataset, [])
+
+
+def test_names_of_strategies_follow_from_their_targets(lab):
+    strategies = [{"n_raters": 2, "n_train": 4}, {"target": "soft", "n_raters": 1}, "expert", "staple_without_each"]
+    study = plan(lab, strategies=strategies, folds=[0], seeds=1)
+    names = {member.label: member.strategy for member in study.members}
+    assert names["staple_of_2 of 4 images"] == "consensus:staple_of_2 of 4 images"
+    assert names["soft_of_1"] == "soft_of_1"
+    assert names["anna"] == "expert"
+    assert names["staple_without_anna"] == "consensus:staple"

@@ -1,0 +1,311 @@
+"""A study of ten tiny members, run once: what it leaves, what a break does to it, and who tries to cheat.
+
+Processes are killed while they work; the tables must be those of the study that was left alone, byte for byte.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import psutil
+import pytest
+import torch
+import yaml
+
+from bundles import TINY
+from command import run
+from segassay.errors import DataError, UsageError
+from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.study import work
+from segassay_monai.study.estimate import estimate
+from segassay_monai.study.plan import Study, plan_study
+from segassay_monai.study.run import list_masks
+from segassay_monai.study.show import print_plan, state_of
+
+STUDY = {
+    "dataset": "data",
+    "n_folds": 2,
+    "seeds": 2,
+    "strategies": ["staple", {"target": "expert", "seeds": 1}],
+    "settings": {**TINY, "epochs": 3},
+    "masks": {"truth": "data/truth"},
+}
+N_TASKS = 2 * 2 + 3 * 2 + 2  # members of the consensus, of three raters, and an ensemble of each fold
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset and its study, not yet run; with a store of its own."""
+    folder = tmp_path_factory.mktemp("study")
+    simulate(folder / "data", Simulation(shape=(56, 96), n_cases=8, images_per_subject=1, n_nuclei=5))
+    (folder / "lab.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(folder: Path) -> Study:
+    """The study, run in peace."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", _store(folder))
+        assert run(patch, "study", "run", folder / "lab.yaml") == 0
+    return plan_study(folder / "lab.yaml")
+
+
+@pytest.fixture
+def copy(study: Study, tmp_path: Path) -> Study:
+    """The finished study in another place, to be broken."""
+    shutil.copytree(study.path.parent, tmp_path / "copy")
+    return plan_study(tmp_path / "copy" / study.path.name)
+
+
+@pytest.fixture
+def fresh(study: Study, tmp_path: Path) -> Path:
+    """The same study elsewhere, of which nothing was done."""
+    shutil.copytree(study.dataset.folder, tmp_path / "data")
+    return Path(shutil.copy(study.path, tmp_path))
+
+
+def _store(folder: Path) -> str:
+    return f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
+
+
+def start(path: Path, *options: str) -> "subprocess.Popen[bytes]":
+    main = "from segassay.cli import main; main()"
+    words = [sys.executable, "-W", "ignore", "-c", main, "study", "run", str(path), *options]
+    environment = os.environ | {"MLFLOW_TRACKING_URI": _store(path.parent), "OMP_NUM_THREADS": "1"}
+    with (path.parent / "run.log").open("ab") as log:
+        return subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+
+
+def wait_for(happened: Callable[[], object], process: "subprocess.Popen[bytes]", seconds: float = 300) -> None:
+    """Until something has happened, which must be before the process ends."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert process.poll() is None, "ended before it was killed"
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+
+
+def tables(study: Study) -> dict[str, bytes]:
+    files = [*(study.out / "evaluation" / "tables").glob("*.csv"), study.out / "annotations.csv"]
+    return {path.relative_to(study.out).as_posix(): path.read_bytes() for path in files}
+
+
+# ------------------------------------------------------------------------------------------------------- what it leaves
+
+
+def test_every_mask_is_of_a_case_that_no_member_has_seen(study):
+    table = list_masks(study)
+    assert len(table) == 8 * (2 + 3 + 1)
+    assert table["held_out"].all()
+    assert set(table["annotator"]) == {
+        "staple/s0",
+        "staple/s1",
+        "staple/s0-1",
+        *(f"{r}/s0" for r in study.dataset.raters),
+    }
+    for member in study.members:
+        state = torch.load(study.checkpoint(member), weights_only=True)["member"]
+        own = table[(table["annotator"] == member.annotator) & (table["fold"] == member.fold)]
+        assert set(own["case"]) == set(state["held_out"])
+        assert not set(own["case"]) & {*state["train"], *state["val"]}
+        assert set(own["n_train"]) == {len(state["train"]) + len(state["val"])}
+    assert all((study.out / path).is_file() for path in table["path"])
+
+
+def test_the_report_compares_people_models_and_ensembles(study):
+    strategies = pd.read_csv(study.out / "evaluation" / "tables" / "strategies.csv")
+    assert {"raters", "expert models", "consensus:staple models", "consensus:staple ensembles of 2"} <= set(
+        strategies["group"]
+    )
+    assert "f1_against_truth" in set(strategies["measure"])
+    assert (study.out / "evaluation" / "report.html").is_file()
+
+
+def test_all_runs_are_children_of_the_study(study, folder):
+    client = mlflow.MlflowClient(_store(folder))
+    (experiment,) = (e for e in client.search_experiments() if e.name == "lab")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    kinds = pd.Series([run.data.tags["kind"] for run in runs]).value_counts().to_dict()
+    assert kinds == {"member": 10, "ensemble": 2, "strategy": 4, "evaluation": 1, "study": 1}
+    (parent,) = (run for run in runs if run.data.tags["kind"] == "study")
+    assert all(run is parent or run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in runs)
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    strategy = next(run for run in runs if run.data.tags.get("strategy") == "consensus:staple ensembles of 2")
+    assert "validity/f1_pairwise" in strategy.data.metrics
+    (version,) = client.search_model_versions("name='lab'")
+    assert version.tags["annotator"] == "staple/s0-1"
+    assert version.tags["n_members"] == "4"
+
+
+def test_run_again_it_does_nothing(study, folder, monkeypatch, capfd):
+    before = {path: path.stat().st_mtime_ns for path in study.out.rglob("*") if path.suffix in (".csv", ".pt", ".html")}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(folder))
+    assert run(monkeypatch, "study", "run", study.path) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "objectivity:" in capfd.readouterr().out
+    assert len(mlflow.MlflowClient(_store(folder)).search_model_versions("name='lab'")) == 1
+
+
+def test_plan_and_status_of_what_is_done(study, capsys, monkeypatch):
+    found = estimate(study)
+    assert found.total_minutes == found.total_bytes == 0
+    assert found.source == "10 finished members"
+    print_plan(study, found)
+    assert "All is trained and predicted" in capsys.readouterr().out
+    assert run(monkeypatch, "study", "status", study.path) == 0
+    assert f"{N_TASKS} done" in capsys.readouterr().out
+    assert run(monkeypatch, "study", "plan", study.path, "--ids") == 0
+    assert capsys.readouterr().out.split() == [member.id for member in study.members]
+
+
+def test_other_settings_make_other_members_and_the_old_ones_stay(copy, capsys):
+    copy.path.write_text(yaml.safe_dump(STUDY | {"settings": {**TINY, "epochs": 4}}))
+    other = plan_study(copy.path)
+    assert not any(other.is_done(member) for member in other.members)
+    found = dataclasses.replace(estimate(study_of_first_member(copy)), of_member={m.id: 0.0 for m in other.members})
+    print_plan(other, found)
+    assert "12 folders hold members of other settings" in capsys.readouterr().out
+
+
+def study_of_first_member(study: Study) -> Study:
+    return dataclasses.replace(study, members=study.members[:1], predictions=())
+
+
+# ------------------------------------------------------------------------------------------------------- the leak guard
+
+
+def test_a_model_of_another_fold_is_not_taken(copy):
+    one, other = (m for m in copy.members if m.annotator == "staple/s0")
+    shutil.copy(copy.checkpoint(other), copy.checkpoint(one))
+    with pytest.raises(DataError, match="holds staple/s0 of fold 1, expected staple/s0 of fold 0"):
+        list_masks(copy)
+
+
+def test_predictions_of_training_images_are_not_taken(copy):
+    one, other = (m for m in copy.members if m.annotator == "staple/s0")
+    for name in ("annotations.csv", "masks"):
+        path = copy.place(one) / "held_out" / name
+        (shutil.rmtree if path.is_dir() else os.remove)(path)
+        place = copy.place(other) / "held_out" / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, path)
+    with pytest.raises(DataError, match=f"case {other.held_out[0]} was used in the training of staple/s0"):
+        list_masks(copy)
+
+
+def test_a_model_that_says_it_is_of_another_fold_is_found_by_its_images(copy):
+    """The worst cheat: the checkpoint itself is forged, but it cannot forget the images it has seen."""
+    one, other = (m for m in copy.members if m.annotator == "staple/s0")
+    state = torch.load(copy.checkpoint(other), weights_only=True)
+    state["member"] |= {"fold": 0, "train": list(other.held_out), "val": [], "held_out": list(one.held_out)}
+    torch.save(state, copy.checkpoint(one))
+    with pytest.raises(DataError, match="was used in the training of staple/s0 and cannot be scored"):
+        list_masks(copy)
+
+
+# ----------------------------------------------------------------------------------------------------- breaks, failures
+
+
+def test_killed_twice_and_taken_up_by_two_at_once_it_ends_with_the_same_tables(study, fresh):
+    """SIGKILL inside a training and inside the evaluation; then two processes share what is left."""
+    planned = plan_study(fresh)
+    process = start(fresh)
+    wait_for(lambda: any((planned.out / "members").glob("*.partial/resume.pt")), process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(workers, timeout=30)[1], "workers end with the process that started them"
+    assert not all(planned.is_done(task) for task in planned.tasks.values())
+
+    process = start(fresh)
+    wait_for(lambda: (planned.out / "evaluation.partial").is_dir(), process)
+    process.kill()
+    process.wait()
+    assert not (planned.out / "evaluation").exists()
+    shutil.rmtree(planned.place(planned.members[-1]))
+
+    both = [start(fresh), start(fresh)]
+    assert [process.wait(300) for process in both] == [0, 0], (fresh.parent / "run.log").read_text()
+    assert tables(planned) == tables(study)
+
+
+def test_what_fails_is_reported_and_counted_and_the_rest_goes_on(study, fresh, monkeypatch, capfd):
+    """One member cannot be written, and the process of another one is killed."""
+    planned = plan_study(fresh)
+    killed, blocked = planned.members[:2]
+    planned.place(blocked).parent.mkdir(parents=True)
+    planned.place(blocked).write_text("in the way")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(fresh.parent))
+    killer = threading.Thread(target=kill_worker, args=[work.log_file(planned, killed)])
+    killer.start()
+    assert run(monkeypatch, "study", "run", fresh, "--jobs", "1") == 1
+    killer.join()
+    printed = capfd.readouterr().out
+    assert f"failed: {killed.id}: its process ended with " in printed
+    assert f"failed: {blocked.id}: {planned.place(blocked)} is a file" in printed
+    assert state_of(planned, planned.predictions[0]) == ("failed", f"{killed.id} failed, a member of it")
+    assert sum(planned.is_done(member) for member in planned.members) == 8
+    lost = pd.read_csv(planned.out / "evaluation" / "tables" / "missing.csv")
+    assert set(lost["annotator"]) == {killed.annotator, blocked.annotator, "staple/s0-1"}
+
+    planned.place(blocked).unlink()
+    assert run(monkeypatch, "study", "run", fresh) == 0, "the same call tries them again"
+    assert tables(planned) == tables(study)
+
+
+def kill_worker(log: Path) -> None:
+    """Kill the process that works on something, as a system does that is out of memory."""
+    while not log.exists():
+        time.sleep(0.02)
+    for child in psutil.Process().children():
+        if any("study_work" in word for word in child.cmdline()):
+            child.kill()
+
+
+def test_a_job_of_a_cluster_trains_one_member(study, fresh, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(fresh.parent))
+    assert run(monkeypatch, "study", "run", fresh, "--member", "2") == 0
+    planned = plan_study(fresh)
+    assert [planned.is_done(member) for member in planned.members] == [number == 1 for number in range(10)]
+    one, same = (torch.load(s.checkpoint(s.members[1]), weights_only=True)["model"] for s in (planned, study))
+    assert all(torch.equal(one[name], same[name]) for name in same)
+    with work.claim(planned, planned.members[0].folder) as is_ours:
+        assert is_ours
+        second = start(fresh, "--member", "1")
+        assert second.wait(120) == 2
+    assert "another process trains this member right now" in (fresh.parent / "run.log").read_text()
+
+
+def test_processes_that_cannot_start_end_the_run(fresh):
+    planned = plan_study(fresh)
+    shutil.rmtree(planned.dataset.folder / "images")
+    with pytest.raises(DataError, match="a process for trainings ended at once, with exit code 1"):
+        work.work_side_by_side(planned, 1, {}, lambda word, name: None)
+
+
+def test_an_estimate_by_a_trial_leaves_nothing_behind_but_the_memory_it_took(fresh):
+    planned = plan_study(fresh)
+    found = estimate(planned)
+    assert found.source == "1 short trial of 10 steps"
+    assert found.n_workers >= 1
+    assert found.total_minutes > 0
+    assert found.total_bytes > 12 * 10_000
+    assert [path.name for path in planned.out.iterdir() if path.is_file()] == ["state.json"]
+    assert 100 * 2**20 < work.memory_of_worker(planned) < 4 * 2**30
+    assert not list(fresh.parent.glob("mlflow*"))
+
+
+def test_a_trial_that_cannot_start_says_why(fresh):
+    planned = plan_study(fresh)
+    image = next(iter(planned.dataset.images.values()))
+    image.write_bytes(b"no image")
+    with pytest.raises((DataError, UsageError), match=image.name):
+        estimate(planned)

@@ -1,0 +1,52 @@
+"""Jobs shared by processes: in order, and only where that pays."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from segassay.tables import processes
+from segassay.tables.processes import in_order
+
+
+@pytest.mark.parametrize(("n_jobs", "start_seconds", "expected"), [(2, 1e9, 0), (2, 0, 2), (8, 0, 3), (1, 0, 0)])
+def test_processes_start_only_where_they_pay(monkeypatch, n_jobs, start_seconds, expected):
+    """Five jobs, of which the first two are done here; a process of its own has to be worth its start."""
+    started = [0]
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, n, mp_context):
+            started.append(n)
+            super().__init__(n)
+
+    monkeypatch.setattr(processes, "START_SECONDS", start_seconds)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
+    assert list(in_order(abs, [-5, -4, 3, -2, 1], n_jobs=n_jobs)) == [5, 4, 3, 2, 1]
+    assert started[-1] == expected
+
+
+@pytest.mark.parametrize(("long_job", "expected"), [(60, 5), (0, 1)])
+def test_long_jobs_are_handed_over_alone(monkeypatch, long_job, expected):
+    chunks = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, n, mp_context):
+            super().__init__(n)
+
+        def map(self, *jobs, chunksize):
+            chunks.append(chunksize)
+            return super().map(*jobs)
+
+    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    monkeypatch.setattr(processes, "_LONG_JOB", long_job)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
+    assert list(in_order(abs, list(range(-82, 0)), n_jobs=2)) == list(range(82, 0, -1))
+    assert chunks == [expected]
+
+
+def test_real_processes_keep_the_order(monkeypatch):
+    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    assert list(in_order(abs, list(range(-30, 0)), n_jobs=2)) == list(range(30, 0, -1))
+
+
+def test_without_jobs_there_is_nothing():
+    assert list(in_order(abs, [], n_jobs=4)) == []
