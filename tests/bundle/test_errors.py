@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_bad_input import DAMAGES
 
 import command
 from breaking import error_of, good_dataset
 from bundles import TINY, broken, train
+from damages import DAMAGES
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 

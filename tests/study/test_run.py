@@ -266,7 +266,7 @@ def kill_worker(log: Path) -> None:
     while not log.exists():
         time.sleep(0.02)
     for child in psutil.Process().children():
-        if any("study_work" in word for word in child.cmdline()):
+        if any("segassay_monai.study" in word for word in child.cmdline()):
             child.kill()
 
 

@@ -29,7 +29,7 @@ __all__ = ["Outcome", "print_outcomes", "run_checks", "run_checks_of_images"]
 
 LAB = "lab-wue1"
 NEEDS_DATA = "needs lab-wue1"
-_PIPE_WIDTH = 150  # where there is no terminal
+_PIPE_WIDTH = 170  # where there is no terminal
 
 
 @dataclass(frozen=True)
