@@ -16,7 +16,42 @@ class SegAssayError(Exception):
 
 
 class DataError(SegAssayError):
-    """The data has problems (exit code 1)."""
+    """The data has problems (exit code 1).
+
+    Attributes:
+        file: The file or folder that the message is about; None where it is about none, or about several.
+        what: What was found there, and what was expected; empty where the message was not given in parts.
+        action: What to do about it; may be empty.
+
+    Example:
+        >>> error = DataError.of("a.png", "has 3 channels", "export one of them", expected="one")
+        >>> print(error)
+        a.png has 3 channels; expected one: export one of them
+        >>> error.file, error.what, error.action
+        ('a.png', 'has 3 channels; expected one', 'export one of them')
+    """
+
+    def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "") -> None:
+        super().__init__(message, file, what, action)  # all of them, so that it survives the way between processes
+        self.file, self.what, self.action = file, what, action
+
+    def __str__(self) -> str:
+        """The message."""
+        return str(self.args[0])
+
+    @classmethod
+    def of(cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "") -> "DataError":
+        """Error with the message `<file> <what>; expected <expected>: <action>`, without the parts that are empty."""
+        name = None if file is None else os.fspath(file)
+        what = f"{what}; expected {expected}" if expected else what
+        found = what if name is None else f"{name} {what}"
+        separator = ": " if expected else "; "
+        return cls(f"{found}{separator}{action}" if action else found, name, what, action)
+
+    @classmethod
+    def of_problem(cls, problem: "Problem") -> "DataError":
+        """An error that says what a problem says."""
+        return cls(str(problem), problem.file, problem.what, problem.action)
 
 
 class UsageError(SegAssayError):
@@ -64,9 +99,11 @@ def shortlist(names: Sequence[str]) -> str:
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
     """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
     if len(problems) == 1 and isinstance(problems[0], Problem):
-        raise DataError(str(problems[0]))
+        raise DataError.of_problem(problems[0])
     if problems:
         shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
         more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise DataError("\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]))
+        raise DataError(
+            "\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]), os.fspath(where), f"has {count}"
+        )

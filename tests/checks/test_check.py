@@ -15,7 +15,8 @@ import yaml
 
 from command import run
 from drawing import draw
-from segassay.checks import check as check_module
+from segassay.checks import images as images_module
+from segassay.checks import masks as masks_module
 from segassay.checks.check import check_dataset
 from segassay.checks.report import as_json
 from segassay.data.published.download import download
@@ -467,8 +468,8 @@ def test_one_case_is_in_memory_at_a_time_and_each_file_read_once(sound: Path, mo
 
         return wrapped
 
-    for name in ("read_case_image", "read_case_mask"):
-        monkeypatch.setattr(check_module, name, counting(getattr(check_module, name)))
+    for module, name in ((images_module, "read_case_image"), (masks_module, "read_case_mask")):
+        monkeypatch.setattr(module, name, counting(getattr(module, name)))
     assert check_dataset(sound).problems == ()
     assert len(read) == len(set(read)) == 4 * 3
     assert most <= 3  # two masks and, while it is looked at, an image

@@ -6,8 +6,7 @@ Every image and mask is read once, and the pixels of one case are all that is in
 """
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from segassay.checks.across import Lookalikes, across_cases
-from segassay.checks.summary import CaseFacts, ImageFacts, MaskFacts, summarise_dataset
-from segassay.data.cases import image_files, read_case_ignore, read_case_image, read_case_mask, read_case_region
+from segassay.checks.experiment import experiment_problems
+from segassay.checks.facts import CaseFacts
+from segassay.checks.images import across_images, check_image
+from segassay.checks.lookalikes import Lookalikes, lookalike_problems
+from segassay.checks.masks import across_masks, check_ignored, check_masks, check_region, mask_files
+from segassay.checks.summary import summarise_dataset
 from segassay.data.dataset import Dataset, index_dataset
-from segassay.errors import DataError, Problem
-from segassay.io.images import Picture
-from segassay.masks.objects import counted_pixels, label_objects
+from segassay.errors import Problem
+from segassay.masks.objects import counted_pixels
 
 __all__ = ["Check", "check_dataset"]
-
-_TOO_MUCH = 0.5
-"""Share of an image, or of a rater's foreground, from which on an ignored area or a mask deserves a look."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +75,14 @@ def check_dataset(
     cases = []
     with progress(len(dataset.cases)) as advance:
         for case in dataset.cases:
-            cases.append(_check_case(dataset, case, alike, problems))
+            facts, of_case = _check_case(dataset, case, alike)
+            cases.append(facts)
+            problems += of_case
             advance(case)
-    problems += across_cases(dataset, cases, alike)
+    problems += across_images(dataset, [facts.image for facts in cases if facts.image is not None])
+    problems += across_masks(dataset, cases)
+    problems += lookalike_problems(dataset, alike)
+    problems += experiment_problems(dataset)
     return Check(_errors_first(problems), summarise_dataset(dataset, cases))
 
 
@@ -94,175 +97,22 @@ def _errors_first(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.level != "error"))
 
 
-def _check_case(dataset: Dataset, case: str, alike: Lookalikes, problems: list[Problem]) -> CaseFacts:
-    """Facts of one case; its pixels are gone when this returns."""
-    image = _check_image(dataset, case, problems)
-    ignore = _check_area(dataset, case, dataset.ignore, read_case_ignore, problems)
-    region = _check_area(dataset, case, dataset.region_masks, read_case_region, problems)
-    ignored_share = _check_ignored(dataset, case, ignore, problems)
-    region_share = _check_region(dataset, case, region, problems)
-    masks = dict(_readable_masks(dataset, case, problems))
-    facts = {
-        annotator: _check_mask(path, masks[annotator], ignore, region, dataset.min_object_size, problems)
-        for annotator, path in _mask_paths(dataset, case)
-        if annotator in masks
-    }
-    if len(masks) == len(list(_mask_paths(dataset, case))):  # a consensus without an unreadable mask is another one
+def _check_case(dataset: Dataset, case: str, alike: Lookalikes) -> tuple[CaseFacts, list[Problem]]:
+    """Facts and problems of one case; its pixels are gone when this returns."""
+    image, of_image = check_image(dataset, case)
+    ignore, of_ignored = check_ignored(dataset, case)
+    region, of_region = check_region(dataset, case)
+    masks, facts, of_masks = check_masks(dataset, case, ignore, region)
+    if len(masks) == len(mask_files(dataset, case)):  # a consensus without an unreadable mask is another one
         alike.compare({annotator: mask > 0 for annotator, mask in masks.items()})
     area_px = _counted_area(image.shape, ignore, region) if image is not None else None
-    return CaseFacts(case, image, facts, area_px, ignored_share, region_share)
+    of_case = CaseFacts(case, image, facts, area_px, _share(ignore), _share(region))
+    return of_case, [*of_image, *of_ignored, *of_region, *of_masks]
 
 
 def _counted_area(shape: tuple[int, ...], ignore: np.ndarray | None, region: np.ndarray | None) -> int:
     return int(np.count_nonzero(counted_pixels(np.ones(shape, dtype=bool), ignore=ignore, region=region)))
 
 
-# ---------------------------------------------------------------------------------------------------------------- image
-
-
-def _check_image(dataset: Dataset, case: str, problems: list[Problem]) -> ImageFacts | None:
-    path = dataset.images[case]
-    as_stored = dataclasses.replace(dataset, settings=dataset.settings.model_copy(update={"spacing_um": None}))
-    try:
-        picture = read_case_image(as_stored, case)
-    except DataError as error:
-        problems.append(as_problem(image_files(dataset, case), error))
-        return None
-    problems += _pixel_problems(path, picture, dataset.settings.intensity_channel)
-    array = picture.array
-    return ImageFacts(
-        path=path,
-        shape=array.shape[1:],
-        n_channels=array.shape[0],
-        dtype=str(array.dtype),
-        spacing_um=picture.spacing_um,
-        digest=hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest(),
-    )
-
-
-def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Iterator[Problem]:
-    array = picture.array
-    if array.dtype.kind in "fc":
-        n_bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-        if n_bad:
-            what = f"{n_bad} of {array.size} pixel values are NaN or infinite"
-            yield Problem(str(path), what, "replace them by numbers, or export the image again")
-            return
-    constant = [channel.min() == channel.max() for channel in array]
-    if all(constant):
-        what = f"every pixel has the value {array.flat[0]}, the image shows nothing"
-        yield Problem(str(path), what, "export it again, or remove the case", "warning")
-    elif intensity_channel < len(array) and constant[intensity_channel]:
-        what = f"channel {intensity_channel}, from which intensities are read, is {array[intensity_channel].flat[0]} "
-        action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
-        yield Problem(str(path), what + "everywhere", action, "warning")
-
-
-def as_problem(paths: Sequence[Path], error: DataError) -> Problem:
-    """An error of reading as a problem of the file it names; its message is `<file> <what>; <what to do>`."""
-    text = str(error)
-    path = next((path for path in paths if text.startswith(f"{path} ")), paths[0])
-    what, _, action = text.removeprefix(f"{path} ").partition("; ")
-    if action.startswith("expected"):
-        expected, _, action = action.partition(": ")
-        what = f"{what}; {expected}"
-    return Problem(str(path), what, action or "correct the file, or export it again")
-
-
-# ------------------------------------------------------------------------------------------------------ areas and masks
-
-
-def _check_area(
-    dataset: Dataset,
-    case: str,
-    files: Mapping[str, Path],
-    read: Callable[[Dataset, str], np.ndarray | None],
-    problems: list[Problem],
-) -> np.ndarray | None:
-    try:
-        return read(dataset, case)
-    except DataError as error:
-        _add_once(problems, dataset.images[case], files[case], error)
-        return None
-
-
-def _add_once(problems: list[Problem], image: Path, mask: Path, error: DataError) -> None:
-    """A mask that cannot be held against its unreadable image is not a problem of its own."""
-    if not str(error).startswith(f"{image} "):
-        problems.append(as_problem([mask], error))
-
-
-def _check_ignored(dataset: Dataset, case: str, ignore: np.ndarray | None, problems: list[Problem]) -> float | None:
-    if ignore is None:
-        return None
-    share = float(ignore.mean())
-    if share > _TOO_MUCH:
-        what = f"{share:.0%} of the image is ignored"
-        action = "if the area is the wrong way round, invert this mask: its foreground is left out"
-        problems.append(Problem(str(dataset.ignore[case]), what, action, "warning"))
-    return share
-
-
-def _check_region(dataset: Dataset, case: str, region: np.ndarray | None, problems: list[Problem]) -> float | None:
-    if region is None:
-        return None
-    if not region.any():
-        action = "draw the region, or remove this file if the whole image counts"
-        what = "the region mask is empty, so no object of this image counts"
-        problems.append(Problem(str(dataset.region_masks[case]), what, action, "warning"))
-    return float(region.mean())
-
-
-def _mask_paths(dataset: Dataset, case: str) -> Iterator[tuple[str, Path]]:
-    """Annotator and file of every mask of a case: raters in natural order, then the reference."""
-    everyone = dict(dataset.masks)
-    if dataset.reference_name is not None:
-        everyone[dataset.reference_name] = dataset.reference
-    for annotator, paths in everyone.items():
-        if case in paths:
-            yield annotator, paths[case]
-
-
-def _readable_masks(dataset: Dataset, case: str, problems: list[Problem]) -> Iterator[tuple[str, np.ndarray]]:
-    for annotator, path in _mask_paths(dataset, case):
-        try:
-            yield annotator, read_case_mask(dataset, annotator, case)
-        except DataError as error:
-            _add_once(problems, dataset.images[case], path, error)
-
-
-def _check_mask(
-    path: Path,
-    mask: np.ndarray,
-    ignore: np.ndarray | None,
-    region: np.ndarray | None,
-    min_size: int,
-    problems: list[Problem],
-) -> MaskFacts:
-    labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
-    facts = MaskFacts(
-        path=path,
-        is_label_image=mask.dtype != bool,
-        n_objects=int(labels.max()),
-        n_pixels=mask.size,
-        foreground_px=int(np.count_nonzero(mask)),
-        counted_px=int(np.count_nonzero(counted_pixels(mask, ignore=ignore, region=region))),
-        ignored_px=0 if ignore is None else int(np.count_nonzero(ignore & (mask > 0))),
-    )
-    problems += _foreground_problems(facts)
-    return facts
-
-
-def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
-    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # those may well be crowded
-        what = f"{mask.foreground_px / mask.n_pixels:.0%} of the image is foreground"
-        action = "if black and white are exchanged, invert the mask: objects are bright, background is 0"
-        yield Problem(str(mask.path), what, action, "warning")
-    if mask.foreground_px and not mask.counted_px:
-        what = "no pixel of its foreground counts: all is ignored or outside the region mask"
-        action = "check that the mask, the ignored area and the region mask belong to the same image"
-        yield Problem(str(mask.path), what, action, "warning")
-    elif mask.ignored_px > _TOO_MUCH * mask.foreground_px:
-        what = f"{mask.ignored_px / mask.foreground_px:.0%} of its foreground lies in the ignored area"
-        action = "check that the ignored area is not too large, or the wrong way round"
-        yield Problem(str(mask.path), what, action, "warning")
+def _share(area: np.ndarray | None) -> float | None:
+    return None if area is None else float(area.mean())

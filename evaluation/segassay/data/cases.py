@@ -13,7 +13,7 @@ import numpy as np
 
 from segassay.data.dataset import Dataset
 from segassay.data.nnunet import ClassMap, read_foreground, read_ignored
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, Problem, UsageError
 from segassay.io.images import Picture, image_shape, read_image, read_mask
 
 
@@ -50,19 +50,15 @@ def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | Non
     picture = pictures[0]
     for path, other in zip(paths, pictures, strict=True):
         if other.array.shape[1:] != picture.array.shape[1:]:
-            raise DataError(
-                f"{path} has shape {other.array.shape[1:]}, but channel {paths[0]} has {picture.array.shape[1:]}; "
-                "expected the same, export the channels again"
-            )
+            what = f"has shape {other.array.shape[1:]}, but channel {paths[0]} has {picture.array.shape[1:]}"
+            raise DataError.of(path, what, expected="the same, export the channels again")
     if len(pictures) > 1:
         picture = dataclasses.replace(picture, array=np.concatenate([other.array for other in pictures]))
     if spacing_um is None:
         return picture
     if len(spacing_um) != picture.array.ndim - 1:
-        raise DataError(
-            f"dataset.yaml: spacing_um has {len(spacing_um)} numbers, but {paths[0]} has {picture.array.ndim - 1} axes"
-            "; give one for each axis"
-        )
+        what = f"spacing_um has {len(spacing_um)} numbers, but {paths[0]} has {picture.array.ndim - 1} axes"
+        raise DataError.of_problem(Problem("dataset.yaml", what, "give one for each axis"))
     return dataclasses.replace(picture, spacing_um=spacing_um)
 
 
@@ -121,9 +117,8 @@ def read_case_region(dataset: Dataset, case: str) -> np.ndarray | None:
 def _fitting(dataset: Dataset, case: str, path: Path, mask: np.ndarray) -> np.ndarray:
     shape = image_shape(dataset.images[case])
     if mask.shape != shape:
-        raise DataError(
-            f"{path} has shape {mask.shape}, but its image {dataset.images[case]} has {shape}; expected the same"
-        )
+        what = f"has shape {mask.shape}, but its image {dataset.images[case]} has {shape}"
+        raise DataError.of(path, what, expected="the same")
     return mask
 
 

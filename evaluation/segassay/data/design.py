@@ -35,8 +35,7 @@ def read_experiment(
     try:
         table = read_text_table(path)
     except DataError as error:
-        what, _, action = str(error).removeprefix(f"{path} ").rpartition("; ")
-        problems.append(Problem(str(path), what or action, action))
+        problems.append(Problem(str(path), error.what, error.action))
         return None
     missing = [column for column in ("case", "group") if column not in table.columns]
     if missing:

@@ -263,13 +263,15 @@ def read_ignored(path: Path, classes: ClassMap) -> np.ndarray:
 def _read_classes(path: Path, classes: ClassMap) -> np.ndarray:
     array = read_image(path).array
     if len(array) > 1:
-        raise DataError(f"{path} has {len(array)} channels; expected one, with the number of the class of each pixel")
+        expected = "one, with the number of the class of each pixel"
+        raise DataError.of(path, f"has {len(array)} channels", expected=expected)
     values = array[0]
     numbers = [0, *classes.foreground, *([] if classes.ignore is None else [classes.ignore])]
     known = np.isin(values, numbers)
     if not known.all():
-        raise DataError(
-            f"{path} holds the value {values[~known][0]}; dataset.json names {', '.join(map(str, numbers))}: "
-            "add the class to `labels`, or correct the mask"
+        raise DataError.of(
+            path,
+            f"holds the value {values[~known][0]}",
+            f"dataset.json names {', '.join(map(str, numbers))}: add the class to `labels`, or correct the mask",
         )
     return np.asarray(values)

@@ -60,13 +60,11 @@ class Picture:
 def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
     """Refuse a header that promises more pixels than the file can hold, before anything is made room for."""
     if min(shape) < 1:
-        raise DataError(f"{path} holds no pixel: its shape is {shape}; export it again")
+        raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again")
     size = path.stat().st_size
     if n_bytes > max(_MAX_UNCHECKED_BYTES, _MAX_COMPRESSION * size):
-        raise DataError(
-            f"{path} promises {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold; "
-            "export or copy it again"
-        )
+        what = f"promises {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
+        raise DataError.of(path, what, "export or copy it again")
 
 
 def png_shape(path: Path) -> tuple[int, ...]:
@@ -136,10 +134,10 @@ def _first_series(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries
     if tif.filehandle.read(tif.tiff.offsetsize) != bytes(tif.tiff.offsetsize):  # tifffile would go on with fewer planes
         raise ValueError("the last planes are missing")
     if ".ome." in path.name.lower() and not tif.is_ome:
-        raise DataError(f"{path} holds no OME metadata, as its name says; export it again, or rename it to .tif")
+        raise DataError.of(path, "holds no OME metadata, as its name says", "export it again, or rename it to .tif")
     first, *others = tif.series
     if any(other.shape == first.shape for other in others):
-        raise DataError(f"{path} holds {len(tif.series)} images; expected one, save each as a file of its own")
+        raise DataError.of(path, f"holds {len(tif.series)} images", expected="one, save each as a file of its own")
     _check_size(path, first.shape, int(first.nbytes))
     chunk = first.keyframe.chunks
     _check_size(path, chunk, math.prod(chunk) * first.dtype.itemsize)
@@ -151,9 +149,11 @@ def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], 
     axes = series.axes
     depth = [axis for axis, name in enumerate(axes) if name not in "CSYXT"]
     if len(depth) > 1 or "T" in axes or "Y" not in axes or "X" not in axes:
-        raise DataError(
-            f"{path} has the axes {axes} {series.shape}; expected rows and columns, with at most depth and channels: "
-            "save each time point or position as a file of its own"
+        raise DataError.of(
+            path,
+            f"has the axes {axes} {series.shape}",
+            "save each time point or position as a file of its own",
+            expected="rows and columns, with at most depth and channels",
         )
     return [axis for axis, name in enumerate(axes) if name in "CS"], [*depth, axes.index("Y"), axes.index("X")]
 
@@ -231,7 +231,7 @@ def _nifti_axes(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, ...], in
     if len(shape) == 5 and shape[3] == 1:
         shape = (*shape[:3], shape[4])
     if not 2 <= len(shape) <= 4:
-        raise DataError(f"{path} has the shape {shape}; expected 2 or 3 spatial axes and at most one of channels")
+        raise DataError.of(path, f"has the shape {shape}", expected="2 or 3 spatial axes and at most one of channels")
     return tuple(map(int, shape[:3])), int(shape[3]) if len(shape) == 4 else 1
 
 

@@ -83,9 +83,8 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     with _naming(path):
         picture = _FORMATS[_kind(path)][0](path)
         if picture.array.dtype.kind not in "buif":
-            raise DataError(
-                f"{path} holds numbers of type {picture.array.dtype}; expected whole or real numbers, export it as such"
-            )
+            what = f"holds numbers of type {picture.array.dtype}"
+            raise DataError.of(path, what, expected="whole or real numbers, export it as such")
     return picture
 
 
@@ -110,9 +109,8 @@ _FORMATS: dict[str, tuple[Callable[[Path], Picture], Callable[[Path], tuple[int,
 def _kind(path: Path) -> str:
     suffix = image_suffix(path.name)
     if suffix is None:
-        raise DataError(
-            f"{path} is not an image that can be read; expected a name ending in {', '.join(IMAGE_SUFFIXES)}"
-        )
+        expected = f"a name ending in {', '.join(IMAGE_SUFFIXES)}"
+        raise DataError.of(path, "is not an image that can be read", expected=expected)
     suffix = suffix.lower()
     return "png" if suffix == ".png" else "nifti" if suffix.startswith(".nii") else "tiff"
 
@@ -125,16 +123,16 @@ def _naming(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except MemoryError as error:
-        raise DataError(f"{path} does not fit into this machine's memory; save smaller parts of it") from error
+        raise DataError.of(path, "does not fit into this machine's memory", "save smaller parts of it") from error
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist") from error
+        raise DataError.of(path, "does not exist") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; expected a file") from error
+        raise DataError.of(path, "is a folder", expected="a file") from error
     except PermissionError as error:
-        raise DataError(f"{path} may not be read: permission denied") from error
+        raise DataError.of(path, "may not be read: permission denied") from error
     except Exception as error:
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise DataError(f"{path} is truncated or broken ({cause}); export or copy it again") from error
+        raise DataError.of(path, f"is truncated or broken ({cause})", "export or copy it again") from error
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
@@ -172,27 +170,25 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     if values.dtype == np.uint8 and 2 * np.count_nonzero(values == 255) >= np.count_nonzero(values):
         return values > 127
     if top > np.iinfo(np.int32).max:
-        raise DataError(
-            f"{path} holds the object number {top}; expected at most {np.iinfo(np.int32).max}, number the objects anew"
-        )
+        expected = f"at most {np.iinfo(np.int32).max}, number the objects anew"
+        raise DataError.of(path, f"holds the object number {top}", expected=expected)
     return values.astype(np.int32)
 
 
 def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "uif":
-        raise DataError(f"{path} holds numbers of type {array.dtype}; expected whole numbers or a binary mask")
+        raise DataError.of(path, f"holds numbers of type {array.dtype}", expected="whole numbers or a binary mask")
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and (array == np.round(array)).all()):
-            raise DataError(f"{path} holds fractions, as a probability map does; expected a mask: threshold it first")
+            what = "holds fractions, as a probability map does"
+            raise DataError.of(path, what, "threshold it first", expected="a mask")
         if array.max() > np.iinfo(np.int32).max:
-            raise DataError(
-                f"{path} holds the number {array.max()}; expected object numbers up to {np.iinfo(np.int32).max}"
-            )
+            expected = f"object numbers up to {np.iinfo(np.int32).max}"
+            raise DataError.of(path, f"holds the number {array.max()}", expected=expected)
         array = array.astype(np.int64)
     if array.dtype.kind == "i" and array.min() < 0:
-        raise DataError(
-            f"{path} holds the negative number {array.min()}; expected 0 for background and more for objects"
-        )
+        what = f"holds the negative number {array.min()}"
+        raise DataError.of(path, what, expected="0 for background and more for objects")
     return array
 
 
@@ -201,9 +197,11 @@ def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
         return values > 0
     half = np.iinfo(np.uint16 if values.dtype == np.uint16 else np.uint8).max // 2
     if top <= half:
-        raise DataError(
-            f"{path} is a colour image with nothing brighter than {top}; expected foreground above {half}: "
-            "save the mask in black and white, or object numbers as a grey image without palette"
+        raise DataError.of(
+            path,
+            f"is a colour image with nothing brighter than {top}",
+            "save the mask in black and white, or object numbers as a grey image without palette",
+            expected=f"foreground above {half}",
         )
     return values > half
 

@@ -31,11 +31,11 @@ def read_text_table(path: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
             table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        what = " ".join(str(error).split())
-        raise DataError(f"{path} cannot be read as a CSV table in UTF-8: {what}; save it again as such") from error
+        what = f"cannot be read as a CSV table in UTF-8: {' '.join(str(error).split())}"
+        raise DataError.of(path, what, "save it again as such") from error
     names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
     for name in names:
         if name and names.count(name) > 1:
-            raise DataError(f"{path} has {names.count(name)} columns {name!r}; keep one")
+            raise DataError.of(path, f"has {names.count(name)} columns {name!r}", "keep one")
     table.columns = [str(column).strip() for column in table.columns]
     return table.apply(lambda column: column.fillna("").str.strip())

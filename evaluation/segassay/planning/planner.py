@@ -236,7 +236,8 @@ def read_pilot(result: Path) -> Pilot:
         return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
     raters = list(annotations.index[annotations["kind"] == "human"])
     if len(raters) < 2:
-        raise DataError(f"{result} has {len(raters)} rater; a pilot needs two or more, or models of two or more")
+        needed = "a pilot needs two or more, or models of two or more"
+        raise DataError.of(result, f"has {len(raters)} rater", needed)
     return _pilot_of_raters(result, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
 
 
@@ -245,7 +246,7 @@ def _read_table(result: Path, name: str) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype={"case": str, "annotator": str, "rater": str}, keep_default_na=True)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read; expected a folder written by `segassay evaluate`") from error
+        raise DataError.of(path, "cannot be read", expected="a folder written by `segassay evaluate`") from error
 
 
 def _pilot_of_raters(
@@ -260,7 +261,8 @@ def _pilot_of_raters(
         own = pd.concat([pairs[["case", side, "f1"]].set_axis(["case", "rater", "f1"], axis=1) for side in _SIDES])
     scores = own.pivot_table(index="case", columns="rater", values="f1").dropna()
     if len(scores) < 3 or len(log_count) < 3:
-        raise DataError(f"{result} has {len(scores)} images annotated by all raters; a pilot needs 3 or more")
+        what = f"has {len(scores)} images annotated by all raters"
+        raise DataError.of(result, what, "a pilot needs 3 or more")
     return Pilot(
         score=_known(two_way_components(scores.to_numpy())),
         log_count=_known(two_way_components(log_count.to_numpy())),

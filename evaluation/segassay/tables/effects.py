@@ -106,7 +106,8 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
     known = ["case", "region", "subject", "batch", "group"]
     strata = experiment.reindex(columns=known).astype(object).fillna("").astype(str)
     if control_group not in set(strata["group"]):
-        raise DataError(f"control group {control_group!r} is no group of the experiment: {_listed(strata['group'])}")
+        what = f"control group {control_group!r} is no group of the experiment: {_listed(strata['group'])}"
+        raise DataError.of(None, what)
     _check_subjects(strata)
 
     cases = counts.merge(strata, on="case")
@@ -128,15 +129,15 @@ def _check_columns(name: str, table: pd.DataFrame, needed: list[str]) -> None:
     missing = [column for column in needed if column not in table]
     if missing:
         got = ", ".join(map(str, table))
-        raise DataError(f"{name} lacks the column {missing[0]!r}; expected {', '.join(needed)}, got {got}")
+        what, expected = f"{name} lacks the column {missing[0]!r}", f"{', '.join(needed)}, got {got}"
+        raise DataError.of(None, what, expected=expected)
 
 
 def _check_unique(name: str, table: pd.DataFrame, key: list[str]) -> None:
     twice = table[table.duplicated(key)]
     if len(twice):
-        raise DataError(
-            f"{name}: {' × '.join(twice[key].iloc[0])} stands twice; expected one row per {' × '.join(key)}"
-        )
+        what = f"{name}: {' × '.join(twice[key].iloc[0])} stands twice"
+        raise DataError.of(None, what, expected=f"one row per {' × '.join(key)}")
 
 
 def _listed(names: pd.Series) -> str:
@@ -148,12 +149,14 @@ def _check_subjects(strata: pd.DataFrame) -> None:
         return
     without = strata.loc[strata["subject"] == "", "case"]
     if len(without):
-        raise DataError(f"case {without.iloc[0]!r} has no subject while others have; name the subject of every case")
+        what = f"case {without.iloc[0]!r} has no subject while others have"
+        raise DataError.of(None, what, "name the subject of every case")
     groups = strata.groupby("subject", sort=False)["group"].unique()
     for subject, names in groups[groups.map(len) > 1].items():
-        raise DataError(
-            f"subject {subject!r} is in the groups {', '.join(names)}; expected one group per subject: "
-            "if these are different animals, give each a name of its own"
+        raise DataError.of(
+            None,
+            f"subject {subject!r} is in the groups {', '.join(names)}",
+            "expected one group per subject: if these are different animals, give each a name of its own",
         )
 
 

@@ -37,13 +37,13 @@ def read_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     array = read_image(path).array
     if array.shape != (1, *shape):
         channels = f" in {len(array)} channels" if len(array) != 1 else ""
-        raise DataError(f"{path} has shape {array.shape[1:]}{channels}, but the masks of its case have {shape}")
+        what = f"has shape {array.shape[1:]}{channels}, but the masks of its case have {shape}"
+        raise DataError.of(path, what)
     values = array[0] if array.dtype in (np.float32, np.float64) else array[0].astype(np.float32)
     if not ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all():
-        raise DataError(
-            f"{path} holds numbers from {values.min():g} to {values.max():g}; expected a probability or an uncertainty "
-            "in [0, 1] for each pixel, save it as float32 without rescaling"
-        )
+        what = f"holds numbers from {values.min():g} to {values.max():g}"
+        expected = "a probability or an uncertainty in [0, 1] for each pixel, save it as float32 without rescaling"
+        raise DataError.of(path, what, expected=expected)
     return np.clip(values, 0, 1)
 
 

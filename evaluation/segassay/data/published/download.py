@@ -257,7 +257,8 @@ def _publish(job: _Job) -> None:
     for name, text in lab_notes(job.lab, job.partial).items():
         write_bytes(job.partial / name, text)
     if differences := _differences(job.partial, job):
-        raise DataError(f"{job.partial} was changed while it was written: {differences[0]}; run the same command again")
+        what = f"was changed while it was written: {differences[0]}"
+        raise DataError.of(job.partial, what, "run the same command again")
     publish_output(job.partial)
 
 

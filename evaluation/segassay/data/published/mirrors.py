@@ -138,7 +138,8 @@ def _open_zip(path: Path) -> Iterator[Source]:
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # a damaged directory of members has a zoo of errors
-        raise DataError(f"--mirror {path} cannot be read as a .zip archive ({error}); fetch it again") from error
+        what = f"cannot be read as a .zip archive ({error})"
+        raise DataError(f"--mirror {path} {what}; fetch it again", str(path), what, "fetch it again") from error
     with archive:
         members = _members(archive)
         if not members:

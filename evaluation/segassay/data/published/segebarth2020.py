@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, Problem, UsageError
 from segassay.io.text_tables import read_text_table
 
 REPOSITORY = "https://github.com/matjesg/bioimage_analysis"
@@ -162,7 +162,8 @@ def _experiment(path: Path) -> str:
     table = read_text_table(path)
     codes = {str(number): number for number in range(9)}
     if not {"file_id", "group_id"} <= set(table.columns) or not table["group_id"].isin(list(codes)).all():
-        raise DataError(f"{path}: expected the columns file_id and group_id with codes from 0 to 8; download it again")
+        what = "expected the columns file_id and group_id with codes from 0 to 8"
+        raise DataError.of_problem(Problem(str(path), what, "download it again"))
     rows = [(case, codes[code]) for case, code in zip(table["file_id"], table["group_id"], strict=True)]
     lines = [f"{case},{_CONDITIONS[code // 3]},region_{code % 3}" for case, code in rows]
     return "\n".join(["case,group,region", *lines]) + "\n"

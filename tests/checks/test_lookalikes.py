@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from drawing import draw
-from segassay.checks.across import Lookalikes
 from segassay.checks.check import check_dataset
+from segassay.checks.lookalikes import Lookalikes
 from segassay.consensus.pixels import staple
 
 ANNA = draw("##....## ##....## ........ ........")
@@ -60,7 +60,7 @@ def test_after_the_first_difference_nothing_is_computed(monkeypatch: pytest.Monk
     masks = dict(zip("abcd", rows, strict=True))
     alike = Lookalikes(list(masks))
     alike.compare(masks)
-    monkeypatch.setattr("segassay.checks.across.count_decisions", lambda masks: pytest.fail("compared again"))
+    monkeypatch.setattr("segassay.checks.lookalikes.count_decisions", lambda masks: pytest.fail("compared again"))
     alike.compare(masks)
     assert alike.consensus() == {}
 

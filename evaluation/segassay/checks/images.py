@@ -1,0 +1,161 @@
+"""Problems of images: of each one, and of some beside the others.
+
+file of a case  ->  facts, problems          facts of all images  ->  those that are unlike the others
+"""
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from segassay.checks.facts import ImageFacts
+from segassay.data.cases import read_case_image
+from segassay.data.dataset import Dataset
+from segassay.errors import DataError, Problem
+from segassay.io.images import Picture
+
+__all__ = ["across_images", "as_problem", "check_image"]
+
+_SAME_SPACING = 0.01
+
+
+def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Problem]]:
+    """Facts of the image of a case, None if it cannot be read; and its problems."""
+    path = dataset.images[case]
+    as_stored = dataclasses.replace(dataset, settings=dataset.settings.model_copy(update={"spacing_um": None}))
+    try:
+        picture = read_case_image(as_stored, case)
+    except DataError as error:
+        return None, [as_problem(path, error)]
+    array = picture.array
+    facts = ImageFacts(
+        path=path,
+        shape=array.shape[1:],
+        n_channels=array.shape[0],
+        dtype=str(array.dtype),
+        spacing_um=picture.spacing_um,
+        digest=hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest(),
+    )
+    return facts, list(_pixel_problems(path, picture, dataset.settings.intensity_channel))
+
+
+def as_problem(path: Path, error: DataError) -> Problem:
+    """An error of reading a file as a problem, of another file if the error names one."""
+    return Problem(
+        error.file or str(path), error.what or str(error), error.action or "correct the file, or export it again"
+    )
+
+
+def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Iterator[Problem]:
+    array = picture.array
+    if array.dtype.kind in "fc":
+        n_bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+        if n_bad:
+            what = f"{n_bad} of {array.size} pixel values are NaN or infinite"
+            yield Problem(str(path), what, "replace them by numbers, or export the image again")
+            return
+    constant = [channel.min() == channel.max() for channel in array]
+    if all(constant):
+        what = f"every pixel has the value {array.flat[0]}, the image shows nothing"
+        yield Problem(str(path), what, "export it again, or remove the case", "warning")
+    elif intensity_channel < len(array) and constant[intensity_channel]:
+        what = f"channel {intensity_channel}, from which intensities are read, is {array[intensity_channel].flat[0]} "
+        action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
+        yield Problem(str(path), what + "everywhere", action, "warning")
+
+
+def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    """Problems that show only when all images are held against each other, and against dataset.yaml."""
+    yield from _unlike_images(images)
+    yield from _same_pictures(images)
+    yield from _settings_problems(dataset, images)
+
+
+def _unlike_images(images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    export = "export all images in the same way"
+    split = "keep images of one kind in a dataset; make a second dataset of the others"
+    yield from _odd_ones(images, lambda image: len(image.shape), "spatial axes", split, "error")
+    yield from _odd_ones(images, lambda image: image.n_channels, "channels", export, "error")
+    yield from _odd_ones(images, lambda image: image.dtype, "pixels of type", export, "warning")
+
+
+def _odd_ones(
+    images: Sequence[ImageFacts],
+    value_of: Callable[[ImageFacts], Any],
+    what: str,
+    action: str,
+    level: Literal["error", "warning"],
+) -> Iterator[Problem]:
+    """Images that differ from most; of equally common values, that of the first image is the usual one."""
+    values = [value_of(image) for image in images]
+    for usual, n_usual in Counter(values).most_common(1):
+        for image, value in zip(images, values, strict=True):
+            if value != usual:
+                has = f"has {what} {value}" if what.endswith("type") else f"has {value} {what}"
+                yield Problem(
+                    str(image.path), f"{has}, but {n_usual} of {len(images)} images have {usual}", action, level
+                )
+
+
+def _same_pictures(images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    first: dict[tuple[Any, ...], ImageFacts] = {}
+    for image in images:
+        known = first.setdefault((image.shape, image.dtype, image.digest), image)
+        if known is not image:
+            what = f"the same picture as {known.path.name}"
+            yield Problem(
+                str(image.path), what, "keep one: a picture counts once, and must not be in two folds", "warning"
+            )
+
+
+def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    """What dataset.yaml says against what the images say; one problem each, however many images it concerns."""
+    file, settings = str(dataset.folder / "dataset.yaml"), dataset.settings
+    dark = [image for image in images if image.n_channels <= settings.intensity_channel]
+    if dark:
+        n_channels = "1 channel" if dark[0].n_channels == 1 else f"{dark[0].n_channels} channels"
+        what = f"intensity_channel is {settings.intensity_channel}, but {_such_as(dark)} has {n_channels}"
+        yield Problem(file, what, "the first channel is 0: correct the number, or leave intensity_channel out")
+    spacing = settings.spacing_um
+    if spacing is None:
+        yield from _unlike_spacing(images)
+        return
+    wrong = [image for image in images if len(image.shape) != len(spacing)]
+    if wrong:
+        what = f"spacing_um has {len(spacing)} numbers, but {_such_as(wrong)} has {len(wrong[0].shape)} spatial axes"
+        yield Problem(file, what, "give one number per axis: rows and columns, or planes, rows and columns")
+    other = [
+        image for image in images if image not in wrong and not _same_spacing(image.spacing_um or spacing, spacing)
+    ]
+    if other:
+        what = f"spacing_um is {_listed(spacing)}, but {_such_as(other)} says {_listed(other[0].spacing_um)}"
+        yield Problem(file, what, "check which is right; dataset.yaml is what counts", "warning")
+
+
+def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    for usual, n_usual in Counter(image.spacing_um for image in images).most_common(1):
+        for image in images:
+            if len(image.shape) == len(usual or image.shape) and not _same_spacing(image.spacing_um, usual):
+                what = (
+                    f"spacing {_listed(image.spacing_um)}, but {n_usual} of {len(images)} images have {_listed(usual)}"
+                )
+                action = "sizes in pixels mean different things; correct the file, or give spacing_um in dataset.yaml"
+                yield Problem(str(image.path), what, action, "warning")
+
+
+def _same_spacing(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=_SAME_SPACING, atol=0))
+
+
+def _listed(spacing_um: tuple[float, ...] | None) -> str:
+    return "unknown" if spacing_um is None else " × ".join(f"{value:.4g}" for value in spacing_um) + " µm"
+
+
+def _such_as(images: Sequence[ImageFacts]) -> str:
+    return f"{images[0].path.name}" + (f" (and {len(images) - 1} more images)" if len(images) > 1 else "")

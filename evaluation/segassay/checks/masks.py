@@ -1,0 +1,150 @@
+"""Problems of masks: ignored areas, regions and masks of a case, and all masks of a rater.
+
+files of a case     ->  masks, facts, problems
+facts of all cases  ->  raters whose masks are of two kinds, or all empty
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segassay.checks.facts import CaseFacts, MaskFacts
+from segassay.checks.images import as_problem
+from segassay.data.cases import read_case_ignore, read_case_mask, read_case_region
+from segassay.data.dataset import Dataset
+from segassay.errors import DataError, Problem
+from segassay.masks.objects import counted_pixels, label_objects
+
+__all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files"]
+
+_TOO_MUCH = 0.5
+"""Share of an image, or of a rater's foreground, from which on an ignored area or a mask deserves a look."""
+
+
+def check_ignored(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[Problem]]:
+    """The ignored area of a case, None if it has none or it cannot be read; and its problems."""
+    ignore, problems = _read_area(dataset, case, dataset.ignore, read_case_ignore)
+    if ignore is not None and (share := float(ignore.mean())) > _TOO_MUCH:
+        what = f"{share:.0%} of the image is ignored"
+        action = "if the area is the wrong way round, invert this mask: its foreground is left out"
+        problems.append(Problem(str(dataset.ignore[case]), what, action, "warning"))
+    return ignore, problems
+
+
+def check_region(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[Problem]]:
+    """The region of a case, None if it has none or it cannot be read; and its problems."""
+    region, problems = _read_area(dataset, case, dataset.region_masks, read_case_region)
+    if region is not None and not region.any():
+        action = "draw the region, or remove this file if the whole image counts"
+        what = "the region mask is empty, so no object of this image counts"
+        problems.append(Problem(str(dataset.region_masks[case]), what, action, "warning"))
+    return region, problems
+
+
+def _read_area(
+    dataset: Dataset, case: str, files: Mapping[str, Path], read: Callable[[Dataset, str], np.ndarray | None]
+) -> tuple[np.ndarray | None, list[Problem]]:
+    try:
+        return read(dataset, case), []
+    except DataError as error:
+        return None, _problems_of_reading(dataset.images[case], files[case], error)
+
+
+def _problems_of_reading(image: Path, mask: Path, error: DataError) -> list[Problem]:
+    """A mask that cannot be held against its unreadable image is not a problem of its own."""
+    return [] if error.file == str(image) else [as_problem(mask, error)]
+
+
+def check_masks(
+    dataset: Dataset, case: str, ignore: np.ndarray | None, region: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, MaskFacts], list[Problem]]:
+    """Masks of a case, facts of each and their problems, by annotator: raters in natural order, then the reference.
+
+    A mask that cannot be read is among the problems alone.
+    """
+    masks, facts, problems = {}, {}, list[Problem]()
+    for annotator, path in mask_files(dataset, case).items():
+        try:
+            mask = read_case_mask(dataset, annotator, case)
+        except DataError as error:
+            problems += _problems_of_reading(dataset.images[case], path, error)
+            continue
+        masks[annotator] = mask
+        facts[annotator] = _mask_facts(path, mask, ignore, region, dataset.min_object_size)
+        problems += _foreground_problems(facts[annotator])
+    return masks, facts, problems
+
+
+def mask_files(dataset: Dataset, case: str) -> dict[str, Path]:
+    """File of every mask of a case, by annotator: raters in natural order, then the reference."""
+    everyone = dict(dataset.masks)
+    if dataset.reference_name is not None:
+        everyone[dataset.reference_name] = dataset.reference
+    return {annotator: paths[case] for annotator, paths in everyone.items() if case in paths}
+
+
+def _mask_facts(
+    path: Path, mask: np.ndarray, ignore: np.ndarray | None, region: np.ndarray | None, min_size: int
+) -> MaskFacts:
+    labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
+    return MaskFacts(
+        path=path,
+        is_label_image=mask.dtype != bool,
+        n_objects=int(labels.max()),
+        n_pixels=mask.size,
+        foreground_px=int(np.count_nonzero(mask)),
+        counted_px=int(np.count_nonzero(counted_pixels(mask, ignore=ignore, region=region))),
+        ignored_px=0 if ignore is None else int(np.count_nonzero(ignore & (mask > 0))),
+    )
+
+
+def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
+    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # those may well be crowded
+        what = f"{mask.foreground_px / mask.n_pixels:.0%} of the image is foreground"
+        action = "if black and white are exchanged, invert the mask: objects are bright, background is 0"
+        yield Problem(str(mask.path), what, action, "warning")
+    if mask.foreground_px and not mask.counted_px:
+        what = "no pixel of its foreground counts: all is ignored or outside the region mask"
+        action = "check that the mask, the ignored area and the region mask belong to the same image"
+        yield Problem(str(mask.path), what, action, "warning")
+    elif mask.ignored_px > _TOO_MUCH * mask.foreground_px:
+        what = f"{mask.ignored_px / mask.foreground_px:.0%} of its foreground lies in the ignored area"
+        action = "check that the ignored area is not too large, or the wrong way round"
+        yield Problem(str(mask.path), what, action, "warning")
+
+
+def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
+    """Problems that show only when the masks of all cases are held against each other."""
+    yield from _areas_missing(dataset)
+    yield from _rater_problems(dataset, cases)
+
+
+def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
+    n_without = len(dataset.cases) - len(dataset.region_masks)
+    if dataset.region_masks and n_without:
+        without = [case for case in dataset.cases if case not in dataset.region_masks]
+        what = f"{n_without} of {len(dataset.cases)} cases have no region mask, such as {without[0]!r}"
+        folder = str(next(iter(dataset.region_masks.values())).parent)
+        yield Problem(folder, what, "draw it, or accept that their whole image counts", "warning")
+
+
+def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
+    for rater, paths in dataset.masks.items():
+        masks = [facts.masks[rater] for facts in cases if rater in facts.masks]
+        folder = str(next(iter(paths.values())).parent) if paths else rater
+        labelled = [mask for mask in masks if mask.is_label_image]
+        binary = [mask for mask in masks if not mask.is_label_image and mask.n_objects > 1]
+        if labelled and binary:
+            what = f"{len(labelled)} label images and {len(binary)} binary masks, such as {binary[0].path.name}"
+            action = "export all in the same way: touching objects are kept apart in label images only"
+            yield Problem(folder, what, action, "warning")
+        if len(masks) > 1 and not any(mask.foreground_px for mask in masks):
+            yield Problem(
+                folder, f"all {len(masks)} masks are empty", "export them again, or remove the rater", "warning"
+            )
+        elif any(mask.counted_px for mask in masks) and not any(mask.n_objects for mask in masks):
+            what = f"no object is as large as min_object_size, {dataset.min_object_size} pixels"
+            yield Problem(
+                folder, what, "check min_object_size in dataset.yaml: its unit is pixels or voxels", "warning"
+            )
