@@ -19,8 +19,7 @@ def listed(folder: Path, *names: str) -> tuple[list[str], list[Problem]]:
             path.mkdir()
         else:
             path.write_bytes(b"")
-    problems: list[Problem] = []
-    found = list_images(folder, problems)
+    found, problems = list_images(folder)
     assert all(case_of(path.name) == case for case, path in found)
     return [case for case, _ in found], problems
 
@@ -60,9 +59,7 @@ def test_one_warning_counts_and_names_everything_else(tmp_path: Path) -> None:
 
 def test_known_names_are_no_news(tmp_path: Path) -> None:
     (tmp_path / "dataset.yaml").write_text("name: x")
-    problems: list[Problem] = []
-    assert list_images(tmp_path, problems, known={"dataset.yaml"}) == []
-    assert problems == []
+    assert list_images(tmp_path, known={"dataset.yaml"}) == ([], [])
 
 
 def test_pickles_of_cellpose_are_refused_in_one_message_that_names_the_export(tmp_path: Path) -> None:
@@ -80,7 +77,7 @@ def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     assert [Path(name).name for name in opened] == ["watched"]
     (tmp_path / "0144_seg.npy").write_bytes(b"")
     with files_opened() as opened:
-        assert list_images(tmp_path, []) == []
+        assert list_images(tmp_path)[0] == []
     assert opened == []
 
 
@@ -94,7 +91,7 @@ def test_pictures_and_masks_that_cellpose_writes_beside_an_image(tmp_path: Path)
     ]
     for name in [*pictures, "a.png", "a_cp_masks.png", "b_flows.png", "a_cFOS.png"]:
         (tmp_path / name).write_bytes(b"")
-    files = list_images(tmp_path, [])
+    files, _ = list_images(tmp_path)
     assert sorted(written_by_cellpose(files, {"a"}, masks=False)) == pictures
     assert sorted(written_by_cellpose(files, {"a"})) == sorted([*pictures, "a_cp_masks.png"])
     assert written_by_cellpose(files, {"c"}) == []
@@ -140,7 +137,7 @@ def test_folder_that_cannot_be_listed(
         raise error
 
     monkeypatch.setattr(os, "scandir", refuse)
-    problems: list[Problem] = []
-    assert list_images(tmp_path, problems) == []
+    files, problems = list_images(tmp_path)
+    assert files == []
     assert "cannot be listed" in problems[0].what
     assert expected in problems[0].action

@@ -12,8 +12,8 @@ from drawing import draw
 from segassay.consensus.cache import cached_staple
 from segassay.data.annotations import read_annotations
 from segassay.data.cases import channel_reader, image_files, read_case_ignore, read_case_image, read_case_mask
+from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset, data_hash, index_dataset, read_dataset
-from segassay.data.nnunet import ClassMap
 from segassay.errors import DataError
 from segassay.io.images import Picture, write_labels, write_mask
 from segassay.tables.build import build_tables

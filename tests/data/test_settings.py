@@ -5,15 +5,13 @@ from pathlib import Path
 import pytest
 
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
-from segassay.errors import Problem
 
 
 def read(folder: Path, text: str | bytes) -> tuple[DatasetFile | None, list[str]]:
     """Settings and problems of a dataset.yaml with this content."""
     path = folder / "dataset.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    problems: list[Problem] = []
-    settings = read_dataset_file(path, problems)
+    settings, problems = read_dataset_file(path)
     assert all(problem.file == str(path) and problem.level == "error" and problem.action for problem in problems)
     return settings, [str(problem).removeprefix(f"{path}: ") for problem in problems]
 
@@ -41,7 +39,7 @@ def test_numbers_are_text_where_text_is_expected(tmp_path: Path) -> None:
 
 
 def test_missing_and_empty_files_say_nothing(tmp_path: Path) -> None:
-    assert read_dataset_file(tmp_path / "dataset.yaml", []) == DatasetFile()
+    assert read_dataset_file(tmp_path / "dataset.yaml") == (DatasetFile(), [])
     assert read(tmp_path, "# nothing yet\n") == (DatasetFile(), [])
     assert read(tmp_path, b"\xef\xbb\xbfname: bom\n") == (DatasetFile(name="bom"), [])
 
@@ -114,8 +112,8 @@ def test_dataset_yaml_that_is_a_folder_or_a_broken_link(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     for name in ("folder", "link"):
-        problems: list[Problem] = []
-        assert read_dataset_file(tmp_path / name, problems) is None
+        settings, problems = read_dataset_file(tmp_path / name)
+        assert settings is None
         assert "cannot be read" in problems[0].what
 
 

@@ -15,7 +15,6 @@ from segassay import cli
 from segassay.checks.check import check_dataset
 from segassay.consensus import write
 from segassay.data.settings import DatasetFile, read_dataset_file
-from segassay.errors import Problem
 from segassay.simulation.dataset import Simulation, simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,8 +86,8 @@ def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> 
     keys = [line.split(":")[0] for line in content.splitlines()]
     assert keys == list(DatasetFile.model_fields)
     (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
-    problems: list[Problem] = []
-    assert read_dataset_file(tmp_path / "dataset.yaml", problems) is not None
+    settings, problems = read_dataset_file(tmp_path / "dataset.yaml")
+    assert settings is not None
     assert problems == []
 
 

@@ -15,8 +15,9 @@ from unicodedata import normalize
 import pandas as pd
 
 from segassay.data.dataset import Dataset
-from segassay.data.names import find_suffix, list_images, natural_key
-from segassay.errors import DataError, Problem, raise_problems
+from segassay.data.mask_folder import find_masks_of_option
+from segassay.data.names import natural_key
+from segassay.errors import DataError, raise_problems
 from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
@@ -91,24 +92,26 @@ def read_annotations(
             the dataset does not have, a name used twice, files of a truth or consensus that do not exist, folders
             without masks, predictions on cases that the model was trained on, nothing to read at all.
     """
-    problems: list[str] = []
     tables = [_of_dataset(dataset)] if dataset is not None else []
+    problems: list[str] = []
     if annotations_csv is not None:
-        tables.append(_of_csv(Path(annotations_csv), dataset, problems))
+        table, problems = _of_csv(Path(annotations_csv), dataset)
+        tables.append(table)
     listed = _joined(tables)
-    cases = {case: Path() for case in (dataset.cases if dataset is not None else listed["case"].unique())}
+    cases = dict.fromkeys(dataset.cases if dataset is not None else listed["case"])
     for name, folder in (mask_dirs or {}).items():
-        taken = name in set(listed["annotator"])
-        if taken or not name:
+        if name in set(listed["annotator"]) or not name:
             problems.append(f"--masks {name}={folder}: {name!r} is already an annotator; choose another name")
-        tables.append(_of_folder(name, Path(folder), cases, problems))
+        masks, of_folder = find_masks_of_option(name, Path(folder), cases)
+        problems += of_folder
+        kind = TRUTH if name == TRUTH else "model"
+        tables.append(_rows([(case, name, kind, path) for case, path in masks.items()]))
     raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
     table = _joined(tables)
     if table["missing"].all():
-        raise DataError(
-            f"{annotations_csv or 'the annotations'}: none of {len(table)} masks exists; expected paths that are "
-            "absolute or relative to the folder of the table"
-        )
+        file = None if annotations_csv is None else str(annotations_csv)
+        what = f"none of {len(table)} masks exists; expected paths that are absolute or relative to the folder of the "
+        raise DataError(f"{file or 'the annotations'}: {what}table", file, f"{what}table")
     return _sorted(table)
 
 
@@ -138,57 +141,18 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     return _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
 
 
-def _of_folder(name: str, folder: Path, cases: dict[str, Path], problems: list[str]) -> pd.DataFrame:
-    option = f"--masks {name}={folder}"
-    if not folder.is_dir():
-        problems.append(f"{option}: no such folder; expected masks named after the cases")
-        return _rows([])
-    listed: list[Problem] = []
-    files = list_images(folder, listed)
-    errors = [f"{option}: {problem}" for problem in listed if problem.level == "error"]
-    problems += errors
-    if not files and not errors:
-        problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
-    stems = [stem for stem, _ in files]
-    if not cases:  # neither a dataset nor a table says what the cases are
-        cases = {stem: Path() for stem in stems}
-    suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
-    found: dict[str, Path] = {}
-    unknown = []
-    for stem, path in files:
-        case = stem.removesuffix(suffix)
-        if case not in cases:
-            unknown.append(path.name)
-        elif case in found:
-            problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
-        found.setdefault(case, path)
-    if unknown and len(unknown) == len(files):
-        problems.append(
-            f"{option}: no file belongs to a case, the first is {unknown[0]}; expected names such as "
-            f"{next(iter(cases))}.png"
-        )
-    else:
-        problems += [f"{option}: {file} belongs to no case; expected <case>{suffix}.<ext>" for file in unknown]
-    kind = TRUTH if name == TRUTH else "model"
-    return _rows([(case, name, kind, path) for case, path in found.items() if case in cases])
-
-
-# ------------------------------------------------------------------------------------------------------ annotations.csv
-
-
-def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.DataFrame:
+def _of_csv(path: Path, dataset: Dataset | None) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of annotations.csv that are not the dataset's own, and what is wrong with it."""
     table = read_text_table(path)
     table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
     missing = [column for column in _REQUIRED if column not in table.columns]
     if missing:
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
-        )
+        what = f"no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
+        raise DataError(f"{path}: {what}", str(path), what)
     spent = [column for column in SPENT_COLUMNS if column in table]
     table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
     table["case"] = [normalize("NFC", case) for case in table["case"]]
-    if table.empty:
-        problems.append(f"{path}: no rows; expected one for each mask")
+    problems = [f"{path}: no rows; expected one for each mask"] if table.empty else []
     table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
     for column in _PATHS:
         table[column] = [os.path.abspath(path.parent / cell) if cell else "" for cell in table[column]]
@@ -199,7 +163,7 @@ def _of_csv(path: Path, dataset: Dataset | None, problems: list[str]) -> pd.Data
         table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
         table[column] = table[column].astype("Int64")
     problems += _name_problems(table, dataset)
-    return _without_masks_of_dataset(table, dataset)
+    return _without_masks_of_dataset(table, dataset), problems
 
 
 def _cell_problems(table: pd.DataFrame) -> list[str]:

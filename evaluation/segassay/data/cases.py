@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from segassay.data.classes import ClassMap, read_foreground, read_ignored
 from segassay.data.dataset import Dataset
-from segassay.data.nnunet import ClassMap, read_foreground, read_ignored
 from segassay.errors import DataError, Problem, UsageError
 from segassay.io.images import Picture, image_shape, read_image, read_mask
 

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from segassay.data.classes import ClassMap
 from segassay.data.design import STRATA, read_experiment
-from segassay.data.names import CELLPOSE_SUFFIX, list_images, written_by_cellpose
-from segassay.data.nnunet import ClassMap, DatasetJson, group_channels, is_nnunet, nnunet_settings, read_dataset_json
-from segassay.data.raters import check_folders, find_masks, rater_folders
+from segassay.data.folder_images import find_images
+from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
+from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
 from segassay.errors import Problem, UsageError, raise_problems, shortlist
 from segassay.io.images import sha256
@@ -82,9 +83,6 @@ class Dataset:
         return self.classes if self.settings.ignore is None else None
 
 
-# ----------------------------------------------------------------------------------------------------- reading a folder
-
-
 def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
     """Find out which file is what, without reading a pixel.
 
@@ -116,37 +114,32 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     Returns:
         What can be used, None if there is no image or `dataset.yaml` does not say where; and all errors and warnings.
     """
-    folder, problems = Path(folder), list[Problem]()
+    folder = Path(folder)
     if not os.path.isdir(folder):
         action = "give a dataset folder, which holds images/ and labels/"
         return None, [Problem(str(folder), "is not a folder", action)]
-    settings = read_dataset_file(folder / "dataset.yaml", problems)
-    layout = None
-    if settings is not None and is_nnunet(folder, settings):
-        settings = nnunet_settings(settings)
-        layout = read_dataset_json(folder / "dataset.json", problems)
-        settings = settings if layout is not None else None
+    settings, layout, problems = _read_settings(folder)
     if settings is None:
         return None, problems
-    channels = _find_images(folder, settings, layout, problems)
+    channels, of_images = find_images(folder, settings, layout)
     images = {case: paths[0] for case, paths in channels.items()}
-    raters = rater_folders(folder, settings, problems)
-    reference_name, everyone = _with_reference(folder, settings, raters, problems)
-    mask_suffix, masks = find_masks(everyone, settings.mask_suffix, images, problems)
-    ignore_suffix, ignore = _find_area(folder, settings.ignore, settings.ignore_suffix, images, problems)
-    if layout is not None and layout.classes.ignore is not None:
-        ignore = ignore or _ignored_class(folder, {rater: masks[rater] for rater in raters}, problems)
-    _, region_masks = _find_area(folder, settings.region_masks, None, images, problems)
-    experiment = read_experiment(folder, settings, images, problems)
+    raters, of_raters = rater_folders(folder, settings)
+    reference_name, everyone, of_reference = _with_reference(folder, settings, raters)
+    mask_suffix, masks, of_masks = find_masks(everyone, settings.mask_suffix, images)
+    of_each = {rater: masks[rater] for rater in raters}
+    ignore_suffix, ignore, of_ignored = _find_ignored(folder, settings, layout, images, of_each)
+    _, region_masks, of_regions = _find_area(folder, settings.region_masks, None, images)
+    experiment, of_experiment = read_experiment(folder, settings, images)
+    problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions, *of_experiment]
     if not images:
         return None, problems
-    problems += _warnings(folder, {rater: masks[rater] for rater in raters}, images)
+    problems += _warnings(folder, of_each, images)
     dataset = Dataset(
         folder=folder,
         name=settings.name or folder.resolve().name,
         settings=settings.model_copy(update={"mask_suffix": mask_suffix, "ignore_suffix": ignore_suffix}),
         images=images,
-        masks={rater: masks[rater] for rater in raters},
+        masks=of_each,
         reference_name=reference_name,
         reference=masks[reference_name] if reference_name is not None else {},
         ignore=ignore,
@@ -159,90 +152,57 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     return dataset, problems
 
 
-def _find_images(
-    folder: Path, settings: DatasetFile, layout: DatasetJson | None, problems: list[Problem]
-) -> dict[str, tuple[Path, ...]]:
-    """Files of the image of each case, in natural order."""
-    place = inside(folder, settings.images)
-    if not os.path.isdir(place):
-        what = "is a file" if os.path.exists(place) else "no such folder"
-        action = "put the images there, or name their folder as `images` in dataset.yaml"
-        if os.path.isdir(folder / "imagesTr"):
-            action = "if this is nnU-Net's folder, add its dataset.json"
-        problems.append(Problem(str(place), f"{what}; expected the images there", action))
-        return {}
-    listed: list[Problem] = []
-    files = list_images(place, listed, known=_own_files(settings) if place == folder else ())
-    problems += listed
-    if not files and not any(problem.level == "error" for problem in listed):
-        what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
-        problems.append(Problem(str(place), what, "put the images there, not into folders within it"))
-    if layout is not None:
-        return group_channels(files, layout, folder, problems)
-    return {case: (path,) for case, path in _one_per_case(place, files, problems).items()}
-
-
-def _own_files(settings: DatasetFile) -> set[str]:
-    """What else is in the dataset folder where it holds the images itself."""
-    raters = settings.raters.values() if isinstance(settings.raters, dict) else [settings.raters]
-    named = [settings.reference, settings.ignore, settings.region_masks, settings.experiment, *raters]
-    return {"dataset.yaml", "experiment.csv", *(path.replace("\\", "/").split("/")[0] for path in named if path)}
-
-
-def _one_per_case(folder: Path, files: list[tuple[str, Path]], problems: list[Problem]) -> dict[str, Path]:
-    of_cellpose = set(written_by_cellpose(files, {case for case, _ in files}))
-    if of_cellpose:
-        what = f"{len(of_cellpose)} files by Cellpose lie among the images: {shortlist(sorted(of_cellpose))}"
-        problems.append(Problem(str(folder), what, f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away"))
-    images: dict[str, Path] = {}
-    folded: dict[str, str] = {}
-    for case, path in files:
-        if path.name in of_cellpose:
-            continue
-        if case in images:
-            problems.append(Problem(str(path), f"second image of case {case!r} beside {images[case].name}", "keep one"))
-        elif folded.setdefault(case.casefold(), case) != case:
-            what = f"differs from {images[folded[case.casefold()]].name} by upper and lower case alone"
-            problems.append(Problem(str(path), what, "rename one: other systems take them for one file"))
-        images.setdefault(case, path)
-    return images
+def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None, list[Problem]]:
+    """What dataset.yaml and, in a folder of nnU-Net, dataset.json say; no settings where nothing can be made of it."""
+    settings, problems = read_dataset_file(folder / "dataset.yaml")
+    if settings is None or not is_nnunet(folder, settings):
+        return settings, None, problems
+    layout, of_layout = read_dataset_json(folder / "dataset.json")
+    return nnunet_settings(settings) if layout is not None else None, layout, [*problems, *of_layout]
 
 
 def _with_reference(
-    folder: Path, settings: DatasetFile, raters: dict[str, Path], problems: list[Problem]
-) -> tuple[str | None, dict[str, Path]]:
-    """Name of the reference, and the folders of all raters and the reference."""
+    folder: Path, settings: DatasetFile, raters: dict[str, Path]
+) -> tuple[str | None, dict[str, Path], list[Problem]]:
+    """Name of the reference, the folders of all raters and the reference, and what is wrong with them."""
     if settings.reference is None:
-        check_folders(folder, raters, problems)
-        return None, raters
+        return None, raters, list(folder_problems(folder, raters))
     place = inside(folder, settings.reference)
+    problems = []
     if place.name in raters:
         what = f"{place.name!r} is both a rater and the reference"
-        problems.append(
-            Problem(str(folder / "dataset.yaml"), what, "name the raters under `raters:`, this one otherwise")
-        )
+        action = "name the raters under `raters:`, this one otherwise"
+        problems.append(Problem(str(folder / "dataset.yaml"), what, action))
     everyone = raters | {place.name: place}
-    check_folders(folder, everyone, problems)
-    return place.name, everyone
+    return place.name, everyone, [*problems, *folder_problems(folder, everyone)]
 
 
-def _find_area(
-    folder: Path, path: str | None, suffix: str | None, images: dict[str, Path], problems: list[Problem]
-) -> tuple[str | None, dict[str, Path]]:
-    """Masks of ignored areas or regions; their suffix is found where it is None."""
-    if path is None:
-        return suffix, {}
-    suffix, masks = find_masks({path: inside(folder, path)}, suffix, images, problems)
-    return suffix, masks[path]
-
-
-def _ignored_class(folder: Path, masks: dict[str, dict[str, Path]], problems: list[Problem]) -> dict[str, Path]:
-    """Masks of the only rater, one class of which is the ignored area."""
+def _find_ignored(
+    folder: Path,
+    settings: DatasetFile,
+    layout: DatasetJson | None,
+    images: dict[str, Path],
+    masks: dict[str, dict[str, Path]],
+) -> tuple[str | None, dict[str, Path], list[Problem]]:
+    """Masks of ignored areas: those that dataset.yaml names, else those with the class `ignore` of nnU-Net."""
+    suffix, ignore, problems = _find_area(folder, settings.ignore, settings.ignore_suffix, images)
+    if layout is None or layout.classes.ignore is None or ignore:
+        return suffix, ignore, problems
     if len(masks) > 1:
         what = f"the class `ignore` cannot be told for {len(masks)} raters at once, whose ignored areas may differ"
         action = "give one area for each image as a folder of masks, `ignore` in dataset.yaml"
         problems.append(Problem(str(folder / "dataset.json"), what, action))
-    return next(iter(masks.values()), {})
+    return suffix, next(iter(masks.values()), {}), problems
+
+
+def _find_area(
+    folder: Path, path: str | None, suffix: str | None, images: dict[str, Path]
+) -> tuple[str | None, dict[str, Path], list[Problem]]:
+    """Suffix, masks and problems of ignored areas or regions; the suffix is found where it is None."""
+    if path is None:
+        return suffix, {}, []
+    suffix, masks, problems = find_masks({path: inside(folder, path)}, suffix, images)
+    return suffix, masks[path], problems
 
 
 def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str, Path]) -> list[Problem]:
@@ -259,9 +219,6 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
         action = "rename it to dataset.yaml"
         found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning"))
     return found
-
-
-# ---------------------------------------------------------------------------------------------------- about the dataset
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:

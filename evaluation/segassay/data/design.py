@@ -15,41 +15,38 @@ STRATA = ("group", "region", "subject", "batch", "split")
 
 
 def read_experiment(
-    folder: Path, settings: DatasetFile, images: dict[str, Path], problems: list[Problem]
-) -> pd.DataFrame | None:
+    folder: Path, settings: DatasetFile, images: dict[str, Path]
+) -> tuple[pd.DataFrame | None, list[Problem]]:
     """Experiment table of a dataset as text, in the file's order.
 
     Args:
         folder: The dataset folder.
         settings: Name the table and the control group.
         images: Image of each case.
-        problems: Gets all that is wrong with the table, and warnings about cases that it lacks.
 
     Returns:
-        The table; None if there is none, or it lacks the columns `case` and `group`.
+        The table, None if there is none, or it lacks the columns `case` and `group`; and all that is wrong with it,
+        with warnings about cases that it lacks.
     """
     if settings.experiment is None:
-        problems += _problems_without_table(folder, settings)
-        return None
+        return None, _problems_without_table(folder, settings)
     path = inside(folder, settings.experiment)
     try:
         table = read_text_table(path)
     except DataError as error:
-        problems.append(Problem(str(path), error.what, error.action))
-        return None
+        return None, [Problem(str(path), error.what, error.action)]
     missing = [column for column in ("case", "group") if column not in table.columns]
     if missing:
         what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
-        problems.append(Problem(str(path), what, "name the columns in the first row"))
-        return None
+        return None, [Problem(str(path), what, "name the columns in the first row")]
     table["case"] = [normalize("NFC", case) for case in table["case"]]
-    problems += _problems_of_cells(str(path), table, settings, images)
+    problems = _problems_of_cells(str(path), table, settings, images)
     known = set(table["case"])
     if lacking := [case for case in images if case not in known]:
         what = f"{_cases(lacking)} no row in the experiment table: {shortlist([repr(case) for case in lacking])}"
         action = "add rows, or leave it so: these cases take no part in the experiment"
         problems.append(Problem(str(path), what, action, "warning"))
-    return table
+    return table, problems
 
 
 def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem]:

@@ -43,56 +43,64 @@ def case_of(name: str) -> str:
     return unicodedata.normalize("NFC", strip_suffix(name))
 
 
-def list_images(folder: Path, problems: list[Problem], known: Container[str] = ()) -> list[tuple[str, Path]]:
+def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[str, Path]], list[Problem]]:
     """Image files of a folder in natural order, each with its `case_of`.
 
     Args:
         folder: Where to look; folders in it are not searched.
-        problems: Gets what is found on the way: a folder that is missing or cannot be listed, links to nothing, names
-            that cannot be written, pickles of Cellpose, and one warning that counts and names what is left alone.
         known: Names in the folder that are no images and are meant to be there.
 
     Returns:
-        Case (with the suffix of a mask, if it is one) and path; empty if the folder holds no image.
+        Case (with the suffix of a mask, if it is one) and path, empty if the folder holds no image; and problems: a
+        folder that is missing or cannot be listed, links to nothing, names that cannot be written, pickles of Cellpose,
+        and one warning that counts and names what is left alone.
     """
+    usable, folders, problems = _list_folder(folder, known)
+    pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
+    images = {name: case_of(name) for name in usable if name not in folders and image_suffix(name)}
+    if pickles:
+        problems.append(_pickles_of_cellpose(folder, pickles))
+    others = [name for name in usable if name not in images and name not in folders and name not in pickles]
+    problems += _left_alone(folder, others, sorted(folders))
+    found = [(images[name], folder / name) for name in sorted(images, key=lambda name: natural_key(images[name]))]
+    return found, problems
+
+
+def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[str], list[Problem]]:
+    """Names in a folder that can be used, sorted; those of folders among them; and what is wrong with the others."""
+    usable, folders, problems = list[str](), set[str](), list[Problem]()
     try:
         with os.scandir(folder) as entries:
             found = [entry for entry in entries if not _is_of_the_system(entry.name) and entry.name not in known]
             found.sort(key=lambda entry: entry.name)
-            usable = [entry for entry in found if not _is_unusable(folder, entry, problems)]
-            folders = {entry.name for entry in usable if entry.is_dir()}
+            for entry in found:
+                if (problem := _unusable(folder, entry)) is not None:
+                    problems.append(problem)
+                    continue
+                usable.append(entry.name)
+                if entry.is_dir():
+                    folders.add(entry.name)
     except OSError as error:
         action = "check the name" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "check permissions"
-        problems.append(Problem(str(folder), f"cannot be listed: {error.strerror}", action))
-        return []
-    names = [entry.name for entry in usable]
-    pickles = [name for name in names if name.lower().endswith("_seg.npy")]
-    images = {name: case_of(name) for name in names if name not in folders and image_suffix(name)}
-    if pickles:
-        problems.append(_pickles_of_cellpose(folder, pickles))
-    others = [name for name in names if name not in images and name not in folders and name not in pickles]
-    problems += _left_alone(folder, others, sorted(folders))
-    return [(images[name], folder / name) for name in sorted(images, key=lambda name: natural_key(images[name]))]
+        return [], set(), [*problems, Problem(str(folder), f"cannot be listed: {error.strerror}", action)]
+    return usable, folders, problems
 
 
 def _is_of_the_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
 
 
-def _is_unusable(folder: Path, entry: os.DirEntry[str], problems: list[Problem]) -> bool:
-    """Whether a file cannot be used, whatever it holds; `problems` gets the reason."""
+def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
+    """Why a file cannot be used, whatever it holds; None if it can."""
     name = entry.name
     if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         what = f"the name {name!a} holds letters that cannot be written"
-        problems.append(Problem(str(folder), what, "rename the file"))
-        return True
+        return Problem(str(folder), what, "rename the file")
     if entry.is_symlink() and not os.path.exists(entry.path):
-        problems.append(Problem(entry.path, "is a link to a file that is not there", "mend or remove the link"))
-        return True
+        return Problem(entry.path, "is a link to a file that is not there", "mend or remove the link")
     if not entry.is_file() and not entry.is_dir():
-        problems.append(Problem(entry.path, "is neither a file nor a folder", "remove it"))
-        return True
-    return False
+        return Problem(entry.path, "is neither a file nor a folder", "remove it")
+    return None
 
 
 def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:

@@ -5,6 +5,7 @@ dataset.yaml -> folder of each rater -> files -> case of each file, by its name 
 
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,56 +15,60 @@ from segassay.errors import Problem, shortlist
 from segassay.io.images import image_suffix
 
 
-def rater_folders(folder: Path, settings: DatasetFile, problems: list[Problem]) -> dict[str, Path]:
-    """Folder of each rater in natural order; the reference and the areas are never raters."""
-    file = str(folder / "dataset.yaml")
+def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path], list[Problem]]:
+    """Folder of each rater in natural order, the reference and the areas are never raters; and what is wrong."""
     if isinstance(settings.raters, dict):
-        found = {rater: inside(folder, path) for rater, path in settings.raters.items()}
-        if not found:
-            problems.append(Problem(file, "raters names nobody", "write `rater: folder`, or leave it out for labels/*"))
-        return {rater: found[rater] for rater in sorted(found, key=natural_key)}
-    others = {inside(folder, path) for path in (settings.reference, settings.ignore, settings.region_masks) if path}
+        named = {rater: inside(folder, path) for rater, path in settings.raters.items()}
+        action = "write `rater: folder`, or leave it out for labels/*"
+        nobody = [] if named else [Problem(str(folder / "dataset.yaml"), "raters names nobody", action)]
+        return {rater: named[rater] for rater in sorted(named, key=natural_key)}, nobody
     try:
         paths = [path for path in folder.glob(settings.raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
     except (ValueError, IndexError, NotImplementedError, OSError) as error:
         what = f"raters is {settings.raters!r}, which is no pattern of folders: {error}"
-        problems.append(Problem(file, what, "write a pattern such as labels/*"))
-        return {}
+        return {}, [Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*")]
+    return _folders_of_pattern(folder, settings, settings.raters, paths)
+
+
+def _folders_of_pattern(
+    folder: Path, settings: DatasetFile, pattern: str, paths: list[Path]
+) -> tuple[dict[str, Path], list[Problem]]:
+    """Folder of each rater among all paths that a pattern finds."""
+    place, problems = str(folder / pattern), list[Problem]()
+    others = {inside(folder, path) for path in (settings.reference, settings.ignore, settings.region_masks) if path}
     folders = [path for path in paths if os.path.isdir(path) and path not in others and path.name != "__MACOSX"]
     loose = [path.name for path in paths if image_suffix(path.name) and not os.path.isdir(path)]
     if loose:
         what = f"{len(loose)} masks lie in no rater's folder: {shortlist(sorted(loose, key=natural_key))}"
         level: Literal["error", "warning"] = "warning" if folders else "error"
-        problems.append(Problem(str(folder / settings.raters), what, "move them to labels/<rater>/", level))
+        problems.append(Problem(place, what, "move them to labels/<rater>/", level))
     elif not folders:
         what = "finds no folder of a rater; expected one folder of masks for each"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
-        problems.append(Problem(str(folder / settings.raters), what, action))
+        problems.append(Problem(place, what, action))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)
     for name, same in of_name.items():
         if len(same) > 1:
             what = f"finds {len(same)} folders named {name!r}"
-            problems.append(
-                Problem(str(folder / settings.raters), what, "name each one under `raters:` in dataset.yaml")
-            )
-    return {name: same[0] for name, same in of_name.items()}
+            problems.append(Problem(place, what, "name each one under `raters:` in dataset.yaml"))
+    return {name: same[0] for name, same in of_name.items()}, problems
 
 
-def check_folders(folder: Path, folders: dict[str, Path], problems: list[Problem]) -> None:
+def folder_problems(folder: Path, folders: dict[str, Path]) -> Iterator[Problem]:
     """One folder read under two names would be two people who always agree."""
     first: dict[str, str] = {}
     for name, path in folders.items():
         other = first.setdefault(os.path.realpath(path), name)
         if other != name:
             what = f"{other!r} and {name!r} are one folder, {path}"
-            problems.append(Problem(str(folder / "dataset.yaml"), what, "leave one of them out, or correct its folder"))
+            yield Problem(str(folder / "dataset.yaml"), what, "leave one of them out, or correct its folder")
 
 
 def find_masks(
-    folders: dict[str, Path], suffix: str | None, images: dict[str, Path], problems: list[Problem]
-) -> tuple[str | None, dict[str, dict[str, Path]]]:
+    folders: dict[str, Path], suffix: str | None, images: dict[str, Path]
+) -> tuple[str | None, dict[str, dict[str, Path]], list[Problem]]:
     """Case and file of every mask.
 
     Args:
@@ -71,18 +76,21 @@ def find_masks(
         suffix: Text between case and file ending. Where it is None, it is what most masks of all folders have; a folder
             in which no mask has it may have its own, as `0144_cp_masks.tif` by Cellpose beside `0144.png` by people.
         images: Image of each case.
-        problems: Gets missing or empty folders, masks without image and second masks of a case.
 
     Returns:
-        The suffix, and the masks by folder and case, in the order of the cases.
+        The suffix; the masks by folder and case, in the order of the cases; and problems: missing or empty folders,
+        masks without image and second masks of a case.
     """
-    files = {name: _list_masks(name, folder, images, problems) for name, folder in folders.items()}
+    listed = {name: _list_masks(name, folder, images) for name, folder in folders.items()}
+    files = {name: found for name, (found, _) in listed.items()}
     stems = {name: [stem for stem, _ in found] for name, found in files.items()}
     own = dict.fromkeys(folders, suffix or "")
     if suffix is None and folders:
         suffix = find_suffix([stem for names in stems.values() for stem in names], images)
         own = {name: _own_suffix(suffix, names, images) for name, names in stems.items()}
-    return suffix, {name: _match(found, own[name], images, problems) for name, found in files.items()}
+    matched = {name: _match(found, own[name], images) for name, found in files.items()}
+    problems = [problem for _, found in (*listed.values(), *matched.values()) for problem in found]
+    return suffix, {name: masks for name, (masks, _) in matched.items()}, problems
 
 
 def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
@@ -93,29 +101,26 @@ def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
     return common
 
 
-def _list_masks(name: str, folder: Path, images: dict[str, Path], problems: list[Problem]) -> list[tuple[str, Path]]:
+def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[tuple[str, Path]], list[Problem]]:
     if not os.path.isdir(folder):
         what = f"no such folder; expected the masks of {name!r} there"
-        problems.append(Problem(str(folder), what, "correct its name in dataset.yaml, or make the folder"))
-        return []
-    found: list[Problem] = []
-    files = list_images(folder, found)
+        return [], [Problem(str(folder), what, "correct its name in dataset.yaml, or make the folder")]
+    files, problems = list_images(folder)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
         what = f"{len(pictures)} pictures of flows or outlines by Cellpose are left alone: {shortlist(pictures)}"
-        found.append(Problem(str(folder), what, "move them away, if this warning disturbs", "warning"))
+        problems.append(Problem(str(folder), what, "move them away, if this warning disturbs", "warning"))
         files = [(stem, path) for stem, path in files if path.name not in set(pictures)]
-    problems += found
-    if not files and not any(problem.level == "error" for problem in found):
+    if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no mask; expected files named after the images"
         problems.append(Problem(str(folder), what, "save the masks there, or remove the folder"))
-    return files
+    return files, problems
 
 
 def _match(
-    files: list[tuple[str, Path]], suffix: str, images: dict[str, Path], problems: list[Problem]
-) -> dict[str, Path]:
-    masks: dict[str, Path] = {}
+    files: list[tuple[str, Path]], suffix: str, images: dict[str, Path]
+) -> tuple[dict[str, Path], list[Problem]]:
+    masks, problems = dict[str, Path](), list[Problem]()
     folded = None
     for stem, path in files if images else []:  # without images that alone is the problem
         case = stem[: len(stem) - len(suffix)]
@@ -131,4 +136,4 @@ def _match(
             what = f"mask without image; expected a name {expected}.<ext> with <case> one of the images"
             action = f"rename it, if it belongs to image {near!r}" if near else "rename or remove it, or add its image"
             problems.append(Problem(str(path), what, action))
-    return {case: masks[case] for case in images if case in masks}
+    return {case: masks[case] for case in images if case in masks}, problems

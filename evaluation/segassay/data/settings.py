@@ -51,36 +51,33 @@ _EXPECTED = {
 _PATHS = ("images", "reference", "ignore", "region_masks", "experiment")
 
 
-def read_dataset_file(path: Path, problems: list[Problem]) -> DatasetFile | None:
+def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
     """Settings of a dataset; those that are wrong have their defaults.
 
     Args:
         path: The file; it may be missing.
-        problems: Gets everything that is wrong.
 
     Returns:
-        The settings. None if the file cannot be read, or does not say rightly where images and masks are: what else is
-        wrong with the folder cannot be told then.
+        The settings, None if the file cannot be read, or does not say rightly where images and masks are: what else is
+        wrong with the folder cannot be told then; and everything that is wrong.
     """
     if not os.path.lexists(path):
-        return DatasetFile()
+        return DatasetFile(), []
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
         what = "too many brackets in each other" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        problems.append(Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8"))
-        return None
+        return None, [Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8")]
     if content is None:
-        return DatasetFile()
+        return DatasetFile(), []
     if not isinstance(content, Mapping):
         came = {"list": "a list", "str": "a text"}.get(type(content).__name__, type(content).__name__)
-        problems.append(Problem(str(path), f"expected settings, got {came}", "write one line `key: value` for each"))
-        return None
+        return None, [Problem(str(path), f"expected settings, got {came}", "write one line `key: value` for each")]
     wrong = _problems_of_keys(str(path), content)
-    problems += wrong.values()
     if wrong.keys() & {"images", "raters"}:
-        return None
-    return DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
+        return None, list(wrong.values())
+    settings = DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
+    return settings, list(wrong.values())
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -18,9 +18,9 @@ import pandas as pd
 
 from segassay.data.annotations import annotator_order
 from segassay.data.cases import image_files
+from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
-from segassay.data.nnunet import ClassMap
 from segassay.errors import DataError
 from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import COLUMNS, MIN_OTHERS, RATES, TEXTS, WHOLE_NUMBERS, Annotator, Job, score_case

@@ -16,7 +16,7 @@ import numpy as np
 
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
-from segassay.data.nnunet import ClassMap
+from segassay.data.classes import ClassMap
 from segassay.errors import DataError
 from segassay.io.images import Picture
 from segassay.masks.objects import counted_pixels, label_objects

@@ -23,7 +23,7 @@ from segassay import tracking
 from segassay.data.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
 from segassay.data.dataset import Dataset, data_hash
 from segassay.data.names import list_images
-from segassay.errors import DataError, Problem, raise_problems
+from segassay.errors import DataError, raise_problems
 from segassay.figures.overlays import overlay
 from segassay.io.images import IMAGE_SUFFIXES, image_suffix, read_image, write_labels, write_map, write_mask
 from segassay.io.outputs import publish_output, whole_or_nothing
@@ -54,8 +54,7 @@ def find_images(folder: str | Path) -> dict[str, Path]:
     root = root / "images" if (root / "images").is_dir() else root
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; give a folder with images to predict")
-    problems: list[Problem] = []
-    files = list_images(root, problems)
+    files, problems = list_images(root)
     raise_problems(root, [problem for problem in problems if problem.level == "error"])
     if not files:
         raise DataError(f"{root}: no image found; expected files such as {', '.join(IMAGE_SUFFIXES)}")

@@ -1,0 +1,67 @@
+"""Images of a dataset folder: which file, or which files, are the image of which case; no file is opened."""
+
+import os
+from pathlib import Path
+
+from segassay.data.channels import group_channels
+from segassay.data.names import CELLPOSE_SUFFIX, list_images, written_by_cellpose
+from segassay.data.nnunet import DatasetJson
+from segassay.data.settings import DatasetFile, inside
+from segassay.errors import Problem, shortlist
+
+__all__ = ["find_images"]
+
+
+def find_images(
+    folder: Path, settings: DatasetFile, layout: DatasetJson | None
+) -> tuple[dict[str, tuple[Path, ...]], list[Problem]]:
+    """Files of the image of each case in natural order; and what is wrong.
+
+    Args:
+        folder: The dataset folder.
+        settings: Say where the images are.
+        layout: What `dataset.json` says, if the folder is nnU-Net's.
+    """
+    place = inside(folder, settings.images)
+    if not os.path.isdir(place):
+        what = "is a file" if os.path.exists(place) else "no such folder"
+        action = "put the images there, or name their folder as `images` in dataset.yaml"
+        if os.path.isdir(folder / "imagesTr"):
+            action = "if this is nnU-Net's folder, add its dataset.json"
+        return {}, [Problem(str(place), f"{what}; expected the images there", action)]
+    files, problems = list_images(place, known=_own_files(settings) if place == folder else ())
+    if not files and not any(problem.level == "error" for problem in problems):
+        what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
+        problems.append(Problem(str(place), what, "put the images there, not into folders within it"))
+    if layout is not None:
+        of_channels, found = group_channels(files, layout, folder)
+        return of_channels, [*problems, *found]
+    images, found = _one_per_case(place, files)
+    return {case: (path,) for case, path in images.items()}, [*problems, *found]
+
+
+def _own_files(settings: DatasetFile) -> set[str]:
+    """What else is in the dataset folder where it holds the images itself."""
+    raters = settings.raters.values() if isinstance(settings.raters, dict) else [settings.raters]
+    named = [settings.reference, settings.ignore, settings.region_masks, settings.experiment, *raters]
+    return {"dataset.yaml", "experiment.csv", *(path.replace("\\", "/").split("/")[0] for path in named if path)}
+
+
+def _one_per_case(folder: Path, files: list[tuple[str, Path]]) -> tuple[dict[str, Path], list[Problem]]:
+    problems: list[Problem] = []
+    of_cellpose = set(written_by_cellpose(files, {case for case, _ in files}))
+    if of_cellpose:
+        what = f"{len(of_cellpose)} files by Cellpose lie among the images: {shortlist(sorted(of_cellpose))}"
+        problems.append(Problem(str(folder), what, f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away"))
+    images: dict[str, Path] = {}
+    folded: dict[str, str] = {}
+    for case, path in files:
+        if path.name in of_cellpose:
+            continue
+        if case in images:
+            problems.append(Problem(str(path), f"second image of case {case!r} beside {images[case].name}", "keep one"))
+        elif folded.setdefault(case.casefold(), case) != case:
+            what = f"differs from {images[folded[case.casefold()]].name} by upper and lower case alone"
+            problems.append(Problem(str(path), what, "rename one: other systems take them for one file"))
+        images.setdefault(case, path)
+    return images, problems

@@ -1,0 +1,49 @@
+"""A folder of masks by one annotator, as `--masks NAME=DIR` names it: which file is the mask of which case."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from segassay.data.names import find_suffix, list_images
+
+__all__ = ["find_masks_of_option"]
+
+
+def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tuple[dict[str, Path], list[str]]:
+    """Mask of each case; files are named as the cases, perhaps with one suffix common to all.
+
+    Args:
+        name: Of the annotator.
+        folder: Holds the masks.
+        cases: All cases; if there are none, neither a dataset nor a table says what they are, and every file is one.
+
+    Returns:
+        File of each case; and what is wrong, one message each.
+    """
+    option = f"--masks {name}={folder}"
+    if not folder.is_dir():
+        return {}, [f"{option}: no such folder; expected masks named after the cases"]
+    files, listed = list_images(folder)
+    problems = [f"{option}: {problem}" for problem in listed if problem.level == "error"]
+    if not files and not problems:
+        problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
+    stems = [stem for stem, _ in files]
+    cases = dict.fromkeys(cases or stems)
+    suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
+    found: dict[str, Path] = {}
+    unknown = []
+    for stem, path in files:
+        case = stem.removesuffix(suffix)
+        if case not in cases:
+            unknown.append(path.name)
+        elif case in found:
+            problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
+        else:
+            found[case] = path
+    if unknown and len(unknown) == len(files):
+        problems.append(
+            f"{option}: no file belongs to a case, the first is {unknown[0]}; expected names such as "
+            f"{next(iter(cases))}.png"
+        )
+    else:
+        problems += [f"{option}: {file} belongs to no case; expected <case>{suffix}.<ext>" for file in unknown]
+    return found, problems
