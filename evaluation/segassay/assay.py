@@ -27,6 +27,7 @@ from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
 from segassay.qualities.scores.table import Findings
 from segassay.qualities.validity.specification import specification_table
+from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, MEASURES, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
@@ -188,7 +189,7 @@ def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
 def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, clusters: pd.Series) -> dict[str, Any]:
     """The choices behind the numbers, and what a reader should know about this evaluation."""
     by_subject = clusters.str.startswith("subject ")
-    notes = list(tables.notes)
+    notes = [in_words(note) for note in tables.notes]
     if dataset is not None and dataset.experiment is not None and dataset.settings.control_group is None:
         notes.append("dataset.yaml names no control_group: measurements are not normalised and effects not tested")
     return {

@@ -165,7 +165,7 @@ def test_evaluation_takes_the_annotations_with_truth_and_sessions(tmp_path: Path
     assert all(
         0 <= row["n_objects"] - of_truth[row["case"]] <= 3 for row in known
     )  # slivers at the border do not count
-    assert any("later sessions of one person" in note for note in tables.notes)
+    assert any(note.about == "later_sessions" for note in tables.notes)
 
 
 # ------------------------------------------------------------------------------------------------- whole or not at all

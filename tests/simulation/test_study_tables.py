@@ -13,7 +13,7 @@ from segassay.qualities.scores.table import annotator_kinds
 from segassay.simulation.study_tables import BIASED, SimulatedFindings, SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
-from segassay.tables.case import COLUMNS
+from segassay.tables.case import CASE_TABLES
 
 STUDY = SimulatedStudy(n_seeds=1, n_consensus_seeds=4)
 FEW = Resampling(n_resamples=200)
@@ -25,13 +25,13 @@ def found() -> SimulatedFindings:
 
 
 def test_every_table_has_the_columns_of_an_evaluation_and_rows(found: SimulatedFindings) -> None:
-    for name, columns in COLUMNS.items():
+    for name, declared in CASE_TABLES.items():
         if name != "rater_cases":
             table = getattr(found.tables, name)
-            assert tuple(table.columns) == columns
+            assert list(table.columns) == list(declared.columns)
             assert len(table)
             assert not table.drop(columns="threshold", errors="ignore").isna().any(axis=None)  # none: as it is
-    assert {field.name for field in fields(Tables)} - set(COLUMNS) == {"raters", "missing", "notes"}
+    assert {field.name for field in fields(Tables)} - set(CASE_TABLES) == {"raters", "missing", "notes"}
 
 
 def test_annotations_are_as_read_annotations_gives_them(found: SimulatedFindings) -> None:
@@ -66,7 +66,7 @@ def test_f1_never_rises_with_the_threshold(found: SimulatedFindings) -> None:
 
 def test_the_same_settings_draw_the_same_tables_and_another_seed_others(found: SimulatedFindings) -> None:
     again, other = simulate_tables(STUDY), simulate_tables(SimulatedStudy(n_seeds=1, n_consensus_seeds=4, seed=1))
-    for name in COLUMNS.keys() - {"rater_cases"}:
+    for name in CASE_TABLES.keys() - {"rater_cases"}:
         pd.testing.assert_frame_equal(getattr(found.tables, name), getattr(again.tables, name))
     assert not found.tables.agreement["f1"].equals(other.tables.agreement["f1"])
 

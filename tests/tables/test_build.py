@@ -25,15 +25,12 @@ from segassay.masks.outlines import (
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_objects, pixel_agreement
 from segassay.tables import processes
 from segassay.tables.build import Tables, build_tables
+from segassay.tables.notes import Note
 from small_datasets import make_dataset, row, save, tables_of
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]
 MORE_MEASURES = ["sq", "n_merges", "n_splits", "n_px_a", "n_px_b"]
 EMPTY = draw("...... ......")
-FIRST_SESSION = (
-    "2 masks are later sessions of one person; the tables hold the first session, and `repeats` how well the sessions "
-    "agree"
-)
 
 
 class TestContract:
@@ -100,8 +97,7 @@ def test_both_empty_agree_and_one_empty_does_not(tmp_path):
     assert tables.counts["mean_intensity"].isna().tolist() == [True, True, False]
     expected = [[0, 0, 1], *[[np.nan, np.nan, 0]] * 2]
     np.testing.assert_equal(tables.distances[["hd95", "assd", "nsd"]].to_numpy(), expected)
-    note = "2 of 3 distances between two masks (HD95, ASSD) are undefined: one of the two is empty or missing"
-    assert f"{note}; NSD is 0 there" in tables.notes
+    assert Note("undefined_distances", n=2, n_all=3) in tables.notes
 
 
 def test_distances_follow_the_spacing_of_the_header_unless_the_dataset_gives_one(tmp_path):
@@ -177,7 +173,7 @@ def test_label_images_keep_touching_objects_apart_and_are_named(tmp_path):
     tables = tables_of(make_dataset(tmp_path / "d", masks))
     assert tables.counts["n_objects"].tolist() == [2, 1]
     assert tables.counts["input"].tolist() == ["labels", "mask"]
-    assert "anna: 1 of 1 files are label images, where each number is one object" in tables.notes
+    assert Note("label_images", "anna", n=1, n_all=1) in tables.notes
 
 
 def test_log_ratios_are_against_the_mean_of_the_others(tmp_path):
@@ -204,14 +200,14 @@ class TestFewRaters:
         assert tables.raters["f1_leave_one_out"].isna().all()
         assert tables.raters["n_cases_leave_one_out"].tolist() == [0, 0, 0]
         np.testing.assert_allclose(tables.raters["f1_pairwise"], [2 / 3, 1 / 3, 1 / 3])
-        assert any("fewer than 4 raters" in note for note in tables.notes)
+        assert Note("few_raters", n=1, n_all=1) in tables.notes
 
     def test_four_have_only_where_all_annotated(self, tmp_path):
         masks = {name: {"x": draw("##..#"), "y": draw("##..#")} for name in "abcd"}
         del masks["d"]["y"]
         tables = tables_of(make_dataset(tmp_path / "d", masks))
         assert set(tables.leave_one_out["case"]) == {"x"}
-        assert "d covers 1 of 2 cases" in tables.notes
+        assert Note("some_cases", "d", n=1, n_all=2) in tables.notes
 
     def test_one_rater_and_a_reference(self, tmp_path):
         masks = {name: {"x": draw("##..#")} for name in ("anna", "gt")}
@@ -238,8 +234,8 @@ class TestForeignMasks:
         found = tables.leave_one_out.query("case == 'x' and rater == 'a' and iou_threshold == .5")
         assert found["annotator"].tolist() == ["a", "true", "unet"]
         assert found[MEASURES].nunique().max() == 1  # all three have the mask of rater a
-        assert "gt is a consensus that contains the rater left out, so it has no rows in leave_one_out" in tables.notes
-        assert "unet: it is unknown whether it was trained on the cases it is scored on" in tables.notes
+        assert Note("contains_left_out_rater", "gt") in tables.notes
+        assert Note("training_unknown", "unet") in tables.notes
 
     def test_missing_prediction_scores_0_and_is_counted(self, dataset):
         tables = tables_of(dataset, "x,unet,model,lost.png,,true\ny,unet,model,m.png,,true\n")
@@ -257,7 +253,7 @@ class TestForeignMasks:
         assert counted[["n_objects", "area_px", "mean_intensity", "density"]].isna().all()
         assert counted["region_area_px"] == 81
         assert tables.missing.to_dict("records") == [{"annotator": "unet", "case": "x"}]
-        assert "unet: 1 missing predictions score 0" in tables.notes
+        assert Note("missing_predictions", "unet", n=1) in tables.notes
 
     def test_missing_prediction_of_a_case_that_both_sides_leave_empty(self, tmp_path):
         """A mask that is not there is not an empty mask that agrees."""
@@ -281,15 +277,15 @@ class TestForeignMasks:
         tables = tables_of(dataset, "x,eva,human,lost.png,,\ny,eva,human,m.png,,\n")
         assert tables.counts.query("annotator == 'eva'")["case"].tolist() == ["y"]
         assert tables.missing.empty
-        assert "eva covers 1 of 2 cases" in tables.notes
-        assert "1 masks by people do not exist and count as not annotated" in tables.notes
+        assert Note("some_cases", "eva", n=1, n_all=2) in tables.notes
+        assert Note("not_annotated", n=1) in tables.notes
 
     def test_first_session_counts(self, dataset):
         save(dataset.folder.parent / "later.png", np.eye(9, dtype=bool))
         tables = tables_of(dataset, "x,eva,human,later.png,3,\nx,eva,human,m.png,1,\nx,a,human,later.png,2,\n")
         again = tables_of(dataset, "x,eva,human,m.png,,\n")
         pd.testing.assert_frame_equal(tables.agreement, again.agreement)
-        assert FIRST_SESSION in tables.notes
+        assert Note("later_sessions", n=2) in tables.notes
 
     def test_without_dataset(self, dataset):
         table = read_annotations(dataset)
@@ -299,7 +295,7 @@ class TestForeignMasks:
         pd.testing.assert_frame_equal(tables.agreement, expected.agreement)
         assert tables.counts["mean_intensity"].isna().all()
         assert (tables.counts["region_area_px"] == 81).all()
-        assert tables.notes[0].startswith("no dataset was given: pixel and object measures only")
+        assert tables.notes[0] == Note("no_dataset")
 
 
 def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_path, monkeypatch):

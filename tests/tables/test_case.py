@@ -12,6 +12,7 @@ from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.images import write_map
 from segassay.tables.build import Tables
+from segassay.tables.notes import Note
 from small_datasets import make_dataset, row, save, tables_of
 
 MAPS = "prob,uncertainty"
@@ -204,8 +205,7 @@ class TestMaps:
         tables = tables_of(dataset, rows, MAPS)
         assert tables.calibration.empty
         assert tables.uncertainty.empty
-        note = "1 of 1 cases have maps of probability or uncertainty, but no truth, rater or consensus"
-        assert f"{note} to hold them against" in tables.notes
+        assert Note("maps_without_reference", n=1, n_all=1) in tables.notes
 
     def test_of_a_missing_prediction_are_not_asked_for(self, dataset):
         tables = tables_of(dataset, "x,unet,model,lost.png,lost.tif,lost.tif\n", MAPS)

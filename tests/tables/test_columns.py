@@ -8,7 +8,7 @@ from segassay.tables.columns import UNKNOWN, Columns
 
 
 def columns_of(rows: list[tuple[str, str, int, float]]) -> Columns:
-    columns = Columns(("case", "rater", "n", "f1"), texts=("case", "rater"), whole_numbers=("n",))
+    columns = Columns({"case": str, "rater": str, "n": int, "f1": float})
     columns.add(rows)
     return columns
 

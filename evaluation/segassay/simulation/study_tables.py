@@ -25,8 +25,9 @@ from segassay.qualities.scores.table import Findings
 from segassay.simulation.study import BIASED, NULL, RATERS_AGREE, Draws, Member, SimulatedStudy, cast, draw
 from segassay.simulation.study_truth import planted
 from segassay.tables.build import Tables, log_ratios
-from segassay.tables.case import WHOLE_NUMBERS
+from segassay.tables.case import CASE_TABLES
 from segassay.tables.effects import effects, normalise
+from segassay.tables.notes import Note
 
 __all__ = ["BIASED", "NULL", "SimulatedFindings", "SimulatedStudy", "simulate_tables"]
 
@@ -36,6 +37,7 @@ TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the ta
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
 SIZES = (30, 60, 120, 240)
 N_FOLDS = 4
+_WHOLE_NUMBERS = {name for table in CASE_TABLES.values() for name, cells in table.columns.items() if cells is int}
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         counts=counts,
         raters=_raters(settings, members, drawn, counts, rng),
         missing=pd.DataFrame({"annotator": [], "case": []}, dtype=object),
-        notes=["these tables are simulated"],
+        notes=[Note("simulated")],
         votes=_votes(settings, cases, rng),
         recall_by_size=_recall_by_size(settings, cases, members, drawn, rng),
         calibration=_calibration(cases, members, rng),
@@ -149,7 +151,7 @@ def _frame(columns: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             name: pd.arrays.IntegerArray(values.astype(np.int64), np.zeros(values.size, dtype=bool))
-            if name in WHOLE_NUMBERS
+            if name in _WHOLE_NUMBERS
             else values
             for name, values in columns.items()
         }

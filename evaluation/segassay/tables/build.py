@@ -6,34 +6,29 @@ A case leaves only its rows behind, as typed columns, so memory grows by the tab
 where these are enough to pay for their start.
 """
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import annotator_order
-from segassay.data.cases import image_files
-from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
 from segassay.errors import DataError
 from segassay.statistics.raters import log_ratio_to_others
-from segassay.tables.case import COLUMNS, MIN_OTHERS, RATES, TEXTS, WHOLE_NUMBERS, Annotator, Job, score_case
+from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
+from segassay.tables.compared import MIN_OTHERS
+from segassay.tables.jobs import Job, make_jobs
+from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
-_MAPS = ("prob", "uncertainty")
-
 
 def _empty(table: str) -> pd.DataFrame:
-    return Columns(COLUMNS[table], texts=TEXTS, whole_numbers=WHOLE_NUMBERS).frame()
+    return Columns(CASE_TABLES[table].columns).frame()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +56,7 @@ class Tables:
             IoU > .5 and, for where there are too few raters, the mean over cases of its mean agreement with the others.
         missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
             leave_one_out and NSD, and its distances and what it would have counted are empty cells.
-        notes: What was decided on the way, one sentence each.
+        notes: What a reader should know about how they came about.
         votes: Case × number of human raters that marked a pixel: `case, n_raters, n_marked, n_pixels`, n_marked from 0
             to n_raters; only pixels that count, so n_pixels sums to the region's area.
         recall_by_size: `case, reference, annotator, size_low, size_high, n_objects, n_found`: objects of the reference
@@ -90,7 +85,7 @@ class Tables:
     counts: pd.DataFrame
     raters: pd.DataFrame
     missing: pd.DataFrame
-    notes: list[str]
+    notes: list[Note]
     votes: pd.DataFrame = field(default_factory=partial(_empty, "votes"))
     recall_by_size: pd.DataFrame = field(default_factory=partial(_empty, "recall_by_size"))
     calibration: pd.DataFrame = field(default_factory=partial(_empty, "calibration"))
@@ -124,13 +119,13 @@ def build_tables(
         DataError: If a file cannot be read, masks of one case differ in shape, a probability or uncertainty map is
             missing or holds anything but numbers in [0, 1], or no case has two annotators.
     """
-    jobs, notes = _jobs(dataset, annotations)
+    jobs, notes = make_jobs(dataset, annotations)
     if not any(len(job.annotators) > 1 for job in jobs):
         raise DataError(
             "no case has masks of two annotators, so there is nothing to compare; add a rater, a `reference` in "
             "dataset.yaml, or masks with --annotations or --masks"
         )
-    columns = {name: Columns(names, texts=TEXTS, whole_numbers=WHOLE_NUMBERS) for name, names in COLUMNS.items()}
+    columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
     for rows in in_order(score_case, jobs, n_jobs):
         for name, new in rows.of_table.items():
             columns[name].add(new)
@@ -144,84 +139,13 @@ def build_tables(
         **tables,
         raters=_raters(rater_cases, agreement, leave_one_out, counts),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
-        notes=[*notes, *_notes(dataset, jobs, counts, tables["distances"])],
+        notes=[
+            *notes,
+            *_notes_on_distances(dataset, tables["distances"]),
+            *_notes_on_references(jobs),
+            *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),
+        ],
     )
-
-
-# ------------------------------------------------------------------------------------------------- what is to be done
-
-
-def _jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[Job], list[str]]:
-    """One job per case with masks, in natural order; also notes about rows that take no part."""
-    predicted = annotations["kind"].isin(["model", "ensemble"])
-    present = annotations[predicted | ~annotations["missing"]]
-    order = present.assign(session=present["session"].fillna(0)).sort_values("session", kind="stable")
-    first = order[~order.duplicated(["case", "annotator"])]
-    notes = []
-    if len(first) < len(present):
-        notes.append(
-            f"{len(present) - len(first)} masks are later sessions of one person; the tables hold the first session"
-            ", and `repeats` how well the sessions agree"
-        )
-    if len(present) < len(annotations):
-        notes.append(f"{len(annotations) - len(present)} masks by people do not exist and count as not annotated")
-    unknown = first.loc[first["kind"].isin(["model", "ensemble"]) & first["held_out"].isna(), "annotator"].unique()
-    notes += [f"{name}: it is unknown whether it was trained on the cases it is scored on" for name in unknown]
-    drawn = order[~order["missing"]]
-    several = dict(list(drawn[drawn.duplicated(["case", "annotator"], keep=False)].groupby("case")))
-    jobs = [_job(dataset, case, rows, several.get(case, drawn[:0])) for case, rows in first.groupby("case", sort=False)]
-    return sorted(jobs, key=lambda job: natural_key(job.case)), notes
-
-
-def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.DataFrame) -> Job:
-    own = _files_of_classes(dataset, case)
-    annotators = [_annotator(row, own) for row in rows.to_dict("records")]
-    annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
-    again = [
-        (name, int(session), Path(path), own.get(path))
-        for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
-    ]
-    again.sort(key=lambda drawn: (natural_key(drawn[0]), drawn[0]))  # sessions stay in their order
-    if dataset is None:
-        return Job(case, tuple(annotators), sessions=tuple(again))
-    return Job(
-        case,
-        tuple(annotators),
-        image=image_files(dataset, case),
-        channel=dataset.settings.intensity_channel,
-        spacing_um=dataset.settings.spacing_um,
-        ignore=dataset.ignore.get(case),
-        ignored_class=dataset.ignored_class,
-        region=dataset.region_masks.get(case),
-        min_size=dataset.min_object_size,
-        other_min_sizes=_other_min_sizes(dataset),
-        sessions=tuple(again),
-    )
-
-
-def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
-    """Half of the dataset's, as it is, and double; none where there is no experiment to compare them by."""
-    if dataset.experiment is None or dataset.settings.control_group is None:
-        return ()
-    size = dataset.min_object_size
-    return tuple(sorted({max(size // 2, min(size, 1)), size, 2 * size}))
-
-
-def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
-    maps = [Path(row[column]) if isinstance(row[column], str) and row[column] else None for column in _MAPS]
-    path = None if row["missing"] else Path(row["path"])
-    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps)
-
-
-def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:
-    """Masks of a case in the dataset whose values are classes, as nnU-Net has them."""
-    if dataset is None or dataset.classes is None:
-        return {}
-    masks = [*dataset.masks.values(), dataset.reference]
-    return {os.path.abspath(paths[case]): dataset.classes for paths in masks if case in paths}
-
-
-# ------------------------------------------------------------------------------------------------------- over all cases
 
 
 def _raters(
@@ -275,49 +199,39 @@ def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.nd
     return of_case.groupby("rater").mean().reindex(raters).to_numpy()
 
 
-def _notes(dataset: Dataset | None, jobs: Sequence[Job], counts: pd.DataFrame, distances: pd.DataFrame) -> list[str]:
-    """What a reader of the tables should know about how they came about."""
-    notes = []
+def _notes_on_distances(dataset: Dataset | None, distances: pd.DataFrame) -> Iterator[Note]:
     if dataset is None:
-        notes.append(
-            "no dataset was given: pixel and object measures only, no intensities; the region is the whole image, and "
-            "objects of every size count; distances are in pixels"
-        )
+        yield Note("no_dataset")
     n_undefined = int(distances["hd95"].isna().sum())
     if n_undefined:
-        notes.append(
-            f"{n_undefined} of {len(distances)} distances between two masks (HD95, ASSD) are undefined: one of the two "
-            "is empty or missing; NSD is 0 there"
-        )
+        yield Note("undefined_distances", n=n_undefined, n_all=len(distances))
+
+
+def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
+    """Cases and annotators that cannot be held against what others are."""
     n_raters = [sum(a.kind == "human" for a in job.annotators) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
-        notes.append(
-            f"{too_few} of {len(jobs)} cases have fewer than {MIN_OTHERS + 1} raters: a consensus of the others would "
-            f"rest on fewer than {MIN_OTHERS}, so leave_one_out has no rows there and pairwise agreement stands in"
-        )
+        yield Note("few_raters", n=too_few, n_all=len(jobs))
     without = sum(
         any(a.prob or a.uncertainty for a in job.annotators)
         and not any(a.path is not None and a.kind in ("human", "truth", "consensus") for a in job.annotators)
         for job in jobs
     )
     if without:
-        notes.append(
-            f"{without} of {len(jobs)} cases have maps of probability or uncertainty, but no truth, rater or consensus "
-            "to hold them against"
-        )
-    kinds = {a.name: a.kind for job in jobs for a in job.annotators}
-    for name in (name for name, kind in kinds.items() if kind == "consensus"):
-        if any(n > MIN_OTHERS for n in n_raters):
-            notes.append(f"{name} is a consensus that contains the rater left out, so it has no rows in leave_one_out")
+        yield Note("maps_without_reference", n=without, n_all=len(jobs))
+    if any(n > MIN_OTHERS for n in n_raters):
+        kinds = {a.name: a.kind for job in jobs for a in job.annotators}
+        yield from (Note("contains_left_out_rater", name) for name, kind in kinds.items() if kind == "consensus")
+
+
+def _notes_on_annotators(counts: pd.DataFrame, n_all: int) -> Iterator[Note]:
+    """What is missing of whom, and whose files hold object numbers."""
     n_missing = counts[counts["input"] == ""].groupby("annotator").size()
-    notes += [f"{name}: {n} missing predictions score 0" for name, n in n_missing.items()]
+    yield from (Note("missing_predictions", str(name), n=int(n)) for name, n in n_missing.items())
     n_labels = counts[counts["input"] == "labels"].groupby("annotator").size().to_dict()
-    n_all = len(jobs) if dataset is None else len(dataset.cases)
-    for annotator, n_cases in counts.groupby("annotator", sort=False).size().items():
+    for name, n_cases in counts.groupby("annotator", sort=False).size().items():
         if n_cases < n_all:
-            notes.append(f"{annotator} covers {n_cases} of {n_all} cases")
-        if annotator in n_labels:
-            n = n_labels[annotator]
-            notes.append(f"{annotator}: {n} of {n_cases} files are label images, where each number is one object")
-    return notes
+            yield Note("some_cases", str(name), n=int(n_cases), n_all=n_all)
+        if name in n_labels:
+            yield Note("label_images", str(name), n=int(n_labels[name]), n_all=int(n_cases))

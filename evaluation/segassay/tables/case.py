@@ -1,25 +1,19 @@
-"""One case: its masks are read and labelled once, compared with each other, and leave only rows behind.
+"""The tables of one case, each declared once: its columns, and the function that makes its rows.
 
-    Job (files of a case)  ->  masks, objects, C₋r, overlaps, outlines, maps  ->  CaseRows
+    Job (files of a case)  ->  ComparedCase  ->  CaseRows (name of the table -> rows)
 
-C₋r, the consensus of all raters but r, takes part as one more annotator, under the name `-r`.
+What the columns mean is said at `segassay.tables.build.Tables`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, groupby
-from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
-from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
-from segassay.data.classes import ClassMap
+from segassay.data.cases import read_annotation
 from segassay.errors import DataError
-from segassay.io.images import Picture
-from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.outlines import (
     average_surface_distance,
     boundary_shift,
@@ -30,78 +24,37 @@ from segassay.masks.outlines import (
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, JointOverlaps, joint_overlaps, match_overlaps
 from segassay.tables.columns import UNKNOWN
+from segassay.tables.compared import ComparedCase, compare_case
+from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
 
-__all__ = ["COLUMNS", "MIN_OTHERS", "TEXTS", "WHOLE_NUMBERS", "Annotator", "CaseRows", "Job", "score_case"]
+__all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
 
-MIN_OTHERS = 3
-"""Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
+Row = tuple[Any, ...]
 
+_PAIR = {"case": str, "annotator_a": str, "annotator_b": str}
+_MEASURES = {
+    **dict.fromkeys(("n_a", "n_b", "tp"), int),
+    **dict.fromkeys(("precision", "recall", "f1", "mean_iou", "dice", "iou", "sq"), float),
+    **dict.fromkeys(("n_merges", "n_splits", "n_px_a", "n_px_b"), int),
+}
 RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out")
 
-_MEASURES = ("n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou")
-_MORE_MEASURES = ("sq", "n_merges", "n_splits", "n_px_a", "n_px_b")
-_PAIR = ("case", "annotator_a", "annotator_b")
-
-COLUMNS = {
-    "agreement": (*_PAIR, "iou_threshold", *_MEASURES, *_MORE_MEASURES),
-    "distances": (*_PAIR, "hd95", "assd", "nsd", "tolerance", "unit", "diagonal", "shift"),
-    "leave_one_out": ("case", "rater", "annotator", "iou_threshold", *_MEASURES, *_MORE_MEASURES),
-    "counts": ("case", "annotator", "n_objects", "area_px", "mean_intensity", "region_area_px", "density", "input"),
-    "rater_cases": ("case", "rater", *RATES),
-    "votes": ("case", "n_raters", "n_marked", "n_pixels"),
-    "recall_by_size": ("case", "reference", "annotator", "size_low", "size_high", "n_objects", "n_found"),
-    "calibration": (
-        *("case", "annotator", "reference", "bin"),
-        *("n_pixels", "sum_prob", "sum_squared_error", "n_foreground"),
-    ),
-    "uncertainty": (
-        *("case", "annotator", "reference", "bin"),
-        *("n_pixels", "sum_uncertainty", "n_errors", "sum_disagreement"),
-    ),
-    "repeats": ("case", "annotator", "session_a", "session_b", *_MEASURES, *_MORE_MEASURES),
-    "recounts": ("case", "annotator", "threshold", "min_size", "n_objects", "density"),
-}
-"""Columns of each table, in order; what they mean is said at `segassay.tables.build.Tables`."""
-
-TEXTS = ("case", "rater", "annotator", "annotator_a", "annotator_b", "reference", "input", "unit")
-WHOLE_NUMBERS = (
-    *("n_a", "n_b", "tp", "n_merges", "n_splits", "n_px_a", "n_px_b", "n_objects", "area_px", "region_area_px"),
-    *("n_raters", "n_marked", "n_pixels", "size_low", "size_high", "n_found", "bin", "n_foreground", "n_errors"),
-    *("session_a", "session_b", "min_size"),
-)
-
-THRESHOLDS = (0.3, 0.7)
+_THRESHOLDS = (0.3, 0.7)
 """Probabilities, beside the one that a model's masks were made with, from which on pixels are counted again."""
 
 
 @dataclass(frozen=True)
-class Annotator:
-    """One annotator of a case, and where what it drew lies."""
+class CaseTable:
+    """A table to which every case adds rows.
 
-    name: str
-    kind: str
-    path: Path | None  # None: the prediction is missing
-    classes: ClassMap | None = None  # of a mask of the dataset
-    prob: Path | None = None
-    uncertainty: Path | None = None
+    Attributes:
+        columns: Name and type of each: text, whole numbers (or `UNKNOWN`) or real numbers; the first is the case.
+        rows: Gives the rows of a case, without their first cell.
+    """
 
-
-@dataclass(frozen=True)
-class Job:
-    """One case, with all that a process needs to know of it."""
-
-    case: str
-    annotators: tuple[Annotator, ...]
-    image: tuple[Path, ...] = ()  # a file, or one for each channel
-    channel: int = 0
-    spacing_um: tuple[float, ...] | None = None
-    ignore: Path | None = None
-    ignored_class: ClassMap | None = None
-    region: Path | None = None
-    min_size: int = 0
-    other_min_sizes: tuple[int, ...] = ()  # for which objects are counted again
-    sessions: tuple[tuple[str, int, Path, ClassMap | None], ...] = ()  # name, session, mask; of those with several
+    columns: Mapping[str, type]
+    rows: Callable[[ComparedCase], Iterable[Row]]
 
 
 @dataclass(frozen=True)
@@ -109,21 +62,7 @@ class CaseRows:
     """Rows of one case: name of the table -> tuples in the order of its columns."""
 
     case: str
-    of_table: dict[str, list[tuple[Any, ...]]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Areas:
-    """What counts of an image."""
-
-    ignore: np.ndarray | None
-    region: np.ndarray | None
-
-    def label(self, mask: np.ndarray) -> np.ndarray:
-        return label_objects(mask, ignore=self.ignore, region=self.region)
-
-    def counted(self, mask: np.ndarray) -> np.ndarray:
-        return counted_pixels(mask, ignore=self.ignore, region=self.region)
+    of_table: dict[str, list[Row]]
 
 
 def score_case(job: Job) -> CaseRows:
@@ -133,130 +72,27 @@ def score_case(job: Job) -> CaseRows:
         job: At least one annotator; its predictions may all be missing.
 
     Returns:
-        Rows of every table of `COLUMNS`.
+        Rows of every table of `CASE_TABLES`.
 
     Raises:
         DataError: If a file cannot be read, shapes differ, or a map holds no probabilities; for masks every problem
             of the case at once.
     """
-    masks, picture, areas = _read_case(job)
-    image = None if picture is None else picture.array[job.channel]
-    shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
-    blank = np.zeros(shape or 1, dtype=np.int32)  # stands in where every prediction of a case is missing
-    region = areas.counted(blank == 0) if shape else np.zeros(1, dtype=bool)
-    labels = {name: areas.label(mask) for name, mask in masks.items()}
-    rates, consensuses, full = _consensus_of_others(job, masks)
-    labels |= {f"-{rater}": areas.label(mask) for rater, mask in consensuses.items()}
-    joint = joint_overlaps(list(labels.values()) or [blank], min_size=job.min_size, values=image)
-    position = {name: index for index, name in enumerate(labels)}  # C₋r stands behind all annotators
-
-    names = [annotator.name for annotator in job.annotators]
-    pairs = list(combinations(names, 2))
-    outside = [a.name for a in job.annotators if a.kind in ("model", "ensemble", "truth")]
-    left_out = [(rater, annotator) for rater in consensuses for annotator in (rater, *outside)]
-    references = {a.name for a in job.annotators if a.kind in ("truth", "consensus")}
-    with_others = [(f"-{rater}", annotator) for rater, annotator in left_out]
-    by_size = [*(pair for pair in pairs if pair[0] in references), *with_others]
-    region_area = int(np.count_nonzero(region)) if shape else UNKNOWN
-    votes = np.zeros(region.shape, dtype=np.int32)
-    raters = [a.name for a in job.annotators if a.kind == "human" and a.name in masks]
-    for rater in raters:
-        votes += labels[rater] > 0
-    of_table: dict[str, list[tuple[Any, ...]]] = {
-        "agreement": [(*pair, *row) for pair in pairs for row in _measures(joint, *map(position.get, pair))],
-        "distances": list(_distances([*pairs, *with_others], labels, shape, picture.spacing_um if picture else None)),
-        "leave_one_out": [
-            (rater, other, *row)
-            for rater, other in left_out
-            for row in _measures(joint, position[f"-{rater}"], position.get(other))
-        ],
-        "counts": [(name, *_count(joint, position.get(name), region_area), _input(masks.get(name))) for name in names],
-        "rater_cases": rates,
-        "votes": [(len(raters), *row) for row in enumerate(np.bincount(votes[region], minlength=len(raters) + 1))]
-        if raters
-        else [],
-        "recall_by_size": [
-            (a, b, *row)
-            for a, b in by_size
-            if a in position
-            for row in _found_by_size(joint, position[a], position.get(b), max(job.min_size, 1))
-        ],
-        "repeats": _repeats(job, region.shape, areas),
-        "recounts": _recounts(job, labels, areas, region_area),
-    }
-    of_table |= _of_maps(job, masks, full, votes, len(raters), region)
-    return CaseRows(job.case, {name: [(job.case, *row) for row in rows] for name, rows in of_table.items()})
+    case = compare_case(job)
+    of_table = {name: [(job.case, *row) for row in table.rows(case)] for name, table in CASE_TABLES.items()}
+    return CaseRows(job.case, of_table)
 
 
-def _read_case(
-    job: Job,
-) -> tuple[dict[str, np.ndarray], Picture | None, _Areas]:
-    """Masks by annotator, image and areas, all of one shape; every problem of the case at once."""
-    picture, expected = None, None
-    if job.image:
-        picture = read_spaced_image(job.image, job.spacing_um)
-        channels = picture.array
-        if job.channel >= len(channels):
-            raise DataError(
-                f"{job.image[0]} has {len(channels)} channels, but intensity_channel in dataset.yaml is {job.channel}; "
-                "channels are counted from 0"
-            )
-        expected = channels.shape[1:]
-    files = {annotator.name: annotator.path for annotator in job.annotators if annotator.path is not None}
-    classes = {annotator.name: annotator.classes for annotator in job.annotators}
-    of_what = next(iter([*job.image, *files.values()]), None)
-    masks, problems = {}, []
-    for name, path in [*files.items(), ("", job.ignore), ("-", job.region)]:
-        if path is None:
-            continue
-        try:
-            ignored = name == ""
-            mask = read_ignored_area(path, job.ignored_class) if ignored else read_annotation(path, classes.get(name))
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        expected = mask.shape if expected is None else expected
-        if mask.shape != expected:
-            problems.append(f"{path} has shape {mask.shape}, but {of_what} has {expected}; expected the same")
-        masks[name] = mask
-    if problems:
-        raise DataError("\n".join(problems))
-    areas = [masks.pop(name) > 0 if name in masks else None for name in ("", "-")]
-    return masks, picture, _Areas(*areas)
+def _agreement(case: ComparedCase) -> Iterator[Row]:
+    for pair in case.pairs:
+        for row in _measures(case.joint, *map(case.position, pair)):
+            yield (*pair, *row)
 
 
-def _consensus_of_others(
-    job: Job, masks: dict[str, np.ndarray]
-) -> tuple[list[tuple[Any, ...]], dict[str, np.ndarray], np.ndarray | None]:
-    """Rater, sensitivity and specificity (full, leave-one-out) of each rater; C₋r where enough others remain; and the
-    consensus of all, None without raters.
-
-    Consensuses and rates are of whole images: ignored areas and regions matter to scores only.
-    """
-    raters = [a.name for a in job.annotators if a.kind == "human" and a.name in masks]
-    if len(raters) < 2:
-        alone = masks[raters[0]] > 0 if raters else None
-        return [(rater, *[np.nan] * 4) for rater in raters], {}, alone
-    drawn = np.stack([masks[rater] > 0 for rater in raters])
-    decisions = count_decisions(drawn)
-    full = staple_of_decisions(decisions)
-    rates, consensuses = [], {}
-    for index, rater in enumerate(raters):
-        left_out = (np.nan, np.nan)
-        if len(raters) > MIN_OTHERS:
-            others = staple_of_decisions(without_rater(decisions, index)).mask
-            left_out = _sensitivity_specificity(drawn[index], others)
-            consensuses[rater] = others
-        rates.append((rater, full.sensitivity[index], full.specificity[index], *left_out))
-    return rates, consensuses, full.mask
-
-
-def _sensitivity_specificity(mask: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Share of the reference's foreground that is marked, and of its background that is not; NaN if there is none."""
-    n_reference, n_marked = np.count_nonzero(reference), np.count_nonzero(mask)
-    n_shared, n_background = np.count_nonzero(mask & reference), mask.size - n_reference
-    sensitivity = n_shared / n_reference if n_reference else np.nan
-    return sensitivity, (n_background - (n_marked - n_shared)) / n_background if n_background else np.nan
+def _leave_one_out(case: ComparedCase) -> Iterator[Row]:
+    for rater, other in case.held_against_others:
+        for row in _measures(case.joint, case.position(f"-{rater}"), case.position(other)):
+            yield (rater, other, *row)
 
 
 def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[Any, ...]]:
@@ -275,29 +111,30 @@ def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[
     ]
 
 
-def _distances(
-    pairs: Sequence[tuple[str, str]],
-    labels: dict[str, np.ndarray],
-    shape: tuple[int, ...] | None,
-    spacing: Sequence[float] | None,
-) -> Iterator[tuple[Any, ...]]:
-    """Pair, hd95, assd, nsd, tolerance, unit, diagonal, shift; a name that `labels` lacks is a missing prediction."""
+def _distances(case: ComparedCase) -> Iterator[Row]:
+    """The pairs of annotators, then those of C₋r and an annotator."""
+    labels, spacing = case.labels, None if case.picture is None else case.picture.spacing_um
     tolerance, unit = (1.0, "px") if spacing is None else (float(min(spacing)), "um")
-    diagonal = np.nan if shape is None else image_diagonal(shape, spacing)
-    position = {name: index for index, name in enumerate(labels)}
-    drawn = [(position[a], position[b]) for a, b in pairs if a in labels and b in labels]
+    diagonal = np.nan if case.shape is None else image_diagonal(case.shape, spacing)
+    pairs = [(a, b, case.position(a), case.position(b)) for a, b in [*case.pairs, *case.pairs_with_others]]
+    drawn = [(i, j) for _, _, i, j in pairs if i is not None and j is not None]
     joint = joint_surface_distances(list(labels.values()), spacing, pairs=drawn)
-    for a, b in pairs:
+    for a, b, i, j in pairs:
         values, shift = (np.nan, np.nan, 0.0), np.nan
-        if a in labels and b in labels:
-            of_pair = joint[position[a], position[b]]
+        if i is not None and j is not None:
+            of_pair = joint[i, j]
             nsd = normalized_surface_dice(of_pair, tolerance)
             values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), nsd)
             shift = boundary_shift(of_pair)
         yield a, b, *values, tolerance, unit, diagonal, shift
 
 
-def _count(joint: JointOverlaps, index: int | None, region_area: int) -> tuple[Any, ...]:
+def _counts(case: ComparedCase) -> Iterator[Row]:
+    for name in case.names:
+        yield (name, *_count(case.joint, case.position(name), case.region_area), _input(case.masks.get(name)))
+
+
+def _count(joint: JointOverlaps, index: int | None, region_area: int) -> Row:
     """n_objects, area_px, mean_intensity, region_area_px, density."""
     if index is None:
         return UNKNOWN, UNKNOWN, np.nan, region_area, np.nan
@@ -310,6 +147,28 @@ def _count(joint: JointOverlaps, index: int | None, region_area: int) -> tuple[A
 def _input(mask: np.ndarray | None) -> str:
     """What a file was taken for; empty if there is none."""
     return "" if mask is None else "mask" if mask.dtype == bool else "labels"
+
+
+def _rater_cases(case: ComparedCase) -> Iterator[Row]:
+    for rater, rates in case.rates.items():
+        yield (rater, *rates)
+
+
+def _votes(case: ComparedCase) -> Iterator[Row]:
+    n_raters = len(case.raters)
+    if n_raters:
+        for n_marked, n_pixels in enumerate(np.bincount(case.votes[case.region], minlength=n_raters + 1)):
+            yield n_raters, n_marked, n_pixels
+
+
+def _recall_by_size(case: ComparedCase) -> Iterator[Row]:
+    """Of truths, references and consensuses, and of each C₋r."""
+    references = {a.name for a in case.job.annotators if a.kind in ("truth", "consensus")}
+    for a, b in [*(pair for pair in case.pairs if pair[0] in references), *case.pairs_with_others]:
+        index = case.position(a)
+        if index is not None:
+            for row in _found_by_size(case.joint, index, case.position(b), max(case.job.min_size, 1)):
+                yield (a, b, *row)
 
 
 def _found_by_size(joint: JointOverlaps, a: int, b: int | None, unit: int) -> list[tuple[int, ...]]:
@@ -327,71 +186,112 @@ def _found_by_size(joint: JointOverlaps, a: int, b: int | None, unit: int) -> li
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _repeats(job: Job, shape: tuple[int, ...], areas: _Areas) -> list[tuple[Any, ...]]:
-    """Annotator, both sessions, and measures at the first threshold, of each pair of sessions of one person."""
-    rows: list[tuple[Any, ...]] = []
-    for name, drawn in groupby(job.sessions, key=itemgetter(0)):
-        sessions, labels = [], []
-        for _, session, path, classes in drawn:
-            mask = read_annotation(path, classes)
-            if mask.shape != shape:
-                raise DataError(f"{path} has shape {mask.shape}, but the first session has {shape}; expected the same")
-            sessions.append(session)
-            labels.append(areas.label(mask))
-        joint = joint_overlaps(labels, min_size=job.min_size)
-        for a, b in combinations(range(len(labels)), 2):
-            rows.append((name, sessions[a], sessions[b], *_measures(joint, a, b)[0][1:]))
-    return rows
-
-
-def _recounts(job: Job, labels: dict[str, np.ndarray], areas: _Areas, region_area: int) -> list[tuple[Any, ...]]:
-    """Annotator, threshold (NaN: the mask as it is), smallest size that counts, objects, and these by area."""
-    rows: list[tuple[Any, ...]] = []
-    for annotator in job.annotators if job.other_min_sizes else ():
-        if annotator.name not in labels:
-            continue
-        found = [(np.nan, labels[annotator.name])]
-        if annotator.prob is not None:
-            prob = read_map(annotator.prob, labels[annotator.name].shape)
-            found += [(threshold, areas.label(prob > threshold)) for threshold in THRESHOLDS]
-        for threshold, of_threshold in found:
-            sizes = np.bincount(of_threshold[of_threshold > 0])[1:]
-            for min_size in job.other_min_sizes:
-                n = int(np.count_nonzero(sizes >= max(min_size, 1)))
-                rows.append((annotator.name, threshold, min_size, n, n / region_area if region_area else np.nan))
-    return rows
-
-
-def _of_maps(
-    job: Job,
-    masks: dict[str, np.ndarray],
-    consensus: np.ndarray | None,
-    votes: np.ndarray,
-    n_raters: int,
-    region: np.ndarray,
-) -> dict[str, list[tuple[Any, ...]]]:
-    """Rows of the tables calibration and uncertainty: annotator, reference, bin and sums. One map is held at a time."""
-    rows: dict[str, list[tuple[Any, ...]]] = {"calibration": [], "uncertainty": []}
-    truth, others = (
-        next((a.name for a in job.annotators if a.kind == kind and a.name in masks), None)
+def _held_against(case: ComparedCase) -> Iterator[tuple[Annotator, str, np.ndarray]]:
+    """Annotators with a mask, and name and boolean mask of what their maps are held against: the truth, else the
+    consensus of all raters, else another consensus; nothing where there is none of these."""
+    truth, other = (
+        next((a.name for a in case.job.annotators if a.kind == kind and a.name in case.masks), None)
         for kind in ("truth", "consensus")
     )
-    named = others if truth is None else truth
-    if truth is None and consensus is not None:
-        name, reference = "consensus_staple", consensus
-    elif named is not None:
-        name, reference = named, masks[named] > 0
+    if truth is None and case.consensus is not None:
+        name, reference = "consensus_staple", case.consensus
+    elif truth is not None or other is not None:
+        name = str(other if truth is None else truth)
+        reference = case.masks[name] > 0
     else:
-        return rows
-    for annotator in job.annotators:
-        if annotator.name not in masks:
-            continue
+        return
+    yield from ((annotator, name, reference) for annotator in case.job.annotators if annotator.name in case.masks)
+
+
+def _calibration(case: ComparedCase) -> Iterator[Row]:
+    """One map is held at a time."""
+    for annotator, name, reference in _held_against(case):
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, region.shape)
-            rows["calibration"] += [(annotator.name, name, *row) for row in calibration_bins(prob, reference, region)]
+            prob = read_map(annotator.prob, case.region.shape)
+            for row in calibration_bins(prob, reference, case.region):
+                yield (annotator.name, name, *row)
+
+
+def _uncertainty(case: ComparedCase) -> Iterator[Row]:
+    """One map is held at a time."""
+    for annotator, name, reference in _held_against(case):
         if annotator.uncertainty is not None:
-            values, wrong = read_map(annotator.uncertainty, region.shape), (masks[annotator.name] > 0) != reference
-            rows["uncertainty"] += [
-                (annotator.name, name, *row) for row in uncertainty_bins(values, wrong, votes, n_raters, region)
-            ]
-    return rows
+            values = read_map(annotator.uncertainty, case.region.shape)
+            wrong = (case.masks[annotator.name] > 0) != reference
+            for row in uncertainty_bins(values, wrong, case.votes, len(case.raters), case.region):
+                yield (annotator.name, name, *row)
+
+
+def _repeats(case: ComparedCase) -> Iterator[Row]:
+    """Each pair of sessions of one person, at the first threshold."""
+    for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
+        sessions = list(of_annotator)
+        labels = [case.areas.label(_read_session(session, case.region.shape)) for session in sessions]
+        joint = joint_overlaps(labels, min_size=case.job.min_size)
+        for a, b in combinations(range(len(labels)), 2):
+            yield (name, sessions[a].number, sessions[b].number, *_measures(joint, a, b)[0][1:])
+
+
+def _read_session(session: Session, shape: tuple[int, ...]) -> np.ndarray:
+    mask = read_annotation(session.path, session.classes)
+    if mask.shape != shape:
+        what = f"has shape {mask.shape}, but the first session has {shape}"
+        raise DataError.of(session.path, what, expected="the same")
+    return mask
+
+
+def _recounts(case: ComparedCase) -> Iterator[Row]:
+    """The mask as it is, for which the threshold is NaN, and the map at other thresholds; for each smallest size."""
+    for annotator in case.job.annotators if case.job.other_min_sizes else ():
+        if annotator.name not in case.labels:
+            continue
+        found = [(np.nan, case.labels[annotator.name])]
+        if annotator.prob is not None:
+            prob = read_map(annotator.prob, case.region.shape)
+            found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
+        for threshold, labels in found:
+            sizes = np.bincount(labels[labels > 0])[1:]
+            for min_size in case.job.other_min_sizes:
+                n = int(np.count_nonzero(sizes >= max(min_size, 1)))
+                yield annotator.name, threshold, min_size, n, n / case.region_area if case.region_area else np.nan
+
+
+CASE_TABLES = {
+    "agreement": CaseTable(_PAIR | {"iou_threshold": float} | _MEASURES, _agreement),
+    "distances": CaseTable(
+        _PAIR
+        | dict.fromkeys(("hd95", "assd", "nsd", "tolerance"), float)
+        | {"unit": str, "diagonal": float, "shift": float},
+        _distances,
+    ),
+    "leave_one_out": CaseTable(
+        {"case": str, "rater": str, "annotator": str, "iou_threshold": float} | _MEASURES, _leave_one_out
+    ),
+    "counts": CaseTable(
+        {"case": str, "annotator": str, "n_objects": int, "area_px": int, "mean_intensity": float}
+        | {"region_area_px": int, "density": float, "input": str},
+        _counts,
+    ),
+    "rater_cases": CaseTable({"case": str, "rater": str} | dict.fromkeys(RATES, float), _rater_cases),
+    "votes": CaseTable({"case": str} | dict.fromkeys(("n_raters", "n_marked", "n_pixels"), int), _votes),
+    "recall_by_size": CaseTable(
+        {"case": str, "reference": str, "annotator": str}
+        | dict.fromkeys(("size_low", "size_high", "n_objects", "n_found"), int),
+        _recall_by_size,
+    ),
+    "calibration": CaseTable(
+        {"case": str, "annotator": str, "reference": str, "bin": int}
+        | {"n_pixels": int, "sum_prob": float, "sum_squared_error": float, "n_foreground": int},
+        _calibration,
+    ),
+    "uncertainty": CaseTable(
+        {"case": str, "annotator": str, "reference": str, "bin": int}
+        | {"n_pixels": int, "sum_uncertainty": float, "n_errors": int, "sum_disagreement": float},
+        _uncertainty,
+    ),
+    "repeats": CaseTable({"case": str, "annotator": str, "session_a": int, "session_b": int} | _MEASURES, _repeats),
+    "recounts": CaseTable(
+        {"case": str, "annotator": str, "threshold": float, "min_size": int, "n_objects": int, "density": float},
+        _recounts,
+    ),
+}

@@ -6,7 +6,7 @@ Rows of Python objects take about ten times as much, and thousands of cases have
 """
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,17 @@ __all__ = ["UNKNOWN", "Columns"]
 UNKNOWN = -1
 """A count that does not exist; an empty cell in the frame."""
 
+_TYPE_CODES: dict[type, str] = {str: "i", int: "q", float: "d"}  # of a text its number
+
 
 class Columns:
     """Columns of a table to come.
 
     Args:
-        names: The columns, in order.
-        texts: Those that hold text.
-        whole_numbers: Those that hold counts, or `UNKNOWN`. All others hold floats.
+        columns: Name and type of each column, in order: `str`, `int` (which may be `UNKNOWN`) or `float`.
 
     Example:
-        >>> columns = Columns(("case", "n"), texts=["case"], whole_numbers=["n"])
+        >>> columns = Columns({"case": str, "n": int})
         >>> columns.add([("a", 3), ("a", UNKNOWN)])
         >>> columns.frame()
           case     n
@@ -35,9 +35,9 @@ class Columns:
         1    a  <NA>
     """
 
-    def __init__(self, names: Sequence[str], *, texts: Collection[str], whole_numbers: Collection[str]) -> None:
-        self._cells = {name: array("i" if name in texts else "q" if name in whole_numbers else "d") for name in names}
-        self._codes: dict[str, dict[str, int]] = {name: {} for name in names if name in texts}
+    def __init__(self, columns: Mapping[str, type]) -> None:
+        self._cells = {name: array(_TYPE_CODES[of_cells]) for name, of_cells in columns.items()}
+        self._codes: dict[str, dict[str, int]] = {name: {} for name, of_cells in columns.items() if of_cells is str}
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
         """Append rows: cells in the order of the columns."""

@@ -1,0 +1,238 @@
+"""One case as its tables see it: its masks are read, labelled and compared once.
+
+    Job (files of a case)  ->  masks, objects, C₋r, overlaps  ->  ComparedCase
+
+C₋r, the consensus of all raters but r, takes part as one more annotator, under the name `-r`.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import combinations
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
+from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
+from segassay.errors import DataError
+from segassay.io.images import Picture
+from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.overlaps import JointOverlaps, joint_overlaps
+from segassay.tables.columns import UNKNOWN
+from segassay.tables.jobs import Job
+
+__all__ = ["MIN_OTHERS", "ComparedCase", "compare_case"]
+
+MIN_OTHERS = 3
+"""Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False)
+class Areas:
+    """What counts of an image."""
+
+    ignore: np.ndarray | None
+    region: np.ndarray | None
+
+    def label(self, mask: np.ndarray) -> np.ndarray:
+        """Objects of a mask that count, numbered."""
+        return label_objects(mask, ignore=self.ignore, region=self.region)
+
+    def counted(self, mask: np.ndarray) -> np.ndarray:
+        """Pixels of a mask that count."""
+        return counted_pixels(mask, ignore=self.ignore, region=self.region)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedCase:
+    """All that the tables of a case read.
+
+    Attributes:
+        job: What was to be done.
+        picture: The image; None if there is none.
+        masks: `(*spatial)` as read, of every annotator whose file exists.
+        areas: What counts of the image.
+        shape: Of image and masks; None where there is no image and every prediction is missing.
+        region: Boolean, the pixels that count; one False where there is no shape.
+        labels: `(*spatial)` objects that count, of every mask and then of every C₋r, under the name `-r`.
+        rates: Of each rater sensitivity and specificity, against the consensus of all and against C₋r.
+        consensus: Of all raters, boolean; None without raters.
+        joint: Overlaps of all that `labels` holds, in the same order.
+    """
+
+    job: Job
+    picture: Picture | None
+    masks: dict[str, np.ndarray]
+    areas: Areas
+    shape: tuple[int, ...] | None
+    region: np.ndarray
+    labels: dict[str, np.ndarray]
+    rates: dict[str, tuple[float, float, float, float]]
+    consensus: np.ndarray | None
+    joint: JointOverlaps
+
+    @property
+    def names(self) -> list[str]:
+        """All annotators, those whose prediction is missing too."""
+        return [annotator.name for annotator in self.job.annotators]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All pairs of annotators."""
+        return list(combinations(self.names, 2))
+
+    @property
+    def raters(self) -> list[str]:
+        """Those with a mask."""
+        return list(self.rates)
+
+    @property
+    def held_against_others(self) -> list[tuple[str, str]]:
+        """Rater and annotator, for each C₋r: the rater itself, and every model, ensemble and truth."""
+        outside = [a.name for a in self.job.annotators if a.kind in ("model", "ensemble", "truth")]
+        return [(rater, other) for rater in self.raters if f"-{rater}" in self.labels for other in (rater, *outside)]
+
+    @property
+    def pairs_with_others(self) -> list[tuple[str, str]]:
+        """`-rater` and annotator, in the order of `held_against_others`."""
+        return [(f"-{rater}", annotator) for rater, annotator in self.held_against_others]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.labels)}
+
+    def position(self, name: str) -> int | None:
+        """Where an annotator stands in `joint`; None if its prediction is missing."""
+        return self._positions.get(name)
+
+    @property
+    def region_area(self) -> int:
+        """Pixels that count; `UNKNOWN` where there is no shape."""
+        return int(np.count_nonzero(self.region)) if self.shape else UNKNOWN
+
+    @cached_property
+    def votes(self) -> np.ndarray:
+        """How many raters marked each pixel that counts, `(*spatial)`."""
+        votes = np.zeros(self.region.shape, dtype=np.int32)
+        for rater in self.raters:
+            votes += self.labels[rater] > 0
+        return votes
+
+
+def compare_case(job: Job) -> ComparedCase:
+    """Read all masks of a case and compare them.
+
+    Args:
+        job: At least one annotator; its predictions may all be missing.
+
+    Raises:
+        DataError: If a file cannot be read or shapes differ; for masks every problem of the case at once.
+    """
+    picture = _read_picture(job)
+    masks, areas = _read_masks(job, picture)
+    image = None if picture is None else picture.array[job.channel]
+    shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
+    blank = np.zeros(shape or 1, dtype=np.int32)  # stands in where every prediction of a case is missing
+    raters = [annotator.name for annotator in job.annotators if annotator.kind == "human" and annotator.name in masks]
+    rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters})
+    labels = {name: areas.label(mask) for name, mask in masks.items()}
+    labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}
+    return ComparedCase(
+        job=job,
+        picture=picture,
+        masks=masks,
+        areas=areas,
+        shape=shape,
+        region=areas.counted(blank == 0) if shape else np.zeros(1, dtype=bool),
+        labels=labels,
+        rates=rates,
+        consensus=consensus,
+        joint=joint_overlaps(list(labels.values()) or [blank], min_size=job.min_size, values=image),
+    )
+
+
+def _read_picture(job: Job) -> Picture | None:
+    if not job.image:
+        return None
+    picture = read_spaced_image(job.image, job.spacing_um)
+    if job.channel >= len(picture.array):
+        what = f"has {len(picture.array)} channels, but intensity_channel in dataset.yaml is {job.channel}"
+        raise DataError.of(job.image[0], what, "channels are counted from 0")
+    return picture
+
+
+def _read_masks(job: Job, picture: Picture | None) -> tuple[dict[str, np.ndarray], Areas]:
+    """Masks by annotator, and areas, all of the image's shape."""
+    files: dict[tuple[str, str], tuple[Path, Callable[[Path], np.ndarray]]] = {
+        ("mask", a.name): (a.path, partial(read_annotation, classes=a.classes))
+        for a in job.annotators
+        if a.path is not None
+    }
+    if job.ignore is not None:
+        files["area", "ignore"] = job.ignore, partial(read_ignored_area, ignored_class=job.ignored_class)
+    if job.region is not None:
+        files["area", "region"] = job.region, partial(read_annotation, classes=None)
+    arrays = _read_alike(files, job.image[0] if job.image else None, None if picture is None else picture.array[0])
+    ignore, region = (arrays.get(("area", name)) for name in ("ignore", "region"))
+    areas = Areas(None if ignore is None else ignore > 0, None if region is None else region > 0)
+    return {name: array for (what, name), array in arrays.items() if what == "mask"}, areas
+
+
+def _read_alike(
+    files: Mapping[_Key, tuple[Path, Callable[[Path], np.ndarray]]], first: Path | None, like: np.ndarray | None
+) -> dict[_Key, np.ndarray]:
+    """Arrays of one shape, that of `like`, else of the first that can be read; every problem at once."""
+    arrays: dict[_Key, np.ndarray] = {}
+    errors: list[DataError] = []
+    expected = None if like is None else like.shape
+    for key, (path, read) in files.items():
+        first = path if first is None else first
+        try:
+            array = read(path)
+        except DataError as error:
+            errors.append(error)
+            continue
+        expected = array.shape if expected is None else expected
+        if array.shape != expected:
+            what = f"has shape {array.shape}, but {first} has {expected}"
+            errors.append(DataError.of(path, what, expected="the same"))
+        arrays[key] = array
+    if errors:
+        raise errors[0] if len(errors) == 1 else DataError("\n".join(map(str, errors)))
+    return arrays
+
+
+def _consensus_of_others(
+    masks: Mapping[str, np.ndarray],
+) -> tuple[dict[str, tuple[float, float, float, float]], dict[str, np.ndarray], np.ndarray | None]:
+    """Sensitivity and specificity (full, leave-one-out) of each rater; C₋r where enough others remain; and the
+    consensus of all, None without raters.
+
+    Consensuses and rates are of whole images: ignored areas and regions matter to scores only.
+    """
+    drawn = np.array([mask > 0 for mask in masks.values()])
+    if len(masks) < 2:
+        return dict.fromkeys(masks, (np.nan,) * 4), {}, drawn[0] if masks else None
+    decisions = count_decisions(drawn)
+    full = staple_of_decisions(decisions)
+    rates, of_others = {}, {}
+    for index, rater in enumerate(masks):
+        left_out = (np.nan, np.nan)
+        if len(masks) > MIN_OTHERS:
+            others = staple_of_decisions(without_rater(decisions, index)).mask
+            left_out = _sensitivity_specificity(drawn[index], others)
+            of_others[rater] = others
+        rates[rater] = (full.sensitivity[index], full.specificity[index], *left_out)
+    return rates, of_others, full.mask
+
+
+def _sensitivity_specificity(mask: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """Share of the reference's foreground that is marked, and of its background that is not; NaN if there is none."""
+    n_reference, n_marked = np.count_nonzero(reference), np.count_nonzero(mask)
+    n_shared, n_background = np.count_nonzero(mask & reference), mask.size - n_reference
+    sensitivity = n_shared / n_reference if n_reference else np.nan
+    return sensitivity, (n_background - (n_marked - n_shared)) / n_background if n_background else np.nan

@@ -1,0 +1,133 @@
+"""What is to be done: one job per case, with all that a process needs to know of it.
+
+annotations, dataset  ->  Job (files of a case)
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from segassay.data.annotations import annotator_order
+from segassay.data.cases import image_files
+from segassay.data.classes import ClassMap
+from segassay.data.dataset import Dataset
+from segassay.data.names import natural_key
+from segassay.tables.notes import Note
+
+__all__ = ["Annotator", "Job", "Session", "make_jobs"]
+
+_MAPS = ("prob", "uncertainty")
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """One annotator of a case, and where what it drew lies."""
+
+    name: str
+    kind: str
+    path: Path | None  # None: the prediction is missing
+    classes: ClassMap | None = None  # of a mask of the dataset
+    prob: Path | None = None
+    uncertainty: Path | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One of several masks of a case by the same annotator."""
+
+    annotator: str
+    number: int
+    path: Path
+    classes: ClassMap | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case, with all that a process needs to know of it."""
+
+    case: str
+    annotators: tuple[Annotator, ...]
+    image: tuple[Path, ...] = ()  # a file, or one for each channel
+    channel: int = 0
+    spacing_um: tuple[float, ...] | None = None
+    ignore: Path | None = None
+    ignored_class: ClassMap | None = None
+    region: Path | None = None
+    min_size: int = 0
+    other_min_sizes: tuple[int, ...] = ()  # for which objects are counted again
+    sessions: tuple[Session, ...] = ()  # of annotators with several, one after the other
+
+
+def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[Job], list[Note]]:
+    """One job per case with masks, in natural order; and notes about rows that take no part.
+
+    Args:
+        dataset: Gives images, ignored areas, regions and sizes; None if there are none.
+        annotations: Table of `segassay.data.annotations.read_annotations`.
+    """
+    predicted = annotations["kind"].isin(["model", "ensemble"])
+    present = annotations[predicted | ~annotations["missing"]]
+    order = present.assign(session=present["session"].fillna(0)).sort_values("session", kind="stable")
+    first = order[~order.duplicated(["case", "annotator"])]
+    notes = []
+    if len(first) < len(present):
+        notes.append(Note("later_sessions", n=len(present) - len(first)))
+    if len(present) < len(annotations):
+        notes.append(Note("not_annotated", n=len(annotations) - len(present)))
+    unknown = first.loc[first["kind"].isin(["model", "ensemble"]) & first["held_out"].isna(), "annotator"].unique()
+    notes += [Note("training_unknown", str(name)) for name in unknown]
+    drawn = order[~order["missing"]]
+    several = dict(list(drawn[drawn.duplicated(["case", "annotator"], keep=False)].groupby("case")))
+    jobs = [_job(dataset, case, rows, several.get(case, drawn[:0])) for case, rows in first.groupby("case", sort=False)]
+    return sorted(jobs, key=lambda job: natural_key(job.case)), notes
+
+
+def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.DataFrame) -> Job:
+    own = _files_of_classes(dataset, case)
+    annotators = [_annotator(row, own) for row in rows.to_dict("records")]
+    annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
+    again = [
+        Session(name, int(session), Path(path), own.get(path))
+        for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
+    ]
+    again.sort(key=lambda session: (natural_key(session.annotator), session.annotator))  # and stay in their order
+    if dataset is None:
+        return Job(case, tuple(annotators), sessions=tuple(again))
+    return Job(
+        case,
+        tuple(annotators),
+        image=image_files(dataset, case),
+        channel=dataset.settings.intensity_channel,
+        spacing_um=dataset.settings.spacing_um,
+        ignore=dataset.ignore.get(case),
+        ignored_class=dataset.ignored_class,
+        region=dataset.region_masks.get(case),
+        min_size=dataset.min_object_size,
+        other_min_sizes=_other_min_sizes(dataset),
+        sessions=tuple(again),
+    )
+
+
+def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
+    """Half of the dataset's, as it is, and double; none where there is no experiment to compare them by."""
+    if dataset.experiment is None or dataset.settings.control_group is None:
+        return ()
+    size = dataset.min_object_size
+    return tuple(sorted({max(size // 2, min(size, 1)), size, 2 * size}))
+
+
+def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
+    maps = [Path(row[column]) if isinstance(row[column], str) and row[column] else None for column in _MAPS]
+    path = None if row["missing"] else Path(row["path"])
+    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps)
+
+
+def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:
+    """Masks of a case in the dataset whose values are classes, as nnU-Net has them."""
+    if dataset is None or dataset.classes is None:
+        return {}
+    masks = [*dataset.masks.values(), dataset.reference]
+    return {os.path.abspath(paths[case]): dataset.classes for paths in masks if case in paths}
