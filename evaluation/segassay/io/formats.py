@@ -10,6 +10,8 @@ import logging
 import math
 import struct
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,8 +40,7 @@ _CHECKED_CODES = [tifffile.COMPRESSION[name] for name in ("LZW", "PACKBITS", "CC
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
 
-logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what is wrong with a file is told once, by DataError
-logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
+_LOGGERS = ("tifffile", "nibabel.global")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,19 @@ class Picture:
     array: np.ndarray
     spacing_um: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+
+
+@contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Decoders write no log meanwhile: what is wrong with a file is told once, by `DataError`."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:

@@ -27,6 +27,7 @@ from segassay.io.formats import (
     Picture,
     nifti_shape,
     png_shape,
+    quiet_decoders,
     read_nifti,
     read_png,
     read_tiff,
@@ -119,7 +120,8 @@ def _kind(path: Path) -> str:
 def _naming(path: Path) -> Iterator[None]:
     """Turn whatever a decoder raises (each has its own zoo of errors) into a DataError that names the file."""
     try:
-        yield
+        with quiet_decoders():
+            yield
     except DataError:
         raise
     except MemoryError as error:
