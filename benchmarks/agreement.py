@@ -28,7 +28,8 @@ from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask
-from segassay.masks.overlaps import joint_overlaps, label_objects, match_overlaps
+from segassay.masks.joint import joint_overlaps
+from segassay.masks.overlaps import label_objects, match_overlaps
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
 

@@ -18,7 +18,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import jaccard
 from stardist.matching import matching
 
-from segassay.masks.overlaps import joint_overlaps, match_overlaps
+from segassay.masks.joint import joint_overlaps
+from segassay.masks.overlaps import match_overlaps
 
 # stardist keeps IoU in float32 and counts IoU >= threshold, so the next number above .5 must be one of float32
 JUST_ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from segassay.qualities.objectivity.imprint import imprint
-from segassay.simulation.study import Draws, SimulatedStudy, cast, draw
+from segassay.simulation.study import SimulatedStudy
+from segassay.simulation.study_draws import Draws, draw
+from segassay.simulation.study_members import cast
 from segassay.statistics.raters import log_ratio_to_others
 
 N_TRUTH = 100_000

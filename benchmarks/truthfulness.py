@@ -31,7 +31,9 @@ from truthfulness_report import SIZES, publish
 from segassay.data.dataset import read_dataset
 from segassay.qualities.validity.effects import weighted_eta_squared
 from segassay.simulation.dataset import Simulation, simulate
-from segassay.simulation.study import NULL, Draws, SimulatedStudy, cast, draw
+from segassay.simulation.study import NULL, SimulatedStudy
+from segassay.simulation.study_draws import Draws, draw
+from segassay.simulation.study_members import cast
 from segassay.statistics.components import crossed_mean_squares
 from segassay.statistics.groups import hodges_lehmann, mann_whitney, mixed_model
 from segassay.statistics.intervals import Resampling, bca, bca_ratios, bootstrap_means, cluster_weights, sd_over_seeds

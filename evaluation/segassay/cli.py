@@ -49,7 +49,8 @@ def simulate(
     import dataclasses
 
     from segassay.simulation.dataset import simulate as write
-    from segassay.simulation.settings import Simulation, keep_effect, read_simulation
+    from segassay.simulation.settings import Simulation, keep_effect
+    from segassay.simulation.settings_file import read_simulation
 
     if settings is not None and settings.resolve().is_relative_to(out.resolve()):
         raise UsageError(f"{out} holds {settings} and would replace it; give another OUT")
@@ -98,7 +99,8 @@ def consensus(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
     """Fuse the raters of each image into one mask, with a figure per image."""
-    from segassay.consensus.write import describe_consensus, write_consensus
+    from segassay.consensus.describe import describe_consensus
+    from segassay.consensus.write import write_consensus
 
     for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
         typer.echo(line)

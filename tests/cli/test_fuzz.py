@@ -29,7 +29,8 @@ from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, SegAssayError
 from segassay.io.images import image_shape, read_image, read_mask, write_labels
 from segassay.io.text_tables import read_text_table
-from segassay.simulation.settings import Simulation, read_simulation
+from segassay.simulation.settings import Simulation
+from segassay.simulation.settings_file import read_simulation
 
 GREY = np.arange(35, dtype=np.uint8).reshape(5, 7)
 STACK = np.arange(3 * 5 * 7, dtype=np.uint16).reshape(3, 5, 7)

@@ -15,9 +15,10 @@ from drawing import draw
 from segassay import cli
 from segassay.assay import evaluate
 from segassay.consensus import write
+from segassay.consensus.describe import describe_consensus
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import count_decisions, fuse_decisions, staple
-from segassay.consensus.write import METHODS, describe_consensus, write_consensus
+from segassay.consensus.write import METHODS, write_consensus
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, UsageError
 from segassay.figures import overlays

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from drawing import draw
 from segassay.io.images import read_mask
+from segassay.masks.joint import joint_overlaps
 from segassay.masks.overlaps import (
     IOU_THRESHOLDS,
-    joint_overlaps,
     label_objects,
     match_objects,
     match_overlaps,

@@ -10,7 +10,8 @@ import pytest
 
 from segassay import cli
 from segassay.errors import DataError, UsageError
-from segassay.planning.planner import Pilot, images_needed, interval_width, make_plan, read_pilot
+from segassay.planning.pilot import Pilot, read_pilot
+from segassay.planning.planner import images_needed, interval_width, make_plan
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.statistics.reliability import phi
 

@@ -13,7 +13,8 @@ from segassay.judgement.verdicts import IMPRINT_MATTERS, REMOVAL_ABOVE, WILLIAMS
 from segassay.qualities.scores.table import ALL_RATERS, QUALITIES
 from segassay.simulation.dataset import Simulation
 from segassay.simulation.habits import seen_probability
-from segassay.simulation.settings import RaterHabit, read_simulation
+from segassay.simulation.settings import RaterHabit
+from segassay.simulation.settings_file import read_simulation
 from segassay_monai.study.file import EXPERT, read_study_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "studies"

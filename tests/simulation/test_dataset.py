@@ -17,7 +17,8 @@ from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
 from segassay.simulation import dataset as module
 from segassay.simulation.dataset import DEFAULT_RATERS, RaterHabit, Simulation, simulate, simulate_case
-from segassay.simulation.settings import keep_effect, read_simulation
+from segassay.simulation.settings import keep_effect
+from segassay.simulation.settings_file import read_simulation
 from segassay.tables.build import build_tables
 
 PLAIN = RaterHabit("plain", -10, miss_rate=0, merge_rate=0, false_positives=0, jitter_px=0)

@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 
 from segassay.errors import UsageError
-from segassay.simulation.settings import (
-    DEFAULT_RATERS,
-    Effect,
-    RaterHabit,
-    Region,
-    Simulation,
-    keep_effect,
-    read_simulation,
-)
+from segassay.simulation.settings import DEFAULT_RATERS, Effect, RaterHabit, Region, Simulation, keep_effect
+from segassay.simulation.settings_file import read_simulation
 
 PLAIN = RaterHabit("plain")
 

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segassay.simulation.study import BIASED, NULL, SimulatedStudy, cast, draw, mean_agreement
+from segassay.simulation.study import BIASED, NULL, SimulatedStudy
+from segassay.simulation.study_draws import draw
+from segassay.simulation.study_means import mean_agreement
+from segassay.simulation.study_members import cast
 from segassay.simulation.study_truth import expectation, planted
 
 SMALL = SimulatedStudy(n_seeds=1, n_consensus_seeds=4)

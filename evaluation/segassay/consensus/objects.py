@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from segassay.masks.joint import joint_overlaps
 from segassay.masks.objects import label_objects
-from segassay.masks.overlaps import joint_overlaps
 
 MATCH_IOU = 1 / 3  # two objects that share more than half of their mean size (Dice above one half)
 

@@ -73,7 +73,7 @@ def _read_all_channels(files: Mapping[str, tuple[Path, ...]], path: str) -> Pict
 
 
 def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
-    """Mask of one case by a rater or the reference: bool, or int32 for a label image (see `files.read_mask`).
+    """Mask of one case by a rater or the reference: bool, or int32 for a label image (see `io.images.read_mask`).
 
     Classes, as nnU-Net's masks hold them, are one boolean foreground.
 

@@ -2,7 +2,7 @@
 
     file -> header (shape, checked against the size of the file) -> Picture(array (C, *spatial), spacing_um, affine)
 
-Only `files` calls these readers: it decides by its name which format a file has, and turns what decoders raise into
+Only `images` calls these readers: it decides by its name which format a file has, and turns what decoders raise into
 messages.
 """
 

@@ -1,4 +1,4 @@
-"""Reading and writing single files; beside `formats` nothing else in the package knows a file format.
+"""Reading and writing single files; beside `formats` and `encoding` nothing else knows a file format.
 
     image file -> Picture(array (C, *spatial), spacing_um, affine)
     mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number
@@ -7,23 +7,18 @@ Spatial axes are the file's own and never transposed: rows and columns of a PNG,
 the axes of a NIfTI as nibabel stores them. Files are written whole or not at all; the same input gives the same bytes.
 """
 
-import gzip
 import hashlib
-import io
 import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import imagecodecs
-import nibabel
 import numpy as np
-import tifffile
 
 from segassay.errors import DataError, UsageError
+from segassay.io.encoding import encode
 from segassay.io.formats import (
-    UM_PER_UNIT,
     Picture,
     nifti_shape,
     png_shape,
@@ -58,9 +53,6 @@ def strip_suffix(name: str) -> str:
     """
     suffix = image_suffix(name)
     return name if suffix is None else name[: -len(suffix)]
-
-
-# -------------------------------------------------------------------------------------------------------------- reading
 
 
 def read_image(path: str | os.PathLike[str]) -> Picture:
@@ -208,9 +200,6 @@ def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
     return values > half
 
 
-# -------------------------------------------------------------------------------------------------------------- writing
-
-
 def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
     """Write a grey image in its own number type; spacing and affine go into a NIfTI.
 
@@ -285,43 +274,13 @@ def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
     if like is not None and like.array.shape[1:] != array.shape:
         raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {array.shape}")
     suffix = (image_suffix(path.name) or "").lower()
-    array = np.ascontiguousarray(array)
-    if suffix == ".png" and array.ndim == 2 and array.dtype in (np.uint8, np.uint16):
-        data = bytes(imagecodecs.png_encode(array))
-    elif suffix in (".tif", ".tiff") and array.ndim in (2, 3):
-        data = _encode_tiff(array)
-    elif suffix in (".nii", ".nii.gz") and array.ndim in (2, 3):
-        data = _encode_nifti(array, like)
-        data = gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
-    else:
+    data = encode(suffix, np.ascontiguousarray(array), like)
+    if data is None:
         raise UsageError(
             f"{path} cannot hold {array.ndim} axes of {array.dtype}; expected .png for two axes of 8 or 16 bits, "
             "or .tif, .nii, .nii.gz for two or three axes"
         )
     write_bytes(path, data)
-
-
-def _encode_tiff(array: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    metadata = {"axes": "ZYX"[-array.ndim :]}
-    tifffile.imwrite(file, array, photometric="minisblack", compression="zlib", metadata=metadata, maxworkers=1)
-    return file.getvalue()
-
-
-def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
-    """The image's affine in the image's unit; without one, the spacing in mm."""
-    affine, unit = np.eye(4), "unknown"
-    if like is not None and like.spacing_um is not None:
-        spacing = np.array(like.spacing_um)
-        affine, unit = np.diag([*spacing / 1e3, *np.ones(4 - len(spacing))]), "mm"
-    if like is not None and like.affine is not None:
-        affine = like.affine
-        if like.spacing_um is not None:
-            um_per_unit = like.spacing_um[0] / np.linalg.norm(affine[:3, 0])
-            unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(UM_PER_UNIT[name] / um_per_unit)))
-    file = nibabel.Nifti1Image(array, affine)
-    file.header.set_xyzt_units(unit)
-    return bytes(file.to_bytes())
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -15,17 +15,15 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segassay.masks.objects import counted_pixels, label_objects
 
 __all__ = [
     "IOU_THRESHOLDS",
-    "JointOverlaps",
     "Matches",
     "Overlaps",
-    "joint_overlaps",
     "label_objects",
     "match_objects",
     "match_overlaps",
@@ -307,161 +305,10 @@ def pixel_agreement(
     foreground_a = counted_pixels(mask_a, ignore=ignore, region=region)
     foreground_b = counted_pixels(mask_b, ignore=ignore, region=region)
     shared = int(np.count_nonzero(foreground_a & foreground_b))
-    return _dice_iou(shared, int(np.count_nonzero(foreground_a)), int(np.count_nonzero(foreground_b)))
+    return dice_iou(shared, int(np.count_nonzero(foreground_a)), int(np.count_nonzero(foreground_b)))
 
 
-def _dice_iou(shared: int, n_a: int, n_b: int) -> tuple[float, float]:
+def dice_iou(shared: int, n_a: int, n_b: int) -> tuple[float, float]:
     """Dice and IoU from the foreground pixels of both, and of each."""
     total = n_a + n_b
     return (2 * shared / total, shared / (total - shared)) if total else (1.0, 1.0)
-
-
-# -------------------------------------------------------------------------------------- all annotations of an image
-
-
-@dataclass(frozen=True, eq=False)
-class JointOverlaps:
-    """Objects of all A annotations of one image, and every overlap between any two.
-
-    Attributes:
-        sizes: Pixels of each object, one int64 array `(n_objects,)` per annotation; small objects are dropped.
-        mean_values: Mean value of each object, one float64 array `(n_objects,)` per annotation; empty without values.
-        n_shared: int64 `(A, A)`, foreground pixels that two annotations share, those of small objects included; the
-            diagonal holds each annotation's own foreground.
-        starts: int64 `(A * A + 1,)`; the overlaps of annotations i ≤ j stand at `starts[i * A + j]` and following.
-        a: int64 `(k,)`, index of the object of annotation i of each overlap.
-        b: int64 `(k,)`, index of the object of annotation j.
-        intersection: int64 `(k,)`, shared pixels.
-    """
-
-    sizes: tuple[np.ndarray, ...]
-    mean_values: tuple[np.ndarray, ...]
-    n_shared: np.ndarray
-    starts: np.ndarray
-    a: np.ndarray
-    b: np.ndarray
-    intersection: np.ndarray
-
-    def pair(self, a: int, b: int) -> Overlaps:
-        """Overlaps of annotation `a`, the reference, with annotation `b`; the same as `overlap_table` of the two."""
-        block = min(a, b) * len(self.sizes) + max(a, b)
-        rows = slice(self.starts[block], self.starts[block + 1])
-        of_a, of_b, intersection = self.a[rows], self.b[rows], self.intersection[rows]
-        if a > b:
-            order = np.lexsort((of_a, of_b))
-            of_a, of_b, intersection = of_b[order], of_a[order], intersection[order]
-        return Overlaps(len(self.sizes[a]), len(self.sizes[b]), self.sizes[a], self.sizes[b], of_a, of_b, intersection)
-
-    def pixel_agreement(self, a: int, b: int) -> tuple[float, float]:
-        """Dice and IoU of the foreground of two annotations; the same as the function `pixel_agreement`."""
-        return _dice_iou(int(self.n_shared[a, b]), int(self.n_shared[a, a]), int(self.n_shared[b, b]))
-
-
-def joint_overlaps(
-    labels: Sequence[np.ndarray], *, min_size: int = 0, values: np.ndarray | None = None
-) -> JointOverlaps:
-    """Compare all annotations of one image in a single pass over its pixels.
-
-    Neighbouring pixels mostly have the same objects in all annotations, so the foreground is cut into runs with equal
-    labels. With M the sparse matrix of objects (of all annotations) × runs and n the pixels of each run,
-    M diag(n) Mᵀ holds the overlaps of all objects of all annotations.
-
-    Args:
-        labels: Label images `(*spatial)` of one shape, one per annotation, 0 = background, as `label_objects` gives
-            them without a minimum size.
-        min_size: Objects with fewer pixels than this are dropped here; they still count as foreground.
-        values: Raw image `(*spatial)`, to measure each object's mean.
-
-    Returns:
-        Objects, overlaps and shared foreground; without any foreground all arrays are empty and all counts 0.
-
-    Raises:
-        TypeError: If labels are not integers.
-        ValueError: If there is no annotation, shapes differ, a label is negative, or `min_size` is.
-
-    Example:
-        >>> anna, ben, cleo = np.array([[1, 1, 1, 0, 2], [1, 1, 0, 0, 2], [0, 0, 0, 0, 0]])
-        >>> joint = joint_overlaps([anna, ben, cleo], min_size=2)
-        >>> [len(sizes) for sizes in joint.sizes], joint.n_shared[0].tolist()
-        ([1, 1, 0], [4, 3, 0])
-        >>> match_overlaps(joint.pair(0, 1)).mean_iou == match_objects(anna * (anna < 2), ben * (ben < 2)).mean_iou
-        True
-    """
-    if min_size < 0:
-        raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
-    runs, n_pixels, value_sums = _runs(labels, values)
-    foreground = csr_array((runs > 0).astype(np.int64))
-    n_shared = (foreground * n_pixels @ foreground.T).toarray()
-
-    sizes, sums = [], []
-    for row, run in enumerate(runs):
-        runs[row], size, value_sum = _keep_large(run, n_pixels, value_sums, min_size)
-        sizes.append(size)
-        sums.append(value_sum)
-    n_objects = np.array([len(size) for size in sizes])
-    means = () if values is None else tuple(total / size for total, size in zip(sums, sizes, strict=True))
-    return JointOverlaps(tuple(sizes), means, n_shared, *_all_overlaps(runs, n_pixels, n_objects))
-
-
-def _runs(labels: Sequence[np.ndarray], values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of foreground pixels with equal labels: labels `(A, K)`, pixels `(K,)` and sum of values `(K,)` of each."""
-    if not len(labels) or len({image.shape for image in labels}) > 1:
-        raise ValueError(
-            f"annotations of one image must have one shape, got {', '.join(str(image.shape) for image in labels) or 0}"
-        )
-    for image in labels:
-        if not np.issubdtype(image.dtype, np.integer):
-            raise TypeError(
-                f"labels must be integers, got {image.dtype}; number the objects of a mask with label_objects"
-            )
-    foreground = np.zeros(labels[0].size, dtype=bool)
-    for image in labels:
-        foreground |= image.reshape(-1) != 0
-    pixels = np.flatnonzero(foreground)
-    rows = np.stack([_numbers(image.reshape(-1)[pixels]) for image in labels])
-    changes = np.ones(pixels.size, dtype=bool)
-    changes[1:] = (rows[:, 1:] != rows[:, :-1]).any(axis=0)
-    starts = np.flatnonzero(changes)
-    value_sums = np.zeros(starts.size)
-    if values is not None and starts.size:
-        value_sums = np.add.reduceat(values.reshape(-1)[pixels].astype(float), starts)
-    return rows[:, starts], np.diff(starts, append=pixels.size), value_sums
-
-
-def _numbers(labels: np.ndarray) -> np.ndarray:
-    """Labels `(P,)` in a range that can be counted; huge ones are replaced by their rank."""
-    if labels.size and labels.min() < 0:
-        raise ValueError(f"labels must be 0 (background) or positive, got {labels.min()}")
-    if labels.size and labels.max() > labels.size:
-        labels = np.unique(np.append(0, labels), return_inverse=True)[1].reshape(-1)[1:]
-    return labels.astype(np.int64)
-
-
-def _keep_large(
-    run: np.ndarray, n_pixels: np.ndarray, value_sums: np.ndarray, min_size: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels 1..n `(K,)` of the objects that are kept, pixels `(n,)` and sum of values `(n,)` of each."""
-    size = np.bincount(run, weights=n_pixels, minlength=1).astype(np.int64)
-    value_sum = np.bincount(run, weights=value_sums, minlength=1)
-    kept = size >= max(min_size, 1)
-    kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0)[run], size[kept], value_sum[kept]
-
-
-def _all_overlaps(runs: np.ndarray, n_pixels: np.ndarray, n_objects: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Where each pair of annotations starts, then both objects and the shared pixels of every overlap."""
-    first = np.cumsum(n_objects) - n_objects
-    annotation, run = np.nonzero(runs)
-    objects = first[annotation] + runs[annotation, run] - 1
-    shape = (int(n_objects.sum()), len(n_pixels))
-    member = csr_array((np.ones(objects.size, dtype=np.int64), (objects, run)), shape=shape)
-    table = (csr_array((n_pixels[run], (objects, run)), shape=shape) @ member.T).tocoo()
-
-    owner = np.repeat(np.arange(len(n_objects)), n_objects)
-    row, column = table.row, table.col
-    pair = owner[row] * len(n_objects) + owner[column]
-    order = np.lexsort((column, row, pair))
-    order = order[owner[row[order]] <= owner[column[order]]]
-    row, column, pair = (index[order].astype(np.int64) for index in (row, column, pair))
-    starts = np.searchsorted(pair, np.arange(len(n_objects) ** 2 + 1))
-    return starts, row - first[owner[row]], column - first[owner[column]], table.data[order]

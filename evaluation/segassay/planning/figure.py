@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segassay.figures.style import encode_figure, plot_style
-from segassay.planning.planner import Pilot, interval_width
+from segassay.planning.pilot import Pilot
+from segassay.planning.planner import interval_width
 
 __all__ = ["draw_plan"]
 

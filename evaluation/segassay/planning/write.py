@@ -7,7 +7,8 @@ import pandas as pd
 
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.planning.figure import draw_plan
-from segassay.planning.planner import Pilot, make_plan, read_pilot
+from segassay.planning.pilot import Pilot, read_pilot
+from segassay.planning.planner import make_plan
 
 __all__ = ["describe_plan", "write_plan"]
 

@@ -20,15 +20,10 @@ from segassay.io.images import Picture, write_bytes, write_image, write_labels, 
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.simulation.habits import annotate
 from segassay.simulation.rendering import render, true_labels
-from segassay.simulation.scene import Scene, build_scene, place_of
-from segassay.simulation.settings import (
-    DEFAULT_RATERS,
-    Effect,
-    RaterHabit,
-    Region,
-    Simulation,
-    plain_settings,
-)
+from segassay.simulation.scene import Scene, build_scene
+from segassay.simulation.settings import DEFAULT_RATERS, Effect, RaterHabit, Region, Simulation
+from segassay.simulation.settings_file import plain_settings
+from segassay.simulation.truth_tables import expected_of_raters, facts_of_case
 
 __all__ = ["DEFAULT_RATERS", "Effect", "RaterHabit", "Region", "Simulation", "simulate", "simulate_case"]
 
@@ -92,12 +87,12 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
     for index in range(settings.n_cases):
         case, scene = f"case_{index:04d}", build_scene(settings, index)
         annotations += _write_case(folder, case, scene, settings, index)
-        cases.append(_known(case, scene, settings, index))
+        cases.append(facts_of_case(case, scene, settings, index))
     columns = ["case", "group", *(["region"] if settings.regions else []), "subject"]
     _write_csv(folder / "experiment.csv", pd.DataFrame(cases)[columns])
     names = ["case", "annotator", "kind", "path", "session"]
     _write_csv(folder / "annotations.csv", pd.DataFrame(annotations, columns=names).astype({"session": "Int64"}))
-    known = {"settings": plain_settings(settings), "expected": _expected(settings), "cases": cases}
+    known = {"settings": plain_settings(settings), "expected": expected_of_raters(settings), "cases": cases}
     write_bytes(folder / "simulation.json", (json.dumps(known, indent=1) + "\n").encode())
     description = {
         "name": f"simulation_{settings.seed}",
@@ -135,37 +130,3 @@ def _with_folder(path: Path) -> Path:
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
     write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
-
-
-# ------------------------------------------------------------------------------------------------------- what is known
-
-
-def _known(case: str, scene: Scene, settings: Simulation, index: int) -> dict[str, Any]:
-    """What was made in one case; the lists hold one number per label of the truth, from label 1."""
-    place = place_of(settings, index)
-    return {
-        "case": case,
-        "group": place.group,
-        "region": place.region,
-        "subject": place.subject,
-        "n_objects": len(scene.nuclei),
-        "n_out_of_focus": len(scene.out_of_focus),
-        "n_debris": len(scene.debris),
-        "contrasts": [round(blob.contrast, 3) for blob in scene.nuclei],
-        "radii_px": [round(blob.radius, 2) for blob in scene.nuclei],
-    }
-
-
-def _expected(settings: Simulation) -> list[dict[str, Any]]:
-    """What the settings plant, group by group within each region: expected number, and ratios to the control."""
-    control = next(iter(settings.groups))
-    rows = []
-    for region in list(settings.regions) or [""]:
-        density = settings.regions[region].density if region else 1.0
-        base = settings.effect(control, region)
-        for group in settings.groups:
-            effect = settings.effect(group, region)
-            rows.append({"region": region, "group": group, "n_nuclei": settings.n_nuclei * density * effect.count})
-            rows[-1] |= {"count_ratio": effect.count / base.count if base.count else None}
-            rows[-1] |= {"contrast_ratio": effect.intensity / base.intensity}
-    return rows

@@ -11,16 +11,10 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from segassay.simulation.study import (
-    DICE_AT_0,
-    DICE_SLOPE,
-    Member,
-    SimulatedStudy,
-    cast,
-    draw,
-    mean_agreement,
-    mean_log_count,
-)
+from segassay.simulation.study import SimulatedStudy
+from segassay.simulation.study_draws import DICE_AT_0, DICE_SLOPE, draw
+from segassay.simulation.study_means import mean_agreement, mean_log_count
+from segassay.simulation.study_members import Member, cast
 
 __all__ = ["expectation", "planted"]
 

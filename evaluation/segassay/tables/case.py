@@ -14,6 +14,7 @@ import numpy as np
 
 from segassay.data.cases import read_annotation
 from segassay.errors import DataError
+from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.outlines import (
     average_surface_distance,
     boundary_shift,
@@ -22,7 +23,7 @@ from segassay.masks.outlines import (
     joint_surface_distances,
     normalized_surface_dice,
 )
-from segassay.masks.overlaps import IOU_THRESHOLDS, JointOverlaps, joint_overlaps, match_overlaps
+from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.jobs import Annotator, Job, Session

@@ -18,8 +18,8 @@ from segassay.consensus.pixels import count_decisions, staple_of_decisions, with
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError
 from segassay.io.images import Picture
+from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
-from segassay.masks.overlaps import JointOverlaps, joint_overlaps
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.jobs import Job
 

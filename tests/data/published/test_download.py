@@ -16,7 +16,9 @@ from segassay import cli
 from segassay.data.cases import read_case_ignore, read_case_mask
 from segassay.data.dataset import read_dataset, strata
 from segassay.data.published import download as module
-from segassay.data.published.download import HELP, download
+from segassay.data.published import fetching
+from segassay.data.published.download import download
+from segassay.data.published.fetching import HELP
 from segassay.data.published.segebarth2020 import DOI, REPOSITORY
 from segassay.errors import DataError, UsageError
 
@@ -45,7 +47,7 @@ FIRST, SECOND, THIRD = (list(MUE)[index] for index in (0, 4, 8))
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch):
-    monkeypatch.setattr(module, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(fetching, "_PAUSE_S", 0.01)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 

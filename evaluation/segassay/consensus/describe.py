@@ -1,0 +1,39 @@
+"""A consensus in words: how many raters a pixel needed, and what is out of the ordinary."""
+
+import pandas as pd
+
+
+def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
+    """What a user should know about a consensus, in lines.
+
+    Args:
+        table: From `write_consensus`.
+        method: The method it was made by.
+
+    Returns:
+        How many images and raters, how many raters a pixel needed in effect, and whatever is out of the ordinary.
+    """
+    cases = table.groupby("case", sort=False).first()
+    fused = cases[cases["n_raters"] > 0]
+    lines = [f"consensus of {table['rater'].nunique()} raters by {method}: {_images(len(fused))}"]
+    needed = fused["n_raters_needed"].dropna().astype(int).value_counts().sort_index()
+    if len(needed):
+        shares = ", ".join(f"{number} in {_images(count)}" for number, count in needed.items())
+        lines.append(f"raters demanded in effect, per {'object' if method == 'object' else 'pixel'}: {shares}")
+    remarks = (
+        (~cases["n_raters"].gt(0), "annotated by nobody, no consensus"),
+        (cases["n_raters"] == 1, "annotated by one rater, whose mask is the consensus"),
+        ((cases["n_raters"] > 0) & cases["n_raters_needed"].isna(), "with an empty consensus"),
+        (cases["converged"].eq(False), "where STAPLE did not converge"),
+        (cases["n_lost"].fillna(0) > 0, "where an object with enough supporters was lost between others"),
+    )
+    for which, what in remarks:
+        if which.any():
+            names = list(cases.index[which])
+            more = ", …" if len(names) > 5 else ""
+            lines.append(f"{_images(len(names))} {what}: {', '.join(names[:5])}{more}")
+    return lines
+
+
+def _images(n: int) -> str:
+    return "1 image" if n == 1 else f"{n} images"

@@ -1,0 +1,137 @@
+"""What a finished study or a pilot says about spread: variance components of scores and of counts.
+
+tables of an evaluation  ->  Pilot
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from segassay.errors import DataError
+from segassay.statistics.components import three_way_components, two_way_components
+
+_SIDES = ("annotator_a", "annotator_b")
+FACETS = {
+    "case": ("case",),
+    "rater": ("rater",),
+    "seed": ("seed",),
+    "case:rater": ("case", "rater"),
+    "case:seed": ("case", "seed"),
+    "rater:seed": ("rater", "seed"),
+    "residual": ("case", "rater", "seed"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """What was learnt from the images, raters and seeds at hand.
+
+    Attributes:
+        score: Variance components of the score of objects (F1 at IoU > .5 against the consensus of the others).
+        log_count: Variance components of the logarithm of the number of objects, plus one half, of an image.
+        scored: Whose scores these are: `raters`, or `models`.
+        n_cases: Images that all of them have.
+        n_raters: Raters at hand, or raters that models were trained on.
+        n_seeds: Seeds of each; 1 where nothing differs by the seed alone.
+        notes: What the pilot cannot tell.
+    """
+
+    score: Mapping[str, float]
+    log_count: Mapping[str, float]
+    scored: str
+    n_cases: int
+    n_raters: int
+    n_seeds: int
+    notes: tuple[str, ...] = ()
+
+
+def read_pilot(result: Path) -> Pilot:
+    """Variance components of a finished evaluation.
+
+    Where models were trained on single raters, their scores against the raters they did not learn from and their counts
+    are taken apart into case, rater and seed; else the raters' own.
+
+    Args:
+        result: Folder written by `segassay evaluate`.
+
+    Returns:
+        The components, and what they rest on.
+
+    Raises:
+        DataError: If the folder is no such result, or has fewer than 2 raters or 3 cases that all of them annotated.
+    """
+    tables = {name: _read_table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
+    annotations = tables["annotations"].drop_duplicates("annotator").set_index("annotator")
+    counts = tables["counts"].pivot(index="case", columns="annotator", values="n_objects")
+    experts = annotations[(annotations["kind"] == "model") & (annotations["strategy"] == "expert")]
+    experts = experts[experts["seed"].notna()]
+    if experts["trained_on"].nunique() > 1:
+        return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
+    raters = list(annotations.index[annotations["kind"] == "human"])
+    if len(raters) < 2:
+        needed = "a pilot needs two or more, or models of two or more"
+        raise DataError.of(result, f"has {len(raters)} rater", needed)
+    return _pilot_of_raters(result, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
+
+
+def _read_table(result: Path, name: str) -> pd.DataFrame:
+    path = result / "tables" / f"{name}.csv"
+    try:
+        return pd.read_csv(path, dtype={"case": str, "annotator": str, "rater": str}, keep_default_na=True)
+    except (OSError, ValueError) as error:
+        raise DataError.of(path, "cannot be read", expected="a folder written by `segassay evaluate`") from error
+
+
+def _pilot_of_raters(
+    result: Path, tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, raters: list[str]
+) -> Pilot:
+    own = tables["leave_one_out"].query("iou_threshold == 0.5 and annotator == rater")
+    notes = ["no models that differ by the seed: what another seed changes is unknown and left out"]
+    if own.empty:  # fewer than 4 raters: mean agreement with the others
+        notes.append("too few raters for the consensus of the others: scores are mean agreements with the other raters")
+        pairs = tables["agreement"].query("iou_threshold == 0.5")
+        pairs = pairs[pairs["annotator_a"].isin(raters) & pairs["annotator_b"].isin(raters)]
+        own = pd.concat([pairs[["case", side, "f1"]].set_axis(["case", "rater", "f1"], axis=1) for side in _SIDES])
+    scores = own.pivot_table(index="case", columns="rater", values="f1").dropna()
+    if len(scores) < 3 or len(log_count) < 3:
+        what = f"has {len(scores)} images annotated by all raters"
+        raise DataError.of(result, what, "a pilot needs 3 or more")
+    return Pilot(
+        score=_known(two_way_components(scores.to_numpy())),
+        log_count=_known(two_way_components(log_count.to_numpy())),
+        scored="raters",
+        n_cases=len(scores),
+        n_raters=len(raters),
+        n_seeds=1,
+        notes=tuple(notes),
+    )
+
+
+def _pilot_of_models(tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, experts: pd.DataFrame) -> Pilot:
+    against = tables["leave_one_out"].query("iou_threshold == 0.5")
+    against = against[against["annotator"].isin(experts.index)]
+    scores = against.groupby(["case", "annotator"], sort=False)["f1"].mean().reset_index()
+    counted = log_count.reset_index().melt(id_vars="case", var_name="annotator", value_name="log_count").dropna()
+    of = {"score": (scores, "f1"), "log_count": (counted, "log_count")}
+    components = {
+        name: _known(
+            three_way_components(
+                table[column].to_numpy(),
+                case=table["case"].to_numpy(),
+                seed=table["annotator"].map(experts["seed"]).to_numpy(),
+                rater=table["annotator"].map(experts["trained_on"]).to_numpy(),
+            )
+        )
+        for name, (table, column) in of.items()
+    }
+    n_seeds = int(experts.groupby("trained_on")["seed"].nunique().min())
+    notes = [] if n_seeds > 1 else ["one seed per rater: what another seed changes counts as a difference of raters"]
+    n_cases, n_raters = scores["case"].nunique(), experts["trained_on"].nunique()
+    return Pilot(components["score"], components["log_count"], "models", n_cases, n_raters, n_seeds, tuple(notes))
+
+
+def _known(components: pd.DataFrame) -> dict[str, float]:
+    return {str(name): float(value) for name, value in components["reml"].dropna().items()}

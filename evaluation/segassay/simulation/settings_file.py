@@ -1,0 +1,78 @@
+"""Settings of a simulation as a file: YAML with the fields of `Simulation`."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from segassay.errors import UsageError
+from segassay.simulation.settings import Effect, RaterHabit, Region, Simulation
+
+
+def read_simulation(path: Path) -> Simulation:
+    """Read settings from YAML, or from the `simulation.json` that stands beside a simulated dataset.
+
+    Every key is a field of `Simulation`, and optional; a list of `raters`, or a mapping of `groups` or `regions`,
+    takes the place of the whole default.
+
+    Args:
+        path: The file; it cannot run code.
+
+    Raises:
+        UsageError: Names every unknown key, with the nearest known one, and every impossible value.
+    """
+    path = Path(path)
+    content = _read_mapping(path)
+    if path.suffix == ".json" and isinstance(content.get("settings"), Mapping):
+        content = content["settings"]
+    try:
+        return TypeAdapter(Simulation).validate_python(content)
+    except ValidationError as error:
+        problems = dict.fromkeys(_problem(detail) for detail in error.errors())
+        raise UsageError("\n".join(f"{path}: {problem}" for problem in problems)) from None
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def plain_settings(settings: Simulation) -> dict[str, Any]:
+    """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are."""
+    return asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
+
+
+def _read_mapping(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; give a YAML file of settings") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no YAML that could be read: {' '.join(str(error).split())}") from error
+    if not isinstance(content, Mapping):
+        raise UsageError(f"{path}: expected lines of the form `n_cases: 12`, got {content!r:.60}")
+    return content
+
+
+def _problem(detail: Any) -> str:
+    place = ".".join(map(str, detail["loc"]))
+    if detail["type"] in ("unexpected_keyword_argument", "invalid_key"):
+        owners = {"raters": RaterHabit, "regions": Region, "groups": Effect}
+        above = [owners[part] for part in detail["loc"][:-1] if part in owners]
+        known = [known.name for known in fields(above[-1] if above else Simulation)]
+        (nearest,) = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0)
+        return f"unknown key {place!r}; did you mean {nearest!r}?"
+    if place.startswith("spacing_um"):  # a value that fits none of two types has a problem for either
+        return "spacing_um: expected one number, or a list of one per axis"
+    if detail["type"] == "dataclass_type":
+        return f"{place} is {detail['input']!r:.60}; expected a mapping such as {{{_example(detail)}}}"
+    if detail["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place} is {detail['input']!r:.60}; {detail['msg'].lower()}"
+
+
+def _example(detail: Any) -> str:
+    return {"groups": "count: 1.6", "regions": "density: 1.3", "raters": "name: anna"}.get(detail["loc"][-2], "")

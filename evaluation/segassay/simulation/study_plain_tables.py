@@ -1,0 +1,175 @@
+"""Tables of a simulated study in which nothing is planted: they follow the counts and scores, or a habit, plainly."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from segassay.masks.overlaps import IOU_THRESHOLDS
+from segassay.simulation.study import SimulatedStudy
+from segassay.simulation.study_draws import Draws
+from segassay.simulation.study_frames import REGION_PX, frame_of, measures_of_pairs, positions_of_roles, repeat_names
+from segassay.simulation.study_means import RATERS_AGREE
+from segassay.simulation.study_members import Member
+from segassay.tables.build import log_ratios
+
+TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
+N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
+SIZES = (30, 60, 120, 240)
+
+
+def distances_table(
+    settings: SimulatedStudy, cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Distances fall with Dice; outlines lie where the others have them, but for luck."""
+    names = np.array([member.name for member in members], dtype=object)
+    human, outside = positions_of_roles(members)
+    left_out = [(rater, position) for rater, own in enumerate(human) for position in [own, *outside]]
+    of_others = np.stack([drawn.dice_others[0][:, rater, position] for rater, position in left_out], axis=1)
+    dice = np.concatenate([drawn.dice[0], of_others], axis=1)
+    shape, far = dice.shape, 1 - dice.ravel()
+    first = [*names[drawn.pairs[:, 0]], *(f"-{settings.raters[rater]}" for rater, _ in left_out)]
+    second = [*names[drawn.pairs[:, 1]], *(names[position] for _, position in left_out)]
+    return pd.DataFrame(
+        {
+            "case": repeat_names(cases, shape, 0),
+            "annotator_a": repeat_names(first, shape, 1),
+            "annotator_b": repeat_names(second, shape, 1),
+            "hd95": 20 * far,
+            "assd": 4 * far,
+            "nsd": 1 - far**2,
+            "tolerance": 1.0,
+            "unit": "px",
+            "diagonal": (2 * REGION_PX) ** 0.5,
+            "shift": rng.normal(scale=0.2, size=far.size),
+        }
+    )
+
+
+def raters_table(
+    settings: SimulatedStudy, members: list[Member], drawn: Draws, counts: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Rates are those of a good rater; ratios and agreement follow the counts and scores."""
+    human, _ = positions_of_roles(members)
+    n_cases, raters = settings.n_cases, list(settings.raters)
+    rates = np.clip(rng.normal(loc=[SENSITIVITY, SPECIFICITY] * 2, scale=0.005, size=(len(human), 4)), 0, 1)
+    of_pairs = {frozenset(pair): position for position, pair in enumerate(drawn.pairs.tolist())}
+    with_others = [[of_pairs[frozenset((one, other))] for other in human if other != one] for one in human]
+    table = {"rater": raters, "n_cases": n_cases}
+    table |= dict(
+        zip(
+            ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out"),
+            rates.T,
+            strict=True,
+        )
+    )
+    table |= {
+        "log_count_ratio": log_ratios(counts, "n_objects", raters).mean().to_numpy(),
+        "log_area_ratio": log_ratios(counts, "area_px", raters).mean().to_numpy(),
+        "f1_leave_one_out": drawn.f1_others[0][:, np.arange(len(human)), human].mean(axis=0),
+        "dice_leave_one_out": drawn.dice_others[0][:, np.arange(len(human)), human].mean(axis=0),
+        "n_cases_leave_one_out": n_cases,
+        "f1_pairwise": drawn.f1[0][:, with_others].mean(axis=(0, 2)),
+        "dice_pairwise": drawn.dice[0][:, with_others].mean(axis=(0, 2)),
+    }
+    return pd.DataFrame(table)
+
+
+def votes_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Raters of one sensitivity and specificity who err independently."""
+    n_raters, n_marked = settings.n_raters, np.arange(settings.n_raters + 1)
+    chance = TRUTH_SHARE * _binomial(n_raters, SENSITIVITY) + (1 - TRUTH_SHARE) * _binomial(n_raters, 1 - SPECIFICITY)
+    n_pixels = rng.multinomial(REGION_PX, chance / chance.sum(), size=len(cases))
+    shape = n_pixels.shape
+    columns = {"case": repeat_names(cases, shape, 0), "n_raters": np.full(n_pixels.size, n_raters)}
+    columns["n_marked"] = np.tile(n_marked, len(cases))
+    return frame_of(columns | {"n_pixels": n_pixels.ravel()})
+
+
+def _binomial(n: int, p: float) -> np.ndarray:
+    return np.asarray(stats.binom.pmf(np.arange(n + 1), n, p))
+
+
+def recall_by_size_table(
+    settings: SimulatedStudy, cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Larger objects are found more often; as many of each size."""
+    human, outside = positions_of_roles(members)
+    truth = next(position for position in outside if members[position].kind == "truth")
+    pairs = [("truth", truth, position) for position in range(len(members)) if position != truth]
+    pairs += [(f"-{settings.raters[r]}", own, position) for r, own in enumerate(human) for position in [own, *outside]]
+    of_reference = drawn.counts[0][:, [reference for _, reference, _ in pairs]].astype(int)
+    n_objects = np.maximum(of_reference[..., None] // (len(SIZES) - 1), 1)
+    n_objects = np.broadcast_to(n_objects, (*of_reference.shape, len(SIZES) - 1))
+    n_found = rng.binomial(n_objects, np.linspace(0.5, 0.8, len(SIZES) - 1))
+    shape = n_objects.shape
+    names = [members[position].name for _, _, position in pairs]
+    return frame_of(
+        {
+            "case": repeat_names(cases, shape, 0),
+            "reference": repeat_names([reference for reference, _, _ in pairs], shape, 1),
+            "annotator": repeat_names(names, shape, 1),
+            "size_low": np.tile(SIZES[:-1], shape[0] * shape[1]),
+            "size_high": np.tile(SIZES[1:], shape[0] * shape[1]),
+            "n_objects": n_objects.ravel(),
+            "n_found": n_found.ravel(),
+        }
+    )
+
+
+def _maps(
+    cases: np.ndarray, members: list[Member], n_bins: int, rng: np.random.Generator
+) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Keys, pixels and centre of each bin of the maps of all models; most pixels are in the lowest bin."""
+    names = [member.name for member in members if member.role == "model"]
+    share = np.r_[10.0, np.ones(n_bins - 1)]
+    n_pixels = rng.multinomial(REGION_PX, share / share.sum(), size=(len(cases), len(names)))
+    shape = n_pixels.shape
+    keys: dict[str, Any] = {"case": repeat_names(cases, shape, 0), "annotator": repeat_names(names, shape, 1)}
+    keys |= {"reference": "truth", "bin": np.tile(np.arange(n_bins), shape[0] * shape[1]), "n_pixels": n_pixels.ravel()}
+    return keys, n_pixels.ravel(), (keys["bin"] + 0.5) / n_bins
+
+
+def calibration_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
+    """Probabilities that are true."""
+    keys, n_pixels, p = _maps(cases, members, N_BINS_PROB, rng)
+    n_foreground = rng.binomial(n_pixels, p)
+    squared = n_foreground * (1 - p) ** 2 + (n_pixels - n_foreground) * p**2
+    return frame_of(keys | {"sum_prob": n_pixels * p, "sum_squared_error": squared, "n_foreground": n_foreground})
+
+
+def uncertainty_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
+    """Errors and disagreement rise with the uncertainty, in proportion."""
+    keys, n_pixels, u = _maps(cases, members, N_BINS_UNCERTAINTY, rng)
+    sums = {"sum_uncertainty": n_pixels * u, "n_errors": rng.binomial(n_pixels, u / 2)}
+    return frame_of(keys | sums | {"sum_disagreement": n_pixels * u * 0.6})
+
+
+def recounts_table(cases: np.ndarray, members: list[Member], drawn: Draws) -> pd.DataFrame:
+    """Masks as they are; of objects that count from half the size on there are a tenth more, from double on fewer."""
+    sizes, share = (SIZES[0] // 2, SIZES[0], 2 * SIZES[0]), (1.1, 1.0, 0.8)
+    counts = np.rint(drawn.counts[0][..., None] * share)
+    shape = counts.shape
+    return frame_of(
+        {
+            "case": repeat_names(cases, shape, 0),
+            "annotator": repeat_names([member.name for member in members], shape, 1),
+            "threshold": np.full(counts.size, np.nan),
+            "min_size": np.tile(sizes, shape[0] * shape[1]),
+            "n_objects": counts.ravel(),
+            "density": counts.ravel() / REGION_PX,
+        }
+    )
+
+
+def repeats_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Every second case again by every rater: as much above others as `habit` says."""
+    again = cases[::2]
+    mean = RATERS_AGREE + settings.habit + 2 * np.array(settings.agreeableness)
+    f1 = np.clip(mean + settings.case_sd * rng.normal(size=(len(again), settings.n_raters)), 0, 1)
+    n = np.full(f1.shape, 80.0)
+    at_half = slice(None, None, len(IOU_THRESHOLDS))
+    measures = {name: values[at_half] for name, values in measures_of_pairs(n, n, f1, np.sqrt(f1), rng).items()}
+    keys = {"case": repeat_names(again, f1.shape, 0), "annotator": repeat_names(settings.raters, f1.shape, 1)}
+    return frame_of(keys | {"session_a": np.ones(f1.size), "session_b": np.full(f1.size, 2)} | measures)
