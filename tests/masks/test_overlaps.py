@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawing import draw
+from label_scenes import draw_labels, random_labels
 from segassay.io.images import read_mask
-from segassay.masks.joint import joint_overlaps
+from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import (
     IOU_THRESHOLDS,
-    label_objects,
     match_objects,
     match_overlaps,
     overlap_table,
@@ -20,17 +20,6 @@ from segassay.masks.overlaps import (
 )
 
 EMPTY = np.zeros((2, 4), dtype=np.int32)
-
-
-def draw_labels(picture: str) -> np.ndarray:
-    """Label image from a picture: digits are labels, `.` is background."""
-    return np.array([[0 if pixel == "." else int(pixel) for pixel in row] for row in picture.split()])
-
-
-def random_labels(seed: int, shape: tuple[int, ...] = (7, 8)) -> np.ndarray:
-    """Small objects that touch and overlap in every way."""
-    rng = np.random.default_rng(seed)
-    return np.where(rng.random(shape) < 0.7, rng.integers(1, 5, shape), 0)
 
 
 def iou_of_every_pair(labels_a: np.ndarray, labels_b: np.ndarray) -> np.ndarray:
@@ -46,86 +35,6 @@ def best_assignment(iou: np.ndarray) -> list[float]:
     iou = iou if len(iou) <= len(iou.T) else iou.T
     tried = [[v for v in iou[range(len(iou)), columns] if v] for columns in permutations(range(len(iou.T)), len(iou))]
     return max(tried, key=lambda matched: (round(sum(matched), 9), len(matched)), default=[])
-
-
-class TestLabelObjects:
-    def test_pixels_touching_at_a_corner_are_one_object(self):
-        np.testing.assert_array_equal(label_objects(draw("#... .#.# ...#")), draw_labels("1... .1.2 ...2"))
-
-    def test_voxels_touching_at_a_corner_are_one_object(self):
-        volume = np.zeros((2, 2, 4), dtype=bool)
-        volume[0, 0, 0] = volume[1, 1, 1] = volume[0, 0, 3] = True
-        labels = label_objects(volume)
-        assert labels[0, 0, 0] == labels[1, 1, 1] != labels[0, 0, 3]
-        assert labels.max() == 2
-
-    def test_objects_of_a_label_image_may_touch_or_lie_apart(self):
-        np.testing.assert_array_equal(label_objects(draw_labels("557 ..7 5..")), draw_labels("112 ..2 1.."))
-
-    def test_labels_have_no_gaps_and_one_dtype(self):
-        for dtype in (np.uint8, np.uint16, np.int64, np.uint64):
-            labels = label_objects(np.array([[0, 200, 3, 100]], dtype=dtype))
-            assert labels.dtype == np.int32
-            np.testing.assert_array_equal(labels, [[0, 3, 1, 2]])
-        assert label_objects(draw("#.#")).dtype == np.int32
-
-    def test_more_than_255_objects(self):
-        assert label_objects(np.eye(600, dtype=bool)[::2, :]).max() == 300
-        assert label_objects(np.arange(1000, dtype=np.uint16)).max() == 999
-
-    def test_minimum_size_is_kept_and_below_is_dropped(self):
-        mask = draw("##.###.# ##.....#")
-        np.testing.assert_array_equal(label_objects(mask, min_size=3), draw_labels("11.222.. 11......"))
-        np.testing.assert_array_equal(label_objects(mask, min_size=4), draw_labels("11...... 11......"))
-        assert not label_objects(mask, min_size=5).any()
-
-    def test_large_objects_are_not_counted_in_uint8(self):
-        assert label_objects(np.ones((20, 20), dtype=np.uint8), min_size=300).all()
-
-    def test_ignored_pixels_split_an_object(self):
-        labels = label_objects(draw("##### #####"), ignore=draw("..#.. ..#.."))
-        np.testing.assert_array_equal(labels, draw_labels("11.22 11.22"))
-
-    def test_ignored_pixels_do_not_split_an_instance(self):
-        labels = label_objects(draw_labels("33333"), ignore=draw("..#.."))
-        np.testing.assert_array_equal(labels, draw_labels("11.11"))
-
-    def test_size_step_comes_after_the_ignored_area(self):
-        labels = label_objects(draw("######"), min_size=3, ignore=draw("..#..."))
-        np.testing.assert_array_equal(labels, draw_labels("...111"))
-        labels = label_objects(draw_labels("222333"), min_size=3, ignore=draw("..#..."))
-        np.testing.assert_array_equal(labels, draw_labels("...111"))
-
-    def test_only_pixels_inside_the_region_count(self):
-        mask, region = draw("###.## ......"), draw(".##### ######")
-        np.testing.assert_array_equal(label_objects(mask, region=region), draw_labels(".11.22 ......"))
-        np.testing.assert_array_equal(
-            label_objects(mask, region=region, ignore=draw("..##.. ......")), draw_labels(".1..22 ......")
-        )
-
-    def test_empty(self):
-        assert not label_objects(draw("... ..."), min_size=2).any()
-        assert not label_objects(EMPTY, min_size=2).any()
-
-    def test_input_is_left_alone(self):
-        mask = draw("##.#")
-        label_objects(mask, min_size=2, ignore=draw("#..."))
-        np.testing.assert_array_equal(mask, draw("##.#"))
-
-    @pytest.mark.parametrize(
-        ("arguments", "error", "message"),
-        [
-            ({"mask": np.zeros((2, 2))}, TypeError, "boolean or an integer label image, got float64"),
-            ({"mask": np.array([[-1, 2]])}, ValueError, "got -1"),
-            ({"mask": draw("##"), "min_size": -1}, ValueError, "min_size"),
-            ({"mask": draw("##"), "ignore": draw("###")}, ValueError, "ignore must have the shape"),
-            ({"mask": draw("##"), "region": draw("# #")}, ValueError, "region must have the shape"),
-            ({"mask": draw("##"), "ignore": np.array([[0, 255]])}, TypeError, "ignore must be boolean"),
-        ],
-    )
-    def test_refuses(self, arguments, error, message):
-        with pytest.raises(error, match=message):
-            label_objects(**arguments)
 
 
 class TestOverlapTable:
@@ -359,87 +268,6 @@ class TestPixelAgreement:
     def test_refuses(self, a, b, error):
         with pytest.raises(error, match=r"must (have|be)"):
             pixel_agreement(a, b)
-
-
-def assert_same_table(table, expected):
-    assert (table.n_a, table.n_b) == (expected.n_a, expected.n_b)
-    for name in ("size_a", "size_b", "a", "b", "intersection"):
-        np.testing.assert_array_equal(getattr(table, name), getattr(expected, name))
-
-
-class TestJointOverlaps:
-    ANNA, BEN, CLEO = draw_labels("1122. ....3"), draw_labels("11111 ....."), draw_labels(".1.2. ....4")
-
-    def test_drawn(self):
-        joint = joint_overlaps([self.ANNA, self.BEN, self.CLEO])
-        assert [size.tolist() for size in joint.sizes] == [[2, 2, 1], [5], [1, 1, 1]]
-        np.testing.assert_array_equal(joint.n_shared, [[5, 4, 3], [4, 5, 2], [3, 2, 3]])
-        table = joint.pair(0, 1)
-        np.testing.assert_array_equal([table.a, table.b, table.intersection], [[0, 1], [0, 0], [2, 2]])
-
-    def test_small_objects_are_dropped_from_objects_and_stay_in_pixels(self):
-        joint = joint_overlaps([self.ANNA, self.BEN, self.CLEO], min_size=2)
-        assert [len(size) for size in joint.sizes] == [2, 1, 0]
-        assert joint.pixel_agreement(0, 2) == (0.75, 0.6)
-        assert match_overlaps(joint.pair(0, 2), [0.5]).f1 == 0
-
-    def test_mean_of_the_raw_values_of_each_object(self):
-        values = np.array([[10, 20, 1, 2, 200], [9, 9, 9, 9, 7]], dtype=np.uint8)
-        joint = joint_overlaps([self.ANNA, self.BEN], values=values)
-        np.testing.assert_allclose(joint.mean_values[0], [15, 1.5, 7])
-        np.testing.assert_allclose(joint.mean_values[1], [233 / 5])  # more than a sum in uint8 holds
-
-    def test_nobody_drew_anything(self):
-        joint = joint_overlaps([EMPTY, EMPTY], min_size=30, values=EMPTY)
-        assert joint.pixel_agreement(0, 1) == (1, 1)
-        assert match_overlaps(joint.pair(0, 1), [0.5]).f1 == 1
-        assert joint_overlaps([EMPTY]).sizes[0].size == 0
-
-    @settings(max_examples=60, deadline=None)
-    @given(
-        seed=st.integers(0, 10_000),
-        n=st.integers(1, 5),
-        min_size=st.integers(0, 4),
-        three_d=st.booleans(),
-        kind=st.sampled_from(["labels", "mask", "gaps"]),
-    )
-    def test_every_pair_equals_the_comparison_of_two(self, seed, n, min_size, three_d, kind):
-        shape = (3, 3, 4) if three_d else (7, 8)
-        drawn = [random_labels(seed + index, shape) for index in range(n)]
-        if kind == "mask":
-            drawn = [image > 2 for image in drawn]
-        elif kind == "gaps":
-            drawn = [image * np.array(image > 1) * (1 + 2**40 * (seed % 2)) for image in drawn]
-        found = [label_objects(image) if kind == "mask" else image for image in drawn]
-        joint = joint_overlaps(found, min_size=min_size)
-        large = [label_objects(image, min_size=min_size) for image in drawn]
-        for a in range(n):
-            for b in range(n):
-                assert_same_table(joint.pair(a, b), overlap_table(large[a], large[b]))
-                assert joint.pixel_agreement(a, b) == pixel_agreement(drawn[a], drawn[b])
-
-    @settings(max_examples=30, deadline=None)
-    @given(seed=st.integers(0, 10_000), order=st.permutations(range(4)))
-    def test_order_of_annotators_does_not_matter(self, seed, order):
-        drawn = [random_labels(seed + index) for index in range(4)]
-        joint, shuffled = joint_overlaps(drawn), joint_overlaps([drawn[index] for index in order])
-        for a in range(4):
-            for b in range(4):
-                assert_same_table(shuffled.pair(a, b), joint.pair(order[a], order[b]))
-
-    @pytest.mark.parametrize(
-        ("labels", "min_size", "error", "message"),
-        [
-            ([], 0, ValueError, "one shape, got 0"),
-            ([draw_labels("11"), draw_labels("111")], 0, ValueError, "must have one shape"),
-            ([draw_labels("11"), draw("##")], 0, TypeError, "labels must be integers, got bool"),
-            ([np.array([1, -1])], 0, ValueError, "got -1"),
-            ([np.array([1, 1])], -1, ValueError, "min_size"),
-        ],
-    )
-    def test_refuses(self, labels, min_size, error, message):
-        with pytest.raises(error, match=message):
-            joint_overlaps(labels, min_size=min_size)
 
 
 @pytest.fixture(scope="module")
