@@ -5,23 +5,21 @@
 Run it after a room has come or gone, has another contract or imports another room: `python docs/architecture.py`.
 """
 
-import ast
 import re
 from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-from imports import HOMES, ROOT, find_modules, read_rooms, room_arrows
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 from matplotlib.path import Path as Curve
+from rooms import PURPOSE, ROOT, contracts, find_modules, read_rooms, room_arrows
 
 PAGE = "docs/architecture.md"
 PICTURE = "docs/figures/architecture"
 COLOURS = {"segassay": "#cfe3ee", "segassay_monai": "#f3dfc1"}
-PURPOSE = {"segassay_monai": "training and prediction", "segassay": "evaluation"}
 BOX, BEND = 1.9, 0.5
 """Width of the column that a box takes, and an arrow that passes between boxes."""
 
@@ -154,21 +152,6 @@ def save(figure: plt.Figure, root: Path = ROOT) -> None:
 def names_of_arrows(figure: plt.Figure) -> str:
     """The arrows of a picture, such as `segassay.data->segassay.io`, one a line."""
     return "\n".join(patch.get_gid() for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch))
-
-
-def contracts(root: Path = ROOT) -> dict[str, str]:
-    """First sentence of the docstring of every room and of the rooms in it, by module."""
-    modules, rooms = find_modules(root), set(read_rooms(root))
-    return {
-        module: _first_line(path)
-        for module, path in modules.items()
-        if module not in HOMES and (path.name == "__init__.py" or module in rooms)
-    }
-
-
-def _first_line(path: Path) -> str:
-    documented = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return " ".join(documented.split("\n\n")[0].split())
 
 
 def tables(root: Path = ROOT) -> str:

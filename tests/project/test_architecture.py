@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 import architecture  # noqa: E402
-import imports  # noqa: E402
+import rooms  # noqa: E402
 
 AGAIN = "no longer true: run python docs/architecture.py"
 
 
 def arrows_of(root: Path) -> set[str]:
-    found = architecture.fewest_arrows(imports.room_arrows(root))
+    found = architecture.fewest_arrows(rooms.room_arrows(root))
     return {f"{room}->{other}" for room, others in found.items() for other in others}
 
 
@@ -35,8 +35,8 @@ def drawn(picture: Path) -> tuple[set[str], list[str]]:
 def test_the_picture_shows_the_rooms_and_imports_of_the_code():
     arrows, words = drawn(ROOT / f"{architecture.PICTURE}.svg")
     assert arrows == arrows_of(ROOT), AGAIN
-    rooms = [room.partition(".")[2] for room in imports.read_rooms(ROOT)]
-    assert sorted(words) == sorted([*rooms, *imports.HOMES]), AGAIN
+    names = [room.partition(".")[2] for room in rooms.read_rooms(ROOT)]
+    assert sorted(words) == sorted([*names, *rooms.HOMES]), AGAIN
     with Image.open(ROOT / f"{architecture.PICTURE}.png") as image:
         assert set(image.info["Description"].splitlines()) == arrows, AGAIN
 

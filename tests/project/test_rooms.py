@@ -12,7 +12,7 @@ from small_trees import plant
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
-from imports import HOMES, find_modules, imported_names, module_of, read_imports, read_rooms, room_of  # noqa: E402
+from rooms import HOMES, find_modules, imported_names, module_of, read_imports, read_rooms, room_of  # noqa: E402
 
 FOREIGN = {"torch", "monai", "ignite", "segassay_monai"}
 """What the evaluation never imports."""

@@ -1,4 +1,4 @@
-"""What the modules of both packages import, read from their source without running it.
+"""Rooms of both packages, their contracts and what they import, read from the source without running it.
 
     folder of the project -> modules -> imports of each -> arrows between rooms
 
@@ -14,6 +14,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 HOMES = {"segassay": "evaluation", "segassay_monai": "src"}
 """Folder of the project that each package lies in."""
+
+PURPOSE = {"segassay_monai": "training and prediction", "segassay": "evaluation"}
 
 
 def read_rooms(root: Path = ROOT) -> list[str]:
@@ -85,3 +87,19 @@ def room_arrows(root: Path = ROOT) -> dict[str, set[str]]:
         room = room_of(module)
         arrows[room] |= {room_of(other) for other in imported} & set(rooms[rooms.index(room) + 1 :])
     return arrows
+
+
+def contracts(root: Path = ROOT) -> dict[str, str]:
+    """First sentence of the docstring of every room and of the rooms in it, by module."""
+    modules, rooms = find_modules(root), set(read_rooms(root))
+    return {
+        module: first_sentence(ast.parse(path.read_text(encoding="utf-8")))
+        for module, path in modules.items()
+        if module not in HOMES and (path.name == "__init__.py" or module in rooms)
+    }
+
+
+def first_sentence(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+    """First paragraph of a docstring, in one line."""
+    documented = ast.get_docstring(node) or ""
+    return " ".join(documented.split("\n\n")[0].split())

@@ -1,0 +1,103 @@
+"""Hook of the site: every page and file stands at its path in the project, so that links work there as on GitHub.
+
+    pages of the navigation  ->  whatever they link to, and the reference of each room  ->  files of the site
+
+Source code and data open as plain text.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from rooms import PURPOSE, find_modules, first_sentence, read_rooms  # noqa: E402
+
+SHOWN = {".md", ".png", ".svg", ".html"}
+"""Endings of what a browser shows; everything else gets the ending .txt as well."""
+
+LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+REFERENCE = "docs/reference"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add the reference to the navigation."""
+    entries = [{page.removesuffix(".md"): f"{REFERENCE}/{page}"} for page in reference() if page != "index.md"]
+    config.nav = [*(config.nav or []), {"Python": [f"{REFERENCE}/index.md", *entries]}]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Replace the files below docs/ by those of the project that a reader can reach, and add the reference."""
+    listed = re.findall(r"'([\w/]+\.md)'", str(config.nav))
+    found = [_file(config, path) for path in reachable(listed)]
+    written = [File.generated(config, f"{REFERENCE}/{page}", content=text) for page, text in reference().items()]
+    return Files([*found, *written])
+
+
+def reachable(pages: list[str]) -> list[str]:
+    """These pages, and whatever is linked from them or from what they link to, by their paths in the project."""
+    found: set[str] = set()
+    left = list(pages)
+    while left:
+        path = left.pop()
+        if path not in found and (ROOT / path).is_file():
+            found.add(path)
+            if path.endswith(".md"):
+                left += linked(path)
+    return sorted(found)
+
+
+def linked(page: str) -> list[str]:
+    """Files of the project that a page links to."""
+    targets = [target for target in LINK.findall((ROOT / page).read_text(encoding="utf-8")) if "://" not in target]
+    paths = [((ROOT / page).parent / target).resolve() for target in targets]
+    return [path.relative_to(ROOT).as_posix() for path in paths if path.is_relative_to(ROOT)]
+
+
+def _file(config: MkDocsConfig, path: str) -> File:
+    file = File.generated(config, path, abs_src_path=str(ROOT / path))
+    if PurePosixPath(path).suffix not in SHOWN:
+        file.dest_uri = file.url = f"{path}.txt"
+    return file
+
+
+def reference() -> dict[str, str]:
+    """Pages of the reference: the public names of both packages, and the modules of each room."""
+    rooms = {f"{room}.md": f"# {room}\n\n::: {room}\n" for room in read_rooms()}
+    public = "\n\n".join(_public_names(package) for package in PURPOSE)
+    return {"index.md": f"# Python interface\n\n{public}\n", **rooms}
+
+
+def _public_names(package: str) -> str:
+    rows = [
+        f"| [`{name}`][{module}.{name}] | {said} |"
+        for name, module in sorted(public_names(package))
+        for said in [_said_of(module, name)]
+    ]
+    return "\n".join(
+        [f"## {package}", "", f"For {PURPOSE[package]}.", "", "| name | what it does |", "|---|---|", *rows]
+    )
+
+
+def public_names(package: str) -> Iterator[tuple[str, str]]:
+    """Names that a package loads when they are used, with their modules, from the tables in its `__init__`."""
+    for node in ast.walk(ast.parse(find_modules()[package].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(value, ast.Tuple):
+                    yield from ((name, f"{package}.{ast.literal_eval(key)}") for name in ast.literal_eval(value))
+                elif isinstance(value, ast.Constant):
+                    yield ast.literal_eval(key), value.value
+
+
+def _said_of(module: str, name: str) -> str:
+    tree = ast.parse(find_modules()[module].read_text(encoding="utf-8"))
+    found = (node for node in tree.body if getattr(node, "name", None) == name)
+    return next((first_sentence(node) for node in found), "")
