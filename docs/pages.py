@@ -38,7 +38,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     listed = re.findall(r"'([\w/]+\.md)'", str(config.nav))
     found = [_file(config, path) for path in reachable(listed)]
     written = [File.generated(config, f"{REFERENCE}/{page}", content=text) for page, text in reference().items()]
-    return Files([*found, *written])
+    of_theme = [file for file in files if file.src_dir != config.docs_dir]
+    return Files([*of_theme, *found, *written])
 
 
 def reachable(pages: list[str]) -> list[str]:
@@ -70,25 +71,20 @@ def _file(config: MkDocsConfig, path: str) -> File:
 
 def reference() -> dict[str, str]:
     """Pages of the reference: the public names of both packages, and the modules of each room."""
-    rooms = {f"{room}.md": f"# {room}\n\n::: {room}\n" for room in read_rooms()}
-    public = "\n\n".join(_public_names(package) for package in PURPOSE)
+    rooms = {f"{room}.md": f"::: {room}\n" for room in read_rooms()}
+    public = "\n\n".join(_public_names(package) for package in sorted(PURPOSE))
     return {"index.md": f"# Python interface\n\n{public}\n", **rooms}
 
 
 def _public_names(package: str) -> str:
-    rows = [
-        f"| [`{name}`][{module}.{name}] | {said} |"
-        for name, module in sorted(public_names(package))
-        for said in [_said_of(module, name)]
-    ]
-    return "\n".join(
-        [f"## {package}", "", f"For {PURPOSE[package]}.", "", "| name | what it does |", "|---|---|", *rows]
-    )
+    rows = [f"| [`{name}`][{home}.{name}] | {said_of(home, name)} |" for name, home in sorted(public_names(package))]
+    return "\n".join([f"## {package}", "", f"For {PURPOSE[package]}.", "", "| name | what it is |", "|---|---|", *rows])
 
 
 def public_names(package: str) -> Iterator[tuple[str, str]]:
     """Names that a package loads when they are used, with their modules, from the tables in its `__init__`."""
-    for node in ast.walk(ast.parse(find_modules()[package].read_text(encoding="utf-8"))):
+    path = find_modules()[package]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):
                 if isinstance(value, ast.Tuple):
@@ -97,7 +93,10 @@ def public_names(package: str) -> Iterator[tuple[str, str]]:
                     yield ast.literal_eval(key), value.value
 
 
-def _said_of(module: str, name: str) -> str:
-    tree = ast.parse(find_modules()[module].read_text(encoding="utf-8"))
-    found = (node for node in tree.body if getattr(node, "name", None) == name)
-    return next((first_sentence(node) for node in found), "")
+def said_of(home: str, name: str) -> str:
+    """First sentence of what is documented of a function, a class or a module."""
+    modules = find_modules()
+    if f"{home}.{name}" in modules:
+        return first_sentence(ast.parse(modules[f"{home}.{name}"].read_text(encoding="utf-8")))
+    tree = ast.parse(modules[home].read_text(encoding="utf-8"))
+    return next((first_sentence(node) for node in tree.body if getattr(node, "name", None) == name), "")

@@ -40,10 +40,13 @@ def room_of(module: str) -> str:
 
 
 def imported_names(path: Path, module: str) -> Iterator[str]:
-    """Dotted names that a module imports, `a.b` for `from a import b`; `?` where only running it tells."""
+    """Dotted names that a module imports, `a.b` for `from a import b`; `?` where only running it tells.
+
+    The packages' own `__init__`s offer names of all rooms; of these, only what they load at once counts.
+    """
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in tree.body if module in HOMES else ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _names_used(tree, alias.asname or alias.name) if alias.name in HOMES else [alias.name]
@@ -64,11 +67,10 @@ def _names_used(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def read_imports(modules: dict[str, Path]) -> dict[str, set[str]]:
-    """Modules that each module imports; the packages' own `__init__`s, which load names when used, are left out."""
+    """Modules that each module imports."""
     return {
         module: {found for name in imported_names(path, module) if (found := module_of(name, modules))} - {module}
         for module, path in modules.items()
-        if module not in HOMES
     }
 
 
@@ -84,8 +86,8 @@ def room_arrows(root: Path = ROOT) -> dict[str, set[str]]:
     rooms = read_rooms(root)
     arrows: dict[str, set[str]] = {room: set() for room in rooms}
     for module, imported in read_imports(find_modules(root)).items():
-        room = room_of(module)
-        arrows[room] |= {room_of(other) for other in imported} & set(rooms[rooms.index(room) + 1 :])
+        if (room := room_of(module)) in arrows:
+            arrows[room] |= {room_of(other) for other in imported} & set(rooms[rooms.index(room) + 1 :])
     return arrows
 
 
