@@ -2,14 +2,16 @@
 
     pages of the navigation  ->  whatever they link to, and the reference of each room  ->  files of the site
 
-Source code and data open as plain text.
+Notebooks become pages; source code and data open as plain text.
 """
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -26,6 +28,14 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 REFERENCE = "docs/reference"
 
 
+class Notebook(File):
+    """A notebook as a page."""
+
+    def is_documentation_page(self) -> bool:
+        """It is one, although its name does not end in .md."""
+        return True
+
+
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the reference to the navigation."""
     entries = [{page.removesuffix(".md"): f"{REFERENCE}/{page}"} for page in reference() if page != "index.md"]
@@ -35,7 +45,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Replace the files below docs/ by those of the project that a reader can reach, and add the reference."""
-    listed = re.findall(r"'([\w/]+\.md)'", str(config.nav))
+    listed = re.findall(r"'([\w/]+\.(?:md|ipynb))'", str(config.nav))
     found = [_file(config, path) for path in reachable(listed)]
     written = [File.generated(config, f"{REFERENCE}/{page}", content=text) for page, text in reference().items()]
     of_theme = [file for file in files if file.src_dir != config.docs_dir]
@@ -63,10 +73,33 @@ def linked(page: str) -> list[str]:
 
 
 def _file(config: MkDocsConfig, path: str) -> File:
+    if path.endswith(".ipynb"):
+        return Notebook.generated(config, path, content=notebook_text(json.loads((ROOT / path).read_text("utf-8"))))
     file = File.generated(config, path, abs_src_path=str(ROOT / path))
     if PurePosixPath(path).suffix not in SHOWN:
         file.dest_uri = file.url = f"{path}.txt"
     return file
+
+
+def notebook_text(notebook: dict[str, Any]) -> str:
+    """A notebook as Markdown: texts, code, and what each cell shows."""
+    parts = []
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        parts += [_shown(output) for output in cell.get("outputs", [])]
+    return "\n\n".join(parts) + "\n"
+
+
+def _shown(output: dict[str, Any]) -> str:
+    data = {kind: "".join(content) for kind, content in output.get("data", {}).items()}
+    if "image/png" in data:
+        return f'<img alt="figure" src="data:image/png;base64,{data["image/png"].strip()}">'
+    if "text/html" in data:
+        plain = re.sub(r"<style.*?</style>|\n\s*", "", data["text/html"], flags=re.DOTALL)
+        return re.sub(r"<(table|tr)\b[^>]*>", r"<\1>", plain)  # looks of the site, not those of pandas
+    shown = data.get("text/plain", "".join(output.get("text", "")))
+    return f"```text\n{shown.rstrip()}\n```"
 
 
 def reference() -> dict[str, str]:
