@@ -115,8 +115,14 @@ def _public_names(package: str) -> str:
 
 
 def public_names(package: str) -> Iterator[tuple[str, str]]:
-    """Names that a package loads when they are used, with their modules, from the tables in its `__init__`."""
+    """Names that a package loads when they are used, with their modules: from its `__init__.pyi`, or its tables."""
     path = find_modules()[package]
+    stub = path.with_suffix(".pyi")
+    if stub.is_file():
+        for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                yield from ((alias.asname or alias.name, str(node.module)) for alias in node.names)
+        return
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Dict):
             for key, value in zip(node.keys, node.values, strict=True):

@@ -9,6 +9,9 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
+import segassay
+import segassay_monai
+
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
 """No server answers there, so that a build which fetches something fails."""
@@ -63,10 +66,8 @@ def test_every_guide_is_a_page_of_the_site_and_stands_in_its_navigation(site):
 
 
 def test_public_names_and_rooms_are_in_the_reference(site):
-    import segassay_monai
-
     page = (site / "docs/reference/index.html").read_text(encoding="utf-8")
-    for name in segassay_monai.__all__:
+    for name in [*segassay.__all__, *segassay_monai.__all__]:
         assert f"<code>{name}</code>" in page, name
     statistics = (site / "docs/reference/segassay.statistics.html").read_text(encoding="utf-8")
     assert 'id="segassay.statistics.chance.fleiss_kappa"' in statistics
