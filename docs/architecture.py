@@ -118,7 +118,7 @@ def draw(arrows: Arrows) -> plt.Figure:
     for room in arrows:
         _box(axes, room, x[room], y[room])
     legend = [Patch(facecolor=colour, edgecolor="0.4", label=package) for package, colour in COLOURS.items()]
-    axes.legend(handles=legend, loc="lower left", frameon=False)
+    figure.legend(handles=legend, loc="outside lower center", ncols=2, frameon=False)
     axes.set(xlim=(min(x.values()) - 1, max(x.values()) + 1), ylim=(min(y.values()) - 0.5, 0.5))
     axes.axis("off")
     return figure
