@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test docs lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -13,7 +13,7 @@ install: $(VENV)/installed ## make .venv and install everything into it
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,dev]"
+	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,dev,docs]"
 	touch $@
 
 demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
@@ -23,10 +23,13 @@ demo: install ## simulate three raters, train 28 small models on them, judge bot
 test: install ## run all tests
 	$(RUN)python -m pytest --numprocesses logical --dist loadfile
 
+docs: install ## build the site into build/site
+	NO_MKDOCS_2_WARNING=1 $(RUN)mkdocs build --strict
+
 lint: install ## format, lint and type-check
 	$(RUN)ruff format .
 	$(RUN)ruff check .
 	$(RUN)mypy
 
 clean: ## remove what the other targets made; trained models stay
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build

@@ -1,0 +1,42 @@
+"""One word for one thing: the glossary defines each term once, and the guides use it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+GUIDES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "glossary.md")
+NOT_RATERS = r"people|persons?|humans?|gold standard"
+"""Words that the glossary replaces by *rater*, or by *reference* and *consensus*."""
+
+STILL = {"measures.md", "study.md", "verdicts.md"}
+"""Guides that still say people where they mean raters."""
+
+
+def prose(text: str) -> str:
+    """A page without its code."""
+    return re.sub(r"^```.*?^```|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def test_each_term_is_defined_once():
+    terms = re.findall(r"\*\*([\w -]+)\*\*(?=[:,]| \()", GLOSSARY)
+    assert len(terms) >= 45
+    assert sorted(terms) == sorted(set(terms))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.xfail(strict=True)] if page.name in STILL else [], id=page.name)
+        for page in GUIDES
+    ],
+)
+def test_guides_say_rater(page):
+    assert re.findall(rf"\b(?:{NOT_RATERS})\b", prose(page.read_text(encoding="utf-8")), re.IGNORECASE) == []
+
+
+def test_a_guide_that_says_people_is_found():
+    assert re.search(NOT_RATERS, prose("Two people, `human`."))
+    assert not re.search(NOT_RATERS, prose("Two raters, `human`.\n```\npeople\n```\n"))
