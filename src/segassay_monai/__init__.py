@@ -15,7 +15,7 @@ from typing import Any
 
 _HOME = {
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
-    "bundle.settings": ("check_settings",),
+    "bundle.workflow": ("Workflow", "check_settings"),
     "ensemble.inference": (
         "EnsembleNet",
         "NetworkSettings",
@@ -32,6 +32,7 @@ _HOME = {
     "ensemble.prediction": ("ScoreCases", "WritePredictions", "find_images", "run_evaluating", "run_inference"),
     "training.folds": ("initialised", "plan_member"),
     "training.learning_rate": ("find_learning_rate",),
+    "training.loader": ("TileLoader",),
     "training.loss": ("MaskedDiceCELoss",),
     "training.processes": ("join_processes", "process_device"),
     "training.progress": ("ShowProgress", "TrackTraining"),

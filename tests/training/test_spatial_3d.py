@@ -14,7 +14,7 @@ from bundles import TINY, bundle
 from segassay.io.images import read_image, read_mask
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import find_own_error
+from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.ensemble.inference import network_strides, size_divisor
 
 CONFIGS = [str(config_path(name)) for name in ("train.yaml", "spatial_3d.yaml")]
@@ -36,10 +36,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train_volumes(dataset: Path, out: Path, **settings: Any) -> Path:
     paths: dict[str, Any] = {"dataset_dir": str(dataset), "output_dir": str(out), "logging_file": False}
-    try:
-        run(run_id="training", config_file=CONFIGS, **paths | TINY | {"tile_size": [8, 16, 16]} | settings)
-    except Exception as error:
-        raise find_own_error(error) or error from None
+    settings = TINY | {"tile_size": [8, 16, 16]} | settings
+    run(run_id="training", config_file=CONFIGS, workflow_name=WORKFLOW, **paths | settings)
     return out
 
 
