@@ -34,7 +34,7 @@ _HOME = {
     "training.learning_rate": ("find_learning_rate",),
     "training.loader": ("TileLoader",),
     "training.loss": ("MaskedDiceCELoss",),
-    "training.processes": ("join_processes", "process_device"),
+    "training.processes": ("join_processes", "leave_processes", "process_device"),
     "training.progress": ("ShowProgress", "TrackTraining"),
     "training.resume": ("KeepStates", "check_output_dir"),
     "training.selection": ("ObjectF1", "PixelDice"),
