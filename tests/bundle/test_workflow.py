@@ -18,7 +18,7 @@ from segassay.errors import DataError, UsageError
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import WORKFLOW, Workflow, running_config
-from segassay_monai.ensemble.inference import PredictionError
+from segassay_monai.ensemble.errors import PredictionError
 
 FIRST = "$__import__('segassay_monai').check_settings('train.yaml', {})"
 

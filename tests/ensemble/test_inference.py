@@ -22,19 +22,15 @@ from torch.utils._pytree import tree_leaves
 
 from segassay.errors import DataError
 from segassay_monai.bundle.settings import find_own_error
-from segassay_monai.ensemble import inference
-from segassay_monai.ensemble.inference import (
-    EnsembleNet,
+from segassay_monai.ensemble import ensemble_net
+from segassay_monai.ensemble.ensemble_net import EnsembleNet, Prediction, uncertainty
+from segassay_monai.ensemble.inferer import WholeImageInferer, pad_to_multiple, window_size
+from segassay_monai.ensemble.network import (
     NetworkSettings,
-    Prediction,
-    WholeImageInferer,
     network_strides,
-    pad_to_multiple,
     read_network_settings,
     residual_unet,
     size_divisor,
-    uncertainty,
-    window_size,
 )
 
 CHANNELS = (4, 8)
@@ -153,7 +149,7 @@ def test_one_member_is_its_own_ensemble_and_the_order_does_not_matter(checkpoint
 @pytest.mark.parametrize("room", [0, 2000, 2**26])
 def test_every_image_meets_every_member(checkpoints, monkeypatch, room):
     """Also where weights of no member, or of some, are kept."""
-    monkeypatch.setattr(inference, "KEPT_BYTES", room)
+    monkeypatch.setattr(ensemble_net, "KEPT_BYTES", room)
     net = ensemble(checkpoints)
     for seed in range(3):
         inputs = image(1, 1, 16, 16, seed=seed)

@@ -23,7 +23,8 @@ from segassay.qualities.scores.table import Agreement
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
 from segassay_monai.ensemble import prediction as evaluation
-from segassay_monai.ensemble.inference import NetworkSettings, Prediction, network_strides, residual_unet, uncertainty
+from segassay_monai.ensemble.ensemble_net import Prediction, uncertainty
+from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     MEANS,

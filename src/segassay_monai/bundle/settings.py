@@ -23,7 +23,7 @@ from pydantic_core import ErrorDetails
 
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.ensemble.inference import PredictionError
+from segassay_monai.ensemble.errors import PredictionError
 
 _Count = Annotated[int, Field(ge=1, description="1 or more")]
 _CountOrNone = Annotated[int, Field(ge=0, description="0 or more")]

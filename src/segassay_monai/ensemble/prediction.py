@@ -28,7 +28,7 @@ from segassay.figures.overlays import overlay
 from segassay.io.images import IMAGE_SUFFIXES, image_suffix, read_image, write_labels, write_map, write_mask
 from segassay.io.outputs import publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.inference import THRESHOLD, Prediction
+from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,

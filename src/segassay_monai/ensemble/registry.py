@@ -20,7 +20,7 @@ from typing import Any
 
 from segassay.errors import UsageError
 from segassay.tracking import is_active, load_mlflow
-from segassay_monai.ensemble.inference import read_checkpoint, read_network_settings
+from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 
 __all__ = ["register_ensemble"]
 

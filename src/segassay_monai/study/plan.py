@@ -34,7 +34,8 @@ from segassay.masks import objects, overlaps
 from segassay_monai import targets
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config
-from segassay_monai.ensemble import inference
+from segassay_monai.ensemble import ensemble_net, inferer, network
+from segassay_monai.ensemble import images as normalisation
 from segassay_monai.ensemble import members as member
 from segassay_monai.ensemble.prediction import seed_range
 from segassay_monai.study.file import EXPERT, WITHOUT_EACH, StrategyFile, StudyFile, read_study_file
@@ -50,7 +51,10 @@ TRAINING_MODULES: tuple[ModuleType, ...] = (
     pixels,
     images,
     progress,
-    inference,
+    ensemble_net,
+    normalisation,
+    inferer,
+    network,
     loss,
     member,
     selection,

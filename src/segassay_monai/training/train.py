@@ -25,7 +25,7 @@ from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
-from segassay_monai.ensemble.inference import as_float, check_image
+from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
