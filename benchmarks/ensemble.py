@@ -27,13 +27,10 @@ from monai.transforms import Activationsd, Compose, MeanEnsembled
 from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_image
-from segassay_monai.ensemble.inference import (
-    EnsembleNet,
-    NormalisePercentiled,
-    ReadImaged,
-    WholeImageInferer,
-    residual_unet,
-)
+from segassay_monai.ensemble.ensemble_net import EnsembleNet
+from segassay_monai.ensemble.images import NormalisePercentiled, ReadImaged
+from segassay_monai.ensemble.inferer import WholeImageInferer
+from segassay_monai.ensemble.network import residual_unet
 
 RESULTS = ROOT / "benchmarks" / "results" / "ensemble.json"
 CHANNELS = [16, 32, 64, 128]

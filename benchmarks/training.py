@@ -96,13 +96,10 @@ def evaluate(work: Path, dataset: Path, flips: bool) -> tuple[pd.DataFrame, dict
 def predict_speed(work: Path, dataset: Path) -> float:
     """Seconds per megapixel and member of the network alone on one thread, whole images, no reading or writing."""
     from segassay.io.images import read_image
-    from segassay_monai.ensemble.inference import (
-        EnsembleNet,
-        NormalisePercentiled,
-        ReadImaged,
-        WholeImageInferer,
-        residual_unet,
-    )
+    from segassay_monai.ensemble.ensemble_net import EnsembleNet
+    from segassay_monai.ensemble.images import NormalisePercentiled, ReadImaged
+    from segassay_monai.ensemble.inferer import WholeImageInferer
+    from segassay_monai.ensemble.network import residual_unet
 
     torch.set_num_threads(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"

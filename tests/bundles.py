@@ -7,17 +7,15 @@ from typing import Any
 from monai.bundle import run
 
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import find_own_error
+from segassay_monai.bundle.workflow import WORKFLOW
 
 TINY = {"channels": [4, 8], "epochs": 2, "iterations_per_epoch": 3, "batch_size": 2, "tile_size": 64, "val_interval": 1}
 
 
 def bundle(run_id: str, config: str, **settings: Any) -> None:
     """Run the bundle in this process; an error of ours is raised as such."""
-    try:
-        run(run_id=run_id, config_file=str(config_path(config)), logging_file=False, **settings)
-    except Exception as error:
-        raise find_own_error(error) or error from None
+    config_file = str(config_path(config))
+    run(run_id=run_id, config_file=config_file, workflow_name=WORKFLOW, logging_file=False, **settings)
 
 
 def train(dataset: Path, out: Path, **settings: Any) -> Path:

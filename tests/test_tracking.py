@@ -1,5 +1,6 @@
 """MLflow: what is logged is read back through its own API."""
 
+import logging
 import math
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -94,6 +96,61 @@ def test_the_signal_that_ends_a_job_closes_the_run_as_killed():
         signal.raise_signal(signal.SIGTERM)
     (run,) = runs("job")
     assert run.info.status == "KILLED"
+
+
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, lambda number, frame: None])
+def test_the_handler_of_the_signal_is_restored_after_the_run(before):
+    kept = signal.signal(signal.SIGTERM, before)
+    try:
+        with tracking.run("handler", "outer", tags={}, params={}):
+            with tracking.run("handler", "inner", tags={}, params={}):
+                pass
+            assert signal.getsignal(signal.SIGTERM) is not before  # the outer run still has its own
+        assert signal.getsignal(signal.SIGTERM) is before
+        with pytest.raises(ValueError, match="bad mask"), tracking.run("handler", "broken", tags={}, params={}):
+            raise ValueError("bad mask")
+        assert signal.getsignal(signal.SIGTERM) is before
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
+def test_a_run_leaves_environment_log_level_and_store_as_they_were(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mine.db').as_posix()}")
+    monkeypatch.setenv("DO_NOT_TRACK", "1")  # what the user has set is kept
+    logger = logging.getLogger("mlflow")
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    before = dict(os.environ)
+    with tracking.run("quiet", "run", tags={}, params={}):
+        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+        assert os.environ["DO_NOT_TRACK"] == "1"
+        assert logger.level == logging.WARNING
+    tracking.open_experiment("quiet")
+    assert dict(os.environ) == before
+    assert logger.level == logging.INFO
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.chdir(tmp_path)
+    with tracking.run("quiet", "in the current folder", tags={}, params={}):
+        assert mlflow.get_tracking_uri() == f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+        with tracking.run("quiet", "inner", tags={}, params={}):
+            pass
+        assert mlflow.get_tracking_uri() == f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    assert not mlflow.is_tracking_uri_set()
+
+
+def test_mlflow_is_loaded_without_its_telemetry():
+    """In a fresh process whose environment says nothing of it, and not as one of MLflow's own tests."""
+    quiet = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST")
+    environment = {name: value for name, value in os.environ.items() if name not in quiet}
+    code = (
+        "from segassay import tracking; tracking.load_mlflow();"
+        "from mlflow.telemetry import get_telemetry_client; import os;"
+        "print(get_telemetry_client(), {'MLFLOW_DISABLE_TELEMETRY', 'DO_NOT_TRACK'} & set(os.environ))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "None set()"
 
 
 def test_an_error_in_the_parameters_closes_the_run_too():

@@ -17,6 +17,7 @@ from monai.engines import SupervisedTrainer
 
 from bundles import TINY
 from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.workflow import WORKFLOW
 
 
 def main(out: str, dataset: str, member: str, fails_at: str = "0") -> None:
@@ -43,7 +44,7 @@ def main(out: str, dataset: str, member: str, fails_at: str = "0") -> None:
     setattr(SupervisedTrainer, "_register_handlers", watch)  # noqa: B010
     configs = [str(config_path(name)) for name in ("train.yaml", "multi_gpu_train.yaml")]
     settings: dict[str, Any] = {"dataset_dir": dataset, "output_dir": member} | TINY
-    run(run_id="training", config_file=configs, **settings)
+    run(run_id="training", config_file=configs, workflow_name=WORKFLOW, **settings)
 
 
 if __name__ == "__main__":

@@ -236,6 +236,7 @@ def train(
 
         from segassay_monai.bundle.paths import config_path
         from segassay_monai.bundle.settings import find_own_error
+        from segassay_monai.bundle.workflow import WORKFLOW
     settings = _extra_settings(context.args)
     if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
         raise UsageError(
@@ -244,7 +245,12 @@ def train(
     settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
     try:
         for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
-            monai.bundle.run(run_id="training", config_file=str(config_path("train.yaml")), **settings | changed)
+            monai.bundle.run(
+                run_id="training",
+                config_file=str(config_path("train.yaml")),
+                workflow_name=WORKFLOW,
+                **settings | changed,
+            )
     except Exception as error:
         ours = find_own_error(error)
         if ours is None or os.environ.get("SEGASSAY_DEBUG"):

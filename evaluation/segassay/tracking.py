@@ -1,9 +1,14 @@
 """MLflow: one store, one run per piece of work, and never a number that is not one.
 
-Runs are new unless the caller names the one it goes on with: a crashed run is closed as failed and no other work writes
+Runs are new unless the caller names one to resume: a crashed run is closed as failed and no other work writes
 into it. Nothing is sent anywhere but to the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current
 folder with its artifacts beside it.
+
+MLflow is loaded when it is first used, never at import. Environment, log level and signal handler are changed inside
+`run` alone and then restored.
 """
+
+from __future__ import annotations
 
 import logging
 import math
@@ -16,27 +21,77 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
 from segassay.errors import UsageError
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("DO_NOT_TRACK", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-
-import mlflow
-from mlflow import MlflowClient
-from mlflow.entities import Experiment
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
-
-logging.getLogger("mlflow").setLevel(logging.WARNING)  # how it makes its tables is of no use to our users
+if TYPE_CHECKING:
+    from mlflow.entities import Experiment
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+_SILENCE = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def load_mlflow() -> ModuleType:
+    """MLflow, without the telemetry that it would start when it is imported."""
+    with _environment():
+        import mlflow
+    return mlflow
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    """MLflow's telemetry and progress bars are off inside the block, unless the user has set them."""
+    added = _SILENCE.keys() - os.environ.keys()
+    os.environ.update({name: _SILENCE[name] for name in added})
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _mlflow_in_use() -> Iterator[ModuleType]:
+    """MLflow with our store, and silent but for warnings; what was set before is restored after the block."""
+    mlflow, logger = load_mlflow(), logging.getLogger("mlflow")  # loading sets the level
+    level, store = logger.level, os.environ.get("MLFLOW_TRACKING_URI")
+    logger.setLevel(max(level, logging.WARNING))  # how MLflow makes its tables is of no use to our users
+    try:
+        with _environment():
+            mlflow.set_tracking_uri(store_uri())  # for itself, and as a variable for processes that it starts
+            yield mlflow
+    finally:
+        mlflow.set_tracking_uri(None)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if store is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = store
+        logger.setLevel(level)
+
+
+@contextmanager
+def _end_on_terminate() -> Iterator[None]:
+    """Let the signal with which clusters end a job pass through the `with` blocks, so that the run is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread gets signals
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def store_uri() -> str:
@@ -60,9 +115,15 @@ def open_experiment(name: str) -> str:
     Raises:
         UsageError: If the store cannot be reached or written, or the experiment was deleted there.
     """
-    uri = store_uri()
+    with _mlflow_in_use():
+        return _open(store_uri(), name)
+
+
+def _open(uri: str, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
-        mlflow.set_tracking_uri(uri)
         return _open_in_database(uri, name) if uri.startswith("sqlite:///") else _open_in_store(uri, name)
     except SQLAlchemyError as error:
         raise UsageError(
@@ -80,12 +141,16 @@ def _first_line(error: BaseException) -> str:
 
 
 def _open_in_store(uri: str, name: str) -> str:
+    from mlflow import MlflowClient
+
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(name)
     return _living(uri, experiment) if experiment is not None else str(client.create_experiment(name))
 
 
 def _open_in_database(uri: str, name: str) -> str:
+    from mlflow import MlflowClient
+
     database = Path(uri.removeprefix("sqlite:///"))
     if not _is_usable(database):  # MLflow would try again and again for minutes
         raise UsageError(f"{database} is no SQLite database; remove it, or set MLFLOW_TRACKING_URI to another store")
@@ -136,7 +201,7 @@ def run(
         name: Name of the run; names may repeat, runs are never shared.
         tags: What the run is.
         params: What it was called with; values become text, `None` is left out.
-        run_id: An earlier run of the very same work to go on with; where the store has no such run, a new one is made.
+        run_id: An earlier run of the very same work to resume; where the store has no such run, a new one is made.
 
     Yields:
         The run's id.
@@ -145,9 +210,8 @@ def run(
         with tracking.run("lab-wue1", "staple/s7", tags={"seed": 7}, params={"epochs": 20}):
             tracking.log_metrics({"val/f1": 0.71}, step=1)
     """
-    experiment_id = open_experiment(name=experiment)
-    _close_on_terminate()
-    with _parent() as parent:
+    with _mlflow_in_use() as mlflow, _end_on_terminate(), _parent() as parent:
+        experiment_id = _open(store_uri(), experiment)
         earlier = run_id if run_id is not None and _has_run(run_id) else None
         new_name = name if earlier is None else None
         active = mlflow.start_run(earlier, experiment_id=experiment_id, run_name=new_name, nested=True)
@@ -186,30 +250,22 @@ def _parent() -> Iterator[dict[str, str]]:
 
 
 def _has_run(run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
     try:
-        return bool(mlflow.get_run(run_id).info.lifecycle_stage == "active")
+        return bool(load_mlflow().get_run(run_id).info.lifecycle_stage == "active")
     except MlflowException:
         return False
 
 
-def _close_on_terminate() -> None:
-    """Let the signal with which clusters end a job pass through the `with` blocks, so that the run is closed."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
-
-
 def is_active() -> bool:
     """True inside `run`."""
-    return mlflow.active_run() is not None
+    return active_run() is not None
 
 
 def active_run() -> str | None:
     """Id of the run that is written into."""
-    active = mlflow.active_run()
+    active = load_mlflow().active_run()
     return None if active is None else str(active.info.run_id)
 
 
@@ -220,17 +276,17 @@ def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     """
     finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
     undefined = {f"{name}.n_undefined": 1.0 for name, value in metrics.items() if not math.isfinite(value)}
-    mlflow.log_metrics(undefined | finite, step=step)
+    load_mlflow().log_metrics(undefined | finite, step=step)
 
 
 def log_figure(figure: Any, path: str) -> None:
     """Keep a matplotlib figure as an artifact, such as `overlays/0144.png`."""
-    mlflow.log_figure(figure, path)
+    load_mlflow().log_figure(figure, path)
 
 
 def log_files(path: Path, folder: str | None = None) -> None:
     """Keep a file, or all files of a folder, as artifacts."""
     if path.is_dir():
-        mlflow.log_artifacts(str(path), folder)
+        load_mlflow().log_artifacts(str(path), folder)
     else:
-        mlflow.log_artifact(str(path), folder)
+        load_mlflow().log_artifact(str(path), folder)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow, run
+from monai.bundle import run
 from PIL import Image
 
 from bundles import TINY, broken, bundle, train
@@ -26,6 +26,7 @@ from segassay.io.images import read_image, read_mask
 from segassay.masks.objects import label_objects
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import bundle_root, config_path
+from segassay_monai.bundle.workflow import WORKFLOW, Workflow
 from segassay_monai.targets import read_target
 from segassay_monai.training.progress import TrackTraining
 from segassay_monai.training.selection import ObjectF1
@@ -98,7 +99,7 @@ def test_training_leaves_a_checkpoint_its_configuration_and_the_held_out_scores(
 
 
 def test_the_saved_configuration_repeats_the_run(dataset: Path, members: Path, tmp_path: Path) -> None:
-    overrides = {"output_dir": str(tmp_path / "again"), "logging_file": False}
+    overrides = {"output_dir": str(tmp_path / "again"), "logging_file": False, "workflow_name": WORKFLOW}
     meta = str(config_path("metadata.json"))
     run(run_id="training", config_file=str(members / "seed1" / "config.yaml"), meta_file=meta, **overrides)
     assert same(weights(tmp_path / "again" / "model.pt"), weights(members / "seed1" / "model.pt"))
@@ -368,7 +369,7 @@ def test_the_bundle_has_the_properties_that_monai_expects(
     settings: dict[str, Any] = {"dataset_dir": str(dataset), "output_dir": str(tmp_path / "out"), "channels": [4, 8]}
     if kind == "infer":
         settings["models"] = str(members)
-    workflow = ConfigWorkflow(config_file=str(config_path(config)), workflow_type=kind, logging_file=False, **settings)
+    workflow = Workflow(config_file=str(config_path(config)), workflow_type=kind, logging_file=False, **settings)
     workflow.initialize()
     assert workflow.check_properties() == []
     assert workflow.version == json.loads(config_path("metadata.json").read_text())["version"]

@@ -1,49 +1,41 @@
-"""Settings: a mistyped one names the nearest, and errors of ours are found under MONAI's."""
+"""Settings: a mistyped one names the nearest, one out of its range says what is possible."""
 
-import itertools
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from monai.bundle import ConfigParser
 
-from segassay.errors import DataError, UsageError
-from segassay_monai.bundle import settings
+from segassay.errors import UsageError
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.ensemble.inference import PredictionError
+from segassay_monai.bundle.settings import SETTINGS
+from segassay_monai.bundle.workflow import Workflow
 
 REQUIRED = {"dataset_dir": "data", "models": "models"}
 
 
-@pytest.fixture(autouse=True)
-def _keep_excepthook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-
-
-def configuration(overrides: Mapping[str, Any], config: str = "train.yaml") -> ConfigParser:
-    """The bundle's configuration with settings of the command line, as `monai.bundle run` prepares it."""
-    parser = ConfigParser()
-    parser.read_config(str(config_path(config)))
-    required = {name: value for name, value in REQUIRED.items() if name in parser.config}
-    parser.update(required | dict(overrides))
-    return parser
-
-
 def problem(overrides: Mapping[str, Any], config: str = "train.yaml") -> str:
     """What the configuration's own check says of these settings; empty if nothing."""
-    parser, found = configuration(overrides, config), None
+    required = {name: value for name, value in REQUIRED.items() if name in SETTINGS[config].model_fields}
+    settings = required | dict(overrides)
+    workflow = Workflow(config_file=str(config_path(config)), init_id="initialize::0", logging_file=False, **settings)
     try:
-        parser.get_parsed_content("initialize::0")
-    except Exception as error:
-        found = settings.find_own_error(error)
-        if found is None:
-            raise
-    assert found is None or isinstance(found, UsageError)
-    assert len(str(found).splitlines()) == 1
-    return str(found or "")
+        workflow.initialize()
+    except UsageError as error:
+        message = str(error)
+    else:
+        return ""
+    assert len(message.splitlines()) == 1
+    return message
+
+
+@pytest.mark.parametrize("config", list(SETTINGS))
+def test_the_configurations_have_a_model_with_the_same_names(config):
+    """Above `imports` stand the settings; in_channels of a training, which follows from the data, stands below."""
+    known = yaml.safe_load(config_path(config).read_text(encoding="utf-8"))
+    names = list(known)
+    own = set(names[: names.index("imports")])
+    assert set(SETTINGS[config].model_fields) == own | ({"in_channels"} if config == "train.yaml" else set())
 
 
 @pytest.mark.parametrize("config", ["train.yaml", "evaluate.yaml", "inference.yaml"])
@@ -157,93 +149,3 @@ def test_a_name_that_an_overlay_refers_to_is_allowed():
     assert "unknown setting --width" in problem({"width": 8})
     assert problem({"width": 8, "channels": "$[@width, 2 * @width]"}) == ""
     assert problem({"width": 8, "network_def::channels": ["@width", 16]}) == ""
-
-
-def test_no_configuration_running_is_a_clear_error():
-    with pytest.raises(RuntimeError, match="no configuration is running"):
-        settings.running_config()
-
-
-def test_the_configuration_in_effect_is_written_with_its_overrides(tmp_path: Path):
-    parser = configuration({"epochs": 3, "rater": "ännchen"})
-    parser.config["initialize"] = [
-        f"$segassay_monai.bundle.settings.write_config(__import__('pathlib').Path({str(tmp_path)!r}) / 'config.yaml')"
-    ]
-    parser.get_parsed_content("initialize::0")
-    written = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
-    assert (written["epochs"], written["rater"], written["seed"]) == (3, "ännchen", 0)
-    assert written["channels"] == [16, 32, 64, 128]
-    assert "_meta_" not in written
-    again = ConfigParser()
-    again.read_config(str(tmp_path / "config.yaml"))
-    assert again["epochs"] == 3
-
-
-def chained(*errors: Exception) -> Exception:
-    """Each error raised from the next."""
-    for error, cause in itertools.pairwise(errors):
-        error.__cause__ = cause
-    return errors[0]
-
-
-def test_our_own_error_is_found_under_others():
-    ours = DataError("images/0144.png: truncated")
-    assert settings.find_own_error(chained(RuntimeError("transform"), ValueError("x"), ours, OSError())) is ours
-    assert settings.find_own_error(ours) is ours
-    assert settings.find_own_error(chained(RuntimeError("a"), KeyError("b"))) is None
-    assert settings.find_own_error(None) is None
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("segassay.errors.DataError", DataError),
-        ("segassay.errors.UsageError", UsageError),
-        ("segassay_monai.ensemble.inference.PredictionError", DataError),
-    ],
-)
-def test_our_own_error_is_found_in_the_text_that_a_loading_process_sends(name, kind):
-    text = (
-        "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
-        f'  File "transforms.py", line 3, in read\n{name}: labels/0144.png: truncated; copy it again\n\n'
-        "The above exception was the direct cause of the following exception:\n\nRuntimeError: applying transform\n"
-    )
-    found = settings.find_own_error(RuntimeError(text))
-    assert type(found) is kind
-    assert str(found) == "labels/0144.png: truncated; copy it again"
-
-
-def test_our_own_error_is_found_where_it_was_only_being_handled():
-    error = RuntimeError("while cleaning up")
-    error.__context__ = UsageError("--fold 9")
-    assert str(settings.find_own_error(error)) == "--fold 9"
-
-
-def test_an_error_of_the_exported_part_reaches_the_user_as_one_of_ours():
-    found = settings.find_own_error(
-        chained(RuntimeError("applying transform"), PredictionError("0144.png: 3 channels"))
-    )
-    assert isinstance(found, DataError)
-    assert str(found) == "0144.png: 3 channels"
-
-
-def test_the_hook_shows_the_message_alone_and_ends_with_its_exit_code(monkeypatch, capfd):
-    monkeypatch.delenv("SEGASSAY_DEBUG", raising=False)
-    codes: list[int] = []
-    monkeypatch.setattr(settings.os, "_exit", codes.append)
-    monkeypatch.setattr(settings.logging, "shutdown", lambda: None)
-    settings.show_plain_errors()
-    sys.stdout.write("a table before\n")
-    error = chained(RuntimeError("inside MONAI"), UsageError("--fold 9: expected 0 to 3"))
-    sys.excepthook(type(error), error, None)
-    shown = capfd.readouterr()
-    assert shown.err == "error: --fold 9: expected 0 to 3\n"
-    assert shown.out == "a table before\n"
-    assert codes == [2]
-
-
-def test_the_hook_shows_an_error_that_is_not_ours_whole(monkeypatch, capfd):
-    monkeypatch.setattr(settings.os, "_exit", lambda code: pytest.fail("no early end"))
-    settings.show_plain_errors()
-    sys.excepthook(ValueError, ValueError("a bug"), None)
-    assert "ValueError: a bug" in capfd.readouterr().err

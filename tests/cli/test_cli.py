@@ -89,7 +89,7 @@ def test_train_is_the_training_of_the_bundle(tmp_path, monkeypatch):
     (call,) = calls
     assert Path(call.pop("config_file")).name == "train.yaml"
     settings = {"dataset_dir": str(tmp_path), "rater": "0144", "fold": 2, "seed": 7, "epochs": 3}
-    assert call == {"run_id": "training"} | settings
+    assert call == {"run_id": "training", "workflow_name": "segassay_monai.Workflow"} | settings
 
 
 def test_an_error_of_ours_under_one_of_monai_is_its_message_alone(tmp_path, monkeypatch, capsys):

@@ -22,8 +22,9 @@ from segassay.qualities.reliability.uncertainty import image_quality
 from segassay.qualities.scores.table import Agreement
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
-from segassay_monai.ensemble import prediction as evaluation
-from segassay_monai.ensemble.inference import NetworkSettings, Prediction, network_strides, residual_unet, uncertainty
+from segassay_monai.ensemble import prediction as module
+from segassay_monai.ensemble.ensemble_net import Prediction, uncertainty
+from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     MEANS,
@@ -111,7 +112,7 @@ def test_undefined_values_are_left_out_and_counted() -> None:
 
 
 def test_volumes_without_affine_are_written_as_tiff_stacks(tmp_path: Path) -> None:
-    writer = evaluation.WritePredictions(tmp_path, {"a": Path("a.tif")})
+    writer = module.WritePredictions(tmp_path, {"a": Path("a.tif")})
     said = prediction(*np.random.default_rng(0).random((2, 3, 5, 4)))
     engine = SimpleNamespace(network=SimpleNamespace(last=said), state=SimpleNamespace(batch=[{"case": "a"}]))
     writer._write(engine)
@@ -248,7 +249,7 @@ def test_flips_and_windows_are_settings_of_every_prediction(dataset: Path, model
 
 def test_ignored_areas_stay_out_of_the_means(dataset: Path, models: Path, tmp_path: Path) -> None:
     data = read_dataset(dataset)
-    writer = evaluation.WritePredictions(tmp_path, data.images, dataset=data)
+    writer = module.WritePredictions(tmp_path, data.images, dataset=data)
     evaluator = SimpleNamespace(
         network=SimpleNamespace(last=prediction(np.zeros((30, 44)), np.ones((30, 44)))),
         state=SimpleNamespace(batch=[{"case": data.cases[0]}]),
@@ -256,7 +257,7 @@ def test_ignored_areas_stay_out_of_the_means(dataset: Path, models: Path, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         ignored = np.zeros((30, 44), dtype=bool)
         ignored[:10] = True
-        patch.setattr(evaluation, "read_case_ignore", lambda dataset, case: ignored)
+        patch.setattr(module, "read_case_ignore", lambda dataset, case: ignored)
         writer._write(evaluator)
     assert writer.uncertainty().loc[0, "n_pixels"] == 20 * 44
 

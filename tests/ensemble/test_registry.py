@@ -14,15 +14,11 @@ from mlflow.entities.model_registry import ModelVersion
 
 from segassay import tracking
 from segassay.errors import UsageError
-from segassay_monai.ensemble.inference import (
-    EnsembleNet,
-    NetworkSettings,
-    NormalisePercentiled,
-    PredictionError,
-    WholeImageInferer,
-    residual_unet,
-    size_divisor,
-)
+from segassay_monai.ensemble.ensemble_net import EnsembleNet
+from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.images import NormalisePercentiled
+from segassay_monai.ensemble.inferer import WholeImageInferer
+from segassay_monai.ensemble.network import NetworkSettings, residual_unet, size_divisor
 from segassay_monai.ensemble.registry import register_ensemble
 
 SETTINGS = NetworkSettings(spatial_dims=2, in_channels=2, channels=[4, 8], strides=[[2, 2]])

@@ -12,6 +12,7 @@ from bundles import TINY
 from command import run
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import bundle_root, config_path
+from segassay_monai.bundle.workflow import WORKFLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
@@ -57,7 +58,7 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert words[1:4] == ["-m", "monai.bundle", "run"]
             given = {name[2:]: value for name, value in zip(words[5::2], words[6::2], strict=True)}
             files = yaml.safe_load(given.pop("config_file"))
-            run_bundle(run_id=words[4], config_file=files, logging_file=False, **given | tiny)
+            run_bundle(run_id=words[4], config_file=files, workflow_name=WORKFLOW, logging_file=False, **given | tiny)
         else:
             assert words[0] == "torchrun"
         done.append(words[0])

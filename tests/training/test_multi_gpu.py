@@ -1,5 +1,6 @@
 """Two processes train one member, started by `torchrun` as users do it; without a GPU they talk by gloo."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -124,3 +125,22 @@ def test_the_overlay_names_only_settings_that_exist() -> None:
     assert set(both.get()) - set(plain.get()) == {"finalize"}
     assert set(both.get("train::trainer")) == set(plain.get("train::trainer"))
     assert set(both.get("validate::dataset")) == set(plain.get("validate::dataset"))
+
+
+def test_all_but_the_first_process_report_errors_only_until_they_leave(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(processes.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(processes.distributed, "init_process_group", lambda *arguments, **names: None)
+    monkeypatch.setattr(processes.distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(processes.ignite.distributed, "get_rank", lambda: 1)
+    logger = logging.getLogger("segassay")
+    level = logger.level
+    assert processes.join_processes() == 1
+    logger.warning("said by the first process as well")
+    logger.error("the disk is full")
+    processes.leave_processes()
+    logger.warning("alone again")
+    assert caplog.messages == ["the disk is full", "alone again"]
+    assert logger.level == level

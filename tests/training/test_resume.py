@@ -38,7 +38,8 @@ def step_and_die(self, *args, **kwargs):
     return step(self, *args, **kwargs)
 torch.optim.AdamW.step = step_and_die
 torch.set_num_threads({threads})
-run(run_id="training", config_file={config!r}, logging_file=False, **{settings!r})
+settings = {settings!r} | {{"workflow_name": "segassay_monai.Workflow", "logging_file": False}}
+run(run_id="training", config_file={config!r}, **settings)
 """
 
 

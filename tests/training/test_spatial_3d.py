@@ -14,8 +14,8 @@ from bundles import TINY, bundle
 from segassay.io.images import read_image, read_mask
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import find_own_error
-from segassay_monai.ensemble.inference import network_strides, size_divisor
+from segassay_monai.bundle.workflow import WORKFLOW
+from segassay_monai.ensemble.network import network_strides, size_divisor
 
 CONFIGS = [str(config_path(name)) for name in ("train.yaml", "spatial_3d.yaml")]
 SHAPE, SPACING_UM = (8, 32, 40), (3.0, 1.0, 1.0)
@@ -36,10 +36,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train_volumes(dataset: Path, out: Path, **settings: Any) -> Path:
     paths: dict[str, Any] = {"dataset_dir": str(dataset), "output_dir": str(out), "logging_file": False}
-    try:
-        run(run_id="training", config_file=CONFIGS, **paths | TINY | {"tile_size": [8, 16, 16]} | settings)
-    except Exception as error:
-        raise find_own_error(error) or error from None
+    settings = TINY | {"tile_size": [8, 16, 16]} | settings
+    run(run_id="training", config_file=CONFIGS, workflow_name=WORKFLOW, **paths | settings)
     return out
 
 
@@ -84,7 +82,7 @@ def test_a_volume_above_the_allowance_is_predicted_in_windows(
     dataset: Path, member: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[tuple[int, ...]] = []
-    monkeypatch.setattr("segassay_monai.ensemble.inference.SlidingWindowInferer", _recording(sizes))
+    monkeypatch.setattr("segassay_monai.ensemble.inferer.SlidingWindowInferer", _recording(sizes))
     whole = predict(dataset / "images", member, tmp_path / "whole")
     assert not sizes
     n_voxels = int(np.prod(SHAPE))

@@ -19,7 +19,8 @@ from segassay.errors import UsageError
 from segassay.io.images import read_image
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.ensemble.inference import NormalisePercentiled, PredictionError, ReadImaged
+from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.images import NormalisePercentiled, ReadImaged
 from segassay_monai.training.tiles import LoadCased, RandRaterd, RandTiled, finest_planes, n_channels, tile_shape
 from segassay_monai.training.weight_map import weight_map
 

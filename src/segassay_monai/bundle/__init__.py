@@ -1,1 +1,1 @@
-"""The bundle: where its configurations lie, and what the settings of a run may be."""
+"""The bundle: where its configurations lie, what the settings of a run may be, and the workflow."""

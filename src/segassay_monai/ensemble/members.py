@@ -18,7 +18,7 @@ from segassay.data.cases import image_files, read_spaced_image
 from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError
-from segassay_monai.ensemble.inference import read_checkpoint
+from segassay_monai.ensemble.network import read_checkpoint
 
 logger = logging.getLogger("segassay")
 

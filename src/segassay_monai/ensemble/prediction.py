@@ -1,7 +1,7 @@
-"""Judge members and their ensemble on held-out images, and write what the ensemble predicts.
+"""Write what an ensemble predicts.
 
 EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ disagreement/ doubt/ figures/
-                                    -> agreement.csv, scores.csv, uncertainty.csv, annotations.csv
+                                    -> uncertainty.csv, annotations.csv
 """
 
 from __future__ import annotations
@@ -15,29 +15,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from ignite.engine import Engine, Events
-from rich.console import Console
-from rich.table import Table
 
-import segassay
-from segassay import tracking
-from segassay.data.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
-from segassay.data.dataset import Dataset, data_hash
+from segassay.data.cases import read_case_ignore, read_case_region
+from segassay.data.dataset import Dataset
 from segassay.data.names import list_images
 from segassay.errors import DataError, raise_problems
-from segassay.figures.overlays import overlay
 from segassay.io.images import IMAGE_SUFFIXES, image_suffix, read_image, write_labels, write_map, write_mask
 from segassay.io.outputs import publish_output, whole_or_nothing
-from segassay.masks.overlaps import IOU_THRESHOLDS, label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.inference import THRESHOLD, Prediction
+from segassay.masks.overlaps import label_objects
+from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     show_uncertainty,
     summarise_uncertainty,
-    uncertainty_metrics,
     uncertainty_row,
 )
-from segassay_monai.targets import is_labelled, read_target, target_name
 
 logger = logging.getLogger("segassay")
 
@@ -147,7 +140,7 @@ class WritePredictions:
                 "uncertainty": f"uncertainty/{case}{map_type}",
             }
         )
-        self.rows.append(uncertainty_row(case, prediction, **_areas(self.dataset, case)))
+        self.rows.append(uncertainty_row(case, prediction, **areas(self.dataset, case)))
 
     def uncertainty(self) -> pd.DataFrame:
         """One row per case, as `uncertainty.csv` has them."""
@@ -176,220 +169,11 @@ def predicted(engine: Any) -> Prediction:
     return dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
 
 
-def _areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
+def areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
     """Ignored area and region of a case, where there are any."""
     if dataset is None:
         return {}
     return {"ignore": read_case_ignore(dataset, case), "region": read_case_region(dataset, case)}
-
-
-class ScoreCases:
-    """Compare each member and the ensemble with the raters' consensus and the reference, case by case.
-
-    Args:
-        dataset: Raters, reference, ignored areas and smallest object.
-        members: In the order of the network's checkpoints.
-        trained_on: What the models should reproduce: a rater, or what all say together.
-        figures_dir: Folder for overlays.
-        n_figures: How many cases get an overlay, evenly spaced.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        members: Sequence[Member],
-        trained_on: str,
-        figures_dir: Path,
-        cases: Sequence[str],
-        n_figures: int,
-    ) -> None:
-        self.dataset, self.members, self.trained_on = dataset, list(members), trained_on
-        self.figures_dir = Path(figures_dir)
-        self.drawn = {cases[i * len(cases) // max(n_figures, 1)] for i in range(min(n_figures, len(cases)))}
-        if len(cases) <= n_figures:
-            self.drawn = set(cases)
-        self.rows: list[dict[str, Any]] = []
-        self.not_scored: list[str] = []
-
-    def attach(self, engine: Any) -> None:
-        """Register with the evaluator."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._score)
-
-    def _score(self, engine: Any) -> None:
-        case = engine.state.batch[0]["case"]
-        prediction = predicted(engine)
-        n_members = len(self.members) if len(self.members) > 1 else 0  # a single one is its own ensemble
-        masks = {member_label(self.members, number): prediction.member_mask(number) for number in range(n_members)}
-        masks[ensemble_name(self.members)] = prediction.prob[0, 0].numpy() > THRESHOLD
-        targets = self._targets(case)
-        if not targets:
-            self.not_scored.append(case)
-        counts = _areas(self.dataset, case)
-        min_size = self.dataset.min_object_size
-        target_objects = {name: label_objects(target, min_size=min_size, **counts) for name, target in targets.items()}
-        for annotator, mask in masks.items():
-            objects = label_objects(mask, min_size=min_size, **counts)
-            for name, target in targets.items():
-                matches = match_objects(target_objects[name], objects)
-                dice, iou = pixel_agreement(target, mask, **counts)
-                for t, threshold in enumerate(IOU_THRESHOLDS):
-                    self.rows.append(
-                        {
-                            "case": case,
-                            "annotator_a": name,
-                            "annotator_b": annotator,
-                            "iou_threshold": threshold,
-                            "n_a": matches.n_a,
-                            "n_b": matches.n_b,
-                            "tp": matches.tp[t],
-                            "precision": matches.precision[t],
-                            "recall": matches.recall[t],
-                            "f1": matches.f1[t],
-                            "mean_iou": matches.mean_iou,
-                            "dice": dice,
-                            "iou": iou,
-                        }
-                    )
-        if case in self.drawn:
-            first = {name: target > 0 for name, target in list(targets.items())[:1]}
-            self._draw(case, first | {"prediction": masks[ensemble_name(self.members)]})
-
-    def _targets(self, case: str) -> dict[str, np.ndarray]:
-        """Own training target first, then the published reference; what is missing for this case is left out."""
-        targets = {}
-        if is_labelled(self.dataset, self.trained_on, case):
-            targets[target_name(self.trained_on)] = read_target(self.dataset, case, self.trained_on)
-        if case in self.dataset.reference:
-            reference = str(self.dataset.reference_name)
-            targets[reference] = read_case_mask(self.dataset, reference, case)
-        return targets
-
-    def _draw(self, case: str, masks: Mapping[str, np.ndarray]) -> None:
-        self.figures_dir.mkdir(parents=True, exist_ok=True)
-        image = read_case_image(self.dataset, case).array
-        figure = overlay(image, masks, title=f"{case}, held out: {ensemble_name(self.members)}")
-        figure.savefig(self.figures_dir / f"{case}.png")
-
-    def agreement(self) -> pd.DataFrame:
-        """One row per case × target × annotator × IoU threshold."""
-        if not self.rows:
-            raise DataError(
-                f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with"
-            )
-        return pd.DataFrame(self.rows)
-
-
-def member_label(members: Sequence[Member], number: int) -> str:
-    """Annotator name of a member; with its fold where seeds repeat over folds."""
-    name = members[number].name
-    repeated = sum(member.name == name for member in members) > 1
-    return f"{name} fold {members[number].fold}" if repeated else name
-
-
-def summarise(agreement: pd.DataFrame) -> pd.DataFrame:
-    """Mean scores over cases at IoU > 0.5, one row per target × annotator, with the cases counted."""
-    table = agreement[agreement["iou_threshold"] == IOU_THRESHOLDS[0]]
-    groups = table.groupby(["annotator_a", "annotator_b"], sort=False)
-    means = groups[["f1", "precision", "recall", "mean_iou", "dice"]].mean()
-    means["n_cases"] = groups.size()
-    means["n_undefined"] = groups["mean_iou"].agg(lambda values: int(values.isna().sum()))
-    return means.reset_index()
-
-
-def run_evaluating(
-    *,
-    evaluator: Engine,
-    writer: WritePredictions,
-    scores: ScoreCases,
-    work_dir: Path,
-    experiment: str,
-) -> Path:
-    """Run the evaluator, write the tables, log them to MLflow, and print the scores.
-
-    Inside a training's MLflow run the scores join that run; else the evaluation is a run of its own.
-
-    Returns:
-        The finished output folder.
-    """
-    dataset, members = scores.dataset, scores.members
-    name = ensemble_name(members)
-    if tracking.is_active():
-        with whole_or_nothing(work_dir):
-            _evaluate(evaluator, writer, scores, work_dir)
-    else:
-        tags = _tags(members) | {"annotator": name, "segassay": segassay.__version__}
-        params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
-        with whole_or_nothing(work_dir), tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
-            _evaluate(evaluator, writer, scores, work_dir)
-    final = publish_output(work_dir)
-    if not tracking.is_active():
-        logger.info(f"written: {final}")
-        logger.info(f"to see all runs: {tracking.ui_command()}")
-    return final
-
-
-def _tags(members: Sequence[Member]) -> dict[str, Any]:
-    """What an MLflow run is about: an ensemble, or a single model; what all members have in common."""
-    tags: dict[str, Any] = {"kind": "ensemble" if len(members) > 1 else "evaluation"}
-    for name in ("strategy", "trained_on", "fold"):
-        values = {getattr(member, name) for member in members}
-        if len(values) == 1:
-            tags[name] = values.pop()
-    return tags | {"seeds": seed_range([member.seed for member in members])}
-
-
-def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, work_dir: Path) -> None:
-    evaluator.run()
-    agreement = scores.agreement()
-    summary = summarise(agreement)
-    uncertainty = summarise_uncertainty(writer.uncertainty())
-    agreement.to_csv(work_dir / "agreement.csv", index=False)
-    summary.to_csv(work_dir / "scores.csv", index=False)
-    writer.write_tables(scores.members, held_out=True)
-    own_target, ensemble = target_name(scores.trained_on), ensemble_name(scores.members)
-    tracking.log_metrics(_metrics(summary, own_target, ensemble) | uncertainty_metrics(uncertainty))
-    for table in ("agreement.csv", "scores.csv", "uncertainty.csv"):
-        tracking.log_files(work_dir / table, "tables")
-    if scores.drawn:
-        tracking.log_files(scores.figures_dir, "overlays")
-    show(summary, own_target, scores.not_scored)
-    show_uncertainty(uncertainty)
-
-
-def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str, float]:
-    """`validity/<measure>_<target>` of the ensemble, and beside it the mean of its members."""
-    metrics: dict[str, float] = {}
-    measures = ["f1", "precision", "recall", "mean_iou", "dice"]
-    for target, rows in summary.groupby("annotator_a", sort=False):
-        label = "own_training_target" if target == own_target else str(target)
-        whole = rows[rows["annotator_b"] == ensemble].iloc[0]
-        members = rows[rows["annotator_b"] != ensemble]
-        for measure in measures:
-            metrics[f"validity/{measure}_{label}"] = float(whole[measure])
-            if len(members):
-                metrics[f"validity/{measure}_{label}_mean_of_members"] = float(members[measure].mean())
-        metrics[f"validity/n_cases_{label}"] = float(whole["n_cases"])
-        metrics[f"validity/mean_iou_{label}.n_undefined"] = float(whole["n_undefined"])
-    return metrics
-
-
-def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
-    """Print the scores as a table for people."""
-    table = Table(title="Held-out images, means over n images")
-    for column in ("prediction", "compared with"):
-        table.add_column(column, no_wrap=True)
-    for column in ("F1", "precision", "recall", "Dice", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in summary.itertuples():
-        target = str(row.annotator_a) + (" *" if row.annotator_a == own_target else "")
-        numbers = [f"{getattr(row, measure):.3f}" for measure in ("f1", "precision", "recall", "dice")]
-        table.add_row(str(row.annotator_b), target, *numbers, str(row.n_cases))
-    console = Console()
-    console.print(table)
-    console.print("F1: objects found and right, at an overlap (IoU) above one half; Dice: pixels.", highlight=False)
-    console.print("* the models' own training target; do not set beside scores of people", highlight=False)
-    if not_scored:
-        logger.warning(f"{len(not_scored)} held-out case(s) have no mask to compare with: {', '.join(not_scored[:5])}")
 
 
 def run_inference(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Member], work_dir: Path) -> Path:

@@ -18,13 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import mlflow
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
-
 from segassay.errors import UsageError
-from segassay.tracking import is_active
-from segassay_monai.ensemble.inference import read_checkpoint, read_network_settings
+from segassay.tracking import is_active, load_mlflow
+from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 
 __all__ = ["register_ensemble"]
 
@@ -59,6 +55,8 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
             register_ensemble(paths, name="lab-wue1", tags={"strategy": "consensus", "f1": 0.71})
         mlflow.pyfunc.load_model("models:/lab-wue1@best").predict(image)
     """
+    from mlflow.exceptions import MlflowException
+
     if not is_active():
         raise RuntimeError(
             "an ensemble is logged into the active MLflow run, but there is none; open one with tracking.run"
@@ -69,7 +67,7 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
     texts[_CONTENT] = _content_hash(checkpoints, texts)
     try:
         number = _version_with(texts[_CONTENT], name) or _add_version(checkpoints, name, texts)
-        MlflowClient().set_registered_model_alias(name, alias, number)
+        load_mlflow().MlflowClient().set_registered_model_alias(name, alias, number)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
             raise
@@ -94,7 +92,9 @@ def _weights_hash(weights: Mapping[str, Any]) -> str:
 
 def _version_with(content_hash: str, name: str) -> str | None:
     """Version of the registered model that holds this content, if there is one."""
-    client = MlflowClient()
+    from mlflow.exceptions import MlflowException
+
+    client = load_mlflow().MlflowClient()
     try:
         client.get_registered_model(name)
     except MlflowException as error:
@@ -106,6 +106,7 @@ def _version_with(content_hash: str, name: str) -> str | None:
 
 
 def _add_version(checkpoints: Sequence[Path], name: str, tags: Mapping[str, str]) -> str:
+    mlflow = load_mlflow()
     with tempfile.TemporaryDirectory() as folder:
         members = Path(folder) / "members"
         members.mkdir()

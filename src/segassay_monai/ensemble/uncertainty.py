@@ -21,7 +21,7 @@ from rich.table import Table
 
 from segassay.masks.objects import counted_pixels
 from segassay.masks.overlaps import pixel_agreement
-from segassay_monai.ensemble.inference import THRESHOLD, Prediction
+from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 
 PARTS = ("total", "disagreement", "doubt")
 MEANS = (*PARTS, *(f"{part}_foreground" for part in PARTS), "quality")

@@ -33,8 +33,9 @@ from segassay.io import images
 from segassay.masks import objects, overlaps
 from segassay_monai import targets
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import find_own_error
-from segassay_monai.ensemble import inference
+from segassay_monai.bundle.settings import check_config
+from segassay_monai.ensemble import ensemble_net, inferer, network
+from segassay_monai.ensemble import images as normalisation
 from segassay_monai.ensemble import members as member
 from segassay_monai.ensemble.prediction import seed_range
 from segassay_monai.study.file import EXPERT, WITHOUT_EACH, StrategyFile, StudyFile, read_study_file
@@ -50,7 +51,10 @@ TRAINING_MODULES: tuple[ModuleType, ...] = (
     pixels,
     images,
     progress,
-    inference,
+    ensemble_net,
+    normalisation,
+    inferer,
+    network,
     loss,
     member,
     selection,
@@ -432,12 +436,9 @@ def _config(settings: str, path: str) -> dict[str, Any]:
     parser = ConfigParser(known)
     parser.update({"dataset_dir": "checked", **own})
     try:
-        parser.get_parsed_content("initialize::0")
-    except Exception as error:
-        found = find_own_error(error)
-        if found is None:
-            raise
-        raise UsageError(f"{path}: settings: {found}") from None
+        check_config(parser.get(), "train.yaml", required={})
+    except UsageError as error:
+        raise UsageError(f"{path}: settings: {error}") from None
     return dict(parser.get())
 
 

@@ -30,6 +30,7 @@ from filelock import FileLock, Timeout
 from segassay.errors import DataError, SegAssayError
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import find_own_error
+from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.study.plan import PlannedMember, Prediction, Study, plan_study
 
 __all__ = [
@@ -92,6 +93,7 @@ def train(study: Study, planned: PlannedMember, place: Path, settings: Mapping[s
     monai.bundle.run(
         run_id="training",
         config_file=str(config_path("train.yaml")),
+        workflow_name=WORKFLOW,
         dataset_dir=study.dataset.folder,
         output_dir=place,
         experiment=study.name,
@@ -110,6 +112,7 @@ def _predict(study: Study, prediction: Prediction) -> None:
     monai.bundle.run(
         run_id="evaluating",
         config_file=str(config_path("evaluate.yaml")),
+        workflow_name=WORKFLOW,
         dataset_dir=study.dataset.folder,
         models=tuple(study.checkpoint(planned) for planned in prediction.members),
         cases=prediction.cases,

@@ -14,8 +14,8 @@ import torch
 
 from segassay.data.dataset import Dataset, data_hash, strata
 from segassay.errors import DataError, UsageError
-from segassay_monai.ensemble.inference import read_checkpoint
 from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
+from segassay_monai.ensemble.network import read_checkpoint
 from segassay_monai.targets import check_target, is_labelled, strategy_of
 
 

@@ -27,8 +27,8 @@ from segassay.errors import DataError
 from segassay.figures.style import ACCENT, PALE, encode_figure, plot_style
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.io.progress import show_progress
-from segassay_monai.bundle import settings
 from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.workflow import running_config
 from segassay_monai.ensemble.members import Member
 from segassay_monai.training.resume import reseed
 from segassay_monai.training.train import run_params, run_tags
@@ -102,7 +102,7 @@ def find_learning_rate(
 def _own_folder(output_dir: str | Path) -> Path:
     """The folder that was asked for; by default one beside the member's."""
     default = yaml.safe_load(config_path("train.yaml").read_text(encoding="utf-8"))["output_dir"]
-    is_default = settings.running_config()["output_dir"] == default
+    is_default = running_config()["output_dir"] == default
     return Path(f"{output_dir}_find_lr") if is_default else Path(str(output_dir))
 
 

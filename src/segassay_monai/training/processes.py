@@ -1,6 +1,6 @@
 """Several processes that train one member: who is the first, and what it tells the others.
 
-torchrun -> join -> rank 0 validates, writes and logs; every process draws its own tiles, gradients are averaged
+torchrun -> join -> rank 0 validates, writes and logs; each draws its own tiles, gradients are averaged -> leave
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import distributed
 
 from segassay.errors import UsageError
 
-__all__ = ["agree", "join_processes", "process_device"]
+__all__ = ["agree", "join_processes", "leave_processes", "process_device"]
 
 _PATIENCE = timedelta(hours=1)  # the others wait while the first one looks at the selection images
 
@@ -42,8 +42,19 @@ def join_processes() -> int:
         distributed.init_process_group("nccl" if n_gpus else "gloo", timeout=_PATIENCE)
         ignite.distributed.get_rank()  # meets the others itself on its first call, so all must make that call
         if distributed.get_rank() > 0:
-            logging.getLogger("segassay").setLevel(logging.ERROR)
+            logging.getLogger("segassay").addFilter(_is_error)
     return distributed.get_rank()
+
+
+def leave_processes() -> None:
+    """Part from the other processes when the training is over; nothing where there are none."""
+    logging.getLogger("segassay").removeFilter(_is_error)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def process_device() -> torch.device:

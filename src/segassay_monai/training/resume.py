@@ -29,7 +29,7 @@ from monai.utils import set_determinism
 from segassay import tracking
 from segassay.errors import DataError, UsageError
 from segassay.io.outputs import UNFINISHED, check_output, prepare_output, whole_or_nothing
-from segassay_monai.bundle import settings
+from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
 
 __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed", "unfinished"]
@@ -91,7 +91,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
         check_output(final, overwrite)
         if not _goes_on(partial, member, overwrite):
             prepare_output(final, overwrite, drop_unfinished=True)
-            settings.write_config(partial / "config.yaml")
+            write_config(partial / "config.yaml")
         with whole_or_nothing(partial):
             yield partial
 
@@ -142,7 +142,7 @@ def _differences(folder: Path, found: Member, member: Member) -> str:
     if not (folder / "config.yaml").is_file():
         return "settings that are not known (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    now = yaml.safe_load(settings.config_text())
+    now = yaml.safe_load(config_text())
     names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]
     plain = [name for name in names if _is_plain(then.get(name)) and _is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]

@@ -25,7 +25,7 @@ from segassay.data.cases import read_case_ignore, read_case_image, read_case_reg
 from segassay.data.dataset import Dataset
 from segassay.errors import UsageError
 from segassay.masks.objects import counted_pixels
-from segassay_monai.ensemble.inference import as_float, check_image
+from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.targets import read_labels
 from segassay_monai.training.weight_map import weight_map as weigh
 

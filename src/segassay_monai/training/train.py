@@ -15,7 +15,6 @@ from typing import Any
 
 from ignite.engine import Events
 from ignite.handlers import Timer
-from monai.bundle import ConfigWorkflow
 from monai.engines import Trainer
 
 import segassay
@@ -24,9 +23,9 @@ from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
-from segassay_monai.bundle import settings
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.ensemble.inference import as_float, check_image
+from segassay_monai.bundle.workflow import Workflow, running_config
+from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
@@ -126,7 +125,7 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
 
 def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluation: Mapping[str, Any]) -> None:
     """Score the finished member on its held-out cases with the configuration that anybody else would use."""
-    workflow = ConfigWorkflow(
+    workflow = Workflow(
         config_file=str(config_path("evaluate.yaml")),
         workflow_type="infer",
         run_id="evaluating",
@@ -142,7 +141,7 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
 
 def run_params(member: Member) -> dict[str, Any]:
     """Parameters of an MLflow run: settings given as numbers or names, and what follows from the data."""
-    config = settings.running_config()
+    config = running_config()
     params = {key: value for key, value in config.items() if _is_plain(value)}
     return params | {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
 

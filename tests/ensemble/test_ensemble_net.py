@@ -1,84 +1,32 @@
-"""Network, ensemble, inferer and uncertainty; the ensemble is held against an explicit mean of different networks."""
+"""The ensemble, held against an explicit mean of different networks; its uncertainty, against values by hand."""
 
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from monai.engines import EnsembleEvaluator
 from monai.inferers import SimpleInferer
-from monai.networks.nets import UNet
 from monai.transforms import Activationsd, Compose, MeanEnsembled
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from networks import CHANNELS, INFERER, image, save, trained, unet
 from segassay.errors import DataError
 from segassay_monai.bundle.settings import find_own_error
-from segassay_monai.ensemble import inference
-from segassay_monai.ensemble.inference import (
-    EnsembleNet,
-    NetworkSettings,
-    Prediction,
-    WholeImageInferer,
-    network_strides,
-    pad_to_multiple,
-    read_network_settings,
+from segassay_monai.ensemble import ensemble_net
+from segassay_monai.ensemble.ensemble_net import EnsembleNet, Prediction, uncertainty
+from segassay_monai.ensemble.inferer import WholeImageInferer
+from segassay_monai.ensemble.network import (
     residual_unet,
-    size_divisor,
-    uncertainty,
-    window_size,
 )
-
-CHANNELS = (4, 8)
-INFERER = WholeImageInferer(divisor=2)
-
-
-def trained(network: nn.Module, seed: int) -> nn.Module:
-    """The network with weights and normalisation statistics of its own, as after a training."""
-    rng = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            if value.is_floating_point():
-                noise = torch.randn(value.shape, generator=rng)
-                value.copy_(noise.abs() + 0.5 if name.endswith("running_var") else value + 0.3 * noise)
-    return network.eval()
-
-
-def unet(seed: int, channels: Sequence[int] = CHANNELS, in_channels: int = 1) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return trained(residual_unet(2, in_channels, channels), seed)
-
-
-def image(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-SETTINGS = NetworkSettings(spatial_dims=2, in_channels=1, channels=CHANNELS, strides=[[2, 2]])
-
-
-def save(folder: Path, networks: Sequence[nn.Module]) -> list[Path]:
-    """A checkpoint for each network."""
-    paths = [folder / f"s{seed}" / "model.pt" for seed in range(len(networks))]
-    for seed, path in enumerate(paths):
-        path.parent.mkdir(parents=True)
-        content = {"model": networks[seed].state_dict(), "member": {"seed": seed}, "network": SETTINGS.state_dict()}
-        torch.save(content, path)
-    return paths
-
-
-@pytest.fixture
-def checkpoints(tmp_path: Path) -> list[Path]:
-    """Three members that differ."""
-    return save(tmp_path, [unet(seed) for seed in range(3)])
 
 
 def ensemble(paths: Sequence[Path], flips: bool = False) -> EnsembleNet:
@@ -107,9 +55,6 @@ def predicted_by(folder: Path, probs: Sequence[float], shape: tuple[int, ...] = 
 
 def members_one_by_one(inputs: torch.Tensor, n: int = 3) -> list[torch.Tensor]:
     return [torch.sigmoid(INFERER(inputs, unet(seed))) for seed in range(n)]
-
-
-# ----------------------------------------------------------------------------------------------------------- ensemble
 
 
 @torch.no_grad()
@@ -153,7 +98,7 @@ def test_one_member_is_its_own_ensemble_and_the_order_does_not_matter(checkpoint
 @pytest.mark.parametrize("room", [0, 2000, 2**26])
 def test_every_image_meets_every_member(checkpoints, monkeypatch, room):
     """Also where weights of no member, or of some, are kept."""
-    monkeypatch.setattr(inference, "KEPT_BYTES", room)
+    monkeypatch.setattr(ensemble_net, "KEPT_BYTES", room)
     net = ensemble(checkpoints)
     for seed in range(3):
         inputs = image(1, 1, 16, 16, seed=seed)
@@ -228,9 +173,6 @@ def test_a_checkpoint_for_other_image_channels_is_named(checkpoints):
         ensemble(checkpoints)(image(1, 1, 16, 16))
 
 
-# -------------------------------------------------------------------------------------------------------------- flips
-
-
 class Pointwise(nn.Module):
     """A network for which it makes no difference on which side a pixel lies."""
 
@@ -268,71 +210,6 @@ def test_flips_average_the_probability_over_all_sets_of_axes(tmp_path, shape):
     torch.testing.assert_close(net.last.doubt, doubt, atol=1e-6, rtol=0)
 
 
-# -------------------------------------------------------------------------------------------------- settings, strides
-
-
-@pytest.mark.parametrize(
-    ("spacing", "expected"),
-    [
-        ((1, 1), [[2, 2]] * 3),
-        ((1.9, 1, 1), [[2, 2, 2]] * 3),
-        ((2, 1, 1), [[1, 2, 2], [2, 2, 2], [2, 2, 2]]),
-        ((5, 1, 1), [[1, 2, 2], [1, 2, 2], [2, 2, 2]]),
-        ((1, 1, 30), [[2, 2, 1]] * 3),
-        ((0.3, 0.1, 0.2), [[1, 2, 1], [2, 2, 2], [2, 2, 2]]),
-    ],
-)
-def test_an_axis_is_halved_once_the_others_are_nearly_as_coarse(spacing, expected):
-    assert network_strides(spacing, n_levels=4) == expected
-    assert network_strides([1000 * length for length in spacing], n_levels=4) == expected
-    assert size_divisor(expected) == [prod(step[axis] for step in expected) for axis in range(len(spacing))]
-
-
-@torch.no_grad()
-def test_an_axis_that_is_not_halved_may_have_any_length():
-    network = trained(residual_unet(3, 1, (2, 2, 2), network_strides([8, 1, 1], n_levels=3)), 0)
-    assert network(image(1, 1, 7, 12, 8)).shape == (1, 1, 7, 12, 8)
-    plain = trained(residual_unet(3, 1, (2, 2, 2)), 0)
-    assert [tuple(value.shape) for value in network.parameters()] == [
-        tuple(value.shape) for value in plain.parameters()
-    ]
-
-
-@pytest.mark.parametrize("wrong", [[[2, 2]], [[2, 2, 2], [2, 2, 2]]])
-def test_strides_that_do_not_fit_are_told(wrong):
-    with pytest.raises(ValueError, match="expected 1 steps of 3 axes, for --channels has 2 levels") as caught:
-        residual_unet(3, 1, CHANNELS, wrong)
-    assert isinstance(find_own_error(caught.value), DataError)
-
-
-def test_the_network_is_built_again_from_its_checkpoint(checkpoints):
-    settings = read_network_settings(checkpoints)
-    assert settings.state_dict() == SETTINGS.state_dict()
-    content = torch.load(checkpoints[0], weights_only=True)
-    built = residual_unet(**content["network"])
-    built.load_state_dict(content["model"])
-
-
-def test_members_of_different_networks_are_named(checkpoints):
-    content = torch.load(checkpoints[2], weights_only=True)
-    content["network"] |= {"channels": [8, 16]}
-    torch.save(content, checkpoints[2])
-    with pytest.raises(
-        ValueError, match=r"s2.model\.pt and \S+s0.model\.pt hold .* \(channels \[8, 16\] and \[4, 8\]\)"
-    ):
-        read_network_settings(checkpoints)
-
-
-@pytest.mark.parametrize("key", ["network", "model"])
-def test_a_checkpoint_that_lacks_something_must_be_trained_again(checkpoints, key):
-    content = torch.load(checkpoints[1], weights_only=True)
-    del content[key]
-    torch.save(content, checkpoints[1])
-    with pytest.raises(ValueError, match=r"s1.model\.pt: .*train it again") as caught:
-        read_network_settings(checkpoints)
-    assert isinstance(find_own_error(caught.value), DataError)
-
-
 def test_an_ensemble_of_nobody_is_an_error():
     with pytest.raises(ValueError, match="at least one checkpoint"):
         ensemble([])
@@ -343,124 +220,6 @@ def test_members_predict_with_the_statistics_of_their_training(checkpoints):
     inputs = image(1, 1, 16, 16)
     net = ensemble(checkpoints).train()
     torch.testing.assert_close(net(inputs), torch.stack(members_one_by_one(inputs)).mean(dim=0), atol=1e-6, rtol=0)
-
-
-# ------------------------------------------------------------------------------------------------- windows and padding
-
-
-def change_by_window(network: nn.Module) -> float:
-    """Largest change of the logits in the middle when half of the surroundings is cut off."""
-    inputs = image(1, 1, 96, 96)
-    whole, window = network(inputs), network(inputs[..., 24:72, 24:72])
-    return (whole[..., 44:52, 44:52] - window[..., 20:28, 20:28]).abs().max().item()
-
-
-@torch.no_grad()
-def test_the_result_for_a_pixel_does_not_depend_on_the_window():
-    assert change_by_window(unet(0)) < 1e-5
-    instance = UNet(2, 1, 1, list(CHANNELS), [2], num_res_units=2, norm="INSTANCE")
-    assert change_by_window(trained(instance, 0)) > 1e-3, "instance normalisation should show what is avoided"
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("shape", [(160, 200), (161, 201)])
-def test_windows_and_whole_image_agree(shape):
-    inputs, network = image(1, 1, *shape), unet(0)
-    whole = torch.sigmoid(WholeImageInferer(divisor=2)(inputs, network))
-    windows = torch.sigmoid(WholeImageInferer(divisor=2, max_pixels=4 * 64**2)(inputs, network))
-    assert whole.shape == windows.shape == (1, 1, *shape)
-    difference = (whole - windows).abs()[0, 0]
-    assert difference[16:32, 16:32].max() < 1e-5  # far from the borders of the only window that covers them
-    assert difference.mean() < 0.01
-
-
-@torch.no_grad()
-def test_large_images_are_predicted_in_windows_and_small_ones_whole():
-    shapes: list[tuple[int, ...]] = []
-
-    def network(inputs: torch.Tensor) -> torch.Tensor:
-        shapes.append(tuple(inputs.shape[2:]))
-        return inputs.clone()
-
-    inferer = WholeImageInferer(divisor=8, max_pixels=64 * 64)
-    inferer(image(1, 1, 64, 64), network)
-    assert shapes == [(64, 64)]
-    shapes.clear()
-    output = inferer(image(1, 1, 65, 64), network)
-    assert set(shapes) == {(32, 32)}
-    torch.testing.assert_close(output, image(1, 1, 65, 64))
-    shapes.clear()
-    inferer(image(1, 1, 24, 24, 24), network)
-    assert set(shapes) == {(8, 8, 8)}, "a window of a volume must be bounded as well"
-    shapes.clear()
-    WholeImageInferer(divisor=[1, 8, 8], max_pixels=64 * 64)(image(1, 1, 24, 24, 24), network)
-    assert set(shapes) == {(2, 16, 16)}, "thick slices get flat windows"
-
-
-@torch.no_grad()
-def test_windows_and_whole_volume_agree_away_from_borders():
-    """The receptive field of one level and two convolutions reaches few pixels; slices are 4 times as thick."""
-    steps = network_strides([4, 1, 1], n_levels=2)
-    network, inputs = trained(residual_unet(3, 1, (2, 2), steps), 0), image(1, 1, 20, 96, 90)
-    whole = torch.sigmoid(WholeImageInferer(size_divisor(steps))(inputs, network))
-    shapes: list[tuple[int, ...]] = []
-
-    def watched(window: torch.Tensor) -> torch.Tensor:
-        shapes.append(tuple(window.shape[2:]))
-        return network(window)
-
-    windows = torch.sigmoid(WholeImageInferer(size_divisor(steps), max_pixels=4 * 2**15)(inputs, watched))
-    assert set(shapes) == {(20, 40, 40)}
-    assert whole.shape == windows.shape == inputs.shape
-    difference = (whole - windows).abs()[0, 0]
-    assert difference[:, 12:28, 12:28].max() < 1e-5  # far from the borders of the only window that covers them
-    assert difference.max() > 1e-4, "nothing was predicted in windows"
-    assert difference.mean() < 0.03
-
-
-@given(
-    spatial=st.lists(st.integers(1, 12), min_size=2, max_size=3),
-    powers=st.lists(st.integers(0, 3), min_size=3, max_size=3),
-    max_pixels=st.integers(1, 5000),
-)
-def test_a_window_fits_into_image_and_memory_and_suits_the_network(spatial, powers, max_pixels):
-    divisors = [2**power for power in powers[: len(spatial)]]
-    padded = [n * size for n, size in zip(spatial, divisors, strict=True)]
-    window = window_size(padded, divisors, max_pixels)
-    assert all(edge % size == 0 for edge, size in zip(window, divisors, strict=True))
-    assert all(edge <= size for edge, size in zip(window, padded, strict=True))
-    assert prod(window) <= max_pixels or window == divisors
-
-
-@torch.no_grad()
-def test_any_size_is_padded_to_what_the_network_accepts_and_cut_back():
-    network = unet(0, channels=(2, 2, 2, 2))
-    for shape in [(1, 1), (1, 9), (7, 8), (8, 8), (13, 30)]:
-        assert WholeImageInferer(divisor=8)(image(2, 1, *shape), network).shape == (2, 1, *shape)
-    volume = trained(residual_unet(3, 1, (2, 2)), 0)
-    assert WholeImageInferer(divisor=2)(image(1, 1, 1, 5, 6), volume).shape == (1, 1, 1, 5, 6)
-
-
-@torch.no_grad()
-def test_a_fitting_size_is_predicted_as_it_is():
-    inputs, network = image(1, 1, 16, 24), unet(0)
-    assert torch.equal(WholeImageInferer(divisor=8)(inputs, network), network(inputs))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    shape=st.lists(st.integers(1, 20), min_size=2, max_size=3),
-    divisors=st.lists(st.sampled_from([1, 2, 8, 16]), min_size=3, max_size=3),
-)
-def test_padding_is_the_symmetric_padding_of_numpy(shape, divisors):
-    inputs, divisors = image(1, 2, *shape), divisors[: len(shape)]
-    widths = [(0, 0), (0, 0), *[(0, -size % multiple) for size, multiple in zip(shape, divisors, strict=True)]]
-    expected = np.pad(inputs.numpy(), widths, mode="symmetric")
-    np.testing.assert_array_equal(pad_to_multiple(inputs, divisors), expected)
-    assert all(size % multiple == 0 for size, multiple in zip(expected.shape[2:], divisors, strict=True))
-
-
-# -------------------------------------------------------------------------------------------------------- uncertainty
 
 
 def test_uncertainty_is_0_where_sure_and_1_where_undecided():

@@ -1,0 +1,178 @@
+"""An ensemble as one network: the mean probability of its members, and how much they doubt and disagree.
+
+    image (B, C, *spatial) -> members, one after another -> mean probability (B, 1, *spatial)
+                                                         -> total uncertainty = disagreement + doubt
+
+An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from monai.inferers import Inferer
+from torch import nn
+
+from .errors import PredictionError
+from .network import read_checkpoint
+
+THRESHOLD = 0.5
+"""A mask is where the probability is above this."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What an ensemble says of a batch of images. Uncertainties are in bits per pixel, from 0 to 1, never rescaled.
+
+    Attributes:
+        prob: Mean probability of the members, float32 `(B, 1, *spatial)`.
+        doubt: Mean of the members' own uncertainties, float32 `(B, 1, *spatial)`.
+        packed_masks: uint8 `(M, B, n_bytes)`, one bit per member and pixel.
+    """
+
+    prob: torch.Tensor
+    doubt: torch.Tensor
+    packed_masks: np.ndarray
+
+    @property
+    def total(self) -> torch.Tensor:
+        """Uncertainty of the ensemble, `(B, 1, *spatial)`: that of the mean probability."""
+        return uncertainty(self.prob)
+
+    @property
+    def disagreement(self) -> torch.Tensor:
+        """The part of `total` that is not in any member alone, `(B, 1, *spatial)`; 0 for a single member."""
+        return (self.total - self.doubt).clamp(min=0)
+
+    def member_mask(self, member: int, image: int = 0) -> np.ndarray:
+        """Where one member has a probability above one half, boolean `(*spatial)`."""
+        shape = self.prob.shape[2:]
+        return np.unpackbits(self.packed_masks[member, image], count=shape.numel()).reshape(shape).astype(bool)
+
+
+KEPT_BYTES = 2**26
+"""Weights that an ensemble keeps in memory."""
+
+
+class EnsembleNet(nn.Module):
+    """Mean probability of several members, one in memory at a time.
+
+    Of a member's probabilities only sums and one bit per pixel are kept, so memory does not grow with the number of
+    members. Weights are kept up to 64 MiB in all, because to read those of a small network takes as long as to predict
+    a small image; those beyond are read again whenever their turn comes.
+
+    Args:
+        network: The architecture shared by all members; its own weights are overwritten.
+        checkpoint_paths: One file per member, with the weights under `model`.
+        inferer: How one member predicts an image (whole or in windows).
+        flips: Whether a member's probability is the mean over the image flipped along every set of axes.
+
+    Attributes:
+        last: What was predicted last, with the uncertainties; None before.
+
+    Raises:
+        ValueError: If there is no checkpoint.
+        PredictionError: If a checkpoint does not fit `network` (when called).
+    """
+
+    def __init__(
+        self, network: nn.Module, checkpoint_paths: Sequence[str | Path], inferer: Inferer, flips: bool = False
+    ) -> None:
+        super().__init__()
+        if not checkpoint_paths:
+            raise ValueError("an ensemble needs at least one checkpoint, got none")
+        self.network = network
+        self.checkpoint_paths = [Path(path) for path in checkpoint_paths]
+        self.inferer = inferer
+        self.flips = flips
+        self.last: Prediction | None = None
+        self._loaded: Path | None = None
+        self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
+        self._room = KEPT_BYTES
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Average the members' probabilities.
+
+        Args:
+            image: Normalised images `(B, C, *spatial)`.
+
+        Returns:
+            Mean probability `(B, 1, *spatial)`, float32.
+        """
+        self.last = None
+        self.network.eval()
+        prob = torch.zeros(len(image), 1, *image.shape[2:], device=image.device)
+        doubt = torch.zeros_like(prob)
+        # made before the first member is predicted: what is kept would else lie between what is freed, and split it up
+        masks = np.zeros((len(self.checkpoint_paths), len(image), -(-image.shape[2:].numel() // 8)), dtype=np.uint8)
+        for path, mask in zip(self.checkpoint_paths, masks, strict=True):
+            self._load(path)
+            member = self._predict(image)
+            prob += member
+            doubt += uncertainty(member)
+            mask[:] = np.packbits((member > THRESHOLD).flatten(1).cpu().numpy(), axis=1)
+            del member  # else it stays while the next one is predicted
+        prob /= len(masks)
+        doubt /= len(masks)
+        self.last = Prediction(prob, doubt, masks)
+        return prob
+
+    def _predict(self, image: torch.Tensor) -> torch.Tensor:
+        """Probability of the member just loaded, `(B, 1, *spatial)`."""
+        flips = list(_subsets(range(2, image.ndim))) if self.flips else [()]
+        total: torch.Tensor | None = None
+        for axes in flips:
+            flipped = torch.flip(image, axes) if axes else image
+            prob = torch.sigmoid(self.inferer(flipped, self.network).float())
+            prob = torch.flip(prob, axes) if axes else prob
+            total = prob if total is None else total.add_(prob)
+            del prob
+        assert total is not None
+        return total / len(flips) if len(flips) > 1 else total
+
+    def _load(self, path: Path) -> None:
+        if path == self._loaded:
+            return
+        if path in self._kept:
+            for name, value in self.network.state_dict().items():  # several times as fast as load_state_dict
+                value.copy_(self._kept[path][name])
+        else:
+            self._read(path)
+        self._loaded = path
+
+    def _read(self, path: Path) -> None:
+        weights = read_checkpoint(path)["model"]
+        try:
+            self.network.load_state_dict(weights)
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise PredictionError(
+                f"{path}: the weights do not fit the network ({reason}); leave out --channels, --strides, "
+                "--in_channels and --spatial_dims, which are read from the checkpoint"
+            ) from error
+        n_bytes = sum(value.nbytes for value in weights.values())
+        if n_bytes <= self._room:
+            self._kept[path] = weights
+            self._room -= n_bytes
+
+
+def _subsets(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    return itertools.chain.from_iterable(itertools.combinations(axes, n) for n in range(len(axes) + 1))
+
+
+def uncertainty(prob: torch.Tensor) -> torch.Tensor:
+    """Entropy of a probability in bits: 0 where the ensemble is sure, 1 where it is undecided (p = 0.5).
+
+    Example:
+        >>> uncertainty(torch.tensor([0.0, 0.5, 1.0])).tolist()
+        [0.0, 1.0, 0.0]
+    """
+    other = 1 - prob
+    smallest = torch.finfo(prob.dtype).tiny  # 0 log 0 is 0
+    bits = prob.clamp(min=smallest).log2_().mul_(prob).add_(other.clamp(min=smallest).log2_().mul_(other))
+    return bits.abs_()  # not below 0, nor -0

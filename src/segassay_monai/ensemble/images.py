@@ -1,0 +1,101 @@
+"""Images as the network gets them.
+
+    image file -> ReadImaged -> (C, *spatial) float32 -> NormalisePercentiled -> background near 0, objects near 1
+
+An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+from .errors import PredictionError
+
+
+class ReadImaged(MapTransform):
+    """Read the image file of a case into a float32 array `(C, *spatial)`.
+
+    Args:
+        keys: Entries that hold a path; replaced by the array.
+        read: Reads one file and returns an object with an `array` of shape `(C, *spatial)`.
+        n_channels: Channels that every image must have.
+        spatial_dims: Spatial axes that every image must have.
+
+    Raises:
+        PredictionError: If an image has other channels or axes.
+    """
+
+    def __init__(
+        self, keys: KeysCollection, read: Callable[[str], Any], n_channels: int, spatial_dims: int = 2
+    ) -> None:
+        super().__init__(keys)
+        self.read, self.n_channels, self.spatial_dims = read, n_channels, spatial_dims
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the case with every path in `keys` replaced by its image."""
+        return dict(data) | {key: self._read(data[key]) for key in self.keys}
+
+    def _read(self, path: str) -> torch.Tensor:
+        image = as_float(self.read(path).array)
+        check_image(path, image, self.n_channels, self.spatial_dims)
+        return image
+
+
+def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
+    """Refuse an image `(C, *spatial)` that the network is not made for, or with NaN or infinite pixels."""
+    if not torch.isfinite(image).all():
+        raise PredictionError(f"{path}: has pixels that are NaN or infinite; replace them, or export the image again")
+    if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
+        raise PredictionError(
+            f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
+            "keep images of one kind together, and use a model that was trained on such (volumes with --spatial_dims 3)"
+        )
+
+
+def as_float(array: np.ndarray) -> torch.Tensor:
+    """Tensor of an image: float32, shape unchanged."""
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+
+
+class NormalisePercentiled(MapTransform):
+    """Scale each channel so that two percentiles of the whole image become 0 and 1.
+
+    Percentiles, unlike minimum and maximum, do not depend on a few hot pixels; values outside are kept up to `limit`,
+    so bright objects still differ. Where both percentiles are equal, as with few objects on a background of one value,
+    the maximum takes the place of the upper one. A constant channel becomes 0.
+
+    Args:
+        keys: Entries with an image `(C, *spatial)`.
+        lower: Percentile that becomes 0.
+        upper: Percentile that becomes 1.
+        limit: Normalised values are clipped to `[-limit, limit]`.
+
+    Example:
+        >>> image = torch.arange(101, dtype=torch.float32).reshape(1, 1, 101)
+        >>> NormalisePercentiled("image", lower=0, upper=50)({"image": image})["image"][0, 0, [0, 25, 50, 100]].tolist()
+        [0.0, 0.5, 1.0, 2.0]
+    """
+
+    def __init__(self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.0, limit: float = 8.0) -> None:
+        super().__init__(keys)
+        self.lower, self.upper, self.limit = lower, upper, limit
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the case with its images normalised."""
+        return dict(data) | {key: self._normalise(data[key]) for key in self.keys}
+
+    def _normalise(self, image: torch.Tensor) -> torch.Tensor:
+        flat = np.asarray(image, dtype=np.float32).reshape(len(image), -1)
+        percentiles = np.percentile(flat, [self.lower, self.upper], axis=1).astype(np.float32)
+        low, high = torch.from_numpy(percentiles)
+        high = torch.where(high > low, high, torch.from_numpy(flat.max(axis=1)))
+        per_channel = (-1, *[1] * (image.ndim - 1))
+        spread = torch.where(high > low, high - low, torch.inf).reshape(per_channel)
+        return ((image - low.reshape(per_channel)) / spread).clamp(-self.limit, self.limit)

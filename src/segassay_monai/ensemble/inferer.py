@@ -1,0 +1,80 @@
+"""How one network predicts one image: as a whole, or in windows where it is too large for the memory.
+
+    image (B, C, *spatial) -> padded to what the network accepts -> network, window by window -> (B, 1, *spatial)
+
+An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import torch
+from monai.inferers import Inferer, SlidingWindowInferer
+
+
+class WholeImageInferer(Inferer):
+    """Predict whole images, and in overlapping windows only what is too large for the memory.
+
+    Images are padded by reflection to sizes that the network accepts, and cut back. Windows have the proportions of
+    the divisors: an axis that the network halves less often, as that of thick slices, gets as much shorter an edge.
+
+    Args:
+        divisor: The network accepts multiples of this size, one for each axis or one for all.
+        max_pixels: Larger images are predicted in windows of about a quarter of this.
+        overlap: Part of a window shared with its neighbour.
+    """
+
+    def __init__(self, divisor: int | Sequence[int], max_pixels: int = 2**22, overlap: float = 0.25) -> None:
+        super().__init__()
+        self.divisor, self.max_pixels, self.overlap = divisor, max_pixels, overlap
+
+    def __call__(self, inputs: torch.Tensor, network: Callable[..., Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Return `network(inputs)` of shape `(B, C, *spatial)`."""
+        spatial = inputs.shape[2:]
+        divisors = [self.divisor] * len(spatial) if isinstance(self.divisor, int) else list(self.divisor)
+        padded = pad_to_multiple(inputs, divisors)
+        if spatial.numel() <= self.max_pixels:
+            output = network(padded, *args, **kwargs)
+        else:
+            roi = window_size(padded.shape[2:], divisors, self.max_pixels // 4)
+            windows = SlidingWindowInferer(roi, overlap=self.overlap, mode="gaussian")
+            output = windows(padded, network, *args, **kwargs)
+        return output[(..., *[slice(size) for size in spatial])]
+
+
+def window_size(spatial: Sequence[int], divisors: Sequence[int], max_pixels: int) -> list[int]:
+    """Largest window, in the proportions of the divisors, that fits into image and memory; at least the divisors.
+
+    Example:
+        >>> window_size([40, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)
+        [24, 96, 96]
+        >>> window_size([8, 512, 512], divisors=[2, 8, 8], max_pixels=2**18)  # few slices leave room in their plane
+        [8, 176, 176]
+    """
+    window = list(divisors)
+    for multiple in range(1, max(-(-size // divisor) for size, divisor in zip(spatial, divisors, strict=True)) + 1):
+        larger = [min(multiple * divisor, size) for size, divisor in zip(spatial, divisors, strict=True)]
+        if prod(larger) > max_pixels and multiple > 1:
+            break
+        window = larger
+    return window
+
+
+def pad_to_multiple(inputs: torch.Tensor, divisors: Sequence[int]) -> torch.Tensor:
+    """Pad the end of each spatial axis to a multiple by reflection, again and again on a short axis.
+
+    Args:
+        inputs: `(B, C, *spatial)`.
+        divisors: One for each spatial axis.
+    """
+    for axis, divisor in enumerate(divisors, start=2):
+        size = inputs.shape[axis]
+        extra = -size % divisor
+        if extra:
+            mirror = torch.arange(size, size + extra, device=inputs.device) % (2 * size)
+            mirror = torch.where(mirror < size, mirror, 2 * size - 1 - mirror)
+            inputs = torch.cat([inputs, inputs.index_select(axis, mirror)], dim=axis)
+    return inputs

@@ -1,0 +1,163 @@
+"""The network and what it is built from, which each checkpoint carries.
+
+    spacing -> network_strides -> residual_unet -> checkpoint with NetworkSettings -> the same network again
+
+An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import UNet
+
+from .errors import PredictionError
+
+
+def network_strides(spacing: Sequence[float], n_levels: int) -> list[list[int]]:
+    """By how much each level of a U-Net shrinks each axis, so that its pixels become as long as they are wide.
+
+    From one level to the next an axis is halved if its pixels are less than twice as long as the shortest ones. Thick
+    slices are thus left whole until the pixels in their plane have become as large.
+
+    Args:
+        spacing: Distance between pixels along each axis, in any unit.
+        n_levels: Levels of the network, the finest included.
+
+    Returns:
+        One list per step between levels, with 1 or 2 for each axis; empty for one level.
+
+    Example:
+        >>> network_strides([1.0, 1.0], n_levels=3)
+        [[2, 2], [2, 2]]
+        >>> network_strides([5.0, 1.0, 1.0], n_levels=4)
+        [[1, 2, 2], [1, 2, 2], [2, 2, 2]]
+
+    References:
+        Isensee et al. (2021), Nature Methods 18:203-211, doi:10.1038/s41592-020-01008-z (the rule of nnU-Net).
+    """
+    current, steps = list(map(float, spacing)), []
+    for _ in range(n_levels - 1):
+        step = [2 if length < 2 * min(current) else 1 for length in current]
+        current = [length * factor for length, factor in zip(current, step, strict=True)]
+        steps.append(step)
+    return steps
+
+
+def size_divisor(strides: Sequence[Sequence[int]]) -> list[int]:
+    """Size along each axis of which the network accepts multiples.
+
+    Example:
+        >>> size_divisor([[1, 2, 2], [2, 2, 2]])
+        [2, 4, 4]
+    """
+    return [prod(steps) for steps in zip(*strides, strict=True)]
+
+
+def residual_unet(
+    spatial_dims: int, in_channels: int, channels: Sequence[int], strides: Sequence[Sequence[int]] | None = None
+) -> UNet:
+    """Residual U-Net with one output channel (a logit per pixel) and batch normalisation.
+
+    Batch normalisation uses statistics of the training set when it predicts, so the result for a pixel does not depend
+    on the window that is predicted with it, as it would with instance normalisation.
+
+    Args:
+        spatial_dims: 2 or 3.
+        in_channels: Channels of the image.
+        channels: Features per level, from the finest.
+        strides: From each level to the next, by how much each axis shrinks; by default each is halved.
+
+    Returns:
+        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`. Sizes are multiples of `divisor`
+        (`WholeImageInferer` pads to them).
+
+    Raises:
+        PredictionError: If strides do not fit the levels or axes.
+
+    Example:
+        >>> net = residual_unet(spatial_dims=3, in_channels=1, channels=[4, 8], strides=[[1, 2, 2]]).eval()
+        >>> tuple(net(torch.zeros(1, 1, 5, 16, 24)).shape)
+        (1, 1, 5, 16, 24)
+
+    References:
+        Ronneberger et al. (2015), MICCAI, doi:10.1007/978-3-319-24574-4_28; Kerfoot et al. (2019), STACOM,
+        doi:10.1007/978-3-030-12029-0_40 (the residual variant).
+    """
+    steps = [[2] * spatial_dims] * (len(channels) - 1) if strides is None else [list(step) for step in strides]
+    if len(steps) != len(channels) - 1 or any(len(step) != spatial_dims for step in steps):
+        raise PredictionError(
+            f"strides {steps}: expected {len(channels) - 1} steps of {spatial_dims} axes, for --channels has "
+            f"{len(channels)} levels and --spatial_dims is {spatial_dims} (2 for images, 3 for volumes)"
+        )
+    return UNet(
+        spatial_dims=spatial_dims,
+        in_channels=in_channels,
+        out_channels=1,
+        channels=list(channels),
+        strides=steps,  # type: ignore[arg-type]  # annotated too narrowly
+        num_res_units=2,
+        norm="BATCH",
+    )
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What `residual_unet` is called with; a checkpoint carries it, so that the network can be built again."""
+
+    spatial_dims: int
+    in_channels: int
+    channels: Sequence[int]
+    strides: Sequence[Sequence[int]]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values for the checkpoint."""
+        return asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
+
+
+def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
+    """Settings of the network that all members share.
+
+    Args:
+        checkpoint_paths: At least one file, with the settings under `network`.
+
+    Raises:
+        PredictionError: If a file is no checkpoint, does not hold the settings, or members differ in them.
+    """
+    states: list[dict[str, Any]] = []
+    for path in checkpoint_paths:
+        state = read_checkpoint(path).get("network")
+        if not isinstance(state, dict) or set(state) != {field.name for field in fields(NetworkSettings)}:
+            raise PredictionError(
+                f"{path}: does not say how its network is built, as a checkpoint of another version; train it again"
+            )
+        if states and state != states[0]:
+            first = states[0]
+            differing = [f"{name} {state[name]} and {first[name]}" for name in state if state[name] != first[name]]
+            raise PredictionError(
+                f"{path} and {checkpoint_paths[0]} hold different networks ({'; '.join(differing)}); members of an "
+                "ensemble share one: leave one out"
+            )
+        states.append(state)
+    return NetworkSettings(**states[0])
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Content of a checkpoint, tensors on the CPU.
+
+    Raises:
+        PredictionError: If the file is no checkpoint.
+    """
+    try:
+        content = dict(torch.load(path, map_location="cpu", weights_only=True))
+        content["model"]
+    except Exception as error:
+        raise PredictionError(
+            f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
+        ) from error
+    return content
