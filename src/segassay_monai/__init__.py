@@ -20,8 +20,11 @@ _HOME = {
         "EnsembleNet",
         "NetworkSettings",
         "NormalisePercentiled",
+        "PredictionError",
         "ReadImaged",
         "WholeImageInferer",
+        "as_float",
+        "check_image",
         "network_strides",
         "read_network_settings",
         "residual_unet",
@@ -53,6 +56,9 @@ __all__ = sorted(_MODULE_OF)
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
+        former = import_module("segassay_monai.former")
+        if name in former.MODULES:
+            return former.module_of(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULE_OF[name]), name)
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from segassay_monai.ensemble.inference import (
+from segassay_monai import (
     EnsembleNet,
     NormalisePercentiled,
     PredictionError,
