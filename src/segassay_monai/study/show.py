@@ -26,9 +26,9 @@ from segassay.judgement.summary import QUALITIES
 from segassay.qualities.objectivity.imprint import WITHOUT
 from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.plan import PlannedMember, Study, Task, own_target
 from segassay_monai.study.run import Outcome
-from segassay_monai.study.work import Task, failure, is_claimed, log_file, own_target
+from segassay_monai.study.store import failure, is_claimed, log_file
 from segassay_monai.targets import target_name
 from segassay_monai.training.resume import unfinished
 
@@ -163,21 +163,20 @@ def show_status(study: Study) -> None:
 def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
     """Show the tasks of a run: a moving bar on a terminal, and a plain line for each that has ended."""
     console = Console(stderr=True)
-    n_tasks, n_done = len(study.tasks), sum(study.is_done(task) for task in study.tasks.values())
+    n_tasks = len(study.tasks)
     started: dict[str, float] = {}
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task(study.name, total=n_tasks, completed=n_done)
+        row = bar.add_task(study.name, total=n_tasks, completed=_n_done(study))
 
         def report(word: str, name: str) -> None:
-            nonlocal n_done
             if word == "start":
                 started[name] = time.monotonic()
                 bar.update(row, description=", ".join(started))
                 return
             minutes = (time.monotonic() - started.pop(name, time.monotonic())) / 60
             task = study.tasks[name]
-            n_done += word == "done"
+            n_done = _n_done(study)
             words = _score(study, task) if word == "done" else failure(study, task)
             console.print(
                 f"{n_done}/{n_tasks} {name}: {word}, {minutes:.1f} min{', ' if words else ''}{words}",
@@ -188,6 +187,10 @@ def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
             bar.update(row, completed=n_done, description=", ".join(started))
 
         yield report
+
+
+def _n_done(study: Study) -> int:
+    return sum(study.is_done(task) for task in study.tasks.values())
 
 
 def print_outcome(study: Study, outcome: Outcome) -> None:
