@@ -2,17 +2,15 @@
 
     segassay_monai.study.worker STUDY.yaml  ->  next task that nobody has taken  ->  OUT/members/, OUT/predictions/
 
-It says on standard output what it does, one line for each event, and ends when its standard input is closed, as happens
-when the process that started it ends, however that ends.
+It says on standard output what it does, one line for each event. When its standard input is closed, as happens when the
+process that started it ends, it is killed: whatever is on disk by then is taken up by the next run.
 """
 
 from __future__ import annotations
 
-import _thread
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -180,11 +178,10 @@ def _log_of(study: Study, task: Task) -> Iterator[None]:
 def _end_with_parent() -> None:
     while os.read(0, 1):
         pass
-    _thread.interrupt_main()  # as Ctrl-C: files and MLflow runs are closed
+    psutil.Process().kill()  # an exception within a transaction of MLflow would leave the store locked, and go on
 
 
 def _main(path: str) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, where a shell started this in the background
     threading.Thread(target=_end_with_parent, daemon=True).start()
     speak = os.fdopen(os.dup(1), "w", encoding="utf-8")
 
@@ -192,10 +189,7 @@ def _main(path: str) -> None:
         speak.write(f"{word} {task.id}\n")
         speak.flush()
 
-    try:
-        sys.exit(0 if work(plan_study(Path(path)), report) else 1)
-    except KeyboardInterrupt:
-        sys.exit(1)
+    sys.exit(0 if work(plan_study(Path(path)), report) else 1)
 
 
 if __name__ == "__main__":
