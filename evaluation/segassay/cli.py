@@ -292,7 +292,8 @@ def run(
         int | None, typer.Option(min=1, show_default="as the machine has room for", help="Trainings at once.")
     ] = None,
     keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Keep members of version 0.1, where settings and data are the same.")
+        bool,
+        typer.Option("--keep-old", help="Keep members of an earlier version, where settings and data are the same."),
     ] = False,
 ) -> None:
     """Do all that is left to do: train, predict, evaluate; the same call goes on after a break."""

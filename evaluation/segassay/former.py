@@ -1,4 +1,4 @@
-"""Former names of modules, which configurations saved by version 0.1 hold."""
+"""Former names of modules, which saved configurations of an earlier version hold."""
 
 MODULES = {
     "cases": "segassay.data.cases",

@@ -1,4 +1,4 @@
-"""Former names that configurations and registered models saved by version 0.1 hold; each is a public name by now.
+"""Former names that configurations and registered models of an earlier version hold; each is a public name now.
 
 segassay_monai.inference.strides  ->  segassay_monai.network_strides
 """

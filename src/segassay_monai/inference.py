@@ -1,4 +1,4 @@
-"""Where models that version 0.1 registered find what they import; everything else imports from `segassay_monai`."""
+"""Where registered models of an earlier version find what they import; all else imports from `segassay_monai`."""
 
 from segassay_monai.former import names_of
 

@@ -1,4 +1,4 @@
-"""What version 0.1.0 saved still works: configurations train and predict, checkpoints and registered models predict."""
+"""What an earlier version saved still works: configurations, checkpoints and registered models."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Members that version 0.1 trained, whose folders carry another identity: found, and kept where the user wants it.
+"""Members of an earlier version, whose folders do not name the version of the training: found, and kept on demand.
 
 OUT/members/<id>-<identity>/ of the same settings and data  ->  OUT/members/<target>_fold0_seed3-v1-<identity>/
 
@@ -28,7 +28,7 @@ _EARLIER = re.compile(r".+_fold\d+_seed\d+-[0-9a-f]{8}")
 
 
 def find_earlier(study: Study) -> dict[str, Path]:
-    """Folders of version 0.1 that hold a planned member which is not done.
+    """Folders of an earlier version that hold a planned member which is not done.
 
     Returns:
         Id of the member -> folder. Those of other settings, images or masks are left out.
@@ -74,22 +74,22 @@ def _has_seen(study: Study, planned: PlannedMember, folder: Path) -> bool:
 
 
 def describe_earlier(study: Study, found: Mapping[str, Path]) -> str:
-    """What to do with the folders of version 0.1 that were found; how many were kept; empty where there are none."""
+    """What to do with the folders that were found; how many were kept; empty where there are none."""
     lines = []
     if found:
         lines.append(
-            f"{len(found)} members in {study.out / 'members'} were trained by version 0.1, with the settings, images "
-            f"and masks of this study. To keep them: segassay study run {study.path} --keep-old. Without it they are "
-            "trained again beside the old ones. Not written down then, and not compared: the code, the version of "
+            f"{len(found)} members in {study.out / 'members'} were trained by an earlier version, with the settings, "
+            f"images and masks of this study. To keep them: segassay study run {study.path} --keep-old. Without it they "
+            "are trained again beside the old ones. Not written down then, and not compared: the code, the version of "
             "torch, `threads`, and min_object_size and spacing_um in dataset.yaml."
         )
     if kept := read_state(study).get("kept", {}):
-        lines.append(f"{len(kept)} members were trained by version 0.1 and kept; state.json lists them.")
+        lines.append(f"{len(kept)} members were trained by an earlier version and kept; state.json lists them.")
     return "\n".join(lines)
 
 
 def keep_earlier(study: Study) -> list[str]:
-    """Give folders of version 0.1 the names that are planned, and note in state.json what they were.
+    """Give folders of an earlier version the names that are planned, and note in state.json what they were.
 
     Returns:
         Ids of the members that are kept.

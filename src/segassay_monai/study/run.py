@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ from segassay_monai.study.store import (
 from segassay_monai.study.worker import do
 
 __all__ = ["Outcome", "list_masks", "run_member", "run_study"]
+
+logger = logging.getLogger("segassay")
 
 _ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 _EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
@@ -95,7 +98,7 @@ def run_study(study: Study, *, jobs: int | None, report: Callable[[str, str], No
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:
-    """Train one member in this process, as a job of a cluster does.
+    """Train one member in this process, as a job of a cluster does; one that is done is left as it is.
 
     Raises:
         UsageError: If another process trains it right now.
@@ -104,6 +107,9 @@ def run_member(study: Study, planned: PlannedMember) -> None:
     with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
         if not is_ours:
             raise UsageError(f"{planned.id}: another process trains this member right now")
+        if study.is_done(planned):
+            logger.info(f"{planned.id}: trained already, nothing to do: {study.place(planned)}")
+            return
         forget_failure(study, planned)
         try:
             with _parent_run(study):
