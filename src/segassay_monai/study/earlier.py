@@ -80,7 +80,7 @@ def describe_earlier(study: Study, found: Mapping[str, Path]) -> str:
         lines.append(
             f"{len(found)} members in {study.out / 'members'} were trained by an earlier version, with the settings, "
             f"images and masks of this study. To keep them: segassay study run {study.path} --keep-old. Without it "
-            "they are trained again beside the old ones. Not written down then, and not compared: the code, the version of "
+            "they are trained again beside the old ones. Not written down, and not compared: the code, the version of "
             "torch, `threads`, and min_object_size and spacing_um in dataset.yaml."
         )
     if kept := read_state(study).get("kept", {}):
