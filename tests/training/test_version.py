@@ -214,8 +214,10 @@ def test_the_same_training_gives_the_same_weights(tmp_path, recorded):
 
 def record() -> None:
     """Write what is found now."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         folder = Path(name)
+        patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         found = {key: describe(read(make(folder / key), rater)) for key, (make, rater) in READ.items()}
         found |= train(usual(".png")(folder / "training"))
     content = {"version": TRAINING_VERSION, "machine": machine(), "of": found}
