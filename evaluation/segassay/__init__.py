@@ -20,6 +20,16 @@ The modules along the flow of data; `cli` names them all.
                  report_measures, tracking
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 __version__ = version("segassay")
+
+
+def __getattr__(name: str) -> Any:
+    from segassay.former import MODULES
+
+    if name in MODULES:
+        return import_module(MODULES[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

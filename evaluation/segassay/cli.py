@@ -299,13 +299,21 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(min=1, show_default="as the machine has room for", help="Trainings at once.")
     ] = None,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Keep members of an earlier version, where settings and data are the same."),
+    ] = False,
 ) -> None:
     """Do all that is left to do: train, predict, evaluate; the same call goes on after a break."""
     with _training_needs():
+        from segassay_monai.study.earlier import find_earlier, keep_earlier
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
-        from segassay_monai.study.show import print_outcome, show_run
+        from segassay_monai.study.show import print_earlier, print_outcome, show_run
     planned = plan_study(study)
+    if keep_old:
+        keep_earlier(planned)
+    print_earlier(planned, find_earlier(planned))
     if member is not None:
         run_member(planned, find_member(planned, member))
         return

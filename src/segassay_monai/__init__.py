@@ -54,6 +54,9 @@ __all__ = sorted(_MODULE_OF)
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
+        former = import_module("segassay_monai.former")
+        if name in former.MODULES:
+            return former.module_of(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULE_OF[name]), name)
 

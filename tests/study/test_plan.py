@@ -1,6 +1,5 @@
-"""The plan of a study: who is trained on whose masks, what is predicted by whom, and when a training is another one."""
+"""The plan of a study: who is trained on whose masks, and what is predicted by whom."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,9 @@ import yaml
 
 from segassay.data.dataset import of_cases, read_dataset
 from segassay.errors import DataError, UsageError
-from segassay_monai.study import plan as study_plan
-from segassay_monai.study.plan import Study, find_member, plan_study, training_length
+from segassay_monai.study import identity
+from segassay_monai.study.identity import training_length
+from segassay_monai.study.plan import Study, find_member, plan_study
 from small_datasets import make_dataset
 
 RATERS = ("anna", "ben", "cleo", "dora", "emil")
@@ -30,7 +30,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plan(lab: Path, **content: object) -> Study:
     path = lab.parent / "study.yaml"
     path.write_text(yaml.safe_dump({"dataset": "lab", **content}), encoding="utf-8")
-    study_plan._data_hash.cache_clear()
+    identity.known_hash.cache_clear()
     return plan_study(path)
 
 
@@ -82,33 +82,6 @@ def test_where_there_are_few_images_there_are_fewer_folds(lab):
     assert [member.fold for member in study.members] == list(range(8))
 
 
-def test_the_identity_follows_from_settings_data_and_modules(lab, tmp_path, monkeypatch):
-    def identity(folder: Path = lab, **content: object) -> str:
-        return plan(folder, strategies=["staple"], folds=[0], seeds=1, **content).members[0].identity
-
-    first = identity()
-    assert identity() == first
-    assert identity(settings={"epochs": 14}) == first, "the default, said"
-    assert identity(settings={"n_cached": 3}) == first, "changes nothing in the weights"
-    assert identity(settings={"epochs": 15}) != first
-    assert identity(threads=2) != first
-    copy = Path(shutil.copytree(lab, tmp_path / "lab"))
-    assert identity(copy) == first, "another place is no other data"
-    description = yaml.safe_load((copy / "dataset.yaml").read_text())
-    (copy / "dataset.yaml").write_text(yaml.safe_dump(description | {"min_object_size": 5}))
-    assert identity(copy) != first
-    (copy / "dataset.yaml").write_text(yaml.safe_dump(description))
-    shutil.copy(copy / "images" / "c1.png", copy / "images" / "c0.png")
-    assert identity(copy) != first
-    monkeypatch.setattr(study_plan, "TRAINING_MODULES", study_plan.TRAINING_MODULES[:-1])
-    study_plan._code_hash.cache_clear()
-    try:
-        assert identity() != first
-    finally:
-        monkeypatch.undo()
-        study_plan._code_hash.cache_clear()
-
-
 def test_test_cases_are_in_no_fold_and_predicted_by_all(tmp_path):
     mask = np.eye(8, dtype=bool)
     lab = tmp_path / "lab"
@@ -137,7 +110,7 @@ def test_a_member_is_found_by_id_and_by_number(lab):
 
 def test_the_length_of_a_training(lab):
     study = plan(lab, strategies=["staple"], folds=[0], seeds=1, settings={"epochs": 7, "iterations_per_epoch": 20})
-    assert training_length(study.members[0]) == (140, 3)
+    assert training_length(study.members[0].settings) == (140, 3)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from bundles import TINY
 from command import run
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
-from segassay_monai.study import work
+from segassay_monai.study import scheduler, store
 from segassay_monai.study.estimate import estimate
 from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.run import list_masks
@@ -244,7 +244,7 @@ def test_what_fails_is_reported_and_counted_and_the_rest_goes_on(study, fresh, m
     planned.place(blocked).parent.mkdir(parents=True)
     planned.place(blocked).write_text("in the way")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(fresh.parent))
-    killer = threading.Thread(target=kill_worker, args=[work.log_file(planned, killed)])
+    killer = threading.Thread(target=kill_worker, args=[store.log_file(planned, killed)])
     killer.start()
     assert run(monkeypatch, "study", "run", fresh, "--jobs", "1") == 1
     killer.join()
@@ -277,7 +277,7 @@ def test_a_job_of_a_cluster_trains_one_member(study, fresh, monkeypatch):
     assert [planned.is_done(member) for member in planned.members] == [number == 1 for number in range(10)]
     one, same = (torch.load(s.checkpoint(s.members[1]), weights_only=True)["model"] for s in (planned, study))
     assert all(torch.equal(one[name], same[name]) for name in same)
-    with work.claim(planned, planned.members[0].folder) as is_ours:
+    with store.claim(planned, planned.members[0].folder) as is_ours:
         assert is_ours
         second = start(fresh, "--member", "1")
         assert second.wait(120) == 2
@@ -288,7 +288,7 @@ def test_processes_that_cannot_start_end_the_run(fresh):
     planned = plan_study(fresh)
     shutil.rmtree(planned.dataset.folder / "images")
     with pytest.raises(DataError, match="a process for trainings ended at once, with exit code 1"):
-        work.work_side_by_side(planned, 1, {}, lambda word, name: None)
+        scheduler.work_side_by_side(planned, 1, {}, lambda word, name: None)
 
 
 def test_an_estimate_by_a_trial_leaves_nothing_behind_but_the_memory_it_took(fresh):
@@ -299,7 +299,7 @@ def test_an_estimate_by_a_trial_leaves_nothing_behind_but_the_memory_it_took(fre
     assert found.total_minutes > 0
     assert found.total_bytes > 12 * 10_000
     assert [path.name for path in planned.out.iterdir() if path.is_file()] == ["state.json"]
-    assert 100 * 2**20 < work.memory_of_worker(planned) < 4 * 2**30
+    assert 100 * 2**20 < store.memory_of_worker(planned) < 4 * 2**30
     assert not list(fresh.parent.glob("mlflow*"))
 
 

@@ -173,9 +173,10 @@ def test_starting_a_finished_member_again_trains_nothing(
     n_steps[0] = 0
     logging.getLogger("segassay").addHandler(caplog.handler)  # the bundle's logging.conf has cut it off
     train(dataset, out, **SHORT)
+    train(dataset, out, **SHORT, strategy="the same by another name")
     logging.getLogger("segassay").removeHandler(caplog.handler)
     assert n_steps == [0]
-    assert "trained already" in caplog.text
+    assert caplog.text.count("trained already") == 2
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     assert len(runs()) == 1
     assert not list(tmp_path.glob("*.partial"))

@@ -19,8 +19,11 @@ from pathlib import Path
 import psutil
 
 from segassay.errors import DataError, SegAssayError
-from segassay_monai.study.plan import PlannedMember, Study, find_member, plan_study, training_length
-from segassay_monai.study.work import memory_of_worker, n_workers, remember_memory, train
+from segassay_monai.study.identity import training_length
+from segassay_monai.study.plan import PlannedMember, Study, find_member, plan_study
+from segassay_monai.study.scheduler import n_workers
+from segassay_monai.study.store import memory_of_worker, remember_memory
+from segassay_monai.study.worker import train
 from segassay_monai.training.train import SECONDS
 
 __all__ = ["Estimate", "estimate"]
@@ -118,7 +121,7 @@ def _source(n_tried: int, n_done: int) -> str:
 
 
 def _seconds(planned: PlannedMember, cost: Costs) -> float:
-    n_steps, n_validations = training_length(planned)
+    n_steps, n_validations = training_length(planned.settings)
     return n_steps * cost.step + n_validations * cost.validation + cost.held_out
 
 

@@ -1,119 +1,41 @@
 """The plan of a study: every training and every prediction it consists of, and what is done already.
 
     STUDY.yaml, dataset  ->  members (strategy, fold, seed)  ->  predictions by ensembles, and of test cases
-    settings, data, training modules  ->  identity  ->  OUT/members/<id>-<identity>/
+    member or prediction ->  OUT/members/<target>_fold0_seed3-v1-<identity>/, OUT/predictions/<id>-<members>/
 
-A member's folder carries its identity, so that a finished training is found again by whoever plans the same one, and
-another setting, image or version of the training never takes its place.
+A folder's name carries the identity of what is in it, so that a finished training is found again by whoever plans the
+same one, and another setting, image or version of the training never takes its place.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import torch
-import yaml
-from monai.bundle import ConfigParser
-
-from segassay.consensus import objects as object_consensus
-from segassay.consensus import pixels
-from segassay.data import cases
 from segassay.data.annotations import read_annotations
-from segassay.data.dataset import Dataset, data_hash, read_dataset, strata
+from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import UsageError
-from segassay.io import images
-from segassay.masks import objects, overlaps
-from segassay_monai import targets
-from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import check_config
-from segassay_monai.ensemble import ensemble_net, inferer, network
-from segassay_monai.ensemble import images as normalisation
-from segassay_monai.ensemble import members as member
 from segassay_monai.ensemble.prediction import seed_range
-from segassay_monai.study.file import EXPERT, WITHOUT_EACH, StrategyFile, StudyFile, read_study_file
-from segassay_monai.targets import OF, OF_ALL_RATERS, check_target, is_labelled, raters_of, strategy_of, target_of
-from segassay_monai.training import loss, progress, resume, selection, tiles, train, weight_map
+from segassay_monai.study.file import StudyFile, read_study_file
+from segassay_monai.study.members import TEST, PlannedMember, labels_of, plan_members, slug
 from segassay_monai.training.folds import assign_folds
 
-__all__ = ["PlannedMember", "Prediction", "Study", "find_member", "plan_study"]
+__all__ = [
+    "HELD_OUT",
+    "TEST",
+    "PlannedMember",
+    "Prediction",
+    "Study",
+    "Task",
+    "find_member",
+    "own_target",
+    "plan_study",
+]
 
-TRAINING_MODULES: tuple[ModuleType, ...] = (
-    overlaps,
-    cases,
-    pixels,
-    images,
-    progress,
-    ensemble_net,
-    normalisation,
-    inferer,
-    network,
-    loss,
-    member,
-    selection,
-    object_consensus,
-    objects,
-    resume,
-    targets,
-    train,
-    tiles,
-    weight_map,
-)
-"""What decides on the weights beside settings and data; a change of one of them makes other members."""
-
-_ELSEWHERE = ("bundle_root", "dataset_dir", "experiment", "lr_steps", "n_cached", "output_dir", "overwrite", "imports")
-HELD_OUT, TEST = "held_out", "test"
-
-
-@dataclass(frozen=True)
-class PlannedMember:
-    """One training.
-
-    Attributes:
-        label: Annotator without its seed.
-        strategy: As the tables name it.
-        rater: What it is trained on, as the training takes it and the tables name it.
-        raters: Whose masks are read.
-        n_train: How many annotated images may be used; None for all.
-        fold: That is held out.
-        seed: Of the training.
-        settings: Of the training, beside those above.
-        identity: Hash of the settings, the data and the training modules.
-        held_out: Annotated cases of the fold, which are scored.
-    """
-
-    label: str
-    strategy: str
-    rater: str
-    raters: tuple[str, ...]
-    n_train: int | None
-    fold: int
-    seed: int
-    settings: dict[str, Any]
-    identity: str
-    held_out: tuple[str, ...]
-
-    @property
-    def annotator(self) -> str:
-        """Name in tables."""
-        return f"{self.label}/s{self.seed}"
-
-    @property
-    def id(self) -> str:
-        """Name on the command line."""
-        return f"{_slug(self.label)}_fold{self.fold}_seed{self.seed}"
-
-    @property
-    def folder(self) -> str:
-        """Name of its folder."""
-        return f"{self.id}-{self.identity[:8]}"
+HELD_OUT = "held_out"
 
 
 @dataclass(frozen=True)
@@ -148,13 +70,23 @@ class Prediction:
         """Name of what is done."""
         fold = "" if self.fold is None else f"_fold{self.fold}"
         seeds = seed_range([member.seed for member in self.members])
-        return f"{_slug(self.first.label)}{fold}_seeds{seeds}" + ("_test" if self.on == TEST else "")
+        return f"{slug(self.first.label)}{fold}_seeds{seeds}" + ("_test" if self.on == TEST else "")
 
     @property
     def folder(self) -> str:
         """Name of its folder."""
         parts = [*sorted(member.identity for member in self.members), *self.cases]
-        return f"{self.id}-{_digest('|'.join(parts))[:8]}"
+        return f"{self.id}-{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:8]}"
+
+
+Task = PlannedMember | Prediction
+
+
+def own_target(task: Task) -> str:
+    """What its members were trained on; where they have learned from different raters, the consensus of all."""
+    members = (task,) if isinstance(task, PlannedMember) else task.members
+    targets = {planned.rater for planned in members}
+    return targets.pop() if len(targets) == 1 else "staple"
 
 
 @dataclass(frozen=True)
@@ -185,17 +117,17 @@ class Study:
         return str(self.file.name)
 
     @cached_property
-    def tasks(self) -> dict[str, PlannedMember | Prediction]:
+    def tasks(self) -> dict[str, Task]:
         """All that is to be done, by id."""
-        everything: tuple[PlannedMember | Prediction, ...] = (*self.members, *self.predictions)
+        everything: tuple[Task, ...] = (*self.members, *self.predictions)
         return {task.id: task for task in everything}
 
-    def place(self, task: PlannedMember | Prediction) -> Path:
+    def place(self, task: Task) -> Path:
         """Folder of a member or prediction, whether or not it is there yet."""
         kind = "members" if isinstance(task, PlannedMember) else "predictions"
         return self.out / kind / task.folder
 
-    def is_done(self, task: PlannedMember | Prediction) -> bool:
+    def is_done(self, task: Task) -> bool:
         """Whether its folder is there, which appears when all is written."""
         return self.place(task).is_dir()
 
@@ -227,9 +159,7 @@ def plan_study(path: Path) -> Study:
         raise UsageError(f"{path}: fold {max(wanted)}: expected 0 to {folds.max()}, as {len(in_folds)} images give")
     file = file.model_copy(update={"folds": wanted})
     of_fold = {fold: tuple(in_folds.index[folds == fold]) for fold in wanted}
-    members = [planned for strategy in file.strategies for planned in _members(path, file, strategy, dataset, of_fold)]
-    _check_names(path, members)
-    members.sort(key=lambda planned: planned.seed)  # all strategies with few seeds come before one with all
+    members = plan_members(path, file, dataset, of_fold)
     test = tuple(table.index[table["split"] == TEST])
     sizes = dict(_sizes(path, file, dataset))
     predictions = [
@@ -270,110 +200,10 @@ def find_member(study: Study, name: str) -> PlannedMember:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------- members
-
-
-def _labels(strategy: StrategyFile, dataset: Dataset, path: Path) -> Iterator[tuple[str, str]]:
-    """Label of each thing that a strategy trains on, and what that is; where raters are dealt, how many they are."""
-    left_out = WITHOUT_EACH.fullmatch(strategy.target)
-    if strategy.target == EXPERT:
-        each = list(dataset.raters)
-    elif left_out:
-        each = [f"{left_out[1]}_without_{rater}" for rater in dataset.raters]
-    else:
-        each = [strategy.target]
-    for trained_on in each:
-        try:
-            check_target(dataset, trained_on)
-        except UsageError as error:
-            raise UsageError(f"{path}: {str(error).replace('--rater', 'target')}") from None
-        if strategy.n_raters is not None:
-            if trained_on not in OF_ALL_RATERS or strategy.n_raters > len(dataset.raters):
-                raise UsageError(
-                    f"{path}: n_raters {strategy.n_raters} of {trained_on}: expected at most {len(dataset.raters)}, of "
-                    f"one of {', '.join(OF_ALL_RATERS)}"
-                )
-            trained_on = f"{trained_on}{OF}{strategy.n_raters}"
-        if strategy.name is None:
-            yield trained_on + (f" of {strategy.n_train} images" if strategy.n_train else ""), trained_on
-        else:
-            yield strategy.name if len(each) == 1 else f"{strategy.name} {trained_on}", trained_on
-
-
-def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, number: int) -> str:
-    """What the training is told; raters are dealt in turn to the first seed, the second and so on."""
-    if strategy.n_raters is None:
-        return trained_on
-    everybody, first = dataset.raters, number * strategy.n_raters
-    chosen = {everybody[(first + place) % len(everybody)] for place in range(strategy.n_raters)}
-    return target_of(strategy.target, [rater for rater in everybody if rater in chosen])
-
-
-def _members(
-    path: Path, file: StudyFile, strategy: StrategyFile, dataset: Dataset, of_fold: Mapping[int, tuple[str, ...]]
-) -> Iterator[PlannedMember]:
-    without_each = WITHOUT_EACH.fullmatch(strategy.target)  # the same strategy, with one rater less
-    for label, trained_on in _labels(strategy, dataset, path):
-        alike = strategy_of(without_each[1] if without_each else strategy.target)
-        alike += f"{OF}{strategy.n_raters}" if strategy.n_raters else ""
-        named = strategy.name or alike + (f" of {strategy.n_train} images" if strategy.n_train else "")
-        for number, seed in enumerate(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
-            rater = _rater(strategy, trained_on, dataset, number)
-            for fold, cases_of_fold in of_fold.items():
-                _check_n_train(path, dataset, strategy, rater, cases_of_fold)
-                own = {
-                    "rater": rater,
-                    "fold": fold,
-                    "n_folds": file.n_folds,
-                    "seed": seed,
-                    "n_train": strategy.n_train,
-                    "strategy": named,
-                }
-                yield PlannedMember(
-                    label=label,
-                    strategy=named,
-                    rater=rater,
-                    raters=tuple(raters_of(dataset, rater)),
-                    n_train=strategy.n_train,
-                    fold=fold,
-                    seed=seed,
-                    settings=strategy.settings,
-                    identity=_identity(path, dataset, own | strategy.settings, file.threads),
-                    held_out=tuple(case for case in cases_of_fold if _is_annotated(dataset, case)),
-                )
-
-
-def _check_n_train(path: Path, dataset: Dataset, strategy: StrategyFile, rater: str, held_out: tuple[str, ...]) -> None:
-    table = strata(dataset)
-    left = [case for case in table.index[table["split"] != TEST] if case not in held_out]
-    n_left = sum(is_labelled(dataset, rater, case) for case in left)
-    if strategy.n_train is not None and strategy.n_train > n_left:
-        raise UsageError(
-            f"{path}: n_train {strategy.n_train}: {rater} has annotated {n_left} images that are not held out"
-        )
-
-
-def _is_annotated(dataset: Dataset, case: str) -> bool:
-    return case in dataset.reference or any(case in masks for masks in dataset.masks.values())
-
-
-def _check_names(path: Path, members: Sequence[PlannedMember]) -> None:
-    known: dict[str, PlannedMember] = {}
-    for planned in members:
-        other = known.setdefault(planned.id.casefold(), planned)
-        if other is not planned:
-            raise UsageError(
-                f"{path}: {planned.annotator} of fold {planned.fold} stands in two strategies; give one of them a name"
-            )
-
-
 def _sizes(path: Path, file: StudyFile, dataset: Dataset) -> Iterator[tuple[str, list[int]]]:
     for strategy in file.strategies:
-        for label, _ in _labels(strategy, dataset, path):
+        for label, _ in labels_of(strategy, dataset, path):
             yield label, list(strategy.ensembles or [])
-
-
-# --------------------------------------------------------------------------------------------------------- predictions
 
 
 def _predictions(members: Sequence[PlannedMember], sizes: Sequence[int], test: tuple[str, ...]) -> Iterator[Prediction]:
@@ -393,68 +223,3 @@ def _predictions(members: Sequence[PlannedMember], sizes: Sequence[int], test: t
                 yield Prediction(name, of_fold, HELD_OUT, of_fold[0].held_out)
             if test:
                 yield Prediction(name, tuple(m for m in members if m.seed in own), TEST, test)
-
-
-# ------------------------------------------------------------------------------------------------------------ identity
-
-
-def _identity(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
-    """Hash of all that decides on the weights of a member."""
-    try:
-        given = json.dumps(settings, sort_keys=True)
-    except TypeError:
-        raise UsageError(f"{path}: settings: expected numbers, texts and lists of them, got {dict(settings)}") from None
-    config = _config(given, str(path))
-    content = {name: value for name, value in config.items() if name not in _ELSEWHERE}
-    text = json.dumps([content, dataset.settings.model_dump(), threads], sort_keys=True, default=str)
-    return _digest(text + _data_hash(dataset) + _code_hash() + torch.__version__)
-
-
-@cache
-def _data_hash(dataset: Dataset) -> str:
-    return data_hash(dataset)
-
-
-@cache
-def _code_hash() -> str:
-    sources = [Path(str(module.__file__)).read_text(encoding="utf-8") for module in TRAINING_MODULES]
-    return _digest("\0".join(sources))
-
-
-@cache
-def _train_yaml() -> str:
-    return config_path("train.yaml").read_text(encoding="utf-8")
-
-
-@cache
-def _config(settings: str, path: str) -> dict[str, Any]:
-    """The configuration of a training, checked as it will check itself."""
-    own, known = json.loads(settings), yaml.safe_load(_train_yaml())
-    for name in own:
-        if "::" in name or "#" in name or isinstance(known.get(name), dict):
-            raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
-    parser = ConfigParser(known)
-    parser.update({"dataset_dir": "checked", **own})
-    try:
-        check_config(parser.get(), "train.yaml", required={})
-    except UsageError as error:
-        raise UsageError(f"{path}: settings: {error}") from None
-    return dict(parser.get())
-
-
-def training_length(planned: PlannedMember) -> tuple[int, int]:
-    """Steps of a training, and looks at the selection images."""
-    parser = ConfigParser(yaml.safe_load(_train_yaml()))
-    parser.update(planned.settings)
-    epochs, steps, interval = (
-        int(parser.get_parsed_content(name)) for name in ("epochs", "iterations_per_epoch", "val_interval")
-    )
-    return epochs * steps, epochs // interval
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _slug(label: str) -> str:
-    return re.sub(r"[^\w.+×-]", "_", label)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,25 +27,24 @@ from segassay.judgement.summary import versions
 from segassay_monai.ensemble.members import Member, held_out_cases, read_members
 from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.study.file import as_yaml
-from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
-from segassay_monai.study.work import (
-    Task,
+from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study, Task
+from segassay_monai.study.scheduler import n_cores, n_workers, work_side_by_side
+from segassay_monai.study.store import (
     claim,
-    do,
     failure,
     forget_failure,
     memory_of_worker,
-    n_cores,
-    n_workers,
     note_failure,
     open_tasks,
     read_state,
-    work_side_by_side,
     write_state,
     write_whole,
 )
+from segassay_monai.study.worker import do
 
 __all__ = ["Outcome", "list_masks", "run_member", "run_study"]
+
+logger = logging.getLogger("segassay")
 
 _ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 _EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
@@ -99,7 +98,7 @@ def run_study(study: Study, *, jobs: int | None, report: Callable[[str, str], No
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:
-    """Train one member in this process, as a job of a cluster does.
+    """Train one member in this process, as a job of a cluster does; one that is done is left as it is.
 
     Raises:
         UsageError: If another process trains it right now.
@@ -108,13 +107,13 @@ def run_member(study: Study, planned: PlannedMember) -> None:
     with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
         if not is_ours:
             raise UsageError(f"{planned.id}: another process trains this member right now")
-        if "run" not in read_state(study):
-            with _parent_run(study):
-                pass
-        os.environ["MLFLOW_RUN_ID"] = read_state(study)["run"]
+        if study.is_done(planned):
+            logger.info(f"{planned.id}: trained already, nothing to do: {study.place(planned)}")
+            return
         forget_failure(study, planned)
         try:
-            do(study, planned)
+            with _parent_run(study):
+                do(study, planned)
         except Exception as error:
             note_failure(study, planned, str(error))
             raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -24,15 +24,16 @@ from rich.table import Table
 from segassay import tracking
 from segassay.judgement.summary import QUALITIES
 from segassay.qualities.objectivity.imprint import WITHOUT
+from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.plan import PlannedMember, Study, Task, own_target
 from segassay_monai.study.run import Outcome
-from segassay_monai.study.work import Task, failure, is_claimed, log_file, own_target
+from segassay_monai.study.store import failure, is_claimed, log_file
 from segassay_monai.targets import target_name
 from segassay_monai.training.resume import unfinished
 
-__all__ = ["print_outcome", "print_plan", "show_run", "show_status", "state_of"]
+__all__ = ["print_earlier", "print_outcome", "print_plan", "show_run", "show_status", "state_of"]
 
 _EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -76,13 +77,21 @@ def print_plan(study: Study, estimate: Estimate) -> None:
             soft_wrap=True,
         )
         console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
-    if stale := _stale(study):
+    found = find_earlier(study)
+    print_earlier(study, found)
+    if stale := [name for name in _stale(study) if name not in {path.name for path in found.values()}]:
         console.print(
             f"{len(stale)} folders hold members of other settings, data or versions; they are not used: "
             f"{', '.join(stale[:3])}{', …' if len(stale) > 3 else ''}",
             highlight=False,
             soft_wrap=True,
         )
+
+
+def print_earlier(study: Study, found: Mapping[str, Path]) -> None:
+    """Print what to do with members of an earlier version, where there are any."""
+    if words := describe_earlier(study, found):
+        Console().print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _row_of(planned: PlannedMember) -> str:
@@ -144,6 +153,7 @@ def _status_table(study: Study) -> Table:
 def show_status(study: Study) -> None:
     """Print how far each task is; on a terminal again and again until nothing is left, or the user breaks off."""
     console = Console()
+    print_earlier(study, find_earlier(study))
     if not console.is_terminal:
         console.print(_status_table(study))
         return
@@ -163,21 +173,20 @@ def show_status(study: Study) -> None:
 def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
     """Show the tasks of a run: a moving bar on a terminal, and a plain line for each that has ended."""
     console = Console(stderr=True)
-    n_tasks, n_done = len(study.tasks), sum(study.is_done(task) for task in study.tasks.values())
+    n_tasks = len(study.tasks)
     started: dict[str, float] = {}
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task(study.name, total=n_tasks, completed=n_done)
+        row = bar.add_task(study.name, total=n_tasks, completed=_n_done(study))
 
         def report(word: str, name: str) -> None:
-            nonlocal n_done
             if word == "start":
                 started[name] = time.monotonic()
                 bar.update(row, description=", ".join(started))
                 return
             minutes = (time.monotonic() - started.pop(name, time.monotonic())) / 60
             task = study.tasks[name]
-            n_done += word == "done"
+            n_done = _n_done(study)
             words = _score(study, task) if word == "done" else failure(study, task)
             console.print(
                 f"{n_done}/{n_tasks} {name}: {word}, {minutes:.1f} min{', ' if words else ''}{words}",
@@ -188,6 +197,10 @@ def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
             bar.update(row, completed=n_done, description=", ".join(started))
 
         yield report
+
+
+def _n_done(study: Study) -> int:
+    return sum(study.is_done(task) for task in study.tasks.values())
 
 
 def print_outcome(study: Study, outcome: Outcome) -> None:

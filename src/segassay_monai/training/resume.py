@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ _ELSEWHERE = (
     "n_cached",
     "output_dir",
     "overwrite",
+    "strategy",
 )
 """Settings that change nothing in the weights; `num_workers` and `device` do."""
 
@@ -148,7 +150,7 @@ def _differences(folder: Path, found: Member, member: Member) -> str:
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
     if len(plain) < len(names):
         changed.append("the configuration itself (another version of it, or an overlay)")
-    if not changed and found != member:
+    if not changed and replace(found, strategy=member.strategy) != member:
         changed = ["its images or masks (they were changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
 

@@ -1,0 +1,133 @@
+"""Identity of a member: all that decides on its weights.
+
+    settings of the training, data, dataset.yaml in part, TRAINING_VERSION, torch, threads  ->  hash
+
+What a member is called, what it is compared with and where it lies is no part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from monai.bundle import ConfigParser
+
+from segassay.data.dataset import Dataset, data_hash
+from segassay.errors import UsageError
+from segassay.io.images import sha256
+from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.settings import check_config
+from segassay_monai.training.version import TRAINING_VERSION
+
+__all__ = ["DATASET_KEYS", "ELSEWHERE", "identity_of", "is_plain", "training_config", "training_length"]
+
+ELSEWHERE = ("dataset_dir", "experiment", "lr_steps", "n_cached", "output_dir", "overwrite", "strategy")
+"""Settings of a training that change nothing in its weights."""
+
+DATASET_KEYS = ("min_object_size", "name", "spacing_um")
+"""Of dataset.yaml: what counts when the best state is chosen, the name by which a checkpoint says which images it has
+seen, and the distances that tiles and strides follow from. The other keys say where files are, which count by their
+content, or concern the evaluation alone."""
+
+
+def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
+    """Hash of all that decides on the weights of a member.
+
+    Args:
+        path: STUDY.yaml, for messages.
+        dataset: What it is trained on.
+        settings: Given to its training; all others have their defaults.
+        threads: Of its process.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        UsageError: If a setting is unknown or impossible.
+    """
+    config = training_config(path, settings)
+    given = {name: value for name, value in config.items() if name in settings or is_plain(value)}
+    if config["initialise_from"] is not None:
+        given["initialise_from"] = _content(path, config["initialise_from"])
+    content = {
+        "training": {name: value for name, value in given.items() if name not in ELSEWHERE},
+        "data": known_hash(dataset),
+        "dataset": {name: getattr(dataset.settings, name) for name in DATASET_KEYS},
+        "threads": threads,
+        "torch": torch.__version__,
+        "version": TRAINING_VERSION,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def is_plain(value: Any) -> bool:
+    """Whether it is a setting: nothing that is built or computed.
+
+    Example:
+        >>> [is_plain(value) for value in (8, "staple", [16, 32], "$min(2, @epochs)", {"_target_": "AdamW"})]
+        [True, True, True, False, False]
+    """
+    if isinstance(value, (list, tuple)):
+        return all(map(is_plain, value))
+    return not isinstance(value, Mapping) and not str(value).startswith(("$", "@", "%"))
+
+
+def _content(path: Path, checkpoint: Any) -> str:
+    try:
+        return sha256(Path(str(checkpoint)))
+    except OSError as error:
+        raise UsageError(f"{path}: settings.initialise_from: {checkpoint} cannot be read ({error.strerror})") from None
+
+
+@cache
+def known_hash(dataset: Dataset) -> str:
+    """`data_hash`, computed once."""
+    return data_hash(dataset)
+
+
+@cache
+def _train_yaml() -> str:
+    return config_path("train.yaml").read_text(encoding="utf-8")
+
+
+def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a training with these settings, checked as it will check itself.
+
+    Raises:
+        UsageError: As `identity_of`.
+    """
+    try:
+        return _checked(json.dumps(settings, sort_keys=True), str(path))
+    except TypeError:
+        raise UsageError(f"{path}: settings: expected numbers, texts and lists of them, got {dict(settings)}") from None
+
+
+@cache
+def _checked(settings: str, path: str) -> dict[str, Any]:
+    own, known = json.loads(settings), yaml.safe_load(_train_yaml())
+    for name in own:
+        if "::" in name or "#" in name or isinstance(known.get(name), dict):
+            raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
+    parser = ConfigParser(known)
+    parser.update({"dataset_dir": "checked", **own})
+    try:
+        check_config(parser.get(), "train.yaml", required={})
+    except UsageError as error:
+        raise UsageError(f"{path}: settings: {error}") from None
+    return dict(parser.get())
+
+
+def training_length(settings: Mapping[str, Any]) -> tuple[int, int]:
+    """Steps of a training with these settings, and looks at the selection images."""
+    parser = ConfigParser(yaml.safe_load(_train_yaml()))
+    parser.update(dict(settings))
+    epochs, steps, interval = (
+        int(parser.get_parsed_content(name)) for name in ("epochs", "iterations_per_epoch", "val_interval")
+    )
+    return epochs * steps, epochs // interval

@@ -1,0 +1,135 @@
+"""The scheduler: as many workers side by side as the machine has room for; one that ends early is replaced.
+
+free cores, memory, GPUs  ->  number of workers  ->  their events
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from queue import Queue
+
+import psutil
+import torch
+
+from segassay.errors import DataError
+from segassay_monai.study.plan import Study
+from segassay_monai.study.store import MEMORY_PER_WORKER, log_file, note_failure, open_tasks
+
+__all__ = ["n_cores", "n_workers", "work_side_by_side"]
+
+_MAX_LOST = 3  # processes that may be killed before they have begun anything
+
+
+def n_workers(n_tasks: int, memory: float = MEMORY_PER_WORKER, threads: int = 1) -> int:
+    """How many trainings have room at once: one for each GPU, else as cores and free memory allow.
+
+    Args:
+        n_tasks: What is left to do.
+        memory: Bytes that each takes.
+        threads: That each takes.
+    """
+    if gpus := torch.cuda.device_count():
+        return max(1, min(n_tasks, gpus))
+    room = int(psutil.virtual_memory().available // memory)
+    return max(1, min(n_tasks, n_cores() // threads, room))
+
+
+def n_cores() -> int:
+    """Cores that this process may use, which on a cluster are fewer than the machine has."""
+    own = psutil.Process()
+    return len(own.cpu_affinity()) if hasattr(own, "cpu_affinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[str]
+    doing: str = ""  # id of a task
+    has_begun: bool = False
+
+
+_Events = Queue[tuple[int, str, str]]
+"""Number of a worker; `start`, `done`, `failed` or `ended`; id of the task."""
+
+
+def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], report: Callable[[str, str], None]) -> None:
+    """Let `n` processes do all that is to be done; one that ends early is replaced.
+
+    Args:
+        study: The study.
+        n: Processes.
+        environment: Variables that they get on top of this process's.
+        report: Gets `start`, `done` or `failed`, and the id of the task.
+
+    Raises:
+        DataError: If a process ends before it has begun anything; it has said why on standard error.
+    """
+    events: _Events = Queue()
+    workers = {slot: _start(study, slot, environment, events) for slot in range(n)}
+    n_lost = 0
+    try:
+        while workers:
+            slot, word, name = events.get()
+            if word != "ended":
+                workers[slot].doing, workers[slot].has_begun = name if word == "start" else "", True
+                report(word, name)
+                continue
+            ended = workers.pop(slot)
+            status = ended.process.wait()
+            if ended.doing:  # killed, or crashed without a word
+                _note_lost(study, ended.doing, status)
+                report("failed", ended.doing)
+            n_lost += status < 0 and not ended.has_begun
+            if not ended.has_begun and (status > 0 or n_lost > _MAX_LOST):
+                raise DataError(f"{study.path}: a process for trainings ended at once, with {_status(status)}")
+            if open_tasks(study) and (status or ended.doing):
+                workers[slot] = _start(study, slot, environment, events)
+    finally:
+        for worker in workers.values():
+            worker.process.terminate()
+        for worker in workers.values():
+            worker.process.wait()
+
+
+def _note_lost(study: Study, name: str, status: int) -> None:
+    task = study.tasks[name]
+    note_failure(study, task, f"its process ended with {_status(status)}; see {log_file(study, task)}")
+
+
+def _status(status: int) -> str:
+    return f"signal {-status} (was it killed, perhaps for memory?)" if status < 0 else f"exit code {status}"
+
+
+def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Events) -> _Worker:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", str(study.path)],
+        env={**os.environ, **environment, "OMP_NUM_THREADS": str(study.file.threads), **_gpu_of(slot)},
+        stdin=subprocess.PIPE,  # never written to: when this process ends, however it ends, so do they
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    threading.Thread(target=_listen, args=[study, slot, process, events], daemon=True).start()
+    return _Worker(process)
+
+
+def _gpu_of(slot: int) -> dict[str, str]:
+    """The GPU of a worker, as an environment variable; nothing where there is none."""
+    n_gpus = torch.cuda.device_count()
+    if not n_gpus:
+        return {}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(n_gpus)))
+    return {"CUDA_VISIBLE_DEVICES": visible.split(",")[slot % n_gpus]}
+
+
+def _listen(study: Study, slot: int, process: subprocess.Popen[str], events: _Events) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        word, _, name = line.rstrip("\n").partition(" ")
+        if word in ("start", "done", "failed") and name in study.tasks:
+            events.put((slot, word, name))
+    events.put((slot, "ended", ""))

@@ -1,0 +1,140 @@
+"""What a study keeps on disk: who works on what, what failed and why, logs, and a few values beside the results.
+
+    OUT/.claims/<folder>.lock, OUT/failed/<folder>.txt, OUT/logs/<folder>.log, OUT/state.json
+
+All that processes know of each other is here: a folder that is there is done, a locked claim is being worked on. So
+several `study run`, and the jobs of a cluster, can share one study; what was killed is taken up by whoever comes next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from segassay_monai.study.plan import Prediction, Study, Task
+
+__all__ = [
+    "MEMORY_PER_WORKER",
+    "claim",
+    "failure",
+    "forget_failure",
+    "is_claimed",
+    "log_file",
+    "memory_of_worker",
+    "note_failure",
+    "open_tasks",
+    "read_state",
+    "remember_memory",
+    "write_state",
+    "write_whole",
+]
+
+MEMORY_PER_WORKER = 2 * 2**30
+"""Bytes that a training is granted where none was measured yet. A process that has grown beyond it is replaced: the
+system does not get back all that a training has freed, and keeps more after each one."""
+
+
+@contextmanager
+def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
+    """Work that only one process may do; False where another one does it.
+
+    Args:
+        study: The study.
+        name: Of the work, such as the id of a member.
+        timeout: Seconds to wait for the other; -1 for ever.
+    """
+    folder = study.out / ".claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{name}.lock")
+    try:
+        lock.acquire(timeout=timeout)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def is_claimed(study: Study, task: Task) -> bool:
+    """Whether some process works on it right now."""
+    if not (study.out / ".claims" / f"{task.folder}.lock").is_file():
+        return False
+    with claim(study, task.folder) as is_free:
+        return not is_free
+
+
+def failure(study: Study, task: Task) -> str:
+    """Why it failed when it was last tried, or which member of it did; empty if it did not, or is done by now."""
+    path = _failure_file(study, task)
+    if study.is_done(task):
+        return ""
+    if path.is_file():
+        return path.read_text(encoding="utf-8").strip()
+    members = task.members if isinstance(task, Prediction) else ()
+    return next((f"{planned.id} failed, a member of it" for planned in members if failure(study, planned)), "")
+
+
+def _failure_file(study: Study, task: Task) -> Path:
+    return study.out / "failed" / f"{task.folder}.txt"
+
+
+def note_failure(study: Study, task: Task, reason: str) -> None:
+    """Keep why it failed, for others and for the status."""
+    path = _failure_file(study, task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(reason + "\n", encoding="utf-8")
+
+
+def forget_failure(study: Study, task: Task) -> None:
+    """Let what failed be tried again."""
+    _failure_file(study, task).unlink(missing_ok=True)
+
+
+def open_tasks(study: Study) -> list[Task]:
+    """What is neither done nor given up."""
+    return [task for task in study.tasks.values() if not study.is_done(task) and not failure(study, task)]
+
+
+def log_file(study: Study, task: Task) -> Path:
+    """What the task printed."""
+    return study.out / "logs" / f"{task.folder}.log"
+
+
+def read_state(study: Study) -> dict[str, Any]:
+    """What the study keeps beside its results: runs of MLflow, what was evaluated, memory of a worker."""
+    path = study.out / "state.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def write_state(study: Study, **changes: Any) -> None:
+    """Change some of it."""
+    with claim(study, "state", timeout=-1):
+        write_whole(
+            study.out / "state.json", json.dumps(read_state(study) | changes, indent=2, ensure_ascii=False) + "\n"
+        )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text, encoding="utf-8", newline="")
+    os.replace(new, path)
+
+
+def memory_of_worker(study: Study) -> float:
+    """Bytes that a training takes, as far as one was measured."""
+    return float(read_state(study).get("memory", MEMORY_PER_WORKER))
+
+
+def remember_memory(study: Study, n_bytes: float) -> None:
+    """Keep what a training took, if none took more."""
+    if n_bytes > read_state(study).get("memory", 0):
+        write_state(study, memory=int(n_bytes))

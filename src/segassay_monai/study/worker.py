@@ -1,0 +1,199 @@
+"""A worker: one process that takes tasks of a study, trains members and predicts, until nothing is left.
+
+    segassay_monai.study.worker STUDY.yaml  ->  next task that nobody has taken  ->  OUT/members/, OUT/predictions/
+
+It says on standard output what it does, one line for each event. When its standard input is closed, as happens when the
+process that started it ends, it is killed: whatever is on disk by then is taken up by the next run.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import monai.bundle
+import psutil
+import torch
+
+from segassay.errors import SegAssayError
+from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.settings import find_own_error
+from segassay_monai.bundle.workflow import WORKFLOW
+from segassay_monai.study.plan import PlannedMember, Prediction, Study, Task, own_target, plan_study
+from segassay_monai.study.store import (
+    MEMORY_PER_WORKER,
+    claim,
+    failure,
+    log_file,
+    note_failure,
+    open_tasks,
+    remember_memory,
+)
+
+__all__ = ["do", "train", "work"]
+
+logger = logging.getLogger("segassay")
+
+N_FIGURES = 3
+"""Overlays of each prediction; members draw what their own training says."""
+
+_POLL_SECONDS = 1.0
+
+
+def do(study: Study, task: Task) -> None:
+    """Train a member, or predict, in this process.
+
+    Raises:
+        SegAssayError: If the data or a setting is the reason that it cannot be done.
+    """
+    try:
+        if isinstance(task, PlannedMember):
+            train(study, task, study.place(task))
+        else:
+            _predict(study, task)
+    except Exception as error:
+        raise find_own_error(error) or error from None
+
+
+def train(study: Study, planned: PlannedMember, place: Path, settings: Mapping[str, Any] | None = None) -> None:
+    """Train a member into a folder; `settings` come on top of its own."""
+    torch.set_num_threads(study.file.threads)
+    monai.bundle.run(
+        run_id="training",
+        config_file=str(config_path("train.yaml")),
+        workflow_name=WORKFLOW,
+        dataset_dir=study.dataset.folder,
+        output_dir=place,
+        experiment=study.name,
+        **planned.training | dict(settings or {}),
+    )
+
+
+def _predict(study: Study, prediction: Prediction) -> None:
+    torch.set_num_threads(study.file.threads)
+    monai.bundle.run(
+        run_id="evaluating",
+        config_file=str(config_path("evaluate.yaml")),
+        workflow_name=WORKFLOW,
+        dataset_dir=study.dataset.folder,
+        models=tuple(study.checkpoint(planned) for planned in prediction.members),
+        cases=prediction.cases,
+        rater=own_target(prediction),
+        n_figures=N_FIGURES,
+        output_dir=study.place(prediction),
+        experiment=study.name,
+        overwrite=True,
+    )
+
+
+def work(study: Study, report: Callable[[str, Task], None]) -> bool:
+    """Do whatever nobody else does until nothing is left to do; what others do is waited for.
+
+    Args:
+        study: The study.
+        report: Gets `start`, `done` or `failed`, and the task.
+
+    Returns:
+        False where a new process had better go on: after a failure, or when this one has grown.
+    """
+    while tasks := open_tasks(study):
+        n_done = 0
+        for task in tasks:
+            word = _take(study, task, report) if _is_ready(study, task) else ""
+            if word == "failed" or (word and _has_grown(study)):
+                return False
+            n_done += word == "done"
+        if not n_done:
+            time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _take(study: Study, task: Task, report: Callable[[str, Task], None]) -> str:
+    """Do a task and say how it ended; nothing where another process does it, or has done it meanwhile."""
+    with claim(study, task.folder) as is_ours:
+        if not is_ours or study.is_done(task) or failure(study, task):
+            return ""
+        report("start", task)
+        with _log_of(study, task):
+            reason = _try(study, task)
+        if reason:
+            note_failure(study, task, reason)
+        word = "failed" if reason else "done"
+        report(word, task)
+        return word
+
+
+def _has_grown(study: Study) -> bool:
+    """Whether this process takes more memory than it is granted; what it takes is kept then."""
+    gc.collect()
+    n_bytes = psutil.Process().memory_info().rss
+    if n_bytes > MEMORY_PER_WORKER:
+        remember_memory(study, n_bytes)
+    return bool(n_bytes > MEMORY_PER_WORKER)
+
+
+def _is_ready(study: Study, task: Task) -> bool:
+    return isinstance(task, PlannedMember) or all(study.is_done(planned) for planned in task.members)
+
+
+def _try(study: Study, task: Task) -> str:
+    """Do it; why it failed, or nothing."""
+    try:
+        do(study, task)
+    except SegAssayError as error:
+        return str(error)
+    except Exception as error:
+        logger.exception(f"{task.id} failed")
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+@contextmanager
+def _log_of(study: Study, task: Task) -> Iterator[None]:
+    """Let all that this process prints go to the task's own log."""
+    path = log_file(study, task)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    with path.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    psutil.Process().kill()  # an exception within a transaction of MLflow would leave the store locked, and go on
+
+
+def _main(path: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    speak = os.fdopen(os.dup(1), "w", encoding="utf-8")
+
+    def report(word: str, task: Task) -> None:
+        speak.write(f"{word} {task.id}\n")
+        speak.flush()
+
+    sys.exit(0 if work(plan_study(Path(path)), report) else 1)
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])

@@ -1,0 +1,79 @@
+"""How MLflow predicts with a registered ensemble; `segassay_monai.registry` logs this file as the code of the model.
+
+image as numpy array, raw intensities -> normalised -> EnsembleNet -> mean probability (B, 1, *spatial)
+"""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import torch
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from segassay_monai.inference import (
+    EnsembleNet,
+    NormalisePercentiled,
+    PredictionError,
+    WholeImageInferer,
+    as_float,
+    check_image,
+    divisor,
+    read_network_settings,
+    residual_unet,
+)
+
+
+class EnsembleModel(PythonModel):
+    """An ensemble behind the interface of MLflow; predicts what the run id `inference` does."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Build the network that the checkpoints name."""
+        paths = sorted(Path(context.artifacts["members"]).iterdir())
+        self.settings = read_network_settings(paths)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network = residual_unet(**self.settings.state_dict()).to(self.device)
+        self.ensemble = EnsembleNet(network, paths, WholeImageInferer(divisor(self.settings.strides)))
+        self.normalise = NormalisePercentiled("image")
+        self.lock = threading.Lock()  # the members share one network, and a server predicts in several threads
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Probability of every pixel.
+
+        Args:
+            context: Not used.
+            model_input: Raw intensities of one image `(C, *spatial)` or of several of one size `(B, C, *spatial)`.
+            params: Not used.
+
+        Returns:
+            float32 `(B, 1, *spatial)`; `B` is 1 for one image.
+
+        Raises:
+            PredictionError: If the network is not made for such images, or pixels are NaN or infinite.
+        """
+        images = as_float(np.asarray(model_input))
+        n_channels, n_axes = self.settings.in_channels, self.settings.spatial_dims
+        if images.ndim == n_axes + 1:
+            images = images[None]
+        if images.ndim != n_axes + 2:
+            raise PredictionError(
+                f"expected an image ({n_channels} channel(s), then {n_axes} axes) or a batch of such, got an array of "
+                f"shape {tuple(images.shape)}; add the axis of the channels, or use a model for such images"
+            )
+        prob = np.empty((len(images), 1, *images.shape[2:]), dtype=np.float32)
+        for number, image in enumerate(images):  # one after another, as images may be large
+            check_image(f"image {number}", image, n_channels, n_axes)
+            prob[number] = self._predict(self.normalise({"image": image})["image"][None])
+        return prob
+
+    @torch.no_grad()
+    def _predict(self, image: torch.Tensor) -> np.ndarray:
+        """Normalised image `(1, C, *spatial)` -> probability `(1, *spatial)`."""
+        with self.lock, torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            return self.ensemble(image.to(self.device))[0].cpu().numpy()
+
+
+mlflow.models.set_model(EnsembleModel())
