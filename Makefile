@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
-	$(RUN)segassay simulate demo/data --settings docs/studies/demo_simulation.yaml --overwrite
+	$(RUN)segassay simulate --out demo/data --settings docs/studies/demo_simulation.yaml --overwrite
 	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests

@@ -32,7 +32,7 @@ from segassay.simulation.settings import (
 
 __all__ = ["DEFAULT_RATERS", "Effect", "RaterHabit", "Region", "Simulation", "simulate", "simulate_case"]
 
-_OPTIONS = ("OUT", "--overwrite")
+_OPTIONS = ("--out", "--overwrite")
 
 
 def simulate_case(

@@ -31,7 +31,7 @@ HELP = (
     ".zip or another URL with --mirror."
 )
 
-_OPTIONS = ("OUT", "--overwrite")
+_OPTIONS = ("--out", "--overwrite")
 _N_THREADS = 8
 _N_ATTEMPTS = 3
 _RETRY_WITHIN_S = 15.0  # a server that lets one wait is not asked again
@@ -122,8 +122,8 @@ def _is_complete(job: _Job, overwrite: bool) -> bool:
     if differences and not overwrite:
         more = f" and {len(differences) - _N_SHOWN} more" if len(differences) > _N_SHOWN else ""
         raise UsageError(
-            f"{job.final} exists and is not as published: {', '.join(differences[:_N_SHOWN])}{more}; give another OUT, "
-            "or --overwrite to replace it with all that is in it"
+            f"{job.final} exists and is not as published: {', '.join(differences[:_N_SHOWN])}{more}; "
+            "give another --out, or --overwrite to replace it with all that is in it"
         )
     check_output(job.final, overwrite=True, options=_OPTIONS)
     return False
@@ -154,7 +154,7 @@ def _check_source_stays(source: Source, jobs: list[_Job]) -> None:
     for job in jobs:
         place = source.place
         if place is not None and ((place / job.lab.name).resolve() == job.final or place.is_relative_to(job.final)):
-            raise UsageError(f"--mirror {source.name} lies in {job.final}, which would be replaced; give another OUT")
+            raise UsageError(f"--mirror {source.name} lies in {job.final}, which would be replaced; give another --out")
 
 
 # ------------------------------------------------------------------------------------------------------------- fetching
@@ -187,7 +187,7 @@ def _writing(final: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another OUT") from error
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --out") from error
 
 
 def _clear_strangers(job: _Job) -> None:
