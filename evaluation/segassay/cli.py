@@ -118,16 +118,17 @@ def _options(
     """Options of all commands."""
 
 
-def _refuse_positional_out(words: list[str] | None) -> None:
-    if words:
-        raise UsageError(f"{words[0]} has no place there; give the folder as --out {words[0]}")
+def _refuse_positional_out(word: str | None) -> str | None:
+    if word is not None:
+        raise UsageError(f"{word} has no place there; give the folder as --out {word}")
+    return word
 
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
-    list[str] | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
+    str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
 ]
 
 
