@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test docs format lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -23,10 +23,17 @@ demo: install ## simulate three raters, train 28 small models on them, judge bot
 test: install ## run all tests
 	$(RUN)python -m pytest --numprocesses logical --dist loadfile
 
-lint: install ## format, lint and type-check
+docs: install ## build the site into build/site
+	NO_MKDOCS_2_WARNING=1 $(RUN)mkdocs build --strict
+
+format: install ## format the code, and repair what can be repaired
 	$(RUN)ruff format .
+	$(RUN)ruff check --fix .
+
+lint: install ## check format, style and types; changes nothing
+	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
 
 clean: ## remove what the other targets made; trained models stay
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo build
