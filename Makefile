@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test docs lint clean
+.PHONY: help install demo test docs format lint clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -17,7 +17,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
-	$(RUN)segassay simulate demo/data --settings docs/studies/demo_simulation.yaml --overwrite
+	$(RUN)segassay simulate --out demo/data --settings docs/studies/demo_simulation.yaml --overwrite
 	$(RUN)segassay study run docs/studies/demo.yaml
 
 test: install ## run all tests
@@ -26,8 +26,12 @@ test: install ## run all tests
 docs: install ## build the site into build/site
 	NO_MKDOCS_2_WARNING=1 $(RUN)mkdocs build --strict
 
-lint: install ## format, lint and type-check
+format: install ## format the code, and repair what can be repaired
 	$(RUN)ruff format .
+	$(RUN)ruff check --fix .
+
+lint: install ## check format, style and types; changes nothing
+	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
 

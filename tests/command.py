@@ -9,7 +9,7 @@ from segassay import cli
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     """Exit code of `segassay …`; an error that is not ours would end the test."""
-    monkeypatch.setenv("SEGASSAY_DEBUG", "")  # restored afterwards, for `--debug` sets it
+    monkeypatch.delenv("SEGASSAY_DEBUG", raising=False)
     monkeypatch.setattr(sys, "argv", ["segassay", *map(str, words)])
     try:
         cli.main()

@@ -1,115 +1,143 @@
-"""The command line: `segassay simulate`, `evaluate`, `train`. Each command loads the heavy libraries it needs."""
+"""The command line: `segassay check`, `evaluate`, `train`. Each command loads the heavy libraries it needs.
 
-import inspect
+The training package adds its commands by an entry point, so that nothing here imports it.
+"""
+
 import os
-import re
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
+from typer.core import TyperCommand, TyperGroup
 
 from segassay.errors import SegAssayError, UsageError
 
+DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
+_PANELS = (DATA, TRAIN, COMPARE, PLAN)
+_OF_TRAINING = {  # what to say of a command where the training package is not installed
+    "train": "Train one model.",
+    "study": "Train, compare and judge strategies × folds × seeds.",
+}
+_INSTALL = 'pip install "segassay[monai]"'
+
+
+class _Commands(TyperGroup):
+    """All commands along the flow of data; an error of the data or the call is one message and an exit code."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        for name, command in _training_commands().items():
+            self.add_command(command, name)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the panels."""
+        commands: Any = self.commands
+        return sorted(commands, key=lambda name: _PANELS.index(commands[name].rich_help_panel))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except SegAssayError as error:
+            if ctx.params["debug"]:
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+
+
+class _Command(TyperCommand):
+    """A command whose usage line leaves hidden arguments out."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Options, then the arguments that are not hidden."""
+        params: list[Any] = self.params
+        hidden = [piece for param in params if param.hidden for piece in param.get_usage_pieces(ctx)]
+        return [piece for piece in super().collect_usage_pieces(ctx) if piece not in hidden]
+
+
+def _training_commands() -> dict[str, Any]:
+    found = {name: _not_installed(name) for name in _OF_TRAINING}
+    for entry in distribution("segassay").entry_points.select(group="segassay.commands"):
+        try:
+            commands = entry.load()
+        except ModuleNotFoundError:
+            continue
+        found |= typer.main.get_group(commands).commands
+    return found
+
+
+def _not_installed(name: str) -> Any:
+    """A command that says how to install what it needs, whatever its arguments."""
+    missing = typer.Typer(rich_markup_mode="rich")
+
+    @missing.command(
+        name,
+        help=f"{_OF_TRAINING[name]} Not installed: {_INSTALL.replace('[', chr(92) + '[')}",
+        rich_help_panel=TRAIN,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def _say() -> None:
+        raise UsageError(f"`segassay {name}` needs the training package; install it with: {_INSTALL}")
+
+    return typer.main.get_command(missing)
+
+
 app = typer.Typer(
-    add_completion=False,
+    cls=_Commands,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Train segmentation models on images annotated by several experts, and learn whether the result is objective, "
+    help="Train segmentation models on images annotated by several raters, and learn whether the result is objective, "
     "reliable and valid.",
 )
 
 
+def examples(*lines: str) -> str:
+    """Examples for the end of a help text, one a paragraph."""
+    return "\n\n".join(["Examples:", *lines])
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from segassay import __version__
+
+        typer.echo(f"segassay {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
-    if debug:
-        os.environ["SEGASSAY_DEBUG"] = "1"
-
-
-@app.command()
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to write; must not exist.")],
-    settings: Annotated[
-        Path | None, typer.Option(help="YAML of settings, or the simulation.json of an earlier one.")
-    ] = None,
-    cases: Annotated[int | None, typer.Option(help="Number of images.", show_default="16")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Pixels per axis; 32,128,128 for volumes.", show_default="256,256")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes.", show_default="0")] = None,
-    effect: Annotated[str, typer.Option(help="Effects of the groups: both, count, intensity or none.")] = "both",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+def _options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="SEGASSAY_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
 ) -> None:
-    """Simulate nuclei annotated by raters with known habits, in groups with known effects."""
-    import dataclasses
-
-    from segassay.simulation.dataset import simulate as write
-    from segassay.simulation.settings import Simulation, keep_effect
-    from segassay.simulation.settings_file import read_simulation
-
-    if settings is not None and settings.resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"{out} holds {settings} and would replace it; give another OUT")
-    stated: dict[str, Any] = {"n_cases": cases, "shape": _shape(size), "seed": seed}
-    plan = read_simulation(settings) if settings is not None else Simulation()
-    plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
-    write(out, keep_effect(plan, effect), overwrite=overwrite)
-    count = "1 rater" if len(plan.raters) == 1 else f"{len(plan.raters)} raters"
-    typer.echo(f"{plan.n_cases} images by {count}, with truth: {out}")
+    """Options of all commands."""
 
 
-def _shape(size: str | None) -> tuple[int, ...] | None:
-    try:
-        return None if size is None else tuple(int(number) for number in size.split(","))
-    except ValueError:
-        raise UsageError(f"--size {size}: expected whole numbers such as 256,256") from None
+def _refuse_positional_out(word: str | None) -> str | None:
+    if word is not None:
+        raise UsageError(f"{word} has no place there; give the folder as --out {word}")
+    return word
 
 
-@app.command()
-def download(
-    data: Annotated[str, typer.Argument(metavar="segebarth2020", help="Which published data; there is one.")],
-    out: Annotated[Path, typer.Argument(help="Folder that gets one dataset folder per lab.")],
-    labs: Annotated[str | None, typer.Option(help="Some of wue1,inns1,mue,inns2,wue2; by default all.")] = None,
-    mirror: Annotated[
-        str | None, typer.Option(metavar="DIR_OR_URL", help="Folder, .zip archive or URL instead of the repository.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a lab that is not as published.")] = False,
-) -> None:
-    """Fetch real images with masks by several experts, checked by SHA-256, ready to use; goes on where it stopped."""
-    from segassay.data.published.download import download as fetch
-
-    if data != "segebarth2020":
-        raise UsageError(f"no data {data!r} to download; expected segebarth2020")
-    for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
-        typer.echo(f"{lab.folder}: {lab.n_files} files as published{'' if lab.is_new else ', nothing to do'}")
+_Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
+_Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+_Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
+_Misplaced = Annotated[
+    str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
+]
 
 
-@app.command()
-def consensus(
-    *,
-    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
-    method: Annotated[
-        str, typer.Option(help="staple, majority, soft, union, intersection (pixels), or object.")
-    ] = "staple",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-) -> None:
-    """Fuse the raters of each image into one mask, with a figure per image."""
-    from segassay.consensus.describe import describe_consensus
-    from segassay.consensus.write import write_consensus
-
-    for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
-
-
-@app.command()
+@app.command(
+    rich_help_panel=DATA,
+    epilog=examples("segassay check mydata", "segassay check mydata --json"),
+)
 def check(
-    dataset: Annotated[Path, typer.Argument(help="Dataset folder.")],
+    dataset: _Dataset,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
     """Find every problem of a dataset at once, and show what it holds."""
@@ -130,18 +158,130 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    cls=_Command,
+    rich_help_panel=DATA,
+    epilog=examples(
+        "segassay download segebarth2020 --out labs --labs wue1",
+        "segassay download segebarth2020 --out labs --labs mue --mirror downloads",
+    ),
+)
+def download(
+    *,
+    data: Annotated[str, typer.Argument(metavar="segebarth2020", help="Which published data; there is one.")],
+    misplaced: _Misplaced = None,
+    out: Annotated[Path, typer.Option(help="Folder that gets one dataset folder per lab.")],
+    labs: Annotated[str | None, typer.Option(help="Some of wue1,inns1,mue,inns2,wue2; by default all.")] = None,
+    mirror: Annotated[
+        str | None, typer.Option(metavar="DIR_OR_URL", help="Folder, .zip archive or URL instead of the repository.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a lab that is not as published.")] = False,
+) -> None:
+    """Download real images with masks by several raters, checked by SHA-256; resumes where it was interrupted."""
+    from segassay.data.published.download import download as fetch
+
+    if data != "segebarth2020":
+        raise UsageError(f"no data {data!r} to download; expected segebarth2020")
+    for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
+        typer.echo(f"{lab.folder}: {lab.n_files} files as published{'' if lab.is_new else ', nothing to do'}")
+
+
+@app.command(
+    cls=_Command,
+    rich_help_panel=DATA,
+    epilog=examples(
+        "segassay simulate --out sim --cases 4 --size 96,96",
+        "segassay simulate --out null --effect none",
+        "segassay simulate --out volumes --cases 2 --size 8,64,64",
+        "segassay simulate --out again --settings sim/simulation.json",
+    ),
+)
+def simulate(
+    *,
+    misplaced: _Misplaced = None,
+    out: _Out,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML of settings, or the simulation.json of an earlier simulation.")
+    ] = None,
+    cases: Annotated[int | None, typer.Option(help="Number of images.", show_default="16")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Pixels per axis; 32,128,128 for volumes.", show_default="256,256")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed; the same seed gives the same bytes.", show_default="0")
+    ] = None,
+    effect: Annotated[str, typer.Option(help="Effects of the groups: both, count, intensity or none.")] = "both",
+    overwrite: _Overwrite = False,
+) -> None:
+    """Simulate nuclei annotated by raters with known habits, in groups with known effects."""
+    import dataclasses
+
+    from segassay.simulation.dataset import simulate as write
+    from segassay.simulation.settings import Simulation, keep_effect
+    from segassay.simulation.settings_file import read_simulation
+
+    if settings is not None and settings.resolve().is_relative_to(out.resolve()):
+        raise UsageError(f"{out} holds {settings} and would replace it; give another --out")
+    stated: dict[str, Any] = {"n_cases": cases, "shape": _shape(size), "seed": seed}
+    plan = read_simulation(settings) if settings is not None else Simulation()
+    plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
+    write(out, keep_effect(plan, effect), overwrite=overwrite)
+    count = "1 rater" if len(plan.raters) == 1 else f"{len(plan.raters)} raters"
+    typer.echo(f"{plan.n_cases} images by {count}, with truth: {out}")
+
+
+def _shape(size: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if size is None else tuple(int(number) for number in size.split(","))
+    except ValueError:
+        raise UsageError(f"--size {size}: expected whole numbers such as 256,256") from None
+
+
+@app.command(
+    rich_help_panel=DATA,
+    epilog=examples(
+        "segassay consensus mydata --out consensus", "segassay consensus mydata --method object --out objects"
+    ),
+)
+def consensus(
+    *,
+    dataset: _Dataset,
+    out: _Out,
+    method: Annotated[
+        str, typer.Option(help="staple, majority, soft, union, intersection (pixels), or object.")
+    ] = "staple",
+    overwrite: _Overwrite = False,
+) -> None:
+    """Fuse the raters' masks of each image into one, with a figure per image."""
+    from segassay.consensus.describe import describe_consensus
+    from segassay.consensus.write import write_consensus
+
+    for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
+        typer.echo(line)
+    typer.echo(f"written: {out.resolve()}")
+
+
+@app.command(
+    rich_help_panel=COMPARE,
+    epilog=examples(
+        "segassay evaluate mydata --out raters",
+        "segassay evaluate mydata --masks nnunet=predictions --out with_nnunet",
+    ),
+)
 def evaluate(
     *,
     dataset: Annotated[Path | None, typer.Argument(help="Dataset folder; not needed with --annotations.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
-    annotations: Annotated[Path | None, typer.Option(help="Table of further masks: case,annotator,kind,path.")] = None,
+    out: _Out,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Table of further masks: case, annotator, kind, path.")
+    ] = None,
     masks: Annotated[
         list[str] | None, typer.Option(metavar="NAME=DIR", help="Folder of masks of one more annotator; may repeat.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    overwrite: _Overwrite = False,
     mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
-    jobs: Annotated[int, typer.Option(min=1, show_default="all cores", help="Processes.")] = os.cpu_count() or 1,
+    jobs: Annotated[int, typer.Option(min=1, show_default="all cores", help="Processes, at most.")] = os.cpu_count()
+    or 1,
     experiment: Annotated[str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
@@ -168,24 +308,6 @@ def evaluate(
         typer.echo(f"to see all runs: {ui_command()}")
 
 
-@app.command()
-def planner(
-    *,
-    result: Annotated[Path, typer.Argument(help="Folder written by segassay evaluate: a pilot or a finished study.")],
-    out: Annotated[Path, typer.Option(help="Folder to write; must not exist.")],
-    width: Annotated[float, typer.Option(help="Wanted width of the 95 % interval of the mean F1.")] = 0.1,
-    phi: Annotated[float, typer.Option(help="Wanted reliability of the count of an image.")] = 0.9,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-) -> None:
-    """How many images, raters and seeds the next study needs, as a table and a figure."""
-    from segassay.planning.write import describe_plan, write_plan
-
-    pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
-    for line in describe_plan(pilot, plan, width=width, min_phi=phi):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
-
-
 def _mask_dirs(words: list[str]) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for word in words:
@@ -198,7 +320,10 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
     return folders
 
 
-@app.command()
+@app.command(
+    rich_help_panel=COMPARE,
+    epilog=examples("segassay selftest", "segassay selftest --data labs"),
+)
 def selftest(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The downloaded lab-wue1, for the checks of real images.")
@@ -213,169 +338,27 @@ def selftest(
         raise typer.Exit(1)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def train(
-    context: typer.Context,
-    dataset: Annotated[Path, typer.Argument(help="Folder with images/ and labels/<rater>/.")],
-    rater: Annotated[
-        str,
-        typer.Option(
-            help="Whose masks to learn: a rater; staple, majority, union, intersection or object: the consensus; "
-            "soft, the share of raters; random_rater, one for each tile; expert, every rater in turn."
-        ),
-    ] = "staple",
-    fold: Annotated[int, typer.Option(help="Which fold is held out and scored at the end.")] = 0,
-    seed: Annotated[int, typer.Option(help="The only source of randomness.")] = 0,
+@app.command(
+    rich_help_panel=PLAN,
+    epilog=examples("segassay planner raters --out plan", "segassay planner raters --width 0.05 --out narrow"),
+)
+def planner(
+    *,
+    result: Annotated[Path, typer.Argument(help="Folder written by segassay evaluate: a pilot or a finished study.")],
+    out: _Out,
+    width: Annotated[float, typer.Option(help="Wanted width of the 95 % interval of the mean F1.")] = 0.1,
+    phi: Annotated[float, typer.Option(help="Wanted reliability of the count of an image.")] = 0.9,
+    overwrite: _Overwrite = False,
 ) -> None:
-    """Train one model; short for the bundle's `training`, and takes all its settings (`--epochs 40`).
+    """Say how many images, raters and seeds the next study needs, in a table and a figure."""
+    from segassay.planning.write import describe_plan, write_plan
 
-    With `--rater expert` one model per rater; an `--output_dir` then gets a folder for each.
-    """
-    with _training_needs():
-        import monai.bundle
-
-        from segassay_monai.bundle.paths import config_path
-        from segassay_monai.bundle.settings import find_own_error
-        from segassay_monai.bundle.workflow import WORKFLOW
-    settings = _extra_settings(context.args)
-    if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
-        raise UsageError(
-            f"--{min(taken)} is set by `segassay train` itself; for others: python -m monai.bundle run training"
-        )
-    settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
-    try:
-        for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
-            monai.bundle.run(
-                run_id="training",
-                config_file=str(config_path("train.yaml")),
-                workflow_name=WORKFLOW,
-                **settings | changed,
-            )
-    except Exception as error:
-        ours = find_own_error(error)
-        if ours is None or os.environ.get("SEGASSAY_DEBUG"):
-            raise
-        raise ours from None
-
-
-@contextmanager
-def _training_needs() -> Iterator[None]:
-    """Imports of what `segassay[monai]` brings."""
-    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
-    try:
-        yield
-    except ImportError as error:
-        raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
-
-
-study_app = typer.Typer(no_args_is_help=True, help="Strategies × folds × seeds, trained, compared and judged.")
-app.add_typer(study_app, name="study")
-_StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="What is trained, see docs/study.md.")]
-
-
-@study_app.command()
-def plan(
-    study: _StudyFile,
-    ids: Annotated[bool, typer.Option("--ids", help="Print the ids of the members alone, one a line.")] = False,
-) -> None:
-    """Show what the study consists of, what is done, and about how long the rest takes; trains nothing for good."""
-    with _training_needs():
-        from segassay_monai.study.estimate import estimate
-        from segassay_monai.study.plan import plan_study
-        from segassay_monai.study.show import print_plan
-    planned = plan_study(study)
-    if ids:
-        typer.echo("\n".join(member.id for member in planned.members))
-        return
-    print_plan(planned, estimate(planned))
-
-
-@study_app.command()
-def run(
-    study: _StudyFile,
-    member: Annotated[
-        str | None, typer.Option(help="Train this one alone: its id, or its number from 1 on.", metavar="ID")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, show_default="as the machine has room for", help="Trainings at once.")
-    ] = None,
-    keep_old: Annotated[
-        bool,
-        typer.Option("--keep-old", help="Keep members of an earlier version, where settings and data are the same."),
-    ] = False,
-) -> None:
-    """Do all that is left to do: train, predict, evaluate; the same call goes on after a break."""
-    with _training_needs():
-        from segassay_monai.study.earlier import find_earlier, keep_earlier
-        from segassay_monai.study.plan import find_member, plan_study
-        from segassay_monai.study.run import run_member, run_study
-        from segassay_monai.study.show import print_earlier, print_outcome, show_run
-    planned = plan_study(study)
-    if keep_old:
-        keep_earlier(planned)
-    print_earlier(planned, find_earlier(planned))
-    if member is not None:
-        run_member(planned, find_member(planned, member))
-        return
-    with show_run(planned) as report:
-        outcome = run_study(planned, jobs=jobs, report=report)
-    print_outcome(planned, outcome)
-    if outcome.failed:
-        raise typer.Exit(1)
-
-
-@study_app.command()
-def status(study: _StudyFile) -> None:
-    """Show how far each member is; on a terminal until all is done, or Ctrl-C."""
-    with _training_needs():
-        from segassay_monai.study.plan import plan_study
-        from segassay_monai.study.show import show_status
-    show_status(plan_study(study))
-
-
-def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
-    """Settings that differ from rater to rater: whose masks, and a folder each where the user named one."""
-    from segassay.data.dataset import read_dataset
-
-    folder = settings.get("output_dir")
-    places = {} if folder is None else {"output_dir": Path(str(folder))}
-    raters = read_dataset(dataset).raters
-    return [{"rater": rater} | {key: str(place / rater) for key, place in places.items()} for rater in raters]
-
-
-def _extra_settings(words: list[str]) -> dict[str, Any]:
-    """Settings from `--name value` or `--name=value`; numbers and lists are recognised as in the configuration."""
-    settings: dict[str, Any] = {}
-    rest = list(words)
-    while rest:
-        name, equals, value = rest.pop(0).partition("=")
-        if not name.startswith("--") or (not equals and not rest):
-            raise UsageError(f"{name}: expected a setting of train.yaml and its value, such as --epochs 40")
-        text = value if equals else rest.pop(0)
-        name = name[2:].replace("-", "_")
-        if name in settings:
-            raise UsageError(f"--{name} is given twice; keep one")
-        settings[name] = _value(text)
-    return settings
-
-
-def _value(text: str) -> Any:
-    """Number, list or truth value that a word stands for; YAML alone takes `1e-3` for text, and 0144 for 100."""
-    try:
-        value = yaml.safe_load(re.sub(r"(?<![\w.\"'-])(0\d+)(?![\w.\"'-])", r"'\1'", text))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return text
-    if isinstance(value, (bool, int, float, list)):
-        return value
-    return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
+    pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
+    for line in describe_plan(pilot, plan, width=width, min_phi=phi):
+        typer.echo(line)
+    typer.echo(f"written: {out.resolve()}")
 
 
 def main() -> None:
-    """Run the command line; an error of the data or the call is one message and an exit code."""
-    try:
-        app()
-    except SegAssayError as error:
-        if os.environ.get("SEGASSAY_DEBUG"):
-            raise
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command line."""
+    app()

@@ -402,7 +402,7 @@ def test_the_command_works_from_any_folder(dataset: Path, tmp_path: Path, place:
 def test_segassay_train_is_the_same_call(
     dataset: Path, members: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["segassay", "train", str(dataset), "--seed", "1", "--output_dir", str(tmp_path / "m")]
+    words = ["segassay", "train", str(dataset), "--seed", "1", "--out", str(tmp_path / "m")]
     words += [f"--{name}={value}" for name, value in TINY.items()]
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:

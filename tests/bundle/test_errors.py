@@ -82,7 +82,7 @@ def test_a_broken_dataset_is_told_in_the_same_words_as_by_check(
     (case,) = [damage for damage in DAMAGES if damage.name == name]
     case.damage(good_dataset(tmp_path / "data"))
     settings = [word for key, value in TINY.items() for word in (f"--{key}", value)]
-    assert command.run(monkeypatch, "train", tmp_path / "data", "--output_dir", tmp_path / "m", *settings) == 1
+    assert command.run(monkeypatch, "train", tmp_path / "data", "--out", tmp_path / "m", *settings) == 1
     message = error_of(capsys.readouterr().err)
     assert case.file in message
     assert case.says in message

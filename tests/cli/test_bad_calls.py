@@ -49,7 +49,7 @@ TABLE = "case,annotator,kind,path"
 MASK_PATH = "data/labels/rater_a/001_c.png"
 EVALUATE = "evaluate {data} --out {tmp}/out --no-mlflow --jobs 1"
 ANNOTATIONS = EVALUATE + " --annotations {tmp}/a.csv"
-SIMULATE = "simulate {tmp}/out --settings {tmp}/s.yaml"
+SIMULATE = "simulate --out {tmp}/out --settings {tmp}/s.yaml"
 
 
 def rows(*lines: str, head: str = TABLE) -> Callable[[Path], object]:
@@ -132,8 +132,8 @@ CALLS = [
     ),
     Call("path twice", rows(f"001,m,model,{MASK_PATH},x", head=TABLE + ",path"), ANNOTATIONS, 1, "2 columns 'path'"),
     # simulation
-    Call("simulation of size x", nothing, "simulate {tmp}/out --size 3x4", 2, "--size 3x4"),
-    Call("simulation of no image", nothing, "simulate {tmp}/out --cases 0", 2, "n_cases"),
+    Call("simulation of size x", nothing, "simulate --out {tmp}/out --size 3x4", 2, "--size 3x4"),
+    Call("simulation of no image", nothing, "simulate --out {tmp}/out --cases 0", 2, "n_cases"),
     Call("no settings", nothing, SIMULATE, 2, "s.yaml cannot be read"),
     Call("unknown setting of a simulation", beside("s.yaml", "n_case: 3\n"), SIMULATE, 2, "n_cases"),
     Call(
@@ -160,20 +160,20 @@ CALLS = [
     Call("settings in UTF-16", beside("s.yaml", "seed: 3\n".encode("utf-16")), SIMULATE, 2, "s.yaml"),
     Call("settings as a list", beside("s.yaml", "- 3\n"), SIMULATE, 2, "s.yaml"),
     # download
-    Call("unknown data", nothing, "download other {tmp}/out", 2, "expected segebarth2020"),
-    Call("unknown lab", nothing, "download segebarth2020 {tmp}/out --labs moon", 2, "moon"),
-    Call("no such mirror", nothing, "download segebarth2020 {tmp}/out --labs mue --mirror {tmp}/gone", 2, "gone"),
+    Call("unknown data", nothing, "download other --out {tmp}/out", 2, "expected segebarth2020"),
+    Call("unknown lab", nothing, "download segebarth2020 --out {tmp}/out --labs moon", 2, "moon"),
+    Call("no such mirror", nothing, "download segebarth2020 --out {tmp}/out --labs mue --mirror {tmp}/gone", 2, "gone"),
     Call(
         "a mirror that is no archive",
         beside("m.zip", "no archive"),
-        "download segebarth2020 {tmp}/out --mirror {tmp}/m.zip",
+        "download segebarth2020 --out {tmp}/out --mirror {tmp}/m.zip",
         1,
         "m.zip",
     ),
     Call(
         "an archive of paths that go up",
         lambda f: write_archive(f / "../m.zip", "../pwned", "../../pwned", "lab-mue/../../../pwned", "/pwned"),
-        "download segebarth2020 {tmp}/out --labs mue --mirror {tmp}/m.zip",
+        "download segebarth2020 --out {tmp}/out --labs mue --mirror {tmp}/m.zip",
         1,
         "none of its 30 files",
     ),
@@ -220,7 +220,7 @@ def test_a_full_disk_leaves_nothing(data, tmp_path, monkeypatch, capsys, command
     monkeypatch.setattr(images.os, "replace", replace)
     words = {
         "consensus": ["consensus", data, "--out", tmp_path / "out"],
-        "simulate": ["simulate", tmp_path / "out", "--cases", 2, "--size", "32,32"],
+        "simulate": ["simulate", "--out", tmp_path / "out", "--cases", 2, "--size", "32,32"],
     }[command]
     before = content(tmp_path)
     assert run(monkeypatch, *words) == 2

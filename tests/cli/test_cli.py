@@ -1,7 +1,9 @@
 """The command line: what it writes, and what it says when the call is wrong."""
 
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,12 @@ import pytest
 from command import run
 from segassay import cli
 from segassay.data.dataset import read_dataset
-from segassay.errors import DataError
+from segassay.errors import DataError, SegAssayError
+from segassay_monai.cli import _extra_settings
 
 
 def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsys):
-    words = ["simulate", tmp_path / "sim", "--cases", 2, "--size", "40,64", "--seed", 3]
+    words = ["simulate", "--out", tmp_path / "sim", "--cases", 2, "--size", "40,64", "--seed", 3]
     assert run(monkeypatch, *words) == 0
     dataset = read_dataset(tmp_path / "sim")
     assert (len(dataset.cases), len(dataset.raters)) == (2, 3)
@@ -25,7 +28,7 @@ def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsy
 
 @pytest.mark.parametrize("size", ["big", "64", "64,64,64,64", "0,64", "64,", "64x64"])
 def test_simulate_with_an_impossible_size_is_one_message(tmp_path, monkeypatch, capsys, size):
-    assert run(monkeypatch, "simulate", tmp_path / "sim", "--size", size) == 2
+    assert run(monkeypatch, "simulate", "--out", tmp_path / "sim", "--size", size) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("error: ")
     assert len(shown.splitlines()) <= 2
@@ -34,13 +37,13 @@ def test_simulate_with_an_impossible_size_is_one_message(tmp_path, monkeypatch, 
 
 def test_simulate_below_a_file_is_one_message(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
-    assert run(monkeypatch, "simulate", tmp_path / "file" / "sim", "--cases", 1, "--size", "32,32") == 2
+    assert run(monkeypatch, "simulate", "--out", tmp_path / "file" / "sim", "--cases", 1, "--size", "32,32") == 2
     assert "cannot be written" in capsys.readouterr().err
 
 
 def test_an_unknown_command_or_option_is_a_wrong_call(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "simulat", tmp_path) == 2
-    assert run(monkeypatch, "simulate", tmp_path / "sim", "--number", 3) == 2
+    assert run(monkeypatch, "simulate", "--out", tmp_path / "sim", "--number", 3) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -60,7 +63,7 @@ def test_an_unknown_command_or_option_is_a_wrong_call(tmp_path, monkeypatch, cap
     ],
 )  # fmt: skip
 def test_settings_of_a_training_are_numbers_lists_or_text(words, expected):
-    found = cli._extra_settings(words)
+    found = _extra_settings(words)
     assert found == expected
     assert [type(value) for value in found.values()] == [type(value) for value in expected.values()]
 
@@ -114,15 +117,63 @@ def test_an_error_that_is_not_ours_keeps_its_cause(tmp_path, monkeypatch):
     assert not caught.value.__suppress_context__ or caught.value.__cause__
 
 
-def test_without_the_extra_training_says_what_to_install(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "monai", None)
-    monkeypatch.setitem(sys.modules, "monai.bundle", None)
-    assert run(monkeypatch, "train", tmp_path) == 2
+def test_debug_shows_the_traceback_and_leaves_the_environment_alone(tmp_path, monkeypatch, capsys):
+    words = ["consensus", tmp_path / "nowhere", "--out", tmp_path / "out"]
+    with pytest.raises(SegAssayError, match="is not a folder"):
+        run(monkeypatch, "--debug", *words)
+    assert "SEGASSAY_DEBUG" not in os.environ
+    assert run(monkeypatch, *words) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_environment_asks_for_tracebacks_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["segassay", "planner", str(tmp_path / "nowhere"), "--out", "plan"])
+    monkeypatch.setenv("SEGASSAY_DEBUG", "1")
+    with pytest.raises(SegAssayError):
+        cli.main()
+
+
+@pytest.mark.parametrize("words", [["simulate", "sim"], ["download", "segebarth2020", "sim"]])
+def test_an_output_without_its_option_is_told_where_to_stand(tmp_path, monkeypatch, capsys, words):
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *words) == 2
+    assert capsys.readouterr().err == "error: sim has no place there; give the folder as --out sim\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_version(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"segassay {version('segassay')}\n"
+
+
+def test_it_runs_as_a_module(tmp_path):
+    words = [sys.executable, "-m", "segassay", "consensus", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("words", [["train", "data", "--epochs", 3], ["study", "run", "study.yaml"]])
+@pytest.mark.parametrize("missing", [["monai", "monai.bundle", "torch"], ["segassay_monai", "segassay_monai.cli"]])
+def test_without_the_extra_training_says_what_to_install(tmp_path, monkeypatch, capsys, words, missing):
+    """Whether the extra is missing, or the training package itself."""
+    for name in [*missing, *(name for name in sys.modules if name.startswith("segassay_monai.study"))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *words) == 2
     assert 'pip install "segassay[monai]"' in capsys.readouterr().err
 
 
+def test_help_lists_the_commands_of_training_where_they_are_not_installed(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "segassay_monai.cli", None)
+    assert run(monkeypatch, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert 'train Train one model. Not installed: pip install "segassay[monai]"' in shown
+    assert " study " in shown
+
+
 def test_help_and_import_load_no_heavy_library():
-    heavy = ["mlflow", "seaborn", "matplotlib", "torch", "monai"]
+    heavy = ["mlflow", "seaborn", "matplotlib", "numpy", "torch", "monai"]
     lines = (
         "import sys, segassay\n"
         "from segassay import cli\n"
@@ -132,6 +183,7 @@ def test_help_and_import_load_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=120, check=True)
     assert "evaluate" in done.stdout
+    assert "--epochs" in done.stdout  # of `train`, from the entry point
     assert done.stdout.splitlines()[-1] == "[]"
 
 

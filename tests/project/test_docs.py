@@ -78,7 +78,7 @@ def test_the_simulated_dataset_of_the_page_is_sound(folder: Path, monkeypatch: p
     ((_, first), *_) = blocks("console")
     (words,) = [words for words, _ in commands(first) if words[1] == "simulate"]
     assert run(monkeypatch, *words) == 0
-    assert check_dataset(folder / words[2]).problems == ()
+    assert check_dataset(folder / words[3]).problems == ()
 
 
 def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_defaults_of_the_page_are_those_of_the_code() -> None:
 
 
 def test_the_experiment_table_of_the_page_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(monkeypatch, "segassay", "simulate", "mydata", "--cases", "4", "--size", "96,96") == 0
+    assert run(monkeypatch, "segassay", "simulate", "--out", "mydata", "--cases", "4", "--size", "96,96") == 0
     ((_, content),) = blocks("csv")
     for number, row in enumerate(content.splitlines()[1:]):
         case = row.split(",")[0]
@@ -119,7 +119,7 @@ def test_the_experiment_table_of_the_page_can_be_used(folder: Path, monkeypatch:
 def test_every_key_of_json_is_explained(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "segassay", "simulate", "mydata", "--cases", "2", "--size", "64,64") == 0
+    assert run(monkeypatch, "segassay", "simulate", "--out", "mydata", "--cases", "2", "--size", "64,64") == 0
     capsys.readouterr()
     run(monkeypatch, "segassay", "check", "mydata", "--json")
     section = TEXT.split("## For programs")[1]
@@ -179,7 +179,7 @@ def test_every_command_on_simulate_runs(folder: Path, monkeypatch: pytest.Monkey
     ((_, settings),) = blocks("yaml", text=SIMULATE)
     (folder / "mine.yaml").write_text(settings, encoding="utf-8")
     stated = re.findall(r"`(segassay simulate [^`]*--settings [^`]*)`", SIMULATE)
-    assert stated == ["segassay simulate sim --settings mine.yaml"]
+    assert stated == ["segassay simulate --out sim --settings mine.yaml"]
     for words in [*plain_commands(SIMULATE), [*stated[0].split(), "--overwrite"]]:
         if words[1] == "evaluate":
             assert run(monkeypatch, *words, "--no-mlflow", "--jobs", "1") == 0

@@ -220,7 +220,17 @@ def test_an_error_leaves_nothing_behind_and_the_old_folder_as_it_was(
 
 def test_command_takes_a_file_and_options_stand_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     (tmp_path / "mine.yaml").write_text("shape: [32, 40]\nn_cases: 5\nraters: [{name: anna}]\nseed: 4\n")
-    words = ["simulate", tmp_path / "out", "--settings", tmp_path / "mine.yaml", "--cases", 2, "--effect", "none"]
+    words = [
+        "simulate",
+        "--out",
+        tmp_path / "out",
+        "--settings",
+        tmp_path / "mine.yaml",
+        "--cases",
+        2,
+        "--effect",
+        "none",
+    ]
     assert segassay(monkeypatch, *words) == 0
     assert "2 images by 1 rater, with truth" in capsys.readouterr().out
     found = read_simulation(tmp_path / "out" / "simulation.json")
@@ -252,7 +262,7 @@ def test_a_wrong_call_is_one_message_and_writes_nothing(
 ):
     (tmp_path / "wrong.yaml").write_text("sede: 1")
     monkeypatch.chdir(tmp_path)
-    assert segassay(monkeypatch, "simulate", "out", *words) == 2
+    assert segassay(monkeypatch, "simulate", "--out", "out", *words) == 2
     shown = capsys.readouterr().err
     assert expected in shown
     assert len(shown.splitlines()) == 1
@@ -261,6 +271,6 @@ def test_a_wrong_call_is_one_message_and_writes_nothing(
 
 def test_settings_inside_of_the_folder_are_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     out = simulate(tmp_path / "out", SMALL)
-    words = ["simulate", out, "--settings", out / "simulation.json", "--overwrite"]
+    words = ["simulate", "--out", out, "--settings", out / "simulation.json", "--overwrite"]
     assert segassay(monkeypatch, *words) == 2
     assert "would replace it" in capsys.readouterr().err

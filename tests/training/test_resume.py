@@ -283,7 +283,7 @@ def test_every_rater_in_turn_has_a_member_of_its_own(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
-    run(monkeypatch, "train", str(dataset), "--rater", "expert", "--output_dir", str(tmp_path / "m"), *words)
+    run(monkeypatch, "train", str(dataset), "--rater", "expert", "--out", str(tmp_path / "m"), *words)
     raters = read_dataset(dataset).raters
     states = [torch.load(tmp_path / "m" / rater / "model.pt", weights_only=True)["member"] for rater in raters]
     assert [(state["strategy"], state["trained_on"]) for state in states] == [("expert", rater) for rater in raters]

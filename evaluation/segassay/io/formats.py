@@ -36,7 +36,7 @@ UM_PER_UNIT = {
 }
 """Micrometres per unit of length, by the names that files give it."""
 
-_CHECKED_CODES = [tifffile.COMPRESSION[name] for name in ("LZW", "PACKBITS", "CCITTRLE", "CCITTFAX3", "CCITTFAX4")]
+_CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
 

@@ -18,7 +18,7 @@ __all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "sum
 
 NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_undefined")
 
-_LIBRARIES = ("segassay", "numpy", "pandas", "scikit-image", "scipy", "matplotlib", "seaborn")
+_LIBRARIES = ("segassay", "numpy", "pandas", "scipy", "matplotlib", "seaborn")
 
 
 def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, dict[str, Any]]:

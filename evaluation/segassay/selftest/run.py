@@ -132,7 +132,7 @@ def run_checks_of_images(
 
 def _read_lab(data: Path) -> Dataset:
     folder = data / LAB if (data / LAB).is_dir() else data
-    how = f"expected the folder {LAB} of: segassay download segebarth2020 OUT --labs wue1"
+    how = f"expected the folder {LAB} of: segassay download segebarth2020 --out DIR --labs wue1"
     if not (folder / "dataset.yaml").is_file():
         raise DataError(f"{folder} holds no dataset.yaml; {how}")
     dataset = read_dataset(folder)

@@ -27,7 +27,7 @@ from segassay.simulation.truth_tables import expected_of_raters, facts_of_case
 
 __all__ = ["DEFAULT_RATERS", "Effect", "RaterHabit", "Region", "Simulation", "simulate", "simulate_case"]
 
-_OPTIONS = ("OUT", "--overwrite")
+_OPTIONS = ("--out", "--overwrite")
 
 
 def simulate_case(

@@ -21,7 +21,7 @@ __all__ = ["Downloaded", "download"]
 
 BASE_URL = f"{REPOSITORY.replace('github.com', 'raw.githubusercontent.com')}/{COMMIT}/train_data"
 
-_OPTIONS = ("OUT", "--overwrite")
+_OPTIONS = ("--out", "--overwrite")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _is_complete(job: LabJob, overwrite: bool) -> bool:
         return True
     if differences and not overwrite:
         raise UsageError(
-            f"{job.final} exists and is not as published: {shortlist(differences)}; give another OUT, "
+            f"{job.final} exists and is not as published: {shortlist(differences)}; give another --out, "
             "or --overwrite to replace it with all that is in it"
         )
     check_output(job.final, overwrite=True, options=_OPTIONS)
@@ -104,4 +104,4 @@ def _check_source_stays(source: Source, jobs: list[LabJob]) -> None:
     for job in jobs:
         place = source.place
         if place is not None and ((place / job.lab.name).resolve() == job.final or place.is_relative_to(job.final)):
-            raise UsageError(f"--mirror {source.name} lies in {job.final}, which would be replaced; give another OUT")
+            raise UsageError(f"--mirror {source.name} lies in {job.final}, which would be replaced; give another --out")

@@ -66,7 +66,7 @@ def _writing(final: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another OUT") from error
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --out") from error
 
 
 def _clear_strangers(job: LabJob) -> None:
