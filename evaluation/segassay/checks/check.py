@@ -7,6 +7,7 @@ Every image and mask is read once, and the pixels of one case are all that is in
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class Check:
 
 
 def check_dataset(
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda n_cases: nullcontext(
         lambda case: None
@@ -67,6 +68,10 @@ def check_dataset(
 
     Returns:
         Problems and summary; nothing is raised for what is wrong with the data.
+
+    Example:
+        >>> [str(problem) for problem in check_dataset("nowhere").errors]
+        ['nowhere: is not a folder; give a dataset folder, which holds images/ and labels/']
     """
     dataset, found = index_dataset(folder)
     problems = list(found)

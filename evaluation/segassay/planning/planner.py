@@ -7,6 +7,7 @@ What a pilot cannot tell, such as the spread over seeds where only people annota
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -18,6 +19,7 @@ import pandas as pd
 from scipy import stats
 
 from segassay.errors import DataError, UsageError
+from segassay.judgement.results import Results
 from segassay.statistics.components import three_way_components, two_way_components
 from segassay.statistics.reliability import phi
 
@@ -27,6 +29,7 @@ __all__ = [
     "images_needed",
     "interval_width",
     "make_plan",
+    "plan",
     "read_pilot",
 ]
 
@@ -160,6 +163,34 @@ def images_needed(components: Mapping[str, float], *, width: float, n_raters: in
     return high
 
 
+def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, min_phi: float = 0.9) -> pd.DataFrame:
+    """How many images, raters and seeds the next study needs, learnt from an evaluation.
+
+    Args:
+        evaluation: What `segassay.evaluate` returns, or the folder that it wrote.
+        width: Wanted full width of the 95 % interval of the mean score.
+        min_phi: Wanted reliability of the count of a single image.
+
+    Returns:
+        Table of `make_plan`; where no number of raters and seeds meets both aims, `enough` is False in all rows.
+
+    Raises:
+        UsageError: If an aim is impossible.
+        DataError: If there are fewer than 2 raters or 3 cases that all of them annotated.
+
+    Example:
+        >>> import numpy as np
+        >>> from segassay import evaluate
+        >>> masks = {rater: {f"{n}": np.zeros((32, 32), dtype=bool) for n in (2, 4, 6)} for rater in ("anna", "ben")}
+        >>> for rater, width in (("anna", 3), ("ben", 4)):
+        ...     for case, mask in masks[rater].items():
+        ...         mask[: 4 * int(case) : 4, :width] = True  # objects of one row
+        >>> plan(evaluate(masks=masks)).loc[0, ["n_raters", "n_cases", "enough"]].astype(int).tolist()
+        [2, 2, 1]
+    """
+    return make_plan(read_pilot(evaluation), width=width, min_phi=min_phi)
+
+
 def make_plan(
     pilot: Pilot,
     *,
@@ -212,14 +243,14 @@ def make_plan(
 # ------------------------------------------------------------------------------------------------------------ the pilot
 
 
-def read_pilot(result: Path) -> Pilot:
+def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     """Variance components of a finished evaluation.
 
     Where models were trained on single raters, their scores against the raters they did not learn from and their counts
     are taken apart into case, rater and seed; else the raters' own.
 
     Args:
-        result: Folder written by `segassay evaluate`.
+        result: What `segassay.evaluate` returns, or the folder that it wrote.
 
     Returns:
         The components, and what they rest on.
@@ -227,7 +258,8 @@ def read_pilot(result: Path) -> Pilot:
     Raises:
         DataError: If the folder is no such result, or has fewer than 2 raters or 3 cases that all of them annotated.
     """
-    tables = {name: _read_table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
+    tables = {name: _table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
+    where = result.name if isinstance(result, Results) else str(result)
     annotations = tables["annotations"].drop_duplicates("annotator").set_index("annotator")
     counts = tables["counts"].pivot(index="case", columns="annotator", values="n_objects")
     experts = annotations[(annotations["kind"] == "model") & (annotations["strategy"] == "expert")]
@@ -236,12 +268,14 @@ def read_pilot(result: Path) -> Pilot:
         return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
     raters = list(annotations.index[annotations["kind"] == "human"])
     if len(raters) < 2:
-        raise DataError(f"{result} has {len(raters)} rater; a pilot needs two or more, or models of two or more")
-    return _pilot_of_raters(result, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
+        raise DataError(f"{where} has {len(raters)} rater; a pilot needs two or more, or models of two or more")
+    return _pilot_of_raters(where, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
 
 
-def _read_table(result: Path, name: str) -> pd.DataFrame:
-    path = result / "tables" / f"{name}.csv"
+def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
+    if isinstance(result, Results):
+        return result.annotations if name == "annotations" else getattr(result.tables, name)
+    path = Path(result) / "tables" / f"{name}.csv"
     try:
         return pd.read_csv(path, dtype={"case": str, "annotator": str, "rater": str}, keep_default_na=True)
     except (OSError, ValueError) as error:
@@ -249,7 +283,7 @@ def _read_table(result: Path, name: str) -> pd.DataFrame:
 
 
 def _pilot_of_raters(
-    result: Path, tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, raters: list[str]
+    where: str, tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, raters: list[str]
 ) -> Pilot:
     own = tables["leave_one_out"].query("iou_threshold == 0.5 and annotator == rater")
     notes = ["no models that differ by the seed: what another seed changes is unknown and left out"]
@@ -260,7 +294,7 @@ def _pilot_of_raters(
         own = pd.concat([pairs[["case", side, "f1"]].set_axis(["case", "rater", "f1"], axis=1) for side in _SIDES])
     scores = own.pivot_table(index="case", columns="rater", values="f1").dropna()
     if len(scores) < 3 or len(log_count) < 3:
-        raise DataError(f"{result} has {len(scores)} images annotated by all raters; a pilot needs 3 or more")
+        raise DataError(f"{where} has {len(scores)} images annotated by all raters; a pilot needs 3 or more")
     return Pilot(
         score=_known(two_way_components(scores.to_numpy())),
         log_count=_known(two_way_components(log_count.to_numpy())),

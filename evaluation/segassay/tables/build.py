@@ -22,6 +22,7 @@ from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
 from segassay.data.nnunet import ClassMap
 from segassay.errors import DataError
+from segassay.io.held import HeldImage
 from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import COLUMNS, MIN_OTHERS, RATES, TEXTS, WHOLE_NUMBERS, Annotator, Job, score_case
 from segassay.tables.columns import Columns
@@ -178,7 +179,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
     annotators = [_annotator(row, own) for row in rows.to_dict("records")]
     annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
     again = [
-        (name, int(session), Path(path), own.get(path))
+        (name, int(session), _file(path), own.get(path))
         for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
     ]
     again.sort(key=lambda drawn: (natural_key(drawn[0]), drawn[0]))  # sessions stay in their order
@@ -208,9 +209,14 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
-    maps = [Path(row[column]) if isinstance(row[column], str) and row[column] else None for column in _MAPS]
-    path = None if row["missing"] else Path(row["path"])
+    maps = [_file(row[column]) for column in _MAPS]
+    path = None if row["missing"] else _file(row["path"])
     return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps)
+
+
+def _file(cell: Any) -> Any:
+    """The file of a cell, or the image in memory that stands in its place; None for an empty cell."""
+    return cell if isinstance(cell, HeldImage) else Path(cell) if isinstance(cell, str) and cell else None
 
 
 def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:
