@@ -245,6 +245,19 @@ def test_agreement_of_empty_masks(a, b, expected):
     assert found[list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
 
 
+def test_agreement_leaves_out_small_objects_and_ignored_areas():
+    a = np.zeros((12, 12), dtype=bool)
+    a[1:5, 1:5] = a[8, 8] = True
+    b = a.copy()
+    b[8, 8] = False
+    ignored = np.zeros((12, 12), dtype=bool)
+    ignored[1:5, 1:5] = True
+    assert segassay.agreement(a, b)[["n_a", "n_b"]].values.tolist() == [[2, 1]]
+    assert segassay.agreement(a, b, min_size=2)[["n_a", "n_b"]].values.tolist() == [[1, 1]]
+    assert segassay.agreement(a, b, ignore=ignored)[["n_a", "n_b"]].values.tolist() == [[1, 0]]
+    assert segassay.agreement(a, b, region=ignored)[["n_a", "n_b", "dice"]].values.tolist() == [[1, 1, 1]]
+
+
 # --------------------------------------------------------------------------------------------------------- wrong calls
 
 
