@@ -16,7 +16,9 @@ from mlflow import MlflowClient
 from PIL import Image
 
 from segassay import cli, tracking
-from segassay.assay import data_hash_of_masks, evaluate, metric_name
+from segassay.assay import evaluate
+from segassay.assay.sources import data_hash_of_masks
+from segassay.assay.write import metric_name
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
@@ -217,7 +219,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
     started = []
     monkeypatch.setattr(processes, "ProcessPoolExecutor", lambda *args, **options: _pool(started, *args, **options))
     for n_jobs in (1, 2):
-        evaluate(small, tmp_path / str(n_jobs), mask_dirs={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
+        evaluate(small, tmp_path / str(n_jobs), masks={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
     one, two = contents(tmp_path / "1"), contents(tmp_path / "2")
     assert started == [2]
     assert len(one) > 15
@@ -270,7 +272,7 @@ def test_a_missing_prediction_scores_zero_and_is_listed(small, tmp_path):
     rows = [f"{case},m,model,{small / 'labels' / 'rater_0' / case}.png" for case in cases[1:]]
     rows.append(f"{cases[0]},m,model,nowhere.png")
     (tmp_path / "models.csv").write_text("\n".join(["case,annotator,kind,path", *rows]))
-    found = evaluate(small, tmp_path / "out", annotations_csv=tmp_path / "models.csv", track=False)
+    found = evaluate(small, tmp_path / "out", annotations=tmp_path / "models.csv", track=False)
     assert read_table(tmp_path / "out", "missing").to_dict("records") == [{"annotator": "m", "case": cases[0]}]
     pair = at_half(found.tables.agreement)
     pair = pair[(pair["annotator_a"] == "m") & (pair["annotator_b"] == "rater_0")]
@@ -307,7 +309,7 @@ def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):
         folder = Path(shutil.copytree(small / "labels" / "rater_0", tmp_path / name))
         if name == "changed":
             write_mask(next(iter(sorted(folder.iterdir()))), np.zeros((64, 64), bool))
-        hashes.append(data_hash_of_masks(dataset, read_annotations(dataset, mask_dirs={"m": folder})))
+        hashes.append(data_hash_of_masks(dataset, read_annotations(dataset, masks={"m": folder})))
     assert hashes[0] == hashes[1]
     assert len({alone, *hashes}) == 3
 

@@ -1,33 +1,37 @@
 """Evaluation of segmentations by several annotators: is a result objective, reliable and valid?
 
-The modules along the flow of data; `cli` names them all.
+    evaluate                            compare all annotators of a folder, of a table or of arrays
+    agreement                           two masks of one image
+    staple, majority_vote, …            several masks become one
+    fleiss_kappa, icc, bland_altman, …  single estimators; all of them in `segassay.statistics` and `segassay.qualities`
+    read_dataset, check_dataset         a dataset folder and what is wrong with it
+    simulate, plan                      data with a known truth; how large the next study has to be
 
-    files        formats, files, text_table, output, progress, errors
-    dataset      dataset, dataset_file, folder, mask_folders, experiment_table, nnunet, cases, problems; check,
-                 check_across, check_summary, check_report; download, mirrors, labs
-    simulation   simulation_settings, scene, rendering, habits, simulate; of tables alone: simulated_study,
-                 simulate_tables, planted_truth
-    consensus    consensus, cache, object_consensus, fuse
-    agreement    annotations, objects, agreement, distances, case_rows, map_rows, workers, columns, tables
-    experiment   experiment, group_tests
-    estimators   chance_agreement, icc, variance_components, method_comparison, rater_tests; intervals, jackknife,
-                 coverage; published_values, selftest
-    objectivity  objectivity, pairwise, imprint, model_as_rater, rater_measurements
-    reliability  reliability, seed_groups, seed_variance, saturation, calibration, uncertainty
-    validity     validity, object_measures, effect_comparison, specification; strategies
-    judgement    scores, outlines, ensembles_beside, measures, verdicts, sentences, summary; planner
-    output       evaluate, plots, plots_measures, plots_validity, plots_strategies, plots_planner, report,
-                 report_measures, tracking
+Names are loaded when they are first used. The rooms along the flow of data, each importing only those before it:
+
+    errors, io, tracking, figures       messages, files, MLflow, how figures look
+    statistics, masks                   estimators; objects, overlaps and outlines of masks
+    data, consensus, tables             datasets and annotations; fused masks; who agrees with whom on which case
+    qualities, judgement                measures of objectivity, reliability and validity; verdicts
+    simulation, checks, planning        data with a known truth; problems of a dataset; sizes of studies
+    selftest, report, assay, cli        published values; the page and its figures; `evaluate`; the command line
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
-__version__ = version("segassay")
+from segassay.lazy import attach
+
+_load, __dir__, __all__ = attach(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return _load(name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("segassay")
     from segassay.former import MODULES
 
     if name in MODULES:

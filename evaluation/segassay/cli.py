@@ -291,12 +291,12 @@ def evaluate(
     found = write(
         dataset,
         out,
-        annotations_csv=annotations,
-        mask_dirs=_mask_dirs(masks or []),
+        annotations=annotations,
+        masks=_mask_dirs(masks or []),
         overwrite=overwrite,
         n_jobs=jobs,
         track=mlflow,
-        experiment=experiment,
+        mlflow_experiment=experiment,
     )
     for quality in QUALITIES:
         judged = found.summary[quality]

@@ -232,8 +232,8 @@ def test_a_full_disk_at_the_tables_of_an_evaluation_leaves_nothing(data, tmp_pat
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("segassay.assay._compute", lambda *_: None)
-    monkeypatch.setattr("segassay.assay._write", fail)
+    monkeypatch.setattr("segassay.assay.run._computed", lambda *_: None)
+    monkeypatch.setattr("segassay.assay.run.write_results", fail)
     assert run(monkeypatch, "evaluate", data, "--out", tmp_path / "out", "--no-mlflow") == 2
     assert "out cannot be written: No space left on device" in error_of(capsys.readouterr().err)
     assert [path.name for path in tmp_path.iterdir()] == ["data"]

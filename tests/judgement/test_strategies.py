@@ -623,7 +623,7 @@ def test_evaluate_writes_table_figures_and_section_where_models_take_part(tmp_pa
     ]
     names = ["case", "annotator", "kind", "path", "strategy", "n_raters", "n_train"]
     pd.DataFrame(rows, columns=names).to_csv(tmp_path / "models.csv", index=False)
-    found = evaluate(data, tmp_path / "out", annotations_csv=tmp_path / "models.csv", track=False)
+    found = evaluate(data, tmp_path / "out", annotations=tmp_path / "models.csv", track=False)
     written = pd.read_csv(tmp_path / "out" / "tables" / "strategies.csv")
     assert set(written["group"]) == {"raters", "few models", "many models"}
     assert written.loc[

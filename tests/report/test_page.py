@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
-from segassay.assay import evaluate
+from segassay.assay import Evaluation, evaluate
 from segassay.io.images import write_mask
-from segassay.judgement.evaluation import Evaluation
 from segassay.report.page import _distances, _effects, _held_out, _words, write_report
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables.effects import IMAGES_AS_UNITS
@@ -35,7 +34,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, Pat
         (folder / "empty").mkdir(exist_ok=True)
         write_mask(folder / "empty" / f"{path.name.split('.')[0]}.png", np.zeros((64, 64), bool))
     masks = {"truth": data / "truth", ODD_NAME: folder / "empty"}
-    return evaluate(data, folder / "out", mask_dirs=masks, track=False), folder / "out" / "report.html"
+    return evaluate(data, folder / "out", masks=masks, track=False), folder / "out" / "report.html"
 
 
 @pytest.fixture(scope="module")

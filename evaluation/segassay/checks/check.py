@@ -6,10 +6,10 @@ Every image and mask is read once, and the pixels of one case are all that is in
 """
 
 import dataclasses
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class Check:
 
 
 def check_dataset(
-    folder: Path,
+    folder: str | os.PathLike[str],
     *,
     progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda n_cases: nullcontext(
         lambda case: None
@@ -65,6 +65,10 @@ def check_dataset(
 
     Returns:
         Problems and summary; nothing is raised for what is wrong with the data.
+
+    Example:
+        >>> [str(problem) for problem in check_dataset("nowhere").errors]
+        ['nowhere: is not a folder; give a dataset folder, which holds images/ and labels/']
     """
     dataset, found = index_dataset(folder)
     problems = list(found)

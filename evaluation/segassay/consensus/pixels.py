@@ -424,7 +424,10 @@ def _mask(masks: _Masks, method: str) -> np.ndarray:
 
 
 def soft_mean(masks: _Masks) -> np.ndarray:
-    """Share of the raters who marked each pixel; arguments and errors as of `majority_vote`.
+    """Share of the raters who marked each pixel.
+
+    Args:
+        masks: Boolean `(R, *spatial)`, one mask per rater, or the masks one after another.
 
     Returns:
         float32 array of shape `(*spatial)` within [0, 1].

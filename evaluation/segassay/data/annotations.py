@@ -6,8 +6,10 @@ A rater, a model, an ensemble, a consensus and a known truth are all annotators.
 position, and a name that fits nothing is an error.
 """
 
+import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -18,6 +20,7 @@ from segassay.data.dataset import Dataset
 from segassay.data.mask_folder import find_masks_of_option
 from segassay.data.names import natural_key
 from segassay.errors import DataError, raise_problems
+from segassay.io.held import HeldImage
 from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
@@ -67,18 +70,21 @@ def annotator_order(annotator: str, kind: str) -> tuple[Any, ...]:
 
 def read_annotations(
     dataset: Dataset | None,
-    annotations_csv: Path | None = None,
-    mask_dirs: Mapping[str, Path] | None = None,
+    annotations: str | os.PathLike[str] | pd.DataFrame | None = None,
+    masks: Mapping[str, str | os.PathLike[str] | Mapping[str, HeldImage]] | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """List every mask, with who drew it; no pixel is read.
 
     Args:
         dataset: Its raters are human, its reference is a consensus. Without a dataset the cases are those of the table.
-        annotations_csv: Table with the columns case, annotator, kind, path and perhaps strategy, trained_on, fold,
-            seed, held_out, session, prob, uncertainty, n_raters, n_train; paths are relative to the table or absolute.
-            A mask of the dataset may be listed again.
-        mask_dirs: Folder of each further annotator, a model unless its name is `truth`; files are named as the cases,
-            perhaps with one suffix common to all.
+        annotations: Table, or CSV file, with the columns case, annotator, kind, path and perhaps strategy, trained_on,
+            fold, seed, held_out, session, prob, uncertainty, n_raters, n_train. Paths are absolute, or relative to the
+            file, of a table to the current folder; a table may hold a `HeldImage` instead of a path. A mask of the
+            dataset may be listed again.
+        masks: Name of each further annotator -> the folder of its masks, where files are named as the cases, perhaps
+            with one suffix common to all; or the masks by case.
+        kinds: Kind of annotators in `masks`; by default a model, or the truth where the name is `truth`.
 
     Returns:
         One row per mask with `ANNOTATION_COLUMNS`, and those of `SPENT_COLUMNS` that the table has, sorted by case,
@@ -91,28 +97,50 @@ def read_annotations(
         DataError: Names every problem found, one a line: missing columns, unknown kinds, two rows for one mask, cases
             the dataset does not have, a name used twice, files of a truth or consensus that do not exist, folders
             without masks, predictions on cases that the model was trained on, nothing to read at all.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     (Path(folder) / "0144.png").touch()
+        ...     table = read_annotations(None, masks={"net": folder})
+        >>> table[["case", "annotator", "kind"]].values.tolist()
+        [['0144', 'net', 'model']]
     """
     tables = [_of_dataset(dataset)] if dataset is not None else []
     problems: list[str] = []
-    if annotations_csv is not None:
-        table, problems = _of_csv(Path(annotations_csv), dataset)
+    if annotations is not None:
+        table, problems = _of_annotations(annotations, dataset)
         tables.append(table)
     listed = _joined(tables)
     cases = dict.fromkeys(dataset.cases if dataset is not None else listed["case"])
-    for name, folder in (mask_dirs or {}).items():
+    for name, place in (masks or {}).items():
         if name in set(listed["annotator"]) or not name:
-            problems.append(f"--masks {name}={folder}: {name!r} is already an annotator; choose another name")
-        masks, of_folder = find_masks_of_option(name, Path(folder), cases)
-        problems += of_folder
-        kind = TRUTH if name == TRUTH else "model"
-        tables.append(_rows([(case, name, kind, path) for case, path in masks.items()]))
-    raise_problems(Path(annotations_csv or (dataset.folder if dataset is not None else "annotations")), problems)
+            problems.append(f"--masks {name}={place}: {name!r} is already an annotator; choose another name")
+        kind = (kinds or {}).get(name, TRUTH if name == TRUTH else "model")
+        table, of_masks = _of_masks(name, kind, place, cases, dataset)
+        problems += of_masks
+        tables.append(table)
+    file = None if annotations is None or isinstance(annotations, pd.DataFrame) else os.fspath(annotations)
+    raise_problems(Path(file or (dataset.folder if dataset is not None else "annotations")), problems)
     table = _joined(tables)
     if table["missing"].all():
-        file = None if annotations_csv is None else str(annotations_csv)
         what = f"none of {len(table)} masks exists; expected paths that are absolute or relative to the folder of the "
         raise DataError(f"{file or 'the annotations'}: {what}table", file, f"{what}table")
     return _sorted(table)
+
+
+def _as_text(cell: Any) -> Any:
+    """What a cell of a table in memory would be in a file; images stay."""
+    if isinstance(cell, HeldImage):
+        return cell
+    if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _held(name: str, kind: str, masks: Mapping[str, HeldImage]) -> pd.DataFrame:
+    rows = [(str(case), name, kind, mask) for case, mask in masks.items()]
+    return pd.DataFrame(rows, columns=list(_REQUIRED), dtype=object)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
@@ -141,29 +169,60 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     return _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
 
 
-def _of_csv(path: Path, dataset: Dataset | None) -> tuple[pd.DataFrame, list[str]]:
-    """Rows of annotations.csv that are not the dataset's own, and what is wrong with it."""
+def _of_annotations(
+    annotations: str | os.PathLike[str] | pd.DataFrame, dataset: Dataset | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of a table, in a file or in memory, that are not the dataset's own, and what is wrong with it."""
+    if isinstance(annotations, pd.DataFrame):
+        return _of_table(annotations.reset_index(drop=True).map(_as_text), Path(), "annotations", dataset)
+    path = Path(annotations)
     table = read_text_table(path)
     table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
+    return _of_table(table, path.parent, str(path), dataset)
+
+
+def _of_masks(
+    name: str,
+    kind: str,
+    place: str | os.PathLike[str] | Mapping[str, HeldImage],
+    cases: dict[str, None],
+    dataset: Dataset | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Masks of one annotator, in a folder or in memory, and what is wrong with them."""
+    if isinstance(place, Mapping):
+        return _of_table(_held(name, kind, place), Path(), f"masks[{name!r}]", dataset)
+    masks, problems = find_masks_of_option(name, Path(place), cases)
+    return _rows([(case, name, kind, path) for case, path in masks.items()]), problems
+
+
+def _of_table(
+    table: pd.DataFrame, folder: Path, source: str, dataset: Dataset | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of a table of texts, of which paths are relative to the folder, and what is wrong with it."""
     missing = [column for column in _REQUIRED if column not in table.columns]
     if missing:
         what = f"no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
-        raise DataError(f"{path}: {what}", str(path), what)
+        raise DataError(f"{source}: {what}", source, what)
     spent = [column for column in SPENT_COLUMNS if column in table]
     table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
     table["case"] = [normalize("NFC", case) for case in table["case"]]
-    problems = [f"{path}: no rows; expected one for each mask"] if table.empty else []
+    problems = [f"{source}: no rows; expected one for each mask"] if table.empty else []
     table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
     for column in _PATHS:
-        table[column] = [os.path.abspath(path.parent / cell) if cell else "" for cell in table[column]]
-    table["missing"] = [not os.path.isfile(file) for file in table["path"]]
-    problems += _cell_problems(table) + _file_problems(table) + _case_problems(path, table, dataset)
+        table[column] = table[column].map(partial(_absolute, folder))
+    table["missing"] = [not (isinstance(file, HeldImage) or os.path.isfile(file)) for file in table["path"]]
+    problems += _cell_problems(table) + _file_problems(table) + _case_problems(source, table, dataset)
     table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
     for column in (*_WHOLE_NUMBERS, *spent):
         table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
         table[column] = table[column].astype("Int64")
     problems += _name_problems(table, dataset)
     return _without_masks_of_dataset(table, dataset), problems
+
+
+def _absolute(folder: Path, cell: Any) -> Any:
+    """Absolute path of a file; an image in memory or an empty cell as it is."""
+    return cell if isinstance(cell, HeldImage) or not cell else os.path.abspath(folder / cell)
 
 
 def _cell_problems(table: pd.DataFrame) -> list[str]:
@@ -190,7 +249,7 @@ def _cell_problems(table: pd.DataFrame) -> list[str]:
 def _file_problems(table: pd.DataFrame) -> list[str]:
     problems = []
     for row, file in table.loc[~table["missing"], "path"].items():
-        if image_suffix(os.path.basename(file)) is None:
+        if not isinstance(file, HeldImage) and image_suffix(os.path.basename(file)) is None:
             problems.append(f"row {row}: {file} is no image by its name; expected .png, .tif, .tiff, .nii or .nii.gz")
     lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
     for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
@@ -198,14 +257,14 @@ def _file_problems(table: pd.DataFrame) -> list[str]:
     return problems
 
 
-def _case_problems(path: Path, table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
+def _case_problems(source: str, table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
     if dataset is None:
         return []
     known = set(dataset.cases)
     strange = table.loc[~table["case"].isin(known) & (table["case"] != ""), "case"]
     if len(strange) and len(strange) == len(table):
         first, case = strange.iloc[0], dataset.cases[0]
-        return [f"{path} and {dataset.folder} have no case in common; the table has {first!r}, the dataset {case!r}"]
+        return [f"{source} and {dataset.folder} have no case in common; the table has {first!r}, the dataset {case!r}"]
     without_zeros = {case.lstrip("0"): case for case in dataset.cases}
     problems = []
     for row, case in strange.items():

@@ -98,6 +98,16 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
     Raises:
         DataError: Names every problem found, one a line: folders or images missing, a mask or a row of the experiment
             table without image, two files of one case, an absent control group, anything wrong in `dataset.yaml`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ("images/0144.png", "labels/anna/0144.png", "labels/ben/0144.png"):
+        ...         (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+        ...         (Path(folder) / name).touch()
+        ...     dataset = read_dataset(folder)
+        >>> dataset.cases, dataset.raters
+        (['0144'], ['anna', 'ben'])
     """
     dataset, problems = index_dataset(folder)
     raise_problems(folder, [problem for problem in problems if problem.level == "error"])

@@ -40,7 +40,7 @@ def read_experiment(
         what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
         return None, [Problem(str(path), what, "name the columns in the first row")]
     table["case"] = [normalize("NFC", case) for case in table["case"]]
-    problems = _problems_of_cells(str(path), table, settings, images)
+    problems = problems_of_experiment(str(path), table, settings, images)
     known = set(table["case"])
     if lacking := [case for case in images if case not in known]:
         what = f"{_cases(lacking)} no row in the experiment table: {shortlist([repr(case) for case in lacking])}"
@@ -60,7 +60,10 @@ def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem
     return problems
 
 
-def _problems_of_cells(path: str, table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]) -> list[Problem]:
+def problems_of_experiment(
+    path: str, table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]
+) -> list[Problem]:
+    """All that is wrong with the cells of an experiment table of texts; `path` is what messages call it."""
     problems = []
     nearly = {case.lstrip("0").casefold(): case for case in images}
     for case in table["case"][~table["case"].isin(list(images))] if images else []:

@@ -21,6 +21,22 @@ def encode_figure(figure: Figure, kind: str) -> bytes:
     return file.getvalue()
 
 
+def figure_on(place: Figure | None, width: float, height: float) -> Figure:
+    """The figure to draw on: a new one of this size in inches, or the given one made so large."""
+    if place is None:
+        return Figure(figsize=(width, height), layout="constrained")
+    place.set_size_inches(width, height)
+    return place
+
+
+def axes_on(place: Figure | Axes | None, width: float, height: float) -> Axes:
+    """The axes to draw on: those given as they are, else the only ones of `figure_on`."""
+    if isinstance(place, Axes):
+        return place
+    axes: Axes = figure_on(place, width, height).subplots()
+    return axes
+
+
 def plot_style() -> AbstractContextManager[object]:
     """How all figures with axes look."""
     import seaborn as sns

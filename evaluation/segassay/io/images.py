@@ -28,6 +28,7 @@ from segassay.io.formats import (
     read_tiff,
     tiff_shape,
 )
+from segassay.io.held import HeldImage
 
 IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
 """File names that hold images, compared without regard to case; the longest that fits counts."""
@@ -71,7 +72,16 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
 
     Raises:
         DataError: If the file is missing, truncated, broken, a time series, or no image by its name.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tifffile.imwrite(f"{folder}/0144.tif", np.eye(3, dtype=np.uint16))
+        ...     read_image(f"{folder}/0144.tif").array.shape
+        (1, 3, 3)
     """
+    if isinstance(path, HeldImage):
+        return path.picture
     path = Path(path)
     with _naming(path):
         picture = _FORMATS[_kind(path)][0](path)
@@ -87,6 +97,8 @@ def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
     Raises:
         DataError: If the file is missing, its header is broken, or its name is no image's.
     """
+    if isinstance(path, HeldImage):
+        return path.shape
     path = Path(path)
     with _naming(path):
         return _FORMATS[_kind(path)][1](path)
@@ -149,9 +161,17 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
 
     Raises:
         DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_mask(f"{folder}/0144.png", np.eye(2, dtype=bool))
+        ...     read_mask(f"{folder}/0144.png")
+        array([[ True, False],
+               [False,  True]])
     """
-    path = Path(path)
     array = read_image(path).array
+    path = Path(path)
     if array.dtype == bool:
         return np.asarray(array.any(axis=0))
     array = _whole_numbers(path, array)
@@ -309,6 +329,8 @@ def sha256(path: str | os.PathLike[str]) -> str:
     Raises:
         DataError: If the file cannot be read.
     """
+    if isinstance(path, HeldImage):
+        return path.sha256()
     digest = hashlib.sha256()
     with _naming(Path(path)), Path(path).open("rb") as file:
         while block := file.read(1 << 20):

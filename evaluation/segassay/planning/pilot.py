@@ -3,6 +3,7 @@
 tables of an evaluation  ->  Pilot
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.errors import DataError
+from segassay.judgement.results import Results
 from segassay.statistics.components import three_way_components, two_way_components
 
 _SIDES = ("annotator_a", "annotator_b")
@@ -48,14 +50,14 @@ class Pilot:
     notes: tuple[str, ...] = ()
 
 
-def read_pilot(result: Path) -> Pilot:
+def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     """Variance components of a finished evaluation.
 
     Where models were trained on single raters, their scores against the raters they did not learn from and their counts
     are taken apart into case, rater and seed; else the raters' own.
 
     Args:
-        result: Folder written by `segassay evaluate`.
+        result: What `segassay.evaluate` returns, or the folder that it wrote.
 
     Returns:
         The components, and what they rest on.
@@ -63,7 +65,8 @@ def read_pilot(result: Path) -> Pilot:
     Raises:
         DataError: If the folder is no such result, or has fewer than 2 raters or 3 cases that all of them annotated.
     """
-    tables = {name: _read_table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
+    where = result.name if isinstance(result, Results) else os.fspath(result)
+    tables = {name: _table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
     annotations = tables["annotations"].drop_duplicates("annotator").set_index("annotator")
     counts = tables["counts"].pivot(index="case", columns="annotator", values="n_objects")
     experts = annotations[(annotations["kind"] == "model") & (annotations["strategy"] == "expert")]
@@ -73,12 +76,14 @@ def read_pilot(result: Path) -> Pilot:
     raters = list(annotations.index[annotations["kind"] == "human"])
     if len(raters) < 2:
         needed = "a pilot needs two or more, or models of two or more"
-        raise DataError.of(result, f"has {len(raters)} rater", needed)
-    return _pilot_of_raters(result, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
+        raise DataError.of(where, f"has {len(raters)} rater", needed)
+    return _pilot_of_raters(where, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
 
 
-def _read_table(result: Path, name: str) -> pd.DataFrame:
-    path = result / "tables" / f"{name}.csv"
+def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
+    if isinstance(result, Results):
+        return result.annotations if name == "annotations" else getattr(result.tables, name)
+    path = Path(result) / "tables" / f"{name}.csv"
     try:
         return pd.read_csv(path, dtype={"case": str, "annotator": str, "rater": str}, keep_default_na=True)
     except (OSError, ValueError) as error:
@@ -86,7 +91,7 @@ def _read_table(result: Path, name: str) -> pd.DataFrame:
 
 
 def _pilot_of_raters(
-    result: Path, tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, raters: list[str]
+    where: str, tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, raters: list[str]
 ) -> Pilot:
     own = tables["leave_one_out"].query("iou_threshold == 0.5 and annotator == rater")
     notes = ["no models that differ by the seed: what another seed changes is unknown and left out"]
@@ -98,7 +103,7 @@ def _pilot_of_raters(
     scores = own.pivot_table(index="case", columns="rater", values="f1").dropna()
     if len(scores) < 3 or len(log_count) < 3:
         what = f"has {len(scores)} images annotated by all raters"
-        raise DataError.of(result, what, "a pilot needs 3 or more")
+        raise DataError.of(where, what, "a pilot needs 3 or more")
     return Pilot(
         score=_known(two_way_components(scores.to_numpy())),
         log_count=_known(two_way_components(log_count.to_numpy())),

@@ -7,6 +7,7 @@ What a pilot cannot tell, such as the spread over seeds where only people annota
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
@@ -16,7 +17,8 @@ import pandas as pd
 from scipy import stats
 
 from segassay.errors import UsageError
-from segassay.planning.pilot import FACETS, Pilot
+from segassay.judgement.results import Results
+from segassay.planning.pilot import FACETS, Pilot, read_pilot
 from segassay.statistics.reliability import phi
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "images_needed",
     "interval_width",
     "make_plan",
+    "plan",
 ]
 
 N_RATERS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
@@ -117,6 +120,34 @@ def images_needed(components: Mapping[str, float], *, width: float, n_raters: in
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
     return high
+
+
+def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, min_phi: float = 0.9) -> pd.DataFrame:
+    """How many images, raters and seeds the next study needs, learnt from an evaluation.
+
+    Args:
+        evaluation: What `segassay.evaluate` returns, or the folder that it wrote.
+        width: Wanted full width of the 95 % interval of the mean score.
+        min_phi: Wanted reliability of the count of a single image.
+
+    Returns:
+        Table of `make_plan`; where no number of raters and seeds meets both aims, `enough` is False in all rows.
+
+    Raises:
+        UsageError: If an aim is impossible.
+        DataError: If there are fewer than 2 raters or 3 cases that all of them annotated.
+
+    Example:
+        >>> import numpy as np
+        >>> from segassay import evaluate
+        >>> masks = {rater: {f"{n}": np.zeros((32, 32), dtype=bool) for n in (2, 4, 6)} for rater in ("anna", "ben")}
+        >>> for rater, width in (("anna", 3), ("ben", 4)):
+        ...     for case, mask in masks[rater].items():
+        ...         mask[: 4 * int(case) : 4, :width] = True  # objects of one row
+        >>> plan(evaluate(masks=masks)).loc[0, ["n_raters", "n_cases", "enough"]].astype(int).tolist()
+        [2, 2, 1]
+    """
+    return make_plan(read_pilot(evaluation), width=width, min_phi=min_phi)
 
 
 def make_plan(

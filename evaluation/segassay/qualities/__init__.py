@@ -1,1 +1,5 @@
 """Qualities: what the tables say about objectivity, reliability and validity, as scores with intervals."""
+
+from segassay.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,6 +1,6 @@
-"""The report: one self-contained page that a biologist can read, and the figures in it.
+"""The report: one self-contained page that a biologist can read.
 
-Evaluation -> figures/*.svg, *.png -> report.html, which needs no other file
+Results, figures -> report.html, which needs no other file
 """
 
 from __future__ import annotations
@@ -11,113 +11,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from segassay.figures.style import encode_figure
-from segassay.judgement.evaluation import Evaluation
-from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups, strategy_groups
+from segassay.judgement.results import Results
+from segassay.judgement.strategies import are_side_by_side
 from segassay.judgement.summary import QUALITIES, format_interval
 from segassay.judgement.verdicts import judged_annotators
-from segassay.qualities.objectivity.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
-from segassay.qualities.reliability.saturation import saturation_curve
-from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, DISTANCES, Agreement
+from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, DISTANCES
 from segassay.qualities.scores.table import MEASURES as MEASURES_OF_MASKS
-from segassay.qualities.validity.specification import specification_curve
-from segassay.report.charts.models import imprint_matrix, saturation_figure
-from segassay.report.charts.specification import specification_figure
-from segassay.report.charts.strategies import spending_figure, strategies_figure
-from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
+from segassay.report.plots import in_figures, tested_measures
 from segassay.report.sections import Table, core_scores, in_words, sections, side_by_side
-from segassay.tables.effects import IMAGES_AS_UNITS, MEASURES
+from segassay.tables.effects import IMAGES_AS_UNITS
 
-__all__ = ["draw_figures", "write_report"]
+__all__ = ["write_report"]
 
-MAX_IN_FIGURES = 15
 _DASH = "–"
 _SHORT = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice", "hd95": "HD95", "assd": "ASSD", "nsd": "NSD"}
 _UNITS = {"px": "px", "um": "µm"}
 _COMPARED_WITH = {"": "each other", "pairwise": "the raters", "leave_one_out": "the others’ consensus"}
 
 
-def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
-    """Draw what there is to draw, as `<name>.svg` and `<name>.png` in `folder`.
-
-    Args:
-        found: The evaluation.
-        folder: Is made.
-
-    Returns:
-        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
-        `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
-    """
-    tables, kinds = found.tables, _in_figures(found)
-    figures = {"agreement": agreement_matrix(tables.agreement, list(kinds))}
-    if list(kinds.values()).count("human"):
-        figures["f1_over_threshold"] = f1_over_threshold(tables.agreement, tables.leave_one_out, kinds)
-    if len(tables.raters) > 1:
-        figures["habits"] = rater_habits(tables.raters, found.scores)
-    models = _models_with_raters(found)
-    if models is not None:
-        figures["imprint"] = imprint_matrix(models)
-    curve = saturation_curve(Agreement(tables.agreement, tables.leave_one_out), found.annotations)
-    curve = curve[curve.groupby("trained_on")["n_members"].transform("nunique") > 1]
-    if len(curve):
-        figures["saturation"] = saturation_figure(curve)
-    if are_side_by_side(found.strategies):
-        points = annotator_points(strategy_groups(found.annotations), found.scores, found.effects)
-        figures["strategies"] = strategies_figure(found.strategies, points)
-        if spenders := spending_groups(found.strategies):
-            figures["spending"] = spending_figure(found.strategies, points, spenders)
-    effects = found.effects[found.effects["annotator"].isin(kinds)]
-    for measure in _tested_measures(found):
-        if len(_pooled(effects, measure).query("test == 'mann_whitney'")):
-            figures[f"effects_{measure}"] = effects_by_annotator(effects, measure)
-    choices = _specifications(found, kinds)
-    if choices is not None:
-        figures["specifications"] = specification_figure(choices)
-    folder.mkdir()
-    drawn = {}
-    for name, figure in figures.items():
-        drawn[name] = encode_figure(figure, "svg")
-        (folder / f"{name}.svg").write_bytes(drawn[name])
-        (folder / f"{name}.png").write_bytes(encode_figure(figure, "png"))
-    return drawn
-
-
-def _in_figures(found: Evaluation) -> dict[str, str]:
-    """Annotators that fit into a figure: all, where they are many people, references and whom the verdicts judge."""
-    if len(found.kinds) <= MAX_IN_FIGURES:
-        return found.kinds
-    judged = judged_annotators(found.annotations).names
-    return {name: kind for name, kind in found.kinds.items() if kind not in ("model", "ensemble") or name in judged}
-
-
-def _models_with_raters(found: Evaluation) -> pd.DataFrame | None:
-    """Mean F1 of held-out models, by what they were trained on, with each rater; None with too few raters' models."""
-    _, raters, models = held_out_models(found.tables.agreement, found.annotations, "f1")
-    if len(set(raters) & set(models)) < MIN_RATERS_FOR_IMPRINT:
-        return None
-    order = [name for name in raters if name in models] + [name for name in models if name not in raters]
-    return pd.DataFrame({name: np.nanmean(models[name], axis=0) for name in order}, index=raters).T
-
-
-def _specifications(found: Evaluation, kinds: Mapping[str, str]) -> pd.DataFrame | None:
-    """The curve of these annotators; None where there is no effect."""
-    if found.specifications is None:
-        return None
-    table = found.specifications[found.specifications["annotator"].isin(kinds)]
-    return specification_curve(table) if table["effect"].notna().any() else None
-
-
-def _tested_measures(found: Evaluation) -> list[str]:
-    """Measures with a section of their own: where all areas are equal, densities give the tests of the counts."""
-    one_area = found.tables.counts["region_area_px"].nunique() <= 1
-    return [measure for measure in MEASURES if measure != "density" or not one_area]
-
-
-def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) -> None:
+def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> None:
     """Write the page.
 
     Args:
@@ -149,13 +64,13 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
         against=_against(core),
         reliability=_reliability(core),
         distances=_distances(core),
-        effects={measure: _effects(found.effects, measure) for measure in _tested_measures(found)},
+        effects={measure: _effects(found.effects, measure) for measure in tested_measures(found)},
         unit=_unit(found.effects),
         images_as_units=IMAGES_AS_UNITS,
         undefined=_undefined(core),
         sections=sections(found.scores, judged_annotators(found.annotations).names),
         n_scores=len(found.scores),
-        n_in_figures=len(_in_figures(found)),
+        n_in_figures=len(in_figures(found)),
         not_judged=_not_judged(found),
         policy=found.summary["policy"],
     )
@@ -165,7 +80,7 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
 # ------------------------------------------------------------------------------------------------- tables of the page
 
 
-def _annotators(found: Evaluation) -> Table:
+def _annotators(found: Results) -> Table:
     """Who was compared, how much each marked, and whether models saw the cases before."""
     counts = found.tables.counts.groupby("annotator")
     totals = counts["n_objects"].sum()
@@ -228,7 +143,7 @@ def _words(measure: str) -> str:
     return f"{name} against {reference}" if against else name
 
 
-def _raters(found: Evaluation) -> Table:
+def _raters(found: Results) -> Table:
     """Each rater's habit, with intervals where they are known."""
     scores = found.scores[found.scores["quality"] == "objectivity"]
     own = {(row["target"], row["measure"]): _number(row)[0] for row in scores.to_dict("records")}
@@ -355,7 +270,7 @@ def _p(value: float) -> str:
     return _DASH if pd.isna(value) else "< .0001" if value < 1e-4 else f"{value:.4f}"
 
 
-def _not_judged(found: Evaluation) -> Table:
+def _not_judged(found: Results) -> Table:
     rows = [[row["quality"], in_words(row["measure"]), row["why"]] for row in found.not_judged.to_dict("records")]
     return Table(("quality", "measure", "what is missing"), rows)
 

@@ -7,6 +7,7 @@ One case is made and written at a time. What the settings mean: `simulation_sett
 """
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def simulate_case(
     return render(scene, settings, index), true_labels(scene.nuclei, settings), masks
 
 
-def simulate(out: Path, settings: Simulation, *, overwrite: bool = False) -> Path:
+def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *, overwrite: bool = False) -> Path:
     """Write a simulated experiment as a dataset folder.
 
     Beside images, rater masks, `experiment.csv` and `dataset.yaml` it holds what is known: `truth/` (label images, no
@@ -63,7 +64,7 @@ def simulate(out: Path, settings: Simulation, *, overwrite: bool = False) -> Pat
 
     Args:
         out: Folder to make; written whole or not at all.
-        settings: The experiment.
+        settings: The experiment; by default 16 images in two groups, annotated by raters with known habits.
         overwrite: Replace a folder of that name with all that is in it.
 
     Returns:
@@ -71,11 +72,20 @@ def simulate(out: Path, settings: Simulation, *, overwrite: bool = False) -> Pat
 
     Raises:
         UsageError: If `out` exists and `overwrite` is False, or if it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from segassay.simulation.settings import Simulation
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> data = simulate(f"{folder.name}/data", Simulation(n_cases=2, shape=(32, 32), n_nuclei=2))
+        >>> sorted(path.name for path in data.iterdir())[:3]
+        ['annotations.csv', 'dataset.yaml', 'experiment.csv']
+        >>> folder.cleanup()
     """
-    partial = prepare_output(out, overwrite, options=_OPTIONS)
+    partial = prepare_output(Path(out), overwrite, options=_OPTIONS)
     with whole_or_nothing(partial):
         try:
-            _write_dataset(partial, settings)
+            _write_dataset(partial, settings or Simulation())
             return publish_output(partial)
         except OSError as error:
             raise UsageError(f"{out} cannot be written: {error.strerror}; check permissions and free space") from error

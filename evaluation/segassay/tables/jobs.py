@@ -15,6 +15,7 @@ from segassay.data.cases import image_files
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
+from segassay.io.held import HeldImage
 from segassay.tables.notes import Note
 
 __all__ = ["Annotator", "Job", "Session", "make_jobs"]
@@ -90,7 +91,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
     annotators = [_annotator(row, own) for row in rows.to_dict("records")]
     annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
     again = [
-        Session(name, int(session), Path(path), own.get(path))
+        Session(name, int(session), _file(path), own.get(path))
         for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
     ]
     again.sort(key=lambda session: (natural_key(session.annotator), session.annotator))  # and stay in their order
@@ -120,9 +121,14 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
-    maps = [Path(row[column]) if isinstance(row[column], str) and row[column] else None for column in _MAPS]
-    path = None if row["missing"] else Path(row["path"])
+    maps = [_file(row[column]) for column in _MAPS]
+    path = None if row["missing"] else _file(row["path"])
     return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps)
+
+
+def _file(cell: Any) -> Any:
+    """The file of a cell, or the image in memory that stands in its place; None for an empty cell."""
+    return cell if isinstance(cell, HeldImage) else Path(cell) if isinstance(cell, str) and cell else None
 
 
 def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:

@@ -51,11 +51,21 @@ class Member:
     @property
     def folder(self) -> str:
         """Folder name that no other member of the dataset has."""
-        return f"{self.trained_on}_fold{self.fold}_seed{self.seed}"
+        return member_folder(self.trained_on, self.fold, self.seed)
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values for the checkpoint."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+def member_folder(trained_on: str, fold: int, seed: int) -> str:
+    """Name of the folder of a member.
+
+    Example:
+        >>> member_folder("staple", 0, 7)
+        'staple_fold0_seed7'
+    """
+    return f"{trained_on}_fold{fold}_seed{seed}"
 
 
 def member_from_state(state: Mapping[str, Any]) -> Member:

@@ -10,6 +10,7 @@ same one, and another setting, image or version of the training never takes its 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -136,7 +137,7 @@ class Study:
         return self.place(member) / "model.pt"
 
 
-def plan_study(path: Path) -> Study:
+def plan_study(path: str | os.PathLike[str]) -> Study:
     """Read a study and its dataset, and list all that is to be done.
 
     Args:
@@ -146,11 +147,12 @@ def plan_study(path: Path) -> Study:
         UsageError: If the file says something that cannot be: an unknown rater, fold or setting, a name used twice.
         DataError: If the dataset has problems.
     """
+    path = Path(path)
     file = read_study_file(path)
     folder = path.resolve().parent
     dataset = read_dataset(folder / file.dataset)
     masks = {name: folder / place for name, place in file.masks.items()}
-    read_annotations(dataset, mask_dirs=masks)  # no pixel; what is wrong is better known before the training
+    read_annotations(dataset, masks=masks)  # no pixel; what is wrong is better known before the training
     table = strata(dataset)
     in_folds = table[table["split"] != TEST]
     folds = assign_folds(in_folds, file.n_folds)

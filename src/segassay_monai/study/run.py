@@ -18,7 +18,8 @@ import pandas as pd
 
 import segassay
 from segassay import tracking
-from segassay.assay import evaluate, metric_name
+from segassay.assay import evaluate
+from segassay.assay.write import metric_name
 from segassay.data.annotations import ANNOTATION_COLUMNS, SPENT_COLUMNS
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
@@ -67,13 +68,17 @@ class Outcome:
     evaluations: list[Path]
 
 
-def run_study(study: Study, *, jobs: int | None, report: Callable[[str, str], None]) -> Outcome:
+def _say_nothing(word: str, task: str) -> None:
+    """The report of a study that nobody watches."""
+
+
+def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, str], None] = _say_nothing) -> Outcome:
     """Do all that is left to do, then judge.
 
     Args:
         study: The study.
         jobs: Trainings at once; by default as many as the machine has room for.
-        report: Gets `start`, `done` or `failed`, and the id of each task.
+        report: Gets `start`, `done` or `failed`, and the id of each task; by default nothing is said.
 
     Returns:
         What failed, and where the reports are.
@@ -212,12 +217,13 @@ def _judge(study: Study, on: str) -> Path:
     found = evaluate(
         study.dataset.folder,
         out,
-        annotations_csv=path,
-        mask_dirs=study.masks,
+        annotations=path,
+        masks=study.masks,
         cases=tuple(dict.fromkeys(table["case"])),
         overwrite=True,
         n_jobs=n_cores(),
-        experiment=study.name,
+        track=True,
+        mlflow_experiment=study.name,
     )
     _log_strategies(study, on, out)
     if on == HELD_OUT:

@@ -2,22 +2,24 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from segassay.figures.style import INK, plot_style
+from segassay.figures.style import INK, axes_on, plot_style
 
 __all__ = ["imprint_matrix", "saturation_figure"]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
-def imprint_matrix(agreement: pd.DataFrame) -> Figure:
+def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
     """How models trained on each person, or on a consensus, agree with each person.
 
     Args:
         agreement: Mean agreement: one row per what models were trained on, one column per rater.
+        place: Where to draw; by default a new figure.
 
     Returns:
         Heat map with the number in each cell, and a frame around models with their own rater; the scale runs from the
@@ -26,8 +28,8 @@ def imprint_matrix(agreement: pd.DataFrame) -> Figure:
     values = agreement.to_numpy(dtype=float)
     with plot_style():
         width = 0.75 * len(agreement.columns) + 0.09 * max(map(len, agreement.index)) + 1.6
-        figure = Figure(figsize=(max(width, 4), 0.42 * len(agreement) + 1.6), layout="constrained")
-        axes = figure.subplots()
+        axes = axes_on(place, max(width, 4), 0.42 * len(agreement) + 1.6)
+        figure = axes.figure.figure
         image = axes.imshow(values, cmap="cividis", aspect="auto")
         figure.colorbar(image, ax=axes, label="mean F1 (IoU > 0.5)", shrink=0.8)
         middle = (np.nanmin(values) + np.nanmax(values)) / 2
@@ -48,18 +50,18 @@ def imprint_matrix(agreement: pd.DataFrame) -> Figure:
     return figure
 
 
-def saturation_figure(curve: pd.DataFrame) -> Figure:
+def saturation_figure(curve: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
     """How agreement grows with the number of members of an ensemble.
 
     Args:
         curve: What `segassay.qualities.reliability.saturation.saturation_curve` returns.
+        place: Where to draw; by default a new figure.
 
     Returns:
         Points as measured, and the fitted line through each training.
     """
     with plot_style():
-        figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-        axes = figure.subplots()
+        axes = axes_on(place, 5.2, 3.2)
         for colour, (name, part) in zip(
             COLOURS * (1 + curve["trained_on"].nunique() // len(COLOURS)),
             curve.groupby("trained_on", sort=False),
@@ -71,4 +73,4 @@ def saturation_figure(curve: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    return axes.figure.figure

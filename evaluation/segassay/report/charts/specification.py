@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from segassay.data.names import natural_key
-from segassay.figures.style import ACCENT, INK, PALE, plot_style
+from segassay.figures.style import ACCENT, INK, PALE, figure_on, plot_style
 from segassay.qualities.validity.specification import CHOICES
 
 __all__ = ["specification_figure"]
@@ -15,11 +15,12 @@ __all__ = ["specification_figure"]
 _WORDS = {"measure": "measured", "unit": "units", "min_size": "at least", "threshold": "probability"}
 
 
-def specification_figure(curve: pd.DataFrame) -> Figure:
+def specification_figure(curve: pd.DataFrame, place: Figure | None = None) -> Figure:
     """Effects of all specifications, sorted, above the choices that make each of them.
 
     Args:
         curve: What `segassay.qualities.validity.specification.specification_curve` returns.
+        place: Where to draw; by default a new figure.
 
     Returns:
         One column per contrast. Above, effects with their 95 % intervals, blue where p < .05; below, one row per
@@ -34,7 +35,7 @@ def specification_figure(curve: pd.DataFrame) -> Figure:
     contrasts, rows = list(shown["contrast"].unique()), _choice_rows(shown)
     with plot_style():
         height = 2.4 + 0.19 * len(rows)
-        figure = Figure(figsize=(max(3.2 * len(contrasts) + 1.6, 5.5), height + 0.7), layout="constrained")
+        figure = figure_on(place, max(3.2 * len(contrasts) + 1.6, 5.5), height + 0.7)
         panels = figure.subplots(
             2, len(contrasts), sharex="col", sharey="row", squeeze=False, height_ratios=[2.4, max(height - 2.4, 0.2)]
         )

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from segassay.figures.style import ACCENT, INK, name_rows, plot_style
+from segassay.figures.style import ACCENT, INK, figure_on, name_rows, plot_style
 from segassay.judgement.strategies import RATERS
 
 __all__ = ["spending_figure", "strategies_figure"]
@@ -26,12 +26,13 @@ _APART = 0.27  # contrasts of one group, as a share of the way to the next group
 _DOTS = 0.1  # how far dots of annotators lie beside their mean, as such a share
 
 
-def strategies_figure(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
+def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure | None = None) -> Figure:
     """People, models and ensembles side by side: score, agreement within the group, and effects.
 
     Args:
         table: What `segassay.judgement.strategies.strategy_table` returns, with at least one row.
         points: What `segassay.judgement.strategies.annotator_points` returns.
+        place: Where to draw; by default a new figure.
 
     Returns:
         One row per group. F1 against the consensus of the other raters (with too few of them, against each rater),
@@ -49,8 +50,8 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame) -> Figure:
     with plot_style():
         lines = [line for label in labels for line in label.split("\n")]
         step = max(0.42, 0.16 + 0.14 * len(contrasts), 0.18 * max(label.count("\n") + 1 for label in labels))
-        size = (2.3 * n_panels + 0.075 * max(map(len, lines)) + 0.4, step * len(names) + 1.5)
-        figure = Figure(figsize=size, layout="constrained")
+        width = 2.3 * n_panels + 0.075 * max(map(len, lines)) + 0.4
+        figure = figure_on(place, width, step * len(names) + 1.5)
         all_axes = figure.subplots(1, n_panels, sharey=True, squeeze=False)[0] if n_panels else []
         for axes, (measure, text) in zip(all_axes, panels.items(), strict=False):
             if measure == score:
@@ -164,13 +165,16 @@ def _legend_of_contrasts(contrasts: Sequence[str]) -> list[Line2D]:
     ]
 
 
-def spending_figure(table: pd.DataFrame, points: pd.DataFrame, names: Sequence[str]) -> Figure:
+def spending_figure(
+    table: pd.DataFrame, points: pd.DataFrame, names: Sequence[str], place: Figure | None = None
+) -> Figure:
     """What as many masks bring when few raters draw many images, or many raters few.
 
     Args:
         table: What `segassay.judgement.strategies.strategy_table` returns.
         points: What `segassay.judgement.strategies.annotator_points` returns.
         names: Groups, from left to right, as `segassay.judgement.strategies.spending_groups` gives them.
+        place: Where to draw; by default a new figure.
 
     Returns:
         F1 against the consensus of the other raters, behind it the range of single raters, and, per measurement, η² of
@@ -184,18 +188,17 @@ def spending_figure(table: pd.DataFrame, points: pd.DataFrame, names: Sequence[s
     labels = _prices(about)
     step = max(0.85, 0.075 * max(len(line) for label in labels for line in label.split("\n")))
     with plot_style():
-        size = (max((step * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = figure_on(place, max((step * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
         first, *others = figure.subplots(1, 1 + len(measured), squeeze=False)[0]
         _people(first.axhspan, points, score)
         rows = table[table["measure"] == score].set_index("group")
         for _, alike in about.assign(place=range(len(names))).groupby("n_masks"):
             if alike["n_raters"].is_unique:
                 first.plot(alike["place"], rows["value"].reindex(alike.index), color="0.6", linewidth=1)
-        for place, name in enumerate(names):
+        for position, name in enumerate(names):
             if name in rows.index:
                 colour, marker = MARKS["model"]
-                _group(first, place, rows.loc[name], _values(points, score, name), colour, marker, upright=True)
+                _group(first, position, rows.loc[name], _values(points, score, name), colour, marker, upright=True)
         first.set_ylabel(f"F1 against\n{against}")
         for axes, measure in zip(others, measured, strict=True):
             _effects(axes, table, points, measure, names, contrasts, upright=True)

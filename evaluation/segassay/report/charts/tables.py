@@ -9,15 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from segassay.figures.style import ACCENT, INK, PALE, _intervals, name_rows, plot_style
+from segassay.figures.style import ACCENT, INK, PALE, _intervals, axes_on, figure_on, name_rows, plot_style
 
 
-def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figure:
+def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: Figure | Axes | None = None) -> Figure:
     """Heat map of F1 at IoU > .5 between all annotators, mean over the cases that both have.
 
     Args:
         agreement: Table of `segassay.tables.build`.
         annotators: Rows and columns, in this order; readable up to about 15.
+        place: Where to draw; by default a new figure.
 
     Returns:
         The figure; a pair without a common case is an empty cell.
@@ -30,8 +31,7 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figu
     both_sides = mean.fillna(mean.T)
     width = 0.62 * len(annotators) + 0.075 * max(map(len, annotators)) + 1.4
     with plot_style():
-        figure = Figure(figsize=(max(width, 4), max(width - 1, 3.2)), layout="constrained")
-        axes = figure.subplots()
+        axes = axes_on(place, max(width, 4), max(width - 1, 3.2))
         colours = {"cmap": "cividis", "vmin": 0, "vmax": 1, "linewidths": 1, "linecolor": "white"}
         bar = {"label": "mean F1 of objects (IoU > 0.5)", "shrink": 0.8}
         numbers = {"size": 9 if len(annotators) <= 10 else 8}
@@ -43,15 +43,16 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figu
         axes.tick_params(axis="y", rotation=0, length=0)
         for label in axes.get_xticklabels():
             label.set(ha="right" if max(map(len, annotators)) > 3 else "center", rotation_mode="anchor")
-    return figure
+    return axes.figure.figure
 
 
-def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | None = None) -> Figure:
     """How each rater differs from the others: objects and area marked, and what a consensus finds right.
 
     Args:
         raters: Table of `segassay.tables.build`, one row per rater.
         scores: Table of `segassay.qualities.scores.table`, for the intervals of the log ratios.
+        place: Where to draw; by default a new figure.
 
     Returns:
         Four panels, one row per rater. Sensitivity and specificity are against the consensus of the other raters, or of
@@ -68,7 +69,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     )
     names = raters["rater"].tolist()
     with plot_style():
-        figure = Figure(figsize=(10.5, 0.34 * len(names) + 1.5), layout="constrained")
+        figure = figure_on(place, 10.5, 0.34 * len(names) + 1.5)
         for axes, (column, label) in zip(figure.subplots(1, 4, sharey=True), panels, strict=True):
             is_ratio = column.startswith("log")
             if is_ratio:
@@ -83,12 +84,13 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def effects_by_annotator(effects: pd.DataFrame, measure: str) -> Figure:
+def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | None = None) -> Figure:
     """The effect that each annotator's masks yield: one panel per pair of groups, pooled over regions.
 
     Args:
         effects: Table of `segassay.tables.effects.effects`.
         measure: `count`, `density` or `mean_intensity`.
+        place: Where to draw; by default a new figure.
 
     Returns:
         Hodges-Lehmann shifts with their 95 % intervals; units are subjects where there are any. A contrast that no
@@ -108,7 +110,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str) -> Figure:
     n_rows = -(-len(contrasts) // n_columns)
     with plot_style():
         height = n_rows * (0.3 * len(names) + 0.9) + 0.5
-        figure = Figure(figsize=(max(3.1 * n_columns + 1.2, 5.5), height), layout="constrained")
+        figure = figure_on(place, max(3.1 * n_columns + 1.2, 5.5), height)
         panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes in panels[len(contrasts) :]:
             axes.set_visible(False)
@@ -147,13 +149,19 @@ def _effect_legend() -> list[Line2D]:
     ]
 
 
-def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> Figure:
+def f1_over_threshold(
+    agreement: pd.DataFrame,
+    leave_one_out: pd.DataFrame,
+    kinds: Mapping[str, str],
+    place: Figure | Axes | None = None,
+) -> Figure:
     """F1 of objects as the overlap that counts as found grows, one line per annotator.
 
     Args:
         agreement: Table of `segassay.tables.build`.
         leave_one_out: Table of `tables.build`; where it is empty, each annotator's mean agreement with the raters.
         kinds: Annotator -> kind, in the order of the legend. People have solid lines, models dashed ones, a truth dots.
+        place: Where to draw; by default a new figure.
 
     Returns:
         The figure; references and consensuses, which contain the raters, are not drawn.
@@ -163,8 +171,7 @@ def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kind
     curves, against = _curves(agreement, leave_one_out, kinds)
     names = [name for name in kinds if name in curves.index]
     with plot_style():
-        figure = Figure(figsize=(7.6, max(3.6, 0.24 * len(names) + 1)), layout="constrained")
-        axes = figure.subplots()
+        axes = axes_on(place, 7.6, max(3.6, 0.24 * len(names) + 1))
         colours = itertools.cycle(sns.color_palette("colorblind"))
         markers = itertools.chain.from_iterable(itertools.repeat(mark, 10) for mark in itertools.cycle("os^D"))
         for name in names:
@@ -175,8 +182,11 @@ def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kind
         axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
         axes.grid(axis="y", color="0.92")
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside right center", frameon=False)
-    return figure
+        if axes is place:
+            axes.legend(frameon=False)
+        else:
+            axes.figure.figure.legend(loc="outside right center", frameon=False)
+    return axes.figure.figure
 
 
 def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, str]:

@@ -1,4 +1,4 @@
-"""The evaluation: all that is known of a set of annotators, once tables, measures and verdicts are there."""
+"""Results: all that is known of a set of annotators, once tables, measures and verdicts are there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from segassay.tables.build import Tables
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Results:
     """All that an evaluation found out.
 
     Attributes:

@@ -1,0 +1,35 @@
+from segassay import consensus as consensus
+from segassay import masks as masks
+from segassay import qualities as qualities
+from segassay import statistics as statistics
+from segassay.assay.evaluation import Evaluation as Evaluation
+from segassay.assay.run import evaluate as evaluate
+from segassay.checks.check import check_dataset as check_dataset
+from segassay.consensus.objects import object_consensus as object_consensus
+from segassay.consensus.pixels import majority_vote as majority_vote
+from segassay.consensus.pixels import soft_mean as soft_mean
+from segassay.consensus.pixels import staple as staple
+from segassay.data.annotations import read_annotations as read_annotations
+from segassay.data.dataset import read_dataset as read_dataset
+from segassay.errors import DataError as DataError
+from segassay.errors import UsageError as UsageError
+from segassay.io.images import read_image as read_image
+from segassay.io.images import read_mask as read_mask
+from segassay.masks.comparison import agreement as agreement
+from segassay.planning.planner import plan as plan
+from segassay.qualities.objectivity.imprint import imprint as imprint
+from segassay.simulation.dataset import simulate as simulate
+from segassay.statistics.chance import cohen_kappa as cohen_kappa
+from segassay.statistics.chance import fleiss_kappa as fleiss_kappa
+from segassay.statistics.chance import gwet_ac1 as gwet_ac1
+from segassay.statistics.chance import krippendorff_alpha as krippendorff_alpha
+from segassay.statistics.groups import kruskal_wallis as kruskal_wallis
+from segassay.statistics.groups import mann_whitney as mann_whitney
+from segassay.statistics.methods import bland_altman as bland_altman
+from segassay.statistics.methods import lins_ccc as lins_ccc
+from segassay.statistics.raters import alt_test as alt_test
+from segassay.statistics.raters import generalized_energy_distance as generalized_energy_distance
+from segassay.statistics.raters import williams_index as williams_index
+from segassay.statistics.reliability import icc as icc
+
+__version__: str

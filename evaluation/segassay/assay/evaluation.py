@@ -1,0 +1,122 @@
+"""`Evaluation`: what `evaluate` returns, with tables, verdicts, figures and a report within reach."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from segassay.report.plots import Plots
+
+from segassay.assay.notebook import as_html, as_lines
+from segassay.assay.write import frames_of, write_results
+from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.judgement.results import Results
+
+__all__ = ["Evaluation"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Results):
+    """What an evaluation found out: tables are DataFrames, figures are matplotlib axes.
+
+    The tables are described at `segassay.tables.build.Tables` and `segassay.judgement.results.Results`; `frames` has
+    all of them by name.
+
+    Example:
+        >>> import numpy as np
+        >>> from segassay import evaluate
+        >>> mask = np.zeros((32, 32), dtype=bool)
+        >>> mask[4:12, 4:12] = True
+        >>> print(evaluate(masks={"anna": {"1": mask}, "ben": {"1": mask}, "truth": {"1": mask}}))
+        masks: 1 case, 3 annotators (1 truth, 2 humans)
+        objectivity: cannot be judged: no model or ensemble among the annotators
+        reliability: cannot be judged: no models that differ by nothing but the seed
+        validity: cannot be judged: no model or ensemble among the annotators
+    """
+
+    @property
+    def agreement(self) -> pd.DataFrame:
+        """Case × pair of annotators × IoU threshold: F1, mean IoU, Dice and more."""
+        return self.tables.agreement
+
+    @property
+    def distances(self) -> pd.DataFrame:
+        """Case × pair of annotators: HD95, ASSD, NSD and the shift of outlines."""
+        return self.tables.distances
+
+    @property
+    def leave_one_out(self) -> pd.DataFrame:
+        """As `agreement`, of each annotator with the consensus of the other raters."""
+        return self.tables.leave_one_out
+
+    @property
+    def counts(self) -> pd.DataFrame:
+        """Case × annotator: objects, area, intensity, density."""
+        return self.tables.counts
+
+    @property
+    def raters(self) -> pd.DataFrame:
+        """One row per rater: sensitivity, specificity, and how much is marked compared with the others."""
+        return self.tables.raters
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Every table, by the name of its file in `tables/`."""
+        return frames_of(self)
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Quality -> verdict; the sentences and numbers behind them are in `summary`."""
+        return {quality: self.summary[quality]["verdict"] for quality in ("objectivity", "reliability", "validity")}
+
+    @property
+    def plot(self) -> "Plots":
+        """Figures as matplotlib axes, such as `evaluation.plot.agreement()`; `plot.available` names them."""
+        from segassay.report.plots import Plots
+
+        return Plots(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the report alone, one HTML file that needs no other.
+
+        Args:
+            path: File to write; its folder exists, an older file is replaced.
+
+        Returns:
+            The file.
+        """
+        from segassay.report.page import write_report
+        from segassay.report.plots import encoded_figures
+
+        write_report(Path(path), self, encoded_figures(self))
+        return Path(path)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write tables, figures, summary and report, as `evaluate` does with `out`.
+
+        Args:
+            folder: Folder to write, whole or not at all.
+            overwrite: Replace it with all that is in it.
+
+        Returns:
+            The folder.
+
+        Raises:
+            UsageError: If the folder exists or cannot be written.
+        """
+        options = ("folder", "overwrite=True")
+        work_dir = prepare_output(check_output(folder, overwrite, options=options), overwrite, options=options)
+        with whole_or_nothing(work_dir):
+            write_results(work_dir, self)
+            return publish_output(work_dir)
+
+    def __str__(self) -> str:
+        """Who was compared, and the verdicts."""
+        return "\n".join(as_lines(self))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self)

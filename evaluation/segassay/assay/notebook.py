@@ -1,0 +1,80 @@
+"""How an evaluation shows itself at a prompt and in a notebook: verdicts, who was compared, key numbers."""
+
+from collections import Counter
+from html import escape
+from typing import Any
+
+from segassay.judgement.results import Results
+from segassay.judgement.summary import QUALITIES, format_interval
+
+__all__ = ["as_html", "as_lines"]
+
+_NUMBERS = 2  # of each quality
+_INTERVAL = ("value", "low", "high")
+
+
+def as_lines(found: Results) -> list[str]:
+    """Name, who was compared, and one line per quality."""
+    verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in QUALITIES]
+    return [f"{found.name}: {_compared(found)}", *verdicts]
+
+
+def _compared(found: Results) -> str:
+    kinds = Counter(found.kinds.values())
+    each = ", ".join(_plural(n, kind) for kind, n in kinds.items())
+    n_cases = found.annotations["case"].nunique()
+    return f"{_plural(n_cases, 'case')}, {_plural(len(found.kinds), 'annotator')} ({each})"
+
+
+def _plural(n: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> _plural(1, "case"), _plural(2, "consensus"), _plural(3, "model")
+        ('1 case', '2 consensuses', '3 models')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def as_html(found: Results) -> str:
+    """The same with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
+    verdicts = [
+        [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]] for quality in QUALITIES
+    ]
+    annotators = [[kind, ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
+    numbers = [row for quality in QUALITIES for row in _numbers(quality, found.summary[quality]["numbers"])]
+    tables = [
+        _table(("quality", "verdict", "why"), verdicts),
+        _table(("kind", "annotators"), annotators),
+        _table(("quality", "measure", "of whom", "value (95 % interval)", "cases"), numbers),
+    ]
+    return f"<div><h4>{escape(found.name)}: {escape(_compared(found))}</h4>{''.join(tables)}</div>"
+
+
+def _of_kind(found: Results, kind: str) -> list[str]:
+    return [name for name, its_kind in found.kinds.items() if its_kind == kind]
+
+
+def _numbers(quality: str, numbers: list[dict[Any, Any]]) -> list[list[str]]:
+    """The first numbers of a quality that have a value."""
+    known = [number for number in numbers if number["value"] is not None][:_NUMBERS]
+    return [
+        [
+            quality,
+            number["measure"],
+            number["target"],
+            format_interval(*(float("nan") if number[part] is None else number[part] for part in _INTERVAL)),
+            str(number["n_cases"]),
+        ]
+        for number in known
+    ]
+
+
+def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
+    """An HTML table; nothing where there is no row."""
+    if not rows:
+        return ""
+    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)
+    cells = ["".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) for row in rows]
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

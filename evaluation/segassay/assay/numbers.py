@@ -1,0 +1,122 @@
+"""The numbers of an evaluation: tables, effects, scores with intervals, verdicts.
+
+dataset, annotations -> tables -> effects, scores -> summary -> Results
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.data.dataset import Dataset, strata
+from segassay.io.progress import show_progress
+from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
+from segassay.judgement.results import Results
+from segassay.judgement.strategies import strategy_table
+from segassay.judgement.summary import summarise, versions
+from segassay.qualities.scores.table import Findings
+from segassay.qualities.validity.specification import specification_table
+from segassay.report.notes import in_words
+from segassay.statistics.intervals import Resampling
+from segassay.tables.build import Tables, build_tables
+from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+
+__all__ = ["compute_results", "normalised_counts"]
+
+N_RESAMPLES = 2000
+SEED = 0
+
+
+def compute_results(
+    name: str, dataset: Dataset | None, annotations: pd.DataFrame, *, content: str, n_jobs: int
+) -> Results:
+    """Compare all annotators and judge what comes out.
+
+    Args:
+        name: What the results are called.
+        dataset: The dataset; None where the annotations alone are known.
+        annotations: From `read_annotations`.
+        content: Hash of what is evaluated.
+        n_jobs: Processes that share the cases; no number depends on it.
+
+    Returns:
+        Tables, scores, effects and verdicts.
+
+    Raises:
+        DataError: If a file cannot be read, or there is nothing to compare.
+    """
+    n_cases = annotations["case"].nunique()
+    with show_progress(n_cases, doing="comparing masks", done="compared masks of") as advance:
+        tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
+    found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
+    checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
+    normalised, choices = normalised_counts(dataset, tables.counts), None
+    if normalised is not None:
+        found, checks = effects(normalised), prerequisites(normalised)
+        choices = _specifications(dataset, tables, annotations)
+    clusters = _clusters(dataset, annotations)
+    scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
+    margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
+    resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
+    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling, choices)
+    further, not_judged = further_measures(findings)
+    scores = by_quality([scores, further])
+    summary: dict[str, Any] = summarise(scores, found, annotations)
+    summary |= {"versions": versions(), "data_hash": content}
+    summary["policy"] = _policy(dataset, annotations, tables, clusters)
+    compared = strategy_table(findings)
+    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary)
+
+
+def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:
+    if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
+        return None
+    return specification_table(tables.recounts, annotations, dataset.experiment, dataset.settings.control_group)
+
+
+def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
+    """Case -> subject where the experiment names it, else the case itself."""
+    cases = annotations["case"].unique()
+    subjects = pd.Series("", index=cases) if dataset is None else strata(dataset)["subject"].reindex(cases)
+    named = [f"subject {subject}" if subject else f"case {case}" for case, subject in subjects.items()]
+    return pd.Series(named, index=cases)
+
+
+def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, clusters: pd.Series) -> dict[str, Any]:
+    """The choices behind the numbers, and what a reader should know about this evaluation."""
+    by_subject = clusters.str.startswith("subject ")
+    notes = [in_words(note) for note in tables.notes]
+    if dataset is not None and dataset.experiment is not None and dataset.settings.control_group is None:
+        notes.append("dataset.yaml names no control_group: measurements are not normalised and effects not tested")
+    return {
+        "both_empty": {
+            "convention": "1: they agree that nothing is there",
+            **_finite(both_empty_shift(tables, annotations)),
+        },
+        "one_empty": "0",
+        "missing_prediction": "scores 0 and is counted; its distances and measurements are undefined",
+        "object_found": "IoU > threshold; f1 is at .5",
+        "min_object_size": dataset.min_object_size if dataset is not None else 0,
+        "intervals": {
+            "level": 0.95,
+            "n_resamples": N_RESAMPLES,
+            "seed": SEED,
+            "unit": "subject" if by_subject.all() else "case" if not by_subject.any() else "subject, else case",
+            "n_units": int(clusters.nunique()),
+            "conditional_on": "these raters and seeds",
+        },
+        "notes": notes,
+        "warnings": list(map(str, dataset.warnings)) if dataset is not None else [],
+    }
+
+
+def _finite(numbers: Mapping[str, float | int]) -> dict[str, float | int | None]:
+    return {name: number if np.isfinite(number) else None for name, number in numbers.items()}
+
+
+def normalised_counts(dataset: Dataset | None, counts: pd.DataFrame) -> pd.DataFrame | None:
+    """Measurements in multiples of the control mean; None where no control group is known."""
+    if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
+        return None
+    return normalise(counts, dataset.experiment, dataset.settings.control_group)

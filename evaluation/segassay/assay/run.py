@@ -1,0 +1,157 @@
+"""`evaluate`: compare all annotators of a folder, of a table or of arrays, and write what was found where asked to."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.assay.evaluation import Evaluation
+from segassay.assay.numbers import compute_results, normalised_counts
+from segassay.assay.sources import Sources, check_kinds, data_hash_of_masks, read_sources
+from segassay.assay.write import log_results, tracked_run, write_results
+from segassay.errors import UsageError
+from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.tables.effects import MEASURES
+
+__all__ = ["evaluate"]
+
+_OPTIONS = ("--out", "--overwrite")
+
+
+def evaluate(
+    dataset: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    annotations: str | os.PathLike[str] | pd.DataFrame | None = None,
+    masks: Mapping[str, str | os.PathLike[str] | Mapping[str, np.ndarray]] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    reference: str | None = None,
+    images: Mapping[str, np.ndarray | str | os.PathLike[str]] | None = None,
+    ignore: Mapping[str, np.ndarray] | None = None,
+    regions: Mapping[str, np.ndarray] | None = None,
+    experiment: pd.DataFrame | None = None,
+    control_group: str | None = None,
+    equivalence_margin: float | None = None,
+    min_object_size: int | None = None,
+    spacing_um: Sequence[float] | None = None,
+    intensity_channel: int | None = None,
+    cases: Collection[str] | None = None,
+    overwrite: bool = False,
+    n_jobs: int = 1,
+    track: bool = False,
+    mlflow_experiment: str | None = None,
+) -> Evaluation:
+    """Compare all annotators, and judge whether the result is objective, reliable and valid.
+
+    The masks come from a dataset folder, from a table, from arrays in memory, or from several of these together; the
+    same masks give the same numbers. Nothing is written unless `out` is given; arrays are never written to files.
+
+    Args:
+        dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without what describes one in
+            memory (`images` to `intensity_channel`), there are pixel and object measures only.
+        out: Folder to write: tables, figures, summary and report.
+        annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
+            strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
+            uncertainty may hold arrays instead of paths.
+        masks: Further masks: annotator -> a folder of files named as the cases, or case -> array `(*spatial)` that is
+            boolean, 0 and 255, or has one number per object.
+        kinds: Annotator of `masks` -> `human`, `consensus`, `model`, `ensemble` or `truth`. By default `truth` where
+            that is the name; else a human if there is no dataset folder, and a model beside one.
+        reference: Annotator of `masks` that is a consensus, with which all others are compared.
+        images: Case -> image, an array `(*spatial)` or `(C, *spatial)` or a file; for intensities.
+        ignore: Case -> boolean array `(*spatial)` of pixels that do not count.
+        regions: Case -> boolean array `(*spatial)` of where objects count, and by whose area densities are divided.
+        experiment: Table with the columns case and group, perhaps region, subject and batch.
+        control_group: Group with which the others are compared; without it no effect is tested.
+        equivalence_margin: Largest difference that does not matter, as a part of the control mean; by default 0.1.
+        min_object_size: Pixels below which an object does not count; by default 1.
+        spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
+        intensity_channel: Channel of the images that is measured; by default 0.
+        cases: Those to look at; by default all.
+        overwrite: Replace `out` with all that is in it.
+        n_jobs: Processes that share the cases; no number depends on it.
+        track: Log one MLflow run; needs `out`. Without it the library is not even loaded.
+        mlflow_experiment: MLflow experiment, by default the name of the dataset.
+
+    Returns:
+        The evaluation: tables as DataFrames, verdicts, and figures.
+
+    Raises:
+        UsageError: If there is nothing to evaluate, arguments exclude each other, or `out` exists or cannot be written.
+        DataError: If the data has problems: all that is wrong with the dataset, the table or the masks of a case.
+
+    Example:
+        >>> import numpy as np
+        >>> anna, ben = np.zeros((2, 32, 32), dtype=bool)
+        >>> anna[4:12, 4:12] = ben[5:12, 4:12] = ben[20:24, 20:24] = True
+        >>> found = evaluate(masks={"anna": {"1": anna}, "ben": {"1": ben}})
+        >>> found.counts[["annotator", "n_objects"]].values.tolist()
+        [['anna', 1], ['ben', 2]]
+        >>> found.agreement.loc[found.agreement["iou_threshold"] == 0.5, "f1"].round(3).tolist()
+        [0.667]
+    """
+    if track and out is None:
+        raise UsageError("track logs the files of an evaluation, but nothing is written; give out as well")
+    final = None if out is None else check_output(Path(out), overwrite, options=_OPTIONS)
+    described = {
+        "images": images,
+        "ignore": ignore,
+        "regions": regions,
+        "experiment": experiment,
+        "control_group": control_group,
+        "equivalence_margin": equivalence_margin,
+        "min_object_size": min_object_size,
+        "spacing_um": spacing_um,
+        "intensity_channel": intensity_channel,
+    }
+    sources = read_sources(
+        dataset,
+        annotations,
+        masks or {},
+        kinds=check_kinds(masks or {}, kinds, reference, default="human" if dataset is None else "model"),
+        described={name: value for name, value in described.items() if value is not None},
+        cases=cases,
+    )
+    if final is not None:
+        refuse_inputs(final, sources.files, used="evaluated", option="--out")
+    _check_experiment(sources)
+    content = data_hash_of_masks(sources.dataset, sources.annotations)
+    if final is None:
+        return _computed(sources, content, n_jobs)
+    work_dir = prepare_output(final, overwrite, options=_OPTIONS)
+    params = _params(dataset, annotations, masks or {}, sources, content)
+    with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
+        found = _computed(sources, content, n_jobs)
+        write_results(work_dir, found)
+        if track:
+            log_results(work_dir, found.scores)
+        publish_output(work_dir)
+    return found
+
+
+def _computed(sources: Sources, content: str, n_jobs: int) -> Evaluation:
+    found = compute_results(sources.name, sources.dataset, sources.annotations, content=content, n_jobs=n_jobs)
+    return Evaluation(**vars(found))
+
+
+def _check_experiment(sources: Sources) -> None:
+    """Raise early what is wrong with the experiment, before any mask is read."""
+    normalised_counts(sources.dataset, pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]))
+
+
+def _params(dataset: Any, annotations: Any, masks: Mapping[str, Any], sources: Sources, content: str) -> dict[str, Any]:
+    """What an MLflow run says of its input."""
+    folders = [
+        f"{name}={place if isinstance(place, (str, os.PathLike)) else 'arrays'}" for name, place in masks.items()
+    ]
+    return {
+        "dataset": dataset,
+        "annotations": "a table in memory" if isinstance(annotations, pd.DataFrame) else annotations,
+        "masks": ", ".join(folders) or None,
+        "data_hash": content,
+        "n_cases": sources.annotations["case"].nunique(),
+        "n_annotators": sources.annotations["annotator"].nunique(),
+    }

@@ -1,0 +1,143 @@
+"""What is evaluated: a dataset folder, a table of masks, arrays in memory, or several of them together.
+
+folder, CSV or DataFrame, {annotator: folder or arrays} -> Sources (dataset, annotations, hash of their content)
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from segassay.data.annotations import read_annotations
+from segassay.data.arrays import dataset_of_arrays, hold_masks, hold_table
+from segassay.data.dataset import Dataset, data_hash, of_cases, read_dataset
+from segassay.errors import DataError, UsageError
+from segassay.io.images import sha256
+
+__all__ = ["Sources", "check_kinds", "data_hash_of_masks", "read_sources"]
+
+_AREAS = ("images", "ignore", "regions")
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What is compared.
+
+    Attributes:
+        name: Of the dataset, or of the table of masks.
+        dataset: Images, areas, experiment and settings; None where masks alone are known.
+        annotations: One row per mask.
+        files: Files and folders that are read.
+    """
+
+    name: str
+    dataset: Dataset | None
+    annotations: pd.DataFrame
+    files: frozenset[str | Path]
+
+
+def read_sources(
+    folder: str | os.PathLike[str] | None,
+    annotations: str | os.PathLike[str] | pd.DataFrame | None,
+    masks: Mapping[str, Any],
+    *,
+    kinds: Mapping[str, str],
+    described: Mapping[str, Any],
+    cases: Collection[str] | None = None,
+) -> Sources:
+    """Find out who drew what; no pixel of a file is read.
+
+    Args:
+        folder: Dataset folder.
+        annotations: CSV file or table of masks.
+        masks: Annotator -> folder, or case -> array.
+        kinds: Annotator of `masks` -> kind.
+        described: What stands for a dataset folder where there is none: images, ignore, regions, experiment, settings.
+        cases: Those to look at; by default all.
+
+    Raises:
+        UsageError: If there is nothing to evaluate, or a folder and `described` are both given.
+        DataError: If the data has problems, or there is only one annotator.
+    """
+    if folder is None and annotations is None and not masks:
+        raise UsageError("nothing to evaluate; expected a dataset folder or --annotations CSV")
+    if folder is not None and described:
+        raise UsageError(f"{next(iter(described))} is given beside a dataset folder, which has its own; leave one out")
+    source = hold_table(annotations) if isinstance(annotations, pd.DataFrame) else annotations
+    dataset = None if folder is None else read_dataset(folder)
+    table = read_annotations(dataset, source, hold_masks(masks), kinds)
+    if described:
+        dataset = _in_memory(table, described)
+    if cases is not None:
+        dataset = None if dataset is None else of_cases(dataset, cases)
+        table = table[table["case"].isin(list(cases))].reset_index(drop=True)
+    _check_comparable(table)
+    csv = None if annotations is None or isinstance(annotations, pd.DataFrame) else Path(annotations)
+    name = dataset.name if dataset is not None else "masks" if csv is None else csv.stem
+    return Sources(name, dataset, table, frozenset(_files(None if folder is None else Path(folder), csv, table)))
+
+
+def _in_memory(table: pd.DataFrame, described: Mapping[str, Any]) -> Dataset:
+    areas = {name: described.get(name, {}) for name in _AREAS}
+    settings = {key: value for key, value in described.items() if key not in (*_AREAS, "experiment")}
+    return dataset_of_arrays(table, experiment=described.get("experiment"), settings=settings, **areas)
+
+
+def check_kinds(
+    masks: Mapping[str, Any], kinds: Mapping[str, str] | None, reference: str | None, *, default: str
+) -> dict[str, str]:
+    """Kind of each annotator of `masks`: as given, else the truth or the reference by its name, else the default.
+
+    Raises:
+        UsageError: If `kinds` or `reference` names somebody else.
+
+    Example:
+        >>> check_kinds({"anna": {}, "net": {}, "truth": {}}, {"net": "model"}, None, default="human")
+        {'anna': 'human', 'net': 'model', 'truth': 'truth'}
+    """
+    given = {**(kinds or {}), **({} if reference is None else {reference: "consensus"})}
+    if unknown := [name for name in given if name not in masks]:
+        raise UsageError(f"no masks by {unknown[0]!r} are given; expected one of {', '.join(masks) or 'masks'}")
+    return {name: given.get(name, "truth" if name == "truth" else default) for name in masks}
+
+
+def _check_comparable(annotations: pd.DataFrame) -> None:
+    names = annotations["annotator"].unique()
+    if len(names) < 2:
+        raise DataError(
+            f"{names[0]!r} is the only annotator, so there is nothing to compare; add a rater, a `reference` in "
+            "dataset.yaml, or masks with --annotations or --masks"
+        )
+
+
+def _files(folder: Path | None, csv: Path | None, annotations: pd.DataFrame) -> Iterable[str | Path]:
+    yield from (os.path.dirname(path) for path in annotations["path"] if isinstance(path, str) and path)
+    yield from (place for place in (folder, csv) if place is not None)
+
+
+def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> str:
+    """SHA-256 of the content that is evaluated: the dataset's own hash where no other mask takes part.
+
+    Further masks count with their case, annotator, session and content, not with their place.
+    """
+    own = set()
+    if dataset is not None:
+        folders = [*dataset.masks.values(), dataset.reference]
+        own = {os.path.abspath(path) for paths in folders for path in paths.values()}
+    content = data_hash(dataset) if dataset is not None else ""
+    if dataset is not None and dataset.experiment is not None and dataset.settings.experiment is None:
+        content += dataset.experiment.to_csv(index=False)  # a table in memory is no file of the dataset
+    foreign = annotations[~annotations["path"].isin(own)]
+    if foreign.empty:
+        return content
+    lines = [
+        f"{case}\0{annotator}\0{kind}\0{session}\0{'' if missing else sha256(path)}\n"
+        for case, annotator, kind, session, path, missing in foreign[
+            ["case", "annotator", "kind", "session", "path", "missing"]
+        ].itertuples(index=False)
+    ]
+    return hashlib.sha256("".join([content, *sorted(lines)]).encode()).hexdigest()

@@ -1,0 +1,155 @@
+"""Data in memory: arrays and tables take the place of the files of a dataset folder.
+
+    {annotator: {case: mask}}  ->  HeldImage  ->  read_annotations, as for files
+    images, areas, experiment  ->  Dataset
+
+No file is written: what reads a file of a case takes the array instead (`segassay.io.held`).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from segassay.data.dataset import Dataset
+from segassay.data.design import problems_of_experiment
+from segassay.data.names import natural_key
+from segassay.data.settings import DatasetFile
+from segassay.errors import DataError, UsageError, raise_problems
+from segassay.io.formats import Picture
+from segassay.io.held import HeldImage
+from segassay.io.images import image_shape
+
+__all__ = ["dataset_of_arrays", "hold_masks", "hold_table"]
+
+_IN_MEMORY = Path("data in memory")
+_CELLS = ("path", "prob", "uncertainty")
+
+
+def hold_masks(masks: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays of masks as `HeldImage`; folders stay as they are.
+
+    Args:
+        masks: Annotator -> a folder, or case -> array `(*spatial)`: boolean, 0 and 255, or one number per object.
+
+    Returns:
+        The same, for `segassay.data.annotations.read_annotations`.
+
+    Raises:
+        UsageError: If something is neither a folder nor a mapping of arrays.
+    """
+    held: dict[str, Any] = {}
+    for name, place in masks.items():
+        if isinstance(place, (str, os.PathLike)):
+            held[name] = place
+        elif isinstance(place, Mapping):
+            held[name] = {str(case): _hold(f"masks[{name!r}][{case!r}]", mask) for case, mask in place.items()}
+        else:
+            came = type(place).__name__
+            raise UsageError(f"masks[{name!r}] is a {came}; expected a folder, or a dictionary of one array per case")
+    return held
+
+
+def hold_table(annotations: pd.DataFrame) -> pd.DataFrame:
+    """A table of annotations whose arrays, in the columns path, prob and uncertainty, are `HeldImage`."""
+    table = annotations.reset_index(drop=True)
+    for column in (name for name in _CELLS if name in table):
+        held = [
+            _hold(f"{column} of row {row}", cell) if isinstance(cell, np.ndarray) else cell
+            for row, cell in enumerate(table[column])
+        ]
+        table[column] = pd.Series(held, dtype=object)
+    return table
+
+
+def _hold(name: str, array: Any, spacing_um: tuple[float, ...] | None = None) -> HeldImage:
+    """An image of one channel."""
+    array = np.asarray(array)
+    if array.dtype.kind not in "buif" or array.ndim == 0:
+        raise UsageError(f"{name} is no array of numbers, but {array.dtype} of shape {array.shape}")
+    return HeldImage(name, Picture(array[None], spacing_um, None))
+
+
+def dataset_of_arrays(
+    annotations: pd.DataFrame,
+    *,
+    images: Mapping[str, Any],
+    ignore: Mapping[str, np.ndarray],
+    regions: Mapping[str, np.ndarray],
+    experiment: pd.DataFrame | None,
+    settings: Mapping[str, Any],
+) -> Dataset:
+    """A dataset without a folder; its masks are those of the annotations alone.
+
+    Args:
+        annotations: From `read_annotations`; its cases are those of the dataset.
+        images: Case -> array `(*spatial)` or `(C, *spatial)`, or file. Without any, intensities are unknown.
+        ignore: Case -> boolean array `(*spatial)` of what is left out.
+        regions: Case -> boolean array `(*spatial)` of where objects count.
+        experiment: Table with the columns case and group, perhaps region, subject and batch.
+        settings: As in `dataset.yaml`.
+
+    Raises:
+        DataError: If an image is missing or has another shape than its masks, or the experiment has problems.
+        UsageError: If a setting is wrong.
+    """
+    checked = _settings(settings)
+    masks = annotations[~annotations["missing"]].drop_duplicates("case").set_index("case")["path"]
+    cases = sorted(annotations["case"].unique(), key=natural_key)
+    given = {str(case): image for case, image in images.items()}
+    if given and (without := [case for case in cases if case not in given]):
+        raise DataError(f"images has no case {without[0]!r}; give the image of every case, or none")
+    shapes = {case: image_shape(masks[case]) for case in masks.index}
+    files = {case: _image(case, given.get(case), shapes.get(case), checked.spacing_um) for case in cases}
+    areas = [
+        {str(case): _hold(f"{what}[{case!r}]", area) for case, area in of_case.items()}
+        for what, of_case in (("ignore", ignore), ("regions", regions))
+    ]
+    return Dataset(
+        folder=_IN_MEMORY,
+        name=_IN_MEMORY.name,
+        settings=checked,
+        images=cast(dict[str, Path], files),  # a HeldImage is read as a file is
+        masks={},
+        ignore=cast(dict[str, Path], areas[0]),
+        region_masks=cast(dict[str, Path], areas[1]),
+        experiment=None if experiment is None else _experiment(experiment, checked, cast(dict[str, Path], files)),
+    )
+
+
+def _settings(settings: Mapping[str, Any]) -> DatasetFile:
+    try:
+        return DatasetFile.model_validate(dict(settings))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise UsageError(f"{wrong['loc'][0]} is {wrong['input']!r}: {wrong['msg']}") from None
+
+
+def _image(
+    case: str, image: Any, shape: tuple[int, ...] | None, spacing_um: tuple[float, ...] | None
+) -> str | os.PathLike[str]:
+    """The image of a case; one without any value where none is given, which gives masks their shape and spacing."""
+    if isinstance(image, (str, os.PathLike)):
+        return Path(image)
+    name = f"images[{case!r}]"
+    if image is None:
+        blank = np.broadcast_to(np.float32(np.nan), shape or (1, 1))
+        return _hold(name, blank, spacing_um)
+    held = _hold(name, image, spacing_um)
+    if shape is not None and held.shape != shape and held.shape[1:] == shape:
+        return HeldImage(name, Picture(held.picture.array[0], spacing_um, None))
+    if shape is not None and held.shape != shape:
+        raise DataError(f"{name} has shape {held.shape}, but its masks have {shape}; expected that, or channels first")
+    return held
+
+
+def _experiment(table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]) -> pd.DataFrame:
+    if missing := {"case", "group"} - set(table):
+        raise DataError(f"experiment: no column {' and '.join(sorted(missing))}; expected case, group")
+    text = table.astype(object).where(table.notna(), "").astype(str)
+    raise_problems("experiment", problems_of_experiment("experiment", text, settings, images))
+    return text

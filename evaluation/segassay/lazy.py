@@ -1,0 +1,48 @@
+"""Names of a package that are loaded when they are first used (PEP 562).
+
+What a package offers is listed once, as imports in the `__init__.pyi` beside its `__init__.py`, where editors and type
+checkers look for it too.
+"""
+
+import ast
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__all__ = ["attach"]
+
+
+def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Read what a package offers.
+
+    Args:
+        package: Its `__name__`.
+        file: Its `__file__`; the list of names stands in `__init__.pyi` beside it.
+
+    Returns:
+        The package's `__getattr__`, `__dir__` and `__all__`.
+
+    Example:
+        >>> import segassay.statistics
+        >>> get, _, names = attach("segassay.statistics", segassay.statistics.__file__)
+        >>> "lins_ccc" in names, get("lins_ccc").__module__
+        (True, 'segassay.statistics.methods')
+    """
+    tree = ast.parse(Path(file).with_name("__init__.pyi").read_text(encoding="utf-8"))
+    home = {
+        alias.asname or alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module is not None
+        for alias in node.names
+    }
+
+    def get(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if home[name] == package:  # a package within it
+            return import_module(f"{package}.{name}")
+        return getattr(import_module(home[name]), name)
+
+    names = sorted(home)
+    return get, lambda: names, names

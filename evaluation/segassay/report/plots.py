@@ -1,0 +1,219 @@
+"""The figures of an evaluation, one function each: for the report, and for whoever explores the results.
+
+Results -> Plots: axes, drawn on axes or figures of the caller's -> figures/*.svg, *.png
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from segassay.errors import UsageError
+from segassay.figures.style import encode_figure
+from segassay.judgement.results import Results
+from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups, strategy_groups
+from segassay.judgement.verdicts import judged_annotators
+from segassay.qualities.objectivity.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
+from segassay.qualities.reliability.saturation import saturation_curve
+from segassay.qualities.scores.table import Agreement
+from segassay.qualities.validity.specification import specification_curve
+from segassay.report.charts.models import imprint_matrix, saturation_figure
+from segassay.report.charts.specification import specification_figure
+from segassay.report.charts.strategies import spending_figure, strategies_figure
+from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
+from segassay.tables.effects import MEASURES
+
+__all__ = ["Plots", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
+
+MAX_IN_FIGURES = 15
+
+_Draw = Callable[..., Figure]
+
+
+@dataclass(frozen=True)
+class Plots:
+    """Figures of an evaluation, as matplotlib axes.
+
+    Every function draws on a new figure of pyplot, which a notebook shows, or on `ax`, or on `figure` where the chart
+    has several axes. One that lacks what it would show raises an error that says so; `available` names the others.
+
+    Attributes:
+        found: The evaluation.
+    """
+
+    found: Results
+
+    @property
+    def available(self) -> list[str]:
+        """Names of the functions that have something to show, `effects` with each of its measures."""
+        return list(_charts(self.found))
+
+    def agreement(self, ax: Axes | None = None) -> Axes:
+        """Mean F1 of objects (IoU > .5) of every two annotators."""
+        return self._one("agreement", ax)
+
+    def f1_over_threshold(self, ax: Axes | None = None) -> Axes:
+        """F1 as the overlap that counts as found grows, one line per annotator."""
+        return self._one("f1_over_threshold", ax)
+
+    def habits(self, figure: Figure | None = None) -> np.ndarray:
+        """How each rater differs from the others; four axes."""
+        return self._several("habits", figure)
+
+    def imprint(self, ax: Axes | None = None) -> Axes:
+        """How models trained on each rater agree with each rater."""
+        return self._one("imprint", ax)
+
+    def saturation(self, ax: Axes | None = None) -> Axes:
+        """How agreement grows with the members of an ensemble."""
+        return self._one("saturation", ax)
+
+    def strategies(self, figure: Figure | None = None) -> np.ndarray:
+        """Raters, models and ensembles side by side; one axes per measure."""
+        return self._several("strategies", figure)
+
+    def spending(self, figure: Figure | None = None) -> np.ndarray:
+        """What as many masks bring by few raters or by many; one axes per measure."""
+        return self._several("spending", figure)
+
+    def effects(self, measure: str = "count", figure: Figure | None = None) -> np.ndarray:
+        """The effect that each annotator's masks yield; one axes per pair of groups.
+
+        Args:
+            measure: `count`, `density` or `mean_intensity`.
+            figure: Where to draw.
+        """
+        return self._several(f"effects_{measure}", figure)
+
+    def specifications(self, figure: Figure | None = None) -> np.ndarray:
+        """Effects of every way to count the same images; two axes per pair of groups."""
+        return self._several("specifications", figure)
+
+    def _draw(self, name: str) -> _Draw:
+        charts = _charts(self.found)
+        if name not in charts:
+            raise UsageError(f"{self.found.name}: nothing to show as {name}; there are {', '.join(charts)}")
+        return charts[name]
+
+    def _one(self, name: str, ax: Axes | None) -> Axes:
+        draw = self._draw(name)
+        if ax is not None:
+            draw(place=ax)
+            return ax
+        return draw(place=_new_figure()).axes[0]
+
+    def _several(self, name: str, figure: Figure | None) -> np.ndarray:
+        draw = self._draw(name)
+        return np.array(draw(place=_new_figure() if figure is None else figure).axes, dtype=object)
+
+
+def _new_figure() -> Figure:
+    """A figure that pyplot knows, so that notebooks show it."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure(layout="constrained")
+
+
+def _charts(found: Results) -> dict[str, _Draw]:
+    """What there is to draw: name -> function that draws on a `place`."""
+    tables, kinds = found.tables, in_figures(found)
+    charts: dict[str, _Draw] = {"agreement": partial(agreement_matrix, tables.agreement, list(kinds))}
+    if list(kinds.values()).count("human"):
+        charts["f1_over_threshold"] = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
+    if len(tables.raters) > 1:
+        charts["habits"] = partial(rater_habits, tables.raters, found.scores)
+    models = _models_with_raters(found)
+    if models is not None:
+        charts["imprint"] = partial(imprint_matrix, models)
+    curve = saturation_curve(Agreement(tables.agreement, tables.leave_one_out), found.annotations)
+    curve = curve[curve.groupby("trained_on")["n_members"].transform("nunique") > 1]
+    if len(curve):
+        charts["saturation"] = partial(saturation_figure, curve)
+    charts |= _of_strategies(found) | _of_effects(found, kinds)
+    choices = _specifications(found, kinds)
+    if choices is not None:
+        charts["specifications"] = partial(specification_figure, choices)
+    return charts
+
+
+def _of_strategies(found: Results) -> dict[str, _Draw]:
+    if not are_side_by_side(found.strategies):
+        return {}
+    points = annotator_points(strategy_groups(found.annotations), found.scores, found.effects)
+    charts: dict[str, _Draw] = {"strategies": partial(strategies_figure, found.strategies, points)}
+    if spenders := spending_groups(found.strategies):
+        charts["spending"] = partial(spending_figure, found.strategies, points, spenders)
+    return charts
+
+
+def _of_effects(found: Results, kinds: Mapping[str, str]) -> dict[str, _Draw]:
+    effects = found.effects[found.effects["annotator"].isin(kinds)]
+    pooled = effects[(effects["region"] == "") & (effects["test"] == "mann_whitney")]
+    tested = [measure for measure in tested_measures(found) if (pooled["measure"] == measure).any()]
+    return {f"effects_{measure}": partial(effects_by_annotator, effects, measure) for measure in tested}
+
+
+def encoded_figures(found: Results) -> dict[str, bytes]:
+    """Draw what there is to draw.
+
+    Returns:
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
+        `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
+    """
+    return {name: encode_figure(draw(), "svg") for name, draw in _charts(found).items()}
+
+
+def draw_figures(found: Results, folder: Path) -> dict[str, bytes]:
+    """Draw what there is to draw, as `<name>.svg` and `<name>.png` in `folder`.
+
+    Args:
+        found: The evaluation.
+        folder: Is made.
+
+    Returns:
+        What `encoded_figures` returns.
+    """
+    figures = {name: draw() for name, draw in _charts(found).items()}
+    folder.mkdir()
+    drawn = {}
+    for name, figure in figures.items():
+        drawn[name] = encode_figure(figure, "svg")
+        (folder / f"{name}.svg").write_bytes(drawn[name])
+        (folder / f"{name}.png").write_bytes(encode_figure(figure, "png"))
+    return drawn
+
+
+def in_figures(found: Results) -> dict[str, str]:
+    """Annotators that fit into a figure: all, where they are many people, references and whom the verdicts judge."""
+    if len(found.kinds) <= MAX_IN_FIGURES:
+        return found.kinds
+    judged = judged_annotators(found.annotations).names
+    return {name: kind for name, kind in found.kinds.items() if kind not in ("model", "ensemble") or name in judged}
+
+
+def _models_with_raters(found: Results) -> pd.DataFrame | None:
+    """Mean F1 of held-out models, by what they were trained on, with each rater; None with too few raters' models."""
+    _, raters, models = held_out_models(found.tables.agreement, found.annotations, "f1")
+    if len(set(raters) & set(models)) < MIN_RATERS_FOR_IMPRINT:
+        return None
+    order = [name for name in raters if name in models] + [name for name in models if name not in raters]
+    return pd.DataFrame({name: np.nanmean(models[name], axis=0) for name in order}, index=raters).T
+
+
+def _specifications(found: Results, kinds: Mapping[str, str]) -> pd.DataFrame | None:
+    """The curve of these annotators; None where there is no effect."""
+    if found.specifications is None:
+        return None
+    table = found.specifications[found.specifications["annotator"].isin(kinds)]
+    return specification_curve(table) if table["effect"].notna().any() else None
+
+
+def tested_measures(found: Results) -> list[str]:
+    """Measures with a section of their own: where all areas are equal, densities give the tests of the counts."""
+    one_area = found.tables.counts["region_area_px"].nunique() <= 1
+    return [measure for measure in MEASURES if measure != "density" or not one_area]
