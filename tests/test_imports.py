@@ -56,7 +56,6 @@ def modules_of(package: object) -> list[str]:
     return [name for name in names if name != "segassay_monai.ensemble.served_model"]  # the code of a registered model
 
 
-@pytest.mark.xfail(strict=True, reason="io.formats sets the level of nibabel; remove this mark when it does not")
 def test_importing_any_module_changes_no_variable_handler_or_log_level_of_others():
     """Libraries that the modules need are loaded before: what they do to themselves is not ours."""
     code = f"""
@@ -79,15 +78,7 @@ print({{k: v for k, v in after[0].items() if before[0].get(k) != v}}, changed, a
     assert done.stdout.splitlines()[-1] == "{} {} True"
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        segassay,
-        pytest.param(
-            segassay_monai, marks=pytest.mark.xfail(strict=True, reason="a worker of a study; remove this mark")
-        ),
-    ],
-)
+@pytest.mark.parametrize("package", [segassay, segassay_monai])
 def test_no_module_ends_the_process_at_once_or_replaces_the_exception_hook(package):
     for path in Path(str(package.__file__)).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,351 +1,82 @@
-"""The package from Python: names that load when they are used, and one evaluation of files, tables or arrays."""
+"""Training and prediction from Python: the smallest members there are, and errors that are ours."""
 
-import ast
 import inspect
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import segassay
-from segassay import evaluate, masks, qualities, statistics
-from segassay.data.dataset import Dataset, read_dataset
+import segassay_monai
+from bundles import TINY
 from segassay.errors import DataError, UsageError
-from segassay.io.images import read_image, read_mask
-from segassay.simulation.dataset import RaterHabit, Simulation, simulate
-
-matplotlib.use("Agg")
-
-RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
-HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "mlflow", "torch")
-PUBLIC = [name for name in segassay.__all__ if not inspect.ismodule(getattr(segassay, name))]
-
-
-# ------------------------------------------------------------------------------------------------------------- names
-
-
-def test_importing_loads_nothing_and_the_version_is_there():
-    lines = (
-        "import sys, segassay\n"
-        f"print([name for name in {HEAVY} if name in sys.modules])\n"
-        "print(segassay.__version__, 'evaluate' in dir(segassay))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
-    loaded, version = done.stdout.splitlines()
-    assert loaded == "[]"
-    assert version.split() == ["0.1.0", "True"]
-
-
-def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'segassay' has no attribute 'evalute'"):
-        segassay.evalute  # noqa: B018
-
-
-@pytest.mark.parametrize("package", [segassay, statistics, masks, qualities])
-def test_every_name_loads_and_is_no_module_of_that_name(package):
-    for name in package.__all__:
-        loaded = getattr(package, name)
-        if inspect.ismodule(loaded):
-            assert loaded.__name__ == f"{package.__name__}.{name}"
-        else:
-            assert loaded.__name__ == name
-            assert not (Path(package.__file__).parent / f"{name}.py").exists()
-
-
-def test_all_estimators_of_arrays_are_offered():
-    """Whatever a module of `statistics` lists as its own can be had from the package."""
-    for path in Path(statistics.__file__).parent.glob("[a-z]*.py"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-                listed = getattr(sys.modules.get(f"segassay.statistics.{path.stem}"), "__all__", [])
-                assert node.name in statistics.__all__ or node.name not in listed, f"{path.stem}.{node.name}"
-
-
-@pytest.mark.parametrize("name", PUBLIC)
-def test_every_public_name_says_how_it_is_used(name):
-    thing = getattr(segassay, name)
-    text = inspect.getdoc(thing) or ""
-    if inspect.isfunction(thing):
-        assert "Args:" in text
-        assert "Returns:" in text
-    if not (inspect.isclass(thing) and issubclass(thing, Exception)):
-        assert "Example:" in text
-
-
-# --------------------------------------------------------------------------- the same masks from files, tables, arrays
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_resamples() -> Iterator[None]:
-    """The width of an interval does not matter here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segassay.assay.numbers.N_RESAMPLES", 50)
-        yield
+from segassay.simulation.dataset import Simulation, simulate
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    """Six small images by four raters, in two groups."""
-    settings = Simulation(shape=(48, 48), n_cases=6, images_per_subject=1, n_nuclei=5, raters=RATERS)
-    return read_dataset(simulate(tmp_path_factory.mktemp("interface") / "data", settings))
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    settings = Simulation(shape=(64, 64), n_cases=8, images_per_subject=1, n_nuclei=6)
+    return simulate(tmp_path_factory.mktemp("monai_interface") / "data", settings)
 
 
 @pytest.fixture(scope="module")
-def of_folder(dataset: Dataset) -> segassay.Evaluation:
-    return evaluate(dataset.folder)
+def models(dataset: Path) -> Path:
+    """Two members that differ by the seed."""
+    for seed in (0, 1):
+        out = dataset.parent / "models" / f"s{seed}"
+        assert segassay_monai.train(dataset, rater="majority", seed=seed, out=out, **TINY) == out
+        assert (out / "model.pt").is_file()
+    return dataset.parent / "models"
 
 
-@pytest.fixture(scope="module")
-def in_memory(dataset: Dataset) -> dict[str, object]:
-    """All that the folder holds, as arguments."""
-    settings = dataset.settings
-    return {
-        "masks": {r: {case: read_mask(path) for case, path in files.items()} for r, files in dataset.masks.items()},
-        "images": {case: read_image(path).array[0] for case, path in dataset.images.items()},
-        "experiment": dataset.experiment,
-        "control_group": settings.control_group,
-        "equivalence_margin": settings.equivalence_margin,
-        "min_object_size": settings.min_object_size,
-        "spacing_um": settings.spacing_um,
-    }
+def test_what_is_predicted_is_a_table_that_can_be_evaluated(dataset, models, tmp_path):
+    table = segassay_monai.predict(models, dataset, out=tmp_path / "out", min_object_size=5)
+    assert set(table["annotator"]) == {"majority/s0-1"}
+    assert set(table["kind"]) == {"ensemble"}
+    assert all(Path(path).is_file() for column in ("path", "prob", "uncertainty") for path in table[column])
+    found = segassay.evaluate(dataset, annotations=table)
+    assert found.kinds["majority/s0-1"] == "ensemble"
+    assert isinstance(found.scores, pd.DataFrame)
+    one = segassay_monai.predict([models / "s1" / "model.pt"], dataset / "images", out=tmp_path / "one")
+    assert set(one["annotator"]) == {"majority/s1"}
 
 
-@pytest.fixture(scope="module")
-def of_arrays(in_memory: dict[str, object]) -> segassay.Evaluation:
-    return evaluate(**in_memory)
-
-
-def check_equal(one: segassay.Evaluation, two: segassay.Evaluation, *, without: tuple[str, ...] = ()) -> None:
-    names = [name for name in one.frames if name not in ("annotations", *without)]
-    assert len(names) > 8
-    for name in names:
-        pd.testing.assert_frame_equal(one.frames[name], two.frames[name], obj=name)
-    assert one.verdicts == two.verdicts
-
-
-def test_arrays_give_the_numbers_of_the_folder(of_folder, of_arrays):
-    assert len(of_arrays.effects) > 0
-    check_equal(of_folder, of_arrays)
-    assert of_arrays.summary["data_hash"] != of_folder.summary["data_hash"]  # of pixels, not of files
-
-
-def test_arrays_reach_other_processes_and_no_file_is_written(in_memory, of_arrays, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("segassay.tables.processes.START_SECONDS", 0)
-    check_equal(of_arrays, evaluate(**in_memory, n_jobs=2))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_hash_is_of_what_the_arrays_hold():
-    square = np.zeros((9, 9), dtype=bool)
-    square[2:6, 2:6] = True
-    call = {
-        "masks": {"anna": {"1": square}, "ben": {"1": square}},
-        "images": {"1": np.eye(9)},
-        "experiment": pd.DataFrame({"case": ["1"], "group": "a"}),
-    }
-    one = evaluate(**call).summary["data_hash"]
-    assert evaluate(**call).summary["data_hash"] == one
-    assert evaluate(**call | {"images": {"1": np.eye(9) + 1}}).summary["data_hash"] != one
-    assert evaluate(**call | {"experiment": call["experiment"].assign(batch="b")}).summary["data_hash"] != one
-    masks_of_ben = {"anna": {"1": square}, "ben": {"1": ~square}}
-    assert evaluate(**call | {"masks": masks_of_ben}).summary["data_hash"] != one
-
-
-def test_a_table_of_paths_or_of_arrays_gives_the_numbers_of_the_folder(of_folder, dataset, in_memory):
-    rows = [
-        {"case": case, "annotator": rater, "kind": "human", "path": path}
-        for rater, files in dataset.masks.items()
-        for case, path in files.items()
-    ]
-    paths = pd.DataFrame(rows)
-    described = {name: value for name, value in in_memory.items() if name != "masks"}
-    check_equal(of_folder, evaluate(annotations=paths, **described))
-    arrays = paths.assign(path=[read_mask(path) for path in paths["path"]], seed=[1.0, None] * 12)
-    check_equal(of_folder, evaluate(annotations=arrays, **described))
-
-
-def test_masks_alone_give_all_but_intensities_and_effects(of_folder, in_memory):
-    found = evaluate(masks=in_memory["masks"])
-    measures = ["case", "annotator_a", "annotator_b", "dice", "iou"]  # of pixels, whatever the smallest object
-    pd.testing.assert_frame_equal(found.agreement[measures], of_folder.agreement[measures])
-    assert found.counts["mean_intensity"].isna().all()
-    assert found.effects.empty
-
-
-def test_without_images_counts_are_still_compared_between_groups(of_folder, in_memory):
-    found = evaluate(**{name: value for name, value in in_memory.items() if name != "images"})
-    assert found.counts["mean_intensity"].isna().all()
-    of_counts = [
-        effects.query("measure == 'count'").reset_index(drop=True) for effects in (of_folder.effects, found.effects)
-    ]
-    pd.testing.assert_frame_equal(*of_counts)
-    assert (found.effects.query("measure == 'mean_intensity'")["verdict"] == "not_testable").all()
-
-
-def test_a_prediction_in_memory_stands_beside_a_folder(dataset, in_memory):
-    found = evaluate(dataset.folder, masks={"net": in_memory["masks"]["rater_0"]})
-    assert found.kinds["net"] == "model"
-    twins = found.agreement.query("annotator_a == 'net' and annotator_b == 'rater_0'")
-    assert len(twins) == 60
-    assert (twins["f1"] == 1).all()
-
-
-def test_kinds_and_the_reference_are_named(in_memory):
-    found = evaluate(masks=in_memory["masks"], kinds={"rater_0": "model"}, reference="rater_1")
-    assert found.kinds == {"rater_1": "consensus", "rater_0": "model", "rater_2": "human", "rater_3": "human"}
-
-
-def test_label_images_channels_and_areas_are_taken():
-    labels = np.zeros((24, 24), dtype=np.int32)
-    labels[2:8, 2:5], labels[2:8, 5:8], labels[14:20, 14:20] = 1, 2, 3
-    image = np.stack([np.zeros((24, 24)), np.full((24, 24), 7.0)])
-    ignored = np.zeros((24, 24), dtype=bool)
-    ignored[12:] = True
-    one_case = {"anna": {"1": labels}, "ben": {"1": labels > 0}}
-    found = evaluate(masks=one_case, images={"1": image}, ignore={"1": ignored}, intensity_channel=1)
-    assert found.counts[["n_objects", "mean_intensity", "region_area_px"]].values.tolist() == [[2, 7, 288], [1, 7, 288]]
-    inside = evaluate(masks=one_case, images={"1": image}, regions={"1": ignored})
-    assert inside.counts["n_objects"].tolist() == [1, 1]
-
-
-def test_agreement_of_two_masks_is_that_of_the_tables(of_folder, in_memory):
-    spacing, size = in_memory["spacing_um"], in_memory["min_object_size"]
-    row = of_folder.agreement.iloc[0]
-    a, b = (in_memory["masks"][row[f"annotator_{side}"]][row["case"]] for side in "ab")
-    found = segassay.agreement(a, b, spacing=spacing, min_size=size, iou_thresholds=np.arange(0.5, 1, 0.05))
-    rows = of_folder.agreement.iloc[:10]
-    for column in ("n_a", "n_b", "tp", "precision", "recall", "f1", "sq", "mean_iou", "dice", "iou", "n_merges"):
-        np.testing.assert_allclose(found[column], rows[column].astype(float))
-    distances = of_folder.distances.iloc[0]
-    for column in ("hd95", "assd", "nsd", "shift"):
-        assert found[column].iloc[0] == pytest.approx(distances[column])
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        (0, 0, {"f1": 1, "ap": 1, "pq": 1, "dice": 1, "hd95": 0, "nsd": 1}),
-        (1, 0, {"f1": 0, "ap": 0, "pq": 0, "dice": 0, "hd95": np.nan, "nsd": 0}),
-        (1, 1, {"f1": 1, "ap": 1, "pq": 1, "dice": 1, "hd95": 0, "nsd": 1}),
-    ],
-)
-def test_agreement_of_empty_masks(a, b, expected):
-    drawn = np.zeros((9, 9), dtype=np.uint8)
-    drawn[3:6, 3:6] = 255
-    found = segassay.agreement(drawn * a, drawn * b).iloc[0]
-    assert found[list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
-
-
-def test_agreement_leaves_out_small_objects_and_ignored_areas():
-    a = np.zeros((12, 12), dtype=bool)
-    a[1:5, 1:5] = a[8, 8] = True
-    b = a.copy()
-    b[8, 8] = False
-    ignored = np.zeros((12, 12), dtype=bool)
-    ignored[1:5, 1:5] = True
-    assert segassay.agreement(a, b)[["n_a", "n_b"]].values.tolist() == [[2, 1]]
-    assert segassay.agreement(a, b, min_size=2)[["n_a", "n_b"]].values.tolist() == [[1, 1]]
-    assert segassay.agreement(a, b, ignore=ignored)[["n_a", "n_b"]].values.tolist() == [[1, 0]]
-    assert segassay.agreement(a, b, region=ignored)[["n_a", "n_b", "dice"]].values.tolist() == [[1, 1, 1]]
-
-
-# --------------------------------------------------------------------------------------------------------- wrong calls
+def test_a_member_goes_to_the_folder_of_models(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("segassay_monai.bundle.paths.models_dir", lambda: tmp_path)
+    with pytest.raises(UsageError, match="fold 99"):
+        segassay_monai.train(dataset, rater="majority", fold=99, **TINY)
+    assert list(tmp_path.rglob("model.pt")) == []
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"masks": None}, UsageError, "nothing to evaluate"),
-        ({"masks": {"anna": {"1": np.eye(9) > 0}}}, DataError, "'anna' is the only annotator"),
-        ({"masks": {"anna": np.eye(9) > 0}}, UsageError, "expected a folder, or a dictionary of one array per case"),
-        ({"kinds": {"zoe": "human"}}, UsageError, "no masks by 'zoe' are given; expected one of anna, ben"),
-        ({"kinds": {"ben": "robot"}}, DataError, "kind is 'robot'; expected one of human"),
-        ({"images": {"2": np.eye(9)}}, DataError, "images has no case '1'"),
-        ({"images": {"1": np.eye(8)}}, DataError, r"images\['1'\] has shape \(8, 8\), but its masks have \(9, 9\)"),
-        ({"experiment": pd.DataFrame({"case": ["1"]})}, DataError, "no column group"),
-        ({"experiment": pd.DataFrame({"case": ["9"], "group": "a"})}, DataError, "case '9' has no image"),
-        ({"min_object_size": -1}, UsageError, "min_object_size is -1"),
-        ({"dataset": "nowhere", "spacing_um": (1, 1)}, UsageError, "spacing_um is given beside a dataset folder"),
-        ({"track": True}, UsageError, "give out as well"),
+        ({"epoch": 3}, UsageError, "epoch.*did you mean"),
+        ({"rater": "zoe"}, UsageError, "has no such rater"),
+        ({"dataset_dir": "x"}, UsageError, "dataset_dir is no setting of train.yaml"),
+        ({"run_id": "x"}, UsageError, "run_id is no setting of train.yaml"),
+        ({"dataset": "nowhere"}, DataError, "nowhere: is not a folder"),
     ],
 )
-def test_a_wrong_call_says_what_to_do(change, error, message):
-    call = {"masks": {"anna": {"1": np.eye(9) > 0}, "ben": {"1": np.eye(9) > 0}}} | change
+def test_errors_of_training_are_ours(dataset, tmp_path, change, error, message):
+    call = {"dataset": dataset, "out": tmp_path / "out"} | TINY | change
     with pytest.raises(error, match=message):
-        evaluate(**call)
+        segassay_monai.train(call.pop("dataset"), **call)
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_mask_that_is_none_is_named():
-    probabilities = np.full((9, 9), 0.5)
-    with pytest.raises(DataError, match=r"masks\['ben'\]\['1'\] holds fractions"):
-        evaluate(masks={"anna": {"1": np.eye(9) > 0}, "ben": {"1": probabilities}})
+def test_errors_of_prediction_are_ours(models, tmp_path):
+    with pytest.raises(UsageError, match="expected a folder with trained members"):
+        segassay_monai.predict(tmp_path, tmp_path, out=tmp_path / "out")
+    with pytest.raises(DataError, match="no image found"):
+        segassay_monai.predict(models, tmp_path, out=tmp_path / "out")
+    with pytest.raises(UsageError, match="flip"):
+        segassay_monai.predict(models, tmp_path, out=tmp_path / "out", flip=True)
 
 
-# ---------------------------------------------------------------------------------------------------------- Evaluation
-
-
-def test_figures_are_axes_drawn_where_they_should(of_folder):
-    import matplotlib.pyplot as plt
-
-    assert of_folder.plot.available == [
-        *("agreement", "f1_over_threshold", "habits", "effects_count", "effects_mean_intensity", "specifications"),
-    ]
-    for draw in (of_folder.plot.agreement, of_folder.plot.f1_over_threshold):
-        axes = draw()
-        assert isinstance(axes, Axes)
-        assert axes.figure.number in plt.get_fignums()  # a notebook shows it
-        own = Figure().subplots(1, 2)
-        assert draw(ax=own[1]) is own[1]
-        assert own[1].has_data()
-        assert not own[0].has_data()
-    for several in (of_folder.plot.habits, of_folder.plot.effects, of_folder.plot.specifications):
-        assert all(isinstance(axes, Axes) for axes in several())
-        own_figure = Figure()
-        assert several(figure=own_figure)[0].figure is own_figure
-    assert len(of_folder.plot.habits()) == 4
-    plt.close("all")
-
-
-def test_a_figure_without_anything_to_show_says_so(of_folder):
-    with pytest.raises(UsageError, match="nothing to show as imprint; there are agreement, f1_over_threshold"):
-        of_folder.plot.imprint()
-    with pytest.raises(UsageError, match="nothing to show as effects_size"):
-        of_folder.plot.effects("size")
-
-
-def test_what_is_saved_later_is_what_would_have_been_written(dataset, of_folder, tmp_path):
-    evaluate(dataset.folder, tmp_path / "out")
-    saved = of_folder.save(tmp_path / "saved")
-    assert {path.relative_to(saved) for path in saved.rglob("*")} == {
-        path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*")
-    }
-    for path in (path for path in saved.rglob("*") if path.is_file()):
-        assert path.read_bytes() == (tmp_path / "out" / path.relative_to(saved)).read_bytes(), path.name
-    assert of_folder.report(tmp_path / "one.html").read_bytes() == (saved / "report.html").read_bytes()
-    with pytest.raises(UsageError, match="exists already; give another folder, or overwrite=True to replace it"):
-        of_folder.save(saved)
-    pd.testing.assert_frame_equal(segassay.plan(of_folder), segassay.plan(saved))
-
-
-def test_a_notebook_shows_verdicts_annotators_and_numbers_and_no_name_becomes_code(in_memory):
-    odd = {"<script>alert(1)</script>": in_memory["masks"]["rater_0"], "ben": in_memory["masks"]["rater_1"]}
-    found = evaluate(masks=odd)
-    page = found._repr_html_()
-    assert "<script" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    for quality, verdict in found.verdicts.items():
-        assert quality in page
-        assert verdict in page
-        assert found.summary[quality]["sentence"][:40] in page.replace("&#x27;", "'")
-    assert "f1_pairwise" in page or "f1" in page
-    assert repr(found).splitlines()[0] == "masks: 6 cases, 2 annotators (2 humans)"
-    assert len(repr(found).splitlines()) == 4
+def test_a_study_is_planned_from_python(dataset, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(f"dataset: {dataset}\nstrategies: [{{target: majority, seeds: 1}}]\nn_folds: 2\nfolds: [0]\n")
+    planned = segassay_monai.plan_study(str(study))
+    assert [(member.rater, member.fold, member.seed) for member in planned.members] == [("majority", 0, 0)]
+    inspect.signature(segassay_monai.run_study).bind(planned)

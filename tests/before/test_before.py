@@ -17,6 +17,7 @@ from segassay.data.cases import read_case_image
 from segassay.data.dataset import read_dataset
 from segassay.io.images import read_image
 from segassay_monai import former
+from segassay_monai.bundle.workflow import WORKFLOW
 
 MADE = Path(__file__).parent / "made"
 MEMBERS = sorted((MADE / "study" / "members").iterdir())
@@ -24,7 +25,7 @@ CASES = ("c1", "c2")
 
 
 def bundle(run_id: str, config: Path, **settings: object) -> None:
-    run(run_id=run_id, config_file=str(config), logging_file=False, **settings)
+    run(run_id=run_id, config_file=str(config), logging_file=False, workflow_name=WORKFLOW, **settings)
 
 
 def assert_same_masks(folder: Path, member: Path) -> None:
