@@ -54,6 +54,13 @@ def test_the_gate_runs_both():
     assert "make test" in gate
 
 
+def test_the_gate_checks_style_types_and_coverage_and_formats_nothing():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "make lint" in gate
+    assert re.search(r"--cov-fail-under=[89]\d", gate)
+    assert recipe("lint") == ["ruff format --check .", "ruff check .", "mypy"]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_setting_in_a_bundle_command_exists(page: Path):
     for line in code_lines(page):
