@@ -237,7 +237,7 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str,
 
 
 def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
-    """Print the scores as a table for people."""
+    """Print the scores as a table."""
     table = Table(title="Held-out images, means over n images")
     for column in ("prediction", "compared with"):
         table.add_column(column, no_wrap=True)

@@ -1,6 +1,6 @@
 """How sure an ensemble is of each image: one row of numbers per case, and their means.
 
-Prediction of a case -> uncertainty_row -> uncertainty.csv -> summarise_uncertainty -> people, MLflow
+Prediction of a case -> uncertainty_row -> uncertainty.csv -> summarise_uncertainty -> terminal, MLflow
 
 Uncertainty is in bits per pixel, from 0 to 1, and total = disagreement between members + doubt within them. Most pixels
 of most images are background of which every member is sure, so each mean stands twice: over all pixels that count, and
@@ -104,7 +104,7 @@ def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
 
 
 def show_uncertainty(summary: pd.DataFrame) -> None:
-    """Print the means as a table for people."""
+    """Print the means as a table."""
     rows = summary.set_index("measure")
     table = Table(title="Uncertainty in bits per pixel (0 sure, 1 undecided), means over n images")
     for column in ("pixels", "total", "between members", "within members", "n"):

@@ -1,4 +1,4 @@
-"""What a training shows while it runs: progress for people, numbers for MLflow."""
+"""What a training shows while it runs: progress on the terminal, numbers in MLflow."""
 
 from __future__ import annotations
 

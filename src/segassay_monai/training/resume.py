@@ -1,4 +1,4 @@
-"""Resume: a training that was killed goes on at its last finished epoch, and ends as if nothing had happened.
+"""Resume: a training that was killed starts again after its last finished epoch, and ends as without a break.
 
     epoch finished -> OUTPUT.partial/resume.pt: weights, optimizer, schedule, best state so far, MLflow run
     same call again -> same settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
@@ -91,7 +91,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
             yield None
             return
         check_output(final, overwrite)
-        if not _goes_on(partial, member, overwrite):
+        if not _can_resume(partial, member, overwrite):
             prepare_output(final, overwrite, drop_unfinished=True)
             write_config(partial / "config.yaml")
         with whole_or_nothing(partial):
@@ -117,14 +117,14 @@ def _alone(final: Path) -> Iterator[None]:
         lock.release()
 
 
-def _goes_on(partial: Path, member: Member, overwrite: bool) -> bool:
+def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     """True if the folder holds an unfinished training of this member, with these settings, that can be continued."""
     if not (partial / UNFINISHED).is_file():
         return False
     try:
         found = read_members([partial / UNFINISHED])[0]
     except DataError:
-        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts anew")
+        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts again from the beginning")
         return False
     differences = _differences(partial, found, member)
     if differences and not overwrite:
@@ -140,7 +140,7 @@ def _goes_on(partial: Path, member: Member, overwrite: bool) -> bool:
 
 
 def _differences(folder: Path, found: Member, member: Member) -> str:
-    """What makes the training in a folder another one than `member` with the running configuration, for people."""
+    """What makes the training in a folder another one than `member` with the running configuration, in words."""
     if not (folder / "config.yaml").is_file():
         return "settings that are not known (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -228,7 +228,7 @@ class KeepStates:
         engine.load_state_dict(state["trainer"])
         self.evaluator.state.best_metric = state["best_f1"]
         self.evaluator.state.best_metric_epoch = state["best_epoch"]
-        logger.info(f"{self.member.name}: goes on after epoch {engine.state.epoch} of {engine.state.max_epochs}")
+        logger.info(f"{self.member.name}: resumes after epoch {engine.state.epoch} of {engine.state.max_epochs}")
 
     def _reseed(self, engine: Any) -> None:
         reseed(self.member.seed, engine.state.epoch, self.rank, engine.data_loader.dataset)

@@ -1,4 +1,4 @@
-"""Train one member, from wherever an earlier attempt got, into a folder that is written whole or not at all.
+"""Train one member, resuming an earlier attempt, into a folder that is written whole or not at all.
 
 trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
 """
@@ -53,7 +53,7 @@ def train_member(
 ) -> Path:
     """Train a member, then score it once on the images it never saw; everything is one MLflow run.
 
-    An unfinished training of the same member and settings goes on where it was; a finished one is left as it is.
+    An unfinished training of the same member and settings is resumed; a finished one is left as it is.
 
     Args:
         member: Which cases it may use for what.
@@ -95,7 +95,7 @@ def train_member(
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         final = publish_output(work_dir)
-        (final / UNFINISHED).unlink()  # last, so that no moment is without a state to go on from
+        (final / UNFINISHED).unlink()  # last, so that there is a state to resume from at any moment
     logger.info(f"written: {final}")
     logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
