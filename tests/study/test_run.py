@@ -26,8 +26,8 @@ from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.study import scheduler, store
 from segassay_monai.study.estimate import estimate
+from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
-from segassay_monai.study.run import list_masks
 from segassay_monai.study.show import print_plan, state_of
 
 STUDY = {

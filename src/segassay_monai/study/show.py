@@ -39,9 +39,6 @@ _EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 
-# ---------------------------------------------------------------------------------------------------------------- plan
-
-
 def print_plan(study: Study, estimate: Estimate) -> None:
     """Print the study with its defaults, its members, and what the rest will take."""
     console = Console()
@@ -104,9 +101,6 @@ def _stale(study: Study) -> list[str]:
     return sorted(path.name for path in folders if path.is_dir() and path.name not in planned)
 
 
-# --------------------------------------------------------------------------------------------------------------- status
-
-
 def state_of(study: Study, task: Task) -> tuple[str, str]:
     """How far a task is, in a word, and what there is to say of it."""
     if study.is_done(task):
@@ -164,9 +158,6 @@ def show_status(study: Study) -> None:
                 live.update(_status_table(study), refresh=True)
     except KeyboardInterrupt:
         pass
-
-
-# ------------------------------------------------------------------------------------------------------------------ run
 
 
 @contextmanager
