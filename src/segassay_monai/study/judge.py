@@ -104,7 +104,7 @@ def _strategy_metric(measure: str, contrast: str) -> str:
 
 
 def _register_best(study: Study, scores: pd.DataFrame) -> None:
-    """Register the ensemble with the highest score against people, of those that are whole; the first of equal ones."""
+    """Register the whole ensemble with the highest score against the raters; the first of equal ones."""
     ensembles: dict[str, list[PlannedMember]] = {}
     for prediction in study.predictions:
         if prediction.on == HELD_OUT and len(prediction.members) > 1:

@@ -1,4 +1,4 @@
-"""The study: trained, predicted, compared and judged by one command, from wherever an earlier attempt got.
+"""The study: trained, predicted, compared and judged by one command, resumed after a break.
 
 STUDY.yaml -> plan -> members, ensembles -> leak guard -> annotations.csv -> evaluation/report.html, MLflow
 """

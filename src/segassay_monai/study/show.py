@@ -1,6 +1,6 @@
 """What a study shows on the terminal: the plan, the trainings as they go, the outcome.
 
-Study, what lies on disk  ->  tables and lines for people
+Study, what lies on disk  ->  tables and lines
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _status_table(study: Study) -> Table:
 
 
 def show_status(study: Study) -> None:
-    """Print how far each task is; on a terminal again and again until nothing is left, or the user breaks off."""
+    """Print how far each task is; on a terminal repeatedly until nothing is left, or until Ctrl-C."""
     console = Console()
     print_earlier(study, find_earlier(study))
     if not console.is_terminal:
