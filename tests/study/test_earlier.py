@@ -10,8 +10,8 @@ import yaml
 from command import run
 from segassay_monai.study import identity
 from segassay_monai.study.earlier import describe_earlier, find_earlier, keep_earlier
+from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
-from segassay_monai.study.run import list_masks
 
 MADE = Path(__file__).parents[1] / "before" / "made"
 IDS = ["staple_fold0_seed0", "staple_fold0_seed1"]

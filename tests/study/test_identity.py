@@ -149,8 +149,6 @@ def test_another_place_is_no_other_data(lab, tmp_path):
     assert member(copy).folder == first.folder
 
 
-# ------------------------------------------------------------------------------------------------------------- settings
-
 KNOWN = yaml.safe_load(config_path("train.yaml").read_text(encoding="utf-8"))
 OF_THE_STUDY = {*_FROM_STUDY, "n_train"}
 GIVEN = {
@@ -192,9 +190,6 @@ def test_a_checkpoint_to_start_from_counts_by_its_content(lab, tmp_path):
     assert member(lab, settings={"initialise_from": str(other)}).identity == first.identity
     one.write_bytes(b"other weights")
     assert member(lab, settings={"initialise_from": str(one)}).identity != first.identity
-
-
-# ---------------------------------------------------------------------------------------------------------- STUDY.yaml
 
 
 @pytest.mark.parametrize(

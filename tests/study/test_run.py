@@ -26,8 +26,8 @@ from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.study import scheduler, store
 from segassay_monai.study.estimate import estimate
+from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
-from segassay_monai.study.run import list_masks
 from segassay_monai.study.show import print_plan, state_of
 
 STUDY = {
@@ -97,9 +97,6 @@ def wait_for(happened: Callable[[], object], process: "subprocess.Popen[bytes]",
 def tables(study: Study) -> dict[str, bytes]:
     files = [*(study.out / "evaluation" / "tables").glob("*.csv"), study.out / "annotations.csv"]
     return {path.relative_to(study.out).as_posix(): path.read_bytes() for path in files}
-
-
-# ------------------------------------------------------------------------------------------------------- what it leaves
 
 
 def test_every_mask_is_of_a_case_that_no_member_has_seen(study):
@@ -180,9 +177,6 @@ def study_of_first_member(study: Study) -> Study:
     return dataclasses.replace(study, members=study.members[:1], predictions=())
 
 
-# ------------------------------------------------------------------------------------------------------- the leak guard
-
-
 def test_a_model_of_another_fold_is_not_taken(copy):
     one, other = (m for m in copy.members if m.annotator == "staple/s0")
     shutil.copy(copy.checkpoint(other), copy.checkpoint(one))
@@ -209,9 +203,6 @@ def test_a_model_that_says_it_is_of_another_fold_is_found_by_its_images(copy):
     torch.save(state, copy.checkpoint(one))
     with pytest.raises(DataError, match="was used in the training of staple/s0 and cannot be scored"):
         list_masks(copy)
-
-
-# ----------------------------------------------------------------------------------------------------- breaks, failures
 
 
 def test_killed_twice_and_taken_up_by_two_at_once_it_ends_with_the_same_tables(study, fresh):

@@ -51,9 +51,6 @@ _ADVICE = "raise TRAINING_VERSION and record anew (python tests/training/test_ve
 _EXACT, _TRAINED = 1e-5, 2e-3  # how far numbers may be from the recorded ones: pixels; probabilities after a training
 
 
-# ----------------------------------------------------------------------------------------------- drawn, without chance
-
-
 def discs(case: str, margin: int = 0) -> np.ndarray:
     """Three discs, boolean; they differ from case to case."""
     rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
@@ -109,9 +106,6 @@ def nnunet(folder: Path) -> Path:
     content = {"channel_names": {"0": "a", "1": "b"}, "labels": labels, "numTraining": 5, "file_ending": ".png"}
     (folder / "dataset.json").write_text(json.dumps(content))
     return folder
-
-
-# ------------------------------------------------------------------------------------------- what reaches the network
 
 
 def read(folder: Path, rater: str) -> list[np.ndarray]:

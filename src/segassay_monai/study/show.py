@@ -1,6 +1,6 @@
 """What a study shows on the terminal: the plan, the trainings as they go, the outcome.
 
-Study, what lies on disk  ->  tables and lines for people
+Study, what lies on disk  ->  tables and lines
 """
 
 from __future__ import annotations
@@ -37,9 +37,6 @@ __all__ = ["print_earlier", "print_outcome", "print_plan", "show_run", "show_sta
 
 _EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
 _SECONDS_BETWEEN_LOOKS = 2.0
-
-
-# ---------------------------------------------------------------------------------------------------------------- plan
 
 
 def print_plan(study: Study, estimate: Estimate) -> None:
@@ -104,9 +101,6 @@ def _stale(study: Study) -> list[str]:
     return sorted(path.name for path in folders if path.is_dir() and path.name not in planned)
 
 
-# --------------------------------------------------------------------------------------------------------------- status
-
-
 def state_of(study: Study, task: Task) -> tuple[str, str]:
     """How far a task is, in a word, and what there is to say of it."""
     if study.is_done(task):
@@ -151,7 +145,7 @@ def _status_table(study: Study) -> Table:
 
 
 def show_status(study: Study) -> None:
-    """Print how far each task is; on a terminal again and again until nothing is left, or the user breaks off."""
+    """Print how far each task is; on a terminal repeatedly until nothing is left, or until Ctrl-C."""
     console = Console()
     print_earlier(study, find_earlier(study))
     if not console.is_terminal:
@@ -164,9 +158,6 @@ def show_status(study: Study) -> None:
                 live.update(_status_table(study), refresh=True)
     except KeyboardInterrupt:
         pass
-
-
-# ------------------------------------------------------------------------------------------------------------------ run
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
         report: Gets `start`, `done` or `failed`, and the task.
 
     Returns:
-        False where a new process had better go on: after a failure, or when this one has grown.
+        False where a new process should take over: after a failure, or when this one has grown.
     """
     while tasks := open_tasks(study):
         n_done = 0
