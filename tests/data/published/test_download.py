@@ -199,7 +199,7 @@ def test_an_interrupted_run_fetches_nothing_twice(tmp_path, monkeypatch, error):
 
     with serve(MUE) as server:
         with monkeypatch.context() as patch:
-            patch.setattr(module, "write_bytes", interrupt)
+            patch.setattr(fetching, "write_bytes", interrupt)
             with pytest.raises(error):
                 fetch(tmp_path / "out", server.url)
         assert not (tmp_path / "out" / "lab-mue").exists()
@@ -320,7 +320,7 @@ def test_a_server_that_refuses_everything_is_left_in_peace(tmp_path, code, n_req
     first, last = str(caught.value).split("\n")
     assert first.startswith(f"{server.url}/lab-mue/images/0000.png: the server answered {code}")
     assert last == HELP
-    assert sum(server.requests.values()) <= 2 * module._N_THREADS * n_requests
+    assert sum(server.requests.values()) <= 2 * fetching._N_THREADS * n_requests
     assert not (tmp_path / "out").exists()
 
 
@@ -330,7 +330,7 @@ def test_a_wrong_url_is_not_asked_for_every_file(tmp_path):
         download(tmp_path / "out", labs=["mue"], mirror=server.url, manifest=manifest_of(files))
     lines = str(caught.value).split("\n")
     assert lines[1] == f"{server.url}/lab-mue/images/0000.png: the server answered 404 Not Found"
-    assert len(lines) == module._N_SHOWN + 3
+    assert len(lines) == fetching._N_SHOWN + 3
     assert sum(server.requests.values()) < 100
 
 
