@@ -68,7 +68,7 @@ class Problem:
         file: The file or folder, as the user would find it.
         what: What was found there, and what was expected.
         action: What to do about it.
-        level: An error must be mended before the data can be used; a warning may be meant so.
+        level: An error must be fixed before the data can be used; a warning may be intended.
 
     Example:
         >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))

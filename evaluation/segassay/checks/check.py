@@ -41,12 +41,12 @@ class Check:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What must be mended before the data can be used."""
+        """What must be fixed before the data can be used."""
         return tuple(problem for problem in self.problems if problem.level == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What may be meant so."""
+        """What may be intended."""
         return tuple(problem for problem in self.problems if problem.level == "warning")
 
 
