@@ -29,7 +29,8 @@ from segassay.judgement.verdicts import judge
 from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.models import williams
 from segassay.qualities.scores.table import THRESHOLD
-from segassay.qualities.validity.detection import Compared, human_range
+from segassay.qualities.validity.ceiling import human_range
+from segassay.qualities.validity.detection import Compared
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables

@@ -25,7 +25,7 @@ from segassay.judgement.evaluation import Evaluation
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
-from segassay.qualities.scores.table import Findings
+from segassay.qualities.scores.table import Findings, written
 from segassay.qualities.validity.specification import specification_table
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
@@ -233,13 +233,13 @@ def _write(work_dir: Path, found: Evaluation) -> None:
         "raters": tables.raters,
         "effects": found.effects,
         "prerequisites": found.prerequisites,
-        "scores": found.scores,
-        "not_judged": found.not_judged,
+        "scores": written(found.scores),
+        "not_judged": written(found.not_judged),
     }
     if found.specifications is not None:
         frames["specifications"] = found.specifications
     if len(found.strategies):
-        frames["strategies"] = found.strategies
+        frames["strategies"] = written(found.strategies)
     for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)

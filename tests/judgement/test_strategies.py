@@ -28,7 +28,9 @@ from segassay.judgement.strategies import (
     strategy_groups,
     strategy_table,
 )
-from segassay.qualities.scores.table import Agreement, Findings, Score
+from segassay.qualities.measure import AGAINST
+from segassay.qualities.scores.table import Agreement, Findings, Score, written
+from segassay.qualities.validity.records import F1
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.sections import side_by_side
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
@@ -194,12 +196,12 @@ class TestScores:
     def test_scores_of_nobody(self):
         assert list(scores_of_groups([], [])) == []
         assert list(scores_of_groups(strategy_groups(EVERYBODY), [])) == []
-        other = Score("validity", "f1_against_truth", "nobody", pd.Series([1.0], ["1"]))
+        other = Score(F1.form(comparison=AGAINST, reference="truth"), "nobody", pd.Series([1.0], ["1"]))
         assert list(scores_of_groups(strategy_groups(EVERYBODY), [other])) == []
 
     def test_without_models_there_is_no_table(self):
         table = strategy_table(findings(annotations_of(("gt", "consensus"), *PEOPLE)))
-        assert (tuple(table), len(table)) == (STRATEGY_COLUMNS, 0)
+        assert (tuple(written(table)), len(table)) == (STRATEGY_COLUMNS, 0)
         assert not are_side_by_side(table)
 
     def test_models_alone_have_agreement_with_each_other(self):
@@ -491,7 +493,7 @@ def spent(annotations: pd.DataFrame) -> pd.DataFrame:
 def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simulated):
     table = strategy_table(dataclasses.replace(simulated, annotations=spent(simulated.annotations)))
     place = list(STRATEGY_COLUMNS).index("n_members") + 1
-    assert list(table.columns) == [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:]]
+    assert list(written(table).columns) == [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:]]
     names = ["expert models", "consensus:staple models", "consensus:staple models without one rater"]
     assert spending_groups(table) == names
     assert spending_groups(table[table["group"] != "expert models"]) == []
@@ -500,7 +502,7 @@ def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simu
 
 
 def test_without_prices_there_is_no_spending(table):
-    assert tuple(table) == STRATEGY_COLUMNS
+    assert tuple(written(table)) == STRATEGY_COLUMNS
     assert spending_groups(table) == []
 
 

@@ -16,7 +16,8 @@ from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bia
 from segassay.qualities.objectivity.models import williams
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
-from segassay.qualities.validity.detection import Compared, human_range
+from segassay.qualities.validity.ceiling import human_range
+from segassay.qualities.validity.detection import Compared
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import Resampling
 from segassay.tables.effects import EFFECT_COLUMNS

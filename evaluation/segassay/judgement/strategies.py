@@ -11,7 +11,7 @@ on; intervals are over subjects or cases and, as everywhere, conditional on thes
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -20,9 +20,12 @@ import pandas as pd
 
 from segassay.data.annotations import SPENT_COLUMNS
 from segassay.data.names import natural_key
+from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.qualities.objectivity.imprint import WITHOUT
 from segassay.qualities.objectivity.raters import agreement_of_raters
+from segassay.qualities.reliability.records import WITHIN
 from segassay.qualities.scores.table import (
+    FIELD_COLUMNS,
     MEASURES,
     SCORE_COLUMNS,
     Agreement,
@@ -32,10 +35,10 @@ from segassay.qualities.scores.table import (
     interval_row,
     mean_over_pairs,
     mean_over_raters,
+    pairs_noted,
     score_table,
     seeds_of,
 )
-from segassay.qualities.validity.detection import agreement_with_people
 from segassay.qualities.validity.effects import (
     decisive_effects,
     majority_verdict,
@@ -43,6 +46,8 @@ from segassay.qualities.validity.effects import (
     weighted_eta_squared,
     without_repeats,
 )
+from segassay.qualities.validity.people import agreement_with_people
+from segassay.qualities.validity.records import ETA_SQUARED, ETA_SQUARED_SD, MINUS_RATERS, SAME_AS_MAJORITY, VOTES
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, sd_over_seeds
 
 __all__ = [
@@ -199,24 +204,32 @@ def scores_of_groups(groups: Sequence[StrategyGroup], scores: Iterable[Score]) -
         the means over cases: `<measure>_leave_one_out` (or `_pairwise`), the same with `_minus_raters`, and
         `<measure>_against_<name>`. Raters have none against a reference, which contains them.
     """
-    found: dict[tuple[str, str], Score] = {(score.target, score.measure): score for score in scores}
-    measures = dict.fromkeys(measure for _, measure in found if measure.startswith(MEASURES))
+    known = {(score.target, score.measure): score for score in scores}
+    forms = {score.measure: score.form for score in known.values() if _is_of_masks(score.form)}
     for group in groups:
-        for measure in measures:
-            own = {name: found[name, measure] for name in group.members if (name, measure) in found}
+        for measure, form in forms.items():
+            own = {name: known[name, measure] for name in group.members if (name, measure) in known}
             own = {name: score for name, score in own.items() if len(score.values)}
-            notes = {score.note for score in own.values()} - {""}
-            if not own or (group.kind == "human" and any("contains the raters" in note for note in notes)):
+            contains = any(score.contains_raters for score in own.values())
+            if not own or (group.kind == "human" and contains):
                 continue
-            if group.on_consensus:
-                notes = {f"own training target: {note}" if "contains" in note else note for note in notes}
+            notes = {score.note for score in own.values()} - {""}
+            if group.on_consensus and contains:
+                notes = {f"own training target: {note}" for note in notes}
             n_undefined = sum(int(score.values.isna().sum()) for score in own.values())
             if n_undefined:
                 n = sum(len(score.values) for score in own.values())
                 notes.add(f"{n_undefined} of {n} scores undefined")
             values = pd.concat({name: score.values for name, score in own.items()}, axis=1, sort=False)
+            of_group = replace(form, quality="validity")
             note = "; ".join(sorted(notes))
-            yield Score("validity", measure, group.name, mean_over_raters(values), note=note), len(own)
+            mean = mean_over_raters(values)
+            yield Score(of_group, group.name, mean, note=note, contains_raters=contains), len(own)
+
+
+def _is_of_masks(form: Form) -> bool:
+    """Whether a score is F1, mean IoU or Dice, or the difference of one of them to the raters."""
+    return form.record.name in MEASURES or form.record is MINUS_RATERS
 
 
 def agreement_within(groups: Sequence[StrategyGroup], agreement: Agreement) -> Iterator[tuple[Score, int]]:
@@ -235,11 +248,8 @@ def agreement_within(groups: Sequence[StrategyGroup], agreement: Agreement) -> I
             values = agreement.of_pairs(group.pairs(), measure)
             if len(values.columns):
                 n, n_annotators = len(values.columns), len({name for pair in values.columns for name in pair})
-                note = f"{n} pair{'s' if n > 1 else ''}"
-                yield (
-                    Score("reliability", f"{measure}_within", group.name, mean_over_pairs(values), note=note),
-                    n_annotators,
-                )
+                mean, note = mean_over_pairs(values), pairs_noted(n)
+                yield Score(WITHIN.form(measure), group.name, mean, note=note, n_pairs=n), n_annotators
 
 
 # ------------------------------------------------------------------------------------------------- effects of a group
@@ -274,26 +284,29 @@ def effects_of_groups(
             for group in groups:
                 names = [name for name in group.members if name in found.index]
                 about = {"contrast": found["contrast"].iloc[0], "n_annotators": len(names)}
-                of_group = _effect(found.loc[names], chosen[names], in_second, resampling) if names else []
+                of_group = _effect(measure, found.loc[names], chosen[names], in_second, resampling) if names else []
                 if names and people:
-                    of_group.append(("same_as_majority", *same_as_majority(found["verdict"], names, people)))
+                    same = same_as_majority(found["verdict"], names, people)
+                    of_group.append((SAME_AS_MAJORITY.form(measure), *same))
                 rows += [
-                    interval_row("validity", f"{measure}_{name}", group.name, interval, note=note) | about
-                    for name, interval, note in of_group
+                    interval_row(form, group.name, interval, note=note) | about for form, interval, note in of_group
                 ]
     return rows
 
 
 def _effect(
-    found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling
-) -> list[tuple[str, Interval, str]]:
-    """Name, number and note of what the annotators of one group find out about one effect."""
+    measure: str, found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling
+) -> list[tuple[Form, Interval, str]]:
+    """Form, number and note of what the annotators of one group find out about one effect."""
     mean = mean_eta_squared(values, in_second, resampling)
-    rows = [("eta_squared", mean, f"n_cases counts {found['unit'].iloc[0]}s; never below 0, also without an effect")]
+    note = f"n_cases counts {found['unit'].iloc[0]}s; never below 0, also without an effect"
+    rows = [(ETA_SQUARED.form(measure), mean, note)]
     if len(found) > 1:
-        rows.append(("eta_squared_sd", sd_over_seeds(found["eta_squared"].to_numpy(dtype=float)), ANNOTATORS))
-    votes = found["verdict"].value_counts().sort_index()
-    return rows + [(f"votes_{verdict}", _number(float(n), len(found)), ANNOTATORS) for verdict, n in votes.items()]
+        spread = sd_over_seeds(found["eta_squared"].to_numpy(dtype=float))
+        rows.append((ETA_SQUARED_SD.form(measure), spread, ANNOTATORS))
+    for verdict, n in found["verdict"].value_counts().sort_index().items():
+        rows.append((VOTES.form(measure, variant=str(verdict)), _number(float(n), len(found)), ANNOTATORS))
+    return rows
 
 
 def _number(value: float, n_cases: int, n_undefined: int = 0) -> Interval:
@@ -369,7 +382,7 @@ def strategy_table(found: Findings) -> pd.DataFrame:
     """
     groups = strategy_groups(found.annotations)
     if all(group.kind == "human" for group in groups):
-        return pd.DataFrame(columns=list(STRATEGY_COLUMNS))
+        return pd.DataFrame(columns=[*STRATEGY_COLUMNS, *FIELD_COLUMNS])
     tables, kinds = found.tables, annotator_kinds(found.annotations)
     agreement = Agreement(tables.agreement, tables.leave_one_out)
     single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_people(agreement, kinds)]
@@ -403,7 +416,7 @@ def _described(table: pd.DataFrame, groups: Sequence[StrategyGroup]) -> pd.DataF
     if table[list(SPENT_COLUMNS)].notna().any(axis=None):
         place = columns.index("n_members") + 1
         columns[place:place] = SPENT_COLUMNS
-    return table[columns]
+    return table[[*columns, *FIELD_COLUMNS]]
 
 
 # ------------------------------------------------------------------------------------------------------ for the figures
@@ -418,15 +431,17 @@ def annotator_points(groups: Sequence[StrategyGroup], scores: pd.DataFrame, effe
         effects: What `segassay.tables.effects.effects` returns.
 
     Returns:
-        `group, annotator, measure, contrast, value`: `<measure>_leave_one_out` or `_pairwise`, and
+        `group, annotator, measure, contrast, value`: F1, mean IoU and Dice against C₋r or with the raters, and
         `<measurement>_eta_squared`.
     """
     group_of = {name: group.name for group in groups for name in group.members}
-    own = scores[scores["measure"].isin([m + ending for m in MEASURES for ending in ("_leave_one_out", "_pairwise")])]
+    own = scores[scores["base"].isin(MEASURES) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])]
     tested = decisive_effects(effects)
     parts = [
         own.rename(columns={"target": "annotator"}).assign(contrast=""),
-        tested.assign(measure=tested["measure"] + "_eta_squared", value=tested["eta_squared"]),
+        tested.assign(
+            measure=[ETA_SQUARED.form(measure).name for measure in tested["measure"]], value=tested["eta_squared"]
+        ),
     ]
     columns = ["annotator", "measure", "contrast", "value"]
     points = pd.concat([part[columns] for part in parts], ignore_index=True)

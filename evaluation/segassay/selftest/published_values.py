@@ -422,7 +422,7 @@ CHECKS: tuple[Check, ...] = (
         options={"d_xy": [[0, 1 / 3], [0, 1 / 3]], "d_xx": np.zeros((2, 2)), "d_yy": [[0, 1 / 3], [1 / 3, 0]]},
     ),
     Check(
-        "qualities.reliability.seeds.cv_over_seeds",
+        "qualities.reliability.spread.cv_over_seeds",
         "20 lengths: CV and its interval by McKay",
         (0.5777, 0.4144, 1.0848),
         5e-5,

@@ -15,22 +15,24 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from segassay.data.annotations import ANNOTATION_COLUMNS
-from segassay.qualities.reliability import seeds as reliability
+from segassay.qualities.computation import compute_all
 from segassay.qualities.reliability.calibration import (
     by_bin,
     calibration_of_annotators,
     expected_calibration_error,
     reliability_diagram,
 )
+from segassay.qualities.reliability.computations import computations
+from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
+from segassay.qualities.reliability.image_quality import image_quality, quality_against_score, spearman_weighted
 from segassay.qualities.reliability.saturation import fit_saturation, saturation, saturation_curve
+from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
+from segassay.qualities.reliability.spread import cv_over_seeds, ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import (
     area_under_risk_coverage,
     auroc,
-    image_quality,
-    quality_against_score,
     risk_coverage,
     spearman_of_counts,
-    spearman_weighted,
     uncertainty_of_annotators,
 )
 from segassay.qualities.reliability.variance import (
@@ -123,7 +125,7 @@ def test_order_of_seeds_does_not_matter():
     scores = {"staple/s0 staple/s1": [0.8, 0.6], "staple/s1 staple/s2": [0.4, 0.6], "staple/s0 staple/s2": [0.9, 0.1]}
     found = []
     for table in (annotators(*names), annotators(*names[::-1])):
-        (first, *_) = reliability.agreement_of_seeds(agreement_of(scores), table)
+        (first, *_) = agreement_of_seeds(agreement_of(scores), table)
         found.append((first.measure, first.target, first.values.mean(), first.note))
     assert found[0] == found[1] == ("f1", "staple models", pytest.approx((2.1 + 1.3) / 6), "3 pairs")
 
@@ -132,7 +134,7 @@ def test_whole_ensembles_are_compared_and_not_their_halves():
     names = ["staple/s0-1", "staple/s2-3", "staple/s4-7", "staple/s0-3"]
     scores = {"staple/s0-1 staple/s2-3": [0.1, 0.1], "staple/s4-7 staple/s0-3": [0.9, 0.7]}
     scores |= {"staple/s0-1 staple/s4-7": [0.2, 0.2], "staple/s0-1 staple/s0-3": [0.95, 0.95]}
-    (first, *_) = reliability.agreement_of_seeds(agreement_of(scores), annotators(*names))
+    (first, *_) = agreement_of_seeds(agreement_of(scores), annotators(*names))
     assert first.values.tolist() == [0.9, 0.7]
 
 
@@ -146,7 +148,7 @@ def test_folds_are_compared_on_cases_that_are_in_no_fold_only():
     (pairs,) = pairs_of_folds(folds(held_out=True))
     assert pairs == ("staple folds", list(combinations(["staple/f0", "staple/f1", "staple/f2"], 2)))
     scores = {"staple/f0 staple/f1": [0.5, 0.7, 0.9]}
-    (first, *_) = reliability.agreement_of_folds(agreement_of(scores), folds(held_out=True))
+    (first, *_) = agreement_of_folds(agreement_of(scores), folds(held_out=True))
     assert (first.target, first.values.mean()) == ("staple folds", pytest.approx(0.7))
     assert not any(group.whole_pairs() for group in trained_alike(folds(held_out=True)))
     out_of_fold = annotators("staple/s0", "staple/s1", held_out=True).assign(fold=[0, 1, 2, 0, 1, 2])
@@ -159,7 +161,7 @@ def test_folds_are_compared_on_cases_that_are_in_no_fold_only():
 
 def test_published_coefficient_of_variation():
     values = [0.2, 0.5, 1.1, 1.4, 1.8, 2.3, 2.5, 2.7, 3.5, 4.4, 4.6, 5.4, 5.4, 5.7, 5.8, 5.9, 6.0, 6.6, 7.1, 7.9]
-    interval = reliability.cv_over_seeds(np.array(values))
+    interval = cv_over_seeds(np.array(values))
     assert (interval.value, interval.low, interval.high) == pytest.approx((0.57774, 0.41441, 1.08483), abs=2e-5)
     assert interval.value == pytest.approx(stats.variation(values, ddof=1))
     assert interval.approximate
@@ -167,23 +169,23 @@ def test_published_coefficient_of_variation():
 
 def test_interval_of_the_coefficient_of_variation_covers():
     draws = np.random.default_rng(0).normal(loc=10, scale=1, size=(1000, 6))
-    intervals = [reliability.cv_over_seeds(row) for row in draws]
+    intervals = [cv_over_seeds(row) for row in draws]
     assert 0.93 < np.mean([interval.low < 0.1 < interval.high for interval in intervals]) < 0.97
 
 
 def test_spread_of_few_seeds_is_not_judged_and_of_none_undefined():
-    three = reliability.cv_over_seeds(np.array([1.0, 2.0, 3.0]))
+    three = cv_over_seeds(np.array([1.0, 2.0, 3.0]))
     assert (three.value, three.method) == (0.5, "not judged")
     assert math.isnan(three.low)
-    assert math.isnan(reliability.cv_over_seeds(np.array([])).value)
-    assert math.isnan(reliability.cv_over_seeds(np.array([-1.0, 1.0])).value)
+    assert math.isnan(cv_over_seeds(np.array([])).value)
+    assert math.isnan(cv_over_seeds(np.array([-1.0, 1.0])).value)
 
 
 def test_spread_over_seeds_of_score_and_count():
     names = [f"staple/s{seed}" for seed in range(4)]
     scores = {f"anna {name}": [value, value + 0.1] for name, value in zip(names, (0.5, 0.6, 0.7, 0.8), strict=True)}
     counts = counts_of({name: [10 + 2 * seed, 20] for seed, name in enumerate(names)})
-    rows = reliability.spread_over_seeds(agreement_of(scores), counts, annotators("anna", *names))
+    rows = spread_over_seeds(agreement_of(scores), counts, annotators("anna", *names))
     found = values_in(rows)
     target = "staple models"
     assert found["sd_f1", target] == pytest.approx(np.std([0.55, 0.65, 0.75, 0.85], ddof=1))
@@ -198,7 +200,7 @@ def test_spread_over_seeds_of_score_and_count():
 
 def test_spread_is_of_cases_that_all_seeds_have():
     counts = counts_of({"staple/s0": [10, 50], "staple/s1": [12]})
-    rows = reliability.spread_over_seeds(agreement_of({}), counts, annotators("staple/s0", "staple/s1"))
+    rows = spread_over_seeds(agreement_of({}), counts, annotators("staple/s0", "staple/s1"))
     assert values_in(rows)["range_count", "staple models"] == 2
     assert "1 cases left out" in rows["note"].iloc[0]
 
@@ -210,11 +212,11 @@ def test_ensembles_spread_less_than_members_by_the_square_root_of_their_number()
     counts |= {f"staple/s{seed}-{seed + 1}": members[:, seed : seed + 2].mean(axis=1) for seed in range(0, 8, 2)}
     clusters = pd.Series(np.arange(400), [str(case) for case in range(1, 401)])
     args = (agreement_of({}), counts_of(counts), annotators(*counts, n_cases=1), clusters)
-    (row,) = reliability.ratio_of_sds(*args, resampling=FEW).to_dict("records")
+    (row,) = ratio_of_sds(*args, resampling=FEW).to_dict("records")
     assert (row["measure"], row["target"]) == ("sd_ratio_count", "staple ensembles of 2")
     assert row["value"] == pytest.approx(1 / math.sqrt(2), abs=0.03)
     assert row["low"] < 1 / math.sqrt(2) < row["high"] < 1
-    assert reliability.ratio_of_sds(args[0], args[1], annotators("staple/s0", "staple/s1"), clusters).empty
+    assert ratio_of_sds(args[0], args[1], annotators("staple/s0", "staple/s1"), clusters).empty
 
 
 FLIPS = {
@@ -231,7 +233,7 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     table = agreement_table({"staple/s0 staple/s1": [0, 0, 0]}).assign(**FLIPS)
     counts = counts_of({"staple/s0": [4, 0, 3]})
     models = annotators("staple/s0", "staple/s1")
-    rows = reliability.flip_rates(table, counts, models, CLUSTERS, resampling=FEW)
+    rows = flip_rates(table, counts, models, CLUSTERS, resampling=FEW)
     found = values_in(rows)
     assert found["flip_rate_pixels", "staple models"] == pytest.approx(20 / 200)  # 5 and 15 pixels of 2 × 100
     assert found["flip_rate_foreground", "staple models"] == pytest.approx(20 / 30)
@@ -240,15 +242,15 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     assert (rows["note"] == "1 pair; 1 comparisons undefined").all()
     exchanged = table.rename(columns={f"n_px_{a}": f"n_px_{b}" for a, b in ("ab", "ba")})
     exchanged = exchanged.rename(columns={f"{x}_{a}": f"{x}_{b}" for x in ("n", "annotator") for a, b in ("ab", "ba")})
-    again = reliability.flip_rates(exchanged, counts, models, CLUSTERS, resampling=FEW)
+    again = flip_rates(exchanged, counts, models, CLUSTERS, resampling=FEW)
     pd.testing.assert_frame_equal(rows, again)
 
 
 def test_flip_rates_where_nothing_is_found_are_undefined():
     table = agreement_table({"staple/s0 staple/s1": [1.0]}, n_px_a=0, n_px_b=0, n_a=0, n_b=0, tp=0)
     args = (counts_of({"staple/s0": [0]}), annotators("staple/s0", "staple/s1"), CLUSTERS)
-    assert values_in(reliability.flip_rates(table, *args)) == {("flip_rate_pixels", "staple models"): 0}
-    assert reliability.flip_rates(table.iloc[:0], *args).empty
+    assert values_in(flip_rates(table, *args)) == {("flip_rate_pixels", "staple models"): 0}
+    assert flip_rates(table.iloc[:0], *args).empty
 
 
 def effects_of(verdicts: dict[str, list[str]]) -> pd.DataFrame:
@@ -268,12 +270,12 @@ def test_flip_rate_of_verdicts():
         "anna": ["lower"] * 4,
     }
     models = annotators("staple/s0", "staple/s1", "anna")
-    (row,) = reliability.flip_rate_of_verdicts(effects_of(verdicts), models).to_dict("records")
+    (row,) = flip_rate_of_verdicts(effects_of(verdicts), models).to_dict("records")
     assert (row["value"], row["n_cases"], row["n_undefined"]) == (pytest.approx(1 / 3), 3, 1)
     backwards = effects_of(dict(reversed(verdicts.items())))
-    assert reliability.flip_rate_of_verdicts(backwards, models)["value"].tolist() == [row["value"]]
-    assert reliability.flip_rate_of_verdicts(effects_of({}), models).empty
-    assert reliability.flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
+    assert flip_rate_of_verdicts(backwards, models)["value"].tolist() == [row["value"]]
+    assert flip_rate_of_verdicts(effects_of({}), models).empty
+    assert flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
 
 
 # ------------------------------------------------------------------------------------------------------------ variances
@@ -598,17 +600,17 @@ def test_quality_of_an_image_orders_images_as_their_score_does():
 def test_all_measures_of_a_simulated_study_find_what_was_planted():
     study = simulate_tables(SimulatedStudy(n_subjects=8, seed_sd=0.02))
     found = dataclasses.replace(study.findings(), resampling=FEW)
-    rows, gaps = reliability.measures_and_gaps(found)
+    rows, gaps = compute_all(computations(found))
     assert tuple(rows) == SCORE_COLUMNS
     assert (rows["quality"] == "reliability").all()
     assert not rows.duplicated(["measure", "target"]).any()
-    assert [name for name, _ in gaps] == ["agreement of folds"]
+    assert [gap.measure for gap in gaps] == ["agreement of folds"]
     assert np.isfinite(rows["value"]).sum() > 0.95 * len(rows)
     sd = rows.set_index(["measure", "target"]).loc["sd_f1", "staple models"]
     assert sd["low"] < 0.02 < sd["high"]
     truth = study.truth.set_index(["quality", "measure", "target"])["value"]
     agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
-    for score in reliability.agreement_of_seeds(agreement, found.annotations):
+    for score in agreement_of_seeds(agreement, found.annotations):
         key = ("reliability", score.measure, score.target)
         if key in truth:
             assert score.values.mean() == pytest.approx(truth[key], abs=0.05)
@@ -624,9 +626,9 @@ def test_without_models_every_measure_says_why_it_cannot_be_judged():
         found.tables, calibration=found.tables.calibration.iloc[:0], uncertainty=found.tables.uncertainty.iloc[:0]
     )
     found = dataclasses.replace(found, tables=tables)
-    rows, gaps = reliability.measures_and_gaps(found)
+    rows, gaps = compute_all(computations(found))
     assert set(rows["target"]) <= {"raters"}
-    names = dict(gaps)
+    names = {gap.measure: gap.why for gap in gaps}
     assert len(names) == 12
     assert "no test split" in names["agreement of folds"]
     assert all(names.values())

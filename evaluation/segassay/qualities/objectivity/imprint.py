@@ -9,14 +9,13 @@ that their intervals are those of means.
 import numpy as np
 import pandas as pd
 
+from segassay.qualities.measure import Form
+from segassay.qualities.objectivity.records import IMPRINT, MIN_RATERS_FOR_IMPRINT, REMOVAL_OF_BIAS
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["MIN_RATERS_FOR_IMPRINT", "WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
-
-MIN_RATERS_FOR_IMPRINT = 3
-"""Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
+__all__ = ["WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
 
 WITHOUT = "_without_"
 """Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
@@ -130,23 +129,18 @@ def rater_imprint(
     square = np.stack([models[rater][:, places] for rater in own], axis=1)
     drawn = ~np.isnan(square).all(axis=1)
     values = pd.DataFrame(imprint(square), cases, own)
-    name = _named("imprint", measure)
+    form = IMPRINT.form("" if measure == "f1" else measure)  # F1 goes without saying
     return _with_mean(
-        name, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
+        form, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
     )
 
 
-def _named(*parts: str) -> str:
-    """A measure's name; what is usual, F1 and STAPLE, goes without saying."""
-    return "_".join(part for part in parts if part not in ("f1", "staple"))
-
-
-def _with_mean(name: str, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
+def _with_mean(form: Form, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
     """A row per rater with a value, and one of their mean."""
     known = {rater: values for rater, values in of_rater.items() if values.notna().any()}
-    scores = [Score("objectivity", name, rater, values) for rater, values in known.items()]
+    scores = [Score(form, rater, values) for rater, values in known.items()]
     if scores:
-        scores.append(Score("objectivity", name, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
+        scores.append(Score(form, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
     return score_table(scores, clusters, resampling)
 
 
@@ -186,7 +180,11 @@ def removal_of_bias(
                     ~np.isnan(np.stack(experts)).all(axis=0)
                 ]
     tables = [
-        _with_mean(_named("removal_of_bias", method, measure), of_rater, clusters, resampling)
-        for method, of_rater in of_method.items()
+        _with_mean(_removal(method, measure), of_rater, clusters, resampling) for method, of_rater in of_method.items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else score_table([], clusters)
+
+
+def _removal(method: str, measure: str) -> Form:
+    """What is usual, STAPLE and F1, goes without saying."""
+    return REMOVAL_OF_BIAS.form("" if measure == "f1" else measure, variant="" if method == "staple" else method)

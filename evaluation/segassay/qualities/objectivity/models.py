@@ -9,21 +9,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.qualities.objectivity.records import (
+    ADVANTAGE,
+    ENERGY_DISTANCE,
+    MIN_RATERS_FOR_ALT_TEST,
+    WILLIAMS_INDEX,
+    WINNING_RATE,
+)
 from segassay.qualities.scores.pairs import PairValues, mean_of_known, pair_values
 from segassay.qualities.scores.table import (
-    SCORE_COLUMNS,
     Score,
     annotator_kinds,
     interval_row,
     mean_over_raters,
+    score_rows,
     score_table,
 )
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.raters import AltTest, alt_test, generalized_energy_distance, williams_index
 
-__all__ = ["MIN_RATERS_FOR_ALT_TEST", "alternative_annotator", "energy_distance", "williams"]
+__all__ = ["alternative_annotator", "energy_distance", "williams"]
 
-MIN_RATERS_FOR_ALT_TEST = 3
 AGREEMENT = "dice"  # what both indices compare
 
 
@@ -53,7 +59,7 @@ def williams(
             _williams_row(pairs, name, raters, clusters, resampling) | human | {"note": notes.get(name, "")}
             for name in models
         ]
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    return score_rows(rows)
 
 
 def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tuple[PairValues, list[str], list[str]]:
@@ -85,7 +91,7 @@ def _williams_row(
         clusters=clusters.reindex(pairs.cases[covered]).to_numpy(),
         resampling=resampling,
     )
-    return interval_row("objectivity", "williams_index", name, index)
+    return interval_row(WILLIAMS_INDEX.form(), name, index)
 
 
 def alternative_annotator(
@@ -110,15 +116,13 @@ def alternative_annotator(
         of_model, of_raters = _alignments(pairs, name, raters)
         known = ~np.isnan(of_model) & ~np.isnan(of_raters)
         ahead = pd.DataFrame(np.where(known, of_model >= of_raters, np.nan), pairs.cases, raters)
-        scores.append(Score("objectivity", "alt_test_advantage", name, mean_over_raters(ahead[known.any(axis=1)])))
+        scores.append(Score(ADVANTAGE.form(), name, mean_over_raters(ahead[known.any(axis=1)])))
         test = alt_test(
             model_alignment=of_model, rater_alignment=of_raters, clusters=clusters.reindex(pairs.cases).to_numpy()
         )
         if test.judged:
             rows.append(_winning_rate(name, test))
-    return pd.concat(
-        [score_table(scores, clusters, resampling), pd.DataFrame(rows, columns=list(SCORE_COLUMNS))], ignore_index=True
-    )
+    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
 def _alignments(pairs: PairValues, name: str, raters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +139,7 @@ def _winning_rate(name: str, test: AltTest) -> dict[str, Any]:
     rate = Interval(test.winning_rate, np.nan, np.nan, "", int(judged["n_cases"].max()), 0, False)
     verdict, n_won = "passed" if test.passed else "not passed", int(judged["won"].sum())
     note = f"{verdict}: beats {n_won} of {len(judged)} raters, needs half (ε .2, false discovery rate .05)"
-    return interval_row("objectivity", "alt_test_winning_rate", name, rate, note=note)
+    return interval_row(WINNING_RATE.form(), name, rate, note=note)
 
 
 def energy_distance(
@@ -163,7 +167,7 @@ def energy_distance(
         covered = ~np.isnan(pairs.between(models, raters)).all(axis=(1, 2))
         series = pd.Series(values, pairs.cases)[covered]
         if series.notna().any():
-            scores.append(Score("objectivity", "generalized_energy_distance", target, series, note=note))
+            scores.append(Score(ENERGY_DISTANCE.form(), target, series, note=note))
     return score_table(scores, clusters, resampling)
 
 

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.qualities.measure import Form
+from segassay.qualities.reliability import records as of
 from segassay.qualities.scores.groups import QUANTITIES, complete_cases, trained_alike, values_of
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement, annotator_kinds, interval_row
 from segassay.statistics.components import crossed_components, crossed_mean_squares, three_way_components
@@ -91,9 +93,9 @@ def repeatability(
             factor = mdc95({"residual": 1.0}) / sem({"residual": 1.0})
             of_error, of_pairs = _interval(of_sem, design, resampling), _interval(of_repeats, design, resampling)
             rows += [
-                _row(f"sem_{quantity}", design.target, of_error, design),
-                _row(f"mdc95_{quantity}", design.target, _times(of_error, factor), design),
-                _row(f"repeatability_coefficient_{quantity}", design.target, _times(of_pairs, factor), design),
+                _row(of.SEM.form(quantity), design.target, of_error, design),
+                _row(of.MDC95.form(quantity), design.target, _times(of_error, factor), design),
+                _row(of.REPEATABILITY.form(quantity), design.target, _times(of_pairs, factor), design),
             ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
@@ -179,9 +181,9 @@ def _times(interval: Interval, factor: float) -> Interval:
     return replace(interval, value=value, low=low, high=high)
 
 
-def _row(measure: str, target: str, interval: Interval, design: _Design, note: str = "") -> _Row:
+def _row(form: Form, target: str, interval: Interval, design: _Design, note: str = "") -> _Row:
     text = "; ".join(filter(None, [design.note, note]))
-    return interval_row("reliability", measure, target, interval, n_undefined=design.n_left_out, note=text)
+    return interval_row(form, target, interval, n_undefined=design.n_left_out, note=text)
 
 
 # -------------------------------------------------------------------------------------------------- variance components
@@ -231,7 +233,7 @@ def variance_components(
                 else:
                     interval = _interval(of_term, design, resampling)
                 note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
-                rows.append(_row(f"variance_{quantity}", f"{design.target}: {term}", interval, design, note))
+                rows.append(_row(of.VARIANCE.form(quantity), f"{design.target}: {term}", interval, design, note))
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
@@ -312,10 +314,10 @@ def _of_one_facet(design: _Design, facet: str, resampling: Resampling) -> list[_
     def of_number(weights: np.ndarray, _: np.ndarray) -> np.ndarray:
         return numbers_for_phi(dict(zip(("case", "rater", "residual"), components(weights).T, strict=True)))
 
-    measure = f"{facet}_for_phi_{PHI:g}_count"
+    number = {"raters": of.RATERS_FOR_PHI, "seeds": of.SEEDS_FOR_PHI}[facet].form("count", variant=f"{PHI:g}")
     return [
-        _row("phi_count", design.target, _interval(of_phi, design, resampling), design, f"one of {facet}"),
-        _number_row(measure, design.target, _interval(of_number, design, resampling), design),
+        _row(of.PHI.form("count"), design.target, _interval(of_phi, design, resampling), design, f"one of {facet}"),
+        _number_row(number, design.target, _interval(of_number, design, resampling), design),
     ]
 
 
@@ -325,14 +327,14 @@ def _phi_of_one(components: np.ndarray) -> np.ndarray:
         return np.asarray(components[:, 0] / components.sum(axis=1))
 
 
-def _number_row(measure: str, target: str, interval: Interval, design: _Design, note: str = "") -> _Row:
+def _number_row(form: Form, target: str, interval: Interval, design: _Design, note: str = "") -> _Row:
     """Whole numbers; a limit or value that is not finite is not reached."""
     value, low, high = (x if math.isfinite(x) else math.nan for x in (interval.value, interval.low, interval.high))
     if math.isnan(value):
         note = "; ".join(filter(None, [note, f"no number suffices for Φ ≥ {PHI:g}"]))
     elif math.isnan(high) and interval.method:
         note = "; ".join(filter(None, [note, "no upper limit"]))
-    return _row(measure, target, replace(interval, value=value, low=low, high=high), design, note)
+    return _row(form, target, replace(interval, value=value, low=low, high=high), design, note)
 
 
 def _of_two_facets(design: _Design, resampling: Resampling) -> list[_Row]:
@@ -341,15 +343,17 @@ def _of_two_facets(design: _Design, resampling: Resampling) -> list[_Row]:
     def of_phi(weights: np.ndarray, _: np.ndarray) -> np.ndarray:
         return _phi_of_one(components(weights))
 
-    rows = [_row("phi_count", design.target, _interval(of_phi, design, resampling), design, "one rater, one seed")]
+    rows = [
+        _row(of.PHI.form("count"), design.target, _interval(of_phi, design, resampling), design, "one rater, one seed")
+    ]
     for n_seeds in sorted({1, len(design.seeds)}):
 
         def of_number(weights: np.ndarray, _: np.ndarray, n_seeds: int = n_seeds) -> np.ndarray:
             return numbers_for_phi(dict(zip(_THREE_WAY, components(weights).T, strict=True)), n_seeds=n_seeds)
 
         target = f"{design.target}: {n_seeds} seed{'s' if n_seeds > 1 else ''} each"
-        measure = f"raters_for_phi_{PHI:g}_count"
-        rows.append(_number_row(measure, target, _interval(of_number, design, resampling), design))
+        number = of.RATERS_FOR_PHI.form("count", variant=f"{PHI:g}")
+        rows.append(_number_row(number, target, _interval(of_number, design, resampling), design))
     return rows
 
 
