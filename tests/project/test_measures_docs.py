@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from segassay.qualities.catalogue import CATALOGUE
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
 COLUMNS = ["question", "measure and formula", "source", "not when", "function", "tests"]
 ESTIMATORS = (
@@ -25,23 +27,36 @@ ESTIMATORS = (
     "qualities.objectivity.measurements",
     "statistics.raters",
     "qualities.reliability.seeds",
+    "qualities.reliability.ensembles",
+    "qualities.reliability.flips",
+    "qualities.reliability.image_quality",
+    "qualities.reliability.spread",
     "qualities.reliability.calibration",
     "qualities.reliability.saturation",
     "qualities.reliability.variance",
     "qualities.validity.specification",
     "judgement.strategies",
     "qualities.reliability.uncertainty",
+    "qualities.validity.ceiling",
+    "qualities.validity.concordance",
     "qualities.validity.detection",
+    "qualities.validity.objects",
+    "qualities.validity.outlines",
+    "qualities.validity.people",
+    "qualities.validity.sizes",
     "statistics.components",
 )
 """Modules whose public functions measure something."""
 
 NO_MEASURE = {
-    *("measures", "not_judged", "measures_and_gaps"),  # joins of all measures of a module
     *("joint_overlaps", "label_objects", "overlap_table", "match_overlaps"),  # steps to match_objects
     *("surface_distances", "joint_surface_distances", "image_diagonal"),  # what distances are read off
     *(
         "as_scores",
+        "beside",
+        "contrast",
+        "raters_of",
+        "without_interval",
         "held_out_models",
         "measurements_of",
         "decisive_effects",
@@ -107,7 +122,34 @@ def incomplete_rows(text: str) -> list[str]:
     return wrong
 
 
+def records_without_row(text: str) -> list[str]:
+    """Measures whose question has no row, or whose functions the row does not link."""
+    row_of = {row[0]: row for row in rows(text)}
+    wrong = []
+    for record in CATALOGUE.values():
+        row = row_of.get(record.question, [""] * len(COLUMNS))
+        links = [
+            f"[`{name}`](../evaluation/segassay/{module.replace('.', '/')}.py)"
+            for module, _, name in (path.rpartition(".") for path in record.functions)
+        ]
+        if not any(link in row[4] for link in links) or not all(link in text for link in links):
+            wrong.append(record.key)
+    return wrong
+
+
 TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def test_every_record_has_a_row_that_links_what_computes_it():
+    assert records_without_row(TEXT) == []
+
+
+@pytest.mark.parametrize("key", ["objectivity/imprint", "reliability/sd_ratio", "validity/type_m"])
+def test_a_record_without_its_row_is_noticed(key):
+    question = CATALOGUE[key].question
+    assert key in records_without_row("\n".join(line for line in TEXT.splitlines() if question not in line))
+    name = CATALOGUE[key].functions[0].rpartition(".")[2]
+    assert key in records_without_row(TEXT.replace(f"[`{name}`]", "[`other`]"))
 
 
 def test_every_measure_has_a_row():
