@@ -17,17 +17,14 @@ from segassay.figures.style import encode_figure
 from segassay.judgement.measures import build_scores
 from segassay.judgement.strategies import (
     STRATEGY_COLUMNS,
-    agreement_within,
     annotator_points,
     are_side_by_side,
-    effects_of_groups,
-    mean_eta_squared,
-    same_as_majority,
-    scores_of_groups,
     spending_groups,
-    strategy_groups,
     strategy_table,
 )
+from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squared, same_as_majority
+from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
+from segassay.qualities.scores.groups import strategy_groups
 from segassay.qualities.scores.table import Agreement, Findings, Score
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.sections import side_by_side

@@ -30,6 +30,8 @@ ESTIMATORS = (
     "qualities.reliability.variance",
     "qualities.validity.specification",
     "judgement.strategies",
+    "judgement.strategy_effects",
+    "judgement.strategy_scores",
     "qualities.reliability.uncertainty",
     "qualities.validity.detection",
     "statistics.components",

@@ -20,7 +20,7 @@ from segassay.errors import DataError, Problem, raise_problems
 from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
-__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "annotator_order", "read_annotations"]
+__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "WITHOUT", "annotator_order", "read_annotations"]
 
 KINDS = ("human", "consensus", "model", "ensemble", "truth")
 """What an annotator can be."""
@@ -44,6 +44,9 @@ ANNOTATION_COLUMNS = (
 
 SPENT_COLUMNS = ("n_raters", "n_train")
 """Further columns, only where a table has them: from how many raters, and on how many images, a model learned."""
+
+WITHOUT = "_without_"
+"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
 
 _REQUIRED = ("case", "annotator", "kind", "path")
 _PATHS = ("path", "prob", "uncertainty")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import WITHOUT
 from segassay.judgement.sentences import (
     concordance_found,
     format_interval,
@@ -24,7 +25,6 @@ from segassay.judgement.sentences import (
     reliability_of_models,
     validity_of_others,
 )
-from segassay.qualities.objectivity.imprint import WITHOUT
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import ALL_RATERS, annotator_kinds
 from segassay.qualities.validity.effects import decisive_effects

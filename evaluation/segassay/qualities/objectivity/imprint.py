@@ -9,17 +9,15 @@ that their intervals are those of means.
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import WITHOUT
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["MIN_RATERS_FOR_IMPRINT", "WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
+__all__ = ["MIN_RATERS_FOR_IMPRINT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
 
 MIN_RATERS_FOR_IMPRINT = 3
 """Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
-
-WITHOUT = "_without_"
-"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:

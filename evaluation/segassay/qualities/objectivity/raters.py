@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import WITHOUT
 from segassay.qualities.objectivity.imprint import (
     MIN_RATERS_FOR_IMPRINT,
-    WITHOUT,
     held_out_models,
     rater_imprint,
     removal_of_bias,

@@ -36,14 +36,7 @@ from segassay.qualities.reliability.variance import (
     repeatability,
     variance_components,
 )
-from segassay.qualities.scores.groups import (
-    QUANTITIES,
-    SeedGroup,
-    complete_cases,
-    pairs_of_folds,
-    trained_alike,
-    values_of,
-)
+from segassay.qualities.scores.groups import SeedGroup, pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import (
     MEASURES,
     SCORE_COLUMNS,
@@ -56,6 +49,7 @@ from segassay.qualities.scores.table import (
     interval_row,
     mean_over_pairs,
 )
+from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
 from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, bca, bca_ratio, sd_over_seeds
 
 __all__ = [

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import special
 
 from segassay.qualities.reliability.calibration import by_bin
-from segassay.qualities.scores.groups import trained_alike, values_of
+from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import (
     SCORE_COLUMNS,
     Agreement,
@@ -25,6 +25,7 @@ from segassay.qualities.scores.table import (
     mean_over_pairs,
     score_table,
 )
+from segassay.qualities.scores.values import values_of
 from segassay.statistics.intervals import DEFAULT, Resampling, bca
 
 __all__ = [

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.groups import QUANTITIES, complete_cases, trained_alike, values_of
+from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement, annotator_kinds, interval_row
+from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
 from segassay.statistics.components import crossed_components, crossed_mean_squares, three_way_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca
 from segassay.statistics.jackknife import LOGARITHM, jackknife_or_bca

@@ -13,12 +13,11 @@ from itertools import combinations
 
 import pandas as pd
 
-from segassay.qualities.scores.table import Agreement, seeds_of
+from segassay.data.annotations import SPENT_COLUMNS, WITHOUT
+from segassay.data.names import natural_key
+from segassay.qualities.scores.table import annotator_kinds, seeds_of
 
-__all__ = ["QUANTITIES", "SeedGroup", "complete_cases", "pairs_of_folds", "trained_alike", "values_of"]
-
-QUANTITIES = ("f1", "count")
-"""What is measured of each case: agreement of objects with people at IoU > .5, and number of objects."""
+__all__ = ["RATERS", "SeedGroup", "StrategyGroup", "pairs_of_folds", "strategy_groups", "trained_alike"]
 
 
 @dataclass(frozen=True)
@@ -140,46 +139,116 @@ def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str,
     return list(pairs.items())
 
 
-def values_of(
-    names: Sequence[str], quantity: str, *, agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]
-) -> tuple[pd.DataFrame, str]:
-    """What each annotator measured of each case.
+RATERS = "raters"
+"""The group of all people."""
+
+
+_RANK = {"human": 0, "model": 1, "ensemble": 2}
+
+
+@dataclass(frozen=True)
+class StrategyGroup:
+    """Annotators of one strategy.
+
+    Attributes:
+        name: As in the table, such as `expert models` or `consensus:staple ensembles of 4`.
+        kind: `human`, `model` or `ensemble`.
+        strategy: As in the annotations, else what they were trained on, else the annotator's own name.
+        members: Annotator -> its members as pairs of what they were trained on and seed; none where that is unknown.
+        n_members: Members that each ensemble has, 1 for a model; None for people and where it is unknown.
+        on_consensus: Whether all of them learned from several people's masks, and not from those of one person.
+        n_raters: Raters whose masks each of them learned from; None where it is unknown or differs.
+        n_train: Images that each of them learned from; None where it is unknown or differs.
+    """
+
+    name: str
+    kind: str
+    strategy: str
+    members: dict[str, frozenset[tuple[str, int]]]
+    n_members: int | None = None
+    on_consensus: bool = False
+    n_raters: int | None = None
+    n_train: int | None = None
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Pairs of its annotators; of ensembles those that have no member in common."""
+        return [(a, b) for a, b in combinations(self.members, 2) if self.kind != "ensemble" or self._disjoint(a, b)]
+
+    def _disjoint(self, a: str, b: str) -> bool:
+        one, other = self.members[a], self.members[b]
+        return bool(one and other) and not one & other
+
+
+def strategy_groups(annotations: pd.DataFrame) -> list[StrategyGroup]:
+    """Raters, models and ensembles by how they came about.
+
+    A strategy's ensembles of each size are a group, and so are its models, or ensembles, of consensuses that leave one
+    rater out (`trained_on` has `_without_`).
 
     Args:
-        names: Annotators.
-        quantity: `count`, or a measure of agreement with people: `f1`, `mean_iou` or `dice`.
-        agreement: Agreement of all pairs.
-        counts: `tables.counts`.
-        kinds: Kind of each annotator.
+        annotations: What `read_annotations` returns.
 
     Returns:
-        `(cases, names)`, NaN where undefined, and a note which says what the score is against. That is C₋r, mean over
-        raters r; without it the raters, a truth, or a reference; without any of them there is no column.
+        The raters first, then models, then ensembles; models of single raters stand before those of a consensus. A mask
+        of which neither strategy nor training is known is a group by itself, with the annotator's name.
+
+    Example:
+        >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "staple/s0", "staple/s0-1", "anna/s0"],
+        ...     "kind": ["human", "human", "model", "ensemble", "model"], "seed": pd.NA,
+        ...     "strategy": ["", "", "consensus:staple", "consensus:staple", "expert"],
+        ...     "trained_on": ["", "", "staple", "staple", "anna"]})
+        >>> [group.name for group in strategy_groups(annotations)]
+        ['raters', 'expert models', 'consensus:staple models', 'consensus:staple ensembles of 2']
     """
-    if quantity == "count":
-        rows = counts[counts["annotator"].isin(names)]
-        table = rows.pivot(index="case", columns="annotator", values="n_objects").astype(float)
-        return table[[name for name in names if name in table]], ""
-    others: list[tuple[str, list[str]]] = [
-        ("with the raters", [name for name, kind in kinds.items() if kind == "human"]),
-        *((f"against {name}", [name]) for name, kind in kinds.items() if kind in ("truth", "consensus")),
-    ]
-    found = {name: agreement.with_others(name, quantity) for name in names}
-    if any(len(table.columns) for table in found.values()):
-        return _means(found), "against C₋r"
-    for note, of in others:
-        found = {name: agreement.of_pairs([(name, other) for other in of], quantity) for name in names}
-        if any(len(table.columns) for table in found.values()):
-            return _means(found), note
-    return pd.DataFrame(), ""
+    kinds = annotator_kinds(annotations)
+    raters = {name for name, kind in kinds.items() if kind == "human"}
+    rows_of = dict(list(annotations.groupby("annotator", sort=False)))
+    found: dict[tuple[str, str, bool, int], dict[str, pd.DataFrame]] = {}
+    for name, kind in kinds.items():
+        if kind in _RANK:
+            found.setdefault(_key(name, kind, rows_of[name]), {})[name] = rows_of[name]
+    groups = [_group(key, rows, raters) for key, rows in found.items()]
+    return sorted(groups, key=lambda group: (_RANK[group.kind], group.on_consensus, natural_key(group.name)))
 
 
-def _means(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    columns = {name: table.mean(axis=1) for name, table in found.items() if len(table.columns)}
-    return pd.concat(columns, axis=1, sort=False)
+def _key(name: str, kind: str, rows: pd.DataFrame) -> tuple[str, str, bool, int]:
+    """Kind, strategy, whether a rater was left out, number of members (0: not known, or people)."""
+    if kind == "human":
+        return kind, "", False, 0
+    strategy, trained_on = _text(rows["strategy"]), _text(rows["trained_on"])
+    n_members = len(_members(name, rows)) if kind == "ensemble" else 1
+    return kind, strategy or trained_on or name, WITHOUT in trained_on, n_members
 
 
-def complete_cases(values: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The cases that every column has a value of, and the number of the others."""
-    complete = values.dropna()
-    return complete, len(values) - len(complete)
+def _text(column: pd.Series) -> str:
+    return str(column.fillna("").iloc[0])
+
+
+def _members(name: str, rows: pd.DataFrame) -> frozenset[tuple[str, int]]:
+    trained_on = _text(rows["trained_on"])
+    return frozenset((trained_on, seed) for seed in seeds_of(name, rows["seed"]))
+
+
+def _group(key: tuple[str, str, bool, int], rows: dict[str, pd.DataFrame], raters: set[str]) -> StrategyGroup:
+    kind, strategy, left_out, n_members = key
+    trained_on = {_text(of["trained_on"]) for of in rows.values()}
+    name = RATERS if kind == "human" else strategy
+    if kind != "human" and strategy not in rows:
+        name += f" {kind}s" + (f" of {n_members}" if kind == "ensemble" and n_members else "")
+        name += " without one rater" if left_out else ""
+    return StrategyGroup(
+        name,
+        kind,
+        strategy,
+        {name: _members(name, of) for name, of in rows.items()},
+        n_members or None,
+        kind != "human" and "" not in trained_on and not trained_on & raters,
+        *(_same_number([of.get(column) for of in rows.values()]) for column in SPENT_COLUMNS),
+    )
+
+
+def _same_number(columns: Sequence[pd.Series | None]) -> int | None:
+    """The number in all cells of all columns; None where they differ or one is empty."""
+    numbers = {cell for column in columns for cell in ([pd.NA] if column is None else column)}
+    number = numbers.pop() if len(numbers) == 1 else pd.NA
+    return None if pd.isna(number) else int(number)

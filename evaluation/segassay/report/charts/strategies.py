@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from segassay.figures.style import ACCENT, INK, name_rows, plot_style
-from segassay.judgement.strategies import RATERS
+from segassay.qualities.scores.groups import RATERS
 
 __all__ = ["spending_figure", "strategies_figure"]
 
