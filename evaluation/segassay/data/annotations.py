@@ -20,9 +20,21 @@ from segassay.errors import DataError, Problem, raise_problems
 from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
-__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "WITHOUT", "annotator_order", "read_annotations"]
+__all__ = [
+    "ANNOTATION_COLUMNS",
+    "KINDS",
+    "SPENT_COLUMNS",
+    "WITHOUT",
+    "annotator_order",
+    "is_rater",
+    "raters_of",
+    "read_annotations",
+]
 
-KINDS = ("human", "consensus", "model", "ensemble", "truth")
+RATER = "human"
+"""Kind of a person who annotates."""
+
+KINDS = (RATER, "consensus", "model", "ensemble", "truth")
 """What an annotator can be."""
 
 ANNOTATION_COLUMNS = (
@@ -54,6 +66,29 @@ _WHOLE_NUMBERS = ("fold", "seed", "session")
 _TRUTH_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
 _RANK = {"truth": 0, "consensus": 1}  # who stands first in a pair: what the others are compared with
 TRUTH = "truth"  # masks by an annotator of this name are known to be true
+
+
+def is_rater(kind: str | None) -> bool:
+    """Whether an annotator of this kind is a person who annotates.
+
+    Example:
+        >>> is_rater("human"), is_rater("model"), is_rater(None)
+        (True, False, False)
+    """
+    return kind == RATER
+
+
+def raters_of(kinds: Mapping[str, str]) -> list[str]:
+    """Names of the raters among annotators, in the order given.
+
+    Args:
+        kinds: Annotator -> kind.
+
+    Example:
+        >>> raters_of({"est_GT": "consensus", "anna": "human", "unet": "model", "ben": "human"})
+        ['anna', 'ben']
+    """
+    return [name for name, kind in kinds.items() if is_rater(kind)]
 
 
 def annotator_order(annotator: str, kind: str) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from segassay.qualities.reliability.calibration import (
     expected_calibration_error,
     reliability_diagram,
 )
+from segassay.qualities.reliability.designs import designs_of
 from segassay.qualities.reliability.saturation import fit_saturation, saturation, saturation_curve
 from segassay.qualities.reliability.uncertainty import (
     area_under_risk_coverage,
@@ -382,6 +383,7 @@ def _work(found: Findings) -> list[tuple[str, str, Callable[[], pd.DataFrame]]]:
     agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     drawn: dict[str, Any] = {"resampling": found.resampling}
+    designs = designs_of(agreement, tables.counts, annotations, clusters, **drawn)
     return [
         ("spread over seeds", _NO_SEEDS, lambda: spread_over_seeds(agreement, tables.counts, annotations)),
         (
@@ -402,17 +404,17 @@ def _work(found: Findings) -> list[tuple[str, str, Callable[[], pd.DataFrame]]]:
         (
             "standard error of measurement, minimal detectable change, repeatability coefficient",
             "needs two models that differ by nothing but the seed, on two cases or more",
-            lambda: repeatability(agreement, tables.counts, annotations, clusters, **drawn),
+            lambda: repeatability(designs),
         ),
         (
             "variance components case × seed × rater",
             "needs models of two raters or more with two seeds in common, on two cases or more",
-            lambda: variance_components(agreement, tables.counts, annotations, clusters, **drawn),
+            lambda: variance_components(designs),
         ),
         (
             "number of raters and seeds for Φ ≥ .9",
             "needs two raters, or two models that differ by nothing but the seed, on two cases or more",
-            lambda: generalizability(tables.counts, annotations, clusters, **drawn),
+            lambda: generalizability(designs),
         ),
         (
             "saturation curve",
