@@ -10,11 +10,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from segassay.data.annotations import SPENT_COLUMNS
+from segassay.data.annotations import SPENT_COLUMNS, is_rater
 from segassay.judgement.strategy_effects import effects_of_groups
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
 from segassay.qualities.objectivity.raters import agreement_of_raters
-from segassay.qualities.scores.groups import StrategyGroup, strategy_groups
+from segassay.qualities.scores.groups import Group, strategy_groups
 from segassay.qualities.scores.table import MEASURES, SCORE_COLUMNS, Agreement, Findings, annotator_kinds, score_table
 from segassay.qualities.validity.detection import agreement_with_people
 from segassay.qualities.validity.effects import decisive_effects, without_repeats
@@ -42,7 +42,7 @@ def strategy_table(found: Findings) -> pd.DataFrame:
         is empty but for effects. Without rows where there is no model and no ensemble.
     """
     groups = strategy_groups(found.annotations)
-    if all(group.kind == "human" for group in groups):
+    if all(is_rater(group.kind) for group in groups):
         return pd.DataFrame(columns=list(STRATEGY_COLUMNS))
     tables, kinds = found.tables, annotator_kinds(found.annotations)
     agreement = Agreement(tables.agreement, tables.leave_one_out)
@@ -59,15 +59,15 @@ def strategy_table(found: Findings) -> pd.DataFrame:
     return _described(pd.concat(parts, ignore_index=True) if parts else masks, groups)
 
 
-def _described(table: pd.DataFrame, groups: Sequence[StrategyGroup]) -> pd.DataFrame:
+def _described(table: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
     """Rows by group, with what is known of it."""
-    order = {group.name: place for place, group in enumerate(groups)}
+    order = {group.target: place for place, group in enumerate(groups)}
     table = table.sort_values("target", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
     of = [groups[order[name]] for name in table["target"]]
     table = table.assign(
         group=table["target"],
         kind=[group.kind for group in of],
-        strategy=[group.strategy for group in of],
+        strategy=[group.annotators[0].approach for group in of],
         **{
             name: pd.array([getattr(group, name) for group in of], dtype="Int64")
             for name in ("n_members", *SPENT_COLUMNS)
@@ -80,7 +80,7 @@ def _described(table: pd.DataFrame, groups: Sequence[StrategyGroup]) -> pd.DataF
     return table[columns]
 
 
-def annotator_points(groups: Sequence[StrategyGroup], scores: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
+def annotator_points(groups: Sequence[Group], scores: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
     """What single annotators of each group reach, to be drawn beside the group's mean.
 
     Args:
@@ -92,7 +92,7 @@ def annotator_points(groups: Sequence[StrategyGroup], scores: pd.DataFrame, effe
         `group, annotator, measure, contrast, value`: `<measure>_leave_one_out` or `_pairwise`, and
         `<measurement>_eta_squared`.
     """
-    group_of = {name: group.name for group in groups for name in group.members}
+    group_of = {name: group.target for group in groups for name in group.names}
     own = scores[scores["measure"].isin([m + ending for m in MEASURES for ending in ("_leave_one_out", "_pairwise")])]
     tested = decisive_effects(effects)
     parts = [
@@ -111,7 +111,7 @@ def are_side_by_side(table: pd.DataFrame) -> bool:
     Args:
         table: What `strategy_table` returns.
     """
-    groups = table.loc[table["kind"] != "human", ["group", "kind"]].drop_duplicates()
+    groups = table.loc[~table["kind"].map(is_rater), ["group", "kind"]].drop_duplicates()
     return len(groups) > 1 or bool((groups["kind"] == "model").any())
 
 

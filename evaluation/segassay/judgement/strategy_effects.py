@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.groups import StrategyGroup
+from segassay.data.annotations import is_rater
+from segassay.qualities.scores.groups import Group
 from segassay.qualities.scores.table import interval_row
 from segassay.qualities.validity.effects import (
     decisive_effects,
@@ -27,7 +28,7 @@ ANNOTATORS = "n_cases counts annotators"
 
 
 def effects_of_groups(
-    groups: Sequence[StrategyGroup],
+    groups: Sequence[Group],
     effects: pd.DataFrame,
     normalised: pd.DataFrame,
     *,
@@ -45,7 +46,7 @@ def effects_of_groups(
         Rows with `SCORE_COLUMNS`, `contrast` and `n_annotators`: `<measurement>_eta_squared`, its mean over annotators;
         `_eta_squared_sd`, from two annotators on; `_same_as_majority`; and `_votes_<verdict>`, how many led to this.
     """
-    raters = [name for group in groups if group.kind == "human" for name in group.members]
+    raters = [name for group in groups if is_rater(group.kind) for name in group.names]
     tested, rows = decisive_effects(effects), []
     for measure, values, group_of in values_of_units(normalised):
         for (one, other), part in tested[tested["measure"] == measure].groupby(["group_1", "group_2"], sort=False):
@@ -53,13 +54,13 @@ def effects_of_groups(
             people = [rater for rater in raters if rater in found.index]
             in_second = (group_of[chosen.index] == other).to_numpy(dtype=bool)
             for group in groups:
-                names = [name for name in group.members if name in found.index]
+                names = [name for name in group.names if name in found.index]
                 about = {"contrast": found["contrast"].iloc[0], "n_annotators": len(names)}
                 of_group = _effect(found.loc[names], chosen[names], in_second, resampling) if names else []
                 if names and people:
                     of_group.append(("same_as_majority", *same_as_majority(found["verdict"], names, people)))
                 rows += [
-                    interval_row("validity", f"{measure}_{name}", group.name, interval, note=note) | about
+                    interval_row("validity", f"{measure}_{name}", group.target, interval, note=note) | about
                     for name, interval, note in of_group
                 ]
     return rows

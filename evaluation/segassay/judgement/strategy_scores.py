@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from segassay.qualities.scores.groups import StrategyGroup
+from segassay.data.annotations import is_rater
+from segassay.qualities.scores.groups import Group
 from segassay.qualities.scores.table import MEASURES, Agreement, Score, mean_over_pairs, mean_over_raters
 
 __all__ = ["agreement_within", "scores_of_groups"]
 
 
-def scores_of_groups(groups: Sequence[StrategyGroup], scores: Iterable[Score]) -> Iterator[tuple[Score, int]]:
+def scores_of_groups(groups: Sequence[Group], scores: Iterable[Score]) -> Iterator[tuple[Score, int]]:
     """Mean score of the annotators of each group.
 
     Args:
@@ -30,10 +31,10 @@ def scores_of_groups(groups: Sequence[StrategyGroup], scores: Iterable[Score]) -
     measures = dict.fromkeys(measure for _, measure in found if measure.startswith(MEASURES))
     for group in groups:
         for measure in measures:
-            own = {name: found[name, measure] for name in group.members if (name, measure) in found}
+            own = {name: found[name, measure] for name in group.names if (name, measure) in found}
             own = {name: score for name, score in own.items() if len(score.values)}
             notes = {score.note for score in own.values()} - {""}
-            if not own or (group.kind == "human" and any("contains the raters" in note for note in notes)):
+            if not own or (is_rater(group.kind) and any("contains the raters" in note for note in notes)):
                 continue
             if group.on_consensus:
                 notes = {f"own training target: {note}" if "contains" in note else note for note in notes}
@@ -43,10 +44,10 @@ def scores_of_groups(groups: Sequence[StrategyGroup], scores: Iterable[Score]) -
                 notes.add(f"{n_undefined} of {n} scores undefined")
             values = pd.concat({name: score.values for name, score in own.items()}, axis=1, sort=False)
             note = "; ".join(sorted(notes))
-            yield Score("validity", measure, group.name, mean_over_raters(values), note=note), len(own)
+            yield Score("validity", measure, group.target, mean_over_raters(values), note=note), len(own)
 
 
-def agreement_within(groups: Sequence[StrategyGroup], agreement: Agreement) -> Iterator[tuple[Score, int]]:
+def agreement_within(groups: Sequence[Group], agreement: Agreement) -> Iterator[tuple[Score, int]]:
     """Agreement of two annotators of one group, over all pairs; of ensembles over those without a common member.
 
     Args:
@@ -59,11 +60,11 @@ def agreement_within(groups: Sequence[StrategyGroup], agreement: Agreement) -> I
     """
     for group in groups:
         for measure in MEASURES:
-            values = agreement.of_pairs(group.pairs(), measure)
+            values = agreement.of_pairs(group.all_pairs(), measure)
             if len(values.columns):
                 n, n_annotators = len(values.columns), len({name for pair in values.columns for name in pair})
                 note = f"{n} pair{'s' if n > 1 else ''}"
                 yield (
-                    Score("reliability", f"{measure}_within", group.name, mean_over_pairs(values), note=note),
+                    Score("reliability", f"{measure}_within", group.target, mean_over_pairs(values), note=note),
                     n_annotators,
                 )

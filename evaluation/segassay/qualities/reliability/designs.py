@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import is_rater, raters_of
+from segassay.data.annotations import raters_of
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
@@ -85,7 +85,7 @@ def designs_of(
     """
     kinds = annotator_kinds(annotations)
     raters = _Crossing("raters", (RATER,), np.array(raters_of(kinds), dtype=object))
-    crossings = [*_by_seed(annotations), *_by_rater_and_seed(annotations, kinds)]
+    crossings = [*_by_seed(annotations), *_by_rater_and_seed(annotations)]
     measured = [("count", raters), *((quantity, crossing) for quantity in QUANTITIES for crossing in crossings)]
     found = []
     for quantity, crossing in measured:
@@ -129,11 +129,11 @@ def _by_seed(annotations: pd.DataFrame) -> Iterator[_Crossing]:
             yield _Crossing(group.target, (SEED,), np.array(names, dtype=object))
 
 
-def _by_rater_and_seed(annotations: pd.DataFrame, kinds: dict[str, str]) -> Iterator[_Crossing]:
+def _by_rater_and_seed(annotations: pd.DataFrame) -> Iterator[_Crossing]:
     """Models trained on single raters, with the seeds that all raters have, by strategy."""
     by_strategy: dict[str, dict[str, dict[int, str]]] = {}
     for group in trained_alike(annotations):
-        if group.kind == "model" and is_rater(kinds.get(group.trained_on)):
+        if group.kind == "model" and group.trained_on and not group.on_consensus:
             of_seed = {min(group.seeds[name]): name for name in group.disjoint(1)}
             by_strategy.setdefault(group.strategy, {}).setdefault(group.trained_on, of_seed)
     for strategy, raters in by_strategy.items():

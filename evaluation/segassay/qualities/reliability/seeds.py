@@ -37,7 +37,7 @@ from segassay.qualities.reliability.variance import (
     repeatability,
     variance_components,
 )
-from segassay.qualities.scores.groups import SeedGroup, pairs_of_folds, trained_alike
+from segassay.qualities.scores.groups import Group, pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import (
     MEASURES,
     SCORE_COLUMNS,
@@ -144,7 +144,7 @@ def spread_over_seeds(agreement: Agreement, counts: pd.DataFrame, annotations: p
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[SeedGroup, int, list[str]]]:
+def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[Group, int, list[str]]]:
     """Group, size and names of two or more annotators of that size, no two of which share a member."""
     for group in trained_alike(annotations):
         for size in group.sizes:
@@ -153,7 +153,7 @@ def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[SeedGroup, in
                 yield group, size, names
 
 
-def _of_size(group: SeedGroup, size: int) -> str:
+def _of_size(group: Group, size: int) -> str:
     return group.target if group.kind == "model" else f"{group.target} of {size}"
 
 

@@ -1,76 +1,241 @@
-"""Which models and ensembles differ by nothing but the seed, and what each of them measured.
+"""Which annotators belong together: raters, models and ensembles by how they came about.
 
-    annotations          ->  groups of models, and of ensembles, trained alike
-    group, tables        ->  (cases, members): count or score of each
+    annotations  ->  one origin per annotator  ->  groups that differ by nothing but the seed, or groups of a strategy
 
 The facet of reliability is the seed. Out of fold, one fold alone holds a case out, so that fold and case cannot be told
 apart; annotators of single folds that share cases stand in groups of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from segassay.data.annotations import SPENT_COLUMNS, WITHOUT
+from segassay.data.annotations import SPENT_COLUMNS, WITHOUT, is_rater, raters_of
 from segassay.data.names import natural_key
 from segassay.qualities.scores.table import annotator_kinds, seeds_of
 
-__all__ = ["RATERS", "SeedGroup", "StrategyGroup", "pairs_of_folds", "strategy_groups", "trained_alike"]
+__all__ = ["RATERS", "Group", "Origin", "grouped", "origins", "pairs_of_folds", "strategy_groups", "trained_alike"]
+
+RATERS = "raters"
+"""The group of all raters."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class SeedGroup:
-    """Models, or ensembles, that were trained alike.
+class Origin:
+    """How an annotator came about.
 
     Attributes:
-        name: What they were trained on, else the strategy; both where several strategies train on the same; with the
-            fold where single folds are compared.
-        kind: `model` or `ensemble`.
-        strategy: As in the annotations; may be empty.
-        trained_on: As in the annotations; may be empty.
-        seeds: Annotator -> seeds of its members.
+        name: Name of the annotator.
+        kind: As in the annotations.
+        strategy: As in the annotations; empty where it is unknown.
+        trained_on: Rater or consensus that it learned from; empty where it is unknown.
+        of_consensus: Whether that is a consensus, and not a single rater.
+        seeds: Seeds of its members; none where they are unknown.
+        fold: Fold of a model that predicts cases which models of other folds predict too; else None.
+        held_out: Whether it is known to have seen none of its cases in training.
+        n_raters: Raters whose masks it learned from; None where it is unknown.
+        n_train: Images that it learned from; None where it is unknown.
     """
 
     name: str
     kind: str
-    strategy: str
-    trained_on: str
-    seeds: dict[str, frozenset[int]]
+    strategy: str = ""
+    trained_on: str = ""
+    of_consensus: bool = False
+    seeds: frozenset[int] = frozenset()
+    fold: int | None = None
+    held_out: bool = False
+    n_raters: int | None = None
+    n_train: int | None = None
 
     @property
-    def target(self) -> str:
-        """How the group is called in a table of scores."""
-        return f"{self.name} {self.kind}s"
+    def is_trained(self) -> bool:
+        """Whether it is a model or an ensemble."""
+        return self.kind in ("model", "ensemble")
+
+    @property
+    def approach(self) -> str:
+        """Its strategy, else what it was trained on, else its own name; empty for a rater."""
+        return "" if is_rater(self.kind) else self.strategy or self.trained_on or self.name
+
+    @property
+    def leaves_a_rater_out(self) -> bool:
+        """Whether it learned from a consensus that one rater took no part in."""
+        return WITHOUT in self.trained_on
+
+    @property
+    def n_members(self) -> int | None:
+        """Members of an ensemble, 1 of a model; None for all others, and where it is unknown."""
+        return 1 if self.kind == "model" else len(self.seeds) or None if self.kind == "ensemble" else None
+
+    @property
+    def members(self) -> frozenset[tuple[str, int]]:
+        """What each member was trained on, and its seed."""
+        return frozenset((self.trained_on, seed) for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Annotators of one kind that came about alike.
+
+    Attributes:
+        name: What they were trained on, or their strategy; both where several strategies train on the same; with the
+            fold where single folds are compared.
+        target: The same with the kind, as in a table: `staple models`, `consensus:staple ensembles of 4`, `raters`.
+        annotators: At least one.
+    """
+
+    name: str
+    target: str
+    annotators: tuple[Origin, ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of all of them."""
+        return self.annotators[0].kind
+
+    @property
+    def strategy(self) -> str:
+        """Strategy of all of them; may be empty."""
+        return self.annotators[0].strategy
+
+    @property
+    def trained_on(self) -> str:
+        """What all of them were trained on; empty where it is unknown or differs."""
+        return _same([one.trained_on for one in self.annotators]) or ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the annotators."""
+        return [one.name for one in self.annotators]
+
+    @property
+    def seeds(self) -> dict[str, frozenset[int]]:
+        """Annotator -> seeds of its members."""
+        return {one.name: one.seeds for one in self.annotators}
 
     @property
     def sizes(self) -> list[int]:
         """Numbers of members that an annotator of the group has, in ascending order."""
-        return sorted({len(seeds) for seeds in self.seeds.values()})
+        return sorted({len(one.seeds) for one in self.annotators})
 
-    def pairs(self, size: int) -> list[tuple[str, str]]:
-        """Pairs of annotators of `size` members each that have no member in common."""
-        names = [name for name, seeds in self.seeds.items() if len(seeds) == size]
-        return [(a, b) for a, b in combinations(names, 2) if not self.seeds[a] & self.seeds[b]]
+    @property
+    def n_members(self) -> int | None:
+        """Members that each of them has; None where that is unknown or differs."""
+        return _same([one.n_members for one in self.annotators])
+
+    @property
+    def on_consensus(self) -> bool:
+        """Whether all of them learned from several raters' masks, and not from those of one rater."""
+        return all(one.of_consensus for one in self.annotators)
+
+    @property
+    def n_raters(self) -> int | None:
+        """Raters whose masks each of them learned from; None where that is unknown or differs."""
+        return _same([one.n_raters for one in self.annotators])
+
+    @property
+    def n_train(self) -> int | None:
+        """Images that each of them learned from; None where that is unknown or differs."""
+        return _same([one.n_train for one in self.annotators])
+
+    def all_pairs(self) -> list[tuple[str, str]]:
+        """Pairs of annotators; of ensembles those that are known to have no member in common."""
+        if self.kind != "ensemble":
+            return list(combinations(self.names, 2))
+        return [(a, b) for a, b in self.pairs() if self.seeds[a] and self.seeds[b]]
+
+    def pairs(self, size: int | None = None) -> list[tuple[str, str]]:
+        """Pairs of annotators, of `size` members each if given, that have no member in common."""
+        chosen = [one for one in self.annotators if size is None or len(one.seeds) == size]
+        return [(a.name, b.name) for a, b in combinations(chosen, 2) if not a.members & b.members]
 
     def whole_pairs(self) -> list[tuple[str, str]]:
         """The pairs of the largest size that has any; without one, all pairs that have no member in common."""
-        for size in reversed(self.sizes):
-            if pairs := self.pairs(size):
-                return pairs
-        return [(a, b) for a, b in combinations(self.seeds, 2) if not self.seeds[a] & self.seeds[b]]
+        return next((pairs for size in reversed(self.sizes) if (pairs := self.pairs(size))), self.pairs())
 
     def disjoint(self, size: int) -> list[str]:
         """Annotators of `size` members each, none of which has a member in common with another one."""
-        chosen: list[str] = []
-        for name, seeds in self.seeds.items():
-            if len(seeds) == size and not any(seeds & self.seeds[other] for other in chosen):
-                chosen.append(name)
-        return chosen
+        chosen: list[Origin] = []
+        for one in self.annotators:
+            if len(one.seeds) == size and not any(one.members & other.members for other in chosen):
+                chosen.append(one)
+        return [one.name for one in chosen]
 
 
-def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
+def origins(annotations: pd.DataFrame) -> list[Origin]:
+    """How each annotator came about.
+
+    Args:
+        annotations: What `read_annotations` returns.
+
+    Returns:
+        One origin per annotator, in the order of `annotator_order`.
+
+    Example:
+        >>> rows = [("anna", "human", "", pd.NA), ("staple/s0-1", "ensemble", "staple", pd.NA)]
+        >>> table = pd.DataFrame(rows, columns=["annotator", "kind", "trained_on", "seed"])
+        >>> for one in origins(table.assign(case="1", strategy="", fold=pd.NA, held_out=True)):
+        ...     print(one.name, one.approach, one.of_consensus, sorted(one.seeds))
+        anna  False []
+        staple/s0-1 staple True [0, 1]
+    """
+    kinds = annotator_kinds(annotations)
+    raters, folds = set(raters_of(kinds)), _folds(annotations)
+    held_out = annotations["held_out"].eq(True).fillna(False).groupby(annotations["annotator"]).all().to_dict()
+    found = {}
+    for key, rows in annotations.groupby("annotator", sort=False):
+        name, trained_on = str(key), _text(rows["trained_on"])
+        found[name] = Origin(
+            name,
+            kinds[name],
+            _text(rows["strategy"]),
+            trained_on,
+            bool(trained_on) and trained_on not in raters,
+            frozenset(seeds_of(name, rows["seed"])),
+            folds.get(name),
+            bool(held_out[name]),
+            *(_same(rows[column].tolist()) if column in rows else None for column in SPENT_COLUMNS),
+        )
+    return [found[name] for name in kinds]
+
+
+def _text(column: pd.Series) -> str:
+    return "" if pd.isna(column.iloc[0]) else str(column.iloc[0])
+
+
+def _same(values: Iterable[Any]) -> Any:
+    """The value that all have; None where they differ or it is unknown."""
+    found = set(values)
+    value = found.pop() if len(found) == 1 else None
+    return None if pd.isna(value) else value
+
+
+def _folds(annotations: pd.DataFrame) -> dict[str, int]:
+    """Models of one fold each that differ by the fold alone and share a case: annotator -> fold."""
+    models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
+    models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
+    found: dict[str, int] = {}
+    for _, rows in models.groupby(["strategy", "trained_on", "seed"], sort=False):
+        if rows.groupby("case")["fold"].nunique().max() > 1:
+            found |= {str(name): int(fold) for name, fold in zip(rows["annotator"], rows["fold"], strict=True)}
+    return found
+
+
+def grouped(annotators: Iterable[Origin], key: Callable[[Origin], Key]) -> dict[Key, tuple[Origin, ...]]:
+    """Annotators with the same key, in the order given; keys in the order in which they first occur."""
+    found: dict[Key, list[Origin]] = {}
+    for one in annotators:
+        found.setdefault(key(one), []).append(one)
+    return {value: tuple(of) for value, of in found.items()}
+
+
+def trained_alike(annotations: pd.DataFrame) -> list[Group]:
     """Models, and ensembles, that differ by nothing but their seeds.
 
     Args:
@@ -83,37 +248,23 @@ def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
     Example:
         >>> rows = [("1", "staple/s0", "model", "staple", 0), ("1", "staple/s1", "model", "staple", 1)]
         >>> table = pd.DataFrame(rows, columns=["case", "annotator", "kind", "trained_on", "seed"])
-        >>> trained_alike(table.assign(strategy="", fold=pd.NA))[0].pairs(1)
+        >>> trained_alike(table.assign(strategy="", fold=pd.NA, held_out=True))[0].pairs(1)
         [('staple/s0', 'staple/s1')]
     """
-    trained = annotations[annotations["kind"].isin(["model", "ensemble"])].drop_duplicates(["annotator", "seed"])
-    fold_of = {name: fold for names in _of_folds(annotations) for name, fold in names.items()}
-    fold = trained["annotator"].map(fold_of).astype("Int64").fillna(-1)
-    shared = trained.groupby("trained_on")["strategy"].nunique().gt(1).to_dict()
+    trained = [one for one in origins(annotations) if one.is_trained]
+    strategies = {on: {one.strategy for one in of} for on, of in grouped(trained, lambda one: one.trained_on).items()}
+    known = [one for one in trained if one.seeds and (one.trained_on or one.strategy)]
     groups = []
-    keys = [trained[column].astype(str) for column in ("kind", "strategy", "trained_on")]
-    for (kind, strategy, trained_on, number), rows in trained.groupby([*keys, fold.rename("of_fold")], sort=True):
-        seeds = {
-            str(name): frozenset(seeds_of(str(name), of["seed"])) for name, of in rows.groupby("annotator", sort=False)
-        }
-        seeds = {name: found for name, found in seeds.items() if found}
-        if seeds and (trained_on or strategy):
-            name = f"{strategy} {trained_on}" if trained_on and shared.get(trained_on) else f"{trained_on or strategy}"
-            name += f" fold {number}" if str(number) != "-1" else ""
-            groups.append(SeedGroup(name, str(kind), str(strategy), str(trained_on), seeds))
+    for (kind, strategy, trained_on, fold), of in sorted(grouped(known, _training).items()):
+        name = f"{strategy} {trained_on}" if trained_on and len(strategies[trained_on]) > 1 else trained_on or strategy
+        name += f" fold {fold}" if fold >= 0 else ""
+        groups.append(Group(name, f"{name} {kind}s", of))
     return groups
 
 
-def _of_folds(annotations: pd.DataFrame) -> list[dict[str, int]]:
-    """Models of one fold each that differ by the fold alone and share a case: annotator -> fold."""
-    models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
-    models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
-    found = []
-    for _, rows in models.groupby(["strategy", "trained_on", "seed"], sort=True):
-        if rows.groupby("case")["fold"].nunique().max() > 1:
-            first = rows.drop_duplicates("annotator")
-            found.append({str(name): int(fold) for name, fold in zip(first["annotator"], first["fold"], strict=True)})
-    return found
+def _training(one: Origin) -> tuple[str, str, str, int]:
+    """All but the seeds; fold −1 where it does not matter."""
+    return one.kind, one.strategy, one.trained_on, -1 if one.fold is None else one.fold
 
 
 def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -129,58 +280,20 @@ def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str,
         One entry per strategy and what was trained on; empty where no case has predictions of two folds.
     """
     held_out = annotations[annotations["held_out"].eq(True).fillna(False).astype(bool)]
-    about = held_out.drop_duplicates("annotator").set_index("annotator")
+    of_folds = [one for one in origins(held_out) if one.fold is not None]
     pairs: dict[str, list[tuple[str, str]]] = {}
-    for folds in _of_folds(held_out):
-        first = about.loc[next(iter(folds))]
-        target = f"{first['trained_on'] or first['strategy']} folds".strip()
-        differ = [(a, b) for a, b in combinations(folds, 2) if folds[a] != folds[b]]
-        pairs.setdefault(target, []).extend(differ)
+    for (strategy, trained_on, _), of in sorted(grouped(of_folds, _all_but_fold).items()):
+        differ = [(a.name, b.name) for a, b in combinations(of, 2) if a.fold != b.fold]
+        pairs.setdefault(f"{trained_on or strategy} folds".strip(), []).extend(differ)
     return list(pairs.items())
 
 
-RATERS = "raters"
-"""The group of all people."""
+def _all_but_fold(one: Origin) -> tuple[str, str, tuple[int, ...]]:
+    return one.strategy, one.trained_on, tuple(sorted(one.seeds))
 
 
-_RANK = {"human": 0, "model": 1, "ensemble": 2}
-
-
-@dataclass(frozen=True)
-class StrategyGroup:
-    """Annotators of one strategy.
-
-    Attributes:
-        name: As in the table, such as `expert models` or `consensus:staple ensembles of 4`.
-        kind: `human`, `model` or `ensemble`.
-        strategy: As in the annotations, else what they were trained on, else the annotator's own name.
-        members: Annotator -> its members as pairs of what they were trained on and seed; none where that is unknown.
-        n_members: Members that each ensemble has, 1 for a model; None for people and where it is unknown.
-        on_consensus: Whether all of them learned from several people's masks, and not from those of one person.
-        n_raters: Raters whose masks each of them learned from; None where it is unknown or differs.
-        n_train: Images that each of them learned from; None where it is unknown or differs.
-    """
-
-    name: str
-    kind: str
-    strategy: str
-    members: dict[str, frozenset[tuple[str, int]]]
-    n_members: int | None = None
-    on_consensus: bool = False
-    n_raters: int | None = None
-    n_train: int | None = None
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Pairs of its annotators; of ensembles those that have no member in common."""
-        return [(a, b) for a, b in combinations(self.members, 2) if self.kind != "ensemble" or self._disjoint(a, b)]
-
-    def _disjoint(self, a: str, b: str) -> bool:
-        one, other = self.members[a], self.members[b]
-        return bool(one and other) and not one & other
-
-
-def strategy_groups(annotations: pd.DataFrame) -> list[StrategyGroup]:
-    """Raters, models and ensembles by how they came about.
+def strategy_groups(annotations: pd.DataFrame) -> list[Group]:
+    """Raters, models and ensembles by their strategy.
 
     A strategy's ensembles of each size are a group, and so are its models, or ensembles, of consensuses that leave one
     rater out (`trained_on` has `_without_`).
@@ -194,61 +307,28 @@ def strategy_groups(annotations: pd.DataFrame) -> list[StrategyGroup]:
 
     Example:
         >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "staple/s0", "staple/s0-1", "anna/s0"],
-        ...     "kind": ["human", "human", "model", "ensemble", "model"], "seed": pd.NA,
-        ...     "strategy": ["", "", "consensus:staple", "consensus:staple", "expert"],
-        ...     "trained_on": ["", "", "staple", "staple", "anna"]})
-        >>> [group.name for group in strategy_groups(annotations)]
+        ...     "kind": ["human", "human", "model", "ensemble", "model"], "seed": pd.NA, "fold": pd.NA,
+        ...     "strategy": ["", "", "consensus:staple", "consensus:staple", "expert"], "held_out": True,
+        ...     "trained_on": ["", "", "staple", "staple", "anna"], "case": "1"})
+        >>> [group.target for group in strategy_groups(annotations)]
         ['raters', 'expert models', 'consensus:staple models', 'consensus:staple ensembles of 2']
     """
-    kinds = annotator_kinds(annotations)
-    raters = {name for name, kind in kinds.items() if kind == "human"}
-    rows_of = dict(list(annotations.groupby("annotator", sort=False)))
-    found: dict[tuple[str, str, bool, int], dict[str, pd.DataFrame]] = {}
-    for name, kind in kinds.items():
-        if kind in _RANK:
-            found.setdefault(_key(name, kind, rows_of[name]), {})[name] = rows_of[name]
-    groups = [_group(key, rows, raters) for key, rows in found.items()]
-    return sorted(groups, key=lambda group: (_RANK[group.kind], group.on_consensus, natural_key(group.name)))
+    shown = [one for one in origins(annotations) if one.is_trained or is_rater(one.kind)]
+    groups = [_of_strategy(of) for of in grouped(shown, _approach).values()]
+    order = {"model": 1, "ensemble": 2}
+    return sorted(groups, key=lambda one: (order.get(one.kind, 0), one.on_consensus, natural_key(one.target)))
 
 
-def _key(name: str, kind: str, rows: pd.DataFrame) -> tuple[str, str, bool, int]:
-    """Kind, strategy, whether a rater was left out, number of members (0: not known, or people)."""
-    if kind == "human":
-        return kind, "", False, 0
-    strategy, trained_on = _text(rows["strategy"]), _text(rows["trained_on"])
-    n_members = len(_members(name, rows)) if kind == "ensemble" else 1
-    return kind, strategy or trained_on or name, WITHOUT in trained_on, n_members
+def _approach(one: Origin) -> tuple[str, str, bool, int | None]:
+    return one.kind, one.approach, one.leaves_a_rater_out, one.n_members
 
 
-def _text(column: pd.Series) -> str:
-    return str(column.fillna("").iloc[0])
-
-
-def _members(name: str, rows: pd.DataFrame) -> frozenset[tuple[str, int]]:
-    trained_on = _text(rows["trained_on"])
-    return frozenset((trained_on, seed) for seed in seeds_of(name, rows["seed"]))
-
-
-def _group(key: tuple[str, str, bool, int], rows: dict[str, pd.DataFrame], raters: set[str]) -> StrategyGroup:
-    kind, strategy, left_out, n_members = key
-    trained_on = {_text(of["trained_on"]) for of in rows.values()}
-    name = RATERS if kind == "human" else strategy
-    if kind != "human" and strategy not in rows:
-        name += f" {kind}s" + (f" of {n_members}" if kind == "ensemble" and n_members else "")
-        name += " without one rater" if left_out else ""
-    return StrategyGroup(
-        name,
-        kind,
-        strategy,
-        {name: _members(name, of) for name, of in rows.items()},
-        n_members or None,
-        kind != "human" and "" not in trained_on and not trained_on & raters,
-        *(_same_number([of.get(column) for of in rows.values()]) for column in SPENT_COLUMNS),
-    )
-
-
-def _same_number(columns: Sequence[pd.Series | None]) -> int | None:
-    """The number in all cells of all columns; None where they differ or one is empty."""
-    numbers = {cell for column in columns for cell in ([pd.NA] if column is None else column)}
-    number = numbers.pop() if len(numbers) == 1 else pd.NA
-    return None if pd.isna(number) else int(number)
+def _of_strategy(of: tuple[Origin, ...]) -> Group:
+    first = of[0]
+    if is_rater(first.kind):
+        return Group(RATERS, RATERS, of)
+    if first.approach in [one.name for one in of]:
+        return Group(first.approach, first.approach, of)
+    size = f" of {first.n_members}" if first.kind == "ensemble" and first.n_members else ""
+    left_out = " without one rater" if first.leaves_a_rater_out else ""
+    return Group(first.approach, f"{first.approach} {first.kind}s{size}{left_out}", of)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.scores.table import Agreement
 
 __all__ = ["QUANTITIES", "complete_cases", "values_of"]
@@ -37,7 +38,7 @@ def values_of(
         table = rows.pivot(index="case", columns="annotator", values="n_objects").astype(float)
         return table[[name for name in names if name in table]], ""
     others: list[tuple[str, list[str]]] = [
-        ("with the raters", [name for name, kind in kinds.items() if kind == "human"]),
+        ("with the raters", raters_of(kinds)),
         *((f"against {name}", [name]) for name, kind in kinds.items() if kind in ("truth", "consensus")),
     ]
     found = {name: agreement.with_others(name, quantity) for name in names}
