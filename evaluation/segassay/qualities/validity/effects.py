@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
 from segassay.data.names import natural_key
+from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import SCORE_COLUMNS, Findings, annotator_kinds, interval_row
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, sd_over_seeds
 from segassay.statistics.methods import equivalence_test
@@ -73,18 +75,18 @@ def strategies(annotations: pd.DataFrame) -> dict[str, list[str]]:
     Example:
         >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "anna/s1", "ben/s1", "cellpose"],
         ...                             "kind": ["human", "human", "model", "model", "model"],
-        ...                             "strategy": ["", "", "expert", "expert", ""], "trained_on": ""})
+        ...                             "strategy": ["", "", "expert", "expert", ""], "trained_on": "",
+        ...                             "case": "1", "seed": pd.NA, "fold": pd.NA, "held_out": True})
         >>> strategies(annotations)
         {'raters': ['anna', 'ben'], 'expert models': ['anna/s1', 'ben/s1']}
     """
-    groups: dict[str, list[str]] = {}
-    rows = annotations[["annotator", "kind", "strategy", "trained_on"]].drop_duplicates("annotator").fillna("")
-    for name, kind, strategy, trained_on in rows.itertuples(index=False):
-        if kind == "human":
-            groups.setdefault("raters", []).append(name)
-        elif kind in ("model", "ensemble") and (strategy or trained_on):
-            groups.setdefault(f"{strategy or trained_on} {kind}s", []).append(name)
-    return {group: names for group, names in groups.items() if len(names) > 1}
+    shown = [
+        one
+        for one in origins(annotations)
+        if is_rater(one.kind) or (one.is_trained and (one.strategy or one.trained_on))
+    ]
+    groups = grouped(shown, lambda one: f"{one.approach} {one.kind}s" if one.is_trained else RATERS)
+    return {group: [one.name for one in of] for group, of in groups.items() if len(of) > 1}
 
 
 def _of_strategies(effects: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
