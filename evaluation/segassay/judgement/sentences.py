@@ -35,14 +35,14 @@ def format_interval(value: float, low: float, high: float) -> str:
     return numbers[0] if pd.isna(low) or pd.isna(high) else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 
 
-def joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str], between: str = "; ") -> str:
     """Parts that say something, in one sentence.
 
     Example:
         >>> joined(["a is 1", "", "b is 2"])
         'a is 1; b is 2'
     """
-    return "; ".join(part for part in parts if part)
+    return between.join(part for part in parts if part)
 
 
 def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:

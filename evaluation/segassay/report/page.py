@@ -17,9 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from segassay.figures.style import encode_figure
 from segassay.judgement.evaluation import Evaluation
+from segassay.judgement.judged import judged_annotators
 from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups
 from segassay.judgement.summary import QUALITIES, format_interval
-from segassay.judgement.verdicts import judged_annotators
 from segassay.qualities.objectivity.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
 from segassay.qualities.reliability.saturation import saturation_curve
 from segassay.qualities.scores.groups import strategy_groups
