@@ -277,8 +277,6 @@ def test_models_without_ensembles():
     rows = [("reliability", "f1", "staple models", 0.7, 0.6, 0.8)]
     models = annotations_of([row for row in ANNOTATIONS if row[0] != "ensemble"])
     judged = summarise(scores_of(rows), NO_EFFECTS, models)
-        scores_of(rows), NO_EFFECTS, annotations_of([row for row in ANNOTATIONS if row[0] != "ensemble"])
-    )
     assert judged["reliability"]["verdict"] == "cannot be judged: no two ensembles without a common member"
     assert "staple models with F1 0.70 (0.60 to 0.80)" in judged["reliability"]["sentence"]
 
