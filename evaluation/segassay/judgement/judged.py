@@ -60,5 +60,11 @@ def judged_annotators(annotations: pd.DataFrame) -> Judged:
 
 def _largest(candidates: Sequence[Origin]) -> list[Origin]:
     """Those with as many members as any that was trained on the same."""
-    most = {on: max(len(one.seeds) for one in of) for on, of in grouped(candidates, lambda one: one.trained_on).items()}
-    return [one for one in candidates if len(one.seeds) == most[one.trained_on]]
+    of_training = grouped(candidates, lambda one: one.trained_on)
+    most = {trained_on: max(_size(one) for one in of) for trained_on, of in of_training.items()}
+    return [one for one in candidates if _size(one) == most[one.trained_on]]
+
+
+def _size(one: Origin) -> int:
+    """Number of members; 0 where it is unknown, or unknown what they learned from: these cannot be compared."""
+    return len(one.seeds) if one.trained_on or one.strategy else 0
