@@ -167,7 +167,7 @@ def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
 
 def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     masks = [
-        (case, rater, TRUTH if rater == TRUTH else "human", path)
+        (case, rater, TRUTH if rater == TRUTH else RATER, path)
         for rater, paths in dataset.masks.items()
         for case, path in paths.items()
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
     "concordance",
@@ -131,7 +132,7 @@ def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
         One row per pair of groups: `group_1, group_2, votes`, a mapping of verdicts to numbers of annotators.
     """
     rows = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     votes = [
         (one, other, dict(part["verdict"].value_counts().sort_index()))
         for (one, other), part in rows.groupby(["group_1", "group_2"], sort=False)

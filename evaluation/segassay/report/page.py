@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from segassay.data.annotations import raters_of
 from segassay.figures.style import encode_figure
 from segassay.judgement.evaluation import Evaluation
 from segassay.judgement.judged import judged_annotators
@@ -31,7 +32,7 @@ from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
 from segassay.report.sections import Table, core_scores, in_words, sections, side_by_side
-from segassay.tables.effects import IMAGES_AS_UNITS, MEASURES
+from segassay.tables.effects import IMAGES_AS_UNITS, MEASURES, unit_of
 
 __all__ = ["draw_figures", "write_report"]
 
@@ -55,7 +56,7 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
     """
     tables, kinds = found.tables, _in_figures(found)
     figures = {"agreement": agreement_matrix(tables.agreement, list(kinds))}
-    if list(kinds.values()).count("human"):
+    if len(raters_of(kinds)):
         figures["f1_over_threshold"] = f1_over_threshold(tables.agreement, tables.leave_one_out, kinds)
     if len(tables.raters) > 1:
         figures["habits"] = rater_habits(tables.raters, found.scores)
@@ -327,7 +328,7 @@ def _pooled(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def _unit(effects: pd.DataFrame) -> str:
-    return "subject" if (effects["unit"] == "subject").any() else "case"
+    return unit_of(effects["unit"] == "subject")
 
 
 def _effects(effects: pd.DataFrame, measure: str) -> Table:

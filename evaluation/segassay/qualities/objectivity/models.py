@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, mean_of_known, pair_values
 from segassay.qualities.scores.table import (
@@ -62,7 +63,7 @@ def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tu
     kinds = annotator_kinds(annotations)
     pairs = pair_values(agreement, measure)
     found = {name: kind for name, kind in kinds.items() if name in pairs.position}
-    raters = [name for name, kind in found.items() if kind == "human"]
+    raters = raters_of(found)
     return pairs, raters, [name for name, kind in found.items() if kind in ("model", "ensemble")]
 
 

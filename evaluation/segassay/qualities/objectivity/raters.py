@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import WITHOUT
+from segassay.data.annotations import WITHOUT, raters_of
 from segassay.qualities.objectivity.imprint import (
     MIN_RATERS_FOR_IMPRINT,
     held_out_models,
@@ -82,7 +82,7 @@ __all__ = [
 
 def agreement_of_raters(agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]) -> Iterator[Score]:
     """Agreement between raters, of each with the others, and how much more or less than the others each marks."""
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     if len(raters) < 2:
         return
     for measure in MEASURES:
@@ -311,7 +311,7 @@ def measures(found: Findings) -> pd.DataFrame:
     """
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     how: dict[str, Any] = {"resampling": found.resampling}
     parts = [
         bias_tests(tables.counts, raters, clusters),
@@ -346,7 +346,7 @@ def not_judged(found: Findings) -> list[tuple[str, str]]:
         Pairs of measure and reason.
     """
     kinds = annotator_kinds(found.annotations)
-    n_raters = list(kinds.values()).count("human")
+    n_raters = len(raters_of(kinds))
     missing: dict[str, str] = {}
     if n_raters < 2:
         missing["agreement and bias of raters"] = f"needs 2 raters, there are {n_raters}"

@@ -52,6 +52,7 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
 from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, bca, bca_ratio, sd_over_seeds
+from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
     "agreement_of_folds",
@@ -331,7 +332,7 @@ def flip_rate_of_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> p
         comparisons share data and seeds. No row where nothing is testable.
     """
     rows = effects[effects["test"] == "mann_whitney"]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     key = ["measure", "region", "group_1", "group_2"]
     verdicts = rows.set_index([*key, "annotator"])["verdict"].unstack("annotator")
     verdicts = verdicts.where(verdicts != "not_testable")

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.qualities.scores.table import (
     MEASURES,
     SCORE_COLUMNS,
@@ -57,7 +58,7 @@ BESIDE_HUMANS = (*MEASURES, "iou", "ap", "pq")
 
 def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
     """Models, ensembles and a truth against C₋r beside the raters' own scores, and everyone against a reference."""
-    raters = _raters(kinds)
+    raters = raters_of(kinds)
     own = {measure: own_scores(agreement, raters, measure) for measure in MEASURES}
     for name, kind in kinds.items():
         if kind in ("model", "ensemble", "truth"):
@@ -68,10 +69,6 @@ def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterat
             values = agreement.of_pairs([(name, other)], measure)
             if len(values.columns):
                 yield Score("validity", f"{measure}_against_{name}", other, values.iloc[:, 0], note=note)
-
-
-def _raters(kinds: dict[str, str]) -> list[str]:
-    return [name for name, kind in kinds.items() if kind == "human"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +162,7 @@ def detection(
 
 
 def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iterator[Score]:
-    raters = _raters(kinds)
+    raters = raters_of(kinds)
     own = own_scores(agreement, raters, measure)
     for name, kind in kinds.items():
         if kind in ("model", "ensemble", "truth"):
@@ -174,7 +171,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
                 human_low, human_high = both.of_rater.min(), both.of_rater.max()
                 mean = mean_over_raters(both.scores)
                 yield Score("validity", measure + both.ending, name, mean, human_low, human_high, note=both.note)
-        elif kind == "human" and len(raters) > 1:
+        elif is_rater(kind) and len(raters) > 1:
             own_score, ending, note = human_score(agreement, raters, name, measure)
             if ending == "_leave_one_out" or measure not in DIRECTED:
                 yield Score("objectivity", measure + ending, name, own_score, note=note)
@@ -213,7 +210,7 @@ def human_range(
         with fewer than 4 raters); `note` names that rater and says where the model stands. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
-    raters = _raters(kinds)
+    raters = raters_of(kinds)
     scores = []
     for name, both, measure in _beside_all(agreement, kinds):
         shared = both.scores.notna() & both.humans.notna()
@@ -232,7 +229,7 @@ def human_range(
 
 
 def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, _Beside, str]]:
-    raters, wanted = _raters(kinds), [measure for measure in BESIDE_HUMANS if measure in agreement.measures]
+    raters, wanted = raters_of(kinds), [measure for measure in BESIDE_HUMANS if measure in agreement.measures]
     own = {measure: own_scores(agreement, raters, measure) for measure in wanted}
     for name, kind in kinds.items():
         for measure in wanted if kind in ("model", "ensemble") else ():
@@ -355,12 +352,12 @@ def recall_of_sizes(
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Lowest and highest rater beside each model, except against what contains the raters."""
     table = table.copy()
-    is_rater, left_out = table["target"].map(kinds).eq("human"), table["measure"].str.endswith("_leave_one_out")
+    of_rater, left_out = table["target"].isin(raters_of(kinds)), table["measure"].str.endswith("_leave_one_out")
     fair = table["note"].eq("") & table["target"].map(kinds).isin(["model", "ensemble"])
-    people = table[is_rater].groupby("measure")["value"].agg(["min", "max"])
+    people = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
     for column, end in (("human_low", "min"), ("human_high", "max")):
         table[column] = table["measure"].map(people[end]).where(fair).astype(float)
-    table.loc[is_rater & left_out, "quality"] = "objectivity"
+    table.loc[of_rater & left_out, "quality"] = "objectivity"
     return table
 
 
@@ -394,7 +391,7 @@ def not_judged(found: Findings) -> list[tuple[str, str]]:
     missing = []
     if not {"model", "ensemble"} & set(kinds.values()):
         missing.append(("human_range, ceiling_normalised", "no model or ensemble among the annotators"))
-    elif not len(_raters(kinds)):
+    elif not len(raters_of(kinds)):
         missing.append(("human_range, ceiling_normalised", "no raters"))
     if found.tables.leave_one_out.empty:
         missing.append(("detection against C₋r", "fewer than 4 raters of one case"))

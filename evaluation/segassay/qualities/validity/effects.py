@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import is_rater
+from segassay.data.annotations import is_rater, raters_of
 from segassay.data.names import natural_key
 from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import SCORE_COLUMNS, Findings, annotator_kinds, interval_row
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, sd_over_seeds
 from segassay.statistics.methods import equivalence_test
+from segassay.tables.effects import on_deciding_unit, unit_of
 
 __all__ = [
     "decisive_effects",
@@ -54,7 +55,7 @@ def decisive_effects(effects: pd.DataFrame) -> pd.DataFrame:
         These rows, and `contrast` with the names of both groups, the control second.
     """
     rows = effects[(effects["test"] == "mann_whitney") & (effects["region"] == "")]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     return rows.assign(contrast=_contrast(rows["group_2"], rows["group_1"]))
 
 
@@ -210,7 +211,7 @@ def same_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFr
         sign, has no direction.
     """
     kinds, tested, rows = annotator_kinds(annotations), decisive_effects(effects), []
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     for measure, part in tested.groupby("measure", sort=False):
         verdict = part.pivot(index="contrast", columns="annotator", values="verdict")
         sign = part.pivot(index="contrast", columns="annotator", values="direction").astype(float)
@@ -289,7 +290,7 @@ def effect_ratios(
         verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     rows = []
     for measure, values, groups in values_of_units(normalised):
         for one, other in _pairs_of_groups(normalised):
@@ -311,7 +312,7 @@ def effect_ratios(
 
 def values_of_units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
     """Measurement, its values `(units, annotators)`, and the group of each unit: subjects where there are any."""
-    unit = "subject" if normalised["subject"].any() else "case"
+    unit = unit_of(normalised["subject"])
     groups = normalised.groupby(unit, sort=False)["group"].first()
     for measure, part in normalised.groupby("measure", sort=False):
         values = part.groupby([unit, "annotator"], sort=False)["value"].mean().unstack()
@@ -372,7 +373,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
         values = all_values[~groups.isin(controls)]
         differences = {}
         for who in (name for name in kinds if name in values):
-            others = [name for name, kind in kinds.items() if kind == "human" and name != who and name in values]
+            others = [name for name, kind in kinds.items() if is_rater(kind) and name != who and name in values]
             if others:
                 differences[who, "difference"] = (values[who], values[others].mean(axis=1))
             for name, kind in kinds.items():
@@ -470,7 +471,7 @@ def not_judged(found: Findings) -> list[tuple[str, str]]:
     kinds, missing = annotator_kinds(found.annotations), []
     if not strategies(found.annotations):
         missing.append(("variation_per_effect, votes, variation_per_model", "no two annotators of one strategy"))
-    if "human" not in kinds.values():
+    if not raters_of(kinds):
         missing.append(("same_verdicts, effect_ratios", "no raters"))
     if "truth" not in kinds.values():
         missing.append(("type_s_and_m", "no truth is known"))

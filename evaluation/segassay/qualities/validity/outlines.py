@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import (
     ALL_RATERS,
@@ -68,15 +69,15 @@ def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
 def _distance_targets(annotations: pd.DataFrame) -> Iterator[tuple[str, str, str, list[tuple[str, str]], str]]:
     """Quality, target, ending of the measure, pairs and note of each score of outlines."""
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     yield "objectivity", BETWEEN_RATERS, "", list(combinations(raters, 2)), ""
     yield "objectivity", ALL_RATERS, _LEFT_OUT, [(f"-{rater}", rater) for rater in raters], ""
     for name, kind in kinds.items():
         if kind in ("human", "model", "ensemble"):
-            quality = "objectivity" if kind == "human" else "validity"
+            quality = "objectivity" if is_rater(kind) else "validity"
             yield quality, name, "_pairwise", [(name, rater) for rater in raters if rater != name], ""
         if kind in ("human", "model", "ensemble", "truth"):
-            quality, of = ("objectivity", [name]) if kind == "human" else ("validity", raters)
+            quality, of = ("objectivity", [name]) if is_rater(kind) else ("validity", raters)
             yield quality, name, _LEFT_OUT, [(f"-{rater}", name) for rater in of], ""
     for group in trained_alike(annotations):
         if pairs := group.whole_pairs():
