@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
     "concordance",
@@ -35,14 +36,14 @@ def format_interval(value: float, low: float, high: float) -> str:
     return numbers[0] if pd.isna(low) or pd.isna(high) else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 
 
-def joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str], between: str = "; ") -> str:
     """Parts that say something, in one sentence.
 
     Example:
         >>> joined(["a is 1", "", "b is 2"])
         'a is 1; b is 2'
     """
-    return "; ".join(part for part in parts if part)
+    return between.join(part for part in parts if part)
 
 
 def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
         One row per pair of groups: `group_1, group_2, votes`, a mapping of verdicts to numbers of annotators.
     """
     rows = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     votes = [
         (one, other, dict(part["verdict"].value_counts().sort_index()))
         for (one, other), part in rows.groupby(["group_1", "group_2"], sort=False)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from segassay.data.annotations import is_rater
 from segassay.errors import DataError, UsageError
 from segassay.statistics.components import three_way_components, two_way_components
 from segassay.statistics.reliability import phi
@@ -234,7 +235,7 @@ def read_pilot(result: Path) -> Pilot:
     experts = experts[experts["seed"].notna()]
     if experts["trained_on"].nunique() > 1:
         return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
-    raters = list(annotations.index[annotations["kind"] == "human"])
+    raters = list(annotations.index[annotations["kind"].map(is_rater)])
     if len(raters) < 2:
         raise DataError(f"{result} has {len(raters)} rater; a pilot needs two or more, or models of two or more")
     return _pilot_of_raters(result, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)

@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from segassay.data.annotations import raters_of
 from segassay.figures.style import encode_figure
 from segassay.judgement.evaluation import Evaluation
-from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups, strategy_groups
+from segassay.judgement.judged import judged_annotators
+from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups
 from segassay.judgement.summary import QUALITIES
-from segassay.judgement.verdicts import judged_annotators
 from segassay.qualities.objectivity.imprint import held_out_models
 from segassay.qualities.objectivity.records import MIN_RATERS_FOR_IMPRINT
 from segassay.qualities.reliability.saturation import saturation_curve
+from segassay.qualities.scores.groups import strategy_groups
 from segassay.qualities.scores.table import Agreement
 from segassay.qualities.validity.specification import specification_curve
 from segassay.report.charts.models import imprint_matrix, saturation_figure
@@ -40,9 +42,8 @@ from segassay.report.tables import (
     raters_table,
     trainings_table,
     undefined_table,
-    unit_of,
 )
-from segassay.tables.effects import IMAGES_AS_UNITS, MEASURES
+from segassay.tables.effects import IMAGES_AS_UNITS, MEASURES, unit_of
 
 __all__ = ["draw_figures", "write_report"]
 
@@ -62,7 +63,7 @@ def draw_figures(found: Evaluation, folder: Path) -> dict[str, bytes]:
     """
     tables, kinds = found.tables, _in_figures(found)
     figures = {"agreement": agreement_matrix(tables.agreement, list(kinds))}
-    if list(kinds.values()).count("human"):
+    if len(raters_of(kinds)):
         figures["f1_over_threshold"] = f1_over_threshold(tables.agreement, tables.leave_one_out, kinds)
     if len(tables.raters) > 1:
         figures["habits"] = rater_habits(tables.raters, found.scores)
@@ -158,7 +159,7 @@ def write_report(path: Path, found: Evaluation, figures: Mapping[str, bytes]) ->
         reliability=trainings_table(core),
         distances=distance_tables(core),
         effects={measure: effects_table(found.effects, measure) for measure in _tested_measures(found)},
-        unit=unit_of(found.effects),
+        unit=unit_of(found.effects["unit"] == "subject"),
         images_as_units=IMAGES_AS_UNITS,
         undefined=undefined_table(core),
         sections=sections(found.scores, judged_annotators(found.annotations).names),

@@ -16,6 +16,7 @@ from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import Table
+from segassay.tables.effects import unit_of
 
 __all__ = [
     "against_references",
@@ -29,7 +30,6 @@ __all__ = [
     "raters_table",
     "trainings_table",
     "undefined_table",
-    "unit_of",
 ]
 
 _DASH = "–"
@@ -181,12 +181,7 @@ def _compared_with(row: Mapping[Any, Any]) -> str:
 def pooled_effects(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Rows over all regions; of the units that the verdict rests on."""
     rows = effects[(effects["measure"] == measure) & (effects["region"] == "")]
-    return rows[rows["unit"] == unit_of(effects)]
-
-
-def unit_of(effects: pd.DataFrame) -> str:
-    """Units that conclusions rest on: subjects where there are any, else cases."""
-    return "subject" if (effects["unit"] == "subject").any() else "case"
+    return rows[rows["unit"] == unit_of(effects["unit"] == "subject")]
 
 
 def effects_table(effects: pd.DataFrame, measure: str) -> Table:

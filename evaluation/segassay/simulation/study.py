@@ -21,7 +21,7 @@ from itertools import combinations
 
 import numpy as np
 
-from segassay.data.annotations import annotator_order
+from segassay.data.annotations import annotator_order, is_rater
 
 __all__ = [
     "BIASED",
@@ -241,7 +241,7 @@ def _own(study: SimulatedStudy, member: Member) -> float:
     if not member.raters:
         return 0.0
     inherited = float(np.mean([study.agreeableness[r] for r in member.raters]))
-    return inherited if member.kind == "human" else study.imprint * inherited
+    return inherited if is_rater(member.kind) else study.imprint * inherited
 
 
 def _gain(study: SimulatedStudy, member: Member) -> float:
@@ -272,7 +272,7 @@ def mean_log_count(study: SimulatedStudy) -> np.ndarray:
     """Log of the factor on what is there that each annotator of `cast` counts, `(A,)`; seeds differ as those of F1."""
     members = cast(study)
     inherited = [
-        (1.0 if member.kind == "human" else study.imprint) * np.mean([study.log_count_bias[r] for r in member.raters])
+        (1.0 if is_rater(member.kind) else study.imprint) * np.mean([study.log_count_bias[r] for r in member.raters])
         if member.raters
         else 0.0
         for member in members

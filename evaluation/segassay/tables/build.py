@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import annotator_order
+from segassay.data.annotations import annotator_order, is_rater
 from segassay.data.cases import image_files
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
@@ -289,7 +289,7 @@ def _notes(dataset: Dataset | None, jobs: Sequence[Job], counts: pd.DataFrame, d
             f"{n_undefined} of {len(distances)} distances between two masks (HD95, ASSD) are undefined: one of the two "
             "is empty or missing; NSD is 0 there"
         )
-    n_raters = [sum(a.kind == "human" for a in job.annotators) for job in jobs]
+    n_raters = [sum(is_rater(a.kind) for a in job.annotators) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
         notes.append(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
+from segassay.data.annotations import is_rater
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.data.nnunet import ClassMap
 from segassay.errors import DataError
@@ -159,7 +160,7 @@ def score_case(job: Job) -> CaseRows:
     by_size = [*(pair for pair in pairs if pair[0] in references), *with_others]
     region_area = int(np.count_nonzero(region)) if shape else UNKNOWN
     votes = np.zeros(region.shape, dtype=np.int32)
-    raters = [a.name for a in job.annotators if a.kind == "human" and a.name in masks]
+    raters = [a.name for a in job.annotators if is_rater(a.kind) and a.name in masks]
     for rater in raters:
         votes += labels[rater] > 0
     of_table: dict[str, list[tuple[Any, ...]]] = {
@@ -233,7 +234,7 @@ def _consensus_of_others(
 
     Consensuses and rates are of whole images: ignored areas and regions matter to scores only.
     """
-    raters = [a.name for a in job.annotators if a.kind == "human" and a.name in masks]
+    raters = [a.name for a in job.annotators if is_rater(a.kind) and a.name in masks]
     if len(raters) < 2:
         alone = masks[raters[0]] > 0 if raters else None
         return [(rater, *[np.nan] * 4) for rater in raters], {}, alone

@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from segassay.data.annotations import ANNOTATION_COLUMNS
+from seed_tables import CLUSTERS, FEW, agreement_of, agreement_table, annotators, counts_of, values_in
 from segassay.qualities.computation import compute_all
 from segassay.qualities.reliability.calibration import (
     by_bin,
@@ -35,64 +35,10 @@ from segassay.qualities.reliability.uncertainty import (
     spearman_of_counts,
     uncertainty_of_annotators,
 )
-from segassay.qualities.reliability.variance import (
-    generalizability,
-    numbers_for_phi,
-    repeatability,
-    two_way_reml,
-    variance_components,
-)
 from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.components import crossed_components
-from segassay.statistics.intervals import Resampling
-from segassay.statistics.reliability import d_study, phi, repeatability_coefficient
 from segassay.tables.maps import calibration_bins, uncertainty_bins
-
-FEW = Resampling(n_resamples=60)
-CLUSTERS = pd.Series(list("123456"), list("123456"))
-KEYS = ["case", "annotator_a", "annotator_b", "iou_threshold"]
-
-
-def annotators(*names: str, n_cases: int = 3, **columns: object) -> pd.DataFrame:
-    """One row per case: `staple/s0` is a model, `staple/s0-1` an ensemble, a name without a slash a person."""
-    rows = []
-    for name in names:
-        trained_on, _, seed = name.partition("/s")
-        kind = "human" if not seed else "model" if seed.isdigit() else "ensemble"
-        for case in range(1, n_cases + 1):
-            row = {"case": str(case), "annotator": name, "kind": kind, "strategy": ""} | columns
-            row |= {"trained_on": trained_on if seed else "", "seed": int(seed) if seed.isdigit() else pd.NA}
-            rows.append(row)
-    return pd.DataFrame(rows, columns=list(ANNOTATION_COLUMNS)).astype({"held_out": "boolean", "fold": "Int64"})
-
-
-def agreement_table(pairs: Mapping[str, Sequence[float]], **columns: object) -> pd.DataFrame:
-    """Rows of `a b` -> agreement in the cases 1, 2, …; NaN leaves a case out."""
-    rows = [
-        dict(zip(KEYS, (str(case), *names.split(), 0.5), strict=True))
-        | {"f1": value, "dice": value, "mean_iou": value}
-        | columns
-        for names, values in pairs.items()
-        for case, value in enumerate(values, start=1)
-        if not math.isnan(value)
-    ]
-    return pd.DataFrame(rows, columns=[*KEYS, "f1", "dice", "mean_iou", *columns])
-
-
-def agreement_of(pairs: Mapping[str, Sequence[float]]) -> Agreement:
-    return Agreement(agreement_table(pairs), pd.DataFrame(columns=["case", "rater", "annotator", "iou_threshold"]))
-
-
-def counts_of(values: Mapping[str, Sequence[float]]) -> pd.DataFrame:
-    rows = [(str(case), name, n, 100) for name, of in values.items() for case, n in enumerate(of, start=1)]
-    return pd.DataFrame(rows, columns=["case", "annotator", "n_objects", "region_area_px"])
-
-
-def values_in(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
-    return {(row.measure, row.target): row.value for row in rows.itertuples()}
-
 
 # ---------------------------------------------------------------------------------------------- who differs by the seed
 
@@ -276,97 +222,6 @@ def test_flip_rate_of_verdicts():
     assert flip_rate_of_verdicts(backwards, models)["value"].tolist() == [row["value"]]
     assert flip_rate_of_verdicts(effects_of({}), models).empty
     assert flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
-
-
-# ------------------------------------------------------------------------------------------------------------ variances
-
-
-def test_closed_form_of_reml_at_the_boundary_is_that_of_the_iteration():
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=(9, 4)) + 0.4 * rng.normal(size=(9, 1))
-    weights = rng.multinomial(9, np.full(9, 1 / 9), size=200).astype(float)
-    found = two_way_reml(weights, values)
-    assert (found[:, :2] == 0).any(axis=0).all()
-    np.testing.assert_allclose(found, crossed_components(weights, values), atol=1e-5)
-    assert np.isnan(two_way_reml(np.ones((1, 3)), np.ones((3, 1)))).any()
-
-
-def test_published_error_of_measurement_with_seeds_in_place_of_judges():
-    scores = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
-    counts = counts_of({f"staple/s{seed}": scores[:, seed] for seed in range(4)})
-    models = annotators(*(f"staple/s{seed}" for seed in range(4)))
-    found = values_in(repeatability(agreement_of({}), counts, models, CLUSTERS, resampling=FEW))
-    assert found["sem_count", "staple models"] == pytest.approx(2.5028, abs=1e-4)
-    assert found["mdc95_count", "staple models"] == pytest.approx(6.9373, abs=1e-4)
-    expected = repeatability_coefficient(scores)
-    assert found["repeatability_coefficient_count", "staple models"] == pytest.approx(expected)
-    found = values_in(generalizability(counts, models, CLUSTERS, resampling=FEW))
-    assert found["phi_count", "staple models"] == pytest.approx(0.2898, abs=1e-4)
-    assert found["seeds_for_phi_0.9_count", "staple models"] == 23
-
-
-def test_number_of_raters_is_the_first_that_a_decision_study_calls_enough():
-    components = {"case": 4.0, "rater": 0.5, "seed": 0.1, "case:rater": 0.4, "case:seed": 0.1, "rater:seed": 0.2}
-    components |= {"residual": 1.0}
-    for n_seeds in (1, 2, 5):
-        table = d_study(components, n_raters=range(1, 200), n_seeds=[n_seeds])
-        first = table.loc[table["phi"] >= 0.9, "n_raters"].min()
-        assert numbers_for_phi(components, n_seeds=n_seeds) == first
-
-
-def test_more_raters_do_not_help_where_seeds_or_nothing_but_error_vary():
-    assert numbers_for_phi({"case": 1.0, "rater": 1.0, "seed": 0.5, "residual": 1.0}) == math.inf
-    assert numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 1.0}) == math.inf
-    assert numbers_for_phi({"case": 1.0, "rater": 0.0, "residual": 0.0}) == 1
-    assert np.isnan(numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 0.0}))
-    with pytest.raises(ValueError, match="wanted"):
-        numbers_for_phi({"case": 1.0, "rater": 1.0, "residual": 1.0}, wanted=1.0)
-
-
-def crossed_counts(n_cases: int, seed: int = 3) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Models of four raters with three seeds; variances of case 100, rater 25, residual 9."""
-    rng = np.random.default_rng(seed)
-    case, rater = rng.normal(scale=10, size=n_cases), rng.normal(scale=5, size=4)
-    counts = {
-        f"r{r}/s{s}": 200 + case + rater[r] + rng.normal(scale=3, size=n_cases) for r in range(4) for s in range(3)
-    }
-    clusters = pd.Series(np.arange(n_cases), [str(number) for number in range(1, n_cases + 1)])
-    return counts_of(counts), annotators(*counts, *(f"r{r}" for r in range(4)), n_cases=1), clusters
-
-
-def test_variance_components_find_what_was_planted():
-    counts, models, clusters = crossed_counts(300)
-    rows = variance_components(agreement_of({}), counts, models, clusters, resampling=FEW)
-    found = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
-    assert found["case"] == pytest.approx(100, rel=0.15)
-    assert found["residual"] == pytest.approx(9, rel=0.1)
-    assert 1 < found["rater"] < 100  # four raters
-    assert max(found[term] for term in ("seed", "case:rater", "case:seed", "rater:seed")) < 1
-    interval = rows.set_index("target").loc["models of single raters: case"]
-    assert interval["low"] < 100 < interval["high"]
-    assert "4 raters × 3 seeds; analysis of variance" in interval["note"]
-
-
-def test_generalizability_of_raters_and_seeds_is_that_of_the_components():
-    counts, models, clusters = crossed_counts(40)
-    rows = variance_components(agreement_of({}), counts, models, clusters, resampling=FEW)
-    components = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
-    found = values_in(generalizability(counts, models, clusters, resampling=FEW))
-    assert found["phi_count", "models of single raters"] == pytest.approx(phi(components, 1, 1))
-    for n_seeds, each in ((1, "1 seed each"), (3, "3 seeds each")):
-        n_raters = found["raters_for_phi_0.9_count", f"models of single raters: {each}"]
-        assert phi(components, int(n_raters), n_seeds) >= 0.9
-        assert n_raters == 1 or phi(components, int(n_raters) - 1, n_seeds) < 0.9
-
-
-def test_rater_by_seed_needs_two_seeds_of_every_rater():
-    counts, models, clusters = crossed_counts(10)
-    only_one = models[models["annotator"].ne("r0/s1") & models["annotator"].ne("r0/s2")]
-    assert variance_components(agreement_of({}), counts, only_one, clusters, resampling=FEW).empty
-    assert not generalizability(counts, only_one, clusters, resampling=FEW).empty
-    alone = models[models["annotator"] == "r0/s0"]
-    assert repeatability(agreement_of({}), counts, alone, clusters, resampling=FEW).empty
-    assert generalizability(counts, alone, clusters, resampling=FEW).empty
 
 
 # ----------------------------------------------------------------------------------------------------------- saturation

@@ -6,10 +6,11 @@ Means of agreement alone, `agreement_of_raters` and distances between outlines, 
 from collections.abc import Iterator
 from typing import Any
 
+from segassay.data.annotations import WITHOUT, raters_of
 from segassay.qualities.computation import Computation, Gap
 from segassay.qualities.measure import LEAVE_ONE_OUT
 from segassay.qualities.objectivity import records as of
-from segassay.qualities.objectivity.imprint import WITHOUT, held_out_models, rater_imprint, removal_of_bias
+from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.measurements import (
     alpha_of_counts,
     bias_tests,
@@ -41,7 +42,7 @@ def computations(found: Findings) -> list[Computation]:
         What `segassay.qualities.computation.compute_all` takes.
     """
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
-    raters = [name for name, kind in annotator_kinds(annotations).items() if kind == "human"]
+    raters = raters_of(annotator_kinds(annotations))
     how: dict[str, Any] = {"resampling": found.resampling}
     of_counts = (tables.counts, raters, clusters)
     of_agreement = (tables.agreement, annotations, clusters)

@@ -6,19 +6,20 @@ Only predictions on cases that are known to be held out take part. Both measures
 that their intervals are those of means.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import WITHOUT, raters_of
 from segassay.qualities.measure import Form
 from segassay.qualities.objectivity.records import IMPRINT, MIN_RATERS_FOR_IMPRINT, REMOVAL_OF_BIAS
+from segassay.qualities.scores.groups import Origin, grouped, origins
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
-
-WITHOUT = "_without_"
-"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
+__all__ = ["held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:
@@ -81,23 +82,31 @@ def held_out_models(
         of them is held out or the rater has no mask. Where several strategies train on the same, those models count
         whose strategy trains on most raters or consensuses, the first of equal ones.
     """
-    kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
-    pairs = pair_values(agreement, measure)
+    raters, pairs = raters_of(annotator_kinds(annotations)), pair_values(agreement, measure)
     held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
-    models = annotations[annotations["kind"].eq("model") & held_out & annotations["trained_on"].fillna("").ne("")]
-    models = models.assign(strategy=models["strategy"].fillna(""))
-    breadth = models.groupby("strategy")["trained_on"].nunique()
+    unseen = annotations[held_out & annotations["kind"].eq("model")]
     found = {}
-    for trained_on, every in models.groupby("trained_on", sort=True):
-        widest = breadth[every["strategy"].unique()].sort_index().idxmax()
-        rows = every[every["strategy"] == widest]
-        model, names = pd.factorize(rows["annotator"])
-        unseen = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
-        unseen[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True
-        values = pairs.between(list(names), raters)
-        found[str(trained_on)] = mean_of_known(np.where(unseen[:-1, :, None], values, np.nan), axis=1)
+    for trained_on, models in sorted(_of_widest_strategy(origins(unseen)).items()):
+        names = [model.name for model in models]
+        rows = unseen[unseen["annotator"].isin(names)]
+        known = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
+        model = pd.Categorical(rows["annotator"], categories=names).codes
+        known[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True
+        values = pairs.between(names, raters)
+        found[trained_on] = mean_of_known(np.where(known[:-1, :, None], values, np.nan), axis=1)
     return pairs.cases, raters, found
+
+
+def _of_widest_strategy(models: Sequence[Origin]) -> dict[str, tuple[Origin, ...]]:
+    """Models by what they were trained on, of the strategy that trains on most; of equal ones the first."""
+    known = [model for model in models if model.trained_on]
+    of_strategy = grouped(known, lambda model: model.strategy)
+    breadth = {strategy: len({model.trained_on for model in of}) for strategy, of in of_strategy.items()}
+    found = {}
+    for trained_on, of in grouped(known, lambda model: model.trained_on).items():
+        widest = max(sorted({model.strategy for model in of}), key=breadth.__getitem__)
+        found[trained_on] = tuple(model for model in of if model.strategy == widest)
+    return found
 
 
 def rater_imprint(

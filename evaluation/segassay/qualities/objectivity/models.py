@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.objectivity.records import (
     ADVANTAGE,
     ENERGY_DISTANCE,
@@ -16,6 +17,7 @@ from segassay.qualities.objectivity.records import (
     WILLIAMS_INDEX,
     WINNING_RATE,
 )
+from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, mean_of_known, pair_values
 from segassay.qualities.scores.table import (
     Score,
@@ -67,7 +69,7 @@ def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tu
     kinds = annotator_kinds(annotations)
     pairs = pair_values(agreement, measure)
     found = {name: kind for name, kind in kinds.items() if name in pairs.position}
-    raters = [name for name, kind in found.items() if kind == "human"]
+    raters = raters_of(found)
     return pairs, raters, [name for name, kind in found.items() if kind in ("model", "ensemble")]
 
 
@@ -160,7 +162,7 @@ def energy_distance(
     """
     pairs, raters, _ = _who(agreement, annotations, "iou")
     scores = []
-    for target, models in _groups(annotations, raters).items() if len(raters) > 1 else ():
+    for target, models in _groups(annotations).items() if len(raters) > 1 else ():
         values = _distances(pairs, raters, models)
         rule = "V" if len(models) == len(raters) else "U"
         note = f"{rule}-statistic, {len(raters)} raters, {len(models)} models"
@@ -171,15 +173,12 @@ def energy_distance(
     return score_table(scores, clusters, resampling)
 
 
-def _groups(annotations: pd.DataFrame, raters: Sequence[str]) -> dict[str, list[str]]:
+def _groups(annotations: pd.DataFrame) -> dict[str, list[str]]:
     """Models that form a set: those of single raters, and those trained alike where there are two or more."""
-    models = annotations[(annotations["kind"] == "model") & annotations["trained_on"].fillna("").ne("")]
-    of_raters = models.loc[models["trained_on"].isin(raters), "annotator"].unique().tolist()
-    groups = {"models of single raters": of_raters}
-    groups |= {
-        f"{trained_on} models": rows["annotator"].unique().tolist()
-        for trained_on, rows in models.groupby("trained_on", sort=True)
-    }
+    models = [one for one in origins(annotations) if one.kind == "model" and one.trained_on]
+    groups = {"models of single raters": [model.name for model in models if not model.of_consensus]}
+    for trained_on, of in sorted(grouped(models, lambda model: model.trained_on).items()):
+        groups[f"{trained_on} models"] = [model.name for model in of]
     return {target: names for target, names in groups.items() if len(names) > 1}
 
 

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.measure import LEAVE_ONE_OUT
 from segassay.qualities.objectivity.records import (
     BOUNDARY_SHIFT,
@@ -63,7 +64,7 @@ __all__ = [
 
 def agreement_of_raters(agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]) -> Iterator[Score]:
     """Agreement between raters, of each with the others, and how much more or less than the others each marks."""
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     if len(raters) < 2:
         return
     of_masks = (F1, MEAN_IOU, DICE)

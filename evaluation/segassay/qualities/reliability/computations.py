@@ -9,6 +9,7 @@ from typing import Any
 from segassay.qualities.computation import Computation, Gap
 from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.calibration import calibration_of_annotators
+from segassay.qualities.reliability.designs import designs_of
 from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
 from segassay.qualities.reliability.image_quality import quality_against_score
 from segassay.qualities.reliability.saturation import saturation
@@ -36,6 +37,7 @@ def computations(found: Findings) -> list[Computation]:
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     how: dict[str, Any] = {"resampling": found.resampling}
     of_scores = (agreement, tables.counts, annotations, clusters)
+    designs = designs_of(*of_scores, **how)
     return [
         Computation(
             (of.SD, of.CV, of.RANGE),
@@ -57,17 +59,17 @@ def computations(found: Findings) -> list[Computation]:
         ),
         Computation(
             (of.SEM, of.MDC95, of.REPEATABILITY),
-            lambda: repeatability(*of_scores, **how),
+            lambda: repeatability(designs),
             "standard error of measurement, minimal detectable change, repeatability coefficient",
         ),
         Computation(
             (of.VARIANCE,),
-            lambda: variance_components(*of_scores, **how),
+            lambda: variance_components(designs),
             "variance components case × seed × rater",
         ),
         Computation(
             (of.PHI, of.RATERS_FOR_PHI, of.SEEDS_FOR_PHI),
-            lambda: generalizability(tables.counts, annotations, clusters, **how),
+            lambda: generalizability(designs),
             "number of raters and seeds for Φ ≥ .9",
         ),
         Computation(

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.reliability.records import F1, MINUS_MODELS, MINUS_RATERS
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, Score, annotator_kinds, mean_over_pairs
@@ -26,7 +27,7 @@ def ensembles_beside(agreement: Agreement, annotations: pd.DataFrame) -> Iterato
         For each training with two disjoint ensembles `f1_minus_models`, where two models that were trained alike are
         annotators too, and `f1_minus_raters`, where there are two raters; differences of cases that both sides have.
     """
-    raters = [name for name, kind in annotator_kinds(annotations).items() if kind == "human"]
+    raters = raters_of(annotator_kinds(annotations))
     of_raters = agreement.of_pairs(list(combinations(raters, 2)), F1.name)
     groups = trained_alike(annotations)
     of_models = {

@@ -11,6 +11,7 @@ from segassay.qualities.reliability.records import FLIP_RATE, FLIP_RATE_OF_VERDI
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import THRESHOLD, Pairs, interval_row, pairs_noted, score_rows
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca_ratio
+from segassay.tables.effects import on_deciding_unit
 
 __all__ = ["flip_rate_of_verdicts", "flip_rates"]
 
@@ -85,7 +86,7 @@ def flip_rate_of_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> p
         comparisons share data and seeds. No row where nothing is testable.
     """
     rows = effects[effects["test"] == "mann_whitney"]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     key = ["measure", "region", "group_1", "group_2"]
     verdicts = rows.set_index([*key, "annotator"])["verdict"].unstack("annotator")
     verdicts = verdicts.where(verdicts != "not_testable")

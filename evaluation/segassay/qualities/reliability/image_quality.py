@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from segassay.qualities.reliability.records import QUALITY_SPEARMAN
-from segassay.qualities.scores.groups import trained_alike, values_of
+from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, mean_over_pairs, score_rows
+from segassay.qualities.scores.values import values_of
 from segassay.statistics.intervals import DEFAULT, Resampling, bca
 
 __all__ = ["image_quality", "quality_against_score", "spearman_weighted"]

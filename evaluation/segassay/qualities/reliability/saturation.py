@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.qualities.reliability.records import DISAGREEMENT, SATURATION_A, SATURATION_REST
-from segassay.qualities.scores.groups import SeedGroup, trained_alike
+from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import MEASURES, Agreement, interval_row, mean_over_pairs, score_rows
 from segassay.statistics.intervals import DEFAULT, Resampling, bca, bootstrap_mean
 
@@ -87,7 +87,7 @@ def _by_size(
     agreement: Agreement, annotations: pd.DataFrame, measure: str
 ) -> list[tuple[str, dict[int, pd.DataFrame]]]:
     """For what was trained alike, the number of members -> agreement `(cases, pairs)`, smallest number first."""
-    joined: dict[tuple[str, str], list[SeedGroup]] = {}
+    joined: dict[tuple[str, str], list[Group]] = {}
     for group in trained_alike(annotations):
         joined.setdefault((group.strategy, group.name), []).append(group)
     found: list[tuple[str, dict[int, pd.DataFrame]]] = []

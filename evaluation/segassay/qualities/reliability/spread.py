@@ -11,8 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from segassay.qualities.reliability.records import CV, RANGE, SD, SD_RATIO
-from segassay.qualities.scores.groups import QUANTITIES, SeedGroup, complete_cases, trained_alike, values_of
+from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
+from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
 from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, bca, sd_over_seeds
 
 __all__ = ["cv_over_seeds", "ratio_of_sds", "spread_over_seeds"]
@@ -50,7 +51,7 @@ def spread_over_seeds(agreement: Agreement, counts: pd.DataFrame, annotations: p
     return score_rows(rows)
 
 
-def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[SeedGroup, int, list[str]]]:
+def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[Group, int, list[str]]]:
     """Group, size and names of two or more annotators of that size, no two of which share a member."""
     for group in trained_alike(annotations):
         for size in group.sizes:
@@ -59,7 +60,7 @@ def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[SeedGroup, in
                 yield group, size, names
 
 
-def _of_size(group: SeedGroup, size: int) -> str:
+def _of_size(group: Group, size: int) -> str:
     return group.target if group.kind == "model" else f"{group.target} of {size}"
 
 

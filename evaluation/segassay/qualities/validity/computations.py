@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.computation import Computation, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
 from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
 from segassay.qualities.validity.detection import Compared, detection
-from segassay.qualities.validity.people import raters_of
 from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
 
@@ -69,7 +69,7 @@ def _of_effects(found: Findings) -> list[Computation]:
     """Where all regions have one area, densities repeat the counts and are left out."""
     if found.effects.empty or found.normalised is None:
         return [Computation(_EFFECTS, None, gaps=lambda: [Gap("effects between annotators", of.DIFFERENCE.needs)])]
-    annotations, kinds = found.annotations, set(annotator_kinds(found.annotations).values())
+    annotations, kinds = found.annotations, annotator_kinds(found.annotations)
     tested, normalised = effects.without_repeats(found.effects, found.normalised)
     return [
         Computation(
@@ -82,7 +82,7 @@ def _of_effects(found: Findings) -> list[Computation]:
         Computation(
             (of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
             lambda: concordance.same_verdicts(tested, annotations),
-            gaps=lambda: [] if "human" in kinds else [_gap("same_verdicts, effect_ratios", "no raters")],
+            gaps=lambda: [] if raters_of(kinds) else [_gap("same_verdicts, effect_ratios", "no raters")],
         ),
         Computation(
             (of.ETA_SQUARED_RATIO,),
@@ -95,7 +95,7 @@ def _of_effects(found: Findings) -> list[Computation]:
         Computation(
             (of.TYPE_S, of.TYPE_M),
             lambda: concordance.type_s_and_m(tested, annotations),
-            gaps=lambda: [] if "truth" in kinds else [_gap("type_s_and_m", of.TYPE_S.needs)],
+            gaps=lambda: [] if "truth" in kinds.values() else [_gap("type_s_and_m", of.TYPE_S.needs)],
         ),
     ]
 

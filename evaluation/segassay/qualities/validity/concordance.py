@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.data.names import natural_key
 from segassay.qualities.measure import AGAINST
 from segassay.qualities.scores.table import annotator_kinds, containment, interval_row, score_rows
@@ -53,7 +54,7 @@ def same_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFr
         sign, has no direction.
     """
     kinds, tested, rows = annotator_kinds(annotations), decisive_effects(effects), []
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     for measure, part in tested.groupby("measure", sort=False):
         verdict = part.pivot(index="contrast", columns="annotator", values="verdict")
         sign = part.pivot(index="contrast", columns="annotator", values="direction").astype(float)
@@ -75,7 +76,7 @@ def _about(who: str, kinds: dict[str, str]) -> dict[str, Any]:
     """Note of an annotator that is held against the raters, and whether it contains them."""
     contains = kinds[who] == "consensus"
     return {
-        "note": _OTHER_RATERS if kinds[who] == "human" else containment(who, contains),
+        "note": _OTHER_RATERS if is_rater(kinds[who]) else containment(who, contains),
         "contains_raters": contains,
     }
 
@@ -111,7 +112,7 @@ def effect_ratios(
         verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     rows = []
     for measure, values, groups in values_of_units(normalised):
         for one, other in _pairs_of_groups(normalised):
@@ -184,7 +185,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
         values = all_values[~groups.isin(controls)]
         differences = {}
         for who in (name for name in kinds if name in values):
-            others = [name for name, kind in kinds.items() if kind == "human" and name != who and name in values]
+            others = [name for name, kind in kinds.items() if is_rater(kind) and name != who and name in values]
             if others:
                 differences[who, ""] = (values[who], values[others].mean(axis=1))
             for name, kind in kinds.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, Form
 from segassay.qualities.scores.table import (
     MEASURES,
@@ -25,7 +26,7 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.validity import records as of
 from segassay.qualities.validity.objects import CURVE, OBJECT_MEASURES, object_measures
-from segassay.qualities.validity.people import beside, raters_of
+from segassay.qualities.validity.people import beside
 from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["OBJECT_MEASURES", "Compared", "detection"]
@@ -80,7 +81,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
             if both is not None and (both.comparison == LEAVE_ONE_OUT or not is_directed):
                 form, mean = _form(measure, both.comparison), mean_over_raters(both.scores)
                 yield Score(form, name, mean, both.of_rater.min(), both.of_rater.max(), note=both.note)
-        elif kind == "human" and len(raters) > 1:
+        elif is_rater(kind) and len(raters) > 1:
             own_score, comparison, note = human_score(agreement, raters, name, measure)
             if comparison == LEAVE_ONE_OUT or not is_directed:
                 yield Score(_form(measure, comparison, quality="objectivity"), name, own_score, note=note)

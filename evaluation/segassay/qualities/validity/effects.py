@@ -15,9 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
+from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.qualities.validity.records import DEVIATIONS, ETA_SQUARED_SD, VOTES
 from segassay.statistics.intervals import Interval, sd_over_seeds
+from segassay.tables.effects import on_deciding_unit, unit_of
 
 __all__ = [
     "contrast",
@@ -44,7 +47,7 @@ def decisive_effects(effects: pd.DataFrame) -> pd.DataFrame:
         These rows, and `contrast` with the names of both groups, the control second.
     """
     rows = effects[(effects["test"] == "mann_whitney") & (effects["region"] == "")]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     return rows.assign(contrast=contrast(rows["group_2"], rows["group_1"]))
 
 
@@ -61,18 +64,18 @@ def strategies(annotations: pd.DataFrame) -> dict[str, list[str]]:
     Example:
         >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "anna/s1", "ben/s1", "cellpose"],
         ...                             "kind": ["human", "human", "model", "model", "model"],
-        ...                             "strategy": ["", "", "expert", "expert", ""], "trained_on": ""})
+        ...                             "strategy": ["", "", "expert", "expert", ""], "trained_on": "",
+        ...                             "case": "1", "seed": pd.NA, "fold": pd.NA, "held_out": True})
         >>> strategies(annotations)
         {'raters': ['anna', 'ben'], 'expert models': ['anna/s1', 'ben/s1']}
     """
-    groups: dict[str, list[str]] = {}
-    rows = annotations[["annotator", "kind", "strategy", "trained_on"]].drop_duplicates("annotator").fillna("")
-    for name, kind, strategy, trained_on in rows.itertuples(index=False):
-        if kind == "human":
-            groups.setdefault("raters", []).append(name)
-        elif kind in ("model", "ensemble") and (strategy or trained_on):
-            groups.setdefault(f"{strategy or trained_on} {kind}s", []).append(name)
-    return {group: names for group, names in groups.items() if len(names) > 1}
+    shown = [
+        one
+        for one in origins(annotations)
+        if is_rater(one.kind) or (one.is_trained and (one.strategy or one.trained_on))
+    ]
+    groups = grouped(shown, lambda one: f"{one.approach} {one.kind}s" if one.is_trained else RATERS)
+    return {group: [one.name for one in of] for group, of in groups.items() if len(of) > 1}
 
 
 def _of_strategies(effects: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -197,7 +200,7 @@ def weighted_eta_squared(weights_x: np.ndarray, weights_y: np.ndarray, x: np.nda
 
 def values_of_units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:
     """Measurement, its values `(units, annotators)`, and the group of each unit: subjects where there are any."""
-    unit = "subject" if normalised["subject"].any() else "case"
+    unit = unit_of(normalised["subject"])
     groups = normalised.groupby(unit, sort=False)["group"].first()
     for measure, part in normalised.groupby("measure", sort=False):
         values = part.groupby([unit, "annotator"], sort=False)["value"].mean().unstack()

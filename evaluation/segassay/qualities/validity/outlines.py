@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
@@ -115,15 +116,15 @@ def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
 def _compared(annotations: pd.DataFrame) -> Iterator[_Compared]:
     """Who is compared with whom; C₋r of a rater r is called `-r` in the table of distances."""
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
+    raters = raters_of(kinds)
     yield _Compared("objectivity", BETWEEN_RATERS, list(combinations(raters, 2)))
     yield _Compared("objectivity", ALL_RATERS, [(f"-{rater}", rater) for rater in raters], LEAVE_ONE_OUT)
     for name, kind in kinds.items():
-        quality = "objectivity" if kind == "human" else "validity"
+        quality = "objectivity" if is_rater(kind) else "validity"
         if kind in ("human", "model", "ensemble"):
             yield _Compared(quality, name, [(name, rater) for rater in raters if rater != name], PAIRWISE)
         if kind in ("human", "model", "ensemble", "truth"):
-            of = [name] if kind == "human" else raters
+            of = [name] if is_rater(kind) else raters
             yield _Compared(quality, name, [(f"-{rater}", name) for rater in of], LEAVE_ONE_OUT)
     for group in trained_alike(annotations):
         if pairs := group.whole_pairs():

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     Agreement,
@@ -22,7 +23,7 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.validity.records import DICE, F1, MEAN_IOU, MINUS_RATERS
 
-__all__ = ["Beside", "agreement_with_people", "beside", "raters_of"]
+__all__ = ["Beside", "agreement_with_people", "beside"]
 
 
 def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
@@ -41,11 +42,6 @@ def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterat
             if len(values.columns):
                 note, form = containment(name, contains), record.form(comparison=AGAINST, reference=name)
                 yield Score(form, other, values.iloc[:, 0], note=note, contains_raters=contains)
-
-
-def raters_of(kinds: dict[str, str]) -> list[str]:
-    """Names of the raters."""
-    return [name for name, kind in kinds.items() if kind == "human"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ ETA_SQUARED = Measure(
     question="How large are the effects that a strategy finds?",
     against="the other strategies, and the raters",
     section="strategies",
-    functions=("judgement.strategies.effects_of_groups", "judgement.strategies.mean_eta_squared"),
+    functions=("judgement.strategy_effects.effects_of_groups", "judgement.strategy_effects.mean_eta_squared"),
     coverage=(NOT_MEASURED,),
     words="η²",
     needs=_NO_EXPERIMENT,
@@ -182,7 +182,7 @@ SAME_AS_MAJORITY = replace(
     question="Does a strategy lead where most raters arrive?",
     against="the majority of the (other) raters",
     section="strategies",
-    functions=("judgement.strategies.same_as_majority",),
+    functions=("judgement.strategy_effects.same_as_majority",),
 )
 SAME_VERDICT = replace(
     VOTES,

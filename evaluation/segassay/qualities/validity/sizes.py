@@ -5,6 +5,7 @@ recall_by_size, annotations  ->  share of the objects of each size that an annot
 
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
 from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import annotator_kinds, containment
@@ -40,8 +41,8 @@ def recall_of_sizes(
         sums = part.groupby("case", sort=False)[["n_found", "n_objects"]].sum().astype(float)
         sums = sums.reindex(cases_of[reference, annotator])
         comparison = AGAINST if reference else LEAVE_ONE_OUT
-        is_rater = kinds.get(str(annotator)) == "human"
-        quality = "objectivity" if is_rater and comparison == LEAVE_ONE_OUT else ""
+        of_rater = is_rater(kinds.get(str(annotator)))
+        quality = "objectivity" if of_rater and comparison == LEAVE_ONE_OUT else ""
         size = f"{low:g}_{high:g}px"
         form = RECALL.form(comparison=comparison, variant=size, reference=str(reference), quality=quality)
         contains = kinds.get(str(reference)) == "consensus"
@@ -52,9 +53,9 @@ def recall_of_sizes(
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Lowest and highest rater beside each model, except against what contains the raters."""
-    is_rater = table["target"].map(kinds).eq("human")
+    of_rater = table["target"].isin(raters_of(kinds))
     fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(["model", "ensemble"])
-    people = table[is_rater].groupby("measure")["value"].agg(["min", "max"])
+    people = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
     return table.assign(
         human_low=table["measure"].map(people["min"]).where(fair).astype(float),
         human_high=table["measure"].map(people["max"]).where(fair).astype(float),

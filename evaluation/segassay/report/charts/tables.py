@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from segassay.data.annotations import is_rater
 from segassay.figures.style import ACCENT, INK, PALE, _intervals, name_rows, plot_style
+from segassay.tables.effects import unit_of
 
 
 def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str]) -> Figure:
@@ -98,7 +100,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str) -> Figure:
         ValueError: If the table has no pair of groups for this measure.
     """
     shown = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
-    unit = "subject" if (shown["unit"] == "subject").any() else "case"
+    unit = unit_of(shown["unit"] == "subject")
     shown = shown[shown["unit"] == unit]
     if shown.empty:
         raise ValueError(f"effects has no pair of groups for the measure {measure!r}")
@@ -170,7 +172,7 @@ def f1_over_threshold(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kind
         for name in names:
             is_truth = kinds[name] == "truth"
             colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
-            line = ":" if is_truth else "-" if kinds[name] == "human" else "--"
+            line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
         axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
         axes.grid(axis="y", color="0.92")
@@ -188,7 +190,7 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
             for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
         ]
         rows, against = pd.concat(sides), "each of the other raters"
-        of_people = rows["rater"].map(kinds) == "human"
+        of_people = rows["rater"].map(kinds).map(is_rater)
         rows = rows[of_people & (rows["annotator"].map(kinds) != "consensus")]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
     return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against
