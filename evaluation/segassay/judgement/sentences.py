@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from segassay.qualities.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+from segassay.qualities.validity.records import F1
 from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
@@ -100,13 +102,13 @@ def validity_of_others(scores: pd.DataFrame, effects: pd.DataFrame) -> str:
 
 
 def _against_reference(scores: pd.DataFrame) -> str:
-    known = scores[(scores["quality"] == "validity") & scores["measure"].str.startswith("f1_against_")]
+    known = scores[(scores["quality"] == "validity") & (scores["base"] == F1.name) & (scores["comparison"] == AGAINST)]
     if known.empty:
         return "There is no model, reference or truth to compare with."
-    measure = known["measure"].iloc[0]
-    name = measure.removeprefix("f1_against_")
-    contains = "" if name == "truth" else ", which contains the raters,"
-    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known[known['measure'] == measure])}."
+    known = known[known["reference"] == known["reference"].iloc[0]]
+    name, contains_raters = known[["reference", "contains_raters"]].iloc[0]
+    contains = ", which contains the raters," if contains_raters else ""
+    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known)}."
 
 
 def _effects_sentence(effects: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 from segassay.data.annotations import is_rater
 from segassay.figures.style import ACCENT, INK, PALE, _intervals, name_rows, plot_style
+from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
 from segassay.tables.effects import unit_of
 
 
@@ -63,8 +64,8 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     ending = "_leave_one_out" if left_out else ""
     whose = "consensus of the others" if left_out else "consensus of all raters"
     panels = (
-        ("log_count_ratio", "objects marked,\nlog ratio to the others"),
-        ("log_area_ratio", "area marked,\nlog ratio to the others"),
+        (LOG_COUNT_RATIO.name, "objects marked,\nlog ratio to the others"),
+        (LOG_AREA_RATIO.name, "area marked,\nlog ratio to the others"),
         (f"sensitivity{ending}", f"sensitivity of pixels\nto the {whose}"),
         (f"specificity{ending}", f"specificity of pixels\nto the {whose}"),
     )
@@ -72,7 +73,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     with plot_style():
         figure = Figure(figsize=(10.5, 0.34 * len(names) + 1.5), layout="constrained")
         for axes, (column, label) in zip(figure.subplots(1, 4, sharey=True), panels, strict=True):
-            is_ratio = column.startswith("log")
+            is_ratio = column in (LOG_COUNT_RATIO.name, LOG_AREA_RATIO.name)
             if is_ratio:
                 axes.axvline(0, color=INK, linewidth=0.8)
                 found = scores[scores["measure"] == column].set_index("target").reindex(names)
