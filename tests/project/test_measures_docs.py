@@ -48,6 +48,7 @@ NO_MEASURE = {
         "held_out_models",
         "measurements_of",
         "decisive_effects",
+        "components_of",
         "designs_of",
         "strategies",
         "values_of_units",
