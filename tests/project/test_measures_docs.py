@@ -58,11 +58,11 @@ NO_MEASURE = {
         "as_scores",
         "beside",
         "contrast",
-        "raters_of",
         "without_interval",
         "held_out_models",
         "measurements_of",
         "decisive_effects",
+        "components_of",
         "designs_of",
         "strategies",
         "values_of_units",
@@ -70,7 +70,7 @@ NO_MEASURE = {
         "without_repeats",
     ),  # what is compared
     "majority_verdict",  # a step to deviations from it
-    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_groups", "strategy_table"),  # what is shown
+    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_table"),  # what is shown
     *("specification_table", "specifications"),  # counting again, and its choices
 }
 """Public functions that prepare or join, and measure nothing themselves."""

@@ -8,15 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from segassay.statistics.intervals import resampled
-from segassay.statistics.jackknife import (
-    LOGARITHM,
-    Scale,
-    correlation_scale,
-    jackknife_or_bca,
-    jackknife_or_bca_of,
-    jackknife_t,
-)
+from segassay.statistics.jackknife import LOGARITHM, Scale, correlation_scale, jackknife_t
 from segassay.statistics.reliability import icc_a1_weighted
 
 PLAIN = Scale(lambda x: x, lambda x: x)
@@ -86,12 +78,3 @@ def test_the_unit_of_a_ratio_does_not_matter(factor: float, seed: int) -> None:
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="one cluster per case"):
         jackknife_t(mean, np.zeros(3), np.arange(2), PLAIN)
-
-
-@pytest.mark.parametrize(("factor", "method"), [(1.0, "jackknife-t"), (0.0, "BCa")])
-def test_interval_of_what_was_resampled_before_is_the_same(factor: float, method: str) -> None:
-    values = factor * np.array([1.0, 4.0, 2.0, 8.0, 5.0, np.nan])
-    expected = jackknife_or_bca(mean, values, CASES, LOGARITHM)
-    found = jackknife_or_bca_of(resampled(mean, values, CASES), LOGARITHM)
-    assert found.method == method
-    assert found == expected

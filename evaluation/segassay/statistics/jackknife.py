@@ -16,17 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from segassay.statistics.intervals import DEFAULT, MIN_CLUSTERS_FOR_BCA, Interval, Resampled, Resampling, bca, bca_of
+from segassay.statistics.intervals import DEFAULT, MIN_CLUSTERS_FOR_BCA, Interval, Resampling, bca
 
-__all__ = [
-    "LOGARITHM",
-    "OF_MEANS",
-    "Scale",
-    "correlation_scale",
-    "jackknife_or_bca",
-    "jackknife_or_bca_of",
-    "jackknife_t",
-]
+__all__ = ["LOGARITHM", "OF_MEANS", "Scale", "correlation_scale", "jackknife_or_bca", "jackknife_t"]
 
 
 @dataclass(frozen=True)
@@ -102,29 +94,23 @@ def jackknife_t(
     if clusters.shape != values.shape[:1]:
         raise ValueError(f"expected one cluster per case, got values {values.shape} and clusters {clusters.shape}")
     defined = ~np.isnan(values).any(axis=tuple(range(1, values.ndim)))
-    kept = values[defined]
+    kept, n_undefined = values[defined], int((~defined).sum())
     cluster = np.unique(clusters[defined], return_inverse=True)[1]
     n = int(cluster.max(initial=-1)) + 1
     if not n:
-        return Interval(math.nan, math.nan, math.nan, "", 0, int((~defined).sum()), True)
+        return Interval(math.nan, math.nan, math.nan, "", 0, n_undefined, True)
     weights = np.vstack([np.ones(n), 1 - np.eye(n)])[:, cluster]
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.asarray(statistic(weights[: n + 1 if n > 1 else 1], kept), dtype=float)
-    return _interval(found[0], found[1:], scale, level, defined)
-
-
-def _interval(value: float, left_out: np.ndarray, scale: Scale, level: float, defined: np.ndarray) -> Interval:
-    """From the index without each of n clusters; without limits below two of them."""
-    n, low, high = len(left_out), math.nan, math.nan
-    with np.errstate(invalid="ignore", divide="ignore"):
-        scaled, at = scale.to(left_out), scale.to(np.asarray(value))
-    if n > 1 and np.isfinite(scaled).all() and np.isfinite(at):
-        se = math.sqrt((n - 1) / n * float(((scaled - scaled.mean()) ** 2).sum()))
+        scaled = scale.to(found)
+    low = high = math.nan
+    if n > 1 and np.isfinite(scaled).all():
+        left_out = scaled[1:]
+        se = math.sqrt((n - 1) / n * float(((left_out - left_out.mean()) ** 2).sum()))
         reach = float(stats.t.ppf((1 + level) / 2, n - 1)) * se
-        low, high = (float(end) for end in scale.back(at + np.array([-reach, reach])))
+        low, high = (float(end) for end in scale.back(scaled[0] + np.array([-reach, reach])))
     method = "jackknife-t" if math.isfinite(low) else ""
-    n_cases, n_undefined = int(defined.sum()), int((~defined).sum())
-    return Interval(float(value), low, high, method, n_cases, n_undefined, n < MIN_CLUSTERS_FOR_BCA)
+    return Interval(float(found[0]), low, high, method, int(defined.sum()), n_undefined, n < MIN_CLUSTERS_FOR_BCA)
 
 
 def jackknife_or_bca(
@@ -158,17 +144,3 @@ def jackknife_or_bca(
     """
     found = jackknife_t(statistic, values, clusters, scale, level=resampling.level)
     return found if found.method else bca(statistic, values, clusters, resampling)
-
-
-def jackknife_or_bca_of(found: Resampled, scale: Scale) -> Interval:
-    """`jackknife_or_bca` of a statistic that `segassay.statistics.intervals.resampled` computed.
-
-    Args:
-        found: With one number per row, `(rows,)`.
-        scale: As for `jackknife_t`.
-
-    Returns:
-        The interval; `method` says which of the two it is.
-    """
-    interval = _interval(found.whole[0], found.left_out, scale, found.level, found.defined)
-    return interval if interval.method else bca_of(found)

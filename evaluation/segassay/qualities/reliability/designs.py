@@ -19,7 +19,7 @@ from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_
 from segassay.statistics.components import crossed_components, crossed_mean_squares
 from segassay.statistics.intervals import DEFAULT, Resampled, Resampling, resampled
 
-__all__ = ["Design", "designs_of", "two_way_reml"]
+__all__ = ["Design", "components_of", "designs_of", "two_way_reml"]
 
 RATER, SEED = "rater", "seed"
 
@@ -95,10 +95,10 @@ def designs_of(
         shape = _shape(crossing, complete)
         if min(shape) < 2:
             continue
-        cells = np.ascontiguousarray(complete.to_numpy(dtype=float)).reshape(shape)
+        cells = complete.to_numpy(dtype=float)
+        cells = cells if len(shape) == 2 else np.ascontiguousarray(cells).reshape(shape)
         drawn = clusters.reindex(complete.index).to_numpy()
-        compute = two_way_reml if cells.ndim == 2 else crossed_components
-        components = resampled(compute, cells, drawn, resampling)
+        components = resampled(components_of, cells, drawn, resampling)
         about = (crossing.target, quantity, crossing.facets)
         found.append(Design(*about, cells, drawn, n_left_out, note, components, resampling))
     return found
@@ -142,6 +142,20 @@ def _by_rater_and_seed(annotations: pd.DataFrame) -> Iterator[_Crossing]:
             names = [[of_seed[seed] for seed in seeds] for of_seed in raters.values()]
             target = "models of single raters" + (f" ({strategy})" if len(by_strategy) > 1 else "")
             yield _Crossing(target, (RATER, SEED), np.array(names, dtype=object))
+
+
+def components_of(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Variance components of a design by REML, for each row of weights.
+
+    Args:
+        weights: `(B, N)`, how often each case was drawn.
+        values: `(N, R)` or `(N, R, S)`, finite.
+
+    Returns:
+        float64 `(B, T)`, in the order of `Design.terms`.
+    """
+    compute = two_way_reml if values.ndim == 2 else crossed_components
+    return compute(np.ascontiguousarray(weights), np.ascontiguousarray(values))
 
 
 def two_way_reml(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -18,11 +18,11 @@ import pandas as pd
 
 from segassay.qualities.measure import Measure
 from segassay.qualities.reliability import records as of
-from segassay.qualities.reliability.designs import RATER, SEED, Design
+from segassay.qualities.reliability.designs import RATER, SEED, Design, components_of
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.components import three_way_components
 from segassay.statistics.intervals import Interval, bca, bca_of
-from segassay.statistics.jackknife import LOGARITHM, jackknife_or_bca_of
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.reliability import mdc95, sem
 
 __all__ = ["PHI", "generalizability", "numbers_for_phi", "repeatability", "variance_components"]
@@ -123,11 +123,25 @@ def _components(design: Design) -> list[_Row]:
     anova = three_way_components(design.values.ravel(), case=case, seed=seed, rater=rater)["anova"]
     rows = []
     for column, term in enumerate(design.terms):
-        of_term = design.components.of(partial(np.take, indices=column, axis=1))
-        interval = jackknife_or_bca_of(of_term, LOGARITHM) if term in _NEVER_0 else bca_of(of_term)
+        interval = _of_term(design, column)
         note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
         rows.append(_row(of.VARIANCE, design, interval, target=f"{design.target}: {term}", notes=[note]))
     return rows
+
+
+def _of_term(design: Design, column: int) -> Interval:
+    """By the jackknife where a component is hardly ever 0; by BCa for others, and where it is 0 nevertheless."""
+    if design.terms[column] in _NEVER_0:
+        compute = partial(_component, column=column)
+        level = design.resampling.level
+        interval = jackknife_t(compute, design.values, design.clusters, LOGARITHM, level=level)
+        if interval.method:
+            return interval
+    return bca_of(design.components.of(partial(np.take, indices=column, axis=1)))
+
+
+def _component(weights: np.ndarray, values: np.ndarray, *, column: int) -> np.ndarray:
+    return components_of(weights, values)[:, column]
 
 
 def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
