@@ -29,7 +29,8 @@ from segassay.judgement.verdicts import judge
 from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.models import williams
 from segassay.qualities.scores.table import THRESHOLD
-from segassay.qualities.validity.detection import Compared, human_range
+from segassay.qualities.validity.ceiling import human_range
+from segassay.qualities.validity.detection import Compared
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
@@ -68,7 +69,7 @@ def _steadier(habit: RaterHabit) -> RaterHabit:
     return replace(habit, **luck)
 
 
-def verdicts_of(kind: str, seed: int) -> dict[str, dict[str, Any]]:
+def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
     """Verdicts on one study."""
     raters, learned = habits(kind)
     groups = {"control": Effect(), "treated": Effect()}
@@ -97,7 +98,7 @@ def verdicts_of(kind: str, seed: int) -> dict[str, dict[str, Any]]:
     )
     assert dataset.experiment is not None
     found = effects(normalise(few.counts, dataset.experiment, "control"))
-    return judge(scores, found, annotations)
+    return {quality: judged.supported for quality, judged in judge(scores, found, annotations).items()}
 
 
 def _only(tables: Tables, names: set[str]) -> Tables:
@@ -144,6 +145,6 @@ def count(n_seeds: int, n_jobs: int = 2) -> Iterator[dict[str, Any]]:
         for kind in KINDS:
             found = list(pool.map(verdicts_of, [kind] * n_seeds, range(n_seeds)))
             for quality in found[0]:
-                said = [one[quality]["verdict"].split(":")[0] for one in found]
-                for verdict in ("supported", "not supported", "cannot be judged"):
-                    yield {"study": kind, "quality": quality, "verdict": verdict, "n": said.count(verdict)}
+                said = [one[quality] for one in found]
+                for supported, verdict in ((True, "supported"), (False, "not supported"), (None, "cannot be judged")):
+                    yield {"study": kind, "quality": quality, "verdict": verdict, "n": said.count(supported)}

@@ -330,7 +330,8 @@ def selftest(
     ] = None,
 ) -> None:
     """Show every estimator beside its published value; exit 1 if one differs. Needs no data and no network."""
-    from segassay.selftest.run import print_outcomes, run_checks, run_checks_of_images
+    from segassay.selftest.run import run_checks, run_checks_of_images
+    from segassay.selftest.show import print_outcomes
 
     outcomes = [*run_checks(), *run_checks_of_images(data, n_jobs=os.cpu_count() or 1)]
     print_outcomes(outcomes)

@@ -24,11 +24,11 @@ from segassay.consensus.cache import cached_staple
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.consensus.pixels import count_decisions, fuse_decisions
+from segassay.data.annotations import WITHOUT
 from segassay.data.cases import read_case_mask
 from segassay.data.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
 from segassay.io.images import image_shape
-from segassay.qualities.objectivity.imprint import WITHOUT
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")

@@ -18,7 +18,7 @@ from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, UsageError
 from segassay.io.images import read_image, read_mask
-from segassay.qualities.reliability.uncertainty import image_quality
+from segassay.qualities.reliability.image_quality import image_quality
 from segassay.qualities.scores.table import Agreement
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables

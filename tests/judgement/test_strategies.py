@@ -17,18 +17,17 @@ from segassay.figures.style import encode_figure
 from segassay.judgement.measures import build_scores
 from segassay.judgement.strategies import (
     STRATEGY_COLUMNS,
-    agreement_within,
     annotator_points,
     are_side_by_side,
-    effects_of_groups,
-    mean_eta_squared,
-    same_as_majority,
-    scores_of_groups,
     spending_groups,
-    strategy_groups,
     strategy_table,
 )
-from segassay.qualities.scores.table import Agreement, Findings, Score
+from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squared, same_as_majority
+from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
+from segassay.qualities.measure import AGAINST
+from segassay.qualities.scores.groups import strategy_groups
+from segassay.qualities.scores.table import Agreement, Findings, Score, written
+from segassay.qualities.validity.records import F1
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.sections import side_by_side
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
@@ -95,7 +94,7 @@ def by_name(table: pd.DataFrame) -> pd.DataFrame:
 class TestGroups:
     def test_each_strategy_kind_and_size_is_a_group(self):
         groups = strategy_groups(annotations_of(*ENSEMBLES, *MODELS, *PEOPLE, ("gt", "consensus")))
-        assert {group.name: list(group.members) for group in groups} == {
+        assert {group.target: group.names for group in groups} == {
             "raters": ["anna", "ben"],
             "expert models": ["anna/s0", "ben/s0"],
             "staple ensembles of 2": ["staple/s0-1", "staple/s1-2", "staple/s2-3"],
@@ -108,26 +107,26 @@ class TestGroups:
         rows = [("staple/s0", "model", "c", "staple", 0)]
         rows += [(f"staple_without_{name}/s0", "model", "c", f"staple_without_{name}", 0) for name in ("anna", "ben")]
         groups = strategy_groups(annotations_of(*PEOPLE, *rows))
-        assert [group.name for group in groups] == ["raters", "c models", "c models without one rater"]
-        assert [len(group.members) for group in groups] == [2, 1, 2]
+        assert [group.target for group in groups] == ["raters", "c models", "c models without one rater"]
+        assert [len(group.names) for group in groups] == [2, 1, 2]
 
     def test_without_a_strategy_it_is_the_training_target_and_without_both_the_name(self):
         rows = [("a", "model", "", "staple"), ("b", "model", "", "staple"), ("cellpose", "model"), ("x", "ensemble")]
         groups = strategy_groups(annotations_of(*rows))
-        assert {group.name: len(group.members) for group in groups} == {"cellpose": 1, "staple models": 2, "x": 1}
+        assert {group.target: len(group.names) for group in groups} == {"cellpose": 1, "staple models": 2, "x": 1}
 
     def test_ensembles_with_a_common_member_are_no_pair(self):
         (group, *_) = [g for g in strategy_groups(annotations_of(*ENSEMBLES)) if g.n_members == 2]
-        assert group.pairs() == [("staple/s0-1", "staple/s2-3")]
+        assert group.all_pairs() == [("staple/s0-1", "staple/s2-3")]
 
     def test_the_same_seeds_of_two_trainings_are_other_members(self):
         rows = [(f"{name}/s0-1", "ensemble", "c", name) for name in ("staple_without_anna", "staple_without_ben")]
         (group,) = strategy_groups(annotations_of(*rows))
-        assert len(group.pairs()) == 1
+        assert len(group.all_pairs()) == 1
 
     def test_ensembles_of_unknown_members_are_in_no_pair(self):
         (group,) = strategy_groups(annotations_of(("a", "ensemble", "c", "x"), ("b", "ensemble", "c", "x")))
-        assert (group.name, group.n_members, group.pairs()) == ("c ensembles", None, [])
+        assert (group.target, group.n_members, group.all_pairs()) == ("c ensembles", None, [])
 
     def test_what_was_spent_is_one_number_or_unknown(self):
         table = annotations_of(*PEOPLE, *MODELS, ("staple/s0", "model", "c", "staple", 0))
@@ -194,12 +193,12 @@ class TestScores:
     def test_scores_of_nobody(self):
         assert list(scores_of_groups([], [])) == []
         assert list(scores_of_groups(strategy_groups(EVERYBODY), [])) == []
-        other = Score("validity", "f1_against_truth", "nobody", pd.Series([1.0], ["1"]))
+        other = Score(F1.form(comparison=AGAINST, reference="truth"), "nobody", pd.Series([1.0], ["1"]))
         assert list(scores_of_groups(strategy_groups(EVERYBODY), [other])) == []
 
     def test_without_models_there_is_no_table(self):
         table = strategy_table(findings(annotations_of(("gt", "consensus"), *PEOPLE)))
-        assert (tuple(table), len(table)) == (STRATEGY_COLUMNS, 0)
+        assert (tuple(written(table)), len(table)) == (STRATEGY_COLUMNS, 0)
         assert not are_side_by_side(table)
 
     def test_models_alone_have_agreement_with_each_other(self):
@@ -284,12 +283,12 @@ class TestEffects:
         of_count = found.effects.query("measure == 'count' and test == 'mann_whitney' and unit == 'subject'")
         of_count = of_count[of_count["region"] == ""].pivot(index=["group_2"], columns=["group_1", "annotator"])
         for group in strategy_groups(found.annotations):
-            rows = table[(table["group"] == group.name) & (table["measure"] == "count_eta_squared")]
+            rows = table[(table["group"] == group.target) & (table["measure"] == "count_eta_squared")]
             assert len(rows) == 3
             for row in rows.to_dict("records"):
                 other, one = row["contrast"].split(" against ")
                 single = of_count.loc[other, "eta_squared"][one]
-                assert row["value"] == pytest.approx(single[list(group.members)].mean())
+                assert row["value"] == pytest.approx(single[group.names].mean())
                 assert row["n_cases"] == 10
 
     def test_an_annotator_without_a_group_of_the_experiment_takes_no_part(self):
@@ -388,8 +387,8 @@ def test_numbers_are_those_of_single_annotators_and_of_seeds(simulated, table):
     found = by_name(table)["value"]
     for group in strategy_groups(simulated.annotations):
         for measure in ("f1_leave_one_out", "dice_against_truth"):
-            mean = np.mean([single[measure, name] for name in group.members])
-            assert found[group.name, measure] == pytest.approx(mean)
+            mean = np.mean([single[measure, name] for name in group.names])
+            assert found[group.target, measure] == pytest.approx(mean)
     assert found["raters", "f1_leave_one_out"] == pytest.approx(single["f1_leave_one_out", "all raters"])
     assert found["raters", "f1_within"] == pytest.approx(single["f1", "between raters"])
     assert found["consensus:staple ensembles of 2", "f1_within"] == pytest.approx(single["f1", "staple ensembles"])
@@ -491,7 +490,7 @@ def spent(annotations: pd.DataFrame) -> pd.DataFrame:
 def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simulated):
     table = strategy_table(dataclasses.replace(simulated, annotations=spent(simulated.annotations)))
     place = list(STRATEGY_COLUMNS).index("n_members") + 1
-    assert list(table.columns) == [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:]]
+    assert list(written(table).columns) == [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:]]
     names = ["expert models", "consensus:staple models", "consensus:staple models without one rater"]
     assert spending_groups(table) == names
     assert spending_groups(table[table["group"] != "expert models"]) == []
@@ -500,7 +499,7 @@ def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simu
 
 
 def test_without_prices_there_is_no_spending(table):
-    assert tuple(table) == STRATEGY_COLUMNS
+    assert tuple(written(table)) == STRATEGY_COLUMNS
     assert spending_groups(table) == []
 
 

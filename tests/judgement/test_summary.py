@@ -6,19 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scored import scored
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.judgement.summary import QUALITIES, concordance, format_interval, summarise
-from segassay.qualities.scores.table import SCORE_COLUMNS
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, Form
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.validity import records as validity
 from segassay.tables.effects import EFFECT_COLUMNS
 
 NO_EFFECTS = pd.DataFrame(columns=list(EFFECT_COLUMNS))
 
 
-def scores_of(*rows: tuple[str, str, str, float]) -> pd.DataFrame:
-    """Rows of quality, measure, target and value; intervals are ± .1, of 9 images."""
-    table = pd.DataFrame(rows, columns=["quality", "measure", "target", "value"])
-    table = table.assign(low=table["value"] - 0.1, high=table["value"] + 0.1, n_cases=9, n_undefined=0, note="")
-    return table.reindex(columns=list(SCORE_COLUMNS))
+def scores_of(*rows: tuple[Form, str, float]) -> pd.DataFrame:
+    """Rows of form, target and value; intervals are ± .1, of 9 images."""
+    values = np.array([value for *_, value in rows], dtype=float)
+    table = scored(*((form, target) for form, target, _ in rows), value=values, low=values - 0.1, high=values + 0.1)
+    return table.assign(n_cases=9)
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:
@@ -34,9 +37,9 @@ def effects_of(**verdicts: str) -> pd.DataFrame:
 
 def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
     scores = scores_of(
-        ("objectivity", "f1", "between raters", 0.5),
-        ("objectivity", "f1_leave_one_out", "anna", 0.7),
-        ("validity", "f1_against_truth", "anna", 0.6),
+        (objectivity.F1.form(), "between raters", 0.5),
+        (objectivity.F1.form(comparison=LEAVE_ONE_OUT), "anna", 0.7),
+        (validity.F1.form(comparison=AGAINST, reference="truth"), "anna", 0.6),
     )
     summary = summarise(scores, NO_EFFECTS, annotations_of(anna="human", ben="human"))
     assert tuple(summary) == QUALITIES
@@ -45,10 +48,17 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
         "reliability": 0,
         "validity": 1,
     }
+    assert summary["validity"]["sentence"] == "Against truth annotators reach an F1 of 0.60 (anna)."
     for judged in summary.values():
         assert set(judged) == {"verdict", "sentence", "numbers", "rule", "criteria"}
         assert judged["verdict"].startswith("cannot be judged: ")
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_a_reference_that_contains_the_raters_is_called_so():
+    scores = scores_of((validity.F1.form(comparison=AGAINST, reference="gt"), "anna", 0.6)).assign(contains_raters=True)
+    sentence = summarise(scores, NO_EFFECTS, annotations_of(anna="human"))["validity"]["sentence"]
+    assert sentence == "Against gt, which contains the raters, annotators reach an F1 of 0.60 (anna)."
 
 
 def test_conclusions_are_counted():
@@ -59,7 +69,7 @@ def test_conclusions_are_counted():
 
 
 def test_a_number_that_does_not_exist_is_null():
-    scores = scores_of(("objectivity", "mean_iou", "between raters", np.nan))
+    scores = scores_of((objectivity.MEAN_IOU.form(), "between raters", np.nan))
     (number,) = summarise(scores, NO_EFFECTS, annotations_of(anna="human"))["objectivity"]["numbers"]
     assert json.loads(json.dumps(number, allow_nan=False))["value"] is None
 

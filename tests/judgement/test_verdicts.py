@@ -10,13 +10,19 @@ import pytest
 
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.judgement import verdicts
+from segassay.judgement.conclusions import LARGE_EFFECT, conclusions
+from segassay.judgement.criteria import Number, What, Why, above, all_met, any_met, either, lowest_above, undecided
+from segassay.judgement.judged import judged_annotators
 from segassay.judgement.measures import build_scores
-from segassay.judgement.verdicts import conclusions, judge, judged_annotators
+from segassay.judgement.summary import summarise
+from segassay.judgement.verdicts import judge
+from segassay.judgement.words import RULES, who
 from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.models import williams
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
-from segassay.qualities.validity.detection import Compared, human_range
+from segassay.qualities.validity.ceiling import human_range
+from segassay.qualities.validity.detection import Compared
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import Resampling
 from segassay.tables.effects import EFFECT_COLUMNS
@@ -93,7 +99,7 @@ def without(rows: list[Row], *measures: str) -> list[Row]:
 
 def verdict(quality: str, rows: list[Row], effects: pd.DataFrame | None = None, **how: Any) -> str:
     annotations = how.pop("annotations", annotations_of(ANNOTATIONS))
-    judged = judge(scores_of(rows, **how), effects_of() if effects is None else effects, annotations)
+    judged = summarise(scores_of(rows, **how), effects_of() if effects is None else effects, annotations)
     return judged[quality]["verdict"]
 
 
@@ -101,7 +107,7 @@ def verdict(quality: str, rows: list[Row], effects: pd.DataFrame | None = None, 
 
 
 def test_all_three_are_supported():
-    judged = judge(scores_of(ALL), effects_of(), annotations_of(ANNOTATIONS))
+    judged = summarise(scores_of(ALL), effects_of(), annotations_of(ANNOTATIONS))
     assert {quality: found["verdict"] for quality, found in judged.items()} == dict.fromkeys(judged, "supported")
     assert judged["objectivity"]["sentence"] == (
         "Models trained on one rater carry an imprint of 0.01 (−0.01 to 0.03) F1; models of the consensus fit a rater "
@@ -250,7 +256,7 @@ def test_raters_alone():
         ("objectivity", "f1_leave_one_out", "anna", 0.7, 0.6, 0.8),
         ("objectivity", "f1_leave_one_out", "ben", 0.6, 0.5, 0.7),
     ]
-    judged = judge(scores_of(rows), NO_EFFECTS, annotations_of(ANNOTATIONS[:4]))
+    judged = summarise(scores_of(rows), NO_EFFECTS, annotations_of(ANNOTATIONS[:4]))
     assert judged["objectivity"]["sentence"] == (
         "Two raters agree on objects with a mean F1 of 0.50 (0.40 to 0.60) over 20 images; against the consensus of "
         "the others, single raters reach 0.60 (ben) to 0.70 (anna)."
@@ -263,21 +269,22 @@ def test_raters_alone():
 
 
 def test_one_rater():
-    judged = judge(scores_of([]), NO_EFFECTS, annotations_of(ANNOTATIONS[:1]))
+    judged = summarise(scores_of([]), NO_EFFECTS, annotations_of(ANNOTATIONS[:1]))
     assert judged["objectivity"]["verdict"] == "cannot be judged: no second rater"
     assert judged["objectivity"]["sentence"].startswith("There is one rater at most")
 
 
 def test_models_without_ensembles():
     rows = [("reliability", "f1", "staple models", 0.7, 0.6, 0.8)]
-    judged = judge(scores_of(rows), NO_EFFECTS, annotations_of([row for row in ANNOTATIONS if row[0] != "ensemble"]))
+    models = annotations_of([row for row in ANNOTATIONS if row[0] != "ensemble"])
+    judged = summarise(scores_of(rows), NO_EFFECTS, models)
     assert judged["reliability"]["verdict"] == "cannot be judged: no two ensembles without a common member"
     assert "staple models with F1 0.70 (0.60 to 0.80)" in judged["reliability"]["sentence"]
 
 
 def test_too_few_raters_for_a_consensus_of_the_others():
     rows = [(row[0], row[1].replace("_leave_one_out", "_pairwise"), *row[2:]) for row in VALIDITY]
-    judged = judge(scores_of(rows), effects_of(), annotations_of(ANNOTATIONS))["validity"]
+    judged = summarise(scores_of(rows), effects_of(), annotations_of(ANNOTATIONS))["validity"]
     assert judged["verdict"] == "supported"
     assert judged["sentence"].startswith("Against single raters (too few for a consensus of the others), the 2 staple")
 
@@ -292,7 +299,7 @@ def test_who_is_judged():
     assert judged.names == tuple(f"staple/s{seed}" for seed in range(4))  # and none without anna
     experts = judged_annotators(annotations_of([row for row in models if "staple" not in row[1]]))
     assert (experts.names, experts.of_consensus) == (tuple(f"{rater}/s0" for rater in RATERS), False)
-    assert judged_annotators(annotations_of([("model", "cellpose", "", "", None, None)])).words == "cellpose"
+    assert who(judged_annotators(annotations_of([("model", "cellpose", "", "", None, None)]))) == "cellpose"
     assert judged_annotators(annotations_of(ANNOTATIONS[:4])).names == ()
 
 
@@ -352,11 +359,64 @@ def test_densities_that_repeat_the_counts_count_once():
     assert len(conclusions(other)) == 2
 
 
+# ----------------------------------------------------------------------------------------- criteria, before any words
+
+
+def number(low: float, high: float, n_cases: int = 20) -> Number:
+    return Number((low + high) / 2, low, high, n_cases)
+
+
+@pytest.mark.parametrize(
+    ("found", "met", "why"),
+    [
+        (number(0.1, 0.2), True, None),
+        (number(-0.2, -0.1), False, None),
+        (number(-0.1, 0.1), None, Why.EITHER_SIDE),
+        (number(0.1, 0.2, n_cases=9), None, Why.FEW_CASES),
+        (number(math.nan, math.nan), None, Why.NO_INTERVAL),
+        (None, None, Why.NO_SECOND_RATER),
+    ],
+)
+def test_a_criterion_says_whether_it_is_met_on_what_it_rests_and_what_is_missing(found, met, why):
+    criterion = above(What.GAIN_OVER_RATERS, found, 0.0, lack=Why.NO_SECOND_RATER)
+    assert (criterion.met, criterion.rests_on) == (met, found)
+    assert [missing.why for missing in criterion.missing] == ([] if why is None else [why])
+
+
+def test_all_and_any_of_criteria():
+    good, bad = above(What.IMPRINT, number(1, 2), 0), above(What.IMPRINT, number(-2, -1), 0)
+    open_ = undecided(What.IMPRINT, Why.NO_NUMBER)
+    assert [all_met(of) for of in ((good, good), (good, open_), (open_, bad), ())] == [True, None, False, True]
+    assert [any_met(of) for of in ((bad, bad), (bad, open_), (open_, good), ())] == [False, None, True, False]
+    assert either(What.IMPRINT_OR_REMOVAL, [bad, open_]).missing == open_.missing
+    assert either(What.IMPRINT_OR_REMOVAL, [good, open_]).missing == ()
+
+
+def test_of_several_numbers_all_must_lie_above_and_the_lowest_is_shown():
+    numbers = [number(0.3, 0.4), number(0.1, 0.2)]
+    assert lowest_above(What.WILLIAMS, numbers, 0.0).met
+    assert lowest_above(What.WILLIAMS, numbers, 0.25).met is False
+    assert lowest_above(What.WILLIAMS, [*numbers, None], 0.0).met is None
+    assert lowest_above(What.WILLIAMS, [*numbers, None], 0.0).rests_on == numbers[1]
+    assert lowest_above(What.WILLIAMS, [], 0.0).missing[0].why is Why.NO_NUMBER
+
+
+def test_a_judgement_needs_no_words():
+    found = judge(scores_of(without(ALL, "f1_minus_models")), effects_of(), annotations_of(ANNOTATIONS))
+    assert {quality: one.supported for quality, one in found.items()} == {
+        "objectivity": True,
+        "reliability": None,
+        "validity": True,
+    }
+    (missing,) = (missing for criterion in found["reliability"].criteria for missing in criterion.missing)
+    assert (missing.of, missing.why) == (What.GAIN_OVER_MODELS, Why.NO_NUMBER)
+
+
 # ------------------------------------------------------------------------------------------------------------ the rules
 
 
 def test_rules_name_every_line():
-    text = " ".join(verdicts.RULES.values())
+    text = " ".join(RULES.values())
     for line in (
         verdicts.IMPRINT_MATTERS,
         verdicts.WILLIAMS_AT_LEAST,
@@ -364,7 +424,7 @@ def test_rules_name_every_line():
         -verdicts.ENSEMBLES_ABOVE_MODELS,
         -verdicts.SCORE_ABOVE_WORST_RATER,
         -verdicts.SCORE_ABOVE_MEAN_RATER,
-        verdicts.LARGE_EFFECT,
+        LARGE_EFFECT,
     ):
         assert f"{line:g}" in text
 
@@ -388,7 +448,7 @@ def judged_study(study: SimulatedStudy, **kinds: Any) -> dict[str, str]:
         human_range(compared, annotations, clusters, resampling=few),
     ]
     scores = pd.concat([part for part in rows if len(part)], ignore_index=True)
-    return {quality: judged["verdict"] for quality, judged in judge(scores, found.effects, annotations).items()}
+    return {quality: judged["verdict"] for quality, judged in summarise(scores, found.effects, annotations).items()}
 
 
 SMALL = {"n_seeds": 1, "n_consensus_seeds": 4}
@@ -412,7 +472,7 @@ def test_seeds_that_change_more_than_people_do_are_not_reliable():
     scores = build_scores(
         replace(simulated.tables, agreement=lowered), simulated.annotations, simulated.clusters, n_resamples=200
     )
-    judged = judge(scores, simulated.findings().effects, simulated.annotations)
+    judged = summarise(scores, simulated.findings().effects, simulated.annotations)
     assert judged["reliability"]["verdict"] == "not supported"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from segassay.qualities.catalogue import CATALOGUE
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
 COLUMNS = ["question", "measure and formula", "source", "not when", "function", "tests"]
 ESTIMATORS = (
@@ -25,33 +27,50 @@ ESTIMATORS = (
     "qualities.objectivity.measurements",
     "statistics.raters",
     "qualities.reliability.seeds",
+    "qualities.reliability.ensembles",
+    "qualities.reliability.flips",
+    "qualities.reliability.image_quality",
+    "qualities.reliability.spread",
     "qualities.reliability.calibration",
     "qualities.reliability.saturation",
+    "qualities.reliability.designs",
     "qualities.reliability.variance",
     "qualities.validity.specification",
     "judgement.strategies",
+    "judgement.strategy_effects",
+    "judgement.strategy_scores",
     "qualities.reliability.uncertainty",
+    "qualities.validity.ceiling",
+    "qualities.validity.concordance",
     "qualities.validity.detection",
+    "qualities.validity.objects",
+    "qualities.validity.outlines",
+    "qualities.validity.people",
+    "qualities.validity.sizes",
     "statistics.components",
 )
 """Modules whose public functions measure something."""
 
 NO_MEASURE = {
-    *("measures", "not_judged", "measures_and_gaps"),  # joins of all measures of a module
     *("joint_overlaps", "label_objects", "overlap_table", "match_overlaps"),  # steps to match_objects
     *("surface_distances", "joint_surface_distances", "image_diagonal"),  # what distances are read off
     *(
         "as_scores",
+        "beside",
+        "contrast",
+        "without_interval",
         "held_out_models",
         "measurements_of",
         "decisive_effects",
+        "components_of",
+        "designs_of",
         "strategies",
         "values_of_units",
         "weighted_eta_squared",
         "without_repeats",
     ),  # what is compared
     "majority_verdict",  # a step to deviations from it
-    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_groups", "strategy_table"),  # what is shown
+    *("annotator_points", "are_side_by_side", "spending_groups", "strategy_table"),  # what is shown
     *("specification_table", "specifications"),  # counting again, and its choices
 }
 """Public functions that prepare or join, and measure nothing themselves."""
@@ -107,7 +126,34 @@ def incomplete_rows(text: str) -> list[str]:
     return wrong
 
 
+def records_without_row(text: str) -> list[str]:
+    """Measures whose question has no row, or whose functions the row does not link."""
+    row_of = {row[0]: row for row in rows(text)}
+    wrong = []
+    for record in CATALOGUE.values():
+        row = row_of.get(record.question, [""] * len(COLUMNS))
+        links = [
+            f"[`{name}`](../evaluation/segassay/{module.replace('.', '/')}.py)"
+            for module, _, name in (path.rpartition(".") for path in record.functions)
+        ]
+        if not any(link in row[4] for link in links) or not all(link in text for link in links):
+            wrong.append(record.key)
+    return wrong
+
+
 TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def test_every_record_has_a_row_that_links_what_computes_it():
+    assert records_without_row(TEXT) == []
+
+
+@pytest.mark.parametrize("key", ["objectivity/imprint", "reliability/sd_ratio", "validity/type_m"])
+def test_a_record_without_its_row_is_noticed(key):
+    question = CATALOGUE[key].question
+    assert key in records_without_row("\n".join(line for line in TEXT.splitlines() if question not in line))
+    name = CATALOGUE[key].functions[0].rpartition(".")[2]
+    assert key in records_without_row(TEXT.replace(f"[`{name}`]", "[`other`]"))
 
 
 def test_every_measure_has_a_row():

@@ -10,9 +10,14 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 
+from scored import scored
 from segassay.assay import Evaluation, evaluate
 from segassay.io.images import write_mask
-from segassay.report.page import _distances, _effects, _held_out, _words, write_report
+from segassay.qualities.measure import AGAINST
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.validity import records as validity
+from segassay.report.page import write_report
+from segassay.report.tables import _held_out, distance_tables, effects_table
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables.effects import IMAGES_AS_UNITS
 
@@ -94,18 +99,18 @@ def test_what_is_undefined_is_counted(evaluated, page):
 
 def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
     """Between raters in µm, one of six undefined; a model against the reference in pixels, none undefined."""
-    undefined = "1 of 6 comparisons undefined"
-    rows = [
-        ("hd95_um", "raters", 2.5, 2.0, 3.0, undefined, 40.0),
-        ("assd_um", "raters", 0.5, 0.25, 0.75, undefined, 30.0),
-        ("nsd", "raters", 0.75, 0.5, 1.0, undefined, np.nan),
-        ("hd95_px_against_gt", "net", 4.0, 3.0, 5.0, "contains the raters; 0 of 2 comparisons undefined", np.nan),
-        ("assd_px_against_gt", "net", 1.0, 0.5, 1.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
-        ("nsd_against_gt", "net", 0.25, 0.0, 0.5, "contains the raters; 0 of 2 comparisons undefined", np.nan),
-        ("f1", "raters", 0.1, 0.1, 0.1, "", np.nan),
-    ]
-    scores = pd.DataFrame(rows, columns=["measure", "target", "value", "low", "high", "note", "bound"])
-    tables = _distances(scores.assign(n_cases=2, n_undefined=0))
+    counted = {"n_comparisons": 6, "n_comparisons_undefined": 1}
+    of_raters = [(objectivity.HD95.form(variant="um"), "raters"), (objectivity.ASSD.form(variant="um"), "raters")]
+    between = scored(*of_raters, (objectivity.NSD.form(), "raters"), (objectivity.F1.form(), "raters")).assign(
+        value=[2.5, 0.5, 0.75, 0.1], low=[2.0, 0.25, 0.5, 0.1], high=[3.0, 0.75, 1.0, 0.1], **counted
+    )
+    where = {"comparison": AGAINST, "reference": "gt"}
+    of_net = [(validity.HD95.form(**where, variant="px"), "net"), (validity.ASSD.form(**where, variant="px"), "net")]
+    of_net = scored(*of_net, (validity.NSD.form(**where), "net"), contains_raters=True).assign(
+        value=[4.0, 1.0, 0.25], low=[3.0, 0.5, 0.0], high=[5.0, 1.5, 0.5], n_comparisons=2
+    )
+    scores = pd.concat([between.assign(bound=[40.0, 30.0, np.nan, np.nan]), of_net], ignore_index=True)
+    tables = distance_tables(scores.assign(n_cases=2))
     assert list(tables) == ["µm", "px"]
     assert list(tables["µm"].header) == ["of whom", "with", "HD95 (µm)", "ASSD (µm)", "NSD", "images", "undefined"]
     between = ["raters", "each other", "2.50 (2.00 to 3.00); at most 40.00", "0.50 (0.25 to 0.75); at most 30.00"]
@@ -117,7 +122,7 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
 def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
     """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
     section = page[page.index("How far outlines lie apart") : page.index("The habit of each rater")]
-    ((unit, table),) = _distances(evaluated[0].scores).items()
+    ((unit, table),) = distance_tables(evaluated[0].scores).items()
     assert f"HD95 ({unit})" in section
     diagonal = evaluated[0].tables.distances["diagonal"].unique().item()
     of_model = [row for row in table.rows if row[0] == ODD_NAME]
@@ -133,7 +138,7 @@ def test_eta_squared_is_floored_for_display_only(evaluated):
     effects = evaluated[0].effects
     negative = effects[(effects["test"] == "kruskal_wallis") & (effects["eta_squared"] < 0)]
     changed = effects.assign(eta_squared=effects["eta_squared"].where(effects["test"] != "kruskal_wallis", -0.04))
-    shown = [row for row in _effects(changed, "count").rows if row[1] == "all groups"]
+    shown = [row for row in effects_table(changed, "count").rows if row[1] == "all groups"]
     assert {row[5] for row in shown} == {"0.000"}
     assert (changed.loc[changed["test"] == "kruskal_wallis", "eta_squared"] == -0.04).all()
     assert len(negative) == (effects["eta_squared"] < 0).sum()  # Mann-Whitney's is a square
@@ -159,9 +164,3 @@ def test_the_same_evaluation_gives_the_same_page(evaluated, tmp_path):
 def test_held_out_status(evaluated, held_out, kind, expected):
     masks = evaluated[0].annotations.head(2).assign(held_out=held_out).astype({"held_out": "boolean"})
     assert _held_out(masks, kind) == expected
-
-
-def test_names_of_measures_are_words():
-    assert _words("dice_leave_one_out_minus_raters") == "Dice against the others’ consensus, difference to the raters"
-    assert _words("f1_against_f1_net") == "F1 against f1_net"
-    assert _words("log_count_ratio") == "log_count_ratio"

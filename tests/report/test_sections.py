@@ -5,52 +5,70 @@ import math
 import pandas as pd
 import pytest
 
+from scored import scored
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Form
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.table import SCORE_COLUMNS
+from segassay.qualities.validity import records as validity
 from segassay.report.charts.models import imprint_matrix, saturation_figure
-from segassay.report.sections import MAX_ROWS, core_scores, in_words, sections
-
-
-def scores_of(*rows: tuple[str, str, str], **columns: object) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["quality", "measure", "target"]).assign(value=0.5, low=0.4, high=0.6)
-    table = table.assign(n_cases=20, n_undefined=0, note="", approximate=False, method="BCa").assign(**columns)
-    return table.reindex(columns=list(SCORE_COLUMNS))
+from segassay.report.sections import MAX_ROWS, core_scores, sections
 
 
 @pytest.mark.parametrize(
-    ("quality", "measure", "title"),
+    ("form", "title"),
     [
-        ("objectivity", "imprint", "Does a model carry the hand of its rater?"),
-        ("objectivity", "gwet_ac1_pixels", "Agreement of raters beyond chance"),
-        ("objectivity", "icc_a1_count", "Do raters measure the same?"),
-        ("objectivity", "limit_low_count", "Two raters side by side (Bland–Altman)"),
-        ("reliability", "sd_f1", "How far does a result move with the seed?"),
-        ("reliability", "phi_count", "Where the variance comes from, and how many raters and seeds are needed"),
-        ("reliability", "disagreement_f1_2", "What more members bring"),
-        ("reliability", "brier", "Do probabilities and uncertainties mean what they say?"),
-        ("validity", "f1_leave_one_out_over_raters", "Models by the ceiling of people"),
-        ("validity", "pq_leave_one_out", "Objects found, and how well they are drawn"),
-        ("objectivity", "pq_leave_one_out", "Objects found, and how well they are drawn"),
-        ("validity", "recall_30_60px_leave_one_out", "Are small objects missed?"),
-        ("validity", "count_eta_squared_sd", "Would others have drawn the same conclusion?"),
-        ("validity", "count_difference", "Are measurements equivalent?"),
+        (objectivity.IMPRINT.form(), "Does a model carry the hand of its rater?"),
+        (objectivity.GWET_AC1.form("pixels"), "Agreement of raters beyond chance"),
+        (objectivity.ICC_A1.form("count"), "Do raters measure the same?"),
+        (objectivity.LIMIT_LOW.form("count"), "Two raters side by side (Bland–Altman)"),
+        (reliability.SD.form("f1"), "How far does a result move with the seed?"),
+        (reliability.PHI.form("count"), "Where the variance comes from, and how many raters and seeds are needed"),
+        (reliability.DISAGREEMENT.form("f1"), "What more members bring"),
+        (reliability.BRIER.form(), "Do probabilities and uncertainties mean what they say?"),
+        (validity.OVER_RATERS.form("f1", LEAVE_ONE_OUT), "Models by the ceiling of people"),
+        (validity.PQ.form(comparison=LEAVE_ONE_OUT), "Objects found, and how well they are drawn"),
+        (
+            validity.PQ.form(comparison=LEAVE_ONE_OUT, quality="objectivity"),
+            "Objects found, and how well they are drawn",
+        ),
+        (validity.RECALL.form(comparison=LEAVE_ONE_OUT, variant="30_60px"), "Are small objects missed?"),
+        (validity.ETA_SQUARED_SD.form("count"), "Would others have drawn the same conclusion?"),
+        (validity.DIFFERENCE.form("count"), "Are measurements equivalent?"),
     ],
+    ids=lambda part: f"{part.quality}/{part.name}" if isinstance(part, Form) else "",
 )
-def test_each_measure_has_one_place(quality, measure, title):
-    (section,) = sections(scores_of((quality, measure, "anna")))
-    assert section.title == title
+def test_each_measure_has_one_place(form, title):
+    (section,) = sections(scored((form, "anna")))
+    assert section.heading.title == title
     assert section.table.rows[0][1] == "anna"
-    assert core_scores(scores_of((quality, measure, "anna"))).empty
+    assert core_scores(scored((form, "anna"))).empty
 
 
 def test_tables_of_their_own_hold_the_core():
-    names = ["f1", "dice_leave_one_out", "f1_leave_one_out_minus_raters", "mean_iou_against_truth", "hd95_um_pairwise"]
-    scores = scores_of(*(("validity", name, "anna") for name in [*names, "f1_minus_raters", "ap_leave_one_out"]))
-    assert core_scores(scores)["measure"].to_list() == names
+    core = [
+        objectivity.F1.form(),
+        validity.DICE.form(comparison=LEAVE_ONE_OUT),
+        validity.MINUS_RATERS.form("f1", LEAVE_ONE_OUT),
+        validity.MEAN_IOU.form(comparison=AGAINST, reference="truth"),
+        validity.HD95.form(comparison=PAIRWISE, variant="um"),
+    ]
+    others = [reliability.MINUS_RATERS.form("f1"), validity.AP.form(comparison=LEAVE_ONE_OUT)]
+    scores = scored(*((form, "anna") for form in [*core, *others]))
+    assert core_scores(scores)["measure"].to_list() == [form.name for form in core]
+
+
+def test_sections_leave_to_the_table_what_readers_would_misread():
+    """Objects against a reference that contains the raters, and quantities that nobody asks for first."""
+    contained = (validity.AP.form(comparison=AGAINST, reference="gt"), "anna")
+    assert len(sections(scored(contained))) == 1
+    assert sections(scored(contained, contains_raters=True)) == []
+    assert sections(scored((validity.OVER_RATERS.form("iou", LEAVE_ONE_OUT), "anna"))) == []
 
 
 def test_who_is_judged_stands_first_and_nothing_is_lost_silently():
-    scores = scores_of(*(("objectivity", "williams_index", f"m{i}") for i in range(MAX_ROWS + 5)))
-    scores = pd.concat([scores, scores_of(("objectivity", "imprint", "all raters"))], ignore_index=True)
+    scores = scored(*((objectivity.WILLIAMS_INDEX.form(), f"m{i}") for i in range(MAX_ROWS + 5)))
+    scores = pd.concat([scores, scored((objectivity.IMPRINT.form(), "all raters"))], ignore_index=True)
     (section,) = sections(scores, first=["m33"])
     assert [row[1] for row in section.table.rows[:3]] == ["all raters", "m33", "m0"]
     assert (len(section.table.rows), section.n_more) == (MAX_ROWS, 6)
@@ -58,9 +76,9 @@ def test_who_is_judged_stands_first_and_nothing_is_lost_silently():
 
 
 def test_warnings_stand_beside_the_number():
-    approximate = scores_of(("objectivity", "icc_a1_count", "all raters"), approximate=True, note="one rater")
+    approximate = scored((objectivity.ICC_A1.form("count"), "all raters"), approximate=True, note="one rater")
     assert sections(approximate)[0].table.rows[0][-1] == "approximate interval; one rater"
-    few = scores_of(("reliability", "sd_f1", "staple models"), approximate=True, method="not judged", low=math.nan)
+    few = scored((reliability.SD.form("f1"), "staple models"), approximate=True, method="not judged", low=math.nan)
     assert sections(few)[0].table.rows[0][-1] == "interval not judged: too few"
 
 
@@ -69,7 +87,7 @@ def test_warnings_stand_beside_the_number():
     [(0.001824, "0.00182 (0.4 to 0.6)"), (-20718.3, "−20,718 (0.4 to 0.6)"), (0.5, "0.50 (0.40 to 0.60)")],
 )
 def test_small_and_large_numbers_stay_readable(value, text):
-    (section,) = sections(scores_of(("objectivity", "difference_area", "a minus b"), value=value))
+    (section,) = sections(scored((objectivity.DIFFERENCE.form("area"), "a minus b"), value=value))
     assert section.table.rows[0][2] == text
 
 
@@ -77,9 +95,9 @@ def test_no_scores_no_sections():
     assert sections(pd.DataFrame(columns=list(SCORE_COLUMNS))) == []
 
 
-def test_measures_are_words():
-    assert in_words("krippendorff_alpha_count") == "Krippendorff’s α of count"
-    assert in_words("f1_leave_one_out_minus_worst_rater").endswith("difference to the worst rater")
+def test_a_p_value_is_shown_as_one():
+    scores = scored((objectivity.BIAS_TEST.form("count"), "anna"), value=0.00001)
+    assert sections(scores)[0].table.rows[0][2] == "p < .0001"
 
 
 def test_own_raters_are_framed():

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from rich.console import Console
 
 from command import run
 from segassay.errors import DataError
-from segassay.selftest import published_values
-from segassay.selftest.published_values import CHECKS, CHECKS_OF_LAB_WUE1
-from segassay.selftest.run import Outcome, print_outcomes, run_checks, run_checks_of_images
+from segassay.qualities.catalogue import CATALOGUE
+from segassay.selftest import lab_wue1
+from segassay.selftest.lab_wue1 import CHECKS_OF_LAB_WUE1
+from segassay.selftest.published_values import CHECKS
+from segassay.selftest.run import Outcome, run_checks, run_checks_of_images
+from segassay.selftest.show import print_outcomes
 
 ESTIMATORS = sorted({check.estimator for check in CHECKS})
 WITHOUT_PUBLISHED_VALUE = {
@@ -61,6 +65,20 @@ def test_every_public_estimator_is_in_it(module):
     }
     called = {e.rpartition(".")[2] for e in ESTIMATORS if e.rpartition(".")[0] == module}
     assert public - WITHOUT_PUBLISHED_VALUE.get(module, set()) == called
+
+
+@pytest.mark.parametrize("estimator", sorted({name for record in CATALOGUE.values() for name in record.estimators}))
+def test_what_a_measure_rests_on_is_checked_or_has_no_published_value(estimator):
+    module, _, name = estimator.rpartition(".")
+    assert estimator in ESTIMATORS or name in WITHOUT_PUBLISHED_VALUE[module]
+
+
+def test_it_names_the_measures_that_rest_on_an_estimator():
+    console = Console(width=170, record=True, file=io.StringIO())
+    print_outcomes(run_checks(), console)
+    text = console.export_text()
+    assert "measures in scores.csv: fleiss_kappa" in text
+    assert "measures in scores.csv: williams_index" in text
 
 
 def changed(result: Any) -> Any:
@@ -164,7 +182,7 @@ def test_values_of_the_real_images(data_dir: Path, tmp_path: Path):
 
 
 def test_a_changed_table_of_images_fails(monkeypatch):
-    rows = {"annotator": [*published_values._EXPERTS, "est_GT"], "n_objects": [1559, 3297, 3612, 3900, 3315, 3296]}
+    rows = {"annotator": [*lab_wue1._EXPERTS, "est_GT"], "n_objects": [1559, 3297, 3612, 3900, 3315, 3296]}
     (totals,) = (check for check in CHECKS_OF_LAB_WUE1 if check.estimator == "masks.objects.label_objects")
     assert tuple(totals.pick({"counts": pd.DataFrame(rows)})) == totals.expected
     rows["n_objects"][3] += 1

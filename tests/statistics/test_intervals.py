@@ -11,6 +11,7 @@ from segassay.statistics.intervals import (
     Interval,
     Resampling,
     bca,
+    bca_of,
     bca_ratio,
     bca_ratios,
     bootstrap_mean,
@@ -18,6 +19,7 @@ from segassay.statistics.intervals import (
     cluster_weights,
     of_drawn_cases,
     paired_difference,
+    resampled,
     sd_over_seeds,
 )
 
@@ -283,3 +285,17 @@ def test_seeds_that_all_say_the_same_do_not_scatter():
     assert np.std(same, ddof=1) > 0, "to the last bit"
     interval = sd_over_seeds(np.array(same))
     assert (interval.value, interval.low, interval.high) == (0, 0, 0)
+
+
+def sum_and_mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.stack([weights @ values, weights @ values / weights.sum(axis=1)], axis=1)
+
+
+@pytest.mark.parametrize("values", [[3.0, 1.0, np.nan, 2.0, 7.0], [3.0], [np.nan]])
+def test_several_intervals_are_read_off_one_resampling(values: list[float]):
+    values, clusters = np.array(values), np.array(["a", "b", "b", "c", "b"])[: len(values)]
+    both = resampled(sum_and_mean, values, clusters, Resampling(n_resamples=50))
+    for column in (0, 1) if both.n_clusters else ():
+        alone = bca(lambda w, x, k=column: sum_and_mean(w, x)[:, k], values, clusters, Resampling(n_resamples=50))
+        np.testing.assert_equal(astuple(bca_of(both.of(lambda found, k=column: found[:, k]))), astuple(alone))
+    assert both.n_clusters == {5: 3, 1: int(values[0] == 3)}[len(values)]

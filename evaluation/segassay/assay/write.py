@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.judgement.results import Results
+from segassay.qualities.scores.table import written
 
 __all__ = ["frames_of", "log_results", "metric_name", "tracked_run", "write_results"]
 
@@ -44,13 +45,13 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         "raters": tables.raters,
         "effects": found.effects,
         "prerequisites": found.prerequisites,
-        "scores": found.scores,
-        "not_judged": found.not_judged,
+        "scores": written(found.scores),
+        "not_judged": written(found.not_judged),
     }
     if found.specifications is not None:
         frames["specifications"] = found.specifications
     if len(found.strategies):
-        frames["strategies"] = found.strategies
+        frames["strategies"] = written(found.strategies)
     for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)

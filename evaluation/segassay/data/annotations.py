@@ -24,9 +24,21 @@ from segassay.io.held import HeldImage
 from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
-__all__ = ["ANNOTATION_COLUMNS", "KINDS", "SPENT_COLUMNS", "annotator_order", "read_annotations"]
+__all__ = [
+    "ANNOTATION_COLUMNS",
+    "KINDS",
+    "SPENT_COLUMNS",
+    "WITHOUT",
+    "annotator_order",
+    "is_rater",
+    "raters_of",
+    "read_annotations",
+]
 
-KINDS = ("human", "consensus", "model", "ensemble", "truth")
+RATER = "human"
+"""Kind of a person who annotates."""
+
+KINDS = (RATER, "consensus", "model", "ensemble", "truth")
 """What an annotator can be."""
 
 ANNOTATION_COLUMNS = (
@@ -49,12 +61,38 @@ ANNOTATION_COLUMNS = (
 SPENT_COLUMNS = ("n_raters", "n_train")
 """Further columns, only where a table has them: from how many raters, and on how many images, a model learned."""
 
+WITHOUT = "_without_"
+"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
+
 _REQUIRED = ("case", "annotator", "kind", "path")
 _PATHS = ("path", "prob", "uncertainty")
 _WHOLE_NUMBERS = ("fold", "seed", "session")
 _TRUTH_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
 _RANK = {"truth": 0, "consensus": 1}  # who stands first in a pair: what the others are compared with
 TRUTH = "truth"  # masks by an annotator of this name are known to be true
+
+
+def is_rater(kind: str | None) -> bool:
+    """Whether an annotator of this kind is a person who annotates.
+
+    Example:
+        >>> is_rater("human"), is_rater("model"), is_rater(None)
+        (True, False, False)
+    """
+    return kind == RATER
+
+
+def raters_of(kinds: Mapping[str, str]) -> list[str]:
+    """Names of the raters among annotators, in the order given.
+
+    Args:
+        kinds: Annotator -> kind.
+
+    Example:
+        >>> raters_of({"est_GT": "consensus", "anna": "human", "unet": "model", "ben": "human"})
+        ['anna', 'ben']
+    """
+    return [name for name, kind in kinds.items() if is_rater(kind)]
 
 
 def annotator_order(annotator: str, kind: str) -> tuple[Any, ...]:
@@ -160,7 +198,7 @@ def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
 
 def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     masks = [
-        (case, rater, TRUTH if rater == TRUTH else "human", path)
+        (case, rater, TRUTH if rater == TRUTH else RATER, path)
         for rater, paths in dataset.masks.items()
         for case, path in paths.items()
     ]

@@ -9,25 +9,27 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.objectivity import raters as objectivity
+from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.computation import GAP_COLUMNS, compute_all
+from segassay.qualities.objectivity import computations as objectivity
 from segassay.qualities.objectivity.raters import agreement_of_raters
-from segassay.qualities.reliability import seeds as reliability
+from segassay.qualities.reliability import computations as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
 from segassay.qualities.scores.coverage import coverage_warning
 from segassay.qualities.scores.table import (
     QUALITIES,
-    SCORE_COLUMNS,
     THRESHOLD,
     Agreement,
     Findings,
     Score,
     annotator_kinds,
+    score_rows,
     score_table,
 )
-from segassay.qualities.validity import detection as validity
-from segassay.qualities.validity.detection import agreement_with_people
+from segassay.qualities.validity import computations as validity
 from segassay.qualities.validity.outlines import distance_scores
+from segassay.qualities.validity.people import agreement_with_people
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
 
@@ -76,29 +78,32 @@ def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns:
         Table with `SCORE_COLUMNS`, by quality, where `note` also says where intervals of this kind were measured to
-        cover less than they promise; and what could not be computed, with the columns quality, measure, why.
+        cover less than they promise; and what could not be computed, with `GAP_COLUMNS`.
     """
-    of_reliability, unknown = reliability.measures_and_gaps(found)
-    table = by_quality([objectivity.measures(found), of_reliability, validity.measures(found)])
-    n_clusters = found.clusters.nunique()
-    intervals = table[["measure", "method"]].itertuples(index=False)
-    warnings = [coverage_warning(measure, method, n_clusters) for measure, method in intervals]
+    parts, gaps = [], []
+    for quality, room in zip(QUALITIES, (objectivity, reliability, validity), strict=True):
+        part, missing = compute_all(room.computations(found))
+        parts.append(part)
+        gaps += [(quality, gap.measure, gap.why, gap.words or gap.measure) for gap in missing]
+    table = _warned(by_quality(parts), found.clusters.nunique())
+    return table, pd.DataFrame(gaps, columns=list(GAP_COLUMNS))
+
+
+def _warned(table: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
+    """The same rows; their notes also say what is known of the coverage of their intervals."""
+    warnings = [
+        coverage_warning(CATALOGUE[record].coverage, method, n_clusters)
+        for record, method in table[["record", "method"]].itertuples(index=False)
+    ]
     notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]
-    gaps = {
-        "objectivity": objectivity.not_judged(found),
-        "reliability": unknown,
-        "validity": validity.not_judged(found),
-    }
-    rows = [(quality, *gap) for quality, of_quality in gaps.items() for gap in of_quality]
-    table = table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
-    return table, pd.DataFrame(rows, columns=["quality", "measure", "why"])
+    return table.assign(note=["; ".join(part for part in parts if part) for parts in notes])
 
 
 def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Tables with `SCORE_COLUMNS` as one, by quality; their order is kept within a quality."""
     parts = [table[table["quality"] == quality] for quality in QUALITIES for table in tables]
     parts = [part for part in parts if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCORE_COLUMNS))
+    return pd.concat(parts, ignore_index=True) if parts else score_rows([])
 
 
 def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, float | int]:

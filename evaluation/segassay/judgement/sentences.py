@@ -7,7 +7,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from segassay.qualities.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+from segassay.qualities.validity.records import F1
+from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
     "concordance",
@@ -35,14 +38,14 @@ def format_interval(value: float, low: float, high: float) -> str:
     return numbers[0] if pd.isna(low) or pd.isna(high) else f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 
 
-def joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str], between: str = "; ") -> str:
     """Parts that say something, in one sentence.
 
     Example:
         >>> joined(["a is 1", "", "b is 2"])
         'a is 1; b is 2'
     """
-    return "; ".join(part for part in parts if part)
+    return between.join(part for part in parts if part)
 
 
 def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:
@@ -99,13 +102,13 @@ def validity_of_others(scores: pd.DataFrame, effects: pd.DataFrame) -> str:
 
 
 def _against_reference(scores: pd.DataFrame) -> str:
-    known = scores[(scores["quality"] == "validity") & scores["measure"].str.startswith("f1_against_")]
+    known = scores[(scores["quality"] == "validity") & (scores["base"] == F1.name) & (scores["comparison"] == AGAINST)]
     if known.empty:
         return "There is no model, reference or truth to compare with."
-    measure = known["measure"].iloc[0]
-    name = measure.removeprefix("f1_against_")
-    contains = "" if name == "truth" else ", which contains the raters,"
-    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known[known['measure'] == measure])}."
+    known = known[known["reference"] == known["reference"].iloc[0]]
+    name, contains_raters = known[["reference", "contains_raters"]].iloc[0]
+    contains = ", which contains the raters," if contains_raters else ""
+    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known)}."
 
 
 def _effects_sentence(effects: pd.DataFrame) -> str:
@@ -131,7 +134,7 @@ def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
         One row per pair of groups: `group_1, group_2, votes`, a mapping of verdicts to numbers of annotators.
     """
     rows = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
-    rows = rows[rows["unit"] == ("subject" if (rows["unit"] == "subject").any() else "case")]
+    rows = on_deciding_unit(rows)
     votes = [
         (one, other, dict(part["verdict"].value_counts().sort_index()))
         for (one, other), part in rows.groupby(["group_1", "group_2"], sort=False)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
+from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
 from segassay.qualities.scores.table import QUALITIES
 
 __all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "summarise", "versions"]
@@ -30,18 +31,18 @@ def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataF
         annotations: What `read_annotations` returns.
 
     Returns:
-        `{quality: {verdict, sentence, numbers, rule, criteria}}`: what `judgement.verdicts.judge` returns, and as
-        `numbers` the rows of scores with `NUMBER_COLUMNS`, where a value that does not exist is None.
+        `{quality: {verdict, sentence, numbers, rule, criteria}}`: what `judgement.verdicts.judge` finds, in words, and
+        as `numbers` the rows of scores with `NUMBER_COLUMNS`, where a value that does not exist is None.
     """
     return {
         quality: {
-            "verdict": judged["verdict"],
-            "sentence": judged["sentence"],
+            "verdict": verdict_in_words(judgement),
+            "sentence": sentence(judgement, scores, effects),
             "numbers": _numbers(scores[scores["quality"] == quality]),
-            "rule": judged["rule"],
-            "criteria": judged["criteria"],
+            "rule": RULES[quality],
+            "criteria": [criterion_in_words(criterion, judgement.judged) for criterion in judgement.criteria],
         }
-        for quality, judged in judge(scores, effects, annotations).items()
+        for quality, judgement in judge(scores, effects, annotations).items()
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
 from segassay.errors import DataError
 from segassay.judgement.results import Results
 from segassay.statistics.components import three_way_components, two_way_components
@@ -73,7 +74,7 @@ def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     experts = experts[experts["seed"].notna()]
     if experts["trained_on"].nunique() > 1:
         return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
-    raters = list(annotations.index[annotations["kind"] == "human"])
+    raters = list(annotations.index[annotations["kind"].map(is_rater)])
     if len(raters) < 2:
         needed = "a pilot needs two or more, or models of two or more"
         raise DataError.of(where, f"has {len(raters)} rater", needed)

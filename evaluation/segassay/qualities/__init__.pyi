@@ -14,11 +14,11 @@ from segassay.qualities.objectivity.raters import intra_rater_repeatability as i
 from segassay.qualities.objectivity.raters import sensitivity_and_specificity as sensitivity_and_specificity
 from segassay.qualities.reliability.calibration import calibration_of_annotators as calibration_of_annotators
 from segassay.qualities.reliability.calibration import reliability_diagram as reliability_diagram
+from segassay.qualities.reliability.flips import flip_rates as flip_rates
 from segassay.qualities.reliability.saturation import saturation as saturation
 from segassay.qualities.reliability.saturation import saturation_curve as saturation_curve
-from segassay.qualities.reliability.seeds import flip_rates as flip_rates
-from segassay.qualities.reliability.seeds import ratio_of_sds as ratio_of_sds
-from segassay.qualities.reliability.seeds import spread_over_seeds as spread_over_seeds
+from segassay.qualities.reliability.spread import ratio_of_sds as ratio_of_sds
+from segassay.qualities.reliability.spread import spread_over_seeds as spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators as uncertainty_of_annotators
 from segassay.qualities.reliability.variance import generalizability as generalizability
 from segassay.qualities.reliability.variance import repeatability as repeatability

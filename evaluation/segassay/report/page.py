@@ -6,30 +6,32 @@ Results, figures -> report.html, which needs no other file
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
-from segassay.judgement.summary import QUALITIES, format_interval
-from segassay.judgement.verdicts import judged_annotators
-from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, DISTANCES
-from segassay.qualities.scores.table import MEASURES as MEASURES_OF_MASKS
+from segassay.judgement.summary import QUALITIES
 from segassay.report.plots import in_figures, tested_measures
-from segassay.report.sections import Table, core_scores, in_words, sections, side_by_side
-from segassay.tables.effects import IMAGES_AS_UNITS
+from segassay.report.sections import core_scores, sections, side_by_side
+from segassay.report.tables import (
+    against_references,
+    annotators_table,
+    beside_people,
+    between_raters,
+    distance_tables,
+    effects_table,
+    not_judged_table,
+    raters_table,
+    trainings_table,
+    undefined_table,
+)
+from segassay.tables.effects import IMAGES_AS_UNITS, unit_of
 
 __all__ = ["write_report"]
-
-_DASH = "–"
-_SHORT = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice", "hd95": "HD95", "assd": "ASSD", "nsd": "NSD"}
-_UNITS = {"px": "px", "um": "µm"}
-_COMPARED_WITH = {"": "each other", "pairwise": "the raters", "leave_one_out": "the others’ consensus"}
 
 
 def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> None:
@@ -56,230 +58,22 @@ def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> No
         summary=found.summary,
         qualities=[(quality, found.summary[quality]) for quality in QUALITIES],
         figures=sources,
-        annotators=_annotators(found),
-        between=_between(core),
-        raters=_raters(found),
-        beside_humans=_beside_humans(core),
+        annotators=annotators_table(found),
+        between=between_raters(core),
+        raters=raters_table(found),
+        beside_humans=beside_people(core),
         strategies=side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
-        against=_against(core),
-        reliability=_reliability(core),
-        distances=_distances(core),
-        effects={measure: _effects(found.effects, measure) for measure in tested_measures(found)},
-        unit=_unit(found.effects),
+        against=against_references(core),
+        reliability=trainings_table(core),
+        distances=distance_tables(core),
+        effects={measure: effects_table(found.effects, measure) for measure in tested_measures(found)},
+        unit=unit_of(found.effects["unit"] == "subject"),
         images_as_units=IMAGES_AS_UNITS,
-        undefined=_undefined(core),
+        undefined=undefined_table(core),
         sections=sections(found.scores, judged_annotators(found.annotations).names),
         n_scores=len(found.scores),
         n_in_figures=len(in_figures(found)),
-        not_judged=_not_judged(found),
+        not_judged=not_judged_table(found),
         policy=found.summary["policy"],
     )
     path.write_text(page, encoding="utf-8", newline="")
-
-
-# ------------------------------------------------------------------------------------------------- tables of the page
-
-
-def _annotators(found: Results) -> Table:
-    """Who was compared, how much each marked, and whether models saw the cases before."""
-    counts = found.tables.counts.groupby("annotator")
-    totals = counts["n_objects"].sum()
-    rows = []
-    for name, kind in found.kinds.items():
-        masks = found.annotations[found.annotations["annotator"] == name]
-        n_missing = int((found.tables.missing["annotator"] == name).sum())
-        n_cases = len(counts.get_group(name)) if name in totals.index else 0
-        rows.append(
-            [name, kind, str(n_cases), f"{totals.get(name, 0):,}", str(n_missing or _DASH), _held_out(masks, kind)]
-        )
-    header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
-    return Table(header, rows)
-
-
-def _held_out(masks: pd.DataFrame, kind: str) -> str:
-    if kind not in ("model", "ensemble"):
-        return _DASH
-    n_known = int(masks["held_out"].fillna(False).sum())
-    if n_known == len(masks):
-        return "all images"
-    return "unknown" if not n_known else f"{n_known} images, unknown for {len(masks) - n_known}"
-
-
-def _between(scores: pd.DataFrame) -> Table:
-    rows = [
-        [_words(measure), target, *_number(row)]
-        for measure, target, row in _scored(scores, "objectivity")
-        if target in (BETWEEN_RATERS, ALL_RATERS) and not measure.startswith(DISTANCES)
-    ]
-    return Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
-
-
-def _scored(scores: pd.DataFrame, quality: str) -> list[tuple[str, str, dict[Any, Any]]]:
-    return [(row["measure"], row["target"], row) for row in scores[scores["quality"] == quality].to_dict("records")]
-
-
-def _number(row: Mapping[Any, Any]) -> list[str]:
-    return [format_interval(row["value"], row["low"], row["high"]), str(row["n_cases"]), str(row["n_undefined"])]
-
-
-def _words(measure: str) -> str:
-    """A measure's name for people.
-
-    Example:
-        >>> _words("mean_iou_leave_one_out"), _words("f1_against_est_GT")
-        ('mean IoU against the others’ consensus', 'F1 against est_GT')
-    """
-    name, against, reference = measure.partition("_against_")
-    for short, long in _SHORT.items():
-        name = long + name.removeprefix(short) if name.startswith(short) else name
-    for ending, words in (
-        ("_minus_raters", ", difference to the raters"),
-        ("_leave_one_out", " against the others’ consensus"),
-        ("_pairwise", " with the raters"),
-        ("_px", " in pixels"),
-        ("_um", " in µm"),
-    ):
-        name = name.replace(ending, words)
-    return f"{name} against {reference}" if against else name
-
-
-def _raters(found: Results) -> Table:
-    """Each rater's habit, with intervals where they are known."""
-    scores = found.scores[found.scores["quality"] == "objectivity"]
-    own = {(row["target"], row["measure"]): _number(row)[0] for row in scores.to_dict("records")}
-    rows = []
-    for row in found.tables.raters.to_dict("records"):
-        rater = row["rater"]
-        f1 = own.get((rater, "f1_leave_one_out")) or own.get((rater, "f1_pairwise"), _DASH)
-        habits = [own.get((rater, measure), _DASH) for measure in ("log_count_ratio", "log_area_ratio")]
-        rates = [_rate(row[f"{name}_leave_one_out"]) for name in ("sensitivity", "specificity")]
-        rows.append([rater, str(row["n_cases"]), f1, *habits, *rates])
-    header = ("rater", "images", "F1", "log count ratio", "log area ratio", "sensitivity", "specificity")
-    return Table(header, rows)
-
-
-def _rate(value: float) -> str:
-    return _DASH if pd.isna(value) else f"{value:.3f}"
-
-
-def _beside_humans(scores: pd.DataFrame) -> Table:
-    """Models and people, scored alike: one row per annotator and measure."""
-    validity = scores[scores["quality"] == "validity"]
-    validity = validity[~validity["measure"].str.startswith(DISTANCES)]
-    difference = validity[validity["measure"].str.endswith("_minus_raters")]
-    gap = {(row["target"], row["measure"].removesuffix("_minus_raters")): row for row in difference.to_dict("records")}
-    rows = []
-    for row in validity[validity["measure"].str.endswith(("_leave_one_out", "_pairwise"))].to_dict("records"):
-        human = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
-        less_human = gap.get((row["target"], row["measure"]))
-        value, *counts = _number(row)
-        cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
-        rows.append([row["target"], _words(row["measure"].removesuffix("_leave_one_out")), *cells])
-    header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
-    return Table((*header, "images", "undefined"), rows)
-
-
-def _against(scores: pd.DataFrame) -> dict[str, Table]:
-    """Everybody against each reference or truth: one row per annotator, one column per measure."""
-    rows = scores[scores["measure"].str.contains("_against_")]
-    tables = {}
-    for reference, part in rows.groupby(rows["measure"].str.split("_against_").str[-1], sort=False):
-        cells = {(row["target"], row["measure"].split("_against_")[0]): _number(row) for row in part.to_dict("records")}
-        shown = [
-            [target, *(cells[target, measure][0] for measure in MEASURES_OF_MASKS), *cells[target, "mean_iou"][1:]]
-            for target in part["target"].unique()
-        ]
-        header = ("annotator", *map(_words, MEASURES_OF_MASKS), "images", "without any overlap")
-        tables[str(reference)] = Table(header, shown)
-    return tables
-
-
-def _reliability(scores: pd.DataFrame) -> Table:
-    rows = [
-        [target, _words(measure), row["note"], *_number(row)]
-        for measure, target, row in _scored(scores, "reliability")
-        if not measure.startswith(DISTANCES)
-    ]
-    return Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
-
-
-def _distances(scores: pd.DataFrame) -> dict[str, Table]:
-    """A table per unit: how far outlines lie apart, and at most where an outline is missing."""
-    rows: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
-    nsd = {}
-    for row in scores[scores["measure"].str.startswith(DISTANCES)].to_dict("records"):
-        name, _, ending = row["measure"].partition("_")
-        unit, _, ending = ending.partition("_") if name != "nsd" else ("", "", ending)
-        *other_notes, undefined = row["note"].split("; ")
-        reference = " ".join([ending.removeprefix("against_"), *(["(contains the raters)"] if other_notes else [])])
-        key = row["target"], _COMPARED_WITH.get(ending, reference)
-        value, n_cases, _ = _number(row)
-        if name == "nsd":
-            nsd[key] = value
-            continue
-        undefined = undefined.removesuffix(" comparisons undefined")
-        bound = "" if undefined.startswith("0 ") else f"; at most {format_interval(row['bound'], math.nan, math.nan)}"
-        cells = rows.setdefault(_UNITS[unit], {}).setdefault(key, {})
-        cells |= {name: value + bound, "images": n_cases, "undefined": undefined}
-    header = ("of whom", "with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
-    return {
-        unit: Table(
-            [cell.format(unit) for cell in header],
-            [
-                [*key, cell["hd95"], cell["assd"], nsd[key], cell["images"], cell["undefined"]]
-                for key, cell in of.items()
-            ],
-        )
-        for unit, of in rows.items()
-    }
-
-
-def _pooled(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Rows over all regions; of the units that the verdict rests on."""
-    rows = effects[(effects["measure"] == measure) & (effects["region"] == "")]
-    return rows[rows["unit"] == _unit(effects)]
-
-
-def _unit(effects: pd.DataFrame) -> str:
-    return "subject" if (effects["unit"] == "subject").any() else "case"
-
-
-def _effects(effects: pd.DataFrame, measure: str) -> Table:
-    rows = []
-    for row in _pooled(effects, measure).to_dict("records"):
-        omnibus = row["test"] == "kruskal_wallis"
-        if row["test"] == "mixed_model":
-            continue
-        contrast = "all groups" if omnibus else f"{row['group_2']} against {row['group_1']}"
-        sizes = _DASH if omnibus else f"{row['n_2']}, {row['n_1']}"
-        eta_squared = max(row["eta_squared"], 0.0) if omnibus else row["eta_squared"]  # floored for display only
-        statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}"
-        shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
-        verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
-        cells = [row["annotator"], contrast, sizes, _statistic(statistic), _p(row["p_adjusted"]), _rate(eta_squared)]
-        rows.append([*cells, shift, verdict])
-    header = ("annotator", "groups", "n", "statistic", "p adjusted", "η²", "shift (95 % interval)", "verdict")
-    return Table(header, rows)
-
-
-def _statistic(text: str) -> str:
-    return _DASH if text.endswith("nan") else text
-
-
-def _p(value: float) -> str:
-    return _DASH if pd.isna(value) else "< .0001" if value < 1e-4 else f"{value:.4f}"
-
-
-def _not_judged(found: Results) -> Table:
-    rows = [[row["quality"], in_words(row["measure"]), row["why"]] for row in found.not_judged.to_dict("records")]
-    return Table(("quality", "measure", "what is missing"), rows)
-
-
-def _undefined(scores: pd.DataFrame) -> Table:
-    rows = [
-        [quality, target, _words(row["measure"]), str(row["n_undefined"]), str(row["n_cases"])]
-        for quality in QUALITIES
-        for _, target, row in _scored(scores, quality)
-        if row["n_undefined"]
-    ]
-    return Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)

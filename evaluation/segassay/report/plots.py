@@ -13,13 +13,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from segassay.data.annotations import raters_of
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
+from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
-from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups, strategy_groups
-from segassay.judgement.verdicts import judged_annotators
-from segassay.qualities.objectivity.imprint import MIN_RATERS_FOR_IMPRINT, held_out_models
+from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups
+from segassay.qualities.objectivity.imprint import held_out_models
+from segassay.qualities.objectivity.records import MIN_RATERS_FOR_IMPRINT
 from segassay.qualities.reliability.saturation import saturation_curve
+from segassay.qualities.scores.groups import strategy_groups
 from segassay.qualities.scores.table import Agreement
 from segassay.qualities.validity.specification import specification_curve
 from segassay.report.charts.models import imprint_matrix, saturation_figure
@@ -123,7 +126,7 @@ def _charts(found: Results) -> dict[str, _Draw]:
     """What there is to draw: name -> function that draws on a `place`."""
     tables, kinds = found.tables, in_figures(found)
     charts: dict[str, _Draw] = {"agreement": partial(agreement_matrix, tables.agreement, list(kinds))}
-    if list(kinds.values()).count("human"):
+    if raters_of(kinds):
         charts["f1_over_threshold"] = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
     if len(tables.raters) > 1:
         charts["habits"] = partial(rater_habits, tables.raters, found.scores)

@@ -6,30 +6,25 @@ It needs no data, no network and no model. The checks of real images run where l
 """
 
 import importlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.published.segebarth2020 import find_labs
 from segassay.errors import DataError
-from segassay.selftest.published_values import CHECKS, CHECKS_OF_LAB_WUE1, Check, CheckOfImages
+from segassay.selftest.lab_wue1 import CHECKS_OF_LAB_WUE1, CheckOfImages
+from segassay.selftest.published_values import CHECKS, Check
 from segassay.tables.build import build_tables
 from segassay.tables.effects import effects, normalise
 
-__all__ = ["Outcome", "print_outcomes", "run_checks", "run_checks_of_images"]
+__all__ = ["NEEDS_DATA", "Outcome", "run_checks", "run_checks_of_images"]
 
 LAB = "lab-wue1"
 NEEDS_DATA = "needs lab-wue1"
-_PIPE_WIDTH = 170  # where there is no terminal
 
 
 @dataclass(frozen=True)
@@ -153,57 +148,3 @@ def _frames(dataset: Dataset, n_jobs: int) -> Mapping[str, pd.DataFrame]:
         "counts": tables.counts,
         "effects": effects(normalise(tables.counts, experiment, control)),
     }
-
-
-# ------------------------------------------------------------------------------------------------------------ printing
-
-
-def print_outcomes(outcomes: Sequence[Outcome], console: Console | None = None) -> None:
-    """Print a table, one row per check, and how many passed.
-
-    Args:
-        outcomes: What to print.
-        console: Where; by default the terminal, or lines of 150 characters where there is none.
-    """
-    if console is None:
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=_PIPE_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", no_wrap=True)
-    for name in ("estimator, data, source", "computed", "published", "within"):
-        table.add_column(name, overflow="fold")
-    for outcome in outcomes:
-        called = f"{outcome.estimator}\n{escape(outcome.what)}\n[dim]{escape(outcome.source)}[/]"
-        computed = escape(outcome.problem) if outcome.problem else _numbers(outcome.computed, outcome.expected)
-        table.add_row(_mark(outcome), called, computed, _numbers(outcome.expected), f"{outcome.tolerance:g}")
-    console.print(table, highlight=False)
-    failed, skipped = (sum(map(test, outcomes)) for test in (_failed, lambda outcome: outcome.skipped))
-    n_run = len(outcomes) - skipped
-    said = f"{n_run - failed} of {n_run} checks give the published values"
-    also = f"; {skipped} not run: {NEEDS_DATA} (--data DIR)" if skipped else ""
-    console.print(f"{said}{also}", highlight=False, soft_wrap=True)
-
-
-def _failed(outcome: Outcome) -> bool:
-    return not outcome.passed and not outcome.skipped
-
-
-def _mark(outcome: Outcome) -> str:
-    return "–" if outcome.skipped else "[green]ok[/]" if outcome.passed else "[bold red]WRONG[/]"
-
-
-def _numbers(numbers: Sequence[float], like: Sequence[float] | None = None) -> str:
-    """Numbers one after the other; computed ones show two digits more than the published ones.
-
-    Example:
-        >>> _numbers([0.16573], like=[0.1657]), _numbers([1764.05, 2451.25])
-        ('0.165730', '1764.05 2451.25')
-    """
-    digits = [len(f"{number:.12g}".partition(".")[2]) + 2 for number in like or ()]
-    digits += [6] * (len(numbers) - len(digits))
-    if like is None:
-        return " ".join(f"{number:.12g}" for number in numbers)
-    return " ".join(
-        "nan" if math.isnan(number) else f"{number:.{n}f}" for number, n in zip(numbers, digits, strict=False)
-    )

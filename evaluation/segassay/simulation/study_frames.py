@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
 from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.simulation.study_members import Member
 from segassay.tables.case import CASE_TABLES
@@ -71,5 +72,5 @@ def measures_of_pairs(
 
 def positions_of_roles(members: list[Member]) -> tuple[list[int], list[int]]:
     """Of raters, and of whom C₋r does not contain: models, ensembles, the truth."""
-    human = [position for position, member in enumerate(members) if member.kind == "human"]
+    human = [position for position, member in enumerate(members) if is_rater(member.kind)]
     return human, [position for position in range(len(members)) if position not in human]

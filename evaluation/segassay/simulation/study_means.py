@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from segassay.data.annotations import is_rater
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_members import Member, cast
 
@@ -38,7 +39,7 @@ def _own(study: SimulatedStudy, member: Member) -> float:
     if not member.raters:
         return 0.0
     inherited = float(np.mean([study.agreeableness[r] for r in member.raters]))
-    return inherited if member.kind == "human" else study.imprint * inherited
+    return inherited if is_rater(member.kind) else study.imprint * inherited
 
 
 def _gain(study: SimulatedStudy, member: Member) -> float:
@@ -58,7 +59,7 @@ def _between(study: SimulatedStudy, one: Member, other: Member) -> float:
     """What two annotators have in common."""
     one, other = sorted((one, other), key=lambda member: ("human", "model", "truth").index(member.role))
     common = _F1.get((one.role, other.role), 0.0)
-    if one.role == "human" and other.role == "model":
+    if is_rater(one.role) and other.role == "model":
         common += _gain(study, other) + (study.imprint * study.habit if one.raters == other.raters else 0.0)
     if one.role == other.role == "model" and one.trained_on == other.trained_on:
         common += SAME_TARGET + (ENSEMBLE_GAIN if one.kind == other.kind == "ensemble" else 0.0)
@@ -69,7 +70,7 @@ def mean_log_count(study: SimulatedStudy) -> np.ndarray:
     """Log of the factor on what is there that each annotator of `cast` counts, `(A,)`; seeds differ as those of F1."""
     members = cast(study)
     inherited = [
-        (1.0 if member.kind == "human" else study.imprint) * np.mean([study.log_count_bias[r] for r in member.raters])
+        (1.0 if is_rater(member.kind) else study.imprint) * np.mean([study.log_count_bias[r] for r in member.raters])
         if member.raters
         else 0.0
         for member in members

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import ANNOTATION_COLUMNS
+from segassay.data.annotations import ANNOTATION_COLUMNS, is_rater
 from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.qualities.scores.table import Findings
 from segassay.simulation.study import BIASED, NULL, SimulatedStudy
@@ -139,7 +139,7 @@ def _annotations(cases: np.ndarray, members: list[Member], repeated: set[str]) -
             of_model = member.role == "model"
             seed = member.seeds[0] if member.kind == "model" else None
             fold = number % N_FOLDS if of_model else None
-            for session in (1, 2) if member.kind == "human" and case in repeated else (None,):
+            for session in (1, 2) if is_rater(member.kind) and case in repeated else (None,):
                 path = f"{member.name}/{case}.png" if session != 2 else f"{member.name}/session_2/{case}.png"
                 maps = [f"{member.name}/{kind}/{case}.tif" if of_model else "" for kind in ("prob", "uncertainty")]
                 known = (case, member.name, member.kind, path, member.strategy, member.trained_on, fold, seed)

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_draws import DICE_AT_0, DICE_SLOPE, draw
 from segassay.simulation.study_means import mean_agreement, mean_log_count
@@ -33,7 +34,7 @@ def planted(study: SimulatedStudy) -> pd.DataFrame:
     """
     f1, f1_others = mean_agreement(study)
     dice = DICE_AT_0 + DICE_SLOPE * f1
-    factor = np.exp(mean_log_count(study))[[member.kind == "human" for member in cast(study)]]
+    factor = np.exp(mean_log_count(study))[[is_rater(member.kind) for member in cast(study)]]
     others = (factor.sum() - factor) / (len(factor) - 1)
     return _truth(study, f1, f1_others, dice, np.log(factor / others))
 
@@ -45,7 +46,7 @@ def expectation(study: SimulatedStudy, n: int = 100_000) -> pd.DataFrame:
     n_studies = -(-n // study.n_cases)
     chunk = max(1, 1_000_000 // (study.n_cases * len(pairs)))
     sums: list[np.ndarray] = []
-    human = [member.kind == "human" for member in members]
+    human = [is_rater(member.kind) for member in members]
     for start in range(0, n_studies, chunk):
         drawn = draw(replace(study, seed=study.seed + 1 + start), min(chunk, n_studies - start), pairs=pairs)
         counts = drawn.counts[..., human]
@@ -68,7 +69,7 @@ def _truth(
 ) -> pd.DataFrame:
     """From means over cases: F1 `(A, A)` of all pairs and `(R, A)` against C₋r, Dice `(A, A)`, log ratios `(R,)`."""
     members = cast(study)
-    human = [i for i, member in enumerate(members) if member.kind == "human"]
+    human = [i for i, member in enumerate(members) if is_rater(member.kind)]
     own = f1_others[np.arange(len(human)), human]
     pairs = list(combinations(human, 2))
     rows: list[tuple[str, str, str, float]] = [

@@ -17,7 +17,7 @@ statistic with weights, and 0.2 s for the median of drawn cases.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -423,21 +423,95 @@ def bca(
     References:
         Efron (1987), J. Am. Stat. Assoc. 82(397):171-185, doi:10.1080/01621459.1987.10478410.
     """
+    return bca_of(resampled(statistic, values, clusters, resampling))
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A statistic of weighted cases, computed once, of which several intervals can be read.
+
+    Attributes:
+        whole: `(1, ...)`, of all cases.
+        drawn: `(B, ...)`, of each resample.
+        left_out: `(C, ...)`, without each cluster; one row of NaN below two clusters.
+        n_clusters: Number of clusters C.
+        defined: `(n,)`, whether a case is defined; the others take no part.
+        level: Coverage of the intervals.
+    """
+
+    whole: np.ndarray
+    drawn: np.ndarray
+    left_out: np.ndarray
+    n_clusters: int
+    defined: np.ndarray
+    level: float
+
+    def of(self, function: Callable[[np.ndarray], np.ndarray]) -> "Resampled":
+        """A function of the statistic, `(rows, ...)` -> `(rows, ...)`."""
+        return replace(self, whole=function(self.whole), drawn=function(self.drawn), left_out=function(self.left_out))
+
+
+def resampled(
+    statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    values: np.ndarray,
+    clusters: np.ndarray,
+    resampling: Resampling = DEFAULT,
+) -> Resampled:
+    """Compute a statistic on all cases, on resampled clusters, and without each cluster.
+
+    Args:
+        statistic: As for `bca`, but with any number of columns: `(rows, n)` -> `(rows, ...)`.
+        values: `(n,)` or `(n, ...)`, as for `bca`.
+        clusters: As for `bca`.
+        resampling: As for `bca`.
+
+    Returns:
+        What `bca_of` reads an interval off; NaN where no case is defined.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Example:
+        Mean and variance of the same resamples:
+
+        >>> def mean_and_variance(weights, values):
+        ...     n = weights.sum(axis=1)
+        ...     mean = weights @ values / n
+        ...     return np.stack([mean, weights @ values**2 / n - mean**2], axis=1)
+        >>> found = resampled(mean_and_variance, np.array([1.0, 2.0, 3.0]), np.array(["1", "2", "3"]))
+        >>> found.whole.round(3), bca_of(found.of(lambda both: both[:, 0])).value
+        (array([[2.   , 0.667]]), 2.0)
+    """
     values = np.asarray(values, dtype=float)
     table, cluster = _checked(values.reshape(len(values), math.prod(values.shape[1:])), clusters)
     defined = ~np.isnan(table).any(axis=1)
     kept, cluster = values[defined], np.unique(cluster[defined], return_inverse=True)[1]
     n_clusters = int(cluster.max(initial=-1)) + 1
     if not n_clusters:
-        return Interval(math.nan, math.nan, math.nan, "", 0, int((~defined).sum()), True)
-    every = np.ones((1, len(kept)))
-    value = np.asarray(statistic(every, kept), dtype=float)
-    resampled = statistic(cluster_weights(n_clusters, resampling)[:, cluster], kept)[None]
+        nothing = np.full(1, math.nan)
+        return Resampled(nothing, nothing, nothing, 0, defined, resampling.level)
+    whole = np.asarray(statistic(np.ones((1, len(kept))), kept), dtype=float)
+    drawn = np.asarray(statistic(cluster_weights(n_clusters, resampling)[:, cluster], kept), dtype=float)
     left_out = (
-        statistic((1 - np.eye(n_clusters))[:, cluster], kept)[None] if n_clusters > 1 else np.full((1, 1), math.nan)
+        np.asarray(statistic((1 - np.eye(n_clusters))[:, cluster], kept), dtype=float)
+        if n_clusters > 1
+        else np.full_like(whole, math.nan)
     )
-    low, high, lost = _bca_limits(value, resampled, left_out, resampling.level)
-    return _only_row(_bca_table(value, low, high, np.array([n_clusters]), defined[:, None], lost))
+    return Resampled(whole, drawn, left_out, n_clusters, defined, resampling.level)
+
+
+def bca_of(found: Resampled) -> Interval:
+    """BCa interval of a statistic that `resampled` computed.
+
+    Args:
+        found: With one number per row, `(rows,)`; choose a column with `Resampled.of`.
+
+    Returns:
+        The interval, as `bca` gives it.
+    """
+    low, high, lost = _bca_limits(found.whole, found.drawn[None], found.left_out[None], found.level)
+    n_clusters = np.array([found.n_clusters])
+    return _only_row(_bca_table(found.whole, low, high, n_clusters, found.defined[:, None], lost))
 
 
 def of_drawn_cases(statistic: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

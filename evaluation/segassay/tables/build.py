@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
 from segassay.errors import DataError
@@ -209,7 +210,7 @@ def _notes_on_distances(dataset: Dataset | None, distances: pd.DataFrame) -> Ite
 
 def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
     """Cases and annotators that cannot be held against what others are."""
-    n_raters = [sum(a.kind == "human" for a in job.annotators) for job in jobs]
+    n_raters = [sum(is_rater(a.kind) for a in job.annotators) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
         yield Note("few_raters", n=too_few, n_all=len(jobs))

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
+from segassay.data.annotations import is_rater
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError
 from segassay.io.images import Picture
@@ -137,7 +138,7 @@ def compare_case(job: Job) -> ComparedCase:
     image = None if picture is None else picture.array[job.channel]
     shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
     blank = np.zeros(shape or 1, dtype=np.int32)  # stands in where every prediction of a case is missing
-    raters = [annotator.name for annotator in job.annotators if annotator.kind == "human" and annotator.name in masks]
+    raters = [annotator.name for annotator in job.annotators if is_rater(annotator.kind) and annotator.name in masks]
     rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters})
     labels = {name: areas.label(mask) for name, mask in masks.items()}
     labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}

@@ -174,7 +174,7 @@ class _Sample:
 def _samples(normalised: pd.DataFrame) -> Iterator[_Sample]:
     """Annotator × measure × region × unit, pooled before the regions."""
     regions = ["", *sorted(set(normalised["region"]) - {""}, key=natural_key)]
-    units = ["case", "subject"] if normalised["subject"].any() else ["case"]
+    units = list(dict.fromkeys(["case", unit_of(normalised["subject"])]))
     text = normalised.columns.difference(["control", "raw", "control_mean", "value"])
     normalised = normalised.astype(dict.fromkeys(text, object))  # of which rows are found faster
     for (annotator, measure), rows in normalised.groupby(["annotator", "measure"], sort=False):
@@ -206,6 +206,24 @@ def _region_value(part: pd.DataFrame) -> tuple[pd.Series, list[str]]:
 def _subject_means(cases: pd.DataFrame) -> pd.DataFrame:
     means = cases.groupby(["subject", "group"], sort=False, as_index=False)["value"].mean()
     return means.assign(case=means["subject"])
+
+
+def unit_of(subjects: pd.Series) -> str:
+    """Unit of an experiment: the subject where any is known, else the case.
+
+    Args:
+        subjects: Names, empty where a subject is unknown; or whether the unit of each test is the subject.
+
+    Example:
+        >>> unit_of(pd.Series(["m1", ""])), unit_of(pd.Series(["", ""]))
+        ('subject', 'case')
+    """
+    return "subject" if subjects.any() else "case"
+
+
+def on_deciding_unit(effects: pd.DataFrame) -> pd.DataFrame:
+    """Rows of effects whose units are subjects; where there are none, those whose units are cases."""
+    return effects[effects["unit"] == unit_of(effects["unit"] == "subject")]
 
 
 def effects(normalised: pd.DataFrame) -> pd.DataFrame:

@@ -22,8 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from segassay import tracking
+from segassay.data.annotations import WITHOUT
 from segassay.judgement.summary import QUALITIES
-from segassay.qualities.objectivity.imprint import WITHOUT
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml

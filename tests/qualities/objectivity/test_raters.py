@@ -14,13 +14,13 @@ from segassay.consensus.pixels import staple
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
 from segassay.io.images import read_mask, write_mask
+from segassay.qualities.computation import compute_all
+from segassay.qualities.objectivity.computations import computations
 from segassay.qualities.objectivity.raters import (
     agreement_of_objects,
     agreement_of_pixels,
     boundary_shift,
     intra_rater_repeatability,
-    measures,
-    not_judged,
     sensitivity_and_specificity,
 )
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Findings
@@ -31,6 +31,14 @@ from segassay.statistics.reliability import icc, repeatability_coefficient
 from segassay.tables.build import build_tables
 
 QUICK = Resampling(n_resamples=50)
+
+
+def measured(found: Findings) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Rows of objectivity, and what is missing for the others."""
+    table, gaps = compute_all(computations(found))
+    return table, {gap.measure: gap.why for gap in gaps}
+
+
 RATERS = ("anna", "ben", "cleo")
 CASES = pd.Series({str(case): str(case) for case in range(40)})
 
@@ -297,7 +305,7 @@ def test_sensitivity_of_nobody_gives_no_rows():
 
 def test_every_measure_of_raters_has_rows_from_masks_and_the_others_say_what_they_lack(folder):
     found = findings_of(folder)
-    table = measures(found)
+    table, missing = measured(found)
     assert tuple(table) == SCORE_COLUMNS
     assert not table.duplicated(["measure", "target"]).any()
     of_raters = {
@@ -307,7 +315,6 @@ def test_every_measure_of_raters_has_rows_from_masks_and_the_others_say_what_the
         "limit_low_count", "limit_high_count", "slope_area", "ccc_count", "williams_index",
     }  # fmt: skip
     assert of_raters <= set(table["measure"])
-    missing = dict(not_judged(found))
     assert set(missing) == {
         "f1_repeated", "imprint", "removal_of_bias", "williams_index of models", "alt_test_winning_rate",
         "generalized_energy_distance",
@@ -320,7 +327,7 @@ def test_two_raters_are_told_what_a_third_and_fourth_would_add(folder):
     keep = found.annotations["annotator"].isin(["anna", "ben"])
     annotations = found.annotations[keep]
     two = dataclasses.replace(found, annotations=annotations, tables=build_tables(None, annotations, n_jobs=1))
-    table, missing = measures(two), dict(not_judged(two))
+    table, missing = measured(two)
     assert {"ccc_count", "fleiss_kappa_pixels", "icc_a1_area"} <= set(table["measure"])
     assert "williams_index" not in set(table["measure"])
     assert missing["f1_leave_one_out"].startswith("needs 4 raters")
@@ -334,8 +341,9 @@ def test_one_rater_gives_no_rows_and_a_reason(folder):
     )
     annotations = annotations[annotations["annotator"].isin(["anna", "ben"])]
     one = dataclasses.replace(found, annotations=annotations, tables=build_tables(None, annotations, n_jobs=1))
-    assert measures(one).empty
-    assert "agreement and bias of raters" in dict(not_judged(one))
+    table, missing = measured(one)
+    assert table.empty
+    assert missing["agreement and bias of raters"] == "needs 2 raters, there are 1"
 
 
 # -------------------------------------------------------------------------------------------------------- whole studies
@@ -344,10 +352,10 @@ def test_one_rater_gives_no_rows_and_a_reason(folder):
 def test_a_simulated_study_has_every_measure_and_nothing_is_missing():
     study = simulate_tables(SimulatedStudy(n_subjects=8, n_consensus_seeds=2, n_seeds=1))
     found = dataclasses.replace(study.findings(), resampling=Resampling(n_resamples=200))
-    table = measures(found)
+    table, missing = measured(found)
     assert not table.duplicated(["measure", "target"]).any()
     assert set(table["quality"]) == {"objectivity"}
-    assert not_judged(found) == []
+    assert missing == {}
     ends = table.dropna(subset=["low", "value"]).astype({"value": float, "low": float, "high": float})
     assert (ends["low"] <= ends["high"]).all()
     planted = study.truth[study.truth["measure"].isin(["imprint", "removal_of_bias", "williams_index"])]
@@ -363,7 +371,7 @@ def test_the_same_seed_gives_the_same_rows():
     three = {"log_count_bias": (-0.2, 0.0, 0.2), "agreeableness": (0.0, 0.0, 0.0)}
     study = simulate_tables(SimulatedStudy(**three, n_subjects=2, n_consensus_seeds=2, n_seeds=1))
     found = dataclasses.replace(study.findings(), resampling=QUICK)
-    pd.testing.assert_frame_equal(measures(found), measures(found))
+    pd.testing.assert_frame_equal(measured(found)[0], measured(found)[0])
 
 
 def test_the_five_experts_of_a_published_lab(data_dir, tmp_path):
@@ -383,7 +391,7 @@ def test_the_five_experts_of_a_published_lab(data_dir, tmp_path):
     }
     (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     found = findings_of(tmp_path)
-    table = measures(found)
+    table, _ = measured(found)
     counts = found.tables.counts.pivot(index="case", columns="annotator", values="n_objects").astype(float)
     expected = icc(counts.drop(columns="est_GT").to_numpy())["value"]
     assert value(table, "icc_a1_count", ALL_RATERS) == pytest.approx(expected["ICC(A,1)"])

@@ -14,83 +14,31 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from segassay.data.annotations import ANNOTATION_COLUMNS
-from segassay.qualities.reliability import seeds as reliability
+from seed_tables import CLUSTERS, FEW, agreement_of, agreement_table, annotators, counts_of, values_in
+from segassay.qualities.computation import compute_all
 from segassay.qualities.reliability.calibration import (
     by_bin,
     calibration_of_annotators,
     expected_calibration_error,
     reliability_diagram,
 )
+from segassay.qualities.reliability.computations import computations
+from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
+from segassay.qualities.reliability.image_quality import image_quality, quality_against_score, spearman_weighted
 from segassay.qualities.reliability.saturation import fit_saturation, saturation, saturation_curve
+from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
+from segassay.qualities.reliability.spread import cv_over_seeds, ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import (
     area_under_risk_coverage,
     auroc,
-    image_quality,
-    quality_against_score,
     risk_coverage,
     spearman_of_counts,
-    spearman_weighted,
     uncertainty_of_annotators,
-)
-from segassay.qualities.reliability.variance import (
-    generalizability,
-    numbers_for_phi,
-    repeatability,
-    two_way_reml,
-    variance_components,
 )
 from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.components import crossed_components
-from segassay.statistics.intervals import Resampling
-from segassay.statistics.reliability import d_study, phi, repeatability_coefficient
 from segassay.tables.maps import calibration_bins, uncertainty_bins
-
-FEW = Resampling(n_resamples=60)
-CLUSTERS = pd.Series(list("123456"), list("123456"))
-KEYS = ["case", "annotator_a", "annotator_b", "iou_threshold"]
-
-
-def annotators(*names: str, n_cases: int = 3, **columns: object) -> pd.DataFrame:
-    """One row per case: `staple/s0` is a model, `staple/s0-1` an ensemble, a name without a slash a person."""
-    rows = []
-    for name in names:
-        trained_on, _, seed = name.partition("/s")
-        kind = "human" if not seed else "model" if seed.isdigit() else "ensemble"
-        for case in range(1, n_cases + 1):
-            row = {"case": str(case), "annotator": name, "kind": kind, "strategy": ""} | columns
-            row |= {"trained_on": trained_on if seed else "", "seed": int(seed) if seed.isdigit() else pd.NA}
-            rows.append(row)
-    return pd.DataFrame(rows, columns=list(ANNOTATION_COLUMNS)).astype({"held_out": "boolean", "fold": "Int64"})
-
-
-def agreement_table(pairs: Mapping[str, Sequence[float]], **columns: object) -> pd.DataFrame:
-    """Rows of `a b` -> agreement in the cases 1, 2, …; NaN leaves a case out."""
-    rows = [
-        dict(zip(KEYS, (str(case), *names.split(), 0.5), strict=True))
-        | {"f1": value, "dice": value, "mean_iou": value}
-        | columns
-        for names, values in pairs.items()
-        for case, value in enumerate(values, start=1)
-        if not math.isnan(value)
-    ]
-    return pd.DataFrame(rows, columns=[*KEYS, "f1", "dice", "mean_iou", *columns])
-
-
-def agreement_of(pairs: Mapping[str, Sequence[float]]) -> Agreement:
-    return Agreement(agreement_table(pairs), pd.DataFrame(columns=["case", "rater", "annotator", "iou_threshold"]))
-
-
-def counts_of(values: Mapping[str, Sequence[float]]) -> pd.DataFrame:
-    rows = [(str(case), name, n, 100) for name, of in values.items() for case, n in enumerate(of, start=1)]
-    return pd.DataFrame(rows, columns=["case", "annotator", "n_objects", "region_area_px"])
-
-
-def values_in(rows: pd.DataFrame) -> dict[tuple[str, str], float]:
-    return {(row.measure, row.target): row.value for row in rows.itertuples()}
-
 
 # ---------------------------------------------------------------------------------------------- who differs by the seed
 
@@ -123,7 +71,7 @@ def test_order_of_seeds_does_not_matter():
     scores = {"staple/s0 staple/s1": [0.8, 0.6], "staple/s1 staple/s2": [0.4, 0.6], "staple/s0 staple/s2": [0.9, 0.1]}
     found = []
     for table in (annotators(*names), annotators(*names[::-1])):
-        (first, *_) = reliability.agreement_of_seeds(agreement_of(scores), table)
+        (first, *_) = agreement_of_seeds(agreement_of(scores), table)
         found.append((first.measure, first.target, first.values.mean(), first.note))
     assert found[0] == found[1] == ("f1", "staple models", pytest.approx((2.1 + 1.3) / 6), "3 pairs")
 
@@ -132,7 +80,7 @@ def test_whole_ensembles_are_compared_and_not_their_halves():
     names = ["staple/s0-1", "staple/s2-3", "staple/s4-7", "staple/s0-3"]
     scores = {"staple/s0-1 staple/s2-3": [0.1, 0.1], "staple/s4-7 staple/s0-3": [0.9, 0.7]}
     scores |= {"staple/s0-1 staple/s4-7": [0.2, 0.2], "staple/s0-1 staple/s0-3": [0.95, 0.95]}
-    (first, *_) = reliability.agreement_of_seeds(agreement_of(scores), annotators(*names))
+    (first, *_) = agreement_of_seeds(agreement_of(scores), annotators(*names))
     assert first.values.tolist() == [0.9, 0.7]
 
 
@@ -146,7 +94,7 @@ def test_folds_are_compared_on_cases_that_are_in_no_fold_only():
     (pairs,) = pairs_of_folds(folds(held_out=True))
     assert pairs == ("staple folds", list(combinations(["staple/f0", "staple/f1", "staple/f2"], 2)))
     scores = {"staple/f0 staple/f1": [0.5, 0.7, 0.9]}
-    (first, *_) = reliability.agreement_of_folds(agreement_of(scores), folds(held_out=True))
+    (first, *_) = agreement_of_folds(agreement_of(scores), folds(held_out=True))
     assert (first.target, first.values.mean()) == ("staple folds", pytest.approx(0.7))
     assert not any(group.whole_pairs() for group in trained_alike(folds(held_out=True)))
     out_of_fold = annotators("staple/s0", "staple/s1", held_out=True).assign(fold=[0, 1, 2, 0, 1, 2])
@@ -159,7 +107,7 @@ def test_folds_are_compared_on_cases_that_are_in_no_fold_only():
 
 def test_published_coefficient_of_variation():
     values = [0.2, 0.5, 1.1, 1.4, 1.8, 2.3, 2.5, 2.7, 3.5, 4.4, 4.6, 5.4, 5.4, 5.7, 5.8, 5.9, 6.0, 6.6, 7.1, 7.9]
-    interval = reliability.cv_over_seeds(np.array(values))
+    interval = cv_over_seeds(np.array(values))
     assert (interval.value, interval.low, interval.high) == pytest.approx((0.57774, 0.41441, 1.08483), abs=2e-5)
     assert interval.value == pytest.approx(stats.variation(values, ddof=1))
     assert interval.approximate
@@ -167,23 +115,23 @@ def test_published_coefficient_of_variation():
 
 def test_interval_of_the_coefficient_of_variation_covers():
     draws = np.random.default_rng(0).normal(loc=10, scale=1, size=(1000, 6))
-    intervals = [reliability.cv_over_seeds(row) for row in draws]
+    intervals = [cv_over_seeds(row) for row in draws]
     assert 0.93 < np.mean([interval.low < 0.1 < interval.high for interval in intervals]) < 0.97
 
 
 def test_spread_of_few_seeds_is_not_judged_and_of_none_undefined():
-    three = reliability.cv_over_seeds(np.array([1.0, 2.0, 3.0]))
+    three = cv_over_seeds(np.array([1.0, 2.0, 3.0]))
     assert (three.value, three.method) == (0.5, "not judged")
     assert math.isnan(three.low)
-    assert math.isnan(reliability.cv_over_seeds(np.array([])).value)
-    assert math.isnan(reliability.cv_over_seeds(np.array([-1.0, 1.0])).value)
+    assert math.isnan(cv_over_seeds(np.array([])).value)
+    assert math.isnan(cv_over_seeds(np.array([-1.0, 1.0])).value)
 
 
 def test_spread_over_seeds_of_score_and_count():
     names = [f"staple/s{seed}" for seed in range(4)]
     scores = {f"anna {name}": [value, value + 0.1] for name, value in zip(names, (0.5, 0.6, 0.7, 0.8), strict=True)}
     counts = counts_of({name: [10 + 2 * seed, 20] for seed, name in enumerate(names)})
-    rows = reliability.spread_over_seeds(agreement_of(scores), counts, annotators("anna", *names))
+    rows = spread_over_seeds(agreement_of(scores), counts, annotators("anna", *names))
     found = values_in(rows)
     target = "staple models"
     assert found["sd_f1", target] == pytest.approx(np.std([0.55, 0.65, 0.75, 0.85], ddof=1))
@@ -198,7 +146,7 @@ def test_spread_over_seeds_of_score_and_count():
 
 def test_spread_is_of_cases_that_all_seeds_have():
     counts = counts_of({"staple/s0": [10, 50], "staple/s1": [12]})
-    rows = reliability.spread_over_seeds(agreement_of({}), counts, annotators("staple/s0", "staple/s1"))
+    rows = spread_over_seeds(agreement_of({}), counts, annotators("staple/s0", "staple/s1"))
     assert values_in(rows)["range_count", "staple models"] == 2
     assert "1 cases left out" in rows["note"].iloc[0]
 
@@ -210,11 +158,11 @@ def test_ensembles_spread_less_than_members_by_the_square_root_of_their_number()
     counts |= {f"staple/s{seed}-{seed + 1}": members[:, seed : seed + 2].mean(axis=1) for seed in range(0, 8, 2)}
     clusters = pd.Series(np.arange(400), [str(case) for case in range(1, 401)])
     args = (agreement_of({}), counts_of(counts), annotators(*counts, n_cases=1), clusters)
-    (row,) = reliability.ratio_of_sds(*args, resampling=FEW).to_dict("records")
+    (row,) = ratio_of_sds(*args, resampling=FEW).to_dict("records")
     assert (row["measure"], row["target"]) == ("sd_ratio_count", "staple ensembles of 2")
     assert row["value"] == pytest.approx(1 / math.sqrt(2), abs=0.03)
     assert row["low"] < 1 / math.sqrt(2) < row["high"] < 1
-    assert reliability.ratio_of_sds(args[0], args[1], annotators("staple/s0", "staple/s1"), clusters).empty
+    assert ratio_of_sds(args[0], args[1], annotators("staple/s0", "staple/s1"), clusters).empty
 
 
 FLIPS = {
@@ -231,7 +179,7 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     table = agreement_table({"staple/s0 staple/s1": [0, 0, 0]}).assign(**FLIPS)
     counts = counts_of({"staple/s0": [4, 0, 3]})
     models = annotators("staple/s0", "staple/s1")
-    rows = reliability.flip_rates(table, counts, models, CLUSTERS, resampling=FEW)
+    rows = flip_rates(table, counts, models, CLUSTERS, resampling=FEW)
     found = values_in(rows)
     assert found["flip_rate_pixels", "staple models"] == pytest.approx(20 / 200)  # 5 and 15 pixels of 2 × 100
     assert found["flip_rate_foreground", "staple models"] == pytest.approx(20 / 30)
@@ -240,15 +188,15 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     assert (rows["note"] == "1 pair; 1 comparisons undefined").all()
     exchanged = table.rename(columns={f"n_px_{a}": f"n_px_{b}" for a, b in ("ab", "ba")})
     exchanged = exchanged.rename(columns={f"{x}_{a}": f"{x}_{b}" for x in ("n", "annotator") for a, b in ("ab", "ba")})
-    again = reliability.flip_rates(exchanged, counts, models, CLUSTERS, resampling=FEW)
+    again = flip_rates(exchanged, counts, models, CLUSTERS, resampling=FEW)
     pd.testing.assert_frame_equal(rows, again)
 
 
 def test_flip_rates_where_nothing_is_found_are_undefined():
     table = agreement_table({"staple/s0 staple/s1": [1.0]}, n_px_a=0, n_px_b=0, n_a=0, n_b=0, tp=0)
     args = (counts_of({"staple/s0": [0]}), annotators("staple/s0", "staple/s1"), CLUSTERS)
-    assert values_in(reliability.flip_rates(table, *args)) == {("flip_rate_pixels", "staple models"): 0}
-    assert reliability.flip_rates(table.iloc[:0], *args).empty
+    assert values_in(flip_rates(table, *args)) == {("flip_rate_pixels", "staple models"): 0}
+    assert flip_rates(table.iloc[:0], *args).empty
 
 
 def effects_of(verdicts: dict[str, list[str]]) -> pd.DataFrame:
@@ -268,103 +216,12 @@ def test_flip_rate_of_verdicts():
         "anna": ["lower"] * 4,
     }
     models = annotators("staple/s0", "staple/s1", "anna")
-    (row,) = reliability.flip_rate_of_verdicts(effects_of(verdicts), models).to_dict("records")
+    (row,) = flip_rate_of_verdicts(effects_of(verdicts), models).to_dict("records")
     assert (row["value"], row["n_cases"], row["n_undefined"]) == (pytest.approx(1 / 3), 3, 1)
     backwards = effects_of(dict(reversed(verdicts.items())))
-    assert reliability.flip_rate_of_verdicts(backwards, models)["value"].tolist() == [row["value"]]
-    assert reliability.flip_rate_of_verdicts(effects_of({}), models).empty
-    assert reliability.flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
-
-
-# ------------------------------------------------------------------------------------------------------------ variances
-
-
-def test_closed_form_of_reml_at_the_boundary_is_that_of_the_iteration():
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=(9, 4)) + 0.4 * rng.normal(size=(9, 1))
-    weights = rng.multinomial(9, np.full(9, 1 / 9), size=200).astype(float)
-    found = two_way_reml(weights, values)
-    assert (found[:, :2] == 0).any(axis=0).all()
-    np.testing.assert_allclose(found, crossed_components(weights, values), atol=1e-5)
-    assert np.isnan(two_way_reml(np.ones((1, 3)), np.ones((3, 1)))).any()
-
-
-def test_published_error_of_measurement_with_seeds_in_place_of_judges():
-    scores = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
-    counts = counts_of({f"staple/s{seed}": scores[:, seed] for seed in range(4)})
-    models = annotators(*(f"staple/s{seed}" for seed in range(4)))
-    found = values_in(repeatability(agreement_of({}), counts, models, CLUSTERS, resampling=FEW))
-    assert found["sem_count", "staple models"] == pytest.approx(2.5028, abs=1e-4)
-    assert found["mdc95_count", "staple models"] == pytest.approx(6.9373, abs=1e-4)
-    expected = repeatability_coefficient(scores)
-    assert found["repeatability_coefficient_count", "staple models"] == pytest.approx(expected)
-    found = values_in(generalizability(counts, models, CLUSTERS, resampling=FEW))
-    assert found["phi_count", "staple models"] == pytest.approx(0.2898, abs=1e-4)
-    assert found["seeds_for_phi_0.9_count", "staple models"] == 23
-
-
-def test_number_of_raters_is_the_first_that_a_decision_study_calls_enough():
-    components = {"case": 4.0, "rater": 0.5, "seed": 0.1, "case:rater": 0.4, "case:seed": 0.1, "rater:seed": 0.2}
-    components |= {"residual": 1.0}
-    for n_seeds in (1, 2, 5):
-        table = d_study(components, n_raters=range(1, 200), n_seeds=[n_seeds])
-        first = table.loc[table["phi"] >= 0.9, "n_raters"].min()
-        assert numbers_for_phi(components, n_seeds=n_seeds) == first
-
-
-def test_more_raters_do_not_help_where_seeds_or_nothing_but_error_vary():
-    assert numbers_for_phi({"case": 1.0, "rater": 1.0, "seed": 0.5, "residual": 1.0}) == math.inf
-    assert numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 1.0}) == math.inf
-    assert numbers_for_phi({"case": 1.0, "rater": 0.0, "residual": 0.0}) == 1
-    assert np.isnan(numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 0.0}))
-    with pytest.raises(ValueError, match="wanted"):
-        numbers_for_phi({"case": 1.0, "rater": 1.0, "residual": 1.0}, wanted=1.0)
-
-
-def crossed_counts(n_cases: int, seed: int = 3) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Models of four raters with three seeds; variances of case 100, rater 25, residual 9."""
-    rng = np.random.default_rng(seed)
-    case, rater = rng.normal(scale=10, size=n_cases), rng.normal(scale=5, size=4)
-    counts = {
-        f"r{r}/s{s}": 200 + case + rater[r] + rng.normal(scale=3, size=n_cases) for r in range(4) for s in range(3)
-    }
-    clusters = pd.Series(np.arange(n_cases), [str(number) for number in range(1, n_cases + 1)])
-    return counts_of(counts), annotators(*counts, *(f"r{r}" for r in range(4)), n_cases=1), clusters
-
-
-def test_variance_components_find_what_was_planted():
-    counts, models, clusters = crossed_counts(300)
-    rows = variance_components(agreement_of({}), counts, models, clusters, resampling=FEW)
-    found = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
-    assert found["case"] == pytest.approx(100, rel=0.15)
-    assert found["residual"] == pytest.approx(9, rel=0.1)
-    assert 1 < found["rater"] < 100  # four raters
-    assert max(found[term] for term in ("seed", "case:rater", "case:seed", "rater:seed")) < 1
-    interval = rows.set_index("target").loc["models of single raters: case"]
-    assert interval["low"] < 100 < interval["high"]
-    assert "4 raters × 3 seeds; analysis of variance" in interval["note"]
-
-
-def test_generalizability_of_raters_and_seeds_is_that_of_the_components():
-    counts, models, clusters = crossed_counts(40)
-    rows = variance_components(agreement_of({}), counts, models, clusters, resampling=FEW)
-    components = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
-    found = values_in(generalizability(counts, models, clusters, resampling=FEW))
-    assert found["phi_count", "models of single raters"] == pytest.approx(phi(components, 1, 1))
-    for n_seeds, each in ((1, "1 seed each"), (3, "3 seeds each")):
-        n_raters = found["raters_for_phi_0.9_count", f"models of single raters: {each}"]
-        assert phi(components, int(n_raters), n_seeds) >= 0.9
-        assert n_raters == 1 or phi(components, int(n_raters) - 1, n_seeds) < 0.9
-
-
-def test_rater_by_seed_needs_two_seeds_of_every_rater():
-    counts, models, clusters = crossed_counts(10)
-    only_one = models[models["annotator"].ne("r0/s1") & models["annotator"].ne("r0/s2")]
-    assert variance_components(agreement_of({}), counts, only_one, clusters, resampling=FEW).empty
-    assert not generalizability(counts, only_one, clusters, resampling=FEW).empty
-    alone = models[models["annotator"] == "r0/s0"]
-    assert repeatability(agreement_of({}), counts, alone, clusters, resampling=FEW).empty
-    assert generalizability(counts, alone, clusters, resampling=FEW).empty
+    assert flip_rate_of_verdicts(backwards, models)["value"].tolist() == [row["value"]]
+    assert flip_rate_of_verdicts(effects_of({}), models).empty
+    assert flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
 
 
 # ----------------------------------------------------------------------------------------------------------- saturation
@@ -598,17 +455,17 @@ def test_quality_of_an_image_orders_images_as_their_score_does():
 def test_all_measures_of_a_simulated_study_find_what_was_planted():
     study = simulate_tables(SimulatedStudy(n_subjects=8, seed_sd=0.02))
     found = dataclasses.replace(study.findings(), resampling=FEW)
-    rows, gaps = reliability.measures_and_gaps(found)
+    rows, gaps = compute_all(computations(found))
     assert tuple(rows) == SCORE_COLUMNS
     assert (rows["quality"] == "reliability").all()
     assert not rows.duplicated(["measure", "target"]).any()
-    assert [name for name, _ in gaps] == ["agreement of folds"]
+    assert [gap.measure for gap in gaps] == ["agreement of folds"]
     assert np.isfinite(rows["value"]).sum() > 0.95 * len(rows)
     sd = rows.set_index(["measure", "target"]).loc["sd_f1", "staple models"]
     assert sd["low"] < 0.02 < sd["high"]
     truth = study.truth.set_index(["quality", "measure", "target"])["value"]
     agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
-    for score in reliability.agreement_of_seeds(agreement, found.annotations):
+    for score in agreement_of_seeds(agreement, found.annotations):
         key = ("reliability", score.measure, score.target)
         if key in truth:
             assert score.values.mean() == pytest.approx(truth[key], abs=0.05)
@@ -624,9 +481,9 @@ def test_without_models_every_measure_says_why_it_cannot_be_judged():
         found.tables, calibration=found.tables.calibration.iloc[:0], uncertainty=found.tables.uncertainty.iloc[:0]
     )
     found = dataclasses.replace(found, tables=tables)
-    rows, gaps = reliability.measures_and_gaps(found)
+    rows, gaps = compute_all(computations(found))
     assert set(rows["target"]) <= {"raters"}
-    names = dict(gaps)
+    names = {gap.measure: gap.why for gap in gaps}
     assert len(names) == 12
     assert "no test split" in names["agreement of folds"]
     assert all(names.values())

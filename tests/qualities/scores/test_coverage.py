@@ -5,12 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from segassay.qualities.scores.coverage import ENOUGH, MEASURED, Coverage, coverage_warning
+from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.measure import Measure
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.reliability import records as reliability
+from segassay.qualities.scores.coverage import ENOUGH, MEANS, Coverage, coverage_warning
+from segassay.qualities.validity import records as validity
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "truthfulness.json"
+KNOWN = list({id(kind): kind for record in CATALOGUE.values() for kind in record.coverage}.values())
 
 
-@pytest.mark.parametrize("kind", [kind for kind in MEASURED if kind.share], ids=lambda kind: "-".join(kind.benchmark))
+@pytest.mark.parametrize("kind", [kind for kind in KNOWN if kind.share], ids=lambda kind: "-".join(kind.benchmark))
 def test_shares_are_those_of_the_benchmark(kind: Coverage) -> None:
     rows = json.loads(RESULTS.read_text(encoding="utf-8"))["other"]["rows"]
     measured = {row["n_cases"]: row["coverage"] for row in rows if (row["measure"], row["method"]) == kind.benchmark}
@@ -23,19 +29,24 @@ def test_what_covers_badly_in_the_benchmark_has_a_warning() -> None:
     assert bad == {"η²", "ratio", "ICC(A,1)", "ICC(A,k)", "Williams", "variance"}  # the package has no interval of η²
 
 
-WARNED = {"icc_ak_count": "jackknife-t", "phi_count": "BCa", "variance_f1": "BCa", "count_eta_squared_ratio": "BCa"}
+WARNED = [
+    (objectivity.ICC_AK, "jackknife-t"),
+    (reliability.PHI, "BCa"),
+    (reliability.VARIANCE, "BCa"),
+    (validity.ETA_SQUARED_RATIO, "BCa"),
+]
 
 
-@pytest.mark.parametrize(("measure", "method"), WARNED.items())
+@pytest.mark.parametrize(("record", "method"), WARNED)
 @pytest.mark.parametrize("n_clusters", [2, 15, 40, 500])
-def test_badly_covered_measures_are_warned_of(measure: str, method: str, n_clusters: int) -> None:
-    assert "hold the truth" in coverage_warning(measure, method, n_clusters)
+def test_badly_covered_measures_are_warned_of(record: Measure, method: str, n_clusters: int) -> None:
+    assert "hold the truth" in coverage_warning(record.coverage, method, n_clusters)
 
 
-@pytest.mark.parametrize("measure", ["williams_index", "variance_f1"])
-def test_the_warning_is_of_the_method_that_was_used(measure: str) -> None:
-    assert "hold the truth" in coverage_warning(measure, "BCa", 15)
-    assert coverage_warning(measure, "jackknife-t", 15) == ""
+@pytest.mark.parametrize("record", [objectivity.WILLIAMS_INDEX, reliability.VARIANCE])
+def test_the_warning_is_of_the_method_that_was_used(record: Measure) -> None:
+    assert "hold the truth" in coverage_warning(record.coverage, "BCa", 15)
+    assert coverage_warning(record.coverage, "jackknife-t", 15) == ""
 
 
 @pytest.mark.parametrize(
@@ -49,9 +60,17 @@ def test_what_is_not_warned_of_by_the_jackknife_covers_well(measure: str) -> Non
 
 
 def test_the_spread_over_seeds_says_what_it_rests_on() -> None:
-    assert "scatter normally" in coverage_warning("sd_f1", "chi-square", 20)
+    for record in (reliability.SD, reliability.CV):
+        assert "scatter normally" in coverage_warning(record.coverage, "chi-square", 20)
 
 
-@pytest.mark.parametrize("measure", ["f1", "imprint", "removal_of_bias", "log_count_ratio", "f1_minus_raters"])
-def test_means_need_no_warning(measure: str) -> None:
-    assert coverage_warning(measure, "bootstrap-t", 10) == ""
+MEANS_OVER_CASES = (
+    *(objectivity.F1, objectivity.IMPRINT, objectivity.REMOVAL_OF_BIAS, objectivity.LOG_COUNT_RATIO),
+    reliability.MINUS_RATERS,
+)
+
+
+@pytest.mark.parametrize("record", MEANS_OVER_CASES, ids=lambda record: record.key)
+def test_means_need_no_warning(record: Measure) -> None:
+    assert record.coverage == (MEANS,)
+    assert coverage_warning(record.coverage, "bootstrap-t", 10) == ""

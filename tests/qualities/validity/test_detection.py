@@ -13,16 +13,10 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_objects
 from segassay.qualities.scores.table import SCORE_COLUMNS
-from segassay.qualities.validity.detection import (
-    Compared,
-    _filled,
-    ceiling_normalised,
-    detection,
-    human_range,
-    position,
-    recall_of_sizes,
-)
+from segassay.qualities.validity.ceiling import _filled, ceiling_normalised, human_range, position
+from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.objects import average_precision, object_measures, panoptic_quality
+from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.statistics.intervals import bca_ratio
 
 

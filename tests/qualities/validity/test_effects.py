@@ -18,13 +18,10 @@ from segassay.data.published.download import download
 from segassay.masks.objects import label_objects
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity import effects as effect_comparison
+from segassay.qualities.validity.concordance import effect_ratios, equivalence, same_verdicts, type_s_and_m
 from segassay.qualities.validity.effects import (
     decisive_effects,
-    effect_ratios,
-    equivalence,
-    same_verdicts,
     strategies,
-    type_s_and_m,
     variation_per_effect,
     variation_per_model,
     votes,

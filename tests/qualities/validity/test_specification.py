@@ -16,8 +16,8 @@ from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import write_map, write_mask
 from segassay.qualities.scores.table import SCORE_COLUMNS, Findings
+from segassay.qualities.validity.computations import _specifications
 from segassay.qualities.validity.specification import (
-    measures,
     specification_curve,
     specification_shares,
     specification_table,
@@ -193,8 +193,8 @@ def test_measures_are_of_the_objects_counted_again_where_they_were(dataset):
     tables = build_tables(dataset, annotations, n_jobs=1)
     table = specification_table(tables.recounts, annotations, dataset.experiment, "H")
     found = Findings(tables, annotations, pd.Series(dtype=object), pd.DataFrame(), specifications=table)
-    assert measures(found)["n_cases"].tolist() == [12 - table["effect"].isna().sum()] * 3
-    assert measures(dataclasses.replace(found, specifications=None)).empty
+    assert _specifications(found)["n_cases"].tolist() == [12 - table["effect"].isna().sum()] * 3
+    assert _specifications(dataclasses.replace(found, specifications=None)).empty
 
 
 class TestFigure:

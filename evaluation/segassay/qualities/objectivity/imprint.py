@@ -6,20 +6,20 @@ Only predictions on cases that are known to be held out take part. Both measures
 that their intervals are those of means.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import WITHOUT, raters_of
+from segassay.qualities.measure import Form
+from segassay.qualities.objectivity.records import IMPRINT, MIN_RATERS_FOR_IMPRINT, REMOVAL_OF_BIAS
+from segassay.qualities.scores.groups import Origin, grouped, origins
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["MIN_RATERS_FOR_IMPRINT", "WITHOUT", "held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
-
-MIN_RATERS_FOR_IMPRINT = 3
-"""Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
-
-WITHOUT = "_without_"
-"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
+__all__ = ["held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:
@@ -82,23 +82,31 @@ def held_out_models(
         of them is held out or the rater has no mask. Where several strategies train on the same, those models count
         whose strategy trains on most raters or consensuses, the first of equal ones.
     """
-    kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
-    pairs = pair_values(agreement, measure)
+    raters, pairs = raters_of(annotator_kinds(annotations)), pair_values(agreement, measure)
     held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
-    models = annotations[annotations["kind"].eq("model") & held_out & annotations["trained_on"].fillna("").ne("")]
-    models = models.assign(strategy=models["strategy"].fillna(""))
-    breadth = models.groupby("strategy")["trained_on"].nunique()
+    unseen = annotations[held_out & annotations["kind"].eq("model")]
     found = {}
-    for trained_on, every in models.groupby("trained_on", sort=True):
-        widest = breadth[every["strategy"].unique()].sort_index().idxmax()
-        rows = every[every["strategy"] == widest]
-        model, names = pd.factorize(rows["annotator"])
-        unseen = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
-        unseen[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True
-        values = pairs.between(list(names), raters)
-        found[str(trained_on)] = mean_of_known(np.where(unseen[:-1, :, None], values, np.nan), axis=1)
+    for trained_on, models in sorted(_of_widest_strategy(origins(unseen)).items()):
+        names = [model.name for model in models]
+        rows = unseen[unseen["annotator"].isin(names)]
+        known = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
+        model = pd.Categorical(rows["annotator"], categories=names).codes
+        known[pairs.cases.get_indexer(pd.Index(rows["case"])), model] = True
+        values = pairs.between(names, raters)
+        found[trained_on] = mean_of_known(np.where(known[:-1, :, None], values, np.nan), axis=1)
     return pairs.cases, raters, found
+
+
+def _of_widest_strategy(models: Sequence[Origin]) -> dict[str, tuple[Origin, ...]]:
+    """Models by what they were trained on, of the strategy that trains on most; of equal ones the first."""
+    known = [model for model in models if model.trained_on]
+    of_strategy = grouped(known, lambda model: model.strategy)
+    breadth = {strategy: len({model.trained_on for model in of}) for strategy, of in of_strategy.items()}
+    found = {}
+    for trained_on, of in grouped(known, lambda model: model.trained_on).items():
+        widest = max(sorted({model.strategy for model in of}), key=breadth.__getitem__)
+        found[trained_on] = tuple(model for model in of if model.strategy == widest)
+    return found
 
 
 def rater_imprint(
@@ -130,23 +138,18 @@ def rater_imprint(
     square = np.stack([models[rater][:, places] for rater in own], axis=1)
     drawn = ~np.isnan(square).all(axis=1)
     values = pd.DataFrame(imprint(square), cases, own)
-    name = _named("imprint", measure)
+    form = IMPRINT.form("" if measure == "f1" else measure)  # F1 goes without saying
     return _with_mean(
-        name, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
+        form, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
     )
 
 
-def _named(*parts: str) -> str:
-    """A measure's name; what is usual, F1 and STAPLE, goes without saying."""
-    return "_".join(part for part in parts if part not in ("f1", "staple"))
-
-
-def _with_mean(name: str, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
+def _with_mean(form: Form, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
     """A row per rater with a value, and one of their mean."""
     known = {rater: values for rater, values in of_rater.items() if values.notna().any()}
-    scores = [Score("objectivity", name, rater, values) for rater, values in known.items()]
+    scores = [Score(form, rater, values) for rater, values in known.items()]
     if scores:
-        scores.append(Score("objectivity", name, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
+        scores.append(Score(form, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
     return score_table(scores, clusters, resampling)
 
 
@@ -186,7 +189,11 @@ def removal_of_bias(
                     ~np.isnan(np.stack(experts)).all(axis=0)
                 ]
     tables = [
-        _with_mean(_named("removal_of_bias", method, measure), of_rater, clusters, resampling)
-        for method, of_rater in of_method.items()
+        _with_mean(_removal(method, measure), of_rater, clusters, resampling) for method, of_rater in of_method.items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else score_table([], clusters)
+
+
+def _removal(method: str, measure: str) -> Form:
+    """What is usual, STAPLE and F1, goes without saying."""
+    return REMOVAL_OF_BIAS.form("" if measure == "f1" else measure, variant="" if method == "staple" else method)

@@ -7,12 +7,31 @@ Intervals resample clusters, so they hold where several cases come from one subj
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Score, interval_row, score_table
+from segassay.qualities.measure import Measure
+from segassay.qualities.objectivity.records import (
+    BIAS_TEST,
+    CCC,
+    DIFFERENCE,
+    ICC_A1,
+    ICC_AK,
+    KRIPPENDORFF_ALPHA,
+    LIMIT_HIGH,
+    LIMIT_LOW,
+    RATER_SHARE,
+    SLOPE,
+)
+from segassay.qualities.scores.table import (
+    ALL_RATERS,
+    BETWEEN_RATERS,
+    Score,
+    interval_row,
+    score_rows,
+    score_table,
+)
 from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca
 from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
@@ -48,10 +67,6 @@ def _each(counts: pd.DataFrame, raters: Sequence[str]) -> list[tuple[str, pd.Dat
     return [(name, matrix) for name, matrix in found if (matrix.notna().sum(axis=1) > 1).any()]
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-
-
 def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series) -> pd.DataFrame:
     """p-values of rater bias: whether raters differ at all (Friedman), then each against the others (t, Holm).
 
@@ -73,14 +88,14 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
         omnibus = Interval(
             found["friedman_p"].iloc[0], np.nan, np.nan, "Friedman", n_complete, len(matrix) - n_complete, False
         )
-        rows.append(interval_row("objectivity", f"bias_test_{name}", ALL_RATERS, omnibus, note="p-value"))
+        rows.append(interval_row(BIAS_TEST.form(name), ALL_RATERS, omnibus, note="p-value"))
         for rater, row in zip(raters, found.to_dict("records"), strict=True):
             n_drawn = int(matrix[rater].notna().sum())
             n_alone = int((matrix[rater].notna() & (matrix.notna().sum(axis=1) < 2)).sum())
             tested = Interval(row["p_adjusted"], np.nan, np.nan, "t, Holm", n_drawn - n_alone, n_alone, False)
             note = f"p-value; {'biased' if row['biased'] else 'no bias found'}; {row['n_units']} units"
-            rows.append(interval_row("objectivity", f"bias_test_{name}", rater, tested, note=note))
-    return _table(rows)
+            rows.append(interval_row(BIAS_TEST.form(name), rater, tested, note=note))
+    return score_rows(rows)
 
 
 def intraclass_correlation(
@@ -98,15 +113,17 @@ def intraclass_correlation(
         Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_or_bca`; a
         case that a rater lacks is undefined.
     """
-    forms = {"icc_a1": (icc_a1_weighted, correlation_scale(len(raters))), "icc_ak": (icc_ak_weighted, OF_MEANS)}
+    estimators = (
+        (ICC_A1, icc_a1_weighted, correlation_scale(len(raters)), "one rater"),
+        (ICC_AK, icc_ak_weighted, OF_MEANS, f"mean of {len(raters)} raters"),
+    )
     rows = []
     for name, matrix in _each(counts, raters):
         cluster = clusters.reindex(matrix.index).to_numpy()
-        for form, (statistic, scale) in forms.items():
+        for record, statistic, scale, note in estimators:
             interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
-            note = "one rater" if form == "icc_a1" else f"mean of {len(raters)} raters"
-            rows.append(interval_row("objectivity", f"{form}_{name}", ALL_RATERS, interval, note=note))
-    return _table(rows)
+            rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
+    return score_rows(rows)
 
 
 def rater_share(
@@ -129,12 +146,9 @@ def rater_share(
         interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
-        rows.append(
-            interval_row(
-                "objectivity", f"rater_share_{name}", ALL_RATERS, interval, note=f"case {case:.3f}, rest {rest:.3f}"
-            )
-        )
-    return _table(rows)
+        note = f"case {case:.3f}, rest {rest:.3f}"
+        rows.append(interval_row(RATER_SHARE.form(name), ALL_RATERS, interval, note=note))
+    return score_rows(rows)
 
 
 def _rater_share(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -165,7 +179,7 @@ def alpha_of_counts(
     matrix = measurements_of(counts, MEASUREMENTS["count"], raters)
     paired = matrix[matrix.notna().sum(axis=1) > 1]
     if paired.empty:
-        return _table([])
+        return score_rows([])
     values = paired.to_numpy()
     interval = bca(
         lambda weights, rows: alpha_ratio_weighted(weights, values[rows.astype(int)]),
@@ -174,9 +188,8 @@ def alpha_of_counts(
         resampling,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
-    return _table(
-        [interval_row("objectivity", "krippendorff_alpha_count", BETWEEN_RATERS, interval, n_undefined=n_undefined)]
-    )
+    row = interval_row(KRIPPENDORFF_ALPHA.form("count"), BETWEEN_RATERS, interval, n_undefined=n_undefined)
+    return score_rows([row])
 
 
 def alpha_ratio_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -230,24 +243,24 @@ def limits_of_agreement(
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
         areas and intensities.
     """
-    statistics: dict[str, _Statistic] = {
-        "limit_low": lambda weights, pair: _limit(weights, pair, -1.96),
-        "limit_high": lambda weights, pair: _limit(weights, pair, 1.96),
-        "slope": _slope,
-        "ccc": _concordance,
-    }
+    statistics: list[tuple[Measure, _Statistic]] = [
+        (LIMIT_LOW, lambda weights, pair: _limit(weights, pair, -1.96)),
+        (LIMIT_HIGH, lambda weights, pair: _limit(weights, pair, 1.96)),
+        (SLOPE, _slope),
+        (CCC, _concordance),
+    ]
     scores, rows = [], []
     for name, matrix in _each(counts, raters):
         for a, b in combinations(raters, 2):
             pair = matrix.loc[matrix[[a, b]].notna().any(axis=1), [a, b]]
             if pair.dropna().empty:
                 continue
-            scores.append(Score("objectivity", f"difference_{name}", f"{a} minus {b}", pair[a] - pair[b]))
-            for measure, statistic in statistics.items():
-                target = f"{a} and {b}" if measure == "ccc" else f"{a} minus {b}"
+            scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
+            for record, statistic in statistics:
+                target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
                 interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
-                rows.append(interval_row("objectivity", f"{measure}_{name}", target, interval))
-    return pd.concat([score_table(scores, clusters, resampling), _table(rows)], ignore_index=True)
+                rows.append(interval_row(record.form(name), target, interval))
+    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
 def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:

@@ -9,21 +9,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
+from segassay.qualities.objectivity.records import (
+    ADVANTAGE,
+    ENERGY_DISTANCE,
+    MIN_RATERS_FOR_ALT_TEST,
+    WILLIAMS_INDEX,
+    WINNING_RATE,
+)
+from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, mean_of_known, pair_values
 from segassay.qualities.scores.table import (
-    SCORE_COLUMNS,
     Score,
     annotator_kinds,
     interval_row,
     mean_over_raters,
+    score_rows,
     score_table,
 )
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.raters import AltTest, alt_test, generalized_energy_distance, williams_index
 
-__all__ = ["MIN_RATERS_FOR_ALT_TEST", "alternative_annotator", "energy_distance", "williams"]
+__all__ = ["alternative_annotator", "energy_distance", "williams"]
 
-MIN_RATERS_FOR_ALT_TEST = 3
 AGREEMENT = "dice"  # what both indices compare
 
 
@@ -53,7 +61,7 @@ def williams(
             _williams_row(pairs, name, raters, clusters, resampling) | human | {"note": notes.get(name, "")}
             for name in models
         ]
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+    return score_rows(rows)
 
 
 def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tuple[PairValues, list[str], list[str]]:
@@ -61,7 +69,7 @@ def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tu
     kinds = annotator_kinds(annotations)
     pairs = pair_values(agreement, measure)
     found = {name: kind for name, kind in kinds.items() if name in pairs.position}
-    raters = [name for name, kind in found.items() if kind == "human"]
+    raters = raters_of(found)
     return pairs, raters, [name for name, kind in found.items() if kind in ("model", "ensemble")]
 
 
@@ -85,7 +93,7 @@ def _williams_row(
         clusters=clusters.reindex(pairs.cases[covered]).to_numpy(),
         resampling=resampling,
     )
-    return interval_row("objectivity", "williams_index", name, index)
+    return interval_row(WILLIAMS_INDEX.form(), name, index)
 
 
 def alternative_annotator(
@@ -110,15 +118,13 @@ def alternative_annotator(
         of_model, of_raters = _alignments(pairs, name, raters)
         known = ~np.isnan(of_model) & ~np.isnan(of_raters)
         ahead = pd.DataFrame(np.where(known, of_model >= of_raters, np.nan), pairs.cases, raters)
-        scores.append(Score("objectivity", "alt_test_advantage", name, mean_over_raters(ahead[known.any(axis=1)])))
+        scores.append(Score(ADVANTAGE.form(), name, mean_over_raters(ahead[known.any(axis=1)])))
         test = alt_test(
             model_alignment=of_model, rater_alignment=of_raters, clusters=clusters.reindex(pairs.cases).to_numpy()
         )
         if test.judged:
             rows.append(_winning_rate(name, test))
-    return pd.concat(
-        [score_table(scores, clusters, resampling), pd.DataFrame(rows, columns=list(SCORE_COLUMNS))], ignore_index=True
-    )
+    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
 def _alignments(pairs: PairValues, name: str, raters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +141,7 @@ def _winning_rate(name: str, test: AltTest) -> dict[str, Any]:
     rate = Interval(test.winning_rate, np.nan, np.nan, "", int(judged["n_cases"].max()), 0, False)
     verdict, n_won = "passed" if test.passed else "not passed", int(judged["won"].sum())
     note = f"{verdict}: beats {n_won} of {len(judged)} raters, needs half (ε .2, false discovery rate .05)"
-    return interval_row("objectivity", "alt_test_winning_rate", name, rate, note=note)
+    return interval_row(WINNING_RATE.form(), name, rate, note=note)
 
 
 def energy_distance(
@@ -156,26 +162,23 @@ def energy_distance(
     """
     pairs, raters, _ = _who(agreement, annotations, "iou")
     scores = []
-    for target, models in _groups(annotations, raters).items() if len(raters) > 1 else ():
+    for target, models in _groups(annotations).items() if len(raters) > 1 else ():
         values = _distances(pairs, raters, models)
         rule = "V" if len(models) == len(raters) else "U"
         note = f"{rule}-statistic, {len(raters)} raters, {len(models)} models"
         covered = ~np.isnan(pairs.between(models, raters)).all(axis=(1, 2))
         series = pd.Series(values, pairs.cases)[covered]
         if series.notna().any():
-            scores.append(Score("objectivity", "generalized_energy_distance", target, series, note=note))
+            scores.append(Score(ENERGY_DISTANCE.form(), target, series, note=note))
     return score_table(scores, clusters, resampling)
 
 
-def _groups(annotations: pd.DataFrame, raters: Sequence[str]) -> dict[str, list[str]]:
+def _groups(annotations: pd.DataFrame) -> dict[str, list[str]]:
     """Models that form a set: those of single raters, and those trained alike where there are two or more."""
-    models = annotations[(annotations["kind"] == "model") & annotations["trained_on"].fillna("").ne("")]
-    of_raters = models.loc[models["trained_on"].isin(raters), "annotator"].unique().tolist()
-    groups = {"models of single raters": of_raters}
-    groups |= {
-        f"{trained_on} models": rows["annotator"].unique().tolist()
-        for trained_on, rows in models.groupby("trained_on", sort=True)
-    }
+    models = [one for one in origins(annotations) if one.kind == "model" and one.trained_on]
+    groups = {"models of single raters": [model.name for model in models if not model.of_consensus]}
+    for trained_on, of in sorted(grouped(models, lambda model: model.trained_on).items()):
+        groups[f"{trained_on} models"] = [model.name for model in of]
     return {target: names for target, names in groups.items() if len(names) > 1}
 
 

@@ -11,13 +11,14 @@ import math
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.table import SCORE_COLUMNS, interval_row
+from segassay.qualities.reliability.records import BRIER, ECE
+from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.intervals import DEFAULT, Resampling, bca, bca_ratio
 
 __all__ = ["by_bin", "calibration_of_annotators", "expected_calibration_error", "reliability_diagram"]
 
-SELECTIONS = {"": 0, "_above_0.05": 1}
-"""Ending of the measure, and the first bin that counts."""
+SELECTIONS = {"": 0, "above_0.05": 1}
+"""Variant of the measure, and the first bin that counts."""
 
 _SUMS = ["n_pixels", "sum_prob", "sum_squared_error", "n_foreground"]
 
@@ -72,16 +73,16 @@ def calibration_of_annotators(
         drawn = clusters.reindex(cases).to_numpy()
         note = f"against {', '.join(map(str, part['reference'].unique()))}"
         of_case = np.stack([by_bin(part, column, cases) for column in _SUMS], axis=1)
-        for ending, first in SELECTIONS.items():
+        for variant, first in SELECTIONS.items():
             sums = of_case[:, :, first:].copy()
             sums[sums[:, 0].sum(axis=1) == 0] = math.nan
             total = sums.sum(axis=2)
             ece = bca(_ece_of_cases, sums, drawn, resampling)
             brier = bca_ratio(total[:, 2], total[:, 0], drawn, resampling)
             if not math.isnan(ece.value):
-                rows.append(interval_row("reliability", f"ece{ending}", str(annotator), ece, note=note))
-                rows.append(interval_row("reliability", f"brier{ending}", str(annotator), brier, note=note))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+                rows.append(interval_row(ECE.form(variant=variant), str(annotator), ece, note=note))
+                rows.append(interval_row(BRIER.form(variant=variant), str(annotator), brier, note=note))
+    return score_rows(rows)
 
 
 def by_bin(rows: pd.DataFrame, column: str, cases: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ from itertools import combinations
 
 import pandas as pd
 
+from segassay.data.annotations import raters_of
+from segassay.qualities.reliability.records import F1, MINUS_MODELS, MINUS_RATERS
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, Score, annotator_kinds, mean_over_pairs
 
 __all__ = ["ensembles_beside"]
-
-MEASURE = "f1"
 
 
 def ensembles_beside(agreement: Agreement, annotations: pd.DataFrame) -> Iterator[Score]:
@@ -27,20 +27,20 @@ def ensembles_beside(agreement: Agreement, annotations: pd.DataFrame) -> Iterato
         For each training with two disjoint ensembles `f1_minus_models`, where two models that were trained alike are
         annotators too, and `f1_minus_raters`, where there are two raters; differences of cases that both sides have.
     """
-    raters = [name for name, kind in annotator_kinds(annotations).items() if kind == "human"]
-    of_raters = agreement.of_pairs(list(combinations(raters, 2)), MEASURE)
+    raters = raters_of(annotator_kinds(annotations))
+    of_raters = agreement.of_pairs(list(combinations(raters, 2)), F1.name)
     groups = trained_alike(annotations)
     of_models = {
-        (group.strategy, group.trained_on): agreement.of_pairs(group.whole_pairs(), MEASURE)
+        (group.strategy, group.trained_on): agreement.of_pairs(group.whole_pairs(), F1.name)
         for group in groups
         if group.kind == "model"
     }
     for group in groups:
-        own = agreement.of_pairs(group.whole_pairs(), MEASURE)
+        own = agreement.of_pairs(group.whole_pairs(), F1.name)
         if group.kind != "ensemble" or own.empty:
             continue
         models = of_models.get((group.strategy, group.trained_on), pd.DataFrame())
-        for ending, others in (("models", models), ("raters", of_raters)):
+        for record, others in ((MINUS_MODELS, models), (MINUS_RATERS, of_raters)):
             if len(others.columns):
                 difference = (mean_over_pairs(own) - mean_over_pairs(others)).dropna()
-                yield Score("reliability", f"{MEASURE}_minus_{ending}", group.target, difference)
+                yield Score(record.form(F1.name), group.target, difference)

@@ -11,8 +11,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.groups import SeedGroup, trained_alike
-from segassay.qualities.scores.table import MEASURES, SCORE_COLUMNS, Agreement, interval_row, mean_over_pairs
+from segassay.qualities.reliability.records import DISAGREEMENT, SATURATION_A, SATURATION_REST
+from segassay.qualities.scores.groups import Group, trained_alike
+from segassay.qualities.scores.table import MEASURES, Agreement, interval_row, mean_over_pairs, score_rows
 from segassay.statistics.intervals import DEFAULT, Resampling, bca, bootstrap_mean
 
 __all__ = ["fit_saturation", "saturation", "saturation_curve"]
@@ -86,7 +87,7 @@ def _by_size(
     agreement: Agreement, annotations: pd.DataFrame, measure: str
 ) -> list[tuple[str, dict[int, pd.DataFrame]]]:
     """For what was trained alike, the number of members -> agreement `(cases, pairs)`, smallest number first."""
-    joined: dict[tuple[str, str], list[SeedGroup]] = {}
+    joined: dict[tuple[str, str], list[Group]] = {}
     for group in trained_alike(annotations):
         joined.setdefault((group.strategy, group.name), []).append(group)
     found: list[tuple[str, dict[int, pd.DataFrame]]] = []
@@ -126,9 +127,12 @@ def saturation(
             for n, table in values.items():
                 interval = bootstrap_mean(of_case[n].to_numpy(), drawn, resampling)
                 target, note = f"{name}: {n} member{'s' if n > 1 else ''}", f"{len(table.columns)} pairs"
-                rows.append(interval_row("reliability", f"disagreement_{measure}", target, interval, note=note))
+                rows.append(
+                    interval_row(DISAGREEMENT.form(measure), target, interval, note=note, n_pairs=len(table.columns))
+                )
             sizes = np.array(list(values))
-            for part, term in enumerate(("a", "rest") if len(sizes) > 2 else ("a",)):
+            terms = (SATURATION_A, SATURATION_REST) if len(sizes) > 2 else (SATURATION_A,)
+            for part, record in enumerate(terms):
 
                 def of_fit(
                     weights: np.ndarray, points: np.ndarray, part: int = part, sizes: np.ndarray = sizes
@@ -138,5 +142,5 @@ def saturation(
 
                 interval = bca(of_fit, of_case.to_numpy(), drawn, resampling)
                 note = f"1 - agreement = a / √n{' + rest' if len(sizes) > 2 else ''}, n = {', '.join(map(str, sizes))}"
-                rows.append(interval_row("reliability", f"saturation_{term}_{measure}", name, interval, note=note))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+                rows.append(interval_row(record.form(measure), name, interval, note=note))
+    return score_rows(rows)

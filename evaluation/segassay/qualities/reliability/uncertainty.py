@@ -1,7 +1,6 @@
 """Does a model know where it is wrong? Uncertainty against error and against the disagreement of raters.
 
     uncertainty: case × annotator × bin of u  ->  rank correlation, AUROC, risk-coverage of each case  ->  means
-    pairwise Dice of members                  ->  quality of an image, and whether it orders images as their scores do
 
 Pixels come as counts in bins of uncertainty: all that is known of two pixels of one bin is that they are tied, and ties
 are treated exactly. `events` are errors, or the disagreement of raters, where a pixel counts with the share 4 v (1 - v)
@@ -15,30 +14,12 @@ import pandas as pd
 from scipy import special
 
 from segassay.qualities.reliability.calibration import by_bin
-from segassay.qualities.scores.groups import trained_alike, values_of
-from segassay.qualities.scores.table import (
-    SCORE_COLUMNS,
-    Agreement,
-    Score,
-    annotator_kinds,
-    interval_row,
-    mean_over_pairs,
-    score_table,
-)
-from segassay.statistics.intervals import DEFAULT, Resampling, bca
+from segassay.qualities.reliability.records import UNCERTAINTY_AURC, UNCERTAINTY_AUROC, UNCERTAINTY_SPEARMAN
+from segassay.qualities.scores.table import Score, score_table
+from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = [
-    "area_under_risk_coverage",
-    "auroc",
-    "image_quality",
-    "quality_against_score",
-    "risk_coverage",
-    "spearman_of_counts",
-    "spearman_weighted",
-    "uncertainty_of_annotators",
-]
+__all__ = ["area_under_risk_coverage", "auroc", "risk_coverage", "spearman_of_counts", "uncertainty_of_annotators"]
 
-MIN_CASES_TO_ORDER = 3
 EVENTS = {"errors": "n_errors", "disagreement": "sum_disagreement"}
 """What uncertainty should announce, and the column that holds it."""
 
@@ -172,108 +153,12 @@ def uncertainty_of_annotators(
                 continue
             about = against if name == "errors" else "among the raters"
             share = float(np.nanmean(shares))
-            for measure, compute, note in (
-                ("spearman", spearman_of_counts, about),
-                ("auroc", auroc, about),
-                ("aurc", area_under_risk_coverage, f"{about}; a random order gives {share:.3g}"),
+            for record, compute, note in (
+                (UNCERTAINTY_SPEARMAN, spearman_of_counts, about),
+                (UNCERTAINTY_AUROC, auroc, about),
+                (UNCERTAINTY_AURC, area_under_risk_coverage, f"{about}; a random order gives {share:.3g}"),
             ):
                 values = pd.Series(compute(n, events), cases)
                 if values.notna().any():
-                    full = f"uncertainty_{measure}_{name}"
-                    scores.append(Score("reliability", full, str(annotator), values, note=note))
+                    scores.append(Score(record.form(name), str(annotator), values, note=note))
     return score_table(scores, clusters, resampling)
-
-
-# -------------------------------------------------------------------------------------------------- quality of an image
-
-
-def image_quality(agreement: Agreement, annotations: pd.DataFrame) -> pd.DataFrame:
-    """Quality of each image as the models see it: how well those that differ by the seed agree on it.
-
-    It needs no reference, so that images can be sorted out before anybody has annotated them.
-
-    Args:
-        agreement: Agreement of all pairs.
-        annotations: What `read_annotations` returns.
-
-    Returns:
-        One row per case, one column per group of models, the mean Dice over pairs of members; 1 where no member marks
-        anything. Without models that differ by the seed a table without columns.
-
-    References:
-        Roy et al. (2019), NeuroImage 195:11-22, doi:10.1016/j.neuroimage.2019.03.042.
-    """
-    columns = {}
-    for group in trained_alike(annotations):
-        values = agreement.of_pairs(group.pairs(1), "dice") if group.kind == "model" else pd.DataFrame()
-        if len(values.columns):
-            columns[group.target] = mean_over_pairs(values)
-    return pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
-
-
-def quality_against_score(
-    agreement: Agreement, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
-    """Does the quality of an image order the images as their real score does?
-
-    Args:
-        agreement: Agreement of all pairs.
-        annotations: What `read_annotations` returns.
-        clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
-
-    Returns:
-        Rows `quality_spearman_dice`: Spearman's correlation over cases between `image_quality` and the Dice of the
-        largest ensemble of these models with people, without an ensemble that of the models; BCa over clusters. No row
-        below three cases, or where all are alike.
-    """
-    kinds, quality = annotator_kinds(annotations), image_quality(agreement, annotations)
-    groups = trained_alike(annotations)
-    rows = []
-    for group in groups:
-        if group.target not in quality:
-            continue
-        alike = (group.strategy, group.trained_on)
-        ensembles = {
-            name: len(seeds)
-            for other in groups
-            if other.kind == "ensemble" and (other.strategy, other.trained_on) == alike
-            for name, seeds in other.seeds.items()
-        }
-        scored = [max(ensembles, key=ensembles.__getitem__)] if ensembles else group.disjoint(1)
-        no_counts = pd.DataFrame(columns=["case", "annotator", "n_objects"])
-        values, against = values_of(scored, "dice", agreement=agreement, counts=no_counts, kinds=kinds)
-        both = pd.concat([quality[group.target], values.mean(axis=1)], axis=1, join="inner").to_numpy(dtype=float)
-        if (~np.isnan(both).any(axis=1)).sum() < MIN_CASES_TO_ORDER:
-            continue
-        cases = quality.index[quality.index.isin(values.index)]
-        interval = bca(spearman_weighted, both, clusters.reindex(cases).to_numpy(), resampling)
-        if not math.isnan(interval.value):
-            note = f"Dice of {', '.join(scored)} {against}"
-            rows.append(interval_row("reliability", "quality_spearman_dice", group.target, interval, note=note))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-
-
-def spearman_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two columns for many resamples at once: the statistic that `intervals.bca` asks for.
-
-    Args:
-        weights: `(B, N)`, how often each case was drawn.
-        values: `(N, 2)`, finite.
-
-    Returns:
-        float64 `(B,)`; NaN where a column is constant among the cases drawn.
-
-    Example:
-        >>> spearman_weighted([[1, 1, 1], [2, 1, 0]], [[1.0, 3.0], [2.0, 1.0], [3.0, 2.0]])
-        array([-0.5, -1. ])
-    """
-    weights, values = np.asarray(weights, dtype=float), np.asarray(values, dtype=float)
-    n = weights.sum(axis=1, keepdims=True)
-    ranks = []
-    for column in values.T:
-        below = (column < column[:, None]) + 0.5 * (column == column[:, None])
-        ranks.append(weights @ below.T - n / 2)  # mean rank among those drawn, less the mean of all ranks
-    a, b = ranks
-    square = (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
-    return np.asarray((weights * a * b).sum(axis=1) / np.sqrt(np.where(square > 1e-9, square, math.nan)))

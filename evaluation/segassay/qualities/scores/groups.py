@@ -1,77 +1,241 @@
-"""Which models and ensembles differ by nothing but the seed, and what each of them measured.
+"""Which annotators belong together: raters, models and ensembles by how they came about.
 
-    annotations          ->  groups of models, and of ensembles, trained alike
-    group, tables        ->  (cases, members): count or score of each
+    annotations  ->  one origin per annotator  ->  groups that differ by nothing but the seed, or groups of a strategy
 
 The facet of reliability is the seed. Out of fold, one fold alone holds a case out, so that fold and case cannot be told
 apart; annotators of single folds that share cases stand in groups of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from segassay.qualities.scores.table import Agreement, seeds_of
+from segassay.data.annotations import SPENT_COLUMNS, WITHOUT, is_rater, raters_of
+from segassay.data.names import natural_key
+from segassay.qualities.scores.table import annotator_kinds, seeds_of
 
-__all__ = ["QUANTITIES", "SeedGroup", "complete_cases", "pairs_of_folds", "trained_alike", "values_of"]
+__all__ = ["RATERS", "Group", "Origin", "grouped", "origins", "pairs_of_folds", "strategy_groups", "trained_alike"]
 
-QUANTITIES = ("f1", "count")
-"""What is measured of each case: agreement of objects with people at IoU > .5, and number of objects."""
+RATERS = "raters"
+"""The group of all raters."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class SeedGroup:
-    """Models, or ensembles, that were trained alike.
+class Origin:
+    """How an annotator came about.
 
     Attributes:
-        name: What they were trained on, else the strategy; both where several strategies train on the same; with the
-            fold where single folds are compared.
-        kind: `model` or `ensemble`.
-        strategy: As in the annotations; may be empty.
-        trained_on: As in the annotations; may be empty.
-        seeds: Annotator -> seeds of its members.
+        name: Name of the annotator.
+        kind: As in the annotations.
+        strategy: As in the annotations; empty where it is unknown.
+        trained_on: Rater or consensus that it learned from; empty where it is unknown.
+        of_consensus: Whether that is a consensus, and not a single rater.
+        seeds: Seeds of its members; none where they are unknown.
+        fold: Fold of a model that predicts cases which models of other folds predict too; else None.
+        held_out: Whether it is known to have seen none of its cases in training.
+        n_raters: Raters whose masks it learned from; None where it is unknown.
+        n_train: Images that it learned from; None where it is unknown.
     """
 
     name: str
     kind: str
-    strategy: str
-    trained_on: str
-    seeds: dict[str, frozenset[int]]
+    strategy: str = ""
+    trained_on: str = ""
+    of_consensus: bool = False
+    seeds: frozenset[int] = frozenset()
+    fold: int | None = None
+    held_out: bool = False
+    n_raters: int | None = None
+    n_train: int | None = None
 
     @property
-    def target(self) -> str:
-        """How the group is called in a table of scores."""
-        return f"{self.name} {self.kind}s"
+    def is_trained(self) -> bool:
+        """Whether it is a model or an ensemble."""
+        return self.kind in ("model", "ensemble")
+
+    @property
+    def approach(self) -> str:
+        """Its strategy, else what it was trained on, else its own name; empty for a rater."""
+        return "" if is_rater(self.kind) else self.strategy or self.trained_on or self.name
+
+    @property
+    def leaves_a_rater_out(self) -> bool:
+        """Whether it learned from a consensus that one rater took no part in."""
+        return WITHOUT in self.trained_on
+
+    @property
+    def n_members(self) -> int | None:
+        """Members of an ensemble, 1 of a model; None for all others, and where it is unknown."""
+        return 1 if self.kind == "model" else len(self.seeds) or None if self.kind == "ensemble" else None
+
+    @property
+    def members(self) -> frozenset[tuple[str, int]]:
+        """What each member was trained on, and its seed."""
+        return frozenset((self.trained_on, seed) for seed in self.seeds)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Annotators of one kind that came about alike.
+
+    Attributes:
+        name: What they were trained on, or their strategy; both where several strategies train on the same; with the
+            fold where single folds are compared.
+        target: The same with the kind, as in a table: `staple models`, `consensus:staple ensembles of 4`, `raters`.
+        annotators: At least one.
+    """
+
+    name: str
+    target: str
+    annotators: tuple[Origin, ...]
+
+    @property
+    def kind(self) -> str:
+        """Kind of all of them."""
+        return self.annotators[0].kind
+
+    @property
+    def strategy(self) -> str:
+        """Strategy of all of them; may be empty."""
+        return self.annotators[0].strategy
+
+    @property
+    def trained_on(self) -> str:
+        """What all of them were trained on; empty where it is unknown or differs."""
+        return _same([one.trained_on for one in self.annotators]) or ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the annotators."""
+        return [one.name for one in self.annotators]
+
+    @property
+    def seeds(self) -> dict[str, frozenset[int]]:
+        """Annotator -> seeds of its members."""
+        return {one.name: one.seeds for one in self.annotators}
 
     @property
     def sizes(self) -> list[int]:
         """Numbers of members that an annotator of the group has, in ascending order."""
-        return sorted({len(seeds) for seeds in self.seeds.values()})
+        return sorted({len(one.seeds) for one in self.annotators})
 
-    def pairs(self, size: int) -> list[tuple[str, str]]:
-        """Pairs of annotators of `size` members each that have no member in common."""
-        names = [name for name, seeds in self.seeds.items() if len(seeds) == size]
-        return [(a, b) for a, b in combinations(names, 2) if not self.seeds[a] & self.seeds[b]]
+    @property
+    def n_members(self) -> int | None:
+        """Members that each of them has; None where that is unknown or differs."""
+        return _same([one.n_members for one in self.annotators])
+
+    @property
+    def on_consensus(self) -> bool:
+        """Whether all of them learned from several raters' masks, and not from those of one rater."""
+        return all(one.of_consensus for one in self.annotators)
+
+    @property
+    def n_raters(self) -> int | None:
+        """Raters whose masks each of them learned from; None where that is unknown or differs."""
+        return _same([one.n_raters for one in self.annotators])
+
+    @property
+    def n_train(self) -> int | None:
+        """Images that each of them learned from; None where that is unknown or differs."""
+        return _same([one.n_train for one in self.annotators])
+
+    def all_pairs(self) -> list[tuple[str, str]]:
+        """Pairs of annotators; of ensembles those that are known to have no member in common."""
+        if self.kind != "ensemble":
+            return list(combinations(self.names, 2))
+        return [(a, b) for a, b in self.pairs() if self.seeds[a] and self.seeds[b]]
+
+    def pairs(self, size: int | None = None) -> list[tuple[str, str]]:
+        """Pairs of annotators, of `size` members each if given, that have no member in common."""
+        chosen = [one for one in self.annotators if size is None or len(one.seeds) == size]
+        return [(a.name, b.name) for a, b in combinations(chosen, 2) if not a.members & b.members]
 
     def whole_pairs(self) -> list[tuple[str, str]]:
         """The pairs of the largest size that has any; without one, all pairs that have no member in common."""
-        for size in reversed(self.sizes):
-            if pairs := self.pairs(size):
-                return pairs
-        return [(a, b) for a, b in combinations(self.seeds, 2) if not self.seeds[a] & self.seeds[b]]
+        return next((pairs for size in reversed(self.sizes) if (pairs := self.pairs(size))), self.pairs())
 
     def disjoint(self, size: int) -> list[str]:
         """Annotators of `size` members each, none of which has a member in common with another one."""
-        chosen: list[str] = []
-        for name, seeds in self.seeds.items():
-            if len(seeds) == size and not any(seeds & self.seeds[other] for other in chosen):
-                chosen.append(name)
-        return chosen
+        chosen: list[Origin] = []
+        for one in self.annotators:
+            if len(one.seeds) == size and not any(one.members & other.members for other in chosen):
+                chosen.append(one)
+        return [one.name for one in chosen]
 
 
-def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
+def origins(annotations: pd.DataFrame) -> list[Origin]:
+    """How each annotator came about.
+
+    Args:
+        annotations: What `read_annotations` returns.
+
+    Returns:
+        One origin per annotator, in the order of `annotator_order`.
+
+    Example:
+        >>> rows = [("anna", "human", "", pd.NA), ("staple/s0-1", "ensemble", "staple", pd.NA)]
+        >>> table = pd.DataFrame(rows, columns=["annotator", "kind", "trained_on", "seed"])
+        >>> for one in origins(table.assign(case="1", strategy="", fold=pd.NA, held_out=True)):
+        ...     print(one.name, one.approach, one.of_consensus, sorted(one.seeds))
+        anna  False []
+        staple/s0-1 staple True [0, 1]
+    """
+    kinds = annotator_kinds(annotations)
+    raters, folds = set(raters_of(kinds)), _folds(annotations)
+    held_out = annotations["held_out"].eq(True).fillna(False).groupby(annotations["annotator"]).all().to_dict()
+    found = {}
+    for key, rows in annotations.groupby("annotator", sort=False):
+        name, trained_on = str(key), _text(rows["trained_on"])
+        found[name] = Origin(
+            name,
+            kinds[name],
+            _text(rows["strategy"]),
+            trained_on,
+            bool(trained_on) and trained_on not in raters,
+            frozenset(seeds_of(name, rows["seed"])),
+            folds.get(name),
+            bool(held_out[name]),
+            *(_same(rows[column].tolist()) if column in rows else None for column in SPENT_COLUMNS),
+        )
+    return [found[name] for name in kinds]
+
+
+def _text(column: pd.Series) -> str:
+    return "" if pd.isna(column.iloc[0]) else str(column.iloc[0])
+
+
+def _same(values: Iterable[Any]) -> Any:
+    """The value that all have; None where they differ or it is unknown."""
+    found = set(values)
+    value = found.pop() if len(found) == 1 else None
+    return None if pd.isna(value) else value
+
+
+def _folds(annotations: pd.DataFrame) -> dict[str, int]:
+    """Models of one fold each that differ by the fold alone and share a case: annotator -> fold."""
+    models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
+    models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
+    found: dict[str, int] = {}
+    for _, rows in models.groupby(["strategy", "trained_on", "seed"], sort=False):
+        if rows.groupby("case")["fold"].nunique().max() > 1:
+            found |= {str(name): int(fold) for name, fold in zip(rows["annotator"], rows["fold"], strict=True)}
+    return found
+
+
+def grouped(annotators: Iterable[Origin], key: Callable[[Origin], Key]) -> dict[Key, tuple[Origin, ...]]:
+    """Annotators with the same key, in the order given; keys in the order in which they first occur."""
+    found: dict[Key, list[Origin]] = {}
+    for one in annotators:
+        found.setdefault(key(one), []).append(one)
+    return {value: tuple(of) for value, of in found.items()}
+
+
+def trained_alike(annotations: pd.DataFrame) -> list[Group]:
     """Models, and ensembles, that differ by nothing but their seeds.
 
     Args:
@@ -84,37 +248,23 @@ def trained_alike(annotations: pd.DataFrame) -> list[SeedGroup]:
     Example:
         >>> rows = [("1", "staple/s0", "model", "staple", 0), ("1", "staple/s1", "model", "staple", 1)]
         >>> table = pd.DataFrame(rows, columns=["case", "annotator", "kind", "trained_on", "seed"])
-        >>> trained_alike(table.assign(strategy="", fold=pd.NA))[0].pairs(1)
+        >>> trained_alike(table.assign(strategy="", fold=pd.NA, held_out=True))[0].pairs(1)
         [('staple/s0', 'staple/s1')]
     """
-    trained = annotations[annotations["kind"].isin(["model", "ensemble"])].drop_duplicates(["annotator", "seed"])
-    fold_of = {name: fold for names in _of_folds(annotations) for name, fold in names.items()}
-    fold = trained["annotator"].map(fold_of).astype("Int64").fillna(-1)
-    shared = trained.groupby("trained_on")["strategy"].nunique().gt(1).to_dict()
+    trained = [one for one in origins(annotations) if one.is_trained]
+    strategies = {on: {one.strategy for one in of} for on, of in grouped(trained, lambda one: one.trained_on).items()}
+    known = [one for one in trained if one.seeds and (one.trained_on or one.strategy)]
     groups = []
-    keys = [trained[column].astype(str) for column in ("kind", "strategy", "trained_on")]
-    for (kind, strategy, trained_on, number), rows in trained.groupby([*keys, fold.rename("of_fold")], sort=True):
-        seeds = {
-            str(name): frozenset(seeds_of(str(name), of["seed"])) for name, of in rows.groupby("annotator", sort=False)
-        }
-        seeds = {name: found for name, found in seeds.items() if found}
-        if seeds and (trained_on or strategy):
-            name = f"{strategy} {trained_on}" if trained_on and shared.get(trained_on) else f"{trained_on or strategy}"
-            name += f" fold {number}" if str(number) != "-1" else ""
-            groups.append(SeedGroup(name, str(kind), str(strategy), str(trained_on), seeds))
+    for (kind, strategy, trained_on, fold), of in sorted(grouped(known, _training).items()):
+        name = f"{strategy} {trained_on}" if trained_on and len(strategies[trained_on]) > 1 else trained_on or strategy
+        name += f" fold {fold}" if fold >= 0 else ""
+        groups.append(Group(name, f"{name} {kind}s", of))
     return groups
 
 
-def _of_folds(annotations: pd.DataFrame) -> list[dict[str, int]]:
-    """Models of one fold each that differ by the fold alone and share a case: annotator -> fold."""
-    models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
-    models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
-    found = []
-    for _, rows in models.groupby(["strategy", "trained_on", "seed"], sort=True):
-        if rows.groupby("case")["fold"].nunique().max() > 1:
-            first = rows.drop_duplicates("annotator")
-            found.append({str(name): int(fold) for name, fold in zip(first["annotator"], first["fold"], strict=True)})
-    return found
+def _training(one: Origin) -> tuple[str, str, str, int]:
+    """All but the seeds; fold −1 where it does not matter."""
+    return one.kind, one.strategy, one.trained_on, -1 if one.fold is None else one.fold
 
 
 def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -130,56 +280,55 @@ def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str,
         One entry per strategy and what was trained on; empty where no case has predictions of two folds.
     """
     held_out = annotations[annotations["held_out"].eq(True).fillna(False).astype(bool)]
-    about = held_out.drop_duplicates("annotator").set_index("annotator")
+    of_folds = [one for one in origins(held_out) if one.fold is not None]
     pairs: dict[str, list[tuple[str, str]]] = {}
-    for folds in _of_folds(held_out):
-        first = about.loc[next(iter(folds))]
-        target = f"{first['trained_on'] or first['strategy']} folds".strip()
-        differ = [(a, b) for a, b in combinations(folds, 2) if folds[a] != folds[b]]
-        pairs.setdefault(target, []).extend(differ)
+    for (strategy, trained_on, _), of in sorted(grouped(of_folds, _all_but_fold).items()):
+        differ = [(a.name, b.name) for a, b in combinations(of, 2) if a.fold != b.fold]
+        pairs.setdefault(f"{trained_on or strategy} folds".strip(), []).extend(differ)
     return list(pairs.items())
 
 
-def values_of(
-    names: Sequence[str], quantity: str, *, agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]
-) -> tuple[pd.DataFrame, str]:
-    """What each annotator measured of each case.
+def _all_but_fold(one: Origin) -> tuple[str, str, tuple[int, ...]]:
+    return one.strategy, one.trained_on, tuple(sorted(one.seeds))
+
+
+def strategy_groups(annotations: pd.DataFrame) -> list[Group]:
+    """Raters, models and ensembles by their strategy.
+
+    A strategy's ensembles of each size are a group, and so are its models, or ensembles, of consensuses that leave one
+    rater out (`trained_on` has `_without_`).
 
     Args:
-        names: Annotators.
-        quantity: `count`, or a measure of agreement with people: `f1`, `mean_iou` or `dice`.
-        agreement: Agreement of all pairs.
-        counts: `tables.counts`.
-        kinds: Kind of each annotator.
+        annotations: What `read_annotations` returns.
 
     Returns:
-        `(cases, names)`, NaN where undefined, and a note which says what the score is against. That is C₋r, mean over
-        raters r; without it the raters, a truth, or a reference; without any of them there is no column.
+        The raters first, then models, then ensembles; models of single raters stand before those of a consensus. A mask
+        of which neither strategy nor training is known is a group by itself, with the annotator's name.
+
+    Example:
+        >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "staple/s0", "staple/s0-1", "anna/s0"],
+        ...     "kind": ["human", "human", "model", "ensemble", "model"], "seed": pd.NA, "fold": pd.NA,
+        ...     "strategy": ["", "", "consensus:staple", "consensus:staple", "expert"], "held_out": True,
+        ...     "trained_on": ["", "", "staple", "staple", "anna"], "case": "1"})
+        >>> [group.target for group in strategy_groups(annotations)]
+        ['raters', 'expert models', 'consensus:staple models', 'consensus:staple ensembles of 2']
     """
-    if quantity == "count":
-        rows = counts[counts["annotator"].isin(names)]
-        table = rows.pivot(index="case", columns="annotator", values="n_objects").astype(float)
-        return table[[name for name in names if name in table]], ""
-    others: list[tuple[str, list[str]]] = [
-        ("with the raters", [name for name, kind in kinds.items() if kind == "human"]),
-        *((f"against {name}", [name]) for name, kind in kinds.items() if kind in ("truth", "consensus")),
-    ]
-    found = {name: agreement.with_others(name, quantity) for name in names}
-    if any(len(table.columns) for table in found.values()):
-        return _means(found), "against C₋r"
-    for note, of in others:
-        found = {name: agreement.of_pairs([(name, other) for other in of], quantity) for name in names}
-        if any(len(table.columns) for table in found.values()):
-            return _means(found), note
-    return pd.DataFrame(), ""
+    shown = [one for one in origins(annotations) if one.is_trained or is_rater(one.kind)]
+    groups = [_of_strategy(of) for of in grouped(shown, _approach).values()]
+    order = {"model": 1, "ensemble": 2}
+    return sorted(groups, key=lambda one: (order.get(one.kind, 0), one.on_consensus, natural_key(one.target)))
 
 
-def _means(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    columns = {name: table.mean(axis=1) for name, table in found.items() if len(table.columns)}
-    return pd.concat(columns, axis=1, sort=False)
+def _approach(one: Origin) -> tuple[str, str, bool, int | None]:
+    return one.kind, one.approach, one.leaves_a_rater_out, one.n_members
 
 
-def complete_cases(values: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The cases that every column has a value of, and the number of the others."""
-    complete = values.dropna()
-    return complete, len(values) - len(complete)
+def _of_strategy(of: tuple[Origin, ...]) -> Group:
+    first = of[0]
+    if is_rater(first.kind):
+        return Group(RATERS, RATERS, of)
+    if first.approach in [one.name for one in of]:
+        return Group(first.approach, first.approach, of)
+    size = f" of {first.n_members}" if first.kind == "ensemble" and first.n_members else ""
+    left_out = " without one rater" if first.leaves_a_rater_out else ""
+    return Group(first.approach, f"{first.approach} {first.kind}s{size}{left_out}", of)

@@ -16,48 +16,62 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import annotator_order
+from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
 from segassay.tables.build import Tables
 
 __all__ = [
     "ALL_RATERS",
     "BETWEEN_RATERS",
-    "DISTANCES",
+    "FIELD_COLUMNS",
     "MEASURES",
     "QUALITIES",
     "SCORE_COLUMNS",
     "THRESHOLD",
+    "WRITTEN_COLUMNS",
     "Agreement",
     "Findings",
     "Pairs",
     "Rows",
     "Score",
     "annotator_kinds",
+    "containment",
     "human_score",
     "interval_row",
     "mean_over_pairs",
     "mean_over_raters",
     "own_scores",
+    "pairs_noted",
     "references",
+    "score_rows",
     "score_table",
     "seeds_of",
+    "written",
 ]
 
 MEASURES = ("f1", "mean_iou", "dice")
 """What is averaged: F1 of objects at IoU > .5, mean IoU of matched objects, Dice of pixels."""
 
-DISTANCES = ("hd95", "assd", "nsd")
-"""What is averaged of outlines: HD95 and ASSD, by unit (`hd95_um` or `hd95_px`), and NSD, which has none."""
-
 BETWEEN_RATERS = "between raters"
 ALL_RATERS = "all raters"
 
 # fmt: off
-SCORE_COLUMNS = (
+FIELD_COLUMNS = (
+    "record", "base", "of", "variant", "comparison", "reference", "words", "contains_raters", "n_pairs",
+    "n_comparisons", "n_comparisons_undefined",
+)
+"""What a row is, as data: key and name of its measure, the parts of its form, its name for people, whether it is
+against what contains the raters, how many pairs of annotators it rests on and, of outlines, how many comparisons there
+are and how many of them are undefined; 0 where that is not counted. Not written: names in scores.csv say the same."""
+
+WRITTEN_COLUMNS = (
     "quality", "measure", "target", "value", "low", "high", "n_cases", "n_undefined",
     "method", "approximate", "human_low", "human_high", "note", "bound",
 )
 # fmt: on
+SCORE_COLUMNS = (*WRITTEN_COLUMNS, *FIELD_COLUMNS)
+"""Columns of a table of scores in memory."""
+
 QUALITIES = ("objectivity", "reliability", "validity")
 THRESHOLD = 0.5
 
@@ -66,14 +80,27 @@ THRESHOLD = 0.5
 class Score:
     """One measure of one target: `values` holds a number or NaN for each case that the target covers."""
 
-    quality: str
-    measure: str
+    form: Form
     target: str
     values: pd.Series
     human_low: float = math.nan
     human_high: float = math.nan
     note: str = ""
     bound: float = math.nan
+    contains_raters: bool = False
+    n_pairs: int = 0
+    n_comparisons: int = 0
+    n_comparisons_undefined: int = 0
+
+    @property
+    def quality(self) -> str:
+        """Quality of the row."""
+        return self.form.quality
+
+    @property
+    def measure(self) -> str:
+        """Name of the row in scores.csv."""
+        return self.form.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +142,58 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
     values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
     table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling)
     table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
-    for column in ("quality", "measure", "target", "human_low", "human_high", "note", "bound"):
+    for column in ("target", "human_low", "human_high", "note", "bound", *_COUNTED):
         table[column] = [getattr(score, column) for score in scores]
-    return table[list(SCORE_COLUMNS)]
+    forms = pd.DataFrame([_fields(score.form) for score in scores], index=table.index)
+    return pd.concat([table, forms], axis=1)[list(SCORE_COLUMNS)]
+
+
+_COUNTED = ("contains_raters", "n_pairs", "n_comparisons", "n_comparisons_undefined")
+
+
+def _fields(form: Form) -> dict[str, str]:
+    """What a row says of its form."""
+    return {
+        "quality": form.quality,
+        "measure": form.name,
+        "record": form.record.key,
+        "base": form.record.name,
+        "of": form.of,
+        "variant": form.variant,
+        "comparison": form.comparison,
+        "reference": form.reference,
+        "words": form.words,
+    }
 
 
 def interval_row(
-    quality: str, measure: str, target: str, interval: Interval, *, n_undefined: int | None = None, note: str = ""
+    form: Form,
+    target: str,
+    interval: Interval,
+    *,
+    n_undefined: int | None = None,
+    note: str = "",
+    human_low: float = math.nan,
+    human_high: float = math.nan,
+    contains_raters: bool = False,
+    n_pairs: int = 0,
 ) -> dict[str, Any]:
     """One row of a table with `SCORE_COLUMNS` from an interval that is no mean over cases."""
-    row: dict[str, Any] = {"quality": quality, "measure": measure, "target": target, **asdict(interval)}
+    row: dict[str, Any] = {"target": target, **_fields(form), **asdict(interval)}
     row["n_undefined"] = interval.n_undefined if n_undefined is None else n_undefined
-    row |= {"human_low": math.nan, "human_high": math.nan, "note": note, "bound": math.nan}
+    row |= {"human_low": human_low, "human_high": human_high, "note": note, "bound": math.nan}
+    row |= dict.fromkeys(_COUNTED, 0) | {"contains_raters": contains_raters, "n_pairs": n_pairs}
     return {column: row[column] for column in SCORE_COLUMNS}
+
+
+def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of `interval_row` as a table with `SCORE_COLUMNS`."""
+    return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
+
+
+def written(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as it is written: without `FIELD_COLUMNS`, which its names repeat."""
+    return table.drop(columns=list(FIELD_COLUMNS), errors="ignore")
 
 
 def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
@@ -190,6 +256,16 @@ def mean_over_pairs(values: pd.DataFrame) -> pd.Series:
     return values.mean(axis=1)
 
 
+def pairs_noted(n_pairs: int) -> str:
+    """Note of a mean over pairs.
+
+    Example:
+        >>> pairs_noted(1), pairs_noted(3)
+        ('1 pair', '3 pairs')
+    """
+    return f"{n_pairs} pair{'s' if n_pairs > 1 else ''}"
+
+
 def mean_over_raters(values: pd.DataFrame) -> pd.Series:
     """Numbers per case whose mean is the mean over raters of their means over cases.
 
@@ -214,12 +290,12 @@ def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.Data
 
 
 def human_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
-    """Values of one rater, the ending of the measure's name, and a note where C₋r would rest on too few raters."""
+    """Values of one rater, whom with (`comparison`), and a note where C₋r would rest on too few raters."""
     own = own_scores(agreement, [rater], measure)
     if len(own.columns):
-        return own[rater], "_leave_one_out", ""
+        return own[rater], LEAVE_ONE_OUT, ""
     pairs = agreement.of_pairs([(rater, other) for other in raters if other != rater], measure)
-    return mean_over_pairs(pairs), "_pairwise", "too few raters for C₋r: mean agreement with the other raters"
+    return mean_over_pairs(pairs), PAIRWISE, "too few raters for C₋r: mean agreement with the other raters"
 
 
 def seeds_of(annotator: str, column: pd.Series) -> set[int]:
@@ -232,12 +308,16 @@ def seeds_of(annotator: str, column: pd.Series) -> set[int]:
     return {seed for end in ends for seed in range(int(end[0]), int(end[-1]) + 1)}
 
 
-def references(kinds: dict[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Each reference or truth, who is compared with it, and a note where it contains them."""
+def references(kinds: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
+    """Each reference or truth, who is compared with it, and whether it contains the raters."""
     for name, kind in kinds.items():
         if kind not in ("consensus", "truth"):
             continue
-        note = f"{name} contains the raters" if kind == "consensus" else ""
         for other, other_kind in kinds.items():
             if other != name and (kind == "truth" or other_kind not in ("consensus", "truth")):
-                yield name, other, note
+                yield name, other, kind == "consensus"
+
+
+def containment(name: str, contains_raters: bool) -> str:
+    """Note beside what is held against a reference that contains the raters; empty for any other."""
+    return f"{name} contains the raters" if contains_raters else ""

@@ -6,9 +6,10 @@ tp, n_a, n_b, f1, sq of each comparison  ->  object_measures, one column each
 import numpy as np
 import pandas as pd
 
+from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.qualities.scores.table import THRESHOLD
 
-__all__ = ["OBJECT_MEASURES", "average_precision", "object_measures", "panoptic_quality"]
+__all__ = ["CURVE", "OBJECT_MEASURES", "average_precision", "object_measures", "panoptic_quality"]
 
 OBJECT_MEASURES = (
     "iou",
@@ -21,7 +22,10 @@ OBJECT_MEASURES = (
     "merges",
     "splits",
 )
-"""Beside `MEASURES`, what follows from pixels, objects and matches; the AP at single thresholds has `ap_50` and on."""
+"""Beside `MEASURES`, what follows from pixels, objects and matches."""
+
+CURVE = {f"ap_{round(100 * threshold)}": f"{round(100 * threshold)}" for threshold in IOU_THRESHOLDS}
+"""Column of the average precision at a single threshold -> the threshold in percent."""
 
 
 def average_precision(tp: np.ndarray, n_a: np.ndarray, n_b: np.ndarray) -> np.ndarray:

@@ -1,59 +1,107 @@
-"""Scores of outlines: how far the outlines of two annotators lie apart, with the bound where one drew nothing."""
+"""Scores of outlines: how far the outlines of two annotators lie apart, with the bound where one drew nothing.
+
+distances, annotations  ->  HD95, ASSD and NSD of each annotator, of raters, and of trainings alike
+"""
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import is_rater, raters_of
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import (
     ALL_RATERS,
     BETWEEN_RATERS,
-    DISTANCES,
     Pairs,
     Score,
     annotator_kinds,
+    containment,
     mean_over_pairs,
     mean_over_raters,
     references,
 )
+from segassay.qualities.validity import records as validity
 
 __all__ = ["distance_scores"]
 
-_LEFT_OUT = "_leave_one_out"
+_RECORDS: dict[str, tuple[Measure, ...]] = {
+    "objectivity": (objectivity.HD95, objectivity.ASSD, objectivity.NSD),
+    "reliability": (reliability.HD95, reliability.ASSD, reliability.NSD),
+    "validity": (validity.HD95, validity.ASSD, validity.NSD),
+}
 
 
 def distance_scores(distances: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[Score]:
-    """Distances between outlines, averaged over the pairs where they are defined, and bounded over all pairs."""
+    """Distances between outlines, averaged over the pairs where they are defined, and bounded over all pairs.
+
+    Args:
+        distances: Table of `segassay.tables.build`.
+        annotations: What `read_annotations` returns.
+
+    Yields:
+        Per quality and target HD95 and ASSD, by unit, and NSD, which has none; nothing without distances.
+    """
     if distances.empty:
         return
-    tables = {}
-    for measure in DISTANCES:
-        for unit, rows in [("", distances)] if measure == "nsd" else distances.groupby("unit", sort=True):
-            bound = rows[measure].fillna(rows["diagonal"].fillna(math.inf))  # infinite: of an image nobody knows
-            tables[f"{measure}_{unit}".strip("_")] = Pairs(rows.assign(distance=rows[measure], bound=bound))
-    for quality, target, ending, pairs, note in _distance_targets(annotations):
-        for measure, table in tables.items():
-            values, bounds = table.of_pairs(pairs, "distance"), table.of_pairs(pairs, "bound")
-            if len(values.columns):
-                n, n_defined = (int(np.count_nonzero(columns.notna())) for columns in (bounds, values))
-                undefined = f"{n - n_defined} of {n} comparisons undefined"
-                average = mean_over_raters if ending == _LEFT_OUT else mean_over_pairs
-                limit = float(np.mean(average(bounds)))
-                human_range = (math.nan, math.nan)
-                if ending == _LEFT_OUT and quality == "validity":
-                    human_range = _human_range(table, values)
-                yield Score(
-                    quality,
-                    measure + ending,
-                    target,
-                    average(values),
-                    *human_range,
-                    note=f"{note}; {undefined}" if note else undefined,
-                    bound=limit if math.isfinite(limit) else math.nan,
-                )
+    tables = []
+    for place, record in enumerate(_RECORDS["validity"]):
+        units = [("", distances)] if record is validity.NSD else distances.groupby("unit", sort=True)
+        for unit, rows in units:
+            values = rows[record.name]
+            bound = values.fillna(rows["diagonal"].fillna(math.inf))  # infinite: of an image nobody knows
+            tables.append((place, str(unit), Pairs(rows.assign(distance=values, bound=bound))))
+    for compared in _compared(annotations):
+        for place, unit, table in tables:
+            score = _score(compared, _RECORDS[compared.quality][place], unit, table)
+            if score is not None:
+                yield score
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Pairs of annotators whose distances are one score."""
+
+    quality: str
+    target: str
+    pairs: list[tuple[str, str]]
+    comparison: str = ""
+    reference: str = ""
+    contains_raters: bool = False
+    note: str = ""
+
+
+def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Score | None:
+    """None where no pair has a common case."""
+    values, bounds = table.of_pairs(compared.pairs, "distance"), table.of_pairs(compared.pairs, "bound")
+    if not len(values.columns):
+        return None
+    n, n_defined = (int(np.count_nonzero(columns.notna())) for columns in (bounds, values))
+    undefined = f"{n - n_defined} of {n} comparisons undefined"
+    left_out = compared.comparison == LEAVE_ONE_OUT
+    average = mean_over_raters if left_out else mean_over_pairs
+    limit = float(np.mean(average(bounds)))
+    in_range = left_out and compared.quality == "validity"
+    human_low, human_high = _human_range(table, values) if in_range else (math.nan, math.nan)
+    return Score(
+        record.form(comparison=compared.comparison, variant=unit, reference=compared.reference),
+        compared.target,
+        average(values),
+        human_low,
+        human_high,
+        note=f"{compared.note}; {undefined}" if compared.note else undefined,
+        bound=limit if math.isfinite(limit) else math.nan,
+        contains_raters=compared.contains_raters,
+        n_pairs=len(values.columns),
+        n_comparisons=n,
+        n_comparisons_undefined=n - n_defined,
+    )
 
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
@@ -65,21 +113,21 @@ def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
     return float(means.min()), float(means.max())
 
 
-def _distance_targets(annotations: pd.DataFrame) -> Iterator[tuple[str, str, str, list[tuple[str, str]], str]]:
-    """Quality, target, ending of the measure, pairs and note of each score of outlines."""
+def _compared(annotations: pd.DataFrame) -> Iterator[_Compared]:
+    """Who is compared with whom; C₋r of a rater r is called `-r` in the table of distances."""
     kinds = annotator_kinds(annotations)
-    raters = [name for name, kind in kinds.items() if kind == "human"]
-    yield "objectivity", BETWEEN_RATERS, "", list(combinations(raters, 2)), ""
-    yield "objectivity", ALL_RATERS, _LEFT_OUT, [(f"-{rater}", rater) for rater in raters], ""
+    raters = raters_of(kinds)
+    yield _Compared("objectivity", BETWEEN_RATERS, list(combinations(raters, 2)))
+    yield _Compared("objectivity", ALL_RATERS, [(f"-{rater}", rater) for rater in raters], LEAVE_ONE_OUT)
     for name, kind in kinds.items():
+        quality = "objectivity" if is_rater(kind) else "validity"
         if kind in ("human", "model", "ensemble"):
-            quality = "objectivity" if kind == "human" else "validity"
-            yield quality, name, "_pairwise", [(name, rater) for rater in raters if rater != name], ""
+            yield _Compared(quality, name, [(name, rater) for rater in raters if rater != name], PAIRWISE)
         if kind in ("human", "model", "ensemble", "truth"):
-            quality, of = ("objectivity", [name]) if kind == "human" else ("validity", raters)
-            yield quality, name, _LEFT_OUT, [(f"-{rater}", name) for rater in of], ""
+            of = [name] if is_rater(kind) else raters
+            yield _Compared(quality, name, [(f"-{rater}", name) for rater in of], LEAVE_ONE_OUT)
     for group in trained_alike(annotations):
         if pairs := group.whole_pairs():
-            yield "reliability", group.target, "", pairs, f"{len(pairs)} pairs"
-    for name, other, note in references(kinds):
-        yield "validity", other, f"_against_{name}", [(name, other)], note
+            yield _Compared("reliability", group.target, pairs, note=f"{len(pairs)} pairs")
+    for name, other, contains in references(kinds):
+        yield _Compared("validity", other, [(name, other)], AGAINST, name, contains, containment(name, contains))

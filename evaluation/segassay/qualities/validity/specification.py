@@ -13,13 +13,17 @@ import math
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.scores.table import SCORE_COLUMNS, Findings, annotator_kinds, interval_row
+from segassay.qualities.scores.table import annotator_kinds, interval_row, score_rows
+from segassay.qualities.validity.records import (
+    SPECIFICATIONS_EFFECT,
+    SPECIFICATIONS_SAME_SIGN,
+    SPECIFICATIONS_SIGNIFICANT,
+)
 from segassay.statistics.intervals import Interval
 from segassay.tables.effects import effects, normalise
 
 __all__ = [
     "CHOICES",
-    "measures",
     "specification_curve",
     "specification_shares",
     "specification_table",
@@ -111,22 +115,12 @@ def specification_shares(curve: pd.DataFrame) -> pd.DataFrame:
         n, n_undefined = len(known), int(part["effect"].isna().sum())
         effect, note = known["effect"], "n_cases counts specifications"
         middle = Interval(effect.median(), effect.min(), effect.max(), "smallest to largest", n, n_undefined, False)
-        rows.append(interval_row("validity", "specifications_effect", str(contrast), middle, note=note))
-        for column in ("significant", "same_sign"):
+        rows.append(interval_row(SPECIFICATIONS_EFFECT.form(), str(contrast), middle, note=note))
+        for record, column in ((SPECIFICATIONS_SIGNIFICANT, "significant"), (SPECIFICATIONS_SAME_SIGN, "same_sign")):
             share = float(known[column].mean()) if n else math.nan
             found = Interval(share, math.nan, math.nan, "", n, n_undefined, False)
-            rows.append(interval_row("validity", f"specifications_{column}", str(contrast), found, note=note))
-    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
-
-
-def measures(found: Findings) -> pd.DataFrame:
-    """Shares of the specifications of an evaluation, else of those that its effects hold; no rows without either."""
-    if found.specifications is None and found.effects.empty:
-        return pd.DataFrame(columns=list(SCORE_COLUMNS))
-    table = found.specifications
-    if table is None:
-        table = specifications(found.effects, found.annotations)
-    return specification_shares(specification_curve(table))
+            rows.append(interval_row(record.form(), str(contrast), found, note=note))
+    return score_rows(rows)
 
 
 def specification_table(

@@ -13,14 +13,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from segassay.figures.style import ACCENT, INK, figure_on, name_rows, plot_style
-from segassay.judgement.strategies import RATERS
+from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE
+from segassay.qualities.reliability.records import WITHIN
+from segassay.qualities.scores.groups import RATERS
+from segassay.qualities.validity.records import ETA_SQUARED, F1
 
 __all__ = ["spending_figure", "strategies_figure"]
 
 MARKS = {"human": (INK, "o"), "model": (ACCENT, "o"), "ensemble": (ACCENT, "D")}
 CONTRASTS = (("#d55e00", "o"), ("#009e73", "s"), ("#cc79a7", "D"), ("#e69f00", "^"), ("#56b4e9", "v"))
 BAND = "0.9"
-EFFECT = "_eta_squared"
 _LETTERS = 30  # of a group's name in one line
 _APART = 0.27  # contrasts of one group, as a share of the way to the next group
 _DOTS = 0.1  # how far dots of annotators lie beside their mean, as such a share
@@ -43,7 +45,7 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
     names = list(dict.fromkeys(table["group"]))
     labels = [_label(table, name) for name in names]
     score, against = _score(table)
-    panels = {score: f"F1 against\n{against}", "f1_within": "F1 of two annotators\nof the group"}
+    panels = {score: f"F1 against\n{against}", WITHIN.form("f1").name: "F1 of two annotators\nof the group"}
     panels = {measure: text for measure, text in panels.items() if (table["measure"] == measure).any()}
     measured, contrasts = _measured(table)
     n_panels = len(panels) + len(measured)
@@ -58,9 +60,9 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
                 _people(axes.axvspan, points, score)
             _marks(axes, table, points, measure, names)
             axes.set_xlabel(text)
-        for axes, measure in zip(all_axes[len(panels) :], measured, strict=True):
+        for axes, (measure, words) in zip(all_axes[len(panels) :], measured.items(), strict=True):
             _effects(axes, table, points, measure, names, contrasts)
-            axes.set(xlabel=f"η² of {_words(measure)}", xlim=(-0.02, None))
+            axes.set(xlabel=words, xlim=(-0.02, None))
         for axes in all_axes:
             name_rows(axes, labels)
             axes.locator_params(axis="x", nbins=5)
@@ -79,19 +81,17 @@ def _label(table: pd.DataFrame, name: str) -> str:
 
 def _score(table: pd.DataFrame) -> tuple[str, str]:
     """Which measure says how well annotators fit people, and against whom in words."""
-    if (table["measure"] == "f1_leave_one_out").any():
-        return "f1_leave_one_out", "the others’ consensus"
-    return "f1_pairwise", "each (other) rater"
+    left_out = F1.form(comparison=LEAVE_ONE_OUT).name
+    if (table["measure"] == left_out).any():
+        return left_out, "the others’ consensus"
+    return F1.form(comparison=PAIRWISE).name, "each (other) rater"
 
 
-def _measured(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Measures of effects, and pairs of groups of the experiment."""
-    rows = table[table["measure"].str.endswith(EFFECT)]
-    return list(dict.fromkeys(rows["measure"])), list(dict.fromkeys(rows["contrast"]))
-
-
-def _words(measure: str) -> str:
-    return measure.removesuffix(EFFECT).replace("_", " ")
+def _measured(table: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
+    """Measures of effects with their words, and pairs of groups of the experiment."""
+    rows = table[table["base"] == ETA_SQUARED.name]
+    words = {measure: f"η² of {of.replace('_', ' ')}" for measure, of in zip(rows["measure"], rows["of"], strict=True)}
+    return words, list(dict.fromkeys(rows["contrast"]))
 
 
 def _marks(axes: Axes, table: pd.DataFrame, points: pd.DataFrame, measure: str, names: Sequence[str]) -> None:
@@ -200,9 +200,9 @@ def spending_figure(
                 colour, marker = MARKS["model"]
                 _group(first, position, rows.loc[name], _values(points, score, name), colour, marker, upright=True)
         first.set_ylabel(f"F1 against\n{against}")
-        for axes, measure in zip(others, measured, strict=True):
+        for axes, (measure, words) in zip(others, measured.items(), strict=True):
             _effects(axes, table, points, measure, names, contrasts, upright=True)
-            axes.set(ylabel=f"η² of {_words(measure)}", ylim=(-0.02, None))
+            axes.set(ylabel=words, ylim=(-0.02, None))
         for axes in (first, *others):
             axes.set_xticks(range(len(names)), labels)
             axes.set(xlim=(-0.6, len(names) - 0.4))

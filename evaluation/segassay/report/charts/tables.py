@@ -9,7 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from segassay.data.annotations import is_rater
 from segassay.figures.style import ACCENT, INK, PALE, _intervals, axes_on, figure_on, name_rows, plot_style
+from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
+from segassay.tables.effects import unit_of
 
 
 def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: Figure | Axes | None = None) -> Figure:
@@ -62,8 +65,8 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
     ending = "_leave_one_out" if left_out else ""
     whose = "consensus of the others" if left_out else "consensus of all raters"
     panels = (
-        ("log_count_ratio", "objects marked,\nlog ratio to the others"),
-        ("log_area_ratio", "area marked,\nlog ratio to the others"),
+        (LOG_COUNT_RATIO.name, "objects marked,\nlog ratio to the others"),
+        (LOG_AREA_RATIO.name, "area marked,\nlog ratio to the others"),
         (f"sensitivity{ending}", f"sensitivity of pixels\nto the {whose}"),
         (f"specificity{ending}", f"specificity of pixels\nto the {whose}"),
     )
@@ -71,7 +74,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
     with plot_style():
         figure = figure_on(place, 10.5, 0.34 * len(names) + 1.5)
         for axes, (column, label) in zip(figure.subplots(1, 4, sharey=True), panels, strict=True):
-            is_ratio = column.startswith("log")
+            is_ratio = column in (LOG_COUNT_RATIO.name, LOG_AREA_RATIO.name)
             if is_ratio:
                 axes.axvline(0, color=INK, linewidth=0.8)
                 found = scores[scores["measure"] == column].set_index("target").reindex(names)
@@ -100,7 +103,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | No
         ValueError: If the table has no pair of groups for this measure.
     """
     shown = effects[(effects["measure"] == measure) & (effects["region"] == "") & (effects["test"] == "mann_whitney")]
-    unit = "subject" if (shown["unit"] == "subject").any() else "case"
+    unit = unit_of(shown["unit"] == "subject")
     shown = shown[shown["unit"] == unit]
     if shown.empty:
         raise ValueError(f"effects has no pair of groups for the measure {measure!r}")
@@ -177,7 +180,7 @@ def f1_over_threshold(
         for name in names:
             is_truth = kinds[name] == "truth"
             colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
-            line = ":" if is_truth else "-" if kinds[name] == "human" else "--"
+            line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
         axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
         axes.grid(axis="y", color="0.92")
@@ -198,7 +201,7 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
             for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
         ]
         rows, against = pd.concat(sides), "each of the other raters"
-        of_people = rows["rater"].map(kinds) == "human"
+        of_people = rows["rater"].map(kinds).map(is_rater)
         rows = rows[of_people & (rows["annotator"].map(kinds) != "consensus")]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
     return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against

@@ -1,0 +1,101 @@
+"""Conclusions of the experiment: what each annotator would say of each effect, and whether that is what raters say.
+
+effects  ->  higher, lower or none per effect and annotator  ->  the criterion of concordance
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from segassay.judgement.criteria import Criterion, Missing, Shares, What, Why, undecided
+from segassay.qualities.validity.effects import decisive_effects
+
+__all__ = ["LARGE_EFFECT", "conclusions", "concordance_of_effects"]
+
+LARGE_EFFECT = 0.14
+"""η² from which an effect counts where images are the units, whose p-values are too small (Cohen 1988: large)."""
+
+
+def conclusions(effects: pd.DataFrame) -> pd.DataFrame:
+    """What each annotator would conclude on each effect.
+
+    With subjects as units it is the verdict of the test. With images as units p-values are too small, so it is the
+    direction where η² is 0.14 or more, else none.
+
+    Args:
+        effects: What `segassay.tables.effects.effects` returns.
+
+    Returns:
+        One row per measurement and pair of groups, pooled over regions, one column per annotator: `higher`, `lower`,
+        `none`, or NaN where nothing could be tested. Densities are left out where they repeat the counts.
+    """
+    tested = _without_repeated_densities(decisive_effects(effects))
+    by_size = np.where(tested["direction"].astype(float) > 0, "higher", "lower")
+    by_size = np.where(tested["eta_squared"].astype(float) >= LARGE_EFFECT, by_size, "none")
+    said = tested["verdict"].where(tested["unit"] == "subject", by_size)
+    table = tested.assign(said=said.where(tested["verdict"] != "not_testable"))
+    return table.pivot(index=["measure", "contrast"], columns="annotator", values="said")
+
+
+def _without_repeated_densities(tested: pd.DataFrame) -> pd.DataFrame:
+    keys = ["annotator", "contrast"]
+    columns = [*keys, "statistic", "hl_shift"]
+    counts, densities = (tested[tested["measure"] == name][columns] for name in ("count", "density"))
+    both = counts.merge(densities, on=keys, suffixes=("", "_of_density"))
+    repeated = len(both) == len(densities) and all(
+        np.allclose(both[name].astype(float), both[f"{name}_of_density"].astype(float), equal_nan=True)
+        for name in ("statistic", "hl_shift")
+    )
+    return tested[tested["measure"] != "density"] if repeated else tested
+
+
+def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters: Sequence[str]) -> Criterion:
+    """Whether the judged annotators lead to the raters' conclusions as often as raters do to each other's.
+
+    Args:
+        effects: What `segassay.tables.effects.effects` returns.
+        judged: Names of the judged annotators.
+        raters: Names of the raters.
+
+    Returns:
+        The criterion; not met where an effect is the opposite of what most raters find, or where its interval excludes
+        all raters' effects.
+    """
+    if effects.empty:
+        return undecided(What.CONCORDANCE, Why.NO_EXPERIMENT)
+    said = conclusions(effects)
+    known = [rater for rater in raters if rater in said]
+    if len(known) < 2:
+        return undecided(What.CONCORDANCE, Why.NO_SECOND_RATER)
+    of_judged = [_share_alike(said, name, known) if name in said else math.nan for name in judged]
+    of_raters = [_share_alike(said, rater, known) for rater in known]
+    if not np.isfinite([*of_judged, *of_raters]).all():
+        return undecided(What.CONCORDANCE, Why.NOT_TESTABLE)
+    shares = Shares(min(of_judged), min(of_raters), max(of_raters))
+    if any(_refuted(effects, said, name, known) for name in judged):
+        return Criterion(What.CONCORDANCE, False, shares)
+    if shares.own >= shares.lowest - 1e-9:
+        return Criterion(What.CONCORDANCE, True, shares)
+    return Criterion(What.CONCORDANCE, None, shares, (Missing(What.CONCORDANCE, Why.OTHER_CONCLUSIONS),))
+
+
+def _share_alike(said: pd.DataFrame, who: str, raters: Sequence[str]) -> float:
+    """Share of pairs (effect, other rater) with the same conclusion."""
+    others = said[[rater for rater in raters if rater != who]]
+    known = others.notna().mul(said[who].notna(), axis=0)
+    n = int(known.to_numpy().sum())
+    return float((others.eq(said[who], axis=0) & known).to_numpy().sum() / n) if n else math.nan
+
+
+def _refuted(effects: pd.DataFrame, said: pd.DataFrame, who: str, raters: Sequence[str]) -> bool:
+    """Whether an effect is the opposite of what most raters find, or its interval excludes all raters' effects."""
+    opposite = said[who].map({"higher": "lower", "lower": "higher"})
+    if (said[list(raters)].eq(opposite, axis=0).sum(axis=1) > len(raters) / 2).any():
+        return True
+    tested = decisive_effects(effects)
+    tested = tested[tested["verdict"] != "not_testable"].set_index(["measure", "contrast"])
+    shift = tested[tested["annotator"].isin(raters)].groupby(level=[0, 1])["hl_shift"].agg(["min", "max"])
+    own = tested[tested["annotator"] == who].join(shift)
+    return bool(((own["hl_low"] > own["max"]) | (own["hl_high"] < own["min"])).any())

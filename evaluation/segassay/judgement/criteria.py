@@ -1,0 +1,217 @@
+"""Criteria of a verdict: numbers held against lines, and what is missing where they do not decide.
+
+    number, line  ->  criterion: met, not met, or undecided
+    criteria      ->  met where all are, or where any is
+
+A criterion is met where the whole interval lies on the good side of the line, not met where the whole interval lies on
+the other, and undecided else: too few images never support anything, and refute nothing. Nothing here is English;
+`sentences` has the words.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import pandas as pd
+
+__all__ = [
+    "MIN_CASES",
+    "Criterion",
+    "Missing",
+    "Number",
+    "Shares",
+    "What",
+    "Why",
+    "above",
+    "all_met",
+    "any_met",
+    "below",
+    "either",
+    "lowest_above",
+    "number_of",
+    "undecided",
+]
+
+MIN_CASES = 10
+"""Images below which nothing is judged: intervals of ratios (BCa) are too narrow there."""
+
+
+class What(Enum):
+    """What a criterion looks at."""
+
+    RATERS = auto()
+    MODELS = auto()
+    SEEDS = auto()
+    ENSEMBLES = auto()
+    HELD_OUT = auto()
+    IMPRINT = auto()
+    REMOVAL = auto()
+    IMPRINT_OR_REMOVAL = auto()
+    WILLIAMS = auto()
+    GAIN_OVER_RATERS = auto()
+    GAIN_OVER_MODELS = auto()
+    TO_WORST_RATER = auto()
+    TO_MEAN_RATER = auto()
+    CONCORDANCE = auto()
+
+
+class Why(Enum):
+    """Why a criterion is undecided."""
+
+    NO_NUMBER = auto()
+    FEW_CASES = auto()
+    NO_INTERVAL = auto()
+    EITHER_SIDE = auto()
+    NO_SECOND_RATER = auto()
+    NO_EXPERIMENT = auto()
+    NOT_TESTABLE = auto()
+    OTHER_CONCLUSIONS = auto()
+
+
+@dataclass(frozen=True)
+class Number:
+    """A row of the scores: a value with its interval.
+
+    Attributes:
+        value: The value.
+        low: Lower limit; NaN without an interval.
+        high: Upper limit; NaN without an interval.
+        n_cases: Images that it rests on.
+        target: Whose it is.
+        note: What a reader of the number is told; may be empty.
+    """
+
+    value: float
+    low: float
+    high: float
+    n_cases: int
+    target: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of conclusions of the experiment that are those of a rater, in [0, 1].
+
+    Attributes:
+        own: The smallest of the judged annotators.
+        lowest: The smallest of a rater, held against the other raters.
+        highest: The largest of a rater.
+    """
+
+    own: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What it would take to decide.
+
+    Attributes:
+        of: What was looked at.
+        why: Why it does not decide.
+        number: The number that does not; None without one.
+        line: The line that it was held against.
+    """
+
+    of: What
+    why: Why
+    number: Number | None = None
+    line: float = math.nan
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One part of a rule.
+
+    Attributes:
+        of: What is looked at.
+        met: Whether it is met; None where it is undecided.
+        rests_on: The number, or the shares; None without any.
+        missing: What it would take to decide; empty where it is decided.
+        parts: The alternatives of which one is to be met.
+    """
+
+    of: What
+    met: bool | None
+    rests_on: Number | Shares | None = None
+    missing: tuple[Missing, ...] = ()
+    parts: tuple["Criterion", ...] = ()
+
+
+def number_of(scores: pd.DataFrame, quality: str, measure: str, target: str) -> Number | None:
+    """The number of one target; None where it is not in the scores, or undefined."""
+    rows = scores[(scores["quality"] == quality) & (scores["measure"] == measure) & (scores["target"] == target)]
+    rows = rows[rows["value"].notna()]
+    if rows.empty:
+        return None
+    value, low, high, n_cases, note = rows[["value", "low", "high", "n_cases", "note"]].iloc[0]
+    return Number(float(value), float(low), float(high), int(n_cases), target, "" if pd.isna(note) else str(note))
+
+
+def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
+    """Whether an interval lies above a line.
+
+    Args:
+        of: What the number is of.
+        number: The number; None where there is none.
+        line: The line.
+        lack: Why there is no number.
+
+    Example:
+        >>> number = Number(value=0.2, low=0.1, high=0.3, n_cases=20)
+        >>> [above(What.IMPRINT, number, line).met for line in (0.05, 0.1, 0.4)]
+        [True, None, False]
+    """
+    if number is not None and not _decides(number):
+        return undecided(of, Why.FEW_CASES if number.n_cases < MIN_CASES else Why.NO_INTERVAL, number, line)
+    if number is None:
+        return undecided(of, lack)
+    if number.low > line or number.high < line:
+        return Criterion(of, number.low > line, number)
+    return undecided(of, Why.EITHER_SIDE, number, line)
+
+
+def below(of: What, number: Number | None, line: float) -> Criterion:
+    """Whether an interval lies below a line; arguments as for `above`."""
+    other = above(of, number, line)
+    return Criterion(of, None if other.met is None else not other.met, other.rests_on, other.missing)
+
+
+def _decides(number: Number) -> bool:
+    return number.n_cases >= MIN_CASES and not math.isnan(number.low) and not math.isnan(number.high)
+
+
+def undecided(of: What, why: Why, number: Number | None = None, line: float = math.nan) -> Criterion:
+    """A criterion that nothing decides."""
+    return Criterion(of, None, number, (Missing(of, why, number, line),))
+
+
+def lowest_above(of: What, numbers: Sequence[Number | None], line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
+    """Whether all of several numbers lie above a line; what it rests on is the one with the lowest limit."""
+    criteria = [above(of, number, line, lack=lack) for number in numbers or [None]]
+    known = [number for number in numbers if number is not None]
+    met = all_met(criteria)
+    missing = next(one.missing for one in criteria if one.met is None) if met is None else ()
+    return Criterion(of, met, min(known, key=lambda number: number.low, default=None), missing)
+
+
+def either(of: What, parts: Sequence[Criterion]) -> Criterion:
+    """Alternatives, of which one is to be met."""
+    met = any_met(parts)
+    missing = tuple(one for part in parts if part.met is None for one in part.missing) if met is None else ()
+    return Criterion(of, met, None, missing, tuple(parts))
+
+
+def all_met(criteria: Sequence[Criterion]) -> bool | None:
+    """Whether all are met: one that is not settles it, one that is undecided leaves it open."""
+    met = [criterion.met for criterion in criteria]
+    return False if False in met else None if None in met else True
+
+
+def any_met(criteria: Sequence[Criterion]) -> bool | None:
+    """Whether any is met: one that is settles it, one that is undecided leaves it open."""
+    met = [criterion.met for criterion in criteria]
+    return True if True in met else None if None in met else False

@@ -1,0 +1,140 @@
+"""Effects of the experiment as the annotators of one strategy find them.
+
+effects, normalised, groups  ->  mean and spread of η² in a group, its verdicts beside those of the raters
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from segassay.data.annotations import is_rater
+from segassay.qualities.measure import Form
+from segassay.qualities.scores.groups import Group
+from segassay.qualities.scores.table import interval_row
+from segassay.qualities.validity.effects import (
+    decisive_effects,
+    majority_verdict,
+    values_of_units,
+    weighted_eta_squared,
+)
+from segassay.qualities.validity.records import ETA_SQUARED, ETA_SQUARED_SD, SAME_AS_MAJORITY, VOTES
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, sd_over_seeds
+
+__all__ = ["ANNOTATORS", "effects_of_groups", "mean_eta_squared", "same_as_majority"]
+
+
+ANNOTATORS = "n_cases counts annotators"
+
+
+def effects_of_groups(
+    groups: Sequence[Group],
+    effects: pd.DataFrame,
+    normalised: pd.DataFrame,
+    *,
+    resampling: Resampling = DEFAULT,
+) -> list[dict[str, Any]]:
+    """What the annotators of each group find out about each effect.
+
+    Args:
+        groups: What `strategy_groups` returns.
+        effects: What `segassay.tables.effects.effects` returns.
+        normalised: What `segassay.tables.effects.normalise` returns.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Rows with `SCORE_COLUMNS`, `contrast` and `n_annotators`: `<measurement>_eta_squared`, its mean over annotators;
+        `_eta_squared_sd`, from two annotators on; `_same_as_majority`; and `_votes_<verdict>`, how many led to this.
+    """
+    raters = [name for group in groups if is_rater(group.kind) for name in group.names]
+    tested, rows = decisive_effects(effects), []
+    for measure, values, group_of in values_of_units(normalised):
+        for (one, other), part in tested[tested["measure"] == measure].groupby(["group_1", "group_2"], sort=False):
+            found, chosen = part.set_index("annotator"), values[group_of.isin([one, other])]
+            people = [rater for rater in raters if rater in found.index]
+            in_second = (group_of[chosen.index] == other).to_numpy(dtype=bool)
+            for group in groups:
+                names = [name for name in group.names if name in found.index]
+                about = {"contrast": found["contrast"].iloc[0], "n_annotators": len(names)}
+                of_group = _effect(measure, found.loc[names], chosen[names], in_second, resampling) if names else []
+                if names and people:
+                    same = same_as_majority(found["verdict"], names, people)
+                    of_group.append((SAME_AS_MAJORITY.form(measure), *same))
+                rows += [
+                    interval_row(form, group.target, interval, note=note) | about for form, interval, note in of_group
+                ]
+    return rows
+
+
+def _effect(
+    measure: str, found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling
+) -> list[tuple[Form, Interval, str]]:
+    """Form, number and note of what the annotators of one group find out about one effect."""
+    mean = mean_eta_squared(values, in_second, resampling)
+    note = f"n_cases counts {found['unit'].iloc[0]}s; never below 0, also without an effect"
+    rows = [(ETA_SQUARED.form(measure), mean, note)]
+    if len(found) > 1:
+        spread = sd_over_seeds(found["eta_squared"].to_numpy(dtype=float))
+        rows.append((ETA_SQUARED_SD.form(measure), spread, ANNOTATORS))
+    for verdict, n in found["verdict"].value_counts().sort_index().items():
+        rows.append((VOTES.form(measure, variant=str(verdict)), _number(float(n), len(found)), ANNOTATORS))
+    return rows
+
+
+def _number(value: float, n_cases: int, n_undefined: int = 0) -> Interval:
+    """A number without interval."""
+    return Interval(value, math.nan, math.nan, "", n_cases, n_undefined, False)
+
+
+def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling = DEFAULT) -> Interval:
+    """Effect size η² of the Mann-Whitney test, mean over annotators, with its BCa interval over units.
+
+    Args:
+        values: Measurements `(units, annotators)`, NaN where an annotator has none.
+        in_second: `(units,)`, whether a unit is of the second group.
+        resampling: How intervals are drawn.
+
+    Returns:
+        The interval; each annotator's η² is of the units that it has, and an annotator without any in one of the
+        groups takes no part. Resampled are units, subjects where there are any; control means are taken as given.
+    """
+    table, known = values.to_numpy(dtype=float), values.notna().to_numpy()
+    tested = known[in_second].any(axis=0) & known[~in_second].any(axis=0)
+    covered = np.where(known[:, tested].any(axis=1), np.arange(len(table)), np.nan)
+
+    def statistic(weights: np.ndarray, units: np.ndarray) -> np.ndarray:
+        rows = units.astype(int)
+        sizes = [_eta_squared(weights, table[rows, place], in_second[rows]) for place in np.flatnonzero(tested)]
+        return np.mean(sizes, axis=0)
+
+    return bca(statistic, covered, np.arange(len(table)), resampling)
+
+
+def _eta_squared(weights: np.ndarray, values: np.ndarray, in_second: np.ndarray) -> np.ndarray:
+    one, other = ~in_second & ~np.isnan(values), in_second & ~np.isnan(values)
+    return weighted_eta_squared(weights[:, one], weights[:, other], values[one], values[other])
+
+
+def same_as_majority(verdicts: pd.Series, names: Sequence[str], raters: Sequence[str]) -> tuple[Interval, str]:
+    """Share of annotators whose verdict on an effect is that of most raters.
+
+    Args:
+        verdicts: Annotator -> verdict.
+        names: The annotators.
+        raters: Whose majority counts; a rater is held against the other raters.
+
+    Returns:
+        The share without an interval, and a note. `n_cases` counts annotators, `n_undefined` those without a verdict
+        because the effect is not testable, and those where no verdict of the raters has most votes.
+    """
+    testable = verdicts.where(verdicts != "not_testable")
+    same = []
+    for name in names:
+        majority = majority_verdict(testable.reindex([rater for rater in raters if rater != name]).dropna())
+        if majority is not None and pd.notna(testable[name]):
+            same.append(testable[name] == majority)
+    of_raters = bool(set(names) & set(raters))
+    note = f"{ANNOTATORS}, each held against the majority of the other raters" if of_raters else ANNOTATORS
+    return _number(float(np.mean(same)) if same else math.nan, len(same), len(names) - len(same)), note

@@ -1,0 +1,16 @@
+"""Every measure of the package, by its key: what the report, the documentation and the tests read.
+
+records of objectivity, reliability, validity  ->  CATALOGUE
+"""
+
+from segassay.qualities.measure import Measure
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.reliability import records as reliability
+from segassay.qualities.validity import records as validity
+
+__all__ = ["CATALOGUE"]
+
+CATALOGUE: dict[str, Measure] = {
+    record.key: record for room in (objectivity, reliability, validity) for record in room.RECORDS
+}
+"""Key, such as `reliability/sd_ratio` -> record."""

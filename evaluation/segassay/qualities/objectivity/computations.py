@@ -1,0 +1,151 @@
+"""What is computed of objectivity, in the order of scores.csv, and what each of it lacks where it cannot be.
+
+Means of agreement alone, `agreement_of_raters` and distances between outlines, are computed by `judgement.measures`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from segassay.data.annotations import WITHOUT, raters_of
+from segassay.qualities.computation import Computation, Gap
+from segassay.qualities.measure import LEAVE_ONE_OUT
+from segassay.qualities.objectivity import records as of
+from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
+from segassay.qualities.objectivity.measurements import (
+    alpha_of_counts,
+    bias_tests,
+    intraclass_correlation,
+    limits_of_agreement,
+    rater_share,
+)
+from segassay.qualities.objectivity.models import alternative_annotator, energy_distance, williams
+from segassay.qualities.objectivity.raters import (
+    agreement_of_objects,
+    agreement_of_pixels,
+    boundary_shift,
+    intra_rater_repeatability,
+    sensitivity_and_specificity,
+)
+from segassay.qualities.scores.table import Findings, annotator_kinds
+from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
+
+__all__ = ["computations"]
+
+
+def computations(found: Findings) -> list[Computation]:
+    """Everything that can be said of objectivity beside means of agreement.
+
+    Args:
+        found: Tables, annotations and clusters of an evaluation.
+
+    Returns:
+        What `segassay.qualities.computation.compute_all` takes.
+    """
+    tables, annotations, clusters = found.tables, found.annotations, found.clusters
+    raters = raters_of(annotator_kinds(annotations))
+    how: dict[str, Any] = {"resampling": found.resampling}
+    of_counts = (tables.counts, raters, clusters)
+    of_agreement = (tables.agreement, annotations, clusters)
+    return [
+        Computation((of.BIAS_TEST,), lambda: bias_tests(*of_counts), gaps=lambda: _without_raters(len(raters))),
+        Computation((of.BOUNDARY_SHIFT,), lambda: boundary_shift(tables.distances, raters, clusters, **how)),
+        Computation(
+            (of.STAPLE_SENSITIVITY, of.STAPLE_SPECIFICITY, of.SENSITIVITY, of.SPECIFICITY),
+            lambda: sensitivity_and_specificity(tables.raters, tables.leave_one_out, tables.counts, clusters, **how),
+            gaps=lambda: _without_leave_one_out(found),
+        ),
+        Computation((of.POSITIVE_AGREEMENT,), lambda: agreement_of_objects(tables.agreement, raters, clusters, **how)),
+        Computation(
+            (of.FLEISS_KAPPA, of.GWET_AC1, of.KRIPPENDORFF_ALPHA),
+            lambda: agreement_of_pixels(tables.votes, clusters, **how),
+        ),
+        Computation((of.KRIPPENDORFF_ALPHA,), lambda: alpha_of_counts(*of_counts, **how)),
+        Computation(
+            (of.ICC_A1, of.ICC_AK),
+            lambda: intraclass_correlation(*of_counts, **how),
+            gaps=lambda: _without_intensity(found),
+        ),
+        Computation((of.RATER_SHARE,), lambda: rater_share(*of_counts, **how)),
+        Computation(
+            (of.DIFFERENCE, of.LIMIT_LOW, of.LIMIT_HIGH, of.SLOPE, of.CCC),
+            lambda: limits_of_agreement(*of_counts, **how),
+        ),
+        Computation(
+            (of.REPEATED, of.REPEATABILITY),
+            lambda: intra_rater_repeatability(tables.repeats, clusters, **how),
+            gaps=lambda: [Gap.of(of.REPEATED.form("f1"))] if tables.repeats.empty else [],
+        ),
+        Computation(
+            (of.IMPRINT,), lambda: rater_imprint(*of_agreement, **how), gaps=lambda: _without_expert_models(found)
+        ),
+        Computation((of.IMPRINT,), lambda: rater_imprint(*of_agreement, measure="dice", **how)),
+        Computation((of.REMOVAL_OF_BIAS,), lambda: removal_of_bias(*of_agreement, **how)),
+        Computation((of.REMOVAL_OF_BIAS,), lambda: removal_of_bias(*of_agreement, measure="dice", **how)),
+        Computation(
+            (of.WILLIAMS_INDEX,),
+            lambda: williams(*of_agreement, **how),
+            gaps=lambda: _without_models(found, len(raters)),
+        ),
+        Computation(
+            (of.ADVANTAGE, of.WINNING_RATE),
+            lambda: alternative_annotator(*of_agreement, **how),
+            gaps=lambda: _without_alt_test(found, len(raters)),
+        ),
+        Computation(
+            (of.ENERGY_DISTANCE,),
+            lambda: energy_distance(*of_agreement, **how),
+            gaps=lambda: _without_sets(found, len(raters)),
+        ),
+    ]
+
+
+def _without_raters(n_raters: int) -> Iterator[Gap]:
+    if n_raters < 2:
+        yield Gap("agreement and bias of raters", f"{of.BIAS_TEST.needs}, there are {n_raters}")
+
+
+def _without_leave_one_out(found: Findings) -> Iterator[Gap]:
+    if found.tables.leave_one_out.empty:
+        for record in (of.SENSITIVITY, of.F1):
+            yield Gap.of(record.form(comparison=LEAVE_ONE_OUT))
+
+
+def _without_intensity(found: Findings) -> Iterator[Gap]:
+    if found.tables.counts["mean_intensity"].isna().all():
+        yield Gap.of(of.ICC_A1.form("mean_intensity"), "no image, or no object on any")
+
+
+def _without_expert_models(found: Findings) -> Iterator[Gap]:
+    """Imprint and removal of bias, which need models that are known not to have seen a case."""
+    _, raters, trained = held_out_models(found.tables.agreement, found.annotations, of.F1.name)
+    models = found.annotations[found.annotations["kind"] == "model"]
+    unknown = models.loc[models["held_out"].isna(), "annotator"].nunique()
+    hint = f"; {unknown} models leave it open whether cases were held out" if unknown else ""
+    n_experts = len(set(raters) & set(trained))
+    if n_experts < of.MIN_RATERS_FOR_IMPRINT:
+        yield Gap.of(of.IMPRINT.form(), f"{of.IMPRINT.needs}, there are {n_experts}{hint}")
+    if not n_experts or not any(WITHOUT in name for name in trained):
+        yield Gap.of(of.REMOVAL_OF_BIAS.form(), f"{of.REMOVAL_OF_BIAS.needs}{hint}")
+
+
+def _has_models(found: Findings) -> bool:
+    return bool(found.annotations["kind"].isin(["model", "ensemble"]).any())
+
+
+def _without_models(found: Findings, n_raters: int) -> Iterator[Gap]:
+    if not _has_models(found) or n_raters < 2:
+        yield Gap.of(of.WILLIAMS_INDEX.form(), whose=" of models")
+
+
+def _without_alt_test(found: Findings, n_raters: int) -> Iterator[Gap]:
+    n_cases = found.annotations["case"].nunique()
+    if not _has_models(found) or n_raters < of.MIN_RATERS_FOR_ALT_TEST:
+        yield Gap.of(of.WINNING_RATE.form())
+    elif n_cases < MIN_CASES_FOR_ALT_TEST:
+        yield Gap.of(of.WINNING_RATE.form(), f"needs {MIN_CASES_FOR_ALT_TEST} cases, there are {n_cases}")
+
+
+def _without_sets(found: Findings, n_raters: int) -> Iterator[Gap]:
+    models = found.annotations[found.annotations["kind"] == "model"]
+    if models["annotator"].nunique() < 2 or n_raters < 2:
+        yield Gap.of(of.ENERGY_DISTANCE.form())

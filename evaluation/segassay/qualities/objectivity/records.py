@@ -1,0 +1,277 @@
+"""Measures of objectivity, one record each; what computes them stands in the other modules of this room."""
+
+from dataclasses import replace
+
+from segassay.qualities.measure import Measure
+from segassay.qualities.scores.coverage import (
+    COMPONENTS,
+    ICC_BCA,
+    ICC_JACKKNIFE,
+    MEANS,
+    NO_INTERVAL,
+    NOT_MEASURED,
+    WILLIAMS,
+)
+from segassay.tables.compared import MIN_OTHERS
+
+__all__ = ["MIN_RATERS_FOR_ALT_TEST", "MIN_RATERS_FOR_IMPRINT", "RECORDS"]
+
+MIN_RATERS_FOR_IMPRINT = 3
+"""Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
+
+MIN_RATERS_FOR_ALT_TEST = 3
+
+_OF_QUANTITY_FIRST = ("of", "name")
+
+# agreement of raters, on masks and outlines
+
+F1 = Measure(
+    name="f1",
+    quality="objectivity",
+    question="How well do raters agree?",
+    against="the consensus of the other raters, or each other rater",
+    section="masks",
+    functions=("qualities.objectivity.raters.agreement_of_raters",),
+    coverage=(MEANS,),
+    words="F1",
+    needs=f"needs {MIN_OTHERS + 1} raters of a case, so that {MIN_OTHERS} remain for C₋r",
+    estimators=("masks.overlaps.match_objects",),
+)
+MEAN_IOU = replace(F1, name="mean_iou", words="mean IoU")
+DICE = replace(F1, name="dice", words="Dice", estimators=("masks.overlaps.pixel_agreement",))
+POSITIVE_AGREEMENT = Measure(
+    name="positive_agreement",
+    quality="objectivity",
+    question="Of the objects that anybody marked, on how many do raters agree?",
+    against="each other rater",
+    section="chance",
+    functions=("qualities.objectivity.raters.agreement_of_objects",),
+    coverage=(NOT_MEASURED,),
+    needs="needs 2 raters",
+    estimators=("statistics.raters.positive_agreement",),
+)
+HD95 = Measure(
+    name="hd95",
+    quality="objectivity",
+    question="How far are the outlines apart?",
+    against="the consensus of the other raters, and each other rater",
+    section="outlines",
+    functions=("qualities.validity.outlines.distance_scores",),
+    coverage=(MEANS,),
+    words="HD95",
+    needs="needs 2 raters",
+    estimators=("masks.outlines.hausdorff_distance",),
+)
+ASSD = replace(HD95, name="assd", words="ASSD", estimators=("masks.outlines.average_surface_distance",))
+NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normalized_surface_dice",))
+
+# how a rater differs from the others
+
+LOG_COUNT_RATIO = Measure(
+    name="log_count_ratio",
+    quality="objectivity",
+    question="Who counts more than the others, and can that be chance?",
+    against="the mean of the other raters",
+    section="raters",
+    functions=("qualities.objectivity.raters.agreement_of_raters",),
+    coverage=(MEANS,),
+    needs="needs 2 raters",
+    estimators=("statistics.raters.log_ratio_to_others",),
+)
+LOG_AREA_RATIO = replace(LOG_COUNT_RATIO, name="log_area_ratio")
+BIAS_TEST = replace(
+    LOG_COUNT_RATIO,
+    name="bias_test",
+    section="measurements",
+    functions=("qualities.objectivity.measurements.bias_tests",),
+    coverage=(NO_INTERVAL,),
+    unit="p",
+    estimators=("statistics.raters.bias_test", "statistics.raters.friedman"),
+)
+BOUNDARY_SHIFT = Measure(
+    name="boundary_shift",
+    quality="objectivity",
+    question="Does a rater draw outlines wider than the others?",
+    against="each other rater",
+    section="measurements",
+    functions=("qualities.objectivity.raters.boundary_shift",),
+    coverage=(MEANS,),
+    needs="needs 2 raters",
+    estimators=("masks.outlines.boundary_shift",),
+)
+STAPLE_SENSITIVITY = Measure(
+    name="staple_sensitivity",
+    quality="objectivity",
+    question="What does a rater miss, and what does a rater add?",
+    against="STAPLE of all raters, which contains the rater",
+    section="raters",
+    functions=("qualities.objectivity.raters.sensitivity_and_specificity",),
+    coverage=(NO_INTERVAL,),
+    needs="needs 2 raters",
+    estimators=("consensus.pixels.staple",),
+)
+STAPLE_SPECIFICITY = replace(STAPLE_SENSITIVITY, name="staple_specificity")
+SENSITIVITY = replace(
+    STAPLE_SENSITIVITY,
+    name="sensitivity",
+    against="the consensus of the other raters",
+    coverage=(MEANS,),
+    needs=F1.needs,
+    estimators=(),
+)
+SPECIFICITY = replace(SENSITIVITY, name="specificity")
+
+# agreement beyond chance
+
+FLEISS_KAPPA = Measure(
+    name="fleiss_kappa",
+    quality="objectivity",
+    question="Do raters agree on pixels beyond chance?",
+    against="all other raters",
+    section="chance",
+    functions=("qualities.objectivity.raters.agreement_of_pixels",),
+    coverage=(NOT_MEASURED,),
+    words="Fleiss’ κ of",
+    needs="needs 2 raters",
+    estimators=("statistics.chance.fleiss_kappa",),
+)
+GWET_AC1 = replace(FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estimators=("statistics.chance.gwet_ac1",))
+KRIPPENDORFF_ALPHA = replace(
+    FLEISS_KAPPA,
+    name="krippendorff_alpha",
+    words="Krippendorff’s α of",
+    functions=(
+        "qualities.objectivity.raters.agreement_of_pixels",
+        "qualities.objectivity.measurements.alpha_of_counts",
+    ),
+    estimators=("statistics.chance.krippendorff_alpha",),
+)
+
+# whether raters measure the same
+
+ICC_A1 = Measure(
+    name="icc_a1",
+    quality="objectivity",
+    question="Can one rater, or the mean of all, tell cases apart?",
+    against="all other raters",
+    section="measurements",
+    functions=("qualities.objectivity.measurements.intraclass_correlation",),
+    coverage=(ICC_JACKKNIFE, ICC_BCA),
+    words="ICC(A,1) of",
+    needs="needs 2 raters",
+    estimators=("statistics.reliability.icc_a1_weighted",),
+)
+ICC_AK = replace(ICC_A1, name="icc_ak", words="ICC(A,k) of", estimators=("statistics.reliability.icc_ak_weighted",))
+RATER_SHARE = Measure(
+    name="rater_share",
+    quality="objectivity",
+    question="How much of what differs between measurements is due to the rater?",
+    against="all other raters",
+    section="measurements",
+    functions=("qualities.objectivity.measurements.rater_share",),
+    coverage=(COMPONENTS,),
+    needs="needs 2 raters",
+    estimators=("statistics.components.crossed_components",),
+)
+DIFFERENCE = Measure(
+    name="difference",
+    quality="objectivity",
+    question="How far do two raters' measurements lie apart, and does that grow with size?",
+    against="each other rater",
+    section="two raters",
+    functions=("qualities.objectivity.measurements.limits_of_agreement",),
+    coverage=(MEANS,),
+    needs="needs 2 raters",
+    estimators=("statistics.methods.bland_altman",),
+)
+LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(NOT_MEASURED,))
+LIMIT_HIGH = replace(LIMIT_LOW, name="limit_high")
+SLOPE = replace(LIMIT_LOW, name="slope")
+CCC = replace(
+    LIMIT_LOW,
+    name="ccc",
+    question="How near are two raters' measurements to equality?",
+    words="concordance of",
+    estimators=("statistics.methods.lins_ccc",),
+)
+
+# whether a rater repeats what it did
+
+REPEATED = Measure(
+    name="repeated",
+    quality="objectivity",
+    question="Does a person repeat itself?",
+    against="the same rater in another session",
+    section="chance",
+    functions=("qualities.objectivity.raters.intra_rater_repeatability",),
+    coverage=(MEANS,),
+    needs="nobody annotated a case twice (column session of annotations.csv)",
+    order=_OF_QUANTITY_FIRST,
+    estimators=("masks.overlaps.match_objects", "masks.overlaps.pixel_agreement"),
+)
+REPEATABILITY = replace(
+    REPEATED,
+    name="repeatability_coefficient",
+    section="measurements",
+    coverage=(NOT_MEASURED,),
+    order=("name", "of"),
+    estimators=("statistics.reliability.repeatability_coefficient",),
+)
+
+# models and the raters who taught them
+
+IMPRINT = Measure(
+    name="imprint",
+    quality="objectivity",
+    question="Does a model carry the hand of the rater who trained it?",
+    against="models trained on other raters",
+    section="imprint",
+    functions=("qualities.objectivity.imprint.rater_imprint", "qualities.objectivity.imprint.imprint"),
+    coverage=(MEANS,),
+    needs=f"needs held-out models of {MIN_RATERS_FOR_IMPRINT} raters",
+)
+REMOVAL_OF_BIAS = replace(
+    IMPRINT,
+    name="removal_of_bias",
+    question="Does a consensus remove single raters' bias?",
+    functions=("qualities.objectivity.imprint.removal_of_bias",),
+    needs="needs held-out models of raters and of a consensus without one (staple_without_<rater>)",
+)
+WILLIAMS_INDEX = Measure(
+    name="williams_index",
+    quality="objectivity",
+    question="Does a model agree with raters as they do with each other?",
+    against="the raters, beside their agreement with each other",
+    section="imprint",
+    functions=("qualities.objectivity.models.williams",),
+    coverage=(WILLIAMS,),
+    words="Williams index",
+    needs="needs a model or ensemble and 2 raters",
+    estimators=("statistics.raters.williams_index",),
+)
+WINNING_RATE = Measure(
+    name="alt_test_winning_rate",
+    quality="objectivity",
+    question="May a model stand in for a rater?",
+    against="each rater, both beside the others",
+    section="imprint",
+    functions=("qualities.objectivity.models.alternative_annotator",),
+    coverage=(NO_INTERVAL,),
+    needs=f"needs a model or ensemble and {MIN_RATERS_FOR_ALT_TEST} raters",
+    estimators=("statistics.raters.alt_test",),
+)
+ADVANTAGE = replace(WINNING_RATE, name="alt_test_advantage", coverage=(MEANS,))
+ENERGY_DISTANCE = Measure(
+    name="generalized_energy_distance",
+    quality="objectivity",
+    question="Do models differ among each other as raters do?",
+    against="the masks of all raters",
+    section="imprint",
+    functions=("qualities.objectivity.models.energy_distance",),
+    coverage=(MEANS,),
+    needs="needs 2 models and 2 raters",
+    estimators=("statistics.raters.generalized_energy_distance",),
+)
+
+RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))
+"""All of the above, in this order."""

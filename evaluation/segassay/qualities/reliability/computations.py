@@ -1,0 +1,104 @@
+"""What is computed of reliability, in the order of scores.csv, and what each of it lacks where it cannot be.
+
+Every interval is over cases, given the seeds at hand, but for the spread over seeds themselves.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from segassay.qualities.computation import Computation, Gap
+from segassay.qualities.reliability import records as of
+from segassay.qualities.reliability.calibration import calibration_of_annotators
+from segassay.qualities.reliability.designs import designs_of
+from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
+from segassay.qualities.reliability.image_quality import quality_against_score
+from segassay.qualities.reliability.saturation import saturation
+from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
+from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
+from segassay.qualities.reliability.variance import generalizability, repeatability, variance_components
+from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
+from segassay.qualities.scores.table import Agreement, Findings
+
+__all__ = ["computations"]
+
+_NO_FOLDS = "cannot be judged: no test split; out of fold a case is held out by one fold only"
+
+
+def computations(found: Findings) -> list[Computation]:
+    """Everything that can be said of reliability beside means of agreement.
+
+    Args:
+        found: Tables, annotations, clusters and effects of an evaluation.
+
+    Returns:
+        What `segassay.qualities.computation.compute_all` takes.
+    """
+    agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
+    tables, annotations, clusters = found.tables, found.annotations, found.clusters
+    how: dict[str, Any] = {"resampling": found.resampling}
+    of_scores = (agreement, tables.counts, annotations, clusters)
+    designs = designs_of(*of_scores, **how)
+    return [
+        Computation(
+            (of.SD, of.CV, of.RANGE),
+            lambda: spread_over_seeds(agreement, tables.counts, annotations),
+            "spread over seeds",
+        ),
+        Computation(
+            (of.SD_RATIO,), lambda: ratio_of_sds(*of_scores, **how), "ratio of the ensembles' sd to the members'"
+        ),
+        Computation(
+            (of.FLIP_RATE,),
+            lambda: flip_rates(tables.agreement, tables.counts, annotations, clusters, **how),
+            "flip rates of pixels and objects",
+        ),
+        Computation(
+            (of.FLIP_RATE_OF_VERDICTS,),
+            lambda: flip_rate_of_verdicts(found.effects, annotations),
+            "flip rate of verdicts",
+        ),
+        Computation(
+            (of.SEM, of.MDC95, of.REPEATABILITY),
+            lambda: repeatability(designs),
+            "standard error of measurement, minimal detectable change, repeatability coefficient",
+        ),
+        Computation(
+            (of.VARIANCE,),
+            lambda: variance_components(designs),
+            "variance components case × seed × rater",
+        ),
+        Computation(
+            (of.PHI, of.RATERS_FOR_PHI, of.SEEDS_FOR_PHI),
+            lambda: generalizability(designs),
+            "number of raters and seeds for Φ ≥ .9",
+        ),
+        Computation(
+            (of.DISAGREEMENT, of.SATURATION_A, of.SATURATION_REST),
+            lambda: saturation(agreement, annotations, clusters, **how),
+            "saturation curve",
+        ),
+        Computation(
+            (of.ECE, of.BRIER),
+            lambda: calibration_of_annotators(tables.calibration, clusters, **how),
+            "calibration",
+        ),
+        Computation(
+            (of.UNCERTAINTY_SPEARMAN, of.UNCERTAINTY_AUROC, of.UNCERTAINTY_AURC),
+            lambda: uncertainty_of_annotators(tables.uncertainty, clusters, **how),
+            "uncertainty against error and disagreement",
+        ),
+        Computation(
+            (of.QUALITY_SPEARMAN,),
+            lambda: quality_against_score(agreement, annotations, clusters, **how),
+            "quality of an image against its score",
+        ),
+        Computation((of.F1, of.MEAN_IOU, of.DICE), None, gaps=lambda: _without_pairs(found)),
+    ]
+
+
+def _without_pairs(found: Findings) -> Iterator[Gap]:
+    """Agreement of trainings, whose rows are means of agreement alone."""
+    if not any(group.whole_pairs() for group in trained_alike(found.annotations)):
+        yield Gap("agreement of seeds", of.F1.needs)
+    if not pairs_of_folds(found.annotations):
+        yield Gap("agreement of folds", _NO_FOLDS)

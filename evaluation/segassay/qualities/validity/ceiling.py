@@ -1,0 +1,110 @@
+"""Models by the ceiling of people: beside the worst and the best rater, and by the mean of the raters.
+
+Compared  ->  Beside  ->  human_range, ceiling_normalised
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from segassay.qualities.scores.ratios import Ratio, ratio_rows
+from segassay.qualities.scores.table import MEASURES, Score, annotator_kinds, mean_over_raters, own_scores, score_table
+from segassay.qualities.validity.detection import Compared
+from segassay.qualities.validity.people import Beside, beside, raters_of
+from segassay.qualities.validity.records import MINUS_BEST_RATER, MINUS_WORST_RATER, OVER_RATERS
+from segassay.statistics.intervals import DEFAULT, Resampling
+
+__all__ = ["ceiling_normalised", "human_range", "position"]
+
+BESIDE_HUMANS = (*MEASURES, "iou", "ap", "pq")
+"""What is compared with the raters' own scores: the more the better, 1 at best."""
+
+
+def human_range(
+    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """Where a model stands among people: below the worst rater, within their range, or above the best.
+
+    The model's score is the mean over r of its scores against C₋r, a rater's is that against C₋r of its own. Both are
+    of the same cases, and the differences to the worst and to the best rater are paired over them. Who is worst and
+    best is taken as given, so the interval to the best is somewhat too low, and that to the worst too high.
+
+    Args:
+        agreement: The comparisons.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> name of its subject, or of the case itself.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Rows with `SCORE_COLUMNS`, `<measure>_leave_one_out_minus_worst_rater` and `..._minus_best_rater` (`_pairwise`
+        with fewer than 4 raters); `note` names that rater and says where the model stands. No rows without raters.
+    """
+    kinds = annotator_kinds(annotations)
+    raters = raters_of(kinds)
+    scores = []
+    for name, both, measure in _beside_all(agreement, kinds):
+        shared = both.scores.notna() & both.humans.notna()
+        if not shared.any(axis=None) or len(raters) < 2:
+            continue
+        model = mean_over_raters(both.scores.loc[shared.any(axis=1)])
+        of_rater = both.of_rater
+        stands = position(float(model.mean()), float(of_rater.min()), float(of_rater.max()))
+        for record, rater in ((MINUS_WORST_RATER, of_rater.idxmin()), (MINUS_BEST_RATER, of_rater.idxmax())):
+            own = _filled(both.humans[rater].where(shared[rater]), model.index)
+            note = "; ".join(filter(None, [f"{rater}; {stands}", both.note]))
+            scores.append(Score(record.form(measure, both.comparison), name, model - own, note=note))
+    return score_table(scores, clusters, resampling)
+
+
+def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, Beside, str]]:
+    raters, wanted = raters_of(kinds), [measure for measure in BESIDE_HUMANS if measure in agreement.measures]
+    own = {measure: own_scores(agreement, raters, measure) for measure in wanted}
+    for name, kind in kinds.items():
+        for measure in wanted if kind in ("model", "ensemble") else ():
+            both = beside(agreement, raters, name, measure, own[measure])
+            if both is not None:
+                yield name, both, measure
+
+
+def position(value: float, human_low: float, human_high: float) -> str:
+    """Where a score stands in the human range, whose ends belong to it.
+
+    Example:
+        >>> position(0.4, 0.5, 0.7), position(0.7, 0.5, 0.7), position(0.71, 0.5, 0.7)
+        ('below the worst rater', 'within the human range', 'above the best rater')
+    """
+    if value < human_low:
+        return "below the worst rater"
+    return "above the best rater" if value > human_high else "within the human range"
+
+
+def _filled(values: pd.Series, cases: pd.Index) -> pd.Series:
+    """Numbers for all cases whose mean is that of the defined ones, each gap at that mean."""
+    mean, n = values.mean(), values.notna().sum()
+    return mean + ((values - mean) * len(cases) / n).reindex(cases).fillna(0.0)
+
+
+def ceiling_normalised(
+    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """A model's score by that of the people: 1 where it agrees with the others as well as a person does.
+
+    Args:
+        agreement: The comparisons.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> name of its subject, or of the case itself.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Rows with `SCORE_COLUMNS`, `<measure>_leave_one_out_over_raters` (or `_pairwise`): the mean over r of the
+        model's scores against C₋r by the mean over r of r's own, on the same cases, with BCa intervals. No rows
+        without raters.
+    """
+    ratios = []
+    for name, both, measure in _beside_all(agreement, annotator_kinds(annotations)):
+        shared = both.scores.notna() & both.humans.notna()
+        rows = shared.any(axis=1)
+        if rows.any():
+            above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.humans))
+            ratios.append(Ratio(OVER_RATERS.form(measure, both.comparison), name, above, below, both.note))
+    return ratio_rows(ratios, clusters, resampling)

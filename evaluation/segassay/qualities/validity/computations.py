@@ -1,0 +1,135 @@
+"""What is computed of validity, in the order of scores.csv, and what each of it lacks where it cannot be.
+
+Means of agreement alone, `agreement_with_people` and distances between outlines, are computed by `judgement.measures`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from segassay.data.annotations import raters_of
+from segassay.qualities.computation import Computation, Gap
+from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
+from segassay.qualities.validity import concordance, effects
+from segassay.qualities.validity import records as of
+from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
+from segassay.qualities.validity.detection import Compared, detection
+from segassay.qualities.validity.sizes import recall_of_sizes
+from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
+
+__all__ = ["computations"]
+
+_EFFECTS = (
+    *(of.ETA_SQUARED_SD, of.VOTES, of.DEVIATIONS, of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
+    *(of.ETA_SQUARED_RATIO, of.DIFFERENCE, of.TYPE_S, of.TYPE_M),
+)
+
+
+def computations(found: Findings) -> list[Computation]:
+    """Everything that can be said of validity beside means of agreement, and of raters what comes with it.
+
+    Args:
+        found: Tables, annotations, clusters and effects of an evaluation.
+
+    Returns:
+        What `segassay.qualities.computation.compute_all` takes.
+    """
+    agreement = Compared(found.tables.agreement, found.tables.leave_one_out)
+    sizes, annotations, clusters = found.tables.recall_by_size, found.annotations, found.clusters
+    how: dict[str, Any] = {"resampling": found.resampling}
+    of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
+    of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
+    return [
+        Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation(
+            (of.MINUS_WORST_RATER, of.MINUS_BEST_RATER),
+            lambda: human_range(agreement, annotations, clusters, **how),
+            gaps=lambda: _without_models(found),
+        ),
+        Computation((of.OVER_RATERS,), lambda: ceiling_normalised(agreement, annotations, clusters, **how)),
+        Computation(
+            (of.RECALL,),
+            lambda: recall_of_sizes(sizes, annotations, clusters, **how) if len(sizes) else score_rows([]),
+        ),
+        Computation(
+            (of.F1, of.MEAN_IOU, of.DICE, of.MINUS_RATERS, *of_objects, *of_counts),
+            None,
+            gaps=lambda: _without_references(found),
+        ),
+        *_of_effects(found),
+        Computation(
+            (of.SPECIFICATIONS_EFFECT, of.SPECIFICATIONS_SIGNIFICANT, of.SPECIFICATIONS_SAME_SIGN),
+            lambda: _specifications(found),
+        ),
+    ]
+
+
+def _of_effects(found: Findings) -> list[Computation]:
+    """Where all regions have one area, densities repeat the counts and are left out."""
+    if found.effects.empty or found.normalised is None:
+        return [Computation(_EFFECTS, None, gaps=lambda: [Gap("effects between annotators", of.DIFFERENCE.needs)])]
+    annotations, kinds = found.annotations, annotator_kinds(found.annotations)
+    tested, normalised = effects.without_repeats(found.effects, found.normalised)
+    return [
+        Computation(
+            (of.ETA_SQUARED_SD,),
+            lambda: effects.variation_per_effect(tested, annotations),
+            gaps=lambda: _without_strategies(annotations),
+        ),
+        Computation((of.VOTES,), lambda: effects.votes(tested, annotations)),
+        Computation((of.DEVIATIONS,), lambda: effects.variation_per_model(tested, annotations)),
+        Computation(
+            (of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
+            lambda: concordance.same_verdicts(tested, annotations),
+            gaps=lambda: [] if raters_of(kinds) else [_gap("same_verdicts, effect_ratios", "no raters")],
+        ),
+        Computation(
+            (of.ETA_SQUARED_RATIO,),
+            lambda: concordance.effect_ratios(normalised, annotations, resampling=found.resampling),
+        ),
+        Computation(
+            (of.DIFFERENCE,),
+            lambda: concordance.equivalence(normalised, annotations, margin=found.equivalence_margin),
+        ),
+        Computation(
+            (of.TYPE_S, of.TYPE_M),
+            lambda: concordance.type_s_and_m(tested, annotations),
+            gaps=lambda: [] if "truth" in kinds.values() else [_gap("type_s_and_m", of.TYPE_S.needs)],
+        ),
+    ]
+
+
+def _gap(functions: str, why: str) -> Gap:
+    """Of measures that are called by the functions that compute them."""
+    return Gap(functions, why, functions.replace("_", " "))
+
+
+def _without_models(found: Findings) -> Iterator[Gap]:
+    kinds, measures = annotator_kinds(found.annotations), "human_range, ceiling_normalised"
+    if not {"model", "ensemble"} & set(kinds.values()):
+        yield _gap(measures, "no model or ensemble among the annotators")
+    elif not raters_of(kinds):
+        yield _gap(measures, "no raters")
+
+
+def _without_references(found: Findings) -> Iterator[Gap]:
+    if found.tables.leave_one_out.empty:
+        yield Gap("detection against C₋r", "fewer than 4 raters of one case")
+    if "truth" not in annotator_kinds(found.annotations).values():
+        yield Gap("scores against the truth", "no truth is known")
+
+
+def _without_strategies(annotations: pd.DataFrame) -> Iterator[Gap]:
+    if not effects.strategies(annotations):
+        yield _gap("variation_per_effect, votes, variation_per_model", "no two annotators of one strategy")
+
+
+def _specifications(found: Findings) -> pd.DataFrame:
+    """Shares of the specifications of an evaluation, else of those that its effects hold; no rows without either."""
+    table = found.specifications
+    if table is None:
+        if found.effects.empty:
+            return score_rows([])
+        table = specifications(found.effects, found.annotations)
+    return specification_shares(specification_curve(table))

@@ -1,0 +1,107 @@
+"""Annotators beside the raters: each against C₋r, the consensus of all raters but r, for each r, beside r itself.
+
+agreement, leave_one_out  ->  Beside: scores of an annotator and of the raters on the same cases  ->  scores
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from segassay.data.annotations import raters_of
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
+from segassay.qualities.scores.table import (
+    Agreement,
+    Score,
+    containment,
+    human_score,
+    mean_over_raters,
+    own_scores,
+    references,
+)
+from segassay.qualities.validity.records import DICE, F1, MEAN_IOU, MINUS_RATERS
+
+__all__ = ["Beside", "agreement_with_people", "beside"]
+
+
+def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
+    """Models, ensembles and a truth against C₋r beside the raters' own scores, and everyone against a reference."""
+    raters, of_masks = raters_of(kinds), (F1, MEAN_IOU, DICE)
+    own = {record.name: own_scores(agreement, raters, record.name) for record in of_masks}
+    for name, kind in kinds.items():
+        if kind in ("model", "ensemble", "truth"):
+            for record in of_masks:
+                both = beside(agreement, raters, name, record.name, own[record.name])
+                if both is not None:
+                    yield from _beside_humans(both, record, name)
+    for name, other, contains in references(kinds):
+        for record in of_masks:
+            values = agreement.of_pairs([(name, other)], record.name)
+            if len(values.columns):
+                note, form = containment(name, contains), record.form(comparison=AGAINST, reference=name)
+                yield Score(form, other, values.iloc[:, 0], note=note, contains_raters=contains)
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """One annotator and the raters on the same cases.
+
+    Attributes:
+        scores: Of the annotator, `(cases, raters)`.
+        humans: Of each rater, `(cases, raters)`.
+        comparison: `LEAVE_ONE_OUT`, or `PAIRWISE` where raters are too few for it.
+        note: Says so.
+    """
+
+    scores: pd.DataFrame
+    humans: pd.DataFrame
+    comparison: str
+    note: str
+
+    @cached_property
+    def of_rater(self) -> pd.Series:
+        """What each rater reaches where the annotator has a score."""
+        humans = self.humans.to_numpy(dtype=float)
+        known = ~np.isnan(humans) & self.scores.notna().to_numpy()
+        with np.errstate(invalid="ignore"):
+            mean = np.where(known, humans, 0).sum(axis=0) / known.sum(axis=0)
+        return pd.Series(mean, self.humans.columns)
+
+
+def beside(
+    agreement: Agreement, raters: list[str], name: str, measure: str, own_left_out: pd.DataFrame
+) -> Beside | None:
+    """One annotator beside the raters; None where they share no case.
+
+    Args:
+        agreement: Agreement of all pairs.
+        raters: Their names.
+        name: The annotator.
+        measure: A column of the agreement.
+        own_left_out: `own_scores` of the raters.
+    """
+    scores = agreement.with_others(name, measure)
+    if len(scores.columns):
+        humans = own_left_out.reindex(index=scores.index, columns=scores.columns)
+        return Beside(scores, humans, LEAVE_ONE_OUT, "")
+    pairs = {rater: agreement.of_pairs([(name, rater)], measure) for rater in raters}
+    found = {rater: values.iloc[:, 0] for rater, values in pairs.items() if len(values.columns)}
+    if not found:
+        return None
+    scores = pd.concat(found, axis=1, sort=False)
+    own = {rater: human_score(agreement, raters, rater, measure)[0] for rater in raters if len(raters) > 1}
+    humans = pd.DataFrame(own).reindex(index=scores.index, columns=scores.columns)
+    return Beside(scores, humans, PAIRWISE, "too few raters for C₋r: mean agreement with the raters")
+
+
+def _beside_humans(both: Beside, record: Measure, name: str) -> Iterator[Score]:
+    """A model's score, what the raters reach on the same cases, and the difference between the two."""
+    scores, humans, comparison, note = both.scores, both.humans, both.comparison, both.note
+    human_low, human_high = both.of_rater.min(), both.of_rater.max()
+    form = record.form(comparison=comparison)
+    yield Score(form, name, mean_over_raters(scores), human_low, human_high, note=note)
+    if humans.notna().any(axis=None):
+        difference = (scores - humans).loc[humans.notna().any(axis=1)]
+        yield Score(MINUS_RATERS.form(record.name, comparison), name, mean_over_raters(difference), note=note)

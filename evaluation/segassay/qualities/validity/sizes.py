@@ -1,0 +1,62 @@
+"""Which sizes of objects are missed?
+
+recall_by_size, annotations  ->  share of the objects of each size that an annotator finds
+"""
+
+import pandas as pd
+
+from segassay.data.annotations import is_rater, raters_of
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT
+from segassay.qualities.scores.ratios import Ratio, ratio_rows
+from segassay.qualities.scores.table import annotator_kinds, containment
+from segassay.qualities.validity.records import RECALL
+from segassay.statistics.intervals import DEFAULT, Resampling
+
+__all__ = ["recall_of_sizes"]
+
+
+def recall_of_sizes(
+    recall_by_size: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """Share of the objects of each size that an annotator finds.
+
+    Args:
+        recall_by_size: Table of `tables.build`: objects of a reference by their size, and how many were matched.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> name of its subject, or of the case itself.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Rows with `SCORE_COLUMNS`, `recall_<from>_<to>px_leave_one_out` and `..._against_<name>`: objects found by
+        objects there, all cases and, for C₋r, all r together, with BCa intervals; `n_undefined` counts cases of the
+        annotator without an object of that size. Those of raters against C₋r are of objectivity.
+    """
+    kinds = annotator_kinds(annotations)
+    left_out = recall_by_size["reference"].str.startswith("-")  # -anna is C₋r of anna
+    rows = recall_by_size.assign(against=recall_by_size["reference"].mask(left_out, ""))
+    cases_of = {key: pd.unique(part["case"]) for key, part in rows.groupby(["against", "annotator"], sort=False)}
+    ratios = []
+    keys = ["against", "size_low", "size_high", "annotator"]
+    for (reference, low, high, annotator), part in rows.groupby(keys, sort=False):
+        sums = part.groupby("case", sort=False)[["n_found", "n_objects"]].sum().astype(float)
+        sums = sums.reindex(cases_of[reference, annotator])
+        comparison = AGAINST if reference else LEAVE_ONE_OUT
+        of_rater = is_rater(kinds.get(str(annotator)))
+        quality = "objectivity" if of_rater and comparison == LEAVE_ONE_OUT else ""
+        size = f"{low:g}_{high:g}px"
+        form = RECALL.form(comparison=comparison, variant=size, reference=str(reference), quality=quality)
+        contains = kinds.get(str(reference)) == "consensus"
+        note = containment(str(reference), contains)
+        ratios.append(Ratio(form, str(annotator), sums["n_found"], sums["n_objects"], note, contains))
+    return _with_human_range(ratio_rows(ratios, clusters, resampling), kinds)
+
+
+def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
+    """Lowest and highest rater beside each model, except against what contains the raters."""
+    of_rater = table["target"].isin(raters_of(kinds))
+    fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(["model", "ensemble"])
+    people = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
+    return table.assign(
+        human_low=table["measure"].map(people["min"]).where(fair).astype(float),
+        human_high=table["measure"].map(people["max"]).where(fair).astype(float),
+    )

@@ -1,0 +1,225 @@
+"""Tables of the report page that are no lists of measures: annotators, raters, models beside people, effects.
+
+Results, core scores  ->  tables whose cells are text
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from segassay.judgement.results import Results
+from segassay.judgement.sentences import format_interval
+from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
+from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
+from segassay.qualities.validity import records as validity
+from segassay.report.sections import Table
+from segassay.tables.effects import unit_of
+
+__all__ = [
+    "against_references",
+    "annotators_table",
+    "beside_people",
+    "between_raters",
+    "distance_tables",
+    "effects_table",
+    "not_judged_table",
+    "pooled_effects",
+    "raters_table",
+    "trainings_table",
+    "undefined_table",
+]
+
+_DASH = "–"
+_UNITS = {"px": "px", "um": "µm"}
+_COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the others’ consensus"}
+
+
+def annotators_table(found: Results) -> Table:
+    """Who was compared, how much each marked, and whether models saw the cases before."""
+    counts = found.tables.counts.groupby("annotator")
+    totals = counts["n_objects"].sum()
+    rows = []
+    for name, kind in found.kinds.items():
+        masks = found.annotations[found.annotations["annotator"] == name]
+        n_missing = int((found.tables.missing["annotator"] == name).sum())
+        n_cases = len(counts.get_group(name)) if name in totals.index else 0
+        rows.append(
+            [name, kind, str(n_cases), f"{totals.get(name, 0):,}", str(n_missing or _DASH), _held_out(masks, kind)]
+        )
+    header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
+    return Table(header, rows)
+
+
+def _held_out(masks: pd.DataFrame, kind: str) -> str:
+    if kind not in ("model", "ensemble"):
+        return _DASH
+    n_known = int(masks["held_out"].fillna(False).sum())
+    if n_known == len(masks):
+        return "all images"
+    return "unknown" if not n_known else f"{n_known} images, unknown for {len(masks) - n_known}"
+
+
+def between_raters(core: pd.DataFrame) -> Table:
+    """How raters agree, all of them together."""
+    rows = [
+        [row["words"], row["target"], *_number(row)]
+        for row in _of_masks(core, "objectivity").to_dict("records")
+        if row["target"] in (BETWEEN_RATERS, ALL_RATERS)
+    ]
+    return Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
+
+
+def _of_masks(core: pd.DataFrame, quality: str) -> pd.DataFrame:
+    """Rows of one quality without those of outlines."""
+    outlines = [key for key, record in CATALOGUE.items() if record.section == "outlines"]
+    return core[core["quality"].eq(quality) & ~core["record"].isin(outlines)]
+
+
+def _number(row: Mapping[Any, Any]) -> list[str]:
+    return [format_interval(row["value"], row["low"], row["high"]), str(row["n_cases"]), str(row["n_undefined"])]
+
+
+def raters_table(found: Results) -> Table:
+    """Each rater's habit, with intervals where they are known."""
+    scores = found.scores[found.scores["quality"] == "objectivity"]
+    own = {(row["target"], row["base"], row["comparison"]): _number(row)[0] for row in scores.to_dict("records")}
+    rows = []
+    for row in found.tables.raters.to_dict("records"):
+        rater = row["rater"]
+        f1 = own.get((rater, "f1", LEAVE_ONE_OUT)) or own.get((rater, "f1", PAIRWISE), _DASH)
+        habits = [own.get((rater, measure, ""), _DASH) for measure in ("log_count_ratio", "log_area_ratio")]
+        rates = [_rate(row[f"{name}_leave_one_out"]) for name in ("sensitivity", "specificity")]
+        rows.append([rater, str(row["n_cases"]), f1, *habits, *rates])
+    header = ("rater", "images", "F1", "log count ratio", "log area ratio", "sensitivity", "specificity")
+    return Table(header, rows)
+
+
+def _rate(value: float) -> str:
+    return _DASH if pd.isna(value) else f"{value:.3f}"
+
+
+def beside_people(core: pd.DataFrame) -> Table:
+    """Models and people, scored alike: one row per annotator and measure."""
+    scores = _of_masks(core, "validity")
+    differences = scores[scores["base"] == validity.MINUS_RATERS.name].to_dict("records")
+    gap = {(row["target"], row["of"], row["comparison"]): row for row in differences}
+    rows = []
+    is_shown = scores["base"].isin(MEASURES) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
+    for row in scores[is_shown].to_dict("records"):
+        human = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
+        less_human = gap.get((row["target"], row["base"], row["comparison"]))
+        value, *counts = _number(row)
+        cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
+        words = CATALOGUE[row["record"]].words if row["comparison"] == LEAVE_ONE_OUT else row["words"]
+        rows.append([row["target"], words, *cells])
+    header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
+    return Table((*header, "images", "undefined"), rows)
+
+
+def against_references(core: pd.DataFrame) -> dict[str, Table]:
+    """Everybody against each reference or truth: one row per annotator, one column per measure."""
+    rows = core[core["comparison"].eq(AGAINST) & core["base"].isin(MEASURES)]
+    tables = {}
+    for reference, part in rows.groupby("reference", sort=False):
+        cells = {(row["target"], row["base"]): _number(row) for row in part.to_dict("records")}
+        shown = [
+            [target, *(cells[target, measure][0] for measure in MEASURES), *cells[target, "mean_iou"][1:]]
+            for target in part["target"].unique()
+        ]
+        words = [record.words for record in (validity.F1, validity.MEAN_IOU, validity.DICE)]
+        tables[str(reference)] = Table(("annotator", *words, "images", "without any overlap"), shown)
+    return tables
+
+
+def trainings_table(core: pd.DataFrame) -> Table:
+    """How trainings agree that differ by nothing but the seed, or the fold."""
+    rows = [
+        [row["target"], row["words"], row["note"], *_number(row)]
+        for row in _of_masks(core, "reliability").to_dict("records")
+    ]
+    return Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
+
+
+def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
+    """A table per unit: how far outlines lie apart, and at most where an outline is missing."""
+    rows: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    nsd = {}
+    outlines = [key for key, record in CATALOGUE.items() if record.section == "outlines"]
+    for row in core[core["record"].isin(outlines)].to_dict("records"):
+        key = row["target"], _compared_with(row)
+        value, n_cases, _ = _number(row)
+        if row["base"] == "nsd":
+            nsd[key] = value
+            continue
+        n, n_undefined = row["n_comparisons"], row["n_comparisons_undefined"]
+        bound = f"; at most {format_interval(row['bound'], math.nan, math.nan)}" if n_undefined else ""
+        cells = rows.setdefault(_UNITS[row["variant"]], {}).setdefault(key, {})
+        cells |= {row["base"]: value + bound, "images": n_cases, "undefined": f"{n_undefined} of {n}"}
+    header = ("of whom", "with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
+    return {
+        unit: Table(
+            [cell.format(unit) for cell in header],
+            [
+                [*key, cell["hd95"], cell["assd"], nsd[key], cell["images"], cell["undefined"]]
+                for key, cell in of.items()
+            ],
+        )
+        for unit, of in rows.items()
+    }
+
+
+def _compared_with(row: Mapping[Any, Any]) -> str:
+    """With whom outlines are compared."""
+    if row["comparison"] != AGAINST:
+        return _COMPARED_WITH[row["comparison"]]
+    return f"{row['reference']} (contains the raters)" if row["contains_raters"] else str(row["reference"])
+
+
+def pooled_effects(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Rows over all regions; of the units that the verdict rests on."""
+    rows = effects[(effects["measure"] == measure) & (effects["region"] == "")]
+    return rows[rows["unit"] == unit_of(effects["unit"] == "subject")]
+
+
+def effects_table(effects: pd.DataFrame, measure: str) -> Table:
+    """Tests of one measurement, annotator by annotator."""
+    rows = []
+    for row in pooled_effects(effects, measure).to_dict("records"):
+        omnibus = row["test"] == "kruskal_wallis"
+        if row["test"] == "mixed_model":
+            continue
+        contrast = "all groups" if omnibus else f"{row['group_2']} against {row['group_1']}"
+        sizes = _DASH if omnibus else f"{row['n_2']}, {row['n_1']}"
+        eta_squared = max(row["eta_squared"], 0.0) if omnibus else row["eta_squared"]  # floored for display only
+        known = pd.notna(row["statistic"])
+        statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}" if known else _DASH
+        shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
+        verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
+        cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
+        rows.append([*cells, shift, verdict])
+    header = ("annotator", "groups", "n", "statistic", "p adjusted", "η²", "shift (95 % interval)", "verdict")
+    return Table(header, rows)
+
+
+def _p(value: float) -> str:
+    return _DASH if pd.isna(value) else "< .0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def not_judged_table(found: Results) -> Table:
+    """Measures without a row, and what is missing for each."""
+    rows = [[row["quality"], row["words"], row["why"]] for row in found.not_judged.to_dict("records")]
+    return Table(("quality", "measure", "what is missing"), rows)
+
+
+def undefined_table(core: pd.DataFrame) -> Table:
+    """Scores that do not exist on some image."""
+    rows = [
+        [quality, row["target"], row["words"], str(row["n_undefined"]), str(row["n_cases"])]
+        for quality in QUALITIES
+        for row in core[core["quality"] == quality].to_dict("records")
+        if row["n_undefined"]
+    ]
+    return Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)
