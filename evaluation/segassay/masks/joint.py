@@ -73,6 +73,7 @@ def joint_overlaps(
         ValueError: If there is no annotation, shapes differ, a label is negative, or `min_size` is.
 
     Example:
+        >>> from segassay.masks.overlaps import match_objects, match_overlaps
         >>> anna, ben, cleo = np.array([[1, 1, 1, 0, 2], [1, 1, 0, 0, 2], [0, 0, 0, 0, 0]])
         >>> joint = joint_overlaps([anna, ben, cleo], min_size=2)
         >>> [len(sizes) for sizes in joint.sizes], joint.n_shared[0].tolist()
