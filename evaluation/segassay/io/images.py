@@ -75,6 +75,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
 
     Example:
         >>> import tempfile
+        >>> import tifffile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     tifffile.imwrite(f"{folder}/0144.tif", np.eye(3, dtype=np.uint16))
         ...     read_image(f"{folder}/0144.tif").array.shape
