@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from segassay.qualities.measure import Form
+from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.intervals import Interval
 

@@ -24,8 +24,8 @@ from segassay.judgement.strategies import (
 )
 from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squared, same_as_majority
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
-from segassay.qualities.measure import AGAINST
 from segassay.qualities.scores.groups import strategy_groups
+from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import Agreement, Findings, Score, written
 from segassay.qualities.validity.records import F1
 from segassay.report.charts.strategies import spending_figure, strategies_figure

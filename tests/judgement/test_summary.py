@@ -9,8 +9,8 @@ import pytest
 from scored import scored
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.judgement.summary import QUALITIES, concordance, format_interval, summarise
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, Form
 from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, Form
 from segassay.qualities.validity import records as validity
 from segassay.tables.effects import EFFECT_COLUMNS
 

@@ -10,10 +10,10 @@ from scored import scored
 from segassay.judgement.measures import build_scores, by_quality, further_measures
 from segassay.judgement.strategies import strategy_table
 from segassay.qualities.catalogue import CATALOGUE
-from segassay.qualities.measure import AGAINST, CSV_ONLY, LEAVE_ONE_OUT, PAIRWISE, TABLES, Measure
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.coverage import MEANS, NO_INTERVAL
+from segassay.qualities.scores.measure import AGAINST, CSV_ONLY, LEAVE_ONE_OUT, PAIRWISE, TABLES, Measure
 from segassay.qualities.scores.table import QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import SECTIONS, sections

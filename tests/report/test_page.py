@@ -13,8 +13,8 @@ from markupsafe import escape
 from scored import scored
 from segassay.assay import Evaluation, evaluate
 from segassay.io.images import write_mask
-from segassay.qualities.measure import AGAINST
 from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.validity import records as validity
 from segassay.report.page import write_report
 from segassay.report.tables import _held_out, distance_tables, effects_table

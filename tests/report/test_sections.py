@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from scored import scored
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity import records as validity
 from segassay.report.charts.models import imprint_matrix, saturation_figure

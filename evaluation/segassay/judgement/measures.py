@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from segassay.qualities.catalogue import CATALOGUE
-from segassay.qualities.computation import GAP_COLUMNS, compute_all
 from segassay.qualities.objectivity import computations as objectivity
 from segassay.qualities.objectivity.raters import agreement_of_raters
 from segassay.qualities.reliability import computations as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
+from segassay.qualities.scores.computation import GAP_COLUMNS, compute_all
 from segassay.qualities.scores.coverage import coverage_warning
 from segassay.qualities.scores.table import (
     QUALITIES,

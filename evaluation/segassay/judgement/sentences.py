@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from segassay.qualities.measure import AGAINST
+from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 from segassay.qualities.validity.records import F1
 from segassay.tables.effects import on_deciding_unit

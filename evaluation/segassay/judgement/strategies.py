@@ -13,9 +13,9 @@ import pandas as pd
 from segassay.data.annotations import SPENT_COLUMNS, is_rater
 from segassay.judgement.strategy_effects import effects_of_groups
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
-from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.objectivity.raters import agreement_of_raters
 from segassay.qualities.scores.groups import Group, strategy_groups
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import (
     FIELD_COLUMNS,
     MEASURES,

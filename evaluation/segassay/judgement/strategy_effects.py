@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater
-from segassay.qualities.measure import Form
 from segassay.qualities.scores.groups import Group
+from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row
 from segassay.qualities.validity.effects import (
     decisive_effects,

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pandas as pd
 
 from segassay.data.annotations import is_rater
-from segassay.qualities.measure import Form
 from segassay.qualities.reliability.records import WITHIN
 from segassay.qualities.scores.groups import Group
+from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import (
     MEASURES,
     Agreement,

@@ -3,9 +3,9 @@
 records of objectivity, reliability, validity  ->  CATALOGUE
 """
 
-from segassay.qualities.measure import Measure
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
+from segassay.qualities.scores.measure import Measure
 from segassay.qualities.validity import records as validity
 
 __all__ = ["CATALOGUE"]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
-from segassay.qualities.measure import AGAINST
+from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 
 __all__ = ["SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side"]

@@ -12,7 +12,7 @@ import pandas as pd
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import Table

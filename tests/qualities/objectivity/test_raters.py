@@ -14,7 +14,6 @@ from segassay.consensus.pixels import staple
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
 from segassay.io.images import read_mask, write_mask
-from segassay.qualities.computation import compute_all
 from segassay.qualities.objectivity.computations import computations
 from segassay.qualities.objectivity.raters import (
     agreement_of_objects,
@@ -23,6 +22,7 @@ from segassay.qualities.objectivity.raters import (
     intra_rater_repeatability,
     sensitivity_and_specificity,
 )
+from segassay.qualities.scores.computation import compute_all
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Findings
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.statistics.chance import gwet_ac1, krippendorff_alpha

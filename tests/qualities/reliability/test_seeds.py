@@ -15,7 +15,6 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from seed_tables import CLUSTERS, FEW, agreement_of, agreement_table, annotators, counts_of, values_in
-from segassay.qualities.computation import compute_all
 from segassay.qualities.reliability.calibration import (
     by_bin,
     calibration_of_annotators,
@@ -35,6 +34,7 @@ from segassay.qualities.reliability.uncertainty import (
     spearman_of_counts,
     uncertainty_of_annotators,
 )
+from segassay.qualities.scores.computation import compute_all
 from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables

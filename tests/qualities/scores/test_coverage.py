@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from segassay.qualities.catalogue import CATALOGUE
-from segassay.qualities.measure import Measure
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.coverage import ENOUGH, MEANS, Coverage, coverage_warning
+from segassay.qualities.scores.measure import Measure
 from segassay.qualities.validity import records as validity
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "truthfulness.json"

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from segassay.data.annotations import WITHOUT, raters_of
-from segassay.qualities.computation import Computation, Gap
-from segassay.qualities.measure import LEAVE_ONE_OUT
 from segassay.qualities.objectivity import records as of
 from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.measurements import (
@@ -26,6 +24,8 @@ from segassay.qualities.objectivity.raters import (
     intra_rater_repeatability,
     sensitivity_and_specificity,
 )
+from segassay.qualities.scores.computation import Computation, Gap
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT
 from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 
@@ -39,7 +39,7 @@ def computations(found: Findings) -> list[Computation]:
         found: Tables, annotations and clusters of an evaluation.
 
     Returns:
-        What `segassay.qualities.computation.compute_all` takes.
+        What `segassay.qualities.scores.computation.compute_all` takes.
     """
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     raters = raters_of(annotator_kinds(annotations))

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import WITHOUT, raters_of
-from segassay.qualities.measure import Form
 from segassay.qualities.objectivity.records import IMPRINT, MIN_RATERS_FOR_IMPRINT, REMOVAL_OF_BIAS
 from segassay.qualities.scores.groups import Origin, grouped, origins
+from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling

@@ -11,7 +11,6 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.measure import Measure
 from segassay.qualities.objectivity.records import (
     BIAS_TEST,
     CCC,
@@ -24,6 +23,7 @@ from segassay.qualities.objectivity.records import (
     RATER_SHARE,
     SLOPE,
 )
+from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import (
     ALL_RATERS,
     BETWEEN_RATERS,

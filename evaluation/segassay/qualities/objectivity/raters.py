@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import raters_of
-from segassay.qualities.measure import LEAVE_ONE_OUT
 from segassay.qualities.objectivity.records import (
     BOUNDARY_SHIFT,
     DICE,
@@ -32,6 +31,7 @@ from segassay.qualities.objectivity.records import (
     STAPLE_SENSITIVITY,
     STAPLE_SPECIFICITY,
 )
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT
 from segassay.qualities.scores.table import (
     ALL_RATERS,
     BETWEEN_RATERS,

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from segassay.qualities.measure import Measure
 from segassay.qualities.scores.coverage import (
     COMPONENTS,
     ICC_BCA,
@@ -12,6 +11,7 @@ from segassay.qualities.scores.coverage import (
     NOT_MEASURED,
     WILLIAMS,
 )
+from segassay.qualities.scores.measure import Measure
 from segassay.tables.compared import MIN_OTHERS
 
 __all__ = ["MIN_RATERS_FOR_ALT_TEST", "MIN_RATERS_FOR_IMPRINT", "RECORDS"]

@@ -6,7 +6,6 @@ Every interval is over cases, given the seeds at hand, but for the spread over s
 from collections.abc import Iterator
 from typing import Any
 
-from segassay.qualities.computation import Computation, Gap
 from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.calibration import calibration_of_annotators
 from segassay.qualities.reliability.designs import designs_of
@@ -16,6 +15,7 @@ from segassay.qualities.reliability.saturation import saturation
 from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
 from segassay.qualities.reliability.variance import generalizability, repeatability, variance_components
+from segassay.qualities.scores.computation import Computation, Gap
 from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
 from segassay.qualities.scores.table import Agreement, Findings
 
@@ -31,7 +31,7 @@ def computations(found: Findings) -> list[Computation]:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        What `segassay.qualities.computation.compute_all` takes.
+        What `segassay.qualities.scores.computation.compute_all` takes.
     """
     agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
     tables, annotations, clusters = found.tables, found.annotations, found.clusters

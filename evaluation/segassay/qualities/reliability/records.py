@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from segassay.qualities.measure import Measure
 from segassay.qualities.scores.coverage import (
     COMPONENTS,
     ICC_BCA,
@@ -11,6 +10,7 @@ from segassay.qualities.scores.coverage import (
     NOT_MEASURED,
     SPREAD,
 )
+from segassay.qualities.scores.measure import Measure
 
 __all__ = ["RECORDS"]
 

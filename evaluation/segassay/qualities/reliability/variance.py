@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.measure import Measure
 from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.designs import RATER, SEED, Design, components_of
+from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.components import three_way_components
 from segassay.statistics.intervals import Interval, bca, bca_of

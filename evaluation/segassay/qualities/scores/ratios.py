@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.measure import Form
+from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.intervals import Interval, Resampling, bca_ratios
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import annotator_order
-from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE, Form
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
 from segassay.tables.build import Tables
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import raters_of
-from segassay.qualities.computation import Computation, Gap
+from segassay.qualities.scores.computation import Computation, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
@@ -33,7 +33,7 @@ def computations(found: Findings) -> list[Computation]:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        What `segassay.qualities.computation.compute_all` takes.
+        What `segassay.qualities.scores.computation.compute_all` takes.
     """
     agreement = Compared(found.tables.agreement, found.tables.leave_one_out)
     sizes, annotations, clusters = found.tables.recall_by_size, found.annotations, found.clusters

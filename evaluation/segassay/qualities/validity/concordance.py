@@ -14,7 +14,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_rater, raters_of
 from segassay.data.names import natural_key
-from segassay.qualities.measure import AGAINST
+from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import annotator_kinds, containment, interval_row, score_rows
 from segassay.qualities.validity.effects import (
     contrast,

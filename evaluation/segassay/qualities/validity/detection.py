@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater, raters_of
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, Form
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, Form
 from segassay.qualities.scores.table import (
     MEASURES,
     Agreement,

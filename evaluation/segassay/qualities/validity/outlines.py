@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater, raters_of
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     ALL_RATERS,
     BETWEEN_RATERS,

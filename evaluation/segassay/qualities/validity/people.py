@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import raters_of
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     Agreement,
     Score,

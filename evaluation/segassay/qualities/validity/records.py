@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from segassay.qualities.measure import CSV_ONLY, Measure
 from segassay.qualities.scores.coverage import EFFECT_RATIO, MEANS, NO_INTERVAL, NOT_MEASURED
+from segassay.qualities.scores.measure import CSV_ONLY, Measure
 
 __all__ = ["RECORDS"]
 

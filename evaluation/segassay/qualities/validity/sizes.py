@@ -6,7 +6,7 @@ recall_by_size, annotations  ->  share of the objects of each size that an annot
 import pandas as pd
 
 from segassay.data.annotations import is_rater, raters_of
-from segassay.qualities.measure import AGAINST, LEAVE_ONE_OUT
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import annotator_kinds, containment
 from segassay.qualities.validity.records import RECALL

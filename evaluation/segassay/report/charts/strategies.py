@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from segassay.figures.style import ACCENT, INK, figure_on, name_rows, plot_style
-from segassay.qualities.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.reliability.records import WITHIN
 from segassay.qualities.scores.groups import RATERS
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.validity.records import ETA_SQUARED, F1
 
 __all__ = ["spending_figure", "strategies_figure"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from segassay.qualities.measure import Form, Measure
+from segassay.qualities.scores.measure import Form, Measure
 from segassay.qualities.scores.table import score_rows
 
 __all__ = ["GAP_COLUMNS", "Computation", "Gap", "compute_all"]
