@@ -34,9 +34,10 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study import NULL, SimulatedStudy
 from segassay.simulation.study_draws import Draws, draw
 from segassay.simulation.study_members import cast
+from segassay.statistics.bca import bca, bca_ratios
 from segassay.statistics.components import crossed_mean_squares
 from segassay.statistics.groups import hodges_lehmann, mann_whitney, mixed_model
-from segassay.statistics.intervals import Resampling, bca, bca_ratios, bootstrap_means, cluster_weights, sd_over_seeds
+from segassay.statistics.intervals import Resampling, bootstrap_means, cluster_weights, sd_over_seeds
 from segassay.statistics.jackknife import LOGARITHM, OF_MEANS, correlation_scale, jackknife_t
 from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc, icc_a1, icc_a1_weighted, icc_ak, icc_ak_weighted

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import minimize
 
+from segassay.statistics.bca import bca
 from segassay.statistics.components import (
     TERMS,
     _codes,
@@ -21,7 +22,6 @@ from segassay.statistics.components import (
     three_way_components,
     two_way_components,
 )
-from segassay.statistics.intervals import bca
 
 # Davies (1947), as in lme4: yields of dyestuff from six batches
 DYESTUFF = np.array(

@@ -7,19 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from segassay.statistics.bca import bca, bca_of, bca_ratio, bca_ratios, of_drawn_cases, resampled
 from segassay.statistics.intervals import (
     Interval,
     Resampling,
-    bca,
-    bca_of,
-    bca_ratio,
-    bca_ratios,
     bootstrap_mean,
     bootstrap_means,
     cluster_weights,
-    of_drawn_cases,
     paired_difference,
-    resampled,
     sd_over_seeds,
 )
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segassay.statistics.intervals import bca
+from segassay.statistics.bca import bca
 from segassay.statistics.reliability import (
     d_study,
     e_rho_squared,

@@ -21,7 +21,8 @@ from segassay.qualities.validity.effects import (
     weighted_eta_squared,
 )
 from segassay.qualities.validity.records import ETA_SQUARED, ETA_SQUARED_SD, SAME_AS_MAJORITY, VOTES
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, sd_over_seeds
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling, sd_over_seeds
 
 __all__ = ["ANNOTATORS", "effects_of_groups", "mean_eta_squared", "same_as_majority"]
 

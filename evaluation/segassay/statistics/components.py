@@ -119,7 +119,7 @@ def _coefficients(terms: tuple[tuple[int, ...], ...], n: np.ndarray, shape: tupl
 
 
 def crossed_components(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Variance components by REML of a design without gaps, for each row of weights; fit for `intervals.bca`.
+    """Variance components by REML of a design without gaps, for each row of weights; fit for `bca.bca`.
 
     Args:
         weights: As for `crossed_mean_squares`.

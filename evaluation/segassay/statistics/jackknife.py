@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from segassay.statistics.intervals import DEFAULT, MIN_CLUSTERS_FOR_BCA, Interval, Resampling, bca
+from segassay.statistics.bca import MIN_CLUSTERS_FOR_BCA, bca
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 
 __all__ = ["LOGARITHM", "OF_MEANS", "Scale", "correlation_scale", "jackknife_or_bca", "jackknife_t"]
 
@@ -62,7 +63,7 @@ def jackknife_t(
     *,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of an index, in exchange for `segassay.statistics.intervals.bca`.
+    """Interval of an index, in exchange for `segassay.statistics.bca.bca`.
 
     Args:
         statistic: As for `bca`: `(rows, n)` weights and the values give `(rows,)`.

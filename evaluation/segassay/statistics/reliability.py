@@ -182,7 +182,7 @@ def icc_ak(scores: np.ndarray) -> float:
 
 
 def icc_a1_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """ICC(A,1) of many resamples at once: the statistic that `intervals.bca` asks for.
+    """ICC(A,1) of many resamples at once: the statistic that `bca.bca` asks for.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.

@@ -17,7 +17,7 @@ from segassay.qualities.validity.ceiling import _filled, ceiling_normalised, hum
 from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.objects import average_precision, object_measures, panoptic_quality
 from segassay.qualities.validity.sizes import recall_of_sizes
-from segassay.statistics.intervals import bca_ratio
+from segassay.statistics.bca import bca_ratio
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:

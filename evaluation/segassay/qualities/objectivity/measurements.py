@@ -32,8 +32,9 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
+from segassay.statistics.bca import bca
 from segassay.statistics.components import crossed_components
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
 from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc_a1_weighted, icc_ak_weighted

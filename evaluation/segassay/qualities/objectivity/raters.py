@@ -47,8 +47,9 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
+from segassay.statistics.bca import bca, bca_ratio
 from segassay.statistics.chance import fleiss_kappa, gwet_ac1, krippendorff_alpha
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca, bca_ratio
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.raters import positive_agreement
 from segassay.tables.build import log_ratios
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from segassay.qualities.reliability.records import BRIER, ECE
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.intervals import DEFAULT, Resampling, bca, bca_ratio
+from segassay.statistics.bca import bca, bca_ratio
+from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["by_bin", "calibration_of_annotators", "expected_calibration_error", "reliability_diagram"]
 

@@ -16,8 +16,9 @@ from segassay.data.annotations import raters_of
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
+from segassay.statistics.bca import Resampled, resampled
 from segassay.statistics.components import crossed_components, crossed_mean_squares
-from segassay.statistics.intervals import DEFAULT, Resampled, Resampling, resampled
+from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["Design", "components_of", "designs_of", "two_way_reml"]
 

@@ -10,7 +10,8 @@ import pandas as pd
 from segassay.qualities.reliability.records import FLIP_RATE, FLIP_RATE_OF_VERDICTS
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import THRESHOLD, Pairs, interval_row, pairs_noted, score_rows
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca_ratio
+from segassay.statistics.bca import bca_ratio
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.tables.effects import on_deciding_unit
 
 __all__ = ["flip_rate_of_verdicts", "flip_rates"]

@@ -12,7 +12,8 @@ from segassay.qualities.reliability.records import QUALITY_SPEARMAN
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, mean_over_pairs, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics.intervals import DEFAULT, Resampling, bca
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["image_quality", "quality_against_score", "spearman_weighted"]
 
@@ -87,7 +88,7 @@ def quality_against_score(
 
 
 def spearman_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two columns for many resamples at once: the statistic that `intervals.bca` asks for.
+    """Spearman's correlation of two columns for many resamples at once: the statistic that `bca.bca` asks for.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.

@@ -14,7 +14,8 @@ import pandas as pd
 from segassay.qualities.reliability.records import DISAGREEMENT, SATURATION_A, SATURATION_REST
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import MEASURES, Agreement, interval_row, mean_over_pairs, score_rows
-from segassay.statistics.intervals import DEFAULT, Resampling, bca, bootstrap_mean
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import DEFAULT, Resampling, bootstrap_mean
 
 __all__ = ["fit_saturation", "saturation", "saturation_curve"]
 

@@ -14,7 +14,8 @@ from segassay.qualities.reliability.records import CV, RANGE, SD, SD_RATIO
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
-from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, bca, sd_over_seeds
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, sd_over_seeds
 
 __all__ = ["cv_over_seeds", "ratio_of_sds", "spread_over_seeds"]
 

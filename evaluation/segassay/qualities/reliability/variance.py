@@ -20,8 +20,9 @@ from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.designs import RATER, SEED, Design, components_of
 from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import interval_row, score_rows
+from segassay.statistics.bca import bca, bca_of
 from segassay.statistics.components import three_way_components
-from segassay.statistics.intervals import Interval, bca, bca_of
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.reliability import mdc95, sem
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.intervals import Interval, Resampling, bca_ratios
+from segassay.statistics.bca import bca_ratios
+from segassay.statistics.intervals import Interval, Resampling
 
 __all__ = ["Ratio", "ratio_rows"]
 

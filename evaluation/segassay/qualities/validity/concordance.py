@@ -31,7 +31,8 @@ from segassay.qualities.validity.records import (
     TYPE_M,
     TYPE_S,
 )
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bca
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.methods import equivalence_test
 
 __all__ = ["effect_ratios", "equivalence", "same_verdicts", "type_s_and_m"]
