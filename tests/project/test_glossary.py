@@ -11,7 +11,7 @@ GUIDES = sorted(path for path in (ROOT / "docs").rglob("*.md") if path.name != "
 NOT_RATERS = r"people|persons?|humans?|gold standard"
 """Words that the glossary replaces by *rater*, or by *reference* and *consensus*."""
 
-STILL = {"measures.md", "study.md", "verdicts.md"}
+STILL = {"measures.md"}
 """Guides that still say people where they mean raters."""
 
 
