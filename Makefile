@@ -1,4 +1,4 @@
-# What one can do here; `make` alone lists it. Windows: the README has the same as plain pip lines.
+# `make` lists the targets. Windows: the README has the same commands without make.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
@@ -16,7 +16,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,dev,docs]"
 	touch $@
 
-demo: install ## simulate three raters, train 28 small models on them, judge both (about 3 minutes)
+demo: install ## simulate three raters, train 28 small models on them, evaluate both (about 3 minutes)
 	$(RUN)segassay simulate --out demo/data --settings docs/studies/demo_simulation.yaml --overwrite
 	$(RUN)segassay study run docs/studies/demo.yaml
 
@@ -26,7 +26,7 @@ test: install ## run all tests
 docs: install ## build the site into build/site
 	NO_MKDOCS_2_WARNING=1 $(RUN)mkdocs build --strict
 
-format: install ## format the code, and repair what can be repaired
+format: install ## format the code, and fix what can be fixed automatically
 	$(RUN)ruff format .
 	$(RUN)ruff check --fix .
 
@@ -35,5 +35,5 @@ lint: install ## check format, style and types; changes nothing
 	$(RUN)ruff check .
 	$(RUN)mypy
 
-clean: ## remove what the other targets made; trained models stay
+clean: ## remove what the other targets made; keep trained models
 	rm -rf $(VENV) demo build

@@ -20,7 +20,7 @@ COMMANDS = re.findall(r"^```\n(.*?)\n```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_every_setting_of_the_page_exists() -> None:
-    known = {"config_file", "standalone", "nproc_per_node", "name", "out"}  # `--name value`
+    known = {"config_file", "standalone", "nproc_per_node", "name", "out"}  # `--name value`; `segassay train --out`
     for name in ("train.yaml", "evaluate.yaml", "inference.yaml"):
         known |= set(yaml.safe_load(config_path(name).read_text(encoding="utf-8")))
     named = set(re.findall(r"--(\w+)", PAGE))

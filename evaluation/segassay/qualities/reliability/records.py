@@ -48,7 +48,7 @@ NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normali
 WITHIN = Measure(
     name="within",
     quality="reliability",
-    question="And how alike are the models of one strategy, beside people?",
+    question="How similar are the models of one strategy, compared with raters?",
     against="another annotator of the strategy",
     section="strategies",
     functions=("judgement.strategy_scores.agreement_within",),
@@ -147,7 +147,7 @@ REPEATABILITY = replace(
 VARIANCE = Measure(
     name="variance",
     quality="reliability",
-    question="Is it the image, the rater learnt from, or the seed?",
+    question="Is it the image, the rater trained on, or the seed?",
     against="models of other raters and seeds",
     section="variance",
     functions=("qualities.reliability.variance.variance_components",),
@@ -216,7 +216,7 @@ BRIER = replace(ECE, name="brier", functions=("qualities.reliability.calibration
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
     quality="reliability",
-    question="Is the model uncertain where it errs, or where people disagree?",
+    question="Is the model uncertain where it errs, or where raters disagree?",
     against="a reference or a truth, or the raters",
     section="probabilities",
     functions=(

@@ -17,7 +17,7 @@ _NO_EXPERIMENT = "no experiment with a control group"
 F1 = Measure(
     name="f1",
     quality="validity",
-    question="Does a model find the objects and pixels that people and references have?",
+    question="Does a model find the objects and pixels that raters and references have?",
     against="the consensus of the raters but one, or each rater; a reference or a truth",
     section="masks",
     functions=("qualities.validity.people.agreement_with_people",),
@@ -130,7 +130,7 @@ MINUS_BEST_RATER = replace(
 OVER_RATERS = replace(
     MINUS_WORST_RATER,
     name="over_raters",
-    question="How much of what people reach does the model reach?",
+    question="How much of what raters reach does the model reach?",
     against="the raters' own scores on the same cases",
     functions=("qualities.validity.ceiling.ceiling_normalised",),
     coverage=(NOT_MEASURED,),
@@ -179,7 +179,7 @@ DEVIATIONS = replace(
 SAME_AS_MAJORITY = replace(
     VOTES,
     name="same_as_majority",
-    question="Does a strategy lead where most raters arrive?",
+    question="Does a strategy lead to the conclusion of most raters?",
     against="the majority of the (other) raters",
     section="strategies",
     functions=("judgement.strategy_effects.same_as_majority",),
@@ -232,7 +232,7 @@ TYPE_M = replace(TYPE_S, name="type_m")
 SPECIFICATIONS_EFFECT = Measure(
     name="specifications_effect",
     quality="validity",
-    question="Would other choices have led elsewhere?",
+    question="Would other choices have led to another conclusion?",
     against="other ways to analyse the same images",
     section="conclusions",
     functions=("qualities.validity.specification.specification_shares",),
