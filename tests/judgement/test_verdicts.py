@@ -476,7 +476,7 @@ def test_seeds_that_change_more_than_people_do_are_not_reliable():
     assert judged["reliability"]["verdict"] == "not supported"
 
 
-def test_differences_to_people_and_models_are_paired():
+def test_differences_to_raters_and_models_are_paired():
     simulated = simulate_tables(replace(NULL, **SMALL))
     agreement = Agreement(simulated.tables.agreement, simulated.tables.leave_one_out)
     found = {score.measure: score.values for score in ensembles_beside(agreement, simulated.annotations)}

@@ -13,8 +13,8 @@ NOT_RATERS = r"people|persons?|humans?|gold standard"
 
 
 def prose(text: str) -> str:
-    """A page without its code."""
-    return re.sub(r"^```.*?^```|`[^`]*`", "", text, flags=re.DOTALL | re.MULTILINE)
+    """A page without its code and the targets of its links."""
+    return re.sub(r"^```.*?^```|`[^`]*`|(?<=\])\([^)]*\)", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def test_each_term_is_defined_once():
