@@ -4,9 +4,13 @@ import re
 import shlex
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 import yaml
 
+from segassay import Evaluation
+from segassay.simulation.dataset import simulate
+from segassay.simulation.settings import Simulation
 from segassay_monai.bundle.paths import config_path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,3 +83,18 @@ def test_links_lead_to_files(page: Path):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert len(blocks) == 1
+    monkeypatch.chdir(tmp_path)
+    simulate(Path("mydata"), Simulation(n_cases=2, shape=(64, 64), n_nuclei=4))
+    names: dict[str, object] = {}
+    exec(block, names)
+    found = names["found"]
+    assert isinstance(found, Evaluation)
+    assert set(found.verdicts) == {"objectivity", "reliability", "validity"}
+    plt.close("all")
