@@ -23,6 +23,71 @@ PAGES = [
 
 
 def code_lines(page: Path) -> list[str]:
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def recipe(target: str) -> list[str]:
+    """Commands of a target of the Makefile, as one would type them."""
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(f"{target}:"))
+    commands = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("\t"):
+            break
+        commands.append(re.sub(r" --overwrite( True)?| -W ignore", "", line.strip().replace("$(RUN)", "")))
+    return commands
+
+
+def test_exactly_two_commands_set_everything_up():
+    first_block = code_lines(ROOT / "README.md")
+    assert [line for line in first_block if line.startswith("make ")] == ["make demo", "make test"]
+
+
+def test_the_plain_lines_are_what_make_runs():
+    """`.ci/run` runs `make demo` and `make test`, and so every line here."""
+    lines = code_lines(ROOT / "README.md")
+    for command in recipe("demo") + recipe("test"):
+        assert command in lines
+
+
+def test_the_gate_runs_both():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert gate.split().count("make") >= 2
+    assert "make demo" in gate
+    assert "make test" in gate
+
+
+def test_the_gate_checks_style_types_and_coverage_and_formats_nothing():
+    gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "make lint" in gate
+    assert re.search(r"--cov-fail-under=[89]\d", gate)
+    assert recipe("lint") == ["ruff format --check .", "ruff check .", "mypy"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_in_a_bundle_command_exists(page: Path):
+    for line in code_lines(page):
+        words = shlex.split(line)
+        if words[:4] == ["python", "-m", "monai.bundle", "run"]:
+            names = [word[2:] for word in words if word.startswith("--")]
+            given = yaml.safe_load(words[words.index("--config_file") + 1])
+            configs = [config_path(Path(file).name) for file in (given if isinstance(given, list) else [given])]
+            known = {key: value for file in configs for key, value in yaml.safe_load(file.read_text("utf-8")).items()}
+            assert words[4] in known
+            assert set(names) - {"config_file"} <= set(known)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files(page: Path):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
     simulate(Path("mydata"), Simulation(n_cases=2, shape=(64, 64), n_nuclei=4))
     names: dict[str, object] = {}
