@@ -26,6 +26,7 @@ import yaml
 from monai.bundle import ConfigParser, run
 
 from segassay_monai.bundle.paths import config_path
+from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.training.version import TRAINING_VERSION
 
 RECORDED = Path(__file__).with_name("recorded_version.json")
@@ -133,7 +134,8 @@ def train(folder: Path) -> dict[str, dict[str, Any]]:
     hook = torch.nn.modules.module.register_module_forward_pre_hook(keep)
     settings: dict[str, Any] = {"dataset_dir": str(folder), "output_dir": str(folder / "out"), **TRAINING}
     try:
-        run(run_id="training", config_file=str(config_path("train.yaml")), logging_file=False, **settings)
+        config = str(config_path("train.yaml"))
+        run(run_id="training", config_file=config, workflow_name=WORKFLOW, logging_file=False, **settings)
     finally:
         hook.remove()
     weights = torch.load(folder / "out" / "model.pt", weights_only=True)["model"]
