@@ -124,7 +124,7 @@ def test_a_value_of_the_wrong_kind_says_what_is_expected(overrides, expected):
         ({"n_folds": 1}, "--n_folds 1: expected at least 2 folds"),
         ({"tile_size": 0}, "--tile_size 0: expected 1 or more"),
         ({"tile_size": 7}, "--tile_size 7: expected a multiple of 8, at least 16, because --channels has 4 levels"),
-        ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8 from 16 on"),
+        ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8, at least 16"),
         ({"channels": []}, "--channels []: expected two or more whole numbers above 0"),
         ({"channels": [8]}, "--channels [8]: expected two or more whole numbers above 0"),
         ({"channels": [8, 0]}, "--channels [8, 0]: expected two or more whole numbers above 0"),
