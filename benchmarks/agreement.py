@@ -1,11 +1,11 @@
-"""How fast and how large the agreement of annotators is to compute, beside named peers.
+"""Time and memory to compute the agreement of annotators, compared with other packages.
 
     python benchmarks/agreement.py [peers scaling memory jobs] [--images N] [--out benchmarks/results]
 
 `peers`: all pairs of 6 annotators of lab-wue1, the same arrays for every contender, in one process. `scaling`: time
-against pixels, annotators and cases. `memory`: peak memory at 100 and at 1,000 cases. `jobs`: one process against two.
-Each section writes its part of agreement.json; `scaling` draws agreement.png too. What they need: requirements.txt.
-The lab is taken from the folder in SEGASSAY_DATA (default: ../shared/data beside the repository).
+by pixels, annotators and cases. `memory`: peak memory at 100 and at 1,000 cases. `jobs`: one process and two. Each
+section writes its part of agreement.json; `scaling` also draws agreement.png. requirements.txt lists the packages. The
+lab is read from the folder in SEGASSAY_DATA (default: ../shared/data, next to the repository).
 """
 
 import argparse
@@ -34,14 +34,14 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "numba", "stardist", "panoptica")
-REPEATS = 3  # of which the fastest counts; the slow way of 2020 runs once and is compared with first runs
-SLOW_EVERY = 12  # the way of 2020 takes half a minute per image: every twelfth image
+REPEATS = 3  # the fastest counts; the slow method of 2020 runs once and is compared with first runs
+SLOW_EVERY = 12  # the method of 2020 takes half a minute per image: every twelfth image only
 N_CASES = (100, 1000)
-TOLERANCE = 0.10  # of peak memory at 1,000 cases against 100
+TOLERANCE = 0.10  # growth of peak memory from 100 to 1,000 cases
 
 
 def main() -> None:
-    """Run the sections asked for, all by default."""
+    """Run the given sections, by default all."""
     sections = {"peers": peers, "scaling": scaling, "memory": memory, "jobs": jobs}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     args = parser.parse_args()
     if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; expected some of {', '.join(sections)}")
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         lab = read_dataset(download(Path(folder), labs=["wue1"], mirror=data_dir())[0].folder)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _read_labels(lab: Dataset, case: str) -> tuple[float, list[np.ndarray]]:
-    """Seconds to label the masks of all annotators of a case once, and the labels; reading is not counted."""
+    """Seconds to label the masks of all annotators of a case once, without reading them, and the labels."""
     masks = [read_mask(of_case[case]) for of_case in [*lab.masks.values(), lab.reference]]
     return timed(lambda: [label_objects(mask, min_size=lab.min_object_size) for mask in masks])
 
@@ -72,7 +72,7 @@ def _read_labels(lab: Dataset, case: str) -> tuple[float, list[np.ndarray]]:
 
 
 def peers(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
-    """Time and match counts of every contender; they take turns image by image."""
+    """Time and match counts of every contender, which alternate image by image."""
     from contenders import (
         panoptica_evaluator,
         segassay_joint,
@@ -111,7 +111,7 @@ def _take_turns(repeats: Mapping[Any, int], labels: list[np.ndarray]) -> tuple[d
 
 
 def _compared(case: str, name: str, outcomes: Sequence[Any], expected: Sequence[Any]) -> dict[str, Any]:
-    """Match counts of a contender beside ours; they must be equal, mean IoU need not: definitions differ."""
+    """Compare a contender with SegAssay: match counts must be equal; mean IoU may differ, as its definitions do."""
     tp = [outcome.tp for outcome in outcomes]
     ours = [outcome.tp for outcome in expected]
     assert tp == ours, f"{name}, {case}: match counts {tp}, SegAssay {ours}"
@@ -162,7 +162,7 @@ def scaling(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
     for size in (256, 512, 1024, 2048, 4096):
         middle = slice(2048 - size // 2, 2048 + size // 2)
         rows += _time_masks("pixels", size**2, canvas[:, middle, middle])
-    for n_annotators in (2, 4, 8, 15, 30):  # the real masks again and again, each time shifted a little further
+    for n_annotators in (2, 4, 8, 15, 30):  # the real masks repeatedly, each time shifted a little further
         masks = [np.roll(stacks[0][i % 6], 2 * (i // 6), axis=(0, 1)) for i in range(n_annotators)]
         rows += _time_masks("annotators", n_annotators, np.stack(masks))
     dataset = _simulated(lab)
@@ -200,7 +200,7 @@ def _compare_all(labels: Sequence[np.ndarray]) -> None:
 
 
 def _slopes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Exponent of each line between its last three points, where constant costs no longer matter."""
+    """Exponent of each line over its last three points, where constant costs hardly matter."""
     slopes = []
     for (panel, step), line in pd.DataFrame(rows).groupby(["panel", "step"], sort=False):
         end = np.log(line[["n", "seconds"]].to_numpy(dtype=float)[-3:])
@@ -261,11 +261,9 @@ def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
 
 
 def _peak_of_tables(folder: Path, n_cases: int, n_jobs: int) -> dict[str, Any]:
-    """Runs in a process of its own. A worker's peak is that of the largest, taken n_jobs times."""
+    """Peak memory of this process and of the largest worker, counted n_jobs times; run it in a new process."""
     dataset = read_dataset(folder)
-    segassay.tables.processes.START_SECONDS = (
-        0  # workers take part in both sizes, though 100 cases would not pay for them
-    )
+    segassay.tables.processes.START_SECONDS = 0  # use workers for both sizes, though they do not pay off for 100 cases
     tables = build_tables(dataset, _first_cases(dataset, n_cases), n_jobs=n_jobs)
     own = peak_mib()
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0.0

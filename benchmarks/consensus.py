@@ -1,14 +1,14 @@
-"""Is the consensus right, how fast is it, how large may a volume be, and when does STAPLE deceive itself?
+"""Correctness, speed and memory of the consensus, and where STAPLE overestimates the raters.
 
     python benchmarks/consensus.py [equality likelihood speed volume recovery correlation objects methods]
 
-`equality`: STAPLE beside the published consensus and SimpleITK's on every image of three labs. `likelihood`: beside
-SimpleITK's on random masks. `speed`: seconds, both in this process. `volume`: peak memory of 512³ voxels. `recovery`:
-planted sensitivity and specificity, independent errors. `correlation`: raters who err alike, where the truth is known.
-`objects`: objects of every method against the known truth. `methods`: what every method makes of the labs.
-Each section writes its part of consensus.json in `--out` (default: benchmarks/results), two of them draw a figure too.
+`equality`: STAPLE, the published consensus and SimpleITK's on every image of three labs. `likelihood`: STAPLE and
+SimpleITK's on random masks. `speed`: seconds of both in one process. `volume`: peak memory of 512³ voxels. `recovery`:
+planted sensitivity and specificity, independent errors. `correlation`: raters with the same errors, with known truth.
+`objects`: objects of every method against the known truth. `methods`: objects of every method on the labs.
+Each section writes its part of consensus.json in `--out` (default: benchmarks/results); two also draw a figure.
 Needs the packages of the tests.
-The labs are taken from the folder in SEGASSAY_DATA (default: ../shared/data beside the repository).
+The labs are read from the folder in SEGASSAY_DATA (default: ../shared/data, next to the repository).
 """
 
 import argparse
@@ -53,14 +53,14 @@ PLANTED = {"sensitivity": (0.95, 0.9, 0.8, 0.7, 0.6), "specificity": (0.999, 0.9
 
 
 def main() -> None:
-    """Run the sections asked for, all by default."""
+    """Run the given sections, by default all."""
     sections = {s.__name__: s for s in (equality, likelihood, speed, volume, recovery, correlation, objects, methods)}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     args = parser.parse_args()
     if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; expected some of {', '.join(sections)}")
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         written = download(Path(folder), labs=["wue1", "inns1", "mue"], mirror=data_dir())
@@ -79,7 +79,7 @@ def _masks(lab: Dataset, case: str) -> np.ndarray:
 
 
 def _simpleitk(masks: np.ndarray) -> tuple[sitk.STAPLEImageFilter, list[sitk.Image]]:
-    """The filter and its input, made before the clock starts."""
+    """SimpleITK's filter and its input, made before the time is measured."""
     filter_ = sitk.STAPLEImageFilter()
     filter_.SetForegroundValue(1)
     return filter_, [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
@@ -89,7 +89,7 @@ def _simpleitk(masks: np.ndarray) -> tuple[sitk.STAPLEImageFilter, list[sitk.Ima
 
 
 def equality(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Pixels that differ from the published consensus and from SimpleITK's; and what each method makes of the labs."""
+    """Pixels that differ from the published consensus and from SimpleITK's, and the Dice of each method with STAPLE."""
     rows = []
     for lab in labs:
         for case in lab.cases:
@@ -133,7 +133,7 @@ def _dice(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def likelihood(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Log-likelihood less SimpleITK's, both computed from the rates by the same function."""
+    """Log-likelihood minus that of SimpleITK, both computed from the rates by the same function."""
     rows = []
     for seed in range(N_RANDOM):
         rng = np.random.default_rng(seed)
@@ -173,7 +173,7 @@ def _random_masks(
 
 
 def _log_likelihood(masks: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """Of all decisions under sensitivities p and specificities q, pixel by pixel."""
+    """Log-likelihood of all decisions, with sensitivities p and specificities q, pixel by pixel."""
     decided, prior = masks.reshape(len(masks), -1), masks.mean()
     foreground = prior * np.where(decided, p[:, None], 1 - p[:, None]).prod(axis=0)
     background = (1 - prior) * np.where(decided, 1 - q[:, None], q[:, None]).prod(axis=0)
@@ -184,7 +184,7 @@ def _log_likelihood(masks: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
 
 
 def speed(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Median seconds of 5 raters, 1024²; ours and SimpleITK's take turns, and its images are made beforehand."""
+    """Median seconds for 5 raters, 1024²; SegAssay and SimpleITK alternate, and its images are made before."""
     rng, n_threads = np.random.default_rng(0), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     truth = rng.random((1024, 1024)) < 0.2
     raters = tuple(RaterHabit(f"rater_{i}", brightness_threshold=0.6 + 0.3 * i) for i in range(5))
@@ -217,7 +217,7 @@ def speed(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
 
 
 def volume(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Peak memory over that of a process with everything imported; masks are drawn one after the other."""
+    """Peak memory above that of a process after the imports; masks are drawn one after another."""
     rows = []
     for size, n_raters, method in ((256, 5, "staple"), (256, 20, "staple"), (512, 5, "majority"), (512, 5, "staple")):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
@@ -227,7 +227,7 @@ def volume(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
 
 
 def _fuse_volume(size: int, n_raters: int, method: str) -> dict[str, Any]:
-    """Runs in a process of its own."""
+    """Memory of one consensus; run it in a new process."""
     before = peak_mib()
     consensus = fuse_decisions(count_decisions(_volume_masks(size, n_raters)), method)
     assert isinstance(consensus, Consensus)
@@ -237,7 +237,7 @@ def _fuse_volume(size: int, n_raters: int, method: str) -> dict[str, Any]:
 
 
 def _volume_masks(size: int, n_raters: int) -> Iterator[np.ndarray]:
-    """A ball lattice, marked by each rater with a tenth of wrong voxels; a plane at a time."""
+    """Lattice of balls, marked by each rater with a tenth of wrong voxels; made plane by plane."""
     wave = np.cos(np.arange(size) * 2 * np.pi / 32)
     for rater in range(n_raters):
         rng, mask = np.random.default_rng(rater), np.empty((size, size, size), dtype=bool)
@@ -251,7 +251,7 @@ def _volume_masks(size: int, n_raters: int) -> Iterator[np.ndarray]:
 
 
 def recovery(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Error of the estimates over 20 draws of 512² pixels whose errors are independent, at several prevalences."""
+    """Error of the estimates over 20 draws of 512² pixels with independent errors, at several prevalences."""
     rows = []
     for prevalence in (0.01, 0.05, 0.2, 0.5):
         estimates = []
@@ -285,7 +285,7 @@ def recovery(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
 
 
 def _independent(rng: np.random.Generator, truth: np.ndarray, p: Sequence[float], q: Sequence[float]) -> np.ndarray:
-    """Raters who err at each pixel anew, with sensitivities p and specificities q."""
+    """Masks of raters with independent errors at each pixel, with sensitivities p and specificities q."""
     chance = [np.where(truth, sensitivity, 1 - specificity) for sensitivity, specificity in zip(p, q, strict=True)]
     return rng.random((len(chance), *truth.shape)) < chance
 
@@ -332,14 +332,14 @@ def _compare(truth: np.ndarray, masks: np.ndarray, case: int, what: str, value: 
 
 
 def _phi(missed: np.ndarray) -> float:
-    """Mean correlation of pairs of raters `(R, N)`; NaN for raters who miss all or nothing is left out."""
+    """Mean correlation of pairs of raters `(R, N)`, without raters who miss all or none."""
     with np.errstate(invalid="ignore", divide="ignore"):
         pairs = np.corrcoef(missed)
     return float(np.nanmean([pairs[a, b] for a, b in combinations(range(len(missed)), 2)]))
 
 
 def _draw(table: pd.DataFrame, path: Path) -> None:
-    """Sensitivity and Dice against what makes raters alike."""
+    """Draw sensitivity and Dice by how similar the errors of the raters are."""
     figure = Figure(figsize=(10.5, 7.4), layout="constrained")
     panels = figure.subplots(2, 2, sharex="col")
     titles = {
@@ -380,7 +380,7 @@ def _line(axes: Axes, table: pd.DataFrame, column: str, label: str, colour: str,
 
 
 def objects(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
-    """Precision, recall, F1 and area of the objects of each method and rater, and what raters let a consensus find."""
+    """Precision, recall, F1 and area of the objects of each method and rater, and objects that most raters marked."""
     rows = []
     for raters in (DEFAULT_RATERS, FIVE_RATERS):
         settings = Simulation(n_cases=N_OBJECT_IMAGES, raters=tuple(raters))
@@ -407,7 +407,7 @@ def objects(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
 
 
 def _of_every_method(masks: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-    """Mask by each method; `soft` has that of majority."""
+    """Mask of each method; that of `soft` is the one of majority."""
     together = list(masks)
     decisions = count_decisions(together)
     by_pixels = {method: fuse_decisions(decisions, method).mask for method in METHODS if method != "soft"}
@@ -425,7 +425,7 @@ def _beside_truth(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
 
 
 def _marked(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Whether more than half of each true object is marked `(n,)`, be it as one with a neighbour."""
+    """Whether more than half of each true object is marked `(n,)`, possibly merged with a neighbour."""
     n = np.bincount(truth.reshape(-1))[1:]
     return np.bincount(truth[mask], minlength=n.size + 1)[1:] > n / 2
 

@@ -1,8 +1,8 @@
-"""Five ways to the same numbers: matched objects and mean IoU of all pairs of annotators of one image.
+"""Five implementations of the same numbers: matched objects and mean IoU of all pairs of annotators of one image.
 
     labels of A annotators (*spatial) int32  ->  one `Outcome` per pair of annotators, in the order of `combinations`
 
-All take the same arrays and are measured alike. What each calls the mean IoU differs and stands with its function.
+All take the same arrays. Their definitions of the mean IoU differ; see the docstring of each function.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from stardist.matching import matching
 from segassay.masks.joint import joint_overlaps
 from segassay.masks.overlaps import match_overlaps
 
-# stardist keeps IoU in float32 and counts IoU >= threshold, so the next number above .5 must be one of float32
+# stardist keeps IoU in float32 and counts IoU >= threshold, so the next number above .5 must be a float32
 JUST_ABOVE_HALF = float(np.nextafter(np.float32(0.5), np.float32(1)))
 
 disable_citation_reminder()
@@ -66,7 +66,7 @@ def stardist_matching(labels: Sequence[np.ndarray]) -> list[Outcome]:
 
 
 def panoptica_evaluator(labels: Sequence[np.ndarray]) -> list[Outcome]:
-    """panoptica with as little as it can do for these numbers; mean IoU of the pairs above .5 only (its `sq`)."""
+    """panoptica, restricted to these numbers; mean IoU of the pairs above .5 only (its `sq`)."""
     evaluator = Panoptica_Evaluator(
         expected_input=InputType.UNMATCHED_INSTANCE,
         instance_matcher=NaiveThresholdMatching(Metric.IOU, 0.5, strict_threshold=True),
@@ -81,7 +81,7 @@ def panoptica_evaluator(labels: Sequence[np.ndarray]) -> list[Outcome]:
 
 
 def whole_image_2020(labels: Sequence[np.ndarray]) -> list[Outcome]:
-    """The way of Segebarth et al. (2020), after a function credited to the early deepflash2.
+    """The method of Segebarth et al. (2020), after a function of an early deepflash2.
 
     Overlapping pairs of objects are the distinct pairs of values over all pixels; for each of them one
     `scipy.spatial.distance.jaccard` over the whole image. Mean IoU of the assignment that maximises the sum of IoU.
@@ -96,7 +96,7 @@ def whole_image_2020(labels: Sequence[np.ndarray]) -> list[Outcome]:
 
 
 def whole_image_lean(labels: Sequence[np.ndarray]) -> list[Outcome]:
-    """The same idea written with care: pairs from shared pixels alone, and each Jaccard two counts over booleans."""
+    """The same method, optimised: pairs from shared pixels only, and each Jaccard from two counts of booleans."""
     outcomes = []
     for a, b in combinations(labels, 2):
         shared = (a > 0) & (b > 0)

@@ -1,11 +1,11 @@
-"""What does one more member of an ensemble cost, in memory and in time, beside MONAI's EnsembleEvaluator?
+"""Memory and time of each member of an ensemble, compared with MONAI's EnsembleEvaluator.
 
     OMP_NUM_THREADS=1 python benchmarks/ensemble.py [correctness memory time]
 
 Networks of the bundle's default size with random weights predict real images of lab-wue1, whole. Both contenders run as
 a MONAI engine with the same networks and the same inferer: SegAssay's EnsembleNet in a SupervisedEvaluator (mean, doubt
-and masks of the members), MONAI's EnsembleEvaluator with MeanEnsembled (mean). Memory: the median of three fresh
-processes for each number, for the allocator alone makes equal ones differ.
+and masks of the members), MONAI's EnsembleEvaluator with MeanEnsembled (mean). Memory is the median of three new
+processes, because the allocator makes equal runs differ.
 """
 
 import functools
@@ -41,7 +41,7 @@ Predict = Callable[[torch.Tensor], torch.Tensor]
 
 
 def main() -> None:
-    """Run the sections asked for, or measure the memory of one contender when called by `memory`."""
+    """Run the given sections, or measure the memory of one contender when called by `memory`."""
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(memory_of_one(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))))
         return
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def network_of(seed: int) -> torch.nn.Module:
-    """A network of its own for each seed, batch statistics included."""
+    """Network with random weights and batch statistics from a seed."""
     torch.manual_seed(seed)
     network = residual_unet(spatial_dims=2, in_channels=1, channels=CHANNELS)
     with torch.no_grad():
@@ -72,20 +72,20 @@ def network_of(seed: int) -> torch.nn.Module:
 
 
 def save_members(work: Path) -> None:
-    """Checkpoints of all members."""
+    """Save the checkpoints of all members."""
     for seed in range(N_MEMBERS):
         torch.save({"model": network_of(seed).state_dict()}, work / f"{seed}.pt")
 
 
 def segassay(work: Path, n_members: int) -> Predict:
-    """Ours: one member in memory at a time."""
+    """SegAssay: one member in memory at a time."""
     paths = [work / f"{seed}.pt" for seed in range(n_members)]
     ensemble = EnsembleNet(residual_unet(spatial_dims=2, in_channels=1, channels=CHANNELS), paths, INFERER)
     return functools.partial(_run, functools.partial(SupervisedEvaluator, network=ensemble))
 
 
 def monai(work: Path, n_members: int) -> Predict:
-    """All networks and all their probabilities in memory."""
+    """MONAI: all networks and all their probabilities in memory."""
     keys = [f"pred_{seed}" for seed in range(n_members)]
     networks = [residual_unet(spatial_dims=2, in_channels=1, channels=CHANNELS).eval() for _ in keys]
     for seed, network in enumerate(networks):
@@ -106,7 +106,7 @@ def _run(engine: Callable[..., Any], image: torch.Tensor) -> torch.Tensor:
 
 
 def correctness(work: Path, images: list[torch.Tensor]) -> dict[str, Any]:
-    """Largest difference of either contender from the explicit mean of all members."""
+    """Largest difference of each contender from the explicit mean of all members."""
     with torch.no_grad():
         members = torch.stack([torch.sigmoid(INFERER(images[0], network_of(seed)))[0] for seed in range(N_MEMBERS)])
     mean = members.mean(dim=0)
@@ -121,7 +121,7 @@ def correctness(work: Path, images: list[torch.Tensor]) -> dict[str, Any]:
 
 
 def memory(work: Path, images: list[torch.Tensor]) -> dict[str, Any]:
-    """Median peak memory of fresh processes that predict one image with 1 and with all members."""
+    """Median peak memory of new processes that predict one image with 1 and with all members."""
     rows = []
     for name in CONTENDERS:
         for n_members in (1, N_MEMBERS):
@@ -144,7 +144,7 @@ def memory(work: Path, images: list[torch.Tensor]) -> dict[str, Any]:
 
 
 def memory_of_one(work: Path, name: str, n_members: int) -> dict[str, float]:
-    """Peak of this process, and by how much it exceeds what was there before networks were read."""
+    """Peak memory of this process, and its increase since before the networks were read."""
     image = torch.load(work / "images.pt")[0]
     before = peak_mib()
     CONTENDERS[name](work, n_members)(image)
@@ -152,16 +152,16 @@ def memory_of_one(work: Path, name: str, n_members: int) -> dict[str, float]:
 
 
 def time_per_member(work: Path, images: list[torch.Tensor]) -> dict[str, Any]:
-    """Seconds per member: both contenders in turn on every image, several rounds; ours reads its weights each time."""
+    """Seconds per member: both contenders alternate on every image, in several rounds."""
     rows = []
     for edge in (256, 512, None):
         predict = {name: make(work, N_MEMBERS) for name, make in CONTENDERS.items()}
         seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-        for turn in range(-1, N_ROUNDS):  # the first one warms up
+        for turn in range(-1, N_ROUNDS):  # the first round is a warm-up
             for image in images:
                 part = image[..., :edge, :edge]
                 for name in CONTENDERS:
-                    started = time.process_time()  # of this process alone, whatever else runs
+                    started = time.process_time()  # of this process alone
                     predict[name](part)
                     if turn >= 0:
                         seconds[name].append((time.process_time() - started) / N_MEMBERS)

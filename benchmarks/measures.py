@@ -1,9 +1,9 @@
-"""How long do all measures take, and does the time grow no worse than the number of cases?
+"""Time of all measures, and how it grows with the number of cases.
 
     python benchmarks/measures.py [lab cases]
 
-lab: lab-wue1's five raters and 20 simulated annotators, each a rater's own objects of which some are dropped, widened
-or narrowed, under the names of models of single raters (5 raters × 4 seeds). cases: simulated tables of 40 to 320
+lab: lab-wue1's five raters and 20 simulated annotators, each with the objects of a rater, some of them dropped, widened
+or narrowed, named as models of single raters (5 raters × 4 seeds). cases: simulated tables of 40 to 320
 cases.
 """
 
@@ -38,7 +38,7 @@ N_RESAMPLES = 2000
 
 
 def write_models(lab: Dataset, folder: Path) -> Path:
-    """Masks of 20 annotators and the table that lists them."""
+    """Write the masks of 20 annotators and the table that lists them."""
     rows = []
     for number, rater in enumerate(lab.raters):
         for seed in range(N_SEEDS):
@@ -56,7 +56,7 @@ def write_models(lab: Dataset, folder: Path) -> Path:
 
 
 def redrawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A tenth of the objects dropped, of the others a third widened and a third narrowed by a pixel."""
+    """Drop a tenth of the objects; widen a third of the others, and narrow a third, by a pixel."""
     labels = label_objects(mask)
     fate = rng.random(labels.max() + 1)
     kept, wider, narrower = (
@@ -66,7 +66,7 @@ def redrawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def measure(found: Findings, seconds: dict[str, float]) -> int:
-    """Adds the seconds of the stages from tables to scores; returns the number of scores."""
+    """Add the seconds of the stages from tables to scores; returns the number of scores."""
     size = {"n_resamples": N_RESAMPLES, "seed": 0}
     seconds["agreement"], scores = timed(lambda: build_scores(found.tables, found.annotations, found.clusters, **size))
     seconds["other measures"], (further, _) = timed(lambda: further_measures(found))

@@ -1,4 +1,4 @@
-"""What the benchmarks share: where the data lies, what a number was measured under, time, memory, results."""
+"""Shared by the benchmarks: data folder, conditions of a measurement, time, memory, results."""
 
 import gc
 import json
@@ -30,7 +30,7 @@ def data_dir() -> Path:
 
 
 def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:
-    """What a reader needs to judge or repeat a number."""
+    """Conditions that a reader needs to judge or repeat a number."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     own = ("segassay", "segassay_monai")
@@ -58,7 +58,7 @@ def _lines(path: str) -> list[str]:
 
 
 def save(path: Path, section: str, result: dict[str, Any]) -> None:
-    """Put one section into the file and leave the others as they are."""
+    """Write one section of a file and keep the others."""
     results = json.loads(path.read_text()) if path.exists() else {}
     results[section] = result
     draft = path.with_suffix(".tmp")
@@ -72,7 +72,7 @@ def show(rows: Sequence[Mapping[Any, Any]]) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that some work takes, and its result."""
+    """Seconds that a function takes, and its result."""
     gc.collect()
     start = time.perf_counter()
     result = work()

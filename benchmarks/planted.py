@@ -1,6 +1,6 @@
-"""What the truthfulness of the assay is measured on: drawn studies, and the expectation of their means.
+"""Simulated studies to test the truthfulness of the assay, and the expectations of their means.
 
-SimulatedStudy, number of studies  ->  values (N, C) of each measure, and what they should be
+SimulatedStudy, number of studies  ->  values (N, C) of each measure, and their expectations
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ STUDY = SimulatedStudy(n_seeds=2, n_consensus_seeds=1, ensemble_size=1, n_region
 
 
 def study_of(n_cases: int, **settings: Any) -> SimulatedStudy:
-    """Half of the cases in each group, every case a subject of its own."""
+    """Study with half of the cases in each group, and one case per subject."""
     return replace(STUDY, n_subjects=n_cases // 2, **settings)
 
 
 class Cast:
-    """Positions of those who are compared, and what is drawn of them."""
+    """Positions of the annotators, and the pairs to draw."""
 
     def __init__(self, study: SimulatedStudy) -> None:
         members = cast(study)
@@ -52,7 +52,7 @@ class Cast:
 
 
 def drawn_in_parts(study: SimulatedStudy, n: int, who: Cast, at_once: int = 20_000) -> Iterator[Draws]:
-    """Studies in parts that fit into memory."""
+    """Draw studies in parts that fit into memory."""
     step = max(1, at_once // study.n_cases)
     for start in range(0, n, step):
         yield draw(replace(study, seed=study.seed + 1 + start), min(step, n - start), pairs=who.pairs)
@@ -74,7 +74,7 @@ def case_means(drawn: Draws, who: Cast) -> dict[str, np.ndarray]:
 
 
 def planted_means(study: SimulatedStudy, who: Cast, n: int = N_TRUTH) -> dict[str, float]:
-    """Expectations of the same, from cases of other seeds."""
+    """Expectations of `case_means`, from cases of other seeds."""
     sums: dict[str, float] = {}
     n_studies = -(-n // study.n_cases)
     for drawn in drawn_in_parts(replace(study, seed=10**6), n_studies, who):

@@ -1,13 +1,13 @@
-"""Rendered studies whose verdicts are known: raters and models of stated habits on simulated images.
+"""Simulated studies with known verdicts: raters and models of given habits on simulated images.
 
     seed, kind  ->  dataset folder, masks of models, annotations  ->  tables, effects, scores  ->  verdicts
 
-Nothing is trained: a model is a simulated annotator too, with the habit that it would have learned. It shares no
-luck with anybody, which is kinder than real models, whose errors are alike.
+No model is trained: a model is a simulated annotator too, with the habit that it would have learned. Its errors are
+independent of those of others, which is easier for the assay than real models, whose errors are similar.
 
-- `sound`: all raters have one habit, and every model has it too, only steadier. All three qualities are there.
+- `sound`: all raters have one habit, and every model has it too, with fewer errors. All three qualities hold.
 - `biased`: raters differ, and each rater's models have the rater's habit. One half of the consensus trainings takes
-  everything for a nucleus, the other half only what is bright, and so do the ensembles. No quality is there.
+  everything for a nucleus, the other half only what is bright, and so do the ensembles. No quality holds.
 """
 
 import multiprocessing
@@ -55,7 +55,7 @@ N_SEEDS = 6  # of the consensus; three to an ensemble
 
 
 def habits(kind: str) -> tuple[list[RaterHabit], dict[str, list[RaterHabit]]]:
-    """Raters; and models by what they were trained on, one habit for each seed."""
+    """Habits of raters, and of models by their training target, one for each seed."""
     own = [replace(USUAL if kind == "sound" else habit, name=f"expert_{r + 1}") for r, habit in enumerate(HABITS)]
     learned = {habit.name: [_steadier(habit)] for habit in own}
     learned["staple"] = [_steadier(USUAL)] * N_SEEDS if kind == "sound" else [LAX] * 3 + [STRICT] * 3
@@ -82,7 +82,7 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
         tables = build_tables(dataset, annotations, n_jobs=1)
     clusters = "subject " + strata(dataset)["subject"]
     resampling = Resampling(n_resamples=N_RESAMPLES)
-    of_everybody = (tables.agreement, annotations, clusters)
+    of_all = (tables.agreement, annotations, clusters)
     shown = annotations[annotations["annotator"].str.fullmatch(JUDGED)]
     few = _only(tables, set(shown["annotator"]))
     compared = Compared(few.agreement, few.leave_one_out)
@@ -90,8 +90,8 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
         [
             build_scores(few, shown, clusters, n_resamples=N_RESAMPLES),
             human_range(compared, shown, clusters, resampling=resampling),
-            rater_imprint(*of_everybody, resampling=resampling),
-            removal_of_bias(*of_everybody, resampling=resampling),
+            rater_imprint(*of_all, resampling=resampling),
+            removal_of_bias(*of_all, resampling=resampling),
             williams(few.agreement, shown, clusters, resampling=resampling),
         ],
         ignore_index=True,
@@ -102,7 +102,7 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
 
 
 def _only(tables: Tables, names: set[str]) -> Tables:
-    """What the rules read: these annotators, F1 at IoU > .5, no outlines."""
+    """Tables that the rules read: these annotators, F1 at IoU > .5, no outlines."""
     pairs = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
     others = tables.leave_one_out[tables.leave_one_out["iou_threshold"] == THRESHOLD]
     return replace(
@@ -140,7 +140,7 @@ def _write_models(
 
 
 def count(n_seeds: int, n_jobs: int = 2) -> Iterator[dict[str, Any]]:
-    """How often each verdict was reached, of `n_seeds` studies of each kind."""
+    """Count the verdicts on `n_seeds` studies of each kind."""
     with ProcessPoolExecutor(n_jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for kind in KINDS:
             found = list(pool.map(verdicts_of, [kind] * n_seeds, range(n_seeds)))

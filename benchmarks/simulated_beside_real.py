@@ -1,8 +1,8 @@
-"""Simulated images beside real ones: how they look, how large and bright nuclei are, how far raters agree.
+"""Compare simulated images with real ones: appearance, size and brightness of nuclei, agreement of raters.
 
     python benchmarks/simulated_beside_real.py        needs $SEGASSAY_DATA (default ../shared/data); about 1 minute
 
-The real ones are the 36 images of lab-wue1 with the masks of five experts, the simulated ones are the defaults of
+The real ones are the 36 images of lab-wue1 with the masks of five raters, the simulated ones are the defaults of
 `segassay simulate`, in 2-D and 3-D, over several seeds. Nuclei are measured in the STAPLE consensus of the raters on
 either side. Writes simulated_beside_real.json and docs/figures/simulated_beside_real.png.
 """
@@ -30,12 +30,12 @@ from segassay.simulation.dataset import Simulation, simulate_case
 ROOT = Path(__file__).resolve().parents[1]
 PERCENTILES = (5, 25, 50, 75, 95)
 CROPS = (("0082", 512, 384), ("0001", 256, 384))  # of lab-wue1, about as crowded as the simulated images
-SHOWN = (2, 1)  # simulated cases beside them
+SHOWN = (2, 1)  # simulated cases next to them
 VOLUME = Simulation(shape=(32, 128, 128))
 
 
 class Case(NamedTuple):
-    """One image (*spatial) and what each rater drew on it."""
+    """One image (*spatial) and the mask of each rater."""
 
     image: np.ndarray
     masks: dict[str, np.ndarray]
@@ -48,7 +48,7 @@ def real_cases(lab: Path) -> Iterator[Case]:
 
 
 def real_case(lab: Path, case: str) -> Case:
-    """One image of lab-wue1 and the masks of its experts."""
+    """One image of lab-wue1 and the masks of its raters."""
     folders = sorted((lab / "labels").glob("expert_*"))
     masks = {folder.name: read_mask(folder / f"{case}_cFOS.png") > 0 for folder in folders}
     return Case(read_image(lab / "images" / f"{case}.png").array[0], masks)
@@ -63,7 +63,7 @@ def simulated_cases(settings: Simulation, n_seeds: int) -> Iterator[Case]:
 
 
 def measure(cases: Iterator[Case]) -> dict[str, Any]:
-    """Agreement of raters; radius, light and contrast of the nuclei in their consensus; background."""
+    """Agreement of raters; radius, intensity and contrast of the nuclei in their consensus; background."""
     f1: dict[str, list[float]] = {}
     nuclei, backgrounds = [], []
     for case in cases:
@@ -88,7 +88,7 @@ def measure(cases: Iterator[Case]) -> dict[str, Any]:
 
 
 def of_nuclei(case: Case) -> tuple[np.ndarray, np.ndarray, float, float]:
-    """Radius in pixels and mean light above the local background of each nucleus; noise and level of the background."""
+    """Radius in pixels and mean intensity above the local background of each nucleus; noise and background level."""
     image, masks = case.image.astype(float), np.stack(list(case.masks.values()))
     labels = label_objects(staple(masks).mask, min_size=30)
     outside = ~ndimage.binary_dilation(masks.any(axis=0), iterations=4)
@@ -118,7 +118,7 @@ def seconds_per_case() -> dict[str, float]:
 
 
 def draw(lab: Path, real: dict[str, Any], simulated: dict[str, Any], out: Path) -> None:
-    """Two real crops, two simulated images, all at one grey scale and pixel size; outlines; two histograms."""
+    """Draw two real crops and two simulated images at one grey scale and pixel size, outlines, and two histograms."""
     settings = Simulation()
     columns = []
     for name, row, column in CROPS:

@@ -1,9 +1,10 @@
-"""A study that is killed again and again ends with the tables of one that was left alone, byte for byte.
+"""Check that a study that is killed repeatedly gives the same tables as an undisturbed one, byte for byte.
 
     python benchmarks/study_kills.py              simulated data, a network of two levels; about 8 minutes on 2 cores
 
-Twenty times a study is started and killed with SIGKILL some drawn seconds after its first task, or its evaluation, has
-begun; then it runs to its end. Writes study_kills.json: every moment, what was done, whether each table is the same.
+A study is started twenty times and killed with SIGKILL, a random time after its first task, or its evaluation, has
+begun; then it runs to its end. Writes study_kills.json: the time and state at each kill, and whether each table is the
+same.
 """
 
 import hashlib
@@ -38,14 +39,14 @@ STUDY = {
 
 
 def prepare(folder: Path) -> Study:
-    """A study of 28 members and 8 ensembles, of which nothing is done."""
+    """Plan a study of 28 members and 8 ensembles, none of which is done."""
     simulate(folder / "data", Simulation(shape=(96, 96), n_cases=12, images_per_subject=1, n_nuclei=8))
     (folder / "lab.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     return plan_study(folder / "lab.yaml")
 
 
 def start(study: Study) -> "subprocess.Popen[bytes]":
-    """The user's command, in a process that can be killed."""
+    """Start the user's command, in a process that can be killed."""
     main = "from segassay.cli import main; main()"
     words = [sys.executable, "-W", "ignore", "-c", main, "study", "run", str(study.path)]
     store = f"sqlite:///{(study.path.parent / 'mlflow.db').as_posix()}"
@@ -54,13 +55,13 @@ def start(study: Study) -> "subprocess.Popen[bytes]":
 
 
 def finish(study: Study) -> None:
-    """Run to the end."""
+    """Run the study to its end."""
     if status := start(study).wait():
         raise RuntimeError(f"exit code {status}: {(study.path.parent / 'run.log').read_text()[-2000:]}")
 
 
 def kill(study: Study, seconds: float) -> str:
-    """Start, and kill some seconds after the first task or the evaluation has begun; what it was doing."""
+    """Start a study and kill it some seconds after the first task or the evaluation has begun; returns its state."""
     began, process = time.time(), start(study)
     evaluating = study.out / "evaluation.partial"
 

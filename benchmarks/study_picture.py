@@ -1,4 +1,4 @@
-"""Picture of what each member of a study may see: the plan of lab-wue1, image by image.
+"""Picture of the images that each member of a study uses, for the plan of lab-wue1.
 
     python benchmarks/study_picture.py            needs $SEGASSAY_DATA (default ../shared/data); nothing is trained
 
@@ -27,7 +27,7 @@ FOLDS, SEEDS = 4, 2
 
 
 def uses(dataset: Dataset, order: list[str]) -> np.ndarray:
-    """`(members, cases)`: 0 learned from, 1 used for selection, 2 held out."""
+    """`(members, cases)`: 0 for training, 1 for selection, 2 held out."""
     rows = []
     for fold in range(FOLDS):
         for seed in range(SEEDS):
@@ -37,7 +37,7 @@ def uses(dataset: Dataset, order: list[str]) -> np.ndarray:
 
 
 def draw(table: np.ndarray, groups: list[str]) -> plt.Figure:
-    """Members from above, images from left to right, by group."""
+    """Draw members as rows and images as columns, by group."""
     figure, axes = plt.subplots(figsize=(9, 3.4))
     axes.pcolormesh(table, cmap=ListedColormap(list(COLOURS.values())), edgecolors="white", linewidth=1.2)
     axes.set_yticks(np.arange(len(table)) + 0.5, [f"fold {n // SEEDS}, seed {n % SEEDS}" for n in range(len(table))])

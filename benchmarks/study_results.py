@@ -1,8 +1,8 @@
-"""Keep what a study found: its verdicts, the table of its strategies, what it cost, and its figures.
+"""Keep the results of a study: verdicts, the table of strategies, costs, and figures.
 
     python benchmarks/study_results.py benchmarks/studies/lab-wue1.yaml      after `segassay study run` on the same file
 
-Writes results/studies/<name>.json, two tables beside it, and docs/figures/<name>_<figure>.png; trains nothing.
+Writes results/studies/<name>.json and two tables, and docs/figures/<name>_<figure>.png; it does not train.
 """
 
 import json
@@ -19,20 +19,20 @@ from segassay_monai.training.train import SECONDS
 
 FIGURES = ("strategies", "imprint", "saturation")
 SPENDING = ("spending",)
-"""The figure that a study of as many masks by few raters or many is about."""
+"""Figure of a study that compares the same number of masks by few or many raters."""
 MEASURES = "f1_leave_one_out$|imprint|removal_of_bias|williams_index|variation_per_|same_verdict|saturation_"
-"""Scores that are kept beside the table of strategies."""
+"""Scores that are kept, in addition to the table of strategies."""
 
 
 def costs(study: Study) -> dict[str, object]:
-    """Seconds of the parts of a training, median over members, and steps."""
+    """Seconds of the parts of a training, median over members."""
     done = [planned for planned in study.members if study.is_done(planned)]
     parts = pd.DataFrame([json.loads((study.place(planned) / SECONDS).read_text()) for planned in done])
     return {"n_members": len(study.members), "n_done": len(done), "seconds": parts.median().round(3).to_dict()}
 
 
 def main(path: Path) -> None:
-    """Copy and write."""
+    """Write the results and copy the figures."""
     study = plan_study(path)
     evaluation = study.out / "evaluation"
     summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""How well and how fast the bundle trains on a published set: lab-wue1, consensus, fold 0 of 4, four seeds.
+"""Scores and time of trainings with the bundle on a published dataset: lab-wue1, consensus, fold 0 of 4, four seeds.
 
     python benchmarks/training.py            needs $SEGASSAY_DATA (default ../shared/data); about 12 minutes on 2 cores
 
-Each seed is trained by the user's command, on one thread beside another; members and their ensemble, with and without
-test-time flips, are then scored on the nine held-out images. Scores against the consensus are the models' own training
-target. Writes training.json beside the table it prints.
+Each seed is trained by the user's command, on one thread, two at a time; members and their ensemble, with and without
+test-time flips, are then scored on the nine held-out images. The consensus is the models' own training target. Prints
+the results and writes training.json.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from segassay_monai.bundle.paths import config_path
 
 
 def run_bundle(run_id: str, work: Path, log: Path, settings: Mapping[str, Any]) -> float:
-    """Run the bundle as a user does, on one thread; returns minutes of processor time, start of Python included."""
+    """Run the bundle as a user does, on one thread; returns minutes of CPU time, start of Python included."""
     config = config_path({"training": "train.yaml", "evaluating": "evaluate.yaml"}[run_id])
     words = [sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", run_id, "--config_file", str(config)]
     words += [word for name, value in settings.items() for word in (f"--{name}", str(value))]
@@ -45,12 +45,12 @@ def run_bundle(run_id: str, work: Path, log: Path, settings: Mapping[str, Any]) 
 
 
 def store(work: Path) -> str:
-    """MLflow's store of a benchmark."""
+    """MLflow store of a benchmark."""
     return f"sqlite:///{(work / 'mlflow.db').as_posix()}"
 
 
 def measure(work: Path, seeds: list[int], jobs: int) -> dict[str, Any]:
-    """Train, evaluate, and read the numbers back."""
+    """Train, evaluate, and read the numbers."""
     data = Path(os.environ.get("SEGASSAY_DATA", ROOT / ".." / "shared" / "data"))
     dataset = download(work, labs=["wue1"], mirror=data)[0].folder
 
@@ -94,7 +94,7 @@ def evaluate(work: Path, dataset: Path, flips: bool) -> tuple[pd.DataFrame, dict
 
 
 def predict_speed(work: Path, dataset: Path) -> float:
-    """Seconds per megapixel and member of the network alone on one thread, whole images, no reading or writing."""
+    """Seconds per megapixel and member of the network on one thread, for whole images, without reading or writing."""
     from segassay.io.images import read_image
     from segassay_monai.ensemble.ensemble_net import EnsembleNet
     from segassay_monai.ensemble.images import NormalisePercentiled, ReadImaged

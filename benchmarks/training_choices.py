@@ -1,9 +1,9 @@
-"""How the defaults of the training were chosen: settings side by side on images that are never scored elsewhere.
+"""Compare settings of the training, to choose the defaults, on images that no other benchmark scores.
 
     python benchmarks/training_choices.py COMPARISON [--seeds 0 1 2]     needs $SEGASSAY_DATA (default ../shared/data)
 
 The images of a lab without those of fold 0, which `benchmarks/training.py` scores, are a dataset of their own here.
-Each setting is trained on fold 0 of 3 of it with the user's command, by one thread beside another training, and scored
+Each setting is trained on fold 0 of 3 of it with the user's command, on one thread, two at a time, and scored
 on the inner held-out images against the published consensus. Writes results/training_choices.json, one section for each
 comparison and lab.
 """
@@ -48,7 +48,7 @@ COMPARISONS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "length": {f"{epochs} epochs": {"epochs": epochs} for epochs in (2, 6, 14)},
 }
-"""What is compared, and the settings that differ; all else is the default, at the short training of `SHORT`."""
+"""Settings of each comparison that differ from the defaults; all trainings are as short as `SHORT`."""
 
 
 def inner_dataset(lab: str, work: Path) -> Path:
@@ -69,7 +69,7 @@ def inner_dataset(lab: str, work: Path) -> Path:
 
 
 def train_and_score(work: Path, dataset: Path, job: tuple[str, Mapping[str, Any], int]) -> dict[str, Any]:
-    """Train one member as a user does; returns its scores on the inner held-out images, and what it cost."""
+    """Train one member as a user does; returns its scores on the inner held-out images, and its CPU time."""
     name, settings, seed = job
     out = work / f"{name} seed {seed}".replace(" ", "_")
     changed = SHORT | dict(settings) | {"n_folds": 3, "seed": seed, "dataset_dir": dataset, "output_dir": out}
@@ -103,7 +103,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def draw_length(rows: Sequence[Mapping[str, Any]], lab: str, path: Path) -> None:
-    """F1 against the minutes of processor time that a training took, one point per seed."""
+    """Draw F1 by CPU time of the training, one point per seed."""
     table = pd.DataFrame(rows)
     means = table.groupby("setting", sort=False)[["cpu_minutes", "f1"]].mean()
     figure, axes = plt.subplots(figsize=(5, 3.4), layout="constrained")

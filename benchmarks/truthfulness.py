@@ -1,13 +1,13 @@
-"""Does the assay tell the truth? What intervals and tests do where the truth is planted.
+"""Truthfulness of the assay: intervals and tests on studies with a planted truth.
 
     python benchmarks/truthfulness.py [means clusters other seeds bias groups verdicts] [--replicates N] [--out DIR]
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`other`: intervals of everything that is no mean. `seeds`: the spread over seeds. `bias`: how often raters without bias
+`other`: intervals of everything but means. `seeds`: the spread over seeds. `bias`: how often raters without bias
 are called biased. `groups`: how often groups without difference are called different. `verdicts`:
 how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part of
-truthfulness.json and a figure with a JSON beside it. Twelve minutes on one core.
+truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
 """
 
 import argparse
@@ -53,7 +53,7 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Run the sections asked for, all by default."""
+    """Run the given sections, by default all."""
     sections = {section.__name__: section for section in (means, clusters, other, seeds, bias, groups, verdicts)}
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     args = parser.parse_args()
     if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; expected some of {', '.join(sections)}")
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
     os.nice(10)
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,13 +78,13 @@ def main() -> None:
 
 
 def data_hash() -> str:
-    """SHA-256 of one drawn study: the same generator and seeds draw the same numbers."""
+    """SHA-256 of one drawn study, which identifies generator and seeds."""
     drawn = draw(STUDY)
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in vars(drawn).values())).hexdigest()
 
 
 def covered(limits: Any, truth: float) -> Row:
-    """Share of intervals `(n, 2)` that hold the truth, and of those that lie above and below it."""
+    """Share of intervals `(n, 2)` that contain the truth, and shares above and below it."""
     low, high = np.asarray(limits, dtype=float).T
     defined = np.isfinite(low) & np.isfinite(high)
     inside = (low[defined] <= truth) & (truth <= high[defined])
@@ -102,7 +102,7 @@ def covered(limits: Any, truth: float) -> Row:
 
 
 def mean_limits(method: str, values: np.ndarray, cluster: np.ndarray, seed: int) -> np.ndarray:
-    """Limits `(columns, 2)` for values `(C, columns)`; of the methods, the package uses the first for means."""
+    """Limits `(columns, 2)` for values `(C, columns)`; for means, the package uses bootstrap-t."""
     resampling = _resampling(seed)
     if method == "bootstrap-t":
         return _limits(bootstrap_means(values, cluster, resampling))
@@ -120,7 +120,7 @@ def _limits(table: pd.DataFrame) -> np.ndarray:
 
 
 def mean_coverage(method: str, values: np.ndarray, cluster: np.ndarray, truth: float) -> Row:
-    """Of values `(N, C)`; replicates share their resamples in blocks only."""
+    """Coverage for values `(N, C)`; replicates share their resamples within blocks."""
     limits = [
         mean_limits(method, values[start : start + BLOCK].T, cluster, seed=start)
         for start in range(0, len(values), BLOCK)
@@ -129,7 +129,7 @@ def mean_coverage(method: str, values: np.ndarray, cluster: np.ndarray, truth: f
 
 
 def means(n_replicates: int) -> Iterator[Row]:
-    """Coverage of means and paired differences; other methods beside ours for two of them."""
+    """Coverage of means and paired differences; for two of them also of other methods."""
     for skewed in (False, True):
         who = Cast(STUDY)
         truth = planted_means(study_of(40, skewed=skewed), who)
@@ -173,14 +173,14 @@ def eta_squared(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def ratio_of_effects(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """η² that a model finds by the mean of those that raters find; values `(n, 1 + R + 1)`: model, raters, group."""
+    """η² of a model, divided by the mean η² of the raters; values `(n, 1 + R + 1)`: model, raters, group."""
     sizes = [eta_squared(weights, values[:, [column, -1]]) for column in range(values.shape[1] - 1)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sizes[0] / np.mean(sizes[1:], axis=0))
 
 
 def median_difference(x: np.ndarray, y: np.ndarray) -> float:
-    """Median of all y - x, by halving; the samples are too large for all pairs."""
+    """Median of all y - x, by bisection, because the samples are too large for all pairs."""
     x = np.sort(x)
     low, high = y.min() - x[-1], y.max() - x[0]
     for _ in range(60):
@@ -191,7 +191,7 @@ def median_difference(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def component_weighted(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Variance component of `(C, R, S)` scores by ANOVA, at least 0: what REML gives where none is negative."""
+    """Variance component of `(C, R, S)` scores by ANOVA, at least 0; equal to REML if none is negative."""
     position = {"case": 0, "rater": 1, "residual": 6}[name]
 
     def of_weights(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -210,7 +210,7 @@ def bca_limits(
 
 
 def other_values(drawn: Draws, who: Cast) -> dict[str, np.ndarray]:
-    """What the statistics take, `(N, C, columns)`."""
+    """Input of the statistics, `(N, C, columns)`."""
     *_, truth, _ = who.split(drawn.f1)
     n, n_cases = drawn.counts.shape[:2]
     group = np.broadcast_to(np.arange(n_cases) >= n_cases // 2, (n, n_cases))[..., None]
@@ -225,7 +225,7 @@ def other_values(drawn: Draws, who: Cast) -> dict[str, np.ndarray]:
 
 
 def other(n_replicates: int) -> Iterator[Row]:
-    """Coverage of the interval that each measure gets in the package; no promise is made, the numbers are."""
+    """Coverage of the interval that the package gives each measure."""
     n_replicates = min(n_replicates, AT_MOST["other"])
     who = Cast(STUDY)
     for kind, effect in {"no effect": (1.0, 1.0), "effect": (1.0, 1.3)}.items():
@@ -240,7 +240,7 @@ def other(n_replicates: int) -> Iterator[Row]:
 
 
 def planted_others(study: SimulatedStudy, who: Cast) -> dict[str, float]:
-    """The statistics of 100,000 cases taken as one study."""
+    """Statistics of 100,000 cases as one study."""
     parts = [other_values(d, who) for d in drawn_in_parts(study, -(-N_TRUTH // study.n_cases), who)]
     values = {
         name: np.concatenate([part[name].reshape(-1, part[name].shape[-1]) for part in parts]) for name in parts[0]
@@ -256,7 +256,7 @@ def planted_others(study: SimulatedStudy, who: Cast) -> dict[str, float]:
 
 
 def of_effects(values: np.ndarray, truth: dict[str, float]) -> Iterator[Row]:
-    """Effect size of one rater's counts, the shift in counts, and a model's effect size by that of the raters."""
+    """Coverage for the effect size of a rater's counts, the shift in counts, and the ratio of effect sizes."""
     sizes = [bca_limits(eta_squared, one[:, [1, -1]], seed) for seed, one in enumerate(values)]
     yield {"measure": "η² of counts", "method": "BCa"} | covered(sizes, truth["η²"])
     shifts = [hodges_lehmann(one[one[:, -1] == 0, 1], one[one[:, -1] == 1, 1]) for one in values]
@@ -269,7 +269,7 @@ def of_effects(values: np.ndarray, truth: dict[str, float]) -> Iterator[Row]:
 
 
 def without_groups(values: dict[str, np.ndarray], truth: dict[str, float]) -> Iterator[Row]:
-    """ICC of counts, Williams index of Dice, variance components of F1."""
+    """Coverage for the ICC of counts, the Williams index of Dice, and variance components of F1."""
     for name, statistic in (("ICC(A,1)", icc_a1_weighted), ("ICC(A,k)", icc_ak_weighted)):
         limits = [bca_limits(statistic, counts, seed) for seed, counts in enumerate(values["icc"])]
         yield {"measure": f"{name} of counts", "method": "BCa"} | covered(limits, truth[name])
@@ -291,7 +291,7 @@ def without_groups(values: dict[str, np.ndarray], truth: dict[str, float]) -> It
 
 
 def by_jackknife(values: dict[str, np.ndarray], truth: dict[str, float]) -> Iterator[Row]:
-    """The same indices by leaving one case out at a time, on a scale where they are nearly normal."""
+    """Coverage of the jackknife for the same indices, on a scale where they are nearly normal."""
     indices = [
         ("ICC(A,1) of counts", "icc", icc_a1_weighted, correlation_scale(STUDY.n_raters), truth["ICC(A,1)"]),
         ("ICC(A,k) of counts", "icc", icc_ak_weighted, OF_MEANS, truth["ICC(A,k)"]),
@@ -308,7 +308,7 @@ def by_jackknife(values: dict[str, np.ndarray], truth: dict[str, float]) -> Iter
 
 
 def ratio_of_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Of two columns."""
+    """Ratio of the sums of two columns."""
     return np.asarray((weights @ values[:, 0]) / (weights @ values[:, 1]))
 
 
@@ -320,7 +320,7 @@ def _resampling(seed: int) -> Resampling:
 
 
 def seeds(n_replicates: int) -> Iterator[Row]:
-    """Coverage of the spread over seeds of a mean over 20 cases, for luck that is normal or skewed."""
+    """Coverage of the spread over seeds of a mean over 20 cases, for normal or skewed effects of the seed."""
     study = replace(STUDY, n_consensus_seeds=16, n_seeds=1, n_subjects=10, seed_sd=0.0)
     position = [i for i, member in enumerate(cast(study)) if member.trained_on == "staple"]
     pairs = np.array([(0, 1)])
@@ -346,7 +346,7 @@ def seeds(n_replicates: int) -> Iterator[Row]:
 
 
 def luck(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Of mean 0 and standard deviation 1; skewed: a training that goes wrong goes far wrong."""
+    """Effects of seeds, with mean 0 and standard deviation 1; skewed: few trainings fail, but by much."""
     return rng.normal(size=shape) if kind == "normal" else 1 - rng.exponential(size=shape)
 
 
@@ -354,14 +354,14 @@ def luck(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndar
 
 
 def rate(name: str, rejected: list[bool] | np.ndarray) -> Row:
-    """Share of studies in which something was found, with its Clopper-Pearson interval."""
+    """Share of studies in which a test rejects, with its Clopper-Pearson interval."""
     n, found = len(rejected), int(np.sum(rejected))
     interval = stats.binomtest(found, n).proportion_ci(0.95)
     return {"test": name, "rate": found / n, "low": interval.low, "high": interval.high, "n": n}
 
 
 def bias(n_replicates: int) -> Iterator[Row]:
-    """How often any of five raters is called biased: where none is, and where one counts 20 % more."""
+    """How often the test calls any of five raters biased: if none is, and if one counts 20 % more."""
     for kind, biases in (("no bias", (0.0,) * 5), ("one counts 20 % more", (np.log(1.2), 0.0, 0.0, 0.0, 0.0))):
         for n_cases in SIZES:
             who = Cast(STUDY)
@@ -375,7 +375,7 @@ def bias(n_replicates: int) -> Iterator[Row]:
             )
             wrong = [bool(table["biased"].iloc[1:].any()) for table in tables]
             if kind != "no bias":
-                yield about | rate("bias test names another one", wrong)  # whose others count more
+                yield about | rate("bias test names another one", wrong)  # the others of that one count more
 
 
 def _sizes(study: SimulatedStudy) -> Row:
@@ -384,7 +384,7 @@ def _sizes(study: SimulatedStudy) -> Row:
 
 
 def groups(n_replicates: int) -> Iterator[Row]:
-    """How often two groups without difference are called different: animals with two regions of two images each."""
+    """How often tests find a difference between equal groups: animals with two regions of two images each."""
     for n_subjects in SIZES:
         study = replace(NULL, **_sizes(STUDY) | {"n_regions": 2}, n_images=2, n_subjects=n_subjects // 2)
         who = Cast(study)
@@ -398,19 +398,19 @@ def groups(n_replicates: int) -> Iterator[Row]:
 
 
 def two_groups(values: np.ndarray) -> float:
-    """p of the first half against the second."""
+    """p-value of the first half against the second."""
     return mann_whitney(*np.split(values, 2)).p_value
 
 
 def of_mixed_model(values: np.ndarray, subject: np.ndarray) -> float:
-    """p of the difference of two groups, subjects at random."""
+    """p-value of the difference of two groups, with random subjects."""
     fit = mixed_model(values, np.repeat([0, 1], len(values) // 2), subject, n_groups=2)
     t = (fit.mean[1] - fit.mean[0]) / np.sqrt(fit.variance_of_mean.sum())
     return float(2 * stats.t.sf(abs(t), fit.df))
 
 
 def verdicts(n_replicates: int) -> Iterator[Row]:
-    """How often each verdict is reached where all three qualities are there, and where none is."""
+    """How often each verdict is reached if all three qualities hold, and if none does."""
     return rendered_verdicts.count(min(n_replicates, AT_MOST["verdicts"]))
 
 

@@ -1,4 +1,4 @@
-"""What is shown of truthfulness.json: figures, each with a JSON beside it, and the tables of docs/truthfulness.md."""
+"""Report of truthfulness.json: figures, each with a JSON file, and the tables of docs/truthfulness.md."""
 
 import json
 import re
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 def publish(results: Path, docs: Path) -> None:
-    """Draw the figures and renew the tables of the page, as far as the sections they need are there."""
+    """Draw the figures and update the tables of the page, from the sections that exist."""
     found = json.loads(results.read_text(encoding="utf-8"))
     if {"means", "other"} <= set(found):
         _save(docs / "figures" / "truthfulness_coverage.png", coverage_figure(found), found["means"])
@@ -100,7 +100,7 @@ def coverage_figure(found: Row) -> Figure:
 
 
 def alarm_figure(found: Row) -> Figure:
-    """Share of studies in which something was found where there is nothing."""
+    """Draw the rate of false alarms: studies without an effect or bias in which a test finds one."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
     bias_rows = pd.DataFrame(found["bias"]["rows"]).query("raters == 'no bias'")
     for axis, rows, size, title in (

@@ -53,8 +53,8 @@ def test_a_member_goes_to_the_folder_of_models(dataset, tmp_path, monkeypatch):
     [
         ({"epoch": 3}, UsageError, "epoch.*did you mean"),
         ({"rater": "zoe"}, UsageError, "has no such rater"),
-        ({"dataset_dir": "x"}, UsageError, "dataset_dir is no setting of train.yaml"),
-        ({"run_id": "x"}, UsageError, "run_id is no setting of train.yaml"),
+        ({"dataset_dir": "x"}, UsageError, "dataset_dir is not a setting of train.yaml"),
+        ({"run_id": "x"}, UsageError, "run_id is not a setting of train.yaml"),
         ({"dataset": "nowhere"}, DataError, "nowhere: is not a folder"),
     ],
 )

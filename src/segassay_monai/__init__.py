@@ -1,9 +1,9 @@
-"""Training and prediction with MONAI: what the bundle's configuration names by `_target_`, and what drives it.
+"""Training and prediction with MONAI: the components that configurations of the bundle name, and what runs them.
 
-Everything that a configuration names is an attribute of this package, loaded when it is first used. Saved
-configurations, checkpoints and registered models therefore do not depend on the module that a name lives in.
+Every component that a configuration names is an attribute of this package, loaded on first use. Saved configurations,
+checkpoints and registered models therefore do not depend on the module that defines a name.
 
-    bundle      where the bundle lies, the settings of a run
+    bundle      location of the bundle, checks of settings, workflow
     targets     what a model learns from several raters
     ensemble    network, members, prediction, uncertainty, registry
     training    folds, tiles, loss, selection, training, resume

@@ -1,4 +1,4 @@
-"""Former names that configurations and registered models of an earlier version hold; each is a public name now.
+"""Former names, used by configurations and registered models of an earlier version; each is a public name now.
 
 segassay_monai.inference.strides  ->  segassay_monai.network_strides
 """
@@ -22,7 +22,7 @@ MODULES = (
     "settings",
     "transforms",
 )
-"""Modules of which only the name is left; a name in one of them is now a name of `segassay_monai`."""
+"""Former modules; each of their names is now a name of `segassay_monai`."""
 
 _RENAMED = {
     "evaluation.evaluate": "run_evaluating",

@@ -1,4 +1,4 @@
-"""Where registered models of an earlier version find what they import; all else imports from `segassay_monai`."""
+"""Former module that registered models of an earlier version import; new code imports from `segassay_monai`."""
 
 from segassay_monai.former import names_of
 

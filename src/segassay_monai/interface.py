@@ -1,4 +1,4 @@
-"""Training and prediction from Python: thin functions over the bundle.
+"""Training and prediction from Python, by running the bundle.
 
 dataset folder -> train -> folder of a member -> predict -> table of masks, for `segassay.evaluate`
 """
@@ -34,8 +34,8 @@ def train(
         dataset: Dataset folder with `images/` and `labels/<rater>/`.
         rater: Whose masks to learn: a rater; `staple`, `majority`, `union`, `intersection` or `object`, the consensus
             of all raters; `soft`, the share of raters; `random_rater`, one for each tile.
-        fold: Which fold is held out.
-        seed: The only source of randomness.
+        fold: Fold that is held out.
+        seed: Random seed, the only source of randomness.
         out: Folder to write; by default `<dataset>/<rater>_fold<fold>_seed<seed>` in the folder of models.
         **settings: Any other setting of the bundle's `train.yaml`, such as `epochs=40` or `overwrite=True`.
 
@@ -43,7 +43,7 @@ def train(
         The folder, with the checkpoint `model.pt`.
 
     Raises:
-        UsageError: If a setting is unknown or impossible, there is no such rater or fold, or the folder exists.
+        UsageError: If a setting is unknown or invalid, there is no such rater or fold, or the folder exists.
         DataError: If the dataset has problems.
 
     Example:
@@ -78,11 +78,11 @@ def predict(
         **settings: Any other setting of the bundle's `inference.yaml`, such as `flips=True` or `min_object_size=30`.
 
     Returns:
-        One row per image: `case, annotator, kind, path, prob, uncertainty` and what the members were trained on; paths
-        are absolute. `segassay.evaluate` takes it as `annotations`.
+        One row per image: `case, annotator, kind, path, prob, uncertainty` and the target of the members; paths are
+        absolute. `segassay.evaluate` takes it as `annotations`.
 
     Raises:
-        UsageError: If a setting is unknown or impossible, there is no model, or the folder exists.
+        UsageError: If a setting is unknown or invalid, there is no model, or the folder exists.
         DataError: If an image or a checkpoint cannot be used.
 
     Example:
@@ -111,8 +111,8 @@ def _run(run_id: str, config: str, own: Mapping[str, Any], settings: Mapping[str
     from segassay_monai.bundle.workflow import WORKFLOW
 
     if taken := sorted(settings.keys() & {*own, *inspect.signature(monai.bundle.run).parameters}):
-        raise UsageError(f"{taken[0]} is no setting of {config}; give it by the arguments of the function")
-    run: Any = monai.bundle.run  # whose annotations leave out `logging_file=False`
+        raise UsageError(f"{taken[0]} is not a setting of {config} here; use the arguments of the function")
+    run: Any = monai.bundle.run  # its type hints leave out `logging_file=False`
     run(
         run_id=run_id,
         config_file=str(config_path(config)),

@@ -1,4 +1,4 @@
-"""What a model learns from several raters: one of them, their consensus, all of them softly, or one at random.
+"""Training targets: one rater, a consensus, the share of raters, or one rater at random.
 
     trained_on           strategy               label of a case (C, *spatial)         compared with
     <rater>              expert                 their mask, bool (1, …)               the same mask
@@ -6,9 +6,9 @@
     soft                 soft                   share of raters, float32 (1, …)       the majority
     random_rater         random_rater           all masks, bool (R, …); one per tile  the majority
 
-The last two learn a probability that raters mark a pixel; above one half that is what the majority does.
+The last two learn the probability that raters mark a pixel; above one half, the majority marks it.
 
-All of these but the first can be confined to some raters: `staple_without_anna` is the consensus of all raters but one,
+All but the first can be restricted to some raters: `staple_without_anna` is the consensus of all raters but one,
 `staple_of_anna+ben` that of the named ones.
 """
 
@@ -38,22 +38,22 @@ _OF_SOME_RATERS = re.compile(f"({'|'.join(OF_ALL_RATERS)})({WITHOUT}|{OF})(.+)",
 
 
 def targets_of(dataset: Dataset) -> list[str]:
-    """Everything that a model can be trained on: what all raters say together, then each rater.
+    """All training targets of a dataset: those of all raters together, then each rater.
 
     Raises:
-        DataError: If a rater has the name of something else.
+        DataError: If a rater has the name of another target.
     """
     for rater in dataset.raters:
         if rater in (*OF_ALL_RATERS, "expert") or _OF_SOME_RATERS.fullmatch(rater):
             raise DataError(
-                f"{dataset.folder}: a rater is named {rater}, which here means several raters; "
+                f"{dataset.folder}: a rater is named {rater}, which is the name of a target of several raters; "
                 "rename the folder, or name the rater under `raters` in dataset.yaml"
             )
     return [*OF_ALL_RATERS, *dataset.raters]
 
 
 def check_target(dataset: Dataset, trained_on: str) -> None:
-    """Refuse what no model can be trained on.
+    """Check that a training target exists.
 
     Raises:
         UsageError: If there is no such rater or consensus.
@@ -72,7 +72,7 @@ def check_target(dataset: Dataset, trained_on: str) -> None:
 
 
 def _parts(trained_on: str) -> tuple[str, str, list[str]]:
-    """Method (or rater), how it is confined, and to whom."""
+    """Method (or rater), the kind of restriction, and its raters."""
     found = _OF_SOME_RATERS.fullmatch(trained_on)
     if found is None:
         return trained_on, "", []
@@ -80,7 +80,7 @@ def _parts(trained_on: str) -> tuple[str, str, list[str]]:
 
 
 def target_of(method: str, raters: Sequence[str]) -> str:
-    """Name of the target that takes a method to some raters; of one rater it is the rater.
+    """Name of the target that applies a method to some raters; for one rater, the rater.
 
     Example:
         >>> target_of("staple", ["anna", "ben"]), target_of("staple", ["anna"])
@@ -90,7 +90,7 @@ def target_of(method: str, raters: Sequence[str]) -> str:
 
 
 def strategy_of(trained_on: str) -> str:
-    """Kind of a training target.
+    """Strategy of a training target.
 
     Example:
         >>> [strategy_of(name) for name in ("anna", "majority", "soft", "random_rater")]
@@ -118,7 +118,7 @@ def target_name(trained_on: str) -> str:
 
 
 def describe_target(trained_on: str) -> str:
-    """Words for a message, as in "learning from …".
+    """Describe a target for a message, as in "training on …".
 
     Example:
         >>> describe_target("staple"), describe_target("anna")
@@ -136,7 +136,7 @@ def describe_target(trained_on: str) -> str:
 
 
 def raters_of(dataset: Dataset, trained_on: str) -> list[str]:
-    """Raters whose masks are read; a case annotated by none of them has no label.
+    """Raters whose masks are read for a target; a case annotated by none of them has no label.
 
     Raises:
         UsageError: As `check_target`.
@@ -154,12 +154,12 @@ def _raters_of_case(dataset: Dataset, case: str, trained_on: str) -> list[str]:
 
 
 def is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
-    """Whether there is a label of the case."""
+    """Whether a case has a label for this target."""
     return any(case in dataset.masks[rater] for rater in raters_of(dataset, trained_on))
 
 
 def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
-    """Mask that a model is compared with, by which its best state is selected and itself is scored.
+    """Mask that a model is compared with, to select its best state and to score it.
 
     Args:
         dataset: The annotated images.
@@ -168,7 +168,7 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
         cache_dir: Folder of computed STAPLE masks; by default the user's cache folder.
 
     Returns:
-        Boolean mask `(*spatial)`; ignored areas are still in it.
+        Boolean mask `(*spatial)`; ignored areas are not removed.
     """
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
@@ -192,13 +192,15 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
     mask = cached_staple(
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask
-    if mask.shape != image_shape(dataset.images[case]):  # read from the cache, beside an image that was exchanged
-        raise DataError(f"{paths[0]} has shape {mask.shape}, another than its image {dataset.images[case]}")
+    if mask.shape != image_shape(dataset.images[case]):  # read from the cache, after the image was replaced
+        raise DataError(
+            f"{paths[0]} has shape {mask.shape}, but its image {dataset.images[case]} has another; give both one shape"
+        )
     return mask
 
 
 def read_labels(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
-    """Label that tiles for training are cut from.
+    """Label from which training tiles are cut.
 
     Returns:
         `(C, *spatial)`: for `random_rater` a boolean mask of each rater of the case in natural order; for `soft` one

@@ -54,7 +54,7 @@ def two_kinds(folder: Path) -> None:
         (cut_off, "case_0004.png"),
         (other_size, r"strict.case_0004.png has shape \(56, 95\)"),
         (all_empty, "no object in any"),
-        (one_image, "cannot hold anything out"),
+        (one_image, "cannot hold out any image"),
         (two_kinds, "case_0004.png: expected 1 channel"),
     ],
 )

@@ -68,7 +68,7 @@ def test_an_unknown_setting_names_the_nearest(name, nearest):
 
 
 def test_an_unknown_setting_like_nothing_says_where_they_stand():
-    assert problem({"xyzzy": 8}) == ("unknown setting --xyzzy; the settings stand at the top of the configuration file")
+    assert problem({"xyzzy": 8}) == ("unknown setting --xyzzy; the settings are at the top of the configuration file")
 
 
 @pytest.mark.parametrize("separator", ["::", "#"])
@@ -123,8 +123,8 @@ def test_a_value_of_the_wrong_kind_says_what_is_expected(overrides, expected):
         ({"num_workers": -1}, "--num_workers -1: expected 0 or more"),
         ({"n_folds": 1}, "--n_folds 1: expected at least 2 folds"),
         ({"tile_size": 0}, "--tile_size 0: expected 1 or more"),
-        ({"tile_size": 7}, "--tile_size 7: expected a multiple of 8 from 16 on, for --channels has 4 levels"),
-        ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8 from 16 on"),
+        ({"tile_size": 7}, "--tile_size 7: expected a multiple of 8, at least 16, because --channels has 4 levels"),
+        ({"tile_size": 100, "channels": [4, 8, 16, 32]}, "--tile_size 100: expected a multiple of 8, at least 16"),
         ({"channels": []}, "--channels []: expected two or more whole numbers above 0"),
         ({"channels": [8]}, "--channels [8]: expected two or more whole numbers above 0"),
         ({"channels": [8, 0]}, "--channels [8, 0]: expected two or more whole numbers above 0"),

@@ -19,7 +19,7 @@ from PIL import Image
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, member_from_state, read_members
-from segassay_monai.training.folds import assign_folds, deal, plan_member
+from segassay_monai.training.folds import assign_folds, number_subjects, plan_member
 
 
 def write_dataset(
@@ -136,7 +136,7 @@ def test_images_of_one_subject_stay_together_in_the_inner_split_too(tmp_path):
 
 def test_without_subjects_every_case_is_its_own():
     table = table_of([{}] * 10)
-    assert sorted(deal(table, seed=[0])) == list(range(10))
+    assert sorted(number_subjects(table, seed=[0])) == list(range(10))
     assert Counter(assign_folds(table, 4).tolist()) == Counter({0: 3, 1: 3, 2: 2, 3: 2})
 
 
@@ -205,7 +205,7 @@ def test_many_images_of_two_subjects_are_too_few(tmp_path):
 
 def test_only_test_cases_are_too_few(tmp_path):
     experiment = pd.DataFrame({"case": ["c0", "c1", "c2"], "group": "A", "split": "test"})
-    with pytest.raises(DataError, match="cannot hold anything out"):
+    with pytest.raises(DataError, match="cannot hold out any image"):
         plan(write_dataset(tmp_path, 3, experiment))
 
 

@@ -45,7 +45,7 @@ def test_an_axis_that_is_not_halved_may_have_any_length():
 
 @pytest.mark.parametrize("wrong", [[[2, 2]], [[2, 2, 2], [2, 2, 2]]])
 def test_strides_that_do_not_fit_are_told(wrong):
-    with pytest.raises(ValueError, match="expected 1 steps of 3 axes, for --channels has 2 levels") as caught:
+    with pytest.raises(ValueError, match="expected 1 steps of 3 axes, because --channels has 2 levels") as caught:
         residual_unet(3, 1, CHANNELS, wrong)
     assert isinstance(find_own_error(caught.value), DataError)
 

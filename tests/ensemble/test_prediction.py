@@ -287,7 +287,7 @@ def test_members_of_different_networks_and_old_checkpoints_are_refused(
     with pytest.raises(DataError, match=r"other\.pt and \S+model\.pt hold different networks \(strides"):
         evaluate(dataset, [str(models / "s1" / "model.pt"), str(tmp_path / "other.pt")], tmp_path / "out")
     for run in (evaluate, infer):
-        with pytest.raises(DataError, match=r"old\.pt: does not say how its network is built.* train it again"):
+        with pytest.raises(DataError, match=r"old\.pt: does not hold the settings of its network.* train it again"):
             run(dataset, str(tmp_path / "old.pt"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -17,6 +17,7 @@ from segassay.figures.style import encode_figure
 from segassay.judgement.measures import build_scores
 from segassay.judgement.strategies import (
     STRATEGY_COLUMNS,
+    STRATEGY_FIELDS,
     annotator_points,
     are_side_by_side,
     spending_groups,
@@ -26,7 +27,7 @@ from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squa
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
 from segassay.qualities.scores.groups import strategy_groups
 from segassay.qualities.scores.measure import AGAINST
-from segassay.qualities.scores.table import Agreement, Findings, Score, written
+from segassay.qualities.scores.table import Agreement, Findings, Score
 from segassay.qualities.validity.records import F1
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.sections import side_by_side
@@ -198,7 +199,7 @@ class TestScores:
 
     def test_without_models_there_is_no_table(self):
         table = strategy_table(findings(annotations_of(("gt", "consensus"), *PEOPLE)))
-        assert (tuple(written(table)), len(table)) == (STRATEGY_COLUMNS, 0)
+        assert (tuple(table), len(table)) == ((*STRATEGY_COLUMNS, *STRATEGY_FIELDS), 0)
         assert not are_side_by_side(table)
 
     def test_models_alone_have_agreement_with_each_other(self):
@@ -410,6 +411,15 @@ def test_what_was_planted_is_found(table):
     ]
 
 
+def test_agreement_and_spread_within_a_strategy_are_reliability(table):
+    """The rest is validity, rows of raters too, whose measures of scores.csv belong to objectivity."""
+    found = table[table["quality"] == "reliability"]["measure"]
+    measurements = {measure for measure in table["measure"] if measure.endswith("_eta_squared")}
+    assert set(found) == {"f1_within", "mean_iou_within", "dice_within"} | {f"{name}_sd" for name in measurements}
+    assert measurements
+    assert set(table["quality"]) == {"reliability", "validity"}
+
+
 def test_the_order_of_annotations_and_of_pairs_changes_no_number(simulated, table):
     tables = simulated.tables
     turned = tables.agreement.rename(columns={"annotator_a": "annotator_b", "annotator_b": "annotator_a"})
@@ -490,7 +500,8 @@ def spent(annotations: pd.DataFrame) -> pd.DataFrame:
 def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simulated):
     table = strategy_table(dataclasses.replace(simulated, annotations=spent(simulated.annotations)))
     place = list(STRATEGY_COLUMNS).index("n_members") + 1
-    assert list(written(table).columns) == [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:]]
+    expected = [*STRATEGY_COLUMNS[:place], "n_raters", "n_train", *STRATEGY_COLUMNS[place:], *STRATEGY_FIELDS]
+    assert list(table) == expected
     names = ["expert models", "consensus:staple models", "consensus:staple models without one rater"]
     assert spending_groups(table) == names
     assert spending_groups(table[table["group"] != "expert models"]) == []
@@ -499,7 +510,7 @@ def test_spending_is_of_models_of_as_many_masks_by_another_number_of_raters(simu
 
 
 def test_without_prices_there_is_no_spending(table):
-    assert tuple(written(table)) == STRATEGY_COLUMNS
+    assert tuple(table) == (*STRATEGY_COLUMNS, *STRATEGY_FIELDS)
     assert spending_groups(table) == []
 
 

@@ -60,17 +60,20 @@ def test_what_plan_prints_is_the_same_study(tmp_path):
         ("dataset: d\nseeds: []", "seeds is"),
         ("dataset: d\nseeds: two", "seeds is 'two'"),
         ("dataset: d\nn_folds: 1", "n_folds is 1"),
-        ("dataset: d\nfolds: [0, 0]", "name one twice"),
+        ("dataset: d\nfolds: [0, 0]", "has a fold twice"),
         ("dataset: d\nstrategies: []", "strategies is"),
         ("dataset: d\nstrategies: [{name: ../up}]", "strategies.0.name is '../up'"),
-        ("dataset: d\nstrategies: [{target: expert, n_raters: 2}]", "n_raters does not go with the target expert"),
+        (
+            "dataset: d\nstrategies: [{target: expert, n_raters: 2}]",
+            "n_raters cannot be combined with the target expert",
+        ),
         ("dataset: d\nstrategies: [{n_train: 1}]", "strategies.0.n_train is 1"),
-        ("dataset: d\nseeds: 2\nensembles: [4]", "ensembles of 4 members need as many seeds, got 2"),
-        ("dataset: d\nsettings: {seed: 4}", "settings.seed: a study gives it itself; see seeds"),
-        ("dataset: d\nstrategies: [{settings: {n_train: 4}}]", "settings.n_train: a study gives it itself"),
+        ("dataset: d\nseeds: 2\nensembles: [4]", "an ensemble of 4 members needs as many seeds, got 2"),
+        ("dataset: d\nsettings: {seed: 4}", "settings.seed: the study sets it; remove it and give seeds"),
+        ("dataset: d\nstrategies: [{settings: {n_train: 4}}]", "settings.n_train: the study sets it"),
         ("dataset: d\nname: a/b", "name 'a/b': expected letters"),
         ("- dataset: d", "expected lines of the form"),
-        ("dataset: [", "is no YAML that could be read"),
+        ("dataset: [", "is not valid YAML"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, message):
@@ -85,6 +88,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_yaml_cannot_run_code(tmp_path):
-    with pytest.raises(UsageError, match="could be read"):
+    with pytest.raises(UsageError, match="is not valid YAML"):
         read_study_file(study(tmp_path, f"dataset: !!python/object/apply:pathlib.Path.touch [{tmp_path / 'ran'}]"))
     assert not (tmp_path / "ran").exists()

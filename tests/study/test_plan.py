@@ -120,7 +120,7 @@ def test_the_length_of_a_training(lab):
         ({"folds": [4]}, "fold 4: expected 0 to 3"),
         ({"settings": {"epoch": 4}}, "settings: unknown setting --epoch; did you mean --epochs"),
         ({"settings": {"epochs": -1}}, "settings: --epochs -1: expected 1 or more"),
-        ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 stands in two strategies"),
+        ({"strategies": ["staple", "staple"]}, "staple/s0 of fold 0 is in two strategies"),
         ({"strategies": [{"n_raters": 6}]}, "n_raters 6 of staple: expected at most 5"),
         ({"output_dir": "."}, "holds images or masks"),
         ({"output_dir": "lab/images/out"}, "lies among them"),

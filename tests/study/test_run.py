@@ -157,7 +157,7 @@ def test_plan_and_status_of_what_is_done(study, capsys, monkeypatch):
     assert found.total_minutes == found.total_bytes == 0
     assert found.source == "10 finished members"
     print_plan(study, found)
-    assert "All is trained and predicted" in capsys.readouterr().out
+    assert "All members are trained" in capsys.readouterr().out
     assert run(monkeypatch, "study", "status", study.path) == 0
     assert f"{N_TASKS} done" in capsys.readouterr().out
     assert run(monkeypatch, "study", "plan", study.path, "--ids") == 0
@@ -272,7 +272,7 @@ def test_a_job_of_a_cluster_trains_one_member(study, fresh, monkeypatch):
         assert is_ours
         second = start(fresh, "--member", "1")
         assert second.wait(120) == 2
-    assert "another process trains this member right now" in (fresh.parent / "run.log").read_text()
+    assert "another process is training this member" in (fresh.parent / "run.log").read_text()
 
 
 def test_processes_that_cannot_start_end_the_run(fresh):

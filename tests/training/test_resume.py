@@ -176,7 +176,7 @@ def test_starting_a_finished_member_again_trains_nothing(
     train(dataset, out, **SHORT, strategy="the same by another name")
     logging.getLogger("segassay").removeHandler(caplog.handler)
     assert n_steps == [0]
-    assert caplog.text.count("trained already") == 2
+    assert caplog.text.count("already trained") == 2
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == before
     assert len(runs()) == 1
     assert not list(tmp_path.glob("*.partial"))
@@ -271,7 +271,7 @@ def test_fine_tuning_starts_from_the_weights_and_never_scores_their_images(datas
     assert all(torch.allclose(start["model"][name], state["model"][name], atol=1e-6) for name in trainable)
     assert set(start["member"]["seen_images"]) <= set(state["member"]["seen_images"])
     assert "staple/s0" in state["member"]["initialised_from"]
-    with pytest.raises(UsageError, match="was used in its training and is held out now"):
+    with pytest.raises(UsageError, match="was used in its training and is now held out"):
         train(dataset, tmp_path / "leak", fold=1, initialise_from=str(first / "model.pt"))
     with pytest.raises(UsageError, match="do not fit the network"):
         train(dataset, tmp_path / "other", initialise_from=str(first / "model.pt"), channels=[4, 8, 16])

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.judgement.results import Results
+from segassay.judgement.strategies import STRATEGY_FIELDS
 from segassay.qualities.scores.table import written
 
 __all__ = ["frames_of", "log_results", "metric_name", "tracked_run", "write_results"]
@@ -51,7 +52,7 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
     if found.specifications is not None:
         frames["specifications"] = found.specifications
     if len(found.strategies):
-        frames["strategies"] = written(found.strategies)
+        frames["strategies"] = found.strategies.drop(columns=list(STRATEGY_FIELDS))
     for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)

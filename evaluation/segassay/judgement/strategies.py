@@ -29,7 +29,14 @@ from segassay.qualities.validity.effects import decisive_effects, without_repeat
 from segassay.qualities.validity.people import agreement_with_people
 from segassay.qualities.validity.records import ETA_SQUARED
 
-__all__ = ["STRATEGY_COLUMNS", "annotator_points", "are_side_by_side", "spending_groups", "strategy_table"]
+__all__ = [
+    "STRATEGY_COLUMNS",
+    "STRATEGY_FIELDS",
+    "annotator_points",
+    "are_side_by_side",
+    "spending_groups",
+    "strategy_table",
+]
 
 
 # fmt: off
@@ -38,6 +45,8 @@ STRATEGY_COLUMNS = (
     "n_cases", "n_undefined", "method", "approximate", "note",
 )
 # fmt: on
+STRATEGY_FIELDS = ("quality", *FIELD_COLUMNS)
+"""What a row is, as data; not written."""
 
 
 def strategy_table(found: Findings) -> pd.DataFrame:
@@ -47,13 +56,13 @@ def strategy_table(found: Findings) -> pd.DataFrame:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Table with `STRATEGY_COLUMNS`, by group; where it is known of any group, also `n_raters` and `n_train`, from the
-        masks of how many raters and on how many images it learned. `n_annotators` are those a row rests on; `contrast`
-        is empty but for effects. Without rows where there is no model and no ensemble.
+        Table with `STRATEGY_COLUMNS` and `STRATEGY_FIELDS`, by group; where it is known of any group, also `n_raters`
+        and `n_train`, from the masks of how many raters and on how many images it learned. `n_annotators` are those a
+        row rests on; `contrast` is empty but for effects. Without rows where there is no model and no ensemble.
     """
     groups = strategy_groups(found.annotations)
     if all(is_rater(group.kind) for group in groups):
-        return pd.DataFrame(columns=[*STRATEGY_COLUMNS, *FIELD_COLUMNS])
+        return pd.DataFrame(columns=[*STRATEGY_COLUMNS, *STRATEGY_FIELDS])
     tables, kinds = found.tables, annotator_kinds(found.annotations)
     agreement = Agreement(tables.agreement, tables.leave_one_out)
     single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_people(agreement, kinds)]
@@ -87,7 +96,7 @@ def _described(table: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
     if table[list(SPENT_COLUMNS)].notna().any(axis=None):
         place = columns.index("n_members") + 1
         columns[place:place] = SPENT_COLUMNS
-    return table[[*columns, *FIELD_COLUMNS]]
+    return table[[*columns, *STRATEGY_FIELDS]]
 
 
 def annotator_points(groups: Sequence[Group], scores: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:

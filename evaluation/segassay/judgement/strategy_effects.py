@@ -78,7 +78,7 @@ def _effect(
     rows = [(ETA_SQUARED.form(measure), mean, note)]
     if len(found) > 1:
         spread = sd_over_seeds(found["eta_squared"].to_numpy(dtype=float))
-        rows.append((ETA_SQUARED_SD.form(measure), spread, ANNOTATORS))
+        rows.append((ETA_SQUARED_SD.form(measure, quality="reliability"), spread, ANNOTATORS))
     for verdict, n in found["verdict"].value_counts().sort_index().items():
         rows.append((VOTES.form(measure, variant=str(verdict)), _number(float(n), len(found)), ANNOTATORS))
     return rows

@@ -1,4 +1,4 @@
-"""The bundle: where its configurations lie, what the settings of a run may be, and the workflow."""
+"""The bundle: the location of its configurations, the checks of settings, and the workflow."""
 
 from segassay_monai.former import names_of
 

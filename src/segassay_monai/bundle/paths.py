@@ -1,4 +1,4 @@
-"""Where the bundle lies: beside the sources in a checkout, inside the package once installed."""
+"""Location of the bundle: next to the sources in a checkout, inside the package once installed."""
 
 from pathlib import Path
 
@@ -17,5 +17,5 @@ def config_path(name: str) -> Path:
 
 
 def models_dir() -> Path:
-    """Where models go unless told otherwise: `bundle/models` in a checkout, else `models` in the current folder."""
+    """Default folder of models: `bundle/models` in a checkout, else `models` in the current folder."""
     return (_CHECKOUT if bundle_root() == _CHECKOUT else Path.cwd()) / "models"

@@ -1,9 +1,9 @@
-"""Settings of a run: what each may be, and a mistyped one is an error.
+"""Check the settings of a run: their names, types and ranges.
 
     configuration, its command line included -> check_config -> UsageError: --epoch; did you mean --epochs?
 
-MONAI adds any name it is given on the command line to the configuration, so `--epoch 8` would silently train the
-default number of epochs. Defaults stand in the configurations alone; a test holds both to the same names.
+MONAI adds any name from the command line to the configuration, so `--epoch 8` would silently train the default number
+of epochs. Defaults are in the configurations alone; a test checks that both have the same names.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PerAxis = Annotated[_Count | list[Any], Field(description="1 or more")]
 
 
 class _Settings(BaseModel):
-    """What all configurations have; the description of a setting is what its messages say is expected."""
+    """Settings of all configurations; messages quote the description of a setting as what is expected."""
 
     model_config = ConfigDict(strict=True)
 
@@ -126,13 +126,13 @@ def check_config(config: Mapping[str, Any], config_name: str, required: Mapping[
     """Check the settings of a configuration, before any of its expressions is evaluated.
 
     Args:
-        config: The configuration with its command line.
-        config_name: The configuration of the bundle that it should agree with, such as `train.yaml`.
-        required: Settings without default -> what to give.
+        config: The configuration, overrides of the command line included.
+        config_name: The configuration of the bundle that it belongs to, such as `train.yaml`.
+        required: Setting without default -> what to give.
 
     Raises:
-        UsageError: Naming the nearest setting for an unknown one, a setting of the wrong kind or out of its range, or
-            a missing one.
+        UsageError: If a setting is unknown (the message names the nearest known one), missing, of the wrong type or
+            out of range.
     """
     known = yaml.safe_load(config_path(config_name).read_text(encoding="utf-8"))
     model = SETTINGS[config_name]
@@ -153,12 +153,12 @@ def check_config(config: Mapping[str, Any], config_name: str, required: Mapping[
 
 
 def _is_expression(value: Any) -> bool:
-    """Whether the value is known only when it is evaluated."""
+    """Whether a value is an expression, known only after evaluation."""
     return isinstance(value, str) and value.startswith(("$", "@", "%"))
 
 
 def _check_values(config: Mapping[str, Any], model: type[_Settings], known: Mapping[str, Any]) -> None:
-    """Each setting is of its kind and in its range."""
+    """Check the type and range of each setting."""
     try:
         model.model_validate({name: config[name] for name in model.model_fields if name in config})
     except ValidationError as error:
@@ -170,7 +170,7 @@ def _check_values(config: Mapping[str, Any], model: type[_Settings], known: Mapp
 
 
 def _expected(problem: ErrorDetails, value: Any, default: Any, otherwise: str) -> str:
-    """What a value that is not of its kind should be, by the example of the default; else what its range is."""
+    """Expected value for a message: an example of the right type, else the range."""
     is_item = any(isinstance(part, int) for part in problem["loc"])
     if is_item or _is_expression(default):
         return otherwise
@@ -183,7 +183,7 @@ def _expected(problem: ErrorDetails, value: Any, default: Any, otherwise: str) -
 
 
 def _check_component(path: str, value: Any, known: Any) -> None:
-    """A part of the configuration has the names that it takes, and plain values of the kind that it has."""
+    """Check the names in a component of the configuration, and the types of plain values."""
     if _is_expression(value):
         return
     if type(known) in (bool, int, float, list):
@@ -201,14 +201,14 @@ def _check_component(path: str, value: Any, known: Any) -> None:
 
 
 def _check_name(path: str, name: str, known: Mapping[str, Any]) -> None:
-    """A name that a part of our configuration has not is one that it takes."""
+    """Check that a component takes a name that our configuration does not give."""
     names = _parameters(known["_target_"]) if "_target_" in known else list(known)
     if names is not None and name not in names and not name.startswith("_"):
         raise UsageError(f"unknown setting --{path}#{name}{_nearest(name, names, prefix=f'{path}#')}")
 
 
 def _parameters(target: str) -> list[str] | None:
-    """Names that a component takes; None if it takes any, or cannot be found."""
+    """Names of the parameters of a component; None if it takes any name, or cannot be found."""
     component = ConfigParser().locator.get_component_module_name(target)
     found = locate(f"{component}.{target}" if isinstance(component, str) else target)
     if not callable(found):
@@ -218,26 +218,28 @@ def _parameters(target: str) -> list[str] | None:
 
 
 def _check_levels(config: Mapping[str, Any]) -> None:
-    """Each level of the network after the first halves the size of a tile; for volumes see `tile_shape`."""
+    """Check that each level of the network can halve the size of a tile; `tile_shape` checks it for volumes."""
     channels, tile_size = config.get("channels"), config.get("tile_size")
     if not isinstance(channels, (list, tuple)) or not isinstance(tile_size, int) or config.get("spatial_dims") != 2:
         return
     smallest = 2 ** len(channels)
     if tile_size < smallest or tile_size % (smallest // 2):
         raise UsageError(
-            f"--tile_size {tile_size}: expected a multiple of {smallest // 2} from {smallest} on, for --channels has "
-            f"{len(channels)} levels"
+            f"--tile_size {tile_size}: expected a multiple of {smallest // 2}, at least {smallest}, because --channels "
+            f"has {len(channels)} levels"
         )
 
 
 def _check_interval(config: Mapping[str, Any]) -> None:
     interval, epochs = config.get("val_interval"), config.get("epochs")
     if isinstance(interval, int) and isinstance(epochs, int) and interval > epochs:
-        raise UsageError(f"--val_interval {interval}: expected at most --epochs {epochs}, else no state is kept")
+        raise UsageError(
+            f"--val_interval {interval}: expected at most --epochs {epochs}; else no checkpoint is selected"
+        )
 
 
 def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
-    """Overwriting must never remove what is read."""
+    """Check that overwriting the output cannot remove an input."""
     models, output_dir = config.get("models"), config.get("output_dir")
     inputs = [config.get("dataset_dir"), config.get("initialise_from")]
     inputs += models if isinstance(models, (list, tuple)) else [models]
@@ -252,11 +254,11 @@ def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
 def _check_paths(config: Mapping[str, Any]) -> None:
     for name in ("dataset_dir", "models", "output_dir"):
         if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
-            raise UsageError(f"--{name} {config[name]}: paths with # are not possible in a bundle; rename the folder")
+            raise UsageError(f"--{name} {config[name]}: a bundle cannot read paths with #; rename the folder")
 
 
 def _references(node: Any) -> Iterator[str]:
-    """Top-level names that some value refers to with `@` or `%`."""
+    """Top-level names that a value refers to with `@` or `%`."""
     if isinstance(node, str):
         for reference in ReferenceResolver.match_refs_pattern(node):
             yield reference.split("::")[0]
@@ -273,16 +275,14 @@ def _references(node: Any) -> Iterator[str]:
 def _nearest(name: str, names: list[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return (
-        f"; did you mean --{prefix}{close[0]}?"
-        if close
-        else "; the settings stand at the top of the configuration file"
+        f"; did you mean --{prefix}{close[0]}?" if close else "; the settings are at the top of the configuration file"
     )
 
 
 def find_own_error(error: BaseException | None) -> SegAssayError | None:
-    """The error of ours in a chain of causes, which MONAI wraps in its own; None if there is none."""
+    """Find the `SegAssayError` in a chain of causes that MONAI wrapped; None if there is none."""
     while error is not None and not isinstance(error, SegAssayError):
-        if isinstance(error, PredictionError):  # of a module that is exported without our errors
+        if isinstance(error, PredictionError):  # exported modules do not import our errors
             return DataError(str(error)).with_traceback(error.__traceback__)
         error = error.__cause__ or error.__context__
     return error

@@ -1,11 +1,11 @@
-"""The workflow of the bundle's configurations: MONAI's own, which knows what it runs and raises our errors as they are.
+"""The workflow of the bundle: MONAI's, extended to give access to the running configuration and raise our errors.
 
-    monai.bundle.run(…, workflow_name="segassay_monai.Workflow")    in a program: an error of ours is raised
+    monai.bundle.run(…, workflow_name="segassay_monai.Workflow")    in a program: raises a SegAssayError
     python -m monai.bundle run training …                          on the command line: one message and an exit code
 
-An expression of a configuration sees single settings, never the configuration as a whole; code that it calls asks
-`running_config`. A configuration cannot name its workflow either, so `check_settings`, which stands first in each of
-ours, starts MONAI's command line again with this one. Which parts of MONAI this relies on is a test.
+An expression of a configuration sees single settings, never the whole configuration; code that it calls reads it from
+`running_config`. A configuration cannot name its workflow either, so `check_settings`, the first expression of each of
+ours, starts MONAI's command line again with this workflow. A test checks the parts of MONAI that this relies on.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from segassay_monai.bundle.settings import check_config, find_own_error
 __all__ = ["WORKFLOW", "Workflow", "check_settings", "config_text", "running_config", "write_config"]
 
 WORKFLOW = "segassay_monai.Workflow"
-"""What `monai.bundle.run` is given as `workflow_name`."""
+"""Value of `workflow_name` for `monai.bundle.run`."""
 
 
 class Workflow(monai.bundle.ConfigWorkflow):
-    """MONAI's workflow, whose configuration is `running_config` for all that it calls, and whose errors are ours.
+    """MONAI's workflow, with `running_config` for all code that it calls, and with our errors.
 
     Raises:
-        SegAssayError: In place of MONAI's errors, wherever one of ours is their cause.
+        SegAssayError: Instead of an error of MONAI that it caused.
 
     Example:
         monai.bundle.run(
@@ -63,7 +63,7 @@ _current: ContextVar[Workflow | None] = ContextVar("workflow", default=None)
 
 @contextmanager
 def _running(workflow: Workflow) -> Iterator[None]:
-    """Inside the block this is the workflow that runs; one may run inside another, as an evaluation in a training."""
+    """Make this the running workflow inside the block; workflows can be nested, as an evaluation in a training."""
     token = _current.set(workflow)
     try:
         yield
@@ -77,15 +77,15 @@ def _running(workflow: Workflow) -> Iterator[None]:
 
 
 def check_settings(config_name: str, required: Mapping[str, str]) -> None:
-    """Check the settings of the running configuration; stands first in its `initialize`.
+    """Check the settings of the running configuration; the first expression of its `initialize`.
 
     Args:
-        config_name: The configuration of the bundle that it should agree with, such as `train.yaml`.
-        required: Settings without default -> what to give.
+        config_name: The configuration of the bundle that it belongs to, such as `train.yaml`.
+        required: Setting without default -> what to give.
 
     Raises:
-        UsageError: As from `check_config`; or if another workflow runs the configuration.
-        SystemExit: On MONAI's command line, when all is done.
+        UsageError: As `check_config`; or if another workflow runs the configuration.
+        SystemExit: On MONAI's command line, after the run.
     """
     if _current.get() is None:
         _start_over()
@@ -93,7 +93,7 @@ def check_settings(config_name: str, required: Mapping[str, str]) -> None:
 
 
 def running_config() -> dict[str, Any]:
-    """The configuration in effect, command-line overrides included, as plain values before evaluation.
+    """The running configuration, command-line overrides included, before evaluation.
 
     Raises:
         RuntimeError: Outside a workflow.
@@ -105,7 +105,7 @@ def running_config() -> dict[str, Any]:
 
 
 def _start_over() -> NoReturn:
-    """Start the command line of MONAI again with our workflow; another program is told to name it."""
+    """Start MONAI's command line again with our workflow; in another program, raise an error that names it."""
     if not _is_monai_command():
         raise UsageError(
             f'this configuration needs the workflow of SegAssay; give workflow_name="{WORKFLOW}" to monai.bundle.run'
@@ -131,12 +131,12 @@ def _is_monai_command() -> bool:
 
 
 def write_config(path: Path) -> None:
-    """Write the configuration in effect as YAML, so that the run can be repeated from it."""
+    """Write the running configuration as YAML, so that the run can be repeated from it."""
     path.write_text(config_text(), encoding="utf-8")
 
 
 def config_text() -> str:
-    """The configuration in effect as YAML."""
+    """The running configuration as YAML."""
     config = {key: value for key, value in running_config().items() if key != "_meta_"}
     return yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True)
 

@@ -1,1 +1,1 @@
-"""Ensembles: the network, the members, what they predict together, and how they are registered."""
+"""Ensembles: network, members, prediction, uncertainty, scores and registry."""

@@ -1,4 +1,4 @@
-"""An ensemble as one network: the mean probability of its members, and how much they doubt and disagree.
+"""An ensemble as one network: the mean probability of its members, and their doubt and disagreement.
 
     image (B, C, *spatial) -> members, one after another -> mean probability (B, 1, *spatial)
                                                          -> total uncertainty = disagreement + doubt
@@ -22,12 +22,12 @@ from .errors import PredictionError
 from .network import read_checkpoint
 
 THRESHOLD = 0.5
-"""A mask is where the probability is above this."""
+"""A mask is where the probability exceeds this."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What an ensemble says of a batch of images. Uncertainties are in bits per pixel, from 0 to 1, never rescaled.
+    """Prediction of an ensemble for a batch of images. Uncertainties are in bits per pixel, from 0 to 1, not rescaled.
 
     Attributes:
         prob: Mean probability of the members, float32 `(B, 1, *spatial)`.
@@ -41,39 +41,39 @@ class Prediction:
 
     @property
     def total(self) -> torch.Tensor:
-        """Uncertainty of the ensemble, `(B, 1, *spatial)`: that of the mean probability."""
+        """Uncertainty of the mean probability, `(B, 1, *spatial)`."""
         return uncertainty(self.prob)
 
     @property
     def disagreement(self) -> torch.Tensor:
-        """The part of `total` that is not in any member alone, `(B, 1, *spatial)`; 0 for a single member."""
+        """The part of `total` due to differences between members, `(B, 1, *spatial)`; 0 for a single member."""
         return (self.total - self.doubt).clamp(min=0)
 
     def member_mask(self, member: int, image: int = 0) -> np.ndarray:
-        """Where one member has a probability above one half, boolean `(*spatial)`."""
+        """Mask of one member: where its probability exceeds one half, boolean `(*spatial)`."""
         shape = self.prob.shape[2:]
         return np.unpackbits(self.packed_masks[member, image], count=shape.numel()).reshape(shape).astype(bool)
 
 
 KEPT_BYTES = 2**26
-"""Weights that an ensemble keeps in memory."""
+"""Bytes of weights that an ensemble keeps in memory."""
 
 
 class EnsembleNet(nn.Module):
     """Mean probability of several members, one in memory at a time.
 
-    Of a member's probabilities only sums and one bit per pixel are kept, so memory does not grow with the number of
-    members. Weights are kept up to 64 MiB in all, because to read those of a small network takes as long as to predict
-    a small image; those beyond are read again whenever their turn comes.
+    Only sums and one bit per pixel of the probabilities of a member are kept, so memory hardly grows with the number of
+    members. Up to 64 MiB of weights are kept, because reading a small network takes as long as predicting a small
+    image; further weights are read again for every image.
 
     Args:
         network: The architecture shared by all members; its own weights are overwritten.
         checkpoint_paths: One file per member, with the weights under `model`.
-        inferer: How one member predicts an image (whole or in windows).
-        flips: Whether a member's probability is the mean over the image flipped along every set of axes.
+        inferer: Predicts an image with one member, whole or in windows.
+        flips: Whether to average each member over the image flipped along every set of axes.
 
     Attributes:
-        last: What was predicted last, with the uncertainties; None before.
+        last: The last prediction, with its uncertainties; None before the first.
 
     Raises:
         ValueError: If there is no checkpoint.
@@ -108,7 +108,7 @@ class EnsembleNet(nn.Module):
         self.network.eval()
         prob = torch.zeros(len(image), 1, *image.shape[2:], device=image.device)
         doubt = torch.zeros_like(prob)
-        # made before the first member is predicted: what is kept would else lie between what is freed, and split it up
+        # allocated before the first member predicts; else it would fragment the memory that each member frees
         masks = np.zeros((len(self.checkpoint_paths), len(image), -(-image.shape[2:].numel() // 8)), dtype=np.uint8)
         for path, mask in zip(self.checkpoint_paths, masks, strict=True):
             self._load(path)
@@ -116,7 +116,7 @@ class EnsembleNet(nn.Module):
             prob += member
             doubt += uncertainty(member)
             mask[:] = np.packbits((member > THRESHOLD).flatten(1).cpu().numpy(), axis=1)
-            del member  # else it stays while the next one is predicted
+            del member  # else it stays in memory during the next prediction
         prob /= len(masks)
         doubt /= len(masks)
         self.last = Prediction(prob, doubt, masks)

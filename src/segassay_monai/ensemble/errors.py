@@ -1,5 +1,5 @@
-"""What goes wrong in prediction, for those who have only the exported part of the package."""
+"""Error of prediction, for exported bundles, which have only a part of the package."""
 
 
 class PredictionError(ValueError):
-    """A model and an image or network do not fit; the message is meant for the user."""
+    """A model does not fit an image or a network; the message is for the user."""

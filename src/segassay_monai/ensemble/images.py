@@ -1,4 +1,4 @@
-"""Images as the network gets them.
+"""Read and normalise images for the network.
 
     image file -> ReadImaged -> (C, *spatial) float32 -> NormalisePercentiled -> background near 0, objects near 1
 
@@ -25,11 +25,11 @@ class ReadImaged(MapTransform):
     Args:
         keys: Entries that hold a path; replaced by the array.
         read: Reads one file and returns an object with an `array` of shape `(C, *spatial)`.
-        n_channels: Channels that every image must have.
-        spatial_dims: Spatial axes that every image must have.
+        n_channels: Number of channels that every image must have.
+        spatial_dims: Number of spatial axes that every image must have.
 
     Raises:
-        PredictionError: If an image has other channels or axes.
+        PredictionError: If an image has another number of channels or axes.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class ReadImaged(MapTransform):
 
 
 def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
-    """Refuse an image `(C, *spatial)` that the network is not made for, or with NaN or infinite pixels."""
+    """Refuse an image `(C, *spatial)` that does not fit the network, or has NaN or infinite pixels."""
     if not torch.isfinite(image).all():
         raise PredictionError(f"{path}: has pixels that are NaN or infinite; replace them, or export the image again")
     if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
         raise PredictionError(
             f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
-            "keep images of one kind together, and use a model that was trained on such (volumes with --spatial_dims 3)"
+            "keep images of one kind in a folder, and use a model trained on such images (--spatial_dims 3 for volumes)"
         )
 
 
@@ -68,8 +68,8 @@ class NormalisePercentiled(MapTransform):
     """Scale each channel so that two percentiles of the whole image become 0 and 1.
 
     Percentiles, unlike minimum and maximum, do not depend on a few hot pixels; values outside are kept up to `limit`,
-    so bright objects still differ. Where both percentiles are equal, as with few objects on a background of one value,
-    the maximum takes the place of the upper one. A constant channel becomes 0.
+    so bright objects still differ. If both percentiles are equal, as with few objects on a background of one value,
+    the maximum replaces the upper one. A constant channel becomes 0.
 
     Args:
         keys: Entries with an image `(C, *spatial)`.

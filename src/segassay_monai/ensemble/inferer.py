@@ -1,6 +1,6 @@
-"""How one network predicts one image: as a whole, or in windows where it is too large for the memory.
+"""Predict one image with one network: as a whole, or in windows if it is too large for the memory.
 
-    image (B, C, *spatial) -> padded to what the network accepts -> network, window by window -> (B, 1, *spatial)
+    image (B, C, *spatial) -> padded to a size that the network accepts -> network, window by window -> (B, 1, *spatial)
 
 An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
 """
@@ -16,15 +16,15 @@ from monai.inferers import Inferer, SlidingWindowInferer
 
 
 class WholeImageInferer(Inferer):
-    """Predict whole images, and in overlapping windows only what is too large for the memory.
+    """Predict whole images, and images that are too large for the memory in overlapping windows.
 
-    Images are padded by reflection to sizes that the network accepts, and cut back. Windows have the proportions of
-    the divisors: an axis that the network halves less often, as that of thick slices, gets as much shorter an edge.
+    Images are padded by reflection to sizes that the network accepts; the padding is cut off again. Windows have the
+    proportions of the divisors: shorter along an axis that the network halves less often, as with thick slices.
 
     Args:
         divisor: The network accepts multiples of this size, one for each axis or one for all.
         max_pixels: Larger images are predicted in windows of about a quarter of this.
-        overlap: Part of a window shared with its neighbour.
+        overlap: Part of a window that the next one covers, too.
     """
 
     def __init__(self, divisor: int | Sequence[int], max_pixels: int = 2**22, overlap: float = 0.25) -> None:
@@ -64,7 +64,7 @@ def window_size(spatial: Sequence[int], divisors: Sequence[int], max_pixels: int
 
 
 def pad_to_multiple(inputs: torch.Tensor, divisors: Sequence[int]) -> torch.Tensor:
-    """Pad the end of each spatial axis to a multiple by reflection, again and again on a short axis.
+    """Pad the end of each spatial axis to a multiple by reflection, repeatedly on a short axis.
 
     Args:
         inputs: `(B, C, *spatial)`.

@@ -1,6 +1,6 @@
-"""Members of an ensemble: what a checkpoint remembers of its training, and which cases no member has seen.
+"""Members of an ensemble: what a checkpoint records of its training, and the cases that no member has seen.
 
-checkpoints -> read_members -> refuse_leaks -> cases that no member has seen
+checkpoints -> read_members -> held_out_cases -> cases that no member has seen
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger("segassay")
 
 @dataclass(frozen=True)
 class Member:
-    """One training: what it learns from and which cases it uses for what."""
+    """One training: its target, and its cases for training, selection and scoring."""
 
     dataset: str
     data_hash: str
@@ -37,20 +37,20 @@ class Member:
     train: tuple[str, ...]
     val: tuple[str, ...]
     held_out: tuple[str, ...]
-    seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`: a renamed copy is still known
+    seen_images: tuple[str, ...]  # `image_hash` of `train` and `val`, which also finds renamed copies
     seen_subjects: tuple[
         str, ...
-    ]  # of `train` and `val`, with their dataset: further images of an animal are no new evidence
-    initialised_from: str  # what the first weights were trained on, whose images are among the seen; else empty
+    ]  # of `train` and `val`, with their dataset: other images of an animal are not independent
+    initialised_from: str  # member that gave the first weights, whose images are among the seen ones; or empty
 
     @property
     def name(self) -> str:
-        """Annotator name: trained on, seed."""
+        """Annotator name: training target and seed."""
         return f"{self.trained_on}/s{self.seed}"
 
     @property
     def folder(self) -> str:
-        """Folder name that no other member of the dataset has."""
+        """Folder name, unique among the members of the dataset."""
         return member_folder(self.trained_on, self.fold, self.seed)
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def member_from_state(state: Mapping[str, Any]) -> Member:
 
 
 def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Checkpoints of an ensemble: a list of files, or every `model.pt` below a folder, in natural order.
+    """Find the checkpoints of an ensemble: a list of files, or every `model.pt` below a folder, in natural order.
 
     Raises:
         UsageError: If a file or the folder is missing, or the folder holds no checkpoint.
@@ -100,10 +100,10 @@ def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def read_members(paths: Sequence[Path]) -> list[Member]:
-    """What each checkpoint was trained on; the same weights twice are refused, for they are no ensemble.
+    """Read what each checkpoint was trained on; refuse the same weights twice.
 
     Raises:
-        DataError: If a file is no checkpoint of SegAssay, or two hold the same weights.
+        DataError: If a file is not a checkpoint of SegAssay, or two hold the same weights.
     """
     members: list[Member] = []
     known: dict[str, Path] = {}
@@ -118,7 +118,7 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
         digest = _weights_hash(weights)
         if digest in known:
             raise DataError(
-                f"{path} and {known[digest]} hold the same weights; an ensemble of copies is no ensemble: remove one"
+                f"{path} and {known[digest]} hold the same weights, but an ensemble needs different ones; remove one"
             )
         known[digest] = path
         members.append(member)
@@ -135,17 +135,17 @@ def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
 def held_out_cases(
     dataset: Dataset, members: Sequence[Member], cases: Sequence[str | int] | str | int | None = None
 ) -> list[str]:
-    """Cases that may be scored: no member used them, or another image of their subject. The leak guard.
+    """Select the cases that may be scored: no member has seen them or another image of their subject. The leak guard.
 
     Args:
         dataset: The dataset to score on.
         members: The members of the ensemble.
-        cases: Wanted cases; by default every case that all members held out.
+        cases: Cases to score; by default every case that all members held out.
 
     Raises:
-        DataError: If a wanted case was used by a member, or no case is held out by all.
+        DataError: If a member has seen one of these cases, or no case is held out by all.
     """
-    if isinstance(cases, (str, int, float)):  # one case; the command line makes a number of 1107
+    if isinstance(cases, (str, int, float)):  # one case; the command line turns 1107 into a number
         cases = _case_names(str(cases), dataset)
     wanted = dataset.cases if cases is None else list(dict.fromkeys(map(str, cases)))
     if not wanted:
@@ -173,7 +173,7 @@ def held_out_cases(
 
 
 def _case_names(text: str, dataset: Dataset) -> list[str]:
-    """Cases in a text such as `[0144, 0092]`, of which the command line makes no list for the zeros in front."""
+    """Cases in a text such as `[0144, 0092]`, which the command line does not read as a list due to leading zeros."""
     if text in dataset.images:
         return [text]
     return [name for word in text.strip("[]()").split(",") if (name := word.strip(" '\""))]
@@ -186,12 +186,12 @@ def image_hash(dataset: Dataset, case: str) -> str:
 
 
 def subject_of(dataset: Dataset, name: str) -> str:
-    """A subject of this dataset; another one may use the same names for other animals."""
+    """Subject with its dataset, because another dataset may use the same name for another animal."""
     return f"{dataset.name}: {name}"
 
 
 def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
-    """Name of a member that trained or selected on this image, by content or name, or on its subject; else empty."""
+    """Name of a member that has seen this image (by content or name) or its subject; empty if there is none."""
     pixels = image_hash(dataset, case)
     for member in members:
         same_dataset = member.dataset == dataset.name

@@ -1,4 +1,4 @@
-"""The network and what it is built from, which each checkpoint carries.
+"""The network, and its settings, which each checkpoint holds.
 
     spacing -> network_strides -> residual_unet -> checkpoint with NetworkSettings -> the same network again
 
@@ -20,14 +20,14 @@ from .errors import PredictionError
 
 
 def network_strides(spacing: Sequence[float], n_levels: int) -> list[list[int]]:
-    """By how much each level of a U-Net shrinks each axis, so that its pixels become as long as they are wide.
+    """Factors by which each level of a U-Net shrinks each axis, so that pixels become isotropic.
 
     From one level to the next an axis is halved if its pixels are less than twice as long as the shortest ones. Thick
-    slices are thus left whole until the pixels in their plane have become as large.
+    slices are thus not halved until the pixels in their plane are as large.
 
     Args:
         spacing: Distance between pixels along each axis, in any unit.
-        n_levels: Levels of the network, the finest included.
+        n_levels: Number of levels of the network, the finest included.
 
     Returns:
         One list per step between levels, with 1 or 2 for each axis; empty for one level.
@@ -50,7 +50,7 @@ def network_strides(spacing: Sequence[float], n_levels: int) -> list[list[int]]:
 
 
 def size_divisor(strides: Sequence[Sequence[int]]) -> list[int]:
-    """Size along each axis of which the network accepts multiples.
+    """Size along each axis; the network accepts its multiples.
 
     Example:
         >>> size_divisor([[1, 2, 2], [2, 2, 2]])
@@ -64,18 +64,18 @@ def residual_unet(
 ) -> UNet:
     """Residual U-Net with one output channel (a logit per pixel) and batch normalisation.
 
-    Batch normalisation uses statistics of the training set when it predicts, so the result for a pixel does not depend
-    on the window that is predicted with it, as it would with instance normalisation.
+    In prediction, batch normalisation uses statistics of the training set, so the result for a pixel does not depend on
+    the window around it, as it would with instance normalisation.
 
     Args:
         spatial_dims: 2 or 3.
-        in_channels: Channels of the image.
-        channels: Features per level, from the finest.
-        strides: From each level to the next, by how much each axis shrinks; by default each is halved.
+        in_channels: Number of channels of the image.
+        channels: Number of features per level, from the finest.
+        strides: Factors by which each axis shrinks from level to level; by default each is halved.
 
     Returns:
-        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`. Sizes are multiples of `divisor`
-        (`WholeImageInferer` pads to them).
+        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`. Sizes are multiples of
+        `size_divisor` (`WholeImageInferer` pads to them).
 
     Raises:
         PredictionError: If strides do not fit the levels or axes.
@@ -92,7 +92,7 @@ def residual_unet(
     steps = [[2] * spatial_dims] * (len(channels) - 1) if strides is None else [list(step) for step in strides]
     if len(steps) != len(channels) - 1 or any(len(step) != spatial_dims for step in steps):
         raise PredictionError(
-            f"strides {steps}: expected {len(channels) - 1} steps of {spatial_dims} axes, for --channels has "
+            f"strides {steps}: expected {len(channels) - 1} steps of {spatial_dims} axes, because --channels has "
             f"{len(channels)} levels and --spatial_dims is {spatial_dims} (2 for images, 3 for volumes)"
         )
     return UNet(
@@ -108,7 +108,7 @@ def residual_unet(
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What `residual_unet` is called with; a checkpoint carries it, so that the network can be built again."""
+    """Arguments of `residual_unet`; a checkpoint holds them, so that the network can be built again."""
 
     spatial_dims: int
     in_channels: int
@@ -121,20 +121,20 @@ class NetworkSettings:
 
 
 def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
-    """Settings of the network that all members share.
+    """Read the settings of the network that all members share.
 
     Args:
         checkpoint_paths: At least one file, with the settings under `network`.
 
     Raises:
-        PredictionError: If a file is no checkpoint, does not hold the settings, or members differ in them.
+        PredictionError: If a file is not a checkpoint, does not hold the settings, or members differ in them.
     """
     states: list[dict[str, Any]] = []
     for path in checkpoint_paths:
         state = read_checkpoint(path).get("network")
         if not isinstance(state, dict) or set(state) != {field.name for field in fields(NetworkSettings)}:
             raise PredictionError(
-                f"{path}: does not say how its network is built, as a checkpoint of another version; train it again"
+                f"{path}: does not hold the settings of its network, as checkpoints of another version; train it again"
             )
         if states and state != states[0]:
             first = states[0]
@@ -148,10 +148,10 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Content of a checkpoint, tensors on the CPU.
+    """Read a checkpoint, with tensors on the CPU.
 
     Raises:
-        PredictionError: If the file is no checkpoint.
+        PredictionError: If the file is not a checkpoint.
     """
     try:
         content = dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -1,4 +1,4 @@
-"""Write what an ensemble predicts.
+"""Write the predictions of an ensemble.
 
 EnsembleNet, one case after another -> prob/ masks/ instances/ uncertainty/ disagreement/ doubt/ figures/
                                     -> uncertainty.csv, annotations.csv
@@ -36,12 +36,12 @@ logger = logging.getLogger("segassay")
 
 
 def find_images(folder: str | Path) -> dict[str, Path]:
-    """Images to predict: case -> file, of a folder of images or of the `images/` in it, in natural order.
+    """Find the images to predict: case -> file, in a folder or the `images/` in it, in natural order.
 
     In nnU-Net's folders the case is the name without the number of the channel.
 
     Raises:
-        DataError: If the folder is missing, holds no image, holds one that cannot be used, or two images are one case.
+        DataError: If the folder is missing, holds no image or an unusable one, or has two images of one case.
     """
     root = Path(folder)
     root = root / "images" if (root / "images").is_dir() else root
@@ -66,7 +66,7 @@ def find_images(folder: str | Path) -> dict[str, Path]:
 
 
 def ensemble_name(members: Sequence[Member]) -> str:
-    """Annotator name of an ensemble: what its members were trained on, and their seeds (`staple/s0-3`)."""
+    """Annotator name of an ensemble: the targets of its members, and their seeds (`staple/s0-3`)."""
     if len(members) == 1:
         return members[0].name
     trained_on = "+".join(dict.fromkeys(member.trained_on for member in members))
@@ -86,18 +86,18 @@ def seed_range(seeds: Sequence[int]) -> str:
 
 
 class WritePredictions:
-    """Write what the ensemble says of each case: probability, mask, instance labels, uncertainty and its two parts.
+    """Write the prediction of each case: probability, mask, instance labels, uncertainty and its two parts.
 
-    PNG or TIFF for 2-D images, NIfTI with the affine of the image where it is NIfTI. The mask is the probability above
-    one half; instances are its connected objects from `min_size` on. Uncertainties are in bits, the same scale in every
-    image: uncertainty = disagreement between members + doubt within them.
+    Files are PNG or TIFF for 2-D images, and NIfTI with the same affine for NIfTI images. The mask is where the
+    probability exceeds one half; instances are its connected objects of at least `min_size` pixels. Uncertainties are
+    in bits, on the same scale in every image: uncertainty = disagreement between members + doubt within them.
 
     Args:
         work_dir: Folder to write to.
         images: Case -> image file.
         min_size: Smallest object, in pixels.
-        dataset: If given, its ignored areas and what lies outside its regions do not count in the means of uncertainty;
-            the maps have all pixels.
+        dataset: If given, the means of uncertainty leave out its ignored areas and the pixels outside its regions; the
+            maps have all pixels.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class WritePredictions:
         self.rows.append(uncertainty_row(case, prediction, **areas(self.dataset, case)))
 
     def uncertainty(self) -> pd.DataFrame:
-        """One row per case, as `uncertainty.csv` has them."""
+        """Table of `uncertainty.csv`, one row per case."""
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
 
     def write_tables(self, members: Sequence[Member], held_out: bool | None) -> None:
@@ -152,7 +152,7 @@ class WritePredictions:
         self.uncertainty().to_csv(self.work_dir / "uncertainty.csv", index=False)
 
     def annotations(self, members: Sequence[Member], held_out: bool | None) -> pd.DataFrame:
-        """One row per mask written, as `annotations.csv` has them; paths are relative to the folder."""
+        """Table of `annotations.csv`, one row per mask; paths are relative to the folder."""
         table = pd.DataFrame(self.written, columns=["case", "path", "prob", "uncertainty"])
         table.insert(1, "annotator", ensemble_name(members))
         table.insert(2, "kind", "ensemble" if len(members) > 1 else "model")
@@ -164,22 +164,22 @@ class WritePredictions:
 
 
 def predicted(engine: Any) -> Prediction:
-    """What the ensemble of the evaluator says of the case just predicted, on the CPU."""
+    """The last prediction of the evaluator's ensemble, on the CPU."""
     last: Prediction = engine.network.last
     return dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
 
 
 def areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
-    """Ignored area and region of a case, where there are any."""
+    """Ignored area and region of a case, if there are any."""
     if dataset is None:
         return {}
     return {"ignore": read_case_ignore(dataset, case), "region": read_case_region(dataset, case)}
 
 
 def run_inference(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Member], work_dir: Path) -> Path:
-    """Run the evaluator on images without masks and write what the ensemble predicts.
+    """Run the evaluator on images without masks and write the predictions.
 
-    Whether a member was trained on one of these images is not known, so `held_out` is left empty.
+    It is not known whether a member was trained on one of these images, so `held_out` is empty.
     """
     with whole_or_nothing(work_dir):
         evaluator.run()

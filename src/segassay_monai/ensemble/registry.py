@@ -1,9 +1,8 @@
-"""Registry: an ensemble becomes a version of a model in MLflow, to be loaded by its name.
+"""Register an ensemble as a version of a model in MLflow, which is then loaded by its name.
 
     checkpoints -> logged model of the active run -> version of the registered model -> models:/NAME@best
 
-The model is code and weights, never a pickle: MLflow keeps `served_model.py` and the checkpoints, which are read as
-everywhere else.
+The model consists of code and weights, without a pickle: MLflow keeps `served_model.py` and the checkpoints.
 """
 
 from __future__ import annotations
@@ -31,23 +30,22 @@ _CONTENT = "content_hash"
 
 
 def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[str, Any], alias: str = "best") -> str:
-    """Make an ensemble the version of a registered model that an alias names; the active MLflow run keeps its files.
+    """Register an ensemble as a version of a model, and set an alias to it; the active MLflow run keeps its files.
 
-    The very same weights and tags are registered once: again, only the alias is set.
+    The same weights and tags are registered once; a second call only sets the alias.
 
     Args:
         checkpoints: One file per member.
-        name: Name of the registered model, made where it is missing.
-        tags: What is known of this version, as its scores, strategy, seeds and data; values become text, `None` is left
-            out.
-        alias: Name that points to this version, and to no earlier one any more.
+        name: Name of the registered model; it is created if it does not exist.
+        tags: Tags of this version, such as scores, strategy, seeds and data; values become text, `None` is left out.
+        alias: Name that points to this version, and no longer to an earlier one.
 
     Returns:
         The version.
 
     Raises:
         RuntimeError: Outside `tracking.run`.
-        PredictionError: If a file is no checkpoint, or members hold different networks.
+        PredictionError: If a file is not a checkpoint, or members have different networks.
         UsageError: If there is no checkpoint, or MLflow refuses the name, a tag or the alias.
 
     Example:
@@ -91,7 +89,7 @@ def _weights_hash(weights: Mapping[str, Any]) -> str:
 
 
 def _version_with(content_hash: str, name: str) -> str | None:
-    """Version of the registered model that holds this content, if there is one."""
+    """Version of the registered model with this content; None if there is none."""
     from mlflow.exceptions import MlflowException
 
     client = load_mlflow().MlflowClient()
@@ -100,8 +98,8 @@ def _version_with(content_hash: str, name: str) -> str | None:
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
-        raise  # a name that cannot be
-    versions = client.search_model_versions(f"tags.{_CONTENT} = '{content_hash}'")  # names may hold quotes
+        raise  # an invalid name
+    versions = client.search_model_versions(f"tags.{_CONTENT} = '{content_hash}'")  # names may contain quotes
     return next((str(found.version) for found in versions if found.name == name), None)
 
 
@@ -110,19 +108,21 @@ def _add_version(checkpoints: Sequence[Path], name: str, tags: Mapping[str, str]
     with tempfile.TemporaryDirectory() as folder:
         members = Path(folder) / "members"
         members.mkdir()
-        for number, path in enumerate(checkpoints):  # each is called model.pt where it lies
+        for number, path in enumerate(checkpoints):  # all files are named model.pt
             shutil.copyfile(path, members / f"{number:04d}.pt")
         model = mlflow.pyfunc.log_model(
             name="ensemble",
             python_model=str(_CODE),
             artifacts={"members": str(members)},
-            signature=False,  # MLflow's cannot say "one image or several, of any type"
+            signature=False,  # MLflow's cannot express "one image or several, of any type"
             pip_requirements=_requirements(),
         )
     return str(mlflow.register_model(model.model_uri, name, tags=dict(tags)).version)
 
 
 def _requirements() -> list[str]:
-    """Packages that the model needs, as they are installed here; MLflow would take seconds to find out."""
+    """Packages that the model needs, with the installed versions; MLflow would take seconds to find them."""
     packages = ("segassay", "mlflow", "monai", "numpy", "torch")
-    return [f"{package}=={version(package).partition('+')[0]}" for package in packages]  # +cpu is found nowhere
+    return [
+        f"{package}=={version(package).partition('+')[0]}" for package in packages
+    ]  # no registry has versions with +cpu

@@ -1,4 +1,4 @@
-"""Judge members and their ensemble on held-out images, case by case.
+"""Score members and their ensemble on held-out images, case by case.
 
 Prediction of a case + target, reference -> ScoreCases -> agreement.csv -> summarise -> scores.csv, MLflow, terminal
 """
@@ -38,14 +38,15 @@ logger = logging.getLogger("segassay")
 
 
 class ScoreCases:
-    """Compare each member and the ensemble with the raters' consensus and the reference, case by case.
+    """Compare each member and the ensemble with the own training target and the reference, case by case.
 
     Args:
-        dataset: Raters, reference, ignored areas and smallest object.
-        members: In the order of the network's checkpoints.
-        trained_on: What the models should reproduce: a rater, or what all say together.
+        dataset: The dataset, with raters, reference, ignored areas and smallest object.
+        members: Members in the order of the network's checkpoints.
+        trained_on: Target to compare with, one of `segassay_monai.targets.targets_of`.
         figures_dir: Folder for overlays.
-        n_figures: How many cases get an overlay, evenly spaced.
+        cases: Cases that are scored.
+        n_figures: Number of cases with an overlay, evenly spaced.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class ScoreCases:
     def _score(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
-        n_members = len(self.members) if len(self.members) > 1 else 0  # a single one is its own ensemble
+        n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
         masks = {member_label(self.members, number): prediction.member_mask(number) for number in range(n_members)}
         masks[ensemble_name(self.members)] = prediction.prob[0, 0].numpy() > THRESHOLD
         targets = self._targets(case)
@@ -86,7 +87,7 @@ class ScoreCases:
     def _compare(
         self, case: str, targets: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]
     ) -> list[dict[str, Any]]:
-        """Rows of every mask beside every target; objects of each are labelled once."""
+        """Rows that compare every mask with every target; the objects of each mask are labelled once."""
         counted = areas(self.dataset, case)
         min_size = self.dataset.min_object_size
         objects_of = {name: label_objects(target, min_size=min_size, **counted) for name, target in targets.items()}
@@ -101,7 +102,7 @@ class ScoreCases:
         return rows
 
     def _targets(self, case: str) -> dict[str, np.ndarray]:
-        """Own training target first, then the published reference; what is missing for this case is left out."""
+        """Own training target, then the published reference; those missing for this case are left out."""
         targets = {}
         if is_labelled(self.dataset, self.trained_on, case):
             targets[target_name(self.trained_on)] = read_target(self.dataset, case, self.trained_on)
@@ -126,7 +127,7 @@ class ScoreCases:
 
 
 def _object_rows(matches: Matches) -> list[dict[str, Any]]:
-    """Scores of objects at each threshold of their overlap."""
+    """Scores of objects at each IoU threshold."""
     return [
         {
             "iou_threshold": threshold,
@@ -143,14 +144,14 @@ def _object_rows(matches: Matches) -> list[dict[str, Any]]:
 
 
 def member_label(members: Sequence[Member], number: int) -> str:
-    """Annotator name of a member; with its fold where seeds repeat over folds."""
+    """Annotator name of a member; with its fold if seeds repeat over folds."""
     name = members[number].name
     repeated = sum(member.name == name for member in members) > 1
     return f"{name} fold {members[number].fold}" if repeated else name
 
 
 def summarise(agreement: pd.DataFrame) -> pd.DataFrame:
-    """Mean scores over cases at IoU > 0.5, one row per target × annotator, with the cases counted."""
+    """Mean scores over cases at IoU > 0.5, and numbers of cases, one row per target × annotator."""
     table = agreement[agreement["iou_threshold"] == IOU_THRESHOLDS[0]]
     groups = table.groupby(["annotator_a", "annotator_b"], sort=False)
     means = groups[["f1", "precision", "recall", "mean_iou", "dice"]].mean()
@@ -169,7 +170,7 @@ def run_evaluating(
 ) -> Path:
     """Run the evaluator, write the tables, log them to MLflow, and print the scores.
 
-    Inside a training's MLflow run the scores join that run; else the evaluation is a run of its own.
+    Within the MLflow run of a training, scores are logged to that run; else the evaluation has a run of its own.
 
     Returns:
         The finished output folder.
@@ -192,7 +193,7 @@ def run_evaluating(
 
 
 def _tags(members: Sequence[Member]) -> dict[str, Any]:
-    """What an MLflow run is about: an ensemble, or a single model; what all members have in common."""
+    """Tags of an MLflow run: ensemble or single model, and what all members have in common."""
     tags: dict[str, Any] = {"kind": "ensemble" if len(members) > 1 else "evaluation"}
     for name in ("strategy", "trained_on", "fold"):
         values = {getattr(member, name) for member in members}
@@ -220,7 +221,7 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
 
 
 def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str, float]:
-    """`validity/<measure>_<target>` of the ensemble, and beside it the mean of its members."""
+    """MLflow numbers `validity/<measure>_<target>` of the ensemble, and the means of its members."""
     metrics: dict[str, float] = {}
     measures = ["f1", "precision", "recall", "mean_iou", "dice"]
     for target, rows in summary.groupby("annotator_a", sort=False):
@@ -249,7 +250,9 @@ def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> N
         table.add_row(str(row.annotator_b), target, *numbers, str(row.n_cases))
     console = Console()
     console.print(table)
-    console.print("F1: objects found and right, at an overlap (IoU) above one half; Dice: pixels.", highlight=False)
-    console.print("* the models' own training target; do not compare with scores of raters", highlight=False)
+    console.print("F1: objects matched at an overlap (IoU) above one half; Dice: overlap of pixels.", highlight=False)
+    console.print(
+        "* the models' own training target; do not compare these scores with those of raters", highlight=False
+    )
     if not_scored:
         logger.warning(f"{len(not_scored)} held-out case(s) have no mask to compare with: {', '.join(not_scored[:5])}")

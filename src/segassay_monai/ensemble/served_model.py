@@ -1,4 +1,4 @@
-"""How MLflow predicts with a registered ensemble; `ensemble.registry` logs this file as the code of the model.
+"""Prediction with a registered ensemble in MLflow; `ensemble.registry` logs this file as the code of the model.
 
 image as numpy array, raw intensities -> normalised -> EnsembleNet -> mean probability (B, 1, *spatial)
 """
@@ -26,10 +26,10 @@ from segassay_monai import (
 
 
 class EnsembleModel(PythonModel):
-    """An ensemble behind the interface of MLflow; predicts what the run id `inference` does."""
+    """An ensemble as an MLflow model; predicts the same as the run id `inference`."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Build the network that the checkpoints name."""
+        """Build the network from the checkpoints."""
         paths = sorted(Path(context.artifacts["members"]).iterdir())
         self.settings = read_network_settings(paths)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,7 +41,7 @@ class EnsembleModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """Probability of every pixel.
+        """Predict the probability of every pixel.
 
         Args:
             context: Not used.
@@ -52,7 +52,7 @@ class EnsembleModel(PythonModel):
             float32 `(B, 1, *spatial)`; `B` is 1 for one image.
 
         Raises:
-            PredictionError: If the network is not made for such images, or pixels are NaN or infinite.
+            PredictionError: If the images do not fit the network, or pixels are NaN or infinite.
         """
         images = as_float(np.asarray(model_input))
         n_channels, n_axes = self.settings.in_channels, self.settings.spatial_dims
@@ -61,7 +61,7 @@ class EnsembleModel(PythonModel):
         if images.ndim != n_axes + 2:
             raise PredictionError(
                 f"expected an image ({n_channels} channel(s), then {n_axes} axes) or a batch of such, got an array of "
-                f"shape {tuple(images.shape)}; add the axis of the channels, or use a model for such images"
+                f"shape {tuple(images.shape)}; add the channel axis, or use a model for such images"
             )
         prob = np.empty((len(images), 1, *images.shape[2:]), dtype=np.float32)
         for number, image in enumerate(images):  # one after another, as images may be large

@@ -1,11 +1,11 @@
-"""How sure an ensemble is of each image: one row of numbers per case, and their means.
+"""Uncertainty of an ensemble: one row of numbers per case, and their means.
 
 Prediction of a case -> uncertainty_row -> uncertainty.csv -> summarise_uncertainty -> terminal, MLflow
 
 Uncertainty is in bits per pixel, from 0 to 1, and total = disagreement between members + doubt within them. Most pixels
-of most images are background of which every member is sure, so each mean stands twice: over all pixels that count, and
-over those of them that the ensemble marks as foreground. Quality needs no reference either: the mean Dice over all
-pairs of members.
+of most images are background of which every member is certain, so each mean is given twice: over all pixels that
+count, and over those of them that the ensemble marks as foreground. Quality is the mean Dice over all pairs of
+members; it needs no reference.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ COLUMNS = ("case", "n_members", "n_pixels", "n_foreground", *MEANS)
 def uncertainty_row(
     case: str, prediction: Prediction, *, ignore: np.ndarray | None = None, region: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """Means of the uncertainty maps of one case, and the quality of its image.
+    """Means of the uncertainty maps of one case, and its quality.
 
     Args:
         case: Name of the case.
-        prediction: Of this image alone.
+        prediction: Prediction of this image alone.
         ignore: Boolean `(*spatial)`; pixels marked here do not count.
         region: Boolean `(*spatial)`; pixels not marked here do not count.
 
     Returns:
-        One row with `COLUMNS`. NaN for means over no pixel, as over the foreground where nothing is marked, and for the
-        quality of a single member; it is 1 where no member marks anything.
+        One row with `COLUMNS`. Means over no pixel, as over an empty foreground, are NaN, and so is the quality of a
+        single member. The quality is 1 if no member marks anything.
 
     References:
         Depeweg et al. (2018), ICML, arXiv:1710.07283 (the two parts); Roy et al. (2019), NeuroImage 195:11-22,
@@ -75,13 +75,13 @@ def _quality(prediction: Prediction, ignore: np.ndarray | None, region: np.ndarr
 
 
 def summarise_uncertainty(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean over the cases where a value is defined, and how many are not.
+    """Mean over the cases with a defined value, and the number of the others.
 
     Args:
         table: Rows of `uncertainty_row`.
 
     Returns:
-        `measure, value, n_cases, n_undefined`, one row per column of means; value NaN where no case has one.
+        `measure, value, n_cases, n_undefined`, one row per column of means; the value is NaN if no case has one.
 
     Example:
         >>> table = pd.DataFrame([{column: 0.5 for column in MEANS}, {column: float("nan") for column in MEANS}])
@@ -94,7 +94,7 @@ def summarise_uncertainty(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
-    """`reliability/uncertainty…` and `reliability/quality`, each with the number of cases where it is undefined."""
+    """MLflow numbers `reliability/uncertainty…` and `reliability/quality`, each with its number of undefined cases."""
     metrics: dict[str, float] = {}
     for measure, value, n_undefined in summary[["measure", "value", "n_undefined"]].to_numpy().tolist():
         name = "_".join(["uncertainty", *[word for word in measure.split("_") if word != "total"]])
@@ -119,5 +119,5 @@ def show_uncertainty(summary: pd.DataFrame) -> None:
         undefined = f", undefined for {quality['n_undefined']:.0f}" if quality["n_undefined"] else ""
         text = f"{quality['value']:.3f} (mean Dice between members, n {quality['n_cases']:.0f}{undefined})"
     else:
-        text = "undefined, for a single member agrees with nobody"
+        text = "undefined for a single member"
     console.print(f"Quality of the images: {text}", highlight=False)

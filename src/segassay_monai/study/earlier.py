@@ -1,9 +1,9 @@
-"""Members of an earlier version, whose folders do not name the version of the training: found, and kept on demand.
+"""Find members of an earlier version, whose folders do not name the version of the training, and keep them on demand.
 
 OUT/members/<id>-<identity>/ of the same settings and data  ->  OUT/members/<target>_fold0_seed3-v1-<identity>/
 
-Their settings, images and masks can be compared with what is planned, from config.yaml and the checkpoint. The versions
-of SegAssay and torch, `threads` and dataset.yaml at that time are written nowhere, so the user decides.
+config.yaml and the checkpoint record their settings, images and masks, which are compared with the plan. The versions
+of SegAssay and torch, `threads` and dataset.yaml of that time are not recorded, so the user decides.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def find_earlier(study: Study) -> dict[str, Path]:
     """Folders of an earlier version that hold a planned member which is not done.
 
     Returns:
-        Id of the member -> folder. Those of other settings, images or masks are left out.
+        Id of the member -> folder. Folders with other settings, images or masks are left out.
     """
     folders = [path for path in sorted((study.out / "members").glob("*")) if _EARLIER.fullmatch(path.name)]
     left = [planned for planned in study.members if not study.is_done(planned)] if folders else []
@@ -52,7 +52,7 @@ def _config_of(folder: Path) -> dict[str, Any]:
 
 
 def _is_same(study: Study, planned: PlannedMember, then: Mapping[str, Any]) -> bool:
-    """Whether a training had all settings of a planned one."""
+    """Whether a training had the settings of a planned one."""
     now = training_config(study.path, planned.training)
     names = {name for name, value in [*now.items(), *then.items()] if is_plain(value)} | set(planned.training)
     return all(now.get(name) == then.get(name) for name in names - set(ELSEWHERE))
@@ -74,14 +74,14 @@ def _has_seen(study: Study, planned: PlannedMember, folder: Path) -> bool:
 
 
 def describe_earlier(study: Study, found: Mapping[str, Path]) -> str:
-    """What to do with the folders that were found; how many were kept; empty where there are none."""
+    """Message on what to do with the folders found, and how many were kept; empty if there are none."""
     lines = []
     if found:
         lines.append(
             f"{len(found)} members in {study.out / 'members'} were trained by an earlier version, with the settings, "
             f"images and masks of this study. To keep them: segassay study run {study.path} --keep-old. Without it "
-            "they are trained again beside the old ones. Not written down, and not compared: the code, the version of "
-            "torch, `threads`, and min_object_size and spacing_um in dataset.yaml."
+            "they are trained again, and the old folders stay. Not recorded, and so not compared: the code, the "
+            "version of torch, `threads`, and min_object_size and spacing_um in dataset.yaml."
         )
     if kept := read_state(study).get("kept", {}):
         lines.append(f"{len(kept)} members were trained by an earlier version and kept; state.json lists them.")
@@ -89,10 +89,10 @@ def describe_earlier(study: Study, found: Mapping[str, Path]) -> str:
 
 
 def keep_earlier(study: Study) -> list[str]:
-    """Give folders of an earlier version the names that are planned, and note in state.json what they were.
+    """Rename folders of an earlier version to the planned names, and record the old names in state.json.
 
     Returns:
-        Ids of the members that are kept.
+        Ids of the members that were found.
     """
     with claim(study, "earlier", timeout=-1):
         found = find_earlier(study)

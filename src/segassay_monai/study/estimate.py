@@ -1,6 +1,6 @@
-"""How long a study will take and how much it will write: from trainings that are done, else from a short trial.
+"""Time and disk space that a study will take, estimated from finished trainings or a short trial.
 
-members that are done, or a trial of one epoch  ->  seconds of a step, a validation, a held-out fold  ->  minutes, bytes
+finished members, or a trial of one epoch  ->  seconds of a step, a validation, a held-out fold  ->  minutes, bytes
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _SPARE = 1.25  # of memory: a whole training may take more than its first steps
 
 @dataclass(frozen=True)
 class Costs:
-    """What the parts of a training take.
+    """Cost of the parts of a training.
 
     Attributes:
         start: Seconds until the first step: imports, reading the images.
         step: Seconds of a step.
-        validation: Seconds of a look at the selection images.
+        validation: Seconds of a validation on the selection images.
         held_out: Seconds of predicting, scoring and drawing the held-out images.
         n_bytes: Size of a member's folder.
     """
@@ -54,14 +54,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is left of a study.
+    """Cost of the rest of a study.
 
     Attributes:
         of_member: Id -> minutes of one process.
         n_workers: Trainings at once.
-        total_minutes: Of all that is left.
-        total_bytes: That it will write.
-        source: What the estimate rests on.
+        total_minutes: Minutes of all open tasks.
+        total_bytes: Bytes that they will write.
+        source: Basis of the estimate.
     """
 
     of_member: dict[str, float]
@@ -76,10 +76,10 @@ class Estimate:
 
 
 def estimate(study: Study) -> Estimate:
-    """Estimate what is left, by a trial of a training for each set of settings of which no member is done yet.
+    """Estimate the rest of a study, with a short trial for each set of settings without a finished member.
 
     Raises:
-        DataError: If a training cannot even start; its message says why.
+        DataError: If a training fails in its trial; the message says why.
     """
     costs: dict[str, Costs] = {}
     n_tried = 0
@@ -136,7 +136,7 @@ def _size(folder: Path) -> int:
 
 
 def _try_out(study: Study, planned: PlannedMember) -> tuple[Costs, float]:
-    """Train for a few steps in a process and a folder of its own, and forget the model; also the memory it took."""
+    """Train for a few steps in a new process and a temporary folder; returns the costs and the memory in bytes."""
     with tempfile.TemporaryDirectory(prefix="segassay-") as name:
         folder = Path(name)
         store = {"MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').as_posix()}"}
@@ -145,13 +145,13 @@ def _try_out(study: Study, planned: PlannedMember) -> tuple[Costs, float]:
         with (folder / "log.txt").open("w+", encoding="utf-8") as log:
             process = psutil.Popen(words, env=os.environ | store, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             while process.poll() is None:
-                with suppress(psutil.Error):  # it may end in between
+                with suppress(psutil.Error):  # the process may end in between
                     memory = max(memory, process.memory_info().rss)
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
             seconds = time.perf_counter() - started
             log.seek(0)
             if process.returncode:
-                last = log.read().strip().splitlines()[-1:] or ["it ended without a word"]
+                last = log.read().strip().splitlines()[-1:] or ["it ended without a message"]
                 raise DataError(f"{planned.id} cannot be trained: {last[0].removeprefix('error: ')}")
         costs = _costs_of([folder / "member"])
         rest = _TRIAL["iterations_per_epoch"] * costs.step + costs.validation + costs.held_out

@@ -1,6 +1,6 @@
-"""STUDY.yaml: what a study trains, predicts and judges, with every default said.
+"""STUDY.yaml: what a study trains, predicts and judges.
 
-STUDY.yaml  ->  StudyFile, in which everything is said
+STUDY.yaml  ->  StudyFile, with all defaults filled in
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EXPERT = "expert"
 """Target of one model per rater."""
 
 WITHOUT_EACH = re.compile(r"(.+)_without_each")
-"""Target of one consensus model per rater, who is left out of the consensus; `staple_without_each`."""
+"""Target of one consensus model per rater, whose consensus leaves out that rater; `staple_without_each`."""
 
 _NAME = r"[\w×][\w×.+ \-]{0,59}"
 _Count = Annotated[StrictInt, Field(ge=1)]
@@ -40,21 +40,21 @@ _FROM_STUDY = {
     "output_dir": "output_dir",
     "overwrite": "another output_dir",
 }
-"""Settings of a training that the study gives itself, and what gives them."""
+"""Settings of a training that the study sets itself, and the keys that determine them."""
 
 
 class StrategyFile(BaseModel):
-    """One way to make models, as STUDY.yaml has it; a text alone is its target.
+    """One strategy, as in STUDY.yaml; a text alone is its target.
 
     Attributes:
-        target: As `--rater` of a training; `expert` is one model for each rater, `staple_without_each` one for each
-            rater who is left out.
-        name: What it is called in tables and figures; by default it follows from the target.
-        n_raters: How many raters take part, dealt to the seeds in turn; by default all. With as many seeds as there are
-            raters, each takes part equally often.
-        n_train: How many annotated images a model may use; by default all that are not held out.
-        seeds: Number of seeds (from 0 on), or a list; by default that of the study.
-        ensembles: Numbers of members; by default that of the study.
+        target: As `--rater` of a training; `expert` trains one model for each rater, `staple_without_each` one without
+            each rater.
+        name: Name in tables and figures; by default it follows from the target.
+        n_raters: Number of raters of a model, assigned to the seeds in turn; by default all. With as many seeds as
+            raters, each rater takes part equally often.
+        n_train: Number of annotated images that a model may use; by default all that are not held out.
+        seeds: Number of seeds (from 0), or a list; by default that of the study.
+        ensembles: Numbers of members; by default those of the study.
         settings: Settings of the training, such as `epochs: 20`.
     """
 
@@ -76,27 +76,29 @@ class StrategyFile(BaseModel):
     @model_validator(mode="after")
     def _fits(self) -> StrategyFile:
         if self.n_raters is not None and (self.target == EXPERT or WITHOUT_EACH.fullmatch(self.target)):
-            raise ValueError(f"n_raters does not go with the target {self.target}; give staple, or another consensus")
+            raise ValueError(
+                f"n_raters cannot be combined with the target {self.target}; give staple, or another consensus"
+            )
         return self
 
 
 class StudyFile(BaseModel):
-    """What STUDY.yaml may say; only `dataset` is needed, and paths are relative to the file.
+    """Content of STUDY.yaml; only `dataset` is required, and paths are relative to the file.
 
     Attributes:
         dataset: Dataset folder.
-        name: Of the study, its MLflow experiment and its registered model; by default the name of the file.
-        output_dir: Folder of the study; by default `<file>_results` beside it.
+        name: Name of the study, its MLflow experiment and its registered model; by default the name of the file.
+        output_dir: Folder of the study; by default `<file>_results` in the same folder.
         strategies: What is trained.
-        n_folds: Into how many folds the images are dealt.
-        folds: Which of them are held out in turn, by default all; a single one is a test split for all members.
-        seeds: Number of seeds (from 0 on), or a list.
+        n_folds: Number of folds.
+        folds: Folds that are held out in turn, by default all; a single one is a test split for all members.
+        seeds: Number of seeds (from 0), or a list.
         ensembles: Numbers of members of ensembles that have no member in common; by default powers of two up to half of
             the seeds, and all seeds.
-        settings: Settings of every training, such as `epochs: 20`; a strategy's own come on top.
-        masks: Folders of masks by further annotators who are compared as well, by name, as `--masks` of an evaluation;
-            those of an annotator `truth` are known to be true.
-        threads: Of each training. Results depend on it in the last bits, so it does not follow from the machine.
+        settings: Settings of every training, such as `epochs: 20`; those of a strategy override them.
+        masks: Folders of masks of further annotators to compare, by name, as `--masks` of an evaluation; masks of an
+            annotator `truth` are the truth.
+        threads: Threads of each training. Results depend on it in the last bits, so it does not depend on the machine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -120,18 +122,18 @@ class StudyFile(BaseModel):
     @classmethod
     def _each_once(cls, value: list[int] | None) -> list[int] | None:
         if value is not None and len(set(value)) < len(value):
-            raise ValueError(f"folds {value} name one twice")
+            raise ValueError(f"folds {value} has a fold twice; give each once")
         return value
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """Read a study; what it leaves out has its default.
+    """Read a study; missing keys have their defaults.
 
     Args:
-        path: The YAML file. To read it runs no code; settings that begin with `$` are evaluated by the training.
+        path: The YAML file. Reading it runs no code; the training evaluates settings that begin with `$`.
 
     Raises:
-        UsageError: Names every unknown key, with the nearest known one, and every impossible value.
+        UsageError: Names every unknown key, with the nearest known one, and every invalid value.
     """
     path = Path(path)
     try:
@@ -139,22 +141,22 @@ def read_study_file(path: Path) -> StudyFile:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give the YAML file of a study") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no YAML that could be read: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}; fix the file") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `dataset: mydata`, got {content!r:.60}")
     try:
         study = StudyFile.model_validate(content)
     except ValidationError as error:
-        problems = {_place(detail): _problem(detail) for detail in reversed(error.errors())}  # the first of each place
+        problems = {_place(detail): _problem(detail) for detail in reversed(error.errors())}  # the first of each key
         raise UsageError("\n".join(f"{path}: {problem}" for problem in reversed(problems.values()))) from None
     for settings in (study.settings, *(strategy.settings for strategy in study.strategies)):
         for name in settings.keys() & _FROM_STUDY.keys():
-            raise UsageError(f"{path}: settings.{name}: a study gives it itself; see {_FROM_STUDY[name]}")
+            raise UsageError(f"{path}: settings.{name}: the study sets it; remove it and give {_FROM_STUDY[name]}")
     return _resolved(study, path)
 
 
 def _place(detail: Any) -> tuple[Any, ...]:
-    """Keys and numbers that lead to it, without those of alternatives that a value may be."""
+    """Keys and numbers that lead to a value, without the names of alternative types."""
     names = {*StudyFile.model_fields, *StrategyFile.model_fields}
     given = detail["loc"][-1] if detail["type"] == "extra_forbidden" else None
     return tuple(part for part in detail["loc"] if isinstance(part, int) or part in names or part == given)
@@ -174,16 +176,19 @@ def _problem(detail: Any) -> str:
 
 
 def _resolved(study: StudyFile, path: Path) -> StudyFile:
-    """The same with every default said, but for the folds, which depend on the dataset."""
+    """The study with all defaults but the folds, which depend on the dataset."""
     seeds = _numbers(study.seeds)
     strategies = []
     for strategy in study.strategies:
         own = seeds if strategy.seeds is None else _numbers(strategy.seeds)
         sizes = study.ensembles if strategy.ensembles is None else strategy.ensembles
-        if sizes is None:  # models without one rater serve the removal of bias alone
+        if sizes is None:  # models that leave out a rater only measure the removal of bias
             sizes = [] if WITHOUT_EACH.fullmatch(strategy.target) else _sizes(len(own))
         if too_large := [size for size in sizes if size > len(own)]:
-            raise UsageError(f"{path}: ensembles of {max(too_large)} members need as many seeds, got {len(own)}")
+            raise UsageError(
+                f"{path}: an ensemble of {max(too_large)} members needs as many seeds, got {len(own)}; give more "
+                "seeds, or fewer members"
+            )
         own_values = {
             "seeds": own,
             "ensembles": sorted(set(sizes)),
@@ -215,8 +220,8 @@ def _sizes(n_seeds: int) -> list[int]:
 
 
 def as_yaml(study: StudyFile) -> str:
-    """The study as a file that says everything."""
+    """The study as YAML, with all defaults."""
     content = study.model_dump()
-    content.pop("ensembles")  # stand with each strategy, as settings do
+    content.pop("ensembles")  # each strategy has its own, as with settings
     content.pop("settings")
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)

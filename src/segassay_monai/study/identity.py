@@ -1,8 +1,8 @@
-"""Identity of a member: all that decides on its weights.
+"""Identity of a member: a hash of everything that determines its weights.
 
     settings of the training, data, dataset.yaml in part, TRAINING_VERSION, torch, threads  ->  hash
 
-What a member is called, what it is compared with and where it lies is no part of it.
+Names, folders and what a member is compared with do not change its identity.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from segassay_monai.training.version import TRAINING_VERSION
 __all__ = ["DATASET_KEYS", "ELSEWHERE", "identity_of", "is_plain", "training_config", "training_length"]
 
 ELSEWHERE = ("dataset_dir", "experiment", "lr_steps", "n_cached", "output_dir", "overwrite", "strategy")
-"""Settings of a training that change nothing in its weights."""
+"""Settings of a training that do not change its weights."""
 
 DATASET_KEYS = ("min_object_size", "name", "spacing_um")
-"""Of dataset.yaml: what counts when the best state is chosen, the name by which a checkpoint says which images it has
-seen, and the distances that tiles and strides follow from. The other keys say where files are, which count by their
-content, or concern the evaluation alone."""
+"""Keys of dataset.yaml that are part of the identity: the smallest object counts when the best state is chosen, the
+name identifies the images that a checkpoint has seen, and the spacing determines tiles and strides. The other keys
+locate files, whose content is hashed, or concern the evaluation alone."""
 
 
 def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
-    """Hash of all that decides on the weights of a member.
+    """Hash of everything that determines the weights of a member.
 
     Args:
         path: STUDY.yaml, for messages.
-        dataset: What it is trained on.
-        settings: Given to its training; all others have their defaults.
-        threads: Of its process.
+        dataset: Dataset that it is trained on.
+        settings: Settings of its training; all others have their defaults.
+        threads: Threads of its process.
 
     Returns:
         64 hexadecimal digits.
 
     Raises:
-        UsageError: If a setting is unknown or impossible.
+        UsageError: If a setting is unknown or invalid.
     """
     config = training_config(path, settings)
     given = {name: value for name, value in config.items() if name in settings or is_plain(value)}
@@ -67,7 +67,7 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
 
 
 def is_plain(value: Any) -> bool:
-    """Whether it is a setting: nothing that is built or computed.
+    """Whether a value is a plain setting, and not built or computed.
 
     Example:
         >>> [is_plain(value) for value in (8, "staple", [16, 32], "$min(2, @epochs)", {"_target_": "AdamW"})]
@@ -97,7 +97,7 @@ def _train_yaml() -> str:
 
 
 def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a training with these settings, checked as it will check itself.
+    """The configuration of a training with these settings, checked as the training checks it.
 
     Raises:
         UsageError: As `identity_of`.
@@ -105,7 +105,9 @@ def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return _checked(json.dumps(settings, sort_keys=True), str(path))
     except TypeError:
-        raise UsageError(f"{path}: settings: expected numbers, texts and lists of them, got {dict(settings)}") from None
+        raise UsageError(
+            f"{path}: settings: expected numbers, texts and lists of these, got {dict(settings)}"
+        ) from None
 
 
 @cache
@@ -124,7 +126,7 @@ def _checked(settings: str, path: str) -> dict[str, Any]:
 
 
 def training_length(settings: Mapping[str, Any]) -> tuple[int, int]:
-    """Steps of a training with these settings, and looks at the selection images."""
+    """Number of steps and of validations of a training with these settings."""
     parser = ConfigParser(yaml.safe_load(_train_yaml()))
     parser.update(dict(settings))
     epochs, steps, interval = (

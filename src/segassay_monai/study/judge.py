@@ -1,4 +1,4 @@
-"""The judgement of a study: evaluated once for the same masks, strategies side by side in MLflow, the best registered.
+"""Evaluate a study: the same masks once only; log a run for each strategy to MLflow, register the best ensemble.
 
 annotations.csv, further masks  ->  evaluation/, a run for each strategy, a version of the registered model
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,6 +19,8 @@ from segassay.assay.write import metric_name
 from segassay.data.dataset import data_hash
 from segassay.io.images import sha256
 from segassay.judgement.summary import versions
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
+from segassay.qualities.validity.records import F1
 from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
@@ -28,21 +31,20 @@ __all__ = ["judge"]
 
 _ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 _EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
-_SCORES = ("f1_leave_one_out", "f1_pairwise")
 
 
 def judge(study: Study) -> list[Path]:
-    """Evaluate all that was predicted.
+    """Evaluate all predictions.
 
     Returns:
-        Folders with a report: of the cases held out, and of those of the test split where there are any.
+        Folders with a report: of the held-out cases, and of the cases of the test split, if any.
     """
     has_test = any(prediction.on == TEST for prediction in study.predictions)
     return [_judge(study, on) for on in (HELD_OUT, TEST) if on == HELD_OUT or has_test]
 
 
 def _judge(study: Study, on: str) -> Path:
-    """Evaluate all that was predicted, unless that very thing was evaluated before."""
+    """Evaluate the predictions, unless the same masks were evaluated before."""
     out = study.out / _EVALUATION[on]
     table = list_masks(study, on)
     text = table.to_csv(index=False, lineterminator="\n")
@@ -64,7 +66,7 @@ def _judge(study: Study, on: str) -> Path:
         track=True,
         mlflow_experiment=study.name,
     )
-    _log_strategies(study, on, out)
+    _log_strategies(study, on, found.strategies)
     if on == HELD_OUT:
         _register_best(study, found.scores)
     write_state(study, **{on: digest})
@@ -78,41 +80,39 @@ def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def _log_strategies(study: Study, on: str, evaluation: Path) -> None:
-    """One run per strategy, the same one each time, so that strategies can be compared in the user interface."""
-    path = evaluation / "tables" / "strategies.csv"
-    if not path.is_file():
+def _log_strategies(study: Study, on: str, strategies: pd.DataFrame) -> None:
+    """Log one run per strategy, the same one each time, so that MLflow's user interface can compare strategies."""
+    if strategies.empty:
         return
     known = read_state(study).get(f"strategies_{on}", {})
-    for group, rows in pd.read_csv(path).fillna({"contrast": ""}).groupby("group", sort=False):
+    for group, rows in strategies.groupby("group", sort=False):
         about = rows.iloc[0]
         tags = {"kind": "strategy", "strategy": group, "annotators": about["kind"], "cases": on}
         with tracking.run(study.name, str(group), tags=tags, params={}, run_id=known.get(group)) as run_id:
             known[group] = run_id
-            table = zip(rows["measure"], rows["contrast"], rows["value"], strict=True)
-            tracking.log_metrics({_strategy_metric(str(m), str(c)): float(value) for m, c, value in table})
+            tracking.log_metrics({_strategy_metric(row): float(row["value"]) for row in rows.to_dict("records")})
     write_state(study, **{f"strategies_{on}": known})
 
 
-def _strategy_metric(measure: str, contrast: str) -> str:
-    """Name of a number of a strategy, under the quality that it is about.
+def _strategy_metric(row: Mapping[Any, Any]) -> str:
+    """Name of a number of a strategy, under its quality.
 
     Example:
-        >>> _strategy_metric("f1_within", ""), _strategy_metric("count_eta_squared", "A against H")
-        ('reliability/f1_within', 'validity/count_eta_squared/A against H')
+        >>> _strategy_metric({"quality": "validity", "measure": "count_eta_squared", "contrast": "A against H"})
+        'validity/count_eta_squared/A against H'
     """
-    quality = "reliability" if "_within" in measure or measure.endswith("_sd") else "validity"
-    return metric_name("/".join(part for part in (quality, measure, contrast) if part))
+    return metric_name("/".join(row[part] for part in ("quality", "measure", "contrast") if row[part]))
 
 
 def _register_best(study: Study, scores: pd.DataFrame) -> None:
-    """Register the whole ensemble with the highest score against the raters; the first of equal ones."""
+    """Register the ensemble with the highest score against the raters, over all folds; the first of equal ones."""
     ensembles: dict[str, list[PlannedMember]] = {}
     for prediction in study.predictions:
         if prediction.on == HELD_OUT and len(prediction.members) > 1:
             ensembles.setdefault(prediction.annotator, []).extend(prediction.members)
     ensembles = {name: members for name, members in ensembles.items() if all(map(study.is_done, members))}
-    found = scores[scores["measure"].isin(_SCORES) & scores["target"].isin(list(ensembles)) & scores["value"].notna()]
+    is_score = scores["base"].eq(F1.name) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
+    found = scores[is_score & scores["target"].isin(list(ensembles)) & scores["value"].notna()]
     if found.empty:
         return
     best = found.sort_values("value", ascending=False, kind="stable").iloc[0].to_dict()

@@ -1,4 +1,4 @@
-"""Every mask that a study predicted, in one table; none of a case that a member has seen.
+"""All masks that a study predicted, in one table; no mask of a case that its members have seen.
 
 OUT/members/, OUT/predictions/  ->  leak guard  ->  annotations.csv
 """
@@ -23,7 +23,7 @@ _WHOLE_NUMBERS = ("fold", "seed", *SPENT_COLUMNS)
 
 
 def list_masks(study: Study, on: str = HELD_OUT) -> pd.DataFrame:
-    """Every mask that the study predicted, as `annotations.csv` lists it; what failed is listed without a file.
+    """All masks that the study predicted, as in `annotations.csv`; failed predictions are listed without a file.
 
     Args:
         study: The study.
@@ -33,7 +33,7 @@ def list_masks(study: Study, on: str = HELD_OUT) -> pd.DataFrame:
         One row per mask; paths are relative to the study's folder.
 
     Raises:
-        DataError: If a member has seen a case that it is to be scored on, or is not the one that was planned.
+        DataError: If a member has seen a case that it would be scored on, or is not the planned one.
     """
     tasks: list[Task] = [*study.members] if on == HELD_OUT else []
     tasks += [prediction for prediction in study.predictions if prediction.on == on]
@@ -73,7 +73,7 @@ def _rows(study: Study, task: Task) -> Iterator[dict[str, Any]]:
 
 
 def _planned(study: Study, planned: PlannedMember) -> Member:
-    """The member that a folder holds, which must be the one that is expected there."""
+    """The member in the folder of a planned member; checks that it is this member."""
     checkpoint = study.checkpoint(planned)
     found = read_members([checkpoint])[0]
     expected = (planned.rater, planned.fold, planned.seed)

@@ -1,4 +1,4 @@
-"""The members of a study: who is trained on whose masks, with which images held out.
+"""The members of a study: which target each is trained on, and which images it holds out.
 
 strategies, folds, seeds, dataset  ->  PlannedMember
 """
@@ -29,17 +29,17 @@ class PlannedMember:
     """One training.
 
     Attributes:
-        label: Annotator without its seed.
-        strategy: As the tables name it.
-        rater: What it is trained on, as the training takes it and the tables name it.
-        raters: Whose masks are read.
-        n_train: How many annotated images may be used; None for all.
-        fold: That is held out.
-        n_folds: Of the study.
-        seed: Of the training.
-        settings: Of the training, beside those above.
+        label: Name of the annotator without its seed.
+        strategy: Name of the strategy, as in the tables.
+        rater: Training target, as in the setting `rater` and in the tables.
+        raters: Raters whose masks are read.
+        n_train: Number of annotated images that may be used; None for all.
+        fold: The fold that is held out.
+        n_folds: Number of folds of the study.
+        seed: Random seed of the training.
+        settings: Further settings of the training.
         held_out: Annotated cases of the fold, which are scored.
-        identity: Hash of all that decides on the weights.
+        identity: Hash of everything that determines the weights.
     """
 
     label: str
@@ -66,35 +66,35 @@ class PlannedMember:
 
     @property
     def folder(self) -> str:
-        """Name of its folder, which does not depend on what its strategy is called."""
+        """Name of its folder; it does not depend on the name of the strategy."""
         name = f"{slug(self.rater)[:_LONGEST]}_fold{self.fold}_seed{self.seed}"
         return f"{name}-v{TRAINING_VERSION}-{self.identity[:8]}"
 
     @property
     def training(self) -> dict[str, Any]:
-        """All settings that its training is given, beside dataset and places."""
+        """All settings of its training but dataset and folders."""
         own = ("rater", "n_train", "strategy", "fold", "n_folds", "seed")
         return {name: getattr(self, name) for name in own} | self.settings
 
 
 def slug(label: str) -> str:
-    """A label as a name of files."""
+    """A label as a file name."""
     return re.sub(r"[^\w.+×-]", "_", label)
 
 
 def plan_members(
     path: Path, file: StudyFile, dataset: Dataset, of_fold: Mapping[int, tuple[str, ...]]
 ) -> list[PlannedMember]:
-    """Every training, in the order in which they are done: all strategies with few seeds before one with all.
+    """Plan every training, in order: the first seed of all strategies, then the second, and so on.
 
     Args:
         path: STUDY.yaml, for messages.
-        file: What it says.
-        dataset: What it is about.
+        file: Content of STUDY.yaml.
+        dataset: The dataset of the study.
         of_fold: Cases of each fold that is held out.
 
     Raises:
-        UsageError: If the file says something that cannot be.
+        UsageError: If the file has an invalid value.
     """
     members = [
         replace(planned, identity=identity_of(path, dataset, planned.training, file.threads))
@@ -106,7 +106,7 @@ def plan_members(
 
 
 def labels_of(strategy: StrategyFile, dataset: Dataset, path: Path) -> Iterator[tuple[str, str]]:
-    """Label of each thing that a strategy trains on, and what that is; where raters are dealt, how many they are."""
+    """Label and training target of each model of a strategy; with `n_raters` the target holds their number only."""
     for target in _targets(strategy, dataset, path):
         trained_on = target if strategy.n_raters is None else f"{target}{OF}{strategy.n_raters}"
         if strategy.name is None:
@@ -145,7 +145,7 @@ def _of_strategy(
 ) -> Iterator[PlannedMember]:
     named = _name_of(strategy)
     for label, trained_on in labels_of(strategy, dataset, path):
-        for number, seed in enumerate(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are said
+        for number, seed in enumerate(strategy.seeds):  # type: ignore[arg-type]  # a list, once defaults are filled in
             rater = _rater(strategy, trained_on, dataset, number)
             for fold, cases_of_fold in of_fold.items():
                 _check_n_train(path, dataset, strategy, rater, cases_of_fold)
@@ -164,7 +164,7 @@ def _of_strategy(
 
 
 def _name_of(strategy: StrategyFile) -> str:
-    """What tables call a strategy; models without one rater are of the same one, with one rater less."""
+    """Name of a strategy in tables; models that leave out one rater belong to the strategy of all raters."""
     if strategy.name is not None:
         return strategy.name
     without_each = WITHOUT_EACH.fullmatch(strategy.target)
@@ -174,12 +174,12 @@ def _name_of(strategy: StrategyFile) -> str:
 
 
 def _rater(strategy: StrategyFile, trained_on: str, dataset: Dataset, number: int) -> str:
-    """What the training is told; raters are dealt in turn to the first seed, the second and so on."""
+    """Training target of a seed; with `n_raters`, raters are assigned to the seeds in turn."""
     if strategy.n_raters is None:
         return trained_on
-    everybody, first = dataset.raters, number * strategy.n_raters
-    chosen = {everybody[(first + place) % len(everybody)] for place in range(strategy.n_raters)}
-    return target_of(strategy.target, [rater for rater in everybody if rater in chosen])
+    all_raters, first = dataset.raters, number * strategy.n_raters
+    chosen = {all_raters[(first + place) % len(all_raters)] for place in range(strategy.n_raters)}
+    return target_of(strategy.target, [rater for rater in all_raters if rater in chosen])
 
 
 def _check_n_train(path: Path, dataset: Dataset, strategy: StrategyFile, rater: str, held_out: tuple[str, ...]) -> None:
@@ -202,5 +202,5 @@ def _check_names(path: Path, members: Sequence[PlannedMember]) -> None:
         other = known.setdefault(planned.id.casefold(), planned)
         if other is not planned:
             raise UsageError(
-                f"{path}: {planned.annotator} of fold {planned.fold} stands in two strategies; give one of them a name"
+                f"{path}: {planned.annotator} of fold {planned.fold} is in two strategies; give one of them a name"
             )

@@ -1,10 +1,10 @@
-"""The plan of a study: every training and every prediction it consists of, and what is done already.
+"""The plan of a study: every training and every prediction, and which of them are done.
 
     STUDY.yaml, dataset  ->  members (strategy, fold, seed)  ->  predictions by ensembles, and of test cases
     member or prediction ->  OUT/members/<target>_fold0_seed3-v1-<identity>/, OUT/predictions/<id>-<members>/
 
-A folder's name carries the identity of what is in it, so that a finished training is found again by whoever plans the
-same one, and another setting, image or version of the training never takes its place.
+The name of a folder holds the identity of its content. The same plan therefore finds a finished training again, and a
+training with another setting, image or version gets another folder.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Prediction:
-    """What several members predict together, or one predicts of test cases; a single one has predicted its fold itself.
+    """A prediction by several members, or by one member of test cases; its own fold a member predicts in its training.
 
     Attributes:
         annotator: Name in tables.
-        members: Who predict.
+        members: The members that predict.
         on: `held_out` for the cases of a fold, `test` for those of the test split.
-        cases: Which.
+        cases: The cases to predict.
     """
 
     annotator: str
@@ -57,7 +57,7 @@ class Prediction:
 
     @property
     def first(self) -> PlannedMember:
-        """A member that stands for what all have in common."""
+        """One of the members, for what all have in common."""
         return self.members[0]
 
     @property
@@ -68,7 +68,7 @@ class Prediction:
 
     @property
     def id(self) -> str:
-        """Name of what is done."""
+        """Name on the command line."""
         fold = "" if self.fold is None else f"_fold{self.fold}"
         seeds = seed_range([member.seed for member in self.members])
         return f"{slug(self.first.label)}{fold}_seeds{seeds}" + ("_test" if self.on == TEST else "")
@@ -84,7 +84,7 @@ Task = PlannedMember | Prediction
 
 
 def own_target(task: Task) -> str:
-    """What its members were trained on; where they have learned from different raters, the consensus of all."""
+    """Training target of the members of a task; the consensus of all raters where their targets differ."""
     members = (task,) if isinstance(task, PlannedMember) else task.members
     targets = {planned.rater for planned in members}
     return targets.pop() if len(targets) == 1 else "staple"
@@ -92,14 +92,14 @@ def own_target(task: Task) -> str:
 
 @dataclass(frozen=True)
 class Study:
-    """A study that is planned.
+    """A planned study.
 
     Attributes:
         path: STUDY.yaml.
-        file: What it says, defaults included.
-        dataset: What it is about.
+        file: Content of STUDY.yaml, with all defaults.
+        dataset: The dataset of the study.
         masks: Folders of further annotators to compare, by name.
-        out: Folder of all that the study makes.
+        out: Folder that the study writes.
         members: Every training, in the order in which they are done.
         predictions: Every prediction that is not part of a training.
     """
@@ -114,37 +114,37 @@ class Study:
 
     @property
     def name(self) -> str:
-        """Of the study and its MLflow experiment."""
+        """Name of the study and its MLflow experiment."""
         return str(self.file.name)
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """All that is to be done, by id."""
+        """All trainings and predictions, by id."""
         everything: tuple[Task, ...] = (*self.members, *self.predictions)
         return {task.id: task for task in everything}
 
     def place(self, task: Task) -> Path:
-        """Folder of a member or prediction, whether or not it is there yet."""
+        """Folder of a member or prediction; it may not exist yet."""
         kind = "members" if isinstance(task, PlannedMember) else "predictions"
         return self.out / kind / task.folder
 
     def is_done(self, task: Task) -> bool:
-        """Whether its folder is there, which appears when all is written."""
+        """Whether the task is done: its folder appears when all is written."""
         return self.place(task).is_dir()
 
     def checkpoint(self, member: PlannedMember) -> Path:
-        """Its weights."""
+        """Checkpoint of a member."""
         return self.place(member) / "model.pt"
 
 
 def plan_study(path: str | os.PathLike[str]) -> Study:
-    """Read a study and its dataset, and list all that is to be done.
+    """Read a study and its dataset, and list all tasks.
 
     Args:
         path: STUDY.yaml.
 
     Raises:
-        UsageError: If the file says something that cannot be: an unknown rater, fold or setting, a name used twice.
+        UsageError: If the file has an invalid value: an unknown rater, fold or setting, or a name used twice.
         DataError: If the dataset has problems.
     """
     path = Path(path)
@@ -152,7 +152,7 @@ def plan_study(path: str | os.PathLike[str]) -> Study:
     folder = path.resolve().parent
     dataset = read_dataset(folder / file.dataset)
     masks = {name: folder / place for name, place in file.masks.items()}
-    read_annotations(dataset, masks=masks)  # no pixel; what is wrong is better known before the training
+    read_annotations(dataset, masks=masks)  # reads no pixels; finds problems before the training
     table = strata(dataset)
     in_folds = table[table["split"] != TEST]
     folds = assign_folds(in_folds, file.n_folds)
@@ -186,7 +186,7 @@ def _check_folder(path: Path, dataset: Dataset, out: Path) -> None:
 
 
 def find_member(study: Study, name: str) -> PlannedMember:
-    """A member by its id, or by its number from 1 on, as the array of a cluster counts.
+    """Find a member by its id, or by its number from 1, as the job arrays of a cluster count.
 
     Raises:
         UsageError: If there is no such member.
@@ -209,7 +209,7 @@ def _sizes(path: Path, file: StudyFile, dataset: Dataset) -> Iterator[tuple[str,
 
 
 def _predictions(members: Sequence[PlannedMember], sizes: Sequence[int], test: tuple[str, ...]) -> Iterator[Prediction]:
-    """Ensembles of neighbouring seeds without a common member, fold by fold, and all that predicts test cases."""
+    """Ensembles of consecutive seeds without a common member, fold by fold, and all predictions of test cases."""
     label = members[0].label
     seeds = sorted({planned.seed for planned in members})
     folds = sorted({planned.fold for planned in members})

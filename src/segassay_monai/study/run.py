@@ -1,4 +1,4 @@
-"""The study: trained, predicted, compared and judged by one command, resumed after a break.
+"""The study: trained, predicted, compared and judged by one command, resumed after an interruption.
 
 STUDY.yaml -> plan -> members, ensembles -> leak guard -> annotations.csv -> evaluation/report.html, MLflow
 """
@@ -36,15 +36,15 @@ __all__ = ["Outcome", "run_member", "run_study"]
 
 logger = logging.getLogger("segassay")
 
-_MOMENT = 10.0  # seconds in which a claim that somebody only looks at is given back
+_MOMENT = 10.0  # seconds after which a claim that another process only checks is free again
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a study came to.
+    """Result of a run of a study.
 
     Attributes:
-        failed: What could not be done, and why.
+        failed: Id of each task that failed -> why.
         evaluations: Folders with a report.
     """
 
@@ -53,22 +53,22 @@ class Outcome:
 
 
 def _say_nothing(word: str, task: str) -> None:
-    """The report of a study that nobody watches."""
+    """Report nothing."""
 
 
 def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, str], None] = _say_nothing) -> Outcome:
-    """Do all that is left to do, then judge.
+    """Do all open tasks, then evaluate.
 
     Args:
         study: The study.
-        jobs: Trainings at once; by default as many as the machine has room for.
-        report: Gets `start`, `done` or `failed`, and the id of each task; by default nothing is said.
+        jobs: Trainings at once; by default as many as cores, memory or GPUs allow.
+        report: Called with `start`, `done` or `failed`, and the id of the task; by default nothing is reported.
 
     Returns:
-        What failed, and where the reports are.
+        Failed tasks, and folders with a report.
     """
     _make_folder(study)
-    for task in study.tasks.values():  # to be tried again
+    for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
     with _parent_run(study) as run_id:
         if tasks := open_tasks(study):
@@ -87,17 +87,17 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:
-    """Train one member in this process, as a job of a cluster does; one that is done is left as it is.
+    """Train one member in this process, as a job of a cluster does; a finished member is not trained again.
 
     Raises:
-        UsageError: If another process trains it right now.
+        UsageError: If another process is training it.
     """
     _make_folder(study)
     with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
         if not is_ours:
-            raise UsageError(f"{planned.id}: another process trains this member right now")
+            raise UsageError(f"{planned.id}: another process is training this member; wait for it, or run another one")
         if study.is_done(planned):
-            logger.info(f"{planned.id}: trained already, nothing to do: {study.place(planned)}")
+            logger.info(f"{planned.id}: already trained, nothing to do: {study.place(planned)}")
             return
         forget_failure(study, planned)
         try:
@@ -110,7 +110,7 @@ def run_member(study: Study, planned: PlannedMember) -> None:
 
 @contextmanager
 def _parent_run(study: Study) -> Iterator[str]:
-    """The run that all others of the study are children of; the same one whenever the study goes on."""
+    """The parent of all MLflow runs of the study; a resumed study has the same parent."""
     tags = {"kind": "study", "segassay": segassay.__version__}
     params = {
         "dataset": study.dataset.name,

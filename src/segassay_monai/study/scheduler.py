@@ -1,4 +1,4 @@
-"""The scheduler: as many workers side by side as the machine has room for; one that ends early is replaced.
+"""The scheduler: as many workers at once as cores, memory or GPUs allow; one that ends early is replaced.
 
 free cores, memory, GPUs  ->  number of workers  ->  their events
 """
@@ -22,16 +22,16 @@ from segassay_monai.study.store import MEMORY_PER_WORKER, log_file, note_failure
 
 __all__ = ["n_cores", "n_workers", "work_side_by_side"]
 
-_MAX_LOST = 3  # processes that may be killed before they have begun anything
+_MAX_LOST = 3  # processes that may be killed before they start a task
 
 
 def n_workers(n_tasks: int, memory: float = MEMORY_PER_WORKER, threads: int = 1) -> int:
-    """How many trainings have room at once: one for each GPU, else as cores and free memory allow.
+    """Number of trainings to run at once: one for each GPU, else as many as cores and free memory allow.
 
     Args:
-        n_tasks: What is left to do.
-        memory: Bytes that each takes.
-        threads: That each takes.
+        n_tasks: Number of tasks left.
+        memory: Bytes of each training.
+        threads: Threads of each training.
     """
     if gpus := torch.cuda.device_count():
         return max(1, min(n_tasks, gpus))
@@ -40,7 +40,7 @@ def n_workers(n_tasks: int, memory: float = MEMORY_PER_WORKER, threads: int = 1)
 
 
 def n_cores() -> int:
-    """Cores that this process may use, which on a cluster are fewer than the machine has."""
+    """Cores that this process may use; on a cluster these are fewer than the machine has."""
     own = psutil.Process()
     return len(own.cpu_affinity()) if hasattr(own, "cpu_affinity") else os.cpu_count() or 1
 
@@ -57,16 +57,16 @@ _Events = Queue[tuple[int, str, str]]
 
 
 def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], report: Callable[[str, str], None]) -> None:
-    """Let `n` processes do all that is to be done; one that ends early is replaced.
+    """Do all open tasks in `n` processes; a process that ends early is replaced.
 
     Args:
         study: The study.
-        n: Processes.
-        environment: Variables that they get on top of this process's.
-        report: Gets `start`, `done` or `failed`, and the id of the task.
+        n: Number of processes.
+        environment: Environment variables of the processes, in addition to those of this process.
+        report: Called with `start`, `done` or `failed`, and the id of the task.
 
     Raises:
-        DataError: If a process ends before it has begun anything; it has said why on standard error.
+        DataError: If a process ends before it starts a task; its error is on standard error.
     """
     events: _Events = Queue()
     workers = {slot: _start(study, slot, environment, events) for slot in range(n)}
@@ -80,7 +80,7 @@ def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], repo
                 continue
             ended = workers.pop(slot)
             status = ended.process.wait()
-            if ended.doing:  # killed, or crashed without a word
+            if ended.doing:  # killed, or crashed
                 _note_lost(study, ended.doing, status)
                 report("failed", ended.doing)
             n_lost += status < 0 and not ended.has_begun
@@ -108,7 +108,7 @@ def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Eve
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", str(study.path)],
         env={**os.environ, **environment, "OMP_NUM_THREADS": str(study.file.threads), **_gpu_of(slot)},
-        stdin=subprocess.PIPE,  # never written to: when this process ends, however it ends, so do they
+        stdin=subprocess.PIPE,  # never written to; closed when this process ends, which ends the worker
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
@@ -118,7 +118,7 @@ def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Eve
 
 
 def _gpu_of(slot: int) -> dict[str, str]:
-    """The GPU of a worker, as an environment variable; nothing where there is none."""
+    """The GPU of a worker, as an environment variable; empty without GPUs."""
     n_gpus = torch.cuda.device_count()
     if not n_gpus:
         return {}

@@ -1,6 +1,6 @@
-"""What a study shows on the terminal: the plan, the trainings as they go, the outcome.
+"""Terminal output of a study: the plan, progress and outcome.
 
-Study, what lies on disk  ->  tables and lines
+Study, files on disk  ->  tables and lines
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SECONDS_BETWEEN_LOOKS = 2.0
 
 
 def print_plan(study: Study, estimate: Estimate) -> None:
-    """Print the study with its defaults, its members, and what the rest will take."""
+    """Print the study with its defaults, its members, and the estimate of time and disk space."""
     console = Console()
     console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
     title = f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions"
@@ -63,7 +63,9 @@ def print_plan(study: Study, estimate: Estimate) -> None:
     console.print(table)
     left = [task for task in study.tasks.values() if not study.is_done(task)]
     if not left:
-        words = "All is trained and predicted; `segassay study run` evaluates what is not evaluated yet."
+        words = (
+            "All members are trained and all predictions done; `segassay study run` evaluates them if it has not yet."
+        )
         console.print(words, highlight=False, soft_wrap=True)
     else:
         console.print(
@@ -86,7 +88,7 @@ def print_plan(study: Study, estimate: Estimate) -> None:
 
 
 def print_earlier(study: Study, found: Mapping[str, Path]) -> None:
-    """Print what to do with members of an earlier version, where there are any."""
+    """Print what to do with members of an earlier version, if there are any."""
     if words := describe_earlier(study, found):
         Console().print(words, highlight=False, markup=False, soft_wrap=True)
 
@@ -102,7 +104,7 @@ def _stale(study: Study) -> list[str]:
 
 
 def state_of(study: Study, task: Task) -> tuple[str, str]:
-    """How far a task is, in a word, and what there is to say of it."""
+    """State of a task in a word, and its score, progress or failure."""
     if study.is_done(task):
         return "done", _score(study, task)
     if is_claimed(study, task):
@@ -110,12 +112,12 @@ def state_of(study: Study, task: Task) -> tuple[str, str]:
     if reason := failure(study, task):
         return "failed", reason.splitlines()[0]
     if isinstance(task, PlannedMember) and (unfinished(study.place(task)) / "resume.pt").is_file():
-        return "broken off", _last_epoch(log_file(study, task))
+        return "interrupted", _last_epoch(log_file(study, task))
     return "waiting", ""
 
 
 def _score(study: Study, task: Task) -> str:
-    """F1 against what it learned from, on the cases it never saw."""
+    """F1 against the own training target, on the held-out cases."""
     is_member = isinstance(task, PlannedMember)
     path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
     if not path.is_file():
@@ -145,7 +147,7 @@ def _status_table(study: Study) -> Table:
 
 
 def show_status(study: Study) -> None:
-    """Print how far each task is; on a terminal repeatedly until nothing is left, or until Ctrl-C."""
+    """Print the state of each task; on a terminal, update it until all tasks are done, or until Ctrl-C."""
     console = Console()
     print_earlier(study, find_earlier(study))
     if not console.is_terminal:
@@ -162,7 +164,7 @@ def show_status(study: Study) -> None:
 
 @contextmanager
 def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
-    """Show the tasks of a run: a moving bar on a terminal, and a plain line for each that has ended."""
+    """Show the tasks of a run: a progress bar on a terminal, and a line for each task that ended."""
     console = Console(stderr=True)
     n_tasks = len(study.tasks)
     started: dict[str, float] = {}
@@ -208,17 +210,17 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
         console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
-            f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; the same call "
-            "tries them again",
+            f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; run the same "
+            "command again to retry them",
             highlight=False,
             soft_wrap=True,
         )
     console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"and there, strategies side by side: {_address(study)}", highlight=False, soft_wrap=True)
+    console.print(f"strategies side by side, once it runs: {_address(study)}", highlight=False, soft_wrap=True)
 
 
 def _address(study: Study) -> str:
-    """Page of MLflow's user interface, where it is started as told, with a run per strategy and a chart per number."""
+    """Page of MLflow's user interface at its default address, with a run per strategy and a chart per number."""
     query = {
         "workflowType": "machine_learning",
         "searchFilter": 'tags.kind="strategy"',

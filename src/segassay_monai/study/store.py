@@ -1,9 +1,9 @@
-"""What a study keeps on disk: who works on what, what failed and why, logs, and a few values beside the results.
+"""What a study keeps on disk: who works on what, what failed and why, logs, and the state of the study.
 
     OUT/.claims/<folder>.lock, OUT/failed/<folder>.txt, OUT/logs/<folder>.log, OUT/state.json
 
-All that processes know of each other is here: a folder that is there is done, a locked claim is being worked on. So
-several `study run`, and the jobs of a cluster, can share one study; what was killed is taken up by whoever comes next.
+Processes know of each other from these files alone: a folder that exists is done, a locked claim is in progress. So
+several `study run`, and the jobs of a cluster, can share one study; the next process resumes what was killed.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 MEMORY_PER_WORKER = 2 * 2**30
-"""Bytes that a training is granted where none was measured yet. A process that has grown beyond it is replaced: the
-system does not get back all that a training has freed, and keeps more after each one."""
+"""Memory of a training, in bytes, until one was measured. A process that exceeds it is replaced, because a process
+keeps some of the memory that each training frees."""
 
 
 @contextmanager
 def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
-    """Work that only one process may do; False where another one does it.
+    """Claim work that only one process may do; yields False where another process does it.
 
     Args:
         study: The study.
-        name: Of the work, such as the id of a member.
-        timeout: Seconds to wait for the other; -1 for ever.
+        name: Name of the work, such as the id of a member.
+        timeout: Seconds to wait for the other process; -1 waits without limit.
     """
     folder = study.out / ".claims"
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
 
 
 def is_claimed(study: Study, task: Task) -> bool:
-    """Whether some process works on it right now."""
+    """Whether a process is working on the task."""
     if not (study.out / ".claims" / f"{task.folder}.lock").is_file():
         return False
     with claim(study, task.folder) as is_free:
@@ -72,7 +72,7 @@ def is_claimed(study: Study, task: Task) -> bool:
 
 
 def failure(study: Study, task: Task) -> str:
-    """Why it failed when it was last tried, or which member of it did; empty if it did not, or is done by now."""
+    """Why the task failed in its last attempt, or which of its members failed; empty if it did not fail or is done."""
     path = _failure_file(study, task)
     if study.is_done(task):
         return ""
@@ -87,35 +87,35 @@ def _failure_file(study: Study, task: Task) -> Path:
 
 
 def note_failure(study: Study, task: Task, reason: str) -> None:
-    """Keep why it failed, for others and for the status."""
+    """Record why a task failed, for other processes and for the status."""
     path = _failure_file(study, task)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(reason + "\n", encoding="utf-8")
 
 
 def forget_failure(study: Study, task: Task) -> None:
-    """Let what failed be tried again."""
+    """Allow another attempt at a task that failed."""
     _failure_file(study, task).unlink(missing_ok=True)
 
 
 def open_tasks(study: Study) -> list[Task]:
-    """What is neither done nor given up."""
+    """Tasks that are neither done nor failed."""
     return [task for task in study.tasks.values() if not study.is_done(task) and not failure(study, task)]
 
 
 def log_file(study: Study, task: Task) -> Path:
-    """What the task printed."""
+    """Log of a task: all that it printed."""
     return study.out / "logs" / f"{task.folder}.log"
 
 
 def read_state(study: Study) -> dict[str, Any]:
-    """What the study keeps beside its results: runs of MLflow, what was evaluated, memory of a worker."""
+    """State of the study: ids of MLflow runs, what was evaluated, memory of a worker."""
     path = study.out / "state.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def write_state(study: Study, **changes: Any) -> None:
-    """Change some of it."""
+    """Change some values of the state."""
     with claim(study, "state", timeout=-1):
         write_whole(
             study.out / "state.json", json.dumps(read_state(study) | changes, indent=2, ensure_ascii=False) + "\n"
@@ -130,11 +130,11 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def memory_of_worker(study: Study) -> float:
-    """Bytes that a training takes, as far as one was measured."""
+    """Bytes that a training takes; `MEMORY_PER_WORKER` until one was measured."""
     return float(read_state(study).get("memory", MEMORY_PER_WORKER))
 
 
 def remember_memory(study: Study, n_bytes: float) -> None:
-    """Keep what a training took, if none took more."""
+    """Record the memory of a training if it is the largest so far."""
     if n_bytes > read_state(study).get("memory", 0):
         write_state(study, memory=int(n_bytes))

@@ -1,9 +1,9 @@
 """A worker: one process that takes tasks of a study, trains members and predicts, until nothing is left.
 
-    segassay_monai.study.worker STUDY.yaml  ->  next task that nobody has taken  ->  OUT/members/, OUT/predictions/
+    segassay_monai.study.worker STUDY.yaml  ->  next free task  ->  OUT/members/, OUT/predictions/
 
-It says on standard output what it does, one line for each event. When its standard input is closed, as happens when the
-process that started it ends, it is killed: whatever is on disk by then is taken up by the next run.
+It reports each event in one line on standard output. It kills itself when its standard input is closed, which happens
+when the process that started it ends; the next run resumes from what is on disk.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ __all__ = ["do", "train", "work"]
 logger = logging.getLogger("segassay")
 
 N_FIGURES = 3
-"""Overlays of each prediction; members draw what their own training says."""
+"""Overlays of each prediction; for members, a setting of their training decides."""
 
 _POLL_SECONDS = 1.0
 
@@ -52,7 +52,7 @@ def do(study: Study, task: Task) -> None:
     """Train a member, or predict, in this process.
 
     Raises:
-        SegAssayError: If the data or a setting is the reason that it cannot be done.
+        SegAssayError: If the data or a setting makes the task fail.
     """
     try:
         if isinstance(task, PlannedMember):
@@ -64,7 +64,7 @@ def do(study: Study, task: Task) -> None:
 
 
 def train(study: Study, planned: PlannedMember, place: Path, settings: Mapping[str, Any] | None = None) -> None:
-    """Train a member into a folder; `settings` come on top of its own."""
+    """Train a member into a folder; `settings` override its own."""
     torch.set_num_threads(study.file.threads)
     monai.bundle.run(
         run_id="training",
@@ -95,14 +95,14 @@ def _predict(study: Study, prediction: Prediction) -> None:
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:
-    """Do whatever nobody else does until nothing is left to do; what others do is waited for.
+    """Do free tasks until all are done; wait for those of other processes.
 
     Args:
         study: The study.
         report: Gets `start`, `done` or `failed`, and the task.
 
     Returns:
-        False where a new process should take over: after a failure, or when this one has grown.
+        False where a new process should take over: after a failure, or when this one takes too much memory.
     """
     while tasks := open_tasks(study):
         n_done = 0
@@ -117,7 +117,7 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
 
 
 def _take(study: Study, task: Task, report: Callable[[str, Task], None]) -> str:
-    """Do a task and say how it ended; nothing where another process does it, or has done it meanwhile."""
+    """Do a task; returns `done` or `failed`, or an empty text where another process does it or has done it."""
     with claim(study, task.folder) as is_ours:
         if not is_ours or study.is_done(task) or failure(study, task):
             return ""
@@ -132,7 +132,7 @@ def _take(study: Study, task: Task, report: Callable[[str, Task], None]) -> str:
 
 
 def _has_grown(study: Study) -> bool:
-    """Whether this process takes more memory than it is granted; what it takes is kept then."""
+    """Whether this process exceeds its memory limit; if so, its memory is recorded."""
     gc.collect()
     n_bytes = psutil.Process().memory_info().rss
     if n_bytes > MEMORY_PER_WORKER:
@@ -145,7 +145,7 @@ def _is_ready(study: Study, task: Task) -> bool:
 
 
 def _try(study: Study, task: Task) -> str:
-    """Do it; why it failed, or nothing."""
+    """Do a task; returns why it failed, or an empty text."""
     try:
         do(study, task)
     except SegAssayError as error:
@@ -158,7 +158,7 @@ def _try(study: Study, task: Task) -> str:
 
 @contextmanager
 def _log_of(study: Study, task: Task) -> Iterator[None]:
-    """Let all that this process prints go to the task's own log."""
+    """Write all that this process prints to the log of the task."""
     path = log_file(study, task)
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -181,7 +181,7 @@ def _log_of(study: Study, task: Task) -> Iterator[None]:
 def _end_with_parent() -> None:
     while os.read(0, 1):
         pass
-    psutil.Process().kill()  # an exception within a transaction of MLflow would leave the store locked, and go on
+    psutil.Process().kill()  # an exception inside an MLflow transaction would leave the store locked
 
 
 def _main(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Training: one member from its cases to its checkpoint, whole or not at all, resumed after a break."""
+"""Training: one member from its cases to its checkpoint, written whole or not at all, resumed after an interruption."""
 
 from segassay_monai.former import names_of
 

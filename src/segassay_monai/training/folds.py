@@ -1,4 +1,4 @@
-"""Folds: which cases a member trains on, which select its checkpoint, and which are held out.
+"""Folds: the cases that a member trains on, those that select its checkpoint, and those that it holds out.
 
 dataset, trained_on, fold, seed -> plan_member -> train | val (selection only) | held_out (scored once)
 """
@@ -31,23 +31,23 @@ def plan_member(
     strategy: str | None = None,
     initialise_from: str | Path | None = None,
 ) -> Member:
-    """Decide which cases a member trains on, which select its checkpoint, and which are held out.
+    """Assign the cases of a member: to train on, to select its checkpoint, to hold out.
 
     Folds depend on the dataset alone, so every member of a fold has the same held-out cases. The remaining cases are
-    split again, drawn from seed and fold; both splits deal the subjects of every group evenly. Cases marked `test` in
-    the experiment table are in no fold and are never seen.
+    split again, at random by seed and fold; both splits distribute the subjects of every group evenly. Cases marked
+    `test` in the experiment table are in no fold and are never seen.
 
     Args:
         dataset: The annotated images.
-        trained_on: A rater, or what all raters say together: one of `segassay_monai.targets.targets_of`.
-        fold: Which fold is held out, 0 to `n_folds` - 1.
-        n_folds: Wanted number of folds; fewer where there are fewer subjects (or cases, without subjects).
-        seed: Seed of the member.
+        trained_on: Training target, one of `segassay_monai.targets.targets_of`.
+        fold: Fold that is held out, 0 to `n_folds` - 1.
+        n_folds: Number of folds; fewer if there are fewer subjects (or cases, without subjects).
+        seed: Random seed of the member.
         val_fraction: Part of the remaining cases that selects the checkpoint; at least one.
-        n_train: How many annotated cases to use, those that select the checkpoint included, since they had to be
-            annotated as well; by default all. Drawn by seed and fold, evenly over the groups; fewer are part of more.
-        strategy: What a study calls this way to train; by default it follows from `trained_on`.
-        initialise_from: Checkpoint whose weights the training starts from; what it has seen, this member has seen.
+        n_train: Number of annotated cases to use, those that select the checkpoint included, since they were annotated
+            as well; by default all. Drawn by seed and fold, evenly over the groups; a smaller draw is part of a larger.
+        strategy: Name of the strategy in a study; by default it follows from `trained_on`.
+        initialise_from: Checkpoint with the first weights; the cases that it has seen count as seen by this member.
 
     Raises:
         UsageError: If the rater or the fold does not exist, or the checkpoint has seen a held-out case.
@@ -71,7 +71,7 @@ def plan_member(
             f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
             f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
         )
-    number = deal(seen, seed=[seed, fold])
+    number = number_subjects(seen, seed=[seed, fold])
     if n_train is not None:
         seen, number = _use_some(seen, number, n_train)
         units = _units(seen).nunique()
@@ -101,23 +101,23 @@ def plan_member(
 
 
 def _use_some(seen: pd.DataFrame, number: np.ndarray, n_train: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Subjects of every stratum in turn, as many as have no more than `n_train` cases, and their numbers from 0 on."""
+    """Take subjects of every stratum in turn, up to `n_train` cases in all, and number them from 0."""
     if not 2 <= n_train <= len(seen):
         raise UsageError(f"--n_train {n_train}: expected 2 to {len(seen)}, the images that are not held out")
-    subjects = _strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `deal`
+    subjects = _strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `number_subjects`
     in_turn = subjects.groupby(subjects).cumcount().sort_values(kind="stable").index.to_numpy()
     so_far = np.bincount(number)[in_turn].cumsum()
     used = np.sort(in_turn[: np.searchsorted(so_far, n_train, side="right")])
     if len(used) < 2:
         raise UsageError(
-            f"--n_train {n_train}: these are images of one subject, and selection needs another; give more"
+            f"--n_train {n_train}: these are images of one subject, but selection needs a second; give more"
         )
     is_used = np.isin(number, used)
     return seen[is_used], np.searchsorted(used, number[is_used])
 
 
 def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -> list[Member]:
-    """The member that a checkpoint holds, which must not know the cases that are held out now."""
+    """Read the member in a checkpoint; it must not have seen the cases that are held out now."""
     if not checkpoint.is_file():
         raise UsageError(f"--initialise_from {checkpoint}: no such file; give the model.pt of a trained member")
     earlier = read_members([checkpoint])
@@ -125,14 +125,14 @@ def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -
     known = [case for case in held_out if seen_by(earlier, dataset, case, subjects[case])]
     if known:
         raise UsageError(
-            f"--initialise_from {checkpoint}: case {known[0]} was used in its training and is held out now "
+            f"--initialise_from {checkpoint}: case {known[0]} was used in its training and is now held out "
             f"({len(known)} of {len(held_out)} cases); give a model of the same fold, or of other images"
         )
     return earlier
 
 
 def initialised(network: torch.nn.Module, checkpoint: str | Path | None) -> torch.nn.Module:
-    """The network with the weights of a checkpoint, or as it is where there is none.
+    """Load the weights of a checkpoint into the network; without a checkpoint, leave it unchanged.
 
     Raises:
         UsageError: If the weights do not fit.
@@ -154,7 +154,7 @@ def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
 
     Args:
         table: As from `segassay.data.dataset.strata`, one row per case.
-        n_folds: Wanted number; the result has `min(n_folds, number of subjects)`.
+        n_folds: Number of folds; the result has at most one per subject.
 
     Returns:
         Integers `(n_cases,)`.
@@ -162,20 +162,20 @@ def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
     units = _units(table).nunique()
     if n_folds < 2 or units < 2:
         raise DataError(
-            f"cannot hold anything out: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
+            f"cannot hold out any image: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
             "at least 2 folds and 3 images of different subjects are needed"
         )
-    return deal(table, seed=[0]) % min(n_folds, units)
+    return number_subjects(table, seed=[0]) % min(n_folds, units)
 
 
-def deal(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
+def number_subjects(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
     """Number the subjects so that consecutive numbers run through the strata evenly, shuffled within each stratum.
 
-    Dealing these numbers like cards (`number % n`) spreads every stratum over the hands as evenly as can be.
+    `number % n` then spreads every stratum over `n` parts as evenly as possible.
 
     Args:
         table: As from `segassay.data.dataset.strata`.
-        seed: Seed of the shuffle.
+        seed: Random seed of the shuffle.
 
     Returns:
         Integers `(n_cases,)`; cases of one subject share their number.

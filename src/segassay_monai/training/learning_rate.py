@@ -1,4 +1,4 @@
-"""Find a learning rate: raise it step by step over a short training, and look where the loss falls fastest.
+"""Find a learning rate: raise it step by step in a short training, and find where the loss falls fastest.
 
 network, optimizer, loss, tiles of a training -> range_test -> suggest -> learning_rates.csv, learning_rate.png, MLflow
 """
@@ -52,24 +52,24 @@ def find_learning_rate(
     overwrite: bool,
     experiment: str,
 ) -> float:
-    """Propose a learning rate for a member; what led to it is written, drawn, and logged as an MLflow run.
+    """Propose a learning rate for a member; write and draw the loss curve, and log it as an MLflow run.
 
     Args:
-        member: What would be trained; its seed is the only source of randomness.
-        network: As for `range_test`, like the next three.
-        optimizer: Of the training.
-        loss_function: Of the training.
-        tiles: Of the training.
-        n_steps: Steps of the test.
-        output_dir: Folder to write; where it is the default one of the member, `_find_lr` is added to its name.
-        overwrite: Whether it may be replaced.
+        member: The member to train; its seed is the only source of randomness.
+        network: Network of the training.
+        optimizer: Optimizer of the training.
+        loss_function: Loss of the training.
+        tiles: Tiles of the training.
+        n_steps: Number of steps of the test.
+        output_dir: Folder to write; if it is the default folder of the member, `_find_lr` is added to its name.
+        overwrite: Whether the folder may be replaced.
         experiment: MLflow experiment.
 
     Returns:
         The proposed rate.
 
     Raises:
-        DataError: If the loss does not fall at any rate; the curve is written all the same.
+        DataError: If the loss does not fall at any rate; the curve is written nevertheless.
     """
     work_dir = prepare_output(_own_folder(output_dir), overwrite)
     logger.info(f"{member.name}: {n_steps} steps at rates from {LOWEST:g} to {HIGHEST:g}")
@@ -93,21 +93,21 @@ def find_learning_rate(
     if suggestion is None:
         raise DataError(
             f"{final / 'learning_rate.png'}: the loss does not fall at any rate, so none can be proposed; give more "
-            "--lr_steps, or look at the masks with `segassay check`"
+            "--lr_steps, or check the masks with `segassay check`"
         )
     Console().print(f"--learning_rate {suggestion:g}", highlight=False)
     return suggestion
 
 
 def _own_folder(output_dir: str | Path) -> Path:
-    """The folder that was asked for; by default one beside the member's."""
+    """The given folder; by default one next to that of the member."""
     default = yaml.safe_load(config_path("train.yaml").read_text(encoding="utf-8"))["output_dir"]
     is_default = running_config()["output_dir"] == default
     return Path(f"{output_dir}_find_lr") if is_default else Path(str(output_dir))
 
 
 class _Undefined(Exception):
-    """The loss is not a number any more: no step after this one can be of use."""
+    """The loss is NaN or infinite, so further steps are useless."""
 
 
 def range_test(
@@ -117,16 +117,16 @@ def range_test(
     tiles: DataLoader,
     n_steps: int,
 ) -> pd.DataFrame:
-    """Train for some steps while the rate rises from 1e-6 to 10 by the same factor each time.
+    """Train for some steps while the rate rises from 1e-6 to 10 by a constant factor.
 
-    It ends before where the loss is five times the lowest one, or no number. Network and optimizer are left as they
-    were; nothing is written.
+    The test ends early when the loss exceeds five times the lowest one, or is NaN or infinite. Network and optimizer
+    are restored; no file is written.
 
     Args:
         network: The network to train.
         optimizer: Its optimizer, without a schedule.
         loss_function: Takes the network's output and the label of a batch.
-        tiles: Batches with `image` and `label`; read again from the start where there are too few.
+        tiles: Batches with `image` and `label`; read again from the start if there are too few.
         n_steps: Number of steps, 2 or more.
 
     Returns:
@@ -156,27 +156,27 @@ def range_test(
 
 
 def smooth(losses: np.ndarray) -> np.ndarray:
-    """Average of each loss with its neighbours, on both sides alike, so that a fall stays at its rate.
+    """Smooth the losses with a symmetric Gaussian, so that a fall stays at its rate.
 
-    Losses above twice the first one count as that: the last steps, which diverge, would hide what was before.
+    Losses above twice the first one are clipped to it: the last steps diverge and would hide the steps before.
 
     Args:
         losses: `(n_steps,)`.
 
     Returns:
-        The same shape; the wider the more steps there are.
+        The same shape; the Gaussian is wider for more steps.
     """
     return gaussian_filter1d(np.minimum(losses, 2 * losses[0]), sigma=len(losses) / 25, mode="nearest")
 
 
 def suggest(curve: pd.DataFrame) -> float | None:
-    """Rate at which the loss falls fastest, before it is lowest.
+    """Learning rate at which the loss falls fastest, before its minimum.
 
     Args:
         curve: `learning_rate`, `loss` and `smoothed_loss`, one row per step.
 
     Returns:
-        The rate, to two digits; `None` if the loss falls by no more than three times its scatter.
+        The rate, to two digits; `None` if the loss falls by at most three times its scatter.
 
     Example:
         >>> rates = np.geomspace(1e-5, 1, 51)
@@ -194,7 +194,7 @@ def suggest(curve: pd.DataFrame) -> float | None:
 
 
 def draw_curve(curve: pd.DataFrame, suggestion: float | None, *, title: str) -> Figure:
-    """Loss against learning rate, with the proposed rate marked.
+    """Draw the loss against the learning rate, with the proposed rate marked.
 
     Args:
         curve: As for `suggest`.

@@ -1,8 +1,8 @@
-"""Batches of tiles, by several processes where there are; an error of ours in one of them arrives as it is.
+"""Batches of tiles, from worker processes if there are any; a SegAssayError in a worker is raised unchanged.
 
     dataset -> worker process: tiles, or the error -> TileLoader -> batch, or the error is raised
 
-torch sends the text of an error alone, with its traceback, and MONAI's error around ours.
+torch alone would pass on only the text of an error, with its traceback and MONAI's error around it.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ __all__ = ["TileLoader"]
 
 
 class TileLoader(DataLoader):
-    """MONAI's loader, which raises an error of ours that a worker process met.
+    """MONAI's loader, which raises a `SegAssayError` of a worker process unchanged.
 
     Args:
         dataset: Cases, each a dictionary of tensors.
-        settings: As of MONAI's and torch's loader, but for `collate_fn`.
+        settings: Arguments of MONAI's loader, except `collate_fn`.
 
     Raises:
-        SegAssayError: When a batch is asked for.
+        SegAssayError: When the next batch is read.
     """
 
     def __init__(self, dataset: Dataset, **settings: Any) -> None:
         super().__init__(_ErrorsAsItems(dataset), collate_fn=_first_error_or_batch, **settings)
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """Start the workers at once, as the first random numbers are drawn then."""
+        """Start the workers at once, because they draw the first random numbers then."""
         batches = super().__iter__()
         return (_raised(batch) for batch in batches)
 
 
 class _ErrorsAsItems(Dataset):
-    """Give an error of ours in place of an item, where it would only reach the main process as text."""
+    """Return a `SegAssayError` instead of an item, because it would reach the main process only as text."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset

@@ -6,14 +6,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 
 class MaskedDiceCELoss(nn.Module):
-    """Sum of soft Dice and binary cross-entropy, both blind to ignored pixels, for hard and soft labels.
+    """Sum of soft Dice and binary cross-entropy, without ignored pixels, for hard and soft labels.
 
-    Soft Dice counts the overlap of probability p and label q as p q. For a soft label it is then best at p = 1, not at
-    p = q. Here the overlap is min(p, q), the (p + q - |p - q|) / 2 of the Dice semimetric loss: the same for a label of
-    0 or 1, and best at p = q for any other.
+    Soft Dice computes the overlap of probability p and label q as p q. For a soft label it is then optimal at p = 1,
+    not at p = q. Here the overlap is min(p, q), the (p + q - |p - q|) / 2 of the Dice semimetric loss: the same for a
+    label of 0 or 1, and optimal at p = q for any other.
 
-    Dice is taken over the whole batch, since a single tile may hold no object at all. A weight map, if there is one,
-    weighs the cross-entropy alone.
+    Dice is computed over the whole batch, because a single tile may hold no object. A weight map, if given, weights the
+    cross-entropy only.
 
     References:
         Isensee et al. (2021), Nature Methods 18:203-211, doi:10.1038/s41592-020-01008-z (the sum of both); Wang et al.

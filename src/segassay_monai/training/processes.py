@@ -1,4 +1,4 @@
-"""Several processes that train one member: who is the first, and what it tells the others.
+"""Several processes that train one member: the first decides, validates and writes.
 
 torchrun -> join -> rank 0 validates, writes and logs; each draws its own tiles, gradients are averaged -> leave
 """
@@ -17,13 +17,13 @@ from segassay.errors import UsageError
 
 __all__ = ["agree", "join_processes", "leave_processes", "process_device"]
 
-_PATIENCE = timedelta(hours=1)  # the others wait while the first one looks at the selection images
+_PATIENCE = timedelta(hours=1)  # the others wait while the first process validates
 
 
 def join_processes() -> int:
-    """Meet the other processes that `torchrun` started; returns the rank of this one, 0 for the first.
+    """Join the other processes that `torchrun` started; returns the rank of this one, 0 for the first.
 
-    GPUs talk by NCCL, one per process, and processors by gloo. All but the first report errors only.
+    GPUs, one per process, communicate by NCCL, and CPUs by gloo. All processes but the first log errors only.
 
     Raises:
         UsageError: If `torchrun` did not start this process, or there are fewer GPUs than processes.
@@ -40,14 +40,14 @@ def join_processes() -> int:
         if n_gpus:
             torch.cuda.set_device(local_rank)
         distributed.init_process_group("nccl" if n_gpus else "gloo", timeout=_PATIENCE)
-        ignite.distributed.get_rank()  # meets the others itself on its first call, so all must make that call
+        ignite.distributed.get_rank()  # synchronises with the others on its first call, so all must make that call
         if distributed.get_rank() > 0:
             logging.getLogger("segassay").addFilter(_is_error)
     return distributed.get_rank()
 
 
 def leave_processes() -> None:
-    """Part from the other processes when the training is over; nothing where there are none."""
+    """Leave the other processes after the training; does nothing in a single process."""
     logging.getLogger("segassay").removeFilter(_is_error)
     if distributed.is_initialized():
         distributed.destroy_process_group()
@@ -58,16 +58,16 @@ def _is_error(record: logging.LogRecord) -> bool:
 
 
 def process_device() -> torch.device:
-    """The GPU of this process, or the processor."""
+    """The GPU of this process, or the CPU."""
     join_processes()
     return torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def agree(decision: bool) -> bool:
-    """What the first process decided; the others wait for it. Alone, one's own decision.
+    """Decision of the first process, for which the others wait; in a single process, its own decision.
 
     Args:
-        decision: Of this process; only that of the first one counts.
+        decision: Decision of this process; only that of the first process counts.
     """
     if not distributed.is_initialized():
         return decision

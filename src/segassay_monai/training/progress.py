@@ -1,4 +1,4 @@
-"""What a training shows while it runs: progress on the terminal, numbers in MLflow."""
+"""Progress of a training: on the terminal, and as numbers in MLflow."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ logger = logging.getLogger("segassay")
 
 
 class TrackTraining:
-    """Log a training as it goes: loss and learning rate within epochs, scores of the selection images after each.
+    """Log a training while it runs: loss and learning rate within epochs, scores of the selection images after each.
 
-    Stands behind the validation, just before the handler that keeps states: numbers are written when their epoch is
-    over, so that an epoch that is cut short and repeated is logged once.
-    `train/waiting_for_data` is the share of the epoch's steps so far that was spent waiting for the next tiles.
+    Attach it after the validation, just before the handler that keeps states: it logs numbers at the end of their
+    epoch, so that an epoch that is interrupted and repeated is logged once.
+    `train/waiting_for_data` is the share of time in the epoch so far that was spent waiting for tiles.
 
     Args:
         evaluator: The validator; its metrics are logged as `val/…`.
-        every: Iterations between two points of the loss curve.
+        every: Number of iterations between two points of the loss curve.
     """
 
     def __init__(self, evaluator: Engine, every: int = 10) -> None:
@@ -75,10 +75,10 @@ class TrackTraining:
 
 
 class ShowProgress:
-    """A moving bar on a terminal, one plain line per epoch in a log.
+    """Show a progress bar on a terminal, and log one line per epoch.
 
     Args:
-        evaluator: The validator, whose F1 is shown.
+        evaluator: The validator, for its F1.
     """
 
     def __init__(self, evaluator: Engine) -> None:
@@ -88,7 +88,7 @@ class ShowProgress:
         self._bar: Progress | None = None
 
     def attach(self, engine: Any) -> None:
-        """Register with the trainer; before the validator, so that the line of an epoch follows its validation."""
+        """Register with the trainer, before the validator, so that the line of an epoch follows its validation."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
         self.evaluator.add_event_handler(Events.COMPLETED, self._validated, engine)

@@ -1,11 +1,11 @@
-"""Resume: a training that was killed starts again after its last finished epoch, and ends as without a break.
+"""Resume a killed training after its last finished epoch; the result is the same as without an interruption.
 
     epoch finished -> OUTPUT.partial/resume.pt: weights, optimizer, schedule, best state so far, MLflow run
-    same call again -> same settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
+    same command again -> same settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
 
-All random numbers of an epoch are drawn from states that follow from (seed, epoch), set when the epoch starts, so that
-an epoch is the same whether or not the ones before it were run by the same process. Saved states of the generators
-could not do this: processes that load data have generators of their own.
+All random generators are seeded from (seed, epoch) when an epoch starts, so that an epoch does not depend on the
+process that ran the epochs before. Saved states of the generators could not ensure this, because processes that load
+data have generators of their own.
 """
 
 from __future__ import annotations
@@ -47,34 +47,34 @@ _ELSEWHERE = (
     "overwrite",
     "strategy",
 )
-"""Settings that change nothing in the weights; `num_workers` and `device` do."""
+"""Settings that do not change the weights; `num_workers` and `device` do."""
 
 
 def unfinished(output_dir: str | Path) -> Path:
-    """Folder in which a training works until it is finished."""
+    """Folder in which a training writes until it is finished."""
     final = Path(str(output_dir)).resolve()
     return final.with_name(final.name + ".partial")
 
 
 def check_output_dir(output_dir: str | Path, overwrite: bool) -> None:
-    """Refuse, before anything is read, a folder that is neither free nor a finished member; see `open_training`."""
+    """Refuse, before reading any data, a folder that exists and is not a finished member; see `open_training`."""
     is_member = (Path(str(output_dir)) / "model.pt").is_file()
     check_output(output_dir, overwrite or is_member)
 
 
 @contextmanager
 def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> Iterator[Path | None]:
-    """Folder to train in, inside the `with` block: a new one, or that of an unfinished training of this very member.
+    """Open the folder to train in: a new one, or that of an unfinished training of the same member.
 
-    A break or an error leaves the folder for the next attempt once an epoch is finished, else nothing.
+    After an interruption or an error the folder stays for the next attempt if an epoch is finished; else it is removed.
 
     Args:
-        output_dir: Folder that the finished member will have.
-        overwrite: Whether a finished or unfinished training of other settings may be replaced.
-        member: What is trained.
+        output_dir: Folder of the finished member.
+        overwrite: Whether a finished or unfinished training with other settings may be replaced.
+        member: The member to train.
 
     Yields:
-        The folder, or `None` where this very training is finished already.
+        The folder, or `None` if this training is already finished.
 
     Raises:
         UsageError: If the folder holds something else, or another process trains there.
@@ -87,7 +87,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
                     f"{final} holds a training that differs in {differences}; give another --output_dir, or "
                     "--overwrite True to replace it"
                 )
-            (final / UNFINISHED).unlink(missing_ok=True)  # left by a break in the very last moment
+            (final / UNFINISHED).unlink(missing_ok=True)  # left by an interruption at the last moment
             yield None
             return
         check_output(final, overwrite)
@@ -100,13 +100,15 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
 
 @contextmanager
 def _alone(final: Path) -> Iterator[None]:
-    """Refuse a second process that trains into the same folder."""
+    """Refuse to train into a folder that another process trains into."""
     lock = FileLock(final.with_name(f".{final.name}.lock"))
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise UsageError(f"{final}: another process trains into this folder; wait for it, or give another") from None
+        raise UsageError(
+            f"{final}: another process trains into this folder; wait for it, or give another folder"
+        ) from None
     except OSError as error:
         raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --output_dir") from error
     try:
@@ -118,40 +120,40 @@ def _alone(final: Path) -> Iterator[None]:
 
 
 def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
-    """True if the folder holds an unfinished training of this member, with these settings, that can be continued."""
+    """Whether the folder holds an unfinished training of this member and these settings, which can be resumed."""
     if not (partial / UNFINISHED).is_file():
         return False
     try:
         found = read_members([partial / UNFINISHED])[0]
     except DataError:
-        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts again from the beginning")
+        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts from the beginning")
         return False
     differences = _differences(partial, found, member)
     if differences and not overwrite:
         raise UsageError(
-            f"{partial} holds an unfinished training that differs in {differences}; repeat the call of that one to "
-            "finish it, give another --output_dir, or --overwrite True to drop it"
+            f"{partial} holds an unfinished training that differs in {differences}; run it with its settings "
+            "to finish it, give another --output_dir, or --overwrite True to remove it"
         )
     if differences:
-        logger.warning(f"{partial}: the unfinished training there is dropped, it differs in {differences}")
+        logger.warning(f"{partial}: the unfinished training there is removed, because it differs in {differences}")
         return False
-    shutil.rmtree(partial / "held_out", ignore_errors=True)  # written after the training, and written again
+    shutil.rmtree(partial / "held_out", ignore_errors=True)  # written again after the training
     return True
 
 
 def _differences(folder: Path, found: Member, member: Member) -> str:
-    """What makes the training in a folder another one than `member` with the running configuration, in words."""
+    """Differences between the training in a folder and `member` with the running configuration, in words."""
     if not (folder / "config.yaml").is_file():
-        return "settings that are not known (config.yaml is missing)"
+        return "unknown settings (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     now = yaml.safe_load(config_text())
     names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]
     plain = [name for name in names if _is_plain(then.get(name)) and _is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
     if len(plain) < len(names):
-        changed.append("the configuration itself (another version of it, or an overlay)")
+        changed.append("the configuration itself (another version, or an overlay)")
     if not changed and replace(found, strategy=member.strategy) != member:
-        changed = ["its images or masks (they were changed since)"]
+        changed = ["its images or masks (they have changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
 
 
@@ -165,13 +167,13 @@ def _short(value: Any) -> str:
 
 
 def reseed(seed: int, epoch: int, rank: int = 0, dataset: Any = None) -> None:
-    """Set every random generator to the state that an epoch starts with.
+    """Seed every random generator for an epoch.
 
     Args:
-        seed: Of the member.
-        epoch: From 1 on.
-        rank: Of the process, where several train one member: each draws other tiles.
-        dataset: Whose transforms draw random numbers in this process.
+        seed: Random seed of the member.
+        epoch: Number of the epoch, from 1.
+        rank: Rank of the process, if several train one member; each draws other tiles.
+        dataset: Dataset with random transforms to seed in this process.
     """
     state = int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1)[0])
     set_determinism(seed=state)
@@ -180,19 +182,19 @@ def reseed(seed: int, epoch: int, rank: int = 0, dataset: Any = None) -> None:
 
 
 class KeepStates:
-    """Start every epoch from random states of its own, and keep the best state and what is needed to go on.
+    """Seed the random generators of every epoch, and save the best state and what is needed to resume.
 
-    Stands last among the handlers of the trainer, so that an epoch is kept when its validation is over.
+    Attach it as the last handler of the trainer, so that an epoch is saved after its validation.
 
     Args:
-        member: What is trained; its seed is the only source of randomness.
-        output_dir: Folder that the finished member will have; states go to that of the unfinished one.
-        network: As the optimizer has it; where several processes train, the network within.
-        network_settings: What the network is built from; for the checkpoint.
-        optimizer: Of the trainer.
-        lr_scheduler: Stepped by a handler before this one.
-        evaluator: Validator; knows the best score and its epoch.
-        rank: Of the process; only the first writes.
+        member: The member to train; its seed is the only source of randomness.
+        output_dir: Folder of the finished member; states are saved in the folder of the unfinished training.
+        network: Network that the optimizer updates; with several processes, without its wrapper.
+        network_settings: Settings of the network, for the checkpoint.
+        optimizer: Optimizer of the trainer.
+        lr_scheduler: Schedule, stepped by a handler before this one.
+        evaluator: Validator; has the best score and its epoch.
+        rank: Rank of the process; only the first writes.
     """
 
     def __init__(
@@ -265,5 +267,5 @@ def _read_state(folder: Path) -> dict[str, Any]:
 
 
 def mlflow_run(folder: Path) -> str | None:
-    """The MLflow run that an unfinished training wrote into, if an epoch of it is finished."""
+    """Id of the MLflow run of an unfinished training; None if no epoch is finished."""
     return _read_state(folder)["mlflow_run"] if (folder / UNFINISHED).is_file() else None

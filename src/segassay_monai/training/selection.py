@@ -1,4 +1,4 @@
-"""Agreement with the training target on whole images, as MONAI metrics; the checkpoint is selected by the object F1."""
+"""Agreement with the training target on whole images, as MONAI metrics; the object F1 selects the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _PerCase(CumulativeIterationMetric):
     """One value per case, averaged over cases.
 
     Call it with probabilities `(B, 1, *spatial)` and targets `(B, C + 1, *spatial)`: the label and the area that
-    counts. Foreground is where the mean of the label's channels, soft or one for each rater, is above one half.
+    counts. Foreground is where the mean of the label's channels (soft, or one for each rater) is above one half.
     """
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
@@ -33,16 +33,16 @@ class _PerCase(CumulativeIterationMetric):
         return self.get_buffer().mean()
 
     def _sync(self) -> None:
-        """Take the values of this process alone: the others of a training, which do not validate, never answer."""
+        """Use the values of this process alone: other processes of a training do not validate and never answer."""
         if self._buffers is not None:
             self._synced_tensors = [torch.stack(values) for values in self._buffers]
 
 
 class ObjectF1(_PerCase):
-    """F1 of objects found, at an IoU above one half.
+    """F1 of objects at an IoU above one half.
 
     Args:
-        min_size: Smaller objects are dropped on both sides, in pixels.
+        min_size: Smallest object in pixels; smaller ones are dropped from label and prediction.
     """
 
     def __init__(self, min_size: int = 0) -> None:

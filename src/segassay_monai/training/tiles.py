@@ -1,11 +1,11 @@
-"""What training needs of a case: its label, tiles from it, and the area that counts.
+"""Training data of a case: image, label, the area that counts, and random tiles of them.
 
     case -> LoadCased  -> image (C, *spatial) float32, label (1 or R, *spatial), valid (1, *spatial) uint8
          -> RandTiled  -> the same, tile-sized, turned by any angle, flipped and bent
          -> RandRaterd -> label (1, *spatial)
 
-`valid` is 0 in ignored areas: they are left out of sampling, loss and scores. `weight`, if asked for, says how much a
-pixel counts in the loss.
+`valid` is 0 in ignored areas, which are left out of sampling, loss and scores. `weight`, if requested, is the weight of
+a pixel in the loss.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ BEND_EVERY = 32  # pixels between the control points of an elastic deformation
 
 
 class LoadCased(Transform):
-    """Read a case of a dataset: its image, the label to learn, and the area that counts.
+    """Read a case of a dataset: its image, its label, and the area that counts.
 
     Args:
-        dataset: The dataset the case belongs to.
-        trained_on: What is learned from the raters of the case, see `segassay_monai.targets`.
-        n_channels: Channels that every image must have.
-        spatial_dims: Spatial axes that every image must have.
+        dataset: The dataset of the case.
+        trained_on: Training target, see `segassay_monai.targets`.
+        n_channels: Number of channels that every image must have.
+        spatial_dims: Number of spatial axes that every image must have.
         weight_map: Weight of the gaps between neighbouring objects (see `training.weight_map`); at 0 all pixels
             count the same and the case gets no `weight`.
         cache_dir: Folder of computed consensus masks; by default the user's cache folder.
@@ -58,9 +58,9 @@ class LoadCased(Transform):
         self.n_channels, self.spatial_dims, self.weight_map = n_channels, spatial_dims, weight_map
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the case with `image`, `label` and `valid`; its name is read from `case`.
+        """Return the case named in `case` with `image`, `label` and `valid`.
 
-        With them comes `labelled`, where RandTiled may centre a tile: the labelled pixels as indices of the flat image.
+        `labelled` has the labelled pixels, as indices of the flat image, on which RandTiled may centre a tile.
         """
         case = data["case"]
         picture = read_case_image(self.dataset, case)
@@ -91,20 +91,20 @@ def relative_spacing(spacing_um: Sequence[float] | None) -> list[float] | None:
 
 
 def n_channels(dataset: Dataset) -> int:
-    """Channels of the first image; a network is built for this number."""
+    """Number of channels of the first image, for which the network is built."""
     return len(read_case_image(dataset, dataset.cases[0]).array)
 
 
 def read_valid(dataset: Dataset, case: str, spatial: Sequence[int]) -> np.ndarray:
-    """Area that counts, boolean `(*spatial)`: inside the region and outside ignored areas, where there are any."""
+    """Area that counts, boolean `(*spatial)`: inside the region and outside ignored areas, if there are any."""
     ignore, region = read_case_ignore(dataset, case), read_case_region(dataset, case)
     return counted_pixels(np.ones(spatial, dtype=bool), ignore=ignore, region=region)
 
 
 class RandRaterd(Randomizable, MapTransform):
-    """Draw one rater: of entries with a channel per rater the same channel is kept, chosen anew at every call.
+    """Draw one rater at every call: keep the same channel of all entries that have a channel per rater.
 
-    Entries with one channel stay as they are.
+    Entries with one channel are not changed.
 
     Args:
         keys: Entries `(R, *spatial)`, all of one R.
@@ -121,11 +121,11 @@ class RandRaterd(Randomizable, MapTransform):
 
 
 class RandTiled(Randomizable, MapTransform):
-    """Draw one tile: where, at which angle, flipped or not, and bent, in a single resampling.
+    """Draw one tile: move, rotate, flip and deform it in a single resampling.
 
     With probability `foreground` the tile is centred near a random labelled pixel, else anywhere in the area that
-    counts. Tiles reach over the border of small images; there the image is reflected and `valid` is 0. A single
-    resampling keeps the tile sharp and leaves no empty corners after a turn.
+    counts. Tiles can exceed the border of small images; there the image is reflected and `valid` is 0. A single
+    resampling keeps the tile sharp and leaves no empty corners after a rotation.
 
     Args:
         keys: Entries to cut, each `(channels, *spatial)` with equal `*spatial`; must contain `label` and `valid`.
@@ -133,12 +133,12 @@ class RandTiled(Randomizable, MapTransform):
         foreground: Probability that the tile is centred on foreground.
         rotate: Largest angle in radians; pi is any angle.
         flip: Probability of a flip along each axis.
-        jitter: The centre is moved by up to this part of the tile, so that objects are not always in its middle.
+        jitter: Largest shift of the centre, as a part of the tile, so that objects are not always in its middle.
         elastic: Standard deviation of an elastic deformation along each axis, in pixels of the most finely sampled
-            axis; 0 for none. At 4 nothing is folded, at 5 a spot in one of several hundred tiles.
-        spacing: Distance between pixels along each axis, in any unit. Turns and deformations happen in these distances,
-            so that objects keep their shape; turns in the plane of the two most finely sampled axes, or in one of
-            several such planes, drawn at random. By default all are alike, and turns are in the last two axes.
+            axis; 0 for none. At 4 no tile is folded, at 5 one in several hundred has a folded spot.
+        spacing: Distance between pixels along each axis, in any unit. Rotations and deformations use these distances,
+            so that objects keep their shape. Rotations are in the plane of the two most finely sampled axes, or in one
+            of several such planes, drawn at random. By default all are equal, and rotations are in the last two axes.
 
     Returns (when called):
         The case with tiles: `image` and `weight` interpolated linearly, `label` and `valid` to the nearest pixel.
@@ -194,7 +194,7 @@ class RandTiled(Randomizable, MapTransform):
 
     def _draw_valid(self, valid: torch.Tensor) -> int:
         flat = valid.flatten()
-        for _ in range(20):  # nearly always the first try: ignored areas are small
+        for _ in range(20):  # nearly always the first one: ignored areas are small
             pixel = self.R.randint(len(flat))
             if flat[pixel]:
                 return int(pixel)
@@ -202,7 +202,7 @@ class RandTiled(Randomizable, MapTransform):
         return int(counted[self.R.randint(len(counted))]) if len(counted) else int(self.R.randint(len(flat)))
 
     def _draw_matrix(self) -> np.ndarray:
-        """Flips, then a turn in one plane; maps offsets in the tile to offsets in the image, both in pixels."""
+        """Flips, then a rotation in one plane; maps offsets in the tile to offsets in the image, both in pixels."""
         n = len(self.tile_size)
         matrix = np.diag(np.where(self.R.random(n) < self.flip, -1.0, 1.0))
         angle = self.R.uniform(-self.rotate, self.rotate)
@@ -212,7 +212,7 @@ class RandTiled(Randomizable, MapTransform):
         return turn @ matrix * self.spacing / self.spacing[:, None]
 
     def _draw_bend(self) -> torch.Tensor:
-        """How far each pixel of the tile is moved along each axis, in pixels of that axis, `(n, *tile_size)`."""
+        """Shift of each pixel of the tile along each axis, in pixels of that axis, `(n, *tile_size)`."""
         n_controls = [splines.shape[1] for splines in self._splines]
         controls = [self.R.normal(0, self.elastic / distance, n_controls) for distance in self.spacing]
         bend = torch.from_numpy(np.stack(controls).astype(np.float32))
@@ -226,10 +226,10 @@ def tile_shape(tile_size: int | Sequence[int], divisor: Sequence[int]) -> list[i
 
     Args:
         tile_size: The setting.
-        divisor: Size along each axis of which the network accepts multiples.
+        divisor: The network accepts multiples of this size, one for each axis.
 
     Raises:
-        UsageError: If there is another number of them, or a length is no multiple.
+        UsageError: If the number of lengths is not that of the axes, or a length is not a multiple.
 
     Example:
         >>> tile_shape(64, divisor=[4, 8, 8]), tile_shape([20, 64, 64], divisor=[4, 8, 8])
@@ -249,7 +249,7 @@ def tile_shape(tile_size: int | Sequence[int], divisor: Sequence[int]) -> list[i
 
 
 def finest_planes(spacing: Sequence[float]) -> list[tuple[int, int]]:
-    """Pairs of axes that are sampled as finely as the two finest are; one pair, or more where axes are alike.
+    """Pairs of axes that are sampled as finely as the two finest; one pair, or more if axes are sampled equally.
 
     Example:
         >>> finest_planes([1.0, 1.0, 5.0]), finest_planes([1.0, 1.0, 1.0])
@@ -261,9 +261,9 @@ def finest_planes(spacing: Sequence[float]) -> list[tuple[int, int]]:
 
 
 def cubic_splines(size: int, step: float) -> torch.Tensor:
-    """Smooth curve through a line of pixels, as weights of control points that lie `step` pixels apart.
+    """Weights of control points, `step` pixels apart, that make a smooth curve along a line of pixels.
 
-    Weights of a pixel have the sum of squares 1, so independent control points give every pixel the variance of one.
+    The squared weights of a pixel add up to 1, so with independent control points every pixel has their variance.
 
     Returns:
         float32 `(size, n_controls)`, four cubic B-splines per pixel.
@@ -286,7 +286,7 @@ def cubic_splines(size: int, step: float) -> torch.Tensor:
 def tile_position(
     tile_size: Sequence[int], centre: np.ndarray, matrix: np.ndarray, bend: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Where each pixel of a tile lies in the image.
+    """Position of each pixel of a tile in the image.
 
     Args:
         tile_size: Shape of the tile.
@@ -305,7 +305,7 @@ def tile_position(
     ]
     if bend is not None:
         offsets = [offset + move for offset, move in zip(offsets, bend, strict=True)]
-    # the middle of an even-sized tile lies between pixels; on a right angle no value must be interpolated
+    # the middle of an even-sized tile lies between pixels; at right angles no value may be interpolated
     shift = (np.abs(matrix) @ np.array(middle) + 0.5) % 1 - 0.5
     start = np.round(centre) + shift
     moved = [sum(float(matrix[i, j]) * offsets[j] for j in range(n)) for i in range(n)]
@@ -313,15 +313,15 @@ def tile_position(
 
 
 def nearest_pixel(position: torch.Tensor, spatial: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Pixel of the image, reflected at its borders, that is nearest to each position.
+    """Nearest pixel of the image to each position, reflected at the borders.
 
     Args:
         position: Image coordinates `(n, *tile_size)`.
         spatial: Shape of the image.
 
     Returns:
-        Indices of the flat image, int64 `(*tile_size)`, and the boolean `(*tile_size)` that is True inside the image;
-        None if all positions are.
+        Indices of the flat image, int64 `(*tile_size)`, and a boolean `(*tile_size)` that is True inside the image;
+        None if all positions are inside.
     """
     flat, inside = torch.zeros(1, dtype=torch.int64), None
     for index, size in zip(position.round().long(), spatial, strict=True):
@@ -336,6 +336,6 @@ def nearest_pixel(position: torch.Tensor, spatial: Sequence[int]) -> tuple[torch
 
 
 def sampling_grid(position: torch.Tensor, spatial: Sequence[int]) -> torch.Tensor:
-    """Image coordinates `(n, *tile_size)` as `grid_sample` wants them, `align_corners=False`: `(1, *tile_size, n)`."""
+    """Image coordinates `(n, *tile_size)` as `grid_sample` takes them, `align_corners=False`: `(1, *tile_size, n)`."""
     scaled = [(2 * axis + 1) / size - 1 for axis, size in zip(position, spatial, strict=True)]
     return torch.stack(scaled[::-1], dim=-1)[None]  # x before y

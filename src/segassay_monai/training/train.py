@@ -1,4 +1,4 @@
-"""Train one member, resuming an earlier attempt, into a folder that is written whole or not at all.
+"""Train one member, or resume its training, into a folder that is written whole or not at all.
 
 trainer.run() -> best checkpoint on the selection images -> held-out images scored once -> output folder
 """
@@ -36,7 +36,7 @@ __all__ = ["SECONDS", "evaluate_held_out", "run_params", "run_tags", "train_memb
 logger = logging.getLogger("segassay")
 
 SECONDS = "seconds.json"
-"""File of a finished member: seconds of a step, of a look at the selection images, and of the held-out images."""
+"""File of a finished member: seconds of a step, of a validation, and of evaluating the held-out images."""
 
 
 def train_member(
@@ -51,20 +51,20 @@ def train_member(
     evaluation: Mapping[str, Any],
     rank: int = 0,
 ) -> Path:
-    """Train a member, then score it once on the images it never saw; everything is one MLflow run.
+    """Train a member, then score it once on its held-out images; all is logged as one MLflow run.
 
-    An unfinished training of the same member and settings is resumed; a finished one is left as it is.
+    An unfinished training of the same member and settings is resumed; a finished one is not repeated.
 
     Args:
-        member: Which cases it may use for what.
-        dataset: The dataset in use.
+        member: The member, with its cases for training, selection and scoring.
+        dataset: The dataset.
         trainer: MONAI trainer; its handlers keep the best state as `model.pt` in the unfinished folder.
         evaluator: MONAI `SupervisedEvaluator` on the selection cases.
         output_dir: Folder of the finished member.
-        overwrite: Whether it may be replaced.
+        overwrite: Whether the folder may be replaced.
         experiment: MLflow experiment.
         evaluation: Settings of `evaluate.yaml` that follow from this training (network, preprocessing, device).
-        rank: Of this process, where several train one member.
+        rank: Rank of this process, if several train one member.
 
     Returns:
         The finished output folder: `model.pt`, `config.yaml`, `seconds.json`, and the held-out scores and predictions
@@ -72,14 +72,14 @@ def train_member(
     """
     for warning in dataset.warnings:
         logger.warning(str(warning))
-    if rank:  # the first process opens the folder, and keeps and logs all
+    if rank:  # the first process alone writes and logs
         if processes.agree(False):
             trainer.run()
         return Path(output_dir).resolve()
     with open_training(output_dir, overwrite, member) as work_dir:
         processes.agree(work_dir is not None)
         if work_dir is None:
-            logger.info(f"{member.name}: trained already, nothing to do: {Path(output_dir).resolve()}")
+            logger.info(f"{member.name}: already trained, nothing to do: {Path(output_dir).resolve()}")
             return Path(output_dir).resolve()
         run = tracking.run(
             experiment,
@@ -95,7 +95,7 @@ def train_member(
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         final = publish_output(work_dir)
-        (final / UNFINISHED).unlink()  # last, so that there is a state to resume from at any moment
+        (final / UNFINISHED).unlink()  # last, so that the training can be resumed at any moment
     logger.info(f"written: {final}")
     logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
@@ -103,8 +103,8 @@ def train_member(
 
 def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
     logger.info(
-        f"{member.name}: learning from {describe_target(member.trained_on)} of {len(member.train)} images; the best "
-        f"state is chosen on {len(member.val)}, and {len(member.held_out)} are held out "
+        f"{member.name}: training on {describe_target(member.trained_on)} of {len(member.train)} images; the best "
+        f"state is selected on {len(member.val)}, and {len(member.held_out)} are held out "
         f"(fold {member.fold} of {member.n_folds})"
     )
     _check_not_empty(dataset, member)
@@ -124,12 +124,12 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
 
 
 def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluation: Mapping[str, Any]) -> None:
-    """Score the finished member on its held-out cases with the configuration that anybody else would use."""
+    """Score the finished member on its held-out cases, with `evaluate.yaml` as users run it."""
     workflow = Workflow(
         config_file=str(config_path("evaluate.yaml")),
         workflow_type="infer",
         run_id="evaluating",
-        dataset_dir=dataset.folder,  # MONAI leaves paths and tuples as they are; in texts and lists # becomes ::
+        dataset_dir=dataset.folder,  # MONAI does not change paths and tuples; in texts and lists # becomes ::
         models=(work_dir / "model.pt",),
         cases=member.held_out,
         output_dir=work_dir / "held_out",
@@ -153,7 +153,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
-    """Tags of an MLflow run: its kind, and what the member is."""
+    """Tags of an MLflow run: its kind, and those of the member."""
     names = ("strategy", "trained_on", "fold", "seed")
     tags = {name: getattr(member, name) for name in names}
     return {"kind": kind, **tags, "commit": _commit(), "segassay": segassay.__version__}
@@ -168,12 +168,12 @@ def _check_not_empty(dataset: Dataset, member: Member) -> None:
 
 
 def _check_held_out(dataset: Dataset, member: Member) -> None:
-    """What would end the evaluation after the training is better known before it; nothing is learned from it."""
+    """Find problems that would stop the evaluation after the training; no held-out image is used in the training."""
     annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters_of(dataset, member.trained_on))]
     if not any(case in masks for masks in annotated for case in member.held_out):
         raise DataError(
             f"{dataset.folder}: none of the {len(member.held_out)} held-out images has a mask of {member.trained_on}, "
-            "nor is there a reference to score with; choose another --fold"
+            "and there is no reference to score with; choose another --fold"
         )
     for case in member.held_out:
         if image_hash(dataset, case) in member.seen_images:
@@ -185,7 +185,7 @@ def _check_held_out(dataset: Dataset, member: Member) -> None:
 
 
 def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
-    """Read a held-out image and its masks as the evaluation will."""
+    """Read a held-out image and its masks as the evaluation does."""
     expected = read_case_image(dataset, dataset.cases[0]).array
     image = as_float(read_case_image(dataset, case).array)
     check_image(dataset.images[case], image, len(expected), expected.ndim - 1)
@@ -196,9 +196,9 @@ def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
 
 
 def _commit() -> str:
-    """Commit of the sources, with `+` where they were changed since; empty for an installed package."""
+    """Commit of the sources, with `+` if they have changed since; empty for an installed package."""
     if not (Path(__file__).resolve().parents[3] / ".git").exists():
-        return ""  # git would find the repository that the environment happens to lie in
+        return ""  # git would find the repository around the environment
     try:
         words = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+"]
         return subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

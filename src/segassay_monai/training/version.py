@@ -1,7 +1,7 @@
-"""The version of the training: a part of what a member is known by, beside its settings and data."""
+"""The version of the training: a part of the identity of a member, as its settings and data are."""
 
 TRAINING_VERSION = 1
-"""Raise it by one with every change after which the same settings and data make other weights: another reading of
-images or masks, consensus, normalisation, tile, loss, network, optimiser, or choice of the best state. Members of
-studies are then trained again. Do not raise it where weights stay the same. `tests/training/test_version.py` fails
-where they do not, and says how to record the new ones."""
+"""Raise it by one with every change that gives other weights for the same settings and data: of the reading of images
+or masks, consensus, normalisation, tiles, loss, network, optimiser, or the choice of the best state. Studies then train
+their members again. Do not raise it if the weights stay the same. `tests/training/test_version.py` fails if they do
+not, and says how to record the new ones."""

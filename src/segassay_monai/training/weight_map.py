@@ -1,4 +1,4 @@
-"""Weights of pixels in the loss: the rim of objects counts more than empty background, gaps between neighbours most.
+"""Weights of pixels in the loss: higher near objects than in empty background, highest in gaps between neighbours.
 
 label (*spatial) -> distance to the nearest object, sum of the distances to the nearest two -> weight (*spatial) float32
 """
@@ -23,7 +23,7 @@ def weight_map(label: np.ndarray, gaps: float, spacing: Sequence[float] | None =
 
     With d1 and d2 the distances to the nearest and the second nearest object, `w_bal` is 1 on objects and
     `0.1 + 0.9 exp(-d1² / (2 * 10²))` elsewhere; `w_sep` is `exp(-(d1 + d2)² / (2 * 6²))` on background where d1 + d2 is
-    at most 30, else 0. Neighbours that a network must keep apart are so separated by the pixels that count most.
+    at most 30, else 0. The pixels that separate neighbouring objects thus have the highest weight.
 
     Args:
         label: Boolean mask or integer label image `(*spatial)`; objects as `masks.objects.label_objects` finds them.
@@ -54,7 +54,7 @@ def weight_map(label: np.ndarray, gaps: float, spacing: Sequence[float] | None =
 
 
 def _gap_width(labels: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Sum of the distances to the nearest two objects `(*spatial)`, right where it is at most `REACH`, else more."""
+    """Sum of the distances to the nearest two objects `(*spatial)`; exact up to `REACH`, else any larger number."""
     first, second = np.full((2, *labels.shape), np.inf)
     margin = np.ceil(REACH / spacing).astype(int)
     for number, found in enumerate(ndimage.find_objects(labels), start=1):
