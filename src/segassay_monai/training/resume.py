@@ -1,7 +1,7 @@
 """Resume: a training that was killed starts again after its last finished epoch, and ends as without a break.
 
     epoch finished -> OUTPUT.partial/resume.pt: weights, optimizer, schedule, best state so far, MLflow run
-    same call again -> same settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
+    same call again -> same version, settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
 
 All random numbers of an epoch are drawn from states that follow from (seed, epoch), set when the epoch starts, so that
 an epoch is the same whether or not the ones before it were run by the same process. Saved states of the generators
@@ -32,6 +32,8 @@ from segassay.errors import DataError, UsageError
 from segassay.io.outputs import UNFINISHED, check_output, prepare_output, whole_or_nothing
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
+from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed", "unfinished"]
 
@@ -48,6 +50,8 @@ _ELSEWHERE = (
     "strategy",
 )
 """Settings that change nothing in the weights; `num_workers` and `device` do."""
+
+_VERSION = "the version of SegAssay's training"
 
 
 def unfinished(output_dir: str | Path) -> Path:
@@ -82,7 +86,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
     final, partial = Path(str(output_dir)).resolve(), unfinished(output_dir)
     with _alone(final):
         if (final / "model.pt").is_file() and not overwrite:
-            if differences := _differences(final, read_members([final / "model.pt"])[0], member):
+            if differences := _differences(final / "model.pt", member):
                 raise UsageError(
                     f"{final} holds a training that differs in {differences}; give another --output_dir, or "
                     "--overwrite True to replace it"
@@ -122,15 +126,15 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     if not (partial / UNFINISHED).is_file():
         return False
     try:
-        found = read_members([partial / UNFINISHED])[0]
+        differences = _differences(partial / UNFINISHED, member)
     except DataError:
         logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts again from the beginning")
         return False
-    differences = _differences(partial, found, member)
     if differences and not overwrite:
+        finish = "" if differences.startswith(_VERSION) else "repeat the call of that one to finish it, "
         raise UsageError(
-            f"{partial} holds an unfinished training that differs in {differences}; repeat the call of that one to "
-            "finish it, give another --output_dir, or --overwrite True to drop it"
+            f"{partial} holds an unfinished training that differs in {differences}; {finish}give another --output_dir, "
+            "or --overwrite True to drop it"
         )
     if differences:
         logger.warning(f"{partial}: the unfinished training there is dropped, it differs in {differences}")
@@ -139,8 +143,12 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     return True
 
 
-def _differences(folder: Path, found: Member, member: Member) -> str:
-    """What makes the training in a folder another one than `member` with the running configuration, in words."""
+def _differences(checkpoint: Path, member: Member) -> str:
+    """What makes the training of a checkpoint another one than `member` with the running configuration, in words."""
+    folder, found = checkpoint.parent, read_members([checkpoint])[0]
+    version = read_checkpoint(checkpoint).get("training_version", "an earlier one")
+    if version != TRAINING_VERSION:
+        return f"{_VERSION} (there {version}, here {TRAINING_VERSION})"
     if not (folder / "config.yaml").is_file():
         return "settings that are not known (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -240,6 +248,7 @@ class KeepStates:
             "model": self.parts["model"].state_dict(),
             "member": self.member.state_dict(),
             "network": self.network_settings.state_dict(),
+            "training_version": TRAINING_VERSION,
         }
         best = self.evaluator.state
         if best.best_metric_epoch == engine.state.epoch:
