@@ -33,23 +33,12 @@ from segassay.io.outputs import UNFINISHED, check_output, prepare_output, whole_
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
 from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.training.settings import ELSEWHERE, is_plain
 from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed", "unfinished"]
 
 logger = logging.getLogger("segassay")
-
-_ELSEWHERE = (
-    "bundle_root",
-    "dataset_dir",
-    "experiment",
-    "lr_steps",
-    "n_cached",
-    "output_dir",
-    "overwrite",
-    "strategy",
-)
-"""Settings that change nothing in the weights; `num_workers` and `device` do."""
 
 _VERSION = "the version of SegAssay's training"
 
@@ -153,18 +142,14 @@ def _differences(checkpoint: Path, member: Member) -> str:
         return "settings that are not known (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     now = yaml.safe_load(config_text())
-    names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]
-    plain = [name for name in names if _is_plain(then.get(name)) and _is_plain(now.get(name))]
+    names = [name for name in {**then, **now} if name not in ELSEWHERE and then.get(name) != now.get(name)]
+    plain = [name for name in names if is_plain(then.get(name)) and is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
     if len(plain) < len(names):
         changed.append("the configuration itself (another version of it, or an overlay)")
     if not changed and replace(found, strategy=member.strategy) != member:
         changed = ["its images or masks (they were changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-
-
-def _is_plain(value: Any) -> bool:
-    return not isinstance(value, dict) and not str(value).startswith(("$", "@", "%", "[{"))
 
 
 def _short(value: Any) -> str:
