@@ -153,18 +153,24 @@ def test_a_pilot_of_raters_is_read_from_an_evaluation(result: Path) -> None:
     assert "too few raters" in pilot.notes[1]
 
 
-def test_a_study_of_expert_models_tells_the_seed_apart(result: Path, tmp_path: Path) -> None:
-    """Tables of 12 models, written here: the planted components of scores and counts come back."""
+@pytest.mark.parametrize(("strategy", "rater_names"), [("expert", "expert_{}"), ("each rater by itself", "{:03d}")])
+def test_a_study_of_models_of_single_raters_tells_the_seed_apart(
+    tmp_path: Path, strategy: str, rater_names: str
+) -> None:
+    """Tables of 12 models, written here: the planted components of scores and counts come back, whatever their name."""
     (tmp_path / "tables").mkdir()
     n = {"case": 40, "rater": 4, "seed": 3}
     planted = {**COMPONENTS, "rater": 0.0, "seed": 0.0, "rater:seed": 0.0}
     scores = draw_studies(n, 1, components=planted)[0]
-    rows, models = [], []
-    for rater in range(4):
+    raters = [rater_names.format(number) for number in range(4)]
+    rows, models = [], [(rater, "human", "", "", None) for rater in raters]
+    models += [("staple/s0", "model", "consensus", "staple", 0), (f"{raters[0]}/s0+", "model", "fewer", raters[0], 0)]
+    rows += [(f"{case:04d}", raters[0], annotator, 0.5, 0.5) for case in range(40) for annotator, *_ in models]
+    for number, rater in enumerate(raters):
         for seed in range(3):
-            name = f"expert_{rater}/s{seed}"
-            models.append((name, "model", "expert", f"expert_{rater}", seed))
-            rows += [(f"{case:04d}", f"expert_{rater}", name, 0.5, scores[case, rater, seed]) for case in range(40)]
+            name = f"{rater}/s{seed}"
+            models.append((name, "model", strategy, rater, seed))
+            rows += [(f"{case:04d}", rater, name, 0.5, scores[case, number, seed]) for case in range(40)]
     tables = {
         "annotations": pd.DataFrame(models, columns=["annotator", "kind", "strategy", "trained_on", "seed"]),
         "leave_one_out": pd.DataFrame(rows, columns=["case", "rater", "annotator", "iou_threshold", "f1"]),

@@ -13,8 +13,8 @@ from segassay.data.settings import DatasetFile
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.study import identity
 from segassay_monai.study.file import _FROM_STUDY
-from segassay_monai.study.identity import ELSEWHERE, is_plain
 from segassay_monai.study.plan import PlannedMember, plan_study
+from segassay_monai.training.settings import ELSEWHERE, is_plain
 from small_datasets import make_dataset, save
 
 CASES = [f"c{number}" for number in range(6)]

@@ -22,6 +22,7 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.training.resume import reseed
 from segassay_monai.training.selection import ObjectF1
+from segassay_monai.training.version import TRAINING_VERSION
 
 SHORT: dict[str, Any] = {"epochs": 4, "weight_map": 10.0, "elastic": 2.0, "gamma": 0.5, "blur": 1.0, "noise": 0.1}
 N_STEPS = SHORT["epochs"] * TINY["iterations_per_epoch"]
@@ -201,6 +202,40 @@ def test_an_unfinished_training_of_other_settings_is_not_lost(
         train(dataset, tmp_path / "out", **SHORT, seed=1)
     train(dataset, tmp_path / "out", **SHORT, seed=1, overwrite=True)
     assert same(tmp_path / "out", train(dataset, tmp_path / "other", **SHORT, seed=1))
+
+
+def test_a_member_of_another_version_of_the_training_is_not_finished(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int]
+) -> None:
+    out = train(dataset, tmp_path / "out")
+    monkeypatch.setattr("segassay_monai.training.resume.TRAINING_VERSION", TRAINING_VERSION + 1)
+    versions = rf"version of SegAssay's training \(there {TRAINING_VERSION}, here {TRAINING_VERSION + 1}\)"
+    with pytest.raises(UsageError, match=rf"{versions}; give another --output_dir, or --overwrite True to replace it"):
+        train(dataset, out)
+    n_steps[0] = 0
+    train(dataset, out, overwrite=True)
+    assert n_steps[0] > 0
+    train(dataset, out)
+
+
+def test_an_unfinished_training_of_another_version_is_not_resumed(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int]
+) -> None:
+    stop(monkeypatch, dataset, tmp_path / "out", at=5)
+    monkeypatch.setattr("segassay_monai.training.resume.TRAINING_VERSION", TRAINING_VERSION + 1)
+    with pytest.raises(UsageError, match=r"here \d+\); give another --output_dir, or --overwrite True to drop it"):
+        train(dataset, tmp_path / "out", **SHORT)
+    n_steps[0] = 0
+    train(dataset, tmp_path / "out", **SHORT, overwrite=True)
+    assert n_steps == [N_STEPS]
+
+
+def test_a_checkpoint_without_a_version_is_of_an_earlier_one(dataset: Path, tmp_path: Path) -> None:
+    out = train(dataset, tmp_path / "out")
+    state = torch.load(out / "model.pt", weights_only=True)
+    torch.save({name: value for name, value in state.items() if name != "training_version"}, out / "model.pt")
+    with pytest.raises(UsageError, match=rf"there an earlier one, here {TRAINING_VERSION}"):
+        train(dataset, out)
 
 
 def test_other_work_does_not_remove_an_unfinished_training(

@@ -70,15 +70,22 @@ def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     tables = {name: _table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
     annotations = tables["annotations"].drop_duplicates("annotator").set_index("annotator")
     counts = tables["counts"].pivot(index="case", columns="annotator", values="n_objects")
-    experts = annotations[(annotations["kind"] == "model") & (annotations["strategy"] == "expert")]
-    experts = experts[experts["seed"].notna()]
-    if experts["trained_on"].nunique() > 1:
-        return _pilot_of_models(tables, counts[experts.index].add(0.5).apply(np.log), experts)
     raters = list(annotations.index[annotations["kind"].map(is_rater)])
+    models = _models_of_raters(annotations, raters)
+    if models["trained_on"].nunique() > 1:
+        return _pilot_of_models(tables, counts[models.index].add(0.5).apply(np.log), models)
     if len(raters) < 2:
         needed = "a pilot needs two or more, or models of two or more"
         raise DataError.of(where, f"has {len(raters)} rater", needed)
     return _pilot_of_raters(where, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
+
+
+def _models_of_raters(annotations: pd.DataFrame, raters: list[str]) -> pd.DataFrame:
+    """Models of known seeds that were trained on single raters; of several strategies, that with the most models."""
+    models = annotations[(annotations["kind"] == "model") & annotations["trained_on"].isin(raters)]
+    models = models[models["seed"].notna()]
+    strategies = models["strategy"].fillna("")
+    return models[strategies.isin(strategies.mode()[:1])]
 
 
 def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
@@ -86,7 +93,9 @@ def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
         return result.annotations if name == "annotations" else getattr(result.tables, name)
     path = Path(result) / "tables" / f"{name}.csv"
     try:
-        return pd.read_csv(path, dtype={"case": str, "annotator": str, "rater": str}, keep_default_na=True)
+        return pd.read_csv(
+            path, dtype={"case": str, "annotator": str, "rater": str, "trained_on": str}, keep_default_na=True
+        )
     except (OSError, ValueError) as error:
         raise DataError.of(path, "cannot be read", expected="a folder written by `segassay evaluate`") from error
 
@@ -116,9 +125,9 @@ def _pilot_of_raters(
     )
 
 
-def _pilot_of_models(tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, experts: pd.DataFrame) -> Pilot:
+def _pilot_of_models(tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, models: pd.DataFrame) -> Pilot:
     against = tables["leave_one_out"].query("iou_threshold == 0.5")
-    against = against[against["annotator"].isin(experts.index)]
+    against = against[against["annotator"].isin(models.index)]
     scores = against.groupby(["case", "annotator"], sort=False)["f1"].mean().reset_index()
     counted = log_count.reset_index().melt(id_vars="case", var_name="annotator", value_name="log_count").dropna()
     of = {"score": (scores, "f1"), "log_count": (counted, "log_count")}
@@ -127,15 +136,15 @@ def _pilot_of_models(tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame
             three_way_components(
                 table[column].to_numpy(),
                 case=table["case"].to_numpy(),
-                seed=table["annotator"].map(experts["seed"]).to_numpy(),
-                rater=table["annotator"].map(experts["trained_on"]).to_numpy(),
+                seed=table["annotator"].map(models["seed"]).to_numpy(),
+                rater=table["annotator"].map(models["trained_on"]).to_numpy(),
             )
         )
         for name, (table, column) in of.items()
     }
-    n_seeds = int(experts.groupby("trained_on")["seed"].nunique().min())
+    n_seeds = int(models.groupby("trained_on")["seed"].nunique().min())
     notes = [] if n_seeds > 1 else ["one seed per rater: what another seed changes counts as a difference of raters"]
-    n_cases, n_raters = scores["case"].nunique(), experts["trained_on"].nunique()
+    n_cases, n_raters = scores["case"].nunique(), models["trained_on"].nunique()
     return Pilot(components["score"], components["log_count"], "models", n_cases, n_raters, n_seeds, tuple(notes))
 
 

@@ -18,9 +18,10 @@ import yaml
 
 from segassay.errors import DataError
 from segassay_monai.ensemble.members import read_members
-from segassay_monai.study.identity import ELSEWHERE, is_plain, known_hash, training_config
+from segassay_monai.study.identity import known_hash, training_config
 from segassay_monai.study.plan import PlannedMember, Study
 from segassay_monai.study.store import claim, read_state, write_state
+from segassay_monai.training.settings import ELSEWHERE, is_plain
 
 __all__ = ["describe_earlier", "find_earlier", "keep_earlier"]
 

@@ -23,12 +23,10 @@ from segassay.errors import UsageError
 from segassay.io.images import sha256
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config
+from segassay_monai.training.settings import ELSEWHERE, is_plain
 from segassay_monai.training.version import TRAINING_VERSION
 
-__all__ = ["DATASET_KEYS", "ELSEWHERE", "identity_of", "is_plain", "training_config", "training_length"]
-
-ELSEWHERE = ("dataset_dir", "experiment", "lr_steps", "n_cached", "output_dir", "overwrite", "strategy")
-"""Settings of a training that do not change its weights."""
+__all__ = ["DATASET_KEYS", "identity_of", "training_config", "training_length"]
 
 DATASET_KEYS = ("min_object_size", "name", "spacing_um")
 """Keys of dataset.yaml that are part of the identity: the smallest object counts when the best state is chosen, the
@@ -64,18 +62,6 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
         "version": TRAINING_VERSION,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def is_plain(value: Any) -> bool:
-    """Whether a value is a plain setting, and not built or computed.
-
-    Example:
-        >>> [is_plain(value) for value in (8, "staple", [16, 32], "$min(2, @epochs)", {"_target_": "AdamW"})]
-        [True, True, True, False, False]
-    """
-    if isinstance(value, (list, tuple)):
-        return all(map(is_plain, value))
-    return not isinstance(value, Mapping) and not str(value).startswith(("$", "@", "%"))
 
 
 def _content(path: Path, checkpoint: Any) -> str:

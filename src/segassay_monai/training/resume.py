@@ -1,7 +1,7 @@
 """Resume a killed training after its last finished epoch; the result is the same as without an interruption.
 
     epoch finished -> OUTPUT.partial/resume.pt: weights, optimizer, schedule, best state so far, MLflow run
-    same command again -> same settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
+    same command again -> same version, settings and data? -> load -> next epoch;  OUTPUT finished -> nothing to do
 
 All random generators are seeded from (seed, epoch) when an epoch starts, so that an epoch does not depend on the
 process that ran the epochs before. Saved states of the generators could not ensure this, because processes that load
@@ -32,22 +32,15 @@ from segassay.errors import DataError, UsageError
 from segassay.io.outputs import UNFINISHED, check_output, prepare_output, whole_or_nothing
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
+from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.training.settings import ELSEWHERE, is_plain
+from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed", "unfinished"]
 
 logger = logging.getLogger("segassay")
 
-_ELSEWHERE = (
-    "bundle_root",
-    "dataset_dir",
-    "experiment",
-    "lr_steps",
-    "n_cached",
-    "output_dir",
-    "overwrite",
-    "strategy",
-)
-"""Settings that do not change the weights; `num_workers` and `device` do."""
+_VERSION = "the version of SegAssay's training"
 
 
 def unfinished(output_dir: str | Path) -> Path:
@@ -82,7 +75,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
     final, partial = Path(str(output_dir)).resolve(), unfinished(output_dir)
     with _alone(final):
         if (final / "model.pt").is_file() and not overwrite:
-            if differences := _differences(final, read_members([final / "model.pt"])[0], member):
+            if differences := _differences(final / "model.pt", member):
                 raise UsageError(
                     f"{final} holds a training that differs in {differences}; give another --output_dir, or "
                     "--overwrite True to replace it"
@@ -124,15 +117,15 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     if not (partial / UNFINISHED).is_file():
         return False
     try:
-        found = read_members([partial / UNFINISHED])[0]
+        differences = _differences(partial / UNFINISHED, member)
     except DataError:
         logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts from the beginning")
         return False
-    differences = _differences(partial, found, member)
     if differences and not overwrite:
+        finish = "" if differences.startswith(_VERSION) else "repeat the call of that one to finish it, "
         raise UsageError(
-            f"{partial} holds an unfinished training that differs in {differences}; run it with its settings "
-            "to finish it, give another --output_dir, or --overwrite True to remove it"
+            f"{partial} holds an unfinished training that differs in {differences}; {finish}give another --output_dir, "
+            "or --overwrite True to remove it"
         )
     if differences:
         logger.warning(f"{partial}: the unfinished training there is removed, because it differs in {differences}")
@@ -141,24 +134,24 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     return True
 
 
-def _differences(folder: Path, found: Member, member: Member) -> str:
-    """Differences between the training in a folder and `member` with the running configuration, in words."""
+def _differences(checkpoint: Path, member: Member) -> str:
+    """Differences between the training of a checkpoint and `member` with the running configuration, in words."""
+    folder, found = checkpoint.parent, read_members([checkpoint])[0]
+    version = read_checkpoint(checkpoint).get("training_version", "an earlier one")
+    if version != TRAINING_VERSION:
+        return f"{_VERSION} (there {version}, here {TRAINING_VERSION})"
     if not (folder / "config.yaml").is_file():
         return "unknown settings (config.yaml is missing)"
     then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     now = yaml.safe_load(config_text())
-    names = [name for name in {**then, **now} if name not in _ELSEWHERE and then.get(name) != now.get(name)]
-    plain = [name for name in names if _is_plain(then.get(name)) and _is_plain(now.get(name))]
+    names = [name for name in {**then, **now} if name not in ELSEWHERE and then.get(name) != now.get(name)]
+    plain = [name for name in names if is_plain(then.get(name)) and is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
     if len(plain) < len(names):
         changed.append("the configuration itself (another version, or an overlay)")
     if not changed and replace(found, strategy=member.strategy) != member:
         changed = ["its images or masks (they have changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-
-
-def _is_plain(value: Any) -> bool:
-    return not isinstance(value, dict) and not str(value).startswith(("$", "@", "%", "[{"))
 
 
 def _short(value: Any) -> str:
@@ -242,6 +235,7 @@ class KeepStates:
             "model": self.parts["model"].state_dict(),
             "member": self.member.state_dict(),
             "network": self.network_settings.state_dict(),
+            "training_version": TRAINING_VERSION,
         }
         best = self.evaluator.state
         if best.best_metric_epoch == engine.state.epoch:

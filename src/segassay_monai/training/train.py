@@ -30,6 +30,7 @@ from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
 from segassay_monai.training.resume import mlflow_run, open_training
+from segassay_monai.training.settings import is_plain
 
 __all__ = ["SECONDS", "evaluate_held_out", "run_params", "run_tags", "train_member"]
 
@@ -142,14 +143,8 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
 def run_params(member: Member) -> dict[str, Any]:
     """Parameters of an MLflow run: settings given as numbers or names, and what follows from the data."""
     config = running_config()
-    params = {key: value for key, value in config.items() if _is_plain(value)}
+    params = {key: value for key, value in config.items() if value is not None and is_plain(value)}
     return params | {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(item, (int, float)) for item in value)
-    return isinstance(value, (int, float, str)) and not str(value).startswith(("$", "@", "%"))
 
 
 def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
