@@ -31,6 +31,7 @@ __all__ = [
     "WITHOUT",
     "annotator_order",
     "is_rater",
+    "kind_label",
     "raters_of",
     "read_annotations",
 ]
@@ -80,6 +81,16 @@ def is_rater(kind: str | None) -> bool:
         (True, False, False)
     """
     return kind == RATER
+
+
+def kind_label(kind: str) -> str:
+    """A kind as people read it.
+
+    Example:
+        >>> kind_label("human"), kind_label("model")
+        ('rater', 'model')
+    """
+    return "rater" if is_rater(kind) else kind
 
 
 def raters_of(kinds: Mapping[str, str]) -> list[str]:
@@ -153,7 +164,7 @@ def read_annotations(
     cases = dict.fromkeys(dataset.cases if dataset is not None else listed["case"])
     for name, place in (masks or {}).items():
         if name in set(listed["annotator"]) or not name:
-            problems.append(f"--masks {name}={place}: {name!r} is already an annotator; choose another name")
+            problems.append(f"masks (--masks) of {name!r}: {name!r} is already an annotator; choose another name")
         kind = (kinds or {}).get(name, TRUTH if name == TRUTH else "model")
         table, of_masks = _of_masks(name, kind, place, cases, dataset)
         problems += of_masks

@@ -124,7 +124,7 @@ def build_tables(
     if not any(len(job.annotators) > 1 for job in jobs):
         raise DataError(
             "no case has masks of two annotators, so there is nothing to compare; add a rater, a `reference` in "
-            "dataset.yaml, or masks with --annotations or --masks"
+            "dataset.yaml, or further masks: annotations (--annotations) or masks (--masks)"
         )
     columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
     for rows in in_order(score_case, jobs, n_jobs):
