@@ -297,6 +297,7 @@ def evaluate(
         n_jobs=jobs,
         track=mlflow,
         mlflow_experiment=experiment,
+        progress=True,
     )
     for quality in QUALITIES:
         judged = found.summary[quality]

@@ -229,6 +229,18 @@ def test_a_mask_that_is_none_is_named():
         evaluate(masks={"anna": {"1": np.eye(9) > 0}, "ben": {"1": probabilities}})
 
 
+def test_masks_that_are_no_dictionary_are_named():
+    with pytest.raises(UsageError, match="masks is of type list; expected a dictionary of annotators"):
+        evaluate(masks=[1])
+
+
+def test_python_is_quiet_unless_progress_is_asked_for(in_memory, capsys):
+    evaluate(masks=in_memory["masks"])
+    assert capsys.readouterr().err == ""
+    evaluate(masks=in_memory["masks"], progress=True)
+    assert "compared masks of 6 of 6 images" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------------------------------------------------- Evaluation
 
 
@@ -236,8 +248,9 @@ def test_figures_are_axes_drawn_where_they_should(of_folder):
     import matplotlib.pyplot as plt
 
     assert of_folder.plot.available == [
-        *("agreement", "f1_over_threshold", "habits", "effects_count", "effects_mean_intensity", "specifications"),
+        *("agreement", "f1_over_threshold", "habits", "effects", "specifications"),
     ]
+    assert all(len(np.atleast_1d(getattr(of_folder.plot, name)())) for name in of_folder.plot.available)
     for draw in (of_folder.plot.agreement, of_folder.plot.f1_over_threshold):
         axes = draw()
         assert isinstance(axes, Axes)
@@ -257,7 +270,7 @@ def test_figures_are_axes_drawn_where_they_should(of_folder):
 def test_a_figure_without_anything_to_show_says_so(of_folder):
     with pytest.raises(UsageError, match="nothing to show as imprint; there are agreement, f1_over_threshold"):
         of_folder.plot.imprint()
-    with pytest.raises(UsageError, match="nothing to show as effects_size"):
+    with pytest.raises(UsageError, match=r"nothing to show as effects\('size'\); there are .*effects\('count'\)"):
         of_folder.plot.effects("size")
 
 
@@ -285,6 +298,9 @@ def test_a_notebook_shows_verdicts_annotators_and_numbers_and_no_name_becomes_co
         assert quality in page
         assert verdict in page
         assert found.summary[quality]["sentence"][:40] in page.replace("&#x27;", "'")
-    assert "f1_pairwise" in page or "f1" in page
-    assert repr(found).splitlines()[0] == "masks: 6 cases, 2 annotators (2 humans)"
+    first = [part.iloc[0] for _, part in found.scores.dropna(subset=["value"]).groupby("quality")]
+    assert all(f">{score['words']}</td>" in page for score in first)
+    assert not any(f">{name}</td>" in page for name in found.scores["measure"] if "_" in name)
+    assert "human" not in page
+    assert repr(found).splitlines()[0] == "masks: 6 cases, 2 annotators (2 raters)"
     assert len(repr(found).splitlines()) == 4

@@ -319,7 +319,9 @@ def test_overwrite_replaces_an_evaluation_and_a_failure_leaves_it(small, tmp_pat
     out.mkdir()
     (out / "old.txt").write_text("old")
     assert run("evaluate", small, "--out", out, "--no-mlflow") == 2
-    assert "exists already; give another --out, or --overwrite to replace it" in capsys.readouterr().err
+    assert (
+        "exists already; give another out (--out), or overwrite (--overwrite) to replace it" in capsys.readouterr().err
+    )
     broken = copy_of(small, tmp_path)
     next((broken / "labels" / "rater_1").iterdir()).write_bytes(b"\x89PNG\r\n\x1a\n")
     assert run("evaluate", broken, "--out", out, "--no-mlflow", "--overwrite", "--jobs", 1) == 1
@@ -392,7 +394,7 @@ def test_a_foreign_table_with_problems_is_one_message(small, tmp_path, capsys, t
 @pytest.mark.parametrize(
     ("words", "message", "exit_code"),
     [
-        ([], "nothing to evaluate; expected a dataset folder or --annotations CSV", 2),
+        ([], "nothing to evaluate; expected a dataset folder, annotations (--annotations) or masks (--masks)", 2),
         (["nowhere"], "nowhere: is not a folder", 1),
         (["{small}", "--annotations", "nowhere.csv"], "nowhere.csv cannot be read", 1),
         (["{small}", "--masks", "nnunet"], "expected a name and a folder, such as nnunet=predictions", 2),

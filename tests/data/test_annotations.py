@@ -166,7 +166,7 @@ class TestFoldersOfMasks:
             read_annotations(dataset, None, {"nnunet": tmp_path / "out"})
 
     def test_no_folder(self, dataset, tmp_path):
-        with pytest.raises(DataError, match=r"--masks nnunet=.*nowhere: no such folder"):
+        with pytest.raises(DataError, match=r"masks \(--masks\) nnunet=.*nowhere: no such folder"):
             read_annotations(dataset, None, {"nnunet": tmp_path / "nowhere"})
 
     @pytest.mark.parametrize("name", ["anna", "published", "unet"])
@@ -225,7 +225,7 @@ def test_all_problems_at_once(dataset, write_csv, tmp_path):
     with pytest.raises(DataError) as caught:
         read_annotations(dataset, path, {"nnunet": tmp_path / "nowhere"})
     assert str(caught.value).startswith(f"{path} has 5 problems:\nrow 2: kind is 'modell'")
-    assert "--masks nnunet=" in str(caught.value)
+    assert "masks (--masks) nnunet=" in str(caught.value)
 
 
 def test_nothing_exists(write_csv):

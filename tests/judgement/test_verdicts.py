@@ -11,16 +11,32 @@ import pytest
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.judgement import verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT, conclusions
-from segassay.judgement.criteria import Number, What, Why, above, all_met, any_met, either, lowest_above, undecided
+from segassay.judgement.criteria import (
+    Number,
+    What,
+    Why,
+    above,
+    all_met,
+    any_met,
+    either,
+    lowest_above,
+    number_of,
+    undecided,
+)
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.measures import build_scores
 from segassay.judgement.summary import summarise
 from segassay.judgement.verdicts import judge
 from segassay.judgement.words import RULES, who
+from segassay.qualities.objectivity import imprint as of_models
+from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.models import williams
+from segassay.qualities.reliability import records as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
+from segassay.qualities.scores.measure import PAIRWISE, Form
 from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
+from segassay.qualities.validity import records as validity
 from segassay.qualities.validity.ceiling import human_range
 from segassay.qualities.validity.detection import Compared
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
@@ -412,6 +428,29 @@ def test_a_judgement_needs_no_words():
     assert (missing.of, missing.why) == (What.GAIN_OVER_MODELS, Why.NO_NUMBER)
 
 
+@pytest.mark.parametrize(
+    ("module", "record"),
+    [
+        (objectivity, "IMPRINT"),
+        (of_models, "REMOVAL_OF_BIAS"),
+        (objectivity, "WILLIAMS_INDEX"),
+        (reliability, "F1"),
+        (reliability, "MINUS_MODELS"),
+        (reliability, "MINUS_RATERS"),
+        (validity, "F1"),
+        (validity, "MINUS_RATERS"),
+        (validity, "MINUS_WORST_RATER"),
+    ],
+)
+def test_a_measure_is_found_by_its_record_whatever_its_name(monkeypatch, module, record):
+    known = getattr(module, record)
+    renamed = replace(known, name=f"{known.name}_renamed")
+    monkeypatch.setattr(module, record, renamed)
+    rows = [(row[0], row[1].replace(known.name, renamed.name), *row[2:]) for row in ALL if row[0] == known.quality]
+    assert rows != [row for row in ALL if row[0] == known.quality]
+    assert verdict(known.quality, rows) == "supported"
+
+
 # ------------------------------------------------------------------------------------------------------------ the rules
 
 
@@ -434,6 +473,11 @@ def test_rules_name_every_line():
 
 def judged_study(study: SimulatedStudy, **kinds: Any) -> dict[str, str]:
     """Verdicts on a simulated study, of whose annotators only some strategies may be kept."""
+    return {quality: judged["verdict"] for quality, judged in summarise(*measured_study(study, **kinds)).items()}
+
+
+def measured_study(study: SimulatedStudy, **kinds: Any) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Scores, effects and annotations of a simulated study."""
     found = simulate_tables(study).findings()
     annotations, few = found.annotations, Resampling(n_resamples=200)
     if kinds.get("experts_alone"):
@@ -448,10 +492,23 @@ def judged_study(study: SimulatedStudy, **kinds: Any) -> dict[str, str]:
         human_range(compared, annotations, clusters, resampling=few),
     ]
     scores = pd.concat([part for part in rows if len(part)], ignore_index=True)
-    return {quality: judged["verdict"] for quality, judged in summarise(scores, found.effects, annotations).items()}
+    return scores, found.effects, annotations
 
 
 SMALL = {"n_seeds": 1, "n_consensus_seeds": 4}
+
+
+def test_every_number_that_a_verdict_asks_for_is_measured(monkeypatch):
+    unknown = set[str]()
+
+    def ask(scores: pd.DataFrame, form: Form, target: str) -> Number | None:
+        number = number_of(scores, form, target)
+        unknown.update([form.name] if number is None else [])
+        return number
+
+    monkeypatch.setattr(verdicts, "number_of", ask)
+    judge(*measured_study(replace(BIASED, **SMALL)))
+    assert unknown == {validity.F1.form(comparison=PAIRWISE).name}  # which stands in where raters are too few
 
 
 def test_a_study_without_bias_is_never_refuted():

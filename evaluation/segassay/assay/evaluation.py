@@ -30,7 +30,7 @@ class Evaluation(Results):
         >>> mask = np.zeros((32, 32), dtype=bool)
         >>> mask[4:12, 4:12] = True
         >>> print(evaluate(masks={"anna": {"1": mask}, "ben": {"1": mask}, "truth": {"1": mask}}))
-        masks: 1 case, 3 annotators (1 truth, 2 humans)
+        masks: 1 case, 3 annotators (1 truth, 2 raters)
         objectivity: cannot be judged: no model or ensemble among the annotators
         reliability: cannot be judged: no models that differ by nothing but the seed
         validity: cannot be judged: no model or ensemble among the annotators

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from html import escape
-from typing import Any
 
+import pandas as pd
+
+from segassay.data.annotations import kind_label
 from segassay.judgement.results import Results
-from segassay.judgement.summary import QUALITIES, format_interval
+from segassay.judgement.summary import QUALITIES
+from segassay.report.sections import value_in_words
 
 __all__ = ["as_html", "as_lines"]
 
 _NUMBERS = 2  # of each quality
-_INTERVAL = ("value", "low", "high")
 
 
 def as_lines(found: Results) -> list[str]:
@@ -21,7 +23,7 @@ def as_lines(found: Results) -> list[str]:
 
 def _compared(found: Results) -> str:
     kinds = Counter(found.kinds.values())
-    each = ", ".join(_plural(n, kind) for kind, n in kinds.items())
+    each = ", ".join(_plural(n, kind_label(kind)) for kind, n in kinds.items())
     n_cases = found.annotations["case"].nunique()
     return f"{_plural(n_cases, 'case')}, {_plural(len(found.kinds), 'annotator')} ({each})"
 
@@ -41,8 +43,8 @@ def as_html(found: Results) -> str:
     verdicts = [
         [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]] for quality in QUALITIES
     ]
-    annotators = [[kind, ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
-    numbers = [row for quality in QUALITIES for row in _numbers(quality, found.summary[quality]["numbers"])]
+    annotators = [[kind_label(kind), ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
+    numbers = [row for quality in QUALITIES for row in _numbers(quality, found.scores)]
     tables = [
         _table(("quality", "verdict", "why"), verdicts),
         _table(("kind", "annotators"), annotators),
@@ -55,18 +57,12 @@ def _of_kind(found: Results, kind: str) -> list[str]:
     return [name for name, its_kind in found.kinds.items() if its_kind == kind]
 
 
-def _numbers(quality: str, numbers: list[dict[Any, Any]]) -> list[list[str]]:
+def _numbers(quality: str, scores: pd.DataFrame) -> list[list[str]]:
     """The first numbers of a quality that have a value."""
-    known = [number for number in numbers if number["value"] is not None][:_NUMBERS]
+    known = scores[(scores["quality"] == quality) & scores["value"].notna()].head(_NUMBERS)
     return [
-        [
-            quality,
-            number["measure"],
-            number["target"],
-            format_interval(*(float("nan") if number[part] is None else number[part] for part in _INTERVAL)),
-            str(number["n_cases"]),
-        ]
-        for number in known
+        [quality, row["words"], row["target"], value_in_words(row), str(row["n_cases"])]
+        for row in known.to_dict("records")
     ]
 
 

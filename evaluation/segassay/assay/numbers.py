@@ -29,7 +29,7 @@ SEED = 0
 
 
 def compute_results(
-    name: str, dataset: Dataset | None, annotations: pd.DataFrame, *, content: str, n_jobs: int
+    name: str, dataset: Dataset | None, annotations: pd.DataFrame, *, content: str, n_jobs: int, progress: bool = False
 ) -> Results:
     """Compare all annotators and judge what comes out.
 
@@ -39,6 +39,7 @@ def compute_results(
         annotations: From `read_annotations`.
         content: Hash of what is evaluated.
         n_jobs: Processes that share the cases; no number depends on it.
+        progress: Whether to show how many cases are done.
 
     Returns:
         Tables, scores, effects and verdicts.
@@ -47,7 +48,7 @@ def compute_results(
         DataError: If a file cannot be read, or there is nothing to compare.
     """
     n_cases = annotations["case"].nunique()
-    with show_progress(n_cases, doing="comparing masks", done="compared masks of") as advance:
+    with show_progress(n_cases, doing="comparing masks", done="compared masks of", shown=progress) as advance:
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
     checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))

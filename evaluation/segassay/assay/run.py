@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from segassay.tables.effects import MEASURES
 
 __all__ = ["evaluate"]
 
-_OPTIONS = ("--out", "--overwrite")
+_OPTIONS = ("out (--out)", "overwrite (--overwrite)")
 
 
 def evaluate(
@@ -43,6 +44,7 @@ def evaluate(
     n_jobs: int = 1,
     track: bool = False,
     mlflow_experiment: str | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Compare all annotators, and judge whether the result is objective, reliable and valid.
 
@@ -75,6 +77,7 @@ def evaluate(
         n_jobs: Processes that share the cases; no number depends on it.
         track: Log one MLflow run; needs `out`. Without it the library is not even loaded.
         mlflow_experiment: MLflow experiment, by default the name of the dataset.
+        progress: Show on standard error how many cases are done.
 
     Returns:
         The evaluation: tables as DataFrames, verdicts, and figures.
@@ -95,6 +98,9 @@ def evaluate(
     """
     if track and out is None:
         raise UsageError("track logs the files of an evaluation, but nothing is written; give out as well")
+    if not isinstance(masks, (Mapping, NoneType)):
+        what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
+        raise UsageError(f"{what}, each with a folder or with one array per case")
     final = None if out is None else check_output(Path(out), overwrite, options=_OPTIONS)
     described = {
         "images": images,
@@ -116,15 +122,15 @@ def evaluate(
         cases=cases,
     )
     if final is not None:
-        refuse_inputs(final, sources.files, used="evaluated", option="--out")
+        refuse_inputs(final, sources.files, used="evaluated", option=_OPTIONS[0])
     _check_experiment(sources)
     content = data_hash_of_masks(sources.dataset, sources.annotations)
     if final is None:
-        return _computed(sources, content, n_jobs)
+        return _computed(sources, content, n_jobs, progress)
     work_dir = prepare_output(final, overwrite, options=_OPTIONS)
     params = _params(dataset, annotations, masks or {}, sources, content)
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
-        found = _computed(sources, content, n_jobs)
+        found = _computed(sources, content, n_jobs, progress)
         write_results(work_dir, found)
         if track:
             log_results(work_dir, found.scores)
@@ -132,8 +138,10 @@ def evaluate(
     return found
 
 
-def _computed(sources: Sources, content: str, n_jobs: int) -> Evaluation:
-    found = compute_results(sources.name, sources.dataset, sources.annotations, content=content, n_jobs=n_jobs)
+def _computed(sources: Sources, content: str, n_jobs: int, progress: bool) -> Evaluation:
+    found = compute_results(
+        sources.name, sources.dataset, sources.annotations, content=content, n_jobs=n_jobs, progress=progress
+    )
     return Evaluation(**vars(found))
 
 

@@ -64,7 +64,9 @@ def read_sources(
         DataError: If the data has problems, or there is only one annotator.
     """
     if folder is None and annotations is None and not masks:
-        raise UsageError("nothing to evaluate; expected a dataset folder or --annotations CSV")
+        raise UsageError(
+            "nothing to evaluate; expected a dataset folder, annotations (--annotations) or masks (--masks)"
+        )
     if folder is not None and described:
         raise UsageError(f"{next(iter(described))} is given beside a dataset folder, which has its own; leave one out")
     source = hold_table(annotations) if isinstance(annotations, pd.DataFrame) else annotations
@@ -110,7 +112,7 @@ def _check_comparable(annotations: pd.DataFrame) -> None:
     if len(names) < 2:
         raise DataError(
             f"{names[0]!r} is the only annotator, so there is nothing to compare; add a rater, a `reference` in "
-            "dataset.yaml, or masks with --annotations or --masks"
+            "dataset.yaml, or further masks: annotations (--annotations) or masks (--masks)"
         )
 
 

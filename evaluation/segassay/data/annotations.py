@@ -28,9 +28,12 @@ __all__ = [
     "ANNOTATION_COLUMNS",
     "KINDS",
     "SPENT_COLUMNS",
+    "TRAINED",
     "WITHOUT",
     "annotator_order",
     "is_rater",
+    "is_trained",
+    "kind_label",
     "raters_of",
     "read_annotations",
 ]
@@ -38,7 +41,8 @@ __all__ = [
 RATER = "human"
 """Kind of a person who annotates."""
 
-KINDS = (RATER, "consensus", "model", "ensemble", "truth")
+TRAINED = ("model", "ensemble")
+KINDS = (RATER, "consensus", *TRAINED, "truth")
 """What an annotator can be."""
 
 ANNOTATION_COLUMNS = (
@@ -80,6 +84,26 @@ def is_rater(kind: str | None) -> bool:
         (True, False, False)
     """
     return kind == RATER
+
+
+def is_trained(kind: str | None) -> bool:
+    """Whether an annotator of this kind was trained: a model, or an ensemble of models.
+
+    Example:
+        >>> is_trained("ensemble"), is_trained("human"), is_trained(None)
+        (True, False, False)
+    """
+    return kind in ("model", "ensemble")
+
+
+def kind_label(kind: str) -> str:
+    """A kind as people read it.
+
+    Example:
+        >>> kind_label("human"), kind_label("model")
+        ('rater', 'model')
+    """
+    return "rater" if is_rater(kind) else kind
 
 
 def raters_of(kinds: Mapping[str, str]) -> list[str]:
@@ -153,7 +177,7 @@ def read_annotations(
     cases = dict.fromkeys(dataset.cases if dataset is not None else listed["case"])
     for name, place in (masks or {}).items():
         if name in set(listed["annotator"]) or not name:
-            problems.append(f"--masks {name}={place}: {name!r} is already an annotator; choose another name")
+            problems.append(f"masks (--masks) of {name!r}: {name!r} is already an annotator; choose another name")
         kind = (kinds or {}).get(name, TRUTH if name == TRUTH else "model")
         table, of_masks = _of_masks(name, kind, place, cases, dataset)
         problems += of_masks
@@ -278,7 +302,7 @@ def _cell_problems(table: pd.DataFrame) -> list[str]:
     known = table["held_out"].str.lower().isin(_TRUTH_VALUES)
     for row, cell in table.loc[~known, "held_out"].items():
         problems.append(f"row {row}: held_out is {cell!r}; expected true, false or nothing where it is unknown")
-    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(["model", "ensemble"])
+    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(TRAINED)
     for row, annotator in table.loc[used, "annotator"].items():
         problems.append(f"row {row}: {annotator!r} was trained on this case (held_out is false); leave the row out")
     return problems

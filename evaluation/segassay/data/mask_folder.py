@@ -19,7 +19,7 @@ def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tup
     Returns:
         File of each case; and what is wrong, one message each.
     """
-    option = f"--masks {name}={folder}"
+    option = f"masks (--masks) {name}={folder}"
     if not folder.is_dir():
         return {}, [f"{option}: no such folder; expected masks named after the cases"]
     files, listed = list_images(folder)

@@ -8,7 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 @contextmanager
-def show_progress(n_cases: int, *, doing: str, done: str, what: str = "images") -> Iterator[Callable[[str], None]]:
+def show_progress(
+    n_cases: int, *, doing: str, done: str, what: str = "images", shown: bool = True
+) -> Iterator[Callable[[str], None]]:
     """Give the function to call after each case.
 
     Args:
@@ -16,12 +18,13 @@ def show_progress(n_cases: int, *, doing: str, done: str, what: str = "images") 
         doing: What the bar says, such as `comparing masks`.
         done: What a line in a log says before `3 of 36 images`, such as `compared masks of`.
         what: What is counted.
+        shown: Whether to show anything.
 
     Yields:
         Function that takes the name of the case that is done.
     """
-    console = Console(stderr=True)
-    if console.is_terminal:
+    console = Console(stderr=True, quiet=not shown)
+    if shown and console.is_terminal:
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(doing, total=n_cases)

@@ -5,7 +5,7 @@
 
 A criterion is met where the whole interval lies on the good side of the line, not met where the whole interval lies on
 the other, and undecided else: too few images never support anything, and refute nothing. Nothing here is English;
-`sentences` has the words.
+`words` has the words.
 """
 
 import math
@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 import pandas as pd
+
+from segassay.qualities.scores.measure import Form
+from segassay.qualities.scores.table import rows_of
 
 __all__ = [
     "MIN_CASES",
@@ -141,9 +144,9 @@ class Criterion:
     parts: tuple["Criterion", ...] = ()
 
 
-def number_of(scores: pd.DataFrame, quality: str, measure: str, target: str) -> Number | None:
+def number_of(scores: pd.DataFrame, form: Form, target: str) -> Number | None:
     """The number of one target; None where it is not in the scores, or undefined."""
-    rows = scores[(scores["quality"] == quality) & (scores["measure"] == measure) & (scores["target"] == target)]
+    rows = rows_of(scores, form, target)
     rows = rows[rows["value"].notna()]
     if rows.empty:
         return None

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from segassay.qualities.scores.measure import AGAINST
-from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
-from segassay.qualities.validity.records import F1
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.reliability import records as reliability
+from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
+from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, rows_of
+from segassay.qualities.validity import records as validity
 from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
@@ -48,11 +50,6 @@ def joined(parts: Iterable[str], between: str = "; ") -> str:
     return between.join(part for part in parts if part)
 
 
-def _find(scores: pd.DataFrame, quality: str, measure: str, target: str | None = None) -> pd.DataFrame:
-    found = scores[(scores["quality"] == quality) & (scores["measure"] == measure)]
-    return found if target is None else found[found["target"] == target]
-
-
 def _interval_of(rows: pd.DataFrame) -> str:
     return format_interval(*rows[["value", "low", "high"]].iloc[0])
 
@@ -70,12 +67,12 @@ def _range_of(rows: pd.DataFrame) -> str:
 
 def objectivity_of_raters(scores: pd.DataFrame) -> str:
     """How raters agree, where nothing is known of models."""
-    between = _find(scores, "objectivity", "f1", BETWEEN_RATERS)
+    between = rows_of(scores, objectivity.F1.form(), BETWEEN_RATERS)
     if between.empty:
         return "There is one rater at most, so nobody's agreement with another person is known."
     n_cases = int(between["n_cases"].iloc[0])
     first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {n_cases} images"
-    own = _find(scores, "objectivity", "f1_leave_one_out")
+    own = rows_of(scores, objectivity.F1.form(comparison=LEAVE_ONE_OUT))
     own = own[own["target"] != ALL_RATERS]
     if own.empty:
         return f"{first}; there are too few raters to compare each with a consensus of the others."
@@ -84,7 +81,7 @@ def objectivity_of_raters(scores: pd.DataFrame) -> str:
 
 def reliability_of_models(scores: pd.DataFrame) -> str:
     """How models that differ by the seed agree, where nothing is known of two ensembles."""
-    rows = _find(scores, "reliability", "f1")
+    rows = rows_of(scores, reliability.F1.form())
     if rows.empty:
         return "No models here differ by nothing but the seed, so it is unknown what another training would change."
     if len(rows) > 4:
@@ -102,7 +99,9 @@ def validity_of_others(scores: pd.DataFrame, effects: pd.DataFrame) -> str:
 
 
 def _against_reference(scores: pd.DataFrame) -> str:
-    known = scores[(scores["quality"] == "validity") & (scores["base"] == F1.name) & (scores["comparison"] == AGAINST)]
+    known = scores[
+        (scores["quality"] == "validity") & (scores["base"] == validity.F1.name) & (scores["comparison"] == AGAINST)
+    ]
     if known.empty:
         return "There is no model, reference or truth to compare with."
     known = known[known["reference"] == known["reference"].iloc[0]]

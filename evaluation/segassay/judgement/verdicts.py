@@ -1,4 +1,4 @@
-"""The three verdicts: lines and rules. docs/verdicts.md gives the reasons, `sentences` the words.
+"""The three verdicts: lines and rules. docs/verdicts.md gives the reasons, `words` the words.
 
     scores, effects, annotations  ->  criteria, each met, not met or undecided  ->  verdict
 
@@ -26,8 +26,13 @@ from segassay.judgement.criteria import (
     undecided,
 )
 from segassay.judgement.judged import Judged, judged_annotators
+from segassay.qualities.objectivity import records as objectivity
+from segassay.qualities.objectivity.imprint import removal_form
+from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
-from segassay.qualities.scores.table import ALL_RATERS, annotator_kinds
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
+from segassay.qualities.scores.table import ALL_RATERS, annotator_kinds, rows_of
+from segassay.qualities.validity import records as validity
 
 __all__ = ["Judgement", "judge"]
 
@@ -91,7 +96,7 @@ def judge(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame
         annotations: What `read_annotations` returns.
 
     Returns:
-        Quality -> judgement; `segassay.judgement.sentences` says it in words.
+        Quality -> judgement; `segassay.judgement.words` says it in words.
     """
     judged = judged_annotators(annotations)
     raters = raters_of(annotator_kinds(annotations))
@@ -107,18 +112,17 @@ def _objectivity(scores: pd.DataFrame, judged: Judged, raters: Sequence[str]) ->
         return Judgement("objectivity", judged, (undecided(What.RATERS, Why.NO_SECOND_RATER),))
     if not judged.names:
         return Judgement("objectivity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    of_rater = below(What.IMPRINT, number_of(scores, "objectivity", "imprint", ALL_RATERS), IMPRINT_MATTERS)
+    of_rater = below(What.IMPRINT, number_of(scores, objectivity.IMPRINT.form(), ALL_RATERS), IMPRINT_MATTERS)
     if judged.of_consensus:
         of_rater = either(What.IMPRINT_OR_REMOVAL, [of_rater, _removal(scores, judged)])
-    indices = [number_of(scores, "objectivity", "williams_index", name) for name in judged.names]
+    indices = [number_of(scores, objectivity.WILLIAMS_INDEX.form(), name) for name in judged.names]
     williams = lowest_above(What.WILLIAMS, indices, WILLIAMS_AT_LEAST)
     return Judgement("objectivity", judged, (of_rater, williams, *_held_out(judged)), _known(indices[:1]))
 
 
 def _removal(scores: pd.DataFrame, judged: Judged) -> Criterion:
     """Of the consensus that the judged annotators learned from; of several, the least."""
-    measures = ["removal_of_bias" if on == "staple" else f"removal_of_bias_{on}" for on in judged.trained_on]
-    numbers = [number_of(scores, "objectivity", measure, ALL_RATERS) for measure in measures]
+    numbers = [number_of(scores, removal_form(on), ALL_RATERS) for on in judged.trained_on]
     return lowest_above(What.REMOVAL, numbers, REMOVAL_ABOVE)
 
 
@@ -132,7 +136,7 @@ def _known(numbers: Sequence[Number | None]) -> tuple[Number, ...]:
 
 
 def _reliability(scores: pd.DataFrame, judged: Judged, raters: Sequence[str], annotations: pd.DataFrame) -> Judgement:
-    measured = set(scores.loc[(scores["quality"] == "reliability") & (scores["measure"] == "f1"), "target"])
+    measured = set(rows_of(scores, reliability.F1.form())["target"])
     if not measured:
         return Judgement("reliability", judged, (undecided(What.SEEDS, Why.NO_NUMBER),))
     targets = [target for target in _ensembles_of(judged, annotations) if target in measured]
@@ -140,17 +144,16 @@ def _reliability(scores: pd.DataFrame, judged: Judged, raters: Sequence[str], an
         return Judgement("reliability", judged, (undecided(What.ENSEMBLES, Why.NO_NUMBER),))
     lack = Why.NO_SECOND_RATER if len(raters) < 2 else Why.NO_NUMBER
     over_raters, over_models = (
-        [number_of(scores, "reliability", f"f1_minus_{others}", target) for target in targets]
-        for others in ("raters", "models")
+        [number_of(scores, record.form(reliability.F1.name), target) for target in targets]
+        for record in (reliability.MINUS_RATERS, reliability.MINUS_MODELS)
     )
     criteria = (
         lowest_above(What.GAIN_OVER_RATERS, over_raters, ENSEMBLES_ABOVE_RATERS, lack=lack),
         lowest_above(What.GAIN_OVER_MODELS, over_models, ENSEMBLES_ABOVE_MODELS),
         *_held_out(judged),
     )
-    return Judgement(
-        "reliability", judged, criteria, _known([number_of(scores, "reliability", "f1", t) for t in targets])
-    )
+    own = [number_of(scores, reliability.F1.form(), target) for target in targets]
+    return Judgement("reliability", judged, criteria, _known(own))
 
 
 def _ensembles_of(judged: Judged, annotations: pd.DataFrame) -> list[str]:
@@ -163,16 +166,15 @@ def _ensembles_of(judged: Judged, annotations: pd.DataFrame) -> list[str]:
 def _validity(scores: pd.DataFrame, effects: pd.DataFrame, judged: Judged, raters: Sequence[str]) -> Judgement:
     if not judged.names:
         return Judgement("validity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    measure = "f1_leave_one_out"
-    own = _known([number_of(scores, "validity", measure, name) for name in judged.names])
-    one_by_one = not own
-    if one_by_one:
-        measure = "f1_pairwise"
-        own = _known([number_of(scores, "validity", measure, name) for name in judged.names])
+    own_with = {
+        comparison: _known([number_of(scores, validity.F1.form(comparison=comparison), name) for name in judged.names])
+        for comparison in (LEAVE_ONE_OUT, PAIRWISE)
+    }
+    comparison = LEAVE_ONE_OUT if own_with[LEAVE_ONE_OUT] else PAIRWISE
     lack = Why.NO_SECOND_RATER if len(raters) < 2 else Why.NO_NUMBER
     to_worst, to_mean = (
-        [number_of(scores, "validity", f"{measure}_minus_{others}", name) for name in judged.names]
-        for others in ("worst_rater", "raters")
+        [number_of(scores, record.form(validity.F1.name, comparison), name) for name in judged.names]
+        for record in (validity.MINUS_WORST_RATER, validity.MINUS_RATERS)
     )
     criteria = (
         lowest_above(What.TO_WORST_RATER, to_worst, SCORE_ABOVE_WORST_RATER, lack=lack),
@@ -180,4 +182,4 @@ def _validity(scores: pd.DataFrame, effects: pd.DataFrame, judged: Judged, rater
         concordance_of_effects(effects, judged.names, raters),
         *_held_out(judged),
     )
-    return Judgement("validity", judged, criteria, own, one_by_one)
+    return Judgement("validity", judged, criteria, own_with[comparison], one_by_one=comparison == PAIRWISE)

@@ -152,6 +152,11 @@ def _found(criterion: Criterion, judged: Judged) -> str:
     return _FOUND[criterion.of].format(number=_interval(rests_on), who=who(judged), or_more=more)
 
 
+def _found_of(judgement: Judgement, *of: What) -> list[str]:
+    """What was found of some criteria, in the order of the rule."""
+    return [_found(criterion, judgement.judged) for criterion in judgement.criteria if criterion.of in of]
+
+
 def _interval(number: Number) -> str:
     return format_interval(number.value, number.low, number.high)
 
@@ -186,7 +191,7 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
 
 
 def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
-    found = [_found(criterion, judgement.judged) for criterion in judgement.criteria[:2]]
+    found = _found_of(judgement, What.IMPRINT, What.IMPRINT_OR_REMOVAL, What.WILLIAMS)
     n_cases = judgement.headline[0].n_cases if judgement.headline else None
     return _capitalised(found, n_cases) if any(found) else objectivity_of_raters(scores)
 
@@ -197,22 +202,21 @@ def _reliability(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFra
     own = min(judgement.headline, key=lambda number: number.value)
     of = joined([own.target, own.note], ", ")
     start = f"two ensembles without a common member agree on objects with a mean F1 of {_interval(own)} ({of})"
-    gains = joined((_found(criterion, judgement.judged) for criterion in judgement.criteria[:2]), ", and ")
+    gains = joined(_found_of(judgement, What.GAIN_OVER_RATERS, What.GAIN_OVER_MODELS), ", and ")
     return _capitalised([joined([start, gains], ": ")], own.n_cases)
 
 
 def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
     if not judgement.headline:
         return validity_of_others(scores, effects)
-    to_worst, to_mean, concordance = (_found(one, judgement.judged) for one in judgement.criteria[:3])
     lowest, several = min(judgement.headline, key=lambda number: number.value), len(judgement.headline) > 1
     whom = "the consensus of the other raters"
     whom = "single raters (too few for a consensus of the others)" if judgement.one_by_one else whom
     reach = f"{who(judgement.judged)} reach{'' if several else 'es'}"
     start = f"against {whom}, {reach} an F1 of {_interval(lowest)}{' or more' if several else ''}"
-    gaps = joined([to_worst, to_mean], " and ")
+    gaps = joined(_found_of(judgement, What.TO_WORST_RATER, What.TO_MEAN_RATER), " and ")
     scored = joined([start, gaps], ", a difference of ")
-    return _capitalised([f"{scored} ({lowest.n_cases} images)", concordance])
+    return _capitalised([f"{scored} ({lowest.n_cases} images)", *_found_of(judgement, What.CONCORDANCE)])
 
 
 def _capitalised(parts: Sequence[str], n_cases: int | None = None) -> str:

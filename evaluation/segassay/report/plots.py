@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import is_trained, raters_of
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.judged import judged_annotators
@@ -36,6 +36,7 @@ __all__ = ["Plots", "draw_figures", "encoded_figures", "in_figures", "tested_mea
 MAX_IN_FIGURES = 15
 
 _Draw = Callable[..., Figure]
+_EFFECTS = "effects_"  # and a measure: name of the figure of its effects
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Plots:
 
     @property
     def available(self) -> list[str]:
-        """Names of the functions that have something to show, `effects` with each of its measures."""
-        return list(_charts(self.found))
+        """Names of the functions that have something to show; `effects` draws counts unless a measure is given."""
+        return list(dict.fromkeys("effects" if name.startswith(_EFFECTS) else name for name in _charts(self.found)))
 
     def agreement(self, ax: Axes | None = None) -> Axes:
         """Mean F1 of objects (IoU > .5) of every two annotators."""
@@ -91,7 +92,7 @@ class Plots:
             measure: `count`, `density` or `mean_intensity`.
             figure: Where to draw.
         """
-        return self._several(f"effects_{measure}", figure)
+        return self._several(f"{_EFFECTS}{measure}", figure)
 
     def specifications(self, figure: Figure | None = None) -> np.ndarray:
         """Effects of every way to count the same images; two axes per pair of groups."""
@@ -100,7 +101,9 @@ class Plots:
     def _draw(self, name: str) -> _Draw:
         charts = _charts(self.found)
         if name not in charts:
-            raise UsageError(f"{self.found.name}: nothing to show as {name}; there are {', '.join(charts)}")
+            raise UsageError(
+                f"{self.found.name}: nothing to show as {_call(name)}; there are {', '.join(map(_call, charts))}"
+            )
         return charts[name]
 
     def _one(self, name: str, ax: Axes | None) -> Axes:
@@ -113,6 +116,17 @@ class Plots:
     def _several(self, name: str, figure: Figure | None) -> np.ndarray:
         draw = self._draw(name)
         return np.array(draw(place=_new_figure() if figure is None else figure).axes, dtype=object)
+
+
+def _call(name: str) -> str:
+    """How the function of a figure is called.
+
+    Example:
+        >>> _call("agreement"), _call("effects_count")
+        ('agreement', "effects('count')")
+    """
+    measure = name.removeprefix(_EFFECTS)
+    return name if measure == name else f"effects({measure!r})"
 
 
 def _new_figure() -> Figure:
@@ -158,7 +172,7 @@ def _of_effects(found: Results, kinds: Mapping[str, str]) -> dict[str, _Draw]:
     effects = found.effects[found.effects["annotator"].isin(kinds)]
     pooled = effects[(effects["region"] == "") & (effects["test"] == "mann_whitney")]
     tested = [measure for measure in tested_measures(found) if (pooled["measure"] == measure).any()]
-    return {f"effects_{measure}": partial(effects_by_annotator, effects, measure) for measure in tested}
+    return {f"{_EFFECTS}{measure}": partial(effects_by_annotator, effects, measure) for measure in tested}
 
 
 def encoded_figures(found: Results) -> dict[str, bytes]:
@@ -196,7 +210,7 @@ def in_figures(found: Results) -> dict[str, str]:
     if len(found.kinds) <= MAX_IN_FIGURES:
         return found.kinds
     judged = judged_annotators(found.annotations).names
-    return {name: kind for name, kind in found.kinds.items() if kind not in ("model", "ensemble") or name in judged}
+    return {name: kind for name, kind in found.kinds.items() if not is_trained(kind) or name in judged}
 
 
 def _models_with_raters(found: Results) -> pd.DataFrame | None:

@@ -15,7 +15,7 @@ from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 
-__all__ = ["SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side"]
+__all__ = ["SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side", "value_in_words"]
 
 MAX_ROWS = 30
 """Rows of a section that the page shows; all stand in tables/scores.csv."""
@@ -243,7 +243,7 @@ def side_by_side(strategies: pd.DataFrame) -> Table:
 
 
 def _key(row: dict[Hashable, Any]) -> str:
-    return f"{row['words']} ({row['target']}): {_value(row)}"
+    return f"{row['words']} ({row['target']}): {value_in_words(row)}"
 
 
 def _table(rows: pd.DataFrame) -> Table:
@@ -252,7 +252,7 @@ def _table(rows: pd.DataFrame) -> Table:
         [
             row["words"],
             row["target"],
-            _value(row),
+            value_in_words(row),
             "" if pd.isna(row["human_low"]) else f"{_short(row['human_low'])} to {_short(row['human_high'])}",
             str(row["n_cases"]),
             str(row["n_undefined"] or ""),
@@ -271,11 +271,12 @@ def _note(row: dict[Hashable, Any]) -> str:
     return "; ".join(part for part in [*warned, *unjudged, note] if part)
 
 
-def _value(row: dict[Hashable, Any]) -> str:
+def value_in_words(row: dict[Hashable, Any]) -> str:
+    """A score with its interval, as precise as its size asks for; a p-value as such."""
     value, low, high = row["value"], row["low"], row["high"]
     if CATALOGUE[row["record"]].unit == "p":
         return "undefined" if pd.isna(value) else f"p {'< .0001' if value < 1e-4 else f'= {value:.4f}'}"
-    if pd.notna(value) and max(abs(value), abs(low) if pd.notna(low) else 0) >= 100:
+    if pd.notna(value) and max(abs(number) for number in (value, low, high) if pd.notna(number)) >= 100:
         ends = "" if pd.isna(low) or pd.isna(high) else f" ({_short(low)} to {_short(high)})"
         return f"{_short(value)}{ends}"
     if pd.notna(value) and 0 < abs(value) < 0.01:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.annotations import is_trained, kind_label
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
@@ -47,14 +48,21 @@ def annotators_table(found: Results) -> Table:
         n_missing = int((found.tables.missing["annotator"] == name).sum())
         n_cases = len(counts.get_group(name)) if name in totals.index else 0
         rows.append(
-            [name, kind, str(n_cases), f"{totals.get(name, 0):,}", str(n_missing or _DASH), _held_out(masks, kind)]
+            [
+                name,
+                kind_label(kind),
+                str(n_cases),
+                f"{totals.get(name, 0):,}",
+                str(n_missing or _DASH),
+                _held_out(masks, kind),
+            ]
         )
     header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
     return Table(header, rows)
 
 
 def _held_out(masks: pd.DataFrame, kind: str) -> str:
-    if kind not in ("model", "ensemble"):
+    if not is_trained(kind):
         return _DASH
     n_known = int(masks["held_out"].fillna(False).sum())
     if n_known == len(masks):

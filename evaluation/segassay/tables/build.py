@@ -124,7 +124,7 @@ def build_tables(
     if not any(len(job.annotators) > 1 for job in jobs):
         raise DataError(
             "no case has masks of two annotators, so there is nothing to compare; add a rater, a `reference` in "
-            "dataset.yaml, or masks with --annotations or --masks"
+            "dataset.yaml, or further masks: annotations (--annotations) or masks (--masks)"
         )
     columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
     for rows in in_order(score_case, jobs, n_jobs):
@@ -216,7 +216,9 @@ def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
         yield Note("few_raters", n=too_few, n_all=len(jobs))
     without = sum(
         any(a.prob or a.uncertainty for a in job.annotators)
-        and not any(a.path is not None and a.kind in ("human", "truth", "consensus") for a in job.annotators)
+        and not any(
+            a.path is not None and (is_rater(a.kind) or a.kind in ("truth", "consensus")) for a in job.annotators
+        )
         for job in jobs
     )
     if without:

@@ -19,7 +19,7 @@ from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["held_out_models", "imprint", "rater_imprint", "removal_of_bias"]
+__all__ = ["held_out_models", "imprint", "rater_imprint", "removal_form", "removal_of_bias"]
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:
@@ -189,11 +189,17 @@ def removal_of_bias(
                     ~np.isnan(np.stack(experts)).all(axis=0)
                 ]
     tables = [
-        _with_mean(_removal(method, measure), of_rater, clusters, resampling) for method, of_rater in of_method.items()
+        _with_mean(removal_form(method, measure), of_rater, clusters, resampling)
+        for method, of_rater in of_method.items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else score_table([], clusters)
 
 
-def _removal(method: str, measure: str) -> Form:
-    """What is usual, STAPLE and F1, goes without saying."""
+def removal_form(method: str, measure: str = "f1") -> Form:
+    """Form of the removal of bias by one consensus; what is usual, STAPLE and F1, goes without saying.
+
+    Example:
+        >>> removal_form("staple").name, removal_form("majority", "dice").name
+        ('removal_of_bias', 'removal_of_bias_majority_dice')
+    """
     return REMOVAL_OF_BIAS.form("" if measure == "f1" else measure, variant="" if method == "staple" else method)

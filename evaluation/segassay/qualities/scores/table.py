@@ -43,6 +43,7 @@ __all__ = [
     "own_scores",
     "pairs_noted",
     "references",
+    "rows_of",
     "score_rows",
     "score_table",
     "seeds_of",
@@ -194,6 +195,12 @@ def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def written(table: pd.DataFrame) -> pd.DataFrame:
     """A table as it is written: without `FIELD_COLUMNS`, which its names repeat."""
     return table.drop(columns=list(FIELD_COLUMNS), errors="ignore")
+
+
+def rows_of(scores: pd.DataFrame, form: Form, target: str | None = None) -> pd.DataFrame:
+    """Rows of a table of scores that have a form; of one target, or of all."""
+    found = scores[(scores["quality"] == form.quality) & (scores["measure"] == form.name)]
+    return found if target is None else found[found["target"] == target]
 
 
 def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
