@@ -441,5 +441,5 @@ def test_overwriting_never_removes_what_is_evaluated(small, tmp_path, capsys):
     dataset = copy_of(small, tmp_path)
     before = contents(dataset)
     for out in (dataset, tmp_path, dataset / "labels"):
-        check_refused([dataset, "--overwrite"], "holds what is evaluated", 2, out, capsys)
+        check_refused([dataset, "--overwrite"], "contains files that are evaluated", 2, out, capsys)
     assert contents(dataset) == before

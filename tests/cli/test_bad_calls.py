@@ -72,9 +72,15 @@ CALLS = [
         nothing,
         "evaluate {data} --out {tmp} --overwrite --no-mlflow",
         2,
-        "holds what is evaluated",
+        "contains files that are evaluated",
     ),
-    Call("consensus over its input", nothing, "consensus {data} --out {data} --overwrite", 2, "holds what is fused"),
+    Call(
+        "consensus over its input",
+        nothing,
+        "consensus {data} --out {data} --overwrite",
+        2,
+        "contains files that are fused",
+    ),
     Call("consensus among the raters", nothing, "consensus {data} --out {data}/labels/rater_c", 2, "read as a rater"),
     Call("no such method", nothing, "consensus {data} --out {tmp}/out --method average", 2, "expected one of staple"),
     # datasets and folders of masks

@@ -207,7 +207,7 @@ def test_other_work_does_not_remove_an_unfinished_training(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop(monkeypatch, dataset, tmp_path / "out", at=5)
-    with pytest.raises(UsageError, match="holds an unfinished training"):
+    with pytest.raises(UsageError, match="contains an unfinished training"):
         prepare_output(tmp_path / "out", overwrite=True)
     assert (tmp_path / "out.partial" / UNFINISHED).is_file()
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def show_progress(n_cases: int, *, doing: str, done: str, what: str = "images") -> Iterator[Callable[[str], None]]:
-    """Give the function to call after each case.
+    """Show progress, and yield the function to call after each case.
 
     Args:
         n_cases: How often it will be called.
