@@ -96,14 +96,25 @@ def shortlist(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_NAMES]) + more
 
 
+def number_of(count: int, what: str) -> str:
+    """A number and what is counted.
+
+    Example:
+        >>> number_of(1, "error"), number_of(2, "error")
+        ('1 error', '2 errors')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
     """Raise one `DataError` that lists the problems, one per line, at most 20; do nothing if there are none."""
     if len(problems) == 1 and isinstance(problems[0], Problem):
         raise DataError.of_problem(problems[0])
     if problems:
         shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
-        more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        n_hidden = len(problems) - len(shown)
+        more = [f"… and {number_of(n_hidden, 'more problem')}"] if n_hidden else []
+        count = number_of(len(problems), "problem")
         raise DataError(
             "\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]), os.fspath(where), f"has {count}"
         )

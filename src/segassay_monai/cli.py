@@ -1,6 +1,6 @@
-"""Commands that train: `segassay train` and `segassay study`; the command line finds them by an entry point.
+"""The commands `segassay train` and `segassay study`; `segassay.cli` finds them by an entry point.
 
-Nothing here loads torch before a command runs.
+torch is loaded only when a command runs.
 """
 
 import inspect
@@ -33,19 +33,20 @@ def train(
     rater: Annotated[
         str,
         typer.Option(
-            help="Whose masks to learn: a rater; staple, majority, union, intersection or object: the consensus; "
-            "soft, the share of raters; random_rater, one for each tile; expert, every rater in turn."
+            help="Masks to learn from: a rater; staple, majority, union, intersection or object: a consensus; "
+            "soft: the share of raters; random_rater: one for each tile; expert: every rater in turn."
         ),
     ] = "staple",
-    fold: Annotated[int, typer.Option(help="Which fold is held out and scored at the end.")] = 0,
+    fold: Annotated[int, typer.Option(help="Fold to hold out and score at the end.")] = 0,
     seed: Annotated[int, typer.Option(help="Random seed, the only source of randomness.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the model; by default bundle/models/, or models/ beside you.")
+        Path | None,
+        typer.Option(help="Folder of the model; by default bundle/models/, or models/ in the current folder."),
     ] = None,
 ) -> None:
-    """Train one model; takes every setting of the bundle's train.yaml, such as --epochs 40.
+    """Train one model; accepts every setting of the bundle's train.yaml, such as --epochs 40.
 
-    With --rater expert it trains one model per rater, each in a folder of its own below --out.
+    With --rater expert, train one model per rater, each in a separate folder below --out.
     """
     with _training_needs():
         import monai.bundle
@@ -56,7 +57,7 @@ def train(
     settings = _extra_settings(context.args)
     if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
         raise UsageError(
-            f"--{min(taken)} is set by `segassay train` itself; for others: python -m monai.bundle run training"
+            f"--{min(taken)} is set by `segassay train` itself; to change it, use: python -m monai.bundle run training"
         )
     if out is not None and "output_dir" in settings:
         raise UsageError("--out and --output_dir name the same folder; keep --out")
@@ -79,8 +80,10 @@ def train(
 
 @contextmanager
 def _training_needs() -> Iterator[None]:
-    """Imports of what `segassay[monai]` brings."""
-    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # it is our own file
+    """Turn failed imports of packages of `segassay[monai]` into an error that says how to install them."""
+    warnings.filterwarnings(
+        "ignore", message="parsing config_file", category=UserWarning
+    )  # the file is part of this package
     try:
         yield
     except ImportError as error:
@@ -88,7 +91,7 @@ def _training_needs() -> Iterator[None]:
 
 
 def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
-    """Settings that differ from rater to rater: whose masks, and a folder each where the user named one."""
+    """Settings that differ between raters: the rater, and the folder of the model if the user named one."""
     from segassay.data.dataset import read_dataset
 
     folder = settings.get("output_dir")
@@ -114,7 +117,7 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """Number, list or truth value that a word stands for; YAML alone takes `1e-3` for text, and 0144 for 100."""
+    """Number, list or truth value of a word; YAML would read `1e-3` as text, and 0144 as 100."""
     import yaml
 
     try:
@@ -136,9 +139,9 @@ _StudyFile = Annotated[
 @study.command(epilog=examples("segassay study plan study.yaml", "segassay study plan study.yaml --ids"))
 def plan(
     path: _StudyFile,
-    ids: Annotated[bool, typer.Option("--ids", help="Print the ids of the members alone, one a line.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="Print only the ids of the members, one per line.")] = False,
 ) -> None:
-    """Show what the study consists of, what is done, and about how long the rest takes."""
+    """Show the members of the study, which are done, and an estimate of the remaining time."""
     with _training_needs():
         from segassay_monai.study.estimate import estimate
         from segassay_monai.study.plan import plan_study
@@ -156,17 +159,18 @@ def plan(
 def run(
     path: _StudyFile,
     member: Annotated[
-        str | None, typer.Option(help="Train this member alone: its id, or its number from 1 on.", metavar="ID")
+        str | None, typer.Option(help="Train only this member: its id, or its number, from 1.", metavar="ID")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, show_default="as the machine has room for", help="Trainings at once.")
+        int | None,
+        typer.Option(min=1, show_default="as many as the hardware allows", help="Trainings at the same time."),
     ] = None,
     keep_old: Annotated[
         bool,
-        typer.Option("--keep-old", help="Keep members of an earlier version, where settings and data are the same."),
+        typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
     ] = False,
 ) -> None:
-    """Train, predict and evaluate whatever is not done yet; run it again to resume after an interruption."""
+    """Train, predict and evaluate all that is not done yet; run it again to resume after an interruption."""
     with _training_needs():
         from segassay_monai.study.earlier import find_earlier, keep_earlier
         from segassay_monai.study.plan import find_member, plan_study
@@ -188,7 +192,7 @@ def run(
 
 @study.command(epilog=examples("segassay study status study.yaml"))
 def status(path: _StudyFile) -> None:
-    """Show how far each member is; on a terminal until all is done, or Ctrl-C."""
+    """Show the progress of each member; on a terminal until all are done, or Ctrl-C."""
     with _training_needs():
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import show_status

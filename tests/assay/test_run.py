@@ -397,7 +397,7 @@ def test_a_foreign_table_with_problems_is_one_message(small, tmp_path, capsys, t
         (["{small}", "--annotations", "nowhere.csv"], "nowhere.csv cannot be read", 1),
         (["{small}", "--masks", "nnunet"], "expected a name and a folder, such as nnunet=predictions", 2),
         (["{small}", "--masks", "m=nowhere"], "no such folder", 1),
-        (["{small}", "--masks", "m={small}", "--masks", "m={small}"], "'m' is named twice", 2),
+        (["{small}", "--masks", "m={small}", "--masks", "m={small}"], "'m' is given twice", 2),
         (["{small}", "--masks", "rater_1={small}/truth"], "'rater_1' is already an annotator", 1),
     ],
 )

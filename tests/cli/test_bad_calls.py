@@ -96,7 +96,7 @@ CALLS = [
     ),
     Call("nothing to evaluate", nothing, "evaluate --out {tmp}/out --no-mlflow", 2, "nothing to evaluate"),
     Call("masks without name", nothing, EVALUATE + " --masks {data}/labels/rater_a", 2, "expected a name and a folder"),
-    Call("masks named twice", nothing, EVALUATE + " --masks m={data} --masks m={data}", 2, "'m' is named twice"),
+    Call("masks named twice", nothing, EVALUATE + " --masks m={data} --masks m={data}", 2, "'m' is given twice"),
     Call(
         "masks by a name that is taken",
         nothing,
