@@ -114,7 +114,7 @@ DAMAGES = [
         "one folder, two raters",
         setting("raters: {x: labels/rater_a, y: labels/rater_a}"),
         "labels/rater_a",
-        "one folder",
+        "the same folder",
     ),
     # images
     Damage("image is a folder", a_folder(SEEN), "001", "no image"),
@@ -184,7 +184,7 @@ DAMAGES = [
         "names equal but for case",
         both(move(SEEN, "images/a.png"), copy("images/a.png", "images/A.png")),
         "",
-        "upper and lower case alone",
+        "only by upper and lower case",
     ),
     Damage(
         "a link to nothing", lambda f: (f / "images/099.png").symlink_to(f / "gone.png"), "099.png", "link to a missing"
