@@ -100,7 +100,7 @@ DAMAGES = [
     Damage("images is a file", both(remove("images"), put("images", "")), "images", "is a file"),
     Damage("no image", empty("images"), "images", "holds no image"),
     Damage("images in folders", both(empty("images"), lambda f: (f / "images/day1").mkdir()), "images", "no image"),
-    Damage("no rater folder", setting("raters: labels/nobody_*"), "nobody_*", "finds no folder of a rater"),
+    Damage("no rater folder", setting("raters: labels/nobody_*"), "nobody_*", "matches no folder of a rater"),
     Damage("empty rater folder", empty("labels/rater_a"), "rater_a", "holds no mask"),
     Damage("no reference folder", setting("reference: labels/gone"), "gone", "no such folder"),
     Damage("no folder of ignored areas", setting("ignore: gone"), "gone", "no such folder"),
@@ -114,7 +114,7 @@ DAMAGES = [
         "one folder, two raters",
         setting("raters: {x: labels/rater_a, y: labels/rater_a}"),
         "labels/rater_a",
-        "one folder",
+        "the same folder",
     ),
     # images
     Damage("image is a folder", a_folder(SEEN), "001", "no image"),
@@ -184,10 +184,10 @@ DAMAGES = [
         "names equal but for case",
         both(move(SEEN, "images/a.png"), copy("images/a.png", "images/A.png")),
         "",
-        "upper and lower case alone",
+        "only by upper and lower case",
     ),
     Damage(
-        "a link to nothing", lambda f: (f / "images/099.png").symlink_to(f / "gone.png"), "099.png", "link to a file"
+        "a link to nothing", lambda f: (f / "images/099.png").symlink_to(f / "gone.png"), "099.png", "link to a missing"
     ),
     # masks
     Damage("mask of another size", grey(LABEL, np.zeros((12, 15), np.uint8)), "001_c.png", "(12, 15)"),
@@ -241,14 +241,14 @@ DAMAGES = [
     Damage("unknown key", setting("maks_suffix: _c"), "dataset.yaml", "did you mean 'mask_suffix'"),
     Damage("a list", put("dataset.yaml", "- images\n"), "dataset.yaml", "expected settings, got a list"),
     Damage("wrong type", setting("spacing_um: wide"), "dataset.yaml", "spacing_um is 'wide'"),
-    Damage("key twice", put("dataset.yaml", SETTINGS + "ignore: x\n"), "dataset.yaml", "a second time"),
+    Damage("key twice", put("dataset.yaml", SETTINGS + "ignore: x\n"), "dataset.yaml", "is repeated here"),
     Damage(
         "Python in YAML",
         put("dataset.yaml", "name: !!python/object/apply:os.system ['touch pwned']\n"),
         "dataset.yaml",
         "cannot be read",
     ),
-    Damage("YAML bomb", put("dataset.yaml", BOMB), "dataset.yaml", "aliases are not read"),
+    Damage("YAML bomb", put("dataset.yaml", BOMB), "dataset.yaml", "aliases are not allowed"),
     Damage("deep nesting", put("dataset.yaml", "name: " + "[" * 2000), "dataset.yaml", "cannot be read"),
     Damage("a path that goes up", setting("images: ../other"), "dataset.yaml", "inside the dataset folder"),
     Damage("an absolute path", setting("experiment: /etc/passwd"), "dataset.yaml", "inside the dataset folder"),
@@ -273,7 +273,7 @@ DAMAGES = [
     ),
     Damage("case of no image", put("experiment.csv", EXPERIMENT + "077,H,\n"), "experiment.csv", "'077' has no image"),
     Damage("no group", put("experiment.csv", "case,group\n001,H\n002,\n"), "experiment.csv", "'002' has no group"),
-    Damage("control group absent", setting("control_group: HC"), "experiment.csv", "'HC' is none of the groups"),
+    Damage("control group absent", setting("control_group: HC"), "experiment.csv", "'HC' is not one of the groups"),
     Damage(
         "wrong split",
         put("experiment.csv", "case,group,split\n001,H,val\n"),
@@ -288,7 +288,7 @@ DAMAGES = [
         "test cases of a trained subject",
         put("experiment.csv", "case,group,subject,split\n001,H,m1,test\n002,A,m1,train\n010,A,m2,\n"),
         "experiment.csv",
-        "subject 'm1' has cases in the test split",
+        "subject 'm1' has cases in both the test and the training split",
     ),
     Damage("table of no bytes", put("experiment.csv", ""), "experiment.csv", "cannot be read as a CSV"),
     Damage(

@@ -309,5 +309,5 @@ def test_a_store_that_is_no_database_is_refused_at_once(tmp_path, monkeypatch):
     (tmp_path / "text.db").write_text("no database, but long enough")
     for name in ("folder.db", "text.db"):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / name).as_posix()}")
-        with pytest.raises(UsageError, match="is no SQLite database"):
+        with pytest.raises(UsageError, match="is not an SQLite database"):
             tracking.open_experiment("x")

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segassay.errors import SegAssayError, UsageError
+from segassay.errors import SegAssayError, UsageError, number_of
 
 DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
 _PANELS = (DATA, TRAIN, COMPARE, PLAN)
-_OF_TRAINING = {  # what to say of a command where the training package is not installed
+_OF_TRAINING = {  # help of the commands if the training package is not installed
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
 }
@@ -23,7 +23,7 @@ _INSTALL = 'pip install "segassay[monai]"'
 
 
 class _Commands(TyperGroup):
-    """All commands along the flow of data; an error of the data or the call is one message and an exit code."""
+    """All commands in the order of the workflow; an error of the data or the call is one message and an exit code."""
 
     def __init__(self, **words: Any) -> None:
         super().__init__(**words)
@@ -47,7 +47,7 @@ class _Commands(TyperGroup):
 
 
 class _Command(TyperCommand):
-    """A command whose usage line leaves hidden arguments out."""
+    """A command whose usage line omits hidden arguments."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Options, then the arguments that are not hidden."""
@@ -68,7 +68,7 @@ def _training_commands() -> dict[str, Any]:
 
 
 def _not_installed(name: str) -> Any:
-    """A command that says how to install what it needs, whatever its arguments."""
+    """A command that only says how to install the training package."""
     missing = typer.Typer(rich_markup_mode="rich")
 
     @missing.command(
@@ -88,13 +88,13 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Train segmentation models on images annotated by several raters, and learn whether the result is objective, "
-    "reliable and valid.",
+    help="Train segmentation models on images annotated by several raters, and find out whether the result is "
+    "objective, reliable and valid.",
 )
 
 
 def examples(*lines: str) -> str:
-    """Examples for the end of a help text, one a paragraph."""
+    """Examples for the end of a help text, one per paragraph."""
     return "\n\n".join(["Examples:", *lines])
 
 
@@ -120,7 +120,7 @@ def _options(
 
 def _refuse_positional_out(word: str | None) -> str | None:
     if word is not None:
-        raise UsageError(f"{word} has no place there; give the folder as --out {word}")
+        raise UsageError(f"{word} is an unexpected argument; give the folder as --out {word}")
     return word
 
 
@@ -140,7 +140,7 @@ def check(
     dataset: _Dataset,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
 ) -> None:
-    """Find every problem of a dataset at once, and show what it holds."""
+    """Find all problems of a dataset at once, and summarise its content."""
     from functools import partial
 
     from rich.console import Console
@@ -168,22 +168,29 @@ def check(
 )
 def download(
     *,
-    data: Annotated[str, typer.Argument(metavar="segebarth2020", help="Which published data; there is one.")],
+    data: Annotated[str, typer.Argument(metavar="segebarth2020", help="Published dataset to download; only this one.")],
     misplaced: _Misplaced = None,
-    out: Annotated[Path, typer.Option(help="Folder that gets one dataset folder per lab.")],
-    labs: Annotated[str | None, typer.Option(help="Some of wue1,inns1,mue,inns2,wue2; by default all.")] = None,
-    mirror: Annotated[
-        str | None, typer.Option(metavar="DIR_OR_URL", help="Folder, .zip archive or URL instead of the repository.")
+    out: Annotated[Path, typer.Option(help="Folder for the dataset folders, one per lab.")],
+    labs: Annotated[
+        str | None, typer.Option(help="Comma-separated labs of wue1,inns1,mue,inns2,wue2; by default all.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a lab that is not as published.")] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(metavar="DIR_OR_URL", help="Folder, .zip archive or URL to use instead of the repository."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a lab that differs from the published files.")
+    ] = False,
 ) -> None:
-    """Download real images with masks by several raters, checked by SHA-256; resumes where it was interrupted."""
+    """Download real images with masks by several raters, checked by SHA-256; resumes after an interruption."""
     from segassay.data.published.download import download as fetch
 
     if data != "segebarth2020":
-        raise UsageError(f"no data {data!r} to download; expected segebarth2020")
+        raise UsageError(f"no dataset {data!r} to download; expected segebarth2020")
     for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
-        typer.echo(f"{lab.folder}: {lab.n_files} files as published{'' if lab.is_new else ', nothing to do'}")
+        typer.echo(
+            f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}"
+        )
 
 
 @app.command(
@@ -201,7 +208,7 @@ def simulate(
     misplaced: _Misplaced = None,
     out: _Out,
     settings: Annotated[
-        Path | None, typer.Option(help="YAML of settings, or the simulation.json of an earlier simulation.")
+        Path | None, typer.Option(help="YAML file of settings, or the simulation.json of an earlier simulation.")
     ] = None,
     cases: Annotated[int | None, typer.Option(help="Number of images.", show_default="16")] = None,
     size: Annotated[
@@ -221,13 +228,13 @@ def simulate(
     from segassay.simulation.settings_file import read_simulation
 
     if settings is not None and settings.resolve().is_relative_to(out.resolve()):
-        raise UsageError(f"{out} holds {settings} and would replace it; give another --out")
+        raise UsageError(f"{out} contains {settings} and would replace it; give another --out")
     stated: dict[str, Any] = {"n_cases": cases, "shape": _shape(size), "seed": seed}
     plan = read_simulation(settings) if settings is not None else Simulation()
     plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
     write(out, keep_effect(plan, effect), overwrite=overwrite)
-    count = "1 rater" if len(plan.raters) == 1 else f"{len(plan.raters)} raters"
-    typer.echo(f"{plan.n_cases} images by {count}, with truth: {out}")
+    images, raters = number_of(plan.n_cases, "image"), number_of(len(plan.raters), "rater")
+    typer.echo(f"{images} by {raters}, with truth: {out}")
 
 
 def _shape(size: str | None) -> tuple[int, ...] | None:
@@ -276,12 +283,14 @@ def evaluate(
         Path | None, typer.Option(help="Table of further masks: case, annotator, kind, path.")
     ] = None,
     masks: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=DIR", help="Folder of masks of one more annotator; may repeat.")
+        list[str] | None,
+        typer.Option(metavar="NAME=DIR", help="Folder of masks of another annotator; may be repeated."),
     ] = None,
     overwrite: _Overwrite = False,
     mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
-    jobs: Annotated[int, typer.Option(min=1, show_default="all cores", help="Processes, at most.")] = os.cpu_count()
-    or 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, show_default="all cores", help="Maximum number of processes.")
+    ] = os.cpu_count() or 1,
     experiment: Annotated[str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
@@ -316,7 +325,7 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
         if not (name and equals and folder):
             raise UsageError(f"--masks {word}: expected a name and a folder, such as nnunet=predictions")
         if name in folders:
-            raise UsageError(f"--masks {word}: {name!r} is named twice; choose another name")
+            raise UsageError(f"--masks {word}: {name!r} is given twice; choose another name")
         folders[name] = Path(folder)
     return folders
 
@@ -327,10 +336,11 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
 )
 def selftest(
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The downloaded lab-wue1, for the checks of real images.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the downloaded lab-wue1, for the checks on real images."),
     ] = None,
 ) -> None:
-    """Show every estimator beside its published value; exit 1 if one differs. Needs no data and no network."""
+    """Compare every estimator with its published value; exit 1 if one differs. Needs no data and no network."""
     from segassay.selftest.run import run_checks, run_checks_of_images
     from segassay.selftest.show import print_outcomes
 
@@ -352,7 +362,7 @@ def planner(
     phi: Annotated[float, typer.Option(help="Wanted reliability of the count of an image.")] = 0.9,
     overwrite: _Overwrite = False,
 ) -> None:
-    """Say how many images, raters and seeds the next study needs, in a table and a figure."""
+    """Estimate how many images, raters and seeds the next study needs, in a table and a figure."""
     from segassay.planning.write import describe_plan, write_plan
 
     pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)

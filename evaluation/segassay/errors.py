@@ -1,4 +1,4 @@
-"""What is wrong with the data or the call: each message names the file, what was expected, what came and what to do."""
+"""Errors of the data or the call: each message names the file, what was expected, what was found and what to do."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class DataError(SegAssayError):
     """The data has problems (exit code 1).
 
     Attributes:
-        file: The file or folder that the message is about; None where it is about none, or about several.
+        file: The file or folder that the message is about; None if there is none, or more than one.
         what: What was found there, and what was expected; empty where the message was not given in parts.
         action: What to do about it; may be empty.
 
@@ -32,7 +32,7 @@ class DataError(SegAssayError):
     """
 
     def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "") -> None:
-        super().__init__(message, file, what, action)  # all of them, so that it survives the way between processes
+        super().__init__(message, file, what, action)  # all arguments, so that the error can be pickled
         self.file, self.what, self.action = file, what, action
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class DataError(SegAssayError):
 
     @classmethod
     def of(cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "") -> "DataError":
-        """Error with the message `<file> <what>; expected <expected>: <action>`, without the parts that are empty."""
+        """Make an error with the message `<file> <what>; expected <expected>: <action>`; empty parts are left out."""
         name = None if file is None else os.fspath(file)
         what = f"{what}; expected {expected}" if expected else what
         found = what if name is None else f"{name} {what}"
@@ -50,7 +50,7 @@ class DataError(SegAssayError):
 
     @classmethod
     def of_problem(cls, problem: "Problem") -> "DataError":
-        """An error that says what a problem says."""
+        """Make an error with the text of a problem."""
         return cls(str(problem), problem.file, problem.what, problem.action)
 
 
@@ -62,13 +62,13 @@ class UsageError(SegAssayError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong, or that deserves a look.
+    """One thing that is wrong, or that the user should look at.
 
     Attributes:
-        file: The file or folder, as the user would find it.
+        file: The file or folder, as the user gave its path.
         what: What was found there, and what was expected.
         action: What to do about it.
-        level: An error must be fixed before the data can be used; a warning may be intended.
+        level: The user must fix an error before the data can be used; what a warning is about may be intended.
 
     Example:
         >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))
@@ -86,7 +86,7 @@ class Problem:
 
 
 def shortlist(names: Sequence[str]) -> str:
-    """The first few of many names, and how many more there are.
+    """List the first five names, and say how many more there are.
 
     Example:
         >>> shortlist(["a", "b"]), shortlist(list("abcdefgh"))
@@ -96,14 +96,25 @@ def shortlist(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_NAMES]) + more
 
 
+def number_of(count: int, what: str) -> str:
+    """A number and what is counted.
+
+    Example:
+        >>> number_of(1, "error"), number_of(2, "error")
+        ('1 error', '2 errors')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:
-    """Raise one `DataError` that names every problem, one a line and at most 20; nothing where there is none."""
+    """Raise one `DataError` that lists the problems, one per line, at most 20; do nothing if there are none."""
     if len(problems) == 1 and isinstance(problems[0], Problem):
         raise DataError.of_problem(problems[0])
     if problems:
         shown = [str(problem) for problem in problems[:_MAX_SHOWN]]
-        more = [f"… and {len(problems) - len(shown)} more problems"] if len(problems) > len(shown) else []
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        n_hidden = len(problems) - len(shown)
+        more = [f"… and {number_of(n_hidden, 'more problem')}"] if n_hidden else []
+        count = number_of(len(problems), "problem")
         raise DataError(
             "\n".join([f"{os.fspath(where)} has {count}:", *shown, *more]), os.fspath(where), f"has {count}"
         )

@@ -1,11 +1,11 @@
-"""MLflow: one store, one run per piece of work, and never a number that is not one.
+"""Log to MLflow: one store, one run per task; NaN and infinite values are counted, not logged.
 
-Runs are new unless the caller names one to resume: a crashed run is closed as failed and no other work writes
-into it. Nothing is sent anywhere but to the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current
-folder with its artifacts beside it.
+Runs are new unless the caller names one to resume: a crashed run is closed as failed and no other task writes
+into it. Data are sent only to the store named by `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the current
+folder, with its artifacts next to it.
 
-MLflow is loaded when it is first used, never at import. Environment, log level and signal handler are changed inside
-`run` alone and then restored.
+MLflow is loaded when it is first used, never at import. Environment, log level and signal handler are changed only
+inside `run` and restored afterwards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SILENCE = {
 
 
 def load_mlflow() -> ModuleType:
-    """MLflow, without the telemetry that it would start when it is imported."""
+    """Import MLflow without the telemetry that it starts on import."""
     with _environment():
         import mlflow
     return mlflow
@@ -49,7 +49,7 @@ def load_mlflow() -> ModuleType:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """MLflow's telemetry and progress bars are off inside the block, unless the user has set them."""
+    """Turn MLflow's telemetry and progress bars off inside the block, unless the user has set them."""
     added = _SILENCE.keys() - os.environ.keys()
     os.environ.update({name: _SILENCE[name] for name in added})
     try:
@@ -61,13 +61,13 @@ def _environment() -> Iterator[None]:
 
 @contextmanager
 def _mlflow_in_use() -> Iterator[ModuleType]:
-    """MLflow with our store, and silent but for warnings; what was set before is restored after the block."""
+    """MLflow with our store, showing warnings only; earlier settings are restored after the block."""
     mlflow, logger = load_mlflow(), logging.getLogger("mlflow")  # loading sets the level
     level, store = logger.level, os.environ.get("MLFLOW_TRACKING_URI")
-    logger.setLevel(max(level, logging.WARNING))  # how MLflow makes its tables is of no use to our users
+    logger.setLevel(max(level, logging.WARNING))  # hide messages about how MLflow makes its tables
     try:
         with _environment():
-            mlflow.set_tracking_uri(store_uri())  # for itself, and as a variable for processes that it starts
+            mlflow.set_tracking_uri(store_uri())  # also sets the variable for processes that MLflow starts
             yield mlflow
     finally:
         mlflow.set_tracking_uri(None)
@@ -79,7 +79,7 @@ def _mlflow_in_use() -> Iterator[ModuleType]:
 
 @contextmanager
 def _end_on_terminate() -> Iterator[None]:
-    """Let the signal with which clusters end a job pass through the `with` blocks, so that the run is closed."""
+    """Turn the signal that ends a job on a cluster into `SystemExit`, so that the `with` blocks close the run."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread gets signals
         return
@@ -95,25 +95,25 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def store_uri() -> str:
-    """Where numbers go: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder as an absolute SQLite address."""
+    """Address of the store: `MLFLOW_TRACKING_URI`, or `mlflow.db` in the current folder as an absolute SQLite URI."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(Path.cwd() / STORE).as_posix()}"
 
 
 def ui_command() -> str:
-    """The line that shows the runs in a browser, on this machine only."""
-    is_found = shutil.which("mlflow") is not None  # not so where the environment is not activated
+    """The command that shows the runs in a browser, on this computer only."""
+    is_found = shutil.which("mlflow") is not None  # False if the environment is not activated
     program = "mlflow" if is_found else f"{shlex.quote(sys.executable)} -m mlflow"
     return f"{program} ui --backend-store-uri {shlex.quote(store_uri())} --host 127.0.0.1"
 
 
 def open_experiment(name: str) -> str:
-    """Open the store and the experiment, making them where they are missing; returns the experiment's id.
+    """Open the store and the MLflow experiment, create them if missing, and return the experiment's id.
 
-    Processes that start at the same moment on a fresh store wait for the one that makes it: MLflow's own set-up of a
-    new SQLite file by several processes at once damages it.
+    Processes that start at the same time without a store wait for the one that creates it: MLflow damages a new
+    SQLite file that several processes set up at once.
 
     Raises:
-        UsageError: If the store cannot be reached or written, or the experiment was deleted there.
+        UsageError: If the store cannot be reached or written, or the MLflow experiment was deleted there.
     """
     with _mlflow_in_use():
         return _open(store_uri(), name)
@@ -152,14 +152,16 @@ def _open_in_database(uri: str, name: str) -> str:
     from mlflow import MlflowClient
 
     database = Path(uri.removeprefix("sqlite:///"))
-    if not _is_usable(database):  # MLflow would try again and again for minutes
-        raise UsageError(f"{database} is no SQLite database; remove it, or set MLFLOW_TRACKING_URI to another store")
+    if not _is_usable(database):  # MLflow would retry for minutes
+        raise UsageError(
+            f"{database} is not an SQLite database; remove it, or set MLFLOW_TRACKING_URI to another store"
+        )
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{database}.lock").acquire()
     except OSError as error:
         raise UsageError(
-            f"{database}: cannot be written ({error.strerror}); go to another folder or set MLFLOW_TRACKING_URI"
+            f"{database}: cannot be written ({error.strerror}); work in another folder, or set MLFLOW_TRACKING_URI"
         ) from error
     with lock:
         experiment = MlflowClient(uri).get_experiment_by_name(name)
@@ -181,8 +183,8 @@ def _is_usable(database: Path) -> bool:
 def _living(uri: str, experiment: Experiment) -> str:
     if experiment.lifecycle_stage == "deleted":
         raise UsageError(
-            f"the MLflow experiment {experiment.name!r} was deleted from {uri}; give another --experiment, or bring it "
-            f"back with: mlflow experiments restore --experiment-id {experiment.experiment_id}"
+            f"the MLflow experiment {experiment.name!r} was deleted from {uri}; give another --experiment, or restore "
+            f"it with: mlflow experiments restore --experiment-id {experiment.experiment_id}"
         )
     return str(experiment.experiment_id)
 
@@ -191,17 +193,17 @@ def _living(uri: str, experiment: Experiment) -> str:
 def run(
     experiment: str, name: str, *, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None = None
 ) -> Iterator[str]:
-    """Log into a new run inside the `with` block; an error closes it as failed, a break by the user as killed.
+    """Log into a new run inside the `with` block; an error closes it as failed, an interruption by the user as killed.
 
-    Inside another `run` of this process it is a child of that one, which is written into again afterwards. Else it is a
-    child of the run named by `MLFLOW_RUN_ID`, as every run of a process that a study or `mlflow run` starts.
+    Inside another `run` of this process it is a child of that run, which becomes active again afterwards. Else it is a
+    child of the run named by `MLFLOW_RUN_ID`, as in every process that a study or `mlflow run` starts.
 
     Args:
-        experiment: Name of the experiment, made where it is missing.
-        name: Name of the run; names may repeat, runs are never shared.
+        experiment: Name of the MLflow experiment, created if missing.
+        name: Name of the run; several runs may have the same name.
         tags: What the run is.
         params: What it was called with; values become text, `None` is left out.
-        run_id: An earlier run of the very same work to resume; where the store has no such run, a new one is made.
+        run_id: An earlier run of the same task, to resume; if the store has no such run, a new one is made.
 
     Yields:
         The run's id.
@@ -236,7 +238,7 @@ def run(
 
 @contextmanager
 def _parent() -> Iterator[dict[str, str]]:
-    """Tag that names the run to which new ones belong, where there is one.
+    """Tag that names the parent of new runs; empty without a parent.
 
     MLflow would write into the run named by `MLFLOW_RUN_ID`, and forget the name when a run ends.
     """
@@ -264,7 +266,7 @@ def is_active() -> bool:
 
 
 def active_run() -> str | None:
-    """Id of the run that is written into."""
+    """Id of the active run; None without one."""
     active = load_mlflow().active_run()
     return None if active is None else str(active.info.run_id)
 
@@ -272,7 +274,7 @@ def active_run() -> str | None:
 def log_metrics(metrics: Mapping[str, float], step: int | None = None) -> None:
     """Log numbers; an undefined one (NaN, infinite) is left out and counted as `<name>.n_undefined`.
 
-    A count that the caller gives under that name is kept.
+    A count that the caller passes under that name is kept.
     """
     finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
     undefined = {f"{name}.n_undefined": 1.0 for name, value in metrics.items() if not math.isfinite(value)}

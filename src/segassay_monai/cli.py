@@ -37,16 +37,16 @@ def train(
             "soft, the share of raters; random_rater, one for each tile; expert, one model for every rater."
         ),
     ] = "staple",
-    fold: Annotated[int, typer.Option(help="Which fold is held out and scored at the end.")] = 0,
+    fold: Annotated[int, typer.Option(help="Fold to hold out and score at the end.")] = 0,
     seed: Annotated[int, typer.Option(help="Random seed, the only source of randomness.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the model; by default bundle/models/, or models/ in the current folder."),
     ] = None,
 ) -> None:
-    """Train one model; takes every setting of the bundle's train.yaml, such as --epochs 40.
+    """Train one model; accepts every setting of the bundle's train.yaml, such as --epochs 40.
 
-    With --rater expert it trains one model per rater, each in a folder of its own below --out.
+    With --rater expert, train one model per rater, each in a separate folder below --out.
     """
     with _training_needs():
         import monai.bundle
@@ -164,7 +164,7 @@ def run(
     ] = None,
     keep_old: Annotated[
         bool,
-        typer.Option("--keep-old", help="Keep members of an earlier version, where settings and data are the same."),
+        typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
     ] = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""

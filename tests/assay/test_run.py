@@ -399,7 +399,7 @@ def test_a_foreign_table_with_problems_is_one_message(small, tmp_path, capsys, t
         (["{small}", "--annotations", "nowhere.csv"], "nowhere.csv cannot be read", 1),
         (["{small}", "--masks", "nnunet"], "expected a name and a folder, such as nnunet=predictions", 2),
         (["{small}", "--masks", "m=nowhere"], "no such folder", 1),
-        (["{small}", "--masks", "m={small}", "--masks", "m={small}"], "'m' is named twice", 2),
+        (["{small}", "--masks", "m={small}", "--masks", "m={small}"], "'m' is given twice", 2),
         (["{small}", "--masks", "rater_1={small}/truth"], "'rater_1' is already an annotator", 1),
     ],
 )
@@ -443,5 +443,5 @@ def test_overwriting_never_removes_what_is_evaluated(small, tmp_path, capsys):
     dataset = copy_of(small, tmp_path)
     before = contents(dataset)
     for out in (dataset, tmp_path, dataset / "labels"):
-        check_refused([dataset, "--overwrite"], "holds what is evaluated", 2, out, capsys)
+        check_refused([dataset, "--overwrite"], "contains files that are evaluated", 2, out, capsys)
     assert contents(dataset) == before

@@ -134,7 +134,7 @@ def test_an_output_folder_that_exists_or_cannot_be_written_is_refused(dataset: P
 
 def test_overwriting_never_removes_what_is_read(dataset: Path) -> None:
     for folder in (dataset, dataset.parent):
-        with pytest.raises(UsageError, match="holds what is read"):
+        with pytest.raises(UsageError, match="contains files that are read"):
             train(dataset, folder, overwrite=True)
     assert (dataset / "images" / "case_0000.png").is_file()
 

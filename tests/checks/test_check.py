@@ -147,9 +147,9 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         "warning", "images/2.tif", "every pixel has the value 7", "export it again"),
     "empty channel": (
         lambda f: [save(f / f"images/{case}.tif", colours(case), metadata={"axes": "CYX"}) for case in (1, 2, 3, 4)],
-        "warning", "images/2.tif", "channel 0, from which intensities are read, is 0 everywhere", "intensity_channel"),
+        "warning", "images/2.tif", "channel 0, from which intensities are read, has the value 0", "intensity_channel"),
     "same picture": (
-        lambda f: save(f / "images/4.tif", picture(2)), "warning", "images/4.tif", "the same picture as 2.tif", "keep"),
+        lambda f: save(f / "images/4.tif", picture(2)), "warning", "images/4.tif", "the same image as 2.tif", "keep"),
     "spacing of one image": (
         lambda f: (all_images(f, **um(0.5)), save(f / "images/3.tif", picture(3), **um(0.25))),
         "warning", "images/3.tif", "spacing 0.25 × 0.25 µm, but 3 of 4 images have 0.5 × 0.5 µm", "spacing_um"),
@@ -160,7 +160,7 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         lambda f: (region(f, ANNA | BEN), mark(f / "regions/2.png", NOTHING), each_rater(f, NOTHING, 2)),
         "warning", "regions/2.png", "the region mask is empty", "draw the region"),
     "region missing": (
-        lambda f: region(f, ANNA | BEN, (1, 2)), "warning", "regions", "2 of 4 cases have no region mask, such as '3'",
+        lambda f: region(f, ANNA | BEN, (1, 2)), "warning", "regions", "no region mask for 2 of 4 cases, such as '3'",
         "draw it"),
     "outside region": (
         lambda f: (region(f, ANNA | BEN | CLEO), mark(f / "labels/ben/1.png", draw("........ " * 5 + "########"))),
@@ -172,13 +172,13 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         lambda f: (ignore(f, draw("####.... ####.... ........ ........ ........ ........")),
                    mark(f / "labels/anna/1.png", draw("###....# ........ ........ ........ ........ ........")),
                    mark(f / "labels/ben/1.png", draw("......## ........ ........ ........ ........ ........"))),
-        "warning", "labels/anna/1.png", "75% of its foreground lies in the ignored area", "wrong way round"),
+        "warning", "labels/anna/1.png", "75% of its foreground lies in the ignored area", "inverted"),
     "inverted": (
         lambda f: mark(f / "labels/ben/2.png", ~BEN), "warning", "labels/ben/2.png", "81% of the image is foreground",
         "invert"),
     "kinds of masks": (
         lambda f: write_labels(f / "labels/ben/2.png", LABELS), "warning", "labels/ben",
-        "1 label images and 3 binary masks", "same way"),
+        "1 label image and 3 binary masks", "same way"),
     "empty rater": (
         lambda f: [mark(f / f"labels/ben/{case}.png", NOTHING) for case in (1, 2, 3, 4)], "warning", "labels/ben",
         "all 4 masks are empty", "export them again"),
@@ -197,10 +197,10 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         "names no control_group, so no effect can be tested; the groups are C, H", "control_group"),
     "group of one": (
         lambda f: (f / "experiment.csv").write_text(EXPERIMENT.replace("4,C", "4,H")), "warning", "experiment.csv",
-        "a single case in group 'C'", "add cases"),
+        "only one case in group 'C'", "add cases"),
     "group of one subject": (
         lambda f: (f / "experiment.csv").write_text("case,group,subject\n1,H,a\n2,H,b\n3,C,c\n4,C,c\n"), "warning",
-        "experiment.csv", "a single subject in group 'C'", "add subjects"),
+        "experiment.csv", "only one subject in group 'C'", "add subjects"),
     "region without control": (
         lambda f: (f / "experiment.csv").write_text(EXPERIMENT.replace("4,C,CA1", "4,C,CA3")), "warning",
         "experiment.csv", "region 'CA3' has no case of the control group 'H'", "add one"),
@@ -376,7 +376,7 @@ def test_exit_codes(sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "0 errors, 1 warning." in capsys.readouterr().out
     cut(sound / "images/1.tif")
     assert run(monkeypatch, "check", sound) == 1
-    assert "1 error, 1 warning. Mend the errors" in capsys.readouterr().out
+    assert "1 error, 1 warning. Fix the errors" in capsys.readouterr().out
     assert run(monkeypatch, "check") == 2
     assert run(monkeypatch, "check", sound, "--jason") == 2
     assert run(monkeypatch, "check", sound / "nowhere") == 1

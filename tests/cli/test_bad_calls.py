@@ -72,9 +72,15 @@ CALLS = [
         nothing,
         "evaluate {data} --out {tmp} --overwrite --no-mlflow",
         2,
-        "holds what is evaluated",
+        "contains files that are evaluated",
     ),
-    Call("consensus over its input", nothing, "consensus {data} --out {data} --overwrite", 2, "holds what is fused"),
+    Call(
+        "consensus over its input",
+        nothing,
+        "consensus {data} --out {data} --overwrite",
+        2,
+        "contains files that are fused",
+    ),
     Call("consensus among the raters", nothing, "consensus {data} --out {data}/labels/rater_c", 2, "read as a rater"),
     Call("no such method", nothing, "consensus {data} --out {tmp}/out --method average", 2, "expected one of staple"),
     # datasets and folders of masks
@@ -90,7 +96,7 @@ CALLS = [
     ),
     Call("nothing to evaluate", nothing, "evaluate --out {tmp}/out --no-mlflow", 2, "nothing to evaluate"),
     Call("masks without name", nothing, EVALUATE + " --masks {data}/labels/rater_a", 2, "expected a name and a folder"),
-    Call("masks named twice", nothing, EVALUATE + " --masks m={data} --masks m={data}", 2, "'m' is named twice"),
+    Call("masks named twice", nothing, EVALUATE + " --masks m={data} --masks m={data}", 2, "'m' is given twice"),
     Call(
         "masks by a name that is taken",
         nothing,

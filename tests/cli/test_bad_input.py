@@ -96,7 +96,7 @@ NNUNET_DAMAGES = [
     Damage(
         "negative label", layout(labels={"background": 0, "cell": -1}), "dataset.json", "expected a number for each"
     ),
-    Damage("background alone", layout(labels={"background": 0}), "dataset.json", "no class beside background"),
+    Damage("background alone", layout(labels={"background": 0}), "dataset.json", "no class other than background"),
     Damage("no channel names", layout(channel_names=None), "dataset.json", "channel_names is None"),
     Damage("channels as a word", layout(channel_names="T2"), "dataset.json", "channel_names is 'T2'"),
     Damage("channels from 1", layout(channel_names={"1": "T2"}), "dataset.json", "number the channels from 0"),

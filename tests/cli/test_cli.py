@@ -137,7 +137,7 @@ def test_the_environment_asks_for_tracebacks_too(tmp_path, monkeypatch):
 def test_an_output_without_its_option_is_told_where_to_stand(tmp_path, monkeypatch, capsys, words):
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, *words) == 2
-    assert capsys.readouterr().err == "error: sim has no place there; give the folder as --out sim\n"
+    assert capsys.readouterr().err == "error: sim is an unexpected argument; give the folder as --out sim\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -191,7 +191,7 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
         (HEAD + "002,unet,model,,,,\n", "row 2: path is empty"),
         (
             HEAD + "002,unet,model,u1.png,,,\n002,unet,model,u2.png,,,\n",
-            "row 3: second mask of case '002' by 'unet' beside row 2",
+            "row 3: second mask of case '002' by 'unet' in addition to row 2",
         ),
         (HEAD + "002,eva,human,u1.png,,1,\n002,eva,human,u2.png,,1,\n", "row 3: second mask .* in the column session"),
         (HEAD + "002,unet,model,u1.png,,,\n10,unet,model,u2.png,,,\n", "row 3: case '10' is not in .* zeros of '010'"),
@@ -211,7 +211,7 @@ HEAD = "case,annotator,kind,path,held_out,session,seed\n"
         (HEAD + "002,unet,model,u1.png,,,7.5\n", "row 2: seed is '7.5'; expected a whole number"),
         ("case,annotator,kind,path,n_train\n002,m,model,u1.png,many\n", "row 2: n_train is 'many'; expected a whole"),
         (HEAD + "002,gt,truth,lost.png,,,\n", "row 2: .*lost.png does not exist; a mask by 'gt'"),
-        (HEAD + "002,unet,model,annotations.csv,,,\n", "row 2: .*annotations.csv is no image by its name"),
+        (HEAD + "002,unet,model,annotations.csv,,,\n", "row 2: .*annotations.csv has no image ending"),
         (HEAD + "002,unet,model,u1.png,,,,,9\n", "cannot be read as a CSV table"),
     ],
 )

@@ -230,7 +230,7 @@ def test_masks_of_cellpose_are_found_beside_those_of_people(tmp_path: Path) -> N
     make(tmp_path, *names, *(f"labels/cellpose/{name}" for name in cellpose), without="")
     dataset = read_dataset(tmp_path)
     assert list(dataset.masks["cellpose"]) == list(dataset.masks["anna"]) == ["1", "2"]
-    expected = "2 pictures of flows or outlines by Cellpose are left alone: 1_flows_cp_masks.tif, 2_cp_output.png"
+    expected = "2 pictures of flows or outlines by Cellpose not used: 1_flows_cp_masks.tif, 2_cp_output.png"
     assert expected in warnings(tmp_path)
 
 
@@ -240,7 +240,7 @@ def test_what_cellpose_left_among_the_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labels/expert_2/0002_seg.npy").write_bytes(b"")
     pickle, pictures, mask = problems(tmp_path)
     assert "images: 0002_seg.npy: _seg.npy files of Cellpose are Python pickles" in pickle
-    assert "images: 2 files by Cellpose lie among the images: 0002_cp_masks.png, 0002_flows.tif; move" in pictures
+    assert "images: 2 files by Cellpose among the images: 0002_cp_masks.png, 0002_flows.tif; move" in pictures
     assert "expert_2: 0002_seg.npy: _seg.npy files" in mask
 
 
@@ -273,13 +273,13 @@ def test_what_is_left_alone_is_told_once_per_folder(tmp_path: Path) -> None:
     for name in ("images/a.jpg", "images/b.txt", "labels/expert_2/c.csv", "labels/readme.md"):
         (tmp_path / name).write_text("x")
     first, second = read_dataset(tmp_path).warnings
-    assert first.what == "2 files are no images that can be read and 1 folder is not searched: a.jpg, b.txt, previews"
-    assert second.what == "1 file is no image that can be read: c.csv"
+    assert first.what == "2 files are not images that can be read and 1 folder is not searched: a.jpg, b.txt, previews"
+    assert second.what == "1 file is not an image that can be read: c.csv"
 
 
 def test_masks_beside_the_folders_of_raters_are_mentioned(tmp_path: Path) -> None:
     make(tmp_path, "labels/0002.png")
-    assert "1 masks lie in no rater's folder: 0002.png; move them to labels/<rater>/" in warnings(tmp_path)
+    assert "1 mask outside the raters' folders: 0002.png; move them to labels/<rater>/" in warnings(tmp_path)
 
 
 def test_index_keeps_what_is_fine_and_tells_every_problem(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_warnings_name_what_deserves_a_look(tmp_path: Path) -> None:
     row, only, unmarked = read_dataset(tmp_path).warnings
     assert "experiment.csv: 2 cases have no row in the experiment table: '0002', '3'" in str(row)
     assert "'expert_2' is the only rater" in str(only)
-    assert "1 of 3 images were annotated by no rater: '3'" in str(unmarked)
+    assert "no rater annotated 1 of 3 images: '3'" in str(unmarked)
     assert {warning.level for warning in (row, only, unmarked)} == {"warning"}
 
 
@@ -326,19 +326,19 @@ def test_missing_folder(tmp_path: Path) -> None:
 def test_empty_folder_names_images_and_raters_at_once(tmp_path: Path) -> None:
     no_images, no_raters = problems(tmp_path)
     assert "images: no such folder" in no_images
-    assert "finds no folder of a rater" in no_raters
+    assert "matches no folder of a rater" in no_raters
 
 
 def test_masks_without_folders_of_raters(tmp_path: Path) -> None:
     (line,) = problems(make(tmp_path, "images/1.png", "labels/1.png", without=""))
-    assert "1 masks lie in no rater's folder: 1.png; move them to labels/<rater>/" in line
+    assert "1 mask outside the raters' folders: 1.png; move them to labels/<rater>/" in line
 
 
 def test_empty_folder_of_a_rater_and_broken_links(tmp_path: Path) -> None:
     (make(tmp_path) / "labels/ben").mkdir()
     (tmp_path / "images/0003.png").symlink_to(tmp_path / "gone.png")
     link, empty = problems(tmp_path)
-    assert "0003.png: is a link to a file that is not there" in link
+    assert "0003.png: is a link to a missing file" in link
     assert "labels/ben: holds no mask; expected files named after the images" in empty
 
 
@@ -353,27 +353,27 @@ def test_folder_without_images_is_one_problem_not_one_per_mask(tmp_path: Path) -
     ("files", "settings", "message"),
     [
         ((), {"raters": {"Anna": "labels/anna"}}, r"labels/anna: no such folder; expected the masks of 'Anna'"),
-        ((), {"raters": {}}, "raters names nobody"),
-        ((), {"raters": "labels/nobody_*"}, "finds no folder of a rater"),
-        ((), {"raters": "."}, "is no pattern of folders"),
+        ((), {"raters": {}}, "raters lists no rater"),
+        ((), {"raters": "labels/nobody_*"}, "matches no folder of a rater"),
+        ((), {"raters": "."}, "is not a pattern of folders"),
         ((), {"reference": "labels/est_GT"}, "labels/est_GT: no such folder"),
         ((), {"ignore": "ignored"}, "ignored: no such folder"),
         ((), {"region_masks": "regions"}, "regions: no such folder"),
         ((), {"raters": {"est": "labels/expert_2"}, "reference": "a/est"}, "'est' is both a rater and the reference"),
-        (("a/x/0002_cFOS.png", "b/x/0002_cFOS.png"), {"raters": "[ab]/*"}, "finds 2 folders named 'x'"),
+        (("a/x/0002_cFOS.png", "b/x/0002_cFOS.png"), {"raters": "[ab]/*"}, "matches 2 folders named 'x'"),
         (("labels/expert_2/0003_cFOS.png",), {}, r"0003_cFOS\.png: mask without image; expected a name <case>_cFOS"),
         (("labels/expert_2/0002_GABA.png",), {}, r"0002_GABA\.png: mask without image"),
         ((), {"mask_suffix": ""}, r"0002_cFOS\.png: mask without image; expected a name <case>\.<ext>"),
         (("ignored/0003.png", "ignored/0002.png"), {"ignore": "ignored"}, r"ignored/0003\.png: mask without image"),
-        (("images/0002.tif",), {}, r"second image of case '0002' beside 0002\.png"),
-        (("labels/expert_2/0002_cFOS.tif",), {}, r"second mask of case '0002' beside 0002_cFOS\.png"),
+        (("images/0002.tif",), {}, r"second image of case '0002', in addition to 0002\.png"),
+        (("labels/expert_2/0002_cFOS.tif",), {}, r"second mask of case '0002', in addition to 0002_cFOS\.png"),
         ((), {"min_objct_size": 3}, "unknown key 'min_objct_size'; did you mean 'min_object_size'?"),
         ((), {"control_group": "H"}, "control_group is given without `experiment`"),
         ((), {"min_object_size": -1}, "min_object_size is '-1'; expected a whole number"),
-        ((), {"raters": {"a": "labels/expert_2", "b": "labels/expert_2"}}, "'a' and 'b' are one folder"),
-        ((), {"raters": {"a": "labels/expert_2"}, "reference": "./labels/expert_2"}, "are one folder"),
+        ((), {"raters": {"a": "labels/expert_2", "b": "labels/expert_2"}}, "'a' and 'b' are the same folder"),
+        ((), {"raters": {"a": "labels/expert_2"}, "reference": "./labels/expert_2"}, "are the same folder"),
         ((), {"images": "images/0002.png"}, "0002.png: is a file; expected the images there"),
-        (("images/B7.png", "images/b7.tif"), {}, r"b7\.tif: differs from B7\.png by upper and lower case alone"),
+        (("images/B7.png", "images/b7.tif"), {}, r"b7\.tif: differs from B7\.png only by upper and lower case"),
         (("labels/expert_2/2_cFOS.png",), {}, "mask without image; .*; rename it, if it belongs to image '0002'"),
         (("images/B7.png", "labels/expert_2/b7_cFOS.png"), {}, "rename it, if it belongs to image 'B7'"),
         ((), {"experiment": "table.csv"}, r"table\.csv: cannot be read as a CSV table"),
@@ -405,7 +405,7 @@ def test_unreadable_yaml(tmp_path: Path, text: str, message: str) -> None:
     [
         ("case,group\n0002,H\n0003,H\n", "case '0003' has no image"),
         ("case,group\n2,H\n", "case '2' has no image; did a spreadsheet change '0002'?"),
-        ("case,group\n0002,C\n", "the control_group 'H' is none of the groups C"),
+        ("case,group\n0002,C\n", "the control_group 'H' is not one of the groups C"),
         ("case,group\n0002,H\n0002,C\n", "case '0002' has several rows"),
         ("case,group\n0002,H\n0010,\n", "case '0010' has no group"),
         ("case,group,split\n0002,H,validation\n", "split of case '0002' is 'validation'; expected train or test"),

@@ -52,7 +52,7 @@ def test_one_warning_counts_and_names_everything_else(tmp_path: Path) -> None:
     cases, (problem,) = listed(tmp_path, "0144.png", *others)
     assert cases == ["0144"]
     assert problem.level == "warning"
-    expected = "7 files are no images that can be read and 1 folder is not searched: a.jpg, b.txt, c.czi, d.npy, e.csv"
+    expected = "7 files are not images that can be read and 1 folder is not searched: a.jpg, b.txt, c.czi, d.npy, e.csv"
     assert problem.what == f"{expected} and 3 more"
     assert problem.file == str(tmp_path)
 
@@ -106,7 +106,7 @@ def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
     cases, problems = listed(tmp_path / "images")
     assert cases == ["1"]
     assert [Path(problem.file).name for problem in problems] == ["2.png", "3.png"]
-    assert {problem.what for problem in problems} == {"is a link to a file that is not there"}
+    assert {problem.what for problem in problems} == {"is a link to a missing file"}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

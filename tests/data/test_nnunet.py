@@ -213,7 +213,7 @@ def test_images_of_the_test_set_are_mentioned(tmp_path: Path) -> None:
         ({"labels": {"background": 0, "cell": "one"}}, "expected a number for each class"),
         ({"labels": {"background": 0, "cell": True}}, "expected a number for each class"),
         ({"labels": {"background": 0, "cell": [1, -2]}}, "expected a number for each class"),
-        ({"labels": {"background": 0}}, "labels names no class beside background"),
+        ({"labels": {"background": 0}}, "labels names no class other than background"),
         (
             {"labels": {"background": 0, "ignore": 1, "b": 2}},
             "the class `ignore` has the number 1; expected the highest",
@@ -225,7 +225,7 @@ def test_images_of_the_test_set_are_mentioned(tmp_path: Path) -> None:
         ({"file_ending": ".mha"}, "file_ending is '.mha'; expected one of"),
         ({"file_ending": 3}, "file_ending is 3; expected one of"),
         ({"dataset": {}}, "`dataset` lists the files of each case"),
-        ({"training": [{"label": "./labelsTr/la_009.nii.gz"}]}, "`training` lists 1 cases that have no image"),
+        ({"training": [{"label": "./labelsTr/la_009.nii.gz"}]}, "`training` lists 1 case without an image"),
     ],
 )
 def test_one_problem_one_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -261,7 +261,7 @@ def test_number_and_ending_of_images_are_compared(tmp_path: Path) -> None:
     write_mask(folder / "imagesTr/la_005_0000.tif", draw("#."))
     text = warnings(read_dataset(folder))
     assert "numTraining is 5, but imagesTr holds 2 cases" in text
-    assert "1 images do not end in .nii.gz, as dataset.json says: la_005_0000.tif" in text
+    assert "1 image without the ending .nii.gz of dataset.json: la_005_0000.tif" in text
 
 
 def test_a_value_that_is_no_class(tmp_path: Path) -> None:
@@ -284,4 +284,4 @@ def test_whose_ignored_class_counts_cannot_be_told_for_two_raters(tmp_path: Path
     folder = make(tmp_path, content, raters="labelsTr*")
     shutil.copytree(folder / "labelsTr", folder / "labelsTr_ben")
     (line,) = errors(folder)
-    assert "the class `ignore` cannot be told for 2 raters at once" in line
+    assert "the class `ignore` is ambiguous for 2 raters" in line

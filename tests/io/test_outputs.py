@@ -55,6 +55,6 @@ def test_the_current_folder_is_never_replaced(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     for folder in (".", ".."):
-        with pytest.raises(UsageError, match="holds the current folder"):
+        with pytest.raises(UsageError, match="contains the current folder"):
             prepare_output(folder, overwrite=True)
     assert (tmp_path / "work").is_dir()

@@ -151,7 +151,7 @@ def test_the_command_shows_all_and_needs_nothing(monkeypatch, capsys):
         assert check.estimator in shown
     assert "0.430245" in shown
     assert "doi:10.1037/h0031619" in shown
-    assert f"{len(CHECKS)} of {len(CHECKS)} checks give the published values" in shown
+    assert f"{len(CHECKS)} of {len(CHECKS)} checks match the published values" in shown
     assert f"{len(CHECKS_OF_LAB_WUE1)} not run: needs lab-wue1" in shown
 
 

@@ -146,7 +146,7 @@ def test_every_default_survives_a_file(tmp_path: Path):
         ("raters: [{name: a, miss_rate: high}]", "raters.0.miss_rate is 'high'; input should be a valid number"),
         ("raters: [{name: a, miss_rate: 3}]", "miss_rate must be within 0 and 1, got 3"),
         ("raters: []", "raters must name at least one rater"),
-        ("raters: [{name: ../x}]", "raters need names fit for folders, got ../x"),
+        ("raters: [{name: ../x}]", "raters need names that are valid folder names, got ../x"),
         ("spacing_um: [a, b]", "spacing_um: expected one number, or a list of one per axis"),
         ("radius_px: [4]", "radius_px.1 is missing"),
         ("shape: [.inf, 3]", "shape.0 is inf; input should be a finite number"),

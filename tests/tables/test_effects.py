@@ -245,11 +245,11 @@ def test_no_counts_give_tables_without_rows():
 @pytest.mark.parametrize(
     ("experiment", "message"),
     [
-        (experiment_of("CCDD"), "control group 'H' is no group of the experiment: C, D"),
+        (experiment_of("CCDD"), "control group 'H' is not a group of the experiment: C, D"),
         (experiment_of("HHCC", subject=["m1", "m2", "m2", "m3"]), "subject 'm2' is in the groups H, C"),
         (experiment_of("HHCC", subject=["m1", "", "m2", "m3"]), "case 'c1' has no subject"),
         (experiment_of("HHCC").drop(columns="group"), "lacks the column 'group'"),
-        (experiment_of("HHCC").replace("c3", "c2"), "c2 stands twice"),
+        (experiment_of("HHCC").replace("c3", "c2"), "c2 is repeated"),
     ],
 )
 def test_tables_that_make_no_sense_are_refused(experiment: pd.DataFrame, message: str):

@@ -223,7 +223,7 @@ def test_an_unfinished_training_of_another_version_is_not_resumed(
 ) -> None:
     stop(monkeypatch, dataset, tmp_path / "out", at=5)
     monkeypatch.setattr("segassay_monai.training.resume.TRAINING_VERSION", TRAINING_VERSION + 1)
-    with pytest.raises(UsageError, match=r"here \d+\); give another --output_dir, or --overwrite True to drop it"):
+    with pytest.raises(UsageError, match=r"here \d+\); give another --output_dir, or --overwrite True to remove it"):
         train(dataset, tmp_path / "out", **SHORT)
     n_steps[0] = 0
     train(dataset, tmp_path / "out", **SHORT, overwrite=True)
@@ -242,7 +242,7 @@ def test_other_work_does_not_remove_an_unfinished_training(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop(monkeypatch, dataset, tmp_path / "out", at=5)
-    with pytest.raises(UsageError, match="holds an unfinished training"):
+    with pytest.raises(UsageError, match="contains an unfinished training"):
         prepare_output(tmp_path / "out", overwrite=True)
     assert (tmp_path / "out.partial" / UNFINISHED).is_file()
 

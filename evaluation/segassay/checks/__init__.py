@@ -1,1 +1,1 @@
-"""Checks: every problem of a dataset at once, and a summary of what it holds."""
+"""Checks: report all problems of a dataset at once, and summarise its content."""

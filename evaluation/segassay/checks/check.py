@@ -1,8 +1,8 @@
-"""Check a dataset: every problem at once, and a summary of what is there.
+"""Check a dataset: report all problems at once, and summarise its content.
 
     folder -> index (no pixel) -> one case after the other: problems, a few numbers of each -> across cases -> Check
 
-Every image and mask is read once, and the pixels of one case are all that is in memory. Nothing is written.
+Every image and mask is read once, one case at a time, so memory holds the pixels of a single case. Nothing is written.
 """
 
 import dataclasses
@@ -29,11 +29,11 @@ __all__ = ["Check", "check_dataset"]
 
 @dataclass(frozen=True)
 class Check:
-    """What a check found.
+    """Result of a check.
 
     Attributes:
-        problems: Errors first, then warnings; each in the order in which a reader would look.
-        summary: Cases, raters, images, groups, as plain numbers and text; None where the folder cannot be understood.
+        problems: Errors first, then warnings.
+        summary: Cases, raters, images, groups, as plain numbers and text; None if the folder is no readable dataset.
     """
 
     problems: tuple[Problem, ...]
@@ -41,12 +41,12 @@ class Check:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """What must be fixed before the data can be used."""
+        """Problems to fix before the data can be used."""
         return tuple(problem for problem in self.problems if problem.level == "error")
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What may be intended."""
+        """Problems that may be intended."""
         return tuple(problem for problem in self.problems if problem.level == "warning")
 
 
@@ -57,14 +57,14 @@ def check_dataset(
         lambda case: None
     ),
 ) -> Check:
-    """Find every problem of a dataset folder, and what it holds.
+    """Find every problem of a dataset folder, and summarise its content.
 
     Args:
         folder: Dataset folder.
-        progress: As `progress.show_progress`: takes the number of cases, gives the function to call after each.
+        progress: Like `show_progress`: takes the number of cases, and yields the function to call after each.
 
     Returns:
-        Problems and summary; nothing is raised for what is wrong with the data.
+        Problems and summary; problems of the data raise no error.
 
     Example:
         >>> [str(problem) for problem in check_dataset("nowhere").errors]
@@ -91,7 +91,7 @@ def check_dataset(
 
 
 def _with_unique_rows(dataset: Dataset) -> Dataset:
-    """A case that stands twice in the experiment table is an error that the index has told."""
+    """Drop repeated cases of the experiment table, which `index_dataset` has already reported as errors."""
     if dataset.experiment is None:
         return dataset
     return dataclasses.replace(dataset, experiment=dataset.experiment.drop_duplicates("case"))
@@ -102,12 +102,14 @@ def _errors_first(problems: list[Problem]) -> tuple[Problem, ...]:
 
 
 def _check_case(dataset: Dataset, case: str, alike: Lookalikes) -> tuple[CaseFacts, list[Problem]]:
-    """Facts and problems of one case; its pixels are gone when this returns."""
+    """Facts and problems of one case; its pixels are released on return."""
     image, of_image = check_image(dataset, case)
     ignore, of_ignored = check_ignored(dataset, case)
     region, of_region = check_region(dataset, case)
     masks, facts, of_masks = check_masks(dataset, case, ignore, region)
-    if len(masks) == len(mask_files(dataset, case)):  # a consensus without an unreadable mask is another one
+    if len(masks) == len(
+        mask_files(dataset, case)
+    ):  # without an unreadable mask the consensus would be a different one
         alike.compare({annotator: mask > 0 for annotator, mask in masks.items()})
     area_px = _counted_area(image.shape, ignore, region) if image is not None else None
     of_case = CaseFacts(case, image, facts, area_px, _share(ignore), _share(region))

@@ -1,4 +1,4 @@
-"""Problems of the experiment: no control group, or groups that cannot be tested."""
+"""Find problems of the experiment: no control group, or groups that cannot be tested."""
 
 from collections.abc import Iterator
 
@@ -7,14 +7,14 @@ import pandas as pd
 from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.data.settings import inside
-from segassay.errors import DataError, Problem
+from segassay.errors import DataError, Problem, number_of
 from segassay.tables.effects import MEASURES, normalise
 
 __all__ = ["experiment_problems"]
 
 
 def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
-    """What keeps effects from being tested; nothing without an experiment table."""
+    """Problems that prevent tests of effects; none without an experiment table."""
     if dataset.experiment is None or dataset.settings.experiment is None:
         return
     file, control = str(inside(dataset.folder, dataset.settings.experiment)), dataset.settings.control_group
@@ -23,13 +23,13 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
     groups = sorted(known["group"].unique(), key=natural_key)
     if control is None and len(groups) > 1:
         what = f"names no control_group, so no effect can be tested; the groups are {', '.join(groups)}"
-        yield Problem(str(dataset.folder / "dataset.yaml"), what, "write `control_group: <name>` into it", "warning")
+        yield Problem(str(dataset.folder / "dataset.yaml"), what, "add `control_group: <name>` to it", "warning")
     unit = "subject" if (known["subject"] != "").all() and len(known) else "case"
     units = known["subject"] if unit == "subject" else pd.Series(known.index, index=known.index)
     single = [group for group in groups if units[known["group"] == group].nunique() == 1]
     if single and len(groups) > 1:
-        what = f"a single {unit} in {', '.join(f'group {group!r}' for group in single)}"
-        yield Problem(file, what, f"add {unit}s: nothing can be tested with one", "warning")
+        what = f"only one {unit} in {', '.join(f'group {group!r}' for group in single)}"
+        yield Problem(file, what, f"add {unit}s: one {unit} is not enough for a test", "warning")
     if control in groups:
         yield from _control_problems(file, dataset.experiment, known, str(control))
 
@@ -43,5 +43,5 @@ def _control_problems(file: str, table: pd.DataFrame, known: pd.DataFrame, contr
         if control not in set(rows["group"]):
             where = " of ".join(f"{name} {value!r}" for name, value in (("region", region), ("batch", batch)) if value)
             what = f"{where or 'the experiment'} has no case of the control group {control!r}"
-            action = f"its {len(rows)} cases cannot be compared with a control; add one, or remove them"
+            action = f"add a control case, or remove the {number_of(len(rows), 'case')} that have none to compare with"
             yield Problem(file, what, action, "warning")

@@ -1,4 +1,4 @@
-"""What a check keeps of a case: numbers and text alone, so that those of 10,000 cases need little memory."""
+"""Facts that a check keeps of each case: numbers and text only, so that 10,000 cases need little memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ __all__ = ["CaseFacts", "ImageFacts", "MaskFacts"]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What is kept of an image; `spacing_um` is the file's own, `digest` tells equal pixels."""
+    """Facts of an image; `spacing_um` is that of the file, `digest` is equal for equal pixels."""
 
     path: Path
     shape: tuple[int, ...]
@@ -20,13 +20,13 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What is kept of a mask.
+    """Facts of a mask.
 
     Attributes:
         path: Its file.
         is_label_image: Every object has its own number.
         n_objects: Objects that count: inside the region, not ignored, not too small.
-        n_pixels: Of the whole image.
+        n_pixels: Pixels of the whole image.
         foreground_px: Foreground of the whole image.
         counted_px: Foreground inside the region and not ignored.
         ignored_px: Foreground that is ignored.
@@ -43,15 +43,15 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What is kept of a case.
+    """Facts of a case.
 
     Attributes:
         case: Its name.
         image: None if it cannot be read.
-        masks: By rater or reference; those that can be read.
+        masks: Readable masks by rater or reference.
         area_px: Pixels that count: inside the region and not ignored; None if the image cannot be read.
-        ignored_share: Of the image; None without ignored area.
-        region_share: Of the image; None without region mask.
+        ignored_share: Share of the image that is ignored; None without an ignored area.
+        region_share: Share of the image inside the region; None without a region mask.
     """
 
     case: str

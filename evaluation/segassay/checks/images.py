@@ -1,6 +1,6 @@
-"""Problems of images: of each one, and of some beside the others.
+"""Find problems of images: of each image, and of images compared with the others.
 
-file of a case  ->  facts, problems          facts of all images  ->  those that are unlike the others
+file of a case  ->  facts, problems          facts of all images  ->  images that differ from the others
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from segassay.checks.facts import ImageFacts
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError, Problem
+from segassay.errors import DataError, Problem, number_of
 from segassay.io.images import Picture
 
 __all__ = ["across_images", "as_problem", "check_image"]
@@ -44,7 +44,7 @@ def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Pr
 
 
 def as_problem(path: Path, error: DataError) -> Problem:
-    """An error of reading a file as a problem, of another file if the error names one."""
+    """Turn an error of reading a file into a problem of this file, or of the file that the error names."""
     return Problem(
         error.file or str(path), error.what or str(error), error.action or "correct the file, or export it again"
     )
@@ -60,16 +60,17 @@ def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Ite
             return
     constant = [channel.min() == channel.max() for channel in array]
     if all(constant):
-        what = f"every pixel has the value {array.flat[0]}, the image shows nothing"
+        what = f"every pixel has the value {array.flat[0]}, so the image is blank"
         yield Problem(str(path), what, "export it again, or remove the case", "warning")
     elif intensity_channel < len(array) and constant[intensity_channel]:
-        what = f"channel {intensity_channel}, from which intensities are read, is {array[intensity_channel].flat[0]} "
+        value = array[intensity_channel].flat[0]
+        what = f"channel {intensity_channel}, from which intensities are read, has the value {value} everywhere"
         action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
-        yield Problem(str(path), what + "everywhere", action, "warning")
+        yield Problem(str(path), what, action, "warning")
 
 
 def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
-    """Problems that show only when all images are held against each other, and against dataset.yaml."""
+    """Problems that appear when all images are compared with each other and with dataset.yaml."""
     yield from _unlike_images(images)
     yield from _same_pictures(images)
     yield from _settings_problems(dataset, images)
@@ -77,7 +78,7 @@ def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Pr
 
 def _unlike_images(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     export = "export all images in the same way"
-    split = "keep images of one kind in a dataset; make a second dataset of the others"
+    split = "keep one kind of images in a dataset; make a second dataset of the others"
     yield from _odd_ones(images, lambda image: len(image.shape), "spatial axes", split, "error")
     yield from _odd_ones(images, lambda image: image.n_channels, "channels", export, "error")
     yield from _odd_ones(images, lambda image: image.dtype, "pixels of type", export, "warning")
@@ -90,15 +91,17 @@ def _odd_ones(
     action: str,
     level: Literal["error", "warning"],
 ) -> Iterator[Problem]:
-    """Images that differ from most; of equally common values, that of the first image is the usual one."""
+    """Images that differ from most; if values are equally common, that of the first image is the usual one."""
     values = [value_of(image) for image in images]
     for usual, n_usual in Counter(values).most_common(1):
         for image, value in zip(images, values, strict=True):
             if value != usual:
                 has = f"has {what} {value}" if what.endswith("type") else f"has {value} {what}"
-                yield Problem(
-                    str(image.path), f"{has}, but {n_usual} of {len(images)} images have {usual}", action, level
-                )
+                yield Problem(str(image.path), f"{has}, but {_usual(n_usual, len(images))} {usual}", action, level)
+
+
+def _usual(n_usual: int, n_images: int) -> str:
+    return f"{n_usual} of {n_images} images {'has' if n_usual == 1 else 'have'}"
 
 
 def _same_pictures(images: Sequence[ImageFacts]) -> Iterator[Problem]:
@@ -106,18 +109,18 @@ def _same_pictures(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     for image in images:
         known = first.setdefault((image.shape, image.dtype, image.digest), image)
         if known is not image:
-            what = f"the same picture as {known.path.name}"
+            what = f"the same image as {known.path.name}"
             yield Problem(
-                str(image.path), what, "keep one: a picture counts once, and must not be in two folds", "warning"
+                str(image.path), what, "keep one: a copy would count twice, and could be in two folds", "warning"
             )
 
 
 def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
-    """What dataset.yaml says against what the images say; one problem each, however many images it concerns."""
+    """Settings of dataset.yaml that contradict the images; one problem per setting, however many images differ."""
     file, settings = str(dataset.folder / "dataset.yaml"), dataset.settings
     dark = [image for image in images if image.n_channels <= settings.intensity_channel]
     if dark:
-        n_channels = "1 channel" if dark[0].n_channels == 1 else f"{dark[0].n_channels} channels"
+        n_channels = number_of(dark[0].n_channels, "channel")
         what = f"intensity_channel is {settings.intensity_channel}, but {_such_as(dark)} has {n_channels}"
         yield Problem(file, what, "the first channel is 0: correct the number, or leave intensity_channel out")
     spacing = settings.spacing_um
@@ -133,17 +136,17 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
     ]
     if other:
         what = f"spacing_um is {_listed(spacing)}, but {_such_as(other)} says {_listed(other[0].spacing_um)}"
-        yield Problem(file, what, "check which is right; dataset.yaml is what counts", "warning")
+        yield Problem(file, what, "check which is right; dataset.yaml is used", "warning")
 
 
 def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     for usual, n_usual in Counter(image.spacing_um for image in images).most_common(1):
         for image in images:
             if len(image.shape) == len(usual or image.shape) and not _same_spacing(image.spacing_um, usual):
-                what = (
-                    f"spacing {_listed(image.spacing_um)}, but {n_usual} of {len(images)} images have {_listed(usual)}"
+                what = f"spacing {_listed(image.spacing_um)}, but {_usual(n_usual, len(images))} {_listed(usual)}"
+                action = (
+                    "correct the file, or give spacing_um in dataset.yaml: sizes in pixels are not comparable otherwise"
                 )
-                action = "sizes in pixels mean different things; correct the file, or give spacing_um in dataset.yaml"
                 yield Problem(str(image.path), what, action, "warning")
 
 
@@ -158,4 +161,4 @@ def _listed(spacing_um: tuple[float, ...] | None) -> str:
 
 
 def _such_as(images: Sequence[ImageFacts]) -> str:
-    return f"{images[0].path.name}" + (f" (and {len(images) - 1} more images)" if len(images) > 1 else "")
+    return f"{images[0].path.name}" + (f" (and {number_of(len(images) - 1, 'more image')})" if len(images) > 1 else "")

@@ -1,4 +1,4 @@
-"""Annotators that drew the same in every case: copies, and a consensus among the raters.
+"""Find annotators with the same masks in every case: copies, and a consensus among the raters.
 
 masks of one case after the other  ->  Lookalikes  ->  copies, consensus
 """
@@ -17,18 +17,18 @@ from segassay.errors import Problem
 __all__ = ["Lookalikes", "lookalike_problems"]
 
 _MIN_OTHERS = 3
-"""Raters that a consensus needs: STAPLE of two is nearly their intersection, and two people may well draw that."""
+"""Raters that a consensus needs: STAPLE of two is nearly their intersection, which a rater may well draw."""
 
 
 class Lookalikes:
-    """Annotators that drew the same in every case, told from one case at a time.
+    """Finds annotators with the same masks in every case, one case at a time.
 
-    A pair, or a rater and the consensus of the others, is not compared again after its first difference, so that this
-    costs next to nothing where all is well. Cases in which nobody drew anything are no evidence.
+    A pair, or a rater and the consensus of the others, is not compared again after its first difference, so the
+    usual dataset costs little time. Cases with only empty masks are no evidence.
 
     Args:
         raters: In natural order.
-        reference_name: Compared for copies only; None if there is none.
+        reference_name: The reference, compared for copies only; None if there is none.
 
     Example:
         >>> anna, ben = np.array([True, False]), np.array([True, True])
@@ -45,10 +45,10 @@ class Lookalikes:
         self._consensus = dict.fromkeys(raters, 0) if len(self._raters) > _MIN_OTHERS else {}
 
     def compare(self, masks: Mapping[str, np.ndarray]) -> None:
-        """Look at the masks of one more case.
+        """Compare the masks of one more case.
 
         Args:
-            masks: Boolean mask `(*spatial)` of every rater, and the reference, that the case has.
+            masks: Boolean mask `(*spatial)` of every rater and the reference in this case.
         """
         for pair in list(self._pairs):
             if pair[0] in masks and pair[1] in masks:
@@ -63,13 +63,13 @@ class Lookalikes:
                 _keep_if(self._consensus, rater, masks[rater], others)
 
     def copies(self) -> list[tuple[str, str]]:
-        """Pairs whose masks were the same in every case that both have, at least one of them not empty."""
+        """Pairs with the same masks in every case that both have, at least one of them not empty."""
         return [pair for pair, n_cases in self._pairs.items() if n_cases]
 
     def consensus(self) -> dict[str, int]:
-        """Raters whose masks were the STAPLE consensus of at least 3 others in every case, and in how many cases.
+        """Raters whose masks are the STAPLE consensus of at least 3 others in every case, and the number of cases.
 
-        Copies of somebody else are left out.
+        Copies of another rater are left out.
         """
         copies = {name for pair in self.copies() for name in pair if set(pair) <= set(self._raters)}
         return {rater: n_cases for rater, n_cases in self._consensus.items() if n_cases and rater not in copies}
@@ -84,12 +84,12 @@ def _keep_if(counts: dict[Any, int], key: Any, one: np.ndarray, other: np.ndarra
 
 
 def lookalike_problems(dataset: Dataset, alike: Lookalikes) -> Iterator[Problem]:
-    """Copies and a consensus as problems, once `alike` has compared the masks of every case."""
+    """Problems of copies and of a consensus, after `alike` has compared the masks of every case."""
     for one, other in alike.copies():
         if other == dataset.reference_name:
             action = f"remove the rater {one!r}, or the reference"
         else:
-            action = "remove one: a copy would count as a second opinion"
+            action = "remove one: a copy would count as a second rater"
         yield Problem(str(_folder_of(dataset, other)), f"the same masks as {one!r} in every case", action, "warning")
     for rater, n_cases in alike.consensus().items():
         what = f"equals the STAPLE consensus of the other raters on every image ({n_cases} compared)"

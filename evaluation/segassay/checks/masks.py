@@ -1,4 +1,4 @@
-"""Problems of masks: ignored areas, regions and masks of a case, and all masks of a rater.
+"""Find problems of masks: ignored areas, regions and masks of a case, and all masks of a rater.
 
 files of a case     ->  masks, facts, problems
 facts of all cases  ->  raters whose masks are of two kinds, or all empty
@@ -13,13 +13,13 @@ from segassay.checks.facts import CaseFacts, MaskFacts
 from segassay.checks.images import as_problem
 from segassay.data.cases import read_case_ignore, read_case_mask, read_case_region
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError, Problem
+from segassay.errors import DataError, Problem, number_of
 from segassay.masks.objects import counted_pixels, label_objects
 
 __all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files"]
 
 _TOO_MUCH = 0.5
-"""Share of an image, or of a rater's foreground, from which on an ignored area or a mask deserves a look."""
+"""Share of an image, or of a rater's foreground, from which an ignored area or a mask gets a warning."""
 
 
 def check_ignored(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[Problem]]:
@@ -27,7 +27,7 @@ def check_ignored(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[
     ignore, problems = _read_area(dataset, case, dataset.ignore, read_case_ignore)
     if ignore is not None and (share := float(ignore.mean())) > _TOO_MUCH:
         what = f"{share:.0%} of the image is ignored"
-        action = "if the area is the wrong way round, invert this mask: its foreground is left out"
+        action = "if the area is inverted, invert this mask: its foreground is ignored"
         problems.append(Problem(str(dataset.ignore[case]), what, action, "warning"))
     return ignore, problems
 
@@ -36,7 +36,7 @@ def check_region(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[P
     """The region of a case, None if it has none or it cannot be read; and its problems."""
     region, problems = _read_area(dataset, case, dataset.region_masks, read_case_region)
     if region is not None and not region.any():
-        action = "draw the region, or remove this file if the whole image counts"
+        action = "draw the region, or remove this file to count the whole image"
         what = "the region mask is empty, so no object of this image counts"
         problems.append(Problem(str(dataset.region_masks[case]), what, action, "warning"))
     return region, problems
@@ -52,7 +52,7 @@ def _read_area(
 
 
 def _problems_of_reading(image: Path, mask: Path, error: DataError) -> list[Problem]:
-    """A mask that cannot be held against its unreadable image is not a problem of its own."""
+    """A mask whose image cannot be read is not a separate problem."""
     return [] if error.file == str(image) else [as_problem(mask, error)]
 
 
@@ -61,7 +61,7 @@ def check_masks(
 ) -> tuple[dict[str, np.ndarray], dict[str, MaskFacts], list[Problem]]:
     """Masks of a case, facts of each and their problems, by annotator: raters in natural order, then the reference.
 
-    A mask that cannot be read is among the problems alone.
+    A mask that cannot be read is only among the problems.
     """
     masks, facts, problems = {}, {}, list[Problem]()
     for annotator, path in mask_files(dataset, case).items():
@@ -100,9 +100,9 @@ def _mask_facts(
 
 
 def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
-    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # those may well be crowded
+    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # objects of these may be crowded
         what = f"{mask.foreground_px / mask.n_pixels:.0%} of the image is foreground"
-        action = "if black and white are exchanged, invert the mask: objects are bright, background is 0"
+        action = "if black and white are swapped, invert the mask: objects are bright, background is 0"
         yield Problem(str(mask.path), what, action, "warning")
     if mask.foreground_px and not mask.counted_px:
         what = "no pixel of its foreground counts: all is ignored or outside the region mask"
@@ -110,12 +110,12 @@ def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
         yield Problem(str(mask.path), what, action, "warning")
     elif mask.ignored_px > _TOO_MUCH * mask.foreground_px:
         what = f"{mask.ignored_px / mask.foreground_px:.0%} of its foreground lies in the ignored area"
-        action = "check that the ignored area is not too large, or the wrong way round"
+        action = "check that the ignored area is not too large or inverted"
         yield Problem(str(mask.path), what, action, "warning")
 
 
 def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
-    """Problems that show only when the masks of all cases are held against each other."""
+    """Problems that appear when the masks of all cases are compared."""
     yield from _areas_missing(dataset)
     yield from _rater_problems(dataset, cases)
 
@@ -124,9 +124,9 @@ def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
     n_without = len(dataset.cases) - len(dataset.region_masks)
     if dataset.region_masks and n_without:
         without = [case for case in dataset.cases if case not in dataset.region_masks]
-        what = f"{n_without} of {len(dataset.cases)} cases have no region mask, such as {without[0]!r}"
+        what = f"no region mask for {n_without} of {number_of(len(dataset.cases), 'case')}, such as {without[0]!r}"
         folder = str(next(iter(dataset.region_masks.values())).parent)
-        yield Problem(folder, what, "draw it, or accept that their whole image counts", "warning")
+        yield Problem(folder, what, "draw the masks, or leave it as it is: the whole image counts there", "warning")
 
 
 def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
@@ -136,8 +136,9 @@ def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pr
         labelled = [mask for mask in masks if mask.is_label_image]
         binary = [mask for mask in masks if not mask.is_label_image and mask.n_objects > 1]
         if labelled and binary:
-            what = f"{len(labelled)} label images and {len(binary)} binary masks, such as {binary[0].path.name}"
-            action = "export all in the same way: touching objects are kept apart in label images only"
+            kinds = f"{number_of(len(labelled), 'label image')} and {number_of(len(binary), 'binary mask')}"
+            what = f"{kinds}, such as {binary[0].path.name}"
+            action = "export all masks in the same way: only label images keep touching objects apart"
             yield Problem(folder, what, action, "warning")
         if len(masks) > 1 and not any(mask.foreground_px for mask in masks):
             yield Problem(

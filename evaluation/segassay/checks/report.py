@@ -1,6 +1,6 @@
-"""A check as people read it, and as programs do.
+"""Show a check as text for the terminal, or as JSON for programs.
 
-Check -> lines and tables (80 columns are enough, nothing is cut off) | one JSON document
+Check -> lines and tables (80 columns are enough, nothing is truncated) | one JSON document
 """
 
 import json
@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from segassay.checks.check import Check
-from segassay.checks.summary_tables import number_of, summary_tables
-from segassay.errors import Problem
+from segassay.checks.summary_tables import summary_tables
+from segassay.errors import Problem, number_of
 
 __all__ = ["as_json", "print_check"]
 
@@ -24,7 +24,7 @@ def as_json(check: Check) -> str:
     """One JSON document with the keys `n_errors`, `n_warnings`, `problems` and `summary`; docs/data.md describes them.
 
     Args:
-        check: What was found.
+        check: From `check_dataset`.
 
     Returns:
         Indented text without NaN; the same check gives the same text.
@@ -42,10 +42,10 @@ def as_json(check: Check) -> str:
 
 
 def print_check(check: Check, console: Console) -> None:
-    """Print problems, one a line, then the summary; after 20 problems of one kind only their number.
+    """Print problems, one per line, then the summary; after 20 problems of one kind only their number.
 
     Args:
-        check: What was found.
+        check: From `check_dataset`.
         console: Where to print.
     """
     for alike in _kinds(check.problems):
@@ -68,7 +68,7 @@ def _print(console: Console, text: str) -> None:
 
 
 def _kinds(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Problems that say the same of different files, numbers and names; kinds in the order of their first."""
+    """Group problems that differ only in files, numbers and names; kinds in the order of their first problem."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         kind = re.sub(r"'[^']*'|\"[^\"]*\"|\S*[/\\.]\S*|\d+", "", problem.what)
@@ -82,5 +82,5 @@ def _verdict(check: Check) -> str:
         return "No problems."
     counts = [number_of(errors, "error"), *([number_of(warnings, "warning")] if warnings else [])]
     if check.summary is None:
-        return f"{', '.join(counts)}. No image was read yet: mend this first, then check again."
-    return f"{', '.join(counts)}." + (" Mend the errors, then check again." if errors else "")
+        return f"{', '.join(counts)}. No image was read yet: fix this first, then check again."
+    return f"{', '.join(counts)}." + (" Fix the errors, then check again." if errors else "")

@@ -1,4 +1,4 @@
-"""What a dataset holds, in numbers: from a few facts of each case to the summary of a check.
+"""Summarise a dataset in numbers, from the facts of its cases.
 
 facts of each case  ->  {cases, raters, reference, images, groups, ignored, region, data_hash}
 """
@@ -17,10 +17,10 @@ __all__ = ["summarise_dataset"]
 
 
 def summarise_dataset(dataset: Dataset, cases: Sequence[CaseFacts]) -> dict[str, Any]:
-    """Numbers and text alone, ready for JSON; None stands for what is not known.
+    """Summarise a dataset as numbers and text, ready for JSON; None means unknown.
 
     Args:
-        dataset: Which file is what.
+        dataset: Files and settings.
         cases: Facts of every case, in dataset order.
 
     Returns:
@@ -72,7 +72,7 @@ def _annotator(name: str, n_masks: int, cases: Sequence[CaseFacts]) -> dict[str,
 
 
 def _counted(what: str, values: Iterable[Hashable]) -> list[dict[str, Any]]:
-    """Each value and how many images have it, the most common first; of equals, the one met first."""
+    """Each value and how many images have it, the most common first; equally common ones in order of appearance."""
     return [
         {what: list(value) if isinstance(value, tuple) else value, "n_cases": count}
         for value, count in Counter(values).most_common()
@@ -80,7 +80,7 @@ def _counted(what: str, values: Iterable[Hashable]) -> list[dict[str, Any]]:
 
 
 def _rounded(spacing_um: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    """Six digits, beyond which files that were written from the same number differ."""
+    """Round to six digits, since files written from the same number may differ beyond them."""
     return None if spacing_um is None else tuple(float(f"{value:.6g}") for value in spacing_um)
 
 
@@ -118,5 +118,5 @@ def _areas(n_files: int, shares: Sequence[float | None]) -> dict[str, Any] | Non
 def _hash(dataset: Dataset) -> str | None:
     try:
         return data_hash(dataset)
-    except DataError:  # a file that cannot be read is among the problems already
+    except DataError:  # a file that cannot be read is already among the problems
         return None

@@ -1,4 +1,4 @@
-"""The summary of a check as tables for a terminal; 80 columns are enough, nothing is cut off."""
+"""Show the summary of a check as tables for a terminal; 80 columns are enough, nothing is truncated."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,17 +7,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-__all__ = ["number_of", "summary_tables"]
+from segassay.errors import number_of
 
-
-def number_of(count: int, what: str) -> str:
-    """A number and what is counted.
-
-    Example:
-        >>> number_of(1, "error"), number_of(2, "error")
-        ('1 error', '2 errors')
-    """
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+__all__ = ["summary_tables"]
 
 
 def summary_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
@@ -29,7 +21,7 @@ def summary_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
 
 
 def _table(*columns: str) -> Table:
-    """First column of text, the others of numbers; a cell that is too long is wrapped, never cut."""
+    """First column of text, the others of numbers; a cell that is too long is wrapped, not truncated."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position == 0 else "right", overflow="fold")
@@ -61,7 +53,7 @@ def _about(summary: Mapping[str, Any]) -> Table:
 
 
 def _counts(rows: Sequence[Mapping[str, Any]], text: Any = str) -> str:
-    """`1024 × 1024` where all images agree, else `1024 × 1024 (35), 512 × 512 (1)`."""
+    """`1024 × 1024` if all images agree, else `1024 × 1024 (35), 512 × 512 (1)`."""
     values = [(text(next(iter(row.values()))), row["n_cases"]) for row in rows]
     return ", ".join(value if len(values) == 1 else f"{value} ({count})" for value, count in values) or "unknown"
 

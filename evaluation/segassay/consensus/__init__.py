@@ -1,4 +1,4 @@
-"""Consensus: masks of several raters become one, by pixels or by objects; cached and written."""
+"""Consensus: fuse the masks of several raters into one, by pixels or by objects; cache it and write it."""
 
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import intersection, majority_vote, soft_mean, staple, union

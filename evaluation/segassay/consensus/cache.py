@@ -1,7 +1,7 @@
-"""A consensus is computed once: cached by the content of the masks it was made from.
+"""Cache of consensus masks: each consensus is computed once per content of its mask files.
 
 The name of a cache file is a hash of the mask files' bytes, so a changed mask, another rater or another order of raters
-never meets an old result. A file that cannot be read is computed again.
+never gives an old result. If a cache file cannot be read, the consensus is computed again.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import platformdirs
 from segassay.consensus.pixels import Staple, staple
 from segassay.io.images import sha256
 
-_VERSION = "staple-2"  # changes when the computation or the reading of masks does
+_VERSION = "staple-2"  # increase it when the computation or the reading of masks changes
 
 
 def cached_staple(
@@ -29,13 +29,13 @@ def cached_staple(
     *,
     reading: str = "",
 ) -> Staple:
-    """STAPLE consensus of some mask files, from the cache where their content was fused before.
+    """STAPLE consensus of mask files, from the cache if the same content was fused before.
 
     Args:
         mask_paths: One file per rater; their bytes are the key.
         read_masks: Reads the boolean masks `(*spatial)` of these files in the same order; called only on a miss.
-        cache_dir: Folder of the cache, made if missing; by default `consensus` in the user's cache folder.
-        reading: How the files are read, where that is not in them: the meaning of the values of a mask of classes.
+        cache_dir: Folder of the cache, created if missing; by default `consensus` in the user's cache folder.
+        reading: What `read_masks` needs besides the files (the meaning of the values of a class mask); part of the key.
 
     Returns:
         The same `Staple` as `segassay.consensus.pixels.staple`.
@@ -64,7 +64,7 @@ def _read(path: Path) -> Staple | None:
 
 
 def _write(path: Path, result: Staple) -> None:
-    """Write the file whole; where the cache cannot be written, go on without it."""
+    """Write the file completely; if the cache cannot be written, continue without it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(suffix=".npz", dir=path.parent)
@@ -74,7 +74,7 @@ def _write(path: Path, result: Staple) -> None:
         with os.fdopen(handle, "wb") as file:
             np.savez_compressed(file, **{field.name: getattr(result, field.name) for field in fields(Staple)})
         os.replace(temporary, path)
-    except OSError:  # a full disk must not stop what does not need the cache
+    except OSError:  # a full disk must not stop the caller, who does not need the cache
         Path(temporary).unlink(missing_ok=True)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One case of a dataset fused: its consensus, what its raters decided, and its rows of `raters.csv`."""
+"""Fuse one case of a dataset: its consensus, the decisions of its raters, and its rows of `raters.csv`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from segassay.masks.objects import label_objects
 
 @dataclass(frozen=True, eq=False)
 class FusedCase:
-    """The consensus of one case, what each of its raters decided, and how many objects it has and each of them drew."""
+    """The consensus of one case, the decisions of its raters, and the objects of the consensus and of each rater."""
 
     consensus: Consensus | ObjectConsensus
     decisions: Decisions
@@ -23,7 +23,7 @@ class FusedCase:
 
 
 def fuse_case(dataset: Dataset, case: str, method: str) -> FusedCase:
-    """Read the masks, one at a time where a method looks at pixels alone, and fuse them."""
+    """Read the masks, one at a time if the method only needs pixels, and fuse them."""
     n_objects: list[int] = []
 
     def count_objects(mask: np.ndarray) -> int:
@@ -91,7 +91,7 @@ def _marked_counts(decisions: Decisions, mask: np.ndarray) -> np.ndarray:
 
 
 def _raters_needed(fused: FusedCase) -> int | None:
-    """The smallest number of raters that sufficed for a pixel (an object where these are fused); None if empty."""
+    """The smallest number of raters that was enough for a pixel (or an object, if these are fused); None if empty."""
     if isinstance(fused.consensus, ObjectConsensus):
         n_raters = fused.consensus.n_supporters
     else:

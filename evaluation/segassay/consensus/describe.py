@@ -1,17 +1,17 @@
-"""A consensus in words: how many raters a pixel needed, and what is out of the ordinary."""
+"""Describe a consensus in words: how many raters a pixel needed, and what is unusual."""
 
 import pandas as pd
 
 
 def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
-    """What a user should know about a consensus, in lines.
+    """Describe a consensus in a few lines.
 
     Args:
         table: From `write_consensus`.
-        method: The method it was made by.
+        method: The method of the consensus.
 
     Returns:
-        How many images and raters, how many raters a pixel needed in effect, and whatever is out of the ordinary.
+        How many images and raters, how many raters a pixel needed in effect, and everything unusual.
     """
     cases = table.groupby("case", sort=False).first()
     fused = cases[cases["n_raters"] > 0]
@@ -19,13 +19,13 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
     needed = fused["n_raters_needed"].dropna().astype(int).value_counts().sort_index()
     if len(needed):
         shares = ", ".join(f"{number} in {_images(count)}" for number, count in needed.items())
-        lines.append(f"raters demanded in effect, per {'object' if method == 'object' else 'pixel'}: {shares}")
+        lines.append(f"raters needed in effect, per {'object' if method == 'object' else 'pixel'}: {shares}")
     remarks = (
-        (~cases["n_raters"].gt(0), "annotated by nobody, no consensus"),
+        (~cases["n_raters"].gt(0), "annotated by no rater, no consensus"),
         (cases["n_raters"] == 1, "annotated by one rater, whose mask is the consensus"),
         ((cases["n_raters"] > 0) & cases["n_raters_needed"].isna(), "with an empty consensus"),
         (cases["converged"].eq(False), "where STAPLE did not converge"),
-        (cases["n_lost"].fillna(0) > 0, "where an object with enough supporters was lost between others"),
+        (cases["n_lost"].fillna(0) > 0, "where an object with enough supporters was lost because it touched others"),
     )
     for which, what in remarks:
         if which.any():

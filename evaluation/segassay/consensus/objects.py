@@ -1,9 +1,10 @@
-"""Consensus of objects: what most raters saw as one object stays one object.
+"""Consensus by objects: what most raters drew as one object stays one object.
 
     masks or label images (R, *spatial)  ->  groups of matching objects, at most one per rater  ->  labels (*spatial)
 
-A consensus of pixels joins two nuclei as soon as enough raters, each somewhere else, marked what lies between them, and
-keeps crumbs where outlines cross. Here raters vote on objects first, and only an object's supporters on its outline.
+A consensus by pixels joins two nuclei as soon as enough raters marked pixels between them, each somewhere else, and
+keeps fragments where outlines cross. Here raters vote on objects first; then the supporters of an object, who drew it,
+vote on its outline.
 """
 
 import hashlib
@@ -23,17 +24,17 @@ MATCH_IOU = 1 / 3  # two objects that share more than half of their mean size (D
 
 @dataclass(frozen=True, eq=False)
 class ObjectConsensus:
-    """Objects that most raters saw.
+    """Objects that most raters drew.
 
     Attributes:
         labels: int32 `(*spatial)`, objects 1..n; at least one pixel of background lies between any two, so that
             `label_objects(mask)` gives the same image.
         mask: bool `(*spatial)`, `labels > 0`.
         prob: float32 `(*spatial)`, share of an object's supporters who marked the pixel as part of it; 0 elsewhere.
-        n_supporters: int64 `(n,)`, raters who have the object.
+        n_supporters: int64 `(n,)`, raters who drew the object.
         n_seen: int64 `(R,)`, objects of each rater.
         n_supported: int64 `(R,)`, those of them that support an object of the consensus.
-        n_lost: Objects with enough supporters of which no pixel was left beside an overlapping or touching one.
+        n_lost: Objects with enough supporters of which an overlapping or touching object left no pixel.
     """
 
     labels: np.ndarray
@@ -47,7 +48,7 @@ class ObjectConsensus:
 
 @dataclass(frozen=True, eq=False)
 class _Objects:
-    """All objects of all raters, numbered through from 0.
+    """All objects of all raters, numbered from 0.
 
     `rater` `(N,)`, `label` `(N,)` in that rater's label image, `start` and `stop` `(N, n_axes)` of the bounding box.
     """
@@ -59,22 +60,22 @@ class _Objects:
 
 
 def object_consensus(masks: Sequence[np.ndarray]) -> ObjectConsensus:
-    """Keep the objects that more than half of the raters saw, with the outline that most of these raters drew.
+    """Keep the objects that more than half of the raters drew, with the outline that most of these raters drew.
 
-    1. Two objects of different raters match where they share more than half of their mean size (IoU above 1/3) and each
-       overlaps the other more than any third object of the two raters; where two overlap it equally, neither matches.
+    1. Two objects of different raters match if they share more than half of their mean size (IoU above 1/3) and each
+       overlaps the other more than any third object of the two raters; if two overlap it equally, neither matches.
        So an object has at most one partner per rater, and no group can hold two objects of one rater. Scores of
-       objects demand an IoU above 1/2; by that rule raters of small or ragged objects lose what most of them saw.
+       objects need an IoU above 1/2; with that rule small or ragged objects are lost that most raters drew.
     2. The object with most partners and they form a group (ties: the larger sum of IoU), then the next among what is
        left, until no group has more than half of the raters. A tie is dropped, as in `majority_vote`.
-    3. A pixel belongs to the object if more than half of the supporters say so; where exactly half do, if the mean of
+    3. A pixel belongs to the object if more than half of the supporters marked it; if exactly half did, if the mean of
        their signed distances to the outline is inside. The outline then runs halfway between two, where a strict
        majority would leave their intersection.
     4. A pixel claimed by two objects goes to the one with the larger share of its supporters, else to none. Where two
-       objects touch, the larger one gives way by a pixel. Of an object in pieces the largest piece stays.
+       objects touch, the larger one loses a pixel. Of an object in several pieces the largest piece stays.
 
-    One rater who draws two touching nuclei as one supports the larger at most, and cannot join them if most others drew
-    two. The order of raters and the numbers in label images do not matter.
+    A rater who draws two touching nuclei as one object supports at most the larger one, and cannot join them if most
+    others drew two. The order of raters and the numbers in label images do not matter.
 
     An object is dropped, even where all raters marked its middle, if outlines differ so much that no rater's object
     matches those of enough others, or if most raters joined it with different neighbours.
@@ -147,9 +148,9 @@ def _all_objects(labels: Sequence[np.ndarray]) -> _Objects:
 
 
 def _groups(labels: Sequence[np.ndarray], objects: _Objects) -> list[list[int]]:
-    """Objects that are one: each the object with most partners left, and these partners.
+    """Groups of matching objects: each the object with most remaining partners, and these partners.
 
-    A heap holds every object by what it can gather; an entry that has become smaller since is put back.
+    A heap holds every object by the group that it can form; an entry that has become smaller since is put back.
     """
     partners = _partners(labels, len(objects.rater))
     taken = np.zeros(len(objects.rater), dtype=bool)
@@ -205,7 +206,7 @@ def _is_best(number: np.ndarray, iou: np.ndarray) -> np.ndarray:
 
 
 def _fingerprint(labels: Sequence[np.ndarray], objects: _Objects, number: int) -> bytes:
-    """Bytes that depend on nothing but where the object is, so that ties fall the same way for any order of raters."""
+    """Bytes that depend only on where the object is, so that ties are broken the same way for any order of raters."""
     box = tuple(map(slice, objects.start[number], objects.stop[number]))
     shape = labels[objects.rater[number]][box] == objects.label[number]
     where = objects.start[number].tobytes() + objects.stop[number].tobytes()
@@ -252,7 +253,7 @@ def _signed_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def _owners(shape: tuple[int, ...], pixel: np.ndarray, group: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Group + 1 that owns each pixel `(*spatial)`: the one with the largest share, nobody where two have the same."""
+    """Group + 1 that owns each pixel `(*spatial)`: the one with the largest share, none where two have the same."""
     order = np.lexsort((-share, pixel))
     pixel, group, share = pixel[order], group[order], share[order]
     first = np.diff(pixel, prepend=-1) > 0
@@ -264,7 +265,7 @@ def _owners(shape: tuple[int, ...], pixel: np.ndarray, group: np.ndarray, share:
 
 
 def _set_apart(owner: np.ndarray) -> np.ndarray:
-    """Background between any two objects `(*spatial)`: a pixel that touches a smaller object is given up."""
+    """Background between any two objects `(*spatial)`: the larger object loses pixels that touch a smaller one."""
     present, first, size = np.unique(owner, return_index=True, return_counts=True)
     smallest_last = np.lexsort((first, -size))
     rank = np.zeros(int(present.max()) + 1, dtype=np.int32)

@@ -1,14 +1,14 @@
-"""Consensus of raters: several masks of one image become one.
+"""Consensus by pixels: fuse several masks of one image into one.
 
     masks (R, *spatial) bool  ->  prob (*spatial) float32, mask (*spatial) bool
 
-Every method here decides pixel by pixel, so all are read off one table, how often each pattern of decisions occurs:
+Every method here decides pixel by pixel, so all use one table, which counts each pattern of decisions:
     masks  ->  Decisions  ->  fuse_decisions(decisions, method)
-Masks may come one at a time, so those of a large volume never lie in memory together. A consensus without one rater,
-C₋r, needs no second look at them: without_rater(decisions, r).
+Masks may be passed one at a time, so that those of a large volume are never in memory together. A consensus without
+one rater, C₋r, needs no second pass over the masks: without_rater(decisions, r).
 
 Raters are the first axis, the number of spatial axes does not matter, and nothing here reads files. A consensus is made
-from whole images; ignored areas are left out later, where one samples or scores.
+from whole images; ignored areas are left out later, in sampling and scoring.
 """
 
 from collections.abc import Iterable
@@ -21,15 +21,15 @@ METHODS = ("staple", "majority", "soft", "union", "intersection")
 
 START = 0.99999  # sensitivity and specificity of every rater before the first step
 TOLERANCE = 1e-7  # stop when no sensitivity and no specificity moves by more
-MAX_ITERATIONS = 100_000  # annotations need tens, pure noise thousands
-SMALLEST = 1e-300  # stands for 0 in logarithms
-CHUNK = 1 << 16  # pixels at a time: temporary arrays stay in the processor's cache, and small beside a volume
-MAX_NUMBERS = 1 << 16  # numbers that are tallied before those that do not occur are dropped
+MAX_ITERATIONS = 100_000  # real annotations need tens of steps, pure noise thousands
+SMALLEST = 1e-300  # replaces 0 in logarithms
+CHUNK = 1 << 16  # pixels at a time: temporary arrays stay in the processor's cache, and small compared with a volume
+MAX_NUMBERS = 1 << 16  # above this, numbers that do not occur are dropped
 
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """What several raters say together.
+    """Consensus of several raters.
 
     Attributes:
         prob: float32 `(*spatial)`, probability that a pixel is foreground.
@@ -42,13 +42,13 @@ class Consensus:
 
 @dataclass(frozen=True, eq=False)
 class Staple(Consensus):
-    """A consensus by STAPLE, and what it says about each rater.
+    """A consensus by STAPLE, with its estimates for each rater.
 
     Attributes:
         prob: As of every consensus.
         mask: As of every consensus.
         sensitivity: float64 `(R,)`, share of the true foreground that each rater marked; NaN if there is none.
-        specificity: float64 `(R,)`, share of the true background that each rater left; NaN if there is none.
+        specificity: float64 `(R,)`, share of the true background that each rater left blank; NaN if there is none.
         n_iterations: Steps taken; 0 where nothing had to be estimated.
         converged: Whether the last step moved no estimate by more than 1e-7.
         log_likelihood: Log-likelihood (natural logarithm) of all decisions under these estimates.
@@ -63,7 +63,7 @@ class Staple(Consensus):
 
 @dataclass(frozen=True, eq=False)
 class Decisions:
-    """What several raters decided at each pixel of an image, as few patterns that occur often.
+    """Decisions of several raters at each pixel of an image, as few patterns that occur often.
 
     Attributes:
         patterns: bool `(K, R)`, the patterns that occur: what each rater decided.
@@ -91,7 +91,7 @@ _Masks = np.ndarray | Iterable[np.ndarray]
 
 
 def fuse_decisions(decisions: Decisions, method: str) -> Consensus:
-    """Consensus by any of the pixel-wise methods.
+    """Make a consensus by any of the pixel-wise methods.
 
     | method | probability |
     |---|---|
@@ -125,7 +125,7 @@ def fuse_decisions(decisions: Decisions, method: str) -> Consensus:
 
 
 def _share_marked(patterns: np.ndarray, method: str) -> np.ndarray:
-    """Probability of each pattern `(K,)` by a rule that looks at nothing else; patterns `(K, R)`."""
+    """Probability of each pattern `(K,)` by a rule that needs only the pattern; patterns `(K, R)`."""
     votes, n_raters = np.count_nonzero(patterns, axis=1), patterns.shape[1]
     if method == "soft":
         return votes / n_raters
@@ -172,7 +172,7 @@ def staple(masks: _Masks) -> Staple:
 
 
 def staple_of_decisions(decisions: Decisions) -> Staple:
-    """STAPLE of decisions that are counted already; see `staple`.
+    """STAPLE of decisions that are already counted; see `staple`.
 
     Args:
         decisions: From `count_decisions` or `without_rater`.
@@ -193,7 +193,7 @@ def without_rater(decisions: Decisions, rater: int) -> Decisions:
         rater: Index of the rater to leave out.
 
     Returns:
-        What `count_decisions` gives for the masks of the others, without looking at the masks again.
+        What `count_decisions` gives for the masks of the others, without another pass over the masks.
 
     Raises:
         ValueError: If no rater would remain.
@@ -217,8 +217,8 @@ def without_rater(decisions: Decisions, rater: int) -> Decisions:
 def count_decisions(masks: _Masks) -> Decisions:
     """Count how often each pattern of decisions occurs.
 
-    Each mask is looked at once and let go, so masks that are read one after the other need no more memory than one of
-    them and the code, one byte per pixel up to 256 patterns (8 raters at least).
+    Each mask is used once and released, so masks that are read one after the other need no more memory than one mask
+    and the code, one byte per pixel up to 256 patterns (enough for 8 raters).
 
     Args:
         masks: Boolean array of shape `(R, *spatial)`, one mask per rater; or boolean arrays `(*spatial)` of one
@@ -364,7 +364,7 @@ def _maximise(decisions: np.ndarray, counts: np.ndarray, log_posterior: np.ndarr
 
 
 def _as_marked(patterns: np.ndarray, counts: np.ndarray, prior: float) -> _Estimate:
-    """The consensus where nothing is to be estimated: one rater, or all masks empty, or all full."""
+    """The consensus if nothing can be estimated: one rater, or all masks empty, or all full."""
     decision, n_raters = patterns[:, 0], patterns.shape[1]
     sensitivity = np.full(n_raters, np.nan if prior == 0 else 1.0)
     specificity = np.full(n_raters, np.nan if prior == 1 else 1.0)
@@ -375,7 +375,7 @@ def _as_marked(patterns: np.ndarray, counts: np.ndarray, prior: float) -> _Estim
 def majority_vote(masks: _Masks) -> np.ndarray:
     """Mark a pixel when more than half of the raters did.
 
-    A tie, possible with an even number of raters, is background: a consensus asserts only what most raters saw.
+    A tie, possible with an even number of raters, is background: a consensus contains only what most raters marked.
 
     Args:
         masks: One mask per rater, as `count_decisions` takes them.
@@ -442,14 +442,14 @@ def soft_mean(masks: _Masks) -> np.ndarray:
 
 def _check_stack(masks: np.ndarray) -> None:
     if masks.dtype != bool:
-        raise TypeError(f"masks must be boolean, got {masks.dtype}; compare to a label first")
+        raise TypeError(f"masks must be boolean, got {masks.dtype}; apply a threshold first")
     if masks.ndim < 2 or masks.size == 0:
         raise ValueError(f"masks must be (raters, *spatial) with at least one rater and one pixel, got {masks.shape}")
 
 
 def _check_mask(mask: np.ndarray, shape: tuple[int, ...]) -> None:
     if mask.dtype != bool:
-        raise TypeError(f"masks must be boolean, got {mask.dtype}; compare to a label first")
+        raise TypeError(f"masks must be boolean, got {mask.dtype}; apply a threshold first")
     if mask.ndim == 0 or mask.size == 0:
         raise ValueError(f"masks must be (*spatial) with at least one pixel, got {mask.shape}")
     if mask.shape != shape:

@@ -1,4 +1,4 @@
-"""Fuse the raters of a dataset case by case: what `segassay consensus` does.
+"""`segassay consensus`: fuse the raters' masks of a dataset case by case, and write them.
 
 dataset -> one case at a time: masks -> consensus -> OUT/{masks, prob, figures}/<case>.*, OUT/raters.csv
 """
@@ -33,7 +33,7 @@ COLUMNS = (
     "n_iterations",
     "converged",
 )
-"""Of `raters.csv`, one row per case and rater of the dataset; `docs/consensus.md` says what each holds."""
+"""Columns of `raters.csv`, one row per case and rater of the dataset; `docs/consensus.md` describes them."""
 
 _OPTIONS = ("--out", "--overwrite")
 
@@ -41,14 +41,14 @@ _OPTIONS = ("--out", "--overwrite")
 def write_consensus(dataset_dir: Path, out: Path, *, method: str = "staple", overwrite: bool = False) -> pd.DataFrame:
     """Fuse the masks of all raters of a dataset and write masks, probabilities, figures and a table.
 
-    A case is fused from those who annotated it. Masks are fused whole; ignored areas and the minimum object size apply
-    where one scores, and to the numbers of objects in the table (minimum size alone).
+    A case is fused from the raters who annotated it. Masks are fused whole: ignored areas and the minimum object size
+    apply later, in scoring; only the numbers of objects in the table use the minimum size.
 
     Args:
         dataset_dir: Dataset folder.
         out: Folder to write.
         method: One of `METHODS`.
-        overwrite: Replace `out` with all that is in it.
+        overwrite: Replace `out` and everything in it.
 
     Returns:
         The table `raters.csv`: one row per case and rater, with `annotated` False where a rater has no mask.
@@ -82,7 +82,7 @@ def write_consensus(dataset_dir: Path, out: Path, *, method: str = "staple", ove
 
 
 def _check_apart(out: Path, dataset: Dataset) -> None:
-    """What is written must neither replace what is read, nor be taken for a rater or an image the next time."""
+    """Refuse an output folder that would replace input files, or be read as a rater or as images the next time."""
     files = [*dataset.images.values(), *dataset.reference.values(), *dataset.ignore.values()]
     files += [path for masks in dataset.masks.values() for path in masks.values()]
     files += list(dataset.region_masks.values())
@@ -91,7 +91,7 @@ def _check_apart(out: Path, dataset: Dataset) -> None:
     refuse_inputs(out, folders, used="fused", option="--out")
     for read in sorted(folders - {folder}):
         if out.is_relative_to(read):
-            raise UsageError(f"--out {out} lies in {read}, from which masks or images are read; give another folder")
+            raise UsageError(f"--out {out} is inside {read}, from which masks or images are read; give another folder")
     raters = dataset.settings.raters
     inside = PurePosixPath(out.relative_to(folder).as_posix()) if out.is_relative_to(folder) else None
     if isinstance(raters, str) and inside is not None and inside.match(raters):
@@ -129,7 +129,7 @@ def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, met
         picture.array[(slice(None), *plane)],
         masks,
         fused.consensus.mask[plane],
-        title=f"{case}, consensus by {method}" + "".join(f"; {where}, where most is marked" for where in at),
+        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
         consensus_name=f"consensus: {_objects(fused.n_objects)}",
     )
     return encode_figure(figure, "png")

@@ -1,1 +1,1 @@
-"""Data: a dataset folder becomes cases, raters and an experiment; every mask becomes a row of one table."""
+"""Data: read a dataset folder as cases, raters and an experiment, and list every mask in one table."""

@@ -1,9 +1,9 @@
-"""Who drew what: one table of all masks, whoever or whatever drew them.
+"""The annotations table: one row for every mask of every annotator.
 
     dataset (raters, reference) + annotations.csv + folders of masks  ->  one row per mask
 
-A rater, a model, an ensemble, a consensus and a known truth are all annotators. Cases are joined by name, never by
-position, and a name that fits nothing is an error.
+A rater, a model, an ensemble, a consensus and a known truth are all annotators. Cases are matched by name, never by
+position, and a name that matches nothing is an error.
 """
 
 import math
@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 RATER = "human"
-"""Kind of a person who annotates."""
+"""Kind of a rater."""
 
 TRAINED = ("model", "ensemble")
 KINDS = (RATER, "consensus", *TRAINED, "truth")
-"""What an annotator can be."""
+"""Kinds of annotators."""
 
 ANNOTATION_COLUMNS = (
     "case",
@@ -66,18 +66,18 @@ SPENT_COLUMNS = ("n_raters", "n_train")
 """Further columns, only where a table has them: from how many raters, and on how many images, a model learned."""
 
 WITHOUT = "_without_"
-"""Consensus models are `trained_on` `<method>_without_<rater>` where the rater took no part in the consensus."""
+"""Consensus models are `trained_on` `<method>_without_<rater>` if this rater was left out of the consensus."""
 
 _REQUIRED = ("case", "annotator", "kind", "path")
 _PATHS = ("path", "prob", "uncertainty")
 _WHOLE_NUMBERS = ("fold", "seed", "session")
 _TRUTH_VALUES = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": None}
-_RANK = {"truth": 0, "consensus": 1}  # who stands first in a pair: what the others are compared with
-TRUTH = "truth"  # masks by an annotator of this name are known to be true
+_RANK = {"truth": 0, "consensus": 1}  # comes first in a pair: what the others are compared with
+TRUTH = "truth"  # the masks of an annotator with this name are the truth
 
 
 def is_rater(kind: str | None) -> bool:
-    """Whether an annotator of this kind is a person who annotates.
+    """Whether an annotator of this kind is a rater.
 
     Example:
         >>> is_rater("human"), is_rater("model"), is_rater(None)
@@ -136,29 +136,29 @@ def read_annotations(
     masks: Mapping[str, str | os.PathLike[str] | Mapping[str, HeldImage]] | None = None,
     kinds: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """List every mask, with who drew it; no pixel is read.
+    """List every mask and its annotator; no pixels are read.
 
     Args:
-        dataset: Its raters are human, its reference is a consensus. Without a dataset the cases are those of the table.
+        dataset: Its raters are of kind `human`, its reference is a consensus. Without it, cases come from the table.
         annotations: Table, or CSV file, with the columns case, annotator, kind, path and perhaps strategy, trained_on,
-            fold, seed, held_out, session, prob, uncertainty, n_raters, n_train. Paths are absolute, or relative to the
-            file, of a table to the current folder; a table may hold a `HeldImage` instead of a path. A mask of the
-            dataset may be listed again.
-        masks: Name of each further annotator -> the folder of its masks, where files are named as the cases, perhaps
-            with one suffix common to all; or the masks by case.
+            fold, seed, held_out, session, prob, uncertainty, n_raters, n_train. Paths are absolute or
+            relative: to the CSV file, or for a table to the current folder. A table may hold a `HeldImage` instead of a
+            path. A mask of the dataset may be listed again.
+        masks: Name of each further annotator -> the folder of its masks, where files are named after the cases,
+            possibly with one suffix for all; or the masks by case.
         kinds: Kind of annotators in `masks`; by default a model, or the truth where the name is `truth`.
 
     Returns:
         One row per mask with `ANNOTATION_COLUMNS`, and those of `SPENT_COLUMNS` that the table has, sorted by case,
         annotator (`annotator_order`) and session. `path`, `prob` and `uncertainty` are absolute or empty; `fold`,
         `seed`, `session`, `n_raters` and `n_train` Int64; `held_out` boolean, where `<NA>` is unknown; `missing` is
-        True where the file does not exist: of a model or an ensemble that is a prediction that failed, of a human it
-        is absence.
+        True if the file does not exist: a failed prediction of a model or an ensemble, or a case that a rater did
+        not annotate.
 
     Raises:
-        DataError: Names every problem found, one a line: missing columns, unknown kinds, two rows for one mask, cases
+        DataError: Lists every problem found, one per line: missing columns, unknown kinds, two rows for one mask, cases
             the dataset does not have, a name used twice, files of a truth or consensus that do not exist, folders
-            without masks, predictions on cases that the model was trained on, nothing to read at all.
+            without masks, predictions on cases that the model was trained on, no masks at all.
 
     Example:
         >>> import tempfile
@@ -192,7 +192,7 @@ def read_annotations(
 
 
 def _as_text(cell: Any) -> Any:
-    """What a cell of a table in memory would be in a file; images stay."""
+    """A cell of a table in memory as text, as if from a file; images stay."""
     if isinstance(cell, HeldImage):
         return cell
     if cell is None or cell is pd.NA or (isinstance(cell, float) and math.isnan(cell)):
@@ -210,7 +210,7 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
-    """Table of masks of which only case, annotator, kind and path are known."""
+    """Table of masks with only case, annotator, kind and path known."""
     table = pd.DataFrame(masks, columns=list(_REQUIRED)).reindex(columns=list(ANNOTATION_COLUMNS))
     table["path"] = [os.path.abspath(path) for path in table["path"]]
     table["missing"] = False
@@ -234,12 +234,12 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
 def _of_annotations(
     annotations: str | os.PathLike[str] | pd.DataFrame, dataset: Dataset | None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Rows of a table, in a file or in memory, that are not the dataset's own, and what is wrong with it."""
+    """Rows of a table, in a file or in memory, without the dataset's own masks; and its problems."""
     if isinstance(annotations, pd.DataFrame):
         return _of_table(annotations.reset_index(drop=True).map(_as_text), Path(), "annotations", dataset)
     path = Path(annotations)
     table = read_text_table(path)
-    table.index = pd.RangeIndex(2, len(table) + 2)  # as a text editor counts the lines
+    table.index = pd.RangeIndex(2, len(table) + 2)  # line numbers as in a text editor
     return _of_table(table, path.parent, str(path), dataset)
 
 
@@ -250,7 +250,7 @@ def _of_masks(
     cases: dict[str, None],
     dataset: Dataset | None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Masks of one annotator, in a folder or in memory, and what is wrong with them."""
+    """Masks of one annotator, in a folder or in memory; and their problems."""
     if isinstance(place, Mapping):
         return _of_table(_held(name, kind, place), Path(), f"masks[{name!r}]", dataset)
     masks, problems = find_masks_of_option(name, Path(place), cases)
@@ -260,7 +260,7 @@ def _of_masks(
 def _of_table(
     table: pd.DataFrame, folder: Path, source: str, dataset: Dataset | None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Rows of a table of texts, of which paths are relative to the folder, and what is wrong with it."""
+    """Rows of a table of text, with paths relative to the folder; and its problems."""
     missing = [column for column in _REQUIRED if column not in table.columns]
     if missing:
         what = f"no column {', '.join(missing)}; expected {', '.join(_REQUIRED)}, got {', '.join(table.columns)}"
@@ -283,12 +283,12 @@ def _of_table(
 
 
 def _absolute(folder: Path, cell: Any) -> Any:
-    """Absolute path of a file; an image in memory or an empty cell as it is."""
+    """Absolute path of a file; an image in memory or an empty cell stays."""
     return cell if isinstance(cell, HeldImage) or not cell else os.path.abspath(folder / cell)
 
 
 def _cell_problems(table: pd.DataFrame) -> list[str]:
-    """What is wrong within single rows."""
+    """Problems of single rows."""
     problems = []
     for column in ("case", "annotator", "path"):
         problems += [f"row {row}: {column} is empty" for row in table.index[table[column] == ""]]
@@ -312,7 +312,7 @@ def _file_problems(table: pd.DataFrame) -> list[str]:
     problems = []
     for row, file in table.loc[~table["missing"], "path"].items():
         if not isinstance(file, HeldImage) and image_suffix(os.path.basename(file)) is None:
-            problems.append(f"row {row}: {file} is no image by its name; expected .png, .tif, .tiff, .nii or .nii.gz")
+            problems.append(f"row {row}: {file} has no image ending; expected .png, .tif, .tiff, .nii or .nii.gz")
     lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
     for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
         problems.append(f"row {row}: {file} does not exist; a mask by {annotator!r} is what others are compared with")
@@ -331,13 +331,17 @@ def _case_problems(source: str, table: pd.DataFrame, dataset: Dataset | None) ->
     problems = []
     for row, case in strange.items():
         near = without_zeros.get(case.lstrip("0"))
-        hint = f"did a spreadsheet take the zeros of {near!r}?" if near else "leave the row out or add the image"
+        hint = (
+            f"did a spreadsheet remove the zeros of {near!r}? Format the column as text"
+            if near
+            else "leave the row out or add the image"
+        )
         problems.append(f"row {row}: case {case!r} is not in {dataset.folder}; {hint}")
     return problems
 
 
 def _name_problems(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
-    """Names that stand for two things, and masks that are listed twice."""
+    """Names used for two kinds of annotators, and masks listed twice."""
     problems = []
     for annotator, kinds in table.groupby("annotator", sort=False)["kind"].unique().items():
         if len(kinds) > 1:
@@ -347,8 +351,8 @@ def _name_problems(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
         first = first_row.setdefault(tuple(map(str, key)), row)
         if first != row:
             problems.append(
-                f"row {row}: second mask of case {key[0]!r} by {key[1]!r} beside row {first}; keep one, "
-                "or number repeated annotations of a person in the column session"
+                f"row {row}: second mask of case {key[0]!r} by {key[1]!r} in addition to row {first}; keep one, "
+                "or number repeated annotations by one rater in the column session"
             )
     of_dataset: dict[str, str] = (
         {} if dataset is None else dict(_of_dataset(dataset)[["annotator", "kind"]].itertuples(index=False))
@@ -362,12 +366,12 @@ def _name_problems(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
 
 
 def _clashes(table: pd.DataFrame, dataset: Dataset | None) -> list[str]:
-    """Rows that name another file for a mask which the dataset has."""
+    """Rows that give another file for a mask that the dataset has."""
     files = _files_of_dataset(dataset)
     rows = table.loc[table["session"].isna(), ["case", "annotator", "path"]]
     return [
         f"row {row}: the dataset has another mask of case {case!r} by {annotator!r}; rename the annotator, or number "
-        "repeated annotations of a person in the column session"
+        "repeated annotations by one rater in the column session"
         for row, case, annotator, path in rows.itertuples()
         if files.get((case, annotator), os.path.realpath(path)) != os.path.realpath(path)
     ]

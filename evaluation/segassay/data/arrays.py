@@ -1,9 +1,9 @@
-"""Data in memory: arrays and tables take the place of the files of a dataset folder.
+"""Data in memory: use arrays and tables instead of the files of a dataset folder.
 
     {annotator: {case: mask}}  ->  HeldImage  ->  read_annotations, as for files
     images, areas, experiment  ->  Dataset
 
-No file is written: what reads a file of a case takes the array instead (`segassay.io.held`).
+No file is written: functions that read a file accept the array instead (`segassay.io.held`).
 """
 
 import os
@@ -31,13 +31,13 @@ _CELLS = ("path", "prob", "uncertainty")
 
 
 def hold_masks(masks: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays of masks as `HeldImage`; folders stay as they are.
+    """Wrap arrays of masks as `HeldImage`; folders stay as they are.
 
     Args:
         masks: Annotator -> a folder, or case -> array `(*spatial)`: boolean, 0 and 255, or one number per object.
 
     Returns:
-        The same, for `segassay.data.annotations.read_annotations`.
+        The same mapping, for `segassay.data.annotations.read_annotations`.
 
     Raises:
         UsageError: If something is neither a folder nor a mapping of arrays.
@@ -70,7 +70,7 @@ def _hold(name: str, array: Any, spacing_um: tuple[float, ...] | None = None) ->
     """An image of one channel."""
     array = np.asarray(array)
     if array.dtype.kind not in "buif" or array.ndim == 0:
-        raise UsageError(f"{name} is no array of numbers, but {array.dtype} of shape {array.shape}")
+        raise UsageError(f"{name} must be an array of numbers, got {array.dtype} of shape {array.shape}")
     return HeldImage(name, Picture(array[None], spacing_um, None))
 
 
@@ -83,13 +83,13 @@ def dataset_of_arrays(
     experiment: pd.DataFrame | None,
     settings: Mapping[str, Any],
 ) -> Dataset:
-    """A dataset without a folder; its masks are those of the annotations alone.
+    """Make a dataset without a folder; its masks are those of the annotations.
 
     Args:
         annotations: From `read_annotations`; its cases are those of the dataset.
-        images: Case -> array `(*spatial)` or `(C, *spatial)`, or file. Without any, intensities are unknown.
-        ignore: Case -> boolean array `(*spatial)` of what is left out.
-        regions: Case -> boolean array `(*spatial)` of where objects count.
+        images: Case -> array `(*spatial)` or `(C, *spatial)`, or file. Without images, intensities are unknown.
+        ignore: Case -> boolean array `(*spatial)` of the ignored area.
+        regions: Case -> boolean array `(*spatial)` of the region in which objects count.
         experiment: Table with the columns case and group, perhaps region, subject and batch.
         settings: As in `dataset.yaml`.
 
@@ -113,7 +113,7 @@ def dataset_of_arrays(
         folder=_IN_MEMORY,
         name=_IN_MEMORY.name,
         settings=checked,
-        images=cast(dict[str, Path], files),  # a HeldImage is read as a file is
+        images=cast(dict[str, Path], files),  # a HeldImage is read like a file
         masks={},
         ignore=cast(dict[str, Path], areas[0]),
         region_masks=cast(dict[str, Path], areas[1]),
@@ -132,7 +132,7 @@ def _settings(settings: Mapping[str, Any]) -> DatasetFile:
 def _image(
     case: str, image: Any, shape: tuple[int, ...] | None, spacing_um: tuple[float, ...] | None
 ) -> str | os.PathLike[str]:
-    """The image of a case; one without any value where none is given, which gives masks their shape and spacing."""
+    """The image of a case; without one, an image of no value that gives the masks their shape and spacing."""
     if isinstance(image, (str, os.PathLike)):
         return Path(image)
     name = f"images[{case!r}]"

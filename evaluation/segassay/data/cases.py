@@ -1,4 +1,4 @@
-"""One case at a time: its image, masks, ignored area and region, read when they are asked for.
+"""Read one case: its image, masks, ignored area and region, each when it is needed.
 
 Dataset, case -> Picture (C, *spatial) | mask (*spatial) | area (*spatial), all of one spatial shape
 """
@@ -18,7 +18,7 @@ from segassay.io.images import Picture, image_shape, read_image, read_mask
 
 
 def image_files(dataset: Dataset, case: str) -> tuple[Path, ...]:
-    """Files of one image: one, or one for each channel in their order.
+    """Files of one image: a single file, or one file per channel, in order.
 
     Raises:
         UsageError: If there is no such case.
@@ -37,7 +37,7 @@ def read_case_image(dataset: Dataset, case: str) -> Picture:
 
 
 def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | None) -> Picture:
-    """Image of one or several files, whose channels follow each other; spacing and affine are those of the first.
+    """Image of one or more files, with their channels in order; spacing and affine come from the first.
 
     Args:
         paths: At least one file.
@@ -58,12 +58,12 @@ def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | Non
         return picture
     if len(spacing_um) != picture.array.ndim - 1:
         what = f"spacing_um has {len(spacing_um)} numbers, but {paths[0]} has {picture.array.ndim - 1} axes"
-        raise DataError.of_problem(Problem("dataset.yaml", what, "give one for each axis"))
+        raise DataError.of_problem(Problem("dataset.yaml", what, "give one number per axis"))
     return dataclasses.replace(picture, spacing_um=spacing_um)
 
 
 def channel_reader(dataset: Dataset) -> Callable[[str], Picture]:
-    """Function that reads an image with all its channels, given the file of the first one."""
+    """Make a function that reads an image with all its channels, given the file of the first channel."""
     files = {str(dataset.images[case]): paths for case, paths in dataset.more_channels.items()}
     return functools.partial(_read_all_channels, files)
 
@@ -96,19 +96,19 @@ def read_annotation(path: Path, classes: ClassMap | None) -> np.ndarray:
 
 
 def read_case_ignore(dataset: Dataset, case: str) -> np.ndarray | None:
-    """Boolean mask of what to leave out, `(*spatial)`; None where the case has none. Raises as `read_case_mask`."""
+    """Boolean mask `(*spatial)` of the ignored area; None if the case has none. Raises as `read_case_mask`."""
     _of_case(dataset, dataset.images, case, "image")
     path = dataset.ignore.get(case)
     return None if path is None else _fitting(dataset, case, path, read_ignored_area(path, dataset.ignored_class))
 
 
 def read_ignored_area(path: Path, ignored_class: ClassMap | None) -> np.ndarray:
-    """Boolean mask of what a file leaves out: its foreground, or the class `ignore` of a mask of nnU-Net."""
+    """Boolean mask of the ignored area in a file: its foreground, or the class `ignore` of a mask of nnU-Net."""
     return read_mask(path) > 0 if ignored_class is None else read_ignored(path, ignored_class)
 
 
 def read_case_region(dataset: Dataset, case: str) -> np.ndarray | None:
-    """Boolean mask of where objects count, `(*spatial)`; None where the case has none. Raises as `read_case_mask`."""
+    """Boolean mask `(*spatial)` of the region in which objects count; None if the case has none. Raises as above."""
     _of_case(dataset, dataset.images, case, "image")
     path = dataset.region_masks.get(case)
     return None if path is None else _fitting(dataset, case, path, read_mask(path) > 0)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from segassay.data.nnunet import DatasetJson
-from segassay.errors import Problem, shortlist
+from segassay.errors import Problem, number_of, shortlist
 
 __all__ = ["group_channels"]
 
@@ -18,8 +18,8 @@ def group_channels(
 ) -> tuple[dict[str, tuple[Path, ...]], list[Problem]]:
     """Files of each case, one per channel in their order.
 
-    Images without channel numbers, as the Medical Segmentation Decathlon has them, hold all channels in one file; so do
-    pictures in colour, `<case>_0000.png`.
+    Images without channel numbers, as in the Medical Segmentation Decathlon, hold all channels in one file; so do
+    colour images, `<case>_0000.png`.
 
     Args:
         files: Image files in natural order, from `list_images`.
@@ -33,8 +33,9 @@ def group_channels(
     place, problems = str(folder / "imagesTr"), list[Problem]()
     usable = [(stem, path) for stem, path in files if path.name.endswith(layout.file_ending)]
     if strange := [path.name for _, path in files if not path.name.endswith(layout.file_ending)]:
-        what = f"{len(strange)} images do not end in {layout.file_ending}, as dataset.json says: {shortlist(strange)}"
-        problems.append(Problem(place, what, "they are not used; convert or remove them", "warning"))
+        images = number_of(len(strange), "image")
+        what = f"{images} without the ending {layout.file_ending} of dataset.json: {shortlist(strange)}"
+        problems.append(Problem(place, what, "convert or remove them; they are not used", "warning"))
     found, numbered, of_names = _by_number(usable, layout)
     in_one_file = not numbered or ("nii" not in layout.file_ending and max(map(len, found.values())) == 1)
     expected = [0] if in_one_file else list(range(layout.n_channels))
@@ -54,7 +55,7 @@ def group_channels(
 def _by_number(
     files: list[tuple[str, Path]], layout: DatasetJson
 ) -> tuple[dict[str, dict[int, Path]], bool, list[Problem]]:
-    """File of each case and channel, whether the names have channel numbers, and files that fit in nowhere."""
+    """File of each case and channel, whether the names have channel numbers, and problems of files that do not fit."""
     found, problems = defaultdict[str, dict[int, Path]](dict), list[Problem]()
     numbered = any(_NUMBERED.fullmatch(stem) for stem, _ in files)
     for stem, path in files:
@@ -65,22 +66,22 @@ def _by_number(
             continue
         case, number = (match[1], int(match[2])) if match else (stem, 0)
         if number in found[case]:
-            what = f"second image of case {case!r} beside {found[case][number].name}"
+            what = f"second image of case {case!r}, in addition to {found[case][number].name}"
             problems.append(Problem(str(path), what, "keep one"))
         found[case].setdefault(number, path)
     return found, numbered, problems
 
 
 def _problems_of_cases(folder: Path, layout: DatasetJson, cases: list[str]) -> list[Problem]:
-    """Cases that `dataset.json` promises and that are not there, and images that nobody asks for."""
+    """Problems of cases that `dataset.json` lists but that are missing, and of images that are not listed."""
     path, problems = str(folder / "dataset.json"), []
     known = set(cases)
     if lacking := [case for case in layout.listed if case not in known]:
-        what = f"`training` lists {len(lacking)} cases that have no image in imagesTr: {shortlist(lacking)}"
+        what = f"`training` lists {number_of(len(lacking), 'case')} without an image in imagesTr: {shortlist(lacking)}"
         problems.append(Problem(path, what, "add the images, or remove them from the list"))
     elif layout.n_cases not in (None, len(cases)):
-        what = f"numTraining is {layout.n_cases}, but imagesTr holds {len(cases)} cases"
-        problems.append(Problem(path, what, "see whether files are missing, and correct the number", "warning"))
+        what = f"numTraining is {layout.n_cases}, but imagesTr holds {number_of(len(cases), 'case')}"
+        problems.append(Problem(path, what, "check whether files are missing, and correct the number", "warning"))
     if os.path.isdir(folder / "imagesTs"):
         action = "nothing, if they have no masks; else move images and masks to imagesTr and labelsTr"
         problems.append(Problem(str(folder / "imagesTs"), "is not used", action, "warning"))

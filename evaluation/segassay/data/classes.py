@@ -1,4 +1,4 @@
-"""Masks whose values are classes, as nnU-Net has them: never object numbers.
+"""Masks of classes, as in nnU-Net: their values are classes, never object numbers.
 
 mask file, ClassMap  ->  foreground (*spatial) bool | ignored area (*spatial) bool
 """
@@ -16,11 +16,11 @@ __all__ = ["ClassMap", "read_foreground", "read_ignored"]
 
 @dataclass(frozen=True)
 class ClassMap:
-    """What the values of a mask mean.
+    """Meaning of the values of a mask.
 
     Attributes:
         foreground: Values of the classes; 0 is background.
-        ignore: Value of the area to leave out; None if there is none.
+        ignore: Value of the ignored area; None if there is none.
     """
 
     foreground: tuple[int, ...]
@@ -37,7 +37,7 @@ def read_foreground(path: Path, classes: ClassMap) -> np.ndarray:
 
 
 def read_ignored(path: Path, classes: ClassMap) -> np.ndarray:
-    """Boolean mask `(*spatial)` of the class `ignore`, empty where there is none. Raises as `read_foreground`."""
+    """Boolean mask `(*spatial)` of the class `ignore`, empty if there is none. Raises as `read_foreground`."""
     values = _read_classes(path, classes)
     return np.zeros(values.shape, dtype=bool) if classes.ignore is None else values == classes.ignore
 
@@ -45,7 +45,7 @@ def read_ignored(path: Path, classes: ClassMap) -> np.ndarray:
 def _read_classes(path: Path, classes: ClassMap) -> np.ndarray:
     array = read_image(path).array
     if len(array) > 1:
-        expected = "one, with the number of the class of each pixel"
+        expected = "one, with the class number of each pixel"
         raise DataError.of(path, f"has {len(array)} channels", expected=expected)
     values = array[0]
     numbers = [0, *classes.foreground, *([] if classes.ignore is None else [classes.ignore])]

@@ -1,10 +1,10 @@
-"""The dataset folder: images, one folder of masks per rater, and what `dataset.yaml` says about them.
+"""The dataset folder: images, one folder of masks per rater, and the settings in `dataset.yaml`.
 
-    folder -> Dataset (which file is what; no file but dataset.yaml, dataset.json and the experiment table is opened)
+    folder -> Dataset (which file is what; only dataset.yaml, dataset.json and the experiment table are opened)
 
-`images/<case>.<ext>` and `labels/<rater>/<case>[suffix].<ext>` work as they are; so do nnU-Net's folders (`nnunet`).
-Without `dataset.yaml` every folder of `labels/` is a rater, a published consensus too, since nothing tells it apart:
-name it as `reference` in `dataset.yaml`.
+`images/<case>.<ext>` and `labels/<rater>/<case>[suffix].<ext>` need no settings; nor do nnU-Net's folders (`nnunet`).
+Without `dataset.yaml` every folder of `labels/` is a rater. So is a published consensus, until `dataset.yaml` names it
+as `reference`.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from segassay.data.folder_images import find_images
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
-from segassay.errors import Problem, UsageError, raise_problems, shortlist
+from segassay.errors import Problem, UsageError, number_of, raise_problems, shortlist
 from segassay.io.images import sha256
 
 _File = TypeVar("_File", Path, tuple[Path, ...])
@@ -30,22 +30,22 @@ _File = TypeVar("_File", Path, tuple[Path, ...])
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Which file is what; cases and raters in natural order (2 before 10).
+    """Files and settings of a dataset; cases and raters in natural order (2 before 10).
 
     Attributes:
         folder: The dataset folder.
         name: From `dataset.yaml`, else the folder's name.
-        settings: `dataset.yaml` with its defaults; suffixes as found where the file does not say.
-        images: Image file of each case, the first channel's where every channel has a file.
+        settings: `dataset.yaml` with its defaults; suffixes as found if the file does not give them.
+        images: Image file of each case; that of the first channel if every channel has a file.
         masks: Mask file of each rater and case; a rater may lack cases.
         reference_name: Name of the reference, never a rater; None if there is none.
         reference: Its mask file of each case.
-        ignore: Masks of what to leave out of sampling, loss and scores; a case may have none.
+        ignore: Masks of the areas to leave out of sampling, loss and scores; a case may have none.
         region_masks: Masks of the region in which objects count; a case may have none.
         experiment: The experiment table as text, in the file's order; None if there is none.
-        more_channels: Files of the second and further channels of a case; without cases that are one file.
+        more_channels: Files of the second and further channels of a case; without cases in a single file.
         classes: nnU-Net only: what the values in masks of raters and reference mean.
-        warnings: What may be meant so but deserves a look.
+        warnings: What may be intended, but the user should look at.
     """
 
     folder: Path
@@ -79,15 +79,15 @@ class Dataset:
 
     @property
     def ignored_class(self) -> ClassMap | None:
-        """Classes of which one is the ignored area; None where `ignore` holds masks of its own."""
+        """Classes of which one is the ignored area; None if `ignore` holds separate masks."""
         return self.classes if self.settings.ignore is None else None
 
 
 def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
-    """Find out which file is what, without reading a pixel.
+    """Find the files of a dataset, without reading pixels.
 
-    Where `mask_suffix` is not given it is the text that follows the case name in the masks (`0001_cFOS.png` of image
-    `0001.tif`: `_cFOS`). What is no image is left alone, with a warning.
+    If `mask_suffix` is not given, it is the text after the case name in the masks (`0001_cFOS.png` of image
+    `0001.tif`: `_cFOS`). Files that are not images are ignored, with a warning.
 
     Args:
         folder: Holds `images/`, `labels/` and perhaps `dataset.yaml`; or is nnU-Net's.
@@ -96,7 +96,7 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
         The files of every case and rater, the settings, the experiment table and warnings.
 
     Raises:
-        DataError: Names every problem found, one a line: folders or images missing, a mask or a row of the experiment
+        DataError: Lists every problem found, one per line: folders or images missing, a mask or a row of the experiment
             table without image, two files of one case, an absent control group, anything wrong in `dataset.yaml`.
 
     Example:
@@ -116,13 +116,13 @@ def read_dataset(folder: str | os.PathLike[str]) -> Dataset:
 
 
 def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[Problem]]:
-    """What `read_dataset` finds, with everything that is wrong as a record instead of an error.
+    """Find the files of a dataset as `read_dataset`, but return all problems as records instead of an error.
 
     Args:
         folder: As for `read_dataset`.
 
     Returns:
-        What can be used, None if there is no image or `dataset.yaml` does not say where; and all errors and warnings.
+        The usable files, None if there is no image or `dataset.yaml` gives no folder; and all errors and warnings.
     """
     folder = Path(folder)
     if not os.path.isdir(folder):
@@ -163,7 +163,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
 
 
 def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None, list[Problem]]:
-    """What dataset.yaml and, in a folder of nnU-Net, dataset.json say; no settings where nothing can be made of it."""
+    """Settings from dataset.yaml and, in a folder of nnU-Net, dataset.json; None if they cannot be used."""
     settings, problems = read_dataset_file(folder / "dataset.yaml")
     if settings is None or not is_nnunet(folder, settings):
         return settings, None, problems
@@ -174,14 +174,14 @@ def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None
 def _with_reference(
     folder: Path, settings: DatasetFile, raters: dict[str, Path]
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
-    """Name of the reference, the folders of all raters and the reference, and what is wrong with them."""
+    """Name of the reference, the folders of all raters and the reference, and their problems."""
     if settings.reference is None:
         return None, raters, list(folder_problems(folder, raters))
     place = inside(folder, settings.reference)
     problems = []
     if place.name in raters:
         what = f"{place.name!r} is both a rater and the reference"
-        action = "name the raters under `raters:`, this one otherwise"
+        action = "list the raters under `raters:`, and give the reference another name"
         problems.append(Problem(str(folder / "dataset.yaml"), what, action))
     everyone = raters | {place.name: place}
     return place.name, everyone, [*problems, *folder_problems(folder, everyone)]
@@ -194,13 +194,13 @@ def _find_ignored(
     images: dict[str, Path],
     masks: dict[str, dict[str, Path]],
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
-    """Masks of ignored areas: those that dataset.yaml names, else those with the class `ignore` of nnU-Net."""
+    """Masks of ignored areas: those named in dataset.yaml, else the masks with the class `ignore` of nnU-Net."""
     suffix, ignore, problems = _find_area(folder, settings.ignore, settings.ignore_suffix, images)
     if layout is None or layout.classes.ignore is None or ignore:
         return suffix, ignore, problems
     if len(masks) > 1:
-        what = f"the class `ignore` cannot be told for {len(masks)} raters at once, whose ignored areas may differ"
-        action = "give one area for each image as a folder of masks, `ignore` in dataset.yaml"
+        what = f"the class `ignore` is ambiguous for {len(masks)} raters, whose ignored areas may differ"
+        action = "give one ignored area per image in a folder of masks, and name it as `ignore` in dataset.yaml"
         problems.append(Problem(str(folder / "dataset.json"), what, action))
     return suffix, next(iter(masks.values()), {}), problems
 
@@ -208,7 +208,7 @@ def _find_ignored(
 def _find_area(
     folder: Path, path: str | None, suffix: str | None, images: dict[str, Path]
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
-    """Suffix, masks and problems of ignored areas or regions; the suffix is found where it is None."""
+    """Suffix, masks and problems of ignored areas or regions; if the suffix is None, it is found."""
     if path is None:
         return suffix, {}, []
     suffix, masks, problems = find_masks({path: inside(folder, path)}, suffix, images)
@@ -223,8 +223,8 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
     annotated = set().union(*masks.values())
     lacking = [repr(case) for case in images if case not in annotated]
     if lacking and annotated:
-        what = f"{len(lacking)} of {len(images)} images were annotated by no rater: {shortlist(lacking)}"
-        found.append(Problem(str(folder), what, "they take no part; add masks, or move the images away", "warning"))
+        what = f"no rater annotated {len(lacking)} of {number_of(len(images), 'image')}: {shortlist(lacking)}"
+        found.append(Problem(str(folder), what, "add masks, or move the images away; they are not used", "warning"))
     if os.path.lexists(folder / "dataset.yml"):
         action = "rename it to dataset.yaml"
         found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning"))
@@ -232,10 +232,10 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
-    """The dataset as if it had these cases alone; its hash then knows the others from the experiment table only.
+    """Restrict the dataset to these cases; its hash then depends on the others only through the experiment table.
 
     Raises:
-        UsageError: If it has no such case, or none is named.
+        UsageError: If the dataset has no such case, or `cases` is empty.
     """
     if unknown := [case for case in cases if case not in dataset.images]:
         raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
@@ -259,15 +259,15 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
 
 
 def case_raters(dataset: Dataset, case: str) -> list[str]:
-    """Raters who annotated a case, in natural order; empty if nobody did."""
+    """Raters who annotated a case, in natural order; empty if no rater did."""
     return [rater for rater, masks in dataset.masks.items() if case in masks]
 
 
 def data_hash(dataset: Dataset) -> str:
-    """SHA-256 over what every file is for and its content; moving, touching or renaming the folder does not change it.
+    """SHA-256 over the role and content of every file; moving, touching or renaming the folder does not change it.
 
-    Files count as image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
-    with its case) or experiment table. Settings are no data and do not count; the meaning of nnU-Net's classes does.
+    Roles are image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
+    with its case) and experiment table. Settings do not count; the meaning of nnU-Net's classes does.
 
     Returns:
         64 hexadecimal digits.
@@ -286,11 +286,11 @@ def data_hash(dataset: Dataset) -> str:
 
 
 def strata(dataset: Dataset) -> pd.DataFrame:
-    """What each case is in the experiment, for stratified folds.
+    """Group, region, subject and batch of each case, for stratified folds.
 
     Returns:
         One row per case in dataset order, indexed by case, with the text columns group, region, subject, batch and
-        split; an empty text where the experiment table does not say, or there is none.
+        split; empty text if the experiment table has no value, or there is no table.
     """
     table: Any = pd.DataFrame({"case": []}, dtype=str) if dataset.experiment is None else dataset.experiment
     return table.set_index("case").reindex(index=dataset.cases, columns=list(STRATA), fill_value="").astype(str)

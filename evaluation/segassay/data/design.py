@@ -1,4 +1,4 @@
-"""The experiment table: which group, region, subject and batch a case belongs to, and what is wrong with it."""
+"""The experiment table: group, region, subject and batch of each case, and problems of the table."""
 
 from pathlib import Path
 from unicodedata import normalize
@@ -11,7 +11,7 @@ from segassay.errors import DataError, Problem, shortlist
 from segassay.io.text_tables import read_text_table
 
 STRATA = ("group", "region", "subject", "batch", "split")
-"""Columns of the experiment table that say what a case is."""
+"""Columns of the experiment table that describe a case."""
 
 
 def read_experiment(
@@ -21,12 +21,12 @@ def read_experiment(
 
     Args:
         folder: The dataset folder.
-        settings: Name the table and the control group.
+        settings: They name the table and the control group.
         images: Image of each case.
 
     Returns:
-        The table, None if there is none, or it lacks the columns `case` and `group`; and all that is wrong with it,
-        with warnings about cases that it lacks.
+        The table, None if there is none or it lacks the columns `case` or `group`; and all its problems, with
+        warnings about cases without a row.
     """
     if settings.experiment is None:
         return None, _problems_without_table(folder, settings)
@@ -44,7 +44,7 @@ def read_experiment(
     known = set(table["case"])
     if lacking := [case for case in images if case not in known]:
         what = f"{_cases(lacking)} no row in the experiment table: {shortlist([repr(case) for case in lacking])}"
-        action = "add rows, or leave it so: these cases take no part in the experiment"
+        action = "add rows, or leave the table as it is: these cases are not part of the experiment"
         problems.append(Problem(str(path), what, action, "warning"))
     return table, problems
 
@@ -63,7 +63,7 @@ def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem
 def problems_of_experiment(
     path: str, table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]
 ) -> list[Problem]:
-    """All that is wrong with the cells of an experiment table of texts; `path` is what messages call it."""
+    """All problems of the cells of an experiment table of text; `path` is its name in messages."""
     problems = []
     nearly = {case.lstrip("0").casefold(): case for case in images}
     for case in table["case"][~table["case"].isin(list(images))] if images else []:
@@ -76,7 +76,7 @@ def problems_of_experiment(
         problems.append(Problem(path, f"case {case!r} has no group", "fill the cell, or remove the row"))
     if settings.control_group is not None and settings.control_group not in set(table["group"]):
         groups = ", ".join(sorted(set(table["group"]), key=natural_key))
-        what = f"the control_group {settings.control_group!r} is none of the groups {groups}"
+        what = f"the control_group {settings.control_group!r} is not one of the groups {groups}"
         problems.append(Problem(path, what, "correct control_group in dataset.yaml, or the table"))
     if "split" in table:
         wrong = table.loc[~table["split"].isin(["train", "test", ""]), ["case", "split"]]
@@ -87,13 +87,13 @@ def problems_of_experiment(
 
 
 def _problems_of_subjects(path: str, table: pd.DataFrame) -> list[Problem]:
-    """Images of one animal are alike: a test case is held out only if training sees none of them."""
+    """Problems of the split: images of one animal are alike, so a test case is held out only if training uses none."""
     if not {"split", "subject"} <= set(table):
         return []
     named = table[table["subject"] != ""]
     is_test = (named["split"] == "test").groupby(named["subject"], sort=False)
     mixed = list(is_test.any()[is_test.any() & ~is_test.all()].index)
-    what = "subject {!r} has cases in the test split and others that are trained on; its test cases are not held out"
+    what = "subject {!r} has cases in both the test and the training split, so its test cases are not held out"
     action = "give all cases of a subject the same split"
     return [Problem(path, what.format(subject), action) for subject in mixed]
 

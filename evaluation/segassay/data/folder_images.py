@@ -1,4 +1,4 @@
-"""Images of a dataset folder: which file, or which files, are the image of which case; no file is opened."""
+"""Find the image files of each case in a dataset folder; no file is opened."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from segassay.data.channels import group_channels
 from segassay.data.names import CELLPOSE_SUFFIX, list_images, written_by_cellpose
 from segassay.data.nnunet import DatasetJson
 from segassay.data.settings import DatasetFile, inside
-from segassay.errors import Problem, shortlist
+from segassay.errors import Problem, number_of, shortlist
 
 __all__ = ["find_images"]
 
@@ -15,11 +15,11 @@ __all__ = ["find_images"]
 def find_images(
     folder: Path, settings: DatasetFile, layout: DatasetJson | None
 ) -> tuple[dict[str, tuple[Path, ...]], list[Problem]]:
-    """Files of the image of each case in natural order; and what is wrong.
+    """Files of the image of each case in natural order; and all problems.
 
     Args:
         folder: The dataset folder.
-        settings: Say where the images are.
+        settings: They name the folder of images.
         layout: What `dataset.json` says, if the folder is nnU-Net's.
     """
     place = inside(folder, settings.images)
@@ -32,7 +32,7 @@ def find_images(
     files, problems = list_images(place, known=_own_files(settings) if place == folder else ())
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
-        problems.append(Problem(str(place), what, "put the images there, not into folders within it"))
+        problems.append(Problem(str(place), what, "put the images there, not into subfolders"))
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]
@@ -41,7 +41,7 @@ def find_images(
 
 
 def _own_files(settings: DatasetFile) -> set[str]:
-    """What else is in the dataset folder where it holds the images itself."""
+    """Names in the dataset folder that are not images, if the folder itself holds the images."""
     raters = settings.raters.values() if isinstance(settings.raters, dict) else [settings.raters]
     named = [settings.reference, settings.ignore, settings.region_masks, settings.experiment, *raters]
     return {"dataset.yaml", "experiment.csv", *(path.replace("\\", "/").split("/")[0] for path in named if path)}
@@ -51,7 +51,7 @@ def _one_per_case(folder: Path, files: list[tuple[str, Path]]) -> tuple[dict[str
     problems: list[Problem] = []
     of_cellpose = set(written_by_cellpose(files, {case for case, _ in files}))
     if of_cellpose:
-        what = f"{len(of_cellpose)} files by Cellpose lie among the images: {shortlist(sorted(of_cellpose))}"
+        what = f"{number_of(len(of_cellpose), 'file')} by Cellpose among the images: {shortlist(sorted(of_cellpose))}"
         problems.append(Problem(str(folder), what, f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away"))
     images: dict[str, Path] = {}
     folded: dict[str, str] = {}
@@ -59,9 +59,11 @@ def _one_per_case(folder: Path, files: list[tuple[str, Path]]) -> tuple[dict[str
         if path.name in of_cellpose:
             continue
         if case in images:
-            problems.append(Problem(str(path), f"second image of case {case!r} beside {images[case].name}", "keep one"))
+            problems.append(
+                Problem(str(path), f"second image of case {case!r}, in addition to {images[case].name}", "keep one")
+            )
         elif folded.setdefault(case.casefold(), case) != case:
-            what = f"differs from {images[folded[case.casefold()]].name} by upper and lower case alone"
-            problems.append(Problem(str(path), what, "rename one: other systems take them for one file"))
+            what = f"differs from {images[folded[case.casefold()]].name} only by upper and lower case"
+            problems.append(Problem(str(path), what, "rename one: some systems do not distinguish the two names"))
         images.setdefault(case, path)
     return images, problems

@@ -1,4 +1,4 @@
-"""A folder of masks by one annotator, as `--masks NAME=DIR` names it: which file is the mask of which case."""
+"""Find the masks of one annotator in a folder, as given by `--masks NAME=DIR`."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,15 +9,15 @@ __all__ = ["find_masks_of_option"]
 
 
 def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tuple[dict[str, Path], list[str]]:
-    """Mask of each case; files are named as the cases, perhaps with one suffix common to all.
+    """Mask of each case; files are named after the cases, possibly with one suffix for all.
 
     Args:
-        name: Of the annotator.
+        name: Name of the annotator.
         folder: Holds the masks.
-        cases: All cases; if there are none, neither a dataset nor a table says what they are, and every file is one.
+        cases: All cases; if empty, because there is neither a dataset nor a table, every file is a case.
 
     Returns:
-        File of each case; and what is wrong, one message each.
+        File of each case; and one message per problem.
     """
     option = f"masks (--masks) {name}={folder}"
     if not folder.is_dir():
@@ -36,7 +36,7 @@ def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tup
         if case not in cases:
             unknown.append(path.name)
         elif case in found:
-            problems.append(f"{path}: second mask of case {case!r} beside {found[case].name}; keep one")
+            problems.append(f"{path}: second mask of case {case!r}, in addition to {found[case].name}; keep one")
         else:
             found[case] = path
     if unknown and len(unknown) == len(files):

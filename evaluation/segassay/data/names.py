@@ -1,8 +1,8 @@
-"""Which files of a folder are images, and which case each one belongs to; no file is opened.
+"""Find the images in a folder and the case of each; no file is opened.
 
     folder -> image files in natural order -> case = name without suffix, the same text on every system
 
-What is left alone is told, once per folder; only what a system writes by itself (hidden files and the like) is not.
+One warning per folder lists the files that are ignored, except those that a system writes itself (hidden files).
 """
 
 import os
@@ -16,14 +16,14 @@ from segassay.errors import Problem, shortlist
 from segassay.io.images import image_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
-"""What Cellpose puts behind the name of an image in its exported masks."""
+"""Text that Cellpose appends to the name of an image in its exported masks."""
 
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "@eadir"}
 _OF_CELLPOSE = re.compile(rf"(.+?)(?:(_flows|_dP|_outlines|_cp_output)(?:{CELLPOSE_SUFFIX})?|{CELLPOSE_SUFFIX})")
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Key for sorting names as people do, numbers by their value.
+    """Key for natural sorting: numbers in names by their value.
 
     Example:
         >>> sorted(["expert_10", "expert_2", "0144"], key=natural_key)
@@ -34,7 +34,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def case_of(name: str) -> str:
-    """Text of the case in a file name, its letters composed (NFC), since macOS may take them apart.
+    """Case in a file name, with composed letters (NFC), since macOS may decompose them.
 
     Example:
         >>> case_of("Ma\\u0308use 7.ome.tif")
@@ -48,12 +48,12 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
 
     Args:
         folder: Where to look; folders in it are not searched.
-        known: Names in the folder that are no images and are meant to be there.
+        known: Names in the folder that are not images and belong there.
 
     Returns:
-        Case (with the suffix of a mask, if it is one) and path, empty if the folder holds no image; and problems: a
-        folder that is missing or cannot be listed, links to nothing, names that cannot be written, pickles of Cellpose,
-        and one warning that counts and names what is left alone.
+        Case (with the suffix, for a mask) and path, empty if the folder holds no image; and problems: a folder that is
+        missing or cannot be listed, broken links, names that cannot be written, pickles of Cellpose, and one warning
+        that counts and lists the ignored files.
     """
     usable, folders, problems = _list_folder(folder, known)
     pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
@@ -67,7 +67,7 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
 
 
 def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[str], list[Problem]]:
-    """Names in a folder that can be used, sorted; those of folders among them; and what is wrong with the others."""
+    """Usable names in a folder, sorted; the folders among them; and problems of the other names."""
     usable, folders, problems = list[str](), set[str](), list[Problem]()
     try:
         with os.scandir(folder) as entries:
@@ -91,13 +91,13 @@ def _is_of_the_system(name: str) -> bool:
 
 
 def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
-    """Why a file cannot be used, whatever it holds; None if it can."""
+    """Why a file cannot be used, whatever its content; None if it can."""
     name = entry.name
     if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         what = f"the name {name!a} holds letters that cannot be written"
         return Problem(str(folder), what, "rename the file")
     if entry.is_symlink() and not os.path.exists(entry.path):
-        return Problem(entry.path, "is a link to a file that is not there", "mend or remove the link")
+        return Problem(entry.path, "is a link to a missing file", "fix or remove the link")
     if not entry.is_file() and not entry.is_dir():
         return Problem(entry.path, "is neither a file nor a folder", "remove it")
     return None
@@ -114,10 +114,12 @@ def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:
 
 
 def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Problem]:
-    """One warning of all that is in a folder and is not used."""
+    """One warning about everything in a folder that is not used."""
     what = []
     if names:
-        what.append(f"{len(names)} {'file is no image' if len(names) == 1 else 'files are no images'} that can be read")
+        what.append(
+            f"{len(names)} {'file is not an image' if len(names) == 1 else 'files are not images'} that can be read"
+        )
     if folders:
         what.append(f"{len(folders)} {'folder is' if len(folders) == 1 else 'folders are'} not searched")
     if not what:
@@ -127,11 +129,11 @@ def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Prob
 
 
 def written_by_cellpose(files: list[tuple[str, Path]], cases: Container[str], *, masks: bool = True) -> list[str]:
-    """Names of files that Cellpose wrote beside an image: pictures of flows and outlines, and masks.
+    """Names of files that Cellpose wrote next to an image: pictures of flows and outlines, and masks.
 
     Args:
         files: From `list_images`.
-        cases: All cases; a file counts only if the name of a case stands before what Cellpose adds.
+        cases: All cases; a file counts only if its name is a case followed by what Cellpose appends.
         masks: Whether masks count too, as `0144_cp_masks.tif`; else only pictures, as `0144_flows_cp_masks.tif`.
     """
     matches = [(path.name, _OF_CELLPOSE.fullmatch(stem)) for stem, path in files]
@@ -139,7 +141,7 @@ def written_by_cellpose(files: list[tuple[str, Path]], cases: Container[str], *,
 
 
 def find_suffix(stems: list[str], cases: Container[str]) -> str:
-    """The text after a case name that explains most names of masks; the shortest of equals.
+    """The text after the case name in most names of masks; the shortest of equally common ones.
 
     Example:
         >>> find_suffix(["1_cFOS", "2_cFOS", "notes"], {"1", "2"})

@@ -1,11 +1,11 @@
-"""nnU-Net's folders, read as they are.
+"""Read dataset folders of nnU-Net.
 
     imagesTr/<case>_0000.<ext>, <case>_0001.<ext> …   one file per channel
     labelsTr/<case>.<ext>                             each value is a class, 0 is background; never object numbers
     dataset.json                                      channel_names (version 1: modality), labels, file_ending
 
-All classes count as foreground, the class `ignore` as ignored area. `dataset.yaml` may stand beside them and say
-anything but `images`, which would make it a folder of the usual kind. `raters` may name further folders like
+All classes count as foreground, the class `ignore` as ignored area. The folder may also hold a `dataset.yaml` with
+any key except `images`, which would make it a folder of the usual kind. `raters` may name further folders like
 `labelsTr`, as `raters: labelsTr*`; their masks and those of the `reference` hold the same classes.
 
 References:
@@ -32,14 +32,14 @@ from segassay.io.images import IMAGE_SUFFIXES
 
 @dataclass(frozen=True)
 class DatasetJson:
-    """What `dataset.json` says.
+    """Content of `dataset.json`.
 
     Attributes:
         n_channels: Channels of every image.
-        classes: What the values of a mask mean.
+        classes: Meaning of the values of a mask.
         file_ending: Of all images and masks.
         listed: Cases that it lists (version 1); empty if it lists none.
-        n_cases: Number of cases that it promises; None if it does not say.
+        n_cases: Number of cases that it states; None if it states none.
     """
 
     n_channels: int
@@ -56,20 +56,20 @@ def is_nnunet(folder: Path, settings: DatasetFile) -> bool:
 
 
 def nnunet_settings(settings: DatasetFile) -> DatasetFile:
-    """Settings with nnU-Net's folders and names where `dataset.yaml` says nothing else."""
+    """Settings with nnU-Net's folders and names, unless `dataset.yaml` gives others."""
     usual = {"images": "imagesTr", "raters": "labelsTr", "mask_suffix": ""}
     return settings.model_copy(update={key: usual[key] for key in usual.keys() - settings.model_fields_set})
 
 
 def read_dataset_json(path: Path) -> tuple[DatasetJson | None, list[Problem]]:
-    """Read what matters here of `dataset.json`, of version 1 or 2.
+    """Read the keys of `dataset.json` that are used here, of version 1 or 2.
 
     Args:
         path: The file.
 
     Returns:
-        What it says, None if something is wrong; and everything that is wrong, with a warning where several classes
-        become one foreground.
+        The content, None if there is an error; and all problems, with a warning if several classes become one
+        foreground.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -77,7 +77,7 @@ def read_dataset_json(path: Path) -> tuple[DatasetJson | None, list[Problem]]:
         return None, [Problem(str(path), f"cannot be read as JSON: {error}", "correct it, and save it as UTF-8")]
     if not isinstance(content, dict):
         what = f"expected an object with channel_names and labels, got {reprlib.repr(content)}"
-        return None, [Problem(str(path), what, "write it as nnU-Net's documentation says")]
+        return None, [Problem(str(path), what, "write it as described in nnU-Net's documentation")]
     n_channels, of_channels = _n_channels(str(path), content)
     classes, of_classes = _classes(str(path), content)
     problems = [*of_channels, *of_classes]
@@ -119,11 +119,11 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
         problems.append(Problem(path, what, "number the classes as nnU-Net needs them"))
     foreground = tuple(sorted(set(numbers) - {0, ignore}))
     if not foreground:
-        problems.append(Problem(path, "labels names no class beside background", "name the classes of the masks"))
+        problems.append(Problem(path, "labels names no class other than background", "name the classes of the masks"))
     if len(foreground) > 1:
         names = shortlist([name for name, of_class in values.items() if of_class != [0]])
-        what = f"the classes {names} are read as one foreground: what touches is one object, whatever its class"
-        action = "to judge one class alone, write its masks to labels/<rater>/ and the images to images/"
+        what = f"the classes {names} are read as one foreground: touching pixels are one object, whatever their classes"
+        action = "to evaluate a single class, write its masks to labels/<rater>/ and the images to images/"
         problems.append(Problem(path, what, action, "warning"))
     return ClassMap(foreground, ignore), problems
 
@@ -145,7 +145,7 @@ def _number(value: Any) -> int | None:
 
 
 def _listed(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Cases of version 1's `training`, a list of {image, label}; anything else lists none."""
+    """Cases in the list `training` of {image, label} in version 1; empty for anything else."""
     entries = content.get("training")
     masks = [entry.get("label") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return tuple(case_of(PurePosixPath(mask).name) for mask in masks if isinstance(mask, str))

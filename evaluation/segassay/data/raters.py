@@ -1,4 +1,4 @@
-"""Folders of masks: whose they are, and which file is the mask of which case; no file is opened.
+"""Find the folder of each rater and the mask of each case in it; no file is opened.
 
 dataset.yaml -> folder of each rater -> files -> case of each file, by its name without the suffix
 """
@@ -11,21 +11,21 @@ from typing import Literal
 
 from segassay.data.names import find_suffix, list_images, natural_key, written_by_cellpose
 from segassay.data.settings import DatasetFile, inside
-from segassay.errors import Problem, shortlist
+from segassay.errors import Problem, number_of, shortlist
 from segassay.io.images import image_suffix
 
 
 def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path], list[Problem]]:
-    """Folder of each rater in natural order, the reference and the areas are never raters; and what is wrong."""
+    """Folder of each rater in natural order, without the reference and the areas; and all problems."""
     if isinstance(settings.raters, dict):
         named = {rater: inside(folder, path) for rater, path in settings.raters.items()}
         action = "write `rater: folder`, or leave it out for labels/*"
-        nobody = [] if named else [Problem(str(folder / "dataset.yaml"), "raters names nobody", action)]
-        return {rater: named[rater] for rater in sorted(named, key=natural_key)}, nobody
+        empty = [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action)]
+        return {rater: named[rater] for rater in sorted(named, key=natural_key)}, empty
     try:
         paths = [path for path in folder.glob(settings.raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
     except (ValueError, IndexError, NotImplementedError, OSError) as error:
-        what = f"raters is {settings.raters!r}, which is no pattern of folders: {error}"
+        what = f"raters is {settings.raters!r}, which is not a pattern of folders: {error}"
         return {}, [Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*")]
     return _folders_of_pattern(folder, settings, settings.raters, paths)
 
@@ -33,17 +33,19 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
 def _folders_of_pattern(
     folder: Path, settings: DatasetFile, pattern: str, paths: list[Path]
 ) -> tuple[dict[str, Path], list[Problem]]:
-    """Folder of each rater among all paths that a pattern finds."""
+    """Folder of each rater among all paths that match a pattern."""
     place, problems = str(folder / pattern), list[Problem]()
     others = {inside(folder, path) for path in (settings.reference, settings.ignore, settings.region_masks) if path}
     folders = [path for path in paths if os.path.isdir(path) and path not in others and path.name != "__MACOSX"]
     loose = [path.name for path in paths if image_suffix(path.name) and not os.path.isdir(path)]
     if loose:
-        what = f"{len(loose)} masks lie in no rater's folder: {shortlist(sorted(loose, key=natural_key))}"
+        what = (
+            f"{number_of(len(loose), 'mask')} outside the raters' folders: {shortlist(sorted(loose, key=natural_key))}"
+        )
         level: Literal["error", "warning"] = "warning" if folders else "error"
         problems.append(Problem(place, what, "move them to labels/<rater>/", level))
     elif not folders:
-        what = "finds no folder of a rater; expected one folder of masks for each"
+        what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
         problems.append(Problem(place, what, action))
     of_name = defaultdict(list)
@@ -51,18 +53,18 @@ def _folders_of_pattern(
         of_name[path.name].append(path)
     for name, same in of_name.items():
         if len(same) > 1:
-            what = f"finds {len(same)} folders named {name!r}"
-            problems.append(Problem(place, what, "name each one under `raters:` in dataset.yaml"))
+            what = f"matches {len(same)} folders named {name!r}"
+            problems.append(Problem(place, what, "list each folder under `raters:` in dataset.yaml"))
     return {name: same[0] for name, same in of_name.items()}, problems
 
 
 def folder_problems(folder: Path, folders: dict[str, Path]) -> Iterator[Problem]:
-    """One folder read under two names would be two people who always agree."""
+    """Problems of folders with two names: they would be read as two raters who always agree."""
     first: dict[str, str] = {}
     for name, path in folders.items():
         other = first.setdefault(os.path.realpath(path), name)
         if other != name:
-            what = f"{other!r} and {name!r} are one folder, {path}"
+            what = f"{other!r} and {name!r} are the same folder, {path}"
             yield Problem(str(folder / "dataset.yaml"), what, "leave one of them out, or correct its folder")
 
 
@@ -73,8 +75,8 @@ def find_masks(
 
     Args:
         folders: Folder of each annotator, or of an area.
-        suffix: Text between case and file ending. Where it is None, it is what most masks of all folders have; a folder
-            in which no mask has it may have its own, as `0144_cp_masks.tif` by Cellpose beside `0144.png` by people.
+        suffix: Text between case and file ending. If None, it is the suffix of most masks of all folders; a folder
+            without this suffix may have its own, as `0144_cp_masks.tif` by Cellpose next to `0144.png` by raters.
         images: Image of each case.
 
     Returns:
@@ -94,7 +96,7 @@ def find_masks(
 
 
 def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
-    """The common suffix, unless it explains no mask of a folder and another one does."""
+    """The common suffix, unless it matches no mask of a folder and another suffix does."""
     for suffix in (common, find_suffix(stems, images)):
         if any(stem.endswith(suffix) and stem[: len(stem) - len(suffix)] in images for stem in stems):
             return suffix
@@ -104,12 +106,12 @@ def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
 def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[tuple[str, Path]], list[Problem]]:
     if not os.path.isdir(folder):
         what = f"no such folder; expected the masks of {name!r} there"
-        return [], [Problem(str(folder), what, "correct its name in dataset.yaml, or make the folder")]
+        return [], [Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder")]
     files, problems = list_images(folder)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
-        what = f"{len(pictures)} pictures of flows or outlines by Cellpose are left alone: {shortlist(pictures)}"
-        problems.append(Problem(str(folder), what, "move them away, if this warning disturbs", "warning"))
+        what = f"{number_of(len(pictures), 'picture')} of flows or outlines by Cellpose not used: {shortlist(pictures)}"
+        problems.append(Problem(str(folder), what, "move them to another folder to silence this warning", "warning"))
         files = [(stem, path) for stem, path in files if path.name not in set(pictures)]
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no mask; expected files named after the images"
@@ -122,12 +124,12 @@ def _match(
 ) -> tuple[dict[str, Path], list[Problem]]:
     masks, problems = dict[str, Path](), list[Problem]()
     folded = None
-    for stem, path in files if images else []:  # without images that alone is the problem
+    for stem, path in files if images else []:  # without images, their absence is the only problem
         case = stem[: len(stem) - len(suffix)]
         if stem.endswith(suffix) and case in images and case not in masks:
             masks[case] = path
         elif stem.endswith(suffix) and case in images:
-            what = f"second mask of case {case!r} beside {masks[case].name}"
+            what = f"second mask of case {case!r}, in addition to {masks[case].name}"
             problems.append(Problem(str(path), what, "keep one"))
         else:
             folded = folded or {case.lstrip("0").casefold(): case for case in images}

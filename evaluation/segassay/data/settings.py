@@ -1,4 +1,4 @@
-"""`dataset.yaml`: what it may say, and every problem in it.
+"""Read `dataset.yaml` and find every problem in it.
 
     dataset.yaml -> text, lists and mappings (plain YAML: no tags, no aliases, no key twice) -> DatasetFile
 
@@ -19,7 +19,7 @@ from segassay.errors import Problem
 
 
 class DatasetFile(BaseModel):
-    """What `dataset.yaml` may say; every key is optional, paths are relative to the dataset folder and stay in it."""
+    """Keys of `dataset.yaml`; every key is optional, paths are relative to the dataset folder and stay inside it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,21 +52,21 @@ _PATHS = ("images", "reference", "ignore", "region_masks", "experiment")
 
 
 def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
-    """Settings of a dataset; those that are wrong have their defaults.
+    """Read the settings of a dataset; wrong ones are replaced by their defaults.
 
     Args:
         path: The file; it may be missing.
 
     Returns:
-        The settings, None if the file cannot be read, or does not say rightly where images and masks are: what else is
-        wrong with the folder cannot be told then; and everything that is wrong.
+        The settings, None if the file cannot be read or its `images` or `raters` are wrong, so that the rest of the
+        folder cannot be checked; and all problems.
     """
     if not os.path.lexists(path):
         return DatasetFile(), []
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-        what = "too many brackets in each other" if isinstance(error, RecursionError) else " ".join(str(error).split())
+        what = "too many nested brackets" if isinstance(error, RecursionError) else " ".join(str(error).split())
         return None, [Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8")]
     if content is None:
         return DatasetFile(), []
@@ -81,18 +81,18 @@ def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML of text, lists and mappings; an alias could make a file of a kilobyte swell to gigabytes."""
+    """Loader of text, lists and mappings; aliases are refused, since they can expand a kilobyte to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=self.peek_event().start_mark)
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         known = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in known:
-                problem = f"the key {key.value!r} stands here a second time"
+                problem = f"the key {key.value!r} is repeated here"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             known |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
         return super().construct_mapping(node, deep)
@@ -105,7 +105,7 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Problem]:
-    """What is wrong, by key of the file."""
+    """Problems by key of the file."""
     wrong = {}
     for key in content:
         if key not in DatasetFile.model_fields:
@@ -123,7 +123,7 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
             leaving = [name for name in _paths_of(key, value) if _leaves_folder(name[1])]
             for name, folder in leaving:
                 what = f"{name} is {folder!r}; expected a relative path inside the dataset folder, without .."
-                wrong[key] = Problem(path, what, "move the files into the folder, or put a link to them there")
+                wrong[key] = Problem(path, what, "move the files into the dataset folder, or put a link to them there")
     return wrong
 
 
@@ -134,11 +134,11 @@ def _paths_of(key: str, value: str | dict[str, str] | None) -> list[tuple[str, s
 
 
 def _leaves_folder(path: str) -> bool:
-    """Paths are judged as written: a link that a user put into the folder is the user's own decision."""
+    """Whether a path leaves the folder as written: links that a user put into the folder are allowed."""
     parts = path.replace("\\", "/").split("/")
     return not path or "\0" in path or PureWindowsPath(path).anchor != "" or path.startswith("/") or ".." in parts
 
 
 def inside(folder: Path, path: str) -> Path:
-    """A path of `dataset.yaml`, which may separate folders as Windows does."""
+    """A path of `dataset.yaml`, which may use the separators of Windows."""
     return folder / os.path.normpath(path.replace("\\", "/"))

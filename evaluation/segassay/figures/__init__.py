@@ -1,1 +1,1 @@
-"""Figures: how all pictures look, and outlines of annotators over an image."""
+"""Figures: the common style, and outlines of annotators over an image."""

@@ -1,4 +1,4 @@
-"""Pictures of images: outlines of annotators on an image, raters and their consensus side by side."""
+"""Figures of images: outlines of annotators on an image; raters next to their consensus."""
 
 import itertools
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from matplotlib.ticker import MaxNLocator
 
 OUTLINES = ("#00e5ff", "#ff9f1c", "#f15bb5", "#9ef01a", "#fee440", "#b388ff")
-"""Colours that show on grey images and differ for colour-blind eyes at least in brightness."""
+"""Colours that are visible on grey images and differ at least in brightness for colour-blind readers."""
 
 
 def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "") -> Figure:
@@ -27,7 +27,7 @@ def overlay(image: np.ndarray, masks: Mapping[str, np.ndarray], title: str = "")
         title: Heading.
 
     Returns:
-        A figure that no window owns; save it with `figure.savefig`.
+        A figure without a window; save it with `figure.savefig`.
 
     Example:
         >>> mask = np.zeros((1, 8, 12), bool)
@@ -62,7 +62,7 @@ def _outline(axes: Axes, mask: np.ndarray, *, color: str, linewidth: float = 1, 
 
 
 def _edged(linewidth: float) -> list[AbstractPathEffect]:
-    """A dark edge, with which light lines show on light ground."""
+    """A dark edge that makes light lines visible on a light background."""
     return [Stroke(linewidth=linewidth, foreground="0.2"), Normal()]
 
 
@@ -94,17 +94,17 @@ def _brighten(shown: np.ndarray) -> np.ndarray:
 CONSENSUS_COLOUR = "#ffffff"
 
 
-_ZOOM_PX = 192  # so many pixels fill a panel well
+_ZOOM_PX = 192  # side of the part that is shown enlarged
 
 
 def most_marked_plane(marked: np.ndarray) -> tuple[slice | int, ...]:
-    """Index of what a figure shows: all of an image; of a volume, the plane across its shortest axis with most marked.
+    """Index of what a figure shows: a whole image; of a volume, the plane across its shortest axis with most marked.
 
     Args:
         marked: Boolean `(*spatial)`, two or three axes.
 
     Returns:
-        An index that gives two axes; the middle plane where nothing is marked.
+        An index that leaves two axes; the middle plane if nothing is marked.
 
     Example:
         >>> marked = np.zeros((4, 9, 8), dtype=bool)
@@ -130,8 +130,8 @@ def consensus_overview(
 ) -> Figure:
     """An image with its raters' outlines, the consensus, and how many raters marked each pixel.
 
-    A large image is shown whole with the consensus alone, and the raters where they disagree most: in a part of 192
-    pixels, or a sixth of the longer side if that is more.
+    A large image is shown whole with the consensus alone. The raters are shown in the part where they disagree most:
+    192 pixels wide, or a sixth of the longer side if that is more.
 
     Args:
         image: `(C, height, width)`; brightness from the 1st to the 99.8th percentile of what is shown.
@@ -194,7 +194,7 @@ def consensus_overview(
 
 
 def _most_disputed(votes: np.ndarray, n_raters: int) -> tuple[slice, slice]:
-    """Rows and columns of the part with most disagreement; all of a small image."""
+    """Rows and columns of the part with most disagreement; the whole of a small image."""
     part = min(1.0, max(1 / 6, _ZOOM_PX / max(votes.shape)))
     size = [max(1, round(part * length)) for length in votes.shape]
     disputed = np.minimum(votes, n_raters - votes)

@@ -1,4 +1,4 @@
-"""How all figures look: colours, axes, and the same bytes for the same figure."""
+"""Style of all figures: colours and axes; the same figure always gives the same bytes."""
 
 import io
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK, ACCENT, PALE = "#222222", "#0072b2", "#8a8a8a"
-"""Text and zero lines; what is found; what is not. The blue is of Okabe and Ito's colour-blind safe palette."""
+"""Text and zero lines; results; absent results. The blue is from Okabe and Ito's colour-blind safe palette."""
 
 
 def encode_figure(figure: Figure, kind: str) -> bytes:
-    """Bytes of a figure as `svg` or `png`, the same at every time for the same figure."""
+    """Bytes of a figure as `svg` or `png`; the same figure always gives the same bytes."""
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "segassay", "svg.fonttype": "path"}):
         figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
@@ -22,7 +22,7 @@ def encode_figure(figure: Figure, kind: str) -> bytes:
 
 
 def figure_on(place: Figure | None, width: float, height: float) -> Figure:
-    """The figure to draw on: a new one of this size in inches, or the given one made so large."""
+    """The figure to draw on: a new one of this size in inches, or the given one resized to it."""
     if place is None:
         return Figure(figsize=(width, height), layout="constrained")
     place.set_size_inches(width, height)
@@ -30,7 +30,7 @@ def figure_on(place: Figure | None, width: float, height: float) -> Figure:
 
 
 def axes_on(place: Figure | Axes | None, width: float, height: float) -> Axes:
-    """The axes to draw on: those given as they are, else the only ones of `figure_on`."""
+    """The axes to draw on: the given axes unchanged, else new axes of `figure_on`."""
     if isinstance(place, Axes):
         return place
     axes: Axes = figure_on(place, width, height).subplots()
@@ -38,7 +38,7 @@ def axes_on(place: Figure | Axes | None, width: float, height: float) -> Axes:
 
 
 def plot_style() -> AbstractContextManager[object]:
-    """How all figures with axes look."""
+    """Style of all figures with axes, as a context manager."""
     import seaborn as sns
 
     stack = ExitStack()
@@ -52,7 +52,7 @@ def _intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[st
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """One row per name, the first on top."""
+    """Label one row per name, the first on top."""
     axes.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)

@@ -1,1 +1,1 @@
-"""Files: images, formats and tables read and written, outputs written whole or not at all, progress shown."""
+"""Files: read and write images and tables, write outputs completely or not at all, show progress."""

@@ -17,9 +17,9 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
     """Bytes of a file.
 
     Args:
-        suffix: Kind of the file, in small letters.
+        suffix: Ending of the file name, in lower case.
         array: `(*spatial)`, contiguous.
-        like: The image it belongs to, of which a NIfTI takes over affine and spacing.
+        like: The image it belongs to; a NIfTI copies its affine and spacing.
 
     Returns:
         None if files of that kind cannot hold the array.

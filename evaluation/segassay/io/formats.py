@@ -1,9 +1,8 @@
-"""What single image formats look like inside: PNG, TIFF and NIfTI, each read into the same `Picture`.
+"""Readers of PNG, TIFF and NIfTI: each format becomes the same `Picture`.
 
     file -> header (shape, checked against the size of the file) -> Picture(array (C, *spatial), spacing_um, affine)
 
-Only `images` calls these readers: it decides by its name which format a file has, and turns what decoders raise into
-messages.
+Only `images` calls these readers: it finds the format from the file name, and turns errors of decoders into messages.
 """
 
 import logging
@@ -45,7 +44,7 @@ _LOGGERS = ("tifffile", "nibabel.global")
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image as its file holds it.
+    """One image as stored in its file.
 
     Attributes:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
@@ -60,7 +59,7 @@ class Picture:
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Decoders write no log meanwhile: what is wrong with a file is told once, by `DataError`."""
+    """Silence the logs of the decoders: `DataError` reports each problem of a file once."""
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -72,12 +71,12 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
-    """Refuse a header that promises more pixels than the file can hold, before anything is made room for."""
+    """Refuse a header that claims more pixels than the file can hold, before memory is allocated."""
     if min(shape) < 1:
         raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again")
     size = path.stat().st_size
     if n_bytes > max(_MAX_UNCHECKED_BYTES, _MAX_COMPRESSION * size):
-        what = f"promises {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
+        what = f"claims {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
         raise DataError.of(path, what, "export or copy it again")
 
 
@@ -94,7 +93,7 @@ def png_shape(path: Path) -> tuple[int, ...]:
 
 
 def read_png(path: Path) -> Picture:
-    """Grey or colours, 8 or 16 bits; palettes become colours; a PNG knows only a screen's resolution, so no spacing."""
+    """Grey or colours, 8 or 16 bits; palettes become colours; no spacing, for a PNG stores that of a screen."""
     png_shape(path)
     array = imagecodecs.png_decode(path.read_bytes())  # unlike Pillow it keeps 16-bit colours
     if array.ndim == 2:
@@ -133,7 +132,7 @@ def _is_whole(page: Any) -> bool:
 
 
 def _check_codes(path: Path, series: tifffile.TiffPageSeries) -> None:
-    """Let libtiff judge what it knows best: damaged codes of these kinds can end the process in the faster decoder."""
+    """Let libtiff check these compressions first: damaged data can crash the process in the faster decoder."""
     if series.keyframe.compression not in _CHECKED_CODES:
         return
     data = path.read_bytes()
@@ -143,15 +142,19 @@ def _check_codes(path: Path, series: tifffile.TiffPageSeries) -> None:
 
 
 def _first_series(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """The image itself; smaller further series are previews, equal ones are further images."""
+    """The main image; smaller series are previews, series of the same size are further images."""
     tif.filehandle.seek(tif.pages.next_page_offset or 0)
-    if tif.filehandle.read(tif.tiff.offsetsize) != bytes(tif.tiff.offsetsize):  # tifffile would go on with fewer planes
+    if tif.filehandle.read(tif.tiff.offsetsize) != bytes(
+        tif.tiff.offsetsize
+    ):  # tifffile would continue with fewer planes
         raise ValueError("the last planes are missing")
     if ".ome." in path.name.lower() and not tif.is_ome:
-        raise DataError.of(path, "holds no OME metadata, as its name says", "export it again, or rename it to .tif")
+        raise DataError.of(
+            path, "holds no OME metadata, although its name says so", "export it again, or rename it to .tif"
+        )
     first, *others = tif.series
     if any(other.shape == first.shape for other in others):
-        raise DataError.of(path, f"holds {len(tif.series)} images", expected="one, save each as a file of its own")
+        raise DataError.of(path, f"holds {len(tif.series)} images", expected="one, save each as a separate file")
     _check_size(path, first.shape, int(first.nbytes))
     chunk = first.keyframe.chunks
     _check_size(path, chunk, math.prod(chunk) * first.dtype.itemsize)
@@ -166,7 +169,7 @@ def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], 
         raise DataError.of(
             path,
             f"has the axes {axes} {series.shape}",
-            "save each time point or position as a file of its own",
+            "save each time point or position as a separate file",
             expected="rows and columns, with at most depth and channels",
         )
     return [axis for axis, name in enumerate(axes) if name in "CS"], [*depth, axes.index("Y"), axes.index("X")]

@@ -1,4 +1,4 @@
-"""An image or mask that is in memory, in the place of a file: whatever reads a file takes it instead.
+"""Images and masks in memory: every function that reads a file accepts a `HeldImage` instead.
 
 array (C, *spatial)  ->  HeldImage  ->  read_image, read_mask, image_shape, sha256 of `segassay.io.images`
 """
@@ -14,10 +14,10 @@ from segassay.io.formats import Picture
 
 @dataclass(frozen=True, eq=False)
 class HeldImage(os.PathLike[str]):
-    """An image that no file holds.
+    """An image or mask in memory.
 
     Attributes:
-        name: What messages call it, such as `masks['anna']['0144']`.
+        name: Its name in messages, such as `masks['anna']['0144']`.
         picture: Array `(C, *spatial)` and spacing.
     """
 
@@ -25,7 +25,7 @@ class HeldImage(os.PathLike[str]):
     picture: Picture
 
     def __fspath__(self) -> str:
-        """The name, so that functions which take a path can take this."""
+        """The name, so that functions that take a path accept this object."""
         return self.name
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Reading and writing single files; beside `formats` and `encoding` nothing else knows a file format.
+"""Read and write single image files; only this module, `formats` and `encoding` know file formats.
 
     image file -> Picture(array (C, *spatial), spacing_um, affine)
     mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number
@@ -31,11 +31,11 @@ from segassay.io.formats import (
 from segassay.io.held import HeldImage
 
 IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
-"""File names that hold images, compared without regard to case; the longest that fits counts."""
+"""Endings of image files, upper or lower case; the longest match counts."""
 
 
 def image_suffix(name: str) -> str | None:
-    """The part of a file name that says it is an image, as written there; None for any other file.
+    """The image ending of a file name, as written there; None for any other file.
 
     Example:
         >>> image_suffix("0144.OME.TIF"), image_suffix("notes.txt")
@@ -46,7 +46,7 @@ def image_suffix(name: str) -> str | None:
 
 
 def strip_suffix(name: str) -> str:
-    """Text of the case in a file name; the name of a file that is no image comes back as it is.
+    """The file name without its image ending; the name of a file that is no image stays as it is.
 
     Example:
         >>> strip_suffix("0144.ome.tif"), strip_suffix("mouse 3.left.nii.gz")
@@ -59,9 +59,9 @@ def strip_suffix(name: str) -> str:
 def read_image(path: str | os.PathLike[str]) -> Picture:
     """Read one image with all its channels.
 
-    PNG: grey or RGB, 8 or 16 bits; palettes become colours; its resolution is a screen's, so there is no spacing.
+    PNG: grey or RGB, 8 or 16 bits; palettes become colours; no spacing, since a PNG stores the resolution of a screen.
     TIFF: grey, RGB, multi-channel and Z stacks by the axes the file names; several pages without named axes are a Z
-    stack; spacing from OME or ImageJ metadata, not from the resolution tags alone, which usually hold a printer's.
+    stack; spacing from OME or ImageJ metadata, not from the resolution tags alone, which usually describe a printer.
     NIfTI: a fourth axis is channels; spacing from the header, where an unknown unit means mm.
 
     Args:
@@ -71,7 +71,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         Array `(C, *spatial)`, spacing and affine.
 
     Raises:
-        DataError: If the file is missing, truncated, broken, a time series, or no image by its name.
+        DataError: If the file is missing, truncated, broken or a time series, or its name has no image ending.
 
     Example:
         >>> import tempfile
@@ -88,7 +88,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         picture = _FORMATS[_kind(path)][0](path)
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
-            raise DataError.of(path, what, expected="whole or real numbers, export it as such")
+            raise DataError.of(path, what, expected="whole or real numbers, export it with these")
     return picture
 
 
@@ -96,7 +96,7 @@ def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
     """Spatial shape of an image or mask from its header alone; no pixel is decoded.
 
     Raises:
-        DataError: If the file is missing, its header is broken, or its name is no image's.
+        DataError: If the file is missing, its header is broken, or its name has no image ending.
     """
     if isinstance(path, HeldImage):
         return path.shape
@@ -123,36 +123,36 @@ def _kind(path: Path) -> str:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Turn whatever a decoder raises (each has its own zoo of errors) into a DataError that names the file."""
+    """Turn any error of a decoder into a DataError that names the file."""
     try:
         with quiet_decoders():
             yield
     except DataError:
         raise
     except MemoryError as error:
-        raise DataError.of(path, "does not fit into this machine's memory", "save smaller parts of it") from error
+        raise DataError.of(path, "does not fit into the memory of this computer", "save smaller parts of it") from error
     except FileNotFoundError as error:
         raise DataError.of(path, "does not exist") from error
     except IsADirectoryError as error:
         raise DataError.of(path, "is a folder", expected="a file") from error
     except PermissionError as error:
-        raise DataError.of(path, "may not be read: permission denied") from error
+        raise DataError.of(path, "cannot be read: permission denied") from error
     except Exception as error:
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise DataError.of(path, f"is truncated or broken ({cause})", "export or copy it again") from error
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read a mask of any usual kind: boolean if it is binary, int32 if every object has its own number.
+    """Read a mask: boolean if it is binary, int32 if every object has its own number.
 
     - Colours (several channels, or a palette, which is resolved first): the brightest channel decides, foreground is
-      above half of the number type's range (127 of 255), or above 0 where there is nothing but 0 and 1. Never a label
+      above half of the number type's range (127 of 255), or above 0 if all values are 0 and 1. Never a label
       image.
-    - One channel with a single value beside 0 (0/1, 0/255, any other): binary, foreground is above 0.
+    - One channel with a single value other than 0 (0/1, 0/255, any other): binary, foreground is above 0.
     - One 8-bit channel with more values, where 255 makes up at least half of the non-zero pixels: a binary mask with
       soft edges, foreground is above 127.
     - Anything else, such as 1, 2, 3 … or more than 255 objects in 16 bits: a label image. A label image with a single
-      object cannot be told from a binary mask and is read as one.
+      object cannot be distinguished from a binary mask and is read as one.
 
     Args:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
@@ -185,7 +185,7 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
     if values.dtype == np.uint8 and 2 * np.count_nonzero(values == 255) >= np.count_nonzero(values):
         return values > 127
     if top > np.iinfo(np.int32).max:
-        expected = f"at most {np.iinfo(np.int32).max}, number the objects anew"
+        expected = f"at most {np.iinfo(np.int32).max}, renumber the objects"
         raise DataError.of(path, f"holds the object number {top}", expected=expected)
     return values.astype(np.int32)
 
@@ -222,7 +222,7 @@ def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
 
 
 def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
-    """Write a grey image in its own number type; spacing and affine go into a NIfTI.
+    """Write a grey image in its own number type; a NIfTI also gets spacing and affine.
 
     Args:
         path: As for `write_mask`; PNG holds 8 or 16 bits.
@@ -243,11 +243,11 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | N
     Args:
         path: Ends in .png (two axes), .tif, .tiff, .nii or .nii.gz; its folder exists.
         mask: Boolean, `(*spatial)`; may be empty of foreground.
-        like: The image it belongs to: its shape is checked, and a NIfTI takes over its affine.
+        like: The image it belongs to: its shape is checked, and a NIfTI copies its affine.
 
     Raises:
         TypeError: If `mask` is not boolean.
-        UsageError: If the file cannot be written there or in that format; nothing is left behind.
+        UsageError: If the file cannot be written there or in that format; no partial file remains.
     """
     if mask.dtype != bool:
         raise TypeError(f"mask must be boolean, got {mask.dtype}; compare to a threshold first")
@@ -305,13 +305,15 @@ def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file whole or not at all: under a temporary name in the same folder first, then renamed.
+    """Write a file completely or not at all: first under a temporary name in the same folder, then rename it.
 
     Raises:
         UsageError: If the folder is missing or cannot be written; an older file of that name stays as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")  # short, for names as long as a system allows
+    temporary = path.with_name(
+        f".{uuid.uuid4().hex}.tmp"
+    )  # short, because file names may already have the maximum length
     try:
         with temporary.open("xb") as file:
             file.write(data)

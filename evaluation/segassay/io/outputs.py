@@ -1,6 +1,6 @@
-"""Output folders are written whole or not at all: work in a folder beside, then rename.
+"""Output folders are written completely or not at all: work in a temporary folder, then rename it.
 
-    prepare_output -> folder beside the final one -> write -> publish_output
+    prepare_output -> temporary folder next to the final one -> write -> publish_output
 
 An existing folder is refused unless it may be overwritten, and stays as it is until the new one is finished.
 """
@@ -17,8 +17,8 @@ from segassay.errors import UsageError
 __all__ = ["check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
 
 UNFINISHED = "resume.pt"
-"""A temporary folder that holds this file can be gone on with; nobody else may remove it."""
-_OPTIONS = ("--output_dir", "--overwrite True")  # as a bundle's configuration is called
+"""A temporary folder with this file holds work that can be resumed; no other program may remove it."""
+_OPTIONS = ("--output_dir", "--overwrite True")  # how the configuration of a bundle is called
 
 
 def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:
@@ -27,36 +27,36 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
     Args:
         output_dir: Folder that is to be written.
         overwrite: Whether it may be replaced.
-        options: How the caller's user names the folder, and allows to overwrite it.
+        options: Names of the options for the folder and for overwriting it, for messages.
 
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or holds the current folder.
     """
-    final = Path(str(output_dir)).resolve()  # the command line makes a number of 2024
+    final = Path(str(output_dir)).resolve()  # the command line turns 2024 into a number
     if final.exists() and not final.is_dir():
         raise UsageError(f"{final} is a file; give another {options[0]}")
     if final.exists() and not overwrite:
         raise UsageError(f"{final} exists already; give another {options[0]}, or {options[1]} to replace it")
-    if Path.cwd().is_relative_to(final):  # replaced with all that is in it
-        raise UsageError(f"{final} holds the current folder and cannot be replaced; give another {options[0]}")
+    if Path.cwd().is_relative_to(final):  # replacing would remove its content
+        raise UsageError(f"{final} contains the current folder and cannot be replaced; give another {options[0]}")
     return final
 
 
 def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str = _OPTIONS[0]) -> None:
-    """Refuse an output folder that holds what is read: to replace it would remove that.
+    """Refuse an output folder that contains input files: replacing it would remove them.
 
     Args:
         output_dir: From `check_output`.
-        inputs: Files and folders that are read.
-        used: What happens to them, as in "holds what is evaluated".
-        option: How the caller's user names the folder.
+        inputs: Input files and folders.
+        used: What happens to them, as in "contains files that are evaluated".
+        option: Name of the option for the folder, for messages.
 
     Raises:
         UsageError: If one of them is `output_dir` or lies in it.
     """
     for place in sorted({Path(place).resolve() for place in inputs}):
         if place.is_relative_to(output_dir):
-            raise UsageError(f"{option} {output_dir} holds what is {used} ({place}); give a folder of its own")
+            raise UsageError(f"{option} {output_dir} contains files that are {used} ({place}); give another folder")
 
 
 def prepare_output(
@@ -71,8 +71,8 @@ def prepare_output(
     Args:
         output_dir: Folder that is to be written.
         overwrite: Whether it may be replaced.
-        options: How the caller's user names the folder, and allows to overwrite it.
-        drop_unfinished: Whether work that was broken off there, and could go on, may be removed.
+        options: Names of the options for the folder and for overwriting it, for messages.
+        drop_unfinished: Whether interrupted work in it, which could be resumed, may be removed.
 
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
@@ -81,7 +81,7 @@ def prepare_output(
     partial = final.with_name(final.name + ".partial")
     if (partial / UNFINISHED).exists() and not drop_unfinished:
         raise UsageError(
-            f"{partial} holds an unfinished training; repeat its call to finish it, or give another {options[0]}"
+            f"{partial} contains an unfinished training; repeat its command to resume it, or give another {options[0]}"
         )
     try:
         if partial.exists():
@@ -94,7 +94,7 @@ def prepare_output(
 
 @contextmanager
 def whole_or_nothing(work_dir: Path) -> Iterator[None]:
-    """Remove the temporary folder if the work in the `with` block does not end well; one with `UNFINISHED` stays.
+    """Remove the temporary folder if the work in the `with` block fails; one with `UNFINISHED` stays.
 
     Raises:
         UsageError: If there is no space left.
@@ -107,13 +107,13 @@ def whole_or_nothing(work_dir: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             final = str(work_dir).removesuffix(".partial")
             raise UsageError(
-                f"{final} cannot be written: {error.strerror}; make room, or give another folder"
+                f"{final} cannot be written: {error.strerror}; free some space, or give another folder"
             ) from error
         raise
 
 
 def publish_output(partial: Path) -> Path:
-    """Turn the temporary folder into the final one; an older one is removed when the new one is in its place."""
+    """Turn the temporary folder into the final one; an older one is removed once the new one has replaced it."""
     final = partial.with_name(partial.name.removesuffix(".partial"))
     old = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.old")
     if final.exists():

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 def show_progress(
     n_cases: int, *, doing: str, done: str, what: str = "images", shown: bool = True
 ) -> Iterator[Callable[[str], None]]:
-    """Give the function to call after each case.
+    """Show progress, and yield the function to call after each case.
 
     Args:
         n_cases: How often it will be called.

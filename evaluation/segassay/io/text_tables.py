@@ -1,4 +1,4 @@
-"""Tables that people write by hand or in a spreadsheet, read as text, so that the case `0144` keeps its zero."""
+"""Read tables written by hand or in a spreadsheet as text, so that the case `0144` keeps its zero."""
 
 import csv
 import io
@@ -17,10 +17,10 @@ def read_text_table(path: Path) -> pd.DataFrame:
         path: File in UTF-8, with or without byte order mark; its first row names the columns.
 
     Returns:
-        All cells as text without blanks at their ends; an empty cell is empty text.
+        All cells as text without leading and trailing blanks; an empty cell is empty text.
 
     Raises:
-        DataError: If the file is not there, is not UTF-8 or is no table, such as a row with more cells than the header,
+        DataError: If the file is missing, is not UTF-8 or is no table, such as a row with more cells than the header,
             or if it names a column twice.
     """
     try:
@@ -32,7 +32,7 @@ def read_text_table(path: Path) -> pd.DataFrame:
             table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         what = f"cannot be read as a CSV table in UTF-8: {' '.join(str(error).split())}"
-        raise DataError.of(path, what, "save it again as such") from error
+        raise DataError.of(path, what, "save it again as CSV in UTF-8") from error
     names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
     for name in names:
         if name and names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""Masks: objects of one mask, overlaps and distances between two of one image. Arrays in, numbers out."""
+"""Masks: objects of one mask, overlaps and distances between two masks of one image. Arrays in, numbers out."""
 
 from segassay.lazy import attach
 

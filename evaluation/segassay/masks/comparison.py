@@ -1,4 +1,4 @@
-"""Agreement of two masks of one image: every measure of pixels, objects and outlines in one table.
+"""Compare two masks of one image: every measure of pixels, objects and outlines in one table.
 
 a, b (*spatial)  ->  objects, overlaps, outlines  ->  one row per IoU threshold
 """
@@ -107,10 +107,10 @@ def agreement(
 
 
 def _as_mask(name: str, mask: np.ndarray) -> np.ndarray:
-    """The mask as it would be read from a file: boolean, or one number per object."""
+    """The mask as if it was read from a file: boolean, or one number per object."""
     return read_mask(HeldImage(name, Picture(np.asarray(mask)[None], None, None)))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Part of the whole; 1 where there is nothing."""
+    """Part divided by whole; 1 where the whole is 0."""
     return np.divide(part, whole, out=np.ones(len(part)), where=whole > 0)

@@ -1,4 +1,4 @@
-"""All annotations of an image at once: overlaps of every pair from one pass over the pixels.
+"""Compare all annotations of an image at once: overlaps of every pair from one pass over the pixels.
 
 labels (R, *spatial)  ->  JointOverlaps  ->  Overlaps of any pair
 """
@@ -21,7 +21,7 @@ class JointOverlaps:
         mean_values: Mean value of each object, one float64 array `(n_objects,)` per annotation; empty without values.
         n_shared: int64 `(A, A)`, foreground pixels that two annotations share, those of small objects included; the
             diagonal holds each annotation's own foreground.
-        starts: int64 `(A * A + 1,)`; the overlaps of annotations i ≤ j stand at `starts[i * A + j]` and following.
+        starts: int64 `(A * A + 1,)`; the overlaps of annotations i ≤ j start at `starts[i * A + j]`.
         a: int64 `(k,)`, index of the object of annotation i of each overlap.
         b: int64 `(k,)`, index of the object of annotation j.
         intersection: int64 `(k,)`, shared pixels.

@@ -2,8 +2,8 @@
 
     mask (*spatial) bool or label image  ->  labels (*spatial) int32, 0 = background, objects 1..n
 
-The steps have one order for everybody: leave out what is ignored or outside the region, then find the objects, then
-drop the small ones. A nucleus cut in two by an ignored area is two objects, each held against the minimum size.
+The order of the steps is fixed: remove pixels that are ignored or outside the region, find the objects, drop the small
+ones. A nucleus that an ignored area cuts in two is two objects; each is compared with the minimum size.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def label_objects(
 
     The dtype says what the mask is. In a boolean mask an object is a connected component, pixels that touch at a corner
     included (8 neighbours in 2-D, 26 in 3-D). In an integer label image every positive value is one object, so that
-    touching objects stay apart; a 0/255 image must be compared first (`image > 127`), else it is one object.
+    touching objects stay apart; threshold a 0/255 image first (`image > 127`), else it is one object.
 
     Args:
         mask: Boolean mask or integer label image of shape `(*spatial)`.
@@ -82,7 +82,7 @@ def counted_pixels(
             raise ValueError(f"labels must be 0 (background) or positive, got {mask.min()}")
         kept = mask > 0
     else:
-        raise TypeError(f"a mask must be boolean or an integer label image, got {mask.dtype}; compare to a level first")
+        raise TypeError(f"a mask must be boolean or an integer label image, got {mask.dtype}; apply a threshold first")
     if ignore is not None:
         kept = kept & ~_area("ignore", ignore, mask.shape)
     if region is not None:
@@ -92,7 +92,7 @@ def counted_pixels(
 
 def _area(name: str, area: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if area.dtype != bool:
-        raise TypeError(f"{name} must be boolean, got {area.dtype}; compare to a level first")
+        raise TypeError(f"{name} must be boolean, got {area.dtype}; apply a threshold first")
     if area.shape != shape:
         raise ValueError(f"{name} must have the shape of the mask {shape}, got {area.shape}")
     return area

@@ -1,9 +1,9 @@
-"""Agreement of two annotations of one image: pixel by pixel, and object by object.
+"""Compare two annotations of one image: pixel by pixel, and object by object.
 
     labels_a, labels_b (*spatial) int  ->  Overlaps (a sparse table)  ->  Matches
 
-Objects are compared once: the table holds every pair of objects that share a pixel, and all object measures are read
-off it. `a` is the reference and `b` the prediction; Dice, IoU, F1 and mean IoU stay the same when the two are swapped.
+Objects are compared once: the table holds every pair of objects that share a pixel, and gives all object
+measures. `a` is the reference and `b` the prediction; Dice, IoU, F1 and mean IoU do not change when they are swapped.
 Many annotations of one image are compared in one pass over its pixels, all pairs from one sparse table:
 
     labels of A annotators  ->  JointOverlaps  ->  Overlaps of any pair  ->  Matches
@@ -33,8 +33,8 @@ __all__ = [
 
 IOU_THRESHOLDS = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 
-# Added per matched pair, so that among assignments of equal summed IoU the one with most pairs wins, whatever the order
-# of the objects. Far below any difference between IoUs that matters, far above rounding.
+# Added per matched pair: of assignments with the same sum of IoU, the one with most pairs wins in any order of objects.
+# Far below any difference between IoUs that matters, far above rounding errors.
 TIE_BONUS = 1e-9
 
 
@@ -103,8 +103,8 @@ def match_objects(
 ) -> Matches:
     """Match the objects of two annotations of one image.
 
-    Two objects match where their IoU is *above* the threshold; from .5 on, no object can then have two partners. If
-    both annotations are empty they agree (precision, recall and F1 are 1); if one is, they do not (0, 0, 0).
+    Two objects match if their IoU is *above* the threshold; from .5 on, no object can have two partners. Two empty
+    annotations agree (precision, recall and F1 are 1); if only one is empty, they do not (0, 0, 0).
 
     Args:
         labels_a: Label image `(*spatial)` of the reference, 0 = background (see `label_objects`).
@@ -135,7 +135,7 @@ def overlap_table(labels_a: np.ndarray, labels_b: np.ndarray) -> Overlaps:
 
     Args:
         labels_a: Label image `(*spatial)`, 0 = background; every other value is one object.
-        labels_b: The same for the other annotation.
+        labels_b: The other annotation, likewise.
 
     Returns:
         The sparse table; objects are indexed from 0 in the order of their labels.
@@ -174,7 +174,7 @@ def _sizes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def match_overlaps(overlaps: Overlaps, iou_thresholds: Sequence[float] = IOU_THRESHOLDS) -> Matches:
-    """Read the object measures off a table of overlaps; see `match_objects`.
+    """Compute the object measures from a table of overlaps; see `match_objects`.
 
     Args:
         overlaps: Table of `overlap_table`.
@@ -214,7 +214,7 @@ def match_overlaps(overlaps: Overlaps, iou_thresholds: Sequence[float] = IOU_THR
 
 
 def _n_that_cover_several(of: np.ndarray, other: np.ndarray, size: np.ndarray, intersection: np.ndarray) -> int:
-    """Objects of one side that cover more than half of at least two objects of the other, of these sizes."""
+    """Count objects of one side that cover more than half of two or more objects of the other, of these sizes."""
     return int(np.count_nonzero(np.bincount(of[2 * intersection > size[other]]) > 1))
 
 
@@ -229,7 +229,7 @@ def _mean_iou(overlaps: Overlaps, iou: np.ndarray) -> float:
         return float("nan")
     of_a, of_b = np.bincount(overlaps.a, minlength=overlaps.n_a), np.bincount(overlaps.b, minlength=overlaps.n_b)
     alone_a, alone_b = of_a[overlaps.a] == 1, of_b[overlaps.b] == 1
-    # Around one object lie others that overlap with nothing else: the best of them is its partner.
+    # One object with others around it that overlap with nothing else: the best of them is its partner.
     star_a = np.bincount(overlaps.a, weights=alone_b, minlength=overlaps.n_a)[overlaps.a] == of_a[overlaps.a]
     star_b = np.bincount(overlaps.b, weights=alone_a, minlength=overlaps.n_b)[overlaps.b] == of_b[overlaps.b]
     star_b &= ~star_a
@@ -241,7 +241,7 @@ def _mean_iou(overlaps: Overlaps, iou: np.ndarray) -> float:
 
 
 def _best(centre: np.ndarray, iou: np.ndarray) -> np.ndarray:
-    """Largest IoU around each object that is a centre `(m,)`."""
+    """Largest IoU of each object that is a centre `(m,)`."""
     order = np.lexsort((iou, centre))
     last = np.diff(centre[order], append=-1) != 0
     return iou[order][last]
@@ -281,7 +281,7 @@ def pixel_agreement(
 ) -> tuple[float, float]:
     """Dice and IoU of the foreground of two annotations.
 
-    Both empty agree that nothing is there (1, 1); one empty is no agreement (0, 0).
+    Two empty annotations agree (1, 1); if only one is empty, they do not (0, 0).
 
     Args:
         mask_a: Boolean mask, or label image (foreground > 0), of shape `(*spatial)`; before small objects are dropped.
@@ -309,6 +309,6 @@ def pixel_agreement(
 
 
 def dice_iou(shared: int, n_a: int, n_b: int) -> tuple[float, float]:
-    """Dice and IoU from the foreground pixels of both, and of each."""
+    """Dice and IoU from the numbers of shared foreground pixels and of each annotation's own."""
     total = n_a + n_b
     return (2 * shared / total, shared / (total - shared)) if total else (1.0, 1.0)

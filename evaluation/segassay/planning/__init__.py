@@ -1,1 +1,1 @@
-"""Planning: how many images, raters and seeds the next study needs."""
+"""Planning: estimate how many images, raters and seeds the next study needs."""

@@ -1,4 +1,4 @@
-"""The picture of a plan: how wide an interval gets with more images, and how reliable counts get with more raters."""
+"""Draw a plan: the width of an interval against images, and the reliability of counts against raters."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a finished study or a pilot says about spread: variance components of scores and of counts.
+"""Estimate the variance components of scores and of counts from a pilot or a finished study.
 
 tables of an evaluation  ->  Pilot
 """
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater
-from segassay.errors import DataError
+from segassay.errors import DataError, number_of
 from segassay.judgement.results import Results
 from segassay.statistics.components import three_way_components, two_way_components
 
@@ -30,16 +30,16 @@ FACETS = {
 
 @dataclass(frozen=True, eq=False)
 class Pilot:
-    """What was learnt from the images, raters and seeds at hand.
+    """Variance components from the available images, raters and seeds.
 
     Attributes:
         score: Variance components of the score of objects (F1 at IoU > .5 against the consensus of the others).
         log_count: Variance components of the logarithm of the number of objects, plus one half, of an image.
-        scored: Whose scores these are: `raters`, or `models`.
+        scored: Annotators with these scores: `raters` or `models`.
         n_cases: Images that all of them have.
-        n_raters: Raters at hand, or raters that models were trained on.
-        n_seeds: Seeds of each; 1 where nothing differs by the seed alone.
-        notes: What the pilot cannot tell.
+        n_raters: Available raters, or raters that models were trained on.
+        n_seeds: Seeds of each; 1 if no models differ only by the seed.
+        notes: What the pilot cannot estimate.
     """
 
     score: Mapping[str, float]
@@ -52,19 +52,19 @@ class Pilot:
 
 
 def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
-    """Variance components of a finished evaluation.
+    """Estimate variance components from a finished evaluation.
 
-    Where models were trained on single raters, their scores against the raters they did not learn from and their counts
-    are taken apart into case, rater and seed; else the raters' own.
+    If models were trained on single raters, their scores (against the raters they did not learn from) and their counts
+    are decomposed into case, rater and seed; else those of the raters into case and rater.
 
     Args:
         result: What `segassay.evaluate` returns, or the folder that it wrote.
 
     Returns:
-        The components, and what they rest on.
+        The components, and the numbers of images, raters and seeds.
 
     Raises:
-        DataError: If the folder is no such result, or has fewer than 2 raters or 3 cases that all of them annotated.
+        DataError: If the folder is not such a result, or has fewer than 2 raters or 3 cases that all of them annotated.
     """
     where = result.name if isinstance(result, Results) else os.fspath(result)
     tables = {name: _table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
@@ -75,8 +75,8 @@ def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     if models["trained_on"].nunique() > 1:
         return _pilot_of_models(tables, counts[models.index].add(0.5).apply(np.log), models)
     if len(raters) < 2:
-        needed = "a pilot needs two or more, or models of two or more"
-        raise DataError.of(where, f"has {len(raters)} rater", needed)
+        needed = "a pilot needs 2 or more, or models of 2 or more"
+        raise DataError.of(where, f"has {number_of(len(raters), 'rater')}", needed)
     return _pilot_of_raters(where, tables, counts[raters].add(0.5).apply(np.log).dropna(), raters)
 
 
@@ -112,7 +112,7 @@ def _pilot_of_raters(
         own = pd.concat([pairs[["case", side, "f1"]].set_axis(["case", "rater", "f1"], axis=1) for side in _SIDES])
     scores = own.pivot_table(index="case", columns="rater", values="f1").dropna()
     if len(scores) < 3 or len(log_count) < 3:
-        what = f"has {len(scores)} images annotated by all raters"
+        what = f"has {number_of(len(scores), 'image')} annotated by all raters"
         raise DataError.of(where, what, "a pilot needs 3 or more")
     return Pilot(
         score=_known(two_way_components(scores.to_numpy())),

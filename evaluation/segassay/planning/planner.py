@@ -1,9 +1,9 @@
-"""How many images, raters and seeds does a study need? Answered from a pilot or from a finished study.
+"""Estimate how many images, raters and seeds a study needs, from a pilot or a finished study.
 
     variance components of scores and of counts  ->  plan: every number of raters and seeds, with the images it needs
 
 Two aims: a mean score whose 95 % interval is narrow enough, and counts of single images that are reliable enough (Φ).
-What a pilot cannot tell, such as the spread over seeds where only people annotated, is left out and said.
+What a pilot cannot estimate, such as the spread over seeds without models, is left out and reported.
 """
 
 import math
@@ -41,20 +41,20 @@ def interval_width(
     """Expected full width of the 95 % interval of a mean score.
 
     The error variance is the sum of the components, each divided by how often it is drawn. For these raters and seeds,
-    as all intervals of a report are meant, only components that contain the case count. Beyond them raters and seeds
-    are drawn at random too, with the degrees of freedom of Satterthwaite.
+    as in all intervals of a report, only components that contain the case count. Beyond them, raters and seeds are
+    drawn at random too, with the degrees of freedom of Satterthwaite.
 
     Args:
-        components: Variances by name (case, rater, seed, case:rater, case:seed, rater:seed, residual); what is missing
-            or NaN is unknown and left out.
+        components: Variances by name (case, rater, seed, case:rater, case:seed, rater:seed, residual); missing
+            and NaN components are left out.
         n_cases: Images.
         n_raters: Raters.
         n_seeds: Seeds of each rater's models.
-        beyond: Whether the interval is to hold for other raters and seeds as well.
+        beyond: Whether the interval also covers other raters and seeds.
 
     Returns:
-        Full width in the unit of the score; NaN with a single case, infinite where one rater or seed is to stand for
-        all of them.
+        Full width in the unit of the score; NaN with a single case, infinite if one rater or seed represents all
+        others.
 
     Raises:
         ValueError: If a number is below 1.
@@ -87,16 +87,16 @@ def interval_width(
 
 
 def images_needed(components: Mapping[str, float], *, width: float, n_raters: int, n_seeds: int) -> int | None:
-    """Smallest number of images whose interval, for these raters and seeds, is not wider than wanted.
+    """Smallest number of images for which the interval, with these raters and seeds, is not wider than `width`.
 
     Args:
         components: As for `interval_width`.
-        width: Full width that is wanted.
+        width: Wanted full width.
         n_raters: Raters.
         n_seeds: Seeds.
 
     Returns:
-        Images, at least 2; None where a million do not suffice.
+        Images, at least 2; None if a million are not enough.
 
     Raises:
         ValueError: If the width is not above 0.
@@ -123,7 +123,7 @@ def images_needed(components: Mapping[str, float], *, width: float, n_raters: in
 
 
 def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, min_phi: float = 0.9) -> pd.DataFrame:
-    """How many images, raters and seeds the next study needs, learnt from an evaluation.
+    """Estimate from an evaluation how many images, raters and seeds the next study needs.
 
     Args:
         evaluation: What `segassay.evaluate` returns, or the folder that it wrote.
@@ -131,7 +131,7 @@ def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, mi
         min_phi: Wanted reliability of the count of a single image.
 
     Returns:
-        Table of `make_plan`; where no number of raters and seeds meets both aims, `enough` is False in all rows.
+        Table of `make_plan`; if no number of raters and seeds meets both aims, `enough` is False in all rows.
 
     Raises:
         UsageError: If an aim is impossible.
@@ -158,18 +158,18 @@ def make_plan(
     n_raters: Iterable[int] = N_RATERS,
     n_seeds: Iterable[int] = N_SEEDS,
 ) -> pd.DataFrame:
-    """What every number of raters and seeds needs and reaches.
+    """Images needed and reliability reached for every number of raters and seeds.
 
     Args:
         pilot: From `read_pilot`.
         width: Wanted full width of the 95 % interval of the mean score.
         min_phi: Wanted reliability of the count of a single image.
-        n_raters: Numbers of raters to look at.
-        n_seeds: Numbers of seeds to look at; only 1 where the pilot knows nothing of seeds.
+        n_raters: Numbers of raters to consider.
+        n_seeds: Numbers of seeds to consider; only 1 if the pilot has no models that differ by the seed.
 
     Returns:
-        Table with `PLAN_COLUMNS`: images needed for the width, the width then for these raters and seeds, the width if
-        it is to hold for other raters and seeds too, Φ (empty where the pilot cannot tell), masks to draw (images ×
+        Table with `PLAN_COLUMNS`: images needed for the width, the resulting width for these raters and seeds, the
+        width for other raters and seeds too, Φ (empty if the pilot cannot estimate it), masks to draw (images ×
         raters), and whether both aims are met; fewest masks first among those that meet them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A plan as files and as lines: plan.csv, plan.png, pilot.json, written whole or not at all."""
+"""Write a plan as plan.csv, plan.png and pilot.json, and describe it in a few lines."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ def write_plan(
 
     Args:
         result: Folder written by `segassay evaluate`.
-        out: Folder to write, whole or not at all.
+        out: Folder to write, completely or not at all.
         width: Wanted full width of the 95 % interval of the mean score.
         min_phi: Wanted reliability of counts.
         overwrite: Replace `out`.
@@ -30,7 +30,7 @@ def write_plan(
 
     Raises:
         UsageError: If an aim is impossible, or `out` exists or cannot be written.
-        DataError: If `result` is no evaluation, or too small.
+        DataError: If `result` is not an evaluation, or too small.
     """
     options = ("--out", "--overwrite")
     final = check_output(out, overwrite, options=options)
@@ -47,7 +47,7 @@ def write_plan(
 
 
 def describe_plan(pilot: Pilot, plan: pd.DataFrame, *, width: float, min_phi: float) -> list[str]:
-    """What the plan says, in a few lines."""
+    """Describe the plan in a few lines."""
     whose = f"{pilot.n_raters} raters" if pilot.scored == "raters" else f"models of {pilot.n_raters} raters"
     seeds = f", {pilot.n_seeds} seeds each" if pilot.n_seeds > 1 else ""
     lines = [f"pilot: {pilot.n_cases} images, {whose}{seeds}", *pilot.notes]
@@ -61,5 +61,5 @@ def describe_plan(pilot: Pilot, plan: pd.DataFrame, *, width: float, min_phi: fl
         *lines,
         f"for a mean F1 with a 95 % interval {width:g} wide, and counts with Φ ≥ {min_phi:g}: {needs} "
         f"({best['annotations']} masks to draw, Φ {best['phi']:.2f})",
-        f"to speak of other raters{' and seeds' if seeds else ''} too, the interval is {beyond:.2f} wide",
+        f"for other raters{' and seeds' if seeds else ''} too, the interval is {beyond:.2f} wide",
     ]

@@ -1,1 +1,1 @@
-"""Self-test: every estimator beside its published value."""
+"""Self-test: compare every estimator with its published value."""

@@ -1,6 +1,6 @@
-"""Values of real images, those of lab-wue1 of Segebarth et al. 2020, computed independently.
+"""Expected values of real images, lab-wue1 of Segebarth et al. 2020, computed independently.
 
-tables of an evaluation of its raters  ->  numbers, beside those that are known
+tables of an evaluation of its raters  ->  computed and expected numbers
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,12 +16,12 @@ class CheckOfImages:
     """Numbers of an evaluation of lab-wue1.
 
     Attributes:
-        estimator: What they come from, such as `masks.overlaps.match_objects`.
+        estimator: Function that computes them, such as `masks.overlaps.match_objects`.
         what: As of `Check`.
         expected: As of `Check`.
         tolerance: As of `Check`.
         source: As of `Check`.
-        pick: Numbers out of the tables `agreement`, `leave_one_out`, `counts` and `effects`.
+        pick: Takes the numbers from the tables `agreement`, `leave_one_out`, `counts` and `effects`.
     """
 
     estimator: str
@@ -57,7 +57,7 @@ def _own_scores(frames: _Frames) -> Sequence[float]:
 
 
 def _effects(test: str, *columns: str) -> Callable[[_Frames], Sequence[float]]:
-    """Numbers of the pooled tests on counts of `est_GT`: against the control first, then between the others."""
+    """Numbers of the pooled tests on counts of `est_GT`: first against the control, then between the other groups."""
 
     def pick(frames: _Frames) -> Sequence[float]:
         rows = frames["effects"]
@@ -71,7 +71,7 @@ def _effects(test: str, *columns: str) -> Callable[[_Frames], Sequence[float]]:
 CHECKS_OF_LAB_WUE1: tuple[CheckOfImages, ...] = (
     CheckOfImages(
         "masks.overlaps.match_objects",
-        "F1 of five experts against est_GT, 36 images",
+        "F1 of five raters against est_GT, 36 images",
         (0.5076, 0.8121, 0.7723, 0.7894, 0.8101),
         5e-5,
         _LAB,
@@ -95,7 +95,7 @@ CHECKS_OF_LAB_WUE1: tuple[CheckOfImages, ...] = (
     ),
     CheckOfImages(
         "masks.objects.label_objects",
-        "objects of five experts and est_GT",
+        "objects of five raters and est_GT",
         (1559, 3297, 3612, 3900, 3315, 3296),
         0.5,
         _LAB,
@@ -103,7 +103,7 @@ CHECKS_OF_LAB_WUE1: tuple[CheckOfImages, ...] = (
     ),
     CheckOfImages(
         "consensus.pixels.staple",
-        "mean F1 of the experts against the STAPLE of the others",
+        "mean F1 of the raters against the STAPLE of the others",
         (0.664,),
         5e-4,
         _LAB,
@@ -111,7 +111,7 @@ CHECKS_OF_LAB_WUE1: tuple[CheckOfImages, ...] = (
     ),
     CheckOfImages(
         "statistics.groups.mann_whitney",
-        "est_GT, counts: η², control against two groups and between these",
+        "est_GT, counts: η², control against two groups and between them",
         (0.623, 0.681, 0.056),
         5e-4,
         _LAB,

@@ -1,4 +1,4 @@
-"""Published data that the checks of the self-test call estimators with, each with its source."""
+"""Published data on which the self-test calls the estimators, each with its source."""
 
 import math
 
@@ -42,7 +42,10 @@ AT_WEEK_26 = [1.15, 0.88, 0.90, 0.74, 1.21]
 NIST = "NIST/SEMATECH e-Handbook 1.3.5.17.1; Grubbs 1969, doi:10.1080/00401706.1969.10490657"
 ISOTOPES = [199.31, 199.53, 200.19, 200.82, 201.92, 201.95, 202.18, 245.57]
 SEGEBARTH = "Segebarth et al. 2020, table 1, doi:10.7554/eLife.59780"
-U_IS_10 = ([0, 1, 2, 3, 4, 5, 6, 7, 15, 100], [10, 20, 30, 40, 50, 60, 70, 80, 90])  # any samples of 10 and 9 do
+U_IS_10 = (
+    [0, 1, 2, 3, 4, 5, 6, 7, 15, 100],
+    [10, 20, 30, 40, 50, 60, 70, 80, 90],
+)  # any samples of 10 and 9 values with this U
 U_IS_0 = (range(10), range(10, 20))
 
 DAVIES = "Davies 1947, REML as in lme4, doi:10.18637/jss.v067.i01"
@@ -59,7 +62,7 @@ CICCHETTI = "Cicchetti & Feinstein 1990, doi:10.1016/0895-4356(90)90159-M"
 CVCQV = "Altunkaynak & Gamgam, R package cvcqv; McKay 1932, doi:10.2307/2342041"
 LENGTHS = [0.2, 0.5, 1.1, 1.4, 1.8, 2.3, 2.5, 2.7, 3.5, 4.4, 4.6, 5.4, 5.4, 5.7, 5.8, 5.9, 6, 6.6, 7.1, 7.9]
 
-BY_HAND = "worked by hand"
+BY_HAND = "computed by hand"
 SQUARE = np.zeros((11, 11), dtype=bool)
 SQUARE[3:8, 3:8] = True
 CROSSED = SQUARE.copy()

@@ -1,8 +1,8 @@
-"""Published values that the estimators must give, each with its source: a list that one can read.
+"""Published values that the estimators must reproduce, each with its source.
 
-    Check: estimator, arguments  ->  numbers, beside those that are published
+    Check: estimator, arguments  ->  computed and published numbers
 
-The reference values are those that the documentation of the estimators cites.
+The docstrings of the estimators cite the same values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +24,11 @@ class Check:
     Attributes:
         estimator: Module and function, such as `statistics.reliability.phi`.
         what: Data and quantity, in words.
-        arguments: Of the call.
+        arguments: Arguments of the call.
         options: Keyword arguments of the call.
-        pick: Numbers out of the result; by default the result is a number itself.
+        pick: Takes the numbers from the result; by default the result itself is the number.
         expected: The published numbers.
-        tolerance: Largest difference that passes: half a unit of the last published digit, where nothing else is said.
+        tolerance: Largest difference that passes: by default half a unit of the last published digit.
         source: Where they are published.
     """
 
@@ -184,7 +184,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "statistics.reliability.repeatability_coefficient",
-        "peak flow of 17 people, twice: sd within a person × √2",
+        "peak flow of 17 subjects, twice: sd within a subject × √2",
         (21.6,),
         0.05,
         data.BLAND,
@@ -341,7 +341,7 @@ CHECKS: tuple[Check, ...] = (
         "raters 111000, 110000, 011100, model 111000 (Dice)",
         (1.32143,),
         5e-6,
-        "Williams 1976, doi:10.2307/2529750, worked by hand",
+        "Williams 1976, doi:10.2307/2529750, computed by hand",
         options={"model_rater": [[1, 4 / 5, 2 / 3]], "rater_rater": [[4 / 5, 2 / 3, 2 / 5]]},
         pick=_attributes("value"),
     ),
@@ -350,7 +350,7 @@ CHECKS: tuple[Check, ...] = (
         "{1100, 1100} against {1100, 1110}, squared, V",
         (0.16667,),
         5e-6,
-        "Székely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018, worked by hand",
+        "Székely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018, computed by hand",
         options={"d_xy": [[0, 1 / 3], [0, 1 / 3]], "d_xx": np.zeros((2, 2)), "d_yy": [[0, 1 / 3], [1 / 3, 0]]},
     ),
     Check(
@@ -418,9 +418,9 @@ CHECKS: tuple[Check, ...] = (
         "1100, 1110, 1000: mask 1100; three sensitivities; three specificities",
         (1, 1, 0, 0, 1, 1, 0.5, 1, 0.5, 1),
         1e-4,
-        "Warfield 2004, doi:10.1109/TMI.2004.828354, worked by hand",
+        "Warfield 2004, doi:10.1109/TMI.2004.828354, computed by hand",
         (data.RATERS,),
         pick=lambda found: (*map(float, found.mask), *found.sensitivity, *found.specificity),
     ),
 )
-"""Checks that need nothing but this package."""
+"""Checks that need only this package."""

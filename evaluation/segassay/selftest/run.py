@@ -1,8 +1,8 @@
-"""The self-test: every estimator beside its published value.
+"""Run the self-test: compare every estimator with its published value.
 
-    published_values.CHECKS  ->  estimators, called as anybody would  ->  table of computed, published, source
+    published_values.CHECKS  ->  calls of the public estimators  ->  table of computed, published, source
 
-It needs no data, no network and no model. The checks of real images run where lab-wue1 is given.
+It needs no data, no network and no model. The checks on real images run if lab-wue1 is given.
 """
 
 import importlib
@@ -29,13 +29,13 @@ NEEDS_DATA = "needs lab-wue1"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of one check.
+    """Result of one check.
 
     Attributes:
         estimator: Module and function.
         what: Data and quantity.
-        computed: Numbers found; empty where the check did not run.
-        expected: Numbers published.
+        computed: Computed numbers; empty if the check did not run.
+        expected: Published numbers.
         tolerance: Largest difference that passes.
         source: Where they are published.
         problem: Why the estimator gave no numbers, or why the check did not run; empty otherwise.
@@ -64,10 +64,10 @@ def run_checks(checks: Sequence[Check] = CHECKS) -> list[Outcome]:
     """Call every estimator on published data.
 
     Args:
-        checks: What to call; the function is looked up in its module at this moment.
+        checks: Calls to make; each function is looked up in its module when it is called.
 
     Returns:
-        One outcome per check, in their order; an estimator that raises has failed.
+        One outcome per check, in their order; an estimator that raises an error has failed.
 
     Example:
         >>> outcomes = run_checks()
@@ -82,7 +82,7 @@ def _outcome(check: Check) -> Outcome:
     try:
         estimator = getattr(importlib.import_module(f"segassay.{module}"), name)
         computed = check.pick(estimator(*check.arguments, **check.options))
-    except Exception as error:  # whatever an estimator does wrong is what this is to find
+    except Exception as error:  # the self-test reports every error of an estimator
         return _result(check, (), problem=f"{type(error).__name__}: {error}")
     return _result(check, computed)
 
@@ -105,12 +105,12 @@ def _result(
 def run_checks_of_images(
     data: Path | None, checks: Sequence[CheckOfImages] = CHECKS_OF_LAB_WUE1, *, n_jobs: int = 1
 ) -> list[Outcome]:
-    """Compare what lab-wue1 gives with what it is known to give.
+    """Compare the results on lab-wue1 with the expected values.
 
     Args:
-        data: The folder lab-wue1 as `segassay download` leaves it, or the one that holds it; None where it is not here,
-            and every check is then marked as skipped.
-        checks: What to compare.
+        data: The folder lab-wue1 as `segassay download` leaves it, or the one that holds it; if None, every check is
+            marked as skipped.
+        checks: Values to compare.
         n_jobs: Processes that share the images.
 
     Returns:
@@ -129,7 +129,7 @@ def _read_lab(data: Path) -> Dataset:
     folder = data / LAB if (data / LAB).is_dir() else data
     how = f"expected the folder {LAB} of: segassay download segebarth2020 --out DIR --labs wue1"
     if not (folder / "dataset.yaml").is_file():
-        raise DataError(f"{folder} holds no dataset.yaml; {how}")
+        raise DataError(f"{folder} contains no dataset.yaml; {how}")
     dataset = read_dataset(folder)
     expected = dataset.experiment is not None and dataset.reference and len(dataset.cases) == 36
     if not expected or dataset.min_object_size != find_labs([LAB])[0].min_object_size:

@@ -1,4 +1,4 @@
-"""The self-test as a table: every estimator, its value beside the published one, and the measures that rest on it.
+"""Show the self-test as a table: each estimator, its value, the published value, and the measures that use it.
 
 outcomes  ->  lines on the terminal
 """
@@ -16,15 +16,15 @@ from segassay.selftest.run import NEEDS_DATA, Outcome
 
 __all__ = ["print_outcomes"]
 
-_PIPE_WIDTH = 170  # where there is no terminal
+_PIPE_WIDTH = 170  # without a terminal
 
 
 def print_outcomes(outcomes: Sequence[Outcome], console: Console | None = None) -> None:
     """Print a table, one row per check, and how many passed.
 
     Args:
-        outcomes: What to print.
-        console: Where; by default the terminal, or lines of 150 characters where there is none.
+        outcomes: Results to print.
+        console: Where; by default the terminal, or lines of 150 characters without a terminal.
     """
     if console is None:
         console = Console()
@@ -41,13 +41,13 @@ def print_outcomes(outcomes: Sequence[Outcome], console: Console | None = None) 
     console.print(table, highlight=False)
     failed, skipped = (sum(map(test, outcomes)) for test in (_failed, lambda outcome: outcome.skipped))
     n_run = len(outcomes) - skipped
-    said = f"{n_run - failed} of {n_run} checks give the published values"
+    said = f"{n_run - failed} of {n_run} checks match the published values"
     also = f"; {skipped} not run: {NEEDS_DATA} (--data DIR)" if skipped else ""
     console.print(f"{said}{also}", highlight=False, soft_wrap=True)
 
 
 def _used_by(outcome: Outcome) -> str:
-    """Measures of an evaluation that rest on an estimator, in a line of their own."""
+    """Line with the measures of an evaluation that use the estimator."""
     records = [record for record in CATALOGUE.values() if outcome.estimator in record.estimators]
     names = dict.fromkeys(record.name for record in records)
     return f"\nmeasures in scores.csv: {', '.join(names)}" if names else ""

@@ -1,1 +1,1 @@
-"""Simulation: images, raters and whole studies whose truth is known."""
+"""Simulation: images, raters and whole studies with known truth."""

@@ -1,9 +1,9 @@
-"""Simulated nuclei annotated by several raters: an experiment whose truth and effects are known.
+"""Simulate nuclei annotated by several raters: an experiment with known truth and effects.
 
     settings, case index  ->  image (*spatial) grey, truth (*spatial) labels, {rater: mask (*spatial) bool}
-    settings              ->  a dataset folder, with all that is known written beside it
+    settings              ->  a dataset folder, with the truth and all settings in it
 
-One case is made and written at a time. What the settings mean: `simulation_settings`.
+One case is made and written at a time. `segassay.simulation.settings` explains the settings.
 """
 
 import json
@@ -34,16 +34,16 @@ _OPTIONS = ("--out", "--overwrite")
 def simulate_case(
     settings: Simulation, index: int, *, session: int = 1
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """One image, its truth and what each rater drew.
+    """Simulate one image, its truth and the mask of each rater.
 
     Args:
         settings: The experiment.
-        index: Number of the case, from 0; it may lie beyond `settings.n_cases`.
-        session: From 1; in later ones only the raters appear who annotated this case again.
+        index: Number of the case, from 0; it may exceed `settings.n_cases`.
+        session: From 1; later ones have only the raters who annotated this case again.
 
     Returns:
         The image `(*spatial)` in `settings.dtype`; the truth `(*spatial)` int32 with labels 1…n; and a boolean mask
-        `(*spatial)` per rater, none for a rater who never annotated this case in that session.
+        `(*spatial)` per rater, none for a rater who did not annotate this case in that session.
 
     Example:
         >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
@@ -58,14 +58,14 @@ def simulate_case(
 def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *, overwrite: bool = False) -> Path:
     """Write a simulated experiment as a dataset folder.
 
-    Beside images, rater masks, `experiment.csv` and `dataset.yaml` it holds what is known: `truth/` (label images, no
+    Besides images, rater masks, `experiment.csv` and `dataset.yaml` it holds the truth: `truth/` (label images, no
     rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv` (every mask, truth and repeats
-    too) and `simulation.json` (every setting, the expected effects, and per case the objects that were made).
+    too) and `simulation.json` (every setting, the expected effects, and per case the simulated objects).
 
     Args:
-        out: Folder to make; written whole or not at all.
+        out: Folder to write, completely or not at all.
         settings: The experiment; by default 16 images in two groups, annotated by raters with known habits.
-        overwrite: Replace a folder of that name with all that is in it.
+        overwrite: Replace a folder of that name and everything in it.
 
     Returns:
         The folder.

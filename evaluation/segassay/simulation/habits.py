@@ -1,9 +1,9 @@
-"""Raters with stated habits: what each one would draw on a simulated scene.
+"""Simulate raters with known habits: the mask that each would draw on a simulated scene.
 
     Scene, RaterHabit  ->  mask (*spatial) bool
 
-Raters see contrast, not truth: they overlook dim nuclei, draw their own boundaries, merge neighbours and take debris
-for nuclei. In a later session the habit is the same and the luck another.
+Raters see contrast, not truth: they overlook dim nuclei, draw their own boundaries, merge neighbours and mistake debris
+for nuclei. In a later session the habit is the same, but the random numbers differ.
 """
 
 import zlib
@@ -25,20 +25,20 @@ SOFTNESS = 0.25  # of the brightness threshold, in contrast
 
 
 def annotate(scene: Scene, settings: Simulation, index: int, *, session: int = 1) -> dict[str, np.ndarray]:
-    """What each rater draws in one session.
+    """Simulate the masks of all raters in one session.
 
     Args:
         scene: The scene of case `index`.
         settings: The experiment and its raters.
         index: Number of the case.
-        session: From 1; in later ones only those raters draw who annotated this case again.
+        session: From 1; later ones have only the raters who annotated this case again.
 
     Returns:
         A boolean mask `(*spatial)` per rater, none for a rater who did not annotate the case in that session.
     """
     masks = {}
     for habit in settings.raters:
-        # by name, so that another rater in the list changes nothing for this one
+        # by name, so that adding a rater does not change the others
         name = zlib.crc32(habit.name.encode())
         rng = stream(settings, index, RATER, name)
         is_present = rng.random() >= habit.missing_cases
@@ -54,8 +54,8 @@ def seen_probability(habit: RaterHabit, contrast: np.ndarray) -> np.ndarray:
     """Chance that a rater marks a nucleus.
 
     Args:
-        habit: Of the rater.
-        contrast: Of each nucleus, any shape.
+        habit: Habit of the rater.
+        contrast: Contrast of each nucleus, any shape.
 
     Returns:
         Chances of the same shape, rising with contrast.
@@ -69,7 +69,7 @@ def seen_probability(habit: RaterHabit, contrast: np.ndarray) -> np.ndarray:
 
 
 def _rater_mask(rng: np.random.Generator, scene: Scene, settings: Simulation, habit: RaterHabit) -> np.ndarray:
-    """Every number is drawn whether it is needed or not: a changed habit meets the same luck."""
+    """Draw all random numbers, needed or not, so that a changed habit uses the same ones."""
     contrast = np.array([blob.contrast for blob in scene.nuclei])
     pairs = _touching_pairs(scene.nuclei)
     u_seen, u_merged = rng.random(contrast.size), rng.random(len(pairs))
@@ -98,7 +98,7 @@ class _Wobble:
 
     @classmethod
     def random(cls, rng: np.random.Generator, n_axes: int) -> "_Wobble":
-        """Draw one."""
+        """Draw a random wobble."""
         return cls(rng.normal(), rng.normal(size=n_axes), rng.normal(size=(n_axes, n_axes)))
 
     def at(self, offsets: np.ndarray) -> np.ndarray:
@@ -127,11 +127,11 @@ def _bridges(one: Blob, other: Blob, n_steps: int = 4) -> Iterator[Blob]:
 def _mistakes(
     rng: np.random.Generator, scene: Scene, settings: Simulation, habit: RaterHabit
 ) -> list[tuple[Blob, _Wobble]]:
-    """What the rater takes for nuclei: distractors as far as there are any, then noise."""
+    """Marks that are not nuclei: on distractors as long as there are any, then on noise."""
     order, n_mistakes = rng.permutation(len(scene.distractors)), rng.poisson(habit.false_positives)
     blobs = [scene.distractors[i] for i in order[:n_mistakes]]
     blobs += [random_blob(rng, settings, settings.radius_px, 0, (1, 1)) for _ in range(n_mistakes - len(blobs))]
-    smallest = 1.3 * settings.radius_px[0]  # a speck is drawn as large as a small nucleus
+    smallest = 1.3 * settings.radius_px[0]  # specks are drawn as large as small nuclei
     return [(replace(b, radii=np.maximum(b.radii, smallest)), _Wobble.random(rng, b.radii.size)) for b in blobs]
 
 
@@ -148,5 +148,7 @@ def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, 
         second[box] = np.where(foreign, np.minimum(second[box], rival), second[box])
         owner[box][closer] = drawing
         nearest[box] = np.minimum(nearest[box], distance)
-    gap_px = 1.1 * np.linalg.norm(settings.axis_scale)  # more than the diagonal, else full connectivity would join them
+    gap_px = 1.1 * np.linalg.norm(
+        settings.axis_scale
+    )  # more than the diagonal, otherwise full connectivity would join them
     return (nearest < 0) & (second > nearest + gap_px)

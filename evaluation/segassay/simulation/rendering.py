@@ -1,4 +1,4 @@
-"""From a scene to what a camera records, and to the truth.
+"""Render a scene as the image of a camera, and as the truth.
 
     Scene  ->  image (*spatial) grey;  truth (*spatial) labels
 
@@ -18,14 +18,14 @@ from segassay.simulation.settings import Simulation
 __all__ = ["render", "true_labels"]
 
 TEXTURE_PX = 1.5  # grain of tissue
-NUCLEAR_TEXTURE = 3.0  # chromatin is so many times as coarse as its surroundings
+NUCLEAR_TEXTURE = 3.0  # factor by which chromatin is coarser than its surroundings
 
 
 def render(scene: Scene, settings: Simulation, index: int) -> np.ndarray:
-    """The image of a scene.
+    """Render the image of a scene.
 
     Args:
-        scene: What gives light in case `index`.
+        scene: All light sources of case `index`.
         settings: The experiment.
         index: Number of the case; each has its own background, illumination and noise.
 
@@ -69,14 +69,14 @@ def _texture(rng: np.random.Generator, settings: Simulation) -> np.ndarray:
 
 
 def true_labels(nuclei: Sequence[Blob], settings: Simulation) -> np.ndarray:
-    """The truth of a scene.
+    """Render the truth of a scene.
 
     Args:
         nuclei: Those in focus.
         settings: Gives the shape of the image.
 
     Returns:
-        Labels 1…n, `(*spatial)` int32; a pixel of two nuclei belongs to the one in which it lies deeper.
+        Labels 1…n, `(*spatial)` int32; a pixel in two nuclei belongs to the one in which it is deeper.
     """
     labels, nearest = np.zeros(settings.shape, dtype=np.int32), np.zeros(settings.shape)
     for label, blob in enumerate(nuclei, start=1):

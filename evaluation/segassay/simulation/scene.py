@@ -1,4 +1,4 @@
-"""What lies under the simulated microscope: nuclei, light out of focus and debris.
+"""Build the scene under the simulated microscope: nuclei, light out of focus and debris.
 
     settings, case index  ->  Scene of blobs (ellipses, ellipsoids)  ->  stamp: distance (*box) to a blob's boundary
 
@@ -16,22 +16,22 @@ from segassay.simulation.settings import Simulation
 
 __all__ = ["Blob", "Place", "Scene", "build_scene", "place_of", "random_blob", "stamp", "stream", "turn"]
 
-SCENE, NOISE, SUBJECT, RATER, REPEAT = 1, 2, 3, 4, 5  # random streams; 0 would equal the absence of a stream
+SCENE, NOISE, SUBJECT, RATER, REPEAT = 1, 2, 3, 4, 5  # random streams; 0 would be the same as no stream
 
 
 def stream(settings: Simulation, index: int, *names: int) -> np.random.Generator:
-    """Random numbers of one purpose in one case, which depend on no other case or purpose."""
+    """Random numbers for one purpose in one case, independent of other cases and purposes."""
     return np.random.default_rng([settings.seed, index, *names])
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a case stands in the experiment.
+    """Place of a case in the experiment.
 
     Attributes:
         group: Name of the group.
         subject: Name of the animal, unique over groups.
-        region: Name of the region; empty where there are none.
+        region: Name of the region; empty without regions.
         subject_index: Number of the animal over all groups.
     """
 
@@ -85,12 +85,12 @@ class Blob:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that gives light in one case.
+    """All light sources of one case.
 
     Attributes:
         nuclei: In focus; label k of the truth is number k − 1 here.
-        out_of_focus: Blurred nuclei of other planes, no part of the truth.
-        debris: Small bright specks, no part of the truth.
+        out_of_focus: Blurred nuclei of other planes, not part of the truth.
+        debris: Small bright specks, not part of the truth.
     """
 
     nuclei: list[Blob]
@@ -99,14 +99,14 @@ class Scene:
 
     @property
     def distractors(self) -> list[Blob]:
-        """Light that is no nucleus in focus."""
+        """Light sources that are not nuclei in focus."""
         return [*self.out_of_focus, *self.debris]
 
 
 def build_scene(settings: Simulation, index: int) -> Scene:
     """Place the nuclei, the light out of focus and the debris of case `index`.
 
-    As many nuclei are placed as fit: none hides another one.
+    As many nuclei are placed as fit without hiding each other.
     """
     rng, place = stream(settings, index, SCENE), place_of(settings, index)
     effect = settings.effect(place.group, place.region)
@@ -151,7 +151,7 @@ def random_blob(
     contrast: float,
     blur_px: tuple[float, float],
 ) -> Blob:
-    """A blob anywhere in the image; most radii lie about the middle of their range."""
+    """A blob anywhere in the image; most radii are near the middle of their range."""
     n_axes = len(settings.shape)
     radius = radius_px[0] + (radius_px[1] - radius_px[0]) * rng.beta(3, 3)
     return Blob(
@@ -164,7 +164,7 @@ def random_blob(
 
 
 def _inside(settings: Simulation) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest place of a centre: not so close to the border that a nucleus would show a mere sliver."""
+    """Lowest and highest position of a centre, so far from the border that more than a sliver of the nucleus shows."""
     extent = (np.array(settings.shape) - 1) * settings.axis_scale
     margin = np.minimum(settings.radius_px[0] / 2, extent / 2)
     return margin, extent - margin
@@ -178,7 +178,7 @@ def _free_place(
     spot: np.ndarray,
     n_tries: int = 50,
 ) -> np.ndarray | None:
-    """A centre at which the blob hides no other one: anywhere, in the crowded spot, or against a neighbour."""
+    """A centre where the blob hides no other one: anywhere, in the crowded spot, or touching a neighbour."""
     low, high = _inside(settings)
     touches, is_in_spot = rng.random() < settings.touching_fraction, rng.random() < settings.crowding
     centres = np.array([other.centre for other in placed]).reshape(len(placed), low.size)
@@ -199,10 +199,10 @@ def _free_place(
 
 
 def stamp(blob: Blob, settings: Simulation, reach_px: float) -> tuple[tuple[slice, ...], np.ndarray, np.ndarray]:
-    """Where a blob is, and how far from its boundary.
+    """Box of a blob, and the distance of each pixel to its boundary.
 
     Args:
-        blob: The blob; it may lie partly outside of the image.
+        blob: The blob; it may be partly outside the image.
         settings: Gives the shape of the image and the spacing of its axes.
         reach_px: How far beyond the boundary to look.
 

@@ -1,9 +1,9 @@
-"""What is simulated: images, raters with stated habits, an experiment with stated effects.
+"""Settings of a simulation: images, raters with known habits, an experiment with known effects.
 
-    settings.yaml or Simulation(...)  ->  Simulation, in which everything is said; with `seed` it fixes every byte
+    settings.yaml or Simulation(...)  ->  Simulation; with `seed` it determines every byte
 
 Lengths are in pixels of the finest axis (`_px`), contrasts in standard deviations of the noise at the usual background.
-Numbers of objects are expected numbers per image, whatever its size.
+Numbers of objects are expected numbers per image of any size.
 """
 
 import math
@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 EFFECTS = ("both", "count", "intensity", "none")
-"""Which of the stated effects of the groups a simulation keeps."""
+"""Choices of the group effects that a simulation keeps."""
 
-_EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)  # of files: a mistyped name is an error, never left aside
+_EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)  # for files: a mistyped name is an error, not ignored
 
 
 def _require(*rules: tuple[str, bool | np.bool_, object]) -> None:
@@ -53,17 +53,17 @@ class RaterHabit:
     """How one rater annotates.
 
     Attributes:
-        name: Becomes the name of the rater's folder.
-        brightness_threshold: Contrast at which every second nucleus is taken for one.
+        name: Name of the rater and of the rater's folder.
+        brightness_threshold: Contrast at which every second nucleus is marked.
         dilation_px: How far outlines lie outside the true boundary; negative is inside.
-        miss_rate: Chance to overlook a nucleus of faint contrast (up to 1) that the threshold would let pass; it falls
+        miss_rate: Chance to overlook a nucleus of faint contrast (up to 1) that is above the threshold; it falls
             in proportion for brighter ones, to half at a contrast of 2.
         merge_rate: Chance to draw two touching nuclei as one.
         false_positives: Expected number of marks per image that are no nucleus; on debris and out-of-focus light first.
-        jitter_px: Standard deviation of the boundary around the rater's habitual one; smooth along the outline.
+        jitter_px: Standard deviation of the outline around the rater's usual one; smooth along the outline.
         missing_cases: Chance that the rater never annotated a case.
         repeated_cases: Chance that the rater annotated a case, not missing, again in each later session.
-        n_sessions: Sessions of the rater, the first included; the habit stays, the luck differs.
+        n_sessions: Sessions of the rater, including the first; the habit stays, the random numbers differ.
     """
 
     name: str
@@ -83,7 +83,7 @@ class RaterHabit:
         """Refuse habits that cannot be simulated."""
         rates = ("miss_rate", "merge_rate", "missing_cases", "repeated_cases")
         _require(
-            ("raters need names fit for folders", _fits_folder(self.name), self.name),
+            ("raters need names that are valid folder names", _fits_folder(self.name), self.name),
             *((f"{rate} must be within 0 and 1", 0 <= getattr(self, rate) <= 1, getattr(self, rate)) for rate in rates),
             ("false_positives must be 0 or more", self.false_positives >= 0, self.false_positives),
             ("jitter_px must be 0 or more", self.jitter_px >= 0, self.jitter_px),
@@ -93,7 +93,7 @@ class RaterHabit:
 
 @dataclass(frozen=True)
 class Effect:
-    """What belonging to a group does to the nuclei.
+    """Effect of a group on the nuclei.
 
     Attributes:
         count: Factor on their expected number.
@@ -115,12 +115,12 @@ class Effect:
 
 @dataclass(frozen=True)
 class Region:
-    """In what one region of the tissue differs from another.
+    """Properties of one region of the tissue.
 
     Attributes:
         density: Factor on the expected number of nuclei, in every group.
         background: Factor on the background.
-        groups: Effects of the groups that react otherwise here than `Simulation.groups` says.
+        groups: Effects of groups that differ in this region from `Simulation.groups`.
     """
 
     density: float = 1.0
@@ -142,7 +142,7 @@ DEFAULT_RATERS = (
     RaterHabit("generous", 0.5, dilation_px=0.4, miss_rate=0.2, merge_rate=0.3, false_positives=2.0, jitter_px=0.5),
     RaterHabit("strict", 1.4, dilation_px=-0.2, miss_rate=0.2, merge_rate=0.0, false_positives=0.2, jitter_px=0.5),
 )
-"""Three raters who disagree as experts do on real images."""
+"""Three raters who disagree as raters do on real images."""
 
 
 @dataclass(frozen=True)
@@ -150,25 +150,25 @@ class Simulation:
     """Settings of a simulated experiment; together with `seed` they determine every byte.
 
     Case i belongs to group i modulo the number of groups. Within its group each subject has `images_per_subject`
-    consecutive cases, and consecutive cases take turns through the regions, so that a case does not depend on how many
-    there are.
+    consecutive cases, and consecutive cases alternate between the regions, so that a case does not depend on the
+    number of cases.
 
     Attributes:
         shape: Size of the images in pixels or voxels, array-axis order; two or three axes.
         n_cases: Number of images.
         images_per_subject: Images of one animal.
         groups: Effect of belonging to each group; the first is the control.
-        regions: What is special in each region; without any the experiment has no regions.
+        regions: Properties of each region; if empty, the experiment has no regions.
         subject_sd: Standard deviation of the logarithm of a subject's own factor on the number of nuclei.
         n_nuclei: Expected number of nuclei per image of the control, before the region's density.
         radius_px: Smallest and largest radius of a nucleus.
-        bright_fraction: Share of the nuclei that is bright.
+        bright_fraction: Share of the nuclei that are bright.
         bright_contrast: Median contrast of bright nuclei.
         dim_contrast: Median contrast of dim nuclei.
         touching_fraction: Share of nuclei placed against another one.
-        crowding: Share of the others that lies in the one crowded spot of the image.
-        n_out_of_focus: Expected number of blurred nuclei of other planes per image; no part of the truth.
-        n_debris: Expected number of small bright specks per image; no part of the truth.
+        crowding: Share of the other nuclei in the one crowded spot of the image.
+        n_out_of_focus: Expected number of blurred nuclei of other planes per image; not part of the truth.
+        n_debris: Expected number of small bright specks per image; not part of the truth.
         blur_px: Smallest and largest blur of a nucleus in focus.
         background: Usual background, in grey values of 255.
         background_sd: Standard deviation of the logarithm of an image's own background.
@@ -275,10 +275,10 @@ class Simulation:
 
 
 def keep_effect(settings: Simulation, which: str) -> Simulation:
-    """The same experiment with some of its effects only; `none` makes the groups equal, whatever their names.
+    """The same experiment with only some of its effects; `none` makes all groups equal.
 
     Args:
-        settings: The experiment; its regions may differ in density still, for that is no effect of a group.
+        settings: The experiment; its regions may still differ in density, which is not an effect of a group.
         which: One of `EFFECTS`.
 
     Raises:

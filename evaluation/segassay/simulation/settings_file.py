@@ -1,4 +1,4 @@
-"""Settings of a simulation as a file: YAML with the fields of `Simulation`."""
+"""Read and write the settings of a simulation: YAML with the fields of `Simulation`."""
 
 import difflib
 import json
@@ -15,16 +15,16 @@ from segassay.simulation.settings import Effect, RaterHabit, Region, Simulation
 
 
 def read_simulation(path: Path) -> Simulation:
-    """Read settings from YAML, or from the `simulation.json` that stands beside a simulated dataset.
+    """Read settings from YAML, or from the `simulation.json` of a simulated dataset.
 
     Every key is a field of `Simulation`, and optional; a list of `raters`, or a mapping of `groups` or `regions`,
-    takes the place of the whole default.
+    replaces the whole default.
 
     Args:
         path: The file; it cannot run code.
 
     Raises:
-        UsageError: Names every unknown key, with the nearest known one, and every impossible value.
+        UsageError: Lists every unknown key, with the most similar known one, and every impossible value.
     """
     path = Path(path)
     content = _read_mapping(path)
@@ -65,7 +65,7 @@ def _problem(detail: Any) -> str:
         known = [known.name for known in fields(above[-1] if above else Simulation)]
         (nearest,) = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0)
         return f"unknown key {place!r}; did you mean {nearest!r}?"
-    if place.startswith("spacing_um"):  # a value that fits none of two types has a problem for either
+    if place.startswith("spacing_um"):  # a value that fits neither of two types has a problem for each
         return "spacing_um: expected one number, or a list of one per axis"
     if detail["type"] == "dataclass_type":
         return f"{place} is {detail['input']!r:.60}; expected a mapping such as {{{_example(detail)}}}"

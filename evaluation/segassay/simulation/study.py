@@ -1,17 +1,17 @@
-"""A study that never was, as arrays: what is planted, what is drawn, what is to be expected.
+"""Settings of a simulated study: known raters, models and effects, drawn as arrays.
 
     SimulatedStudy  ->  cast (who annotates)  ->  means (A, A)  ->  Draws: scores (N, C, P), counts and light (N, C, A)
 
-Nothing is rendered and nothing is trained. The agreement of two annotators in a case is a mean plus effects of the
-subject, the case, each annotator in this case, and luck, so that every expectation is known. Planted are:
+No image is rendered and no model is trained. The agreement of two annotators in a case is a mean plus random effects
+of the subject, the case, each annotator in this case, and noise, so every expectation is known. Planted are:
 
-- raters who count more or less than others (`log_count_bias`) and who agree more or less with everybody
+- raters who count more or less than others (`log_count_bias`) and who agree more or less with all others
   (`agreeableness`);
-- expert models, which inherit the share `imprint` of both, and of `habit`: what a rater's agreement with its own copy
-  would be above that with anybody else's;
+- expert models, which inherit the share `imprint` of both, and of `habit`: how much more a rater would agree with a
+  copy of itself than with a copy of another rater;
 - consensus models, which agree better with every rater by `consensus_gain`, whether trained on all raters
   (`strategy` consensus:staple, `trained_on` staple) or on all but one (`trained_on` staple_without_expert_1);
-- the spread of trainings that differ by the seed (`seed_sd`), and ensembles, which average the luck of their members;
+- the spread of trainings that differ by the seed (`seed_sd`), and ensembles, which average the noise of their members;
 - effects of the groups on the number of objects and their light.
 """
 
@@ -22,18 +22,18 @@ __all__ = ["BIASED", "NULL", "SimulatedStudy"]
 
 @dataclass(frozen=True)
 class SimulatedStudy:
-    """What is planted.
+    """Settings of a simulated study.
 
     Attributes:
-        log_count_bias: One per rater: log of the factor on what others count.
-        agreeableness: One per rater: F1 above that of an average rater, with everybody.
+        log_count_bias: One per rater: log of the ratio of its counts to those of the others.
+        agreeableness: One per rater: F1 with all others, above that of an average rater.
         imprint: Share of a rater's bias, agreeableness and habit that its models inherit.
-        habit: F1 of a rater with a perfect copy of itself above that with anybody else's.
+        habit: F1 of a rater with a perfect copy of itself, above that with a copy of another rater.
         consensus_gain: F1 of a consensus model with a rater above that of another rater's model.
-        seed_sd: Standard deviation of a model's F1 over seeds, with everybody.
+        seed_sd: Standard deviation over seeds of a model's F1 with all others.
         n_seeds: Models of each rater, and of the consensus without each rater.
         n_consensus_seeds: Models of the consensus of all raters.
-        ensemble_size: Members of each ensemble of these; none is in two, and a rest is in none.
+        ensemble_size: Members of each ensemble of these; no model is in two ensembles, and a remainder is in none.
         count_effects: Factor of each group on the number of objects; the first group is the control.
         light_effects: Factor of each group on the mean intensity.
         n_subjects: Subjects in each group.
@@ -42,12 +42,12 @@ class SimulatedStudy:
         skewed: Effects are beta-distributed, long towards low scores, instead of normal.
         subject_sd: Standard deviation of F1 over subjects.
         case_sd: Of F1 over the cases of a subject.
-        annotator_sd: Of F1 of one annotator in one case, with everybody.
+        annotator_sd: Of F1 of one annotator in one case with all others.
         noise_sd: Of F1 of one pair in one case; also of the log light that one annotator finds in a case.
         subject_spread: Standard deviation over subjects of log counts, and of log light.
         case_spread: The same over the cases of a subject.
         seed: Draws subjects and cases.
-        seed_of_models: Draws what the seeds of the trainings do. Intervals are conditional on it.
+        seed_of_models: Draws the effects of the training seeds. Intervals are conditional on it.
     """
 
     log_count_bias: tuple[float, ...] = (-0.4, -0.1, 0.0, 0.2, 0.3)
@@ -75,7 +75,7 @@ class SimulatedStudy:
     seed_of_models: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what is no study."""
+        """Refuse impossible settings."""
         if len(self.log_count_bias) != len(self.agreeableness) or self.n_raters < 2:
             raise ValueError(
                 f"expected a bias and an agreeableness for each of at least 2 raters, got {self.log_count_bias} and "
@@ -121,4 +121,4 @@ BIASED = SimulatedStudy(
     consensus_gain=0.06,
     seed_sd=0.02,
 )
-"""Raters differ much and models inherit most of it; consensus models agree better with those they never saw."""
+"""Raters differ much and models inherit most of it; consensus models agree better with unseen raters."""

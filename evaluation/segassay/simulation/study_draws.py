@@ -1,4 +1,4 @@
-"""What is drawn of a simulated study: scores of all pairs (N, C, P), counts and light of all annotators (N, C, A)."""
+"""Draw a simulated study: scores of all pairs (N, C, P), counts and light of all annotators (N, C, A)."""
 
 import math
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Draws:
     """Independent studies of the same cast: N of them, C cases, A annotators, P pairs of these, R raters.
 
     Attributes:
-        pairs: int `(P, 2)`, positions in `cast`; the first stands first there.
+        pairs: int `(P, 2)`, positions in `cast`; the first comes first there.
         f1: `(N, C, P)`.
         dice: `(N, C, P)`.
         f1_others: `(N, C, R, A)`, against C₋r.
@@ -40,10 +40,10 @@ class Draws:
 def draw(study: SimulatedStudy, n: int = 1, *, pairs: np.ndarray | None = None) -> Draws:
     """Draw studies that differ by their subjects and cases only.
 
-    Cases stand by group, then subject, then region, then image. A score outside [0, 1] is put to the nearer end.
+    Cases are sorted by group, subject, region and image. A score outside [0, 1] is set to the nearer bound.
 
     Args:
-        study: What is planted; the first of n studies is not the one that n = 1 gives.
+        study: The settings; the first of n studies differs from the one that n = 1 gives.
         n: Number of studies.
         pairs: int `(P, 2)`, positions in `cast`; all pairs by default.
 

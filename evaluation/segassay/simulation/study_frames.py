@@ -1,4 +1,4 @@
-"""Arrays of a simulated study as frames: names for every cell, whole numbers, measures of pairs."""
+"""Turn arrays of a simulated study into frames: names for every cell, whole numbers, measures of pairs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -71,6 +71,6 @@ def measures_of_pairs(
 
 
 def positions_of_roles(members: list[Member]) -> tuple[list[int], list[int]]:
-    """Of raters, and of whom C₋r does not contain: models, ensembles, the truth."""
+    """Positions of raters, and of annotators outside C₋r: models, ensembles, the truth."""
     human = [position for position, member in enumerate(members) if is_rater(member.kind)]
     return human, [position for position in range(len(members)) if position not in human]

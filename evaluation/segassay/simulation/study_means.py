@@ -1,4 +1,4 @@
-"""What is to be expected of a simulated study: mean agreement of every pair (A, A), mean counts (A,)."""
+"""Expected values of a simulated study: mean agreement of every pair (A, A), mean counts (A,)."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from segassay.data.annotations import is_rater
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_members import Member, cast
 
-RATERS_AGREE = 0.55  # F1 of two raters, before anybody's agreeableness
+RATERS_AGREE = 0.55  # F1 of two raters of average agreeableness
 _F1 = {
     ("human", "model"): 0.02,
     ("model", "model"): 0.10,
@@ -35,7 +35,7 @@ def mean_agreement(study: SimulatedStudy) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _own(study: SimulatedStudy, member: Member) -> float:
-    """What an annotator's agreement with everybody has above the average: models inherit it from their raters."""
+    """Agreement of each annotator with all others, above the average: models inherit it from their raters."""
     if not member.raters:
         return 0.0
     inherited = float(np.mean([study.agreeableness[r] for r in member.raters]))
@@ -47,7 +47,7 @@ def _gain(study: SimulatedStudy, member: Member) -> float:
 
 
 def _luck(study: SimulatedStudy, members: list[Member], stream: int) -> np.ndarray:
-    """`(A,)`; each training has its luck, an ensemble the mean luck of its members."""
+    """Noise `(A,)` of each training; an ensemble has the mean noise of its members."""
     luck = np.random.default_rng([study.seed_of_models, stream]).normal(size=len(members))
     of_model = {(m.trained_on, m.seeds[0]): z for m, z in zip(members, luck, strict=True) if m.kind == "model"}
     return study.seed_sd * np.array(
@@ -56,7 +56,7 @@ def _luck(study: SimulatedStudy, members: list[Member], stream: int) -> np.ndarr
 
 
 def _between(study: SimulatedStudy, one: Member, other: Member) -> float:
-    """What two annotators have in common."""
+    """Agreement of two annotators from what they have in common."""
     one, other = sorted((one, other), key=lambda member: ("human", "model", "truth").index(member.role))
     common = _F1.get((one.role, other.role), 0.0)
     if is_rater(one.role) and other.role == "model":
@@ -67,7 +67,7 @@ def _between(study: SimulatedStudy, one: Member, other: Member) -> float:
 
 
 def mean_log_count(study: SimulatedStudy) -> np.ndarray:
-    """Log of the factor on what is there that each annotator of `cast` counts, `(A,)`; seeds differ as those of F1."""
+    """Log of the ratio of counted to true objects for each annotator of `cast`, `(A,)`; seeds differ as those of F1."""
     members = cast(study)
     inherited = [
         (1.0 if is_rater(member.kind) else study.imprint) * np.mean([study.log_count_bias[r] for r in member.raters])

@@ -1,4 +1,4 @@
-"""Who annotates in a simulated study: raters, models, ensembles and the truth."""
+"""Annotators of a simulated study: raters, models, ensembles and the truth."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ class Member:
     Attributes:
         name: `expert_1`, `expert_1/s0`, `staple/s0`, `staple_without_expert_1/s0`, `staple/s0-1`, `truth`.
         kind: As in annotations.csv.
-        strategy: `expert` or `consensus:staple`; empty for people and the truth.
+        strategy: `expert` or `consensus:staple`; empty for raters and the truth.
         trained_on: A rater, `staple`, or `staple_without_expert_1`.
-        raters: Positions of the raters that it is, or learned from.
+        raters: Position of the rater itself, or positions of the raters it learned from.
         seeds: Of its members.
     """
 

@@ -1,4 +1,4 @@
-"""Tables of a simulated study in which nothing is planted: they follow the counts and scores, or a habit, plainly."""
+"""Tables of a simulated study without planted effects of their own: they follow from the counts, scores or habit."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ SIZES = (30, 60, 120, 240)
 def distances_table(
     settings: SimulatedStudy, cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Distances fall with Dice; outlines lie where the others have them, but for luck."""
+    """Distances fall with Dice; outlines agree with the others except for noise."""
     names = np.array([member.name for member in members], dtype=object)
     human, outside = positions_of_roles(members)
     left_out = [(rater, position) for rater, own in enumerate(human) for position in [own, *outside]]
@@ -94,7 +94,7 @@ def _binomial(n: int, p: float) -> np.ndarray:
 def recall_by_size_table(
     settings: SimulatedStudy, cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Larger objects are found more often; as many of each size."""
+    """Larger objects are found more often; all sizes are equally common."""
     human, outside = positions_of_roles(members)
     truth = next(position for position in outside if members[position].kind == "truth")
     pairs = [("truth", truth, position) for position in range(len(members)) if position != truth]
@@ -132,7 +132,7 @@ def _maps(
 
 
 def calibration_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
-    """Probabilities that are true."""
+    """Calibrated probabilities."""
     keys, n_pixels, p = _maps(cases, members, N_BINS_PROB, rng)
     n_foreground = rng.binomial(n_pixels, p)
     squared = n_foreground * (1 - p) ** 2 + (n_pixels - n_foreground) * p**2
@@ -147,7 +147,7 @@ def uncertainty_table(cases: np.ndarray, members: list[Member], rng: np.random.G
 
 
 def recounts_table(cases: np.ndarray, members: list[Member], drawn: Draws) -> pd.DataFrame:
-    """Masks as they are; of objects that count from half the size on there are a tenth more, from double on fewer."""
+    """Counts of the masks; a tenth more objects at half the minimum size, fewer at double."""
     sizes, share = (SIZES[0] // 2, SIZES[0], 2 * SIZES[0]), (1.1, 1.0, 0.8)
     counts = np.rint(drawn.counts[0][..., None] * share)
     shape = counts.shape
@@ -164,7 +164,7 @@ def recounts_table(cases: np.ndarray, members: list[Member], drawn: Draws) -> pd
 
 
 def repeats_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Every second case again by every rater: as much above others as `habit` says."""
+    """Every second case annotated again by every rater, with agreement above the others by `habit`."""
     again = cases[::2]
     mean = RATERS_AGREE + settings.habit + 2 * np.array(settings.agreeableness)
     f1 = np.clip(mean + settings.case_sd * rng.normal(size=(len(again), settings.n_raters)), 0, 1)

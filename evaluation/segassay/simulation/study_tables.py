@@ -1,10 +1,10 @@
-"""Tables of a study that never was, with what its measures should find.
+"""Tables of a simulated study, with the values that its measures should find.
 
     SimulatedStudy  ->  SimulatedFindings: tables, annotations, clusters, experiment, truth
 
-As `evaluate` would have them, in milliseconds and without a mask, a model or a file. What is planted is said in
-`simulated_study`: F1 at IoU > .5, Dice and counts. All other columns and tables follow these plainly, so that every
-measure has something to read; nothing should be concluded from them, and no mask exists to which all of them belong.
+They are as from `evaluate`, in milliseconds and without masks, models or files. Planted are F1 at IoU > .5, Dice and
+counts (see `segassay.simulation.study`). All other columns and tables follow from these, so that every measure has
+input; draw no conclusions from them, for no real masks would give all of them together.
 
 Names: rater `expert_1`; its models `expert_1/s0` (strategy `expert`); models of the consensus `staple/s0` (strategy
 `consensus:staple`, trained_on `staple`), their ensembles `staple/s0-1`; models of the consensus of all raters but one
@@ -53,14 +53,14 @@ N_FOLDS = 4
 
 @dataclass(frozen=True, eq=False)
 class SimulatedFindings:
-    """What an evaluation of the simulated study would read, and what it should find.
+    """Input of an evaluation of the simulated study, and the values it should find.
 
     Attributes:
         tables: All tables of `segassay.tables.build.Tables`.
         annotations: Table of `read_annotations`; its paths name no files.
         clusters: Case -> its subject.
         experiment: Case, group, region, subject; the control is `group_0`.
-        settings: What was planted.
+        settings: Settings of the study.
         truth: Table of `planted`: quality, measure, target, value.
     """
 
@@ -72,7 +72,7 @@ class SimulatedFindings:
     truth: pd.DataFrame
 
     def findings(self) -> Findings:
-        """What the measures take: with effects and normalised measurements."""
+        """Input of the measures, with effects and normalised measurements."""
         normalised = normalise(self.tables.counts, self.experiment, CONTROL)
         return Findings(self.tables, self.annotations, self.clusters, effects(normalised), normalised)
 
@@ -81,10 +81,10 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     """Draw one study.
 
     Args:
-        settings: What is planted; with its seeds it fixes every number.
+        settings: The settings; with their seeds they determine every number.
 
     Returns:
-        Its tables and their truth.
+        Its tables and the planted values.
 
     Example:
         >>> found = simulate_tables(SimulatedStudy(n_seeds=1, n_consensus_seeds=4))

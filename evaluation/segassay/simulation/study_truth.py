@@ -1,8 +1,8 @@
-"""What the measures of a simulated study should find: by calculation, and as the mean over many drawn cases.
+"""Expected values of the measures of a simulated study: calculated, and as the mean over many drawn cases.
 
     SimulatedStudy  ->  planted | expectation  ->  one row per quality, measure and target
 
-Both are given the raters and the seeds of the models, as every interval is.
+Both are conditional on the raters and the seeds of the models, as every interval is.
 """
 
 from dataclasses import replace
@@ -21,11 +21,11 @@ __all__ = ["expectation", "planted"]
 
 
 def planted(study: SimulatedStudy) -> pd.DataFrame:
-    """What each measure should find, given the raters and the seeds of the models, from the planted means.
+    """Expected value of each measure, given the raters and the seeds of the models, from the planted means.
 
     Returns:
         Columns `quality, measure, target, value`; targets are named as in the tables of scores. Numbers of objects are
-        taken as large; `expectation` has no need for that.
+        assumed to be large; `expectation` does not assume this.
 
     Example:
         >>> table = planted(SimulatedStudy(imprint=0.5, habit=0.1))
@@ -129,7 +129,7 @@ def _of_each_model(
 
 
 def _of_seeds(study: SimulatedStudy, members: list[Member], f1: np.ndarray) -> list[tuple[str, str, str, float]]:
-    """Agreement of models, and of ensembles, that differ by the seed; and how far their F1 is spread over seeds."""
+    """Agreement of models, and of ensembles, that differ by the seed; and the spread of their F1 over seeds."""
     rows = []
     for kind, size in (("model", 1), ("ensemble", study.ensemble_size)):
         alike = [i for i, member in enumerate(members) if member.kind == kind and member.trained_on == "staple"]

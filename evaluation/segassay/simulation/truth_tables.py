@@ -1,4 +1,4 @@
-"""What is known of a simulation: of each case, and what is to be expected of each rater."""
+"""Known facts of a simulation: of each case, and the expected effects of each group."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from segassay.simulation.settings import Simulation
 
 
 def facts_of_case(case: str, scene: Scene, settings: Simulation, index: int) -> dict[str, Any]:
-    """What was made in one case; the lists hold one number per label of the truth, from label 1."""
+    """Facts of one case; the lists hold one number per label of the truth, from label 1."""
     place = place_of(settings, index)
     return {
         "case": case,
@@ -23,7 +23,7 @@ def facts_of_case(case: str, scene: Scene, settings: Simulation, index: int) -> 
 
 
 def expected_of_raters(settings: Simulation) -> list[dict[str, Any]]:
-    """What the settings plant, group by group within each region: expected number, and ratios to the control."""
+    """Effects in the settings, group by group within each region: expected number, and ratios to the control."""
     control = next(iter(settings.groups))
     rows = []
     for region in list(settings.regions) or [""]:

@@ -1,1 +1,1 @@
-"""Tables: masks and images become tidy tables, one case at a time; the only room that opens many images."""
+"""Tables: make tidy tables of masks and images, one case at a time; the only room that opens many images."""

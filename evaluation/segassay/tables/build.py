@@ -1,9 +1,9 @@
-"""The tables that every measure reads: who agrees with whom, who counts what, and what each rater's habit is.
+"""Build the tables that every measure reads: agreement of annotators, their counts, and the bias of each rater.
 
     annotations  ->  one job per case  ->  rows of each case  ->  agreement, distances, leave_one_out, counts, raters, …
 
-A case leaves only its rows behind, as typed columns, so memory grows by the tables alone; processes share the cases
-where these are enough to pay for their start.
+Only the rows of each case are kept, as typed columns, so memory grows only with the tables. Several processes share the
+cases if these take longer than starting the processes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ def _empty(table: str) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What all annotators did with all cases; columns, orders and empty cells are a contract with other tools.
+    """Tables of all annotators and cases; columns, orders and empty cells are a contract with other tools.
 
     Attributes:
         agreement: Case × unordered pair of annotators × IoU threshold; `annotator_a` is the truth, the reference or a
@@ -42,37 +42,37 @@ class Tables:
             `sq` is the mean IoU of the tp pairs, an empty cell without any; PQ = sq × f1, and f1 itself where tp = 0.
             `n_merges`: objects of b that cover more than half of two or more objects of a; `n_splits` the same with
             a and b exchanged. `n_px_a`, `n_px_b`: foreground that counts, before small objects are dropped.
-        distances: Case × the same pairs, then those of leave_one_out, whose C₋rater stands as `-rater`: HD95 and ASSD,
+        distances: Case × the same pairs, then those of leave_one_out, whose C₋rater is named `-rater`: HD95 and ASSD,
             empty cells where one side has no foreground; NSD at a tolerance of one pixel, the smallest spacing; in
-            `unit`, `um` where the spacing is known, else `px`. `diagonal` of the image, in the same unit, bounds what
-            is undefined. `shift` is how far the outline of b lies outside that of a, negative for inside, over objects
-            that overlap one of the other annotator; an empty cell where none does.
+            `unit`, `um` if the spacing is known, else `px`. `diagonal` of the image, in the same unit, bounds
+            undefined distances. `shift` is how far the outline of b lies outside that of a, negative for inside, over
+            objects that overlap one of the other annotator; an empty cell if none does.
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out. Columns of
             the measures as in `agreement`.
         counts: Case × annotator: objects, their area, mean over objects of their mean raw value, region, density, and
-            whether the file was taken for a `mask` (objects are connected components) or for `labels`.
+            whether the file was read as a `mask` (objects are connected components) or for `labels`.
         raters: One row per rater: STAPLE's sensitivity and specificity, means over cases; those of the rater's mask
             against C₋rater; log ratios of counts and areas against the other raters; mean agreement with C₋rater at
             IoU > .5 and, for where there are too few raters, the mean over cases of its mean agreement with the others.
         missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
-            leave_one_out and NSD, and its distances and what it would have counted are empty cells.
-        notes: What a reader should know about how they came about.
+            leave_one_out and NSD, and its distances and counts are empty cells.
+        notes: Remarks on how the tables were made.
         votes: Case × number of human raters that marked a pixel: `case, n_raters, n_marked, n_pixels`, n_marked from 0
             to n_raters; only pixels that count, so n_pixels sums to the region's area.
         recall_by_size: `case, reference, annotator, size_low, size_high, n_objects, n_found`: objects of the reference
             with size_low ≤ pixels < size_high, and those of them matched at IoU > .5. Classes are min_object_size × 1,
             2, 4, …; those without objects have no row. The pairs are those of agreement whose `annotator_a` is a truth,
-            the reference or a consensus, and those of leave_one_out, whose C₋rater stands as `-rater`.
+            the reference or a consensus, and those of leave_one_out, whose C₋rater is named `-rater`.
         calibration: Case × annotator with a map in `prob` × bin of the probability p: `case, annotator, reference,
             bin, n_pixels, sum_prob, sum_squared_error, n_foreground`. Bin i of 20 holds i/20 < p ≤ (i+1)/20, the first
             also p = 0, so that bins from 1 on are p > .05. `n_foreground` counts pixels that the reference marks:
             the truth; without one `consensus_staple` of all raters of the case; without raters the first consensus.
-        uncertainty: Case × annotator with a map in `uncertainty` × bin (50, made likewise): `case, annotator,
+        uncertainty: Case × annotator with a map in `uncertainty` × bin (50, defined likewise): `case, annotator,
             reference, bin, n_pixels, sum_uncertainty, n_errors, sum_disagreement`. An error is a pixel where mask and
             reference differ; the disagreement of a pixel is 4 v (1 - v), v the share of raters that mark it, and an
             empty cell with fewer than two raters.
-        repeats: Case × annotator × pair of sessions of one person: `case, annotator, session_a, session_b` and the
+        repeats: Case × annotator × pair of sessions of one rater: `case, annotator, session_a, session_b` and the
             measures of agreement at IoU > .5; a mask without session is session 0. All other tables hold the first
             session only.
         recounts: Only for an experiment with a control group. Case × annotator × threshold of the probability (an empty
@@ -108,17 +108,17 @@ def build_tables(
         dataset: Gives images, ignored areas, regions and the minimum size. Without it there are no intensities, every
             pixel and every object counts, and a note says so.
         annotations: Table of `segassay.data.annotations.read_annotations`.
-        n_jobs: Processes that share the cases, at most; fewer, or none beside this one, where the first two cases show
-            that the others would not pay for their start. The result does not depend on it. With more than 1, a
-            script that calls this needs the usual `if __name__ == "__main__":`.
+        n_jobs: Processes that share the cases, at most; fewer, or none besides this one, if the first two cases show
+            that starting them would take longer than the other cases. The result does not depend on it. With more
+            than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
         progress: Called with the name of each case that is done.
 
     Returns:
-        The tables, in natural order of cases and annotators whatever the order of `annotations`.
+        The tables, in natural order of cases and annotators for any order of `annotations`.
 
     Raises:
         DataError: If a file cannot be read, masks of one case differ in shape, a probability or uncertainty map is
-            missing or holds anything but numbers in [0, 1], or no case has two annotators.
+            missing or holds numbers outside [0, 1], or no case has two annotators.
     """
     jobs, notes = make_jobs(dataset, annotations)
     if not any(len(job.annotators) > 1 for job in jobs):
@@ -178,10 +178,10 @@ def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.Data
     Args:
         counts: Table with case, annotator and `measure`.
         measure: `n_objects` or `area_px`.
-        raters: Who is compared.
+        raters: Raters to compare.
 
     Returns:
-        One row per case, one column per rater; NaN where the rater has no mask, or nobody else has.
+        One row per case, one column per rater; NaN if the rater, or every other rater, has no mask.
     """
     n = counts[counts["annotator"].isin(raters)].pivot(index="case", columns="annotator", values=measure)
     values = n.reindex(columns=raters).astype(float).to_numpy()
@@ -209,7 +209,7 @@ def _notes_on_distances(dataset: Dataset | None, distances: pd.DataFrame) -> Ite
 
 
 def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
-    """Cases and annotators that cannot be held against what others are."""
+    """Notes on cases and annotators without a reference to compare them with."""
     n_raters = [sum(is_rater(a.kind) for a in job.annotators) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
@@ -229,7 +229,7 @@ def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
 
 
 def _notes_on_annotators(counts: pd.DataFrame, n_all: int) -> Iterator[Note]:
-    """What is missing of whom, and whose files hold object numbers."""
+    """Notes on missing masks of annotators, and on annotators whose files are label images."""
     n_missing = counts[counts["input"] == ""].groupby("annotator").size()
     yield from (Note("missing_predictions", str(name), n=int(n)) for name, n in n_missing.items())
     n_labels = counts[counts["input"] == "labels"].groupby("annotator").size().to_dict()

@@ -2,7 +2,7 @@
 
     Job (files of a case)  ->  ComparedCase  ->  CaseRows (name of the table -> rows)
 
-What the columns mean is said at `segassay.tables.build.Tables`.
+`segassay.tables.build.Tables` explains the columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ _MEASURES = {
 RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out")
 
 _THRESHOLDS = (0.3, 0.7)
-"""Probabilities, beside the one that a model's masks were made with, from which on pixels are counted again."""
+"""Further thresholds of the probability, next to that of the model's masks, at which objects are counted again."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _count(joint: JointOverlaps, index: int | None, region_area: int) -> Row:
 
 
 def _input(mask: np.ndarray | None) -> str:
-    """What a file was taken for; empty if there is none."""
+    """How a file was read, as a mask or as labels; empty if there is none."""
     return "" if mask is None else "mask" if mask.dtype == bool else "labels"
 
 
@@ -188,8 +188,8 @@ def _found_by_size(joint: JointOverlaps, a: int, b: int | None, unit: int) -> li
 
 
 def _held_against(case: ComparedCase) -> Iterator[tuple[Annotator, str, np.ndarray]]:
-    """Annotators with a mask, and name and boolean mask of what their maps are held against: the truth, else the
-    consensus of all raters, else another consensus; nothing where there is none of these."""
+    """Annotators with a mask, and the name and boolean mask of the reference of their maps: the truth, else the
+    consensus of all raters, else another consensus; nothing without any of these."""
     truth, other = (
         next((a.name for a in case.job.annotators if a.kind == kind and a.name in case.masks), None)
         for kind in ("truth", "consensus")
@@ -224,7 +224,7 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
 
 
 def _repeats(case: ComparedCase) -> Iterator[Row]:
-    """Each pair of sessions of one person, at the first threshold."""
+    """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
         sessions = list(of_annotator)
         labels = [case.areas.label(_read_session(session, case.region.shape)) for session in sessions]

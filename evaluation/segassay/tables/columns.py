@@ -1,8 +1,8 @@
-"""A table that grows row by row, kept as typed columns: a number takes 8 bytes, a name that comes again takes 4.
+"""A table that grows row by row, stored as typed columns: a number takes 8 bytes, a repeated name takes 4.
 
     rows of cells  ->  Columns  ->  pandas frame
 
-Rows of Python objects take about ten times as much, and thousands of cases have hundreds of thousands of rows.
+Rows of Python objects take about ten times as much memory; thousands of cases have hundreds of thousands of rows.
 """
 
 from array import array
@@ -15,13 +15,13 @@ import pandas as pd
 __all__ = ["UNKNOWN", "Columns"]
 
 UNKNOWN = -1
-"""A count that does not exist; an empty cell in the frame."""
+"""An undefined count; an empty cell in the frame."""
 
 _TYPE_CODES: dict[type, str] = {str: "i", int: "q", float: "d"}  # of a text its number
 
 
 class Columns:
-    """Columns of a table to come.
+    """Columns of a growing table.
 
     Args:
         columns: Name and type of each column, in order: `str`, `int` (which may be `UNKNOWN`) or `float`.
@@ -46,7 +46,7 @@ class Columns:
             cells.extend(values if codes is None else [codes.setdefault(value, len(codes)) for value in values])
 
     def frame(self) -> pd.DataFrame:
-        """The table; it takes the columns over, which are without rows afterwards."""
+        """The table as a frame; afterwards the columns are empty."""
         columns: dict[str, Any] = {}
         for name, cells in self._cells.items():
             numbers = np.array(cells)

@@ -1,8 +1,8 @@
-"""One case as its tables see it: its masks are read, labelled and compared once.
+"""Read, label and compare the masks of one case once, for all of its tables.
 
     Job (files of a case)  ->  masks, objects, C₋r, overlaps  ->  ComparedCase
 
-C₋r, the consensus of all raters but r, takes part as one more annotator, under the name `-r`.
+C₋r, the consensus of all raters but r, is one more annotator, with the name `-r`.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -17,7 +17,7 @@ import numpy as np
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
-from segassay.errors import DataError
+from segassay.errors import DataError, number_of
 from segassay.io.images import Picture
 from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
@@ -34,7 +34,7 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 @dataclass(frozen=True, eq=False)
 class Areas:
-    """What counts of an image."""
+    """The parts of an image that count."""
 
     ignore: np.ndarray | None
     region: np.ndarray | None
@@ -50,13 +50,13 @@ class Areas:
 
 @dataclass(frozen=True, eq=False)
 class ComparedCase:
-    """All that the tables of a case read.
+    """Everything that the tables of a case need.
 
     Attributes:
-        job: What was to be done.
+        job: Files of the case.
         picture: The image; None if there is none.
         masks: `(*spatial)` as read, of every annotator whose file exists.
-        areas: What counts of the image.
+        areas: The parts of the image that count.
         shape: Of image and masks; None where there is no image and every prediction is missing.
         region: Boolean, the pixels that count; one False where there is no shape.
         labels: `(*spatial)` objects that count, of every mask and then of every C₋r, under the name `-r`.
@@ -107,7 +107,7 @@ class ComparedCase:
         return {name: index for index, name in enumerate(self.labels)}
 
     def position(self, name: str) -> int | None:
-        """Where an annotator stands in `joint`; None if its prediction is missing."""
+        """Position of an annotator in `joint`; None if its prediction is missing."""
         return self._positions.get(name)
 
     @property
@@ -137,7 +137,7 @@ def compare_case(job: Job) -> ComparedCase:
     masks, areas = _read_masks(job, picture)
     image = None if picture is None else picture.array[job.channel]
     shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
-    blank = np.zeros(shape or 1, dtype=np.int32)  # stands in where every prediction of a case is missing
+    blank = np.zeros(shape or 1, dtype=np.int32)  # a placeholder if every prediction of a case is missing
     raters = [annotator.name for annotator in job.annotators if is_rater(annotator.kind) and annotator.name in masks]
     rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters})
     labels = {name: areas.label(mask) for name, mask in masks.items()}
@@ -161,8 +161,8 @@ def _read_picture(job: Job) -> Picture | None:
         return None
     picture = read_spaced_image(job.image, job.spacing_um)
     if job.channel >= len(picture.array):
-        what = f"has {len(picture.array)} channels, but intensity_channel in dataset.yaml is {job.channel}"
-        raise DataError.of(job.image[0], what, "channels are counted from 0")
+        what = f"has {number_of(len(picture.array), 'channel')}, but intensity_channel in dataset.yaml is {job.channel}"
+        raise DataError.of(job.image[0], what, "correct intensity_channel; the first channel is 0")
     return picture
 
 
@@ -210,10 +210,10 @@ def _read_alike(
 def _consensus_of_others(
     masks: Mapping[str, np.ndarray],
 ) -> tuple[dict[str, tuple[float, float, float, float]], dict[str, np.ndarray], np.ndarray | None]:
-    """Sensitivity and specificity (full, leave-one-out) of each rater; C₋r where enough others remain; and the
+    """Sensitivity and specificity (full, leave-one-out) of each rater; C₋r if enough others remain; and the
     consensus of all, None without raters.
 
-    Consensuses and rates are of whole images: ignored areas and regions matter to scores only.
+    Consensus masks and rates are of whole images: ignored areas and regions affect only scores.
     """
     drawn = np.array([mask > 0 for mask in masks.values()])
     if len(masks) < 2:

@@ -1,10 +1,10 @@
-"""The experiment: which effects does it yield when this annotator has drawn the masks?
+"""Test the effects of the experiment, as measured with the masks of each annotator.
 
     counts, experiment  ->  normalise  ->  effects, prerequisites
 
 Every measurement is divided by the mean of the control group in its region and batch, for each annotator by its own
 control, so that an annotator who marks twice as much everywhere finds the same effects. Rows of the tables are never
-removed: what cannot be tested stays in, with empty p-values, the verdict `not_testable` and a note that says why.
+removed: tests that are impossible stay in, with empty p-values, the verdict `not_testable` and a note that says why.
 """
 
 import math
@@ -49,7 +49,7 @@ __all__ = [
 
 ALPHA = 0.05
 MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
-"""What is tested, and the column of the counts table that holds it."""
+"""Tested measurements, and their columns in the counts table."""
 
 IMAGES_AS_UNITS = "images as units: anti-conservative if animals repeat"
 
@@ -71,12 +71,12 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
     """Divide every measurement by the control group's mean within its region and batch, per annotator.
 
     A stratum whose control is absent, or has a mean of 0 (or less), cannot be normalised: its rows stay, with `value`
-    NaN, so that they can be counted. Cases that the experiment does not know are not part of it; a mask that an
-    annotator lacks has no row.
+    NaN, so that they can be counted. Cases without a row in the experiment table are left out; a missing mask
+    has no row.
 
     Args:
         counts: One row per case and annotator: `case, annotator, n_objects, mean_intensity, density`; further columns
-            are passed over. A measurement may be NaN (the mean intensity where there is no object).
+            are ignored. A measurement may be NaN (the mean intensity without objects).
         experiment: Text columns `case`, `group` and any of `region`, `subject`, `batch`.
         control_group: Group by which the others are divided.
 
@@ -86,7 +86,7 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
         Without counts a table without rows.
 
     Raises:
-        DataError: If a column is missing, a case stands twice, a control group is absent, or subjects are given but a
+        DataError: If a column is missing, a case is repeated, a control group is absent, or subjects are given but a
             case has none or a subject is in two groups.
 
     Example:
@@ -106,7 +106,7 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
     known = ["case", "region", "subject", "batch", "group"]
     strata = experiment.reindex(columns=known).astype(object).fillna("").astype(str)
     if control_group not in set(strata["group"]):
-        what = f"control group {control_group!r} is no group of the experiment: {_listed(strata['group'])}"
+        what = f"control group {control_group!r} is not a group of the experiment: {_listed(strata['group'])}"
         raise DataError.of(None, what)
     _check_subjects(strata)
 
@@ -136,7 +136,7 @@ def _check_columns(name: str, table: pd.DataFrame, needed: list[str]) -> None:
 def _check_unique(name: str, table: pd.DataFrame, key: list[str]) -> None:
     twice = table[table.duplicated(key)]
     if len(twice):
-        what = f"{name}: {' × '.join(twice[key].iloc[0])} stands twice"
+        what = f"{name}: {' × '.join(twice[key].iloc[0])} is repeated"
         raise DataError.of(None, what, expected=f"one row per {' × '.join(key)}")
 
 
@@ -162,7 +162,7 @@ def _check_subjects(strata: pd.DataFrame) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
-    """What one family of tests compares: `units` has the columns case, subject, group, value, all values defined."""
+    """Data of one family of tests: `units` has the columns case, subject, group, value, all values defined."""
 
     key: dict[str, str]
     units: pd.DataFrame
@@ -176,7 +176,7 @@ def _samples(normalised: pd.DataFrame) -> Iterator[_Sample]:
     regions = ["", *sorted(set(normalised["region"]) - {""}, key=natural_key)]
     units = list(dict.fromkeys(["case", unit_of(normalised["subject"])]))
     text = normalised.columns.difference(["control", "raw", "control_mean", "value"])
-    normalised = normalised.astype(dict.fromkeys(text, object))  # of which rows are found faster
+    normalised = normalised.astype(dict.fromkeys(text, object))  # to find rows faster
     for (annotator, measure), rows in normalised.groupby(["annotator", "measure"], sort=False):
         for region in regions:
             part = rows[rows["region"] == region] if region else rows
@@ -197,7 +197,7 @@ def _samples(normalised: pd.DataFrame) -> Iterator[_Sample]:
 
 
 def _region_value(part: pd.DataFrame) -> tuple[pd.Series, list[str]]:
-    """Within a single stratum the tests need no normalisation, so that one without control can still be tested."""
+    """Within a single stratum the tests need no normalisation, so a stratum without control can still be tested."""
     if part["value"].isna().all() and part["batch"].nunique() == 1:
         return part["raw"], ["raw values: control absent or 0"]
     return part["value"], []
@@ -230,7 +230,7 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     """Test the groups against each other, annotator by annotator.
 
     Per annotator × measure × region (pooled first) × unit one Kruskal-Wallis row and one Mann-Whitney row per pair of
-    groups, adjusted by Holm over the pairs. Where there are subjects, their means are tested as units beside the cases,
+    groups, adjusted by Holm over the pairs. With subjects, their means are tested as units in addition to the cases,
     and a mixed model with a random effect of subject joins the rows of unit case, with its own Holm adjustment.
 
     - `statistic` is H, U of group_1, or t of the difference group_2 - group_1 (mixed model).
@@ -297,9 +297,9 @@ def _smallest_omnibus_p(sizes: list[int]) -> tuple[float, float]:
 
 
 def _verdict(p_adjusted: float, sign: float, exact: float, asymptotic: float) -> str:
-    """What an adjusted p-value says, given the smallest ones that its test can reach.
+    """Verdict of an adjusted p-value, given the smallest p-values that its test can reach.
 
-    The exact bound holds whatever the ties; the asymptotic one is that of untied samples, and ties can fall below it.
+    The exact bound holds with any ties; the asymptotic one is that of untied samples, and ties can fall below it.
     """
     if math.isnan(p_adjusted) or exact >= ALPHA:
         return "not_testable"
@@ -378,7 +378,7 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame
 
 
 def prerequisites(normalised: pd.DataFrame) -> pd.DataFrame:
-    """Check what parametric tests would assume, on the samples that `effects` compares; nothing is removed.
+    """Check the assumptions of parametric tests on the samples that `effects` compares; nothing is removed.
 
     Per annotator × measure × region × unit: Shapiro-Wilk and Grubbs for each group (Grubbs two-sided, error level .05),
     Levene, with deviations from the median, over all groups (`group` empty).

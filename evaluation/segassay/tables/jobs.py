@@ -1,4 +1,4 @@
-"""What is to be done: one job per case, with all that a process needs to know of it.
+"""Make one job per case, with everything that a process needs.
 
 annotations, dataset  ->  Job (files of a case)
 """
@@ -25,7 +25,7 @@ _MAPS = ("prob", "uncertainty")
 
 @dataclass(frozen=True)
 class Annotator:
-    """One annotator of a case, and where what it drew lies."""
+    """One annotator of a case, and its files."""
 
     name: str
     kind: str
@@ -47,7 +47,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Job:
-    """One case, with all that a process needs to know of it."""
+    """One case, with everything that a process needs."""
 
     case: str
     annotators: tuple[Annotator, ...]
@@ -63,7 +63,7 @@ class Job:
 
 
 def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[Job], list[Note]]:
-    """One job per case with masks, in natural order; and notes about rows that take no part.
+    """One job per case with masks, in natural order; and notes about rows that are not used.
 
     Args:
         dataset: Gives images, ignored areas, regions and sizes; None if there are none.
@@ -113,7 +113,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
 
 
 def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
-    """Half of the dataset's, as it is, and double; none where there is no experiment to compare them by."""
+    """Half of the dataset's, as it is, and double; none without an experiment to compare them by."""
     if dataset.experiment is None or dataset.settings.control_group is None:
         return ()
     size = dataset.min_object_size
@@ -127,12 +127,12 @@ def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
 
 
 def _file(cell: Any) -> Any:
-    """The file of a cell, or the image in memory that stands in its place; None for an empty cell."""
+    """The file of a cell, or the image in memory in its place; None for an empty cell."""
     return cell if isinstance(cell, HeldImage) else Path(cell) if isinstance(cell, str) and cell else None
 
 
 def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:
-    """Masks of a case in the dataset whose values are classes, as nnU-Net has them."""
+    """Masks of a case in the dataset whose values are classes, as in nnU-Net."""
     if dataset is None or dataset.classes is None:
         return {}
     masks = [*dataset.masks.values(), dataset.reference]

@@ -1,9 +1,9 @@
-"""Probability and uncertainty maps of one case against its reference: sums over bins, from which curves are drawn.
+"""Probability and uncertainty maps of one case against its reference: sums over bins, for calibration and uncertainty.
 
     map (*spatial) float in [0, 1], reference (*spatial) bool  ->  rows of bins
 
 Bin i of n holds i/n < value ≤ (i+1)/n, the first one also 0. Bins without a pixel have no row. Sums over bins and
-cases lose nothing that ECE, Brier score, reliability diagram or risk-coverage curve need, and no map is kept.
+cases are enough for ECE, Brier score, reliability diagram and risk-coverage curve, so no map is kept.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a reader of the tables should know about how they came about, as records; `segassay.report.notes` words them."""
+"""Notes on how the tables were made, as records; `segassay.report.notes` puts them into words."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,12 +6,12 @@ from typing import Literal
 __all__ = ["About", "Note"]
 
 About = Literal[
-    "later_sessions",  # n masks of further sessions, which stand in `repeats` alone
+    "later_sessions",  # n masks of further sessions, which are only in `repeats`
     "not_annotated",  # n masks by raters that do not exist
     "training_unknown",  # of a model: whether it was trained on the cases it is scored on
     "no_dataset",  # so no intensities, regions and sizes
     "undefined_distances",  # n of all distances
-    "few_raters",  # n of all cases, which have no consensus of the others
+    "few_raters",  # n of all cases, without a consensus of the others
     "maps_without_reference",  # n of all cases
     "contains_left_out_rater",  # of a consensus, which has no rows in `leave_one_out`
     "missing_predictions",  # n of an annotator
@@ -23,13 +23,13 @@ About = Literal[
 
 @dataclass(frozen=True)
 class Note:
-    """One thing to know.
+    """One note.
 
     Attributes:
-        about: What it is about.
-        annotator: Whom it is about; None if it is about all.
-        n: How many masks, cases, files or distances it is about; 0 where nothing is counted.
-        n_all: Of how many; 0 where that is not said.
+        about: Its subject.
+        annotator: The annotator concerned; None if it is about all.
+        n: Number of masks, cases, files or distances concerned; 0 if nothing is counted.
+        n_all: Number of all of them; 0 if not given.
     """
 
     about: About

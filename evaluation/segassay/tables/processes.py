@@ -1,4 +1,4 @@
-"""Work on many cases, shared by processes where that pays: their start takes longer than a small lab does alone.
+"""Share many jobs between processes if that is faster: for a small lab, starting them takes longer than all jobs.
 
 score, jobs  ->  score(job) of every job, in the order of the jobs
 """
@@ -12,23 +12,23 @@ from typing import TypeVar
 __all__ = ["START_SECONDS", "in_order"]
 
 START_SECONDS = 2.5
-"""What a process costs before its first job, nearly all of it imports; one with less work than that is not started."""
+"""Seconds that a process takes before its first job, mostly for imports; it is not started for less work than that."""
 
-_FIRST_JOBS = 2  # are done here, and tell how long the others will take; the very first one warms up
-_LARGEST_CHUNK = 8  # short jobs that a process is handed at once; progress moves in such steps
-_LONG_JOB = 0.1  # seconds from which on a job is handed over alone, so that no process waits long for the last ones
+_FIRST_JOBS = 2  # run here, to measure how long the others take; the very first one warms up
+_LARGEST_CHUNK = 8  # short jobs that a process gets at once; progress moves in such steps
+_LONG_JOB = 0.1  # seconds from which a job is sent alone, so that no process waits long for the last ones
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 
 
 def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int) -> Iterator[_Result]:
-    """Do all jobs; by processes only where each has more work than its start costs.
+    """Do all jobs; in several processes only if each has more work than its start takes.
 
     Args:
         score: Function of a module, so that a process can import it.
-        jobs: What it is called with; it can be pickled.
-        n_jobs: Processes, at most. No result depends on it.
+        jobs: Its arguments, one per call; they can be pickled.
+        n_jobs: Maximum number of processes. No result depends on it.
 
     Returns:
         The results in the order of the jobs, one at a time; none without jobs.
@@ -44,7 +44,7 @@ def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int
         seconds = min(seconds, time.perf_counter() - start)
         yield result
     rest = jobs[len(first) :]
-    n_jobs = min(n_jobs, len(rest), 61)  # Windows takes no more
+    n_jobs = min(n_jobs, len(rest), 61)  # the maximum on Windows
     if n_jobs > 1 and START_SECONDS > 0:
         n_jobs = min(n_jobs, int(seconds * len(rest) / START_SECONDS))
     if n_jobs <= 1:

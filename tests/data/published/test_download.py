@@ -222,7 +222,7 @@ def test_a_folder_that_a_user_changed_is_refused(tmp_path):
     before = content(tmp_path / "out")
     assert refused(tmp_path / "out", mirror, UsageError) == [
         f"{lab} exists and is not as published: dataset.yaml (changed), labels/me/0001_cFOS.png (not part of it); "
-        "give another --out, or --overwrite to replace it with all that is in it"
+        "give another --out, or --overwrite to replace it and everything in it"
     ]
     for name in list(MUE)[:6]:
         (tmp_path / "out" / name).write_bytes(b"mine")
@@ -408,7 +408,7 @@ def test_the_command_fetches_shows_progress_and_then_has_nothing_to_do(data_dir,
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["segebarth2021", "--out", "out"], 2, "no data 'segebarth2021' to download; expected segebarth2020"),
+        (["segebarth2021", "--out", "out"], 2, "no dataset 'segebarth2021' to download; expected segebarth2020"),
         (["segebarth2020", "--out", "out", "--labs", "wue3"], 2, "no lab 'wue3'; expected some of wue1, inns1, mue"),
         (["segebarth2020", "--out", "out", "--labs", ""], 2, "no lab ''; expected some of wue1"),
         (["segebarth2020", "--out", "out", "--mirror", "nowhere"], 2, "--mirror nowhere: no such folder or file"),

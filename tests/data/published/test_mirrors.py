@@ -64,12 +64,12 @@ def test_a_file_that_is_too_large(tmp_path, monkeypatch):
     ("mirror", "message"),
     [
         ("nowhere", "no such folder or file"),
-        ("", "no lab is there; expected a folder that holds lab-wue1, lab-inns1, lab-mue, lab-inns2, lab-wue2"),
+        ("", "no lab found; expected a folder that holds lab-wue1, lab-inns1, lab-mue, lab-inns2, lab-wue2"),
         ("ftp://host/data", "expected a folder, a .zip archive, or a URL"),
         ("file://host/data", "expected a folder, a .zip archive, or a URL"),
         ("file:///nowhere/at/all", "no such folder or file"),
         ("http://[broken/data", "expected a folder, a .zip archive, or a URL"),
-        ("https://host/train_data.zip", "an archive must lie on this machine"),
+        ("https://host/train_data.zip", "an archive must be on this computer"),
     ],
 )
 def test_what_is_no_mirror(tmp_path, mirror, message):
@@ -163,7 +163,7 @@ def test_every_broken_byte_of_an_archive_is_a_failure_or_harmless(tmp_path):
 
 def test_an_archive_of_archives_says_which_to_unpack(tmp_path):
     pack(tmp_path / "dryad.zip", {"train_data.zip": b"PK", "readme.txt": b""})
-    with pytest.raises(UsageError, match=r"no lab is in the archive; unpack train_data\.zip"):
+    with pytest.raises(UsageError, match=r"no lab in the archive; unpack train_data\.zip"):
         read_all(tmp_path / "dryad.zip")
     pack(tmp_path / "other.zip", {"readme.txt": b""})
     with pytest.raises(UsageError, match=r"expected train_data\.zip"):

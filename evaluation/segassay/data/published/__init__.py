@@ -1,1 +1,1 @@
-"""Published data: which labs there are, where their files come from, and how they become datasets."""
+"""Published data: download the files of published labs, and make dataset folders of them."""

@@ -1,9 +1,9 @@
-"""Published labs as dataset folders: fetched, compared with their SHA-256, and written whole or not at all.
+"""Download published labs as dataset folders: compared with their SHA-256, and written completely or not at all.
 
     repository | --mirror folder, .zip or URL -> OUT/<lab>.partial, file by file -> all as published? -> OUT/<lab>
 
-Only files that the manifest names are ever asked for, and nothing else is unpacked from an archive. What was fetched
-stays in `OUT/<lab>.partial` until the lab is complete, so that the next call fetches only what is missing.
+Only files in the manifest are requested, and nothing else is unpacked from an archive. Fetched files stay in
+`OUT/<lab>.partial` until the lab is complete, so that the next call fetches only missing files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,12 +26,12 @@ _OPTIONS = ("--out", "--overwrite")
 
 @dataclass(frozen=True)
 class Downloaded:
-    """One lab as it lies on disk now.
+    """One downloaded lab.
 
     Attributes:
         folder: The dataset folder.
         n_files: Published files in it, all compared with their SHA-256.
-        is_new: Whether this call wrote it; a folder that was complete before is left alone.
+        is_new: Whether this call wrote it; a complete folder is not touched.
     """
 
     folder: Path
@@ -49,10 +49,10 @@ def download(
 ) -> list[Downloaded]:
     """Fetch labs of Segebarth et al. 2020 into `out/<lab>`, each with `dataset.yaml` and, where published, its groups.
 
-    A lab that is there already is compared and left alone; one that was begun is continued.
+    A complete lab is checked and not touched; an incomplete one is resumed.
 
     Args:
-        out: Folder of the labs' folders; made if missing.
+        out: Folder of the labs' folders; created if missing.
         labs: Long or short names, all five by default.
         mirror: Folder, .zip archive or URL (http, https, file) that holds `lab-wue1/…`, instead of the repository. A
             folder may also hold them in `segebarth2020/` or `train_data/`, an archive at any depth.
@@ -63,9 +63,8 @@ def download(
         One entry per lab, in the order of the publication.
 
     Raises:
-        UsageError: If a lab is unknown, the mirror is none, or a folder in `out` differs from what is published.
-        DataError: If files are missing or damaged or cannot be reached; labs that are complete are in `out`
-            nevertheless.
+        UsageError: If a lab or the mirror is unknown, or a folder in `out` differs from the published files.
+        DataError: If files are missing or damaged or cannot be reached; complete labs are in `out` even then.
 
     References:
         Segebarth et al. (2020), eLife 9:e59780, doi:10.7554/eLife.59780; data doi:10.5061/dryad.4b8gtht9d.
@@ -86,22 +85,24 @@ def _hashes(lab: Lab, manifest: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_complete(job: LabJob, overwrite: bool) -> bool:
-    """Whether the lab is there as published; a folder that differs is refused unless it may be replaced."""
+    """Whether the lab exists as published; a folder that differs is refused unless it may be replaced."""
     differences = differences_of(job.final, job) if job.final.is_dir() else []
     if job.final.is_dir() and not differences:
         return True
     if differences and not overwrite:
         raise UsageError(
             f"{job.final} exists and is not as published: {shortlist(differences)}; give another --out, "
-            "or --overwrite to replace it with all that is in it"
+            "or --overwrite to replace it and everything in it"
         )
     check_output(job.final, overwrite=True, options=_OPTIONS)
     return False
 
 
 def _check_source_stays(source: Source, jobs: list[LabJob]) -> None:
-    """Overwriting must never remove what is copied."""
+    """Refuse to replace a folder from which files are copied."""
     for job in jobs:
         place = source.place
         if place is not None and ((place / job.lab.name).resolve() == job.final or place.is_relative_to(job.final)):
-            raise UsageError(f"--mirror {source.name} lies in {job.final}, which would be replaced; give another --out")
+            raise UsageError(
+                f"--mirror {source.name} is inside {job.final}, which would be replaced; give another --out"
+            )

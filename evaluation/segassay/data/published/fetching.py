@@ -1,4 +1,4 @@
-"""Fetch the files of published labs, each compared with its SHA-256; a lab is published as soon as it is complete."""
+"""Fetch the files of published labs and check their SHA-256; each lab is moved into place once it is complete."""
 
 import hashlib
 import threading
@@ -11,13 +11,13 @@ from pathlib import Path
 from segassay.data.published.lab_folder import LabJob, differences_of, holds
 from segassay.data.published.mirrors import Failure, Source
 from segassay.data.published.segebarth2020 import COMMIT, DOI, REPOSITORY, lab_notes
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import write_bytes
 from segassay.io.outputs import publish_output
 from segassay.io.progress import show_progress
 
 HELP = (
-    "What was fetched is kept: run the same command again to go on, or leave labs out with --labs. A browser gets the "
+    "Fetched files are kept: run the same command again to resume, or leave labs out with --labs. A browser gets the "
     f"files from {REPOSITORY}/tree/{COMMIT}/train_data or https://doi.org/{DOI} (train_data.zip): give the folder, the "
     ".zip or another URL with --mirror."
 )
@@ -29,18 +29,18 @@ _N_THREADS = 8
 _N_ATTEMPTS = 3
 
 
-_RETRY_WITHIN_S = 15.0  # a server that lets one wait is not asked again
+_RETRY_WITHIN_S = 15.0  # a server that times out is not asked again
 
 
 _PAUSE_S = 0.5
 
 
 _N_SHOWN = 5
-_MANY = 20  # failures after which a server is not asked for the other files
+_MANY = 20  # after so many failures the server is not asked for the other files
 
 
 def fetch_labs(jobs: list[LabJob], source: Source) -> None:
-    """Fetch what is missing, lab by lab; each lab is published as soon as it is complete."""
+    """Fetch missing files, lab by lab; each lab is moved into place once it is complete."""
     missing = {}
     for job in jobs:
         with _writing(job.final):
@@ -70,7 +70,7 @@ def _writing(final: Path) -> Iterator[None]:
 
 
 def _clear_strangers(job: LabJob) -> None:
-    """Remove what a killed run left half-written, and what is not of the lab; the folder need not be there."""
+    """Remove partial files of a killed run and files that are not part of the lab; the folder may be missing."""
     for path in sorted(job.partial.rglob("*"), reverse=True):
         if path.is_symlink() or path.is_file():
             if path.is_symlink() or path.relative_to(job.partial).as_posix() not in job.hashes:
@@ -85,7 +85,7 @@ def _fetch_lab(
     failures: dict[str, Failure] = {}
 
     def fetch(name: str) -> bool:
-        """Whether the file was written; it may not be had, or there is no use in trying."""
+        """Fetch and write one file; False if it failed, or if the source is not asked any more."""
         if stop.is_set():
             return False
         try:
@@ -106,13 +106,13 @@ def _fetch_lab(
                 if written:
                     advance(name)
         except BaseException:
-            stop.set()  # or the pool would go on with the other files before it ends
+            stop.set()  # otherwise the pool would fetch the other files before it ends
             raise
     return failures
 
 
 def _verified(job: LabJob, name: str, source: Source, stop: threading.Event) -> bytes:
-    """Content of a file as published: from the folder that is to be replaced, else from the source."""
+    """Content of a published file: from the folder to be replaced if unchanged there, else from the source."""
     expected = job.hashes[name]
     if holds(job.final / name, expected):
         return (job.final / name).read_bytes()
@@ -142,9 +142,9 @@ def _publish(job: LabJob) -> None:
 
 
 def _tell(job: LabJob, failures: Mapping[str, Failure], source: Source) -> list[str]:
-    """One line per file; one for all where the lab or the whole source is not there."""
+    """One line per file; a single line if the whole lab or source is missing."""
     if len(failures) == len(job.hashes) and all(failure.kind == "missing" for failure in failures.values()):
-        return [f"{job.lab.name}: none of its {len(failures)} files is in {source.name}"]
+        return [f"{job.lab.name}: none of its {number_of(len(failures), 'file')} is in {source.name}"]
     unreachable = [name for name in sorted(failures) if failures[name].kind == "unreachable"]
     shown = [name for name in sorted(failures) if name not in unreachable[1:]]
     return [f"{source.address(f'{job.lab.name}/{name}')}: {failures[name]}" for name in shown]
@@ -154,7 +154,7 @@ def _shorten(problems: list[str], source: Source) -> list[str]:
     if len(problems) == 1:
         return problems
     more = [f"… and {len(problems) - _N_SHOWN} more"] if len(problems) > _N_SHOWN else []
-    return [f"{source.name} has {len(problems)} problems:", *problems[:_N_SHOWN], *more]
+    return [f"{source.name} has {number_of(len(problems), 'problem')}:", *problems[:_N_SHOWN], *more]
 
 
 def _kept(complete: list[str]) -> str:

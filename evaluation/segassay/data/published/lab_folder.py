@@ -1,4 +1,4 @@
-"""The folder of a published lab: what is to be in it, and what is missing, changed or strange."""
+"""The folder of a published lab: its expected files, and which are missing, changed or not part of it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from segassay.io.images import sha256
 
 @dataclass(frozen=True)
 class LabJob:
-    """One lab to be fetched; `hashes` are those of its files, by their path in the lab's folder."""
+    """One lab to fetch; `hashes` are the SHA-256 of its files by their path in the lab's folder."""
 
     lab: Lab
     final: Path
@@ -19,12 +19,12 @@ class LabJob:
 
     @property
     def partial(self) -> Path:
-        """Where its files lie until all are there."""
+        """Folder of its files until all are complete."""
         return self.final.with_name(f"{self.final.name}.partial")
 
 
 def differences_of(folder: Path, job: LabJob) -> list[str]:
-    """What is missing, changed, or not of the lab; hidden files are left alone."""
+    """Files that are missing, changed, or not part of the lab; hidden files are ignored."""
     found = [name for name, digest in job.hashes.items() if not holds(folder / name, digest)]
     notes = {} if found else lab_notes(job.lab, folder)
     found += [name for name, text in notes.items() if not holds(folder / name, hashlib.sha256(text).hexdigest())]
@@ -40,5 +40,5 @@ def differences_of(folder: Path, job: LabJob) -> list[str]:
 
 
 def holds(path: Path, digest: str) -> bool:
-    """Whether a file is there with this SHA-256."""
+    """Whether a file exists with this SHA-256."""
     return path.is_file() and sha256(path) == digest

@@ -1,9 +1,9 @@
-"""Where published files come from: a folder, a .zip archive or a URL; each gives the bytes of a file by its name.
+"""Sources of published files: a folder, a .zip archive or a URL; each gives the bytes of a file by its name.
 
     folder | archive.zip | http(s)://… | file:///… -> Source: name of a file -> its bytes, or a Failure
 
-A source is asked only for names that the caller knows, and never for more bytes than a published file can have: nothing
-in an archive is unpacked to disk, and no server can fill the memory.
+Only names that the caller knows are requested, and never more bytes than a published file can have. Archives are not
+unpacked to disk, and a server cannot fill the memory.
 """
 
 import io
@@ -27,12 +27,12 @@ __all__ = ["Failure", "Source", "open_source"]
 
 _LARGEST = 16 << 20  # bytes; the largest image known has 0.8 MB, one in colour without compression would have 4 MB
 _TOO_LARGE = f"more than {_LARGEST >> 20} MiB, which no published file has"
-_TIMEOUT_S = (5, 20)  # to connect to one address, and between two parts of an answer
+_TIMEOUT_S = (5, 20)  # seconds to connect to one address, and between two parts of an answer
 _LAB_NAMES = [lab.name for lab in LABS]
 
 
 class Failure(Exception):
-    """Why one file could not be had.
+    """Why one file could not be fetched.
 
     Attributes:
         kind: `missing` and `damaged` concern this file, `unreachable` the whole source.
@@ -47,13 +47,13 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """Where files come from.
+    """A source of files.
 
     Attributes:
         name: As the user gave it.
-        address: Says where a file is, as the user would find it.
+        address: Function that gives the full address of a file, for messages.
         read: Bytes of a file such as `lab-wue1/images/0001.png`; raises `Failure`.
-        place: Folder or archive on this machine; None for a server.
+        place: Folder or archive on this computer; None for a server.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Source:
 
 @contextmanager
 def open_source(mirror: str) -> Iterator[Source]:
-    """Find out what a mirror is, and keep an archive open meanwhile.
+    """Open a folder, archive or URL as a source; an archive stays open inside the `with` block.
 
     Args:
-        mirror: Folder with `lab-wue1/…`, or with these in `segebarth2020/` or `train_data/`; .zip archive that holds
+        mirror: Folder with `lab-wue1/…`, or with the labs in `segebarth2020/` or `train_data/`; .zip archive that holds
             them at any depth; URL (http, https, file).
 
     Raises:
@@ -108,7 +108,7 @@ def _of_folder(path: Path) -> Source:
             break
     else:
         raise UsageError(
-            f"--mirror {path}: no lab is there; expected a folder that holds {', '.join(_LAB_NAMES)}, itself or in "
+            f"--mirror {path}: no lab found; expected a folder that holds {', '.join(_LAB_NAMES)}, itself or in "
             "segebarth2020/ or train_data/"
         )
 
@@ -134,10 +134,10 @@ def _read_bounded(read: Callable[[int], bytes]) -> bytes:
 
 @contextmanager
 def _open_zip(path: Path) -> Iterator[Source]:
-    """Members are found by the end of their path; they are read into memory, so their paths lead nowhere."""
+    """Members are found by the end of their path; they are read into memory, so their paths cannot write files."""
     try:
         archive = zipfile.ZipFile(path)
-    except Exception as error:  # a damaged directory of members has a zoo of errors
+    except Exception as error:  # a damaged directory of members raises many kinds of errors
         what = f"cannot be read as a .zip archive ({error})"
         raise DataError(f"--mirror {path} {what}; fetch it again", str(path), what, "fetch it again") from error
     with archive:
@@ -145,7 +145,7 @@ def _open_zip(path: Path) -> Iterator[Source]:
         if not members:
             inner = [info.filename for info in archive.infolist() if info.filename.endswith("train_data.zip")]
             advice = f"unpack {inner[0]} and give that" if inner else "expected train_data.zip of the publication"
-            raise UsageError(f"--mirror {path}: no lab is in the archive; {advice}")
+            raise UsageError(f"--mirror {path}: no lab in the archive; {advice}")
 
         def read(name: str) -> bytes:
             if name not in members:
@@ -155,14 +155,14 @@ def _open_zip(path: Path) -> Iterator[Source]:
                     return _read_bounded(opened.read)
             except Failure:
                 raise
-            except Exception as error:  # each way of compression has its own
+            except Exception as error:  # each compression raises its own error
                 raise Failure("damaged", f"cannot be unpacked ({error})") from error
 
         yield Source(str(path), lambda name: f"{path}, {name}", read, path.resolve())
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Files by their path from the lab's folder on; of two that end alike, the one that lies less deep."""
+    """Files by their path from the lab's folder on; of two with the same end, the one at the lower depth."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in sorted(archive.infolist(), key=lambda info: (info.filename.count("/"), info.filename)):
         parts = info.filename.replace("\\", "/").split("/")
@@ -174,7 +174,7 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _of_url(base: str) -> Source:
     if urlsplit(base).path.endswith(".zip"):
-        raise UsageError(f"--mirror {base}: an archive must lie on this machine; fetch it and give the .zip file")
+        raise UsageError(f"--mirror {base}: an archive must be on this computer; download it and give the .zip file")
 
     def address(name: str) -> str:
         return f"{base.rstrip('/')}/{quote(name)}"
@@ -183,7 +183,7 @@ def _of_url(base: str) -> Source:
         buffer = _Buffer()
         try:
             pooch.HTTPDownloader(timeout=_TIMEOUT_S)(address(name), buffer, None)
-        except OSError as error:  # of which all errors of `requests` are
+        except OSError as error:  # the base class of all errors of `requests`
             raise _http_failure(error) from error
         return buffer.getvalue()
 
@@ -191,7 +191,7 @@ def _of_url(base: str) -> Source:
 
 
 class _Buffer(io.BytesIO):
-    """Memory for one answer, which a server cannot fill without end."""
+    """Buffer for one answer, with an upper limit of bytes."""
 
     def write(self, content: bytes) -> int:  # type: ignore[override]
         if self.tell() + len(content) > _LARGEST:
@@ -210,7 +210,7 @@ def _http_failure(error: OSError) -> Failure:
 
 
 def _cause(error: BaseException) -> str:
-    """What the innermost of the nested errors says, without the connection that it happened to."""
+    """Message of the innermost nested error, without the address of the connection."""
     inner = getattr(error, "reason", error.args[0] if error.args else "")
     if isinstance(inner, BaseException):
         return _cause(inner)

@@ -1,11 +1,11 @@
-"""The labs of Segebarth et al. 2020 as dataset folders: what their files do not say themselves.
+"""Facts about the labs of Segebarth et al. 2020 that a dataset folder needs and their files do not contain.
 
-    lab -> its published files with their SHA-256 (`read_manifest`), and the files written beside them (`lab_notes`)
+    lab -> its published files with their SHA-256 (`read_manifest`), and the files added to them (`lab_notes`)
 
 Sizes and names are those of the publication (eLife 9:e59780, data doi:10.5061/dryad.4b8gtht9d). The groups of lab-wue1
-are our reading: its table holds codes from 0 to 8 without names; code % 3 is the region and code // 3 the condition,
-where condition 2 has the fewest nuclei in every region and is taken for the home-cage control `H`. The two groups that
-were exposed to the training context cannot be told apart and are called `context_0` and `context_1`.
+are our interpretation: its table holds codes from 0 to 8 without names. code % 3 is the region, code // 3 the
+condition. Condition 2 has the fewest nuclei in every region and is taken for the home-cage control `H`. The two groups
+that were exposed to the training context cannot be told apart and are called `context_0` and `context_1`.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class Lab:
         name: Name of its folder.
         min_object_size: Smallest object in pixels, as published.
         mask_suffix: What follows the case in the name of a mask.
-        has_ignored: Whether `ignored_regions/` marks what to leave out.
+        has_ignored: Whether `ignored_regions/` marks areas to leave out.
         groups: Table of group codes; None where none is published.
         pixels_per_um: Resolution; None where it is not stated.
     """
@@ -73,12 +73,12 @@ def find_labs(names: Iterable[str] | None) -> list[Lab]:
     if unknown := [name for short, name in wanted.items() if short not in known]:
         raise UsageError(f"no lab {unknown[0].strip()!r}; expected some of {', '.join(known)}")
     if not wanted:
-        raise UsageError(f"no lab is named; expected some of {', '.join(known)}")
+        raise UsageError(f"no lab is given; expected some of {', '.join(known)}")
     return [lab for lab, short in zip(LABS, known, strict=True) if short in wanted]
 
 
 def read_manifest() -> dict[str, str]:
-    """SHA-256 of every published file of all five labs; names begin with the lab's.
+    """SHA-256 of every published file of all five labs; names begin with that of the lab.
 
     Example:
         >>> len(read_manifest()), read_manifest()["lab-wue1/groups_wue1.csv"][:8]
@@ -90,11 +90,11 @@ def read_manifest() -> dict[str, str]:
 
 
 def lab_notes(lab: Lab, folder: Path) -> dict[str, bytes]:
-    """What SegAssay writes beside the published files of a lab; always the same bytes.
+    """Content of the files that SegAssay adds to the published files of a lab; always the same bytes.
 
     Args:
         lab: Which lab.
-        folder: Its published files, of which only the table of groups is read.
+        folder: Folder of its published files; only the table of groups is read.
 
     Returns:
         Content of `dataset.yaml`, `SOURCE.txt` and, where groups are published, `experiment.csv`.
