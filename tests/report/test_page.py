@@ -1,4 +1,4 @@
-"""The report: one file, readable by people, that hides nothing and lets no name of a file into its code."""
+"""The report: one file that a biologist can read, that hides nothing and treats every name as text."""
 
 import base64
 import re
@@ -81,7 +81,7 @@ def test_it_says_what_readers_must_know(evaluated, page):
     assert "conditional on these raters and seeds" in text
     assert f"p-values: {IMAGES_AS_UNITS}" in text
     assert "rater_3 covers" in text
-    assert "That is so in" in text
+    assert "This applies to" in text
     assert "it is unknown whether it was trained on the cases it is scored on" in text
     assert evaluated[0].summary["data_hash"] in text
 
@@ -94,7 +94,10 @@ def test_what_is_undefined_is_counted(evaluated, page):
     assert of_model.loc["mean_iou_leave_one_out", ["n_cases", "n_undefined"]].to_list() == [0, n]
     assert "undefined" in page
     section = page[page.index("Left out or undefined") :]
-    assert f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the others’ consensus</td><td>{n}</td><td>0" in section
+    assert (
+        f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the consensus of the other raters</td><td>{n}</td><td>0"
+        in section
+    )
 
 
 def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
@@ -121,7 +124,7 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
 
 def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
     """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
-    section = page[page.index("How far outlines lie apart") : page.index("The habit of each rater")]
+    section = page[page.index("How far apart outlines are") : page.index("How each rater differs from the others")]
     ((unit, table),) = distance_tables(evaluated[0].scores).items()
     assert f"HD95 ({unit})" in section
     diagonal = evaluated[0].tables.distances["diagonal"].unique().item()

@@ -1,10 +1,11 @@
-"""How an evaluation shows itself at a prompt and in a notebook: verdicts, who was compared, key numbers."""
+"""An evaluation as text at a prompt and as HTML in a notebook: annotators, verdicts, key numbers."""
 
 from collections import Counter
 from html import escape
 from typing import Any
 
 from segassay.judgement.results import Results
+from segassay.judgement.sentences import kind_in_words
 from segassay.judgement.summary import QUALITIES, format_interval
 
 __all__ = ["as_html", "as_lines"]
@@ -14,14 +15,14 @@ _INTERVAL = ("value", "low", "high")
 
 
 def as_lines(found: Results) -> list[str]:
-    """Name, who was compared, and one line per quality."""
+    """One line with the name and the annotators, and one line per quality."""
     verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in QUALITIES]
     return [f"{found.name}: {_compared(found)}", *verdicts]
 
 
 def _compared(found: Results) -> str:
     kinds = Counter(found.kinds.values())
-    each = ", ".join(_plural(n, kind) for kind, n in kinds.items())
+    each = ", ".join(_plural(n, kind_in_words(kind)) for kind, n in kinds.items())
     n_cases = found.annotations["case"].nunique()
     return f"{_plural(n_cases, 'case')}, {_plural(len(found.kinds), 'annotator')} ({each})"
 
@@ -37,11 +38,13 @@ def _plural(n: int, noun: str) -> str:
 
 
 def as_html(found: Results) -> str:
-    """The same with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
+    """As HTML, with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
     verdicts = [
         [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]] for quality in QUALITIES
     ]
-    annotators = [[kind, ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
+    annotators = [
+        [kind_in_words(kind), ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())
+    ]
     numbers = [row for quality in QUALITIES for row in _numbers(quality, found.summary[quality]["numbers"])]
     tables = [
         _table(("quality", "verdict", "why"), verdicts),
@@ -71,7 +74,7 @@ def _numbers(quality: str, numbers: list[dict[Any, Any]]) -> list[list[str]]:
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
-    """An HTML table; nothing where there is no row."""
+    """An HTML table; an empty text without rows."""
     if not rows:
         return ""
     head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)
