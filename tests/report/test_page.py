@@ -115,7 +115,15 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
     scores = pd.concat([between.assign(bound=[40.0, 30.0, np.nan, np.nan]), of_net], ignore_index=True)
     tables = distance_tables(scores.assign(n_cases=2))
     assert list(tables) == ["µm", "px"]
-    assert list(tables["µm"].header) == ["of whom", "with", "HD95 (µm)", "ASSD (µm)", "NSD", "images", "undefined"]
+    assert list(tables["µm"].header) == [
+        "annotators",
+        "compared with",
+        "HD95 (µm)",
+        "ASSD (µm)",
+        "NSD",
+        "images",
+        "undefined",
+    ]
     between = ["raters", "each other", "2.50 (2.00 to 3.00); at most 40.00", "0.50 (0.25 to 0.75); at most 30.00"]
     assert tables["µm"].rows == [[*between, "0.75 (0.50 to 1.00)", "2", "1 of 6"]]
     of_net = ["net", "gt (contains the raters)", "4.00 (3.00 to 5.00)", "1.00 (0.50 to 1.50)", "0.25 (0.00 to 0.50)"]

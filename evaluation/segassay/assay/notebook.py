@@ -49,7 +49,7 @@ def as_html(found: Results) -> str:
     tables = [
         _table(("quality", "verdict", "why"), verdicts),
         _table(("kind", "annotators"), annotators),
-        _table(("quality", "measure", "of whom", "value (95 % interval)", "cases"), numbers),
+        _table(("quality", "measure", "annotators", "value (95 % interval)", "cases"), numbers),
     ]
     return f"<div><h4>{escape(found.name)}: {escape(_compared(found))}</h4>{''.join(tables)}</div>"
 

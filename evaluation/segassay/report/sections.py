@@ -257,7 +257,7 @@ def _key(row: dict[Hashable, Any]) -> str:
 
 
 def _table(rows: pd.DataFrame) -> Table:
-    header = ("measure", "of whom", "value (95 % interval)", "lowest to highest rater", "n", "undefined", "note")
+    header = ("measure", "annotators", "value (95 % interval)", "lowest to highest rater", "n", "undefined", "note")
     cells = [
         [
             row["words"],

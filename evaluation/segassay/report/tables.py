@@ -76,7 +76,7 @@ def between_raters(core: pd.DataFrame) -> Table:
         for row in _of_masks(core, "objectivity").to_dict("records")
         if row["target"] in (BETWEEN_RATERS, ALL_RATERS)
     ]
-    return Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
+    return Table(("measure", "annotators", "mean (95 % interval)", "images", "undefined"), rows)
 
 
 def _of_masks(core: pd.DataFrame, quality: str) -> pd.DataFrame:
@@ -165,7 +165,7 @@ def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
         bound = f"; at most {format_interval(row['bound'], math.nan, math.nan)}" if n_undefined else ""
         cells = rows.setdefault(_UNITS[row["variant"]], {}).setdefault(key, {})
         cells |= {row["base"]: value + bound, "images": n_cases, "undefined": f"{n_undefined} of {n}"}
-    header = ("of whom", "with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
+    header = ("annotators", "compared with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
     return {
         unit: Table(
             [cell.format(unit) for cell in header],
@@ -229,4 +229,4 @@ def undefined_table(core: pd.DataFrame) -> Table:
         for row in core[core["quality"] == quality].to_dict("records")
         if row["n_undefined"]
     ]
-    return Table(("quality", "of whom", "measure", "images undefined", "images used"), rows)
+    return Table(("quality", "annotators", "measure", "images undefined", "images used"), rows)
