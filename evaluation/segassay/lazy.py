@@ -1,7 +1,7 @@
-"""Names of a package that are loaded when they are first used (PEP 562).
+"""Public names of a package that are loaded when they are first used (PEP 562).
 
-What a package offers is listed once, as imports in the `__init__.pyi` beside its `__init__.py`, where editors and type
-checkers look for it too.
+They are listed once, as imports in the `__init__.pyi` next to `__init__.py`, where editors and type checkers read them
+too.
 """
 
 import ast
@@ -14,11 +14,11 @@ __all__ = ["attach"]
 
 
 def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Read what a package offers.
+    """Read the public names of a package.
 
     Args:
-        package: Its `__name__`.
-        file: Its `__file__`; the list of names stands in `__init__.pyi` beside it.
+        package: `__name__` of the package.
+        file: `__file__` of the package; the names are listed in `__init__.pyi` next to it.
 
     Returns:
         The package's `__getattr__`, `__dir__` and `__all__`.
@@ -40,7 +40,7 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     def get(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        if home[name] == package:  # a package within it
+        if home[name] == package:  # a subpackage
             return import_module(f"{package}.{name}")
         return getattr(import_module(home[name]), name)
 
