@@ -2,19 +2,20 @@
 
     evaluate                            compare all annotators of a folder, of a table or of arrays
     agreement                           two masks of one image
-    staple, majority_vote, …            several masks become one
+    staple, majority_vote, …            consensus: one mask from the masks of several raters
     fleiss_kappa, icc, bland_altman, …  single estimators; all of them in `segassay.statistics` and `segassay.qualities`
-    read_dataset, check_dataset         a dataset folder and its problems
-    simulate, plan                      data with a known truth; how large the next study must be
+    read_dataset, check_dataset         a dataset folder, and its problems
+    simulate, plan                      data with a known truth; the size of the next study
 
-Names are loaded when they are first used. The rooms in the order of the data flow; each imports only those before it:
+Names are loaded when they are first used. Subpackages and modules, in the order of the data flow; each imports only
+earlier ones:
 
     errors, io, tracking, figures       messages, files, MLflow, style of figures
     statistics, masks                   estimators; objects, overlaps and outlines of masks
-    data, consensus, tables             datasets and annotations; fused masks; agreement of annotators on each case
+    data, consensus, tables             datasets and annotations; consensus masks; agreement and counts of each case
     qualities, judgement                measures of objectivity, reliability and validity; verdicts
-    simulation, checks, planning        data with a known truth; problems of a dataset; sizes of studies
-    selftest, report, assay, cli        published values; the page and its figures; `evaluate`; the command line
+    simulation, checks, planning        data with a known truth; problems of a dataset; size of the next study
+    selftest, report, assay, cli        published values; the report and its figures; `evaluate`; the command line
 """
 
 from importlib import import_module

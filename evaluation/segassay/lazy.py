@@ -1,7 +1,7 @@
-"""Load the names of a package when they are first used (PEP 562).
+"""Public names of a package that are loaded when they are first used (PEP 562).
 
-The public names of a package are listed once, as imports in the `__init__.pyi` next to its `__init__.py`, where editors
-and type checkers find them too.
+They are listed once, as imports in the `__init__.pyi` next to `__init__.py`, where editors and type checkers read them
+too.
 """
 
 import ast
@@ -17,8 +17,8 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     """Read the public names of a package.
 
     Args:
-        package: Its `__name__`.
-        file: Its `__file__`; the list of names is in `__init__.pyi` next to it.
+        package: `__name__` of the package.
+        file: `__file__` of the package; the names are listed in `__init__.pyi` next to it.
 
     Returns:
         The package's `__getattr__`, `__dir__` and `__all__`.

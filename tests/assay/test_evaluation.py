@@ -213,7 +213,7 @@ def test_agreement_leaves_out_small_objects_and_ignored_areas():
         ({"experiment": pd.DataFrame({"case": ["1"]})}, DataError, "no column group"),
         ({"experiment": pd.DataFrame({"case": ["9"], "group": "a"})}, DataError, "case '9' has no image"),
         ({"min_object_size": -1}, UsageError, "min_object_size is -1"),
-        ({"dataset": "nowhere", "spacing_um": (1, 1)}, UsageError, "spacing_um is given beside a dataset folder"),
+        ({"dataset": "nowhere", "spacing_um": (1, 1)}, UsageError, "spacing_um is given together with a dataset"),
         ({"track": True}, UsageError, "give out as well"),
     ],
 )
@@ -268,7 +268,7 @@ def test_figures_are_axes_drawn_where_they_should(of_folder):
 
 
 def test_a_figure_without_anything_to_show_says_so(of_folder):
-    with pytest.raises(UsageError, match="nothing to show as imprint; there are agreement, f1_over_threshold"):
+    with pytest.raises(UsageError, match="no data for the figure imprint; available are agreement, f1_over_threshold"):
         of_folder.plot.imprint()
     with pytest.raises(UsageError, match=r"nothing to show as effects\('size'\); there are .*effects\('count'\)"):
         of_folder.plot.effects("size")

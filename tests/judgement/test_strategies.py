@@ -607,8 +607,8 @@ def test_the_table_of_the_page_says_what_contains_the_raters():
     assert list(shown.header) == [
         "group",
         "annotators",
-        "F1 against the others’ consensus",
-        "F1 against the others’ consensus, difference to the raters",
+        "F1 against the consensus of the other raters",
+        "F1 against the consensus of the other raters, minus that of the raters",
         "F1 of two annotators of the group",
         "mean IoU of two annotators of the group",
         "F1 against gt (which contains the raters)",

@@ -48,7 +48,7 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
         "reliability": 0,
         "validity": 1,
     }
-    assert summary["validity"]["sentence"] == "Against truth annotators reach an F1 of 0.60 (anna)."
+    assert summary["validity"]["sentence"] == "Annotators reach an F1 of 0.60 (anna) against truth."
     for judged in summary.values():
         assert set(judged) == {"verdict", "sentence", "numbers", "rule", "criteria"}
         assert judged["verdict"].startswith("cannot be judged: ")
@@ -58,7 +58,7 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
 def test_a_reference_that_contains_the_raters_is_called_so():
     scores = scores_of((validity.F1.form(comparison=AGAINST, reference="gt"), "anna", 0.6)).assign(contains_raters=True)
     sentence = summarise(scores, NO_EFFECTS, annotations_of(anna="human"))["validity"]["sentence"]
-    assert sentence == "Against gt, which contains the raters, annotators reach an F1 of 0.60 (anna)."
+    assert sentence == "Annotators reach an F1 of 0.60 (anna) against gt, which contains the raters."
 
 
 def test_conclusions_are_counted():

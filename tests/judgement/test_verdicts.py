@@ -126,9 +126,9 @@ def test_all_three_are_supported():
     judged = summarise(scores_of(ALL), effects_of(), annotations_of(ANNOTATIONS))
     assert {quality: found["verdict"] for quality, found in judged.items()} == dict.fromkeys(judged, "supported")
     assert judged["objectivity"]["sentence"] == (
-        "Models trained on one rater carry an imprint of 0.01 (−0.01 to 0.03) F1; models of the consensus fit a rater "
-        "they never saw by 0.03 (0.01 to 0.05) F1 better than other raters' models do; the Williams index of the 2 "
-        "staple ensembles is 1.00 (0.97 to 1.03) or more (20 images)."
+        "Models trained on one rater carry an imprint of 0.01 (−0.01 to 0.03) F1; models of the consensus agree better "
+        "with a rater they never saw than other raters' models do, by 0.03 (0.01 to 0.05) F1; the Williams index of "
+        "the 2 staple ensembles is 1.00 (0.97 to 1.03) or more (20 images)."
     )
     assert judged["reliability"]["sentence"] == (
         "Two ensembles without a common member agree on objects with a mean F1 of 0.80 (0.77 to 0.83) (staple "
@@ -137,8 +137,8 @@ def test_all_three_are_supported():
     )
     assert judged["validity"]["sentence"] == (
         "Against the consensus of the other raters, the 2 staple ensembles reach an F1 of 0.60 (0.57 to 0.63) or more, "
-        "a difference of 0.10 (0.06 to 0.14) to the worst rater and 0.00 (−0.02 to 0.02) to the raters' mean (20 "
-        "images); the experiment gives the conclusion of a rater in 100 % of comparisons, raters with each other in "
+        "a difference of 0.10 (0.06 to 0.14) from the worst rater and 0.00 (−0.02 to 0.02) from the raters' mean (20 "
+        "images); the masks lead to the conclusion of a rater in 100 % of comparisons, those of another rater in "
         "100 %."
     )
 
@@ -157,9 +157,15 @@ CANNOT, NOT = "cannot be judged: too few images: the ", "not supported"
         ("reliability", "f1_minus_models", -0.03, 0.01, f"{CANNOT}gain over models, −0.01 (−0.03 to 0.01), may lie on"),
         ("reliability", "f1_minus_models", -0.01, 0.01, "supported"),
         ("validity", "f1_leave_one_out_minus_worst_rater", -0.12, -0.06, NOT),
-        ("validity", "f1_leave_one_out_minus_worst_rater", -0.06, 0.10, f"{CANNOT}difference to the worst rater, 0.02"),
+        (
+            "validity",
+            "f1_leave_one_out_minus_worst_rater",
+            -0.06,
+            0.10,
+            f"{CANNOT}difference from the worst rater, 0.02",
+        ),
         ("validity", "f1_leave_one_out_minus_raters", -0.20, -0.11, NOT),
-        ("validity", "f1_leave_one_out_minus_raters", -0.11, 0.00, f"{CANNOT}difference to the raters' mean, −0.06"),
+        ("validity", "f1_leave_one_out_minus_raters", -0.11, 0.00, f"{CANNOT}difference from the raters' mean, −0.06"),
         (
             "validity",
             "f1_leave_one_out_minus_raters",
@@ -222,7 +228,7 @@ def test_the_least_of_several_ensembles_decides():
             "no held-out models trained on single raters, of 3 raters or more; ",
         ),
         ("objectivity", ("williams_index",), "no agreement of the judged annotators with two raters"),
-        ("reliability", ("f1", "f1_minus_raters", "f1_minus_models"), "no models that differ by nothing but the seed"),
+        ("reliability", ("f1", "f1_minus_raters", "f1_minus_models"), "no two models that differ only by the seed"),
         ("reliability", ("f1_minus_models",), "no two single models trained as the ensembles were"),
         ("validity", ("f1_leave_one_out_minus_worst_rater",), "no score of the raters on the same images"),
     ],
@@ -274,12 +280,12 @@ def test_raters_alone():
     ]
     judged = summarise(scores_of(rows), NO_EFFECTS, annotations_of(ANNOTATIONS[:4]))
     assert judged["objectivity"]["sentence"] == (
-        "Two raters agree on objects with a mean F1 of 0.50 (0.40 to 0.60) over 20 images; against the consensus of "
-        "the others, single raters reach 0.60 (ben) to 0.70 (anna)."
+        "Two raters agree on objects with a mean F1 of 0.50 (0.40 to 0.60) over 20 images; single raters reach 0.60 "
+        "(ben) to 0.70 (anna) against the consensus of the other raters."
     )
     assert {quality: found["verdict"] for quality, found in judged.items()} == {
         "objectivity": "cannot be judged: no model or ensemble among the annotators",
-        "reliability": "cannot be judged: no models that differ by nothing but the seed",
+        "reliability": "cannot be judged: no two models that differ only by the seed",
         "validity": "cannot be judged: no model or ensemble among the annotators",
     }
 
@@ -287,7 +293,7 @@ def test_raters_alone():
 def test_one_rater():
     judged = summarise(scores_of([]), NO_EFFECTS, annotations_of(ANNOTATIONS[:1]))
     assert judged["objectivity"]["verdict"] == "cannot be judged: no second rater"
-    assert judged["objectivity"]["sentence"].startswith("There is one rater at most")
+    assert judged["objectivity"]["sentence"].startswith("There is at most one rater")
 
 
 def test_models_without_ensembles():

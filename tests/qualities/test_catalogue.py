@@ -107,12 +107,12 @@ def test_every_section_has_a_measure():
         (
             validity.MINUS_WORST_RATER.form("f1", LEAVE_ONE_OUT),
             "f1_leave_one_out_minus_worst_rater",
-            "F1 against the others’ consensus, difference to the worst rater",
+            "F1 against the consensus of the other raters, minus that of the worst rater",
         ),
         (
             validity.MINUS_RATERS.form("dice", LEAVE_ONE_OUT),
             "dice_leave_one_out_minus_raters",
-            "Dice against the others’ consensus, difference to the raters",
+            "Dice against the consensus of the other raters, minus that of the raters",
         ),
         (validity.F1.form(comparison=AGAINST, reference="f1_net"), "f1_against_f1_net", "F1 against f1_net"),
         (validity.HD95.form(comparison=PAIRWISE, variant="um"), "hd95_um_pairwise", "HD95 in µm with the raters"),

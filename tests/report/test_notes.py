@@ -8,19 +8,19 @@ from segassay.report.notes import in_words
 from segassay.tables.notes import About, Note
 
 SENTENCES = {
-    Note("later_sessions", n=2): "2 masks are later sessions of one person; the tables hold the first session, and "
+    Note("later_sessions", n=2): "2 masks are later sessions of a rater; the tables contain the first session, and "
     "`repeats` how well the sessions agree",
-    Note("not_annotated", n=1): "1 masks by people do not exist and count as not annotated",
+    Note("not_annotated", n=1): "1 masks of raters do not exist and count as not annotated",
     Note("training_unknown", "unet"): "unet: it is unknown whether it was trained on the cases it is scored on",
-    Note("no_dataset"): "no dataset was given: pixel and object measures only, no intensities; the region is the whole "
-    "image, and objects of every size count; distances are in pixels",
+    Note("no_dataset"): "no dataset was given, so only pixels and objects are measured, no intensities; the region is "
+    "the whole image, objects of every size count, and distances are in pixels",
     Note("undefined_distances", n=2, n_all=3): "2 of 3 distances between two masks (HD95, ASSD) are undefined: one of "
     "the two is empty or missing; NSD is 0 there",
-    Note("few_raters", n=1, n_all=4): "1 of 4 cases have fewer than 4 raters: a consensus of the others would rest on "
-    "fewer than 3, so leave_one_out has no rows there and pairwise agreement stands in",
+    Note("few_raters", n=1, n_all=4): "1 of 4 cases have fewer than 4 raters: the consensus of the other raters would "
+    "rest on fewer than 3, so leave_one_out has no rows for them, and pairwise agreement is used instead",
     Note("maps_without_reference", n=1, n_all=4): "1 of 4 cases have maps of probability or uncertainty, but no truth, "
-    "rater or consensus to hold them against",
-    Note("contains_left_out_rater", "gt"): "gt is a consensus that contains the rater left out, so it has no rows in "
+    "rater or consensus to compare them with",
+    Note("contains_left_out_rater", "gt"): "gt is a consensus that contains the left-out rater, so it has no rows in "
     "leave_one_out",
     Note("missing_predictions", "unet", n=3): "unet: 3 missing predictions score 0",
     Note("some_cases", "{eva}", n=1, n_all=2): "{eva} covers 1 of 2 cases",

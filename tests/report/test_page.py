@@ -1,4 +1,4 @@
-"""The report: one file, readable by people, that hides nothing and lets no name of a file into its code."""
+"""The report: one file that a biologist can read, that hides nothing and treats every name as text."""
 
 import base64
 import re
@@ -81,7 +81,7 @@ def test_it_says_what_readers_must_know(evaluated, page):
     assert "conditional on these raters and seeds" in text
     assert f"p-values: {IMAGES_AS_UNITS}" in text
     assert "rater_3 covers" in text
-    assert "That is so in" in text
+    assert "This applies to" in text
     assert "it is unknown whether it was trained on the cases it is scored on" in text
     assert evaluated[0].summary["data_hash"] in text
 
@@ -94,7 +94,10 @@ def test_what_is_undefined_is_counted(evaluated, page):
     assert of_model.loc["mean_iou_leave_one_out", ["n_cases", "n_undefined"]].to_list() == [0, n]
     assert "undefined" in page
     section = page[page.index("Left out or undefined") :]
-    assert f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the others’ consensus</td><td>{n}</td><td>0" in section
+    assert (
+        f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the consensus of the other raters</td><td>{n}</td><td>0"
+        in section
+    )
 
 
 def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
@@ -112,7 +115,15 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
     scores = pd.concat([between.assign(bound=[40.0, 30.0, np.nan, np.nan]), of_net], ignore_index=True)
     tables = distance_tables(scores.assign(n_cases=2))
     assert list(tables) == ["µm", "px"]
-    assert list(tables["µm"].header) == ["of whom", "with", "HD95 (µm)", "ASSD (µm)", "NSD", "images", "undefined"]
+    assert list(tables["µm"].header) == [
+        "annotators",
+        "compared with",
+        "HD95 (µm)",
+        "ASSD (µm)",
+        "NSD",
+        "images",
+        "undefined",
+    ]
     between = ["raters", "each other", "2.50 (2.00 to 3.00); at most 40.00", "0.50 (0.25 to 0.75); at most 30.00"]
     assert tables["µm"].rows == [[*between, "0.75 (0.50 to 1.00)", "2", "1 of 6"]]
     of_net = ["net", "gt (contains the raters)", "4.00 (3.00 to 5.00)", "1.00 (0.50 to 1.50)", "0.25 (0.00 to 0.50)"]
@@ -121,7 +132,7 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
 
 def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
     """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
-    section = page[page.index("How far outlines lie apart") : page.index("The habit of each rater")]
+    section = page[page.index("How far apart outlines are") : page.index("How each rater differs from the others")]
     ((unit, table),) = distance_tables(evaluated[0].scores).items()
     assert f"HD95 ({unit})" in section
     diagonal = evaluated[0].tables.distances["diagonal"].unique().item()

@@ -1,6 +1,6 @@
-"""The evaluation: masks in, tables, figures, a summary and a report out.
+"""The evaluation: from masks to tables, figures, a summary and a report.
 
-sources (folder, table or arrays) -> numbers -> Evaluation -> files, MLflow
+sources (folder, table or arrays)  ->  numbers  ->  Evaluation  ->  files, MLflow
 """
 
 from segassay.assay.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""`Evaluation`: what `evaluate` returns, with tables, verdicts, figures and a report within reach."""
+"""`Evaluation`: the result of `evaluate`, with its tables, verdicts, figures and report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,10 @@ __all__ = ["Evaluation"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Results):
-    """What an evaluation found out: tables are DataFrames, figures are matplotlib axes.
+    """The result of an evaluation: tables as DataFrames, figures as matplotlib axes.
 
-    The tables are described at `segassay.tables.build.Tables` and `segassay.judgement.results.Results`; `frames` has
-    all of them by name.
+    `segassay.tables.build.Tables` and `segassay.judgement.results.Results` describe the tables; `frames` has all of
+    them by name.
 
     Example:
         >>> import numpy as np
@@ -32,7 +32,7 @@ class Evaluation(Results):
         >>> print(evaluate(masks={"anna": {"1": mask}, "ben": {"1": mask}, "truth": {"1": mask}}))
         masks: 1 case, 3 annotators (1 truth, 2 raters)
         objectivity: cannot be judged: no model or ensemble among the annotators
-        reliability: cannot be judged: no models that differ by nothing but the seed
+        reliability: cannot be judged: no two models that differ only by the seed
         validity: cannot be judged: no model or ensemble among the annotators
     """
 
@@ -48,7 +48,7 @@ class Evaluation(Results):
 
     @property
     def leave_one_out(self) -> pd.DataFrame:
-        """As `agreement`, of each annotator with the consensus of the other raters."""
+        """Like `agreement`, but of each annotator with the consensus of all raters except one."""
         return self.tables.leave_one_out
 
     @property
@@ -58,7 +58,7 @@ class Evaluation(Results):
 
     @property
     def raters(self) -> pd.DataFrame:
-        """One row per rater: sensitivity, specificity, and how much is marked compared with the others."""
+        """One row per rater: sensitivity, specificity, and how much the rater marks compared with the others."""
         return self.tables.raters
 
     @property
@@ -68,24 +68,24 @@ class Evaluation(Results):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Quality -> verdict; the sentences and numbers behind them are in `summary`."""
+        """Quality -> verdict; `summary` has the sentences and numbers behind them."""
         return {quality: self.summary[quality]["verdict"] for quality in ("objectivity", "reliability", "validity")}
 
     @property
     def plot(self) -> "Plots":
-        """Figures as matplotlib axes, such as `evaluation.plot.agreement()`; `plot.available` names them."""
+        """Figures as matplotlib axes, such as `evaluation.plot.agreement()`; `plot.available` lists them."""
         from segassay.report.plots import Plots
 
         return Plots(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write the report alone, one HTML file that needs no other.
+        """Write only the report: one HTML file that needs no other file.
 
         Args:
-            path: File to write; its folder exists, an older file is replaced.
+            path: File to write, in a folder that exists; an older file is replaced.
 
         Returns:
-            The file.
+            Path of the file.
         """
         from segassay.report.page import write_report
         from segassay.report.plots import encoded_figures
@@ -97,11 +97,11 @@ class Evaluation(Results):
         """Write tables, figures, summary and report, as `evaluate` does with `out`.
 
         Args:
-            folder: Folder to write, whole or not at all.
-            overwrite: Replace it with all that is in it.
+            folder: Folder to write, completely or not at all.
+            overwrite: Replace the folder with everything in it.
 
         Returns:
-            The folder.
+            Path of the folder.
 
         Raises:
             UsageError: If the folder exists or cannot be written.
@@ -113,7 +113,7 @@ class Evaluation(Results):
             return publish_output(work_dir)
 
     def __str__(self) -> str:
-        """Who was compared, and the verdicts."""
+        """The annotators and the verdicts."""
         return "\n".join(as_lines(self))
 
     __repr__ = __str__

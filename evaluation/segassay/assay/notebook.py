@@ -1,4 +1,4 @@
-"""How an evaluation shows itself at a prompt and in a notebook: verdicts, who was compared, key numbers."""
+"""An evaluation as text at a prompt and as HTML in a notebook: annotators, verdicts, key numbers."""
 
 from collections import Counter
 from html import escape
@@ -16,7 +16,7 @@ _NUMBERS = 2  # of each quality
 
 
 def as_lines(found: Results) -> list[str]:
-    """Name, who was compared, and one line per quality."""
+    """One line with the name and the annotators, and one line per quality."""
     verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in QUALITIES]
     return [f"{found.name}: {_compared(found)}", *verdicts]
 
@@ -39,7 +39,7 @@ def _plural(n: int, noun: str) -> str:
 
 
 def as_html(found: Results) -> str:
-    """The same with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
+    """As HTML, with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
     verdicts = [
         [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]] for quality in QUALITIES
     ]
@@ -48,7 +48,7 @@ def as_html(found: Results) -> str:
     tables = [
         _table(("quality", "verdict", "why"), verdicts),
         _table(("kind", "annotators"), annotators),
-        _table(("quality", "measure", "of whom", "value (95 % interval)", "cases"), numbers),
+        _table(("quality", "measure", "annotators", "value (95 % interval)", "cases"), numbers),
     ]
     return f"<div><h4>{escape(found.name)}: {escape(_compared(found))}</h4>{''.join(tables)}</div>"
 
@@ -67,7 +67,7 @@ def _numbers(quality: str, scores: pd.DataFrame) -> list[list[str]]:
 
 
 def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
-    """An HTML table; nothing where there is no row."""
+    """An HTML table; an empty text without rows."""
     if not rows:
         return ""
     head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)

@@ -31,14 +31,14 @@ SEED = 0
 def compute_results(
     name: str, dataset: Dataset | None, annotations: pd.DataFrame, *, content: str, n_jobs: int, progress: bool = False
 ) -> Results:
-    """Compare all annotators and judge what comes out.
+    """Compare all annotators and judge the results.
 
     Args:
-        name: What the results are called.
-        dataset: The dataset; None where the annotations alone are known.
-        annotations: From `read_annotations`.
-        content: Hash of what is evaluated.
-        n_jobs: Processes that share the cases; no number depends on it.
+        name: Name of the results.
+        dataset: The dataset; None if there are only annotations.
+        annotations: What `read_annotations` returns.
+        content: Hash of the evaluated data.
+        n_jobs: Number of processes that share the cases; no result depends on it.
         progress: Whether to show how many cases are done.
 
     Returns:
@@ -77,7 +77,7 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
 
 
 def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
-    """Case -> subject where the experiment names it, else the case itself."""
+    """Case -> its subject if the experiment names one, else the case itself."""
     cases = annotations["case"].unique()
     subjects = pd.Series("", index=cases) if dataset is None else strata(dataset)["subject"].reindex(cases)
     named = [f"subject {subject}" if subject else f"case {case}" for case, subject in subjects.items()]
@@ -85,14 +85,14 @@ def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
 
 
 def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, clusters: pd.Series) -> dict[str, Any]:
-    """The choices behind the numbers, and what a reader should know about this evaluation."""
+    """The conventions behind the numbers, and the notes and warnings of this evaluation."""
     by_subject = clusters.str.startswith("subject ")
     notes = [in_words(note) for note in tables.notes]
     if dataset is not None and dataset.experiment is not None and dataset.settings.control_group is None:
         notes.append("dataset.yaml names no control_group: measurements are not normalised and effects not tested")
     return {
         "both_empty": {
-            "convention": "1: they agree that nothing is there",
+            "convention": "1: both agree that there is nothing",
             **_finite(both_empty_shift(tables, annotations)),
         },
         "one_empty": "0",
@@ -117,7 +117,7 @@ def _finite(numbers: Mapping[str, float | int]) -> dict[str, float | int | None]
 
 
 def normalised_counts(dataset: Dataset | None, counts: pd.DataFrame) -> pd.DataFrame | None:
-    """Measurements in multiples of the control mean; None where no control group is known."""
+    """Measurements in multiples of the control mean; None without a control group."""
     if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
         return None
     return normalise(counts, dataset.experiment, dataset.settings.control_group)

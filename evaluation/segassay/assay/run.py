@@ -1,4 +1,4 @@
-"""`evaluate`: compare all annotators of a folder, of a table or of arrays, and write what was found where asked to."""
+"""`evaluate`: compare all annotators of a folder, a table or arrays, and write the results if asked to."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -52,30 +52,30 @@ def evaluate(
     same masks give the same numbers. Nothing is written unless `out` is given; arrays are never written to files.
 
     Args:
-        dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without what describes one in
-            memory (`images` to `intensity_channel`), there are pixel and object measures only.
+        dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without the arguments that
+            describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured.
         out: Folder to write: tables, figures, summary and report.
         annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
             strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
-            uncertainty may hold arrays instead of paths.
-        masks: Further masks: annotator -> a folder of files named as the cases, or case -> array `(*spatial)` that is
-            boolean, 0 and 255, or has one number per object.
-        kinds: Annotator of `masks` -> `human`, `consensus`, `model`, `ensemble` or `truth`. By default `truth` where
-            that is the name; else a human if there is no dataset folder, and a model beside one.
+            uncertainty may contain arrays instead of paths.
+        masks: Further masks: annotator -> a folder of files named like the cases, or case -> array `(*spatial)` that is
+            boolean, has the values 0 and 255, or has one number per object.
+        kinds: Annotator of `masks` -> `human` (a rater), `consensus`, `model`, `ensemble` or `truth`. By default
+            `truth` for an annotator of this name, and for the others `model` with a dataset folder, `human` without.
         reference: Annotator of `masks` that is a consensus, with which all others are compared.
         images: Case -> image, an array `(*spatial)` or `(C, *spatial)` or a file; for intensities.
         ignore: Case -> boolean array `(*spatial)` of pixels that do not count.
-        regions: Case -> boolean array `(*spatial)` of where objects count, and by whose area densities are divided.
-        experiment: Table with the columns case and group, perhaps region, subject and batch.
+        regions: Case -> boolean array `(*spatial)` of the region in which objects count; densities divide by its area.
+        experiment: Table with the columns case and group, optionally region, subject and batch.
         control_group: Group with which the others are compared; without it no effect is tested.
-        equivalence_margin: Largest difference that does not matter, as a part of the control mean; by default 0.1.
-        min_object_size: Pixels below which an object does not count; by default 1.
+        equivalence_margin: Largest difference that does not matter, as a share of the control mean; by default 0.1.
+        min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
         intensity_channel: Channel of the images that is measured; by default 0.
-        cases: Those to look at; by default all.
-        overwrite: Replace `out` with all that is in it.
-        n_jobs: Processes that share the cases; no number depends on it.
-        track: Log one MLflow run; needs `out`. Without it the library is not even loaded.
+        cases: Names of the cases to evaluate; by default all.
+        overwrite: Replace `out` with everything in it.
+        n_jobs: Number of processes that share the cases; no result depends on it.
+        track: Log one MLflow run; needs `out`. Without it MLflow is not loaded.
         mlflow_experiment: MLflow experiment, by default the name of the dataset.
         progress: Show on standard error how many cases are done.
 
@@ -84,7 +84,7 @@ def evaluate(
 
     Raises:
         UsageError: If there is nothing to evaluate, arguments exclude each other, or `out` exists or cannot be written.
-        DataError: If the data has problems: all that is wrong with the dataset, the table or the masks of a case.
+        DataError: If the data has problems; the error lists all problems of the dataset, the table or a case's masks.
 
     Example:
         >>> import numpy as np
@@ -97,7 +97,7 @@ def evaluate(
         [0.667]
     """
     if track and out is None:
-        raise UsageError("track logs the files of an evaluation, but nothing is written; give out as well")
+        raise UsageError("track logs the files of an evaluation, but none are written; give out as well")
     if not isinstance(masks, (Mapping, NoneType)):
         what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
         raise UsageError(f"{what}, each with a folder or with one array per case")
@@ -146,12 +146,12 @@ def _computed(sources: Sources, content: str, n_jobs: int, progress: bool) -> Ev
 
 
 def _check_experiment(sources: Sources) -> None:
-    """Raise early what is wrong with the experiment, before any mask is read."""
+    """Raise errors of the experiment early, before any mask is read."""
     normalised_counts(sources.dataset, pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]))
 
 
 def _params(dataset: Any, annotations: Any, masks: Mapping[str, Any], sources: Sources, content: str) -> dict[str, Any]:
-    """What an MLflow run says of its input."""
+    """Parameters of the MLflow run: the input of the evaluation."""
     folders = [
         f"{name}={place if isinstance(place, (str, os.PathLike)) else 'arrays'}" for name, place in masks.items()
     ]

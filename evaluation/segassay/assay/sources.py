@@ -1,6 +1,6 @@
-"""What is evaluated: a dataset folder, a table of masks, arrays in memory, or several of them together.
+"""Input of an evaluation: a dataset folder, a table of masks, arrays in memory, or several of these together.
 
-folder, CSV or DataFrame, {annotator: folder or arrays} -> Sources (dataset, annotations, hash of their content)
+folder, CSV or DataFrame, {annotator: folder or arrays}  ->  Sources (dataset, annotations, files)
 """
 
 import hashlib
@@ -25,11 +25,11 @@ _AREAS = ("images", "ignore", "regions")
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What is compared.
+    """Input of an evaluation.
 
     Attributes:
-        name: Of the dataset, or of the table of masks.
-        dataset: Images, areas, experiment and settings; None where masks alone are known.
+        name: Name of the dataset, or of the table of masks.
+        dataset: Images, areas, experiment and settings; None if there are only masks.
         annotations: One row per mask.
         files: Files and folders that are read.
     """
@@ -49,15 +49,15 @@ def read_sources(
     described: Mapping[str, Any],
     cases: Collection[str] | None = None,
 ) -> Sources:
-    """Find out who drew what; no pixel of a file is read.
+    """List all masks of all annotators; no pixel of a file is read.
 
     Args:
         folder: Dataset folder.
         annotations: CSV file or table of masks.
         masks: Annotator -> folder, or case -> array.
         kinds: Annotator of `masks` -> kind.
-        described: What stands for a dataset folder where there is none: images, ignore, regions, experiment, settings.
-        cases: Those to look at; by default all.
+        described: Description of a dataset in memory, without a folder: images, ignore, regions, experiment, settings.
+        cases: Names of the cases to evaluate; by default all.
 
     Raises:
         UsageError: If there is nothing to evaluate, or a folder and `described` are both given.
@@ -68,7 +68,9 @@ def read_sources(
             "nothing to evaluate; expected a dataset folder, annotations (--annotations) or masks (--masks)"
         )
     if folder is not None and described:
-        raise UsageError(f"{next(iter(described))} is given beside a dataset folder, which has its own; leave one out")
+        raise UsageError(
+            f"{next(iter(described))} is given together with a dataset folder, which has its own; leave one of them out"
+        )
     source = hold_table(annotations) if isinstance(annotations, pd.DataFrame) else annotations
     dataset = None if folder is None else read_dataset(folder)
     table = read_annotations(dataset, source, hold_masks(masks), kinds)
@@ -95,7 +97,7 @@ def check_kinds(
     """Kind of each annotator of `masks`: as given, else the truth or the reference by its name, else the default.
 
     Raises:
-        UsageError: If `kinds` or `reference` names somebody else.
+        UsageError: If `kinds` or `reference` names an annotator that is not in `masks`.
 
     Example:
         >>> check_kinds({"anna": {}, "net": {}, "truth": {}}, {"net": "model"}, None, default="human")
@@ -122,9 +124,9 @@ def _files(folder: Path | None, csv: Path | None, annotations: pd.DataFrame) -> 
 
 
 def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> str:
-    """SHA-256 of the content that is evaluated: the dataset's own hash where no other mask takes part.
+    """SHA-256 of the evaluated content: the hash of the dataset, if there are no further masks.
 
-    Further masks count with their case, annotator, session and content, not with their place.
+    Of further masks, case, annotator, kind, session and content count, but not their paths.
     """
     own = set()
     if dataset is not None:
@@ -132,7 +134,7 @@ def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> st
         own = {os.path.abspath(path) for paths in folders for path in paths.values()}
     content = data_hash(dataset) if dataset is not None else ""
     if dataset is not None and dataset.experiment is not None and dataset.settings.experiment is None:
-        content += dataset.experiment.to_csv(index=False)  # a table in memory is no file of the dataset
+        content += dataset.experiment.to_csv(index=False)  # a table in memory is not a file of the dataset
     foreign = annotations[~annotations["path"].isin(own)]
     if foreign.empty:
         return content

@@ -1,6 +1,6 @@
-"""What an evaluation leaves behind: tables, summary, figures and report in a folder, and one MLflow run.
+"""Output of an evaluation: tables, summary, figures and report in a folder, and one MLflow run.
 
-Results -> summary.json, report.html, tables/*.csv, figures/*; MLflow
+Results  ->  summary.json, report.html, tables/*.csv, figures/*; MLflow
 """
 
 import json
@@ -35,7 +35,7 @@ def write_results(work_dir: Path, found: Results) -> None:
 
 
 def frames_of(found: Results) -> dict[str, pd.DataFrame]:
-    """Every table that is written, by the name of its file; a table that may lack rows is left out where it does."""
+    """Every table that is written, by the name of its file; optional tables without rows are left out."""
     tables = found.tables
     frames = {
         "annotations": found.annotations.drop(columns=["path", "prob", "uncertainty"]),
@@ -62,7 +62,7 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
 def tracked_run(
     track: bool, experiment: str, name: str, params: Mapping[str, Any]
 ) -> AbstractContextManager[str | None]:
-    """An MLflow run; nothing at all where `track` is False, not even the library."""
+    """An MLflow run; does nothing if `track` is False, and does not load MLflow."""
     if not track:
         return nullcontext()
     from segassay import __version__, tracking
@@ -73,7 +73,7 @@ def tracked_run(
 
 
 def log_results(work_dir: Path, scores: pd.DataFrame, batch: int = 400) -> None:
-    """Log every number and file to the MLflow run in progress."""
+    """Log every score and file to the active MLflow run."""
     from segassay import tracking
 
     metrics: dict[str, float] = {}
@@ -89,7 +89,7 @@ def log_results(work_dir: Path, scores: pd.DataFrame, batch: int = 400) -> None:
 
 
 def metric_name(text: str) -> str:
-    """As MLflow allows it: letters, digits and a few signs, and no part that a path could not have.
+    """A name that MLflow accepts: letters, digits and a few signs, without parts that a path cannot have.
 
     Example:
         >>> metric_name("validity/f1/../nnU-Net (2d)")

@@ -1,1 +1,1 @@
-"""Judgement: scores become strategies side by side, three verdicts and the sentences that give them."""
+"""Judgement: from scores to a comparison of strategies, three verdicts, and the sentences that state them."""

@@ -1,4 +1,4 @@
-"""Conclusions of the experiment: what each annotator would say of each effect, and whether that is what raters say.
+"""Conclusions of the experiment for each annotator, and whether they are those of the raters.
 
 effects  ->  higher, lower or none per effect and annotator  ->  the criterion of concordance
 """
@@ -15,21 +15,21 @@ from segassay.qualities.validity.effects import decisive_effects
 __all__ = ["LARGE_EFFECT", "conclusions", "concordance_of_effects"]
 
 LARGE_EFFECT = 0.14
-"""η² from which an effect counts where images are the units, whose p-values are too small (Cohen 1988: large)."""
+"""η² from which there is an effect if images are the units, whose p-values are too small (Cohen 1988: large)."""
 
 
 def conclusions(effects: pd.DataFrame) -> pd.DataFrame:
-    """What each annotator would conclude on each effect.
+    """The conclusion on each effect from the masks of each annotator.
 
-    With subjects as units it is the verdict of the test. With images as units p-values are too small, so it is the
-    direction where η² is 0.14 or more, else none.
+    If subjects are the units, it is the result of the test. If images are the units, p-values are too small, so it is
+    the direction of the effect if η² is at least 0.14, else `none`.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
 
     Returns:
         One row per measurement and pair of groups, pooled over regions, one column per annotator: `higher`, `lower`,
-        `none`, or NaN where nothing could be tested. Densities are left out where they repeat the counts.
+        `none`, or NaN if the effect could not be tested. Densities are left out if they repeat the counts.
     """
     tested = _without_repeated_densities(decisive_effects(effects))
     by_size = np.where(tested["direction"].astype(float) > 0, "higher", "lower")
@@ -52,7 +52,7 @@ def _without_repeated_densities(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters: Sequence[str]) -> Criterion:
-    """Whether the judged annotators lead to the raters' conclusions as often as raters do to each other's.
+    """Whether the judged annotators lead to the raters' conclusions as often as another rater does.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
@@ -60,8 +60,8 @@ def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters:
         raters: Names of the raters.
 
     Returns:
-        The criterion; not met where an effect is the opposite of what most raters find, or where its interval excludes
-        all raters' effects.
+        The criterion; not met if an effect is the opposite of what most raters find, or if its interval excludes all
+        raters' effects.
     """
     if effects.empty:
         return undecided(What.CONCORDANCE, Why.NO_EXPERIMENT)

@@ -1,11 +1,11 @@
-"""Criteria of a verdict: numbers held against lines, and what is missing where they do not decide.
+"""Criteria of a verdict: numbers compared with lines, and what is missing if they are undecided.
 
     number, line  ->  criterion: met, not met, or undecided
-    criteria      ->  met where all are, or where any is
+    criteria      ->  met if all are, or if any is
 
-A criterion is met where the whole interval lies on the good side of the line, not met where the whole interval lies on
-the other, and undecided else: too few images never support anything, and refute nothing. Nothing here is English;
-`words` has the words.
+A criterion is met if the whole interval is on the good side of the line, not met if the whole interval is on the other
+side, and undecided otherwise, so that too few images never support or refute anything. This module has no texts; they
+are in `words`.
 """
 
 import math
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 MIN_CASES = 10
-"""Images below which nothing is judged: intervals of ratios (BCa) are too narrow there."""
+"""With fewer images nothing is judged, because intervals of ratios (BCa) are too narrow then."""
 
 
 class What(Enum):
-    """What a criterion looks at."""
+    """Subject of a criterion."""
 
     RATERS = auto()
     MODELS = auto()
@@ -80,9 +80,9 @@ class Number:
         value: The value.
         low: Lower limit; NaN without an interval.
         high: Upper limit; NaN without an interval.
-        n_cases: Images that it rests on.
-        target: Whose it is.
-        note: What a reader of the number is told; may be empty.
+        n_cases: Number of images that it is computed from.
+        target: Annotator or group that it belongs to.
+        note: Note of the score; may be empty.
     """
 
     value: float
@@ -98,9 +98,9 @@ class Shares:
     """Shares of conclusions of the experiment that are those of a rater, in [0, 1].
 
     Attributes:
-        own: The smallest of the judged annotators.
-        lowest: The smallest of a rater, held against the other raters.
-        highest: The largest of a rater.
+        own: The smallest share of the judged annotators.
+        lowest: The smallest share of a rater, compared with the other raters.
+        highest: The largest share of a rater, compared with the other raters.
     """
 
     own: float
@@ -110,13 +110,13 @@ class Shares:
 
 @dataclass(frozen=True)
 class Missing:
-    """What it would take to decide.
+    """Why a criterion is undecided.
 
     Attributes:
-        of: What was looked at.
-        why: Why it does not decide.
-        number: The number that does not; None without one.
-        line: The line that it was held against.
+        of: Subject of the criterion.
+        why: Reason.
+        number: The number that is undecided; None without one.
+        line: The line that it was compared with.
     """
 
     of: What
@@ -130,11 +130,11 @@ class Criterion:
     """One part of a rule.
 
     Attributes:
-        of: What is looked at.
-        met: Whether it is met; None where it is undecided.
-        rests_on: The number, or the shares; None without any.
-        missing: What it would take to decide; empty where it is decided.
-        parts: The alternatives of which one is to be met.
+        of: Subject.
+        met: Whether it is met; None if it is undecided.
+        rests_on: The number, or the shares, that it rests on; None without any.
+        missing: Why it is undecided; empty if it is decided.
+        parts: Alternatives, of which one must be met.
     """
 
     of: What
@@ -145,7 +145,7 @@ class Criterion:
 
 
 def number_of(scores: pd.DataFrame, form: Form, target: str) -> Number | None:
-    """The number of one target; None where it is not in the scores, or undefined."""
+    """The number of one target; None if it is not in the scores, or undefined."""
     rows = rows_of(scores, form, target)
     rows = rows[rows["value"].notna()]
     if rows.empty:
@@ -155,13 +155,13 @@ def number_of(scores: pd.DataFrame, form: Form, target: str) -> Number | None:
 
 
 def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
-    """Whether an interval lies above a line.
+    """Whether an interval is above a line.
 
     Args:
-        of: What the number is of.
-        number: The number; None where there is none.
+        of: Subject of the criterion.
+        number: The number; None without one.
         line: The line.
-        lack: Why there is no number.
+        lack: Reason to state if there is no number.
 
     Example:
         >>> number = Number(value=0.2, low=0.1, high=0.3, n_cases=20)
@@ -178,7 +178,7 @@ def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NU
 
 
 def below(of: What, number: Number | None, line: float) -> Criterion:
-    """Whether an interval lies below a line; arguments as for `above`."""
+    """Whether an interval is below a line; arguments as for `above`."""
     other = above(of, number, line)
     return Criterion(of, None if other.met is None else not other.met, other.rests_on, other.missing)
 
@@ -188,12 +188,12 @@ def _decides(number: Number) -> bool:
 
 
 def undecided(of: What, why: Why, number: Number | None = None, line: float = math.nan) -> Criterion:
-    """A criterion that nothing decides."""
+    """An undecided criterion."""
     return Criterion(of, None, number, (Missing(of, why, number, line),))
 
 
 def lowest_above(of: What, numbers: Sequence[Number | None], line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
-    """Whether all of several numbers lie above a line; what it rests on is the one with the lowest limit."""
+    """Whether all numbers are above a line; the criterion rests on the number with the lowest lower limit."""
     criteria = [above(of, number, line, lack=lack) for number in numbers or [None]]
     known = [number for number in numbers if number is not None]
     met = all_met(criteria)
@@ -202,19 +202,19 @@ def lowest_above(of: What, numbers: Sequence[Number | None], line: float, *, lac
 
 
 def either(of: What, parts: Sequence[Criterion]) -> Criterion:
-    """Alternatives, of which one is to be met."""
+    """Alternatives, of which one must be met."""
     met = any_met(parts)
     missing = tuple(one for part in parts if part.met is None for one in part.missing) if met is None else ()
     return Criterion(of, met, None, missing, tuple(parts))
 
 
 def all_met(criteria: Sequence[Criterion]) -> bool | None:
-    """Whether all are met: one that is not settles it, one that is undecided leaves it open."""
+    """Whether all are met: False if one is not met, else None if one is undecided."""
     met = [criterion.met for criterion in criteria]
     return False if False in met else None if None in met else True
 
 
 def any_met(criteria: Sequence[Criterion]) -> bool | None:
-    """Whether any is met: one that is settles it, one that is undecided leaves it open."""
+    """Whether any is met: True if one is met, else None if one is undecided."""
     met = [criterion.met for criterion in criteria]
     return True if True in met else None if None in met else False

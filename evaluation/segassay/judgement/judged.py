@@ -1,4 +1,4 @@
-"""Whom the verdicts are about.
+"""Which annotators the verdicts are about.
 
 annotations  ->  the ensembles of a consensus, else its models, else other ensembles, else other models
 """
@@ -15,14 +15,14 @@ __all__ = ["Judged", "judged_annotators"]
 
 @dataclass(frozen=True)
 class Judged:
-    """The annotators that a study stands for.
+    """The annotators that the verdicts are about.
 
     Attributes:
-        names: Their names; empty where there is no model.
+        names: Their names; empty without any model.
         kind: `model` or `ensemble`.
-        trained_on: The consensus, or raters, that they learned from; empty where that is unknown.
-        of_consensus: Whether they learned from a consensus of several raters.
-        held_out: Whether none of them saw an image that it is scored on, as far as is known.
+        trained_on: The consensus, or raters, that they were trained on; empty if that is unknown.
+        of_consensus: Whether they were trained on a consensus of several raters.
+        held_out: Whether it is known that none of them was trained on an image that it is scored on.
     """
 
     names: tuple[str, ...] = ()
@@ -33,16 +33,16 @@ class Judged:
 
 
 def judged_annotators(annotations: pd.DataFrame) -> Judged:
-    """Whom the verdicts are about: the ensembles of a consensus, else its models, else other ensembles, else models.
+    """The judged annotators: the ensembles of a consensus, else its models, else other ensembles, else other models.
 
-    Of ensembles that were trained alike, those with most members are judged. Models of a consensus without one rater
-    serve the removal of bias alone and are not judged.
+    Among ensembles that were trained alike, those with most members are judged. Models of a consensus without one rater
+    are only used for the removal of bias and are not judged.
 
     Args:
         annotations: What `read_annotations` returns.
 
     Returns:
-        Their names in natural order; without names where there is no model.
+        The judged annotators in natural order; without names if there is no model.
     """
     candidates = [one for one in origins(annotations) if one.is_trained and not one.leaves_a_rater_out]
     of = grouped(candidates, lambda one: (one.of_consensus, one.kind))
@@ -59,12 +59,12 @@ def judged_annotators(annotations: pd.DataFrame) -> Judged:
 
 
 def _largest(candidates: Sequence[Origin]) -> list[Origin]:
-    """Those with as many members as any that was trained on the same."""
+    """Those with the most members among all that were trained on the same masks."""
     of_training = grouped(candidates, lambda one: one.trained_on)
     most = {trained_on: max(_size(one) for one in of) for trained_on, of in of_training.items()}
     return [one for one in candidates if _size(one) == most[one.trained_on]]
 
 
 def _size(one: Origin) -> int:
-    """Number of members; 0 where it is unknown, or unknown what they learned from: these cannot be compared."""
+    """Number of members; 0 if it is unknown what they were trained on, so that they cannot be compared."""
     return len(one.seeds) if one.trained_on or one.strategy else 0

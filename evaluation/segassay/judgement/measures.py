@@ -43,15 +43,17 @@ def build_scores(
 
     A measure is `f1`, `mean_iou` or `dice` (for a pair or a group of annotators), with one of the endings
 
-    - `_leave_one_out`: against C₋r, for each rater r, averaged over r. Models, ensembles and a truth are scored on the
-      cases they share with r, and `human_low` to `human_high` is what the lowest and the highest rater reach there;
-    - `_pairwise`: mean agreement with the (other) raters, where these are too few for C₋r;
+    - `_leave_one_out`: against C₋r, the consensus of all raters but r, averaged over all raters r. Models, ensembles
+      and a truth are scored on the cases they share with r; `human_low` and `human_high` are the scores of the lowest
+      and the highest rater on these cases;
+    - `_pairwise`: mean agreement with the (other) raters, if these are too few for C₋r;
     - `_minus_raters`: paired difference between such a score and that of the raters;
     - `_against_<name>`: against a reference, which contains the raters, or a truth;
 
     or a rater's `log_count_ratio` and `log_area_ratio` against the other raters. Distances (`hd95_um`, `hd95_px` and so
-    on, `nsd`) have the endings `_leave_one_out`, `_pairwise` and `_against_<name>`. They are means over the pairs where
-    they are defined; `note` counts the others, and `bound` is the mean with each of those at the diagonal of its image.
+    on, `nsd`) have the endings `_leave_one_out`, `_pairwise` and `_against_<name>`. They are means over the pairs for
+    which they are defined; `note` counts the others, and `bound` is the mean if each undefined distance is set to the
+    diagonal of its image.
 
     Args:
         tables: What `build_tables` returns.
@@ -61,9 +63,9 @@ def build_scores(
         seed: Seed of the resampling.
 
     Returns:
-        Table with `SCORE_COLUMNS`, by quality, then target by target. `n_undefined` counts the cases that the target
-        covers and where the measure does not exist; `n_cases` are those that the value rests on. Nothing to score
-        gives a table without rows.
+        Table with `SCORE_COLUMNS`, by quality, then by target. `n_undefined` counts the cases of the target for which
+        the measure is undefined, `n_cases` those that the value is computed from. The table has no rows if there is
+        nothing to score.
     """
     scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
@@ -71,14 +73,14 @@ def build_scores(
 
 
 def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measures that are no means of agreement, as `build_scores` has them: tests, correlations, indices, imprints.
+    """All measures that are not means of agreement: tests, correlations, indices, imprints.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Table with `SCORE_COLUMNS`, by quality, where `note` also says where intervals of this kind were measured to
-        cover less than they promise; and what could not be computed, with `GAP_COLUMNS`.
+        Table with `SCORE_COLUMNS`, by quality, with a warning in `note` if intervals of this kind were found to cover
+        less than 95 %; and the measures that could not be computed, with `GAP_COLUMNS`.
     """
     parts, gaps = [], []
     for quality, room in zip(QUALITIES, (objectivity, reliability, validity), strict=True):
@@ -90,7 +92,7 @@ def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _warned(table: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
-    """The same rows; their notes also say what is known of the coverage of their intervals."""
+    """The same rows, with warnings about the coverage of their intervals in `note`."""
     warnings = [
         coverage_warning(CATALOGUE[record].coverage, method, n_clusters)
         for record, method in table[["record", "method"]].itertuples(index=False)
@@ -100,18 +102,18 @@ def _warned(table: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
 
 
 def by_quality(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables with `SCORE_COLUMNS` as one, by quality; their order is kept within a quality."""
+    """Tables with `SCORE_COLUMNS` joined by quality; the order of rows is kept within a quality."""
     parts = [table[table["quality"] == quality] for quality in QUALITIES for table in tables]
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else score_rows([])
 
 
 def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, float | int]:
-    """How far F1 moves if a pair without any object counted as undefined instead of as perfect agreement.
+    """How much F1 would change if a pair without any object counted as undefined instead of as perfect agreement.
 
     Returns:
         `n_comparisons` and `n_both_empty` of all pairs and cases, their `mean_f1`, `mean_f1_if_undefined`, and
-        `largest_shift` of any F1 score; the means are NaN where nothing is left.
+        `largest_shift` of any F1 score; a mean over no comparison is NaN.
     """
     rows = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
     both_empty = _both_empty(rows)

@@ -1,4 +1,4 @@
-"""Results: all that is known of a set of annotators, once tables, measures and verdicts are there."""
+"""Results: tables, measures and verdicts of a set of annotators."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +11,19 @@ from segassay.tables.build import Tables
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """All that an evaluation found out.
+    """All results of an evaluation.
 
     Attributes:
-        name: Name of the dataset, or of the annotations table where there is no dataset.
-        annotations: Who drew what, one row per mask.
+        name: Name of the dataset, or of the annotations table if there is no dataset.
+        annotations: The masks and their annotators, one row per mask.
         tables: Agreement, distances, leave-one-out, counts, raters, missing predictions, notes.
-        effects: The experiment per annotator; without rows where there is none.
+        effects: Effects of the experiment for each annotator; without rows if there is no experiment.
         prerequisites: Checks of the samples behind the effects.
-        specifications: Effects of every way to count the same images; None where there is no experiment.
+        specifications: Effects in every analysis of the same images; None if there is no experiment.
         scores: Measures with intervals.
-        not_judged: Measures that could not be computed, and what each lacks.
-        strategies: People, models and ensembles by strategy; without rows where people alone take part.
-        summary: What `summary.json` holds.
+        not_judged: Measures that could not be computed, and what is missing for each.
+        strategies: Raters, models and ensembles by strategy; without rows if there are only raters.
+        summary: Content of `summary.json`.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""Sentences for people: numbers with their intervals, drawn from the tables.
+"""Sentences of the summary: numbers from the tables, with their intervals.
 
-scores, effects  ->  what can be said of raters alone, of models, of a reference
+scores, effects  ->  sentences about raters alone, about models, about a reference
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _VERDICTS = {"none": "no difference", "not_testable": "not testable"}
 
 
 def format_interval(value: float, low: float, high: float) -> str:
-    """Value and interval for people.
+    """Value and interval as text, with two decimals.
 
     Example:
         >>> format_interval(0.5718, 0.5358, 0.608), format_interval(0.25, float("nan"), float("nan"))
@@ -41,7 +41,7 @@ def format_interval(value: float, low: float, high: float) -> str:
 
 
 def joined(parts: Iterable[str], between: str = "; ") -> str:
-    """Parts that say something, in one sentence.
+    """The parts that are not empty, as one text.
 
     Example:
         >>> joined(["a is 1", "", "b is 2"])
@@ -66,35 +66,35 @@ def _range_of(rows: pd.DataFrame) -> str:
 
 
 def objectivity_of_raters(scores: pd.DataFrame) -> str:
-    """How raters agree, where nothing is known of models."""
+    """How raters agree, if nothing is known about models."""
     between = rows_of(scores, objectivity.F1.form(), BETWEEN_RATERS)
     if between.empty:
-        return "There is one rater at most, so nobody's agreement with another person is known."
+        return "There is at most one rater, so the agreement between raters is unknown."
     n_cases = int(between["n_cases"].iloc[0])
     first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {n_cases} images"
     own = rows_of(scores, objectivity.F1.form(comparison=LEAVE_ONE_OUT))
     own = own[own["target"] != ALL_RATERS]
     if own.empty:
-        return f"{first}; there are too few raters to compare each with a consensus of the others."
-    return f"{first}; against the consensus of the others, single raters reach {_range_of(own)}."
+        return f"{first}; there are too few raters to compare each with the consensus of the other raters."
+    return f"{first}; single raters reach {_range_of(own)} against the consensus of the other raters."
 
 
 def reliability_of_models(scores: pd.DataFrame) -> str:
-    """How models that differ by the seed agree, where nothing is known of two ensembles."""
+    """How models that differ by the seed agree, if nothing is known about two ensembles."""
     rows = rows_of(scores, reliability.F1.form())
     if rows.empty:
-        return "No models here differ by nothing but the seed, so it is unknown what another training would change."
+        return "No two models differ only by the seed, so it is unknown what another training would change."
     if len(rows) > 4:
-        return f"Trained again with other seeds, masks agree with a mean F1 of {_range_of(rows)}."
+        return f"Models that were trained again with other seeds agree with a mean F1 of {_range_of(rows)}."
     parts = [
         f"{row['target']} with F1 {format_interval(row['value'], row['low'], row['high'])}"
         for row in rows.to_dict("records")
     ]
-    return f"Trained again with other seeds, masks agree as follows: {'; '.join(parts)}."
+    return f"Models that were trained again with other seeds agree as follows: {'; '.join(parts)}."
 
 
 def validity_of_others(scores: pd.DataFrame, effects: pd.DataFrame) -> str:
-    """How annotators fit a reference or a truth, and what the experiment yields, where no model can be judged."""
+    """How annotators agree with a reference or a truth, and their conclusions on the experiment, without any model."""
     return " ".join([_against_reference(scores), _effects_sentence(effects)]).strip()
 
 
@@ -106,8 +106,8 @@ def _against_reference(scores: pd.DataFrame) -> str:
         return "There is no model, reference or truth to compare with."
     known = known[known["reference"] == known["reference"].iloc[0]]
     name, contains_raters = known[["reference", "contains_raters"]].iloc[0]
-    contains = ", which contains the raters," if contains_raters else ""
-    return f"Against {name}{contains} annotators reach an F1 of {_range_of(known)}."
+    contains = ", which contains the raters" if contains_raters else ""
+    return f"Annotators reach an F1 of {_range_of(known)} against {name}{contains}."
 
 
 def _effects_sentence(effects: pd.DataFrame) -> str:
@@ -123,7 +123,7 @@ def _effects_sentence(effects: pd.DataFrame) -> str:
 
 
 def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
-    """How many annotators lead to which conclusion, pooled over regions; units are subjects where there are any.
+    """How many annotators lead to each conclusion, pooled over regions; units are subjects, if there are any.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
@@ -142,12 +142,12 @@ def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
 
 
 def concordance_found(share: float, lowest: float, highest: float) -> str:
-    """How often a conclusion is that of a rater, beside what raters reach with each other.
+    """How often a conclusion is that of a rater, compared with raters among themselves.
 
     Example:
         >>> concordance_found(0.9, 0.8, 0.95)
-        'the experiment gives the conclusion of a rater in 90 % of comparisons, raters with each other in 80 to 95 %'
+        'the masks lead to the conclusion of a rater in 90 % of comparisons, those of another rater in 80 to 95 %'
     """
-    people = f"{lowest:.0%}" if f"{lowest:.0%}" == f"{highest:.0%}" else f"{lowest * 100:.0f} to {highest:.0%}"
-    words = f"the experiment gives the conclusion of a rater in {share:.0%} of comparisons"
-    return f"{words}, raters with each other in {people}".replace("%", " %")
+    of_raters = f"{lowest:.0%}" if f"{lowest:.0%}" == f"{highest:.0%}" else f"{lowest * 100:.0f} to {highest:.0%}"
+    words = f"the masks lead to the conclusion of a rater in {share:.0%} of comparisons"
+    return f"{words}, those of another rater in {of_raters}".replace("%", " %")

@@ -1,9 +1,8 @@
-"""Strategies side by side: people, models by what they learned from, and disjoint ensembles of each size.
+"""Strategies side by side: raters, models by what they were trained on, and disjoint ensembles of each size.
 
-    groups, scores, effects  ->  one table with a row per group and measure, and what the figures show of it
+    groups, scores, effects  ->  one table with a row per group and measure, and the data of its figures
 
-Annotators of a group count alike, whatever they were trained
-on; intervals are over subjects or cases and, as everywhere, conditional on these annotators.
+All annotators of a group have the same weight; intervals are over subjects or cases, conditional on these annotators.
 """
 
 from collections.abc import Sequence
@@ -50,15 +49,15 @@ STRATEGY_FIELDS = ("quality", *FIELD_COLUMNS)
 
 
 def strategy_table(found: Findings) -> pd.DataFrame:
-    """All strategies and all people, side by side.
+    """All strategies and the raters, side by side.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Table with `STRATEGY_COLUMNS` and `STRATEGY_FIELDS`, by group; where it is known of any group, also `n_raters`
-        and `n_train`, from the masks of how many raters and on how many images it learned. `n_annotators` are those a
-        row rests on; `contrast` is empty but for effects. Without rows where there is no model and no ensemble.
+        Table with `STRATEGY_COLUMNS` and `STRATEGY_FIELDS`, by group. If they are known for any group, `n_raters` and
+        `n_train` are the numbers of raters and images that it was trained on. `n_annotators` counts the annotators that
+        a row rests on; `contrast` is empty except for effects. Without rows if there is no model and no ensemble.
     """
     groups = strategy_groups(found.annotations)
     if all(is_rater(group.kind) for group in groups):
@@ -79,7 +78,7 @@ def strategy_table(found: Findings) -> pd.DataFrame:
 
 
 def _described(table: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
-    """Rows by group, with what is known of it."""
+    """Rows by group, with the columns that describe the group."""
     order = {group.target: place for place, group in enumerate(groups)}
     table = table.sort_values("target", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
     of = [groups[order[name]] for name in table["target"]]
@@ -100,7 +99,7 @@ def _described(table: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:
 
 
 def annotator_points(groups: Sequence[Group], scores: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
-    """What single annotators of each group reach, to be drawn beside the group's mean.
+    """Values of the single annotators of each group, drawn next to the mean of the group.
 
     Args:
         groups: What `strategy_groups` returns.
@@ -127,7 +126,7 @@ def annotator_points(groups: Sequence[Group], scores: pd.DataFrame, effects: pd.
 
 
 def are_side_by_side(table: pd.DataFrame) -> bool:
-    """Whether there is something to compare people with: models of one strategy, or two groups beside the people.
+    """Whether there are strategies to compare: a group of models, or two groups in addition to the raters.
 
     Args:
         table: What `strategy_table` returns.
@@ -137,13 +136,13 @@ def are_side_by_side(table: pd.DataFrame) -> bool:
 
 
 def spending_groups(table: pd.DataFrame) -> list[str]:
-    """Groups of models that spent as many masks on another number of raters as some other group did.
+    """Groups of models trained on the same number of masks as another group, but from another number of raters.
 
     Args:
         table: What `strategy_table` returns.
 
     Returns:
-        Names, by masks (raters × images), then raters; empty where it is not known who learned from how many.
+        Names, by masks (raters × images), then raters; empty if the numbers of raters and images are unknown.
 
     Example:
         >>> groups = {"group": ["a", "b", "c"], "kind": "model", "n_raters": [4, 1, 2], "n_train": [6, 24, 24]}

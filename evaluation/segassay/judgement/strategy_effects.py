@@ -1,6 +1,6 @@
-"""Effects of the experiment as the annotators of one strategy find them.
+"""Effects of the experiment with the masks of the annotators of one strategy.
 
-effects, normalised, groups  ->  mean and spread of η² in a group, its verdicts beside those of the raters
+effects, normalised, groups  ->  mean and spread of η² in a group, its conclusions compared with those of the raters
 """
 
 import math
@@ -37,7 +37,7 @@ def effects_of_groups(
     *,
     resampling: Resampling = DEFAULT,
 ) -> list[dict[str, Any]]:
-    """What the annotators of each group find out about each effect.
+    """Results of the annotators of each group for each effect.
 
     Args:
         groups: What `strategy_groups` returns.
@@ -47,21 +47,22 @@ def effects_of_groups(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `contrast` and `n_annotators`: `<measurement>_eta_squared`, its mean over annotators;
-        `_eta_squared_sd`, from two annotators on; `_same_as_majority`; and `_votes_<verdict>`, how many led to this.
+        `_eta_squared_sd`, with two annotators or more; `_same_as_majority`; and `_votes_<verdict>`, how many annotators
+        lead to this conclusion.
     """
     raters = [name for group in groups if is_rater(group.kind) for name in group.names]
     tested, rows = decisive_effects(effects), []
     for measure, values, group_of in values_of_units(normalised):
         for (one, other), part in tested[tested["measure"] == measure].groupby(["group_1", "group_2"], sort=False):
             found, chosen = part.set_index("annotator"), values[group_of.isin([one, other])]
-            people = [rater for rater in raters if rater in found.index]
+            known_raters = [rater for rater in raters if rater in found.index]
             in_second = (group_of[chosen.index] == other).to_numpy(dtype=bool)
             for group in groups:
                 names = [name for name in group.names if name in found.index]
                 about = {"contrast": found["contrast"].iloc[0], "n_annotators": len(names)}
                 of_group = _effect(measure, found.loc[names], chosen[names], in_second, resampling) if names else []
-                if names and people:
-                    same = same_as_majority(found["verdict"], names, people)
+                if names and known_raters:
+                    same = same_as_majority(found["verdict"], names, known_raters)
                     of_group.append((SAME_AS_MAJORITY.form(measure), *same))
                 rows += [
                     interval_row(form, group.target, interval, note=note) | about for form, interval, note in of_group
@@ -72,7 +73,7 @@ def effects_of_groups(
 def _effect(
     measure: str, found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling
 ) -> list[tuple[Form, Interval, str]]:
-    """Form, number and note of what the annotators of one group find out about one effect."""
+    """Form, number and note of each result of the annotators of one group for one effect."""
     mean = mean_eta_squared(values, in_second, resampling)
     note = f"n_cases counts {found['unit'].iloc[0]}s; never below 0, also without an effect"
     rows = [(ETA_SQUARED.form(measure), mean, note)]
@@ -93,13 +94,13 @@ def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Re
     """Effect size η² of the Mann-Whitney test, mean over annotators, with its BCa interval over units.
 
     Args:
-        values: Measurements `(units, annotators)`, NaN where an annotator has none.
+        values: Measurements `(units, annotators)`, NaN if an annotator has none.
         in_second: `(units,)`, whether a unit is of the second group.
         resampling: How intervals are drawn.
 
     Returns:
-        The interval; each annotator's η² is of the units that it has, and an annotator without any in one of the
-        groups takes no part. Resampled are units, subjects where there are any; control means are taken as given.
+        The interval. The η² of an annotator is computed from its own units; an annotator without any unit in one of the
+        groups is left out. Units are resampled (subjects, if there are any); control means are taken as given.
     """
     table, known = values.to_numpy(dtype=float), values.notna().to_numpy()
     tested = known[in_second].any(axis=0) & known[~in_second].any(axis=0)
@@ -119,16 +120,16 @@ def _eta_squared(weights: np.ndarray, values: np.ndarray, in_second: np.ndarray)
 
 
 def same_as_majority(verdicts: pd.Series, names: Sequence[str], raters: Sequence[str]) -> tuple[Interval, str]:
-    """Share of annotators whose verdict on an effect is that of most raters.
+    """Share of annotators that lead to the conclusion of most raters on an effect.
 
     Args:
         verdicts: Annotator -> verdict.
         names: The annotators.
-        raters: Whose majority counts; a rater is held against the other raters.
+        raters: Raters whose majority counts; a rater is compared with the other raters.
 
     Returns:
-        The share without an interval, and a note. `n_cases` counts annotators, `n_undefined` those without a verdict
-        because the effect is not testable, and those where no verdict of the raters has most votes.
+        The share without an interval, and a note. `n_cases` counts annotators; `n_undefined` counts those without a
+        verdict, because the effect is not testable, and those for which no verdict of the raters has most votes.
     """
     testable = verdicts.where(verdicts != "not_testable")
     same = []

@@ -1,4 +1,4 @@
-"""Masks of the annotators of one strategy, against raters, a truth, a reference, and against each other.
+"""Agreement of the annotators of one strategy with raters, a truth, a reference, and with each other.
 
 scores of single annotators, groups  ->  their mean over the annotators of each group
 agreement, groups                    ->  agreement of two annotators of a group
@@ -34,9 +34,9 @@ def scores_of_groups(groups: Sequence[Group], scores: Iterable[Score]) -> Iterat
         scores: Those of single annotators, as `agreement_of_raters` and `agreement_with_people` give them.
 
     Yields:
-        Scores whose target is the group, and how many annotators they rest on; their mean is that over annotators of
-        the means over cases: `<measure>_leave_one_out` (or `_pairwise`), the same with `_minus_raters`, and
-        `<measure>_against_<name>`. Raters have none against a reference, which contains them.
+        Scores of the group, and how many annotators they rest on. A score is the mean over annotators of the means over
+        cases: `<measure>_leave_one_out` (or `_pairwise`), the same with `_minus_raters`, and
+        `<measure>_against_<name>`. Raters have no score against a reference that contains them.
     """
     known = {(score.target, score.measure): score for score in scores}
     forms = {score.measure: score.form for score in known.values() if _is_of_masks(score.form)}
@@ -60,20 +60,20 @@ def scores_of_groups(groups: Sequence[Group], scores: Iterable[Score]) -> Iterat
 
 
 def _is_of_masks(form: Form) -> bool:
-    """Whether a score is F1, mean IoU or Dice, or the difference of one of them to the raters."""
+    """Whether a score is F1, mean IoU or Dice, or the difference of one of them from the raters."""
     return form.record.name in MEASURES or form.record is MINUS_RATERS
 
 
 def agreement_within(groups: Sequence[Group], agreement: Agreement) -> Iterator[tuple[Score, int]]:
-    """Agreement of two annotators of one group, over all pairs; of ensembles over those without a common member.
+    """Agreement of two annotators of one group, over all pairs; for ensembles, over pairs without a common member.
 
     Args:
         groups: What `strategy_groups` returns.
         agreement: Agreement of all pairs.
 
     Yields:
-        Scores `<measure>_within` whose target is the group, mean over pairs, then cases, and how many annotators are in
-        these pairs.
+        Scores `<measure>_within` of the group, means over pairs, then over cases, and how many annotators are in these
+        pairs.
     """
     for group in groups:
         for measure in MEASURES:

@@ -1,4 +1,4 @@
-"""What an evaluation says in three sentences, with verdicts and the numbers behind them.
+"""The summary of an evaluation: for each quality a verdict, a sentence, and the numbers behind them.
 
 scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, numbers, rule, criteria}}
 """
@@ -26,13 +26,13 @@ def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataF
     """Verdict, sentence and numbers of each quality.
 
     Args:
-        scores: What `build_scores` and `further_measures` return, one below the other.
-        effects: What `segassay.tables.effects.effects` returns; without rows where there is no experiment.
+        scores: What `build_scores` and `further_measures` return, in one table.
+        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
         annotations: What `read_annotations` returns.
 
     Returns:
-        `{quality: {verdict, sentence, numbers, rule, criteria}}`: what `judgement.verdicts.judge` finds, in words, and
-        as `numbers` the rows of scores with `NUMBER_COLUMNS`, where a value that does not exist is None.
+        `{quality: {verdict, sentence, numbers, rule, criteria}}`: the judgements of `judgement.verdicts.judge` in
+        words, and as `numbers` the rows of scores with `NUMBER_COLUMNS`; an undefined value is None.
     """
     return {
         quality: {
@@ -53,5 +53,5 @@ def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def versions() -> Mapping[str, str]:
-    """Versions of what the numbers and figures rest on."""
+    """Versions of the libraries that compute the numbers and draw the figures."""
     return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

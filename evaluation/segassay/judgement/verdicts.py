@@ -1,9 +1,9 @@
-"""The three verdicts: lines and rules. docs/verdicts.md gives the reasons, `words` the words.
+"""The three verdicts: lines and rules. docs/verdicts.md gives the reasons, `words` the texts.
 
     scores, effects, annotations  ->  criteria, each met, not met or undecided  ->  verdict
 
-All lines were fixed before any study was run, and are held against whole 95 % intervals. A quality is supported where
-every criterion is met, not supported where one is not, and else it cannot be judged.
+All lines were fixed before any study was run, and are compared with whole 95 % intervals. A quality is supported if
+every criterion is met, not supported if one is not met, and otherwise it cannot be judged.
 """
 
 from collections.abc import Sequence
@@ -37,39 +37,41 @@ from segassay.qualities.validity import records as validity
 __all__ = ["Judgement", "judge"]
 
 IMPRINT_MATTERS = 0.05
-"""F1: one object in twenty. An imprint below it changes less than what nobody would call another result."""
+"""F1: one object in twenty. A smaller imprint does not matter for the result."""
 
 REMOVAL_ABOVE = 0.0
-"""F1: the consensus is to fit a rater it never saw better than other single raters do, by whatever amount."""
+"""F1: models of the consensus must agree better with a rater they never saw than other raters' models do, by any
+amount."""
 
 WILLIAMS_AT_LEAST = 0.95
-"""Agreement with the raters, in multiples of theirs with each other; a twentieth less does not matter."""
+"""Agreement with the raters, in multiples of their agreement with each other; a twentieth less does not matter."""
 
 ENSEMBLES_ABOVE_RATERS = 0.05
-"""F1: training again must change less than asking another rater, by more than what does not matter."""
+"""F1: training again must change clearly less than asking another rater."""
 
 ENSEMBLES_ABOVE_MODELS = -0.02
-"""F1: an ensemble is made to be more alike than its members; where these agree perfectly it cannot, so a loss is
-tolerated that is smaller than what trainings usually scatter."""
+"""F1: ensembles should agree more than their members do; if the members agree perfectly, they cannot, so a loss is
+tolerated that is smaller than the usual spread of trainings."""
 
 SCORE_ABOVE_WORST_RATER = -0.05
-"""F1: not clearly below the human range."""
+"""F1: not clearly below the range of the raters."""
 
 SCORE_ABOVE_MEAN_RATER = -0.10
-"""F1: one careless rater makes the human range as wide as one likes; so not far below the average rater either."""
+"""F1: a single careless rater can make the range of the raters as wide as you like, so the score must not be far below
+the average rater either."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is known of one quality.
+    """The judgement of one quality.
 
     Attributes:
         quality: The quality.
-        judged: Whom it is about.
-        criteria: The parts of its rule.
+        judged: The annotators that it is about.
+        criteria: The criteria of its rule.
         headline: Numbers that its sentence starts with: the Williams index, the agreement of two ensembles, or the
-            scores of the judged annotators; without any only agreement between raters, or between models, can be told.
-        one_by_one: Whether scores are against single raters, who are too few for a consensus of the others.
+            scores of the judged annotators; if empty, only agreement between raters, or between models, is known.
+        one_by_one: Whether scores are against single raters, because these are too few for a consensus of the others.
     """
 
     quality: str
@@ -80,7 +82,7 @@ class Judgement:
 
     @property
     def supported(self) -> bool | None:
-        """Whether the quality is supported; None where it cannot be judged."""
+        """Whether the quality is supported; None if it cannot be judged."""
         return all_met(self.criteria)
 
 
@@ -88,15 +90,15 @@ def judge(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame
     """Judge each quality.
 
     Args:
-        scores: What `build_scores` and `further_measures` return, one below the other. Read are, of objectivity,
-            `imprint` and `removal_of_bias` of all raters and the `williams_index` of the judged annotators; of
-            reliability, `f1`, `f1_minus_models` and `f1_minus_raters` of their ensembles; of validity,
+        scores: What `build_scores` and `further_measures` return, in one table. The rules use, for objectivity,
+            `imprint` and `removal_of_bias` of all raters and the `williams_index` of the judged annotators; for
+            reliability, `f1`, `f1_minus_models` and `f1_minus_raters` of their ensembles; for validity,
             `f1_leave_one_out` (or `f1_pairwise`), the same with `_minus_raters` and `_minus_worst_rater`.
-        effects: What `segassay.tables.effects.effects` returns; without rows where there is no experiment.
+        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
         annotations: What `read_annotations` returns.
 
     Returns:
-        Quality -> judgement; `segassay.judgement.words` says it in words.
+        Quality -> judgement; `segassay.judgement.words` puts it in words.
     """
     judged = judged_annotators(annotations)
     raters = raters_of(annotator_kinds(annotations))
@@ -121,13 +123,13 @@ def _objectivity(scores: pd.DataFrame, judged: Judged, raters: Sequence[str]) ->
 
 
 def _removal(scores: pd.DataFrame, judged: Judged) -> Criterion:
-    """Of the consensus that the judged annotators learned from; of several, the least."""
+    """For the consensus that the judged annotators were trained on; for several, the smallest."""
     numbers = [number_of(scores, removal_form(on), ALL_RATERS) for on in judged.trained_on]
     return lowest_above(What.REMOVAL, numbers, REMOVAL_ABOVE)
 
 
 def _held_out(judged: Judged) -> list[Criterion]:
-    """Whoever saw the images before agrees too well with everybody; that can refute a quality but not support it."""
+    """A model agrees too well with everyone on images it was trained on: this may refute a quality, not support it."""
     return [] if judged.held_out or not judged.names else [undecided(What.HELD_OUT, Why.NO_NUMBER)]
 
 
@@ -157,7 +159,7 @@ def _reliability(scores: pd.DataFrame, judged: Judged, raters: Sequence[str], an
 
 
 def _ensembles_of(judged: Judged, annotations: pd.DataFrame) -> list[str]:
-    """Groups of ensembles that learned from the same as the judged annotators; all where that is unknown."""
+    """Groups of ensembles trained on the same masks as the judged annotators; all groups if that is unknown."""
     ensembles = [group for group in trained_alike(annotations) if group.kind == "ensemble"]
     whole = [group for group in ensembles if not group.annotators[0].leaves_a_rater_out]
     return [group.target for group in whole if not judged.trained_on or group.trained_on in judged.trained_on]

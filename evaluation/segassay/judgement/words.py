@@ -1,4 +1,4 @@
-"""Words for verdicts: the rules, the verdicts, their sentences, and the criteria behind them.
+"""Texts of the verdicts: rules, verdicts, sentences, and the criteria behind them.
 
 judgements, scores, effects  ->  verdict, sentence, rule and criteria of each quality, for `summary.json` and the report
 """
@@ -35,25 +35,27 @@ __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 
 RULES = {
     "objectivity": (
-        f"Supported if models trained on one rater carry no imprint that matters (below {IMPRINT_MATTERS:g} F1), or "
-        "models of the consensus fit a rater they never saw better than other raters' models do (above "
-        f"{REMOVAL_ABOVE:g}); and if the judged annotators agree with the raters about as well as these with each "
-        f"other (Williams index above {WILLIAMS_AT_LEAST:g})."
+        f"Supported if models trained on one rater do not imitate that rater noticeably (imprint below "
+        f"{IMPRINT_MATTERS:g} F1), or if models of the consensus agree better with a rater they never saw than other "
+        f"raters' models do (removal of bias above {REMOVAL_ABOVE:g} F1). The judged annotators must also agree with "
+        "the raters about as well as the raters agree with each other (Williams index above "
+        f"{WILLIAMS_AT_LEAST:g})."
     ),
     "reliability": (
         "Supported if two ensembles without a common member agree better than two raters do (by more than "
-        f"{ENSEMBLES_ABOVE_RATERS:g} F1), and no worse than two single models (by at most {-ENSEMBLES_ABOVE_MODELS:g})."
+        f"{ENSEMBLES_ABOVE_RATERS:g} F1), and not worse than two single models do (at most "
+        f"{-ENSEMBLES_ABOVE_MODELS:g} F1 less)."
     ),
     "validity": (
-        "Supported if the F1 against the consensus of the other raters is no more than "
-        f"{-SCORE_ABOVE_WORST_RATER:g} below the worst rater and no more than {-SCORE_ABOVE_MEAN_RATER:g} below the "
-        "raters' mean, and if the experiment leads to the raters' conclusions as often as it does with the rater who "
-        "shares them least, never to the opposite, and never to an effect whose interval excludes all raters' effects. "
-        "Where images are "
-        f"the units, an effect counts from η² {LARGE_EFFECT:g} on."
+        "Supported if the F1 against the consensus of the other raters is at most "
+        f"{-SCORE_ABOVE_WORST_RATER:g} below that of the worst rater and at most {-SCORE_ABOVE_MEAN_RATER:g} below the "
+        "raters' mean, and if the masks lead to the raters' conclusions on the experiment at least as often as the "
+        "masks of the rater who shares them least, never to the opposite conclusion, and never to an effect whose "
+        "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
+        f"{LARGE_EFFECT:g}."
     ),
 }
-"""Each rule in words, for the report. All lines are held against whole 95 % intervals."""
+"""Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
 
 _OUTCOMES = {True: "supported", False: "not supported"}
 
@@ -69,14 +71,14 @@ _NAMES = {
     What.WILLIAMS: "Williams index",
     What.GAIN_OVER_RATERS: "gain over raters",
     What.GAIN_OVER_MODELS: "gain over models",
-    What.TO_WORST_RATER: "difference to the worst rater",
-    What.TO_MEAN_RATER: "difference to the raters' mean",
+    What.TO_WORST_RATER: "difference from the worst rater",
+    What.TO_MEAN_RATER: "difference from the raters' mean",
     What.CONCORDANCE: "concordance of effects",
 }
 
 _NO_NUMBER = {
     What.MODELS: "no model or ensemble among the annotators",
-    What.SEEDS: "no models that differ by nothing but the seed",
+    What.SEEDS: "no two models that differ only by the seed",
     What.ENSEMBLES: "no two ensembles without a common member",
     What.IMPRINT: "no held-out models trained on single raters, of 3 raters or more",
     What.REMOVAL: "no held-out models of the consensus without one rater ({of_first}{without}<rater>)",
@@ -89,7 +91,7 @@ _NO_NUMBER = {
 }
 
 _MISSING = {
-    Why.FEW_CASES: "fewer than {least} images for the {name}, {n_cases}",
+    Why.FEW_CASES: "fewer than {least} images for the {name} ({n_cases})",
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.EITHER_SIDE: "too few images: the {name}, {number}, may lie on either side of {line}",
     Why.NO_SECOND_RATER: "no second rater",
@@ -103,13 +105,13 @@ _MISSING = {
 _FOUND = {
     What.IMPRINT: "models trained on one rater carry an imprint of {number} F1",
     What.REMOVAL: (
-        "models of the consensus fit a rater they never saw by {number} F1 better than other raters' models do"
+        "models of the consensus agree better with a rater they never saw than other raters' models do, by {number} F1"
     ),
     What.WILLIAMS: "the Williams index of {who} is {number}{or_more}",
     What.GAIN_OVER_RATERS: "{number} more than two raters",
     What.GAIN_OVER_MODELS: "{number} more than two single models",
-    What.TO_WORST_RATER: "{number} to the worst rater",
-    What.TO_MEAN_RATER: "{number} to the raters' mean",
+    What.TO_WORST_RATER: "{number} from the worst rater",
+    What.TO_MEAN_RATER: "{number} from the raters' mean",
 }
 
 
@@ -135,7 +137,7 @@ def verdict_in_words(judgement: Judgement) -> str:
 
 
 def criterion_in_words(criterion: Criterion, judged: Judged) -> dict[str, Any]:
-    """What is looked at, whether it holds, what was found, and what is missing; empty where it is nothing."""
+    """Name, whether it is met, what was found, and what is missing; the last two may be empty."""
     found, missing = _found(criterion, judged), _missing(criterion, judged)
     return {"name": _NAMES[criterion.of], "holds": criterion.met, "found": found, "missing": missing}
 
@@ -178,7 +180,7 @@ def _one_missing(missing: Missing, judged: Judged) -> str:
 
 
 def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
-    """What was found of a quality, in one sentence; what is known without models where they cannot be judged.
+    """What was found for a quality, in one sentence; if models cannot be judged, what is known without them.
 
     Args:
         judgement: The judgement.

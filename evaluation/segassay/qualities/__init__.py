@@ -1,4 +1,4 @@
-"""Qualities: what the tables say about objectivity, reliability and validity, as scores with intervals."""
+"""Qualities: measures of objectivity, reliability and validity, as scores with intervals."""
 
 from segassay.lazy import attach
 

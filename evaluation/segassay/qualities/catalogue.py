@@ -1,4 +1,4 @@
-"""Every measure of the package, by its key: what the report, the documentation and the tests read.
+"""All measures of the package, by their keys, for the report, the documentation and the tests.
 
 records of objectivity, reliability, validity  ->  CATALOGUE
 """

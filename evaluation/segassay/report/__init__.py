@@ -1,1 +1,1 @@
-"""Report: an evaluation becomes figures and one self-contained page."""
+"""Report: figures of an evaluation and one self-contained page."""

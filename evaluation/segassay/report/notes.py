@@ -7,29 +7,30 @@ __all__ = ["in_words"]
 
 _WORDS: dict[About, str] = {
     "later_sessions": (
-        "{n} masks are later sessions of one person; the tables hold the first session, and `repeats` how well the "
+        "{n} masks are later sessions of a rater; the tables contain the first session, and `repeats` how well the "
         "sessions agree"
     ),
-    "not_annotated": "{n} masks by people do not exist and count as not annotated",
+    "not_annotated": "{n} masks of raters do not exist and count as not annotated",
     "training_unknown": "{annotator}: it is unknown whether it was trained on the cases it is scored on",
     "no_dataset": (
-        "no dataset was given: pixel and object measures only, no intensities; the region is the whole image, and "
-        "objects of every size count; distances are in pixels"
+        "no dataset was given, so only pixels and objects are measured, no intensities; the region is the whole "
+        "image, objects of every size count, and distances are in pixels"
     ),
     "undefined_distances": (
         "{n} of {n_all} distances between two masks (HD95, ASSD) are undefined: one of the two is empty or missing; "
         "NSD is 0 there"
     ),
     "few_raters": (
-        f"{{n}} of {{n_all}} cases have fewer than {MIN_OTHERS + 1} raters: a consensus of the others would rest on "
-        f"fewer than {MIN_OTHERS}, so leave_one_out has no rows there and pairwise agreement stands in"
+        f"{{n}} of {{n_all}} cases have fewer than {MIN_OTHERS + 1} raters: the consensus of the other raters would "
+        f"rest on fewer than {MIN_OTHERS}, so leave_one_out has no rows for them, and pairwise agreement is used "
+        "instead"
     ),
     "maps_without_reference": (
-        "{n} of {n_all} cases have maps of probability or uncertainty, but no truth, rater or consensus to hold them "
-        "against"
+        "{n} of {n_all} cases have maps of probability or uncertainty, but no truth, rater or consensus to compare "
+        "them with"
     ),
     "contains_left_out_rater": (
-        "{annotator} is a consensus that contains the rater left out, so it has no rows in leave_one_out"
+        "{annotator} is a consensus that contains the left-out rater, so it has no rows in leave_one_out"
     ),
     "missing_predictions": "{annotator}: {n} missing predictions score 0",
     "some_cases": "{annotator} covers {n} of {n_all} cases",
@@ -39,7 +40,7 @@ _WORDS: dict[About, str] = {
 
 
 def in_words(note: Note) -> str:
-    """One sentence.
+    """The sentence of a note.
 
     Example:
         >>> in_words(Note("some_cases", "anna", n=1, n_all=2))

@@ -1,6 +1,6 @@
-"""The report: one self-contained page that a biologist can read.
+"""The report: one self-contained HTML page for biologists.
 
-Results, figures -> report.html, which needs no other file
+Results, figures  ->  report.html, which needs no other file
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from segassay.report.sections import core_scores, sections, side_by_side
 from segassay.report.tables import (
     against_references,
     annotators_table,
-    beside_people,
     between_raters,
+    compared_with_raters,
     distance_tables,
     effects_table,
     not_judged_table,
@@ -35,12 +35,12 @@ __all__ = ["write_report"]
 
 
 def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> None:
-    """Write the page.
+    """Write the report.
 
     Args:
         path: File to write.
         found: The evaluation.
-        figures: What `draw_figures` returns.
+        figures: Name -> SVG, as `draw_figures` returns them.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
@@ -61,7 +61,7 @@ def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> No
         annotators=annotators_table(found),
         between=between_raters(core),
         raters=raters_table(found),
-        beside_humans=beside_people(core),
+        compared_with_raters=compared_with_raters(core),
         strategies=side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
         against=against_references(core),
         reliability=trainings_table(core),

@@ -1,6 +1,6 @@
-"""The figures of an evaluation, one function each: for the report, and for whoever explores the results.
+"""The figures of an evaluation, one function each, for the report and for notebooks.
 
-Results -> Plots: axes, drawn on axes or figures of the caller's -> figures/*.svg, *.png
+Results  ->  Plots: matplotlib axes, on new figures or on those of the caller  ->  figures/*.svg, *.png
 """
 
 from collections.abc import Callable, Mapping
@@ -43,8 +43,8 @@ _EFFECTS = "effects_"  # and a measure: name of the figure of its effects
 class Plots:
     """Figures of an evaluation, as matplotlib axes.
 
-    Every function draws on a new figure of pyplot, which a notebook shows, or on `ax`, or on `figure` where the chart
-    has several axes. One that lacks what it would show raises an error that says so; `available` names the others.
+    Every function draws on a new pyplot figure, which a notebook shows, or on `ax`, or on `figure` if the chart has
+    several axes. A function without data to show raises an error; `available` names the others.
 
     Attributes:
         found: The evaluation.
@@ -58,11 +58,11 @@ class Plots:
         return list(dict.fromkeys("effects" if name.startswith(_EFFECTS) else name for name in _charts(self.found)))
 
     def agreement(self, ax: Axes | None = None) -> Axes:
-        """Mean F1 of objects (IoU > .5) of every two annotators."""
+        """Mean F1 of objects (IoU > .5) of every pair of annotators."""
         return self._one("agreement", ax)
 
     def f1_over_threshold(self, ax: Axes | None = None) -> Axes:
-        """F1 as the overlap that counts as found grows, one line per annotator."""
+        """F1 against the overlap from which an object counts as found, one line per annotator."""
         return self._one("f1_over_threshold", ax)
 
     def habits(self, figure: Figure | None = None) -> np.ndarray:
@@ -74,7 +74,7 @@ class Plots:
         return self._one("imprint", ax)
 
     def saturation(self, ax: Axes | None = None) -> Axes:
-        """How agreement grows with the members of an ensemble."""
+        """How agreement grows with the number of members of an ensemble."""
         return self._one("saturation", ax)
 
     def strategies(self, figure: Figure | None = None) -> np.ndarray:
@@ -82,20 +82,20 @@ class Plots:
         return self._several("strategies", figure)
 
     def spending(self, figure: Figure | None = None) -> np.ndarray:
-        """What as many masks bring by few raters or by many; one axes per measure."""
+        """Models trained on the same number of masks, by few raters or by many; one axes per measure."""
         return self._several("spending", figure)
 
     def effects(self, measure: str = "count", figure: Figure | None = None) -> np.ndarray:
-        """The effect that each annotator's masks yield; one axes per pair of groups.
+        """Effects of the experiment for each annotator; one axes per pair of groups.
 
         Args:
             measure: `count`, `density` or `mean_intensity`.
-            figure: Where to draw.
+            figure: Figure to draw on; by default a new one.
         """
         return self._several(f"{_EFFECTS}{measure}", figure)
 
     def specifications(self, figure: Figure | None = None) -> np.ndarray:
-        """Effects of every way to count the same images; two axes per pair of groups."""
+        """Effects of every analysis of the same images; two axes per pair of groups."""
         return self._several("specifications", figure)
 
     def _draw(self, name: str) -> _Draw:
@@ -130,14 +130,14 @@ def _call(name: str) -> str:
 
 
 def _new_figure() -> Figure:
-    """A figure that pyplot knows, so that notebooks show it."""
+    """A figure registered with pyplot, so that notebooks show it."""
     import matplotlib.pyplot as plt
 
     return plt.figure(layout="constrained")
 
 
 def _charts(found: Results) -> dict[str, _Draw]:
-    """What there is to draw: name -> function that draws on a `place`."""
+    """All figures that can be drawn: name -> function that draws on a `place`."""
     tables, kinds = found.tables, in_figures(found)
     charts: dict[str, _Draw] = {"agreement": partial(agreement_matrix, tables.agreement, list(kinds))}
     if raters_of(kinds):
@@ -176,21 +176,21 @@ def _of_effects(found: Results, kinds: Mapping[str, str]) -> dict[str, _Draw]:
 
 
 def encoded_figures(found: Results) -> dict[str, bytes]:
-    """Draw what there is to draw.
+    """Draw all figures that can be drawn.
 
     Returns:
-        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and where they exist `habits`, `imprint`,
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and if there is data for them `habits`, `imprint`,
         `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
     """
     return {name: encode_figure(draw(), "svg") for name, draw in _charts(found).items()}
 
 
 def draw_figures(found: Results, folder: Path) -> dict[str, bytes]:
-    """Draw what there is to draw, as `<name>.svg` and `<name>.png` in `folder`.
+    """Draw all figures that can be drawn, as `<name>.svg` and `<name>.png` in `folder`.
 
     Args:
         found: The evaluation.
-        folder: Is made.
+        folder: Folder to create.
 
     Returns:
         What `encoded_figures` returns.
@@ -206,7 +206,7 @@ def draw_figures(found: Results, folder: Path) -> dict[str, bytes]:
 
 
 def in_figures(found: Results) -> dict[str, str]:
-    """Annotators that fit into a figure: all, where they are many people, references and whom the verdicts judge."""
+    """Annotators shown in figures: all; if there are many, the raters, references and the judged annotators."""
     if len(found.kinds) <= MAX_IN_FIGURES:
         return found.kinds
     judged = judged_annotators(found.annotations).names
@@ -214,7 +214,7 @@ def in_figures(found: Results) -> dict[str, str]:
 
 
 def _models_with_raters(found: Results) -> pd.DataFrame | None:
-    """Mean F1 of held-out models, by what they were trained on, with each rater; None with too few raters' models."""
+    """Mean F1 of held-out models with each rater, by what they were trained on; None if too few raters have models."""
     _, raters, models = held_out_models(found.tables.agreement, found.annotations, "f1")
     if len(set(raters) & set(models)) < MIN_RATERS_FOR_IMPRINT:
         return None
@@ -223,7 +223,7 @@ def _models_with_raters(found: Results) -> pd.DataFrame | None:
 
 
 def _specifications(found: Results, kinds: Mapping[str, str]) -> pd.DataFrame | None:
-    """The curve of these annotators; None where there is no effect."""
+    """The curve of these annotators; None without any effect."""
     if found.specifications is None:
         return None
     table = found.specifications[found.specifications["annotator"].isin(kinds)]
@@ -231,6 +231,6 @@ def _specifications(found: Results, kinds: Mapping[str, str]) -> pd.DataFrame | 
 
 
 def tested_measures(found: Results) -> list[str]:
-    """Measures with a section of their own: where all areas are equal, densities give the tests of the counts."""
+    """Measures of the experiment to show, without density if all areas are equal: its tests are those of the counts."""
     one_area = found.tables.counts["region_area_px"].nunique() <= 1
     return [measure for measure in MEASURES if measure != "density" or not one_area]

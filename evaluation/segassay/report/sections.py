@@ -1,6 +1,6 @@
-"""The measures as a reader meets them: in sections with a question each, in words, the rest in tables/scores.csv.
+"""Sections of the report: each answers one question with the rows of a few measures.
 
-scores, records of their measures  ->  sections: title, question, rows as text
+scores, records of their measures  ->  sections: title, explanation, rows as text
 """
 
 from collections.abc import Hashable, Sequence
@@ -18,12 +18,12 @@ from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 __all__ = ["SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side", "value_in_words"]
 
 MAX_ROWS = 30
-"""Rows of a section that the page shows; all stand in tables/scores.csv."""
+"""Rows of a section that the report shows; all rows are in tables/scores.csv."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is shown: all cells are text."""
+    """A table of the report: all cells are text."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -31,14 +31,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the measures of a section.
+    """Title and explanation of a section.
 
     Attributes:
-        quality: Of which quality.
-        title: Heading.
-        question: What its measures answer, and how to read them.
-        figure: Name of the figure that belongs to it; may be empty.
-        hides_containing: Whether scores against what contains the raters are left to tables/scores.csv.
+        quality: Quality that the section belongs to.
+        title: Title.
+        question: What the measures mean and how to read them.
+        figure: Name of its figure; may be empty.
+        hides_containing: Whether scores against a reference that contains the raters are only in tables/scores.csv.
     """
 
     quality: str
@@ -53,10 +53,10 @@ class Section:
     """Measures that answer one question.
 
     Attributes:
-        heading: What stands above them.
-        key: Its first number, in words.
-        table: Its measures.
-        n_more: Rows that stand in tables/scores.csv only.
+        heading: Title and explanation.
+        key: The first number, in words.
+        table: The measures.
+        n_more: Number of rows that are only in tables/scores.csv.
     """
 
     heading: Heading
@@ -68,12 +68,12 @@ class Section:
 SECTIONS = {
     "imprint": Heading(
         "objectivity",
-        "Does a model carry the hand of its rater?",
+        "Does a model imitate the rater it was trained on?",
         (
-            "Imprint: by how much more F1 models agree with the person who trained them than can be explained by "
-            "how agreeable that person is; 0 is none. Removal of bias: how much better models of a consensus fit "
-            "a person they never saw than other people's models do. Williams index: 1 where a mask fits the "
-            "raters as well as these fit each other."
+            "Imprint: how much better (in F1) models agree with the rater they were trained on than expected from how "
+            "well this rater and these models agree with everyone; 0 is no imprint. Removal of bias: how much better "
+            "models of a consensus agree with a rater they never saw than other raters' models do. Williams index: 1 "
+            "if an annotator agrees with the raters as well as the raters agree with each other."
         ),
         figure="imprint",
     ),
@@ -81,8 +81,8 @@ SECTIONS = {
         "objectivity",
         "Agreement of raters beyond chance",
         (
-            "κ, AC1 and α: 1 is perfect, 0 is chance. Where background dominates, κ is low although raters agree "
-            "nearly everywhere; AC1 is not misled by that."
+            "κ, AC1 and α: 1 is perfect agreement, 0 is chance. If most pixels are background, κ is low although "
+            "raters agree nearly everywhere; AC1 does not have this problem."
         ),
     ),
     "measurements": Heading(
@@ -90,59 +90,69 @@ SECTIONS = {
         "Do raters measure the same?",
         (
             "ICC: share of the variance that is due to the images (A,1: one rater; A,k: the mean of all). Rater "
-            "share: share due to the rater. Bias test: p of equal counts."
+            "share: share of the variance that is due to the rater. Bias test: small p-values show that a rater counts "
+            "or marks more, or less, than the others."
         ),
     ),
     "two raters": Heading(
         "objectivity",
         "Two raters side by side (Bland–Altman)",
-        ("Mean difference, limits that hold 95 % of the differences, their slope with size, and concordance (Lin)."),
+        (
+            "Mean difference, limits that contain 95 % of the differences, slope of the differences with size, and "
+            "Lin's concordance."
+        ),
     ),
     "seeds": Heading(
         "reliability",
-        "How far does a result move with the seed?",
+        "How much does a result change with the seed?",
         (
-            "Agreement of ensembles beside that of models and raters; spread of mean F1 and counts over seeds; "
-            "share of pixels, objects and conclusions that flip."
+            "Agreement of ensembles compared with that of models and of raters; standard deviation (sd), coefficient "
+            "of variation (cv) and range of mean F1 and counts over seeds; share of pixels, objects and conclusions "
+            "that change with the seed (flip rate)."
         ),
     ),
     "variance": Heading(
         "reliability",
-        "Where the variance comes from, and how many raters and seeds are needed",
+        "Where does the variance come from, and how many raters and seeds are needed?",
         (
-            "Components of the variance of a score; Φ: reliability of a score averaged over raters and seeds; SEM"
-            " and MDC95 in the unit of the score: smaller changes of one image cannot be told from noise."
+            "Components of the variance of a score; Φ: reliability of a score averaged over raters and seeds; SEM: "
+            "standard error of one measurement; MDC95: smallest change of one image that is not noise; both in the "
+            "unit of the score."
         ),
     ),
     "members": Heading(
         "reliability",
-        "What more members bring",
-        ("Disagreement of two ensembles by their size; it falls as a/√n towards what all members get wrong alike."),
+        "Do more members help?",
+        (
+            "Disagreement of two ensembles of n members each; it falls as a/√n towards a rest that more members do not "
+            "remove."
+        ),
         figure="saturation",
     ),
     "probabilities": Heading(
         "reliability",
         "Do probabilities and uncertainties mean what they say?",
         (
-            "ECE: by how much probabilities miss the share of foreground; Brier: their squared error; uncertainty"
-            " should be high where masks are wrong (AUROC above 0.5) and where raters disagree (Spearman above "
-            "0)."
+            "ECE: mean difference between probability and share of foreground; Brier: mean squared error of the "
+            "probabilities. Uncertainty should be high where masks are wrong (AUROC above 0.5) and where raters "
+            "disagree (Spearman above 0)."
         ),
     ),
     "ceiling": Heading(
         "validity",
-        "Models by the ceiling of people",
+        "Models compared with the worst and the best rater",
         (
-            "Difference to the worst and to the best rater on the same images, and score by that of the raters: 1"
-            " where a model agrees with the others as well as a person does."
+            "Difference from the worst and from the best rater on the same images, and score divided by that of the "
+            "raters: 1 if a model agrees with the other raters as well as a rater does."
         ),
     ),
     "objects": Heading(
         "validity",
-        "Objects found, and how well they are drawn",
+        "Are objects found, and how well are they drawn?",
         (
-            "AP: share of objects found, averaged over how well they must fit; PQ: F1 × how well found objects "
-            "fit; counts missed or added."
+            "AP: share of objects found, averaged over the overlap that is required; SQ: mean overlap of found "
+            "objects; PQ: F1 × SQ; count error: how many objects too many or too few; merges and splits: neighbours "
+            "drawn as one object, and single objects drawn as several."
         ),
         hides_containing=True,
     ),
@@ -154,27 +164,27 @@ SECTIONS = {
     ),
     "conclusions": Heading(
         "validity",
-        "Would others have drawn the same conclusion?",
+        "Would other annotators lead to the same conclusion?",
         (
             "Spread of the effect size η² between annotators; how often their conclusions are those of a rater; "
-            "deviations from the majority; share of analyses (choices of annotator, measure, unit, smallest size)"
-            " with the same conclusion."
+            "deviations from the majority; share of analyses (choices of annotator, measure, unit, smallest object) "
+            "with the same conclusion."
         ),
     ),
     "equivalence": Heading(
         "validity",
         "Are measurements equivalent?",
         (
-            "Difference to the raters in multiples of the control mean with its 90 % interval; equivalent where "
-            "that lies within the margin that was fixed beforehand."
+            "Difference from the raters in multiples of the control mean, with its 90 % interval; equivalent if the "
+            "interval lies within the margin that was set beforehand."
         ),
     ),
 }
-"""Key of a section, as records of measures name it -> its heading; in the order of the page."""
+"""Key of a section, as records of measures name it -> its heading; in the order of the report."""
 
 
 def core_scores(scores: pd.DataFrame) -> pd.DataFrame:
-    """Rows of F1, mean IoU and Dice, and of distances, that have tables of their own on the page."""
+    """Rows of F1, mean IoU, Dice and distances, which have tables of their own in the report."""
     return scores[_section_of(scores).isin(["masks", "outlines"])]
 
 
@@ -183,11 +193,11 @@ def _section_of(scores: pd.DataFrame) -> pd.Series:
 
 
 def sections(scores: pd.DataFrame, first: Sequence[str] = ()) -> list[Section]:
-    """Sections that have a measure, in their order.
+    """Sections that have at least one measure, in their order.
 
     Args:
         scores: Table of scores.
-        first: Annotators whose rows stand first, after those of all raters.
+        first: Annotators whose rows come first, after those of all raters.
 
     Returns:
         Sections with up to 30 rows each.
@@ -208,19 +218,19 @@ def sections(scores: pd.DataFrame, first: Sequence[str] = ()) -> list[Section]:
 
 
 def _is_shown(scores: pd.DataFrame) -> pd.Series:
-    """Whether a row is of a quantity that its section shows."""
+    """Whether the section of a row shows its quantity."""
     shown = [CATALOGUE[record].shown for record in scores["record"]]
     return pd.Series([not names or of in names for names, of in zip(shown, scores["of"], strict=True)], scores.index)
 
 
 def side_by_side(strategies: pd.DataFrame) -> Table:
-    """Masks of all strategies: one row per group, one column per measure that any group has.
+    """Agreement of all strategies: one row per group, one column per measure that any group has.
 
     Args:
         strategies: What `segassay.judgement.strategies.strategy_table` returns.
 
     Returns:
-        F1, and mean IoU within groups; where it is against what contains the raters, the header says so.
+        F1, and mean IoU within groups; the header says which reference contains the raters.
     """
     is_f1 = strategies["base"].eq("f1") | strategies["of"].eq("f1")
     is_within = strategies["base"].eq("within")
@@ -247,7 +257,7 @@ def _key(row: dict[Hashable, Any]) -> str:
 
 
 def _table(rows: pd.DataFrame) -> Table:
-    header = ("measure", "of whom", "value (95 % interval)", "people", "n", "undefined", "note")
+    header = ("measure", "annotators", "value (95 % interval)", "lowest to highest rater", "n", "undefined", "note")
     cells = [
         [
             row["words"],
@@ -286,7 +296,7 @@ def value_in_words(row: dict[Hashable, Any]) -> str:
 
 
 def _short(number: float) -> str:
-    """Three digits that count; a long number without decimals.
+    """Three significant digits; a long number without decimals.
 
     Example:
         >>> _short(-20718.31), _short(0.001824), _short(0.5)

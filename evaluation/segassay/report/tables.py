@@ -1,4 +1,4 @@
-"""Tables of the report page that are no lists of measures: annotators, raters, models beside people, effects.
+"""Tables of the report with a layout of their own: annotators, raters, models compared with raters, effects.
 
 Results, core scores  ->  tables whose cells are text
 """
@@ -22,8 +22,8 @@ from segassay.tables.effects import unit_of
 __all__ = [
     "against_references",
     "annotators_table",
-    "beside_people",
     "between_raters",
+    "compared_with_raters",
     "distance_tables",
     "effects_table",
     "not_judged_table",
@@ -35,11 +35,11 @@ __all__ = [
 
 _DASH = "–"
 _UNITS = {"px": "px", "um": "µm"}
-_COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the others’ consensus"}
+_COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the consensus of the other raters"}
 
 
 def annotators_table(found: Results) -> Table:
-    """Who was compared, how much each marked, and whether models saw the cases before."""
+    """The annotators: how much each marked, and whether models were trained on the cases."""
     counts = found.tables.counts.groupby("annotator")
     totals = counts["n_objects"].sum()
     rows = []
@@ -71,17 +71,17 @@ def _held_out(masks: pd.DataFrame, kind: str) -> str:
 
 
 def between_raters(core: pd.DataFrame) -> Table:
-    """How raters agree, all of them together."""
+    """Agreement of all raters together."""
     rows = [
         [row["words"], row["target"], *_number(row)]
         for row in _of_masks(core, "objectivity").to_dict("records")
         if row["target"] in (BETWEEN_RATERS, ALL_RATERS)
     ]
-    return Table(("measure", "of whom", "mean (95 % interval)", "images", "undefined"), rows)
+    return Table(("measure", "annotators", "mean (95 % interval)", "images", "undefined"), rows)
 
 
 def _of_masks(core: pd.DataFrame, quality: str) -> pd.DataFrame:
-    """Rows of one quality without those of outlines."""
+    """Rows of one quality, without those of outlines."""
     outlines = [key for key, record in CATALOGUE.items() if record.section == "outlines"]
     return core[core["quality"].eq(quality) & ~core["record"].isin(outlines)]
 
@@ -91,7 +91,7 @@ def _number(row: Mapping[Any, Any]) -> list[str]:
 
 
 def raters_table(found: Results) -> Table:
-    """Each rater's habit, with intervals where they are known."""
+    """How each rater differs from the others, with intervals if they are known."""
     scores = found.scores[found.scores["quality"] == "objectivity"]
     own = {(row["target"], row["base"], row["comparison"]): _number(row)[0] for row in scores.to_dict("records")}
     rows = []
@@ -109,18 +109,18 @@ def _rate(value: float) -> str:
     return _DASH if pd.isna(value) else f"{value:.3f}"
 
 
-def beside_people(core: pd.DataFrame) -> Table:
-    """Models and people, scored alike: one row per annotator and measure."""
+def compared_with_raters(core: pd.DataFrame) -> Table:
+    """Models and raters, scored in the same way: one row per annotator and measure."""
     scores = _of_masks(core, "validity")
     differences = scores[scores["base"] == validity.MINUS_RATERS.name].to_dict("records")
     gap = {(row["target"], row["of"], row["comparison"]): row for row in differences}
     rows = []
     is_shown = scores["base"].isin(MEASURES) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
     for row in scores[is_shown].to_dict("records"):
-        human = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
-        less_human = gap.get((row["target"], row["base"], row["comparison"]))
+        of_raters = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
+        difference = gap.get((row["target"], row["base"], row["comparison"]))
         value, *counts = _number(row)
-        cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
+        cells = [value, of_raters, _DASH if difference is None else _number(difference)[0], *counts]
         words = CATALOGUE[row["record"]].words if row["comparison"] == LEAVE_ONE_OUT else row["words"]
         rows.append([row["target"], words, *cells])
     header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
@@ -128,7 +128,7 @@ def beside_people(core: pd.DataFrame) -> Table:
 
 
 def against_references(core: pd.DataFrame) -> dict[str, Table]:
-    """Everybody against each reference or truth: one row per annotator, one column per measure."""
+    """All annotators against each reference or truth: one row per annotator, one column per measure."""
     rows = core[core["comparison"].eq(AGAINST) & core["base"].isin(MEASURES)]
     tables = {}
     for reference, part in rows.groupby("reference", sort=False):
@@ -143,7 +143,7 @@ def against_references(core: pd.DataFrame) -> dict[str, Table]:
 
 
 def trainings_table(core: pd.DataFrame) -> Table:
-    """How trainings agree that differ by nothing but the seed, or the fold."""
+    """Agreement of trainings that differ only by the seed, or by the fold."""
     rows = [
         [row["target"], row["words"], row["note"], *_number(row)]
         for row in _of_masks(core, "reliability").to_dict("records")
@@ -152,7 +152,7 @@ def trainings_table(core: pd.DataFrame) -> Table:
 
 
 def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
-    """A table per unit: how far outlines lie apart, and at most where an outline is missing."""
+    """A table per unit: distances between outlines, with an upper bound if an outline is missing."""
     rows: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
     nsd = {}
     outlines = [key for key, record in CATALOGUE.items() if record.section == "outlines"]
@@ -166,7 +166,7 @@ def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
         bound = f"; at most {format_interval(row['bound'], math.nan, math.nan)}" if n_undefined else ""
         cells = rows.setdefault(_UNITS[row["variant"]], {}).setdefault(key, {})
         cells |= {row["base"]: value + bound, "images": n_cases, "undefined": f"{n_undefined} of {n}"}
-    header = ("of whom", "with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
+    header = ("annotators", "compared with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
     return {
         unit: Table(
             [cell.format(unit) for cell in header],
@@ -180,26 +180,26 @@ def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
 
 
 def _compared_with(row: Mapping[Any, Any]) -> str:
-    """With whom outlines are compared."""
+    """What outlines are compared with."""
     if row["comparison"] != AGAINST:
         return _COMPARED_WITH[row["comparison"]]
     return f"{row['reference']} (contains the raters)" if row["contains_raters"] else str(row["reference"])
 
 
 def pooled_effects(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Rows over all regions; of the units that the verdict rests on."""
+    """Rows over all regions, for the units that the conclusion rests on."""
     rows = effects[(effects["measure"] == measure) & (effects["region"] == "")]
     return rows[rows["unit"] == unit_of(effects["unit"] == "subject")]
 
 
 def effects_table(effects: pd.DataFrame, measure: str) -> Table:
-    """Tests of one measurement, annotator by annotator."""
+    """Tests of one measurement, one row per annotator and pair of groups."""
     rows = []
     for row in pooled_effects(effects, measure).to_dict("records"):
         omnibus = row["test"] == "kruskal_wallis"
         if row["test"] == "mixed_model":
             continue
-        contrast = "all groups" if omnibus else f"{row['group_2']} against {row['group_1']}"
+        contrast = "all groups" if omnibus else f"{row['group_2']} compared with {row['group_1']}"
         sizes = _DASH if omnibus else f"{row['n_2']}, {row['n_1']}"
         eta_squared = max(row["eta_squared"], 0.0) if omnibus else row["eta_squared"]  # floored for display only
         known = pd.notna(row["statistic"])
@@ -208,7 +208,7 @@ def effects_table(effects: pd.DataFrame, measure: str) -> Table:
         verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
         cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
         rows.append([*cells, shift, verdict])
-    header = ("annotator", "groups", "n", "statistic", "p adjusted", "η²", "shift (95 % interval)", "verdict")
+    header = ("annotator", "groups", "n", "statistic", "adjusted p", "η²", "shift (95 % interval)", "conclusion")
     return Table(header, rows)
 
 
@@ -217,17 +217,17 @@ def _p(value: float) -> str:
 
 
 def not_judged_table(found: Results) -> Table:
-    """Measures without a row, and what is missing for each."""
+    """Measures that could not be computed, and what is missing for each."""
     rows = [[row["quality"], row["words"], row["why"]] for row in found.not_judged.to_dict("records")]
     return Table(("quality", "measure", "what is missing"), rows)
 
 
 def undefined_table(core: pd.DataFrame) -> Table:
-    """Scores that do not exist on some image."""
+    """Scores that are undefined for some image."""
     rows = [
         [quality, row["target"], row["words"], str(row["n_undefined"]), str(row["n_cases"])]
         for quality in QUALITIES
         for row in core[core["quality"] == quality].to_dict("records")
         if row["n_undefined"]
     ]
-    return Table(("quality", "of whom", "measure", "images undefined", "images that count"), rows)
+    return Table(("quality", "annotators", "measure", "images undefined", "images used"), rows)

@@ -1,7 +1,7 @@
 """BCa intervals over clusters, of ratios of sums and of any statistic: approximate below 20 clusters.
 
     bca_ratio, bca_ratios    ratios of sums over cases, all columns at once
-    bca, resampled, bca_of   any statistic of weighted cases; `of_drawn_cases` where weights will not do
+    bca, resampled, bca_of   any statistic of weighted cases; `of_drawn_cases` for statistics without weights
 
 Resamples are those of `intervals`: a row of weights says how often each cluster was drawn.
 """
@@ -192,7 +192,7 @@ def bca(
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """A statistic of weighted cases, computed once, of which several intervals can be read.
+    """A statistic of weighted cases, computed once for several intervals.
 
     Attributes:
         whole: `(1, ...)`, of all cases.
@@ -279,12 +279,12 @@ def bca_of(found: Resampled) -> Interval:
 
 
 def of_drawn_cases(statistic: Callable[[np.ndarray], float]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Make a statistic of cases fit for `bca` that has no form with weights, such as one of ranks.
+    """Adapt a statistic without weights, such as one of ranks, to `bca`.
 
-    It is computed on one resample after the other, which takes 2,000 calls; a form with weights takes one.
+    It is computed for each resample, in 2,000 calls; a statistic with weights needs one call.
 
     Args:
-        statistic: `statistic(values)` gives one number, from `(n,)` or `(n, k)` where cases may come again.
+        statistic: `statistic(values)` gives one number, from `(n,)` or `(n, k)`, in which cases may be repeated.
 
     Returns:
         The statistic of `(weights, values)`; NaN where nothing was drawn.

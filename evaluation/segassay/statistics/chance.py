@@ -1,10 +1,11 @@
-"""Agreement on categories beyond chance: one number for all raters.
+"""Agreement of raters on categories beyond chance, as one number for all raters.
 
     counts (N, K): how many raters put item n into category k   ->  kappa, AC1
-    values (R, N): what each rater said, NaN where nothing      ->  Krippendorff's alpha
+    values (R, N): judgement of each rater, NaN without one     ->  Krippendorff's alpha
 
-An item is whatever was judged: a pixel, an object, an image. Items may be given once with a `weight`, how often a row
-occurs: the pixels of an image have few different rows. All raters but Cohen's two are interchangeable.
+An item is anything that raters judge: a pixel, an object, an image. Equal rows may be given once, with a `weight` that
+counts how often they occur, because the pixels of an image have few different rows. All raters except Cohen's two are
+interchangeable.
 """
 
 from typing import Literal
@@ -17,7 +18,7 @@ Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
 def cohen_kappa(table: np.ndarray) -> float:
-    """Agreement of two raters beyond what their own marginals give by chance.
+    """Cohen's kappa: agreement of two raters beyond the chance agreement of their marginals.
 
     Args:
         table: `(K, K)` counts: rows are the first rater's categories, columns the second's.
@@ -52,7 +53,7 @@ def cohen_kappa(table: np.ndarray) -> float:
 
 
 def fleiss_kappa(counts: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Agreement of several interchangeable raters beyond what the use of the categories gives by chance.
+    """Fleiss' kappa: agreement of several interchangeable raters beyond the chance agreement of the category shares.
 
     Args:
         counts: `(N, K)`, raters who put each item into each category; items judged by fewer than two are left out, and
@@ -79,7 +80,7 @@ def fleiss_kappa(counts: np.ndarray, weight: np.ndarray | None = None) -> float:
 
 
 def randolph_kappa(counts: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Agreement beyond chance where every category is equally likely by chance, however often it is used.
+    """Randolph's kappa: agreement beyond chance if every category is equally likely, however often it is used.
 
     Args:
         counts: As for `fleiss_kappa`; all K categories that were offered, used or not.
@@ -100,7 +101,7 @@ def randolph_kappa(counts: np.ndarray, weight: np.ndarray | None = None) -> floa
 
 
 def gwet_ac1(counts: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Agreement beyond chance that stays meaningful where one category dominates, as background does on images.
+    """Gwet's AC1: agreement beyond chance that stays meaningful if one category dominates, like background in images.
 
     Args:
         counts: As for `fleiss_kappa`.
@@ -153,10 +154,10 @@ def _beyond_chance(agreed: float, by_chance: float) -> float:
 
 
 def krippendorff_alpha(values: np.ndarray, level: Level = "nominal", weight: np.ndarray | None = None) -> float:
-    """Reliability of what several raters said, with any of them missing, on any scale.
+    """Krippendorff's alpha: agreement of several raters with missing values, on any scale.
 
-    One minus observed over expected disagreement; an item counts with the pairs of values it has, and an item with a
-    single value cannot be compared and is left out.
+    One minus observed divided by expected disagreement; an item counts with the pairs of values that it has, and an
+    item with a single value is left out, because it cannot be compared.
 
     Args:
         values: `(R, N)` numbers, NaN where a rater did not judge the item.

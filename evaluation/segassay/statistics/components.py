@@ -1,11 +1,11 @@
-"""How much of the spread of scores is due to the case, the rater, the seed? Variance components by REML and ANOVA.
+"""Variance components by REML and ANOVA: the variance of scores due to the case, the rater and the seed.
 
     scores (N, R)                            ->  case, rater, residual
     values (n,) with case, seed, rater (n,)  ->  case, rater, seed, their three pairs, residual
 
-Every effect is random. Where each case has a value of every rater and seed, the restricted likelihood depends on the
-mean squares only; it is then maximised for whole bootstraps at once. Where no component comes out negative, REML and
-ANOVA are the same; else REML is 0 for some, and what they took is shared by the others.
+All effects are random. If each case has a value of every rater and seed, the restricted likelihood depends only on the
+mean squares; it is then maximised for whole bootstraps at once. If no component is negative, REML and ANOVA are equal;
+else REML sets some components to 0 and changes the others.
 """
 
 import math
@@ -192,7 +192,7 @@ def _constrained_scoring(likelihood: Callable[[np.ndarray], _Likelihood], *, sca
 
 
 def one_way_components(scores: np.ndarray) -> pd.DataFrame:
-    """Variance between cases and within a case, where the columns are mere repetitions.
+    """Variance between cases and within a case, if the columns are only repetitions.
 
     Args:
         scores: `(N, R)`, NaN where a case has fewer repetitions than others.
@@ -292,14 +292,14 @@ def three_way_components(values: np.ndarray, *, case: np.ndarray, seed: np.ndarr
     Returns:
         Rows case, rater, seed, case:rater, case:seed, rater:seed and residual; columns `n_levels` (for the residual
         the number of values used), `anova` (NaN where cells are missing; may be negative) and `reml` (0 there). NaN
-        where a component cannot be told from another one: seeds need two levels, `rater:seed` two seeds of every
+        where a component cannot be separated from another: seeds need two levels, `rater:seed` two seeds of every
         rater. With a single seed, for example, what differs between models of a rater is in `rater`.
 
     Raises:
         ValueError: If the shapes differ, a value is infinite, a cell comes twice, or too many cells are missing.
 
     Example:
-        Two cases, raters and seeds, and nothing but the case matters:
+        Two cases, raters and seeds, and only the case matters:
 
         >>> values, case = [1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0], ["a", "a", "a", "a", "b", "b", "b", "b"]
         >>> found = three_way_components(values, case=case, seed=[0, 0, 1, 1] * 2, rater=["r", "s"] * 4)

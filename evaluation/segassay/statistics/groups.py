@@ -2,9 +2,9 @@
 
     groups of values (n,) float  ->  statistic, p-value, effect size
 
-Conventions, fixed so that published numbers come out: ranks are averaged over ties, asymptotic p-values are corrected
-for ties, the effect size of a Mann-Whitney test is not. Values must be finite: leave undefined ones out, and count
-them, before the call. A group without values gives NaN, not an error.
+Conventions, chosen to reproduce published numbers: ranks are averaged over ties, asymptotic p-values are corrected for
+ties, the effect size of a Mann-Whitney test is not. Values must be finite: leave undefined values out, and count them,
+before the call. A group without values gives NaN, not an error.
 """
 
 import math
@@ -98,10 +98,10 @@ class MixedModel:
 
 
 def kruskal_wallis(groups: Sequence[np.ndarray]) -> KruskalWallis:
-    """Ask whether any group's values tend to be larger than another's.
+    """Kruskal-Wallis test: do the values of some group tend to be larger than those of another?
 
     Args:
-        groups: Arrays of shape `(n_i,)`; empty ones are passed over.
+        groups: Arrays of shape `(n_i,)`; empty ones are ignored.
 
     Returns:
         H with p from χ² on k - 1 degrees of freedom, ε² = H/(n - 1) and η²_H = (H - k + 1)/(n - k), not floored. With
@@ -145,7 +145,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
 
 
 def mann_whitney(x: np.ndarray, y: np.ndarray) -> MannWhitney:
-    """Ask whether the values of one sample tend to be larger than those of the other.
+    """Mann-Whitney test: do the values of one sample tend to be larger than those of the other?
 
     Args:
         x: First sample, `(n_1,)`.
@@ -202,10 +202,10 @@ def _u_counts(n_1: int, n_2: int) -> np.ndarray:
 
 
 def hodges_lehmann(x: np.ndarray, y: np.ndarray, *, level: float = 0.95) -> Shift:
-    """By how much `y` is shifted against `x`: the median of all differences y_j - x_i.
+    """Hodges-Lehmann shift of `y` against `x`: the median of all differences y_j - x_i.
 
-    The interval holds the shifts that an exact Mann-Whitney test does not reject (asymptotic from 51 values on). With
-    3 against 3 values no interval has 95 %, and its limits are NaN.
+    The interval contains the shifts that an exact Mann-Whitney test does not reject (asymptotic from 51 values on).
+    With 3 against 3 values no interval has 95 %, and its limits are NaN.
 
     Args:
         x: First sample, `(n_1,)`.
@@ -247,7 +247,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     """Adjust p-values for the number of tests, step by step from the smallest.
 
     Args:
-        p_values: `(m,)`; a test that could not be made is NaN and still counts among the m.
+        p_values: `(m,)`; a test that was not possible is NaN and still counts among the m.
 
     Returns:
         float64 `(m,)`, in the order given, at most 1; NaN stays NaN.
@@ -282,7 +282,7 @@ def smallest_attainable_p(n_1: int, n_2: int, n_contrasts: int = 1) -> float:
 
 
 def grubbs(values: np.ndarray, *, alpha: float = 0.05) -> Grubbs:
-    """Test the most deviating value as an outlier, on both sides; the standard deviation has n - 1 below it.
+    """Two-sided Grubbs test of the most deviating value as an outlier; the standard deviation divides by n - 1.
 
     Args:
         values: `(n,)`.
@@ -316,7 +316,7 @@ def grubbs(values: np.ndarray, *, alpha: float = 0.05) -> Grubbs:
 
 
 def mixed_model(values: np.ndarray, groups: np.ndarray, subjects: np.ndarray, *, n_groups: int) -> MixedModel:
-    """Estimate group means where several values come from one subject, each subject in one group.
+    """Mixed model: group means if several values come from one subject, with each subject in one group.
 
     The ratio of the two variances is the only unknown of the restricted likelihood. It is searched on a grid and then
     refined, so that, unlike with general optimisers, the fit cannot fail to converge and 0 is reached exactly. The

@@ -1,12 +1,12 @@
-"""Intervals of indices from leaving one cluster out at a time: narrow data, few clusters, skewed estimates.
+"""Jackknife intervals of indices, which leave one cluster out at a time, for few clusters and skewed estimates.
 
     statistic of weighted cases, values, clusters  ->  Interval
 
-The index is put on a scale where it is nearly normal, its standard error comes from leaving out each cluster, and its
-quantiles are those of t. What is no mean gets BCa intervals in this package, with three exceptions: intraclass
-correlations, the Williams index, and the variance components of the case and the residual. On simulated studies of 10
-to 40 cases BCa held the truth in 82 to 93 of 100 intervals of these, and the jackknife in 92 to 97
-(docs/truthfulness.md has the numbers of both). Components near 0 stay with BCa: at 0 a logarithm has no limits.
+The index is transformed to a scale on which it is nearly normal, its standard error comes from leaving out each
+cluster, and its quantiles are those of t. In this package, estimates that are not means get BCa intervals, with three
+exceptions: intraclass correlations, the Williams index, and the variance components of the case and the residual. For
+these, in simulated studies of 10 to 40 cases, 82 to 93 of 100 BCa intervals contained the truth, and 92 to 97 jackknife
+intervals (docs/truthfulness.md has all numbers). Components near 0 keep BCa, because a logarithm has no limits at 0.
 """
 
 import math
@@ -63,13 +63,13 @@ def jackknife_t(
     *,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of an index, in exchange for `segassay.statistics.bca.bca`.
+    """Jackknife interval of an index, an alternative to `segassay.statistics.bca.bca`.
 
     Args:
         statistic: As for `bca`: `(rows, n)` weights and the values give `(rows,)`.
         values: `(n,)` or `(n, k)`; a case with any NaN is undefined and left out.
         clusters: `(n,)`, name of each case's subject, or of the case itself.
-        scale: Where the index is nearly normal.
+        scale: Scale on which the index is nearly normal.
         level: Coverage of the interval.
 
     Returns:
@@ -121,7 +121,7 @@ def jackknife_or_bca(
     scale: Scale,
     resampling: Resampling = DEFAULT,
 ) -> Interval:
-    """`jackknife_t`; where that has no limits, as at a variance of 0 or a correlation of 1, the interval of `bca`.
+    """`jackknife_t`; if that has no limits, such as for a variance of 0 or a correlation of 1, the interval of `bca`.
 
     Args:
         statistic: As for `bca`.

@@ -1,9 +1,9 @@
-"""Do two ways of measuring the same things agree? Limits of agreement, concordance, equivalence.
+"""Agreement of two methods of measurement: limits of agreement, concordance, equivalence.
 
-    a (N,), b (N,): one number per case from each  ->  how far they differ, in the unit of the measurement
+    a (N,), b (N,): one number per case from each  ->  how much they differ, in the unit of the measurement
 
-Cases where either number is NaN are left out; callers count them. Cases are taken as independent: give means of
-subjects where animals repeat.
+Cases with a NaN in either number are left out; callers count them. Cases are assumed to be independent: give the means
+of subjects if a subject has several cases.
 """
 
 import math
@@ -63,7 +63,7 @@ def bland_altman(a: np.ndarray, b: np.ndarray) -> BlandAltman:
         ValueError: If the shapes differ.
 
     Example:
-        Peak flow of 17 people by two meters:
+        Peak flow of 17 subjects by two meters:
 
         >>> wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
         >>> mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
@@ -103,7 +103,7 @@ def bland_altman(a: np.ndarray, b: np.ndarray) -> BlandAltman:
 
 
 def lins_ccc(a: np.ndarray, b: np.ndarray) -> float:
-    """Concordance correlation: how near pairs of numbers lie to the line of equality.
+    """Lin's concordance correlation: how close pairs of numbers are to the line of equality.
 
     Args:
         a: `(N,)`.
@@ -156,7 +156,7 @@ def equivalence_test(a: np.ndarray, b: np.ndarray, *, margin: float) -> Equivale
     Args:
         a: `(N,)`.
         b: `(N,)`, of the same cases.
-        margin: In the unit of the measurements, above 0; from what matters in the experiment, never from the data.
+        margin: In the unit of the measurements, above 0; chosen by what matters in the experiment, never by the data.
 
     Returns:
         The difference, its 90 % interval and p; NaN below 2 cases. Without any spread p is 0 inside the margin, else 1.

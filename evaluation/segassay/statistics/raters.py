@@ -1,12 +1,12 @@
-"""Do raters differ, and does a model differ from them more than they do from each other? Tests and indices.
+"""Tests and indices of raters: do they differ, and does a model differ from them more than they from each other?
 
     counts (N, R)                                 ->  Friedman test, bias of each rater
     agreement model-rater (N, R), rater-rater     ->  Williams index, alternative annotator test
     distances between and within two sets         ->  generalized energy distance
     matched and counted objects                   ->  positive agreement
 
-NaN stands for a rater who did not annotate the case. Where several cases come from one subject, tests take the mean of
-the subject as the unit.
+NaN means that a rater did not annotate the case. If several cases come from one subject, the unit of tests is the mean
+of the subject.
 """
 
 import math
@@ -46,7 +46,8 @@ class Friedman:
         f: Iman and Davenport's statistic, `(n - 1) χ² / (n (k - 1) - χ²)`.
         df_1: k - 1.
         df_2: (n - 1)(k - 1).
-        p_value: Of `f`; where all cases order the raters alike `f` is infinite, and p is the chance of that.
+        p_value: p-value of `f`; if all cases order the raters in the same way, `f` is infinite, and p is the chance of
+            that.
         n_cases: Cases that all raters scored.
         n_undefined: Cases left out.
     """
@@ -120,7 +121,7 @@ def log_ratio_to_others(counts: np.ndarray) -> np.ndarray:
         counts: `(N, R)`, 0 or more, NaN where a rater did not annotate the case.
 
     Returns:
-        float64 `(N, R)`; NaN where the rater has no count, or nobody else has.
+        float64 `(N, R)`; NaN if the rater has no count, or no other rater has one.
 
     Example:
         >>> log_ratio_to_others([[19.5, 9.5, 9.5], [0.0, 0.0, np.nan]]).round(3)
@@ -136,14 +137,14 @@ def log_ratio_to_others(counts: np.ndarray) -> np.ndarray:
 def bias_test(counts: np.ndarray, *, clusters: np.ndarray | None = None) -> pd.DataFrame:
     """Ask which raters count more, or less, than the others.
 
-    A rater is biased where the raters differ at all (Friedman) and the rater's mean log ratio to the others differs
-    from 0 (one-sample t, Holm over raters). The first test guards the second: the log ratio of a rater who is like the
-    others is a little below 0, because one count varies more than the mean of several. With 5 like raters, 20 cases and
-    counts that scatter by 30 %, the t tests alone call some rater biased in 9 % of studies, both together in 3 %.
+    A rater is biased if the raters differ at all (Friedman) and the rater's mean log ratio to the others differs from 0
+    (one-sample t, Holm over raters). The second test alone is not enough: the log ratio of a rater who does not differ
+    from the others is slightly below 0, because one count varies more than the mean of several. With 5 equal raters, 20
+    cases and counts that vary by 30 %, the t tests alone call some rater biased in 9 % of studies, both tests in 3 %.
 
     Args:
-        counts: `(N, R)`, 0 or more, NaN where a rater did not annotate the case; areas serve as well.
-        clusters: `(N,)`, subject of each case; its cases are averaged first. Each case for itself by default.
+        counts: `(N, R)`, 0 or more, NaN where a rater did not annotate the case; areas can be used, too.
+        clusters: `(N,)`, subject of each case; its cases are averaged first. By default each case is its own.
 
     Returns:
         One row per rater: `log_ratio` (mean over units), `low, high` (95 % t interval), `statistic` and `p_value` of
@@ -216,19 +217,19 @@ def williams_index(
     clusters: np.ndarray | None = None,
     resampling: Resampling = DEFAULT,
 ) -> Interval:
-    """Does a model agree with the raters as well as they agree with each other?
+    """Williams index: does a model agree with the raters as well as they agree with each other?
 
-    Mean agreement of the model with the raters over mean agreement of the pairs of raters; both are averaged over the
-    cases before they are divided, so that a case on which raters hardly agree does not decide.
+    Mean agreement of the model with the raters, divided by the mean agreement of the pairs of raters; both are averaged
+    over cases before they are divided, so that a case on which raters hardly agree does not dominate.
 
     Args:
         model_rater: `(N, R)`, agreement such as Dice of the model with each rater; NaN where the rater has no mask.
         rater_rater: `(N, R (R - 1) / 2)`, the same of each pair of raters, in any order.
-        clusters: `(N,)`, subject of each case; each case for itself by default.
-        resampling: Coverage, and how BCa draws where the jackknife has no limits.
+        clusters: `(N,)`, subject of each case; by default each case is its own.
+        resampling: Coverage, and how BCa draws if the jackknife has no limits.
 
     Returns:
-        The index with its interval, of `jackknife_or_bca` on the logarithm; 1 where a model is like one more rater,
+        The index with its interval, of `jackknife_or_bca` on the logarithm; 1 if a model is like another rater,
         above 1 where it is nearer to them than they are to each other. A case without a rater or without a pair is
         undefined and counted; value NaN without cases, or where raters never agree.
 
@@ -269,11 +270,11 @@ def _mean_of_known(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class AltTest:
-    """May a model stand in for a rater?
+    """Can a model replace a rater?
 
     Attributes:
-        winning_rate: ω, share of the raters whom the model beats; NaN if no rater could be judged.
-        advantage_probability: ρ, mean over raters of how often the model fits the others at least as well.
+        winning_rate: ω, share of the raters that the model beats; NaN if no rater could be judged.
+        advantage_probability: ρ, mean over raters of how often the model agrees with the others at least as well.
         passed: Whether ω is .5 or more; False if not judged.
         judged: Whether any rater has 30 cases.
         raters: One row per rater: `model_advantage` (ρ of the model), `rater_advantage` (ρ of the rater), `difference`
@@ -295,17 +296,17 @@ def alt_test(
     epsilon: float = 0.2,
     q: float = 0.05,
 ) -> AltTest:
-    """Alternative annotator test: does a model fit the other raters at least as well as the rater left out?
+    """Alternative annotator test: does a model agree with the other raters at least as well as the left-out rater?
 
-    For each rater, cases on which the model fits the others at least as well are counted, and cases on which the
-    rater does; a t test asks whether the rater is ahead by less than ε, what people are granted because they cost
-    more. The raters whom the model beats are those whose p, adjusted for the false discovery rate, is at most `q`.
+    For each rater, cases on which the model agrees with the others at least as well are counted, and cases on which the
+    rater does; a t test asks whether the rater is ahead by less than ε, an advantage granted to raters because they
+    cost more. The model beats the raters whose p, adjusted for the false discovery rate, is at most `q`.
 
     Args:
         model_alignment: `(N, R)`, mean agreement of the model with all raters but r; NaN where rater r has no mask.
         rater_alignment: `(N, R)`, mean agreement of rater r with the same others.
-        clusters: `(N,)`, subject of each case; its cases are averaged first. Each case for itself by default.
-        epsilon: ε, advantage granted to people; the article takes .2 for experts, .1 for laypeople.
+        clusters: `(N,)`, subject of each case; its cases are averaged first. By default each case is its own.
+        epsilon: ε, advantage granted to raters; the article uses .2 for experts, .1 for laypeople.
         q: False discovery rate (Benjamini and Yekutieli).
 
     Returns:
@@ -356,7 +357,7 @@ def generalized_energy_distance(
     d_yy: np.ndarray,
     statistic: Literal["V", "U"] | None = None,
 ) -> np.ndarray | float:
-    """How far two sets of masks differ as distributions: 2 E d(x, y) - E d(x, x') - E d(y, y'), squared distance.
+    """Squared distance of two sets of masks as distributions: 2 E d(x, y) - E d(x, x') - E d(y, y').
 
     Args:
         d_xy: `(..., X, Y)`, distances such as 1 - IoU between the sets, for one case or, by leading axes, for many.
@@ -406,8 +407,8 @@ def _mean(distances: np.ndarray, n: int, left_out: np.ndarray | float = 0.0) -> 
 def positive_agreement(tp: np.ndarray, n_a: np.ndarray, n_b: np.ndarray) -> float:
     """Of the objects that either of two raters marked, the share on which they agree, all pairs of raters together.
 
-    Objects have no true negatives, so that κ is not defined; this is what is left, 2 Σ tp / Σ (n_a + n_b), and for a
-    single pair of masks it is F1.
+    Objects have no true negatives, so κ is not defined; the positive agreement is 2 Σ tp / Σ (n_a + n_b), which is F1
+    for a single pair of masks.
 
     Args:
         tp: `(n,)`, matched objects of each case and pair of raters; NaN where either has no mask, then left out.
@@ -415,7 +416,7 @@ def positive_agreement(tp: np.ndarray, n_a: np.ndarray, n_b: np.ndarray) -> floa
         n_b: `(n,)`, objects of the other.
 
     Returns:
-        In [0, 1]; 1 where nobody marked anything; NaN without any pair.
+        In [0, 1]; 1 if no rater marked anything; NaN without any pair.
 
     Raises:
         ValueError: If the shapes differ.

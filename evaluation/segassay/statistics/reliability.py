@@ -1,7 +1,7 @@
 """Reliability of scores: intraclass correlations, and how many raters and seeds a reliable score needs.
 
     scores (N, R)        ->  six intraclass correlations with their intervals
-    variance components  ->  G coefficients, standard error of measurement, smallest change that can be told from noise
+    variance components  ->  G coefficients, standard error of measurement, smallest change that is not noise
 
 A case with any NaN is left out of a correlation, and counted. Components come from `two_way_components` or
 `three_way_components`: their column `reml`, or any mapping of names to variances.
@@ -58,8 +58,8 @@ _REPEATED = 1.96 * math.sqrt(2)
 def icc(scores: np.ndarray, *, level: float = 0.95) -> pd.DataFrame:
     """All six intraclass correlations with F-based intervals.
 
-    Raters may be mere repetitions (1), raters whose differences count (A, absolute agreement) or raters whose constant
-    differences do not (C, consistency); the score may be that of one rater (1) or the mean of all R (k).
+    Raters are interchangeable repetitions (1), or their differences count (A, absolute agreement), or their constant
+    differences do not count (C, consistency); the score may be that of one rater (1) or the mean of all R (k).
 
     Args:
         scores: `(N, R)`, NaN where a rater did not score a case.
@@ -246,7 +246,7 @@ def phi(components: Components, n_raters: int, n_seeds: int = 1) -> float:
 
 
 def _error(components: Components, terms: tuple[str, ...], n_raters: int, n_seeds: int) -> float:
-    """Variance of a case's mean score; a component that cannot be told from the residual is part of it."""
+    """Variance of a case's mean score; a component that cannot be separated from the residual is part of it."""
     n = {"rater": n_raters, "seed": n_seeds}
     if min(n.values()) < 1:
         raise ValueError(f"expected one rater and seed or more, got n_raters {n_raters} and n_seeds {n_seeds}")
@@ -262,7 +262,7 @@ def _reliability(components: Components, error: float) -> float:
 
 
 def e_rho_squared(components: Components, n_raters: int, n_seeds: int = 1) -> float:
-    """Reliability of the order of cases, where what shifts all cases alike does no harm: Eρ².
+    """Reliability of the order of cases, which does not change if all cases shift equally: Eρ².
 
     Args:
         components: As for `phi`; σ²_rater, σ²_seed and σ²_rater:seed are left out.
@@ -290,8 +290,8 @@ def d_study(components: Components, *, n_raters: Iterable[int], n_seeds: Iterabl
 
     Args:
         components: As for `phi`.
-        n_raters: Numbers of raters to look at.
-        n_seeds: Numbers of seeds.
+        n_raters: Numbers of raters to try.
+        n_seeds: Numbers of seeds to try.
 
     Returns:
         One row per pair of numbers: `n_raters, n_seeds, phi, e_rho_squared, sem, mdc95`.
@@ -378,7 +378,7 @@ def repeatability_coefficient(repeats: np.ndarray) -> float:
         ValueError: If `repeats` is not two-dimensional or not finite.
 
     Example:
-        Peak flow of 17 people, measured twice. The article has 2 for 1.96: twice 21.6.
+        Peak flow of 17 subjects, measured twice. The article uses 2 instead of 1.96: twice 21.6.
 
         >>> wright = [[494, 490], [395, 397], [516, 512], [434, 401], [476, 470], [557, 611], [413, 415], [442, 431],
         ...           [650, 638], [433, 429], [417, 420], [656, 633], [267, 275], [478, 492], [178, 165], [423, 372],

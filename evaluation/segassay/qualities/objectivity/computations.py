@@ -1,4 +1,4 @@
-"""What is computed of objectivity, in the order of scores.csv, and what each of it lacks where it cannot be.
+"""Computations of objectivity, in the order of scores.csv, and what is missing if they are not possible.
 
 Means of agreement alone, `agreement_of_raters` and distances between outlines, are computed by `judgement.measures`.
 """
@@ -33,7 +33,7 @@ __all__ = ["computations"]
 
 
 def computations(found: Findings) -> list[Computation]:
-    """Everything that can be said of objectivity beside means of agreement.
+    """All measures of objectivity except means of agreement.
 
     Args:
         found: Tables, annotations and clusters of an evaluation.
@@ -116,7 +116,7 @@ def _without_intensity(found: Findings) -> Iterator[Gap]:
 
 
 def _without_expert_models(found: Findings) -> Iterator[Gap]:
-    """Imprint and removal of bias, which need models that are known not to have seen a case."""
+    """Imprint and removal of bias, which need models that are known not to be trained on a case."""
     _, raters, trained = held_out_models(found.tables.agreement, found.annotations, of.F1.name)
     models = found.annotations[found.annotations["kind"] == "model"]
     unknown = models.loc[models["held_out"].isna(), "annotator"].nunique()

@@ -1,4 +1,4 @@
-"""Rater imprint and removal of bias: does a model carry the hand of the person who drew its training masks?
+"""Rater imprint and removal of bias: does a model imitate the rater it was trained on?
 
     agreement of models trained on s with rater r (N, R, R)  ->  imprint of each rater (N, R)
 
@@ -23,11 +23,11 @@ __all__ = ["held_out_models", "imprint", "rater_imprint", "removal_form", "remov
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:
-    """How much nearer models come to the rater who trained them than an outsider's models do.
+    """How much better models agree with the rater they were trained on than other raters' models do.
 
-    How much better models of r agree with r than models of others do, less how much better they agree with everybody
-    else than models of a third person do. What a rater has with all models, and what a model has with all raters,
-    cancels exactly.
+    The imprint is how much better models of r agree with r than models of other raters do, minus how much better they
+    agree with every other rater than models of a third rater do. The mean agreement of a rater with all models, and of
+    a model with all raters, cancels exactly.
 
     Args:
         agreement: `(..., R, R)`, of models trained on rater s (rows) with rater r (columns), any measure that is larger
@@ -42,7 +42,7 @@ def imprint(agreement: np.ndarray) -> np.ndarray:
         ValueError: If the last two axes differ in length.
 
     Example:
-        Each model agrees with all raters alike, but for .2 more with its own:
+        Each model agrees equally with all raters, except for .2 more with its own:
 
         >>> imprint(np.full((3, 3), 0.5) + 0.2 * np.eye(3)).round(6)
         array([0.2, 0.2, 0.2])
@@ -70,7 +70,7 @@ def imprint(agreement: np.ndarray) -> np.ndarray:
 def held_out_models(
     agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str
 ) -> tuple[pd.Index, list[str], dict[str, np.ndarray]]:
-    """How models agree with each rater on cases they are known never to have seen.
+    """Agreement of models with each rater on cases that they are known not to be trained on.
 
     Args:
         agreement: Table of `segassay.tables.build`.
@@ -161,10 +161,10 @@ def removal_of_bias(
     measure: str = "f1",
     resampling: Resampling = DEFAULT,
 ) -> pd.DataFrame:
-    """Does a consensus fit a person whom it never saw better than single other people's models do?
+    """How much better models of a consensus agree with a rater they never saw than other raters' models do.
 
     Agreement with rater r of consensus models trained without r, minus that of the models of each other rater, averaged
-    over these. Neither side has learned anything from r.
+    over these. Neither side was trained on masks of r.
 
     Args:
         agreement: As for `rater_imprint`.
@@ -196,7 +196,7 @@ def removal_of_bias(
 
 
 def removal_form(method: str, measure: str = "f1") -> Form:
-    """Form of the removal of bias by one consensus; what is usual, STAPLE and F1, goes without saying.
+    """Form of the removal of bias by one consensus; the defaults, STAPLE and F1, are not part of its name.
 
     Example:
         >>> removal_form("staple").name, removal_form("majority", "dice").name

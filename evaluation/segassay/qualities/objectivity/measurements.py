@@ -73,12 +73,12 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
 
     Args:
         counts: Table of `segassay.tables.build`.
-        raters: Who is compared.
+        raters: Raters to compare.
         clusters: Case -> subject, or the case itself; cases of one subject are averaged first.
 
     Returns:
         Table with `SCORE_COLUMNS`: `bias_test_count` and `bias_test_area` of all raters and of each; `value` is the
-        p-value, that of a rater adjusted by Holm. How large a bias is stands in `log_count_ratio`, `log_area_ratio`.
+        p-value, that of a rater adjusted by Holm. `log_count_ratio` and `log_area_ratio` give the size of the bias.
     """
     rows = []
     for name, matrix in _each(counts, raters):
@@ -102,11 +102,11 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
 def intraclass_correlation(
     counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """ICC(A,1) and ICC(A,k) of each measurement: how well one rater, or the mean of all, tells cases apart.
+    """ICC(A,1) and ICC(A,k) of each measurement: how well one rater, or the mean of all, distinguishes cases.
 
     Args:
         counts: Table of `segassay.tables.build`.
-        raters: Who is compared.
+        raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
         resampling: How intervals are drawn.
 
@@ -139,8 +139,8 @@ def rater_share(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `rater_share_count` and so on. What a rater does in some cases only is no part of it
-        but of the rest, which `note` gives beside the share of the cases.
+        Table with `SCORE_COLUMNS`: `rater_share_count` and so on. Differences of a rater in only some cases belong to
+        the rest; `note` gives the shares of the rest and of the cases.
     """
     rows = []
     for name, matrix in _each(counts, raters):
@@ -229,8 +229,8 @@ def limits_of_agreement(
 ) -> pd.DataFrame:
     """Bland-Altman limits, proportional bias and Lin's concordance of each pair of raters.
 
-    Pairs of raters, not each against the mean of the others: that mean varies less than one rater does, which narrows
-    the limits and looks like a proportional bias where there is none.
+    Raters are compared in pairs, not each with the mean of the others: that mean varies less than one rater does, which
+    narrows the limits and looks like a proportional bias although there is none.
 
     Args:
         counts: As for `intraclass_correlation`.
@@ -289,7 +289,7 @@ def _slope(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
 
 
 def _concordance(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
-    """As `lins_ccc`."""
+    """Lin's concordance, as in `lins_ccc`, of many resamples at once."""
     n, a, a_variance, b, b_variance, covariance = _moments(weights, *pair.T)
     spread = a_variance + b_variance + (a - b) ** 2
     known = (n > 1) & (spread > 1e-12 * np.square(pair).mean())

@@ -1,4 +1,4 @@
-"""Could a model be one more rater? Williams index, alternative annotator test, generalized energy distance.
+"""Can a model replace a rater? Williams index, alternative annotator test, generalized energy distance.
 
 agreement of a model with each rater, and of the raters with each other  ->  one row per model, ensemble or rater
 """
@@ -38,7 +38,7 @@ AGREEMENT = "dice"  # what both indices compare
 def williams(
     agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """Williams index of every model and ensemble, beside that of each rater among the others.
+    """Williams index of every model and ensemble, and of each rater compared with the others.
 
     Args:
         agreement: Table of `segassay.tables.build`.
@@ -51,10 +51,10 @@ def williams(
         who is compared with how the remaining raters agree. Without rows below two raters.
     """
     pairs, raters, models = _who(agreement, annotations, AGREEMENT)
-    people = [name for name in raters if len(raters) > 2]
-    rows = [_williams_row(pairs, name, raters, clusters, resampling) for name in people]
-    of_people = [row["value"] for row in rows if not np.isnan(row["value"])]
-    human = {"human_low": min(of_people), "human_high": max(of_people)} if of_people else {}
+    compared = [name for name in raters if len(raters) > 2]
+    rows = [_williams_row(pairs, name, raters, clusters, resampling) for name in compared]
+    of_raters = [row["value"] for row in rows if not np.isnan(row["value"])]
+    human = {"human_low": min(of_raters), "human_high": max(of_raters)} if of_raters else {}
     if len(raters) > 1:
         notes = _trained_by(annotations, raters)
         rows += [
@@ -74,7 +74,7 @@ def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tu
 
 
 def _trained_by(annotations: pd.DataFrame, raters: Sequence[str]) -> dict[str, str]:
-    """A note for each model that learned from one of the raters it is compared with."""
+    """A note for each model that was trained on one of the raters it is compared with."""
     rows = annotations[annotations["trained_on"].isin(raters) & annotations["kind"].isin(TRAINED)]
     of_model = rows.drop_duplicates("annotator")[["annotator", "trained_on"]].itertuples(index=False)
     return {name: f"trained on {rater}, who is one of the raters" for name, rater in of_model}
@@ -147,7 +147,7 @@ def _winning_rate(name: str, test: AltTest) -> dict[str, Any]:
 def energy_distance(
     agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """How far the masks of a group of models differ from those of the raters, as distributions; d = 1 - IoU.
+    """Difference between the masks of a group of models and those of the raters, as distributions; d = 1 - IoU.
 
     Args:
         agreement: As for `williams`.
@@ -174,7 +174,7 @@ def energy_distance(
 
 
 def _groups(annotations: pd.DataFrame) -> dict[str, list[str]]:
-    """Models that form a set: those of single raters, and those trained alike where there are two or more."""
+    """Sets of models: those of single raters, and those that were trained alike, if there are at least two."""
     models = [one for one in origins(annotations) if one.kind == "model" and one.trained_on]
     groups = {"models of single raters": [model.name for model in models if not model.of_consensus]}
     for trained_on, of in sorted(grouped(models, lambda model: model.trained_on).items()):

@@ -1,4 +1,4 @@
-"""Objectivity: how raters agree with each other, and how each differs from the others.
+"""Agreement of raters with each other, and how each rater differs from the others.
 
 agreement, distances, counts, votes of raters  ->  rows of scores
 """
@@ -64,7 +64,7 @@ __all__ = [
 
 
 def agreement_of_raters(agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]) -> Iterator[Score]:
-    """Agreement between raters, of each with the others, and how much more or less than the others each marks."""
+    """Agreement between raters, of each rater with the others, and how much more or less each rater marks."""
     raters = raters_of(kinds)
     if len(raters) < 2:
         return
@@ -96,11 +96,11 @@ def _between(rows: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame:
 def boundary_shift(
     distances: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """How far outside the others' outlines each rater's lie, on objects that both have; negative for inside.
+    """How far the outlines of each rater are outside those of the others, on common objects; negative if inside.
 
     Args:
         distances: Table of `segassay.tables.build`.
-        raters: Who is compared.
+        raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
         resampling: How intervals are drawn.
 
@@ -173,13 +173,13 @@ def agreement_of_objects(
 
     Args:
         agreement: Table of `segassay.tables.build`; matched at IoU > .5.
-        raters: Who is compared.
+        raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
         resampling: How intervals are drawn.
 
     Returns:
         Table with `SCORE_COLUMNS`: `positive_agreement` between raters, and of each rater with the others. All objects
-        count alike; in the mean F1 it is all cases.
+        have the same weight; in the mean F1 all cases have.
     """
     rows = _between(agreement[agreement["iou_threshold"] == THRESHOLD], raters)
     targets = {BETWEEN_RATERS: rows} | {
@@ -248,15 +248,15 @@ def _of_resamples(estimator: Callable[[np.ndarray], float], weights: np.ndarray,
 def intra_rater_repeatability(
     repeats: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """How well each person agrees with itself where it annotated cases twice or more.
+    """Agreement of each rater between sessions, for cases annotated twice or more.
 
     Args:
-        repeats: Table of `segassay.tables.build`: pairs of sessions of one person.
+        repeats: Table of `segassay.tables.build`: pairs of sessions of one rater.
         clusters: Case -> subject, or the case itself.
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `f1_repeated`, `mean_iou_repeated` and `dice_repeated` of each person, and the
+        Table with `SCORE_COLUMNS`: `f1_repeated`, `mean_iou_repeated` and `dice_repeated` of each rater, and the
         `repeatability_coefficient_count`: the counts of two sessions differ by less in 95 of 100 cases.
     """
     scores, rows = [], []

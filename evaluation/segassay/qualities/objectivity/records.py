@@ -1,4 +1,4 @@
-"""Measures of objectivity, one record each; what computes them stands in the other modules of this room."""
+"""Measures of objectivity, one record each; the other modules of this package compute them."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from segassay.tables.compared import MIN_OTHERS
 __all__ = ["MIN_RATERS_FOR_ALT_TEST", "MIN_RATERS_FOR_IMPRINT", "RECORDS"]
 
 MIN_RATERS_FOR_IMPRINT = 3
-"""Raters with models of their own; with fewer, how agreeable a rater is cannot be told from an imprint."""
+"""Raters with models of their own; with fewer, a rater with whom everyone agrees cannot be told from an imprint."""
 
 MIN_RATERS_FOR_ALT_TEST = 3
 
@@ -195,7 +195,7 @@ CCC = replace(
     estimators=("statistics.methods.lins_ccc",),
 )
 
-# whether a rater repeats what it did
+# whether a rater repeats the same masks
 
 REPEATED = Measure(
     name="repeated",
@@ -218,7 +218,7 @@ REPEATABILITY = replace(
     estimators=("statistics.reliability.repeatability_coefficient",),
 )
 
-# models and the raters who taught them
+# models and the raters they were trained on
 
 IMPRINT = Measure(
     name="imprint",
@@ -241,7 +241,7 @@ WILLIAMS_INDEX = Measure(
     name="williams_index",
     quality="objectivity",
     question="Does a model agree with raters as they do with each other?",
-    against="the raters, beside their agreement with each other",
+    against="the raters, relative to their agreement with each other",
     section="imprint",
     functions=("qualities.objectivity.models.williams",),
     coverage=(WILLIAMS,),
@@ -253,7 +253,7 @@ WINNING_RATE = Measure(
     name="alt_test_winning_rate",
     quality="objectivity",
     question="Can a model replace a rater?",
-    against="each rater, both beside the others",
+    against="each rater, both compared with the other raters",
     section="imprint",
     functions=("qualities.objectivity.models.alternative_annotator",),
     coverage=(NO_INTERVAL,),

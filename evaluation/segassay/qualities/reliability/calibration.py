@@ -1,4 +1,4 @@
-"""Are the probabilities of a model what they claim to be?
+"""Calibration: do the probabilities of a model match how often pixels are foreground?
 
     calibration: case × annotator × bin of p  ->  ECE, Brier score, reliability diagram
 
@@ -25,7 +25,7 @@ _SUMS = ["n_pixels", "sum_prob", "sum_squared_error", "n_foreground"]
 
 
 def expected_calibration_error(n_pixels: np.ndarray, sum_prob: np.ndarray, n_foreground: np.ndarray) -> np.ndarray:
-    """Mean over pixels of the gap between probability and frequency in the pixel's bin.
+    """Mean over pixels of the difference between probability and frequency in the pixel's bin.
 
     Args:
         n_pixels: `(..., bins)`, pixels in each bin of the probability.

@@ -1,6 +1,6 @@
-"""What is computed of reliability, in the order of scores.csv, and what each of it lacks where it cannot be.
+"""Computations of reliability, in the order of scores.csv, and what is missing if they are not possible.
 
-Every interval is over cases, given the seeds at hand, but for the spread over seeds themselves.
+All intervals are over cases, for the given seeds, except those of the spread over seeds.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _NO_FOLDS = "cannot be judged: no test split; out of fold a case is held out by 
 
 
 def computations(found: Findings) -> list[Computation]:
-    """Everything that can be said of reliability beside means of agreement.
+    """All measures of reliability except means of agreement.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
@@ -97,7 +97,7 @@ def computations(found: Findings) -> list[Computation]:
 
 
 def _without_pairs(found: Findings) -> Iterator[Gap]:
-    """Agreement of trainings, whose rows are means of agreement alone."""
+    """Agreement of trainings, which has only rows of means of agreement."""
     if not any(group.whole_pairs() for group in trained_alike(found.annotations)):
         yield Gap("agreement of seeds", of.F1.needs)
     if not pairs_of_folds(found.annotations):

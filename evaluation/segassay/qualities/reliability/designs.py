@@ -1,4 +1,4 @@
-"""Which cases × seeds, × raters, or × raters × seeds were measured without a gap, and the variance components of each.
+"""Complete designs of cases × seeds, cases × raters, or cases × raters × seeds, with their variance components.
 
     scores or counts of models and raters  ->  designs  ->  components of all cases, of resamples, without each cluster
 
@@ -36,13 +36,13 @@ class Design:
     """Measurements without gaps: every case at every level of the facets.
 
     Attributes:
-        target: Whose they are, as in a table of scores.
+        target: Annotator or group that they belong to, as in a table of scores.
         quantity: What was measured, of `QUANTITIES`.
         facets: `("seed",)`, `("rater",)` or `("rater", "seed")`.
         values: float64 `(cases, *levels)`.
         clusters: `(cases,)`, subject of each case, or the case itself.
         n_left_out: Cases that not all annotators have.
-        note: What a score is against; empty for counts.
+        note: What a score is compared with; empty for counts.
         components: Variances `(rows, terms)` by REML.
         resampling: How intervals are drawn.
     """
@@ -81,7 +81,7 @@ def designs_of(
         resampling: How intervals are drawn.
 
     Returns:
-        Scores and counts of each group of models that differ by nothing but the seed, and of the models of single
+        Scores and counts of each group of models that differ only by the seed, and of the models of single
         raters with the seeds that all raters have, by strategy; and counts of the raters themselves.
     """
     kinds = annotator_kinds(annotations)
@@ -123,7 +123,7 @@ def _shape(crossing: _Crossing, complete: pd.DataFrame) -> tuple[int, ...]:
 
 
 def _by_seed(annotations: pd.DataFrame) -> Iterator[_Crossing]:
-    """Models that differ by nothing but the seed."""
+    """Models that differ only by the seed."""
     for group in trained_alike(annotations):
         names = group.disjoint(1)
         if group.kind == "model" and len(names) > 1:

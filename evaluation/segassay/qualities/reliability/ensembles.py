@@ -1,4 +1,4 @@
-"""How much better two ensembles agree with each other than two single models do, and than two people do.
+"""How much better two ensembles agree with each other than two single models, and than two raters.
 
 agreement, annotations  ->  paired differences per case  ->  f1_minus_models, f1_minus_raters
 """
@@ -24,8 +24,8 @@ def ensembles_beside(agreement: Agreement, annotations: pd.DataFrame) -> Iterato
         annotations: What `read_annotations` returns.
 
     Yields:
-        For each training with two disjoint ensembles `f1_minus_models`, where two models that were trained alike are
-        annotators too, and `f1_minus_raters`, where there are two raters; differences of cases that both sides have.
+        For each training with two disjoint ensembles `f1_minus_models`, if two models that were trained alike are
+        annotators too, and `f1_minus_raters`, if there are two raters; differences over cases that both sides have.
     """
     raters = raters_of(annotator_kinds(annotations))
     of_raters = agreement.of_pairs(list(combinations(raters, 2)), F1.name)

@@ -1,4 +1,4 @@
-"""Which share of what one training finds, or concludes, does another one, with another seed, not find?
+"""Flip rates: the share of the pixels, objects or conclusions of one training that change with another seed.
 
 agreement, counts, effects, annotations  ->  flip rates of pixels, objects and conclusions
 """
@@ -25,7 +25,7 @@ def flip_rates(
     *,
     resampling: Resampling = DEFAULT,
 ) -> pd.DataFrame:
-    """Which share of what one training finds does another one, with another seed, not find?
+    """Share of the pixels and objects of one training that change with another seed.
 
     Args:
         agreement: `tables.agreement`.
@@ -37,8 +37,8 @@ def flip_rates(
     Returns:
         `flip_rate_pixels`: share of all pixels that count whose label differs; `flip_rate_foreground`: share of the
         pixels marked by one that the other did not mark, 1 - Dice of all cases together; `flip_rate_objects`: the same
-        of objects, 1 - 2 TP / (n_a + n_b) at IoU > .5. Ratios of sums over pairs and cases. Not defined where nothing
-        is marked anywhere, and for a missing prediction.
+        of objects, 1 - 2 TP / (n_a + n_b) at IoU > .5. Ratios of sums over pairs and cases. Undefined if nothing is
+        marked anywhere, and for a missing prediction.
     """
     rows = agreement[agreement["iou_threshold"] == THRESHOLD]
     pixels = rows["n_px_a"].astype(float) + rows["n_px_b"].astype(float)
@@ -83,8 +83,8 @@ def flip_rate_of_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> p
 
     Returns:
         Rows `flip_rate_verdicts`: share of effects (measure × region × two groups) × pairs of seeds whose verdicts
-        differ. `n_cases` counts these comparisons, `n_undefined` those where a verdict is `not_testable`. No interval:
-        comparisons share data and seeds. No row where nothing is testable.
+        differ. `n_cases` counts these comparisons, `n_undefined` those with a verdict `not_testable`. No interval,
+        because comparisons share data and seeds. No row if nothing is testable.
     """
     rows = effects[effects["test"] == "mann_whitney"]
     rows = on_deciding_unit(rows)

@@ -1,4 +1,4 @@
-"""Can poor images be told before anybody has annotated them? How well models agree on an image, against their score.
+"""Can poor images be found before they are annotated? Agreement of models on an image, compared with their score.
 
 pairwise Dice of members  ->  quality of an image, and whether it orders images as their scores do
 """
@@ -21,9 +21,9 @@ MIN_CASES_TO_ORDER = 3
 
 
 def image_quality(agreement: Agreement, annotations: pd.DataFrame) -> pd.DataFrame:
-    """Quality of each image as the models see it: how well those that differ by the seed agree on it.
+    """Quality of each image: how well models that differ by the seed agree on it.
 
-    It needs no reference, so that images can be sorted out before anybody has annotated them.
+    It needs no reference, so poor images can be removed before they are annotated.
 
     Args:
         agreement: Agreement of all pairs.
@@ -57,8 +57,8 @@ def quality_against_score(
 
     Returns:
         Rows `quality_spearman_dice`: Spearman's correlation over cases between `image_quality` and the Dice of the
-        largest ensemble of these models with people, without an ensemble that of the models; BCa over clusters. No row
-        below three cases, or where all are alike.
+        largest ensemble of these models (else of the models) with raters; BCa over clusters. No row with fewer than
+        three cases, or if all cases are alike.
     """
     kinds, quality = annotator_kinds(annotations), image_quality(agreement, annotations)
     groups = trained_alike(annotations)

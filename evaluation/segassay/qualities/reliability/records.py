@@ -1,4 +1,4 @@
-"""Measures of reliability, one record each; what computes them stands in the other modules of this room."""
+"""Measures of reliability, one record each; the other modules of this package compute them."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ MINUS_MODELS = Measure(
     section="seeds",
     functions=("qualities.reliability.ensembles.ensembles_beside",),
     coverage=(MEANS,),
-    words=", difference to single models",
+    words=", minus that of single models",
     needs="needs two disjoint ensembles, and two models, trained alike",
     order=("of", "name"),
 )
@@ -73,7 +73,7 @@ MINUS_RATERS = replace(
     MINUS_MODELS,
     name="minus_raters",
     against="agreement of two raters",
-    words=", difference to the raters",
+    words=", minus that of the raters",
     needs="needs two disjoint ensembles and two raters",
 )
 

@@ -23,8 +23,8 @@ __all__ = ["fit_saturation", "saturation", "saturation_curve"]
 def fit_saturation(n_members: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Fit 1 - agreement = a / √n + b by least squares, with a and b at least 0.
 
-    a is the disagreement of single members that averaging removes; b is what stays however many are averaged. From two
-    sizes alone b cannot be told from noise, and is 0.
+    a is the disagreement of single members that averaging removes; b is the rest that remains with any number of
+    members. With only two sizes b cannot be distinguished from noise, and is set to 0.
 
     Args:
         n_members: `(S,)`, different numbers of members.

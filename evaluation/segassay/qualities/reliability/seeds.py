@@ -1,4 +1,4 @@
-"""Reliability: do trainings agree that differ by nothing but the seed, or the fold?
+"""Agreement of trainings that differ only by the seed, or only by the fold.
 
 agreement, annotations  ->  mean agreement of each group of models, and of ensembles without a common member
 """
@@ -15,7 +15,7 @@ __all__ = ["agreement_of_folds", "agreement_of_seeds"]
 
 
 def agreement_of_seeds(agreement: Agreement, annotations: pd.DataFrame) -> Iterator[Score]:
-    """Agreement between models, and between whole ensembles of disjoint members, that differ by nothing but the seed.
+    """Agreement between models, and between ensembles without a common member, that differ only by the seed.
 
     Ensembles of the largest size of which two are disjoint are compared; smaller ones are in `saturation_curve`.
     """
@@ -24,7 +24,7 @@ def agreement_of_seeds(agreement: Agreement, annotations: pd.DataFrame) -> Itera
 
 
 def agreement_of_folds(agreement: Agreement, annotations: pd.DataFrame) -> Iterator[Score]:
-    """Agreement between models that differ by nothing but the fold, on cases that are in no fold."""
+    """Agreement between models that differ only by the fold, on cases that are in no fold."""
     for target, pairs in pairs_of_folds(annotations):
         yield from _of_pairs(agreement, target, pairs)
 

@@ -1,6 +1,6 @@
-"""How far a study's mean score, and mean count, spreads over trainings that differ by the seed.
+"""Spread of the mean score, and the mean count, of a study over trainings that differ by the seed.
 
-agreement, counts, annotations  ->  sd, coefficient of variation, range; and the sd of ensembles by that of models
+agreement, counts, annotations  ->  sd, coefficient of variation, range; sd of ensembles divided by that of models
 """
 
 import math
@@ -21,7 +21,7 @@ __all__ = ["cv_over_seeds", "ratio_of_sds", "spread_over_seeds"]
 
 
 def spread_over_seeds(agreement: Agreement, counts: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """How far the mean score, and the mean count, of a whole study moves with the seed.
+    """How much the mean score, and the mean count, of a whole study change with the seed.
 
     Args:
         agreement: Agreement of all pairs.
@@ -125,7 +125,7 @@ def ratio_of_sds(
     """How much less ensembles spread than their members: the sd of a case over ensembles, over that over members.
 
     The sd is within a case, pooled over cases, which a handful of ensembles suffices for; the ratio is 1/√n where the
-    members of an ensemble of n err independently, and 1 where all seeds err alike.
+    members of an ensemble of n make independent errors, and 1 if all seeds make the same errors.
 
     Args:
         agreement: Agreement of all pairs.

@@ -129,7 +129,7 @@ def area_under_risk_coverage(n: np.ndarray, events: np.ndarray) -> np.ndarray:
 def uncertainty_of_annotators(
     uncertainty: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """How well the uncertainty of every annotator announces errors and the disagreement of raters.
+    """How well the uncertainty of every annotator predicts errors and the disagreement of raters.
 
     Args:
         uncertainty: `tables.uncertainty`.

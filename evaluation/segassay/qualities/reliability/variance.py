@@ -1,4 +1,4 @@
-"""How much of a measurement is due to the case, the rater that a model learnt from, and the seed?
+"""Variance of a measurement due to the case, the rater that a model was trained on, and the seed.
 
     designs of case × seed          ->  standard error of measurement, smallest detectable change, repeatability
     designs of case × rater × seed  ->  variance components, and how many raters and seeds a reliable count needs
@@ -40,7 +40,7 @@ _Row = dict[str, Any]
 
 
 def repeatability(designs: Sequence[Design]) -> pd.DataFrame:
-    """How far the measurement of one case moves when the model is trained again with another seed.
+    """How much the measurement of one case changes if the model is trained again with another seed.
 
     Args:
         designs: What `designs_of` returns; those of case × seed are read.
@@ -101,7 +101,7 @@ def _row(
 
 
 def variance_components(designs: Sequence[Design]) -> pd.DataFrame:
-    """Variance of a measurement due to the case, the rater a model learnt from, the seed, and their pairs.
+    """Variance of a measurement due to the case, the rater a model was trained on, the seed, and their pairs.
 
     Args:
         designs: What `designs_of` returns; those of case × rater × seed are read.
@@ -153,7 +153,7 @@ def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
 
     Returns:
         Rows `phi_count` (Φ of one model, or of one rater) and `raters_for_phi_0.9_count` or `seeds_for_phi_0.9_count`,
-        whole numbers: of people (case × rater), of each group of models (case × seed), and of the models of single
+        whole numbers: of raters (case × rater), of each group of models (case × seed), and of the models of single
         raters (case × rater × seed), there with one seed, and with as many as were trained, for each rater. Where no
         number suffices the value is NaN and the note says so.
 
@@ -177,7 +177,7 @@ def _of_two_facets(design: Design) -> list[_Row]:
 
 
 def _of_one_facet(design: Design, facet: str) -> list[_Row]:
-    """A facet without levels of another one stands in as the rater of `numbers_for_phi`."""
+    """The only facet of a design takes the place of the rater in `numbers_for_phi`."""
     number = partial(_number, terms=("case", "rater", "residual"), n_seeds=1)
     return [
         _row(of.PHI, design, bca_of(design.components.of(_phi_of_one)), notes=[f"one of {facet}s"]),
@@ -220,7 +220,7 @@ def numbers_for_phi(
 
     Returns:
         float64 `(B,)` or `()`, whole numbers of 1 or more; infinite where no number of raters suffices, which is where
-        the seeds, which all raters share, or nothing but error, keep Φ below it; NaN where nothing varies.
+        the seeds, which all raters share, or pure error keep Φ below it; NaN where nothing varies.
 
     Raises:
         ValueError: If `wanted` is not between 0 and 1, or `n_seeds` is below 1.

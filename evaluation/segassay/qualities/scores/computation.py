@@ -1,4 +1,4 @@
-"""One protocol for all three qualities: what is computed together, and what is said of a measure without a row.
+"""One protocol for all three qualities: measures that are computed together, and reasons if there are no rows.
 
 Findings  ->  computations of a quality  ->  rows of scores, gaps
 """
@@ -14,17 +14,17 @@ from segassay.qualities.scores.table import score_rows
 __all__ = ["GAP_COLUMNS", "Computation", "Gap", "compute_all"]
 
 GAP_COLUMNS = ("quality", "measure", "why", "words")
-"""Columns of the table of what was not judged; `words`, the name for people, is not written."""
+"""Columns of the table of measures that could not be computed; `words`, the name in the report, is not written."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A measure, or several, without a row.
+    """A measure, or several, that could not be computed.
 
     Attributes:
-        measure: As in not_judged.csv.
+        measure: Name in not_judged.csv.
         why: What is missing.
-        words: For people; empty where `measure` says it.
+        words: Name in the report; empty if it is `measure`.
     """
 
     measure: str

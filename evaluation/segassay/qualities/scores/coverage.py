@@ -1,4 +1,4 @@
-"""How far intervals can be trusted: what they were measured to cover, and the sentence a report prints beside them.
+"""Coverage of intervals: how many contained the true value in simulations, and the warning that follows from it.
 
     coverage of a measure, method, number of clusters  ->  warning, or nothing
 
@@ -32,9 +32,9 @@ class Coverage:
 
     Attributes:
         why: What else a reader should know, or do.
-        benchmark: Measure and method in `benchmarks/results/truthfulness.json`; empty where none was run.
-        share: Number of cases -> share of the intervals that hold the planted value.
-        always: Whether the report says `why` beside every such interval.
+        benchmark: Measure and method in `benchmarks/results/truthfulness.json`; empty if none was run.
+        share: Number of cases -> share of the intervals that contain the planted value.
+        always: Whether the report adds `why` to every such interval.
     """
 
     why: str
@@ -79,7 +79,7 @@ SPREAD = Coverage(
 
 
 def coverage_warning(known: Sequence[Coverage], method: str, n_clusters: int) -> str:
-    """What to print beside an interval.
+    """Warning about the coverage of an interval.
 
     Args:
         known: What is known of the intervals of this measure: `Measure.coverage`.

@@ -1,9 +1,9 @@
-"""Which annotators belong together: raters, models and ensembles by how they came about.
+"""Groups of annotators: raters, models and ensembles by how they were made.
 
-    annotations  ->  one origin per annotator  ->  groups that differ by nothing but the seed, or groups of a strategy
+    annotations  ->  one origin per annotator  ->  groups that differ only by the seed, or groups of a strategy
 
-The facet of reliability is the seed. Out of fold, one fold alone holds a case out, so that fold and case cannot be told
-apart; annotators of single folds that share cases stand in groups of their own.
+For reliability the source of variation is the seed. Out of fold, a case is held out by only one fold, so fold and case
+cannot be separated; annotators of single folds that share cases are in groups of their own.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -27,19 +27,19 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Origin:
-    """How an annotator came about.
+    """How an annotator was made.
 
     Attributes:
         name: Name of the annotator.
         kind: As in the annotations.
-        strategy: As in the annotations; empty where it is unknown.
-        trained_on: Rater or consensus that it learned from; empty where it is unknown.
-        of_consensus: Whether that is a consensus, and not a single rater.
-        seeds: Seeds of its members; none where they are unknown.
+        strategy: As in the annotations; empty if it is unknown.
+        trained_on: Rater or consensus that it was trained on; empty if it is unknown.
+        of_consensus: Whether that is a consensus instead of a single rater.
+        seeds: Seeds of its members; empty if they are unknown.
         fold: Fold of a model that predicts cases which models of other folds predict too; else None.
-        held_out: Whether it is known to have seen none of its cases in training.
-        n_raters: Raters whose masks it learned from; None where it is unknown.
-        n_train: Images that it learned from; None where it is unknown.
+        held_out: Whether it is known that it was not trained on any of its cases.
+        n_raters: Number of raters whose masks it was trained on; None if it is unknown.
+        n_train: Number of images that it was trained on; None if it is unknown.
     """
 
     name: str
@@ -65,12 +65,12 @@ class Origin:
 
     @property
     def leaves_a_rater_out(self) -> bool:
-        """Whether it learned from a consensus that one rater took no part in."""
+        """Whether it was trained on a consensus of all raters but one."""
         return WITHOUT in self.trained_on
 
     @property
     def n_members(self) -> int | None:
-        """Members of an ensemble, 1 of a model; None for all others, and where it is unknown."""
+        """Number of members of an ensemble, 1 for a model; None for all others, and if it is unknown."""
         return 1 if self.kind == "model" else len(self.seeds) or None if self.kind == "ensemble" else None
 
     @property
@@ -81,11 +81,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Group:
-    """Annotators of one kind that came about alike.
+    """Annotators of one kind that were made in the same way.
 
     Attributes:
-        name: What they were trained on, or their strategy; both where several strategies train on the same; with the
-            fold where single folds are compared.
+        name: What they were trained on, or their strategy; both if several strategies train on the same; with the fold
+            if single folds are compared.
         target: The same with the kind, as in a table: `staple models`, `consensus:staple ensembles of 4`, `raters`.
         annotators: At least one.
     """
@@ -106,7 +106,7 @@ class Group:
 
     @property
     def trained_on(self) -> str:
-        """What all of them were trained on; empty where it is unknown or differs."""
+        """What all of them were trained on; empty if it is unknown or differs."""
         return _same([one.trained_on for one in self.annotators]) or ""
 
     @property
@@ -121,27 +121,27 @@ class Group:
 
     @property
     def sizes(self) -> list[int]:
-        """Numbers of members that an annotator of the group has, in ascending order."""
+        """Numbers of members of its annotators, in ascending order."""
         return sorted({len(one.seeds) for one in self.annotators})
 
     @property
     def n_members(self) -> int | None:
-        """Members that each of them has; None where that is unknown or differs."""
+        """Number of members of each annotator; None if it is unknown or differs."""
         return _same([one.n_members for one in self.annotators])
 
     @property
     def on_consensus(self) -> bool:
-        """Whether all of them learned from several raters' masks, and not from those of one rater."""
+        """Whether all of them were trained on the masks of several raters, not of one."""
         return all(one.of_consensus for one in self.annotators)
 
     @property
     def n_raters(self) -> int | None:
-        """Raters whose masks each of them learned from; None where that is unknown or differs."""
+        """Number of raters whose masks each of them was trained on; None if it is unknown or differs."""
         return _same([one.n_raters for one in self.annotators])
 
     @property
     def n_train(self) -> int | None:
-        """Images that each of them learned from; None where that is unknown or differs."""
+        """Number of images that each of them was trained on; None if it is unknown or differs."""
         return _same([one.n_train for one in self.annotators])
 
     def all_pairs(self) -> list[tuple[str, str]]:
@@ -169,7 +169,7 @@ class Group:
 
 
 def origins(annotations: pd.DataFrame) -> list[Origin]:
-    """How each annotator came about.
+    """How each annotator was made.
 
     Args:
         annotations: What `read_annotations` returns.
@@ -210,14 +210,14 @@ def _text(column: pd.Series) -> str:
 
 
 def _same(values: Iterable[Any]) -> Any:
-    """The value that all have; None where they differ or it is unknown."""
+    """The value that all have; None if they differ or it is unknown."""
     found = set(values)
     value = found.pop() if len(found) == 1 else None
     return None if pd.isna(value) else value
 
 
 def _folds(annotations: pd.DataFrame) -> dict[str, int]:
-    """Models of one fold each that differ by the fold alone and share a case: annotator -> fold."""
+    """Models of one fold each that differ only by the fold and share a case: annotator -> fold."""
     models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
     models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
     found: dict[str, int] = {}
@@ -236,14 +236,14 @@ def grouped(annotators: Iterable[Origin], key: Callable[[Origin], Key]) -> dict[
 
 
 def trained_alike(annotations: pd.DataFrame) -> list[Group]:
-    """Models, and ensembles, that differ by nothing but their seeds.
+    """Models, and ensembles, that differ only by their seeds.
 
     Args:
         annotations: What `read_annotations` returns.
 
     Returns:
-        One group per kind, strategy, what was trained on and, where annotators of single folds share cases, fold. A
-        group of one annotator is a group too; annotators whose seeds or training are unknown are in none.
+        One group per kind, strategy, what was trained on and, if annotators of single folds share cases, fold. A group
+        may have a single annotator; annotators with unknown seeds or training are in no group.
 
     Example:
         >>> rows = [("1", "staple/s0", "model", "staple", 0), ("1", "staple/s1", "model", "staple", 1)]
@@ -268,7 +268,7 @@ def _training(one: Origin) -> tuple[str, str, str, int]:
 
 
 def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Target and pairs of models that differ by nothing but the fold.
+    """Target and pairs of models that differ only by the fold.
 
     Only models that predict a common case, which none of them was trained on, can be compared; with cross-validation
     these are the cases of a test split.
@@ -277,7 +277,7 @@ def pairs_of_folds(annotations: pd.DataFrame) -> list[tuple[str, list[tuple[str,
         annotations: What `read_annotations` returns.
 
     Returns:
-        One entry per strategy and what was trained on; empty where no case has predictions of two folds.
+        One entry per strategy and what was trained on; empty if no case has predictions of two folds.
     """
     held_out = annotations[annotations["held_out"].eq(True).fillna(False).astype(bool)]
     of_folds = [one for one in origins(held_out) if one.fold is not None]
@@ -302,8 +302,8 @@ def strategy_groups(annotations: pd.DataFrame) -> list[Group]:
         annotations: What `read_annotations` returns.
 
     Returns:
-        The raters first, then models, then ensembles; models of single raters stand before those of a consensus. A mask
-        of which neither strategy nor training is known is a group by itself, with the annotator's name.
+        The raters first, then models, then ensembles; models of single raters come before those of a consensus. An
+        annotator with unknown strategy and training is a group of its own, with its own name.
 
     Example:
         >>> annotations = pd.DataFrame({"annotator": ["anna", "ben", "staple/s0", "staple/s0-1", "anna/s0"],

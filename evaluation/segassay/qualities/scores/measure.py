@@ -1,9 +1,9 @@
-"""What a measure is: one record with its name, question, words, needs and coverage; and the forms that rows of it take.
+"""The record of a measure (name, question, words, needs, coverage), and the forms of its rows.
 
-    Measure  ->  Form (of what, compared with whom)  ->  name in scores.csv, words in the report
+    Measure  ->  Form (of what, compared with what)  ->  name in scores.csv, words in the report
 
-The records stand in `objectivity.records`, `reliability.records` and `validity.records`; `catalogue` joins them. What
-writes or shows a number reads its record and its form; nothing takes names apart.
+The records are in `objectivity.records`, `reliability.records` and `validity.records`; `catalogue` joins them. Code
+that writes or shows a number reads its record and its form; no code parses names.
 """
 
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ PAIRWISE = "pairwise"
 """With the (other) raters, one by one."""
 
 AGAINST = "against"
-"""Against a reference or a truth, whose name the form has."""
+"""Against a reference or a truth, which the form names."""
 
 TABLES = ("masks", "outlines", "raters", "strategies")
-"""Sections of the report that are tables of their own, and not lists of measures."""
+"""Sections of the report that are tables of their own instead of lists of measures."""
 
 CSV_ONLY = "scores.csv"
-"""In place of a section: the number stands in tables/scores.csv alone."""
+"""Instead of a section: the number is only in tables/scores.csv."""
 
 QUANTITY_WORDS = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice", "ap": "AP", "pq": "PQ"}
 _COMPARISON_WORDS = {
-    LEAVE_ONE_OUT: "against the others’ consensus",
+    LEAVE_ONE_OUT: "against the consensus of the other raters",
     PAIRWISE: "with the raters",
 }
 _VARIANT_WORDS = {"px": "in pixels", "um": "in µm"}
@@ -37,23 +37,23 @@ _VARIANT_WORDS = {"px": "in pixels", "um": "in µm"}
 
 @dataclass(frozen=True)
 class Measure:
-    """All that is known of a measure before any image is seen.
+    """A measure, independent of any data.
 
     Attributes:
-        name: As names in scores.csv have it, without what a form adds.
+        name: Its name in scores.csv, without the parts that a form adds.
         quality: Quality that it belongs to.
-        question: What it answers; the row of docs/measures.md that has this question explains it.
-        against: What an annotator, or a group of them, is held against.
+        question: The question that it answers; the row of docs/measures.md with this question explains it.
+        against: What an annotator, or a group of annotators, is compared with.
         section: Section of the report that shows it: a key of `segassay.report.sections.SECTIONS`, one of `TABLES`, or
             `CSV_ONLY`.
-        functions: What computes it, modules below `segassay`.
-        coverage: What is known of its interval; at least one entry.
-        words: Name for people; by default the name with spaces.
-        needs: What it takes, said where there is no row.
+        functions: Functions that compute it, as paths below `segassay`.
+        coverage: What is known about the coverage of its interval; at least one entry.
+        words: Name in the report; by default the name with spaces.
+        needs: The data that it needs, written to not_judged.csv if it has no row.
         unit: `p` for a p-value, else empty.
-        order: Parts of a name, in their order.
+        order: Order of the parts of a name.
         shown: Quantities that the section shows; empty for all.
-        estimators: Functions of plain arrays that it rests on; `segassay selftest` names it beside their values.
+        estimators: Functions of plain arrays that it rests on; `segassay selftest` names it next to their values.
     """
 
     name: str
@@ -72,23 +72,23 @@ class Measure:
 
     @property
     def key(self) -> str:
-        """What identifies it: a name may occur once in each quality."""
+        """Identifier: a name may occur once in each quality."""
         return f"{self.quality}/{self.name}"
 
     def form(
         self, of: str = "", comparison: str = "", *, variant: str = "", reference: str = "", quality: str = ""
     ) -> "Form":
-        """A form of it; `quality` where rows of raters belong to another one than the measure."""
+        """A form of the measure; `quality` if the row belongs to another quality than the measure."""
         return Form(self, of, comparison, variant, reference, quality or self.quality)
 
 
 @dataclass(frozen=True)
 class Form:
-    """What of a measure one row holds.
+    """The form of a measure in one row.
 
     Attributes:
         record: The measure.
-        of: What is counted or agreed on, such as `count` or `f1`; may be empty.
+        of: Quantity that is counted or compared, such as `count` or `f1`; may be empty.
         comparison: `LEAVE_ONE_OUT`, `PAIRWISE`, `AGAINST`, or empty.
         variant: Unit, verdict, class of sizes or the like; may be empty.
         reference: Name of the reference or truth, with `AGAINST`.
@@ -117,7 +117,7 @@ class Form:
 
     @property
     def words(self) -> str:
-        """Name of the row for people."""
+        """Name of the row in the report."""
         comparison = _COMPARISON_WORDS.get(self.comparison, self.comparison)
         parts = {
             "name": self.record.words or self.record.name.replace("_", " "),

@@ -1,6 +1,6 @@
 """Agreement of all annotators with each other as one array.
 
-rows of case, annotator_a, annotator_b, measure  ->  values (N, A, A), symmetric, NaN where there is no row
+rows of case, annotator_a, annotator_b, measure  ->  values (N, A, A), symmetric, NaN without a row
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def pair_values(agreement: pd.DataFrame, measure: str) -> PairValues:
 
 
 def mean_of_known(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Mean of what is not NaN; NaN where nothing is.
+    """Mean of all values that are not NaN; NaN without any.
 
     Example:
         >>> mean_of_known(np.array([[1.0, np.nan, 3.0], [np.nan, np.nan, np.nan]]))

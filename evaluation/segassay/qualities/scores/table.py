@@ -2,8 +2,8 @@
 
     agreement, distances, leave_one_out, counts  ->  one value per case and score  ->  mean, interval over clusters
 
-objectivity asks how the raters agree, validity how models, references and a truth fit what people drew, reliability how
-models agree that differ by nothing but the seed.
+Objectivity is about the agreement of raters with each other, validity about the agreement of models, references and a
+truth with raters, reliability about the agreement of models that differ only by the seed.
 """
 
 import math
@@ -61,9 +61,9 @@ FIELD_COLUMNS = (
     "record", "base", "of", "variant", "comparison", "reference", "words", "contains_raters", "n_pairs",
     "n_comparisons", "n_comparisons_undefined",
 )
-"""What a row is, as data: key and name of its measure, the parts of its form, its name for people, whether it is
-against what contains the raters, how many pairs of annotators it rests on and, of outlines, how many comparisons there
-are and how many of them are undefined; 0 where that is not counted. Not written: names in scores.csv say the same."""
+"""Description of a row as data: key and name of its measure, the parts of its form, its name in the report, whether the
+reference contains the raters, the number of pairs of annotators and, for outlines, the numbers of all and of undefined
+comparisons; 0 if they are not counted. Not written, because the names in scores.csv contain it."""
 
 WRITTEN_COLUMNS = (
     "quality", "measure", "target", "value", "low", "high", "n_cases", "n_undefined",
@@ -79,7 +79,7 @@ THRESHOLD = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """One measure of one target: `values` holds a number or NaN for each case that the target covers."""
+    """One measure of one target: `values` has a number or NaN for each case of the target."""
 
     form: Form
     target: str
@@ -112,12 +112,11 @@ class Findings:
         tables: What `build_tables` returns.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        effects: What `segassay.tables.effects.effects` returns; without rows where there is no experiment.
-        normalised: Measurements in multiples of the control mean; None where no control group is known.
-        equivalence_margin: Share of the control mean that does not matter, fixed beforehand in `dataset.yaml`.
+        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
+        normalised: Measurements in multiples of the control mean; None without a control group.
+        equivalence_margin: Share of the control mean that does not matter, set beforehand in `dataset.yaml`.
         resampling: How intervals are drawn.
-        specifications: What `specification_table` returns; None where objects were not counted
-            again.
+        specifications: What `specification_table` returns; None if objects were not counted again.
     """
 
     tables: Tables
@@ -134,8 +133,8 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
     """Mean over cases of each score, with its interval over clusters.
 
     Returns:
-        Table with `SCORE_COLUMNS`, one row per score in the order given. `n_undefined` counts the cases that the target
-        covers and where the measure does not exist; `n_cases` are those that the value rests on.
+        Table with `SCORE_COLUMNS`, one row per score in the order given. `n_undefined` counts the cases of the target
+        for which the measure is undefined, `n_cases` those that the value is computed from.
     """
     cases = list(dict.fromkeys(case for score in scores for case in score.values.index))
     if not cases:
@@ -153,7 +152,7 @@ _COUNTED = ("contains_raters", "n_pairs", "n_comparisons", "n_comparisons_undefi
 
 
 def _fields(form: Form) -> dict[str, str]:
-    """What a row says of its form."""
+    """Columns of a row that describe its form."""
     return {
         "quality": form.quality,
         "measure": form.name,
@@ -179,7 +178,7 @@ def interval_row(
     contains_raters: bool = False,
     n_pairs: int = 0,
 ) -> dict[str, Any]:
-    """One row of a table with `SCORE_COLUMNS` from an interval that is no mean over cases."""
+    """One row of a table with `SCORE_COLUMNS` from an interval that is not a mean over cases."""
     row: dict[str, Any] = {"target": target, **_fields(form), **asdict(interval)}
     row["n_undefined"] = interval.n_undefined if n_undefined is None else n_undefined
     row |= {"human_low": human_low, "human_high": human_high, "note": note, "bound": math.nan}
@@ -193,7 +192,7 @@ def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as it is written: without `FIELD_COLUMNS`, which its names repeat."""
+    """A table as it is written to CSV: without `FIELD_COLUMNS`, which its names repeat."""
     return table.drop(columns=list(FIELD_COLUMNS), errors="ignore")
 
 
@@ -276,7 +275,7 @@ def pairs_noted(n_pairs: int) -> str:
 def mean_over_raters(values: pd.DataFrame) -> pd.Series:
     """Numbers per case whose mean is the mean over raters of their means over cases.
 
-    Where every rater has every case this is the mean over raters within a case. Where some lack cases, each case is
+    If every rater has every case, this is the mean over raters within a case. If some lack cases, each case is
     linearised around the rater's mean, so that the interval has the spread of the mean and not that of the gaps.
     """
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
@@ -297,7 +296,7 @@ def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.Data
 
 
 def human_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
-    """Values of one rater, whom with (`comparison`), and a note where C₋r would rest on too few raters."""
+    """Values of one rater, the `comparison`, and a note if C₋r would rest on too few raters."""
     own = own_scores(agreement, [rater], measure)
     if len(own.columns):
         return own[rater], LEAVE_ONE_OUT, ""
@@ -316,7 +315,7 @@ def seeds_of(annotator: str, column: pd.Series) -> set[int]:
 
 
 def references(kinds: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
-    """Each reference or truth, who is compared with it, and whether it contains the raters."""
+    """Each reference or truth, the annotators compared with it, and whether it contains the raters."""
     for name, kind in kinds.items():
         if kind not in ("consensus", "truth"):
             continue
@@ -326,5 +325,5 @@ def references(kinds: dict[str, str]) -> Iterator[tuple[str, str, bool]]:
 
 
 def containment(name: str, contains_raters: bool) -> str:
-    """Note beside what is held against a reference that contains the raters; empty for any other."""
+    """Note of scores against a reference that contains the raters; empty for any other reference."""
     return f"{name} contains the raters" if contains_raters else ""

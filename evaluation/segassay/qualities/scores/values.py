@@ -1,6 +1,6 @@
-"""What each annotator measured of each case, side by side.
+"""Measurements of each case by each annotator.
 
-agreement, counts  ->  (cases, annotators): number of objects, or agreement with people
+agreement, counts  ->  (cases, annotators): number of objects, or agreement with raters
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ __all__ = ["QUANTITIES", "complete_cases", "values_of"]
 
 
 QUANTITIES = ("f1", "count")
-"""What is measured of each case: agreement of objects with people at IoU > .5, and number of objects."""
+"""Measurements of a case: agreement of objects with raters at IoU > .5, and number of objects."""
 
 
 def values_of(
     names: Sequence[str], quantity: str, *, agreement: Agreement, counts: pd.DataFrame, kinds: dict[str, str]
 ) -> tuple[pd.DataFrame, str]:
-    """What each annotator measured of each case.
+    """Measurement of each case by each annotator.
 
     Args:
         names: Annotators.
-        quantity: `count`, or a measure of agreement with people: `f1`, `mean_iou` or `dice`.
+        quantity: `count`, or a measure of agreement with raters: `f1`, `mean_iou` or `dice`.
         agreement: Agreement of all pairs.
         counts: `tables.counts`.
         kinds: Kind of each annotator.

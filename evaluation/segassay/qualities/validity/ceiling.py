@@ -1,4 +1,4 @@
-"""Models by the ceiling of people: beside the worst and the best rater, and by the mean of the raters.
+"""Models compared with the worst and the best rater, and with the mean of the raters.
 
 Compared  ->  Beside  ->  human_range, ceiling_normalised
 """
@@ -24,11 +24,12 @@ BESIDE_HUMANS = (*MEASURES, "iou", "ap", "pq")
 def human_range(
     agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """Where a model stands among people: below the worst rater, within their range, or above the best.
+    """Position of a model among the raters: below the worst, within their range, or above the best.
 
-    The model's score is the mean over r of its scores against C₋r, a rater's is that against C₋r of its own. Both are
-    of the same cases, and the differences to the worst and to the best rater are paired over them. Who is worst and
-    best is taken as given, so the interval to the best is somewhat too low, and that to the worst too high.
+    The score of a model is the mean over raters r of its scores against C₋r, the consensus of all raters but r; the
+    score of rater r is against the same C₋r. Both are computed on the same cases, and the differences from the worst
+    and the best rater are paired over cases. Which rater is worst or best is taken as given, so the interval of the
+    difference from the best is somewhat too low, and that from the worst somewhat too high.
 
     Args:
         agreement: The comparisons.
@@ -68,7 +69,7 @@ def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[st
 
 
 def position(value: float, human_low: float, human_high: float) -> str:
-    """Where a score stands in the human range, whose ends belong to it.
+    """Position of a score in the range of the raters, ends included.
 
     Example:
         >>> position(0.4, 0.5, 0.7), position(0.7, 0.5, 0.7), position(0.71, 0.5, 0.7)
@@ -88,7 +89,7 @@ def _filled(values: pd.Series, cases: pd.Index) -> pd.Series:
 def ceiling_normalised(
     agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """A model's score by that of the people: 1 where it agrees with the others as well as a person does.
+    """A model's score divided by that of the raters: 1 if it agrees with the others as well as a rater does.
 
     Args:
         agreement: The comparisons.

@@ -1,4 +1,4 @@
-"""What is computed of validity, in the order of scores.csv, and what each of it lacks where it cannot be.
+"""Computations of validity, in the order of scores.csv, and what is missing if they are not possible.
 
 Means of agreement alone, `agreement_with_people` and distances between outlines, are computed by `judgement.measures`.
 """
@@ -27,7 +27,7 @@ _EFFECTS = (
 
 
 def computations(found: Findings) -> list[Computation]:
-    """Everything that can be said of validity beside means of agreement, and of raters what comes with it.
+    """All measures of validity except means of agreement, and the rows of raters that are computed with them.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.

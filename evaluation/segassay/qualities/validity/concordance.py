@@ -62,8 +62,10 @@ def same_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFr
         testable, signed = verdict.where(verdict != "not_testable"), sign.where(sign != 0)
         for record, values, agree in ((SAME_VERDICT, testable, True), (SIGN_DISAGREEMENT, signed, False)):
             shares = {who: _share(values, who, raters, agree) for who in kinds if who in values}
-            people = [shares[who].value for who in raters if who in shares]
-            low, high = (np.nanmin(people), np.nanmax(people)) if np.isfinite(people).any() else (math.nan, math.nan)
+            of_raters = [shares[who].value for who in raters if who in shares]
+            low, high = (
+                (np.nanmin(of_raters), np.nanmax(of_raters)) if np.isfinite(of_raters).any() else (math.nan, math.nan)
+            )
             for who, share in shares.items():
                 if share.n_cases + share.n_undefined:
                     about = _about(who, kinds)
@@ -74,7 +76,7 @@ def same_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFr
 
 
 def _about(who: str, kinds: dict[str, str]) -> dict[str, Any]:
-    """Note of an annotator that is held against the raters, and whether it contains them."""
+    """Note of an annotator that is compared with the raters, and whether it contains them."""
     contains = kinds[who] == "consensus"
     return {
         "note": _OTHER_RATERS if is_rater(kinds[who]) else containment(who, contains),
@@ -96,9 +98,9 @@ def _share(values: pd.DataFrame, who: str, raters: list[str], agree: bool) -> In
 def effect_ratios(
     normalised: pd.DataFrame, annotations: pd.DataFrame, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """Effect size η² that an annotator yields, by the mean of those that the raters yield.
+    """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
-    Only units that the annotator and all raters have enter, so that all effects are of the same subjects or cases,
+    Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
     which are resampled together; control means are taken as given.
 
     Args:
@@ -108,9 +110,9 @@ def effect_ratios(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
-        with BCa intervals over subjects or cases; a rater is held against the others, and `human_low` to `human_high`
-        is the range of these. Where no effect is, the ratio of two small numbers says nothing: read it beside the
-        verdicts. No rows without raters.
+        with BCa intervals over subjects or cases; a rater is compared with the others, and `human_low` to `human_high`
+        is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it together
+        with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
     raters = raters_of(kinds)
@@ -123,10 +125,10 @@ def effect_ratios(
                 for who in kinds
                 if who in chosen and set(raters) - {who} and set(raters) <= set(chosen)
             }
-            people = pd.Series([ratios[who].value for who in raters if who in ratios], dtype=float)
+            of_raters = pd.Series([ratios[who].value for who in raters if who in ratios], dtype=float)
             for who, ratio in ratios.items():
                 target, about = f"{who}: {contrast(other, one)}", _about(who, kinds)
-                low, high = people.min(), people.max()
+                low, high = of_raters.min(), of_raters.max()
                 form = ETA_SQUARED_RATIO.form(measure)
                 rows.append(interval_row(form, target, ratio, human_low=low, human_high=high, **about))
     return score_rows(rows)
@@ -153,24 +155,24 @@ def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[st
             weighted_eta_squared(weights[:, ~is_second], weights[:, is_second], column[~is_second], column[is_second])
             for column in drawn.T
         ]
-        people = np.mean(sizes[1:], axis=0)
+        of_raters = np.mean(sizes[1:], axis=0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(people > 0, sizes[0] / people, math.nan)
+            return np.where(of_raters > 0, sizes[0] / of_raters, math.nan)
 
     found = bca(statistic, np.arange(len(table), dtype=float), np.arange(len(table)), resampling)
     return dataclasses.replace(found, n_undefined=int((~complete).sum()))
 
 
 def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: float) -> pd.DataFrame:
-    """Do measurements by an annotator differ from those of the raters by less than what matters?
+    """Whether measurements of an annotator differ from those of the raters by less than a margin.
 
-    Two one-sided tests on subjects, else cases, outside the control group: in multiples of the control mean everybody's
-    control is 1, and would make any two alike. Control means are taken as given.
+    Two one-sided tests on subjects, else cases, outside the control group, because in multiples of the control mean the
+    controls of all annotators are 1. Control means are taken as given.
 
     Args:
         normalised: What `segassay.tables.effects.normalise` returns.
         annotations: What `read_annotations` returns.
-        margin: Largest difference that does not matter, as a share of the control mean, fixed beforehand.
+        margin: Largest difference that does not matter, as a share of the control mean, set beforehand.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_difference` from the mean of the (other) raters who measured a unit,
@@ -214,9 +216,9 @@ def _is_referred(kind: str) -> bool:
 
 
 def type_s_and_m(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """Of the effects that an annotator finds significant: how many have the wrong sign, and how exaggerated are they?
+    """Significant effects of an annotator: share with the wrong sign, and exaggeration of their size.
 
-    Only where a truth is known; its effect, in the very same images, is the true one.
+    Only if there is a truth; its effect in the same images is the true one.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
@@ -225,7 +227,7 @@ def type_s_and_m(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFra
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_type_s`, the share with the wrong sign, and `<measurement>_type_m`,
         the mean of |shift| / |true shift|. `n_cases` counts the significant effects, `n_undefined` those of them
-        without a true direction. Nobody has a row without a truth; NaN where nothing was significant.
+        without a true direction. No rows without a truth; NaN if nothing was significant.
 
     References:
         Gelman & Carlin (2014), Perspect. Psychol. Sci. 9(6):641-651, doi:10.1177/1745691614551642.

@@ -1,4 +1,4 @@
-"""Validity: does an annotator find what is there? Everyone against C₋r, a reference and a truth, measure by measure.
+"""Detection of objects: all annotators against C₋r, a reference and a truth, for each measure of objects.
 
 agreement, leave_one_out  ->  object_measures  ->  Compared  ->  detection
 """
@@ -32,7 +32,7 @@ from segassay.statistics.intervals import DEFAULT, Resampling
 __all__ = ["OBJECT_MEASURES", "Compared", "detection"]
 
 _DIRECTED = {record.name for record in (of.COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)}
-"""What changes when the two annotators are swapped; of no use between two of whom neither is the reference."""
+"""Measures that change if the two annotators are swapped; not used if neither of the two is the reference."""
 
 _RECORDS = {record.name: record for record in of.RECORDS}
 
@@ -54,7 +54,7 @@ class Compared(Agreement):
 def detection(
     agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """`OBJECT_MEASURES` and the curve of average precision of everyone against C₋r, a reference and a truth.
+    """`OBJECT_MEASURES` and the curve of average precision of all annotators against C₋r, a reference and a truth.
 
     Args:
         agreement: The comparisons.
@@ -63,8 +63,8 @@ def detection(
         resampling: How intervals are drawn.
 
     Returns:
-        Rows with `SCORE_COLUMNS`, means over cases; those of raters against C₋r are of objectivity. Beside a truth,
-        `human_low` to `human_high` is what the raters reach against it.
+        Rows with `SCORE_COLUMNS`, means over cases; those of raters against C₋r are of objectivity. Against a truth,
+        `human_low` to `human_high` is the range of the raters.
     """
     kinds = annotator_kinds(annotations)
     wanted = [measure for measure in agreement.measures if measure not in MEASURES]
@@ -90,8 +90,8 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
         if len(values.columns):
             human_low, human_high = np.nan, np.nan
             if kinds[name] == "truth" and is_trained(kinds[other]):
-                people = agreement.of_pairs([(name, rater) for rater in raters], measure).reindex(values.index)
-                human_low, human_high = people.mean().min(), people.mean().max()
+                of_raters = agreement.of_pairs([(name, rater) for rater in raters], measure).reindex(values.index)
+                human_low, human_high = of_raters.mean().min(), of_raters.mean().max()
             form, note = _form(measure, AGAINST, reference=name), containment(name, contains)
             yield Score(form, other, values.iloc[:, 0], human_low, human_high, note=note, contains_raters=contains)
 

@@ -1,11 +1,11 @@
-"""Do annotators of one strategy lead to the same conclusion? And what all comparisons of effects share.
+"""Do annotators of one strategy lead to the same conclusion? And functions for all comparisons of effects.
 
     effects     ->  variation_per_effect, votes, variation_per_model
     normalised  ->  values_of_units
 
-An effect is a measurement × a pair of groups, pooled over regions; units are subjects where there are any, else cases.
-Its rank-biserial correlation and its Hodges-Lehmann shift with interval are columns of the effects. How effects compare
-with those of the raters and of a truth: `concordance`.
+An effect is a measurement × a pair of groups, pooled over regions; units are subjects, if there are any, else cases.
+Its rank-biserial correlation and its Hodges-Lehmann shift with interval are columns of the effects. The module
+`concordance` compares effects with those of the raters and of a truth.
 """
 
 import math
@@ -52,7 +52,7 @@ def decisive_effects(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def strategies(annotations: pd.DataFrame) -> dict[str, list[str]]:
-    """Annotators by how they came about: the raters, and models or ensembles of one strategy.
+    """Annotators by how they were made: the raters, and models or ensembles of one strategy.
 
     Args:
         annotations: What `read_annotations` returns.
@@ -79,7 +79,7 @@ def strategies(annotations: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _of_strategies(effects: pd.DataFrame, annotations: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Strategy, measurement and the effects that its annotators yield."""
+    """Strategy, measurement and the effects of its annotators."""
     tested = decisive_effects(effects)
     for group, names in strategies(annotations).items():
         for measure, rows in tested[tested["annotator"].isin(names)].groupby("measure", sort=False):
@@ -162,7 +162,7 @@ def variation_per_model(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.
 
 
 def majority_verdict(verdicts: pd.Series) -> str | None:
-    """Verdict with more votes than any other; None where there is none."""
+    """Verdict with more votes than any other; None without one."""
     counts = verdicts.value_counts()
     clear = len(counts) == 1 or (len(counts) > 1 and counts.iloc[0] > counts.iloc[1])
     return str(counts.index[0]) if clear else None

@@ -1,4 +1,4 @@
-"""What follows from the matches of two annotations: average precision, panoptic quality, errors of counts.
+"""Measures of matched objects: average precision, panoptic quality, errors of counts.
 
 tp, n_a, n_b, f1, sq of each comparison  ->  object_measures, one column each
 """
@@ -22,7 +22,7 @@ OBJECT_MEASURES = (
     "merges",
     "splits",
 )
-"""Beside `MEASURES`, what follows from pixels, objects and matches."""
+"""Measures of pixels, objects and matches in addition to `MEASURES`."""
 
 CURVE = {f"ap_{round(100 * threshold)}": f"{round(100 * threshold)}" for threshold in IOU_THRESHOLDS}
 """Column of the average precision at a single threshold -> the threshold in percent."""
@@ -75,7 +75,7 @@ def panoptic_quality(sq: np.ndarray, f1: np.ndarray) -> np.ndarray:
 
 
 def object_measures(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add what follows from the matches to each comparison of two annotators.
+    """Add measures of matched objects to each comparison of two annotators.
 
     Args:
         rows: `agreement` or `leave_one_out` of `segassay.tables.build`, at one or more thresholds.

@@ -1,4 +1,4 @@
-"""Scores of outlines: how far the outlines of two annotators lie apart, with the bound where one drew nothing.
+"""Scores of outlines: distances between the outlines of two annotators, with a bound if one of them is empty.
 
 distances, annotations  ->  HD95, ASSD and NSD of each annotator, of raters, and of trainings alike
 """
@@ -55,7 +55,7 @@ def distance_scores(distances: pd.DataFrame, annotations: pd.DataFrame) -> Itera
         units = [("", distances)] if record is validity.NSD else distances.groupby("unit", sort=True)
         for unit, rows in units:
             values = rows[record.name]
-            bound = values.fillna(rows["diagonal"].fillna(math.inf))  # infinite: of an image nobody knows
+            bound = values.fillna(rows["diagonal"].fillna(math.inf))  # infinite: size of the image is unknown
             tables.append((place, str(unit), Pairs(rows.assign(distance=values, bound=bound))))
     for compared in _compared(annotations):
         for place, unit, table in tables:
@@ -78,7 +78,7 @@ class _Compared:
 
 
 def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Score | None:
-    """None where no pair has a common case."""
+    """The score of these pairs; None if no pair has a common case."""
     values, bounds = table.of_pairs(compared.pairs, "distance"), table.of_pairs(compared.pairs, "bound")
     if not len(values.columns):
         return None
@@ -105,7 +105,7 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
 
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
-    """Lowest and highest mean distance of a rater r to C₋r, where the columns `(-r, annotator)` have one."""
+    """Lowest and highest mean distance of a rater r to C₋r, over cases for which `(-r, annotator)` is defined."""
     others = [str(other) for other in values.columns.get_level_values(0)]
     own = table.of_pairs([(other, other.removeprefix("-")) for other in others], "distance")
     own.columns = own.columns.get_level_values(0)
@@ -114,7 +114,7 @@ def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
 
 
 def _compared(annotations: pd.DataFrame) -> Iterator[_Compared]:
-    """Who is compared with whom; C₋r of a rater r is called `-r` in the table of distances."""
+    """All comparisons; C₋r of a rater r is called `-r` in the table of distances."""
     kinds = annotator_kinds(annotations)
     raters = raters_of(kinds)
     yield _Compared("objectivity", BETWEEN_RATERS, list(combinations(raters, 2)))

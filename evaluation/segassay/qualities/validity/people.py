@@ -1,4 +1,4 @@
-"""Annotators beside the raters: each against C₋r, the consensus of all raters but r, for each r, beside r itself.
+"""Annotators compared with raters: an annotator and each rater r are scored against C₋r, the consensus without r.
 
 agreement, leave_one_out  ->  Beside: scores of an annotator and of the raters on the same cases  ->  scores
 """
@@ -27,7 +27,7 @@ __all__ = ["Beside", "agreement_with_people", "beside"]
 
 
 def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
-    """Models, ensembles and a truth against C₋r beside the raters' own scores, and everyone against a reference."""
+    """Models, ensembles and a truth against C₋r, with the raters' scores, and all annotators against a reference."""
     raters, of_masks = raters_of(kinds), (F1, MEAN_IOU, DICE)
     own = {record.name: own_scores(agreement, raters, record.name) for record in of_masks}
     for name, kind in kinds.items():
@@ -49,10 +49,10 @@ class Beside:
     """One annotator and the raters on the same cases.
 
     Attributes:
-        scores: Of the annotator, `(cases, raters)`.
-        humans: Of each rater, `(cases, raters)`.
-        comparison: `LEAVE_ONE_OUT`, or `PAIRWISE` where raters are too few for it.
-        note: Says so.
+        scores: Scores of the annotator, `(cases, raters)`.
+        humans: Scores of each rater, `(cases, raters)`.
+        comparison: `LEAVE_ONE_OUT`, or `PAIRWISE` if there are too few raters for it.
+        note: Note that there are too few raters; else empty.
     """
 
     scores: pd.DataFrame
@@ -62,7 +62,7 @@ class Beside:
 
     @cached_property
     def of_rater(self) -> pd.Series:
-        """What each rater reaches where the annotator has a score."""
+        """Mean score of each rater on the cases for which the annotator has a score."""
         humans = self.humans.to_numpy(dtype=float)
         known = ~np.isnan(humans) & self.scores.notna().to_numpy()
         with np.errstate(invalid="ignore"):
@@ -73,7 +73,7 @@ class Beside:
 def beside(
     agreement: Agreement, raters: list[str], name: str, measure: str, own_left_out: pd.DataFrame
 ) -> Beside | None:
-    """One annotator beside the raters; None where they share no case.
+    """One annotator and the raters on the same cases; None if they share no case.
 
     Args:
         agreement: Agreement of all pairs.
@@ -97,7 +97,7 @@ def beside(
 
 
 def _beside_humans(both: Beside, record: Measure, name: str) -> Iterator[Score]:
-    """A model's score, what the raters reach on the same cases, and the difference between the two."""
+    """Score of a model with the range of the raters on the same cases, and its difference from the raters."""
     scores, humans, comparison, note = both.scores, both.humans, both.comparison, both.note
     human_low, human_high = both.of_rater.min(), both.of_rater.max()
     form = record.form(comparison=comparison)

@@ -1,4 +1,4 @@
-"""Measures of validity, one record each; what computes them stands in the other modules of this room."""
+"""Measures of validity, one record each; the other modules of this package compute them."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ F1 = Measure(
     name="f1",
     quality="validity",
     question="Does a model find the objects and pixels that raters and references have?",
-    against="the consensus of the raters but one, or each rater; a reference or a truth",
+    against="the consensus of all raters but one, or each rater; a reference or a truth",
     section="masks",
     functions=("qualities.validity.people.agreement_with_people",),
     coverage=(MEANS,),
@@ -32,7 +32,7 @@ MINUS_RATERS = replace(
     F1,
     name="minus_raters",
     against="the raters' own scores on the same cases",
-    words=", difference to the raters",
+    words=", minus that of the raters",
     needs=_NO_MODEL,
     order=_BESIDE,
     estimators=(),
@@ -106,7 +106,7 @@ RECALL = Measure(
     needs=F1.needs,
 )
 
-# beside people
+# compared with raters
 
 MINUS_WORST_RATER = Measure(
     name="minus_worst_rater",
@@ -116,7 +116,7 @@ MINUS_WORST_RATER = Measure(
     section="ceiling",
     functions=("qualities.validity.ceiling.human_range", "qualities.validity.ceiling.position"),
     coverage=(MEANS,),
-    words=", difference to the worst rater",
+    words=", minus that of the worst rater",
     needs=_NO_MODEL,
     order=_BESIDE,
     shown=("f1", "dice", "ap", "pq"),
@@ -125,7 +125,7 @@ MINUS_BEST_RATER = replace(
     MINUS_WORST_RATER,
     name="minus_best_rater",
     against="the rater with the highest score on the same cases",
-    words=", difference to the best rater",
+    words=", minus that of the best rater",
 )
 OVER_RATERS = replace(
     MINUS_WORST_RATER,
@@ -134,7 +134,7 @@ OVER_RATERS = replace(
     against="the raters' own scores on the same cases",
     functions=("qualities.validity.ceiling.ceiling_normalised",),
     coverage=(NOT_MEASURED,),
-    words=", by that of the raters",
+    words=", divided by that of the raters",
 )
 
 # conclusions of the experiment

@@ -1,4 +1,4 @@
-"""Which sizes of objects are missed?
+"""Recall of objects by their size.
 
 recall_by_size, annotations  ->  share of the objects of each size that an annotator finds
 """
@@ -52,11 +52,11 @@ def recall_of_sizes(
 
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Lowest and highest rater beside each model, except against what contains the raters."""
+    """Add the lowest and highest rater to each model, except against a reference that contains the raters."""
     of_rater = table["target"].isin(raters_of(kinds))
     fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(TRAINED)
-    people = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
+    of_raters = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
     return table.assign(
-        human_low=table["measure"].map(people["min"]).where(fair).astype(float),
-        human_high=table["measure"].map(people["max"]).where(fair).astype(float),
+        human_low=table["measure"].map(of_raters["min"]).where(fair).astype(float),
+        human_high=table["measure"].map(of_raters["max"]).where(fair).astype(float),
     )

@@ -1,11 +1,11 @@
-"""Specification curve: does the conclusion depend on choices that could as well have been others?
+"""Specification curve: does the conclusion depend on arbitrary choices of the analysis?
 
     effects (annotators × count, density × test units)  ->  specifications
     tables.recounts (× min size × threshold)            ->  specification_table
     either                                              ->  specification_curve  ->  specification_shares
 
-One specification is one way to analyse the same images: who drew the masks (each rater, each consensus, each seed),
-what is measured, what the units are, and from which size and probability on an object counts.
+One specification is one analysis of the same images: the annotator (each rater, each consensus, each seed), the
+measurement, the units, and the size and probability from which an object counts.
 """
 
 import math
@@ -38,7 +38,7 @@ ALPHA = 0.05
 
 
 def specifications(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """All analyses of the number of objects that the effects hold, pooled over regions.
+    """All analyses of the number of objects in the effects, pooled over regions.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns; may have further columns of `CHOICES`.
@@ -99,7 +99,7 @@ def specification_curve(specifications: pd.DataFrame) -> pd.DataFrame:
 
 
 def specification_shares(curve: pd.DataFrame) -> pd.DataFrame:
-    """What most specifications say.
+    """Median effect, and shares of the specifications that are significant or have the same sign.
 
     Args:
         curve: What `specification_curve` returns.

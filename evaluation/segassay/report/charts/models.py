@@ -1,4 +1,4 @@
-"""Pictures of two measures: whose hand a model carries, and what more members of an ensemble bring."""
+"""Charts of models: which rater a model imitates, and how much more members of an ensemble help."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
-    """How models trained on each person, or on a consensus, agree with each person.
+    """How models trained on each rater, or on a consensus, agree with each rater.
 
     Args:
         agreement: Mean agreement: one row per what models were trained on, one column per rater.
@@ -23,7 +23,7 @@ def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) 
 
     Returns:
         Heat map with the number in each cell, and a frame around models with their own rater; the scale runs from the
-        lowest to the highest value, because differences within a column are what counts.
+        lowest to the highest value, because the differences within a column matter.
     """
     values = agreement.to_numpy(dtype=float)
     with plot_style():

@@ -1,4 +1,4 @@
-"""Pictures of validity: the effect that each way to analyse the same images yields."""
+"""Chart of validity: the effect in each analysis of the same images."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Pictures of strategies side by side, and of what as many masks bring by one rater or by several."""
+"""Charts of strategies side by side, and of models trained on the same number of masks by few raters or by many."""
 
 import re
 import textwrap
@@ -24,12 +24,12 @@ MARKS = {"human": (INK, "o"), "model": (ACCENT, "o"), "ensemble": (ACCENT, "D")}
 CONTRASTS = (("#d55e00", "o"), ("#009e73", "s"), ("#cc79a7", "D"), ("#e69f00", "^"), ("#56b4e9", "v"))
 BAND = "0.9"
 _LETTERS = 30  # of a group's name in one line
-_APART = 0.27  # contrasts of one group, as a share of the way to the next group
-_DOTS = 0.1  # how far dots of annotators lie beside their mean, as such a share
+_APART = 0.27  # between contrasts of one group, as a share of the distance to the next group
+_DOTS = 0.1  # between the dots of annotators and their mean, as such a share
 
 
 def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure | None = None) -> Figure:
-    """People, models and ensembles side by side: score, agreement within the group, and effects.
+    """Raters, models and ensembles side by side: score, agreement within the group, and effects.
 
     Args:
         table: What `segassay.judgement.strategies.strategy_table` returns, with at least one row.
@@ -37,10 +37,10 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
         place: Where to draw; by default a new figure.
 
     Returns:
-        One row per group. F1 against the consensus of the other raters (with too few of them, against each rater),
-        behind it the range of single raters; F1 of two annotators of the group; and, per measurement, η² of each pair
-        of groups of the experiment. Marks are means with 95 % intervals, dots single annotators. A panel without any
-        value is left out.
+        One row per group. F1 against the consensus of the other raters (if these are too few, against each rater), with
+        the range of single raters as a grey band; F1 of two annotators of the group; and, per measurement, η² of each
+        pair of groups of the experiment. Large marks are means with 95 % intervals, dots single annotators. A panel
+        without any value is left out.
     """
     names = list(dict.fromkeys(table["group"]))
     labels = [_label(table, name) for name in names]
@@ -57,7 +57,7 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
         all_axes = figure.subplots(1, n_panels, sharey=True, squeeze=False)[0] if n_panels else []
         for axes, (measure, text) in zip(all_axes, panels.items(), strict=False):
             if measure == score:
-                _people(axes.axvspan, points, score)
+                _range_of_raters(axes.axvspan, points, score)
             _marks(axes, table, points, measure, names)
             axes.set_xlabel(text)
         for axes, (measure, words) in zip(all_axes[len(panels) :], measured.items(), strict=True):
@@ -66,24 +66,24 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
         for axes in all_axes:
             name_rows(axes, labels)
             axes.locator_params(axis="x", nbins=5)
-        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
 def _label(table: pd.DataFrame, name: str) -> str:
-    """Name of a group in lines that are not too long, and of how many annotators it is."""
+    """Name of a group, wrapped into short lines, with its number of annotators."""
     n = int(table.loc[table["group"] == name, "n_annotators"].max())
     words = re.sub(r" (?=\d+$)", "\N{NO-BREAK SPACE}", name)  # “of 4” stays in one line
     return textwrap.fill(f"{words}\N{NO-BREAK SPACE}({n})", _LETTERS)
 
 
 def _score(table: pd.DataFrame) -> tuple[str, str]:
-    """Which measure says how well annotators fit people, and against whom in words."""
+    """Name of the measure of agreement with raters, and in words what it is against."""
     left_out = F1.form(comparison=LEAVE_ONE_OUT).name
     if (table["measure"] == left_out).any():
-        return left_out, "the others’ consensus"
+        return left_out, "the consensus of\nthe other raters"
     return F1.form(comparison=PAIRWISE).name, "each (other) rater"
 
 
@@ -95,7 +95,7 @@ def _measured(table: pd.DataFrame) -> tuple[dict[str, str], list[str]]:
 
 
 def _marks(axes: Axes, table: pd.DataFrame, points: pd.DataFrame, measure: str, names: Sequence[str]) -> None:
-    """Mean and interval of each group, and its annotators behind them."""
+    """Mean and interval of each group, and its annotators."""
     rows = table[table["measure"] == measure].set_index("group")
     for place, name in enumerate(names):
         if name in rows.index:
@@ -113,7 +113,7 @@ def _values(points: pd.DataFrame, measure: str, name: str, contrast: str = "") -
 def _group(
     axes: Axes, place: float, row: Any, own: np.ndarray, colour: str, marker: str, *, upright: bool = False
 ) -> None:
-    """One mean with its interval at a place; beside it dots of the annotators, where there are several."""
+    """One mean with its interval at a place, and next to it dots of the annotators, if there are several."""
     dots, mean = (np.full(len(own), place + _DOTS), own), ([place], [row["value"]])
     line = ([place, place], [row["low"], row["high"]])
     if not upright:
@@ -124,11 +124,11 @@ def _group(
     axes.plot(*mean, marker, color=colour, markersize=6, markeredgecolor="white", markeredgewidth=0.8, zorder=4)
 
 
-def _people(span: Callable[..., object], points: pd.DataFrame, score: str) -> None:
-    """A band from the lowest to the highest rater, where there are two."""
-    people = _values(points, score, RATERS)
-    if len(people) > 1:
-        span(np.nanmin(people), np.nanmax(people), color=BAND, linewidth=0, zorder=0)
+def _range_of_raters(span: Callable[..., object], points: pd.DataFrame, score: str) -> None:
+    """A band from the lowest to the highest rater, if there are at least two."""
+    raters = _values(points, score, RATERS)
+    if len(raters) > 1:
+        span(np.nanmin(raters), np.nanmax(raters), color=BAND, linewidth=0, zorder=0)
 
 
 def _effects(
@@ -141,7 +141,7 @@ def _effects(
     *,
     upright: bool = False,
 ) -> None:
-    """Effect sizes of each group, pairs of groups of the experiment beside each other."""
+    """Effect sizes of each group, with the pairs of groups of the experiment next to each other."""
     rows = table[table["measure"] == measure].set_index(["group", "contrast"])
     for number, contrast in enumerate(contrasts):
         colour, marker = CONTRASTS[number % len(CONTRASTS)]
@@ -152,7 +152,7 @@ def _effects(
                 _group(axes, place + shift, rows.loc[(name, contrast)], own, colour, marker, upright=upright)
 
 
-def _legend_of_people(points: pd.DataFrame, score: str) -> list[Patch]:
+def _legend_of_raters(points: pd.DataFrame, score: str) -> list[Patch]:
     several = len(_values(points, score, RATERS)) > 1
     return [Patch(color=BAND, label="from the lowest to the highest rater")] if several else []
 
@@ -168,7 +168,7 @@ def _legend_of_contrasts(contrasts: Sequence[str]) -> list[Line2D]:
 def spending_figure(
     table: pd.DataFrame, points: pd.DataFrame, names: Sequence[str], place: Figure | None = None
 ) -> Figure:
-    """What as many masks bring when few raters draw many images, or many raters few.
+    """Models trained on the same number of masks: many images by few raters, or few images by many raters.
 
     Args:
         table: What `segassay.judgement.strategies.strategy_table` returns.
@@ -177,9 +177,10 @@ def spending_figure(
         place: Where to draw; by default a new figure.
 
     Returns:
-        F1 against the consensus of the other raters, behind it the range of single raters, and, per measurement, η² of
-        each pair of groups of the experiment. Marks are means with 95 % intervals, dots single annotators; a line joins
-        groups of as many masks, unless two of them have as many raters, too.
+        F1 against the consensus of the other raters, with the range of single raters as a grey band, and, per
+        measurement, η² of each pair of groups of the experiment. Large marks are means with 95 % intervals, dots single
+        annotators; a line joins groups with the same number of masks, unless two of them also have the same number of
+        raters.
     """
     score, against = _score(table)
     measured, contrasts = _measured(table[table["group"].isin(names)])
@@ -190,7 +191,7 @@ def spending_figure(
     with plot_style():
         figure = figure_on(place, max((step * len(names) + 1.2) * (1 + len(measured)), 4.5), 3.6)
         first, *others = figure.subplots(1, 1 + len(measured), squeeze=False)[0]
-        _people(first.axhspan, points, score)
+        _range_of_raters(first.axhspan, points, score)
         rows = table[table["measure"] == score].set_index("group")
         for _, alike in about.assign(place=range(len(names))).groupby("n_masks"):
             if alike["n_raters"].is_unique:
@@ -210,7 +211,7 @@ def spending_figure(
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
         figure.supxlabel(f"raters × images ({_joined(about['n_masks'])} masks)", fontsize="medium")
-        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
             figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
     return figure
@@ -221,7 +222,7 @@ def _joined(numbers: pd.Series) -> str:
 
 
 def _prices(about: pd.DataFrame) -> list[str]:
-    """Raters × images of each group; with its name where two groups have the same."""
+    """Raters × images of each group, with its name if two groups have the same."""
     prices = [f"{row['n_raters']} × {row['n_train']}" for row in about.to_dict("records")]
     names = [textwrap.fill(str(name).replace(" models", ""), 14, break_long_words=False) for name in about.index]
     return [f"{price}\n{name}" if prices.count(price) > 1 else price for price, name in zip(prices, names, strict=True)]

@@ -1,4 +1,4 @@
-"""Charts of tables: who agrees with whom, what each rater is used to, which effects each annotator yields."""
+"""Charts of tables: agreement of annotators, how raters differ, effects of the experiment for each annotator."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: 
         bar = {"label": "mean F1 of objects (IoU > 0.5)", "shrink": 0.8}
         numbers = {"size": 9 if len(annotators) <= 10 else 8}
         sns.heatmap(both_sides, ax=axes, annot=True, fmt=".2f", annot_kws=numbers, square=True, cbar_kws=bar, **colours)
-        for text in axes.texts:  # the side of the grey middle of the colours on which it can be read
+        for text in axes.texts:  # dark on light colours, white on dark ones
             text.set_color(INK if float(text.get_text()) > 0.52 else "white")
         axes.set(xlabel="", ylabel="", facecolor="0.95")
         axes.tick_params(axis="x", rotation=40 if max(map(len, annotators)) > 3 else 0, length=0)
@@ -50,7 +50,7 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: 
 
 
 def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | None = None) -> Figure:
-    """How each rater differs from the others: objects and area marked, and what a consensus finds right.
+    """How each rater differs from the others: objects and area marked, sensitivity and specificity.
 
     Args:
         raters: Table of `segassay.tables.build`, one row per rater.
@@ -58,8 +58,8 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
         place: Where to draw; by default a new figure.
 
     Returns:
-        Four panels, one row per rater. Sensitivity and specificity are against the consensus of the other raters, or of
-        all raters, saying so, where the others are too few.
+        Four panels, one row per rater. Sensitivity and specificity are against the consensus of the other raters or, if
+        these are too few, of all raters; the label says which.
     """
     left_out = bool(raters["sensitivity_leave_one_out"].notna().any())
     ending = "_leave_one_out" if left_out else ""
@@ -67,8 +67,8 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
     panels = (
         (LOG_COUNT_RATIO.name, "objects marked,\nlog ratio to the others"),
         (LOG_AREA_RATIO.name, "area marked,\nlog ratio to the others"),
-        (f"sensitivity{ending}", f"sensitivity of pixels\nto the {whose}"),
-        (f"specificity{ending}", f"specificity of pixels\nto the {whose}"),
+        (f"sensitivity{ending}", f"sensitivity of pixels, against\nthe {whose}"),
+        (f"specificity{ending}", f"specificity of pixels, against\nthe {whose}"),
     )
     names = raters["rater"].tolist()
     with plot_style():
@@ -88,7 +88,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
 
 
 def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | None = None) -> Figure:
-    """The effect that each annotator's masks yield: one panel per pair of groups, pooled over regions.
+    """Effects of the experiment for each annotator: one panel per pair of groups, pooled over regions.
 
     Args:
         effects: Table of `segassay.tables.effects.effects`.
@@ -96,8 +96,8 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | No
         place: Where to draw; by default a new figure.
 
     Returns:
-        Hodges-Lehmann shifts with their 95 % intervals; units are subjects where there are any. A contrast that no
-        sample of this size could decide is drawn hollow.
+        Hodges-Lehmann shifts with their 95 % intervals; units are subjects, if there are any. A contrast that cannot be
+        tested with so few units is drawn hollow.
 
     Raises:
         ValueError: If the table has no pair of groups for this measure.
@@ -144,7 +144,7 @@ def _effect_legend() -> list[Line2D]:
     marks = (
         ("differ (adjusted p < .05)", ACCENT, ACCENT),
         ("no difference found", PALE, PALE),
-        ("not testable: too few", PALE, "white"),
+        ("not testable: too few units", PALE, "white"),
     )
     return [
         Line2D([], [], marker="o", linestyle="", label=label, markeredgecolor=edge, markerfacecolor=face)
@@ -158,12 +158,12 @@ def f1_over_threshold(
     kinds: Mapping[str, str],
     place: Figure | Axes | None = None,
 ) -> Figure:
-    """F1 of objects as the overlap that counts as found grows, one line per annotator.
+    """F1 of objects against the overlap from which an object counts as found, one line per annotator.
 
     Args:
         agreement: Table of `segassay.tables.build`.
-        leave_one_out: Table of `tables.build`; where it is empty, each annotator's mean agreement with the raters.
-        kinds: Annotator -> kind, in the order of the legend. People have solid lines, models dashed ones, a truth dots.
+        leave_one_out: Table of `tables.build`; if it is empty, mean agreement with the raters is drawn instead.
+        kinds: Annotator -> kind, in the order of the legend. Raters have solid lines, models dashed, a truth dotted.
         place: Where to draw; by default a new figure.
 
     Returns:
@@ -201,7 +201,7 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
             for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
         ]
         rows, against = pd.concat(sides), "each of the other raters"
-        of_people = rows["rater"].map(kinds).map(is_rater)
-        rows = rows[of_people & (rows["annotator"].map(kinds) != "consensus")]
+        of_raters = rows["rater"].map(kinds).map(is_rater)
+        rows = rows[of_raters & (rows["annotator"].map(kinds) != "consensus")]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
     return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against
