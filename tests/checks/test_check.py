@@ -161,7 +161,7 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         "warning", "regions/2.png", "the region mask is empty", "draw the region"),
     "region missing": (
         lambda f: region(f, ANNA | BEN, (1, 2)), "warning", "regions", "no region mask for 2 of 4 cases, such as '3'",
-        "draw it"),
+        "draw the masks"),
     "outside region": (
         lambda f: (region(f, ANNA | BEN | CLEO), mark(f / "labels/ben/1.png", draw("........ " * 5 + "########"))),
         "warning", "labels/ben/1.png", "no pixel of its foreground counts", "belong to the same image"),
@@ -203,7 +203,7 @@ BREAKS: dict[str, tuple[Callable[[Path], Any], str, str, str, str]] = {
         "experiment.csv", "only one subject in group 'C'", "add subjects"),
     "region without control": (
         lambda f: (f / "experiment.csv").write_text(EXPERIMENT.replace("4,C,CA1", "4,C,CA3")), "warning",
-        "experiment.csv", "region 'CA3' has no case of the control group 'H'", "add one"),
+        "experiment.csv", "region 'CA3' has no case of the control group 'H'", "add a control case"),
 }  # fmt: skip
 
 

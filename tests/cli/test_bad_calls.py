@@ -154,7 +154,7 @@ CALLS = [
         beside("s.yaml", "raters: [{name: ../../a}]\n"),
         SIMULATE,
         2,
-        "fit for folders",
+        "valid folder names",
     ),
     Call(
         "Python in settings",

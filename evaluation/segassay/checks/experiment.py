@@ -43,5 +43,5 @@ def _control_problems(file: str, table: pd.DataFrame, known: pd.DataFrame, contr
         if control not in set(rows["group"]):
             where = " of ".join(f"{name} {value!r}" for name, value in (("region", region), ("batch", batch)) if value)
             what = f"{where or 'the experiment'} has no case of the control group {control!r}"
-            action = f"add a control case, or remove the {number_of(len(rows), 'case')} that have none to compare with"
+            action = f"add a control case: {number_of(len(rows), 'case')} cannot be compared without one"
             yield Problem(file, what, action, "warning")
