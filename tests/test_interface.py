@@ -1,6 +1,9 @@
 """Training and prediction from Python: the smallest members there are, and errors that are ours."""
 
 import inspect
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -53,7 +56,9 @@ def test_a_member_goes_to_the_folder_of_models(dataset, tmp_path, monkeypatch):
     [
         ({"epoch": 3}, UsageError, "epoch.*did you mean"),
         ({"rater": "zoe"}, UsageError, "has no such rater"),
-        ({"dataset_dir": "x"}, UsageError, "dataset_dir is not a setting of train.yaml"),
+        ({"dataset_dir": "x"}, UsageError, "dataset_dir is a name of the bundle; give the folder as dataset="),
+        ({"output_dir": "x"}, UsageError, "output_dir is a name of the bundle; give the folder as out="),
+        ({"workflow_name": "x"}, UsageError, "workflow_name is not a setting of train.yaml"),
         ({"run_id": "x"}, UsageError, "run_id is not a setting of train.yaml"),
         ({"dataset": "nowhere"}, DataError, "nowhere: is not a folder"),
     ],
@@ -72,6 +77,47 @@ def test_errors_of_prediction_are_ours(models, tmp_path):
         segassay_monai.predict(models, tmp_path, out=tmp_path / "out")
     with pytest.raises(UsageError, match="flip"):
         segassay_monai.predict(models, tmp_path, out=tmp_path / "out", flip=True)
+
+
+def test_messages_of_python_speak_of_its_arguments(dataset, models, tmp_path):
+    with pytest.raises(UsageError, match="give another out, or overwrite=True to replace it"):
+        segassay_monai.train(dataset, rater="majority", seed=3, out=models / "s0", **TINY)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UsageError, match="give another out, or overwrite=True to replace it"):
+        segassay_monai.predict(models, dataset, out=tmp_path / "out")
+
+
+@pytest.mark.filterwarnings("error:parsing config_file", "default:.*GHSA.*:UserWarning")
+def test_the_warning_of_monai_is_kept_away_from_our_own_configuration_alone(models, dataset, tmp_path):
+    filters = list(warnings.filters)
+    with warnings.catch_warnings(record=True) as caught:
+        segassay_monai.predict(models, dataset, out=tmp_path / "out")
+    assert not [one for one in caught if "GHSA" in str(one.message)]
+    assert warnings.filters == filters
+
+
+WITHOUT = """
+import sys
+sys.modules[{missing!r}] = None
+import segassay_monai
+from segassay.errors import UsageError
+for name, words, out in [("train", [{dataset!r}], True), ("predict", [{models!r}, {dataset!r}], True),
+                         ("plan_study", ["study.yaml"], False), ("Workflow", [], False)]:
+    try:
+        getattr(segassay_monai, name)(*words, **({{"out": "out"}} if out else {{}}))
+    except UsageError as error:
+        print(name, error)
+"""
+
+
+@pytest.mark.parametrize("missing", ["monai", "torch"])
+def test_without_the_extra_python_says_what_to_install(dataset, models, tmp_path, missing):
+    code = WITHOUT.format(missing=missing, dataset=str(dataset), models=str(models))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    hint = f'training needs {missing}; install it with: pip install "segassay[monai]"'
+    assert done.stdout.splitlines() == [f"{name} {hint}" for name in ("train", "predict", "plan_study", "Workflow")], (
+        done.stderr
+    )
 
 
 def test_a_study_is_planned_from_python(dataset, tmp_path):

@@ -13,6 +13,8 @@ checkpoints and registered models therefore do not depend on the module that def
 from importlib import import_module
 from typing import Any
 
+from segassay_monai.bundle.needs import training_needs
+
 _HOME = {
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
     "bundle.workflow": ("Workflow", "check_settings"),
@@ -61,7 +63,8 @@ def __getattr__(name: str) -> Any:
         if name in former.MODULES:
             return former.module_of(name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULE_OF[name]), name)
+    with training_needs():
+        return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

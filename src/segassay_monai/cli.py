@@ -3,11 +3,7 @@
 Torch is loaded only when a command runs.
 """
 
-import inspect
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +11,7 @@ import typer
 
 from segassay.cli import TRAIN, examples
 from segassay.errors import UsageError
+from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -43,49 +40,33 @@ def train(
         Path | None,
         typer.Option(help="Folder of the model; by default bundle/models/, or models/ in the current folder."),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
 ) -> None:
     """Train one model; accepts every setting of the bundle's train.yaml, such as --epochs 40.
 
     With --rater expert, train one model per rater, each in a separate folder below --out.
     """
-    with _training_needs():
-        import monai.bundle
-
-        from segassay_monai.bundle.paths import config_path
+    with training_needs():
         from segassay_monai.bundle.settings import find_own_error
-        from segassay_monai.bundle.workflow import WORKFLOW
+        from segassay_monai.bundle.workflow import OF_MONAI, run_config
     settings = _extra_settings(context.args)
-    if taken := settings.keys() & {"dataset_dir", *inspect.signature(monai.bundle.run).parameters}:
+    if taken := settings.keys() & {"dataset_dir", *OF_MONAI}:
         raise UsageError(
             f"--{min(taken)} is set by `segassay train` itself; to change it: python -m monai.bundle run training"
         )
-    if out is not None and "output_dir" in settings:
-        raise UsageError("--out and --output_dir name the same folder; keep --out")
+    if "output_dir" in settings:
+        raise UsageError(f"--output_dir is a name of the bundle; give the folder as --out {settings['output_dir']}")
     settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
     settings |= {} if out is None else {"output_dir": str(out)}
+    settings |= {"overwrite": True} if overwrite else {}
     try:
         for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
-            monai.bundle.run(
-                run_id="training",
-                config_file=str(config_path("train.yaml")),
-                workflow_name=WORKFLOW,
-                **settings | changed,
-            )
+            run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
     except Exception as error:
         ours = find_own_error(error)
         if ours is None or context.find_root().params["debug"]:
             raise
         raise ours from None
-
-
-@contextmanager
-def _training_needs() -> Iterator[None]:
-    """Turn a missing dependency of `segassay[monai]` into an error that says how to install it."""
-    warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)  # a file of the package
-    try:
-        yield
-    except ImportError as error:
-        raise UsageError(f'training needs {error.name}; install it with: pip install "segassay[monai]"') from error
 
 
 def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:
@@ -105,7 +86,8 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
     while rest:
         name, equals, value = rest.pop(0).partition("=")
         if not name.startswith("--") or (not equals and not rest):
-            raise UsageError(f"{name}: expected a setting of train.yaml and its value, such as --epochs 40")
+            flag = " (--overwrite takes none)" if name.lower() in ("true", "false") else ""
+            raise UsageError(f"{name}: expected a setting of train.yaml and its value{flag}, such as --epochs 40")
         text = value if equals else rest.pop(0)
         name = name[2:].replace("-", "_")
         if name in settings:
@@ -140,7 +122,7 @@ def plan(
     ids: Annotated[bool, typer.Option("--ids", help="Print only the ids of the members, one per line.")] = False,
 ) -> None:
     """Show the members of the study, how many are done, and about how long the rest takes."""
-    with _training_needs():
+    with training_needs():
         from segassay_monai.study.estimate import estimate
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import print_plan
@@ -168,7 +150,7 @@ def run(
     ] = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
-    with _training_needs():
+    with training_needs():
         from segassay_monai.study.earlier import find_earlier, keep_earlier
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
@@ -190,7 +172,7 @@ def run(
 @study.command(epilog=examples("segassay study status study.yaml"))
 def status(path: _StudyFile) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
-    with _training_needs():
+    with training_needs():
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import show_status
     show_status(plan_study(path))

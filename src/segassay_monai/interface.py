@@ -3,7 +3,6 @@
 dataset folder -> train -> folder of a member -> predict -> table of masks, for `segassay.evaluate`
 """
 
-import inspect
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from segassay.data.dataset import read_dataset
 from segassay.errors import UsageError
+from segassay_monai.bundle.needs import training_needs
 
 __all__ = ["predict", "train"]
 
@@ -52,13 +52,14 @@ def train(
         Traceback (most recent call last):
         segassay.errors.DataError: nowhere: is not a folder; give a dataset folder, which holds images/ and labels/
     """
-    from segassay_monai.bundle.paths import models_dir
-    from segassay_monai.ensemble.members import member_folder
+    with training_needs():
+        from segassay_monai.bundle.paths import models_dir
+        from segassay_monai.ensemble.members import member_folder
 
     name = read_dataset(dataset).name
     folder = models_dir() / name / member_folder(rater, fold, seed) if out is None else Path(out)
     own = {"dataset_dir": os.fspath(dataset), "rater": rater, "fold": fold, "seed": seed, "output_dir": str(folder)}
-    _run("training", "train.yaml", own, settings)
+    _run("training", "train.yaml", own, settings, dataset_dir="dataset")
     return folder
 
 
@@ -92,31 +93,28 @@ def predict(
         segassay.errors.UsageError: --models nowhere: expected a folder with trained members (model.pt), found none; \
 train first
     """
-    from segassay_monai.ensemble.members import find_checkpoints
+    with training_needs():
+        from segassay_monai.ensemble.members import find_checkpoints
 
     checkpoints = find_checkpoints(Path(models) if isinstance(models, (str, os.PathLike)) else list(map(Path, models)))
     own = {"dataset_dir": os.fspath(images), "models": [str(path) for path in checkpoints], "output_dir": str(out)}
-    _run("inference", "inference.yaml", own, settings)
+    _run("inference", "inference.yaml", own, settings, dataset_dir="images")
     table = pd.read_csv(Path(out) / "annotations.csv", dtype=str, keep_default_na=False)
     for column in _FILES:
         table[column] = [os.path.abspath(Path(out) / name) if name else "" for name in table[column]]
     return table
 
 
-def _run(run_id: str, config: str, own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Run the bundle in this process."""
-    import monai.bundle
+def _run(
+    run_id: str, config_name: str, own: Mapping[str, Any], settings: Mapping[str, Any], *, dataset_dir: str
+) -> None:
+    """Run the bundle in this process; `dataset_dir` is what the function calls that setting."""
+    with training_needs():
+        from segassay_monai.bundle.workflow import OF_MONAI, run_config
 
-    from segassay_monai.bundle.paths import config_path
-    from segassay_monai.bundle.workflow import WORKFLOW
-
-    if taken := sorted(settings.keys() & {*own, *inspect.signature(monai.bundle.run).parameters}):
-        raise UsageError(f"{taken[0]} is not a setting of {config} here; use the arguments of the function")
-    run: Any = monai.bundle.run  # its type hints leave out `logging_file=False`
-    run(
-        run_id=run_id,
-        config_file=str(config_path(config)),
-        logging_file=False,
-        workflow_name=WORKFLOW,
-        **{**own, **settings},
-    )
+    for name, argument in {"output_dir": "out", "dataset_dir": dataset_dir}.items():
+        if name in settings:
+            raise UsageError(f"{name} is a name of the bundle; give the folder as {argument}=")
+    if taken := sorted(settings.keys() & OF_MONAI):
+        raise UsageError(f"{taken[0]} is not a setting of {config_name}; the function itself passes it to MONAI")
+    run_config(run_id, config_name, {**own, **settings}, options=("out", "overwrite=True"), logging_file=False)

@@ -74,7 +74,30 @@ def test_a_setting_without_value_or_dashes_is_one_message(tmp_path, monkeypatch,
     assert "expected a setting of train.yaml and its value, such as --epochs 40" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["config_file", "run_id", "dataset_dir", "meta_file"])
+@pytest.mark.parametrize("words", [["--output_dir", "M"], ["--output-dir=M"], ["--out", "N", "--output_dir", "M"]])
+def test_the_folder_of_train_is_called_out(tmp_path, monkeypatch, capsys, words):
+    assert run(monkeypatch, "train", tmp_path, *words) == 2
+    assert "give the folder as --out M" in capsys.readouterr().err
+
+
+def test_overwrite_of_train_takes_no_value(tmp_path, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr("monai.bundle.run", lambda **words: calls.append(words))
+    assert run(monkeypatch, "train", tmp_path, "--overwrite", "--epochs", 3) == 0
+    assert (calls[0]["overwrite"], calls[0]["epochs"]) == (True, 3)
+    assert run(monkeypatch, "train", tmp_path, "--overwrite", "True") == 2
+    assert "--overwrite takes none" in capsys.readouterr().err
+    assert len(calls) == 1
+
+
+def test_messages_of_train_speak_of_its_options(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model").mkdir()
+    assert run(monkeypatch, "simulate", "--out", tmp_path / "sim", "--cases", 8, "--size", "64,64") == 0
+    assert run(monkeypatch, "train", tmp_path / "sim", "--out", tmp_path / "model") == 2
+    assert "exists already; give another --out, or --overwrite to replace it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["config_file", "run_id", "dataset_dir", "meta_file", "workflow_name"])
 def test_what_train_sets_itself_cannot_be_given(tmp_path, monkeypatch, capsys, name):
     assert run(monkeypatch, "train", tmp_path, f"--{name}", "x") == 2
     assert f"--{name} is set by `segassay train` itself" in capsys.readouterr().err
@@ -157,7 +180,8 @@ def test_it_runs_as_a_module(tmp_path):
 @pytest.mark.parametrize("missing", [["monai", "monai.bundle", "torch"], ["segassay_monai", "segassay_monai.cli"]])
 def test_without_the_extra_training_says_what_to_install(tmp_path, monkeypatch, capsys, words, missing):
     """Whether the extra is missing, or the training package itself."""
-    for name in [*missing, *(name for name in sys.modules if name.startswith("segassay_monai.study"))]:
+    loaded = ("segassay_monai.study", "segassay_monai.bundle.settings", "segassay_monai.bundle.workflow")
+    for name in [*missing, *(name for name in sys.modules if name.startswith(loaded))]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, *words) == 2

@@ -10,39 +10,43 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from segassay.errors import UsageError
 
-__all__ = ["check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
+__all__ = ["OPTIONS", "check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
 
 UNFINISHED = "resume.pt"
 """A temporary folder with this file holds work that can be resumed; no other program may remove it."""
-_OPTIONS = ("--output_dir", "--overwrite True")  # how the configuration of a bundle is called
+
+OPTIONS: ContextVar[tuple[str, str]] = ContextVar("options", default=("--output_dir", "--overwrite True"))
+"""Names of the options for the folder and for overwriting it, for messages; by default those of a bundle."""
 
 
-def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] = _OPTIONS) -> Path:
+def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tuple[str, str] | None = None) -> Path:
     """Refuse an output folder that exists, unless it may be overwritten; returns it as an absolute path.
 
     Args:
         output_dir: Folder that is to be written.
         overwrite: Whether it may be replaced.
-        options: Names of the options for the folder and for overwriting it, for messages.
+        options: Names of the options for the folder and for overwriting it, for messages; by default `OPTIONS`.
 
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or holds the current folder.
     """
+    option, replace = options or OPTIONS.get()
     final = Path(str(output_dir)).resolve()  # the command line turns 2024 into a number
     if final.exists() and not final.is_dir():
-        raise UsageError(f"{final} is a file; give another {options[0]}")
+        raise UsageError(f"{final} is a file; give another {option}")
     if final.exists() and not overwrite:
-        raise UsageError(f"{final} exists already; give another {options[0]}, or {options[1]} to replace it")
+        raise UsageError(f"{final} exists already; give another {option}, or {replace} to replace it")
     if Path.cwd().is_relative_to(final):  # replacing would remove its content
-        raise UsageError(f"{final} contains the current folder and cannot be replaced; give another {options[0]}")
+        raise UsageError(f"{final} contains the current folder and cannot be replaced; give another {option}")
     return final
 
 
-def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str = _OPTIONS[0]) -> None:
+def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str) -> None:
     """Refuse an output folder that contains input files: replacing it would remove them.
 
     Args:
@@ -63,7 +67,7 @@ def prepare_output(
     output_dir: str | Path,
     overwrite: bool = False,
     *,
-    options: tuple[str, str] = _OPTIONS,
+    options: tuple[str, str] | None = None,
     drop_unfinished: bool = False,
 ) -> Path:
     """Make the temporary folder that becomes `output_dir` when the work is done; arguments as of `check_output`.
@@ -71,24 +75,25 @@ def prepare_output(
     Args:
         output_dir: Folder that is to be written.
         overwrite: Whether it may be replaced.
-        options: Names of the options for the folder and for overwriting it, for messages.
+        options: Names of the options for the folder and for overwriting it, for messages; by default `OPTIONS`.
         drop_unfinished: Whether interrupted work in it, which could be resumed, may be removed.
 
     Raises:
         UsageError: If `output_dir` exists and may not be overwritten, or cannot be written.
     """
     final = check_output(output_dir, overwrite, options=options)
+    option, _ = options or OPTIONS.get()
     partial = final.with_name(final.name + ".partial")
     if (partial / UNFINISHED).exists() and not drop_unfinished:
         raise UsageError(
-            f"{partial} contains an unfinished training; repeat its command to resume it, or give another {options[0]}"
+            f"{partial} contains an unfinished training; repeat its command to resume it, or give another {option}"
         )
     try:
         if partial.exists():
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another {options[0]}") from error
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another {option}") from error
     return partial
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pydantic_core import ErrorDetails
 
 from segassay.errors import DataError, SegAssayError, UsageError
+from segassay.io.outputs import OPTIONS
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.errors import PredictionError
 
@@ -248,13 +249,14 @@ def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
     final = Path(str(output_dir)).resolve()
     for path in inputs:
         if path is not None and Path(str(path)).resolve().is_relative_to(final):
-            raise UsageError(f"--output_dir {final} holds what is read ({path}); give a folder of its own")
+            raise UsageError(f"{OPTIONS.get()[0]} {final} holds what is read ({path}); give a folder of its own")
 
 
 def _check_paths(config: Mapping[str, Any]) -> None:
     for name in ("dataset_dir", "models", "output_dir"):
         if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
-            raise UsageError(f"--{name} {config[name]}: a bundle cannot read paths with #; rename the folder")
+            option = OPTIONS.get()[0] if name == "output_dir" else f"--{name}"
+            raise UsageError(f"{option} {config[name]}: a bundle cannot read paths with #; rename the folder")
 
 
 def _references(node: Any) -> Iterator[str]:

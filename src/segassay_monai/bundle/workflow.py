@@ -1,6 +1,6 @@
 """The workflow of the bundle: MONAI's, extended to give access to the running configuration and raise our errors.
 
-    monai.bundle.run(…, workflow_name="segassay_monai.Workflow")    in a program: raises a SegAssayError
+    run_config, or monai.bundle.run(…, workflow_name="segassay_monai.Workflow")    in a program: raises a SegAssayError
     python -m monai.bundle run training …                          on the command line: one message and an exit code
 
 An expression of a configuration sees single settings, never the whole configuration; code that it calls reads it from
@@ -10,8 +10,10 @@ ours, starts MONAI's command line again with this workflow. A test checks the pa
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,12 +24,26 @@ import monai.bundle
 import yaml
 
 from segassay.errors import SegAssayError, UsageError
+from segassay.io.outputs import OPTIONS
+from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config, find_own_error
 
-__all__ = ["WORKFLOW", "Workflow", "check_settings", "config_text", "running_config", "write_config"]
+__all__ = [
+    "OF_MONAI",
+    "WORKFLOW",
+    "Workflow",
+    "check_settings",
+    "config_text",
+    "run_config",
+    "running_config",
+    "write_config",
+]
 
 WORKFLOW = "segassay_monai.Workflow"
 """Value of `workflow_name` for `monai.bundle.run`."""
+
+OF_MONAI = frozenset(inspect.signature(monai.bundle.run).parameters) | {"workflow_name"}
+"""Names that `monai.bundle.run` takes for itself, so that no setting can have them."""
 
 
 class Workflow(monai.bundle.ConfigWorkflow):
@@ -74,6 +90,36 @@ def _running(workflow: Workflow) -> Iterator[None]:
         raise ours from None
     finally:
         _current.reset(token)
+
+
+def run_config(
+    run_id: str,
+    config_name: str,
+    settings: Mapping[str, Any],
+    *,
+    options: tuple[str, str] | None = None,
+    **words: Any,
+) -> None:
+    """Run a configuration of the bundle in this process, without MONAI's warning that a configuration is code.
+
+    Args:
+        run_id: `training`, `evaluating` or `inference`.
+        config_name: Such as `train.yaml`.
+        settings: Of the configuration.
+        options: How the user names the folder to write, and allows to overwrite it; by default as the bundle does.
+        **words: Other arguments of `monai.bundle.run`.
+
+    Raises:
+        SegAssayError: As from `Workflow`.
+    """
+    token = OPTIONS.set(options or OPTIONS.get())
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="parsing config_file", category=UserWarning)
+            config_file = str(config_path(config_name))
+            monai.bundle.run(run_id=run_id, config_file=config_file, workflow_name=WORKFLOW, **words, **settings)
+    finally:
+        OPTIONS.reset(token)
 
 
 def check_settings(config_name: str, required: Mapping[str, str]) -> None:

@@ -19,14 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import monai.bundle
 import psutil
 import torch
 
 from segassay.errors import SegAssayError
-from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import find_own_error
-from segassay_monai.bundle.workflow import WORKFLOW
+from segassay_monai.bundle.workflow import run_config
 from segassay_monai.study.plan import PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
@@ -66,32 +64,23 @@ def do(study: Study, task: Task) -> None:
 def train(study: Study, planned: PlannedMember, place: Path, settings: Mapping[str, Any] | None = None) -> None:
     """Train a member into a folder; `settings` override its own."""
     torch.set_num_threads(study.file.threads)
-    monai.bundle.run(
-        run_id="training",
-        config_file=str(config_path("train.yaml")),
-        workflow_name=WORKFLOW,
-        dataset_dir=study.dataset.folder,
-        output_dir=place,
-        experiment=study.name,
-        **planned.training | dict(settings or {}),
-    )
+    own = {"dataset_dir": study.dataset.folder, "output_dir": place, "experiment": study.name}
+    run_config("training", "train.yaml", own | planned.training | dict(settings or {}))
 
 
 def _predict(study: Study, prediction: Prediction) -> None:
     torch.set_num_threads(study.file.threads)
-    monai.bundle.run(
-        run_id="evaluating",
-        config_file=str(config_path("evaluate.yaml")),
-        workflow_name=WORKFLOW,
-        dataset_dir=study.dataset.folder,
-        models=tuple(study.checkpoint(planned) for planned in prediction.members),
-        cases=prediction.cases,
-        rater=own_target(prediction),
-        n_figures=N_FIGURES,
-        output_dir=study.place(prediction),
-        experiment=study.name,
-        overwrite=True,
-    )
+    settings = {
+        "dataset_dir": study.dataset.folder,
+        "models": tuple(study.checkpoint(planned) for planned in prediction.members),
+        "cases": prediction.cases,
+        "rater": own_target(prediction),
+        "n_figures": N_FIGURES,
+        "output_dir": study.place(prediction),
+        "experiment": study.name,
+        "overwrite": True,
+    }
+    run_config("evaluating", "evaluate.yaml", settings)
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:

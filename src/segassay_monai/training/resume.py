@@ -29,7 +29,7 @@ from monai.utils import set_determinism
 
 from segassay import tracking
 from segassay.errors import DataError, UsageError
-from segassay.io.outputs import UNFINISHED, check_output, prepare_output, whole_or_nothing
+from segassay.io.outputs import OPTIONS, UNFINISHED, check_output, prepare_output, whole_or_nothing
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
 from segassay_monai.ensemble.network import read_checkpoint
@@ -76,9 +76,10 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
     with _alone(final):
         if (final / "model.pt").is_file() and not overwrite:
             if differences := _differences(final / "model.pt", member):
+                option, replace_it = OPTIONS.get()
                 raise UsageError(
-                    f"{final} holds a training that differs in {differences}; give another --output_dir, or "
-                    "--overwrite True to replace it"
+                    f"{final} holds a training that differs in {differences}; give another {option}, or {replace_it} "
+                    "to replace it"
                 )
             (final / UNFINISHED).unlink(missing_ok=True)  # left by an interruption at the last moment
             yield None
@@ -103,7 +104,7 @@ def _alone(final: Path) -> Iterator[None]:
             f"{final}: another process trains into this folder; wait for it, or give another folder"
         ) from None
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --output_dir") from error
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another {OPTIONS.get()[0]}") from error
     try:
         yield
     finally:
@@ -122,10 +123,11 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
         logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts from the beginning")
         return False
     if differences and not overwrite:
+        option, drop_it = OPTIONS.get()
         finish = "" if differences.startswith(_VERSION) else "repeat the call of that one to finish it, "
         raise UsageError(
-            f"{partial} holds an unfinished training that differs in {differences}; {finish}give another --output_dir, "
-            "or --overwrite True to remove it"
+            f"{partial} holds an unfinished training that differs in {differences}; {finish}give another {option}, or "
+            f"{drop_it} to remove it"
         )
     if differences:
         logger.warning(f"{partial}: the unfinished training there is removed, because it differs in {differences}")
