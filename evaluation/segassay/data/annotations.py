@@ -28,9 +28,11 @@ __all__ = [
     "ANNOTATION_COLUMNS",
     "KINDS",
     "SPENT_COLUMNS",
+    "TRAINED",
     "WITHOUT",
     "annotator_order",
     "is_rater",
+    "is_trained",
     "kind_label",
     "raters_of",
     "read_annotations",
@@ -39,7 +41,8 @@ __all__ = [
 RATER = "human"
 """Kind of a person who annotates."""
 
-KINDS = (RATER, "consensus", "model", "ensemble", "truth")
+TRAINED = ("model", "ensemble")
+KINDS = (RATER, "consensus", *TRAINED, "truth")
 """What an annotator can be."""
 
 ANNOTATION_COLUMNS = (
@@ -81,6 +84,16 @@ def is_rater(kind: str | None) -> bool:
         (True, False, False)
     """
     return kind == RATER
+
+
+def is_trained(kind: str | None) -> bool:
+    """Whether an annotator of this kind was trained: a model, or an ensemble of models.
+
+    Example:
+        >>> is_trained("ensemble"), is_trained("human"), is_trained(None)
+        (True, False, False)
+    """
+    return kind in TRAINED
 
 
 def kind_label(kind: str) -> str:
@@ -289,7 +302,7 @@ def _cell_problems(table: pd.DataFrame) -> list[str]:
     known = table["held_out"].str.lower().isin(_TRUTH_VALUES)
     for row, cell in table.loc[~known, "held_out"].items():
         problems.append(f"row {row}: held_out is {cell!r}; expected true, false or nothing where it is unknown")
-    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(["model", "ensemble"])
+    used = table["held_out"].str.lower().map(_TRUTH_VALUES).eq(False) & table["kind"].isin(TRAINED)
     for row, annotator in table.loc[used, "annotator"].items():
         problems.append(f"row {row}: {annotator!r} was trained on this case (held_out is false); leave the row out")
     return problems

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import is_trained, raters_of
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.judged import judged_annotators
@@ -210,7 +210,7 @@ def in_figures(found: Results) -> dict[str, str]:
     if len(found.kinds) <= MAX_IN_FIGURES:
         return found.kinds
     judged = judged_annotators(found.annotations).names
-    return {name: kind for name, kind in found.kinds.items() if kind not in ("model", "ensemble") or name in judged}
+    return {name: kind for name, kind in found.kinds.items() if not is_trained(kind) or name in judged}
 
 
 def _models_with_raters(found: Results) -> pd.DataFrame | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.annotations import kind_label
+from segassay.data.annotations import is_trained, kind_label
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
@@ -62,7 +62,7 @@ def annotators_table(found: Results) -> Table:
 
 
 def _held_out(masks: pd.DataFrame, kind: str) -> str:
-    if kind not in ("model", "ensemble"):
+    if not is_trained(kind):
         return _DASH
     n_known = int(masks["held_out"].fillna(False).sum())
     if n_known == len(masks):

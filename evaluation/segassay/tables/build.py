@@ -216,7 +216,9 @@ def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
         yield Note("few_raters", n=too_few, n_all=len(jobs))
     without = sum(
         any(a.prob or a.uncertainty for a in job.annotators)
-        and not any(a.path is not None and a.kind in ("human", "truth", "consensus") for a in job.annotators)
+        and not any(
+            a.path is not None and (is_rater(a.kind) or a.kind in ("truth", "consensus")) for a in job.annotators
+        )
         for job in jobs
     )
     if without:

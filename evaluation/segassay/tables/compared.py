@@ -15,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
-from segassay.data.annotations import is_rater
+from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError
 from segassay.io.images import Picture
@@ -94,7 +94,7 @@ class ComparedCase:
     @property
     def held_against_others(self) -> list[tuple[str, str]]:
         """Rater and annotator, for each C₋r: the rater itself, and every model, ensemble and truth."""
-        outside = [a.name for a in self.job.annotators if a.kind in ("model", "ensemble", "truth")]
+        outside = [a.name for a in self.job.annotators if is_trained(a.kind) or a.kind == TRUTH]
         return [(rater, other) for rater in self.raters if f"-{rater}" in self.labels for other in (rater, *outside)]
 
     @property

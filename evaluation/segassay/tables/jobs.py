@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.annotations import annotator_order
+from segassay.data.annotations import TRAINED, annotator_order
 from segassay.data.cases import image_files
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
@@ -69,7 +69,7 @@ def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[
         dataset: Gives images, ignored areas, regions and sizes; None if there are none.
         annotations: Table of `segassay.data.annotations.read_annotations`.
     """
-    predicted = annotations["kind"].isin(["model", "ensemble"])
+    predicted = annotations["kind"].isin(TRAINED)
     present = annotations[predicted | ~annotations["missing"]]
     order = present.assign(session=present["session"].fillna(0)).sort_values("session", kind="stable")
     first = order[~order.duplicated(["case", "annotator"])]
@@ -78,7 +78,7 @@ def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[
         notes.append(Note("later_sessions", n=len(present) - len(first)))
     if len(present) < len(annotations):
         notes.append(Note("not_annotated", n=len(annotations) - len(present)))
-    unknown = first.loc[first["kind"].isin(["model", "ensemble"]) & first["held_out"].isna(), "annotator"].unique()
+    unknown = first.loc[first["kind"].isin(TRAINED) & first["held_out"].isna(), "annotator"].unique()
     notes += [Note("training_unknown", str(name)) for name in unknown]
     drawn = order[~order["missing"]]
     several = dict(list(drawn[drawn.duplicated(["case", "annotator"], keep=False)].groupby("case")))

@@ -6,7 +6,7 @@ Means of agreement alone, `agreement_of_raters` and distances between outlines, 
 from collections.abc import Iterator
 from typing import Any
 
-from segassay.data.annotations import WITHOUT, raters_of
+from segassay.data.annotations import TRAINED, WITHOUT, raters_of
 from segassay.qualities.objectivity import records as of
 from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.measurements import (
@@ -129,7 +129,7 @@ def _without_expert_models(found: Findings) -> Iterator[Gap]:
 
 
 def _has_models(found: Findings) -> bool:
-    return bool(found.annotations["kind"].isin(["model", "ensemble"]).any())
+    return bool(found.annotations["kind"].isin(TRAINED).any())
 
 
 def _without_models(found: Findings, n_raters: int) -> Iterator[Gap]:

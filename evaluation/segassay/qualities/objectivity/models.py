@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import TRAINED, is_trained, raters_of
 from segassay.qualities.objectivity.records import (
     ADVANTAGE,
     ENERGY_DISTANCE,
@@ -70,12 +70,12 @@ def _who(agreement: pd.DataFrame, annotations: pd.DataFrame, measure: str) -> tu
     pairs = pair_values(agreement, measure)
     found = {name: kind for name, kind in kinds.items() if name in pairs.position}
     raters = raters_of(found)
-    return pairs, raters, [name for name, kind in found.items() if kind in ("model", "ensemble")]
+    return pairs, raters, [name for name, kind in found.items() if is_trained(kind)]
 
 
 def _trained_by(annotations: pd.DataFrame, raters: Sequence[str]) -> dict[str, str]:
     """A note for each model that learned from one of the raters it is compared with."""
-    rows = annotations[annotations["trained_on"].isin(raters) & annotations["kind"].isin(["model", "ensemble"])]
+    rows = annotations[annotations["trained_on"].isin(raters) & annotations["kind"].isin(TRAINED)]
     of_model = rows.drop_duplicates("annotator")[["annotator", "trained_on"]].itertuples(index=False)
     return {name: f"trained on {rater}, who is one of the raters" for name, rater in of_model}
 

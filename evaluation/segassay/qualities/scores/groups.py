@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from segassay.data.annotations import SPENT_COLUMNS, WITHOUT, is_rater, raters_of
+from segassay.data.annotations import SPENT_COLUMNS, WITHOUT, is_rater, is_trained, raters_of
 from segassay.data.names import natural_key
 from segassay.qualities.scores.table import annotator_kinds, seeds_of
 
@@ -56,7 +56,7 @@ class Origin:
     @property
     def is_trained(self) -> bool:
         """Whether it is a model or an ensemble."""
-        return self.kind in ("model", "ensemble")
+        return is_trained(self.kind)
 
     @property
     def approach(self) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import MEASURES, Score, annotator_kinds, mean_over_raters, own_scores, score_table
 from segassay.qualities.validity.detection import Compared
-from segassay.qualities.validity.people import Beside, beside, raters_of
+from segassay.qualities.validity.people import Beside, beside
 from segassay.qualities.validity.records import MINUS_BEST_RATER, MINUS_WORST_RATER, OVER_RATERS
 from segassay.statistics.intervals import DEFAULT, Resampling
 
@@ -60,7 +61,7 @@ def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[st
     raters, wanted = raters_of(kinds), [measure for measure in BESIDE_HUMANS if measure in agreement.measures]
     own = {measure: own_scores(agreement, raters, measure) for measure in wanted}
     for name, kind in kinds.items():
-        for measure in wanted if kind in ("model", "ensemble") else ():
+        for measure in wanted if is_trained(kind) else ():
             both = beside(agreement, raters, name, measure, own[measure])
             if both is not None:
                 yield name, both, measure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.scores.computation import Computation, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
@@ -107,7 +107,7 @@ def _gap(functions: str, why: str) -> Gap:
 
 def _without_models(found: Findings) -> Iterator[Gap]:
     kinds, measures = annotator_kinds(found.annotations), "human_range, ceiling_normalised"
-    if not {"model", "ensemble"} & set(kinds.values()):
+    if not any(map(is_trained, kinds.values())):
         yield _gap(measures, "no model or ensemble among the annotators")
     elif not raters_of(kinds):
         yield _gap(measures, "no raters")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import is_rater, raters_of
+from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.names import natural_key
 from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import annotator_kinds, containment, interval_row, score_rows
@@ -190,7 +190,11 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
             if others:
                 differences[who, ""] = (values[who], values[others].mean(axis=1))
             for name, kind in kinds.items():
-                if name in values and name != who and (kind == "truth" or (kind, kinds[who]) in _REFERRED):
+                if (
+                    name in values
+                    and name != who
+                    and (kind == "truth" or (kind == "consensus" and _is_referred(kinds[who])))
+                ):
                     differences[who, name] = (values[who], values[name])
         for (who, name), (own, reference) in differences.items():  # without a name: from the raters
             found = equivalence_test(own.to_numpy(), reference.to_numpy(), margin=margin)
@@ -204,7 +208,9 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     return score_rows(rows)
 
 
-_REFERRED = {("consensus", kind) for kind in ("human", "model", "ensemble")}
+def _is_referred(kind: str) -> bool:
+    """Whether annotators of this kind are held against a consensus."""
+    return is_rater(kind) or is_trained(kind)
 
 
 def type_s_and_m(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import is_rater, raters_of
+from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, Form
 from segassay.qualities.scores.table import (
     MEASURES,
@@ -76,7 +76,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
     raters, is_directed = raters_of(kinds), measure in _DIRECTED
     own = own_scores(agreement, raters, measure)
     for name, kind in kinds.items():
-        if kind in ("model", "ensemble", "truth"):
+        if is_trained(kind) or kind == "truth":
             both = beside(agreement, raters, name, measure, own)
             if both is not None and (both.comparison == LEAVE_ONE_OUT or not is_directed):
                 form, mean = _form(measure, both.comparison), mean_over_raters(both.scores)
@@ -89,7 +89,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
         values = agreement.of_pairs([(name, other)], measure)
         if len(values.columns):
             human_low, human_high = np.nan, np.nan
-            if kinds[name] == "truth" and kinds[other] in ("model", "ensemble"):
+            if kinds[name] == "truth" and is_trained(kinds[other]):
                 people = agreement.of_pairs([(name, rater) for rater in raters], measure).reindex(values.index)
                 human_low, human_high = people.mean().min(), people.mean().max()
             form, note = _form(measure, AGAINST, reference=name), containment(name, contains)

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import is_rater, raters_of
+from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
@@ -121,9 +121,9 @@ def _compared(annotations: pd.DataFrame) -> Iterator[_Compared]:
     yield _Compared("objectivity", ALL_RATERS, [(f"-{rater}", rater) for rater in raters], LEAVE_ONE_OUT)
     for name, kind in kinds.items():
         quality = "objectivity" if is_rater(kind) else "validity"
-        if kind in ("human", "model", "ensemble"):
+        if is_rater(kind) or is_trained(kind):
             yield _Compared(quality, name, [(name, rater) for rater in raters if rater != name], PAIRWISE)
-        if kind in ("human", "model", "ensemble", "truth"):
+        if is_rater(kind) or is_trained(kind) or kind == "truth":
             of = [name] if is_rater(kind) else raters
             yield _Compared(quality, name, [(f"-{rater}", name) for rater in of], LEAVE_ONE_OUT)
     for group in trained_alike(annotations):

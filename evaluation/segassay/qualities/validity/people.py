@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     Agreement,
@@ -31,7 +31,7 @@ def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterat
     raters, of_masks = raters_of(kinds), (F1, MEAN_IOU, DICE)
     own = {record.name: own_scores(agreement, raters, record.name) for record in of_masks}
     for name, kind in kinds.items():
-        if kind in ("model", "ensemble", "truth"):
+        if is_trained(kind) or kind == "truth":
             for record in of_masks:
                 both = beside(agreement, raters, name, record.name, own[record.name])
                 if both is not None:

@@ -5,7 +5,7 @@ recall_by_size, annotations  ->  share of the objects of each size that an annot
 
 import pandas as pd
 
-from segassay.data.annotations import is_rater, raters_of
+from segassay.data.annotations import TRAINED, is_rater, raters_of
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import annotator_kinds, containment
@@ -54,7 +54,7 @@ def recall_of_sizes(
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
     """Lowest and highest rater beside each model, except against what contains the raters."""
     of_rater = table["target"].isin(raters_of(kinds))
-    fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(["model", "ensemble"])
+    fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(TRAINED)
     people = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
     return table.assign(
         human_low=table["measure"].map(people["min"]).where(fair).astype(float),
