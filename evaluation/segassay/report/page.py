@@ -20,7 +20,7 @@ from segassay.report.sections import core_scores, sections, side_by_side
 from segassay.report.tables import (
     against_references,
     annotators_table,
-    beside_people,
+    beside_raters,
     between_raters,
     distance_tables,
     effects_table,
@@ -61,7 +61,7 @@ def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> No
         annotators=annotators_table(found),
         between=between_raters(core),
         raters=raters_table(found),
-        beside_humans=beside_people(core),
+        beside_raters=beside_raters(core),
         strategies=side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
         against=against_references(core),
         reliability=trainings_table(core),

@@ -22,7 +22,7 @@ from segassay.tables.effects import unit_of
 __all__ = [
     "against_references",
     "annotators_table",
-    "beside_people",
+    "beside_raters",
     "between_raters",
     "distance_tables",
     "effects_table",
@@ -109,7 +109,7 @@ def _rate(value: float) -> str:
     return _DASH if pd.isna(value) else f"{value:.3f}"
 
 
-def beside_people(core: pd.DataFrame) -> Table:
+def beside_raters(core: pd.DataFrame) -> Table:
     """Models and people, scored alike: one row per annotator and measure."""
     scores = _of_masks(core, "validity")
     differences = scores[scores["base"] == validity.MINUS_RATERS.name].to_dict("records")
@@ -118,9 +118,9 @@ def beside_people(core: pd.DataFrame) -> Table:
     is_shown = scores["base"].isin(MEASURES) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
     for row in scores[is_shown].to_dict("records"):
         human = _DASH if pd.isna(row["human_low"]) else f"{row['human_low']:.2f} to {row['human_high']:.2f}"
-        less_human = gap.get((row["target"], row["base"], row["comparison"]))
+        gap_to_raters = gap.get((row["target"], row["base"], row["comparison"]))
         value, *counts = _number(row)
-        cells = [value, human, _DASH if less_human is None else _number(less_human)[0], *counts]
+        cells = [value, human, _DASH if gap_to_raters is None else _number(gap_to_raters)[0], *counts]
         words = CATALOGUE[row["record"]].words if row["comparison"] == LEAVE_ONE_OUT else row["words"]
         rows.append([row["target"], words, *cells])
     header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")

@@ -53,8 +53,8 @@ def williams(
     pairs, raters, models = _who(agreement, annotations, AGREEMENT)
     people = [name for name in raters if len(raters) > 2]
     rows = [_williams_row(pairs, name, raters, clusters, resampling) for name in people]
-    of_people = [row["value"] for row in rows if not np.isnan(row["value"])]
-    human = {"human_low": min(of_people), "human_high": max(of_people)} if of_people else {}
+    of_raters = [row["value"] for row in rows if not np.isnan(row["value"])]
+    human = {"human_low": min(of_raters), "human_high": max(of_raters)} if of_raters else {}
     if len(raters) > 1:
         notes = _trained_by(annotations, raters)
         rows += [

@@ -66,7 +66,7 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
         for axes in all_axes:
             name_rows(axes, labels)
             axes.locator_params(axis="x", nbins=5)
-        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -152,7 +152,7 @@ def _effects(
                 _group(axes, place + shift, rows.loc[(name, contrast)], own, colour, marker, upright=upright)
 
 
-def _legend_of_people(points: pd.DataFrame, score: str) -> list[Patch]:
+def _legend_of_raters(points: pd.DataFrame, score: str) -> list[Patch]:
     several = len(_values(points, score, RATERS)) > 1
     return [Patch(color=BAND, label="from the lowest to the highest rater")] if several else []
 
@@ -210,7 +210,7 @@ def spending_figure(
             axes.set_axisbelow(True)
             axes.spines[["top", "right"]].set_visible(False)
         figure.supxlabel(f"raters × images ({_joined(about['n_masks'])} masks)", fontsize="medium")
-        handles = [*_legend_of_people(points, score), *_legend_of_contrasts(contrasts)]
+        handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
             figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
     return figure

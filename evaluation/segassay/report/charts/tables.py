@@ -201,7 +201,7 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
             for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
         ]
         rows, against = pd.concat(sides), "each of the other raters"
-        of_people = rows["rater"].map(kinds).map(is_rater)
-        rows = rows[of_people & (rows["annotator"].map(kinds) != "consensus")]
+        of_raters = rows["rater"].map(kinds).map(is_rater)
+        rows = rows[of_raters & (rows["annotator"].map(kinds) != "consensus")]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
     return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against
