@@ -45,7 +45,7 @@ ESTIMATORS = (
     "qualities.validity.detection",
     "qualities.validity.objects",
     "qualities.validity.outlines",
-    "qualities.validity.people",
+    "qualities.validity.raters",
     "qualities.validity.sizes",
     "statistics.components",
 )
@@ -60,6 +60,7 @@ NO_MEASURE = {
         "contrast",
         "without_interval",
         "held_out_models",
+        "removal_form",
         "measurements_of",
         "decisive_effects",
         "components_of",

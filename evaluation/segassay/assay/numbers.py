@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.data.dataset import Dataset, strata
+from segassay.data.dataset import Dataset, strata, units_of
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
@@ -56,7 +56,8 @@ def compute_results(
     if normalised is not None:
         found, checks = effects(normalised), prerequisites(normalised)
         choices = _specifications(dataset, tables, annotations)
-    clusters = _clusters(dataset, annotations)
+    subjects = _subjects(dataset, annotations)
+    clusters = units_of(subjects)
     scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
     resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
@@ -65,7 +66,7 @@ def compute_results(
     scores = by_quality([scores, further])
     summary: dict[str, Any] = summarise(scores, found, annotations)
     summary |= {"versions": versions(), "data_hash": content}
-    summary["policy"] = _policy(dataset, annotations, tables, clusters)
+    summary["policy"] = _policy(dataset, annotations, tables, subjects)
     compared = strategy_table(findings)
     return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary)
 
@@ -76,17 +77,15 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
     return specification_table(tables.recounts, annotations, dataset.experiment, dataset.settings.control_group)
 
 
-def _clusters(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
-    """Case -> its subject if the experiment names one, else the case itself."""
+def _subjects(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
+    """Case -> subject, empty where the experiment does not name it."""
     cases = annotations["case"].unique()
-    subjects = pd.Series("", index=cases) if dataset is None else strata(dataset)["subject"].reindex(cases)
-    named = [f"subject {subject}" if subject else f"case {case}" for case, subject in subjects.items()]
-    return pd.Series(named, index=cases)
+    return pd.Series("", index=cases) if dataset is None else strata(dataset)["subject"].reindex(cases)
 
 
-def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, clusters: pd.Series) -> dict[str, Any]:
+def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, subjects: pd.Series) -> dict[str, Any]:
     """The conventions behind the numbers, and the notes and warnings of this evaluation."""
-    by_subject = clusters.str.startswith("subject ")
+    has_subject = subjects != ""
     notes = [in_words(note) for note in tables.notes]
     if dataset is not None and dataset.experiment is not None and dataset.settings.control_group is None:
         notes.append("dataset.yaml names no control_group: measurements are not normalised and effects not tested")
@@ -103,8 +102,8 @@ def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, 
             "level": 0.95,
             "n_resamples": N_RESAMPLES,
             "seed": SEED,
-            "unit": "subject" if by_subject.all() else "case" if not by_subject.any() else "subject, else case",
-            "n_units": int(clusters.nunique()),
+            "unit": "subject" if has_subject.all() else "case" if not has_subject.any() else "subject, else case",
+            "n_units": int(units_of(subjects).nunique()),
             "conditional_on": "these raters and seeds",
         },
         "notes": notes,

@@ -24,7 +24,7 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
     if control is None and len(groups) > 1:
         what = f"names no control_group, so no effect can be tested; the groups are {', '.join(groups)}"
         yield Problem(str(dataset.folder / "dataset.yaml"), what, "add `control_group: <name>` to it", "warning")
-    unit = "subject" if (known["subject"] != "").all() and len(known) else "case"
+    unit = _unit_of_all(known["subject"])
     units = known["subject"] if unit == "subject" else pd.Series(known.index, index=known.index)
     single = [group for group in groups if units[known["group"] == group].nunique() == 1]
     if single and len(groups) > 1:
@@ -32,6 +32,11 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
         yield Problem(file, what, f"add {unit}s: one {unit} is not enough for a test", "warning")
     if control in groups:
         yield from _control_problems(file, dataset.experiment, known, str(control))
+
+
+def _unit_of_all(subjects: pd.Series) -> str:
+    """The subject where every case has one, else the case; that some lack theirs is a problem of its own."""
+    return "subject" if len(subjects) and (subjects != "").all() else "case"
 
 
 def _control_problems(file: str, table: pd.DataFrame, known: pd.DataFrame, control: str) -> Iterator[Problem]:

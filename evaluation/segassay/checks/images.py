@@ -79,15 +79,15 @@ def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Pr
 def _unlike_images(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     export = "export all images in the same way"
     split = "keep one kind of images in a dataset; make a second dataset of the others"
-    yield from _odd_ones(images, lambda image: len(image.shape), "spatial axes", split, "error")
-    yield from _odd_ones(images, lambda image: image.n_channels, "channels", export, "error")
-    yield from _odd_ones(images, lambda image: image.dtype, "pixels of type", export, "warning")
+    yield from _odd_ones(images, lambda image: len(image.shape), "has {} spatial axes", split, "error")
+    yield from _odd_ones(images, lambda image: image.n_channels, "has {} channels", export, "error")
+    yield from _odd_ones(images, lambda image: image.dtype, "has pixels of type {}", export, "warning")
 
 
 def _odd_ones(
     images: Sequence[ImageFacts],
     value_of: Callable[[ImageFacts], Any],
-    what: str,
+    has: str,
     action: str,
     level: Literal["error", "warning"],
 ) -> Iterator[Problem]:
@@ -96,8 +96,8 @@ def _odd_ones(
     for usual, n_usual in Counter(values).most_common(1):
         for image, value in zip(images, values, strict=True):
             if value != usual:
-                has = f"has {what} {value}" if what.endswith("type") else f"has {value} {what}"
-                yield Problem(str(image.path), f"{has}, but {_usual(n_usual, len(images))} {usual}", action, level)
+                what = f"{has.format(value)}, but {_usual(n_usual, len(images))} {usual}"
+                yield Problem(str(image.path), what, action, level)
 
 
 def _usual(n_usual: int, n_images: int) -> str:

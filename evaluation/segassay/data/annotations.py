@@ -93,7 +93,7 @@ def is_trained(kind: str | None) -> bool:
         >>> is_trained("ensemble"), is_trained("human"), is_trained(None)
         (True, False, False)
     """
-    return kind in ("model", "ensemble")
+    return kind in TRAINED
 
 
 def kind_label(kind: str) -> str:

@@ -285,6 +285,22 @@ def data_hash(dataset: Dataset) -> str:
     return digest.hexdigest()
 
 
+def units_of(subjects: pd.Series) -> pd.Series:
+    """Unit of each case, which is resampled or held out as a whole: its subject, else the case itself.
+
+    Args:
+        subjects: Case -> name of its subject, empty where it is unknown.
+
+    Returns:
+        Case -> name of its unit, which tells subjects from cases.
+
+    Example:
+        >>> units_of(pd.Series({"1": "m1", "2": "m1", "3": ""})).to_list()
+        ['subject m1', 'subject m1', 'case 3']
+    """
+    return ("subject " + subjects).where(subjects != "", "case " + subjects.index.to_series())
+
+
 def strata(dataset: Dataset) -> pd.DataFrame:
     """Group, region, subject and batch of each case, for stratified folds.
 

@@ -29,7 +29,7 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.validity import computations as validity
 from segassay.qualities.validity.outlines import distance_scores
-from segassay.qualities.validity.people import agreement_with_people
+from segassay.qualities.validity.raters import agreement_with_raters
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
 
@@ -152,5 +152,5 @@ def _all_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
         *agreement_of_seeds(agreement, annotations),
         *agreement_of_folds(agreement, annotations),
         *ensembles_beside(agreement, annotations),
-        *agreement_with_people(agreement, kinds),
+        *agreement_with_raters(agreement, kinds),
     ]

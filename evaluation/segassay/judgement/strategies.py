@@ -25,7 +25,7 @@ from segassay.qualities.scores.table import (
     score_table,
 )
 from segassay.qualities.validity.effects import decisive_effects, without_repeats
-from segassay.qualities.validity.people import agreement_with_people
+from segassay.qualities.validity.raters import agreement_with_raters
 from segassay.qualities.validity.records import ETA_SQUARED
 
 __all__ = [
@@ -64,7 +64,7 @@ def strategy_table(found: Findings) -> pd.DataFrame:
         return pd.DataFrame(columns=[*STRATEGY_COLUMNS, *STRATEGY_FIELDS])
     tables, kinds = found.tables, annotator_kinds(found.annotations)
     agreement = Agreement(tables.agreement, tables.leave_one_out)
-    single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_people(agreement, kinds)]
+    single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_raters(agreement, kinds)]
     scores = [*scores_of_groups(groups, single), *agreement_within(groups, agreement)]
     masks = score_table([score for score, _ in scores], found.clusters, found.resampling)
     masks = masks.assign(contrast="", n_annotators=[n for _, n in scores])

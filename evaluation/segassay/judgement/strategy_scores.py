@@ -31,7 +31,7 @@ def scores_of_groups(groups: Sequence[Group], scores: Iterable[Score]) -> Iterat
 
     Args:
         groups: What `strategy_groups` returns.
-        scores: Those of single annotators, as `agreement_of_raters` and `agreement_with_people` give them.
+        scores: Those of single annotators, as `agreement_of_raters` and `agreement_with_raters` give them.
 
     Yields:
         Scores of the group, and how many annotators they rest on. A score is the mean over annotators of the means over

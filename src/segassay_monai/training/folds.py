@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from segassay.data.dataset import Dataset, data_hash, strata
+from segassay.data.dataset import Dataset, data_hash, strata, units_of
 from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
 from segassay_monai.ensemble.network import read_checkpoint
@@ -65,7 +65,7 @@ def plan_member(
         raise UsageError(f"--fold {fold}: expected 0 to {folds.max()} ({folds.max() + 1} folds of {len(table)} cases)")
     seen = table[folds != fold]
     seen = seen[[is_labelled(dataset, trained_on, case) for case in seen.index]]
-    units = _units(seen).nunique()
+    units = units_of(seen["subject"]).nunique()
     if units < 2:
         raise DataError(
             f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
@@ -74,7 +74,7 @@ def plan_member(
     number = number_subjects(seen, seed=[seed, fold])
     if n_train is not None:
         seen, number = _use_some(seen, number, n_train)
-        units = _units(seen).nunique()
+        units = units_of(seen["subject"]).nunique()
     n_val = min(max(1, round(val_fraction * units)), units - 1)
     is_val = (number + 1) * n_val // units > number * n_val // units  # n_val subjects, evenly spaced over the strata
     train, val = tuple(seen.index[~is_val]), tuple(seen.index[is_val])
@@ -159,7 +159,7 @@ def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
     Returns:
         Integers `(n_cases,)`.
     """
-    units = _units(table).nunique()
+    units = units_of(table["subject"]).nunique()
     if n_folds < 2 or units < 2:
         raise DataError(
             f"cannot hold out any image: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
@@ -180,7 +180,7 @@ def number_subjects(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
     Returns:
         Integers `(n_cases,)`; cases of one subject share their number.
     """
-    units = _units(table)
+    units = units_of(table["subject"])
     by_unit = pd.DataFrame({"unit": units, "stratum": _strata_of(table)}).groupby("unit")["stratum"].agg(min)
     rng = np.random.default_rng(list(seed))
     shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
@@ -193,8 +193,3 @@ def number_subjects(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
 
 def _strata_of(table: pd.DataFrame) -> pd.Series:
     return table["group"] + "\n" + table["region"]
-
-
-def _units(table: pd.DataFrame) -> pd.Series:
-    """Subject of each case; a case without subject is its own unit."""
-    return table["subject"].where(table["subject"] != "", "\0" + table.index.to_series())

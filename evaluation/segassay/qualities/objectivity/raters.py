@@ -39,11 +39,11 @@ from segassay.qualities.scores.table import (
     THRESHOLD,
     Agreement,
     Score,
-    human_score,
     interval_row,
     mean_over_pairs,
     mean_over_raters,
     own_scores,
+    rater_score,
     score_rows,
     score_table,
 )
@@ -82,7 +82,7 @@ def agreement_of_raters(agreement: Agreement, counts: pd.DataFrame, kinds: dict[
     ]
     for rater in raters:
         for record in of_masks:
-            values, comparison, note = human_score(agreement, raters, rater, record.name)
+            values, comparison, note = rater_score(agreement, raters, rater, record.name)
             yield Score(record.form(comparison=comparison), rater, values, note=note)
         for record, ratio in ratios:
             drawn = counts.loc[counts["annotator"] == rater, "case"]

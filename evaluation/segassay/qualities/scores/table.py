@@ -36,12 +36,12 @@ __all__ = [
     "Score",
     "annotator_kinds",
     "containment",
-    "human_score",
     "interval_row",
     "mean_over_pairs",
     "mean_over_raters",
     "own_scores",
     "pairs_noted",
+    "rater_score",
     "references",
     "rows_of",
     "score_rows",
@@ -295,7 +295,7 @@ def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.Data
     return pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
 
 
-def human_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
+def rater_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
     """Values of one rater, the `comparison`, and a note if C₋r would rest on too few raters."""
     own = own_scores(agreement, [rater], measure)
     if len(own.columns):

@@ -11,13 +11,13 @@ from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import MEASURES, Score, annotator_kinds, mean_over_raters, own_scores, score_table
 from segassay.qualities.validity.detection import Compared
-from segassay.qualities.validity.people import Beside, beside
+from segassay.qualities.validity.raters import Beside, beside
 from segassay.qualities.validity.records import MINUS_BEST_RATER, MINUS_WORST_RATER, OVER_RATERS
 from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["ceiling_normalised", "human_range", "position"]
 
-BESIDE_HUMANS = (*MEASURES, "iou", "ap", "pq")
+BESIDE_RATERS = (*MEASURES, "iou", "ap", "pq")
 """What is compared with the raters' own scores: the more the better, 1 at best."""
 
 
@@ -45,21 +45,21 @@ def human_range(
     raters = raters_of(kinds)
     scores = []
     for name, both, measure in _beside_all(agreement, kinds):
-        shared = both.scores.notna() & both.humans.notna()
+        shared = both.scores.notna() & both.rater_scores.notna()
         if not shared.any(axis=None) or len(raters) < 2:
             continue
         model = mean_over_raters(both.scores.loc[shared.any(axis=1)])
         of_rater = both.of_rater
         stands = position(float(model.mean()), float(of_rater.min()), float(of_rater.max()))
         for record, rater in ((MINUS_WORST_RATER, of_rater.idxmin()), (MINUS_BEST_RATER, of_rater.idxmax())):
-            own = _filled(both.humans[rater].where(shared[rater]), model.index)
+            own = _filled(both.rater_scores[rater].where(shared[rater]), model.index)
             note = "; ".join(filter(None, [f"{rater}; {stands}", both.note]))
             scores.append(Score(record.form(measure, both.comparison), name, model - own, note=note))
     return score_table(scores, clusters, resampling)
 
 
 def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, Beside, str]]:
-    raters, wanted = raters_of(kinds), [measure for measure in BESIDE_HUMANS if measure in agreement.measures]
+    raters, wanted = raters_of(kinds), [measure for measure in BESIDE_RATERS if measure in agreement.measures]
     own = {measure: own_scores(agreement, raters, measure) for measure in wanted}
     for name, kind in kinds.items():
         for measure in wanted if is_trained(kind) else ():
@@ -104,9 +104,9 @@ def ceiling_normalised(
     """
     ratios = []
     for name, both, measure in _beside_all(agreement, annotator_kinds(annotations)):
-        shared = both.scores.notna() & both.humans.notna()
+        shared = both.scores.notna() & both.rater_scores.notna()
         rows = shared.any(axis=1)
         if rows.any():
-            above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.humans))
+            above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.rater_scores))
             ratios.append(Ratio(OVER_RATERS.form(measure, both.comparison), name, above, below, both.note))
     return ratio_rows(ratios, clusters, resampling)

@@ -1,6 +1,6 @@
 """Computations of validity, in the order of scores.csv, and what is missing if they are not possible.
 
-Means of agreement alone, `agreement_with_people` and distances between outlines, are computed by `judgement.measures`.
+Means of agreement alone, `agreement_with_raters` and distances between outlines, are computed by `judgement.measures`.
 """
 
 from collections.abc import Iterator

@@ -18,15 +18,15 @@ from segassay.qualities.scores.table import (
     Score,
     annotator_kinds,
     containment,
-    human_score,
     mean_over_raters,
     own_scores,
+    rater_score,
     references,
     score_table,
 )
 from segassay.qualities.validity import records as of
 from segassay.qualities.validity.objects import CURVE, OBJECT_MEASURES, object_measures
-from segassay.qualities.validity.people import beside
+from segassay.qualities.validity.raters import beside
 from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["OBJECT_MEASURES", "Compared", "detection"]
@@ -82,7 +82,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
                 form, mean = _form(measure, both.comparison), mean_over_raters(both.scores)
                 yield Score(form, name, mean, both.of_rater.min(), both.of_rater.max(), note=both.note)
         elif is_rater(kind) and len(raters) > 1:
-            own_score, comparison, note = human_score(agreement, raters, name, measure)
+            own_score, comparison, note = rater_score(agreement, raters, name, measure)
             if comparison == LEAVE_ONE_OUT or not is_directed:
                 yield Score(_form(measure, comparison, quality="objectivity"), name, own_score, note=note)
     for name, other, contains in references(kinds):

@@ -16,17 +16,17 @@ from segassay.qualities.scores.table import (
     Agreement,
     Score,
     containment,
-    human_score,
     mean_over_raters,
     own_scores,
+    rater_score,
     references,
 )
 from segassay.qualities.validity.records import DICE, F1, MEAN_IOU, MINUS_RATERS
 
-__all__ = ["Beside", "agreement_with_people", "beside"]
+__all__ = ["Beside", "agreement_with_raters", "beside"]
 
 
-def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
+def agreement_with_raters(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
     """Models, ensembles and a truth against C₋r, with the raters' scores, and all annotators against a reference."""
     raters, of_masks = raters_of(kinds), (F1, MEAN_IOU, DICE)
     own = {record.name: own_scores(agreement, raters, record.name) for record in of_masks}
@@ -35,7 +35,7 @@ def agreement_with_people(agreement: Agreement, kinds: dict[str, str]) -> Iterat
             for record in of_masks:
                 both = beside(agreement, raters, name, record.name, own[record.name])
                 if both is not None:
-                    yield from _beside_humans(both, record, name)
+                    yield from _beside_raters(both, record, name)
     for name, other, contains in references(kinds):
         for record in of_masks:
             values = agreement.of_pairs([(name, other)], record.name)
@@ -50,24 +50,24 @@ class Beside:
 
     Attributes:
         scores: Scores of the annotator, `(cases, raters)`.
-        humans: Scores of each rater, `(cases, raters)`.
+        rater_scores: Scores of each rater, `(cases, raters)`.
         comparison: `LEAVE_ONE_OUT`, or `PAIRWISE` if there are too few raters for it.
         note: Note that there are too few raters; else empty.
     """
 
     scores: pd.DataFrame
-    humans: pd.DataFrame
+    rater_scores: pd.DataFrame
     comparison: str
     note: str
 
     @cached_property
     def of_rater(self) -> pd.Series:
         """Mean score of each rater on the cases for which the annotator has a score."""
-        humans = self.humans.to_numpy(dtype=float)
-        known = ~np.isnan(humans) & self.scores.notna().to_numpy()
+        rater_scores = self.rater_scores.to_numpy(dtype=float)
+        known = ~np.isnan(rater_scores) & self.scores.notna().to_numpy()
         with np.errstate(invalid="ignore"):
-            mean = np.where(known, humans, 0).sum(axis=0) / known.sum(axis=0)
-        return pd.Series(mean, self.humans.columns)
+            mean = np.where(known, rater_scores, 0).sum(axis=0) / known.sum(axis=0)
+        return pd.Series(mean, self.rater_scores.columns)
 
 
 def beside(
@@ -84,24 +84,24 @@ def beside(
     """
     scores = agreement.with_others(name, measure)
     if len(scores.columns):
-        humans = own_left_out.reindex(index=scores.index, columns=scores.columns)
-        return Beside(scores, humans, LEAVE_ONE_OUT, "")
+        rater_scores = own_left_out.reindex(index=scores.index, columns=scores.columns)
+        return Beside(scores, rater_scores, LEAVE_ONE_OUT, "")
     pairs = {rater: agreement.of_pairs([(name, rater)], measure) for rater in raters}
     found = {rater: values.iloc[:, 0] for rater, values in pairs.items() if len(values.columns)}
     if not found:
         return None
     scores = pd.concat(found, axis=1, sort=False)
-    own = {rater: human_score(agreement, raters, rater, measure)[0] for rater in raters if len(raters) > 1}
-    humans = pd.DataFrame(own).reindex(index=scores.index, columns=scores.columns)
-    return Beside(scores, humans, PAIRWISE, "too few raters for C₋r: mean agreement with the raters")
+    own = {rater: rater_score(agreement, raters, rater, measure)[0] for rater in raters if len(raters) > 1}
+    rater_scores = pd.DataFrame(own).reindex(index=scores.index, columns=scores.columns)
+    return Beside(scores, rater_scores, PAIRWISE, "too few raters for C₋r: mean agreement with the raters")
 
 
-def _beside_humans(both: Beside, record: Measure, name: str) -> Iterator[Score]:
+def _beside_raters(both: Beside, record: Measure, name: str) -> Iterator[Score]:
     """Score of a model with the range of the raters on the same cases, and its difference from the raters."""
-    scores, humans, comparison, note = both.scores, both.humans, both.comparison, both.note
+    scores, rater_scores, comparison, note = both.scores, both.rater_scores, both.comparison, both.note
     human_low, human_high = both.of_rater.min(), both.of_rater.max()
     form = record.form(comparison=comparison)
     yield Score(form, name, mean_over_raters(scores), human_low, human_high, note=note)
-    if humans.notna().any(axis=None):
-        difference = (scores - humans).loc[humans.notna().any(axis=1)]
+    if rater_scores.notna().any(axis=None):
+        difference = (scores - rater_scores).loc[rater_scores.notna().any(axis=1)]
         yield Score(MINUS_RATERS.form(record.name, comparison), name, mean_over_raters(difference), note=note)
