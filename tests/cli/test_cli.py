@@ -176,7 +176,7 @@ def test_the_mlflow_experiment_is_handed_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr("segassay.assay.evaluate", stop)
     words = ["--debug", "evaluate", tmp_path, "--out", tmp_path / "out", "--mlflow-experiment", "mine"]
-    with pytest.raises(DataError, match="^mine$"):
+    with pytest.raises(DataError, match=r"^mine$"):
         run(monkeypatch, *words)
 
 
