@@ -1,4 +1,4 @@
-"""The command line: `segassay check`, `evaluate`, `train`. Each command loads the heavy libraries it needs.
+"""The command line: `segassay check`, `evaluate`, `planner`. Each command loads the heavy libraries it needs.
 
 The training package adds its commands by an entry point, so that nothing here imports it.
 """
@@ -121,6 +121,12 @@ def _options(
 def _refuse_positional_out(word: str | None) -> str | None:
     if word is not None:
         raise UsageError(f"{word} is an unexpected argument; give the folder as --out {word}")
+    return word
+
+
+def _refuse_experiment(word: str | None) -> str | None:
+    if word is not None:
+        raise UsageError(f"--experiment is called --mlflow-experiment; give it as --mlflow-experiment {word}")
     return word
 
 
@@ -291,7 +297,10 @@ def evaluate(
     jobs: Annotated[
         int, typer.Option(min=1, show_default="all cores", help="Maximum number of processes.")
     ] = os.cpu_count() or 1,
-    experiment: Annotated[str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")] = None,
+    mlflow_experiment: Annotated[
+        str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
     from segassay.assay import evaluate as write
@@ -305,7 +314,7 @@ def evaluate(
         overwrite=overwrite,
         n_jobs=jobs,
         track=mlflow,
-        mlflow_experiment=experiment,
+        mlflow_experiment=mlflow_experiment,
         progress=True,
     )
     for quality in QUALITIES:

@@ -131,7 +131,7 @@ def _open(uri: str, name: str) -> str:
         ) from error
     except MlflowException as error:
         raise UsageError(
-            f"MLflow at {uri} refuses the experiment {name!r}: {_first_line(error)}; give another --experiment, or set "
+            f"MLflow at {uri} refuses the experiment {name!r}: {_first_line(error)}; name another one, or set "
             "MLFLOW_TRACKING_URI to another store"
         ) from error
 
@@ -183,7 +183,7 @@ def _is_usable(database: Path) -> bool:
 def _living(uri: str, experiment: Experiment) -> str:
     if experiment.lifecycle_stage == "deleted":
         raise UsageError(
-            f"the MLflow experiment {experiment.name!r} was deleted from {uri}; give another --experiment, or restore "
+            f"the MLflow experiment {experiment.name!r} was deleted from {uri}; name another one, or restore "
             f"it with: mlflow experiments restore --experiment-id {experiment.experiment_id}"
         )
     return str(experiment.experiment_id)

@@ -164,6 +164,22 @@ def test_an_output_without_its_option_is_told_where_to_stand(tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
+def test_the_former_name_of_the_mlflow_experiment_is_told_the_present_one(tmp_path, monkeypatch, capsys):
+    assert run(monkeypatch, "evaluate", tmp_path, "--out", tmp_path / "out", "--experiment", "mine") == 2
+    assert "give it as --mlflow-experiment mine" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_mlflow_experiment_is_handed_on(tmp_path, monkeypatch):
+    def stop(*_: object, mlflow_experiment: str, **__: object) -> None:
+        raise DataError(mlflow_experiment)
+
+    monkeypatch.setattr("segassay.assay.evaluate", stop)
+    words = ["--debug", "evaluate", tmp_path, "--out", tmp_path / "out", "--mlflow-experiment", "mine"]
+    with pytest.raises(DataError, match=r"^mine$"):
+        run(monkeypatch, *words)
+
+
 def test_version(monkeypatch, capsys):
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"segassay {version('segassay')}\n"

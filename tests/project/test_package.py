@@ -28,8 +28,14 @@ TOOLS = {
     "ruff",
     "types-pyyaml",
 }  # called, not imported
-LOADED_BY_MONAI = {"fire"}
-HOMES = {"PIL": "pillow", "ignite": "pytorch-ignite", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+TOOLS_OF_DOCS = {"ipykernel", "mkdocs-material", "mkdocstrings-python"}
+HOMES = {
+    "PIL": "pillow",
+    "griffe": "griffelib",
+    "ignite": "pytorch-ignite",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 """Distributions that are named otherwise than what one imports."""
 
 
@@ -62,9 +68,7 @@ def used(folder: str) -> set[str]:
     modules = list((ROOT / folder).rglob("*.py"))
     assert modules
     names = set().union(*(imported(path.read_text(encoding="utf-8")) for path in modules))
-    local = {path.stem for path in (ROOT / "tests").glob("*.py")} | {
-        path.stem for path in (ROOT / "benchmarks").glob("*.py")
-    }
+    local = {path.stem for home in ("tests", "benchmarks", "docs") for path in (ROOT / home).glob("*.py")}
     return {plain(HOMES.get(name, name)) for name in names - local} - OURS
 
 
@@ -73,16 +77,21 @@ def test_the_evaluation_needs_what_it_imports_and_nothing_else():
 
 
 def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else():
-    assert used("src") - NEEDS == EXTRAS["monai"] - LOADED_BY_MONAI
+    assert used("src") - NEEDS == EXTRAS["monai"]
 
 
 def test_developing_needs_what_the_tests_import_and_the_tools():
     assert used("tests") - NEEDS - EXTRAS["monai"] - {"tomli"} == EXTRAS["dev"] - TOOLS - {"tomli"}
 
 
+def test_the_docs_need_what_their_programs_import_and_the_tools():
+    assert used("docs") - NEEDS == EXTRAS["docs"] - TOOLS_OF_DOCS
+
+
 def test_every_dependency_says_what_it_is_for_and_from_which_version_on():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for requirement in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["monai"]]:
+    extras = PROJECT["optional-dependencies"]
+    for requirement in [*PROJECT["dependencies"], *extras["monai"], *extras["docs"]]:
         assert re.search(r"[>=]=\d", requirement), requirement
         assert re.search(rf'^    "{re.escape(requirement)}", *# \w', text, re.MULTILINE), requirement
 

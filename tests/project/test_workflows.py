@@ -1,6 +1,9 @@
 """Workflows and issue forms are valid: known keys, steps that do something, names that exist."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,25 @@ def test_tests_run_on_every_system_and_python_that_is_promised():
     matrix = read(ROOT / ".github/workflows/tests.yml")["jobs"]["systems"]["strategy"]["matrix"]
     assert matrix["python"] == re.findall(r"Python :: (3\.\d+)", project)
     assert [system.split("-")[0] for system in matrix["os"]] == ["ubuntu", "macos", "windows"]
+
+
+def test_nothing_is_published_before_all_tests_pass():
+    gate, release = read(ROOT / ".github/workflows/release.yml")["jobs"].values()
+    assert release["needs"] == "gate"
+    assert ".ci/run" in [step.get("run") for step in gate["steps"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or sys.version_info < (3, 11), reason="the step needs bash and tomllib")
+@pytest.mark.parametrize(("suffix", "is_ours"), [("", True), (".1", False)])
+def test_a_release_has_the_version_of_the_package(suffix, is_ours):
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version = re.search(r'^version = "(.+)"', project, re.MULTILINE)[1]
+    steps = read(ROOT / ".github/workflows/release.yml")["jobs"]["gate"]["steps"]
+    (code,) = [step["run"] for step in steps if "GITHUB_REF_NAME" in step.get("run", "")]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = os.environ | {"GITHUB_REF_NAME": f"v{version}{suffix}", "PATH": path}
+    done = subprocess.run(["bash", "-e", "-c", code], cwd=ROOT, env=words, check=False)
+    assert (done.returncode == 0) == is_ours
 
 
 def test_workflows_run_files_and_targets_that_exist():

@@ -19,7 +19,6 @@ import yaml
 from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
-from pydantic_core import ErrorDetails
 
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS
@@ -170,7 +169,7 @@ def _check_values(config: Mapping[str, Any], model: type[_Settings], known: Mapp
                 raise UsageError(f"--{name} {config[name]}: expected {expected}") from None
 
 
-def _expected(problem: ErrorDetails, value: Any, default: Any, otherwise: str) -> str:
+def _expected(problem: Mapping[str, Any], value: Any, default: Any, otherwise: str) -> str:
     """Expected value for a message: an example of the right type, else the range."""
     is_item = any(isinstance(part, int) for part in problem["loc"])
     if is_item or _is_expression(default):
