@@ -436,7 +436,7 @@ def test_a_subject_in_two_groups_is_said_before_any_mask_is_read(small, tmp_path
 def test_a_place_that_cannot_be_written_is_one_message(small, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     check_refused([small], "cannot be written", 2, tmp_path / "file" / "out", capsys)
-    check_refused([small, "--overwrite"], "is a file; give another --out", 2, tmp_path / "file", capsys)
+    check_refused([small, "--overwrite"], "is a file; give another out (--out)", 2, tmp_path / "file", capsys)
 
 
 def test_overwriting_never_removes_what_is_evaluated(small, tmp_path, capsys):
