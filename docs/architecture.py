@@ -20,12 +20,20 @@ from rooms import PURPOSE, ROOT, contracts, find_modules, read_rooms, room_arrow
 PAGE = "docs/architecture.md"
 PICTURE = "docs/figures/architecture"
 COLOURS = {"segassay": "#cfe3ee", "segassay_monai": "#f3dfc1"}
+NOT_DRAWN = {"segassay.former", "segassay.lazy", "segassay_monai.former", "segassay_monai.inference"}
+"""Modules that hold names alone: no data flows through them."""
 BOX, BEND = 1.9, 0.5
 """Width of the column that a box takes, and an arrow that passes between boxes."""
 
 Arrows = dict[str, set[str]]
 Rows = list[list[str]]
 Ways = dict[tuple[str, str], list[str]]
+
+
+def arrows_drawn(root: Path = ROOT) -> Arrows:
+    """The arrows of the picture: without those that others imply, and without modules that hold names alone."""
+    arrows = {room: others - NOT_DRAWN for room, others in room_arrows(root).items() if room not in NOT_DRAWN}
+    return fewest_arrows(arrows)
 
 
 def fewest_arrows(arrows: Arrows) -> Arrows:
@@ -171,7 +179,7 @@ def tables(root: Path = ROOT) -> str:
 def main(root: Path = ROOT) -> None:
     """Write the picture, and the tables between their two marks on the page."""
     matplotlib.use("agg")
-    save(draw(fewest_arrows(room_arrows(root))), root)
+    save(draw(arrows_drawn(root)), root)
     page = root / PAGE
     text = page.read_text(encoding="utf-8")
     written = re.sub(r"(?s)(?<=<!-- rooms -->\n).*?(?=\n<!-- end -->)", lambda _: tables(root), text)

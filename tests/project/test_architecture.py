@@ -21,7 +21,7 @@ AGAIN = "no longer true: run python docs/architecture.py"
 
 
 def arrows_of(root: Path) -> set[str]:
-    found = architecture.fewest_arrows(rooms.room_arrows(root))
+    found = architecture.arrows_drawn(root)
     return {f"{room}->{other}" for room, others in found.items() for other in others}
 
 
@@ -35,7 +35,7 @@ def drawn(picture: Path) -> tuple[set[str], list[str]]:
 def test_the_picture_shows_the_rooms_and_imports_of_the_code():
     arrows, words = drawn(ROOT / f"{architecture.PICTURE}.svg")
     assert arrows == arrows_of(ROOT), AGAIN
-    names = [room.partition(".")[2] for room in rooms.read_rooms(ROOT)]
+    names = [room.partition(".")[2] for room in architecture.arrows_drawn(ROOT)]
     assert sorted(words) == sorted([*names, *rooms.HOMES]), AGAIN
     with Image.open(ROOT / f"{architecture.PICTURE}.png") as image:
         assert set(image.info["Description"].splitlines()) == arrows, AGAIN
