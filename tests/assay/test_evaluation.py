@@ -268,7 +268,7 @@ def test_figures_are_axes_drawn_where_they_should(of_folder):
 
 
 def test_a_figure_without_anything_to_show_says_so(of_folder):
-    with pytest.raises(UsageError, match="no data for the figure imprint; available are agreement, f1_over_threshold"):
+    with pytest.raises(UsageError, match="nothing to show as imprint; there are agreement, f1_over_threshold"):
         of_folder.plot.imprint()
     with pytest.raises(UsageError, match=r"nothing to show as effects\('size'\); there are .*effects\('count'\)"):
         of_folder.plot.effects("size")

@@ -263,8 +263,8 @@ def test_a_table_alone_gives_pixel_and_object_measures_only_and_says_so(small, t
     assert read_table(tmp_path / "out", "counts")["mean_intensity"].isna().all()
     assert read_table(tmp_path / "out", "effects").empty
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
-    assert any("pixel and object measures only" in note for note in summary["policy"]["notes"])
-    assert "pixel and object measures only" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert any("only pixels and objects are measured" in note for note in summary["policy"]["notes"])
+    assert "only pixels and objects are measured" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_missing_prediction_scores_zero_and_is_listed(small, tmp_path):

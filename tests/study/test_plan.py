@@ -129,7 +129,7 @@ def test_the_length_of_a_training(lab):
         ({"settings": {"member": {"seed": 3}}}, "settings.member: expected one of the settings at the top"),
         ({"settings": {"train::trainer": 3}}, "settings.train::trainer: expected one of the settings"),
         ({"settings": {"epochs": {1, 2}}}, "settings: expected numbers, texts and lists"),
-        ({"masks": {"tool": "nowhere"}}, "masks tool=.*nowhere: no such folder"),
+        ({"masks": {"tool": "nowhere"}}, r"masks \(--masks\) tool=.*nowhere: no such folder"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_trained(lab, content, message):

@@ -389,7 +389,7 @@ class TestBadFiles:
 
     def test_channel_that_the_image_lacks(self, tmp_path):
         dataset = make_dataset(tmp_path / "d", {n: {"x": draw("##")} for n in ("a", "b")}, intensity_channel=2)
-        with pytest.raises(DataError, match=r"has 1 channels, but intensity_channel in dataset\.yaml is 2"):
+        with pytest.raises(DataError, match=r"has 1 channel, but intensity_channel in dataset\.yaml is 2"):
             tables_of(dataset)
 
     def test_problem_in_another_process_is_told_as_in_this_one(self, tmp_path, monkeypatch):

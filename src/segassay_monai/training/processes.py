@@ -50,6 +50,7 @@ def leave_processes() -> None:
     """Leave the other processes after the training; does nothing in a single process."""
     logging.getLogger("segassay").removeFilter(_is_error)
     if distributed.is_initialized():
+        distributed.barrier()  # a process that ends while the first one still evaluates may be aborted
         distributed.destroy_process_group()
 
 
