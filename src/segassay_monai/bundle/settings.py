@@ -248,7 +248,8 @@ def _check_output_holds_no_input(config: Mapping[str, Any]) -> None:
     final = Path(str(output_dir)).resolve()
     for path in inputs:
         if path is not None and Path(str(path)).resolve().is_relative_to(final):
-            raise UsageError(f"{OPTIONS.get()[0]} {final} contains files that are read ({path}); give a folder of its own")
+            option = OPTIONS.get()[0]
+            raise UsageError(f"{option} {final} contains files that are read ({path}); give a folder of its own")
 
 
 def _check_paths(config: Mapping[str, Any]) -> None:
