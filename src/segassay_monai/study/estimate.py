@@ -152,7 +152,7 @@ def _try_out(study: Study, planned: PlannedMember) -> tuple[Costs, float]:
             log.seek(0)
             if process.returncode:
                 last = log.read().strip().splitlines()[-1:] or ["it ended without a message"]
-                raise DataError(f"{planned.id} cannot be trained: {last[0].removeprefix('error: ')}")
+                raise DataError(f"{planned.id} cannot be trained: {last[0]}")
         costs = _costs_of([folder / "member"])
         rest = _TRIAL["iterations_per_epoch"] * costs.step + costs.validation + costs.held_out
         return replace(costs, start=max(0.0, seconds - rest)), memory * _SPARE
@@ -163,7 +163,7 @@ def _main(path: str, member: str, output_dir: str) -> None:
     try:
         train(study, find_member(study, member), Path(output_dir), _TRIAL)
     except SegAssayError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
