@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 _MAX_SHOWN = 20
@@ -22,6 +22,7 @@ class DataError(SegAssayError):
         file: The file or folder that the message is about; None if there is none, or more than one.
         what: What was found there, and what was expected; empty where the message was not given in parts.
         action: What to do about it; may be empty.
+        kind: As of a `Problem`; may be empty.
 
     Example:
         >>> error = DataError.of("a.png", "has 3 channels", "export one of them", expected="one")
@@ -31,27 +32,29 @@ class DataError(SegAssayError):
         ('a.png', 'has 3 channels; expected one', 'export one of them')
     """
 
-    def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "") -> None:
-        super().__init__(message, file, what, action)  # all arguments, so that the error can be pickled
-        self.file, self.what, self.action = file, what, action
+    def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "", kind: str = "") -> None:
+        super().__init__(message, file, what, action, kind)  # all arguments, so that the error can be pickled
+        self.file, self.what, self.action, self.kind = file, what, action, kind
 
     def __str__(self) -> str:
         """The message."""
         return str(self.args[0])
 
     @classmethod
-    def of(cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "") -> "DataError":
+    def of(
+        cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "", kind: str = ""
+    ) -> "DataError":
         """Make an error with the message `<file> <what>; expected <expected>: <action>`; empty parts are left out."""
         name = None if file is None else os.fspath(file)
         what = f"{what}; expected {expected}" if expected else what
         found = what if name is None else f"{name} {what}"
         separator = ": " if expected else "; "
-        return cls(f"{found}{separator}{action}" if action else found, name, what, action)
+        return cls(f"{found}{separator}{action}" if action else found, name, what, action, kind)
 
     @classmethod
     def of_problem(cls, problem: "Problem") -> "DataError":
         """Make an error with the text of a problem."""
-        return cls(str(problem), problem.file, problem.what, problem.action)
+        return cls(str(problem), problem.file, problem.what, problem.action, problem.kind)
 
 
 class UsageError(SegAssayError):
@@ -69,9 +72,11 @@ class Problem:
         what: What was found there, and what was expected.
         action: What to do about it.
         level: The user must fix an error before the data can be used; what a warning is about may be intended.
+        kind: A short word, the same for all problems that differ only in files, numbers and names.
 
     Example:
-        >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))
+        >>> action = "add images/0144.png or remove the mask"
+        >>> print(Problem("labels/anna/0144.png", "mask without image", action, kind="mask-without-image"))
         labels/anna/0144.png: mask without image; add images/0144.png or remove the mask
     """
 
@@ -79,6 +84,7 @@ class Problem:
     what: str
     action: str
     level: Literal["error", "warning"] = "error"
+    kind: str = field(kw_only=True)
 
     def __str__(self) -> str:
         """One line."""
