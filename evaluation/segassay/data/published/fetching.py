@@ -58,7 +58,8 @@ def fetch_labs(jobs: list[LabJob], source: Source) -> None:
                     _publish(job)
                 complete.append(job.lab.name)
     if problems:
-        raise DataError("\n".join([*_shorten(problems, source), _kept(complete) + HELP]))
+        text = "\n".join([*_shorten(problems, source), _kept(complete) + HELP])
+        raise DataError(text, source.name, f"gave {number_of(len(problems), 'problem')}", HELP)
 
 
 @contextmanager
