@@ -193,7 +193,9 @@ def download(
 
     if data != "segebarth2020":
         raise UsageError(f"no dataset {data!r} to download; expected segebarth2020")
-    for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
+    for lab in fetch(
+        out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=True
+    ):
         typer.echo(
             f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}"
         )
@@ -269,7 +271,9 @@ def consensus(
     from segassay.consensus.describe import describe_consensus
     from segassay.consensus.write import write_consensus
 
-    for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
+    for line in describe_consensus(
+        write_consensus(dataset, out, method=method, overwrite=overwrite, progress=True), method
+    ):
         typer.echo(line)
     typer.echo(f"written: {out.resolve()}")
 

@@ -222,14 +222,14 @@ def test_a_folder_that_a_user_changed_is_refused(tmp_path):
     before = content(tmp_path / "out")
     assert refused(tmp_path / "out", mirror, UsageError) == [
         f"{lab} exists and is not as published: dataset.yaml (changed), labels/me/0001_cFOS.png (not part of it); "
-        "give another --out, or --overwrite to replace it and everything in it"
+        "give another out (--out), or overwrite (--overwrite) to replace it and everything in it"
     ]
     for name in list(MUE)[:6]:
         (tmp_path / "out" / name).write_bytes(b"mine")
     (tmp_path / "out" / THIRD).unlink()
     (line,) = refused(tmp_path / "out", tmp_path / "nowhere", UsageError)
     assert "images/0001.png (changed), images/0010.png (changed)" in line
-    assert "and 3 more; give another --out" in line
+    assert "and 3 more; give another out (--out)" in line
     assert len(content(tmp_path / "out")) == len(before) - 1
 
 
@@ -261,7 +261,7 @@ def test_a_mirror_is_never_replaced_by_what_is_read_from_it(tmp_path):
             with zipfile.ZipFile(mirror, "w") as archive:
                 archive.writestr(FIRST, MUE[FIRST])
         (line,) = refused(tmp_path / "data", mirror, UsageError, overwrite=True)
-        assert "which would be replaced; give another --out" in line
+        assert "which would be replaced; give another out (--out)" in line
     assert set(MUE) <= set(content(tmp_path / "data"))
 
 
@@ -269,7 +269,7 @@ def test_an_output_that_cannot_be_a_folder_is_one_message(tmp_path):
     mirror = publish(tmp_path / "mirror", MUE)
     publish(tmp_path, {"file": b"", "out/lab-mue": b""})
     assert "cannot be written" in refused(tmp_path / "file", mirror, UsageError)[0]
-    assert "is a file; give another --out" in refused(tmp_path / "out", mirror, UsageError, overwrite=True)[0]
+    assert "is a file; give another out (--out)" in refused(tmp_path / "out", mirror, UsageError, overwrite=True)[0]
 
 
 # -------------------------------------------------------------------------------------------------------------- servers
