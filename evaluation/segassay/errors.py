@@ -1,9 +1,9 @@
 """Errors of the data or the call: each message names the file, what was expected, what was found and what to do."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 _MAX_SHOWN = 20
 _MAX_NAMES = 5
@@ -110,6 +110,27 @@ def number_of(count: int, what: str) -> str:
         ('1 error', '2 errors')
     """
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in one line why a text is not YAML or JSON.
+
+    Example:
+        >>> why_unreadable(ValueError("bad\\n  mark")), why_unreadable(RecursionError())
+        ('bad mark', 'too many nested brackets')
+    """
+    return "too many nested brackets" if isinstance(error, RecursionError) else " ".join(str(error).split())
+
+
+def wrong_value(place: str, detail: Mapping[str, Any]) -> str:
+    """Say what is wrong with the value of a setting, from one of `ValidationError.errors()` of pydantic.
+
+    Example:
+        >>> wrong_value("folds", {"input": "x", "msg": "Input should be a valid integer"})
+        "folds is 'x'; input should be a valid integer"
+    """
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{place} is {detail['input']!r:.60}; {message[:1].lower()}{message[1:]}"
 
 
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:

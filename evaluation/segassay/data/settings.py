@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from segassay.errors import Problem
+from segassay.errors import Problem, why_unreadable
 
 
 class DatasetFile(BaseModel):
@@ -66,9 +66,13 @@ def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-        what = "too many nested brackets" if isinstance(error, RecursionError) else " ".join(str(error).split())
         return None, [
-            Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8", kind="unreadable")
+            Problem(
+                str(path),
+                f"cannot be read: {why_unreadable(error)}",
+                "write plain YAML, saved as UTF-8",
+                kind="unreadable",
+            )
         ]
     if content is None:
         return DatasetFile(), []
