@@ -19,7 +19,7 @@ from segassay.data.dataset import Dataset
 from segassay.data.design import problems_of_experiment
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
-from segassay.errors import DataError, Problem, UsageError, raise_problems
+from segassay.errors import DataError, Problem, UsageError, raise_problems, wrong_value
 from segassay.io.formats import Picture
 from segassay.io.held import HeldImage
 from segassay.io.images import image_shape
@@ -126,7 +126,7 @@ def _settings(settings: Mapping[str, Any]) -> DatasetFile:
         return DatasetFile.model_validate(dict(settings))
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise UsageError(f"{wrong['loc'][0]} is {wrong['input']!r}: {wrong['msg']}") from None
+        raise UsageError(wrong_value(str(wrong["loc"][0]), wrong)) from None
 
 
 def _image(
