@@ -38,7 +38,10 @@ def test_an_error_comes_from_another_process_as_it_was():
 
 
 def test_one_problem_is_the_error_and_several_are_listed():
-    first, second = Problem("a.png", "is broken", "export it"), Problem("b.png", "is empty", "remove it")
+    first, second = (
+        Problem("a.png", "is broken", "export it", kind="broken"),
+        Problem("b.png", "is empty", "remove it", kind="empty"),
+    )
     with pytest.raises(DataError) as one:
         raise_problems("data", [first])
     assert (str(one.value), one.value.file, one.value.action) == (str(first), "a.png", "export it")

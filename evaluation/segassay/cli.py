@@ -15,7 +15,7 @@ from segassay.errors import SegAssayError, UsageError, number_of
 
 DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
 _PANELS = (DATA, TRAIN, COMPARE, PLAN)
-_OF_TRAINING = {  # help of the commands if the training package is not installed
+OF_TRAINING = {  # help of the commands of the training package, whether it is installed or not
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
 }
@@ -57,7 +57,7 @@ class _Command(TyperCommand):
 
 
 def _training_commands() -> dict[str, Any]:
-    found = {name: _not_installed(name) for name in _OF_TRAINING}
+    found = {name: _not_installed(name) for name in OF_TRAINING}
     for entry in distribution("segassay").entry_points.select(group="segassay.commands"):
         try:
             commands = entry.load()
@@ -73,7 +73,7 @@ def _not_installed(name: str) -> Any:
 
     @missing.command(
         name,
-        help=f"{_OF_TRAINING[name]} Not installed: {_INSTALL.replace('[', chr(92) + '[')}",
+        help=f"{OF_TRAINING[name]} Not installed: {_INSTALL.replace('[', chr(92) + '[')}",
         rich_help_panel=TRAIN,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
@@ -83,6 +83,11 @@ def _not_installed(name: str) -> Any:
     return typer.main.get_command(missing)
 
 
+def examples(*lines: str) -> str:
+    """Examples for the end of a help text, one per paragraph."""
+    return "\n\n".join(["Examples:", *lines])
+
+
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
@@ -90,12 +95,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train segmentation models on images annotated by several raters, and find out whether the result is "
     "objective, reliable and valid.",
+    epilog=examples("segassay simulate --out mydata", "segassay check mydata", "segassay evaluate mydata --out result"),
 )
-
-
-def examples(*lines: str) -> str:
-    """Examples for the end of a help text, one per paragraph."""
-    return "\n\n".join(["Examples:", *lines])
 
 
 def _show_version(asked: bool) -> None:
@@ -193,7 +194,9 @@ def download(
 
     if data != "segebarth2020":
         raise UsageError(f"no dataset {data!r} to download; expected segebarth2020")
-    for lab in fetch(out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite):
+    for lab in fetch(
+        out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=True
+    ):
         typer.echo(
             f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}"
         )
@@ -269,7 +272,9 @@ def consensus(
     from segassay.consensus.describe import describe_consensus
     from segassay.consensus.write import write_consensus
 
-    for line in describe_consensus(write_consensus(dataset, out, method=method, overwrite=overwrite), method):
+    for line in describe_consensus(
+        write_consensus(dataset, out, method=method, overwrite=overwrite, progress=True), method
+    ):
         typer.echo(line)
     typer.echo(f"written: {out.resolve()}")
 

@@ -1,9 +1,9 @@
 """Errors of the data or the call: each message names the file, what was expected, what was found and what to do."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 _MAX_SHOWN = 20
 _MAX_NAMES = 5
@@ -22,6 +22,7 @@ class DataError(SegAssayError):
         file: The file or folder that the message is about; None if there is none, or more than one.
         what: What was found there, and what was expected; empty where the message was not given in parts.
         action: What to do about it; may be empty.
+        kind: As of a `Problem`; may be empty.
 
     Example:
         >>> error = DataError.of("a.png", "has 3 channels", "export one of them", expected="one")
@@ -31,27 +32,29 @@ class DataError(SegAssayError):
         ('a.png', 'has 3 channels; expected one', 'export one of them')
     """
 
-    def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "") -> None:
-        super().__init__(message, file, what, action)  # all arguments, so that the error can be pickled
-        self.file, self.what, self.action = file, what, action
+    def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "", kind: str = "") -> None:
+        super().__init__(message, file, what, action, kind)  # all arguments, so that the error can be pickled
+        self.file, self.what, self.action, self.kind = file, what, action, kind
 
     def __str__(self) -> str:
         """The message."""
         return str(self.args[0])
 
     @classmethod
-    def of(cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "") -> "DataError":
+    def of(
+        cls, file: str | os.PathLike[str] | None, what: str, action: str = "", *, expected: str = "", kind: str = ""
+    ) -> "DataError":
         """Make an error with the message `<file> <what>; expected <expected>: <action>`; empty parts are left out."""
         name = None if file is None else os.fspath(file)
         what = f"{what}; expected {expected}" if expected else what
         found = what if name is None else f"{name} {what}"
         separator = ": " if expected else "; "
-        return cls(f"{found}{separator}{action}" if action else found, name, what, action)
+        return cls(f"{found}{separator}{action}" if action else found, name, what, action, kind)
 
     @classmethod
     def of_problem(cls, problem: "Problem") -> "DataError":
         """Make an error with the text of a problem."""
-        return cls(str(problem), problem.file, problem.what, problem.action)
+        return cls(str(problem), problem.file, problem.what, problem.action, problem.kind)
 
 
 class UsageError(SegAssayError):
@@ -69,9 +72,11 @@ class Problem:
         what: What was found there, and what was expected.
         action: What to do about it.
         level: The user must fix an error before the data can be used; what a warning is about may be intended.
+        kind: A short word, the same for all problems that differ only in files, numbers and names.
 
     Example:
-        >>> print(Problem("labels/anna/0144.png", "mask without image", "add images/0144.png or remove the mask"))
+        >>> action = "add images/0144.png or remove the mask"
+        >>> print(Problem("labels/anna/0144.png", "mask without image", action, kind="mask-without-image"))
         labels/anna/0144.png: mask without image; add images/0144.png or remove the mask
     """
 
@@ -79,6 +84,7 @@ class Problem:
     what: str
     action: str
     level: Literal["error", "warning"] = "error"
+    kind: str = field(kw_only=True)
 
     def __str__(self) -> str:
         """One line."""
@@ -104,6 +110,27 @@ def number_of(count: int, what: str) -> str:
         ('1 error', '2 errors')
     """
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say in one line why a text is not YAML or JSON.
+
+    Example:
+        >>> why_unreadable(ValueError("bad\\n  mark")), why_unreadable(RecursionError())
+        ('bad mark', 'too many nested brackets')
+    """
+    return "too many nested brackets" if isinstance(error, RecursionError) else " ".join(str(error).split())
+
+
+def wrong_value(place: str, detail: Mapping[str, Any]) -> str:
+    """Say what is wrong with the value of a setting, from one of `ValidationError.errors()` of pydantic.
+
+    Example:
+        >>> wrong_value("folds", {"input": "x", "msg": "Input should be a valid integer"})
+        "folds is 'x'; input should be a valid integer"
+    """
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{place} is {detail['input']!r:.60}; {message[:1].lower()}{message[1:]}"
 
 
 def raise_problems(where: str | os.PathLike[str], problems: Sequence[object]) -> None:

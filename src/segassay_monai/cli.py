@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.cli import TRAIN, examples
+from segassay.cli import OF_TRAINING, TRAIN, examples
 from segassay.errors import UsageError
 from segassay_monai.bundle.needs import training_needs
 
@@ -18,6 +18,8 @@ app = typer.Typer(rich_markup_mode="rich")
 
 @app.command(
     rich_help_panel=TRAIN,
+    help=f"{OF_TRAINING['train']} Accepts every setting of the bundle's train.yaml, such as --epochs 40.\n\n"
+    "With --rater expert, train one model per rater, each in a separate folder below --out.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     epilog=examples(
         "segassay train DATASET --fold 0 --seed 0 --out MODEL",
@@ -42,10 +44,7 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
 ) -> None:
-    """Train one model; accepts every setting of the bundle's train.yaml, such as --epochs 40.
-
-    With --rater expert, train one model per rater, each in a separate folder below --out.
-    """
+    """Train one model, or one per rater."""
     with training_needs():
         from segassay_monai.bundle.settings import find_own_error
         from segassay_monai.bundle.workflow import OF_MONAI, run_config
@@ -109,7 +108,11 @@ def _value(text: str) -> Any:
     return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else text
 
 
-study = typer.Typer(no_args_is_help=True, help="Train, compare and judge strategies × folds × seeds.")
+study = typer.Typer(
+    no_args_is_help=True,
+    help=OF_TRAINING["study"],
+    epilog=examples("segassay study plan study.yaml", "segassay study run study.yaml"),
+)
 app.add_typer(study, name="study", rich_help_panel=TRAIN)
 _StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY.yaml", help="Dataset, strategies, folds and seeds, see docs/study.md.")

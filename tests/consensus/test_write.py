@@ -232,7 +232,7 @@ def test_a_place_of_its_own_in_the_dataset_serves_as_reference(three):
 
 
 def test_an_unknown_method_is_a_wrong_call(three, tmp_path):
-    with pytest.raises(UsageError, match=r"--method mean: expected one of staple, majority, .*object"):
+    with pytest.raises(UsageError, match=r"method \(--method\) mean: expected one of staple, majority, .*object"):
         write_consensus(three, tmp_path / "out", method="mean")
 
 

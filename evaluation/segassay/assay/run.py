@@ -14,12 +14,10 @@ from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, data_hash_of_masks, read_sources
 from segassay.assay.write import log_results, tracked_run, write_results
 from segassay.errors import UsageError
-from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.effects import MEASURES
 
 __all__ = ["evaluate"]
-
-_OPTIONS = ("out (--out)", "overwrite (--overwrite)")
 
 
 def evaluate(
@@ -101,7 +99,7 @@ def evaluate(
     if not isinstance(masks, (Mapping, NoneType)):
         what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
         raise UsageError(f"{what}, each with a folder or with one array per case")
-    final = None if out is None else check_output(Path(out), overwrite, options=_OPTIONS)
+    final = None if out is None else check_output(Path(out), overwrite, options=ARGUMENTS)
     described = {
         "images": images,
         "ignore": ignore,
@@ -122,12 +120,12 @@ def evaluate(
         cases=cases,
     )
     if final is not None:
-        refuse_inputs(final, sources.files, used="evaluated", option=_OPTIONS[0])
+        refuse_inputs(final, sources.files, used="evaluated", option=ARGUMENTS[0])
     _check_experiment(sources)
     content = data_hash_of_masks(sources.dataset, sources.annotations)
     if final is None:
         return _computed(sources, content, n_jobs, progress)
-    work_dir = prepare_output(final, overwrite, options=_OPTIONS)
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     params = _params(dataset, annotations, masks or {}, sources, content)
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
         found = _computed(sources, content, n_jobs, progress)

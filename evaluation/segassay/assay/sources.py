@@ -112,10 +112,12 @@ def check_kinds(
 def _check_comparable(annotations: pd.DataFrame) -> None:
     names = annotations["annotator"].unique()
     if len(names) < 2:
-        raise DataError(
-            f"{names[0]!r} is the only annotator, so there is nothing to compare; add a rater, a `reference` in "
-            "dataset.yaml, or further masks: annotations (--annotations) or masks (--masks)"
+        what = f"{names[0]!r} is the only annotator, so there is nothing to compare"
+        action = (
+            "add a rater, a `reference` in dataset.yaml, or further masks: annotations (--annotations) or "
+            "masks (--masks)"
         )
+        raise DataError.of(None, what, action)
 
 
 def _files(folder: Path | None, csv: Path | None, annotations: pd.DataFrame) -> Iterable[str | Path]:

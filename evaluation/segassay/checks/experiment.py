@@ -23,13 +23,19 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
     groups = sorted(known["group"].unique(), key=natural_key)
     if control is None and len(groups) > 1:
         what = f"names no control_group, so no effect can be tested; the groups are {', '.join(groups)}"
-        yield Problem(str(dataset.folder / "dataset.yaml"), what, "add `control_group: <name>` to it", "warning")
+        yield Problem(
+            str(dataset.folder / "dataset.yaml"),
+            what,
+            "add `control_group: <name>` to it",
+            "warning",
+            kind="no-control-group",
+        )
     unit = _unit_of_all(known["subject"])
     units = known["subject"] if unit == "subject" else pd.Series(known.index, index=known.index)
     single = [group for group in groups if units[known["group"] == group].nunique() == 1]
     if single and len(groups) > 1:
         what = f"only one {unit} in {', '.join(f'group {group!r}' for group in single)}"
-        yield Problem(file, what, f"add {unit}s: one {unit} is not enough for a test", "warning")
+        yield Problem(file, what, f"add {unit}s: one {unit} is not enough for a test", "warning", kind="single-unit")
     if control in groups:
         yield from _control_problems(file, dataset.experiment, known, str(control))
 
@@ -43,10 +49,10 @@ def _control_problems(file: str, table: pd.DataFrame, known: pd.DataFrame, contr
     try:
         normalise(pd.DataFrame(columns=["case", "annotator", *MEASURES.values()]), table, control)
     except DataError as error:
-        yield Problem(file, error.what, error.action or "correct the table")
+        yield Problem(file, error.what, error.action or "correct the table", kind="control-unusable")
     for (region, batch), rows in known.groupby(["region", "batch"], sort=True):
         if control not in set(rows["group"]):
             where = " of ".join(f"{name} {value!r}" for name, value in (("region", region), ("batch", batch)) if value)
             what = f"{where or 'the experiment'} has no case of the control group {control!r}"
             action = f"add a control case: {number_of(len(rows), 'case')} cannot be compared without one"
-            yield Problem(file, what, action, "warning")
+            yield Problem(file, what, action, "warning", kind="control-missing")

@@ -46,7 +46,10 @@ def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Pr
 def as_problem(path: Path, error: DataError) -> Problem:
     """Turn an error of reading a file into a problem of this file, or of the file that the error names."""
     return Problem(
-        error.file or str(path), error.what or str(error), error.action or "correct the file, or export it again"
+        error.file or str(path),
+        error.what or str(error),
+        error.action or "correct the file, or export it again",
+        kind=error.kind or "unreadable",
     )
 
 
@@ -56,17 +59,17 @@ def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Ite
         n_bad = array.size - int(np.count_nonzero(np.isfinite(array)))
         if n_bad:
             what = f"{n_bad} of {array.size} pixel values are NaN or infinite"
-            yield Problem(str(path), what, "replace them by numbers, or export the image again")
+            yield Problem(str(path), what, "replace them by numbers, or export the image again", kind="not-finite")
             return
     constant = [channel.min() == channel.max() for channel in array]
     if all(constant):
         what = f"every pixel has the value {array.flat[0]}, so the image is blank"
-        yield Problem(str(path), what, "export it again, or remove the case", "warning")
+        yield Problem(str(path), what, "export it again, or remove the case", "warning", kind="blank")
     elif intensity_channel < len(array) and constant[intensity_channel]:
         value = array[intensity_channel].flat[0]
         what = f"channel {intensity_channel}, from which intensities are read, has the value {value} everywhere"
         action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
-        yield Problem(str(path), what, action, "warning")
+        yield Problem(str(path), what, action, "warning", kind="blank-channel")
 
 
 def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
@@ -79,9 +82,9 @@ def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Pr
 def _unlike_images(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     export = "export all images in the same way"
     split = "keep one kind of images in a dataset; make a second dataset of the others"
-    yield from _odd_ones(images, lambda image: len(image.shape), "has {} spatial axes", split, "error")
-    yield from _odd_ones(images, lambda image: image.n_channels, "has {} channels", export, "error")
-    yield from _odd_ones(images, lambda image: image.dtype, "has pixels of type {}", export, "warning")
+    yield from _odd_ones(images, lambda image: len(image.shape), "has {} spatial axes", split, "error", "image-axes")
+    yield from _odd_ones(images, lambda image: image.n_channels, "has {} channels", export, "error", "image-channels")
+    yield from _odd_ones(images, lambda image: image.dtype, "has pixels of type {}", export, "warning", "pixel-type")
 
 
 def _odd_ones(
@@ -90,6 +93,7 @@ def _odd_ones(
     has: str,
     action: str,
     level: Literal["error", "warning"],
+    kind: str,
 ) -> Iterator[Problem]:
     """Images that differ from most; if values are equally common, that of the first image is the usual one."""
     values = [value_of(image) for image in images]
@@ -97,7 +101,7 @@ def _odd_ones(
         for image, value in zip(images, values, strict=True):
             if value != usual:
                 what = f"{has.format(value)}, but {_usual(n_usual, len(images))} {usual}"
-                yield Problem(str(image.path), what, action, level)
+                yield Problem(str(image.path), what, action, level, kind=kind)
 
 
 def _usual(n_usual: int, n_images: int) -> str:
@@ -111,7 +115,11 @@ def _same_pictures(images: Sequence[ImageFacts]) -> Iterator[Problem]:
         if known is not image:
             what = f"the same image as {known.path.name}"
             yield Problem(
-                str(image.path), what, "keep one: a copy would count twice, and could be in two folds", "warning"
+                str(image.path),
+                what,
+                "keep one: a copy would count twice, and could be in two folds",
+                "warning",
+                kind="same-image",
             )
 
 
@@ -122,7 +130,12 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
     if dark:
         n_channels = number_of(dark[0].n_channels, "channel")
         what = f"intensity_channel is {settings.intensity_channel}, but {_such_as(dark)} has {n_channels}"
-        yield Problem(file, what, "the first channel is 0: correct the number, or leave intensity_channel out")
+        yield Problem(
+            file,
+            what,
+            "the first channel is 0: correct the number, or leave intensity_channel out",
+            kind="intensity-channel",
+        )
     spacing = settings.spacing_um
     if spacing is None:
         yield from _unlike_spacing(images)
@@ -130,13 +143,15 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
     wrong = [image for image in images if len(image.shape) != len(spacing)]
     if wrong:
         what = f"spacing_um has {len(spacing)} numbers, but {_such_as(wrong)} has {len(wrong[0].shape)} spatial axes"
-        yield Problem(file, what, "give one number per axis: rows and columns, or planes, rows and columns")
+        yield Problem(
+            file, what, "give one number per axis: rows and columns, or planes, rows and columns", kind="spacing-axes"
+        )
     other = [
         image for image in images if image not in wrong and not _same_spacing(image.spacing_um or spacing, spacing)
     ]
     if other:
         what = f"spacing_um is {_listed(spacing)}, but {_such_as(other)} says {_listed(other[0].spacing_um)}"
-        yield Problem(file, what, "check which is right; dataset.yaml is used", "warning")
+        yield Problem(file, what, "check which is right; dataset.yaml is used", "warning", kind="spacing-settings")
 
 
 def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
@@ -147,7 +162,7 @@ def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
                 action = (
                     "correct the file, or give spacing_um in dataset.yaml: sizes in pixels are not comparable otherwise"
                 )
-                yield Problem(str(image.path), what, action, "warning")
+                yield Problem(str(image.path), what, action, "warning", kind="spacing-differs")
 
 
 def _same_spacing(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> bool:

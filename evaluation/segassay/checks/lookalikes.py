@@ -90,13 +90,17 @@ def lookalike_problems(dataset: Dataset, alike: Lookalikes) -> Iterator[Problem]
             action = f"remove the rater {one!r}, or the reference"
         else:
             action = "remove one: a copy would count as a second rater"
-        yield Problem(str(_folder_of(dataset, other)), f"the same masks as {one!r} in every case", action, "warning")
+        yield Problem(
+            str(_folder_of(dataset, other)), f"the same masks as {one!r} in every case", action, "warning", kind="copy"
+        )
     for rater, n_cases in alike.consensus().items():
         what = f"equals the STAPLE consensus of the other raters on every image ({n_cases} compared)"
         folder = _folder_of(dataset, rater)
         setting = f"reference: {folder.relative_to(dataset.folder).as_posix()}"
         also = " and take it out of raters" if isinstance(dataset.settings.raters, dict) else ""
-        yield Problem(str(folder), what, f"if it is one, write `{setting}` into dataset.yaml{also}", "warning")
+        yield Problem(
+            str(folder), what, f"if it is one, write `{setting}` into dataset.yaml{also}", "warning", kind="consensus"
+        )
 
 
 def _folder_of(dataset: Dataset, annotator: str) -> Path:

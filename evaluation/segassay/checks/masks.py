@@ -28,7 +28,7 @@ def check_ignored(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[
     if ignore is not None and (share := float(ignore.mean())) > _TOO_MUCH:
         what = f"{share:.0%} of the image is ignored"
         action = "if the area is inverted, invert this mask: its foreground is ignored"
-        problems.append(Problem(str(dataset.ignore[case]), what, action, "warning"))
+        problems.append(Problem(str(dataset.ignore[case]), what, action, "warning", kind="ignored-share"))
     return ignore, problems
 
 
@@ -38,7 +38,7 @@ def check_region(dataset: Dataset, case: str) -> tuple[np.ndarray | None, list[P
     if region is not None and not region.any():
         action = "draw the region, or remove this file to count the whole image"
         what = "the region mask is empty, so no object of this image counts"
-        problems.append(Problem(str(dataset.region_masks[case]), what, action, "warning"))
+        problems.append(Problem(str(dataset.region_masks[case]), what, action, "warning", kind="region-empty"))
     return region, problems
 
 
@@ -103,15 +103,15 @@ def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
     if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # objects of these may be crowded
         what = f"{mask.foreground_px / mask.n_pixels:.0%} of the image is foreground"
         action = "if black and white are swapped, invert the mask: objects are bright, background is 0"
-        yield Problem(str(mask.path), what, action, "warning")
+        yield Problem(str(mask.path), what, action, "warning", kind="foreground-share")
     if mask.foreground_px and not mask.counted_px:
         what = "no pixel of its foreground counts: all is ignored or outside the region mask"
         action = "check that the mask, the ignored area and the region mask belong to the same image"
-        yield Problem(str(mask.path), what, action, "warning")
+        yield Problem(str(mask.path), what, action, "warning", kind="nothing-counts")
     elif mask.ignored_px > _TOO_MUCH * mask.foreground_px:
         what = f"{mask.ignored_px / mask.foreground_px:.0%} of its foreground lies in the ignored area"
         action = "check that the ignored area is not too large or inverted"
-        yield Problem(str(mask.path), what, action, "warning")
+        yield Problem(str(mask.path), what, action, "warning", kind="foreground-ignored")
 
 
 def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
@@ -126,7 +126,13 @@ def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
         without = [case for case in dataset.cases if case not in dataset.region_masks]
         what = f"no region mask for {n_without} of {number_of(len(dataset.cases), 'case')}, such as {without[0]!r}"
         folder = str(next(iter(dataset.region_masks.values())).parent)
-        yield Problem(folder, what, "draw the masks, or leave it as it is: the whole image counts there", "warning")
+        yield Problem(
+            folder,
+            what,
+            "draw the masks, or leave it as it is: the whole image counts there",
+            "warning",
+            kind="region-missing",
+        )
 
 
 def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
@@ -139,13 +145,21 @@ def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pr
             kinds = f"{number_of(len(labelled), 'label image')} and {number_of(len(binary), 'binary mask')}"
             what = f"{kinds}, such as {binary[0].path.name}"
             action = "export all masks in the same way: only label images keep touching objects apart"
-            yield Problem(folder, what, action, "warning")
+            yield Problem(folder, what, action, "warning", kind="mixed-masks")
         if len(masks) > 1 and not any(mask.foreground_px for mask in masks):
             yield Problem(
-                folder, f"all {len(masks)} masks are empty", "export them again, or remove the rater", "warning"
+                folder,
+                f"all {len(masks)} masks are empty",
+                "export them again, or remove the rater",
+                "warning",
+                kind="all-empty",
             )
         elif any(mask.counted_px for mask in masks) and not any(mask.n_objects for mask in masks):
             what = f"no object is as large as min_object_size, {dataset.min_object_size} pixels"
             yield Problem(
-                folder, what, "check min_object_size in dataset.yaml: its unit is pixels or voxels", "warning"
+                folder,
+                what,
+                "check min_object_size in dataset.yaml: its unit is pixels or voxels",
+                "warning",
+                kind="below-min-size",
             )

@@ -4,7 +4,6 @@ Check -> lines and tables (80 columns are enough, nothing is truncated) | one JS
 """
 
 import json
-import re
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -68,11 +67,10 @@ def _print(console: Console, text: str) -> None:
 
 
 def _kinds(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Group problems that differ only in files, numbers and names; kinds in the order of their first problem."""
+    """Group problems by level and kind, in the order of the first problem of each."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
-        kind = re.sub(r"'[^']*'|\"[^\"]*\"|\S*[/\\.]\S*|\d+", "", problem.what)
-        kinds.setdefault((problem.level, kind), []).append(problem)
+        kinds.setdefault((problem.level, problem.kind), []).append(problem)
     return list(kinds.values())
 
 

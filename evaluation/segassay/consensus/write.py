@@ -13,7 +13,7 @@ from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.data.dataset import Dataset, case_raters, read_dataset
 from segassay.errors import UsageError
 from segassay.io.images import Picture, image_suffix, read_image, write_bytes, write_map, write_mask
-from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.progress import show_progress
 
 METHODS = (*PIXEL_METHODS, "object")
@@ -35,10 +35,10 @@ COLUMNS = (
 )
 """Columns of `raters.csv`, one row per case and rater of the dataset; `docs/consensus.md` describes them."""
 
-_OPTIONS = ("--out", "--overwrite")
 
-
-def write_consensus(dataset_dir: Path, out: Path, *, method: str = "staple", overwrite: bool = False) -> pd.DataFrame:
+def write_consensus(
+    dataset_dir: Path, out: Path, *, method: str = "staple", overwrite: bool = False, progress: bool = False
+) -> pd.DataFrame:
     """Fuse the masks of all raters of a dataset and write masks, probabilities, figures and a table.
 
     A case is fused from the raters who annotated it. Masks are fused whole: ignored areas and the minimum object size
@@ -49,6 +49,7 @@ def write_consensus(dataset_dir: Path, out: Path, *, method: str = "staple", ove
         out: Folder to write.
         method: One of `METHODS`.
         overwrite: Replace `out` and everything in it.
+        progress: Show on standard error how many cases are done.
 
     Returns:
         The table `raters.csv`: one row per case and rater, with `annotated` False where a rater has no mask.
@@ -58,16 +59,16 @@ def write_consensus(dataset_dir: Path, out: Path, *, method: str = "staple", ove
         DataError: If the dataset, an image or a mask has problems; nothing is written then.
     """
     if method not in METHODS:
-        raise UsageError(f"--method {method}: expected one of {', '.join(METHODS)}")
-    final = check_output(out, overwrite, options=_OPTIONS)
+        raise UsageError(f"method (--method) {method}: expected one of {', '.join(METHODS)}")
+    final = check_output(out, overwrite, options=ARGUMENTS)
     dataset = read_dataset(dataset_dir)
     _check_apart(final, dataset)
-    work_dir = prepare_output(final, overwrite, options=_OPTIONS)
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     rows: list[dict[str, object]] = []
     with whole_or_nothing(work_dir):
         for folder in ("masks", "prob", "figures"):
             (work_dir / folder).mkdir()
-        with show_progress(len(dataset.cases), doing="fusing masks", done="fused masks of") as advance:
+        with show_progress(len(dataset.cases), doing="fusing masks", done="fused masks of", shown=progress) as advance:
             for case in dataset.cases:
                 fused = fuse_case(dataset, case, method) if case_raters(dataset, case) else None
                 if fused is not None:
@@ -88,14 +89,16 @@ def _check_apart(out: Path, dataset: Dataset) -> None:
     files += list(dataset.region_masks.values())
     folder = dataset.folder.resolve()
     folders = {path.parent.resolve() for path in files} | {folder}
-    refuse_inputs(out, folders, used="fused", option="--out")
+    refuse_inputs(out, folders, used="fused", option=ARGUMENTS[0])
     for read in sorted(folders - {folder}):
         if out.is_relative_to(read):
-            raise UsageError(f"--out {out} is inside {read}, from which masks or images are read; give another folder")
+            raise UsageError(
+                f"{ARGUMENTS[0]} {out} is inside {read}, from which masks or images are read; give another folder"
+            )
     raters = dataset.settings.raters
     inside = PurePosixPath(out.relative_to(folder).as_posix()) if out.is_relative_to(folder) else None
     if isinstance(raters, str) and inside is not None and inside.match(raters):
-        raise UsageError(f"--out {out} would be read as a rater ({raters!r}); give another folder")
+        raise UsageError(f"{ARGUMENTS[0]} {out} would be read as a rater ({raters!r}); give another folder")
 
 
 def _write_case(work_dir: Path, dataset: Dataset, case: str, fused: FusedCase, method: str) -> None:

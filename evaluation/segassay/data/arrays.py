@@ -19,7 +19,7 @@ from segassay.data.dataset import Dataset
 from segassay.data.design import problems_of_experiment
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
-from segassay.errors import DataError, UsageError, raise_problems
+from segassay.errors import DataError, Problem, UsageError, raise_problems, wrong_value
 from segassay.io.formats import Picture
 from segassay.io.held import HeldImage
 from segassay.io.images import image_shape
@@ -102,7 +102,7 @@ def dataset_of_arrays(
     cases = sorted(annotations["case"].unique(), key=natural_key)
     given = {str(case): image for case, image in images.items()}
     if given and (without := [case for case in cases if case not in given]):
-        raise DataError(f"images has no case {without[0]!r}; give the image of every case, or none")
+        raise DataError.of("images", f"has no case {without[0]!r}", "give the image of every case, or none")
     shapes = {case: image_shape(masks[case]) for case in masks.index}
     files = {case: _image(case, given.get(case), shapes.get(case), checked.spacing_um) for case in cases}
     areas = [
@@ -126,7 +126,7 @@ def _settings(settings: Mapping[str, Any]) -> DatasetFile:
         return DatasetFile.model_validate(dict(settings))
     except ValidationError as error:
         wrong = error.errors()[0]
-        raise UsageError(f"{wrong['loc'][0]} is {wrong['input']!r}: {wrong['msg']}") from None
+        raise UsageError(wrong_value(str(wrong["loc"][0]), wrong)) from None
 
 
 def _image(
@@ -143,13 +143,15 @@ def _image(
     if shape is not None and held.shape != shape and held.shape[1:] == shape:
         return HeldImage(name, Picture(held.picture.array[0], spacing_um, None))
     if shape is not None and held.shape != shape:
-        raise DataError(f"{name} has shape {held.shape}, but its masks have {shape}; expected that, or channels first")
+        what = f"has shape {held.shape}, but its masks have {shape}"
+        raise DataError.of(name, what, expected="that, or channels first")
     return held
 
 
 def _experiment(table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]) -> pd.DataFrame:
     if missing := {"case", "group"} - set(table):
-        raise DataError(f"experiment: no column {' and '.join(sorted(missing))}; expected case, group")
+        what = f"no column {' and '.join(sorted(missing))}; expected case, group"
+        raise DataError.of_problem(Problem("experiment", what, "name the columns so", kind="table-columns"))
     text = table.astype(object).where(table.notna(), "").astype(str)
     raise_problems("experiment", problems_of_experiment("experiment", text, settings, images))
     return text

@@ -51,14 +51,14 @@ def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | Non
     for path, other in zip(paths, pictures, strict=True):
         if other.array.shape[1:] != picture.array.shape[1:]:
             what = f"has shape {other.array.shape[1:]}, but channel {paths[0]} has {picture.array.shape[1:]}"
-            raise DataError.of(path, what, expected="the same, export the channels again")
+            raise DataError.of(path, what, expected="the same, export the channels again", kind="channel-shape")
     if len(pictures) > 1:
         picture = dataclasses.replace(picture, array=np.concatenate([other.array for other in pictures]))
     if spacing_um is None:
         return picture
     if len(spacing_um) != picture.array.ndim - 1:
         what = f"spacing_um has {len(spacing_um)} numbers, but {paths[0]} has {picture.array.ndim - 1} axes"
-        raise DataError.of_problem(Problem("dataset.yaml", what, "give one number per axis"))
+        raise DataError.of_problem(Problem("dataset.yaml", what, "give one number per axis", kind="spacing-axes"))
     return dataclasses.replace(picture, spacing_um=spacing_um)
 
 
@@ -118,7 +118,7 @@ def _fitting(dataset: Dataset, case: str, path: Path, mask: np.ndarray) -> np.nd
     shape = image_shape(dataset.images[case])
     if mask.shape != shape:
         what = f"has shape {mask.shape}, but its image {dataset.images[case]} has {shape}"
-        raise DataError.of(path, what, expected="the same")
+        raise DataError.of(path, what, expected="the same", kind="mask-shape")
     return mask
 
 

@@ -35,7 +35,9 @@ def group_channels(
     if strange := [path.name for _, path in files if not path.name.endswith(layout.file_ending)]:
         images = number_of(len(strange), "image")
         what = f"{images} without the ending {layout.file_ending} of dataset.json: {shortlist(strange)}"
-        problems.append(Problem(place, what, "convert or remove them; they are not used", "warning"))
+        problems.append(
+            Problem(place, what, "convert or remove them; they are not used", "warning", kind="file-ending")
+        )
     found, numbered, of_names = _by_number(usable, layout)
     in_one_file = not numbered or ("nii" not in layout.file_ending and max(map(len, found.values())) == 1)
     expected = [0] if in_one_file else list(range(layout.n_channels))
@@ -46,7 +48,7 @@ def group_channels(
             what = (
                 f"case {case!r} has the channels {numbers}; dataset.json names {layout.n_channels}, 0000 is the first"
             )
-            problems.append(Problem(place, what, "add or remove channels, or correct channel_names"))
+            problems.append(Problem(place, what, "add or remove channels, or correct channel_names", kind="channels"))
     problems += _problems_of_cases(folder, layout, list(found))
     whole = {case: channels for case, channels in found.items() if sorted(channels) == expected}
     return {case: tuple(channels[number] for number in expected) for case, channels in whole.items()}, problems
@@ -62,12 +64,12 @@ def _by_number(
         match = _NUMBERED.fullmatch(stem)
         if numbered and match is None:
             what = f"no channel number; expected a name <case>_0000{layout.file_ending}"
-            problems.append(Problem(str(path), what, "rename the file"))
+            problems.append(Problem(str(path), what, "rename the file", kind="no-channel-number"))
             continue
         case, number = (match[1], int(match[2])) if match else (stem, 0)
         if number in found[case]:
             what = f"second image of case {case!r}, in addition to {found[case][number].name}"
-            problems.append(Problem(str(path), what, "keep one"))
+            problems.append(Problem(str(path), what, "keep one", kind="second-image"))
         found[case].setdefault(number, path)
     return found, numbered, problems
 
@@ -78,11 +80,15 @@ def _problems_of_cases(folder: Path, layout: DatasetJson, cases: list[str]) -> l
     known = set(cases)
     if lacking := [case for case in layout.listed if case not in known]:
         what = f"`training` lists {number_of(len(lacking), 'case')} without an image in imagesTr: {shortlist(lacking)}"
-        problems.append(Problem(path, what, "add the images, or remove them from the list"))
+        problems.append(
+            Problem(path, what, "add the images, or remove them from the list", kind="listed-without-image")
+        )
     elif layout.n_cases not in (None, len(cases)):
         what = f"numTraining is {layout.n_cases}, but imagesTr holds {number_of(len(cases), 'case')}"
-        problems.append(Problem(path, what, "check whether files are missing, and correct the number", "warning"))
+        problems.append(
+            Problem(path, what, "check whether files are missing, and correct the number", "warning", kind="n-cases")
+        )
     if os.path.isdir(folder / "imagesTs"):
         action = "nothing, if they have no masks; else move images and masks to imagesTr and labelsTr"
-        problems.append(Problem(str(folder / "imagesTs"), "is not used", action, "warning"))
+        problems.append(Problem(str(folder / "imagesTs"), "is not used", action, "warning", kind="not-used"))
     return problems

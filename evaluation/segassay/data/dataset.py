@@ -127,7 +127,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     folder = Path(folder)
     if not os.path.isdir(folder):
         action = "give a dataset folder, which holds images/ and labels/"
-        return None, [Problem(str(folder), "is not a folder", action)]
+        return None, [Problem(str(folder), "is not a folder", action, kind="no-folder")]
     settings, layout, problems = _read_settings(folder)
     if settings is None:
         return None, problems
@@ -182,7 +182,7 @@ def _with_reference(
     if place.name in raters:
         what = f"{place.name!r} is both a rater and the reference"
         action = "list the raters under `raters:`, and give the reference another name"
-        problems.append(Problem(str(folder / "dataset.yaml"), what, action))
+        problems.append(Problem(str(folder / "dataset.yaml"), what, action, kind="rater-is-reference"))
     everyone = raters | {place.name: place}
     return place.name, everyone, [*problems, *folder_problems(folder, everyone)]
 
@@ -201,7 +201,7 @@ def _find_ignored(
     if len(masks) > 1:
         what = f"the class `ignore` is ambiguous for {len(masks)} raters, whose ignored areas may differ"
         action = "give one ignored area per image in a folder of masks, and name it as `ignore` in dataset.yaml"
-        problems.append(Problem(str(folder / "dataset.json"), what, action))
+        problems.append(Problem(str(folder / "dataset.json"), what, action, kind="ambiguous-ignore"))
     return suffix, next(iter(masks.values()), {}), problems
 
 
@@ -219,15 +219,25 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
     found = []
     if len(masks) == 1:
         what = f"{next(iter(masks))!r} is the only rater; models can be trained, objectivity cannot be judged"
-        found.append(Problem(str(folder), what, "add the masks of other raters, if there are any", "warning"))
+        found.append(
+            Problem(str(folder), what, "add the masks of other raters, if there are any", "warning", kind="only-rater")
+        )
     annotated = set().union(*masks.values())
     lacking = [repr(case) for case in images if case not in annotated]
     if lacking and annotated:
         what = f"no rater annotated {len(lacking)} of {number_of(len(images), 'image')}: {shortlist(lacking)}"
-        found.append(Problem(str(folder), what, "add masks, or move the images away; they are not used", "warning"))
+        found.append(
+            Problem(
+                str(folder),
+                what,
+                "add masks, or move the images away; they are not used",
+                "warning",
+                kind="not-annotated",
+            )
+        )
     if os.path.lexists(folder / "dataset.yml"):
         action = "rename it to dataset.yaml"
-        found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning"))
+        found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning", kind="not-read"))
     return found
 
 

@@ -34,18 +34,18 @@ def read_experiment(
     try:
         table = read_text_table(path)
     except DataError as error:
-        return None, [Problem(str(path), error.what, error.action)]
+        return None, [Problem(str(path), error.what, error.action, kind="unreadable")]
     missing = [column for column in ("case", "group") if column not in table.columns]
     if missing:
         what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
-        return None, [Problem(str(path), what, "name the columns in the first row")]
+        return None, [Problem(str(path), what, "name the columns in the first row", kind="table-columns")]
     table["case"] = [normalize("NFC", case) for case in table["case"]]
     problems = problems_of_experiment(str(path), table, settings, images)
     known = set(table["case"])
     if lacking := [case for case in images if case not in known]:
         what = f"{_cases(lacking)} no row in the experiment table: {shortlist([repr(case) for case in lacking])}"
         action = "add rows, or leave the table as it is: these cases are not part of the experiment"
-        problems.append(Problem(str(path), what, action, "warning"))
+        problems.append(Problem(str(path), what, action, "warning", kind="case-without-row"))
     return table, problems
 
 
@@ -53,10 +53,12 @@ def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem
     problems = []
     if settings.control_group is not None:
         what = "control_group is given without `experiment`, the table that holds the groups"
-        problems.append(Problem(str(folder / "dataset.yaml"), what, "name the table as `experiment`"))
+        problems.append(Problem(str(folder / "dataset.yaml"), what, "name the table as `experiment`", kind="no-table"))
     if (folder / "experiment.csv").exists():
         action = "name it as `experiment` in dataset.yaml, or move it away"
-        problems.append(Problem(str(folder / "experiment.csv"), "is not used", action, "warning"))
+        problems.append(
+            Problem(str(folder / "experiment.csv"), "is not used", action, "warning", kind="table-not-used")
+        )
     return problems
 
 
@@ -69,20 +71,24 @@ def problems_of_experiment(
     for case in table["case"][~table["case"].isin(list(images))] if images else []:
         near = nearly.get(case.lstrip("0").casefold())
         action = f"did a spreadsheet change {near!r}? Format the column as text" if near else "add it or remove the row"
-        problems.append(Problem(path, f"case {case!r} has no image", action))
+        problems.append(Problem(path, f"case {case!r} has no image", action, kind="case-without-image"))
     for case in table["case"][table["case"].duplicated()].unique():
-        problems.append(Problem(path, f"case {case!r} has several rows", "keep one"))
+        problems.append(Problem(path, f"case {case!r} has several rows", "keep one", kind="row-repeated"))
     for case in table["case"][table["group"] == ""]:
-        problems.append(Problem(path, f"case {case!r} has no group", "fill the cell, or remove the row"))
+        problems.append(
+            Problem(path, f"case {case!r} has no group", "fill the cell, or remove the row", kind="no-group")
+        )
     if settings.control_group is not None and settings.control_group not in set(table["group"]):
         groups = ", ".join(sorted(set(table["group"]), key=natural_key))
         what = f"the control_group {settings.control_group!r} is not one of the groups {groups}"
-        problems.append(Problem(path, what, "correct control_group in dataset.yaml, or the table"))
+        problems.append(
+            Problem(path, what, "correct control_group in dataset.yaml, or the table", kind="control-unknown")
+        )
     if "split" in table:
         wrong = table.loc[~table["split"].isin(["train", "test", ""]), ["case", "split"]]
         for case, split in wrong.itertuples(index=False):
             what = f"split of case {case!r} is {split!r}; expected train or test"
-            problems.append(Problem(path, what, "correct the cell, or leave it empty"))
+            problems.append(Problem(path, what, "correct the cell, or leave it empty", kind="split-value"))
     return problems + _problems_of_subjects(path, table)
 
 
@@ -95,7 +101,7 @@ def _problems_of_subjects(path: str, table: pd.DataFrame) -> list[Problem]:
     mixed = list(is_test.any()[is_test.any() & ~is_test.all()].index)
     what = "subject {!r} has cases in both the test and the training split, so its test cases are not held out"
     action = "give all cases of a subject the same split"
-    return [Problem(path, what.format(subject), action) for subject in mixed]
+    return [Problem(path, what.format(subject), action, kind="subject-split") for subject in mixed]
 
 
 def _cases(cases: list[str]) -> str:

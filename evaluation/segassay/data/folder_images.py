@@ -28,11 +28,11 @@ def find_images(
         action = "put the images there, or name their folder as `images` in dataset.yaml"
         if os.path.isdir(folder / "imagesTr"):
             action = "if this is nnU-Net's folder, add its dataset.json"
-        return {}, [Problem(str(place), f"{what}; expected the images there", action)]
+        return {}, [Problem(str(place), f"{what}; expected the images there", action, kind="no-folder")]
     files, problems = list_images(place, known=_own_files(settings) if place == folder else ())
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
-        problems.append(Problem(str(place), what, "put the images there, not into subfolders"))
+        problems.append(Problem(str(place), what, "put the images there, not into subfolders", kind="no-image"))
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]
@@ -52,7 +52,14 @@ def _one_per_case(folder: Path, files: list[tuple[str, Path]]) -> tuple[dict[str
     of_cellpose = set(written_by_cellpose(files, {case for case, _ in files}))
     if of_cellpose:
         what = f"{number_of(len(of_cellpose), 'file')} by Cellpose among the images: {shortlist(sorted(of_cellpose))}"
-        problems.append(Problem(str(folder), what, f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away"))
+        problems.append(
+            Problem(
+                str(folder),
+                what,
+                f"move {CELLPOSE_SUFFIX} files to labels/cellpose/, others away",
+                kind="cellpose-pictures",
+            )
+        )
     images: dict[str, Path] = {}
     folded: dict[str, str] = {}
     for case, path in files:
@@ -60,10 +67,17 @@ def _one_per_case(folder: Path, files: list[tuple[str, Path]]) -> tuple[dict[str
             continue
         if case in images:
             problems.append(
-                Problem(str(path), f"second image of case {case!r}, in addition to {images[case].name}", "keep one")
+                Problem(
+                    str(path),
+                    f"second image of case {case!r}, in addition to {images[case].name}",
+                    "keep one",
+                    kind="second-image",
+                )
             )
         elif folded.setdefault(case.casefold(), case) != case:
             what = f"differs from {images[folded[case.casefold()]].name} only by upper and lower case"
-            problems.append(Problem(str(path), what, "rename one: some systems do not distinguish the two names"))
+            problems.append(
+                Problem(str(path), what, "rename one: some systems do not distinguish the two names", kind="name-case")
+            )
         images.setdefault(case, path)
     return images, problems

@@ -82,7 +82,11 @@ def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[st
                     folders.add(entry.name)
     except OSError as error:
         action = "check the name" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "check permissions"
-        return [], set(), [*problems, Problem(str(folder), f"cannot be listed: {error.strerror}", action)]
+        return (
+            [],
+            set(),
+            [*problems, Problem(str(folder), f"cannot be listed: {error.strerror}", action, kind="not-listed")],
+        )
     return usable, folders, problems
 
 
@@ -95,11 +99,11 @@ def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     name = entry.name
     if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         what = f"the name {name!a} holds letters that cannot be written"
-        return Problem(str(folder), what, "rename the file")
+        return Problem(str(folder), what, "rename the file", kind="unwritable-name")
     if entry.is_symlink() and not os.path.exists(entry.path):
-        return Problem(entry.path, "is a link to a missing file", "fix or remove the link")
+        return Problem(entry.path, "is a link to a missing file", "fix or remove the link", kind="broken-link")
     if not entry.is_file() and not entry.is_dir():
-        return Problem(entry.path, "is neither a file nor a folder", "remove it")
+        return Problem(entry.path, "is neither a file nor a folder", "remove it", kind="no-file")
     return None
 
 
@@ -110,6 +114,7 @@ def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:
         "save the masks as images: in Cellpose `File > Save masks as PNG/tif`, on its command line --save_tif (or "
         f"--save_png, which leaves out images without objects); put <image>{CELLPOSE_SUFFIX}.tif into the rater's "
         "folder and move the _seg.npy files away",
+        kind="cellpose-pickle",
     )
 
 
@@ -125,7 +130,15 @@ def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Prob
     if not what:
         return []
     action = "if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away"
-    return [Problem(str(folder), f"{' and '.join(what)}: {shortlist([*names, *folders])}", action, "warning")]
+    return [
+        Problem(
+            str(folder),
+            f"{' and '.join(what)}: {shortlist([*names, *folders])}",
+            action,
+            "warning",
+            kind="not-an-image",
+        )
+    ]
 
 
 def written_by_cellpose(files: list[tuple[str, Path]], cases: Container[str], *, masks: bool = True) -> list[str]:

@@ -74,20 +74,24 @@ def read_dataset_json(path: Path) -> tuple[DatasetJson | None, list[Problem]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        return None, [Problem(str(path), f"cannot be read as JSON: {error}", "correct it, and save it as UTF-8")]
+        return None, [
+            Problem(
+                str(path), f"cannot be read as JSON: {error}", "correct it, and save it as UTF-8", kind="unreadable"
+            )
+        ]
     if not isinstance(content, dict):
         what = f"expected an object with channel_names and labels, got {reprlib.repr(content)}"
-        return None, [Problem(str(path), what, "write it as described in nnU-Net's documentation")]
+        return None, [Problem(str(path), what, "write it as described in nnU-Net's documentation", kind="no-settings")]
     n_channels, of_channels = _n_channels(str(path), content)
     classes, of_classes = _classes(str(path), content)
     problems = [*of_channels, *of_classes]
     ending = content.get("file_ending", ".nii.gz")
     if ending not in IMAGE_SUFFIXES:
         what = f"file_ending is {reprlib.repr(ending)}; expected one of {', '.join(IMAGE_SUFFIXES)}"
-        problems.append(Problem(str(path), what, "convert images and masks, such as to .nii.gz"))
+        problems.append(Problem(str(path), what, "convert images and masks, such as to .nii.gz", kind="file-ending"))
     if "dataset" in content:
         what = "`dataset` lists the files of each case; expected them in imagesTr and labelsTr"
-        problems.append(Problem(str(path), what, "put files or links there and remove `dataset`"))
+        problems.append(Problem(str(path), what, "put files or links there and remove `dataset`", kind="files-listed"))
     if classes is None or any(problem.level == "error" for problem in problems):
         return None, problems
     return DatasetJson(n_channels, classes, ending, _listed(content), _number(content.get("numTraining"))), problems
@@ -99,7 +103,7 @@ def _n_channels(path: str, content: Mapping[str, Any]) -> tuple[int, list[Proble
         names = {str(number): name for number, name in enumerate(names)}
     if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))) or not names:
         what = f'channel_names is {reprlib.repr(names)}; expected names by number, such as {{"0": "DAPI", "1": "cFOS"}}'
-        return 0, [Problem(path, what, "number the channels from 0")]
+        return 0, [Problem(path, what, "number the channels from 0", kind="channel-names")]
     return len(names), []
 
 
@@ -109,22 +113,26 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
     if not values or any(_number(number) is None for number in numbers):
         came = reprlib.repr(content.get("labels"))
         what = f'labels is {came}; expected a number for each class, such as {{"background": 0, "cell": 1}}'
-        return None, [Problem(path, what, "write names and numbers of the classes")]
+        return None, [Problem(path, what, "write names and numbers of the classes", kind="classes")]
     problems = []
     ignore = values.pop("ignore", [None])[0]
     if ignore is not None and ignore < max(numbers):
         what = (
             f"the class `ignore` has the number {ignore}; expected the highest of all, which are up to {max(numbers)}"
         )
-        problems.append(Problem(path, what, "number the classes as nnU-Net needs them"))
+        problems.append(Problem(path, what, "number the classes as nnU-Net needs them", kind="ignore-number"))
     foreground = tuple(sorted(set(numbers) - {0, ignore}))
     if not foreground:
-        problems.append(Problem(path, "labels names no class other than background", "name the classes of the masks"))
+        problems.append(
+            Problem(
+                path, "labels names no class other than background", "name the classes of the masks", kind="no-class"
+            )
+        )
     if len(foreground) > 1:
         names = shortlist([name for name, of_class in values.items() if of_class != [0]])
         what = f"the classes {names} are read as one foreground: touching pixels are one object, whatever their classes"
         action = "to evaluate a single class, write its masks to labels/<rater>/ and the images to images/"
-        problems.append(Problem(path, what, action, "warning"))
+        problems.append(Problem(path, what, action, "warning", kind="merged-classes"))
     return ClassMap(foreground, ignore), problems
 
 

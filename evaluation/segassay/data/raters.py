@@ -20,13 +20,17 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
     if isinstance(settings.raters, dict):
         named = {rater: inside(folder, path) for rater, path in settings.raters.items()}
         action = "write `rater: folder`, or leave it out for labels/*"
-        empty = [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action)]
+        empty = (
+            [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action, kind="no-rater")]
+        )
         return {rater: named[rater] for rater in sorted(named, key=natural_key)}, empty
     try:
         paths = [path for path in folder.glob(settings.raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
     except (ValueError, IndexError, NotImplementedError, OSError) as error:
         what = f"raters is {settings.raters!r}, which is not a pattern of folders: {error}"
-        return {}, [Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*")]
+        return {}, [
+            Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*", kind="rater-pattern")
+        ]
     return _folders_of_pattern(folder, settings, settings.raters, paths)
 
 
@@ -43,18 +47,20 @@ def _folders_of_pattern(
             f"{number_of(len(loose), 'mask')} outside the raters' folders: {shortlist(sorted(loose, key=natural_key))}"
         )
         level: Literal["error", "warning"] = "warning" if folders else "error"
-        problems.append(Problem(place, what, "move them to labels/<rater>/", level))
+        problems.append(Problem(place, what, "move them to labels/<rater>/", level, kind="loose-masks"))
     elif not folders:
         what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
-        problems.append(Problem(place, what, action))
+        problems.append(Problem(place, what, action, kind="no-rater-folder"))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)
     for name, same in of_name.items():
         if len(same) > 1:
             what = f"matches {len(same)} folders named {name!r}"
-            problems.append(Problem(place, what, "list each folder under `raters:` in dataset.yaml"))
+            problems.append(
+                Problem(place, what, "list each folder under `raters:` in dataset.yaml", kind="folder-name-repeated")
+            )
     return {name: same[0] for name, same in of_name.items()}, problems
 
 
@@ -65,7 +71,12 @@ def folder_problems(folder: Path, folders: dict[str, Path]) -> Iterator[Problem]
         other = first.setdefault(os.path.realpath(path), name)
         if other != name:
             what = f"{other!r} and {name!r} are the same folder, {path}"
-            yield Problem(str(folder / "dataset.yaml"), what, "leave one of them out, or correct its folder")
+            yield Problem(
+                str(folder / "dataset.yaml"),
+                what,
+                "leave one of them out, or correct its folder",
+                kind="folder-repeated",
+            )
 
 
 def find_masks(
@@ -106,16 +117,26 @@ def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
 def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[tuple[str, Path]], list[Problem]]:
     if not os.path.isdir(folder):
         what = f"no such folder; expected the masks of {name!r} there"
-        return [], [Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder")]
+        return [], [
+            Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder", kind="no-folder")
+        ]
     files, problems = list_images(folder)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
         what = f"{number_of(len(pictures), 'picture')} of flows or outlines by Cellpose not used: {shortlist(pictures)}"
-        problems.append(Problem(str(folder), what, "move them to another folder to silence this warning", "warning"))
+        problems.append(
+            Problem(
+                str(folder),
+                what,
+                "move them to another folder to silence this warning",
+                "warning",
+                kind="cellpose-pictures",
+            )
+        )
         files = [(stem, path) for stem, path in files if path.name not in set(pictures)]
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no mask; expected files named after the images"
-        problems.append(Problem(str(folder), what, "save the masks there, or remove the folder"))
+        problems.append(Problem(str(folder), what, "save the masks there, or remove the folder", kind="no-mask"))
     return files, problems
 
 
@@ -130,12 +151,12 @@ def _match(
             masks[case] = path
         elif stem.endswith(suffix) and case in images:
             what = f"second mask of case {case!r}, in addition to {masks[case].name}"
-            problems.append(Problem(str(path), what, "keep one"))
+            problems.append(Problem(str(path), what, "keep one", kind="second-mask"))
         else:
             folded = folded or {case.lstrip("0").casefold(): case for case in images}
             near = folded.get(case.lstrip("0").casefold())
             expected = f"<case>{suffix}" if suffix else "<case>"
             what = f"mask without image; expected a name {expected}.<ext> with <case> one of the images"
             action = f"rename it, if it belongs to image {near!r}" if near else "rename or remove it, or add its image"
-            problems.append(Problem(str(path), what, action))
+            problems.append(Problem(str(path), what, action, kind="mask-without-image"))
     return {case: masks[case] for case in images if case in masks}, problems

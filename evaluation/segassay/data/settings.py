@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from segassay.errors import Problem
+from segassay.errors import Problem, why_unreadable
 
 
 class DatasetFile(BaseModel):
@@ -66,13 +66,23 @@ def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
     except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
-        what = "too many nested brackets" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        return None, [Problem(str(path), f"cannot be read: {what}", "write plain YAML, saved as UTF-8")]
+        return None, [
+            Problem(
+                str(path),
+                f"cannot be read: {why_unreadable(error)}",
+                "write plain YAML, saved as UTF-8",
+                kind="unreadable",
+            )
+        ]
     if content is None:
         return DatasetFile(), []
     if not isinstance(content, Mapping):
         came = {"list": "a list", "str": "a text"}.get(type(content).__name__, type(content).__name__)
-        return None, [Problem(str(path), f"expected settings, got {came}", "write one line `key: value` for each")]
+        return None, [
+            Problem(
+                str(path), f"expected settings, got {came}", "write one line `key: value` for each", kind="no-settings"
+            )
+        ]
     wrong = _problems_of_keys(str(path), content)
     if wrong.keys() & {"images", "raters"}:
         return None, list(wrong.values())
@@ -111,19 +121,26 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
         if key not in DatasetFile.model_fields:
             nearest = difflib.get_close_matches(str(key), DatasetFile.model_fields, n=1, cutoff=0)[0]
             action = f"did you mean {nearest!r}? Known are {', '.join(DatasetFile.model_fields)}"
-            wrong[key] = Problem(path, f"unknown key {reprlib.repr(key)}", action)
+            wrong[key] = Problem(path, f"unknown key {reprlib.repr(key)}", action, kind="unknown-key")
     try:
         DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
     except ValidationError as error:
         for key in dict.fromkeys(detail["loc"][0] for detail in error.errors()):
             came, expected = reprlib.repr(content[key]), _EXPECTED.get(str(key), "a text")
-            wrong[key] = Problem(path, f"{key} is {came}; expected {expected}", f"correct {key}, or leave it out")
+            wrong[key] = Problem(
+                path, f"{key} is {came}; expected {expected}", f"correct {key}, or leave it out", kind="key-value"
+            )
     for key, value in content.items():
         if key not in wrong and key in (*_PATHS, "raters"):
             leaving = [name for name in _paths_of(key, value) if _leaves_folder(name[1])]
             for name, folder in leaving:
                 what = f"{name} is {folder!r}; expected a relative path inside the dataset folder, without .."
-                wrong[key] = Problem(path, what, "move the files into the dataset folder, or put a link to them there")
+                wrong[key] = Problem(
+                    path,
+                    what,
+                    "move the files into the dataset folder, or put a link to them there",
+                    kind="path-outside",
+                )
     return wrong
 
 

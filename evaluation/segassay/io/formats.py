@@ -73,11 +73,11 @@ def quiet_decoders() -> Iterator[None]:
 def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
     """Refuse a header that claims more pixels than the file can hold, before memory is allocated."""
     if min(shape) < 1:
-        raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again")
+        raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again", kind="no-pixel")
     size = path.stat().st_size
     if n_bytes > max(_MAX_UNCHECKED_BYTES, _MAX_COMPRESSION * size):
         what = f"claims {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
-        raise DataError.of(path, what, "export or copy it again")
+        raise DataError.of(path, what, "export or copy it again", kind="damaged")
 
 
 def png_shape(path: Path) -> tuple[int, ...]:
@@ -150,11 +150,16 @@ def _first_series(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries
         raise ValueError("the last planes are missing")
     if ".ome." in path.name.lower() and not tif.is_ome:
         raise DataError.of(
-            path, "holds no OME metadata, although its name says so", "export it again, or rename it to .tif"
+            path,
+            "holds no OME metadata, although its name says so",
+            "export it again, or rename it to .tif",
+            kind="no-metadata",
         )
     first, *others = tif.series
     if any(other.shape == first.shape for other in others):
-        raise DataError.of(path, f"holds {len(tif.series)} images", expected="one, save each as a separate file")
+        raise DataError.of(
+            path, f"holds {len(tif.series)} images", expected="one, save each as a separate file", kind="series"
+        )
     _check_size(path, first.shape, int(first.nbytes))
     chunk = first.keyframe.chunks
     _check_size(path, chunk, math.prod(chunk) * first.dtype.itemsize)
@@ -171,6 +176,7 @@ def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], 
             f"has the axes {axes} {series.shape}",
             "save each time point or position as a separate file",
             expected="rows and columns, with at most depth and channels",
+            kind="image-axes",
         )
     return [axis for axis, name in enumerate(axes) if name in "CS"], [*depth, axes.index("Y"), axes.index("X")]
 
@@ -248,7 +254,12 @@ def _nifti_axes(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, ...], in
     if len(shape) == 5 and shape[3] == 1:
         shape = (*shape[:3], shape[4])
     if not 2 <= len(shape) <= 4:
-        raise DataError.of(path, f"has the shape {shape}", expected="2 or 3 spatial axes and at most one of channels")
+        raise DataError.of(
+            path,
+            f"has the shape {shape}",
+            expected="2 or 3 spatial axes and at most one of channels",
+            kind="image-axes",
+        )
     return tuple(map(int, shape[:3])), int(shape[3]) if len(shape) == 4 else 1
 
 

@@ -88,7 +88,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         picture = _FORMATS[_kind(path)][0](path)
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
-            raise DataError.of(path, what, expected="whole or real numbers, export it with these")
+            raise DataError.of(path, what, expected="whole or real numbers, export it with these", kind="pixel-type")
     return picture
 
 
@@ -116,7 +116,7 @@ def _kind(path: Path) -> str:
     suffix = image_suffix(path.name)
     if suffix is None:
         expected = f"a name ending in {', '.join(IMAGE_SUFFIXES)}"
-        raise DataError.of(path, "is not an image that can be read", expected=expected)
+        raise DataError.of(path, "is not an image that can be read", expected=expected, kind="no-image")
     suffix = suffix.lower()
     return "png" if suffix == ".png" else "nifti" if suffix.startswith(".nii") else "tiff"
 
@@ -130,16 +130,20 @@ def _naming(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except MemoryError as error:
-        raise DataError.of(path, "does not fit into the memory of this computer", "save smaller parts of it") from error
+        raise DataError.of(
+            path, "does not fit into the memory of this computer", "save smaller parts of it", kind="memory"
+        ) from error
     except FileNotFoundError as error:
-        raise DataError.of(path, "does not exist") from error
+        raise DataError.of(path, "does not exist", kind="missing") from error
     except IsADirectoryError as error:
-        raise DataError.of(path, "is a folder", expected="a file") from error
+        raise DataError.of(path, "is a folder", expected="a file", kind="is-folder") from error
     except PermissionError as error:
-        raise DataError.of(path, "cannot be read: permission denied") from error
+        raise DataError.of(path, "cannot be read: permission denied", kind="permission") from error
     except Exception as error:
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
-        raise DataError.of(path, f"is truncated or broken ({cause})", "export or copy it again") from error
+        raise DataError.of(
+            path, f"is truncated or broken ({cause})", "export or copy it again", kind="damaged"
+        ) from error
 
 
 def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
@@ -186,24 +190,26 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
         return values > 127
     if top > np.iinfo(np.int32).max:
         expected = f"at most {np.iinfo(np.int32).max}, renumber the objects"
-        raise DataError.of(path, f"holds the object number {top}", expected=expected)
+        raise DataError.of(path, f"holds the object number {top}", expected=expected, kind="object-number")
     return values.astype(np.int32)
 
 
 def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
     if array.dtype.kind not in "uif":
-        raise DataError.of(path, f"holds numbers of type {array.dtype}", expected="whole numbers or a binary mask")
+        raise DataError.of(
+            path, f"holds numbers of type {array.dtype}", expected="whole numbers or a binary mask", kind="mask-type"
+        )
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and (array == np.round(array)).all()):
             what = "holds fractions, as a probability map does"
-            raise DataError.of(path, what, "threshold it first", expected="a mask")
+            raise DataError.of(path, what, "threshold it first", expected="a mask", kind="not-a-mask")
         if array.max() > np.iinfo(np.int32).max:
             expected = f"object numbers up to {np.iinfo(np.int32).max}"
-            raise DataError.of(path, f"holds the number {array.max()}", expected=expected)
+            raise DataError.of(path, f"holds the number {array.max()}", expected=expected, kind="object-number")
         array = array.astype(np.int64)
     if array.dtype.kind == "i" and array.min() < 0:
         what = f"holds the negative number {array.min()}"
-        raise DataError.of(path, what, expected="0 for background and more for objects")
+        raise DataError.of(path, what, expected="0 for background and more for objects", kind="object-number")
     return array
 
 
@@ -217,6 +223,7 @@ def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
             f"is a colour image with nothing brighter than {top}",
             "save the mask in black and white, or object numbers as a grey image without palette",
             expected=f"foreground above {half}",
+            kind="colours",
         )
     return values > half
 

@@ -15,10 +15,21 @@ from pathlib import Path
 
 from segassay.errors import UsageError
 
-__all__ = ["OPTIONS", "check_output", "prepare_output", "publish_output", "refuse_inputs", "whole_or_nothing"]
+__all__ = [
+    "ARGUMENTS",
+    "OPTIONS",
+    "check_output",
+    "prepare_output",
+    "publish_output",
+    "refuse_inputs",
+    "whole_or_nothing",
+]
 
 UNFINISHED = "resume.pt"
 """A temporary folder with this file holds work that can be resumed; no other program may remove it."""
+
+ARGUMENTS = ("out (--out)", "overwrite (--overwrite)")
+"""Names of both for a function that is called from Python and by the command line: argument, then option."""
 
 OPTIONS: ContextVar[tuple[str, str]] = ContextVar("options", default=("--output_dir", "--overwrite True"))
 """Names of the options for the folder and for overwriting it, for messages; by default those of a bundle."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.planning.figure import draw_plan
 from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import make_plan
@@ -32,11 +32,10 @@ def write_plan(
         UsageError: If an aim is impossible, or `out` exists or cannot be written.
         DataError: If `result` is not an evaluation, or too small.
     """
-    options = ("--out", "--overwrite")
-    final = check_output(out, overwrite, options=options)
+    final = check_output(out, overwrite, options=ARGUMENTS)
     pilot = read_pilot(result)
     plan = make_plan(pilot, width=width, min_phi=min_phi)
-    work_dir = prepare_output(final, overwrite, options=options)
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):
         plan.to_csv(work_dir / "plan.csv", index=False, float_format="%.6g", lineterminator="\n")
         known = {name: getattr(pilot, name) for name in Pilot.__dataclass_fields__}

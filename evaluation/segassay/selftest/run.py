@@ -129,11 +129,11 @@ def _read_lab(data: Path) -> Dataset:
     folder = data / LAB if (data / LAB).is_dir() else data
     how = f"expected the folder {LAB} of: segassay download segebarth2020 --out DIR --labs wue1"
     if not (folder / "dataset.yaml").is_file():
-        raise DataError(f"{folder} contains no dataset.yaml; {how}")
+        raise DataError.of(folder, "contains no dataset.yaml", how)
     dataset = read_dataset(folder)
     expected = dataset.experiment is not None and dataset.reference and len(dataset.cases) == 36
     if not expected or dataset.min_object_size != find_labs([LAB])[0].min_object_size:
-        raise DataError(f"{folder} is not {LAB} as downloaded; {how}")
+        raise DataError.of(folder, f"is not {LAB} as downloaded", how)
     return dataset
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from segassay.errors import UsageError
 from segassay.io.images import Picture, write_bytes, write_image, write_labels, write_mask
-from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, prepare_output, publish_output, whole_or_nothing
 from segassay.simulation.habits import annotate
 from segassay.simulation.rendering import render, true_labels
 from segassay.simulation.scene import Scene, build_scene
@@ -27,8 +27,6 @@ from segassay.simulation.settings_file import plain_settings
 from segassay.simulation.truth_tables import expected_of_raters, facts_of_case
 
 __all__ = ["DEFAULT_RATERS", "Effect", "RaterHabit", "Region", "Simulation", "simulate", "simulate_case"]
-
-_OPTIONS = ("--out", "--overwrite")
 
 
 def simulate_case(
@@ -82,7 +80,7 @@ def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *,
         ['annotations.csv', 'dataset.yaml', 'experiment.csv']
         >>> folder.cleanup()
     """
-    partial = prepare_output(Path(out), overwrite, options=_OPTIONS)
+    partial = prepare_output(Path(out), overwrite, options=ARGUMENTS)
     with whole_or_nothing(partial):
         try:
             _write_dataset(partial, settings or Simulation())

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from segassay.errors import UsageError
+from segassay.errors import UsageError, why_unreadable, wrong_value
 from segassay.simulation.settings import Effect, RaterHabit, Region, Simulation
 
 
@@ -51,7 +51,7 @@ def _read_mapping(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give a YAML file of settings") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no YAML that could be read: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{path} is no YAML that could be read: {why_unreadable(error)}") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `n_cases: 12`, got {content!r:.60}")
     return content
@@ -71,7 +71,7 @@ def _problem(detail: Any) -> str:
         return f"{place} is {detail['input']!r:.60}; expected a mapping such as {{{_example(detail)}}}"
     if detail["type"] == "missing":
         return f"{place} is missing"
-    return f"{place} is {detail['input']!r:.60}; {detail['msg'].lower()}"
+    return wrong_value(place, detail)
 
 
 def _example(detail: Any) -> str:

@@ -122,10 +122,12 @@ def build_tables(
     """
     jobs, notes = make_jobs(dataset, annotations)
     if not any(len(job.annotators) > 1 for job in jobs):
-        raise DataError(
-            "no case has masks of two annotators, so there is nothing to compare; add a rater, a `reference` in "
-            "dataset.yaml, or further masks: annotations (--annotations) or masks (--masks)"
+        what = "no case has masks of two annotators, so there is nothing to compare"
+        action = (
+            "add a rater, a `reference` in dataset.yaml, or further masks: annotations (--annotations) or "
+            "masks (--masks)"
         )
+        raise DataError.of(None, what, action)
     columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
     for rows in in_order(score_case, jobs, n_jobs):
         for name, new in rows.of_table.items():

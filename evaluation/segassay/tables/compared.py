@@ -203,7 +203,9 @@ def _read_alike(
             errors.append(DataError.of(path, what, expected="the same"))
         arrays[key] = array
     if errors:
-        raise errors[0] if len(errors) == 1 else DataError("\n".join(map(str, errors)))
+        if len(errors) == 1:
+            raise errors[0]
+        raise DataError("\n".join(map(str, errors)), errors[0].file, f"and {len(errors) - 1} more cannot be compared")
     return arrays
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
-from segassay.errors import UsageError
+from segassay.errors import UsageError, why_unreadable, wrong_value
 
 __all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
 
@@ -141,7 +141,7 @@ def read_study_file(path: Path) -> StudyFile:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give the YAML file of a study") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid YAML: {' '.join(str(error).split())}; fix the file") from error
+        raise UsageError(f"{path} is not valid YAML: {why_unreadable(error)}; fix the file") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `dataset: mydata`, got {content!r:.60}")
     try:
@@ -171,8 +171,7 @@ def _problem(detail: Any) -> str:
         return f"unknown key {place}; did you mean {nearest}? Known are {', '.join(known)}"
     if detail["type"] == "missing":
         return f"{place} is missing; give the dataset folder, relative to this file"
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{place} is {detail['input']!r:.60}; {message[0].lower()}{message[1:]}"
+    return wrong_value(place, detail)
 
 
 def _resolved(study: StudyFile, path: Path) -> StudyFile:

@@ -222,14 +222,14 @@ def test_a_folder_that_a_user_changed_is_refused(tmp_path):
     before = content(tmp_path / "out")
     assert refused(tmp_path / "out", mirror, UsageError) == [
         f"{lab} exists and is not as published: dataset.yaml (changed), labels/me/0001_cFOS.png (not part of it); "
-        "give another --out, or --overwrite to replace it and everything in it"
+        "give another out (--out), or overwrite (--overwrite) to replace it and everything in it"
     ]
     for name in list(MUE)[:6]:
         (tmp_path / "out" / name).write_bytes(b"mine")
     (tmp_path / "out" / THIRD).unlink()
     (line,) = refused(tmp_path / "out", tmp_path / "nowhere", UsageError)
     assert "images/0001.png (changed), images/0010.png (changed)" in line
-    assert "and 3 more; give another --out" in line
+    assert "and 3 more; give another out (--out)" in line
     assert len(content(tmp_path / "out")) == len(before) - 1
 
 
@@ -261,7 +261,7 @@ def test_a_mirror_is_never_replaced_by_what_is_read_from_it(tmp_path):
             with zipfile.ZipFile(mirror, "w") as archive:
                 archive.writestr(FIRST, MUE[FIRST])
         (line,) = refused(tmp_path / "data", mirror, UsageError, overwrite=True)
-        assert "which would be replaced; give another --out" in line
+        assert "which would be replaced; give another out (--out)" in line
     assert set(MUE) <= set(content(tmp_path / "data"))
 
 
@@ -269,7 +269,7 @@ def test_an_output_that_cannot_be_a_folder_is_one_message(tmp_path):
     mirror = publish(tmp_path / "mirror", MUE)
     publish(tmp_path, {"file": b"", "out/lab-mue": b""})
     assert "cannot be written" in refused(tmp_path / "file", mirror, UsageError)[0]
-    assert "is a file; give another --out" in refused(tmp_path / "out", mirror, UsageError, overwrite=True)[0]
+    assert "is a file; give another out (--out)" in refused(tmp_path / "out", mirror, UsageError, overwrite=True)[0]
 
 
 # -------------------------------------------------------------------------------------------------------------- servers
@@ -411,7 +411,7 @@ def test_the_command_fetches_shows_progress_and_then_has_nothing_to_do(data_dir,
         (["segebarth2021", "--out", "out"], 2, "no dataset 'segebarth2021' to download; expected segebarth2020"),
         (["segebarth2020", "--out", "out", "--labs", "wue3"], 2, "no lab 'wue3'; expected some of wue1, inns1, mue"),
         (["segebarth2020", "--out", "out", "--labs", ""], 2, "no lab ''; expected some of wue1"),
-        (["segebarth2020", "--out", "out", "--mirror", "nowhere"], 2, "--mirror nowhere: no such folder or file"),
+        (["segebarth2020", "--out", "out", "--mirror", "nowhere"], 2, "mirror (--mirror) nowhere: no such folder"),
         (["segebarth2020", "--out", "out", "--mirror", "mirror"], 1, "none of its 253 files is in mirror"),
         (["segebarth2020"], 2, "Missing option '--out'"),
         (["--out", "out"], 2, "Missing argument"),

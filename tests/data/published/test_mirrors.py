@@ -74,7 +74,7 @@ def test_a_file_that_is_too_large(tmp_path, monkeypatch):
 )
 def test_what_is_no_mirror(tmp_path, mirror, message):
     place = mirror if "://" in mirror else tmp_path / mirror
-    with pytest.raises(UsageError, match=rf"--mirror \S+: {message}"), open_source(str(place)):
+    with pytest.raises(UsageError, match=rf"mirror \(--mirror\) \S+: {message}"), open_source(str(place)):
         pass
 
 

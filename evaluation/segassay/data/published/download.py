@@ -15,13 +15,11 @@ from segassay.data.published.lab_folder import LabJob, differences_of
 from segassay.data.published.mirrors import Source, open_source
 from segassay.data.published.segebarth2020 import COMMIT, REPOSITORY, Lab, find_labs, read_manifest
 from segassay.errors import UsageError, shortlist
-from segassay.io.outputs import check_output
+from segassay.io.outputs import ARGUMENTS, check_output
 
 __all__ = ["Downloaded", "download"]
 
 BASE_URL = f"{REPOSITORY.replace('github.com', 'raw.githubusercontent.com')}/{COMMIT}/train_data"
-
-_OPTIONS = ("--out", "--overwrite")
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,7 @@ def download(
     labs: Iterable[str] | None = None,
     mirror: str | Path | None = None,
     overwrite: bool = False,
+    progress: bool = False,
     manifest: Mapping[str, str] | None = None,
 ) -> list[Downloaded]:
     """Fetch labs of Segebarth et al. 2020 into `out/<lab>`, each with `dataset.yaml` and, where published, its groups.
@@ -57,6 +56,7 @@ def download(
         mirror: Folder, .zip archive or URL (http, https, file) that holds `lab-wue1/…`, instead of the repository. A
             folder may also hold them in `segebarth2020/` or `train_data/`, an archive at any depth.
         overwrite: Replace the folder of a lab that differs from what is published.
+        progress: Show on standard error how many files are fetched.
         manifest: SHA-256 of every file, `lab-wue1/images/0001.png` and so on; by default of the publication.
 
     Returns:
@@ -75,7 +75,7 @@ def download(
     if open_jobs:
         with open_source(BASE_URL if mirror is None else str(mirror)) as source:
             _check_source_stays(source, open_jobs)
-            fetch_labs(open_jobs, source)
+            fetch_labs(open_jobs, source, progress=progress)
     return [Downloaded(job.final, len(job.hashes), job in open_jobs) for job in jobs]
 
 
@@ -91,10 +91,10 @@ def _is_complete(job: LabJob, overwrite: bool) -> bool:
         return True
     if differences and not overwrite:
         raise UsageError(
-            f"{job.final} exists and is not as published: {shortlist(differences)}; give another --out, "
-            "or --overwrite to replace it and everything in it"
+            f"{job.final} exists and is not as published: {shortlist(differences)}; give another out (--out), "
+            "or overwrite (--overwrite) to replace it and everything in it"
         )
-    check_output(job.final, overwrite=True, options=_OPTIONS)
+    check_output(job.final, overwrite=True, options=ARGUMENTS)
     return False
 
 
@@ -104,5 +104,6 @@ def _check_source_stays(source: Source, jobs: list[LabJob]) -> None:
         place = source.place
         if place is not None and ((place / job.lab.name).resolve() == job.final or place.is_relative_to(job.final)):
             raise UsageError(
-                f"--mirror {source.name} is inside {job.final}, which would be replaced; give another --out"
+                f"mirror (--mirror) {source.name} is inside {job.final}, which would be replaced; "
+                "give another out (--out)"
             )

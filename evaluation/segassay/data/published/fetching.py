@@ -17,9 +17,10 @@ from segassay.io.outputs import publish_output
 from segassay.io.progress import show_progress
 
 HELP = (
-    "Fetched files are kept: run the same command again to resume, or leave labs out with --labs. A browser gets the "
+    "Fetched files are kept: run the same command again to resume, or leave labs out with labs (--labs). A "
+    "browser gets the "
     f"files from {REPOSITORY}/tree/{COMMIT}/train_data or https://doi.org/{DOI} (train_data.zip): give the folder, the "
-    ".zip or another URL with --mirror."
+    ".zip or another URL as mirror (--mirror)."
 )
 
 
@@ -39,7 +40,7 @@ _N_SHOWN = 5
 _MANY = 20  # after so many failures the server is not asked for the other files
 
 
-def fetch_labs(jobs: list[LabJob], source: Source) -> None:
+def fetch_labs(jobs: list[LabJob], source: Source, *, progress: bool = False) -> None:
     """Fetch missing files, lab by lab; each lab is moved into place once it is complete."""
     missing = {}
     for job in jobs:
@@ -49,7 +50,7 @@ def fetch_labs(jobs: list[LabJob], source: Source) -> None:
     stop = threading.Event()
     problems, complete = [], []
     n_missing = sum(map(len, missing.values()))
-    with show_progress(n_missing, doing="fetching files", done="fetched", what="files") as advance:
+    with show_progress(n_missing, doing="fetching files", done="fetched", what="files", shown=progress) as advance:
         for job in jobs:
             failures = _fetch_lab(job, missing[job.lab.name], source, advance, stop)
             problems += _tell(job, failures, source)
@@ -58,7 +59,8 @@ def fetch_labs(jobs: list[LabJob], source: Source) -> None:
                     _publish(job)
                 complete.append(job.lab.name)
     if problems:
-        raise DataError("\n".join([*_shorten(problems, source), _kept(complete) + HELP]))
+        text = "\n".join([*_shorten(problems, source), _kept(complete) + HELP])
+        raise DataError(text, source.name, f"gave {number_of(len(problems), 'problem')}", HELP)
 
 
 @contextmanager
@@ -66,7 +68,7 @@ def _writing(final: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another --out") from error
+        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another out (--out)") from error
 
 
 def _clear_strangers(job: LabJob) -> None:

@@ -85,7 +85,9 @@ def open_source(mirror: str) -> Iterator[Source]:
         with _open_zip(path) as source:
             yield source
     else:
-        raise UsageError(f"--mirror {mirror}: no such folder or file; expected a folder, a .zip archive or a URL")
+        raise UsageError(
+            f"mirror (--mirror) {mirror}: no such folder or file; expected a folder, a .zip archive or a URL"
+        )
 
 
 def _split(mirror: str) -> SplitResult:
@@ -97,7 +99,7 @@ def _split(mirror: str) -> SplitResult:
     elsewhere = url.scheme == "file" and url.netloc not in ("", "localhost")
     if elsewhere or url.scheme not in ("", "http", "https", "file"):
         raise UsageError(
-            f"--mirror {mirror}: expected a folder, a .zip archive, or a URL: http://, https:// or file:///"
+            f"mirror (--mirror) {mirror}: expected a folder, a .zip archive, or a URL: http://, https:// or file:///"
         )
     return url
 
@@ -108,8 +110,8 @@ def _of_folder(path: Path) -> Source:
             break
     else:
         raise UsageError(
-            f"--mirror {path}: no lab found; expected a folder that holds {', '.join(_LAB_NAMES)}, itself or in "
-            "segebarth2020/ or train_data/"
+            f"mirror (--mirror) {path}: no lab found; expected a folder that holds {', '.join(_LAB_NAMES)}, itself "
+            "or in segebarth2020/ or train_data/"
         )
 
     def read(name: str) -> bytes:
@@ -139,13 +141,15 @@ def _open_zip(path: Path) -> Iterator[Source]:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # a damaged directory of members raises many kinds of errors
         what = f"cannot be read as a .zip archive ({error})"
-        raise DataError(f"--mirror {path} {what}; fetch it again", str(path), what, "fetch it again") from error
+        raise DataError(
+            f"mirror (--mirror) {path} {what}; fetch it again", str(path), what, "fetch it again"
+        ) from error
     with archive:
         members = _members(archive)
         if not members:
             inner = [info.filename for info in archive.infolist() if info.filename.endswith("train_data.zip")]
             advice = f"unpack {inner[0]} and give that" if inner else "expected train_data.zip of the publication"
-            raise UsageError(f"--mirror {path}: no lab in the archive; {advice}")
+            raise UsageError(f"mirror (--mirror) {path}: no lab in the archive; {advice}")
 
         def read(name: str) -> bytes:
             if name not in members:
@@ -174,7 +178,9 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _of_url(base: str) -> Source:
     if urlsplit(base).path.endswith(".zip"):
-        raise UsageError(f"--mirror {base}: an archive must be on this computer; download it and give the .zip file")
+        raise UsageError(
+            f"mirror (--mirror) {base}: an archive must be on this computer; download it and give the .zip file"
+        )
 
     def address(name: str) -> str:
         return f"{base.rstrip('/')}/{quote(name)}"

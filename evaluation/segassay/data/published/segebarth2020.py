@@ -163,7 +163,7 @@ def _experiment(path: Path) -> str:
     codes = {str(number): number for number in range(9)}
     if not {"file_id", "group_id"} <= set(table.columns) or not table["group_id"].isin(list(codes)).all():
         what = "expected the columns file_id and group_id with codes from 0 to 8"
-        raise DataError.of_problem(Problem(str(path), what, "download it again"))
+        raise DataError.of_problem(Problem(str(path), what, "download it again", kind="table-columns"))
     rows = [(case, codes[code]) for case, code in zip(table["file_id"], table["group_id"], strict=True)]
     lines = [f"{case},{_CONDITIONS[code // 3]},region_{code % 3}" for case, code in rows]
     return "\n".join(["case,group,region", *lines]) + "\n"

@@ -1,0 +1,43 @@
+"""No code reads prose: what a program needs to know of a message is a field of it, not a part of its text."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("evaluation/segassay",)
+FOREIGN = {
+    "assay/write.py": "names of annotators become names of files",
+    "data/channels.py": "names of files, by nnU-Net",
+    "data/names.py": "names of files, by Cellpose",
+    "data/nnunet.py": "keys of a file, by nnU-Net",
+    "data/published/mirrors.py": "errors of the HTTP library, whose text alone says what happened",
+    "qualities/scores/table.py": "names of annotators, which hold the random seed",
+    "report/charts/strategies.py": "line breaks of a label in a figure",
+}
+"""Modules that may use regular expressions, and on what text that the package has not written as a message."""
+
+
+def modules() -> list[tuple[str, Path]]:
+    return [
+        (path.relative_to(ROOT / package).as_posix(), path)
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+    ]
+
+
+def uses_re(tree: ast.AST) -> bool:
+    """Whether a module imports `re`, under any name and at any place."""
+    imported = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    return "re" in imported or any(isinstance(node, ast.ImportFrom) and node.module == "re" for node in ast.walk(tree))
+
+
+def test_only_modules_that_read_foreign_text_use_regular_expressions() -> None:
+    using = {name for name, path in modules() if uses_re(ast.parse(path.read_text(encoding="utf-8")))}
+    assert using == set(FOREIGN)
+
+
+@pytest.mark.parametrize("code", ["import re", "import os, re as r", "from re import sub", "def f():\n    import re"])
+def test_every_import_is_found(code: str) -> None:
+    assert uses_re(ast.parse(code))
