@@ -53,7 +53,17 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies.drop(columns=list(STRATEGY_FIELDS))
-    for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
+    for name in (
+        "missing",
+        "votes",
+        "recall_by_size",
+        "calibration",
+        "uncertainty",
+        "repeats",
+        "recounts",
+        "mirrored",
+        "identical",
+    ):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
     return frames
