@@ -1,6 +1,6 @@
 """Does a result depend on a rater? Imprints of single raters, and what leaving a rater out of a consensus changes.
 
-agreement of held-out models with each rater (N, R)  ->  imprint of each rater, over images in which raters mark something
+agreement of held-out models with each rater (N, R)  ->  imprint of each rater, and their mean
 """
 
 from dataclasses import dataclass

@@ -118,9 +118,8 @@ def _ceilings(pairs: np.ndarray, n: int) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         roots = np.sqrt(square[:, :, :, None] * square[:, :, None, :] / square[:, None, :, :])
     same = np.eye(n, dtype=bool)
-    roots = np.where(
-        same[None, :, :, None] | same[None, :, None, :] | same[None, None] | np.isinf(roots), np.nan, roots
-    )
+    one_twice = same[None, :, :, None] | same[None, :, None, :] | same[None, None]
+    roots = np.where(one_twice | np.isinf(roots), np.nan, roots)
     return np.minimum(median_over(roots.reshape(len(pairs), n, n * n)), 1.0)
 
 

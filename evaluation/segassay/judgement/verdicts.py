@@ -234,7 +234,7 @@ def _to_raters(evidence: Evidence, ensembles: Sequence[Group], measure: str) -> 
 def _to_models(
     evidence: Evidence, ensembles: Sequence[Group], models: dict[tuple[str, str], Group], measure: str
 ) -> Criterion:
-    numbers = []
+    numbers: list[Number | None] = []
     for group in ensembles:
         members = models.get((group.strategy, group.trained_on))
         if members is None or not members.whole_pairs():

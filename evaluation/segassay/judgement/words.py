@@ -44,9 +44,9 @@ _STANDING = (
 RULES = {
     "objectivity": (
         f"Supported if raters leave an imprint below {IMPRINT_MATTERS:g} on average, and none of them one of "
-        f"{IMPRINT_OF_ONE_MATTERS:g} or more (F1 of objects, Dice of outlines): either models trained on one rater do not imitate that rater, or leaving any rater out of the consensus does "
-        f"not change with whom its models agree. The judged masks must also {_STANDING}, and follow no single rater. "
-        f"{_EVIDENCE}"
+        f"{IMPRINT_OF_ONE_MATTERS:g} or more (F1 of objects, Dice of outlines): either models trained on one rater do "
+        "not imitate that rater, or leaving any rater out of the consensus does not change with whom its models "
+        f"agree. The judged masks must also {_STANDING}, and follow no single rater. {_EVIDENCE}"
     ),
     "reliability": (
         "Supported if two ensembles without a common member disagree less than two raters do, by at least "
@@ -56,10 +56,11 @@ RULES = {
     ),
     "validity": (
         f"Supported if the judged masks {_STANDING}; if their number of objects, area and intensity differ from those "
-        f"of the median rater by less than a factor of {AMOUNT_WITHIN:.2f} (or the usual factor between raters, if that "
-        "is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as the median "
-        "rater, never to the opposite of what most raters conclude, and never to an effect whose interval excludes all "
-        f"raters' effects. If images are the units, there is an effect if η² is at least {LARGE_EFFECT:g}. {_EVIDENCE}"
+        f"of the median rater by less than a factor of {AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
+        "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as the "
+        "median rater, never to the opposite of what most raters conclude, and never to an effect whose interval "
+        "excludes all raters' effects. If images are the units, there is an effect if η² is at least "
+        f"{LARGE_EFFECT:g}. {_EVIDENCE}"
     ),
 }
 """Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
@@ -137,7 +138,7 @@ _FOUND = {
         "({against})"
     ),
     What.STANDING: "{number} {unit} from the median rater",
-    What.TO_RATERS: "the gap to raters is {number} {unit}",
+    What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
     What.CREDIBLE: "Dice {number} above mirrored masks",
@@ -190,7 +191,8 @@ def _found(criterion: Criterion, judged: Judged) -> str:
     if rests_on is None or criterion.of not in _FOUND:
         return ""
     task, unit = _MEASURES.get(criterion.measure, ("", ""))
-    about = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
+    about: dict[str, Any] = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
+    about["share"] = 100 * SHARE_OF_DISAGREEMENT
     return _FOUND[criterion.of].format(**about)
 
 
@@ -213,7 +215,7 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
         first = judged.trained_on[0] if judged.trained_on else "<consensus>"
         return _NO_NUMBER[missing.of].format(of_first=first, without=WITHOUT, who=who(judged))
     first, second = (*missing.names, "", "")[:2]
-    about = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
+    about: dict[str, Any] = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
     number = missing.number
     if number is not None:
         line = f"{missing.line:g}".replace("-", "−")
