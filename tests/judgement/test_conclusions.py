@@ -43,12 +43,12 @@ def test_effects(effects: pd.DataFrame, met: bool | None, why: Why | None) -> No
     assert [missing.why for missing in criterion.missing] == ([] if why is None else [why])
 
 
-def test_the_median_rater_sets_the_standard_and_not_the_one_who_differs_from_all() -> None:
+def test_the_one_rater_who_differs_from_all_sets_no_standard() -> None:
     """One of four raters finds nothing: she shares no conclusion with the others, who share 2 of 3 each."""
     effects = effects_of(of_ensembles="none", ensembles=0.4)
     effects.loc[effects["annotator"] == "dora", ["verdict", "hl_shift"]] = ["none", 0.3]
     criterion = concordance_of_effects(effects, ENSEMBLES, RATERS)
-    assert criterion.rests_on == Shares(own=0.25, lowest=0.0, middle=pytest.approx(2 / 3), highest=pytest.approx(2 / 3))
+    assert criterion.rests_on == Shares(own=0.25, lowest=0.0, bar=pytest.approx(2 / 3), highest=pytest.approx(2 / 3))
     assert criterion.met is None  # as often as dora, which once was enough
 
 

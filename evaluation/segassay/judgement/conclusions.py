@@ -52,7 +52,7 @@ def _without_repeated_densities(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters: Sequence[str]) -> Criterion:
-    """Whether the judged annotators lead to the raters' conclusions as often as the median rater does.
+    """Whether the judged annotators lead to the raters' conclusions as often as every rater but one does.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns; at least one row.
@@ -71,10 +71,10 @@ def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters:
     of_raters = [_share_alike(said, rater, known) for rater in known]
     if not np.isfinite([*of_judged, *of_raters]).all():
         return undecided(What.CONCORDANCE, Why.NOT_TESTABLE)
-    shares = Shares(min(of_judged), min(of_raters), float(np.median(of_raters)), max(of_raters))
+    shares = Shares(min(of_judged), min(of_raters), sorted(of_raters)[min(1, len(of_raters) - 2)], max(of_raters))
     if any(_refuted(effects, said, name, known) for name in judged):
         return Criterion(What.CONCORDANCE, False, shares)
-    if shares.own >= shares.middle - 1e-9:
+    if shares.own >= shares.bar - 1e-9:
         return Criterion(What.CONCORDANCE, True, shares)
     return Criterion(What.CONCORDANCE, None, shares, (Missing(What.CONCORDANCE, Why.OTHER_CONCLUSIONS),))
 

@@ -110,13 +110,13 @@ class Shares:
     Attributes:
         own: The smallest share of the judged annotators.
         lowest: The smallest share of a rater, compared with the other raters.
-        middle: The median share of a rater, compared with the other raters.
+        bar: The smallest share but one, of two raters the smallest: one careless rater must not lower it.
         highest: The largest share of a rater, compared with the other raters.
     """
 
     own: float
     lowest: float
-    middle: float
+    bar: float
     highest: float
 
 

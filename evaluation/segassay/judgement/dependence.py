@@ -10,14 +10,14 @@ import pandas as pd
 
 from segassay.data.annotations import WITHOUT
 from segassay.judgement.criteria import Number, Why
-from segassay.judgement.evidence import Evidence, mean_of
+from segassay.judgement.evidence import DICE, F1, Evidence, mean_of
 from segassay.judgement.preconditions import usable
 from segassay.qualities.objectivity.imprint import held_out_models, imprint, unseen_models
 from segassay.qualities.objectivity.records import MIN_RATERS_FOR_IMPRINT
 from segassay.qualities.scores.pairs import mean_of_known
 from segassay.qualities.scores.table import Findings, mean_over_raters
 
-__all__ = ["Imprint", "consensus_imprints", "imprints"]
+__all__ = ["Imprint", "Models", "consensus_imprints", "held_out_agreement", "imprints"]
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,32 @@ class Imprint:
     unusable: tuple[Why, tuple[str, ...]] | None = None
 
 
-def imprints(evidence: Evidence, found: Findings, measure: str) -> Imprint:
+@dataclass(frozen=True, eq=False)
+class Models:
+    """Models that are known to be held out.
+
+    Attributes:
+        names: What they were trained on -> their names.
+        agreement: Measure -> training target -> `(N, R)`, agreement with each rater, mean over the models.
+    """
+
+    names: dict[str, tuple[str, ...]]
+    agreement: dict[str, dict[str, np.ndarray]]
+
+
+def imprints(evidence: Evidence, models: Models, measure: str) -> Imprint:
     """Imprint of each rater on the models that were trained on that rater's masks; empty with fewer than 3 raters."""
-    models = _models_by(found.annotations)
-    own = [rater for rater in evidence.raters if rater in models]
+    own = [rater for rater in evidence.raters if rater in models.names]
     if len(own) < MIN_RATERS_FOR_IMPRINT:
         return Imprint()
-    if (why := usable(evidence, {rater: models[rater] for rater in own}, of_rater=True)) is not None:
+    if (why := usable(evidence, {rater: models.names[rater] for rater in own}, of_rater=True)) is not None:
         return Imprint(unusable=why)
-    agreement = _held_out(evidence, found, measure)
-    places = [evidence.raters.index(rater) for rater in own]
+    agreement, places = models.agreement[measure], [evidence.raters.index(rater) for rater in own]
     values = imprint(np.stack([agreement[rater][:, places] for rater in own], axis=1))
     return _imprint(evidence, values, own)
 
 
-def consensus_imprints(evidence: Evidence, found: Findings, measure: str, method: str) -> Imprint:
+def consensus_imprints(evidence: Evidence, models: Models, measure: str, method: str) -> Imprint:
     """What a rater's part in the consensus changes: how much better models of the consensus agree with the rater than
     models of the consensus without the rater do, minus the same for the other raters.
 
@@ -57,35 +68,32 @@ def consensus_imprints(evidence: Evidence, found: Findings, measure: str, method
 
     Args:
         evidence: All comparisons.
-        found: Tables and annotations.
+        models: Held-out models.
         measure: `f1` or `dice`.
         method: What models of the whole consensus were trained on, such as `staple`.
 
     Returns:
         The imprints; empty unless every rater was left out once.
     """
-    models = _models_by(found.annotations)
-    without = {rater: models.get(f"{method}{WITHOUT}{rater}", ()) for rater in evidence.raters}
-    if len(without) < 2 or not all(without.values()) or method not in models:
+    without = {rater: models.names.get(f"{method}{WITHOUT}{rater}", ()) for rater in evidence.raters}
+    if len(without) < 2 or not all(without.values()) or method not in models.names:
         return Imprint()
     if (why := usable(evidence, without, of_rater=False)) is not None:
         return Imprint(unusable=why)
-    agreement = _held_out(evidence, found, measure)
-    values = []
+    agreement, values = models.agreement[measure], []
     for place, rater in enumerate(evidence.raters):
         change = agreement[method] - agreement[f"{method}{WITHOUT}{rater}"]
         values.append(change[:, place] - mean_of_known(np.delete(change, place, axis=1)))
     return _imprint(evidence, np.stack(values, axis=1), list(evidence.raters))
 
 
-def _models_by(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Held-out models by what they were trained on."""
-    found = unseen_models(annotations)
-    return {trained_on: tuple(model.name for model in of) for trained_on, of in found.items()}
+def held_out_agreement(evidence: Evidence, found: Findings) -> Models:
+    """The held-out models, and their agreement with the raters of the evidence."""
+    names = {on: tuple(model.name for model in of) for on, of in unseen_models(found.annotations).items()}
+    return Models(names, {measure: _held_out(evidence, found, measure) for measure in (F1, DICE)})
 
 
 def _held_out(evidence: Evidence, found: Findings, measure: str) -> dict[str, np.ndarray]:
-    """For each training target `(N, R)`, agreement with the raters of the evidence."""
     cases, raters, agreement = held_out_models(found.tables.agreement, found.annotations, measure)
     rows = cases.get_indexer(evidence.cases)
     columns = [raters.index(rater) for rater in evidence.raters]

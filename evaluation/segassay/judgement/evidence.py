@@ -16,7 +16,7 @@ import pandas as pd
 from segassay.data.annotations import raters_of
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.pairs import PairValues, pair_values
-from segassay.qualities.scores.table import Agreement, Findings, annotator_kinds
+from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Resampling, bootstrap_means
 from segassay.statistics.jackknife import Scale, jackknife_t
 
@@ -43,7 +43,7 @@ class Evidence:
         few: Raters with fewer than `MIN_CASES` masks; they take no part.
         careless: Raters whose masks agree with the others no better than their mirror images; they take no part.
         pairs: Measure -> agreement of all pairs.
-        agreement: The same, and against C₋r.
+        others: Measure -> agreement with C₋r, `(N, K)`, and the column of each annotator and rater r.
         marks: `(N, annotators)`, whether an annotator marks any object.
         mirrored: Dice of mirrored masks, one column per annotator and rater.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
@@ -57,7 +57,7 @@ class Evidence:
     few: tuple[str, ...]
     careless: tuple[str, ...]
     pairs: dict[str, PairValues]
-    agreement: Agreement
+    others: dict[str, tuple[np.ndarray, dict[tuple[str, str], int]]]
     marks: pd.DataFrame
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
@@ -78,8 +78,9 @@ class Evidence:
 
     def with_others(self, name: str, measure: str) -> np.ndarray:
         """`(N, R)`, agreement with C₋r of each rater r; NaN without it."""
-        found = self.agreement.with_others(name, measure)
-        return found.reindex(index=self.cases, columns=list(self.raters)).to_numpy(dtype=float)
+        found, position = self.others[measure]
+        places = [position.get((name, rater), -1) for rater in self.raters]
+        return np.asarray(np.pad(found, ((0, 0), (0, 1)), constant_values=np.nan)[:, places])
 
     def of_raters_with_others(self, measure: str) -> np.ndarray:
         """`(N, R)`, agreement of each rater r with C₋r; NaN without it."""
@@ -119,7 +120,7 @@ def evidence_of(found: Findings) -> Evidence:
         tuple(rater for rater in raters if not enough.get(rater, False)),
         (),
         pairs,
-        Agreement(tables.agreement, tables.leave_one_out),
+        {measure: _others(tables.leave_one_out, cases, measure) for measure in (F1, DICE)},
         n.astype(float) > 0,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(tables.identical, n.astype(float) > 0),
@@ -129,6 +130,14 @@ def evidence_of(found: Findings) -> Evidence:
     careless = tuple(rater for rater in everyone.raters if _finds_nothing(everyone, rater))
     kept = tuple(rater for rater in everyone.raters if rater not in careless)
     return replace(everyone, raters=kept, careless=careless)
+
+
+def _others(
+    leave_one_out: pd.DataFrame, cases: pd.Index, measure: str
+) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
+    rows = leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD]
+    table = rows.pivot(index="case", columns=["annotator", "rater"], values=measure).reindex(cases)
+    return table.to_numpy(dtype=float), {(str(a), str(r)): place for place, (a, r) in enumerate(table.columns)}
 
 
 def _finds_nothing(evidence: Evidence, rater: str) -> bool:

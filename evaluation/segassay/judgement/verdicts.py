@@ -27,7 +27,7 @@ from segassay.judgement.criteria import (
     undecided,
     within,
 )
-from segassay.judgement.dependence import Imprint, consensus_imprints, imprints
+from segassay.judgement.dependence import Imprint, Models, consensus_imprints, held_out_agreement, imprints
 from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
 from segassay.judgement.preconditions import preconditions, standing
@@ -107,8 +107,9 @@ def judge(found: Findings) -> dict[str, Judgement]:
 def _objectivity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
     if lacking := _lacking(evidence, judged):
         return Judgement("objectivity", judged, (lacking,))
+    models = held_out_agreement(evidence, found)
     criteria = (
-        *judging([_dependence(evidence, found, judged, measure) for measure in (F1, DICE)]),
+        *judging([_dependence(evidence, models, judged, measure) for measure in (F1, DICE)]),
         *_standing(evidence, judged),
         *preconditions(evidence, judged.names, neutral=True),
         *_held_out(judged),
@@ -122,14 +123,14 @@ def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
     return None if judged.names else undecided(What.MODELS, Why.NO_NUMBER)
 
 
-def _dependence(evidence: Evidence, found: Findings, judged: Judged, measure: str) -> Criterion:
+def _dependence(evidence: Evidence, models: Models, judged: Judged, measure: str) -> Criterion:
     """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
-    single = _below_line(What.IMPRINT, imprints(evidence, found, measure))
+    single = _below_line(What.IMPRINT, imprints(evidence, models, measure))
     if not judged.of_consensus:
         return replace(single, measure=measure)
     parts = [single]
     for method in judged.trained_on:
-        parts.append(_below_line(What.CONSENSUS_IMPRINT, consensus_imprints(evidence, found, measure, method)))
+        parts.append(_below_line(What.CONSENSUS_IMPRINT, consensus_imprints(evidence, models, measure, method)))
     return replace(either(What.DEPENDENCE, parts), measure=measure)
 
 

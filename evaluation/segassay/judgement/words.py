@@ -57,9 +57,9 @@ RULES = {
     "validity": (
         f"Supported if the judged masks {_STANDING}; if their number of objects, area and intensity differ from those "
         f"of the median rater by less than a factor of {AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
-        "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as the "
-        "median rater, never to the opposite of what most raters conclude, and never to an effect whose interval "
-        "excludes all raters' effects. If images are the units, there is an effect if η² is at least "
+        "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as "
+        "every rater but one does, never to the opposite of what most raters conclude, and never to an effect whose "
+        "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
         f"{LARGE_EFFECT:g}. {_EVIDENCE}"
     ),
 }
