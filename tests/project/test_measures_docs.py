@@ -1,17 +1,25 @@
-"""docs/measures.md: every measure has a row, and every link of it leads to something that exists."""
+"""docs/measures.md: its tables are those of the records, and every link of it leads to something that exists."""
 
 import ast
+import doctest
 import importlib
 import inspect
 import re
+import sys
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.catalogue import CATALOGUE, QUESTIONS
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "measures.md"
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import measures  # noqa: E402
+
+PAGE = measures.PAGE
 COLUMNS = ["question", "measure and formula", "source", "not when", "function", "tests"]
 ESTIMATORS = (
     "masks.overlaps",
@@ -132,7 +140,7 @@ def records_without_row(text: str) -> list[str]:
     row_of = {row[0]: row for row in rows(text)}
     wrong = []
     for record in CATALOGUE.values():
-        row = row_of.get(record.question, [""] * len(COLUMNS))
+        row = row_of.get(record.question.text, [""] * len(COLUMNS))
         links = [
             f"[`{name}`](../evaluation/segassay/{module.replace('.', '/')}.py)"
             for module, _, name in (path.rpartition(".") for path in record.functions)
@@ -145,13 +153,55 @@ def records_without_row(text: str) -> list[str]:
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
+def test_the_page_is_what_the_script_writes():
+    assert measures.page(TEXT) == TEXT, "no longer true: run python docs/measures.py"
+
+
+def test_a_table_that_was_changed_by_hand_is_written_again():
+    assert measures.page(TEXT.replace("How well do raters agree?", "How?")) == TEXT
+    assert measures.page(TEXT.replace("# Measures", "# All measures")) != TEXT
+
+
+def test_a_changed_record_changes_the_page(monkeypatch):
+    imprint = CATALOGUE["objectivity/imprint"]
+    monkeypatch.setitem(CATALOGUE, imprint.key, replace(imprint, functions=("statistics.chance.cohen_kappa",)))
+    changed = measures.page(TEXT)
+    assert changed != TEXT
+    assert len(changed.splitlines()) == len(TEXT.splitlines())
+
+
+def test_a_page_without_the_mark_of_a_table_is_an_error():
+    with pytest.raises(ValueError, match="0 places for the table of validity"):
+        measures.page(TEXT.replace("<!-- validity -->", ""))
+
+
+def test_a_bar_inside_a_formula_is_no_border_of_a_cell():
+    (question,) = (one for one in QUESTIONS["validity"] if "|shift|" in one.formula)
+    assert len(rows(measures.row(question))[0]) == len(COLUMNS)
+
+
+def test_a_source_with_an_identifier_full_of_signs_is_one_link():
+    old = "doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2"
+    assert measures.with_links(f"Brier 1950, {old}; Lin").endswith("%3C0001:VOFEIT%3E2.0.CO;2); Lin")
+
+
+def test_examples_of_the_script_are_true():
+    assert doctest.testmod(measures) == (0, 2)
+
+
+def test_every_question_of_a_record_is_on_the_page_once():
+    listed = [question for questions in QUESTIONS.values() for question in questions]
+    assert {record.question for record in CATALOGUE.values()} <= set(listed)
+    assert len({question.text for question in listed}) == len(listed) > 50
+
+
 def test_every_record_has_a_row_that_links_what_computes_it():
     assert records_without_row(TEXT) == []
 
 
 @pytest.mark.parametrize("key", ["objectivity/imprint", "reliability/sd_ratio", "validity/type_m"])
 def test_a_record_without_its_row_is_noticed(key):
-    question = CATALOGUE[key].question
+    question = CATALOGUE[key].question.text
     assert key in records_without_row("\n".join(line for line in TEXT.splitlines() if question not in line))
     name = CATALOGUE[key].functions[0].rpartition(".")[2]
     assert key in records_without_row(TEXT.replace(f"[`{name}`]", "[`other`]"))

@@ -12,7 +12,7 @@ from segassay.judgement.strategies import strategy_table
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
-from segassay.qualities.scores.coverage import MEANS, NO_INTERVAL
+from segassay.qualities.scores.coverage import MEANS, NO_INTERVAL, NOT_MEASURED
 from segassay.qualities.scores.measure import AGAINST, CSV_ONLY, LEAVE_ONE_OUT, PAIRWISE, TABLES, Measure
 from segassay.qualities.scores.table import QUALITIES
 from segassay.qualities.validity import records as validity
@@ -75,6 +75,24 @@ def test_what_is_known_of_intervals_fits_their_methods(rows):
         assert (coverage == (NO_INTERVAL,)) == (methods <= {"", "Friedman", "t, Holm", "smallest to largest"}), key
 
 
+def test_what_is_known_of_the_coverage_of_every_interval_stands_in_its_record(rows):
+    """Every row with an interval that claims to hold the truth belongs to a record that says how often it does."""
+    claimed = rows[(rows["low"].notna() | rows["high"].notna()) & (rows["method"] != "smallest to largest")]
+    known = {key: CATALOGUE[key].coverage for key in claimed["record"]}
+    assert len(known) > 60
+    assert [key for key, coverage in known.items() if NO_INTERVAL in coverage] == []
+    for key, method in claimed[["record", "method"]].drop_duplicates().itertuples(index=False):
+        measured = {kind.benchmark[1] for kind in known[key] if kind.share}
+        assert len(measured) == sum(bool(kind.share) for kind in known[key]), f"{key}: two shares for one method"
+        assert method, key
+
+
+@EVERY
+def test_a_record_says_one_thing_of_its_coverage(record: Measure):
+    """Either that there is no interval, or that it is unknown, or what it is for each method."""
+    assert len(record.coverage) == 1 or not {MEANS, NO_INTERVAL, NOT_MEASURED} & set(record.coverage)
+
+
 def test_each_name_occurs_once_in_a_quality():
     rooms = (objectivity, reliability, validity)
     assert len(CATALOGUE) == sum(len(room.RECORDS) for room in rooms) > 90
@@ -84,7 +102,7 @@ def test_each_name_occurs_once_in_a_quality():
 
 @EVERY
 def test_every_record_is_complete(record: Measure):
-    assert record.question.endswith("?")
+    assert record.question.text.endswith("?")
     assert all((record.against, record.needs, record.coverage, record.functions))
     assert record.section in {*SECTIONS, *TABLES, CSV_ONLY}
 

@@ -24,8 +24,8 @@ from segassay.qualities.objectivity.raters import (
     intra_rater_repeatability,
     sensitivity_and_specificity,
 )
-from segassay.qualities.scores.computation import Computation, Gap
-from segassay.qualities.scores.measure import LEAVE_ONE_OUT
+from segassay.qualities.scores.computation import Computation
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 
@@ -73,7 +73,7 @@ def computations(found: Findings) -> list[Computation]:
         Computation(
             (of.REPEATED, of.REPEATABILITY),
             lambda: intra_rater_repeatability(tables.repeats, clusters, **how),
-            gaps=lambda: [Gap.of(of.REPEATED.form("f1"))] if tables.repeats.empty else [],
+            gaps=lambda: [of.REPEATED.form("f1").gap()] if tables.repeats.empty else [],
         ),
         Computation(
             (of.IMPRINT,), lambda: rater_imprint(*of_agreement, **how), gaps=lambda: _without_expert_models(found)
@@ -101,18 +101,18 @@ def computations(found: Findings) -> list[Computation]:
 
 def _without_raters(n_raters: int) -> Iterator[Gap]:
     if n_raters < 2:
-        yield Gap("agreement and bias of raters", f"{of.BIAS_TEST.needs}, there are {n_raters}")
+        yield of.BIAS_TEST.gap("raters", n_raters=n_raters)
 
 
 def _without_leave_one_out(found: Findings) -> Iterator[Gap]:
     if found.tables.leave_one_out.empty:
         for record in (of.SENSITIVITY, of.F1):
-            yield Gap.of(record.form(comparison=LEAVE_ONE_OUT))
+            yield record.form(comparison=LEAVE_ONE_OUT).gap()
 
 
 def _without_intensity(found: Findings) -> Iterator[Gap]:
     if found.tables.counts["mean_intensity"].isna().all():
-        yield Gap.of(of.ICC_A1.form("mean_intensity"), "no image, or no object on any")
+        yield of.ICC_A1.form("mean_intensity").gap("intensity")
 
 
 def _without_expert_models(found: Findings) -> Iterator[Gap]:
@@ -120,12 +120,11 @@ def _without_expert_models(found: Findings) -> Iterator[Gap]:
     _, raters, trained = held_out_models(found.tables.agreement, found.annotations, of.F1.name)
     models = found.annotations[found.annotations["kind"] == "model"]
     unknown = models.loc[models["held_out"].isna(), "annotator"].nunique()
-    hint = f"; {unknown} models leave it open whether cases were held out" if unknown else ""
-    n_experts = len(set(raters) & set(trained))
-    if n_experts < of.MIN_RATERS_FOR_IMPRINT:
-        yield Gap.of(of.IMPRINT.form(), f"{of.IMPRINT.needs}, there are {n_experts}{hint}")
-    if not n_experts or not any(WITHOUT in name for name in trained):
-        yield Gap.of(of.REMOVAL_OF_BIAS.form(), f"{of.REMOVAL_OF_BIAS.needs}{hint}")
+    n_raters = len(set(raters) & set(trained))
+    if n_raters < of.MIN_RATERS_FOR_IMPRINT:
+        yield of.IMPRINT.gap("unknown" if unknown else "models", n_raters=n_raters, unknown=unknown)
+    if not n_raters or not any(WITHOUT in name for name in trained):
+        yield of.REMOVAL_OF_BIAS.gap("unknown" if unknown else "models", unknown=unknown)
 
 
 def _has_models(found: Findings) -> bool:
@@ -134,18 +133,18 @@ def _has_models(found: Findings) -> bool:
 
 def _without_models(found: Findings, n_raters: int) -> Iterator[Gap]:
     if not _has_models(found) or n_raters < 2:
-        yield Gap.of(of.WILLIAMS_INDEX.form(), whose=" of models")
+        yield of.WILLIAMS_INDEX.gap("models")
 
 
 def _without_alt_test(found: Findings, n_raters: int) -> Iterator[Gap]:
     n_cases = found.annotations["case"].nunique()
     if not _has_models(found) or n_raters < of.MIN_RATERS_FOR_ALT_TEST:
-        yield Gap.of(of.WINNING_RATE.form())
+        yield of.WINNING_RATE.form().gap()
     elif n_cases < MIN_CASES_FOR_ALT_TEST:
-        yield Gap.of(of.WINNING_RATE.form(), f"needs {MIN_CASES_FOR_ALT_TEST} cases, there are {n_cases}")
+        yield of.WINNING_RATE.gap("cases", n_cases=n_cases)
 
 
 def _without_sets(found: Findings, n_raters: int) -> Iterator[Gap]:
     models = found.annotations[found.annotations["kind"] == "model"]
     if models["annotator"].nunique() < 2 or n_raters < 2:
-        yield Gap.of(of.ENERGY_DISTANCE.form())
+        yield of.ENERGY_DISTANCE.form().gap()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity import questions
 from segassay.qualities.scores.coverage import (
     COMPONENTS,
     ICC_BCA,
@@ -11,7 +12,8 @@ from segassay.qualities.scores.coverage import (
     NOT_MEASURED,
     WILLIAMS,
 )
-from segassay.qualities.scores.measure import Measure
+from segassay.qualities.scores.measure import GAP, Gap, Measure
+from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 from segassay.tables.compared import MIN_OTHERS
 
 __all__ = ["MIN_RATERS_FOR_ALT_TEST", "MIN_RATERS_FOR_IMPRINT", "RECORDS"]
@@ -22,13 +24,14 @@ MIN_RATERS_FOR_IMPRINT = 3
 MIN_RATERS_FOR_ALT_TEST = 3
 
 _OF_QUANTITY_FIRST = ("of", "name")
+_UNKNOWN = "; {unknown} models leave it open whether cases were held out"
 
 # agreement of raters, on masks and outlines
 
 F1 = Measure(
     name="f1",
     quality="objectivity",
-    question="How well do raters agree?",
+    question=questions.AGREEMENT,
     against="the consensus of the other raters, or each other rater",
     section="masks",
     functions=("qualities.objectivity.raters.agreement_of_raters",),
@@ -42,7 +45,7 @@ DICE = replace(F1, name="dice", words="Dice", estimators=("masks.overlaps.pixel_
 POSITIVE_AGREEMENT = Measure(
     name="positive_agreement",
     quality="objectivity",
-    question="Of the objects that any rater marked, on how many do raters agree?",
+    question=questions.AGREEMENT_ON_OBJECTS,
     against="each other rater",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_objects",),
@@ -53,7 +56,7 @@ POSITIVE_AGREEMENT = Measure(
 HD95 = Measure(
     name="hd95",
     quality="objectivity",
-    question="How far are the outlines apart?",
+    question=questions.OUTLINES,
     against="the consensus of the other raters, and each other rater",
     section="outlines",
     functions=("qualities.validity.outlines.distance_scores",),
@@ -70,7 +73,7 @@ NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normali
 LOG_COUNT_RATIO = Measure(
     name="log_count_ratio",
     quality="objectivity",
-    question="Who counts more than the others, and can that be chance?",
+    question=questions.BIAS,
     against="the mean of the other raters",
     section="raters",
     functions=("qualities.objectivity.raters.agreement_of_raters",),
@@ -87,11 +90,12 @@ BIAS_TEST = replace(
     coverage=(NO_INTERVAL,),
     unit="p",
     estimators=("statistics.raters.bias_test", "statistics.raters.friedman"),
+    gaps={"raters": Gap("agreement and bias of raters", "{needs}, there are {n_raters}")},
 )
 BOUNDARY_SHIFT = Measure(
     name="boundary_shift",
     quality="objectivity",
-    question="Does a rater draw outlines wider than the others?",
+    question=questions.WIDTH,
     against="each other rater",
     section="measurements",
     functions=("qualities.objectivity.raters.boundary_shift",),
@@ -102,7 +106,7 @@ BOUNDARY_SHIFT = Measure(
 STAPLE_SENSITIVITY = Measure(
     name="staple_sensitivity",
     quality="objectivity",
-    question="What does a rater miss, and what does a rater add?",
+    question=questions.MISSED_AND_ADDED,
     against="STAPLE of all raters, which contains the rater",
     section="raters",
     functions=("qualities.objectivity.raters.sensitivity_and_specificity",),
@@ -126,7 +130,7 @@ SPECIFICITY = replace(SENSITIVITY, name="specificity")
 FLEISS_KAPPA = Measure(
     name="fleiss_kappa",
     quality="objectivity",
-    question="Do raters agree on pixels beyond chance?",
+    question=questions.PIXELS_BEYOND_CHANCE,
     against="all other raters",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_pixels",),
@@ -152,7 +156,7 @@ KRIPPENDORFF_ALPHA = replace(
 ICC_A1 = Measure(
     name="icc_a1",
     quality="objectivity",
-    question="Can one rater, or the mean of all, distinguish cases?",
+    question=questions.DISTINGUISHED_CASES,
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.intraclass_correlation",),
@@ -160,12 +164,13 @@ ICC_A1 = Measure(
     words="ICC(A,1) of",
     needs="needs 2 raters",
     estimators=("statistics.reliability.icc_a1_weighted",),
+    gaps={"intensity": replace(GAP, why="no image, or no object on any")},
 )
 ICC_AK = replace(ICC_A1, name="icc_ak", words="ICC(A,k) of", estimators=("statistics.reliability.icc_ak_weighted",))
 RATER_SHARE = Measure(
     name="rater_share",
     quality="objectivity",
-    question="How much of what differs between measurements is due to the rater?",
+    question=questions.SHARE_OF_RATER,
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.rater_share",),
@@ -176,7 +181,7 @@ RATER_SHARE = Measure(
 DIFFERENCE = Measure(
     name="difference",
     quality="objectivity",
-    question="How far do two raters' measurements lie apart, and does that grow with size?",
+    question=questions.LIMITS,
     against="each other rater",
     section="two raters",
     functions=("qualities.objectivity.measurements.limits_of_agreement",),
@@ -190,7 +195,7 @@ SLOPE = replace(LIMIT_LOW, name="slope")
 CCC = replace(
     LIMIT_LOW,
     name="ccc",
-    question="How near are two raters' measurements to equality?",
+    question=questions.EQUALITY,
     words="concordance of",
     estimators=("statistics.methods.lins_ccc",),
 )
@@ -200,7 +205,7 @@ CCC = replace(
 REPEATED = Measure(
     name="repeated",
     quality="objectivity",
-    question="Does a rater repeat the same masks?",
+    question=questions.REPETITION,
     against="the same rater in another session",
     section="chance",
     functions=("qualities.objectivity.raters.intra_rater_repeatability",),
@@ -223,24 +228,29 @@ REPEATABILITY = replace(
 IMPRINT = Measure(
     name="imprint",
     quality="objectivity",
-    question="Does a model imitate the rater it was trained on?",
+    question=questions.IMITATION,
     against="models trained on other raters",
     section="imprint",
     functions=("qualities.objectivity.imprint.rater_imprint", "qualities.objectivity.imprint.imprint"),
     coverage=(MEANS,),
     needs=f"needs held-out models of {MIN_RATERS_FOR_IMPRINT} raters",
+    gaps={
+        "models": replace(GAP, why="{needs}, there are {n_raters}"),
+        "unknown": replace(GAP, why="{needs}, there are {n_raters}" + _UNKNOWN),
+    },
 )
 REMOVAL_OF_BIAS = replace(
     IMPRINT,
     name="removal_of_bias",
-    question="Does a consensus remove single raters' bias?",
+    question=questions.REMOVAL,
     functions=("qualities.objectivity.imprint.removal_of_bias",),
     needs="needs held-out models of raters and of a consensus without one (staple_without_<rater>)",
+    gaps={"models": GAP, "unknown": replace(GAP, why="{needs}" + _UNKNOWN)},
 )
 WILLIAMS_INDEX = Measure(
     name="williams_index",
     quality="objectivity",
-    question="Does a model agree with raters as they do with each other?",
+    question=questions.LIKE_RATERS,
     against="the raters, relative to their agreement with each other",
     section="imprint",
     functions=("qualities.objectivity.models.williams",),
@@ -248,23 +258,25 @@ WILLIAMS_INDEX = Measure(
     words="Williams index",
     needs="needs a model or ensemble and 2 raters",
     estimators=("statistics.raters.williams_index",),
+    gaps={"models": Gap("{name} of models", GAP.why, "{words} of models")},
 )
 WINNING_RATE = Measure(
     name="alt_test_winning_rate",
     quality="objectivity",
-    question="Can a model replace a rater?",
+    question=questions.REPLACEMENT,
     against="each rater, both compared with the other raters",
     section="imprint",
     functions=("qualities.objectivity.models.alternative_annotator",),
     coverage=(NO_INTERVAL,),
     needs=f"needs a model or ensemble and {MIN_RATERS_FOR_ALT_TEST} raters",
     estimators=("statistics.raters.alt_test",),
+    gaps={"cases": replace(GAP, why=f"needs {MIN_CASES_FOR_ALT_TEST} cases, there are {{n_cases}}")},
 )
 ADVANTAGE = replace(WINNING_RATE, name="alt_test_advantage", coverage=(MEANS,))
 ENERGY_DISTANCE = Measure(
     name="generalized_energy_distance",
     quality="objectivity",
-    question="Do models differ among each other as raters do?",
+    question=questions.SPREAD_OF_MASKS,
     against="the masks of all raters",
     section="imprint",
     functions=("qualities.objectivity.models.energy_distance",),

@@ -15,13 +15,12 @@ from segassay.qualities.reliability.saturation import saturation
 from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
 from segassay.qualities.reliability.variance import generalizability, repeatability, variance_components
-from segassay.qualities.scores.computation import Computation, Gap
+from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.groups import pairs_of_folds, trained_alike
+from segassay.qualities.scores.measure import Gap
 from segassay.qualities.scores.table import Agreement, Findings
 
 __all__ = ["computations"]
-
-_NO_FOLDS = "cannot be judged: no test split; out of fold a case is held out by one fold only"
 
 
 def computations(found: Findings) -> list[Computation]:
@@ -42,55 +41,43 @@ def computations(found: Findings) -> list[Computation]:
         Computation(
             (of.SD, of.CV, of.RANGE),
             lambda: spread_over_seeds(agreement, tables.counts, annotations),
-            "spread over seeds",
         ),
-        Computation(
-            (of.SD_RATIO,), lambda: ratio_of_sds(*of_scores, **how), "ratio of the ensembles' sd to the members'"
-        ),
+        Computation((of.SD_RATIO,), lambda: ratio_of_sds(*of_scores, **how)),
         Computation(
             (of.FLIP_RATE,),
             lambda: flip_rates(tables.agreement, tables.counts, annotations, clusters, **how),
-            "flip rates of pixels and objects",
         ),
         Computation(
             (of.FLIP_RATE_OF_VERDICTS,),
             lambda: flip_rate_of_verdicts(found.effects, annotations),
-            "flip rate of verdicts",
         ),
         Computation(
             (of.SEM, of.MDC95, of.REPEATABILITY),
             lambda: repeatability(designs),
-            "standard error of measurement, minimal detectable change, repeatability coefficient",
         ),
         Computation(
             (of.VARIANCE,),
             lambda: variance_components(designs),
-            "variance components case × seed × rater",
         ),
         Computation(
             (of.PHI, of.RATERS_FOR_PHI, of.SEEDS_FOR_PHI),
             lambda: generalizability(designs),
-            "number of raters and seeds for Φ ≥ .9",
         ),
         Computation(
             (of.DISAGREEMENT, of.SATURATION_A, of.SATURATION_REST),
             lambda: saturation(agreement, annotations, clusters, **how),
-            "saturation curve",
         ),
         Computation(
             (of.ECE, of.BRIER),
             lambda: calibration_of_annotators(tables.calibration, clusters, **how),
-            "calibration",
         ),
         Computation(
             (of.UNCERTAINTY_SPEARMAN, of.UNCERTAINTY_AUROC, of.UNCERTAINTY_AURC),
             lambda: uncertainty_of_annotators(tables.uncertainty, clusters, **how),
-            "uncertainty against error and disagreement",
         ),
         Computation(
             (of.QUALITY_SPEARMAN,),
             lambda: quality_against_score(agreement, annotations, clusters, **how),
-            "quality of an image against its score",
         ),
         Computation((of.F1, of.MEAN_IOU, of.DICE), None, gaps=lambda: _without_pairs(found)),
     ]
@@ -99,6 +86,6 @@ def computations(found: Findings) -> list[Computation]:
 def _without_pairs(found: Findings) -> Iterator[Gap]:
     """Agreement of trainings, which has only rows of means of agreement."""
     if not any(group.whole_pairs() for group in trained_alike(found.annotations)):
-        yield Gap("agreement of seeds", of.F1.needs)
+        yield of.F1.gap("seeds")
     if not pairs_of_folds(found.annotations):
-        yield Gap("agreement of folds", _NO_FOLDS)
+        yield of.F1.gap("folds")

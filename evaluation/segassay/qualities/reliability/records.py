@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity.questions import OUTLINES
+from segassay.qualities.reliability import questions
 from segassay.qualities.scores.coverage import (
     COMPONENTS,
     ICC_BCA,
@@ -10,11 +12,12 @@ from segassay.qualities.scores.coverage import (
     NOT_MEASURED,
     SPREAD,
 )
-from segassay.qualities.scores.measure import Measure
+from segassay.qualities.scores.measure import GAP, NO_ROWS, Gap, Measure
 
 __all__ = ["RECORDS"]
 
 _NO_SEEDS = "no two models, or disjoint ensembles, that differ by nothing but the seed"
+_NO_FOLDS = "cannot be judged: no test split; out of fold a case is held out by one fold only"
 _NO_PROB = "the annotations name no probability maps (column prob) of cases that have a reference"
 _NO_UNCERTAINTY = "the annotations name no uncertainty maps (column uncertainty) of cases that have a reference"
 
@@ -23,7 +26,7 @@ _NO_UNCERTAINTY = "the annotations name no uncertainty maps (column uncertainty)
 F1 = Measure(
     name="f1",
     quality="reliability",
-    question="Would another training draw the same masks?",
+    question=questions.SAME_MASKS,
     against="a training that differs by the seed, or by the fold",
     section="masks",
     functions=("qualities.reliability.seeds.agreement_of_seeds", "qualities.reliability.seeds.agreement_of_folds"),
@@ -31,13 +34,14 @@ F1 = Measure(
     words="F1",
     needs=_NO_SEEDS,
     estimators=("masks.overlaps.match_objects",),
+    gaps={"seeds": Gap("agreement of seeds", GAP.why), "folds": Gap("agreement of folds", _NO_FOLDS)},
 )
 MEAN_IOU = replace(F1, name="mean_iou", words="mean IoU")
 DICE = replace(F1, name="dice", words="Dice", estimators=("masks.overlaps.pixel_agreement",))
 HD95 = replace(
     F1,
     name="hd95",
-    question="How far are the outlines apart?",
+    question=OUTLINES,
     section="outlines",
     functions=("qualities.validity.outlines.distance_scores",),
     words="HD95",
@@ -48,7 +52,7 @@ NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normali
 WITHIN = Measure(
     name="within",
     quality="reliability",
-    question="How similar are the models of one strategy, compared with raters?",
+    question=questions.ALIKE_MODELS,
     against="another annotator of the strategy",
     section="strategies",
     functions=("judgement.strategy_scores.agreement_within",),
@@ -60,7 +64,7 @@ WITHIN = Measure(
 MINUS_MODELS = Measure(
     name="minus_models",
     quality="reliability",
-    question="Are ensembles more alike than single models, and than raters?",
+    question=questions.ALIKE_ENSEMBLES,
     against="agreement of two single models",
     section="seeds",
     functions=("qualities.reliability.ensembles.ensembles_beside",),
@@ -82,12 +86,13 @@ MINUS_RATERS = replace(
 SD = Measure(
     name="sd",
     quality="reliability",
-    question="How far does the mean score, or count, of a study move with the seed?",
+    question=questions.SPREAD_OF_MEANS,
     against="trainings that differ by the seed",
     section="seeds",
     functions=("qualities.reliability.spread.spread_over_seeds",),
     coverage=(SPREAD,),
     needs=_NO_SEEDS,
+    gaps={NO_ROWS: Gap("spread over seeds", GAP.why)},
 )
 CV = replace(
     SD,
@@ -99,32 +104,35 @@ RANGE = replace(SD, name="range", coverage=(NO_INTERVAL,))
 SD_RATIO = Measure(
     name="sd_ratio",
     quality="reliability",
-    question="How much steadier are ensembles than their members?",
+    question=questions.STEADINESS,
     against="single models",
     section="seeds",
     functions=("qualities.reliability.spread.ratio_of_sds",),
     coverage=(NOT_MEASURED,),
     needs="needs two disjoint ensembles of one size, and two of the models, trained alike",
+    gaps={NO_ROWS: Gap("ratio of the ensembles' sd to the members'", GAP.why)},
 )
 FLIP_RATE = Measure(
     name="flip_rate",
     quality="reliability",
-    question="Which share of what one training marks does another one not mark?",
+    question=questions.FLIPS,
     against="a training that differs by the seed",
     section="seeds",
     functions=("qualities.reliability.flips.flip_rates",),
     coverage=(NOT_MEASURED,),
     needs=_NO_SEEDS,
+    gaps={NO_ROWS: Gap("flip rates of pixels and objects", GAP.why)},
 )
 FLIP_RATE_OF_VERDICTS = Measure(
     name="flip_rate_verdicts",
     quality="reliability",
-    question="Does the conclusion of the experiment depend on the seed?",
+    question=questions.FLIPPED_CONCLUSIONS,
     against="a training that differs by the seed",
     section="seeds",
     functions=("qualities.reliability.flips.flip_rate_of_verdicts",),
     coverage=(NO_INTERVAL,),
     needs="needs an experiment with testable effects and two models, or disjoint ensembles, that differ by the seed",
+    gaps={NO_ROWS: Gap("flip rate of verdicts", GAP.why)},
 )
 
 # variance and generalizability
@@ -132,13 +140,14 @@ FLIP_RATE_OF_VERDICTS = Measure(
 SEM = Measure(
     name="sem",
     quality="reliability",
-    question="By how much does the count or score of one image change with the seed?",
+    question=questions.CHANGE_OF_IMAGE,
     against="trainings that differ by the seed",
     section="variance",
     functions=("qualities.reliability.variance.repeatability",),
     coverage=(NOT_MEASURED,),
     needs="needs two models that differ by nothing but the seed, on two cases or more",
     estimators=("statistics.reliability.sem",),
+    gaps={NO_ROWS: Gap("standard error of measurement, minimal detectable change, repeatability coefficient", GAP.why)},
 )
 MDC95 = replace(SEM, name="mdc95", estimators=("statistics.reliability.mdc95",))
 REPEATABILITY = replace(
@@ -147,24 +156,26 @@ REPEATABILITY = replace(
 VARIANCE = Measure(
     name="variance",
     quality="reliability",
-    question="Is it the image, the rater trained on, or the seed?",
+    question=questions.SOURCES,
     against="models of other raters and seeds",
     section="variance",
     functions=("qualities.reliability.variance.variance_components",),
     coverage=(COMPONENTS,),
     needs="needs models of two raters or more with two seeds in common, on two cases or more",
     estimators=("statistics.components.three_way_components",),
+    gaps={NO_ROWS: Gap("variance components case × seed × rater", GAP.why)},
 )
 PHI = Measure(
     name="phi",
     quality="reliability",
-    question="How many raters and seeds does a reliable count need?",
+    question=questions.NUMBERS,
     against="other raters, or trainings with other seeds",
     section="variance",
     functions=("qualities.reliability.variance.generalizability",),
     coverage=(ICC_BCA,),
     needs="needs two raters, or two models that differ by nothing but the seed, on two cases or more",
     estimators=("statistics.reliability.phi",),
+    gaps={NO_ROWS: Gap("number of raters and seeds for Φ ≥ .9", GAP.why)},
 )
 RATERS_FOR_PHI = replace(
     PHI,
@@ -182,12 +193,13 @@ SEEDS_FOR_PHI = replace(RATERS_FOR_PHI, name="seeds_for_phi")
 DISAGREEMENT = Measure(
     name="disagreement",
     quality="reliability",
-    question="Does another member still help?",
+    question=questions.MEMBERS,
     against="an ensemble without a common member",
     section="members",
     functions=("qualities.reliability.saturation.saturation",),
     coverage=(MEANS,),
     needs="needs disjoint ensembles of one size, and models or disjoint ensembles of another, trained alike",
+    gaps={NO_ROWS: Gap("saturation curve", GAP.why)},
 )
 SATURATION_A = replace(
     DISAGREEMENT,
@@ -202,7 +214,7 @@ SATURATION_REST = replace(SATURATION_A, name="saturation_rest")
 ECE = Measure(
     name="ece",
     quality="reliability",
-    question="Do probabilities mean what they say?",
+    question=questions.PROBABILITIES,
     against="a reference or a truth",
     section="probabilities",
     functions=(
@@ -211,12 +223,13 @@ ECE = Measure(
     ),
     coverage=(NOT_MEASURED,),
     needs=_NO_PROB,
+    gaps={NO_ROWS: Gap("calibration", GAP.why)},
 )
 BRIER = replace(ECE, name="brier", functions=("qualities.reliability.calibration.calibration_of_annotators",))
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
     quality="reliability",
-    question="Is the model uncertain where it errs, or where raters disagree?",
+    question=questions.UNCERTAINTY,
     against="a reference or a truth, or the raters",
     section="probabilities",
     functions=(
@@ -225,6 +238,7 @@ UNCERTAINTY_SPEARMAN = Measure(
     ),
     coverage=(MEANS,),
     needs=_NO_UNCERTAINTY,
+    gaps={NO_ROWS: Gap("uncertainty against error and disagreement", GAP.why)},
 )
 UNCERTAINTY_AUROC = replace(
     UNCERTAINTY_SPEARMAN,
@@ -245,12 +259,13 @@ UNCERTAINTY_AURC = replace(
 QUALITY_SPEARMAN = Measure(
     name="quality_spearman",
     quality="reliability",
-    question="Can poor images be told without annotating them?",
+    question=questions.POOR_IMAGES,
     against="the raters, a reference or a truth",
     section="probabilities",
     functions=("qualities.reliability.image_quality.quality_against_score",),
     coverage=(NOT_MEASURED,),
     needs="needs two models that differ by nothing but the seed, and raters, a reference or a truth, on three cases",
+    gaps={NO_ROWS: Gap("quality of an image against its score", GAP.why)},
 )
 
 RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))

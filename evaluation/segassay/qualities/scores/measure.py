@@ -1,16 +1,31 @@
 """The record of a measure (name, question, words, needs, coverage), and the forms of its rows.
 
-    Measure  ->  Form (of what, compared with what)  ->  name in scores.csv, words in the report
+    Question  ->  Measure  ->  Form (of what, compared with what)  ->  name in scores.csv, words in the report, gaps
 
-The records are in `objectivity.records`, `reliability.records` and `validity.records`; `catalogue` joins them. Code
-that writes or shows a number reads its record and its form; no code parses names.
+The records are in `objectivity.records`, `reliability.records` and `validity.records`, the questions that they answer
+in `questions` beside them; `catalogue` joins them. Code that writes or shows a number reads its record and its form;
+no code parses names.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from segassay.qualities.scores.coverage import Coverage
 
-__all__ = ["AGAINST", "CSV_ONLY", "LEAVE_ONE_OUT", "PAIRWISE", "QUANTITY_WORDS", "TABLES", "Form", "Measure"]
+__all__ = [
+    "AGAINST",
+    "CSV_ONLY",
+    "GAP",
+    "LEAVE_ONE_OUT",
+    "NO_ROWS",
+    "PAIRWISE",
+    "QUANTITY_WORDS",
+    "TABLES",
+    "Form",
+    "Gap",
+    "Measure",
+    "Question",
+]
 
 LEAVE_ONE_OUT = "leave_one_out"
 """Against C₋r, the consensus of all raters but r, for each r."""
@@ -35,6 +50,49 @@ _COMPARISON_WORDS = {
 _VARIANT_WORDS = {"px": "in pixels", "um": "in µm"}
 
 
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A question that one measure answers, or several that are computed together: a row of docs/measures.md.
+
+    Attributes:
+        text: The question.
+        formula: Measures, by their names in scores.csv, and how they are computed.
+        source: Where they are published; `doi:` becomes a link.
+        not_when: Where they mislead.
+        tests: What they are checked against -> the test, as a path below `tests` with the name of the test.
+        functions: Functions to link in addition to those of the records, as paths below `segassay`.
+    """
+
+    text: str
+    formula: str
+    source: str
+    not_when: str
+    tests: Mapping[str, str]
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A measure, or several, that could not be computed; in records a template.
+
+    Attributes:
+        measure: Name in not_judged.csv.
+        why: What is missing.
+        words: Name in the report; empty if it is `measure`.
+    """
+
+    measure: str
+    why: str
+    words: str = ""
+
+
+GAP = Gap("{name}", "{needs}", "{words}")
+"""Template of a gap of one form of a measure, for what its record needs."""
+
+NO_ROWS = "rows"
+"""Key of `Measure.gaps` for the gap that follows from a table without rows."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A measure, independent of any data.
@@ -42,7 +100,7 @@ class Measure:
     Attributes:
         name: Its name in scores.csv, without the parts that a form adds.
         quality: Quality that it belongs to.
-        question: The question that it answers; the row of docs/measures.md with this question explains it.
+        question: The question that it answers, with formula, source, limits and tests: its row of docs/measures.md.
         against: What an annotator, or a group of annotators, is compared with.
         section: Section of the report that shows it: a key of `segassay.report.sections.SECTIONS`, one of `TABLES`, or
             `CSV_ONLY`.
@@ -50,6 +108,8 @@ class Measure:
         coverage: What is known about the coverage of its interval; at least one entry.
         words: Name in the report; by default the name with spaces.
         needs: The data that it needs, written to not_judged.csv if it has no row.
+        gaps: What may be lacking -> what not_judged.csv then says, if that is not `GAP`. A template may name `name` and
+            `words` of the form, `needs`, and numbers that the computation fills in.
         unit: `p` for a p-value, else empty.
         order: Order of the parts of a name.
         shown: Quantities that the section shows; empty for all.
@@ -58,13 +118,14 @@ class Measure:
 
     name: str
     quality: str
-    question: str
+    question: Question
     against: str
     section: str
     functions: tuple[str, ...]
     coverage: tuple[Coverage, ...]
     words: str = ""
     needs: str = ""
+    gaps: Mapping[str, Gap] = field(default_factory=dict, hash=False)
     unit: str = ""
     order: tuple[str, ...] = ("name", "variant", "of", "comparison")
     shown: tuple[str, ...] = ()
@@ -80,6 +141,10 @@ class Measure:
     ) -> "Form":
         """A form of the measure; `quality` if the row belongs to another quality than the measure."""
         return Form(self, of, comparison, variant, reference, quality or self.quality)
+
+    def gap(self, lacking: str, **found: int | str) -> Gap:
+        """The gap of all measures that are computed with this one; see `Form.gap`."""
+        return self.form().gap(lacking, **found)
 
 
 @dataclass(frozen=True)
@@ -126,3 +191,22 @@ class Form:
             "comparison": f"{comparison} {self.reference}" if self.reference else comparison,
         }
         return " ".join(parts[part] for part in self.record.order if parts[part]).replace(" , ", ", ")
+
+    def gap(self, lacking: str = "", **found: int | str) -> Gap:
+        """What not_judged.csv says if this form could not be computed.
+
+        Args:
+            lacking: A key of the record's `gaps`; by default `GAP`.
+            **found: What the template names besides `name`, `words` and `needs`.
+
+        Raises:
+            KeyError: If the record has no such gap, or its template names what was not given.
+
+        Example:
+            >>> from segassay.qualities.objectivity.records import WINNING_RATE
+            >>> WINNING_RATE.form().gap("cases", n_cases=12).why
+            'needs 30 cases, there are 12'
+        """
+        template = self.record.gaps[lacking] if lacking else GAP
+        values = {"name": self.name, "words": self.words, "needs": self.record.needs, **found}
+        return Gap(*(text.format_map(values) for text in (template.measure, template.why, template.words)))

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
-from segassay.qualities.scores.computation import Computation, Gap
+from segassay.qualities.scores.computation import Computation
+from segassay.qualities.scores.measure import Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
@@ -68,7 +69,7 @@ def computations(found: Findings) -> list[Computation]:
 def _of_effects(found: Findings) -> list[Computation]:
     """Where all regions have one area, densities repeat the counts and are left out."""
     if found.effects.empty or found.normalised is None:
-        return [Computation(_EFFECTS, None, gaps=lambda: [Gap("effects between annotators", of.DIFFERENCE.needs)])]
+        return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("experiment")])]
     annotations, kinds = found.annotations, annotator_kinds(found.annotations)
     tested, normalised = effects.without_repeats(found.effects, found.normalised)
     return [
@@ -82,7 +83,7 @@ def _of_effects(found: Findings) -> list[Computation]:
         Computation(
             (of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
             lambda: concordance.same_verdicts(tested, annotations),
-            gaps=lambda: [] if raters_of(kinds) else [_gap("same_verdicts, effect_ratios", "no raters")],
+            gaps=lambda: [] if raters_of(kinds) else [of.SAME_VERDICT.gap("raters")],
         ),
         Computation(
             (of.ETA_SQUARED_RATIO,),
@@ -95,34 +96,29 @@ def _of_effects(found: Findings) -> list[Computation]:
         Computation(
             (of.TYPE_S, of.TYPE_M),
             lambda: concordance.type_s_and_m(tested, annotations),
-            gaps=lambda: [] if "truth" in kinds.values() else [_gap("type_s_and_m", of.TYPE_S.needs)],
+            gaps=lambda: [] if "truth" in kinds.values() else [of.TYPE_S.gap("truth")],
         ),
     ]
 
 
-def _gap(functions: str, why: str) -> Gap:
-    """Of measures that are called by the functions that compute them."""
-    return Gap(functions, why, functions.replace("_", " "))
-
-
 def _without_models(found: Findings) -> Iterator[Gap]:
-    kinds, measures = annotator_kinds(found.annotations), "human_range, ceiling_normalised"
+    kinds = annotator_kinds(found.annotations)
     if not any(map(is_trained, kinds.values())):
-        yield _gap(measures, "no model or ensemble among the annotators")
+        yield of.MINUS_WORST_RATER.gap("models")
     elif not raters_of(kinds):
-        yield _gap(measures, "no raters")
+        yield of.MINUS_WORST_RATER.gap("raters")
 
 
 def _without_references(found: Findings) -> Iterator[Gap]:
     if found.tables.leave_one_out.empty:
-        yield Gap("detection against C₋r", "fewer than 4 raters of one case")
+        yield of.F1.gap("raters")
     if "truth" not in annotator_kinds(found.annotations).values():
-        yield Gap("scores against the truth", "no truth is known")
+        yield of.F1.gap("truth")
 
 
 def _without_strategies(annotations: pd.DataFrame) -> Iterator[Gap]:
     if not effects.strategies(annotations):
-        yield _gap("variation_per_effect, votes, variation_per_model", "no two annotators of one strategy")
+        yield of.ETA_SQUARED_SD.gap("annotators")
 
 
 def _specifications(found: Findings) -> pd.DataFrame:

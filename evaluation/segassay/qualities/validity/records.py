@@ -2,22 +2,27 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.scores.coverage import EFFECT_RATIO, MEANS, NO_INTERVAL, NOT_MEASURED
-from segassay.qualities.scores.measure import CSV_ONLY, Measure
+from segassay.qualities.scores.measure import CSV_ONLY, GAP, Gap, Measure
+from segassay.qualities.validity import questions
+from segassay.tables.compared import MIN_OTHERS
 
 __all__ = ["RECORDS"]
 
 _OF_FIRST = ("of", "name", "variant", "comparison")
 _BESIDE = ("of", "comparison", "name")
 _NO_MODEL = "needs a model or ensemble, and raters"
+_NO_TRUTH = "no truth is known"
 _NO_EXPERIMENT = "no experiment with a control group"
+_OF_RANGE = "human_range, ceiling_normalised"
 
 # masks and outlines
 
 F1 = Measure(
     name="f1",
     quality="validity",
-    question="Does a model find the objects and pixels that raters and references have?",
+    question=questions.FOUND,
     against="the consensus of all raters but one, or each rater; a reference or a truth",
     section="masks",
     functions=("qualities.validity.raters.agreement_with_raters",),
@@ -25,6 +30,10 @@ F1 = Measure(
     words="F1",
     needs="needs a model, an ensemble, a reference or a truth",
     estimators=("masks.overlaps.match_objects",),
+    gaps={
+        "raters": Gap("detection against C₋r", f"fewer than {MIN_OTHERS + 1} raters of one case"),
+        "truth": Gap("scores against the truth", _NO_TRUTH),
+    },
 )
 MEAN_IOU = replace(F1, name="mean_iou", words="mean IoU")
 DICE = replace(F1, name="dice", words="Dice", estimators=("masks.overlaps.pixel_agreement",))
@@ -40,7 +49,7 @@ MINUS_RATERS = replace(
 HD95 = replace(
     F1,
     name="hd95",
-    question="How far are the outlines apart?",
+    question=OUTLINES,
     section="outlines",
     functions=("qualities.validity.outlines.distance_scores",),
     words="HD95",
@@ -62,7 +71,7 @@ IOU = replace(
 AP = replace(
     F1,
     name="ap",
-    question="How fast does that fall as more overlap is asked for?",
+    question=questions.OVERLAP,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.average_precision"),
     words="AP",
@@ -71,7 +80,7 @@ AP_AT_THRESHOLD = replace(AP, name="ap_at_threshold", section=CSV_ONLY, order=("
 PQ = replace(
     F1,
     name="pq",
-    question="Is it recognition or outlines that a model lacks?",
+    question=questions.RECOGNITION,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.panoptic_quality"),
     words="PQ",
@@ -80,7 +89,7 @@ SQ = replace(PQ, name="sq", functions=("qualities.validity.detection.detection",
 COUNT_ERROR = replace(
     F1,
     name="count_error",
-    question="How many objects too many or too few?",
+    question=questions.COUNTS,
     section="objects",
     functions=("qualities.validity.detection.detection", "qualities.validity.objects.object_measures"),
     words="",
@@ -91,14 +100,14 @@ RELATIVE_COUNT_ERROR = replace(COUNT_ERROR, name="relative_count_error")
 MERGES = replace(
     COUNT_ERROR,
     name="merges",
-    question="Are neighbours fused, or single objects cut?",
+    question=questions.FUSED_OR_CUT,
     functions=("qualities.validity.objects.object_measures",),
 )
 SPLITS = replace(MERGES, name="splits")
 RECALL = Measure(
     name="recall",
     quality="validity",
-    question="Which sizes of objects are missed?",
+    question=questions.SIZES,
     against=F1.against,
     section="sizes",
     functions=("qualities.validity.sizes.recall_of_sizes",),
@@ -111,7 +120,7 @@ RECALL = Measure(
 MINUS_WORST_RATER = Measure(
     name="minus_worst_rater",
     quality="validity",
-    question="Is the model as good as the worst rater, or better than the best?",
+    question=questions.RANGE_OF_RATERS,
     against="the rater with the lowest score on the same cases",
     section="ceiling",
     functions=("qualities.validity.ceiling.human_range", "qualities.validity.ceiling.position"),
@@ -120,6 +129,10 @@ MINUS_WORST_RATER = Measure(
     needs=_NO_MODEL,
     order=_BESIDE,
     shown=("f1", "dice", "ap", "pq"),
+    gaps={
+        "models": Gap(_OF_RANGE, "no model or ensemble among the annotators", _OF_RANGE.replace("_", " ")),
+        "raters": Gap(_OF_RANGE, "no raters", _OF_RANGE.replace("_", " ")),
+    },
 )
 MINUS_BEST_RATER = replace(
     MINUS_WORST_RATER,
@@ -130,7 +143,7 @@ MINUS_BEST_RATER = replace(
 OVER_RATERS = replace(
     MINUS_WORST_RATER,
     name="over_raters",
-    question="How much of what raters reach does the model reach?",
+    question=questions.SHARE_OF_RATERS,
     against="the raters' own scores on the same cases",
     functions=("qualities.validity.ceiling.ceiling_normalised",),
     coverage=(NOT_MEASURED,),
@@ -142,7 +155,7 @@ OVER_RATERS = replace(
 ETA_SQUARED = Measure(
     name="eta_squared",
     quality="validity",
-    question="How large are the effects that a strategy finds?",
+    question=questions.EFFECTS,
     against="the other strategies, and the raters",
     section="strategies",
     functions=("judgement.strategy_effects.effects_of_groups", "judgement.strategy_effects.mean_eta_squared"),
@@ -155,17 +168,24 @@ ETA_SQUARED = Measure(
 ETA_SQUARED_SD = replace(
     ETA_SQUARED,
     name="eta_squared_sd",
-    question="Does the effect depend on who of one strategy annotated?",
+    question=questions.VARIATION,
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.variation_per_effect",),
     coverage=(NOT_MEASURED,),
     words="η² sd",
+    gaps={
+        "annotators": Gap(
+            "variation_per_effect, votes, variation_per_model",
+            "no two annotators of one strategy",
+            "variation per effect, votes, variation per model",
+        )
+    },
 )
 VOTES = Measure(
     name="votes",
     quality="validity",
-    question="How do they vote, and who deviates from the majority?",
+    question=questions.VOTING,
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.votes",),
@@ -179,7 +199,7 @@ DEVIATIONS = replace(
 SAME_AS_MAJORITY = replace(
     VOTES,
     name="same_as_majority",
-    question="Does a strategy lead to the conclusion of most raters?",
+    question=questions.MAJORITY,
     against="the majority of the (other) raters",
     section="strategies",
     functions=("judgement.strategy_effects.same_as_majority",),
@@ -187,15 +207,16 @@ SAME_AS_MAJORITY = replace(
 SAME_VERDICT = replace(
     VOTES,
     name="same_verdict",
-    question="Does the model lead to the conclusions of the raters?",
+    question=questions.CONCLUSIONS,
     against="each (other) rater",
     functions=("qualities.validity.concordance.same_verdicts",),
+    gaps={"raters": Gap("same_verdicts, effect_ratios", "no raters", "same verdicts, effect ratios")},
 )
 SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement")
 ETA_SQUARED_RATIO = replace(
     ETA_SQUARED,
     name="eta_squared_ratio",
-    question="Does it find smaller or larger effects than the raters?",
+    question=questions.EFFECT_SIZE,
     against="the mean of the (other) raters' effects",
     section="conclusions",
     functions=(
@@ -208,7 +229,7 @@ ETA_SQUARED_RATIO = replace(
 DIFFERENCE = Measure(
     name="difference",
     quality="validity",
-    question="Are its measurements the same, for all that matters?",
+    question=questions.EQUIVALENCE,
     against="the mean of the (other) raters; a reference or a truth",
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
@@ -216,23 +237,25 @@ DIFFERENCE = Measure(
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),
+    gaps={"experiment": Gap("effects between annotators", GAP.why)},
 )
 TYPE_S = Measure(
     name="type_s",
     quality="validity",
-    question="Of what it finds significant, how much has the wrong sign or is exaggerated?",
+    question=questions.WRONG_SIGNS,
     against="the effect of a truth in the same images",
     section="conclusions",
     functions=("qualities.validity.concordance.type_s_and_m",),
     coverage=(NO_INTERVAL,),
-    needs="no truth is known",
+    needs=_NO_TRUTH,
     order=_OF_FIRST,
+    gaps={"truth": Gap("type_s_and_m", GAP.why, "type s and m")},
 )
 TYPE_M = replace(TYPE_S, name="type_m")
 SPECIFICATIONS_EFFECT = Measure(
     name="specifications_effect",
     quality="validity",
-    question="Would other choices have led to another conclusion?",
+    question=questions.OTHER_CHOICES,
     against="other ways to analyse the same images",
     section="conclusions",
     functions=("qualities.validity.specification.specification_shares",),
