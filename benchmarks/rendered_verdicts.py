@@ -24,16 +24,11 @@ import pandas as pd
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset, strata
 from segassay.io.images import read_image, write_mask
-from segassay.judgement.measures import build_scores
 from segassay.judgement.verdicts import judge
-from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bias
-from segassay.qualities.objectivity.models import williams
-from segassay.qualities.scores.table import THRESHOLD
-from segassay.qualities.validity.ceiling import human_range
-from segassay.qualities.validity.detection import Compared
+from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
 from segassay.statistics.intervals import Resampling
-from segassay.tables.build import Tables, build_tables
+from segassay.tables.build import build_tables
 from segassay.tables.effects import effects, normalise
 
 KINDS = ("sound", "biased")
@@ -50,7 +45,6 @@ HABITS = (
     replace(USUAL, brightness_threshold=1.8, dilation_px=-1.0, miss_rate=0.3),
 )
 SETTINGS = Simulation(shape=(128, 128), n_cases=12, images_per_subject=1, n_nuclei=14, n_out_of_focus=2, n_debris=2)
-JUDGED = r"expert_\d|staple/s\d(-\d)?"  # raters, consensus models, their ensembles
 N_SEEDS = 6  # of the consensus; three to an ensemble
 
 
@@ -81,37 +75,11 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
         annotations = read_annotations(dataset, Path(folder) / "annotations.csv")
         tables = build_tables(dataset, annotations, n_jobs=1)
     clusters = "subject " + strata(dataset)["subject"]
-    resampling = Resampling(n_resamples=N_RESAMPLES)
-    of_all = (tables.agreement, annotations, clusters)
-    shown = annotations[annotations["annotator"].str.fullmatch(JUDGED)]
-    few = _only(tables, set(shown["annotator"]))
-    compared = Compared(few.agreement, few.leave_one_out)
-    scores = pd.concat(
-        [
-            build_scores(few, shown, clusters, n_resamples=N_RESAMPLES),
-            human_range(compared, shown, clusters, resampling=resampling),
-            rater_imprint(*of_all, resampling=resampling),
-            removal_of_bias(*of_all, resampling=resampling),
-            williams(few.agreement, shown, clusters, resampling=resampling),
-        ],
-        ignore_index=True,
-    )
     assert dataset.experiment is not None
-    found = effects(normalise(few.counts, dataset.experiment, "control"))
-    return {quality: judged.supported for quality, judged in judge(scores, found, annotations).items()}
-
-
-def _only(tables: Tables, names: set[str]) -> Tables:
-    """Tables that the rules read: these annotators, F1 at IoU > .5, no outlines."""
-    pairs = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
-    others = tables.leave_one_out[tables.leave_one_out["iou_threshold"] == THRESHOLD]
-    return replace(
-        tables,
-        agreement=pairs[pairs["annotator_a"].isin(names) & pairs["annotator_b"].isin(names)],
-        leave_one_out=others[others["annotator"].isin(names)],
-        counts=tables.counts[tables.counts["annotator"].isin(names)],
-        distances=tables.distances.iloc[:0],
-    )
+    found = effects(normalise(tables.counts, dataset.experiment, "control"))
+    resampling = Resampling(n_resamples=N_RESAMPLES)
+    judged = judge(Findings(tables, annotations, clusters, found, resampling=resampling))
+    return {quality: judgement.supported for quality, judgement in judged.items()}
 
 
 def _write_models(

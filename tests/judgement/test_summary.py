@@ -11,7 +11,11 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.judgement.summary import QUALITIES, concordance, format_interval, summarise
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, Form
+from segassay.qualities.scores.table import Findings
 from segassay.qualities.validity import records as validity
+from segassay.tables.build import Tables
+from segassay.tables.case import CASE_TABLES
+from segassay.tables.columns import Columns
 from segassay.tables.effects import EFFECT_COLUMNS
 
 NO_EFFECTS = pd.DataFrame(columns=list(EFFECT_COLUMNS))
@@ -35,13 +39,20 @@ def effects_of(**verdicts: str) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(**fixed).reindex(columns=list(EFFECT_COLUMNS))
 
 
+def findings_of(effects: pd.DataFrame = NO_EFFECTS, **kinds: str) -> Findings:
+    """An evaluation without any mask."""
+    empty = {name: Columns(table.columns).frame() for name, table in CASE_TABLES.items() if name != "rater_cases"}
+    tables = Tables(**empty, raters=pd.DataFrame(), missing=pd.DataFrame(), notes=[])
+    return Findings(tables, annotations_of(**kinds), pd.Series(dtype=object), effects)
+
+
 def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
     scores = scores_of(
         (objectivity.F1.form(), "between raters", 0.5),
         (objectivity.F1.form(comparison=LEAVE_ONE_OUT), "anna", 0.7),
         (validity.F1.form(comparison=AGAINST, reference="truth"), "anna", 0.6),
     )
-    summary = summarise(scores, NO_EFFECTS, annotations_of(anna="human", ben="human"))
+    summary = summarise(scores, findings_of(anna="human", ben="human"))
     assert tuple(summary) == QUALITIES
     assert {quality: len(judged["numbers"]) for quality, judged in summary.items()} == {
         "objectivity": 2,
@@ -57,20 +68,20 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
 
 def test_a_reference_that_contains_the_raters_is_called_so():
     scores = scores_of((validity.F1.form(comparison=AGAINST, reference="gt"), "anna", 0.6)).assign(contains_raters=True)
-    sentence = summarise(scores, NO_EFFECTS, annotations_of(anna="human"))["validity"]["sentence"]
+    sentence = summarise(scores, findings_of(anna="human"))["validity"]["sentence"]
     assert sentence == "Annotators reach an F1 of 0.60 (anna) against gt, which contains the raters."
 
 
 def test_conclusions_are_counted():
     effects = effects_of(anna="higher", ben="higher", cleo="none", dora="not_testable")
     assert concordance(effects)["votes"].item() == {"higher": 2, "none": 1, "not_testable": 1}
-    sentence = summarise(scores_of(), effects, annotations_of(anna="human"))["validity"]["sentence"]
+    sentence = summarise(scores_of(), findings_of(effects, anna="human"))["validity"]["sentence"]
     assert "C against H: higher with 2, no difference with 1, not testable with 1." in sentence
 
 
 def test_a_number_that_does_not_exist_is_null():
     scores = scores_of((objectivity.MEAN_IOU.form(), "between raters", np.nan))
-    (number,) = summarise(scores, NO_EFFECTS, annotations_of(anna="human"))["objectivity"]["numbers"]
+    (number,) = summarise(scores, findings_of(anna="human"))["objectivity"]["numbers"]
     assert json.loads(json.dumps(number, allow_nan=False))["value"] is None
 
 

@@ -29,7 +29,7 @@ def test_every_table_has_the_columns_of_an_evaluation_and_rows(found: SimulatedF
         if name != "rater_cases":
             table = getattr(found.tables, name)
             assert list(table.columns) == list(declared.columns)
-            assert len(table)
+            assert len(table) or name == "identical"  # no two simulated masks are the same
             assert not table.drop(columns="threshold", errors="ignore").isna().any(axis=None)  # none: as it is
     assert {field.name for field in fields(Tables)} - set(CASE_TABLES) == {"raters", "missing", "notes"}
 

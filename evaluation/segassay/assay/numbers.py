@@ -64,7 +64,7 @@ def compute_results(
     findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling, choices)
     further, not_judged = further_measures(findings)
     scores = by_quality([scores, further])
-    summary: dict[str, Any] = summarise(scores, found, annotations)
+    summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
     compared = strategy_table(findings)

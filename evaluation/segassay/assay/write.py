@@ -19,6 +19,13 @@ from segassay.qualities.scores.table import written
 __all__ = ["frames_of", "log_results", "metric_name", "tracked_run", "write_results"]
 
 
+_OPTIONAL = (
+    *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
+    "identical",
+)
+"""Tables that are not written if they have no rows."""
+
+
 def write_results(work_dir: Path, found: Results) -> None:
     """Write tables, summary, figures and report into a folder that exists."""
     from segassay.report.page import write_report
@@ -53,7 +60,7 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies.drop(columns=list(STRATEGY_FIELDS))
-    for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
+    for name in _OPTIONAL:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
     return frames

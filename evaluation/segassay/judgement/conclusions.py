@@ -52,10 +52,10 @@ def _without_repeated_densities(tested: pd.DataFrame) -> pd.DataFrame:
 
 
 def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters: Sequence[str]) -> Criterion:
-    """Whether the judged annotators lead to the raters' conclusions as often as another rater does.
+    """Whether the judged annotators lead to the raters' conclusions as often as every rater but one does.
 
     Args:
-        effects: What `segassay.tables.effects.effects` returns.
+        effects: What `segassay.tables.effects.effects` returns; at least one row.
         judged: Names of the judged annotators.
         raters: Names of the raters.
 
@@ -63,8 +63,6 @@ def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters:
         The criterion; not met if an effect is the opposite of what most raters find, or if its interval excludes all
         raters' effects.
     """
-    if effects.empty:
-        return undecided(What.CONCORDANCE, Why.NO_EXPERIMENT)
     said = conclusions(effects)
     known = [rater for rater in raters if rater in said]
     if len(known) < 2:
@@ -73,10 +71,10 @@ def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters:
     of_raters = [_share_alike(said, rater, known) for rater in known]
     if not np.isfinite([*of_judged, *of_raters]).all():
         return undecided(What.CONCORDANCE, Why.NOT_TESTABLE)
-    shares = Shares(min(of_judged), min(of_raters), max(of_raters))
+    shares = Shares(min(of_judged), min(of_raters), sorted(of_raters)[min(1, len(of_raters) - 2)], max(of_raters))
     if any(_refuted(effects, said, name, known) for name in judged):
         return Criterion(What.CONCORDANCE, False, shares)
-    if shares.own >= shares.lowest - 1e-9:
+    if shares.own >= shares.bar - 1e-9:
         return Criterion(What.CONCORDANCE, True, shares)
     return Criterion(What.CONCORDANCE, None, shares, (Missing(What.CONCORDANCE, Why.OTHER_CONCLUSIONS),))
 

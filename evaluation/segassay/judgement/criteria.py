@@ -9,14 +9,11 @@ are in `words`.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-import pandas as pd
-
-from segassay.qualities.scores.measure import Form
-from segassay.qualities.scores.table import rows_of
+from scipy import stats
 
 __all__ = [
     "MIN_CASES",
@@ -27,13 +24,15 @@ __all__ = [
     "What",
     "Why",
     "above",
+    "all_above",
+    "all_below",
     "all_met",
     "any_met",
     "below",
     "either",
-    "lowest_above",
-    "number_of",
+    "judging",
     "undecided",
+    "within",
 ]
 
 MIN_CASES = 10
@@ -48,14 +47,17 @@ class What(Enum):
     SEEDS = auto()
     ENSEMBLES = auto()
     HELD_OUT = auto()
+    ORIGINAL = auto()
+    CREDIBLE = auto()
+    PLAUSIBLE = auto()
+    NEUTRAL = auto()
     IMPRINT = auto()
-    REMOVAL = auto()
-    IMPRINT_OR_REMOVAL = auto()
-    WILLIAMS = auto()
-    GAIN_OVER_RATERS = auto()
-    GAIN_OVER_MODELS = auto()
-    TO_WORST_RATER = auto()
-    TO_MEAN_RATER = auto()
+    CONSENSUS_IMPRINT = auto()
+    DEPENDENCE = auto()
+    STANDING = auto()
+    TO_RATERS = auto()
+    TO_MODELS = auto()
+    AMOUNT = auto()
     CONCORDANCE = auto()
 
 
@@ -65,11 +67,17 @@ class Why(Enum):
     NO_NUMBER = auto()
     FEW_CASES = auto()
     NO_INTERVAL = auto()
+    SATURATED = auto()
     EITHER_SIDE = auto()
     NO_SECOND_RATER = auto()
-    NO_EXPERIMENT = auto()
     NOT_TESTABLE = auto()
     OTHER_CONCLUSIONS = auto()
+    COPIES = auto()
+    NO_BETTER_THAN_MIRRORED = auto()
+    TOO_ALIKE = auto()
+    FOLLOWS_A_RATER = auto()
+    WEAK_MODELS = auto()
+    MIXED_UP_MODELS = auto()
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,8 @@ class Number:
         high: Upper limit; NaN without an interval.
         n_cases: Number of images that it is computed from.
         target: Annotator or group that it belongs to.
-        note: Note of the score; may be empty.
+        against: Rater or measure that it is about; may be empty.
+        note: Note of the number; may be empty.
     """
 
     value: float
@@ -90,6 +99,7 @@ class Number:
     high: float
     n_cases: int
     target: str = ""
+    against: str = ""
     note: str = ""
 
 
@@ -100,11 +110,13 @@ class Shares:
     Attributes:
         own: The smallest share of the judged annotators.
         lowest: The smallest share of a rater, compared with the other raters.
+        bar: The smallest share but one, of two raters the smallest: one careless rater must not lower it.
         highest: The largest share of a rater, compared with the other raters.
     """
 
     own: float
     lowest: float
+    bar: float
     highest: float
 
 
@@ -117,12 +129,14 @@ class Missing:
         why: Reason.
         number: The number that is undecided; None without one.
         line: The line that it was compared with.
+        names: Annotators that it is about; may be empty.
     """
 
     of: What
     why: Why
     number: Number | None = None
     line: float = math.nan
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,9 @@ class Criterion:
         rests_on: The number, or the shares, that it rests on; None without any.
         missing: Why it is undecided; empty if it is decided.
         parts: Alternatives, of which one must be met.
+        measure: What it compares, such as `f1`, `dice` or `n_objects`; may be empty.
+        line: The line; for an amount the largest ratio.
+        counts: Whether the verdict rests on it; a measure on which all agree completely cannot judge.
     """
 
     of: What
@@ -142,16 +159,9 @@ class Criterion:
     rests_on: Number | Shares | None = None
     missing: tuple[Missing, ...] = ()
     parts: tuple["Criterion", ...] = ()
-
-
-def number_of(scores: pd.DataFrame, form: Form, target: str) -> Number | None:
-    """The number of one target; None if it is not in the scores, or undefined."""
-    rows = rows_of(scores, form, target)
-    rows = rows[rows["value"].notna()]
-    if rows.empty:
-        return None
-    value, low, high, n_cases, note = rows[["value", "low", "high", "n_cases", "note"]].iloc[0]
-    return Number(float(value), float(low), float(high), int(n_cases), target, "" if pd.isna(note) else str(note))
+    measure: str = ""
+    line: float = math.nan
+    counts: bool = True
 
 
 def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
@@ -168,37 +178,76 @@ def above(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NU
         >>> [above(What.IMPRINT, number, line).met for line in (0.05, 0.1, 0.4)]
         [True, None, False]
     """
-    if number is not None and not _decides(number):
-        return undecided(of, Why.FEW_CASES if number.n_cases < MIN_CASES else Why.NO_INTERVAL, number, line)
     if number is None:
         return undecided(of, lack)
+    if (why := _lacks(number)) is not None:
+        return undecided(of, why, number, line)
     if number.low > line or number.high < line:
-        return Criterion(of, number.low > line, number)
+        return Criterion(of, number.low > line, number, line=line)
     return undecided(of, Why.EITHER_SIDE, number, line)
 
 
-def below(of: What, number: Number | None, line: float) -> Criterion:
+def below(of: What, number: Number | None, line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
     """Whether an interval is below a line; arguments as for `above`."""
-    other = above(of, number, line)
-    return Criterion(of, None if other.met is None else not other.met, other.rests_on, other.missing)
+    other = above(of, number, line, lack=lack)
+    return replace(other, met=None if other.met is None else not other.met)
 
 
-def _decides(number: Number) -> bool:
-    return number.n_cases >= MIN_CASES and not math.isnan(number.low) and not math.isnan(number.high)
+def within(of: What, number: Number | None, factor: float) -> Criterion:
+    """Whether the interval of a ratio is between 1 / factor and factor."""
+    if number is None:
+        return undecided(of, Why.NO_NUMBER)
+    if (why := _lacks(number)) is not None:
+        return undecided(of, why, number, factor)
+    if number.low > factor or number.high < 1 / factor:
+        return Criterion(of, False, number, line=factor)
+    if number.low > 1 / factor and number.high < factor:
+        return Criterion(of, True, number, line=factor)
+    return undecided(of, Why.EITHER_SIDE, number, factor)
 
 
-def undecided(of: What, why: Why, number: Number | None = None, line: float = math.nan) -> Criterion:
+def _lacks(number: Number) -> Why | None:
+    """Why a number cannot be compared with any line; None if it can."""
+    if number.n_cases < MIN_CASES:
+        return Why.FEW_CASES
+    if math.isnan(number.low) or math.isnan(number.high):
+        return Why.NO_INTERVAL
+    return Why.SATURATED if number.high - number.low < 1e-9 else None
+
+
+def undecided(
+    of: What, why: Why, number: Number | None = None, line: float = math.nan, names: Sequence[str] = ()
+) -> Criterion:
     """An undecided criterion."""
-    return Criterion(of, None, number, (Missing(of, why, number, line),))
+    return Criterion(of, None, number, (Missing(of, why, number, line, tuple(names)),), line=line)
 
 
-def lowest_above(of: What, numbers: Sequence[Number | None], line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
+def all_above(of: What, numbers: Sequence[Number | None], line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
     """Whether all numbers are above a line; the criterion rests on the number with the lowest lower limit."""
     criteria = [above(of, number, line, lack=lack) for number in numbers or [None]]
-    known = [number for number in numbers if number is not None]
+    return _joint(of, criteria, line, lambda number: number.low)
+
+
+def all_below(of: What, numbers: Sequence[Number | None], line: float, *, lack: Why = Why.NO_NUMBER) -> Criterion:
+    """Whether all numbers are below a line; the criterion rests on the number with the highest upper limit.
+
+    The highest of several numbers is above the line by chance more often than one number, so that only a number whose
+    interval at Bonferroni's level is above the line refutes the criterion.
+    """
+    criteria = [below(of, number, line, lack=lack) for number in numbers or [None]]
+    reach = stats.norm.ppf(1 - 0.025 / len(criteria)) / stats.norm.ppf(0.975)
+    for place, (one, number) in enumerate(zip(criteria, numbers, strict=False)):
+        if one.met is False and number is not None and number.value - reach * (number.value - number.low) <= line:
+            criteria[place] = undecided(of, Why.EITHER_SIDE, number, line)
+    return _joint(of, criteria, line, lambda number: -number.high)
+
+
+def _joint(of: What, criteria: Sequence[Criterion], line: float, order: Callable[[Number], float]) -> Criterion:
     met = all_met(criteria)
+    known = [one.rests_on for one in criteria if isinstance(one.rests_on, Number) and not math.isnan(one.rests_on.low)]
     missing = next(one.missing for one in criteria if one.met is None) if met is None else ()
-    return Criterion(of, met, min(known, key=lambda number: number.low, default=None), missing)
+    shown = [one.rests_on for one in criteria if one.met is False and isinstance(one.rests_on, Number)] or known
+    return Criterion(of, met, min(shown, key=order, default=None), missing, line=line)
 
 
 def either(of: What, parts: Sequence[Criterion]) -> Criterion:
@@ -208,9 +257,26 @@ def either(of: What, parts: Sequence[Criterion]) -> Criterion:
     return Criterion(of, met, None, missing, tuple(parts))
 
 
+def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+    """The same criteria; a saturated one does not count if another one is not saturated.
+
+    A measure on which all agree completely, such as F1 if every image holds one object, can show no difference.
+    """
+    saturated = [_is_saturated(one) for one in criteria]
+    if all(saturated):
+        return tuple(criteria)
+    return tuple(replace(one, counts=not silent) for one, silent in zip(criteria, saturated, strict=True))
+
+
+def _is_saturated(one: Criterion) -> bool:
+    if one.parts:
+        return all(map(_is_saturated, one.parts))
+    return one.met is None and all(missing.why is Why.SATURATED for missing in one.missing)
+
+
 def all_met(criteria: Sequence[Criterion]) -> bool | None:
-    """Whether all are met: False if one is not met, else None if one is undecided."""
-    met = [criterion.met for criterion in criteria]
+    """Whether all that count are met: False if one is not met, else None if one is undecided."""
+    met = [criterion.met for criterion in criteria if criterion.counts]
     return False if False in met else None if None in met else True
 
 

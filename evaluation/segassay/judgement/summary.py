@@ -13,7 +13,7 @@ import pandas as pd
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
 from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
-from segassay.qualities.scores.table import QUALITIES
+from segassay.qualities.scores.table import QUALITIES, Findings
 
 __all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "summarise", "versions"]
 
@@ -22,13 +22,12 @@ NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_und
 _LIBRARIES = ("segassay", "numpy", "pandas", "scipy", "matplotlib", "seaborn")
 
 
-def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]]:
     """Verdict, sentence and numbers of each quality.
 
     Args:
         scores: What `build_scores` and `further_measures` return, in one table.
-        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
-        annotations: What `read_annotations` returns.
+        found: Tables, annotations, clusters and effects of the evaluation.
 
     Returns:
         `{quality: {verdict, sentence, numbers, rule, criteria}}`: the judgements of `judgement.verdicts.judge` in
@@ -37,12 +36,12 @@ def summarise(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataF
     return {
         quality: {
             "verdict": verdict_in_words(judgement),
-            "sentence": sentence(judgement, scores, effects),
+            "sentence": sentence(judgement, scores, found.effects),
             "numbers": _numbers(scores[scores["quality"] == quality]),
             "rule": RULES[quality],
             "criteria": [criterion_in_words(criterion, judgement.judged) for criterion in judgement.criteria],
         }
-        for quality, judgement in judge(scores, effects, annotations).items()
+        for quality, judgement in judge(found).items()
     }
 
 

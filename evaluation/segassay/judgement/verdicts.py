@@ -1,64 +1,63 @@
 """The three verdicts: lines and rules. docs/verdicts.md gives the reasons, `words` the texts.
 
-    scores, effects, annotations  ->  criteria, each met, not met or undecided  ->  verdict
+    Findings  ->  criteria, each met, not met or undecided  ->  verdict
 
-All lines were fixed before any study was run, and are compared with whole 95 % intervals. A quality is supported if
-every criterion is met, not supported if one is not met, and otherwise it cannot be judged.
+Finding objects (F1), their outlines (Dice) and their amounts (count, area, intensity) are judged one by one. Lines are
+compared with whole 95 % intervals. A quality is supported if every criterion is met, not supported if one is not met,
+and otherwise it cannot be judged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import pandas as pd
+import numpy as np
 
-from segassay.data.annotations import raters_of
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
     Criterion,
     Number,
     What,
     Why,
+    all_above,
+    all_below,
     all_met,
     below,
     either,
-    lowest_above,
-    number_of,
+    judging,
     undecided,
+    within,
 )
+from segassay.judgement.dependence import Imprint, Models, consensus_imprints, held_out_agreement, imprints
+from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
-from segassay.qualities.objectivity import records as objectivity
-from segassay.qualities.objectivity.imprint import removal_form
-from segassay.qualities.reliability import records as reliability
-from segassay.qualities.scores.groups import trained_alike
-from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
-from segassay.qualities.scores.table import ALL_RATERS, annotator_kinds, rows_of
-from segassay.qualities.validity import records as validity
+from segassay.judgement.preconditions import preconditions, standing
+from segassay.qualities.scores.groups import Group, trained_alike
+from segassay.qualities.scores.table import Findings
+from segassay.statistics.jackknife import LOGARITHM
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["AMOUNTS", "Judgement", "judge"]
 
 IMPRINT_MATTERS = 0.05
-"""F1: one object in twenty. A smaller imprint does not matter for the result."""
+"""F1 and Dice, mean over raters: one object in twenty. A smaller imprint does not matter for the result."""
 
-REMOVAL_ABOVE = 0.0
-"""F1: models of the consensus must agree better with a rater they never saw than other raters' models do, by any
-amount."""
+IMPRINT_OF_ONE_MATTERS = 0.10
+"""F1 and Dice, of the rater with the largest imprint: one object in ten. The mean alone would hide a single rater."""
 
-WILLIAMS_AT_LEAST = 0.95
-"""Agreement with the raters, in multiples of their agreement with each other; a twentieth less does not matter."""
+STANDING_ABOVE = -0.05
+"""F1 and Dice: not clearly below the median rater."""
 
-ENSEMBLES_ABOVE_RATERS = 0.05
-"""F1: training again must change clearly less than asking another rater."""
+SHARE_OF_DISAGREEMENT = 0.8
+"""Training again must change at least a fifth less than asking another rater."""
 
 ENSEMBLES_ABOVE_MODELS = -0.02
-"""F1: ensembles should agree more than their members do; if the members agree perfectly, they cannot, so a loss is
-tolerated that is smaller than the usual spread of trainings."""
+"""F1 and Dice: ensembles should agree more than their members do; if the members agree perfectly, they cannot, so a
+loss is tolerated that is smaller than the usual spread of trainings."""
 
-SCORE_ABOVE_WORST_RATER = -0.05
-"""F1: not clearly below the range of the raters."""
+AMOUNT_WITHIN = 4 / 3
+"""Factor between an amount and that of the median rater, a quarter less or a third more; if raters usually differ by
+more among themselves, their usual factor."""
 
-SCORE_ABOVE_MEAN_RATER = -0.10
-"""F1: a single careless rater can make the range of the raters as wide as you like, so the score must not be far below
-the average rater either."""
+AMOUNTS = ("n_objects", "area_px", "mean_intensity")
 
 
 @dataclass(frozen=True)
@@ -69,16 +68,16 @@ class Judgement:
         quality: The quality.
         judged: The annotators that it is about.
         criteria: The criteria of its rule.
-        headline: Numbers that its sentence starts with: the Williams index, the agreement of two ensembles, or the
-            scores of the judged annotators; if empty, only agreement between raters, or between models, is known.
-        one_by_one: Whether scores are against single raters, because these are too few for a consensus of the others.
+        headline: Numbers that its sentence starts with: the agreement of two ensembles, or with the raters; if empty,
+            only agreement between raters, or between models, is known.
+        left_out: Raters who took no part, because they have few masks, or masks no better than mirrored ones.
     """
 
     quality: str
     judged: Judged
     criteria: tuple[Criterion, ...]
     headline: tuple[Number, ...] = ()
-    one_by_one: bool = False
+    left_out: tuple[str, ...] = ()
 
     @property
     def supported(self) -> bool | None:
@@ -86,46 +85,89 @@ class Judgement:
         return all_met(self.criteria)
 
 
-def judge(scores: pd.DataFrame, effects: pd.DataFrame, annotations: pd.DataFrame) -> dict[str, Judgement]:
+def judge(found: Findings) -> dict[str, Judgement]:
     """Judge each quality.
 
     Args:
-        scores: What `build_scores` and `further_measures` return, in one table. The rules use, for objectivity,
-            `imprint` and `removal_of_bias` of all raters and the `williams_index` of the judged annotators; for
-            reliability, `f1`, `f1_minus_models` and `f1_minus_raters` of their ensembles; for validity,
-            `f1_leave_one_out` (or `f1_pairwise`), the same with `_minus_raters` and `_minus_worst_rater`.
-        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
-        annotations: What `read_annotations` returns.
+        found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
         Quality -> judgement; `segassay.judgement.words` puts it in words.
     """
-    judged = judged_annotators(annotations)
-    raters = raters_of(annotator_kinds(annotations))
-    return {
-        "objectivity": _objectivity(scores, judged, raters),
-        "reliability": _reliability(scores, judged, raters, annotations),
-        "validity": _validity(scores, effects, judged, raters),
-    }
+    evidence, judged = evidence_of(found), judged_annotators(found.annotations)
+    judgements = (
+        _objectivity(evidence, found, judged),
+        _reliability(evidence, found, judged),
+        _validity(evidence, found, judged),
+    )
+    left_out = (*evidence.few, *evidence.careless)
+    return {one.quality: replace(one, left_out=left_out) for one in judgements}
 
 
-def _objectivity(scores: pd.DataFrame, judged: Judged, raters: Sequence[str]) -> Judgement:
-    if len(raters) < 2:
-        return Judgement("objectivity", judged, (undecided(What.RATERS, Why.NO_SECOND_RATER),))
-    if not judged.names:
-        return Judgement("objectivity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    of_rater = below(What.IMPRINT, number_of(scores, objectivity.IMPRINT.form(), ALL_RATERS), IMPRINT_MATTERS)
-    if judged.of_consensus:
-        of_rater = either(What.IMPRINT_OR_REMOVAL, [of_rater, _removal(scores, judged)])
-    indices = [number_of(scores, objectivity.WILLIAMS_INDEX.form(), name) for name in judged.names]
-    williams = lowest_above(What.WILLIAMS, indices, WILLIAMS_AT_LEAST)
-    return Judgement("objectivity", judged, (of_rater, williams, *_held_out(judged)), _known(indices[:1]))
+def _objectivity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
+    if lacking := _lacking(evidence, judged):
+        return Judgement("objectivity", judged, (lacking,))
+    models = held_out_agreement(evidence, found)
+    criteria = (
+        *judging([_dependence(evidence, models, judged, measure) for measure in (F1, DICE)]),
+        *_standing(evidence, judged),
+        *preconditions(evidence, judged.names, neutral=True),
+        *_held_out(judged),
+    )
+    return Judgement("objectivity", judged, criteria)
 
 
-def _removal(scores: pd.DataFrame, judged: Judged) -> Criterion:
-    """For the consensus that the judged annotators were trained on; for several, the smallest."""
-    numbers = [number_of(scores, removal_form(on), ALL_RATERS) for on in judged.trained_on]
-    return lowest_above(What.REMOVAL, numbers, REMOVAL_ABOVE)
+def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
+    if len(evidence.raters) < 2:
+        return undecided(What.RATERS, Why.NO_SECOND_RATER)
+    return None if judged.names else undecided(What.MODELS, Why.NO_NUMBER)
+
+
+def _dependence(evidence: Evidence, models: Models, judged: Judged, measure: str) -> Criterion:
+    """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
+    single = _below_line(What.IMPRINT, imprints(evidence, models, measure))
+    if not judged.of_consensus:
+        return replace(single, measure=measure)
+    parts = [single]
+    for method in judged.trained_on:
+        parts.append(_below_line(What.CONSENSUS_IMPRINT, consensus_imprints(evidence, models, measure, method)))
+    return replace(either(What.DEPENDENCE, parts), measure=measure)
+
+
+def _below_line(of: What, imprint: Imprint) -> Criterion:
+    """Whether the mean imprint, and that of every single rater, are below their lines."""
+    if imprint.unusable is not None:
+        why, names = imprint.unusable
+        return undecided(of, why, names=names)
+    swapped = [number.against for number in imprint.of_raters if number.high < -IMPRINT_MATTERS]
+    if swapped:
+        return undecided(of, Why.MIXED_UP_MODELS, names=swapped)
+    largest = all_below(of, imprint.of_raters, IMPRINT_OF_ONE_MATTERS)
+    if imprint.mean is None:
+        return largest
+    mean = below(of, imprint.mean, IMPRINT_MATTERS)
+    decisive = mean if largest.met or mean.met is False else largest
+    return replace(decisive, met=all_met([largest, mean]), rests_on=largest.rests_on)
+
+
+def _standing(evidence: Evidence, judged: Judged) -> tuple[Criterion, ...]:
+    return judging(
+        [
+            replace(
+                all_above(
+                    What.STANDING,
+                    [
+                        mean_of(evidence, standing(evidence, name, measure), target=name, against=measure)
+                        for name in judged.names
+                    ],
+                    STANDING_ABOVE,
+                    lack=Why.NO_SECOND_RATER if len(evidence.raters) < 2 else Why.NO_NUMBER,
+                ),
+                measure=measure,
+            )
+            for measure in (F1, DICE)
+        ]
+    )
 
 
 def _held_out(judged: Judged) -> list[Criterion]:
@@ -133,55 +175,135 @@ def _held_out(judged: Judged) -> list[Criterion]:
     return [] if judged.held_out or not judged.names else [undecided(What.HELD_OUT, Why.NO_NUMBER)]
 
 
-def _known(numbers: Sequence[Number | None]) -> tuple[Number, ...]:
-    return tuple(number for number in numbers if number is not None)
-
-
-def _reliability(scores: pd.DataFrame, judged: Judged, raters: Sequence[str], annotations: pd.DataFrame) -> Judgement:
-    measured = set(rows_of(scores, reliability.F1.form())["target"])
-    if not measured:
+def _reliability(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
+    groups = trained_alike(found.annotations)
+    if not any(group.whole_pairs() for group in groups):
         return Judgement("reliability", judged, (undecided(What.SEEDS, Why.NO_NUMBER),))
-    targets = [target for target in _ensembles_of(judged, annotations) if target in measured]
-    if not targets:
+    ensembles = [group for group in groups if group.kind == "ensemble" and _of(group, judged) and group.whole_pairs()]
+    if not ensembles:
         return Judgement("reliability", judged, (undecided(What.ENSEMBLES, Why.NO_NUMBER),))
-    lack = Why.NO_SECOND_RATER if len(raters) < 2 else Why.NO_NUMBER
-    over_raters, over_models = (
-        [number_of(scores, record.form(reliability.F1.name), target) for target in targets]
-        for record in (reliability.MINUS_RATERS, reliability.MINUS_MODELS)
-    )
+    if len(evidence.raters) < 2:
+        return Judgement("reliability", judged, (undecided(What.TO_RATERS, Why.NO_SECOND_RATER),))
+    models = {(group.strategy, group.trained_on): group for group in groups if group.kind == "model"}
+    compared = sorted({name for group in ensembles for pair in group.whole_pairs() for name in pair})
+    members = [models[key] for group in ensembles if (key := (group.strategy, group.trained_on)) in models]
     criteria = (
-        lowest_above(What.GAIN_OVER_RATERS, over_raters, ENSEMBLES_ABOVE_RATERS, lack=lack),
-        lowest_above(What.GAIN_OVER_MODELS, over_models, ENSEMBLES_ABOVE_MODELS),
+        *judging([_to_raters(evidence, ensembles, measure) for measure in (F1, DICE)]),
+        *judging([_to_models(evidence, ensembles, models, measure) for measure in (F1, DICE)]),
+        *preconditions(evidence, compared),
+        *_no_copies_among(evidence, members),
         *_held_out(judged),
     )
-    own = [number_of(scores, reliability.F1.form(), target) for target in targets]
-    return Judgement("reliability", judged, criteria, _known(own))
+    own = [mean_of(evidence, _between(evidence, group, F1), target=group.target) for group in ensembles]
+    return Judgement("reliability", judged, criteria, tuple(number for number in own if number is not None))
 
 
-def _ensembles_of(judged: Judged, annotations: pd.DataFrame) -> list[str]:
-    """Groups of ensembles trained on the same masks as the judged annotators; all groups if that is unknown."""
-    ensembles = [group for group in trained_alike(annotations) if group.kind == "ensemble"]
-    whole = [group for group in ensembles if not group.annotators[0].leaves_a_rater_out]
-    return [group.target for group in whole if not judged.trained_on or group.trained_on in judged.trained_on]
+def _of(group: Group, judged: Judged) -> bool:
+    """Whether a group is trained on the same masks as the judged annotators; true if that is unknown."""
+    whole = not group.annotators[0].leaves_a_rater_out
+    return whole and (not judged.trained_on or group.trained_on in judged.trained_on)
 
 
-def _validity(scores: pd.DataFrame, effects: pd.DataFrame, judged: Judged, raters: Sequence[str]) -> Judgement:
+def _no_copies_among(evidence: Evidence, groups: Sequence[Group]) -> list[Criterion]:
+    copies = [pair for group in groups for pair in evidence.copies(group.names, group.names)]
+    return [undecided(What.ORIGINAL, Why.COPIES, names=copies[0])] if copies else []
+
+
+def _between(evidence: Evidence, group: Group, measure: str) -> np.ndarray:
+    """`(N,)`, mean agreement of the pairs without a common member; NaN where nobody marks anything."""
+    pairs = group.whole_pairs()
+    values = [evidence.pairs[measure].between([a], [b])[:, 0, 0] for a, b in pairs]
+    names = sorted({name for pair in pairs for name in pair})
+    return np.where(evidence.marked(names), np.mean(values, axis=0) if values else np.nan, np.nan)
+
+
+def _to_raters(evidence: Evidence, ensembles: Sequence[Group], measure: str) -> Criterion:
+    """Disagreement of two ensembles minus a share of that of two raters, the median rater with the median other."""
+    raters = median_over(median_over(evidence.between_raters(measure)))
+    numbers = [
+        mean_of(
+            evidence,
+            (1 - _between(evidence, group, measure)) - SHARE_OF_DISAGREEMENT * (1 - raters),
+            target=group.target,
+            against=measure,
+        )
+        for group in ensembles
+    ]
+    return replace(all_below(What.TO_RATERS, numbers, 0.0), measure=measure)
+
+
+def _to_models(
+    evidence: Evidence, ensembles: Sequence[Group], models: dict[tuple[str, str], Group], measure: str
+) -> Criterion:
+    numbers: list[Number | None] = []
+    for group in ensembles:
+        members = models.get((group.strategy, group.trained_on))
+        if members is None or not members.whole_pairs():
+            numbers.append(None)
+            continue
+        gap = _between(evidence, group, measure) - _between(evidence, members, measure)
+        numbers.append(mean_of(evidence, gap, target=group.target, against=measure))
+    return replace(all_above(What.TO_MODELS, numbers, ENSEMBLES_ABOVE_MODELS), measure=measure)
+
+
+def _validity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
     if not judged.names:
         return Judgement("validity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    own_with = {
-        comparison: _known([number_of(scores, validity.F1.form(comparison=comparison), name) for name in judged.names])
-        for comparison in (LEAVE_ONE_OUT, PAIRWISE)
-    }
-    comparison = LEAVE_ONE_OUT if own_with[LEAVE_ONE_OUT] else PAIRWISE
-    lack = Why.NO_SECOND_RATER if len(raters) < 2 else Why.NO_NUMBER
-    to_worst, to_mean = (
-        [number_of(scores, record.form(validity.F1.name, comparison), name) for name in judged.names]
-        for record in (validity.MINUS_WORST_RATER, validity.MINUS_RATERS)
-    )
-    criteria = (
-        lowest_above(What.TO_WORST_RATER, to_worst, SCORE_ABOVE_WORST_RATER, lack=lack),
-        lowest_above(What.TO_MEAN_RATER, to_mean, SCORE_ABOVE_MEAN_RATER, lack=lack),
-        concordance_of_effects(effects, judged.names, raters),
+    amounts = [amount for amount in AMOUNTS if found.tables.counts[amount].notna().any()]
+    criteria = [
+        *_standing(evidence, judged),
+        *judging([_amount(evidence, judged, amount) for amount in amounts]),
+        *preconditions(evidence, judged.names),
         *_held_out(judged),
-    )
-    return Judgement("validity", judged, criteria, own_with[comparison], one_by_one=comparison == PAIRWISE)
+    ]
+    if not found.effects.empty:
+        criteria.append(concordance_of_effects(found.effects, judged.names, evidence.raters))
+    own = [_score(evidence, name) for name in judged.names]
+    return Judgement("validity", judged, tuple(criteria), tuple(number for number in own if number is not None))
+
+
+def _score(evidence: Evidence, name: str) -> Number | None:
+    """F1 against C₋r, else with single raters: the median over raters."""
+    values, against = evidence.with_others(name, F1), "others"
+    if np.isnan(values).all():
+        values, against = evidence.with_raters(name, F1), "raters"
+    marked = np.where(evidence.marked([name]), median_over(values), np.nan)
+    return mean_of(evidence, marked, target=name, against=against)
+
+
+def _amount(evidence: Evidence, judged: Judged, amount: str) -> Criterion:
+    """Each annotator's amount divided by that of the median rater, over all images."""
+    names = [*evidence.raters, *judged.names]
+    table = evidence.counts.pivot(index="case", columns="annotator", values=amount)
+    values = table.reindex(index=evidence.cases, columns=names).astype(float).to_numpy()
+    of_raters = values[:, : len(evidence.raters)]
+    criteria = []
+    factor = max(AMOUNT_WITHIN, _usual_factor(of_raters))
+    for place, name in enumerate(judged.names, len(evidence.raters)):
+        both = np.stack([values[:, place], median_over(of_raters)], axis=1)
+        both[np.isnan(both).any(axis=1)] = np.nan
+        number = index(evidence, both, _ratio, LOGARITHM, target=name, against=amount)
+        criteria.append(within(What.AMOUNT, number, factor))
+    furthest = min(criteria, key=lambda one: _OUTCOME_ORDER[one.met])
+    return replace(furthest, measure=amount)
+
+
+_OUTCOME_ORDER = {False: 0, None: 1, True: 2}
+
+
+def _ratio(means: np.ndarray) -> np.ndarray:
+    return np.asarray(means[:, 0] / means[:, 1])
+
+
+def _usual_factor(of_raters: np.ndarray) -> float:
+    """By which factor the median rater's total differs from the median of the others, `(N, R)`; 1 for few raters."""
+    if of_raters.shape[1] < 3:
+        return 1.0
+    factors = []
+    for rater in range(of_raters.shape[1]):
+        others = median_over(np.delete(of_raters, rater, axis=1))
+        known = ~np.isnan(of_raters[:, rater]) & ~np.isnan(others)
+        total, expected = of_raters[known, rater].sum(), others[known].sum()
+        if total > 0 and expected > 0:
+            factors.append(max(total / expected, expected / total))
+    return float(np.median(factors)) if factors else 1.0

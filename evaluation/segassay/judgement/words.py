@@ -4,6 +4,7 @@ judgements, scores, effects  ->  verdict, sentence, rule and criteria of each qu
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -21,43 +22,58 @@ from segassay.judgement.sentences import (
     validity_of_others,
 )
 from segassay.judgement.verdicts import (
+    AMOUNT_WITHIN,
     ENSEMBLES_ABOVE_MODELS,
-    ENSEMBLES_ABOVE_RATERS,
     IMPRINT_MATTERS,
-    REMOVAL_ABOVE,
-    SCORE_ABOVE_MEAN_RATER,
-    SCORE_ABOVE_WORST_RATER,
-    WILLIAMS_AT_LEAST,
+    IMPRINT_OF_ONE_MATTERS,
+    SHARE_OF_DISAGREEMENT,
+    STANDING_ABOVE,
     Judgement,
 )
 
 __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 
+_EVIDENCE = (
+    "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
+    "masks, and do not agree with a rater better than the raters' disagreement allows."
+)
+_STANDING = (
+    f"agree with the consensus of the other raters at most {-STANDING_ABOVE:g} worse than the median rater does, in "
+    "finding objects (F1) and in their outlines (Dice)"
+)
 RULES = {
     "objectivity": (
-        f"Supported if models trained on one rater do not imitate that rater noticeably (imprint below "
-        f"{IMPRINT_MATTERS:g} F1), or if models of the consensus agree better with a rater they never saw than other "
-        f"raters' models do (removal of bias above {REMOVAL_ABOVE:g} F1). The judged annotators must also agree with "
-        "the raters about as well as the raters agree with each other (Williams index above "
-        f"{WILLIAMS_AT_LEAST:g})."
+        f"Supported if raters leave an imprint below {IMPRINT_MATTERS:g} on average, and none of them one of "
+        f"{IMPRINT_OF_ONE_MATTERS:g} or more (F1 of objects, Dice of outlines): either models trained on one rater do "
+        "not imitate that rater, or leaving any rater out of the consensus does not change with whom its models "
+        f"agree. The judged masks must also {_STANDING}, and follow no single rater. {_EVIDENCE}"
     ),
     "reliability": (
-        "Supported if two ensembles without a common member agree better than two raters do (by more than "
-        f"{ENSEMBLES_ABOVE_RATERS:g} F1), and not worse than two single models do (at most "
-        f"{-ENSEMBLES_ABOVE_MODELS:g} F1 less)."
+        "Supported if two ensembles without a common member disagree less than two raters do, by at least "
+        f"{1 - SHARE_OF_DISAGREEMENT:.0%}".replace("%", " %")
+        + ", and agree not worse than two single models do (at most "
+        f"{-ENSEMBLES_ABOVE_MODELS:g} less), in finding objects (F1) and in their outlines (Dice). {_EVIDENCE}"
     ),
     "validity": (
-        "Supported if the F1 against the consensus of the other raters is at most "
-        f"{-SCORE_ABOVE_WORST_RATER:g} below that of the worst rater and at most {-SCORE_ABOVE_MEAN_RATER:g} below the "
-        "raters' mean, and if the masks lead to the raters' conclusions on the experiment at least as often as the "
-        "masks of the rater who shares them least, never to the opposite conclusion, and never to an effect whose "
+        f"Supported if the judged masks {_STANDING}; if their number of objects, area and intensity differ from those "
+        f"of the median rater by less than a factor of {AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
+        "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as "
+        "every rater but one does, never to the opposite of what most raters conclude, and never to an effect whose "
         "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
-        f"{LARGE_EFFECT:g}."
+        f"{LARGE_EFFECT:g}. {_EVIDENCE}"
     ),
 }
 """Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
 
 _OUTCOMES = {True: "supported", False: "not supported"}
+
+_MEASURES = {
+    "f1": ("finding objects", "F1"),
+    "dice": ("outlines", "Dice"),
+    "n_objects": ("number of objects", ""),
+    "area_px": ("area", ""),
+    "mean_intensity": ("intensity", ""),
+}
 
 _NAMES = {
     What.RATERS: "raters",
@@ -65,14 +81,17 @@ _NAMES = {
     What.SEEDS: "seeds",
     What.ENSEMBLES: "ensembles",
     What.HELD_OUT: "held out",
+    What.ORIGINAL: "no copies",
+    What.CREDIBLE: "better than mirrored",
+    What.PLAUSIBLE: "possible without knowing the raters' masks",
+    What.NEUTRAL: "follows no single rater",
     What.IMPRINT: "imprint",
-    What.REMOVAL: "removal of bias",
-    What.IMPRINT_OR_REMOVAL: "imprint, or its removal by the consensus",
-    What.WILLIAMS: "Williams index",
-    What.GAIN_OVER_RATERS: "gain over raters",
-    What.GAIN_OVER_MODELS: "gain over models",
-    What.TO_WORST_RATER: "difference from the worst rater",
-    What.TO_MEAN_RATER: "difference from the raters' mean",
+    What.CONSENSUS_IMPRINT: "imprint on the consensus",
+    What.DEPENDENCE: "imprint of a rater, on single models or on the consensus",
+    What.STANDING: "difference from the median rater",
+    What.TO_RATERS: "disagreement compared with that of raters",
+    What.TO_MODELS: "gain over single models",
+    What.AMOUNT: "ratio to the median rater",
     What.CONCORDANCE: "concordance of effects",
 }
 
@@ -80,38 +99,49 @@ _NO_NUMBER = {
     What.MODELS: "no model or ensemble among the annotators",
     What.SEEDS: "no two models that differ only by the seed",
     What.ENSEMBLES: "no two ensembles without a common member",
+    What.CREDIBLE: "no comparison of {who} with mirrored masks",
     What.IMPRINT: "no held-out models trained on single raters, of 3 raters or more",
-    What.REMOVAL: "no held-out models of the consensus without one rater ({of_first}{without}<rater>)",
-    What.WILLIAMS: "no agreement of the judged annotators with two raters",
-    What.GAIN_OVER_RATERS: "no common images",
-    What.GAIN_OVER_MODELS: "no two single models trained as the ensembles were",
-    What.TO_WORST_RATER: "no score of the raters on the same images",
-    What.TO_MEAN_RATER: "no score of the raters on the same images",
+    What.CONSENSUS_IMPRINT: "no held-out models of the consensus without each rater ({of_first}{without}<rater>)",
+    What.STANDING: "no score of the raters on the same images",
+    What.TO_RATERS: "no common images",
+    What.TO_MODELS: "no two single models trained as the ensembles were",
+    What.AMOUNT: "no amounts of the raters on the same images",
     What.HELD_OUT: "unknown whether {who} saw these images in training (column held_out)",
 }
 
 _MISSING = {
-    Why.FEW_CASES: "fewer than {least} images for the {name} ({n_cases})",
+    Why.FEW_CASES: "fewer than {least} images with marked objects for the {name} ({n_cases})",
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
+    Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
     Why.EITHER_SIDE: "too few images: the {name}, {number}, may lie on either side of {line}",
     Why.NO_SECOND_RATER: "no second rater",
-    Why.NO_EXPERIMENT: "no experiment with a control group",
     Why.NOT_TESTABLE: "too few units of the experiment to test an effect",
     Why.OTHER_CONCLUSIONS: (
         "too few units of the experiment: conclusions differ from the raters', though the effects may be as large"
     ),
+    Why.COPIES: "{first} and {second} have the same masks in most images; trainings and raters never do",
+    Why.NO_BETTER_THAN_MIRRORED: "the masks of {first} agree with the raters no better than if they were mirrored",
+    Why.TOO_ALIKE: (
+        "{first} agrees with {second} better than the raters' disagreement allows, as if it knew these masks"
+    ),
+    Why.FOLLOWS_A_RATER: "{first} follows {second} more than the other raters",
+    Why.WEAK_MODELS: "{first} agrees with the raters too badly to show whom it imitates",
+    Why.MIXED_UP_MODELS: (
+        "models agree less with {first} if they were trained on these masks; check column trained_on"
+    ),
 }
 
 _FOUND = {
-    What.IMPRINT: "models trained on one rater carry an imprint of {number} F1",
-    What.REMOVAL: (
-        "models of the consensus agree better with a rater they never saw than other raters' models do, by {number} F1"
+    What.IMPRINT: "models trained on one rater carry an imprint of at most {number} {unit} ({against})",
+    What.CONSENSUS_IMPRINT: (
+        "leaving a rater out of the consensus changes the agreement with that rater by at most {number} {unit} "
+        "({against})"
     ),
-    What.WILLIAMS: "the Williams index of {who} is {number}{or_more}",
-    What.GAIN_OVER_RATERS: "{number} more than two raters",
-    What.GAIN_OVER_MODELS: "{number} more than two single models",
-    What.TO_WORST_RATER: "{number} from the worst rater",
-    What.TO_MEAN_RATER: "{number} from the raters' mean",
+    What.STANDING: "{number} {unit} from the median rater",
+    What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
+    What.TO_MODELS: "{number} {unit} more than two single models",
+    What.AMOUNT: "{number} times the {task} of the median rater",
+    What.CREDIBLE: "Dice {number} above mirrored masks",
 }
 
 
@@ -132,31 +162,44 @@ def verdict_in_words(judgement: Judgement) -> str:
     """ "supported", "not supported" or "cannot be judged: <what is missing>"."""
     if judgement.supported is not None:
         return _OUTCOMES[judgement.supported]
-    missing = [_missing(one, judgement.judged) for one in judgement.criteria if one.met is None]
+    undecided = [one for one in judgement.criteria if one.met is None and one.counts]
+    missing = [_missing(one, judgement.judged) for one in undecided]
     return f"cannot be judged: {joined(dict.fromkeys(missing))}"
 
 
 def criterion_in_words(criterion: Criterion, judged: Judged) -> dict[str, Any]:
-    """Name, whether it is met, what was found, and what is missing; the last two may be empty."""
-    found, missing = _found(criterion, judged), _missing(criterion, judged)
-    return {"name": _NAMES[criterion.of], "holds": criterion.met, "found": found, "missing": missing}
+    """Name, whether it is met, whether it counts, what was found, and what is missing; the last two may be empty."""
+    return {
+        "name": _name(criterion.of, criterion.measure),
+        "holds": criterion.met,
+        "counts": criterion.counts,
+        "found": _found(criterion, judged),
+        "missing": _missing(criterion, judged),
+    }
+
+
+def _name(of: What, measure: str) -> str:
+    return f"{_NAMES[of]} ({_MEASURES[measure][0]})" if measure else _NAMES[of]
 
 
 def _found(criterion: Criterion, judged: Judged) -> str:
     if criterion.parts:
-        return joined(_found(part, judged) for part in criterion.parts)
+        return joined(_found(replace(part, measure=criterion.measure), judged) for part in criterion.parts)
     rests_on = criterion.rests_on
     if isinstance(rests_on, Shares):
         return concordance_found(rests_on.own, rests_on.lowest, rests_on.highest)
-    if rests_on is None:
+    if rests_on is None or criterion.of not in _FOUND:
         return ""
-    more = " or more" if len(judged.names) > 1 else ""
-    return _FOUND[criterion.of].format(number=_interval(rests_on), who=who(judged), or_more=more)
+    task, unit = _MEASURES.get(criterion.measure, ("", ""))
+    about: dict[str, Any] = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
+    about["share"] = 100 * SHARE_OF_DISAGREEMENT
+    return _FOUND[criterion.of].format(**about)
 
 
 def _found_of(judgement: Judgement, *of: What) -> list[str]:
-    """What was found of some criteria, in the order of the rule."""
-    return [_found(criterion, judgement.judged) for criterion in judgement.criteria if criterion.of in of]
+    """What was found of some criteria that count, in the order of the rule."""
+    wanted = [criterion for criterion in judgement.criteria if criterion.of in of and criterion.counts]
+    return [_found(criterion, judgement.judged) for criterion in wanted]
 
 
 def _interval(number: Number) -> str:
@@ -164,19 +207,21 @@ def _interval(number: Number) -> str:
 
 
 def _missing(criterion: Criterion, judged: Judged) -> str:
-    return joined(_one_missing(missing, judged) for missing in criterion.missing)
+    return joined(_one_missing(missing, criterion.measure, judged) for missing in criterion.missing)
 
 
-def _one_missing(missing: Missing, judged: Judged) -> str:
+def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
     if missing.why is Why.NO_NUMBER:
-        first = judged.trained_on[0] if judged.trained_on else ""
+        first = judged.trained_on[0] if judged.trained_on else "<consensus>"
         return _NO_NUMBER[missing.of].format(of_first=first, without=WITHOUT, who=who(judged))
-    number, text = missing.number, _MISSING[missing.why]
-    if number is None:
-        return text
-    line = f"{missing.line:g}".replace("-", "−")
-    about = {"name": _NAMES[missing.of], "number": _interval(number), "n_cases": number.n_cases}
-    return text.format(**about, line=line, least=MIN_CASES)
+    first, second = (*missing.names, "", "")[:2]
+    about: dict[str, Any] = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
+    number = missing.number
+    if number is not None:
+        line = f"{missing.line:g}".replace("-", "−")
+        name = _name(missing.of, measure)
+        about |= {"name": name, "number": _interval(number), "n_cases": number.n_cases, "line": line}
+    return _MISSING[missing.why].format(**about)
 
 
 def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
@@ -184,41 +229,46 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
 
     Args:
         judgement: The judgement.
-        scores: As for `judge`.
-        effects: As for `judge`.
+        scores: What `build_scores` and `further_measures` return, in one table.
+        effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
     """
-    return {"objectivity": _objectivity, "reliability": _reliability, "validity": _validity}[judgement.quality](
+    text = {"objectivity": _objectivity, "reliability": _reliability, "validity": _validity}[judgement.quality](
         judgement, scores, effects
     )
+    left_out = f" Without {joined(judgement.left_out, ', ')}, who has too few masks or marks at random."
+    return f"{text}{left_out}" if judgement.left_out and judgement.judged.names else text
 
 
 def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
-    found = _found_of(judgement, What.IMPRINT, What.IMPRINT_OR_REMOVAL, What.WILLIAMS)
-    n_cases = judgement.headline[0].n_cases if judgement.headline else None
-    return _capitalised(found, n_cases) if any(found) else objectivity_of_raters(scores)
+    found = _found_of(judgement, What.IMPRINT, What.DEPENDENCE)
+    standing = joined(_found_of(judgement, What.STANDING), " and ")
+    if not any(found) and not standing:
+        return objectivity_of_raters(scores)
+    whose = f"{who(judgement.judged)} differ{'' if len(judgement.judged.names) > 1 else 's'} by "
+    return _capitalised([*found, f"{whose}{standing}" if standing else ""])
 
 
 def _reliability(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
     if not judgement.headline:
         return reliability_of_models(scores)
     own = min(judgement.headline, key=lambda number: number.value)
-    of = joined([own.target, own.note], ", ")
-    start = f"two ensembles without a common member agree on objects with a mean F1 of {_interval(own)} ({of})"
-    gains = joined(_found_of(judgement, What.GAIN_OVER_RATERS, What.GAIN_OVER_MODELS), ", and ")
-    return _capitalised([joined([start, gains], ": ")], own.n_cases)
+    start = f"two ensembles without a common member agree on objects with a mean F1 of {_interval(own)} ({own.target})"
+    return _capitalised([start, *_found_of(judgement, What.TO_MODELS)], own.n_cases)
 
 
 def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
     if not judgement.headline:
         return validity_of_others(scores, effects)
     lowest, several = min(judgement.headline, key=lambda number: number.value), len(judgement.headline) > 1
-    whom = "the consensus of the other raters"
-    whom = "single raters (too few for a consensus of the others)" if judgement.one_by_one else whom
+    whom = "the consensus of the other raters" if lowest.against == "others" else "single raters"
     reach = f"{who(judgement.judged)} reach{'' if several else 'es'}"
     start = f"against {whom}, {reach} an F1 of {_interval(lowest)}{' or more' if several else ''}"
-    gaps = joined(_found_of(judgement, What.TO_WORST_RATER, What.TO_MEAN_RATER), " and ")
+    gaps = joined(_found_of(judgement, What.STANDING), " and ")
     scored = joined([start, gaps], ", a difference of ")
-    return _capitalised([f"{scored} ({lowest.n_cases} images)", *_found_of(judgement, What.CONCORDANCE)])
+    amounts = joined(_found_of(judgement, What.AMOUNT), ", ")
+    concluded = _found_of(judgement, What.CONCORDANCE)
+    without = [] if concluded else ["there is no experiment, so that agreement and amounts alone are judged"]
+    return _capitalised([f"{scored} ({lowest.n_cases} images)", amounts, *concluded, *without])
 
 
 def _capitalised(parts: Sequence[str], n_cases: int | None = None) -> str:

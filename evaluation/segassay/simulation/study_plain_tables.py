@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from segassay.data.annotations import is_rater
 from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_draws import Draws
@@ -17,6 +18,7 @@ from segassay.tables.build import log_ratios
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
 SIZES = (30, 60, 120, 240)
+MIRRORED_SHARE = 0.2  # of Dice, if masks are mirrored
 
 
 def distances_table(
@@ -173,3 +175,15 @@ def repeats_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Ge
     measures = {name: values[at_half] for name, values in measures_of_pairs(n, n, f1, np.sqrt(f1), rng).items()}
     keys = {"case": repeat_names(again, f1.shape, 0), "annotator": repeat_names(settings.raters, f1.shape, 1)}
     return frame_of(keys | {"session_a": np.ones(f1.size), "session_b": np.full(f1.size, 2)} | measures)
+
+
+def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFrame:
+    """Mirrored masks agree with a rater `MIRRORED_SHARE` as well as the masks themselves."""
+    raters = {member.name for member in members if is_rater(member.kind)}
+    first = agreement["iou_threshold"] == IOU_THRESHOLDS[0]
+    pairs = agreement.loc[first, ["case", "annotator_a", "annotator_b", "dice"]]
+    columns = ["case", "annotator", "rater", "dice"]
+    turned = pairs[["case", "annotator_b", "annotator_a", "dice"]]
+    both = pd.concat([table.set_axis(columns, axis=1) for table in (pairs, turned)])
+    both = both[both["rater"].isin(raters)].reset_index(drop=True)
+    return both.assign(dice=MIRRORED_SHARE * both["dice"].astype(float))

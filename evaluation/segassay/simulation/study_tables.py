@@ -33,6 +33,7 @@ from segassay.simulation.study_members import Member, cast
 from segassay.simulation.study_plain_tables import (
     calibration_table,
     distances_table,
+    mirrored_table,
     raters_table,
     recall_by_size_table,
     recounts_table,
@@ -99,8 +100,9 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     cases = experiment["case"].to_numpy(dtype=object)
     counts = _counts(cases, members, drawn)
     repeats = repeats_table(settings, cases, rng)
+    agreement = _agreement(cases, members, drawn, rng)
     tables = Tables(
-        agreement=_agreement(cases, members, drawn, rng),
+        agreement=agreement,
         distances=distances_table(settings, cases, members, drawn, rng),
         leave_one_out=_leave_one_out(settings, cases, members, drawn, rng),
         counts=counts,
@@ -113,6 +115,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         uncertainty=uncertainty_table(cases, members, rng),
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),
+        mirrored=mirrored_table(agreement, members),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)
     annotations = _annotations(cases, members, set(repeats["case"]))

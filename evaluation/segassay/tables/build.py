@@ -78,6 +78,10 @@ class Tables:
         recounts: Only for an experiment with a control group. Case × annotator × threshold of the probability (an empty
             cell: the mask as it is) × `min_size`, half of the dataset's, as it is, and double: `case, annotator,
             threshold, min_size, n_objects, density`, the last objects per pixel that counts.
+        mirrored: Case × annotator × (other) rater: `case, annotator, rater, dice`, the Dice of the annotator's mirrored
+            mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
+        identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
+            `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
     """
 
     agreement: pd.DataFrame
@@ -93,6 +97,8 @@ class Tables:
     uncertainty: pd.DataFrame = field(default_factory=partial(_empty, "uncertainty"))
     repeats: pd.DataFrame = field(default_factory=partial(_empty, "repeats"))
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
+    mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
+    identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
 
 
 def build_tables(

@@ -19,7 +19,14 @@ from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
 from segassay.statistics.intervals import DEFAULT, Resampling
 
-__all__ = ["held_out_models", "imprint", "rater_imprint", "removal_form", "removal_of_bias"]
+__all__ = [
+    "held_out_models",
+    "imprint",
+    "rater_imprint",
+    "removal_form",
+    "removal_of_bias",
+    "unseen_models",
+]
 
 
 def imprint(agreement: np.ndarray) -> np.ndarray:
@@ -83,10 +90,8 @@ def held_out_models(
         whose strategy trains on most raters or consensuses, the first of equal ones.
     """
     raters, pairs = raters_of(annotator_kinds(annotations)), pair_values(agreement, measure)
-    held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
-    unseen = annotations[held_out & annotations["kind"].eq("model")]
-    found = {}
-    for trained_on, models in sorted(_of_widest_strategy(origins(unseen)).items()):
+    unseen, found = _unseen(annotations), {}
+    for trained_on, models in sorted(unseen_models(annotations).items()):
         names = [model.name for model in models]
         rows = unseen[unseen["annotator"].isin(names)]
         known = np.zeros((len(pairs.cases) + 1, len(names)), dtype=bool)  # the last row is of cases without any pair
@@ -95,6 +100,17 @@ def held_out_models(
         values = pairs.between(names, raters)
         found[trained_on] = mean_of_known(np.where(known[:-1, :, None], values, np.nan), axis=1)
     return pairs.cases, raters, found
+
+
+def unseen_models(annotations: pd.DataFrame) -> dict[str, tuple[Origin, ...]]:
+    """Models that are known to be held out, by what they were trained on, as `held_out_models` uses them."""
+    return _of_widest_strategy(origins(_unseen(annotations)))
+
+
+def _unseen(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Rows of models on cases that they are known not to be trained on."""
+    held_out = annotations["held_out"].eq(True).fillna(False).astype(bool)
+    return annotations[held_out & annotations["kind"].eq("model")]
 
 
 def _of_widest_strategy(models: Sequence[Origin]) -> dict[str, tuple[Origin, ...]]:

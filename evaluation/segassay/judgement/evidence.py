@@ -1,0 +1,219 @@
+"""The numbers that verdicts rest on, image by image, and how each becomes a mean or an index with its interval.
+
+    Findings  ->  Evidence: agreement of all pairs (N, A, A), with C₋r (N, R), mirrored (N, R), what marks something
+
+Only images count in which a rater, or the annotator in question, marks something: two empty masks agree perfectly, so
+that images without any object would reward whoever marks nothing.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from segassay.data.annotations import raters_of
+from segassay.judgement.criteria import MIN_CASES, Number
+from segassay.qualities.scores.pairs import PairValues, pair_values
+from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
+from segassay.statistics.intervals import Resampling, bootstrap_means
+from segassay.statistics.jackknife import Scale, jackknife_t
+
+__all__ = ["DICE", "F1", "PLAIN", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
+
+F1, DICE = "f1", "dice"
+"""Measures of finding objects, and of their outlines."""
+
+PLAIN = Scale(np.asarray, np.asarray)
+"""An index as it is, such as a difference of means."""
+
+SHARED = 0.5
+"""Share of images with the same masks from which two annotators are copies of each other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All comparisons of an evaluation by image.
+
+    Attributes:
+        cases: Names of the N images.
+        clusters: `(N,)`, name of each image's subject, or of the image itself.
+        raters: The R raters who are compared: those with enough masks that find what is there.
+        few: Raters with fewer than `MIN_CASES` masks; they take no part.
+        careless: Raters whose masks agree with the others no better than their mirror images; they take no part.
+        pairs: Measure -> agreement of all pairs.
+        others: Measure -> agreement with C₋r, `(N, K)`, and the column of each annotator and rater r.
+        marks: `(N, annotators)`, whether an annotator marks any object.
+        mirrored: Dice of mirrored masks, one column per annotator and rater.
+        identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
+        counts: Table of counts.
+        resampling: How intervals are drawn.
+    """
+
+    cases: pd.Index
+    clusters: np.ndarray
+    raters: tuple[str, ...]
+    few: tuple[str, ...]
+    careless: tuple[str, ...]
+    pairs: dict[str, PairValues]
+    others: dict[str, tuple[np.ndarray, dict[tuple[str, str], int]]]
+    marks: pd.DataFrame
+    mirrored: pd.DataFrame
+    identical: dict[tuple[str, str], float]
+    counts: pd.DataFrame
+    resampling: Resampling
+
+    def marked(self, names: Sequence[str] = ()) -> np.ndarray:
+        """`(N,)`, whether a rater, or one of these annotators, marks something."""
+        return np.asarray(self.marks.reindex(columns=[*self.raters, *names]).eq(True).any(axis=1))
+
+    def with_raters(self, name: str, measure: str) -> np.ndarray:
+        """`(N, R)`, agreement with each rater; NaN with itself and without a mask."""
+        return self.pairs[measure].between([name], self.raters)[:, 0]
+
+    def between_raters(self, measure: str) -> np.ndarray:
+        """`(N, R, R)`, agreement of the raters with each other; NaN on the diagonal."""
+        return self.pairs[measure].between(self.raters, self.raters)
+
+    def with_others(self, name: str, measure: str) -> np.ndarray:
+        """`(N, R)`, agreement with C₋r of each rater r; NaN without it."""
+        found, position = self.others[measure]
+        places = [position.get((name, rater), -1) for rater in self.raters]
+        return np.asarray(np.pad(found, ((0, 0), (0, 1)), constant_values=np.nan)[:, places])
+
+    def of_raters_with_others(self, measure: str) -> np.ndarray:
+        """`(N, R)`, agreement of each rater r with C₋r; NaN without it."""
+        own = [self.with_others(rater, measure)[:, place] for place, rater in enumerate(self.raters)]
+        return np.stack(own, axis=1) if own else np.full((len(self.cases), 0), np.nan)
+
+    def above_mirrored(self, name: str) -> np.ndarray:
+        """`(N,)`, Dice minus that of the mirrored mask, median over the raters; NaN where nothing is marked."""
+        columns = pd.MultiIndex.from_product([[name], self.raters])
+        mirrored = self.mirrored.reindex(index=self.cases, columns=columns).to_numpy(dtype=float)
+        gap = median_over(self.with_raters(name, DICE) - mirrored)
+        return np.where(self.marked([name]), gap, np.nan)
+
+    def copies(self, names: Sequence[str], of: Sequence[str] | None = None) -> list[tuple[str, str]]:
+        """Pairs of annotators, the first of `names` and the second of `of`, with the same masks in most images."""
+        wanted = set(names)
+        others = None if of is None else set(of)
+        found = []
+        for pair, share in self.identical.items():
+            for a, b in (pair, pair[::-1]):
+                if share > SHARED and a in wanted and (b in others if others is not None else b not in wanted):
+                    found.append((a, b))
+        return sorted(set(found))
+
+
+def evidence_of(found: Findings) -> Evidence:
+    """Arrange the tables of an evaluation by image, and find the raters who can be compared."""
+    tables, kinds = found.tables, annotator_kinds(found.annotations)
+    pairs = {measure: pair_values(tables.agreement, measure) for measure in (F1, DICE)}
+    cases, raters = pairs[F1].cases, tuple(raters_of(kinds))
+    n = tables.counts.pivot(index="case", columns="annotator", values="n_objects").reindex(cases)
+    enough = n.notna().sum().ge(min(MIN_CASES, len(cases)))
+    everyone = Evidence(
+        cases,
+        found.clusters.reindex(cases).to_numpy(),
+        tuple(rater for rater in raters if enough.get(rater, False)),
+        tuple(rater for rater in raters if not enough.get(rater, False)),
+        (),
+        pairs,
+        {measure: _others(tables.leave_one_out, cases, measure) for measure in (F1, DICE)},
+        n.astype(float) > 0,
+        tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
+        _identical(tables.identical, n.astype(float) > 0),
+        tables.counts,
+        found.resampling,
+    )
+    careless = tuple(rater for rater in everyone.raters if _finds_nothing(everyone, rater))
+    kept = tuple(rater for rater in everyone.raters if rater not in careless)
+    return replace(everyone, raters=kept, careless=careless)
+
+
+def _others(
+    leave_one_out: pd.DataFrame, cases: pd.Index, measure: str
+) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
+    rows = leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD]
+    table = rows.pivot(index="case", columns=["annotator", "rater"], values=measure).reindex(cases)
+    return table.to_numpy(dtype=float), {(str(a), str(r)): place for place, (a, r) in enumerate(table.columns)}
+
+
+def _finds_nothing(evidence: Evidence, rater: str) -> bool:
+    """Whether masks of a rater agree with the others' no better than mirrored; False if that is unknown."""
+    number = mean_of(evidence, evidence.above_mirrored(rater))
+    return number is not None and number.n_cases >= MIN_CASES and not number.low > 0 and not np.isnan(number.low)
+
+
+def _identical(table: pd.DataFrame, marks: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Of each pair in the table the share of the images in which both mark something."""
+    found = {}
+    for (a, b), rows in table.groupby(["annotator_a", "annotator_b"], sort=False):
+        both = marks[a] & marks[b] if b in marks else marks[a]
+        found[str(a), str(b)] = len(rows) / max(int(both.sum()), 1)
+    return found
+
+
+def median_over(values: np.ndarray) -> np.ndarray:
+    """Median over the last axis of what is known; NaN where nothing is.
+
+    Example:
+        >>> median_over(np.array([[0.1, np.nan, 0.3], [np.nan, np.nan, np.nan]]))
+        array([0.2, nan])
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of empty slices
+        return np.asarray(np.nanmedian(values, axis=-1)) if values.shape[-1] else np.full(values.shape[:-1], np.nan)
+
+
+def mean_of(evidence: Evidence, values: np.ndarray, *, target: str = "", against: str = "") -> Number | None:
+    """Mean over images with its interval; None without any value.
+
+    Args:
+        evidence: Gives clusters and resampling.
+        values: `(N,)`; NaN where undefined.
+        target: Annotator or group that it belongs to.
+        against: Rater or measure that it is about.
+    """
+    if np.isnan(values).all():
+        return None
+    row = bootstrap_means(values[:, None], evidence.clusters, evidence.resampling).iloc[0]
+    return Number(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n_cases"]), target, against)
+
+
+def index(
+    evidence: Evidence,
+    values: np.ndarray,
+    statistic: Callable[[np.ndarray], np.ndarray],
+    scale: Scale = PLAIN,
+    *,
+    target: str = "",
+    against: str = "",
+) -> Number | None:
+    """An index of several means over images, with its jackknife interval; None if it is undefined.
+
+    Args:
+        evidence: Gives clusters.
+        values: `(N, K)`, NaN where undefined; each mean is over its own known images.
+        statistic: Takes `(rows, K)` means and gives `(rows,)` values of the index.
+        scale: Scale on which the index is nearly normal.
+        target: Annotator or group that it belongs to.
+        against: Rater or measure that it is about.
+    """
+    known = ~np.isnan(values)
+    used = known.any(axis=1)
+    if not used.any():
+        return None
+    n_columns = values.shape[1]
+    both = np.hstack([np.where(known, values, 0.0), known])[used]
+
+    def of_weights(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            means = (weights @ rows[:, :n_columns]) / (weights @ rows[:, n_columns:])
+            return statistic(means)
+
+    found = jackknife_t(of_weights, both, evidence.clusters[used], scale, level=evidence.resampling.level)
+    if np.isnan(found.value):
+        return None
+    return Number(found.value, found.low, found.high, found.n_cases, target, against)

@@ -1,0 +1,179 @@
+"""Preconditions of all evidence: masks that find something, are nobody's copy, and could come from a model.
+
+Evidence, annotators  ->  criteria that are met or undecided: evidence that fails them supports and refutes nothing
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided
+from segassay.judgement.evidence import DICE, F1, Evidence, index, mean_of, median_over
+
+__all__ = ["preconditions", "standing", "usable"]
+
+MIN_RATERS_FOR_CEILING = 3
+"""Raters from whose agreement with each other one can tell how well anybody may agree with one of them."""
+
+FOLLOWS = 0.10
+"""Agreement with one rater above what the agreement with the others lets expect."""
+
+TEACHER_WITHIN = -0.20
+"""F1 and Dice: models of a rater must agree with the other raters nearly as well as the rater does; poorer ones cannot
+show whom they imitate."""
+
+
+def preconditions(evidence: Evidence, names: Sequence[str], *, neutral: bool = False) -> list[Criterion]:
+    """What holds for the judged annotators if they are evidence at all.
+
+    Args:
+        evidence: All comparisons.
+        names: The judged annotators; at least one.
+        neutral: Whether they must also follow no single rater.
+    """
+    copies = evidence.copies(names) + evidence.copies(names, names) + evidence.copies(evidence.raters, evidence.raters)
+    found = [_original(copies), _credible(evidence, names), _plausible(evidence, names)]
+    return [*found, _neutral(evidence, names)] if neutral else found
+
+
+def _original(copies: Sequence[tuple[str, str]]) -> Criterion:
+    if not copies:
+        return Criterion(What.ORIGINAL, True)
+    return undecided(What.ORIGINAL, Why.COPIES, names=copies[0])
+
+
+def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    """Every annotator agrees with the raters better than its mirrored masks do, by the whole interval."""
+    lowest: Number | None = None
+    for name in names:
+        number = mean_of(evidence, evidence.above_mirrored(name), target=name)
+        if number is None:
+            return undecided(What.CREDIBLE, Why.NO_NUMBER)
+        if number.n_cases < MIN_CASES:
+            return undecided(What.CREDIBLE, Why.FEW_CASES, number, 0.0)
+        if not number.low > 0:
+            return undecided(What.CREDIBLE, Why.NO_BETTER_THAN_MIRRORED, number, 0.0, [name])
+        lowest = number if lowest is None or number.low < lowest.low else lowest
+    return Criterion(What.CREDIBLE, True, lowest, line=0.0)
+
+
+def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    """Nobody agrees with a rater better than the disagreement of the raters allows, clearly."""
+    for name in names:
+        for measure in (F1, DICE):
+            for number in _above_ceiling(evidence, name, measure):
+                if number.low > 0:
+                    return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, 0.0, [name, number.against])
+    return Criterion(What.PLAUSIBLE, True)
+
+
+def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    for name in names:
+        for measure in (F1, DICE):
+            for number in _beyond_expected(evidence, name, measure):
+                if number.low > FOLLOWS:
+                    return undecided(What.NEUTRAL, Why.FOLLOWS_A_RATER, number, FOLLOWS, [name, number.against])
+    return Criterion(What.NEUTRAL, True, line=FOLLOWS)
+
+
+def _above_ceiling(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
+    """Of each rater: agreement minus the most that is possible for someone who does not know the rater's errors."""
+    yield from _of_raters(evidence, name, measure, lambda own, ceiling: own - ceiling)
+
+
+def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
+    """Of each rater: agreement minus what the agreement with all raters, relative to the ceilings, lets expect."""
+    yield from _of_raters(
+        evidence, name, measure, lambda own, ceiling: own - np.nanmedian(own / ceiling, axis=1)[:, None] * ceiling
+    )
+
+
+def _of_raters(evidence: Evidence, name: str, measure: str, compare) -> Iterator[Number]:  # type: ignore[no-untyped-def]
+    n = len(evidence.raters)
+    if n < MIN_RATERS_FOR_CEILING:
+        return
+    a, b = np.triu_indices(n, 1)
+    marked = evidence.marked([name])[:, None]
+    pairs = evidence.between_raters(measure)[:, a, b]
+    values = np.where(marked, np.hstack([evidence.with_raters(name, measure), pairs]), np.nan)
+    for place, rater in enumerate(evidence.raters):
+
+        def of_rater(means: np.ndarray, place: int = place) -> np.ndarray:
+            return np.asarray(compare(means[:, :n], _ceilings(means[:, n:], n))[:, place])
+
+        number = index(evidence, values, of_rater, target=name, against=rater)
+        if number is not None and number.n_cases >= MIN_CASES:
+            yield number
+
+
+def _ceilings(pairs: np.ndarray, n: int) -> np.ndarray:
+    """`(rows, R)`, the best agreement with each rater of someone whose errors are not the rater's.
+
+    If raters differ from what is there independently of each other, their agreement is the product of their agreement
+    with it, so that this follows from three pairs (attenuation; Spearman 1904, doi:10.2307/1412159).
+    """
+    square = np.full((len(pairs), n, n), np.nan)
+    a, b = np.triu_indices(n, 1)
+    square[:, a, b] = square[:, b, a] = pairs
+    with np.errstate(invalid="ignore", divide="ignore"):
+        roots = np.sqrt(square[:, :, :, None] * square[:, :, None, :] / square[:, None, :, :])
+    same = np.eye(n, dtype=bool)
+    one_twice = same[None, :, :, None] | same[None, :, None, :] | same[None, None]
+    roots = np.where(one_twice | np.isinf(roots), np.nan, roots)
+    return np.minimum(median_over(roots.reshape(len(pairs), n, n * n)), 1.0)
+
+
+def standing(evidence: Evidence, name: str, measure: str) -> np.ndarray:
+    """`(N,)`, agreement with C₋r minus that of rater r, median over the raters; NaN where nothing is marked.
+
+    Without C₋r, of fewer than 4 raters: agreement with rater r minus that of r with the other raters. The median is
+    there because one careless rater must not move the bar.
+    """
+    others = evidence.with_others(name, measure)
+    gap = others - evidence.of_raters_with_others(measure)
+    if np.isnan(gap).all():
+        gap = evidence.with_raters(name, measure) - median_over(evidence.between_raters(measure))
+    return np.where(evidence.marked([name]), median_over(gap), np.nan)
+
+
+def usable(
+    evidence: Evidence, models: dict[str, tuple[str, ...]], of_rater: bool
+) -> tuple[Why, tuple[str, ...]] | None:
+    """Why models cannot show on whom they depend; None if they can.
+
+    Args:
+        evidence: All comparisons.
+        models: Rater -> names of the models that were trained on that rater, or on a consensus without that rater.
+        of_rater: Whether they were trained on the rater.
+
+    Returns:
+        Reason and names. Models must find what is there, be no copies of raters, of consensuses, or of models of
+        another training, and agree with the raters nearly as well as their teachers.
+    """
+    everyone = [name for names in models.values() for name in names]
+    copies = evidence.copies(everyone)
+    for rater, names in models.items():
+        copies += evidence.copies(names, [name for name in everyone if name not in models[rater]])
+    if copies:
+        return Why.COPIES, copies[0]
+    for rater, names in models.items():
+        for name in names:
+            number = mean_of(evidence, evidence.above_mirrored(name))
+            if number is None or not number.low > 0:
+                return Why.NO_BETTER_THAN_MIRRORED, (name,)
+            for measure in (F1, DICE):
+                gap = _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
+                number = mean_of(evidence, gap)
+                if number is None or not number.low > TEACHER_WITHIN:
+                    return Why.WEAK_MODELS, (name,)
+    return None
+
+
+def _below_teacher(evidence: Evidence, name: str, rater: str, measure: str) -> np.ndarray:
+    """`(N,)`, agreement of a model with the others than its rater, minus that of the rater."""
+    place = evidence.raters.index(rater)
+    gap = evidence.with_others(name, measure)[:, place] - evidence.of_raters_with_others(measure)[:, place]
+    if np.isnan(gap).all():
+        with_others = np.delete(evidence.with_raters(name, measure), place, axis=1)
+        gap = median_over(with_others) - median_over(evidence.between_raters(measure)[:, place])
+    return np.where(evidence.marked([name]), gap, np.nan)
