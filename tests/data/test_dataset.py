@@ -53,9 +53,6 @@ def problems(folder: Path) -> list[str]:
     return lines[1:] or lines
 
 
-# --- what is found ---
-
-
 def test_folder_works_as_it_is(tmp_path: Path) -> None:
     dataset = read_dataset(make(tmp_path / "my lab"))
     assert dataset.name == "my lab"
@@ -299,9 +296,6 @@ def test_index_without_images_is_nothing(tmp_path: Path) -> None:
     assert index_dataset(tmp_path / "nowhere")[0] is None
 
 
-# --- warnings ---
-
-
 def test_warnings_name_what_deserves_a_look(tmp_path: Path) -> None:
     make(tmp_path, "images/3.png", without="labels/expert_10", table="case,group\n0010,H\n")
     row, only, unmarked = read_dataset(tmp_path).warnings
@@ -314,9 +308,6 @@ def test_warnings_name_what_deserves_a_look(tmp_path: Path) -> None:
 def test_table_that_is_not_named_is_mentioned(tmp_path: Path) -> None:
     (make(tmp_path) / "experiment.csv").write_text(EXPERIMENT)
     assert "experiment.csv: is not used; name it as `experiment`" in str(read_dataset(tmp_path).warnings[0])
-
-
-# --- what is refused ---
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -430,9 +421,6 @@ def test_every_wrong_key_of_dataset_yaml_at_once(tmp_path: Path) -> None:
     assert len(problems(make(tmp_path, nme="x", min_object_size=-1, equivalence_margin="wide"))) == 3
 
 
-# --- one case ---
-
-
 def test_mask_of_another_size_names_both_files(tmp_path: Path) -> None:
     write_mask(make(tmp_path) / "labels/expert_2/0002_cFOS.png", MASK.T)
     dataset = read_dataset(tmp_path)
@@ -469,9 +457,6 @@ def test_spacing_of_another_number_of_axes(tmp_path: Path) -> None:
         read_case_image(dataset, "0002")
 
 
-# --- identity ---
-
-
 def test_hash_follows_content_and_role_and_nothing_else(tmp_path: Path) -> None:
     first = make(tmp_path / "first", table=EXPERIMENT)
     before = data_hash(read_dataset(first))
@@ -484,9 +469,6 @@ def test_hash_follows_content_and_role_and_nothing_else(tmp_path: Path) -> None:
     write_mask(moved / "images/0002.png", ~MASK)
     changed_image = data_hash(read_dataset(moved))
     assert len({before, changed_table, changed_rater, changed_image}) == 4
-
-
-# --- real data ---
 
 
 @pytest.mark.parametrize(

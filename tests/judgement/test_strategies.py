@@ -234,9 +234,6 @@ class TestWithin:
         assert ("expert models", "f1_leave_one_out") in table.index
 
 
-# ------------------------------------------------------------------------------------------------------------- effects
-
-
 def experiment_of(**counts: list[float | None]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Counts of three cases of H and three of C by each annotator; effects and measurements."""
     cases = [f"{group}{number}" for group in "HC" for number in range(3)]
@@ -365,9 +362,6 @@ class TestSameAsMajority:
         assert shares == [0.5, 0.5]
 
 
-# ------------------------------------------------------------------------------------------- simulated, and real people
-
-
 STUDY = SimulatedStudy(n_seeds=2, n_consensus_seeds=8, consensus_gain=0.1, imprint=0.5, habit=0.2)
 
 
@@ -481,9 +475,6 @@ def test_on_lab_wue1_effects_are_as_published(lab_wue1):
     assert copies.tolist() == people.tolist()
     same = lab_wue1.loc[("expert models", "count_same_as_majority")]
     assert same["value"].between(0.5, 1).all()
-
-
-# ------------------------------------------------------------------------------------------------ spending, and figures
 
 
 def spent(annotations: pd.DataFrame) -> pd.DataFrame:

@@ -68,9 +68,6 @@ def disc(shape: Sequence[int], centre: Sequence[float], radius: float) -> np.nda
     return (offsets**2).sum(axis=0) <= radius**2
 
 
-# ----------------------------------------------------------------------------------------------------- one tile, placed
-
-
 @pytest.mark.parametrize("size", [(8, 12), (7, 9), (8, 9), (5, 6), (1, 1)])
 def test_without_turn_and_flip_the_tile_is_a_crop_to_the_last_bit(size):
     image, label = noise(32, 64), noise(32, 64, seed=1) < 0.3
@@ -149,9 +146,6 @@ def test_channels_are_cut_alike_and_other_entries_stay():
     assert case["label"].shape == (1, 16, 16), "the case itself was changed"
 
 
-# ------------------------------------------------------------------------------------------------------------ borders
-
-
 def test_a_small_image_is_reflected_and_what_is_not_image_does_not_count():
     image = np.arange(1.0, 13).reshape(3, 4)
     tile = PlacedTile((9, 12), (1, 2), np.eye(2))(make_case(image, image > 6))
@@ -182,9 +176,6 @@ def test_the_image_is_not_transposed():
     image[2, :] = 1
     tile = PlacedTile((16, 32), (8, 32), np.eye(2))(make_case(image))
     np.testing.assert_array_equal(np.flatnonzero(tile["image"][0].numpy().all(axis=1)), [2])
-
-
-# ------------------------------------------------------------------------------------------------------- drawing a tile
 
 
 def tiles(case: dict, n: int = 200, seed: int = 0, **settings: float) -> list[dict]:
@@ -268,9 +259,6 @@ def test_every_angle_and_flip_occurs():
     assert 25 < columns.count(3) < 75
 
 
-# ------------------------------------------------------------------------------------------------- distances and planes
-
-
 def turned(matrix: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """The matrix in distances instead of pixels."""
     return matrix * np.reshape(spacing, (-1, 1)) / np.array(spacing)
@@ -335,9 +323,6 @@ def test_a_tile_has_one_size_or_one_for_each_axis():
             tile_shape(wrong, [8, 8])
 
 
-# -------------------------------------------------------------------------------------------------- elastic deformation
-
-
 def bends(elastic: float, size: Sequence[int], n: int, **settings: object) -> np.ndarray:
     draw_tile = RandTiled(KEYS, size, elastic=elastic, **settings)
     draw_tile.set_random_state(seed=0)
@@ -392,9 +377,6 @@ def test_without_deformation_nothing_is_drawn_for_it():
     assert not torch.equal(first[0]["image"], bent[0]["image"])
 
 
-# ---------------------------------------------------------------------------------------------------- one of the raters
-
-
 def test_each_rater_is_drawn_about_as_often_with_their_own_weights():
     label = torch.arange(3).reshape(3, 1, 1).expand(3, 4, 5)
     draw_rater = RandRaterd(["label", "weight"])
@@ -408,9 +390,6 @@ def test_each_rater_is_drawn_about_as_often_with_their_own_weights():
 def test_a_single_label_stays():
     label = torch.rand(1, 3, 3)
     assert torch.equal(RandRaterd("label")({"label": label})["label"], label)
-
-
-# ---------------------------------------------------------------------------------------------------- reading one case
 
 
 @pytest.fixture(scope="module")
@@ -539,9 +518,6 @@ def test_an_image_where_a_volume_is_expected_is_an_error(drawn_dataset):
         LoadCased(read_dataset(drawn_dataset), "ben", 1, spatial_dims=3)({"case": "0144"})
 
 
-# ------------------------------------------------------------------------------ the steps as the configuration has them
-
-
 def steps(dataset: Path, **settings: object) -> Compose:
     """Everything that a case goes through in training."""
     parser = ConfigParser()
@@ -607,9 +583,6 @@ def test_the_target_is_label_area_and_weights_if_asked_for(simulated, settings, 
     assert set(label[:, 1].unique().tolist()) == {0, 1}
     if n_channels == 3:
         assert label[:, 2].max() > 0.9
-
-
-# ------------------------------------------------------------------------------------------- reading and normalisation
 
 
 def test_a_png_is_read_as_its_rows_and_columns(tmp_path):
