@@ -68,9 +68,6 @@ def _read_labels(lab: Dataset, case: str) -> tuple[float, list[np.ndarray]]:
     return timed(lambda: [label_objects(mask, min_size=lab.min_object_size) for mask in masks])
 
 
-# ------------------------------------------------------------------------------------------------------------- peers
-
-
 def peers(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
     """Time and match counts of every contender, which alternate image by image."""
     from contenders import (
@@ -148,9 +145,6 @@ def _summary(table: pd.DataFrame) -> list[dict[str, Any]]:
         )
     show(rows)
     return rows
-
-
-# ----------------------------------------------------------------------------------------------------------- scaling
 
 
 def scaling(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
@@ -239,9 +233,6 @@ def _draw(rows: Sequence[Mapping[str, Any]], slopes: Sequence[Mapping[str, Any]]
     figure.savefig(path, dpi=150)
 
 
-# ------------------------------------------------------------------------------------------------------------ memory
-
-
 def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
     """Peak memory of `build_tables`, workers included, each in a fresh process."""
     rows = []
@@ -289,9 +280,6 @@ def _simulated(lab: Dataset) -> Dataset:
 def _first_cases(dataset: Dataset, n_cases: int) -> pd.DataFrame:
     annotations = read_annotations(dataset)
     return annotations[annotations["case"].isin(dataset.cases[:n_cases])]
-
-
-# -------------------------------------------------------------------------------------------------------------- jobs
 
 
 def jobs(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:

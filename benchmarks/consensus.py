@@ -85,9 +85,6 @@ def _simpleitk(masks: np.ndarray) -> tuple[sitk.STAPLEImageFilter, list[sitk.Ima
     return filter_, [sitk.GetImageFromArray(mask.astype(np.uint8)) for mask in masks]
 
 
-# ---------------------------------------------------------------------------------------------------------- equality
-
-
 def equality(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
     """Pixels that differ from the published consensus and from SimpleITK's, and the Dice of each method with STAPLE."""
     rows = []
@@ -127,9 +124,6 @@ def equality(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
 def _dice(mask: np.ndarray, other: np.ndarray) -> float:
     total = np.count_nonzero(mask) + np.count_nonzero(other)
     return 2 * np.count_nonzero(mask & other) / total if total else 1.0
-
-
-# -------------------------------------------------------------------------------------------------------- likelihood
 
 
 def likelihood(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
@@ -180,9 +174,6 @@ def _log_likelihood(masks: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     return float(np.log(np.maximum(foreground + background, 1e-300)).sum())
 
 
-# ------------------------------------------------------------------------------------------------------------- speed
-
-
 def speed(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
     """Median seconds for 5 raters, 1024²; SegAssay and SimpleITK alternate, and its images are made before."""
     rng, n_threads = np.random.default_rng(0), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
@@ -211,9 +202,6 @@ def speed(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
     if (lowest := min(row["simpleitk_over_segassay"] for row in rows)) < 20:
         result["failure"] = f"only {lowest:.1f} times as fast as SimpleITK, expected at least 20"
     return result
-
-
-# ------------------------------------------------------------------------------------------------------------ volume
 
 
 def volume(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
@@ -245,9 +233,6 @@ def _volume_masks(size: int, n_raters: int) -> Iterator[np.ndarray]:
             truth = wave[z] + wave[:, None] + wave > 1.2
             plane[:] = truth ^ (rng.integers(0, 10, truth.shape, dtype=np.uint8) == 0)
         yield mask
-
-
-# ---------------------------------------------------------------------------------------------------------- recovery
 
 
 def recovery(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
@@ -288,9 +273,6 @@ def _independent(rng: np.random.Generator, truth: np.ndarray, p: Sequence[float]
     """Masks of raters with independent errors at each pixel, with sensitivities p and specificities q."""
     chance = [np.where(truth, sensitivity, 1 - specificity) for sensitivity, specificity in zip(p, q, strict=True)]
     return rng.random((len(chance), *truth.shape)) < chance
-
-
-# ------------------------------------------------------------------------------------------------------- correlation
 
 
 def correlation(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
@@ -376,9 +358,6 @@ def _line(axes: Axes, table: pd.DataFrame, column: str, label: str, colour: str,
     )
 
 
-# ----------------------------------------------------------------------------------------------------------- objects
-
-
 def objects(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:
     """Precision, recall, F1 and area of the objects of each method and rater, and objects that most raters marked."""
     rows = []
@@ -428,9 +407,6 @@ def _marked(truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Whether more than half of each true object is marked `(n,)`, possibly merged with a neighbour."""
     n = np.bincount(truth.reshape(-1))[1:]
     return np.bincount(truth[mask], minlength=n.size + 1)[1:] > n / 2
-
-
-# ----------------------------------------------------------------------------------------------------------- methods
 
 
 def methods(labs: Sequence[Dataset], out: Path) -> dict[str, Any]:

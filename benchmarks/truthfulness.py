@@ -98,9 +98,6 @@ def covered(limits: Any, truth: float) -> Row:
     }
 
 
-# --------------------------------------------------------------------------------------------------------------- means
-
-
 def mean_limits(method: str, values: np.ndarray, cluster: np.ndarray, seed: int) -> np.ndarray:
     """Limits `(columns, 2)` for values `(C, columns)`; for means, the package uses bootstrap-t."""
     resampling = _resampling(seed)
@@ -161,9 +158,6 @@ def clusters(n_replicates: int) -> Iterator[Row]:
         for unit, cluster in (("subject", np.arange(study.n_cases) // 4), ("image", np.arange(study.n_cases))):
             about = {"n_subjects": n_subjects, "n_cases": study.n_cases, "measure": name, "unit": unit}
             yield about | mean_coverage("bootstrap-t", values, cluster, truth)
-
-
-# ------------------------------------------------------------------------------------------------------------- no mean
 
 
 def eta_squared(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -316,9 +310,6 @@ def _resampling(seed: int) -> Resampling:
     return Resampling(n_resamples=N_RESAMPLES, seed=seed)
 
 
-# --------------------------------------------------------------------------------------------------------------- seeds
-
-
 def seeds(n_replicates: int) -> Iterator[Row]:
     """Coverage of the spread over seeds of a mean over 20 cases, for normal or skewed effects of the seed."""
     study = replace(STUDY, n_consensus_seeds=16, n_seeds=1, n_subjects=10, seed_sd=0.0)
@@ -348,9 +339,6 @@ def seeds(n_replicates: int) -> Iterator[Row]:
 def luck(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.ndarray:
     """Effects of seeds, with mean 0 and standard deviation 1; skewed: few trainings fail, but by much."""
     return rng.normal(size=shape) if kind == "normal" else 1 - rng.exponential(size=shape)
-
-
-# -------------------------------------------------------------------------------------------------------- false alarms
 
 
 def rate(name: str, rejected: list[bool] | np.ndarray) -> Row:

@@ -138,9 +138,6 @@ def test_a_rater_named_like_a_strategy_is_an_error(tmp_path, name):
             check_target(dataset, trained_on)
 
 
-# -------------------------------------------------------------------------------------------------------- some raters
-
-
 def test_a_consensus_without_one_rater_is_that_of_the_others(dataset, tmp_path):
     target = read_target(dataset, "c1", "staple_without_anna", tmp_path / "cache")
     np.testing.assert_array_equal(target, staple(np.stack([BEN, CLEO])).mask)

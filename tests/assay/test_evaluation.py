@@ -197,9 +197,6 @@ def test_agreement_leaves_out_small_objects_and_ignored_areas():
     assert segassay.agreement(a, b, region=ignored)[["n_a", "n_b", "dice"]].values.tolist() == [[1, 1, 1]]
 
 
-# --------------------------------------------------------------------------------------------------------- wrong calls
-
-
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -239,9 +236,6 @@ def test_python_is_quiet_unless_progress_is_asked_for(in_memory, capsys):
     assert capsys.readouterr().err == ""
     evaluate(masks=in_memory["masks"], progress=True)
     assert "compared masks of 6 of 6 images" in capsys.readouterr().err
-
-
-# ---------------------------------------------------------------------------------------------------------- Evaluation
 
 
 def test_figures_are_axes_drawn_where_they_should(of_folder):

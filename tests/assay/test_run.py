@@ -63,9 +63,6 @@ def at_half(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["iou_threshold"] == 0.5]
 
 
-# --------------------------------------------------------------------------------------------------- the published lab
-
-
 @pytest.fixture(scope="module")
 def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What is written about lab-wue1: five raters, the reference, the experiment."""
@@ -150,9 +147,6 @@ def test_the_evaluation_is_one_run_with_its_numbers_and_files(wue1):
     assert {file.path for file in client.list_artifacts(logged.info.run_id)} == {path.name for path in wue1.iterdir()}
 
 
-# -------------------------------------------------------------------------------------------- masks of another tool
-
-
 @pytest.fixture(scope="module")
 def inns1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Lab-inns1 with masks as nnU-Net writes them, 0 and 1 under the name of the case: those of expert_3 again."""
@@ -193,9 +187,6 @@ def test_a_model_stands_beside_the_human_range_and_its_held_out_status_is_unknow
     summary = json.loads((inns1 / "summary.json").read_text(encoding="utf-8"))
     assert any("nnunet: it is unknown whether it was trained" in note for note in summary["policy"]["notes"])
     assert summary["data_hash"] != data_hash(read_dataset(inns1.parent / "lab-inns1"))
-
-
-# ------------------------------------------------------------------------------------------------- small simulated sets
 
 
 @pytest.fixture(scope="module")
@@ -349,9 +340,6 @@ def test_without_mlflow_the_library_is_not_loaded(small, tmp_path):
 def test_names_of_metrics_are_what_mlflow_takes():
     assert metric_name("validity/f1/staple/s0-3") == "validity/f1/staple/s0-3"
     assert metric_name("validity/f1//../é+(2d)") == "validity/f1/_/_/é__2d_"
-
-
-# -------------------------------------------------------------------------------------------------------- wrong input
 
 
 def check_refused(words: list[object], message: str, exit_code: int, out: Path, capsys: pytest.CaptureFixture) -> None:

@@ -70,9 +70,6 @@ def test_sound_data_has_no_problem(sound: Path) -> None:
     assert check_dataset(sound).problems == ()
 
 
-# --------------------------------------------------------------------------------------------- one break, one problem
-
-
 def cut(path: Path, keep: float = 0.6) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
@@ -295,9 +292,6 @@ def test_a_broken_channel_of_nnunet_is_named_and_its_masks_are_classes(tmp_path:
     assert error.file == str(tmp_path / "imagesTr/b_0001.tif")
 
 
-# ------------------------------------------------------------------------------------------------------------- summary
-
-
 @pytest.fixture(scope="module")
 def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ready_lab(data_dir, tmp_path_factory.mktemp("labs"), "lab-wue1")
@@ -364,9 +358,6 @@ def test_summary_counts_sizes_and_subjects(sound: Path) -> None:
         {"group": "H", "region": None, "n_cases": 2, "n_subjects": 2},
         {"group": "C", "region": None, "n_cases": 2, "n_subjects": 2},
     ]
-
-
-# --------------------------------------------------------------------------------------------------- the command line
 
 
 def test_exit_codes(sound: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,9 +70,6 @@ def test_the_dataset_is_good_before_it_is_broken(data, tmp_path, monkeypatch, ca
     assert sorted(path.stem for path in (tmp_path / "out" / "masks").iterdir()) == list(CASES)
 
 
-# -------------------------------------------------------------------------------------------------- nnU-Net's folders
-
-
 def nnunet(folder: Path) -> Path:
     """Two cases of two channels; nothing is wrong."""
     for name in ("imagesTr", "labelsTr"):
@@ -142,9 +139,6 @@ def test_what_nnunet_would_not_take_may_still_be_read(tmp_path, monkeypatch, cap
     assert run(monkeypatch, "check", tmp_path / "data", "--json") == 0
     warnings = [problem["what"] for problem in json.loads(capsys.readouterr().out)["problems"]]
     assert says is None or any(says in what for what in warnings)
-
-
-# ------------------------------------------------------------------------------------- unusual, and yet nothing wrong
 
 
 @pytest.mark.filterwarnings("ignore:.*missing from font")

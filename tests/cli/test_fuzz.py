@@ -49,9 +49,6 @@ def search(n_examples: int) -> Callable[[Any], Any]:
     )
 
 
-# --- images and masks ---
-
-
 def _tiff(array: np.ndarray, **options: Any) -> bytes:
     file = io.BytesIO()
     tifffile.imwrite(file, array, **options)
@@ -208,8 +205,6 @@ def test_what_a_search_has_found_is_refused_at_once_in_little_memory(tmp_path, n
     assert time.perf_counter() - started < 3
     assert peak < 2**24
 
-
-# --- tables and settings ---
 
 WORDS = [
     *("name", "images", "raters", "mask_suffix", "reference", "ignore", "experiment", "control_group", "spacing_um"),

@@ -63,9 +63,6 @@ def test_many_objects_keep_their_numbers_in_volumes(tmp_path: Path, suffix: str,
     np.testing.assert_array_equal(read_mask(tmp_path / f"0144{suffix}"), labels)
 
 
-# --- written by others ---
-
-
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_imageio_and_pillow(tmp_path: Path, suffix: str, dtype: str) -> None:
@@ -164,9 +161,6 @@ def test_spacing_of_any_image_is_that_of_a_nifti_written_for_it(
     like = Picture(ramp(shape)[np.newaxis], spacing_um=spacing)
     write_map(tmp_path / f"0144{suffix}", ramp(shape) / 7, like)
     assert read_image(tmp_path / f"0144{suffix}").spacing_um == pytest.approx(spacing)
-
-
-# --- through the commands ---
 
 
 def write_png(path: Path) -> None:

@@ -203,9 +203,6 @@ def test_figures_show_where_most_is_marked_and_where_raters_disagree_most():
     assert box.get_y() <= 399.5 < 419.5 <= box.get_y() + 192
 
 
-# ------------------------------------------------------------------------------------------------------ what is refused
-
-
 def test_an_existing_folder_is_refused_and_replaced_only_on_request(three, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("")
@@ -256,9 +253,6 @@ def test_the_command_tells_what_it_did(three, tmp_path, monkeypatch, capsys):
     assert shown.out.splitlines()[0] == "consensus of 3 raters by object: 3 images"
     assert f"written: {tmp_path / 'o'}" in shown.out
     assert "fused masks of 3 of 3 images" in shown.err
-
-
-# ------------------------------------------------------------------------------------------------------------ real labs
 
 
 @pytest.fixture(scope="module")

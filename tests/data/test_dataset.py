@@ -11,38 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-import yaml
 
-from drawing import draw
+from dataset_folders import EXPERIMENT, MASK, make
 from segassay.data.cases import read_case_ignore, read_case_image, read_case_mask, read_case_region
 from segassay.data.dataset import case_raters, data_hash, index_dataset, read_dataset, strata
-from segassay.errors import DataError, UsageError
-from segassay.io.images import write_labels, write_mask
+from segassay.errors import DataError
+from segassay.io.images import write_mask
 from watching import files_opened
-
-MASK = draw("######.. #....... ........ ........ .......#")
-FILES = (
-    "images/0002.png",
-    "images/0010.tif",
-    "labels/expert_2/0002_cFOS.png",
-    "labels/expert_2/0010_cFOS.png",
-    "labels/expert_10/0002_cFOS.png",
-)
-EXPERIMENT = "case,group,region\n0010,H,CA1\n0002,C,CA3\n"
-
-
-def make(folder: Path, *files: str, without: str | None = None, table: str = "", **settings: Any) -> Path:
-    """A small dataset: two cases, two raters; `without` leaves out the files that begin so, "" all of them."""
-    usual = [name for name in FILES if without is None or not name.startswith(without)]
-    for path in [folder / name for name in [*usual, *files]]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_mask(path, MASK)
-    if table:
-        (folder / "experiment.csv").write_text(table, encoding="utf-8")
-        settings["experiment"] = "experiment.csv"
-    if settings:
-        (folder / "dataset.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    return folder
 
 
 def problems(folder: Path) -> list[str]:
@@ -51,9 +26,6 @@ def problems(folder: Path) -> list[str]:
         read_dataset(folder)
     lines = str(caught.value).split("\n")
     return lines[1:] or lines
-
-
-# --- what is found ---
 
 
 def test_folder_works_as_it_is(tmp_path: Path) -> None:
@@ -299,9 +271,6 @@ def test_index_without_images_is_nothing(tmp_path: Path) -> None:
     assert index_dataset(tmp_path / "nowhere")[0] is None
 
 
-# --- warnings ---
-
-
 def test_warnings_name_what_deserves_a_look(tmp_path: Path) -> None:
     make(tmp_path, "images/3.png", without="labels/expert_10", table="case,group\n0010,H\n")
     row, only, unmarked = read_dataset(tmp_path).warnings
@@ -314,9 +283,6 @@ def test_warnings_name_what_deserves_a_look(tmp_path: Path) -> None:
 def test_table_that_is_not_named_is_mentioned(tmp_path: Path) -> None:
     (make(tmp_path) / "experiment.csv").write_text(EXPERIMENT)
     assert "experiment.csv: is not used; name it as `experiment`" in str(read_dataset(tmp_path).warnings[0])
-
-
-# --- what is refused ---
 
 
 def test_missing_folder(tmp_path: Path) -> None:
@@ -430,48 +396,6 @@ def test_every_wrong_key_of_dataset_yaml_at_once(tmp_path: Path) -> None:
     assert len(problems(make(tmp_path, nme="x", min_object_size=-1, equivalence_margin="wide"))) == 3
 
 
-# --- one case ---
-
-
-def test_mask_of_another_size_names_both_files(tmp_path: Path) -> None:
-    write_mask(make(tmp_path) / "labels/expert_2/0002_cFOS.png", MASK.T)
-    dataset = read_dataset(tmp_path)
-    with pytest.raises(DataError, match=r"expert_2/0002_cFOS\.png has shape \(8, 5\), .*images/0002\.png has \(5, 8\)"):
-        read_case_mask(dataset, "expert_2", "0002")
-
-
-def test_label_images_come_as_they_are_and_areas_as_masks(tmp_path: Path) -> None:
-    labels = np.arange(40).reshape(5, 8)
-    make(tmp_path, "ignored/0002.png", ignore="ignored")
-    for name in ("labels/expert_2/0002_cFOS.png", "ignored/0002.png"):
-        write_labels(tmp_path / name, labels)
-    dataset = read_dataset(tmp_path)
-    np.testing.assert_array_equal(read_case_mask(dataset, "expert_2", "0002"), labels)
-    ignored = read_case_ignore(dataset, "0002")
-    assert ignored is not None
-    np.testing.assert_array_equal(ignored, labels > 0)
-
-
-def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    dataset = read_dataset(make(tmp_path))
-    with pytest.raises(UsageError, match=r"no rater 'anna'; expected one of expert_2, expert_10"):
-        read_case_mask(dataset, "anna", "0002")
-    with pytest.raises(UsageError, match=r"case '0010' has no mask by expert_10"):
-        read_case_mask(dataset, "expert_10", "0010")
-    for read in (read_case_image, read_case_ignore, read_case_region):
-        with pytest.raises(UsageError, match=r"no case '002'; did you mean '0002'"):
-            read(dataset, "002")
-
-
-def test_spacing_of_another_number_of_axes(tmp_path: Path) -> None:
-    dataset = read_dataset(make(tmp_path, spacing_um=[1, 1, 1]))
-    with pytest.raises(DataError, match=r"spacing_um has 3 numbers, but .*0002\.png has 2 axes"):
-        read_case_image(dataset, "0002")
-
-
-# --- identity ---
-
-
 def test_hash_follows_content_and_role_and_nothing_else(tmp_path: Path) -> None:
     first = make(tmp_path / "first", table=EXPERIMENT)
     before = data_hash(read_dataset(first))
@@ -484,9 +408,6 @@ def test_hash_follows_content_and_role_and_nothing_else(tmp_path: Path) -> None:
     write_mask(moved / "images/0002.png", ~MASK)
     changed_image = data_hash(read_dataset(moved))
     assert len({before, changed_table, changed_rater, changed_image}) == 4
-
-
-# --- real data ---
 
 
 @pytest.mark.parametrize(

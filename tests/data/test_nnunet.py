@@ -61,9 +61,6 @@ def warnings(dataset: Dataset) -> str:
     return "\n".join(map(str, dataset.warnings))
 
 
-# --- what is read ---
-
-
 def test_volumes_with_two_channels_in_the_files_own_order_and_spacing(tmp_path: Path) -> None:
     dataset = read_dataset(make(tmp_path))
     assert (dataset.cases, dataset.raters) == (["la_003", "la_004"], ["labelsTr"])
@@ -199,9 +196,6 @@ def test_images_of_the_test_set_are_mentioned(tmp_path: Path) -> None:
     folder = make(tmp_path)
     (folder / "imagesTs").mkdir()
     assert "imagesTs: is not used" in warnings(read_dataset(folder))
-
-
-# --- what is refused ---
 
 
 @pytest.mark.parametrize(

@@ -62,9 +62,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return write_dataset(tmp_path_factory.mktemp("lab"), 36, experiment)
 
 
-# --------------------------------------------------------------------------------------------------------------- folds
-
-
 def test_every_fold_holds_out_one_case_of_every_group_and_region(lab):
     table = strata(lab)
     for fold in range(4):
@@ -167,9 +164,6 @@ def test_a_rater_who_lacks_cases_learns_from_what_there_is(tmp_path):
         assert {"c0", "c1", "c2"}.isdisjoint(ben.train + ben.val)
 
 
-# -------------------------------------------------------------------------------------------------------------- errors
-
-
 @pytest.mark.parametrize(
     ("changes", "kind", "message"),
     [
@@ -207,9 +201,6 @@ def test_only_test_cases_are_too_few(tmp_path):
     experiment = pd.DataFrame({"case": ["c0", "c1", "c2"], "group": "A", "split": "test"})
     with pytest.raises(DataError, match="cannot hold out any image"):
         plan(write_dataset(tmp_path, 3, experiment))
-
-
-# --------------------------------------------------------------------------------------------------------- checkpoints
 
 
 def save(path: Path, member: Member, weight: float = 1.0) -> Path:
@@ -296,9 +287,6 @@ def test_missing_members_are_a_wrong_call(tmp_path):
         find_checkpoints([tmp_path / "gone.pt"])
     with pytest.raises(UsageError, match="the list is empty"):
         find_checkpoints([])
-
-
-# ---------------------------------------------------------------------------------------------------------- leak guard
 
 
 def test_by_default_all_that_every_member_held_out_is_scored(lab):
@@ -416,9 +404,6 @@ def test_animals_of_another_dataset_with_the_same_names_are_others_and_their_own
     later = write_dataset(tmp_path / "later", 8, old.experiment, name="old", first_image=50)  # the same animals again
     with pytest.raises(DataError, match="subject"):
         held_out_cases(later, [tuned], [first.train[0]])
-
-
-# ------------------------------------------------------------------------------------------------------------- n_train
 
 
 def test_n_train_counts_all_that_had_to_be_annotated(lab):

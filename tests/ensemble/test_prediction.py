@@ -36,8 +36,6 @@ from segassay_monai.training.folds import plan_member
 
 MAPS = ("prob", "uncertainty", "disagreement", "doubt")
 
-# ------------------------------------------------------------------------------------------------- one case, by hand
-
 
 def prediction(*probs: np.ndarray) -> Prediction:
     """What an ensemble says whose members have these probabilities `(*spatial)`."""
@@ -119,9 +117,6 @@ def test_volumes_without_affine_are_written_as_tiff_stacks(tmp_path: Path) -> No
     for kind, values in zip(MAPS, (said.prob, said.total, said.disagreement, said.doubt), strict=True):
         np.testing.assert_array_equal(read_image(tmp_path / kind / "a.tif").array[0], values[0, 0])
     assert read_mask(tmp_path / "masks" / "a.tif").shape == (3, 5, 4)
-
-
-# ------------------------------------------------------------------------------------------------------ by the bundle
 
 
 def write_members(folder: Path, dataset: Path, seeds: Sequence[int], spacing: Sequence[float] = (1, 1)) -> Path:

@@ -50,9 +50,6 @@ def test_case_is_the_name_without_the_suffix(name: str, case: str) -> None:
     assert strip_suffix(name) == case
 
 
-# --- reading images ---
-
-
 @pytest.mark.parametrize("grey", [GREY, GREY16])
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".PNG"])
 def test_grey_image_keeps_rows_columns_and_type(tmp_path: Path, grey: np.ndarray, suffix: str) -> None:
@@ -184,9 +181,6 @@ def test_nifti_fourth_axis_is_channels(tmp_path: Path) -> None:
     assert image_shape(tmp_path / "0001.nii") == (3, 5, 8)
 
 
-# --- files that are not what they should be ---
-
-
 def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "0001.png").write_text("not a picture")
     with pytest.raises(DataError, match=r"0002\.png does not exist"):
@@ -237,9 +231,6 @@ def test_any_bytes_give_an_image_or_a_data_error(tmp_path: Path, suffix: str, st
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + junk if start else junk)
     read_if_whole(path)
-
-
-# --- masks ---
 
 
 @pytest.mark.parametrize("high", [1, 255, 7])
@@ -370,9 +361,6 @@ def test_every_real_mask_is_binary_and_agrees_with_pillow(data_dir: Path) -> Non
         assert mask.dtype == bool
         np.testing.assert_array_equal(mask, np.asarray(Image.open(path).convert("RGB")).max(axis=2) > 127)
         assert image_shape(path) == mask.shape == (1024, 1344)
-
-
-# --- writing ---
 
 
 @pytest.mark.parametrize("name", ["0001.png", "0001.tif", "0001.tiff", "0001.nii", "0001.nii.gz"])

@@ -101,9 +101,6 @@ def objects(annotators: list[str]) -> pd.DataFrame:
     return table.assign(size=table["area_px"] / table["n_objects"])
 
 
-# -------------------------------------------------------------------------------------------------------------- raters
-
-
 def expected_objects(habit: RaterHabit, planted: dict[str, Any]) -> float:
     """Nuclei that a rater sees, and marks that are none; neighbours drawn as one are few here."""
     contrasts = np.concatenate([case["contrasts"] for case in planted["cases"]])
@@ -132,9 +129,6 @@ def test_habits_stand_in_the_table_of_raters(settings: Simulation) -> None:
     assert in_order(raters["sensitivity"], by_rater(settings, "brightness_threshold")[::-1])
 
 
-# --------------------------------------------------------------------------------------------------------- objectivity
-
-
 def test_models_carry_the_habit_of_who_drew_their_masks(
     settings: Simulation, numbers: pd.DataFrame, ensembles: dict[str, str]
 ) -> None:
@@ -156,17 +150,11 @@ def test_objectivity_is_supported_because_the_consensus_outvotes_the_one_who_dra
     assert summary["objectivity"]["verdict"] == "supported"
 
 
-# --------------------------------------------------------------------------------------------------------- reliability
-
-
 def test_reliability_says_what_is_missing(summary: dict[str, Any], numbers: pd.DataFrame) -> None:
     """All seeds are in the one ensemble; models that differ by the seed alone agree better than people."""
     assert summary["reliability"]["verdict"].startswith("cannot be judged: no two ensembles without a common member")
     between_raters = numbers.loc["objectivity", "f1", "between raters"]
     assert numbers.loc["reliability", "f1", "staple models"]["value"] > between_raters["high"]
-
-
-# ------------------------------------------------------------------------------------------------------------ validity
 
 
 @pytest.mark.parametrize("ratio", MEASURE_OF)

@@ -133,9 +133,6 @@ def test_every_key_of_json_is_explained(
         assert re.search(rf"[`.]{key}`", section), key
 
 
-# --------------------------------------------------------------------------------------------- consensus and simulate
-
-
 def plain_commands(text: str) -> list[list[str]]:
     """Words of each command of the blocks without language; what follows `#` explains it."""
     lines = "".join(content for _, content in blocks("", text=text)).splitlines()

@@ -97,9 +97,6 @@ def test_median_difference_is_that_of_all_pairs() -> None:
     assert truthfulness.median_difference(x, y) == pytest.approx(np.median(np.subtract.outer(y, x)))
 
 
-# ------------------------------------------------------------------------------------------------- what is published
-
-
 @pytest.mark.parametrize("name", ["coverage", "false_alarms"])
 def test_each_figure_says_where_it_comes_from(name: str) -> None:
     figure = ROOT / "docs" / "figures" / f"truthfulness_{name}.png"

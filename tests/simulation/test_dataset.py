@@ -42,9 +42,6 @@ def segassay(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     return 0
 
 
-# ---------------------------------------------------------------------------------------------------------- same bytes
-
-
 @IN_BOTH
 def test_same_seed_same_bytes_and_another_seed_other_bytes(tmp_path: Path, settings: Simulation):
     one, again = (bytes_of(simulate(tmp_path / run, settings)) for run in "ab")
@@ -77,9 +74,6 @@ def test_compressed_volumes_hold_no_time(tmp_path: Path):
     files = list(folder.rglob("*.nii.gz"))
     assert len(files) >= 2 * 5
     assert all(file.read_bytes()[4:8] == bytes(4) for file in files)
-
-
-# ------------------------------------------------------------------------------------------------------ what is written
 
 
 @pytest.mark.parametrize(("settings", "suffix"), [(SMALL, ".png"), (VOLUME, ".nii.gz")], ids=["2d", "3d"])
@@ -169,9 +163,6 @@ def test_evaluation_takes_the_annotations_with_truth_and_sessions(tmp_path: Path
     assert any(note.about == "later_sessions" for note in tables.notes)
 
 
-# ------------------------------------------------------------------------------------------------- whole or not at all
-
-
 def test_existing_folder_is_refused_unless_overwritten(tmp_path: Path):
     out = simulate(tmp_path / "out", SMALL)
     (out / "mine.txt").write_text("keep me")
@@ -213,9 +204,6 @@ def test_an_error_leaves_nothing_behind_and_the_old_folder_as_it_was(
         simulate(out, dataclasses.replace(SMALL, seed=1), overwrite=True)
     assert list(tmp_path.iterdir()) == [out]
     assert bytes_of(out) == before
-
-
-# ----------------------------------------------------------------------------------------------------- the command line
 
 
 def test_command_takes_a_file_and_options_stand_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

@@ -61,9 +61,6 @@ def test_plain_rater_draws_the_truth_but_for_gaps_between_neighbours(settings: S
             assert len(np.unique(truth[labels == label])) == 1
 
 
-# ------------------------------------------------------------------------------------------------ what is seen at all
-
-
 @pytest.mark.parametrize(
     "habit",
     [
@@ -120,9 +117,6 @@ def test_false_positives_are_as_many_as_expected_and_prefer_distractors():
         assert sum(mask[tuple(centre)] for centre in centres) >= label_objects(mask).max()
 
 
-# ------------------------------------------------------------------------------------------------- how it is outlined
-
-
 @IN_BOTH
 def test_dilation_enlarges_and_erosion_shrinks(settings: Simulation):
     plain, wide, narrow = drawn(settings), drawn(settings, dilation_px=2), drawn(settings, dilation_px=-2)
@@ -173,9 +167,6 @@ def test_jitter_moves_boundaries_without_bias(settings: Simulation):
     changed = sum(int((a ^ b).sum()) for (_, a), (_, b) in zip(plain, shaky, strict=True))
     assert changed > 0.08 * area(plain)
     assert 0.9 < area(shaky) / area(plain) < 1.15
-
-
-# ------------------------------------------------------------------------------------------------- cases and sessions
 
 
 def presence(session: int, n_cases: int = 300, **habit: float) -> list[bool]:
@@ -236,9 +227,6 @@ def test_a_further_rater_changes_nothing_for_the_others():
 def test_an_empty_scene_gives_empty_masks():
     settings = replace(SMALL, n_nuclei=0, n_out_of_focus=0, n_debris=0, raters=(PLAIN,))
     assert not annotate(build_scene(settings, 0), settings, 0)["plain"].any()
-
-
-# ------------------------------------------------------------------------------------------------------ as on real data
 
 
 def pairwise_f1(settings: Simulation, n_cases: int) -> Iterator[tuple[tuple[str, str], float]]:

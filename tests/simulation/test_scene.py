@@ -31,9 +31,6 @@ def gaps(nuclei: list[Blob]) -> np.ndarray:
     return distance.min(axis=1)
 
 
-# ------------------------------------------------------------------------------------------------------- the experiment
-
-
 def test_cases_take_turns_through_groups_and_regions_and_animals_keep_theirs():
     found = [(p.group, p.subject, p.region) for p in (place_of(Simulation(), index) for index in range(8))]
     assert found == [
@@ -108,9 +105,6 @@ def test_images_of_one_animal_are_alike():
     assert counts.mean(axis=1).var() > 2 * counts.var(axis=1).mean() / 5
 
 
-# ----------------------------------------------------------------------------------------------------------- the nuclei
-
-
 @IN_BOTH
 def test_sizes_and_brightness_vary_within_their_limits(shape: tuple[int, ...]):
     settings = Simulation(shape=shape)
@@ -159,9 +153,6 @@ def test_distractors_are_as_many_as_stated():
     assert abs(np.mean([len(scene.debris) for scene in found]) - 3) < 0.4
     assert max(blob.radius for scene in found for blob in scene.debris) < 2.5
     assert min(blob.blur_px for scene in found for blob in scene.out_of_focus) >= 2.5
-
-
-# --------------------------------------------------------------------------------------------------------------- stamps
 
 
 def test_stamp_measures_distance_in_pixels_of_the_finest_axis():

@@ -98,9 +98,6 @@ def test_an_unknown_effect_is_refused():
         keep_effect(Simulation(), "all")
 
 
-# ---------------------------------------------------------------------------------------------------------------- files
-
-
 def test_a_file_says_what_it_wants_and_the_rest_is_default(tmp_path: Path):
     settings = read(
         tmp_path,

@@ -83,9 +83,6 @@ def test_a_right_prediction_costs_nothing_and_a_wrong_one_much():
     assert LOSS(20 - 40 * label, target).item() > 10
 
 
-# ---------------------------------------------------------------------------------------------------------- soft labels
-
-
 def constant(prob: float, label: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of one probability, and a label of one value, everywhere."""
     shape = (1, 1, 10, 10)
@@ -130,9 +127,6 @@ def test_gradients_of_soft_labels_are_finite_also_where_the_prediction_is_right(
     LOSS(logits, pack(label, torch.ones_like(label))).backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
-
-
-# -------------------------------------------------------------------------------------------------------------- weights
 
 
 def test_weights_count_in_the_cross_entropy_alone_by_hand():

@@ -76,9 +76,6 @@ def assert_complete(out: Path) -> None:
     assert sorted(found) == ["lab-mue/SOURCE.txt", "lab-mue/dataset.yaml"]
 
 
-# --------------------------------------------------------------------------------------------------- the published labs
-
-
 @pytest.fixture(scope="module")
 def published(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The three labs that stand beside the project."""
@@ -154,9 +151,6 @@ def test_labs_that_are_not_in_the_mirror_do_not_hold_up_the_others(data_dir, tmp
         f"Complete: lab-inns1, lab-mue. {HELP}",
     ]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["lab-inns1", "lab-mue"]
-
-
-# ---------------------------------------------------------------------------------------------- what is on disk already
 
 
 def test_the_same_bytes_from_a_folder_an_archive_and_a_server(tmp_path):
@@ -272,9 +266,6 @@ def test_an_output_that_cannot_be_a_folder_is_one_message(tmp_path):
     assert "is a file; give another out (--out)" in refused(tmp_path / "out", mirror, UsageError, overwrite=True)[0]
 
 
-# -------------------------------------------------------------------------------------------------------------- servers
-
-
 def wrong(handler: BaseHTTPRequestHandler, data: bytes) -> None:
     right(handler, b"something else")
 
@@ -352,9 +343,6 @@ def test_the_repository_is_asked_at_the_pinned_commit():
     assert path == "matjesg/bioimage_analysis/eafeb5f8e1312ab29416144df0212761ddf4cfc4/train_data"
 
 
-# ----------------------------------------------------------------------------------------------- labs that are not here
-
-
 def test_lab_wue2_with_an_ignored_area_whose_palette_runs_from_white_to_black(tmp_path):
     files = tiny_lab("lab-wue2", "_GABA", "expert_6", "expert_7", "expert_8")
     index = np.full((10, 10), 255, np.uint8)  # black
@@ -374,9 +362,6 @@ def test_lab_wue2_with_an_ignored_area_whose_palette_runs_from_white_to_black(tm
     assert ignored[0, :4].all()
     assert read_case_ignore(dataset, "0001") is None
     assert read_case_mask(dataset, "expert_8", "0001").sum() == 2 * 5
-
-
-# ----------------------------------------------------------------------------------------------------- the command line
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:

@@ -36,9 +36,6 @@ def pack(path: Path, files: dict[str, bytes], before: str = "") -> Path:
     return path
 
 
-# --- folders ---
-
-
 @pytest.mark.parametrize("inside", ["", "segebarth2020", "train_data"])
 def test_a_folder_or_one_that_contains_it(tmp_path, inside):
     publish(tmp_path / inside, FILES)
@@ -76,9 +73,6 @@ def test_what_is_no_mirror(tmp_path, mirror, message):
     place = mirror if "://" in mirror else tmp_path / mirror
     with pytest.raises(UsageError, match=rf"mirror \(--mirror\) \S+: {message}"), open_source(str(place)):
         pass
-
-
-# --- archives ---
 
 
 @pytest.mark.parametrize("before", ["", "train_data/", "bioimage_analysis-main/train_data/", "doi_10/5061/lab-mue/x/"])
@@ -168,9 +162,6 @@ def test_an_archive_of_archives_says_which_to_unpack(tmp_path):
     pack(tmp_path / "other.zip", {"readme.txt": b""})
     with pytest.raises(UsageError, match=r"expected train_data\.zip"):
         read_all(tmp_path / "other.zip")
-
-
-# --- servers ---
 
 
 @pytest.fixture(autouse=True)

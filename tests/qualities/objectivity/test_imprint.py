@@ -29,9 +29,6 @@ def imprint_in_words(agreement: np.ndarray, r: int) -> float:
     return float(with_own - np.mean(with_others))
 
 
-# ------------------------------------------------------------------------------------------------------- the estimator
-
-
 def test_worked_by_hand():
     """Rows are models of anna, ben and cleo, columns the raters.
 
@@ -100,8 +97,6 @@ def test_a_bad_shape_is_named():
     with pytest.raises(ValueError, match=r"models of s with rater r, got \(2, 3\)"):
         imprint(np.ones((2, 3)))
 
-
-# ----------------------------------------------------------------------------------------------------------- in tables
 
 RATERS = ("anna", "ben", "cleo")
 
@@ -243,9 +238,6 @@ def test_renaming_raters_changes_names_alone():
             columns = ["value", "low", "high"]
             expected, found = (table.loc[key, columns] for table, key in ((before, name), (after, new.get(name, name))))
             np.testing.assert_allclose(found.astype(float), expected.astype(float))
-
-
-# ------------------------------------------------------------------------------------------------- in a simulated study
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

@@ -42,9 +42,6 @@ HAND = {"anna": "111000", "ben": "110000", "cleo": "011100", "m/s0": "111000"}
 RATERS = ("anna", "ben", "cleo")
 
 
-# ------------------------------------------------------------------------------------------------------------- Williams
-
-
 def test_published_index_of_a_model_and_that_of_each_rater():
     """Dice .8, .667, .4 between raters; 1, .8, .667 of the model. anna's own: (.8 + .667)/2 over .4."""
     found = williams(*compared([HAND, HAND]), resampling=QUICK)
@@ -86,9 +83,6 @@ def test_a_model_is_judged_on_the_cases_that_it_has():
     assert (row["n_cases"], row["n_undefined"]) == (1, 0)
 
 
-# ------------------------------------------------------------------------------------------------------------- alt-test
-
-
 def test_advantage_by_hand():
     """Alignment with the others, model : rater.
 
@@ -117,9 +111,6 @@ def test_alignment_over_raters_that_the_case_has():
 def test_the_alt_test_needs_three_raters():
     two = {name: mask for name, mask in HAND.items() if name != "cleo"}
     assert alternative_annotator(*compared([two] * 30)).empty
-
-
-# ------------------------------------------------------------------------------------------------------ energy distance
 
 
 def test_published_distance_of_two_raters_and_two_models():
@@ -153,9 +144,6 @@ def test_a_case_without_one_of_the_raters_is_undefined():
     without_ben = {name: mask for name, mask in masks.items() if name != "ben"}
     row = row_of(energy_distance(*compared([masks, without_ben])), "generalized_energy_distance", "m models")
     assert (row["n_cases"], row["n_undefined"]) == (1, 1)
-
-
-# ------------------------------------------------------------------------------------------------------------ all three
 
 
 @pytest.mark.parametrize("measure", [williams, alternative_annotator, energy_distance])

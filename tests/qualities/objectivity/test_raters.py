@@ -52,9 +52,6 @@ def value(table: pd.DataFrame, measure: str, target: str) -> float:
     return float(row["value"])
 
 
-# --------------------------------------------------------------------------------------------------------------- pixels
-
-
 def votes_of(masks: list[list[str]]) -> pd.DataFrame:
     """Votes of cases given as one string of 0 and 1 per rater."""
     rows = []
@@ -122,8 +119,6 @@ def test_no_votes_give_no_rows():
         assert (len(found), tuple(found)) == (0, SCORE_COLUMNS)
 
 
-# -------------------------------------------------------------------------------------------------------------- objects
-
 OBJECTS = "case annotator_a annotator_b iou_threshold tp n_a n_b"
 
 
@@ -161,8 +156,6 @@ def test_raters_who_marked_nothing_agree_and_no_raters_give_no_rows():
     assert agreement_of_objects(frame(OBJECTS), (), CASES).empty
 
 
-# ------------------------------------------------------------------------------------------------------------- outlines
-
 SHIFTS = "case annotator_a annotator_b unit shift"
 
 
@@ -190,8 +183,6 @@ def test_shifts_in_different_units_stay_apart_and_none_give_no_rows():
     assert boundary_shift(distances.assign(shift=np.nan), RATERS, CASES).empty
     assert boundary_shift(distances.iloc[:0], RATERS, CASES).empty
 
-
-# -------------------------------------------------------------------------------------------------------------- repeats
 
 REPEATS = "case annotator session_a session_b f1 mean_iou dice n_a n_b"
 
@@ -225,8 +216,6 @@ def test_three_sessions_of_a_case_count_once():
     assert value(found, "repeatability_coefficient_count", "ben") == 0
     assert intra_rater_repeatability(frame(REPEATS), CASES).empty
 
-
-# ------------------------------------------------------------------------------------------------- from masks to scores
 
 DRAWN = {
     "anna": "##.... ##.... ...##.", "ben": "###... ###... ...##.", "cleo": "##.... ##.... ......",
@@ -344,9 +333,6 @@ def test_one_rater_gives_no_rows_and_a_reason(folder):
     table, missing = measured(one)
     assert table.empty
     assert missing["agreement and bias of raters"] == "needs 2 raters, there are 1"
-
-
-# -------------------------------------------------------------------------------------------------------- whole studies
 
 
 def test_a_simulated_study_has_every_measure_and_nothing_is_missing():

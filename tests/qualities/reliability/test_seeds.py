@@ -40,8 +40,6 @@ from segassay.qualities.scores.table import SCORE_COLUMNS, Agreement
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.tables.maps import calibration_bins, uncertainty_bins
 
-# ---------------------------------------------------------------------------------------------- who differs by the seed
-
 
 def test_groups_keep_apart_kinds_and_what_was_trained_on_and_ensembles_share_no_member():
     names = ["staple/s0", "staple/s1", "anna/s0", "staple/s0-1", "staple/s2-3", "staple/s1-2", "staple/s4-7", "anna"]
@@ -100,9 +98,6 @@ def test_folds_are_compared_on_cases_that_are_in_no_fold_only():
     out_of_fold = annotators("staple/s0", "staple/s1", held_out=True).assign(fold=[0, 1, 2, 0, 1, 2])
     for unknown in (folds(held_out=None), out_of_fold, annotators("anna")):
         assert pairs_of_folds(unknown) == []
-
-
-# ----------------------------------------------------------------------------------------------------- spread and flips
 
 
 def test_published_coefficient_of_variation():
@@ -224,9 +219,6 @@ def test_flip_rate_of_verdicts():
     assert flip_rate_of_verdicts(effects_of({name: ["not_testable"] for name in verdicts}), models).empty
 
 
-# ----------------------------------------------------------------------------------------------------------- saturation
-
-
 def test_fit_of_saturation_finds_what_was_planted_and_stays_in_bounds():
     n = np.array([1, 2, 4, 8])
     a, b = fit_saturation(n, 1 - (0.3 / np.sqrt(n) + 0.1))
@@ -261,9 +253,6 @@ def test_saturation_curve_over_disjoint_ensembles():
     assert curve["fitted"].tolist() == pytest.approx([1 - a, 1 - a / math.sqrt(2)])
     assert found["disagreement_f1", "staple: 2 members"] == pytest.approx(0.28)
     assert saturation(agreement_of(scores), annotators(*names[:4]), CLUSTERS).empty
-
-
-# ---------------------------------------------------------------------------------------------------------- calibration
 
 
 def maps(seed: int = 5, shape: tuple[int, ...] = (40, 30)) -> tuple[np.ndarray, np.ndarray]:
@@ -336,8 +325,6 @@ def test_order_of_rows_and_a_case_cut_in_two_do_not_matter_to_calibration():
     found = calibration_of_annotators(halves, CLUSTERS, resampling=FEW)
     np.testing.assert_allclose(found["value"], whole["value"])
 
-
-# ---------------------------------------------------------------------------------------------------------- uncertainty
 
 HISTOGRAMS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=5)
 
@@ -447,9 +434,6 @@ def test_quality_of_an_image_orders_images_as_their_score_does():
     assert (row["value"], row["note"]) == (pytest.approx(-1), "Dice of staple/s0-2 with the raters")
     assert quality_against_score(agreement_of(scores), annotators(*names), CLUSTERS).empty
     assert image_quality(agreement_of({}), annotators("anna")).empty
-
-
-# ---------------------------------------------------------------------------------------------------------- all of them
 
 
 def test_all_measures_of_a_simulated_study_find_what_was_planted():

@@ -99,9 +99,6 @@ def test_the_picture_is_at_least_as_sharp_as_the_image():
     assert pixels(overlay(np.zeros((1, 100, 1344)), {})).shape[1] >= 1344
 
 
-# ------------------------------------------------------------------------------------------------- tables as figures
-
-
 def agreement_of(**f1: float) -> pd.DataFrame:
     """Pairs such as `a_b` with their F1 at .5, half of it at .55, in the cases 1 and 2."""
     rows = [

@@ -30,9 +30,9 @@ ALIKE_MODELS = Question(
     source="Segebarth et al. 2020, doi:10.7554/eLife.59780",
     not_when="as a sign of validity: models that all miss the same objects agree",
     tests={
-        "drawn": "judgement/test_strategies.py#test_of_ensembles_only_without_a_common_member",
+        "drawn": "judgement/test_strategy_scores.py#test_of_ensembles_only_without_a_common_member",
         "lab": "judgement/test_strategies.py#test_on_lab_wue1_scores_are_as_published",
-        "empty": "judgement/test_strategies.py#test_of_one_annotator_there_is_none",
+        "empty": "judgement/test_strategy_scores.py#test_of_one_annotator_there_is_none",
         "symmetry": "judgement/test_strategies.py#test_the_order_of_annotations_and_of_pairs_changes_no_number",
         "planted": "judgement/test_strategies.py#test_what_was_planted_is_found",
     },
@@ -60,8 +60,8 @@ ALIKE_ENSEMBLES = Question(
     source="definition",
     not_when="the models agree perfectly: ensembles cannot agree better",
     tests={
-        "simulated": "judgement/test_verdicts.py#test_differences_to_raters_and_models_are_paired",
-        "limit": "judgement/test_verdicts.py#test_a_limit_on_the_line_decides_nothing",
+        "simulated": "qualities/reliability/test_ensembles.py#test_differences_to_raters_and_models_are_paired",
+        "limit": "judgement/test_criteria.py#test_a_limit_on_the_line_decides_nothing",
     },
 )
 SPREAD_OF_MEANS = Question(

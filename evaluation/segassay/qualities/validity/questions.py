@@ -158,10 +158,10 @@ BEST_STRATEGY = Question(
     functions=("judgement.strategy_scores.scores_of_groups",),
     tests={
         "lab": "judgement/test_strategies.py#test_on_lab_wue1_scores_are_as_published",
-        "drawn": "judgement/test_strategies.py#test_differences_are_paired_over_the_cases_that_the_model_has",
+        "drawn": "judgement/test_strategy_scores.py#test_differences_are_paired_over_the_cases_that_the_model_has",
         "second implementation": "judgement/test_strategies.py#"
         "test_numbers_are_those_of_single_annotators_and_of_seeds",
-        "empty": "judgement/test_strategies.py#test_scores_of_nobody",
+        "empty": "judgement/test_strategy_scores.py#test_scores_of_nobody",
         "symmetry": "judgement/test_strategies.py#test_the_order_of_annotations_and_of_pairs_changes_no_number",
         "planted": "judgement/test_strategies.py#test_what_was_planted_is_found",
     },
@@ -295,12 +295,12 @@ EFFECTS = Question(
         "never below 0, and its interval then often excludes 0; read the interval of the shift"
     ),
     tests={
-        "published": "judgement/test_strategies.py#test_published",
+        "published": "judgement/test_strategy_effects.py#test_published",
         "lab": "judgement/test_strategies.py#test_on_lab_wue1_effects_are_as_published",
-        "drawn": "judgement/test_strategies.py#test_by_hand",
-        "second implementation": "judgement/test_strategies.py#test_effects_are_the_means_of_those_of_the_experiment",
-        "empty": "judgement/test_strategies.py#test_empty",
-        "symmetry": "judgement/test_strategies.py#test_order_of_annotators_and_of_units_does_not_matter",
+        "drawn": "judgement/test_strategy_effects.py#test_by_hand",
+        "second implementation": "judgement/test_strategy_effects.py#test_effects_are_the_means_of_those_of_the_experiment",
+        "empty": "judgement/test_strategy_effects.py#test_empty",
+        "symmetry": "judgement/test_strategy_effects.py#test_order_of_annotators_and_of_units_does_not_matter",
     },
 )
 MAJORITY = Question(
@@ -313,9 +313,9 @@ MAJORITY = Question(
     not_when="two raters, or as many votes on two sides: there is no majority (undefined)",
     tests={
         "lab": "judgement/test_strategies.py#test_on_lab_wue1_effects_are_as_published",
-        "drawn": "judgement/test_strategies.py#test_a_rater_is_held_against_the_others",
-        "empty": "judgement/test_strategies.py#test_no_majority",
-        "symmetry": "judgement/test_strategies.py#test_order_of_raters_does_not_matter",
+        "drawn": "judgement/test_strategy_effects.py#test_a_rater_is_held_against_the_others",
+        "empty": "judgement/test_strategy_effects.py#test_no_majority",
+        "symmetry": "judgement/test_strategy_effects.py#test_order_of_raters_does_not_matter",
     },
 )
 CONCLUSIONS = Question(
