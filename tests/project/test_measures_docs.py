@@ -68,6 +68,7 @@ NO_MEASURE = {
         "contrast",
         "without_interval",
         "held_out_models",
+        "unseen_models",
         "removal_form",
         "measurements_of",
         "decisive_effects",

@@ -298,7 +298,8 @@ EFFECTS = Question(
         "published": "judgement/test_strategy_effects.py#test_published",
         "lab": "judgement/test_strategies.py#test_on_lab_wue1_effects_are_as_published",
         "drawn": "judgement/test_strategy_effects.py#test_by_hand",
-        "second implementation": "judgement/test_strategy_effects.py#test_effects_are_the_means_of_those_of_the_experiment",
+        "second implementation": "judgement/test_strategy_effects.py#"
+        "test_effects_are_the_means_of_those_of_the_experiment",
         "empty": "judgement/test_strategy_effects.py#test_empty",
         "symmetry": "judgement/test_strategy_effects.py#test_order_of_annotators_and_of_units_does_not_matter",
     },
