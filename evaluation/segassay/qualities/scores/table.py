@@ -216,17 +216,25 @@ class Rows:
         self.at = {(str(a), str(b)): part.index.to_numpy() for (a, b), part in numbered.groupby(keys, sort=False)}
         self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
         self._rows = rows
+        self._numbers: dict[str, np.ndarray] = {}
 
     def columns(self, keys: Mapping[Any, tuple[str, str]], measure: str) -> pd.DataFrame:
         """One column per name of a key, one row per case of any of them; NaN where undefined or not covered."""
         if not keys:
             return pd.DataFrame()
-        numbers = self._rows[measure].to_numpy(dtype=float, na_value=np.nan)
+        numbers = self._column(measure)
         values, cases = zip(*((numbers[self.at[key]], self._case[self.at[key]]) for key in keys.values()), strict=True)
+        names = pd.Index(list(keys), tupleize_cols=False)  # a MultiIndex of pairs takes ten times as long
         if all(np.array_equal(cases[0], others) for others in cases[1:]):
-            return pd.DataFrame(np.column_stack(values), cases[0], pd.Index(list(keys)))
-        columns = {name: pd.Series(of_key, case) for name, of_key, case in zip(keys, values, cases, strict=True)}
-        return pd.concat(columns, axis=1, sort=False)
+            return pd.DataFrame(np.column_stack(values), cases[0], names)
+        columns = [pd.Series(of_key, case) for of_key, case in zip(values, cases, strict=True)]
+        return pd.concat(columns, axis=1, sort=False).set_axis(names, axis=1)
+
+    def _column(self, measure: str) -> np.ndarray:
+        """A column as numbers; kept, since every pair asks for it."""
+        if measure not in self._numbers:
+            self._numbers[measure] = self._rows[measure].to_numpy(dtype=float, na_value=np.nan)
+        return self._numbers[measure]
 
 
 class Pairs:

@@ -106,9 +106,9 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
     """Lowest and highest mean distance of a rater r to C₋r, over cases for which `(-r, annotator)` is defined."""
-    others = [str(other) for other in values.columns.get_level_values(0)]
+    others = [str(other) for other, _ in values.columns]
     own = table.of_pairs([(other, other.removeprefix("-")) for other in others], "distance")
-    own.columns = own.columns.get_level_values(0)
+    own.columns = [other for other, _ in own.columns]
     means = own.where(values.set_axis(others, axis=1).notna()).mean()
     return float(means.min()), float(means.max())
 
