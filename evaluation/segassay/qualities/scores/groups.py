@@ -188,25 +188,38 @@ def origins(annotations: pd.DataFrame) -> list[Origin]:
     kinds = annotator_kinds(annotations)
     raters, folds = set(raters_of(kinds)), _folds(annotations)
     held_out = annotations["held_out"].eq(True).fillna(False).groupby(annotations["annotator"]).all().to_dict()
-    found = {}
-    for key, rows in annotations.groupby("annotator", sort=False):
-        name, trained_on = str(key), _text(rows["trained_on"])
-        found[name] = Origin(
-            name,
-            kinds[name],
-            _text(rows["strategy"]),
-            trained_on,
-            bool(trained_on) and trained_on not in raters,
-            frozenset(seeds_of(name, rows["seed"])),
-            folds.get(name),
-            bool(held_out[name]),
-            *(_same(rows[column].tolist()) if column in rows else None for column in SPENT_COLUMNS),
+    first = annotations.drop_duplicates("annotator").set_index("annotator")
+    seeds = _distinct(annotations, "seed")
+    spent = {column: _distinct(annotations, column) for column in SPENT_COLUMNS if column in annotations}
+    found = []
+    for name, kind in kinds.items():
+        strategy, trained_on = (_text(first.at[name, column]) for column in ("strategy", "trained_on"))
+        found.append(
+            Origin(
+                name,
+                kind,
+                strategy,
+                trained_on,
+                bool(trained_on) and trained_on not in raters,
+                frozenset(seeds_of(name, pd.Series(seeds[name], dtype=object))),
+                folds.get(name),
+                bool(held_out[name]),
+                *(_same(spent[column][name]) if column in spent else None for column in SPENT_COLUMNS),
+            )
         )
-    return [found[name] for name in kinds]
+    return found
 
 
-def _text(column: pd.Series) -> str:
-    return "" if pd.isna(column.iloc[0]) else str(column.iloc[0])
+def _distinct(annotations: pd.DataFrame, column: str) -> dict[str, list[Any]]:
+    """The different values of each annotator."""
+    found: dict[str, list[Any]] = {}
+    for name, value in annotations[["annotator", column]].drop_duplicates().itertuples(index=False):
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
 
 
 def _same(values: Iterable[Any]) -> Any:
