@@ -78,7 +78,7 @@ _TYPES: dict[str, type] = {
     **dict.fromkeys(("n_cases", "n_undefined", "n_pairs", "n_comparisons", "n_comparisons_undefined"), int),
     **dict.fromkeys(("approximate", "contains_raters"), bool),
 }
-"""Columns that are not text. A column of objects would be written with all its digits, and the last depend on threads."""
+"""Columns that are not text. A column of objects is written with all its digits; the last depend on threads."""
 
 QUALITIES = ("objectivity", "reliability", "validity")
 THRESHOLD = 0.5
