@@ -242,7 +242,8 @@ def limits_of_agreement(
         Table with `SCORE_COLUMNS`. For `<a> minus <b>` the mean difference `difference_count`, its limits of agreement
         `limit_low_count` and `limit_high_count`, and `slope_count`, change of the difference per unit of the mean of
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
-        areas and intensities.
+        areas and intensities. The standard deviation of the limits is that of one case from each cluster, so that
+        several equal cases of a subject are no more than one.
     """
     statistics: list[tuple[Measure, _Statistic]] = [
         (LIMIT_LOW, lambda weights, pair: _limit(weights, pair, -1.96)),
@@ -259,17 +260,32 @@ def limits_of_agreement(
             scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
             for record, statistic in statistics:
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
-                interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
+                cluster = clusters.reindex(pair.index).to_numpy()
+                codes = np.unique(cluster, return_inverse=True)[1]
+                interval = bca(statistic, np.column_stack([pair, codes]), cluster, resampling)
                 rows.append(interval_row(record.form(name), target, interval))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
 def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:
-    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once."""
+    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once.
+
+    The variance over cases is too small by the variance of their mean, which is that over clusters.
+
+    Args:
+        weights: `(B, N)`, how often each case was drawn; the same for all cases of a cluster.
+        pair: `(N, 3)`: both measurements, and the number of the cluster.
+        z: Standard deviations from the mean.
+    """
     difference = pair[:, 0] - pair[:, 1]
     n, mean, variance, *_ = _moments(weights, difference, difference)
+    _, first, cluster = np.unique(pair[:, 2], return_index=True, return_inverse=True)
+    drawn, member = weights[:, first], cluster[:, None] == np.arange(len(first))
+    sums = (difference - difference.mean()) @ member - np.outer(mean - difference.mean(), member.sum(axis=0))
+    g = drawn.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) * n / (n - 1)))
+        of_mean = g / (g - 1) * (drawn * sums**2).sum(axis=1) / n**2
+        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) + of_mean))
 
 
 def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -283,14 +299,15 @@ def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndar
 
 def _slope(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
     """Slope of the difference on the mean of both, as in `bland_altman`."""
-    n, _, variance, _, _, covariance = _moments(weights, pair.mean(axis=1), pair[:, 0] - pair[:, 1])
-    known = (n > 2) & (variance > 1e-12 * np.square(pair).mean())
+    a, b = pair[:, 0], pair[:, 1]
+    n, _, variance, _, _, covariance = _moments(weights, (a + b) / 2, a - b)
+    known = (n > 2) & (variance > 1e-12 * np.square(pair[:, :2]).mean())
     return np.where(known, covariance / np.where(known, variance, 1.0), np.nan)
 
 
 def _concordance(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
     """Lin's concordance, as in `lins_ccc`, of many resamples at once."""
-    n, a, a_variance, b, b_variance, covariance = _moments(weights, *pair.T)
+    n, a, a_variance, b, b_variance, covariance = _moments(weights, pair[:, 0], pair[:, 1])
     spread = a_variance + b_variance + (a - b) ** 2
-    known = (n > 1) & (spread > 1e-12 * np.square(pair).mean())
+    known = (n > 1) & (spread > 1e-12 * np.square(pair[:, :2]).mean())
     return np.where(known, 2 * covariance / np.where(known, spread, 1.0), np.nan)
