@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.errors import number_of
 from segassay.qualities.objectivity.records import (
     BIAS_TEST,
     CCC,
@@ -166,7 +167,11 @@ def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 def alpha_of_counts(
     counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """Krippendorff's alpha of counts on a ratio scale; a rater may lack cases.
+    """Krippendorff's alpha of counts on a ratio scale, over images where a rater marks an object.
+
+    On this scale 0 and any count are as far apart as counts can be. A few images where all agree that there is nothing
+    make every other difference look small, so alpha would say how many such images there are. They are left out, and
+    stated apart: `note` gives their number, and alpha with them.
 
     Args:
         counts: As for `intraclass_correlation`.
@@ -175,10 +180,12 @@ def alpha_of_counts(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater is undefined.
+        Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater, or without any object, is
+        undefined. Without rows if all are.
     """
     matrix = measurements_of(counts, MEASUREMENTS["count"], raters)
-    paired = matrix[matrix.notna().sum(axis=1) > 1]
+    judged = matrix[matrix.notna().sum(axis=1) > 1]
+    paired = judged[(judged > 0).any(axis=1)]
     if paired.empty:
         return score_rows([])
     values = paired.to_numpy()
@@ -189,7 +196,11 @@ def alpha_of_counts(
         resampling,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
-    row = interval_row(KRIPPENDORFF_ALPHA.form("count"), BETWEEN_RATERS, interval, n_undefined=n_undefined)
+    note = ""
+    if n_empty := len(judged) - len(paired):
+        with_empty = float(alpha_ratio_weighted(np.ones((1, len(judged))), judged.to_numpy())[0])
+        note = f"nobody marks an object in {n_empty} of {number_of(len(judged), 'image')}; with these {with_empty:.3f}"
+    row = interval_row(KRIPPENDORFF_ALPHA.form("count"), BETWEEN_RATERS, interval, n_undefined=n_undefined, note=note)
     return score_rows([row])
 
 
