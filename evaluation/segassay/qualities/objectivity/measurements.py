@@ -5,7 +5,7 @@
 Intervals resample clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -38,7 +38,7 @@ from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
 from segassay.statistics.raters import bias_test
-from segassay.statistics.reliability import icc_a1_weighted, icc_ak_weighted
+from segassay.statistics.reliability import icc_a1_of_subjects
 
 __all__ = [
     "MEASUREMENTS",
@@ -53,6 +53,8 @@ __all__ = [
 
 MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean_intensity"}
 """What is measured, and its column in the table of counts."""
+
+_SUBJECT = "number of the cluster"
 
 _Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (B, N) weights, values -> (B,)
 
@@ -116,16 +118,34 @@ def intraclass_correlation(
         case that a rater lacks is undefined.
     """
     estimators = (
-        (ICC_A1, icc_a1_weighted, correlation_scale(len(raters)), "one rater"),
-        (ICC_AK, icc_ak_weighted, OF_MEANS, f"mean of {len(raters)} raters"),
+        (ICC_A1, _icc_a1, correlation_scale(len(raters)), "one rater"),
+        (ICC_AK, _icc_ak, OF_MEANS, f"mean of {len(raters)} raters"),
     )
     rows = []
-    for name, matrix in _each(counts, raters):
+    for name, matrix in _with_subjects(_each(counts, raters), clusters):
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
             interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
+
+
+def _with_subjects(
+    found: Sequence[tuple[str, pd.DataFrame]], clusters: pd.Series
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Matrices with one more column, the number of the cluster, for statistics of weighted cases."""
+    for name, matrix in found:
+        yield name, matrix.assign(**{_SUBJECT: pd.factorize(clusters.reindex(matrix.index))[0]})
+
+
+def _icc_a1(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return icc_a1_of_subjects(weights, values[:, :-1], values[:, -1])
+
+
+def _icc_ak(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    k = values.shape[1] - 1
+    single = _icc_a1(weights, values)
+    return np.asarray(k * single / (1 + (k - 1) * single))
 
 
 def rater_share(
@@ -144,7 +164,7 @@ def rater_share(
         the rest; `note` gives the shares of the rest and of the cases.
     """
     rows = []
-    for name, matrix in _each(counts, raters):
+    for name, matrix in _with_subjects(_each(counts, raters), clusters):
         interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
@@ -158,8 +178,8 @@ def _rater_share(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`(B, 3)`: of case, rater, and what neither explains."""
-    components = crossed_components(weights, values)
+    """`(B, 3)`: of case, rater, and what neither explains; the last column of the values is the cluster."""
+    components = crossed_components(weights, values[:, :-1], values[:, -1])
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(components / components.sum(axis=1, keepdims=True))
 
@@ -253,8 +273,7 @@ def limits_of_agreement(
         Table with `SCORE_COLUMNS`. For `<a> minus <b>` the mean difference `difference_count`, its limits of agreement
         `limit_low_count` and `limit_high_count`, and `slope_count`, change of the difference per unit of the mean of
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
-        areas and intensities. The standard deviation of the limits is that of one case from each cluster, so that
-        several equal cases of a subject are no more than one.
+        areas and intensities.
     """
     statistics: list[tuple[Measure, _Statistic]] = [
         (LIMIT_LOW, lambda weights, pair: _limit(weights, pair, -1.96)),
@@ -271,32 +290,17 @@ def limits_of_agreement(
             scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
             for record, statistic in statistics:
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
-                cluster = clusters.reindex(pair.index).to_numpy()
-                codes = np.unique(cluster, return_inverse=True)[1]
-                interval = bca(statistic, np.column_stack([pair, codes]), cluster, resampling)
+                interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
                 rows.append(interval_row(record.form(name), target, interval))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
 def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:
-    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once.
-
-    The variance over cases is too small by the variance of their mean, which is that over clusters.
-
-    Args:
-        weights: `(B, N)`, how often each case was drawn; the same for all cases of a cluster.
-        pair: `(N, 3)`: both measurements, and the number of the cluster.
-        z: Standard deviations from the mean.
-    """
+    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once."""
     difference = pair[:, 0] - pair[:, 1]
     n, mean, variance, *_ = _moments(weights, difference, difference)
-    _, first, cluster = np.unique(pair[:, 2], return_index=True, return_inverse=True)
-    drawn, member = weights[:, first], cluster[:, None] == np.arange(len(first))
-    sums = (difference - difference.mean()) @ member - np.outer(mean - difference.mean(), member.sum(axis=0))
-    g = drawn.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        of_mean = g / (g - 1) * (drawn * sums**2).sum(axis=1) / n**2
-        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) + of_mean))
+        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) * n / (n - 1)))
 
 
 def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -310,15 +314,14 @@ def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndar
 
 def _slope(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
     """Slope of the difference on the mean of both, as in `bland_altman`."""
-    a, b = pair[:, 0], pair[:, 1]
-    n, _, variance, _, _, covariance = _moments(weights, (a + b) / 2, a - b)
-    known = (n > 2) & (variance > 1e-12 * np.square(pair[:, :2]).mean())
+    n, _, variance, _, _, covariance = _moments(weights, pair.mean(axis=1), pair[:, 0] - pair[:, 1])
+    known = (n > 2) & (variance > 1e-12 * np.square(pair).mean())
     return np.where(known, covariance / np.where(known, variance, 1.0), np.nan)
 
 
 def _concordance(weights: np.ndarray, pair: np.ndarray) -> np.ndarray:
     """Lin's concordance, as in `lins_ccc`, of many resamples at once."""
-    n, a, a_variance, b, b_variance, covariance = _moments(weights, pair[:, 0], pair[:, 1])
+    n, a, a_variance, b, b_variance, covariance = _moments(weights, *pair.T)
     spread = a_variance + b_variance + (a - b) ** 2
-    known = (n > 1) & (spread > 1e-12 * np.square(pair[:, :2]).mean())
+    known = (n > 1) & (spread > 1e-12 * np.square(pair).mean())
     return np.where(known, 2 * covariance / np.where(known, spread, 1.0), np.nan)
