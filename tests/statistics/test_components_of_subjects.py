@@ -12,7 +12,7 @@ SHAPES = [(18, 4), (18, 3, 2)]
 
 
 def draw(seed: int, shape: tuple[int, ...], n_per_subject: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values with planted variances, of the subject 1, of the case .5, of the rater .5, of the rest .25; and subjects."""
+    """Values with planted variances: subject 1, case .5, rater .5, rest .25; and the subject of each case."""
     rng = np.random.default_rng(seed)
     subject = np.repeat(np.arange(shape[0] // n_per_subject), n_per_subject)
     of_case = rng.normal(size=subject.max() + 1)[subject] + np.sqrt(0.5) * rng.normal(size=len(subject))
