@@ -72,7 +72,7 @@ def numbers_of(labels: np.ndarray) -> Numbers:
     extra = [_pieces(ranks, rank, box) - 1 for rank, box in enumerate(boxes, start=1)]
     few = len(values) <= _FEW
     inside = [_is_inside(ranks, rank, box) for rank, box in enumerate(boxes, start=1)] if few else []
-    sizes = np.bincount(ranks.ravel(), minlength=len(values) + 1)[1:] if few else []
+    sizes = np.bincount(ranks.ravel(), minlength=len(values) + 1)[1:]
     return Numbers(
         n=len(values),
         n_split=sum(pieces > 0 for pieces in extra),

@@ -119,7 +119,7 @@ def effect_ratios(
     kinds = annotator_kinds(annotations)
     rows = []
     for measure, values, groups in values_of_units(normalised):
-        n_units = values[[rater for rater in raters_of(kinds) if rater in values]].notna().sum().to_dict()
+        n_units = {rater: int(values[rater].notna().sum()) for rater in raters_of(kinds) if rater in values}
         raters = raters_with_enough(n_units)
         for one, other in _pairs_of_groups(normalised):
             chosen = values[groups.isin([one, other])]

@@ -108,7 +108,8 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
 
 def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
-    n_cases = {str(pair[0]).removeprefix("-"): int(n) for pair, n in bounds.notna().sum().items()}
+    names = bounds.columns.get_level_values(0).str.removeprefix("-")
+    n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
     kept = [f"-{rater}" for rater in raters_with_enough(n_cases)]
     columns = bounds.columns.get_level_values(0).isin(kept)
     covered = bounds.loc[:, columns].notna().any(axis=1)

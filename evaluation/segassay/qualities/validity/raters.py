@@ -27,7 +27,7 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.validity.records import DICE, F1, MEAN_IOU, MINUS_RATERS
 
-__all__ = ["ENOUGH_CASES", "Beside", "agreement_with_raters", "beside", "raters_with_enough", "without_note"]
+__all__ = ["ENOUGH_CASES", "Beside", "agreement_with_raters", "beside"]
 
 ENOUGH_CASES = 10
 """Images from which a rater counts; where nobody has as many, half of those of the rater who has most."""
@@ -129,7 +129,7 @@ def beside(
 
 def _of_raters_with_enough(both: Beside) -> Beside:
     """The same without raters with too few of the cases, and without cases that only these have."""
-    n_cases = both.scores.notna().sum().to_dict()
+    n_cases = {str(rater): int(n) for rater, n in both.scores.notna().sum().items()}
     kept = raters_with_enough(n_cases)
     if len(kept) == len(n_cases):
         return both
