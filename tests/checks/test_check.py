@@ -236,8 +236,8 @@ def test_what_is_broken_is_told_once(sound: Path, name: str) -> None:
 
 
 def test_crowded_label_images_are_not_taken_for_inverted_masks(sound: Path) -> None:
-    crowded = np.where(MOST, 1 + np.arange(6)[:, None], 0)
-    for case in (1, 2, 3, 4):
+    for case in (1, 2, 3, 4):  # the same numbers in every image would be a warning of its own
+        crowded = np.where(MOST, case + np.arange(6)[:, None], 0)
         write_labels(sound / f"labels/ben/{case}.png", crowded)
     assert check_dataset(sound).problems == ()
 

@@ -25,6 +25,8 @@ SENTENCES = {
     Note("missing_predictions", "unet", n=3): "unet: 3 missing predictions score 0",
     Note("some_cases", "{eva}", n=1, n_all=2): "{eva} covers 1 of 2 cases",
     Note("label_images", "anna", n=1, n_all=2): "anna: 1 of 2 files are label images, where each number is one object",
+    Note("same_numbers", "anna"): "anna: every label image holds the same numbers; each is read as one object, not as "
+    "a class",
     Note("simulated"): "these tables are simulated",
 }
 

@@ -301,3 +301,18 @@ def test_without_normalisation_the_published_numbers_do_not_come_out(wue1: tuple
     merged = counts.merge(experiment, on="case")
     raw = kruskal_wallis([part["n_objects"].to_numpy() for _, part in merged.groupby("group")])
     assert round(raw.statistic, 2) == 23.99
+
+
+def test_equal_means_of_subjects_are_ties_whatever_their_rounding():
+    """Of two subjects with 15 objects, in multiples of the control mean, the means differ in the last bit."""
+    numbers = [1.0, 1.0, 5.0, 4.0, 5.0, 6.0, 3.0, 2.0, 6.0, 4.0, 8.0, 1.0, 6.0, 6.0, 3.0, 1.0, 3.0, 4.0]
+    experiment = experiment_of("H" * 9 + "C" * 9, subject=list("aaabbbcccdddeeefff"))
+    orders = [np.array(order) for order in ([0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0])]
+    found = []
+    for order in orders:
+        shuffled = np.reshape(numbers, (6, 3))[:, order].ravel()
+        tested = effects(normalise(counts_of(list(shuffled)), experiment, "H"))
+        found.append(rows_of(tested, unit="subject", test="mann_whitney").loc[0])
+    means = np.reshape(numbers, (6, 3)).sum(axis=1)  # exact, because these numbers are whole
+    assert {row["statistic"] for row in found} == {mann_whitney(means[:3], means[3:]).statistic}
+    assert {row["p_value"] for row in found} == {mann_whitney(means[:3], means[3:]).p_value}

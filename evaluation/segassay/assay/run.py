@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ def evaluate(
     experiment: pd.DataFrame | None = None,
     control_group: str | None = None,
     equivalence_margin: float | None = None,
+    objects: Literal["instances"] | None = None,
     min_object_size: int | None = None,
     spacing_um: Sequence[float] | None = None,
     intensity_channel: int | None = None,
@@ -67,6 +68,8 @@ def evaluate(
         experiment: Table with the columns case and group, optionally region, subject and batch.
         control_group: Group with which the others are compared; without it no effect is tested.
         equivalence_margin: Largest difference that does not matter, as a share of the control mean; by default 0.1.
+        objects: `instances` says that each number in a label image is one object; needed only where the numbers look
+            like classes.
         min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
         intensity_channel: Channel of the images that is measured; by default 0.
@@ -107,6 +110,7 @@ def evaluate(
         "experiment": experiment,
         "control_group": control_group,
         "equivalence_margin": equivalence_margin,
+        "objects": objects,
         "min_object_size": min_object_size,
         "spacing_um": spacing_um,
         "intensity_channel": intensity_channel,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from segassay.masks.numbers import Numbers
+
 __all__ = ["CaseFacts", "ImageFacts", "MaskFacts"]
 
 
@@ -24,7 +26,7 @@ class MaskFacts:
 
     Attributes:
         path: Its file.
-        is_label_image: Every object has its own number.
+        numbers: Those of a label image, in which every object has its own number; None for a binary mask.
         n_objects: Objects that count: inside the region, not ignored, not too small.
         n_pixels: Pixels of the whole image.
         foreground_px: Foreground of the whole image.
@@ -33,12 +35,17 @@ class MaskFacts:
     """
 
     path: Path
-    is_label_image: bool
+    numbers: Numbers | None
     n_objects: int
     n_pixels: int
     foreground_px: int
     counted_px: int
     ignored_px: int
+
+    @property
+    def is_label_image(self) -> bool:
+        """Whether every object has its own number."""
+        return self.numbers is not None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import numpy as np
 from segassay.checks.facts import CaseFacts, MaskFacts
 from segassay.checks.images import as_problem
 from segassay.data.cases import read_case_ignore, read_case_mask, read_case_region
+from segassay.data.classes import numbers_problem
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
+from segassay.masks.numbers import numbers_of
 from segassay.masks.objects import counted_pixels, label_objects
 
 __all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files"]
@@ -90,7 +92,7 @@ def _mask_facts(
     labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
     return MaskFacts(
         path=path,
-        is_label_image=mask.dtype != bool,
+        numbers=None if mask.dtype == bool else numbers_of(mask),
         n_objects=int(labels.max()),
         n_pixels=mask.size,
         foreground_px=int(np.count_nonzero(mask)),
@@ -118,6 +120,7 @@ def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Probl
     """Problems that appear when the masks of all cases are compared."""
     yield from _areas_missing(dataset)
     yield from _rater_problems(dataset, cases)
+    yield from _numbers_that_are_classes(dataset, cases)
 
 
 def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
@@ -163,3 +166,16 @@ def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pr
                 "warning",
                 kind="below-min-size",
             )
+
+
+def _numbers_that_are_classes(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
+    if dataset.holds_instances:
+        return
+    everyone = dataset.masks | ({dataset.reference_name: dataset.reference} if dataset.reference_name else {})
+    for annotator, paths in everyone.items():
+        numbers = [facts.masks[annotator].numbers for facts in cases if annotator in facts.masks]
+        labelled = [of_mask for of_mask in numbers if of_mask is not None]
+        folder = str(next(iter(paths.values())).parent) if paths else annotator
+        problem = numbers_problem(folder, labelled)
+        if problem is not None:
+            yield problem

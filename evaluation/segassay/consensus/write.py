@@ -10,6 +10,7 @@ import pandas as pd
 
 from segassay.consensus.case import FusedCase, fuse_case, rows_of_case
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
+from segassay.data.cases import refuse_classes
 from segassay.data.dataset import Dataset, case_raters, read_dataset
 from segassay.errors import UsageError
 from segassay.io.images import Picture, image_suffix, read_image, write_bytes, write_map, write_mask
@@ -63,6 +64,7 @@ def write_consensus(
     final = check_output(out, overwrite, options=ARGUMENTS)
     dataset = read_dataset(dataset_dir)
     _check_apart(final, dataset)
+    refuse_classes(dataset)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     rows: list[dict[str, object]] = []
     with whole_or_nothing(work_dir):

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.data.classes import ClassMap, read_foreground, read_ignored
+from segassay.data.classes import ClassMap, numbers_problem, read_foreground, read_ignored
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError, Problem, UsageError
+from segassay.errors import DataError, Problem, UsageError, raise_problems
 from segassay.io.images import Picture, image_shape, read_image, read_mask
+from segassay.masks.numbers import numbers_of
+
+_ENOUGH = 50
+"""Masks of one annotator that say what the numbers in all of them are."""
 
 
 def image_files(dataset: Dataset, case: str) -> tuple[Path, ...]:
@@ -79,7 +83,7 @@ def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
 
     Raises:
         UsageError: If there is no such rater or case, or that rater did not annotate the case.
-        DataError: If the file cannot be read or its shape is not the image's.
+        DataError: If the file cannot be read, its shape is not the image's, or its numbers look like classes.
     """
     everyone = dict(dataset.masks)
     if dataset.reference_name is not None:
@@ -87,12 +91,52 @@ def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
     if annotator not in everyone:
         raise UsageError(f"{dataset.folder} has no rater {annotator!r}; expected one of {', '.join(everyone)}")
     path = _of_case(dataset, everyone[annotator], case, f"mask by {annotator}")
-    return _fitting(dataset, case, path, read_annotation(path, dataset.classes))
+    mask = read_annotation(path, dataset.classes, instances=dataset.holds_instances)
+    return _fitting(dataset, case, path, mask)
 
 
-def read_annotation(path: Path, classes: ClassMap | None) -> np.ndarray:
-    """Mask of a file by a rater or the reference; `classes` are those of the dataset. Raises as `read_case_mask`."""
-    return read_mask(path) if classes is None else read_foreground(path, classes)
+def read_annotation(path: Path, classes: ClassMap | None, *, instances: bool = False) -> np.ndarray:
+    """Mask of a file by a rater or the reference.
+
+    Args:
+        path: The file.
+        classes: Those of the dataset, if its masks hold classes.
+        instances: Whether the dataset says that each number is one object.
+
+    Raises:
+        DataError: If the file cannot be read, or its numbers look like classes and nothing says what they are.
+    """
+    if classes is not None:
+        return read_foreground(path, classes)
+    mask = read_mask(path)
+    if mask.dtype != bool and not instances:
+        problem = numbers_problem(str(path), [numbers_of(mask)])
+        if problem is not None:
+            raise DataError.of_problem(problem)
+    return mask
+
+
+def refuse_classes(dataset: Dataset) -> None:
+    """Raise an error if the numbers in label images of an annotator look like classes and nothing says what they are.
+
+    At most 50 masks of each rater and of the reference are read, from the first to the last in equal steps.
+
+    Args:
+        dataset: Nothing is read if it says `objects: instances`, or holds classes as nnU-Net does.
+
+    Raises:
+        DataError: Lists all such annotators; also if a mask cannot be read.
+    """
+    if dataset.holds_instances or dataset.classes is not None:
+        return
+    problems = []
+    for paths in [*dataset.masks.values(), dataset.reference]:
+        files = list(paths.values())
+        masks = [read_annotation(path, None) for path in files[:: -(-len(files) // _ENOUGH) or 1]]
+        numbers = [numbers_of(mask) for mask in masks if mask.dtype != bool]
+        problem = numbers_problem(str(files[0].parent), numbers) if numbers else None
+        problems += [problem] if problem is not None and problem.level == "error" else []
+    raise_problems(dataset.folder, problems)
 
 
 def read_case_ignore(dataset: Dataset, case: str) -> np.ndarray | None:

@@ -1,17 +1,31 @@
-"""Masks of classes, as in nnU-Net: their values are classes, never object numbers.
+"""Masks of classes, as in nnU-Net, whose values are never object numbers; and label images that look like them.
 
-mask file, ClassMap  ->  foreground (*spatial) bool | ignored area (*spatial) bool
+mask file, ClassMap         ->  foreground (*spatial) bool | ignored area (*spatial) bool
+numbers of label images     ->  an error, if they look like classes and nothing says what they are
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from segassay.errors import DataError
+from segassay.errors import DataError, Problem, shortlist
 from segassay.io.images import read_image
+from segassay.masks.numbers import Numbers, same_numbers, why_classes
 
-__all__ = ["ClassMap", "read_foreground", "read_ignored"]
+__all__ = ["ClassMap", "numbers_problem", "read_foreground", "read_ignored"]
+
+_WHY = {
+    "pieces": "{n_split} of {n} object numbers are in several pieces, as classes are, and objects are not",
+    "inside": "object numbers lie inside others, as classes do, and objects do not",
+    "sizes": "the numbers {same} are of the same order of size in every image, as classes are, and objects are not",
+    "same": "every label image holds the numbers {same}, so they may be classes; each is read as one object",
+}
+_ACTION = (
+    "if each number is one object, write `objects: instances` into dataset.yaml; if the numbers are classes, save the "
+    "masks of one class as binary masks"
+)
 
 
 @dataclass(frozen=True)
@@ -57,3 +71,20 @@ def _read_classes(path: Path, classes: ClassMap) -> np.ndarray:
             f"dataset.json names {', '.join(map(str, numbers))}: add the class to `labels`, or correct the mask",
         )
     return np.asarray(values)
+
+
+def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:
+    """An error if the numbers of label images are those of classes, a warning if they may be; else None.
+
+    Args:
+        file: The file, or the folder of an annotator.
+        images: Its label images, in a dataset that does not say `objects: instances`.
+    """
+    same = same_numbers(images)
+    why = why_classes(images)
+    if why is None and not same:
+        return None
+    n, n_split = (sum(getattr(image, name) for image in images) for name in ("n", "n_split"))
+    shared = set.intersection(*(set(image.sizes) for image in images if image.n))
+    what = _WHY[why or "same"].format(n=n, n_split=n_split, same=shortlist([str(value) for value in sorted(shared)]))
+    return Problem(file, what, _ACTION, "warning" if why is None else "error")

@@ -78,6 +78,11 @@ class Dataset:
         return self.settings.min_object_size
 
     @property
+    def holds_instances(self) -> bool:
+        """Whether `dataset.yaml` says that each number in a label image is one object."""
+        return self.settings.objects == "instances"
+
+    @property
     def ignored_class(self) -> ClassMap | None:
         """Classes of which one is the ignored area; None if `ignore` holds separate masks."""
         return self.classes if self.settings.ignore is None else None

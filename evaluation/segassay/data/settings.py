@@ -10,7 +10,7 @@ import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +34,7 @@ class DatasetFile(BaseModel):
     experiment: str | None = None
     control_group: str | None = None
     equivalence_margin: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    objects: Literal["instances"] | None = None
     min_object_size: int = Field(default=1, ge=0)
     spacing_um: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=2, max_length=3
@@ -44,6 +45,7 @@ class DatasetFile(BaseModel):
 _EXPECTED = {
     "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder`",
     "equivalence_margin": "a number above 0, such as 0.1",
+    "objects": "instances (each number in a label image is one object), or nothing",
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
     "intensity_channel": "a whole number, 0 for the first channel",

@@ -112,8 +112,9 @@ def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, flo
     """How much F1 would change if a pair without any object counted as undefined instead of as perfect agreement.
 
     Returns:
-        `n_comparisons` and `n_both_empty` of all pairs and cases, their `mean_f1`, `mean_f1_if_undefined`, and
-        `largest_shift` of any F1 score; a mean over no comparison is NaN.
+        `n_comparisons` and `n_both_empty` of all pairs and cases, their `mean_f1`, `mean_f1_if_undefined`,
+        `largest_shift` of any F1 score, and `n_scores_undefined`, of those that would have no value because every case
+        is empty for both; a mean over no comparison is NaN.
     """
     rows = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
     both_empty = _both_empty(rows)
@@ -126,13 +127,16 @@ def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, flo
         ),
         annotations,
     )
-    shifts = [abs(one.values.mean() - two.values.mean()) for one, two in zip(as_is, other, strict=True)]
+    left = {(score.form, score.target): score.values.mean() for score in other}  # fewer, where every case is empty
+    means = {(score.form, score.target): score.values.mean() for score in as_is if score.values.notna().any()}
+    shifts = [abs(mean - left.get(key, np.nan)) for key, mean in means.items()]
     return {
         "n_comparisons": len(rows),
         "n_both_empty": int(both_empty.sum()),
         "mean_f1": float(rows["f1"].mean()),
         "mean_f1_if_undefined": float(rows.loc[~both_empty, "f1"].mean()),
         "largest_shift": float(np.nanmax([0.0, *shifts])),
+        "n_scores_undefined": int(np.isnan(shifts).sum()),
     }
 
 

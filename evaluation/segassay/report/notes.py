@@ -35,6 +35,7 @@ _WORDS: dict[About, str] = {
     "missing_predictions": "{annotator}: {n} missing predictions score 0",
     "some_cases": "{annotator} covers {n} of {n_all} cases",
     "label_images": "{annotator}: {n} of {n_all} files are label images, where each number is one object",
+    "same_numbers": "{annotator}: every label image holds the same numbers; each is read as one object, not as a class",
     "simulated": "these tables are simulated",
 }
 

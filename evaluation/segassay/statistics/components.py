@@ -32,6 +32,7 @@ __all__ = [
 TERMS = ("case", "rater", "seed", "case:rater", "case:seed", "rater:seed", "residual")
 MAX_STEPS = 200
 TOLERANCE = 1e-10
+_MOST = 1e6  # independent cases; where the means of all subjects are equal there would be infinitely many
 
 # minus twice the restricted log-likelihood, expected information (T, T) and score (T,), both without the factor 1/2
 _Likelihood = tuple[float, np.ndarray, np.ndarray]
@@ -54,15 +55,18 @@ class MeanSquares:
     coefficient: np.ndarray
 
 
-def crossed_mean_squares(weights: np.ndarray, values: np.ndarray) -> MeanSquares:
+def crossed_mean_squares(weights: np.ndarray, values: np.ndarray, clusters: np.ndarray | None = None) -> MeanSquares:
     """Mean squares of a design in which every case has a value at every level of every facet.
 
     Args:
         weights: `(B, N)`, how often each case was drawn; a case drawn twice counts as two.
         values: `(N, *facets)`, finite; such as `(N, R)` for raters or `(N, R, S)` for raters and seeds.
+        clusters: `(N,)`, subject of each case; its cases have one weight. Without it every case is a subject.
 
     Returns:
-        The mean squares of each row of weights.
+        The mean squares of each row of weights. With several cases of a subject they are those of as many independent
+        cases as would give means over cases the variance that they have over subjects; so the components do not
+        change if every case is there twice.
 
     Example:
         Six targets, four judges (Shrout & Fleiss 1979): between targets, between judges, residual.
@@ -78,9 +82,11 @@ def crossed_mean_squares(weights: np.ndarray, values: np.ndarray) -> MeanSquares
     rounding = 1e-24 * float(np.abs(values).max(initial=0)) ** 2 * values.size
     values = values - values.mean() if values.size else values
     n, n_facets = weights.sum(axis=1), values.ndim - 1
+    grouped = None if clusters is None else _subjects(np.asarray(clusters))
     facets = [subset for size in range(n_facets + 1) for subset in combinations(range(1, n_facets + 1), size)]
     squares: dict[tuple[int, ...], np.ndarray] = {}
     df: dict[tuple[int, ...], np.ndarray] = {}
+    independent: dict[tuple[int, ...], np.ndarray] = {}
     for subset in facets:
         effect = _effect(values, subset)
         copies = math.prod(values.shape[axis] for axis in range(1, values.ndim) if axis not in subset)
@@ -89,13 +95,51 @@ def crossed_mean_squares(weights: np.ndarray, values: np.ndarray) -> MeanSquares
             alone = n * copies * ((weights @ effect / n[:, None]) ** 2).sum(axis=1)
         with_case = np.where(total - alone > 1e-12 * total + rounding, total - alone, 0.0)
         degrees = math.prod(values.shape[axis] - 1 for axis in subset)
-        squares[subset], df[subset] = np.where(alone > rounding, alone, 0 * alone), np.full(len(n), float(degrees))
-        squares[(0, *subset)], df[(0, *subset)] = with_case, (n - 1) * degrees
+        independent[subset] = n if grouped is None else _independent(weights, effect, copies, with_case, grouped)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = independent[subset] / n
+        squares[subset] = np.where(alone > rounding, alone, 0 * alone) * share
+        squares[(0, *subset)] = with_case * share
+        df[subset], df[(0, *subset)] = np.full(len(n), float(degrees)), (independent[subset] - 1) * degrees
     terms = tuple(sorted((term for term in squares if term), key=lambda term: (len(term), term)))
     all_df = np.stack([df[term] for term in terms], axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.stack([squares[term] for term in terms], axis=1) / np.where(all_df > 0, all_df, math.nan)
-    return MeanSquares(terms, value, all_df, _coefficients(terms, n, values.shape))
+    return MeanSquares(terms, value, all_df, _coefficients(terms, independent, values.shape))
+
+
+def _subjects(clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """First case of each subject, and membership `(N, subjects)`; None if no subject has two cases."""
+    _, first, place = np.unique(clusters, return_index=True, return_inverse=True)
+    return (first, (place[:, None] == np.arange(len(first))).astype(float)) if len(first) < len(clusters) else None
+
+
+def _independent(
+    weights: np.ndarray,
+    effect: np.ndarray,
+    copies: int,
+    with_case: np.ndarray,
+    grouped: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """`(B,)`, how many independent cases would give the mean effects the variance that they have over subjects.
+
+    Args:
+        weights: `(B, N)`.
+        effect: `(N, cells)`, effects of each case.
+        copies: Values that each effect is the mean of.
+        with_case: `(B,)`, sum of squares around the mean effects.
+        grouped: What `_subjects` returns.
+    """
+    first, member = grouped
+    drawn, n = weights[:, first], weights.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = weights @ effect / n[:, None]
+        sums, sizes = member.T @ effect, member.sum(axis=0)
+        of_subject = ((sums - mean[:, None] * sizes[:, None]) ** 2).sum(axis=2)
+        g = drawn.sum(axis=1)
+        variance = copies * g / (g - 1) * (drawn * of_subject).sum(axis=1) / n**2
+        found = 1 + with_case / (n * variance)
+    return np.where(np.isfinite(found) & (with_case > 0), np.minimum(found, _MOST), n)
 
 
 def _effect(values: np.ndarray, facets: tuple[int, ...]) -> np.ndarray:
@@ -107,23 +151,26 @@ def _effect(values: np.ndarray, facets: tuple[int, ...]) -> np.ndarray:
     return effect.reshape(len(values), math.prod(effect.shape[1:]))
 
 
-def _coefficients(terms: tuple[tuple[int, ...], ...], n: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _coefficients(
+    terms: tuple[tuple[int, ...], ...], independent: dict[tuple[int, ...], np.ndarray], shape: tuple[int, ...]
+) -> np.ndarray:
     """A component is in the expected mean square of each part of it, as often as the other factors have levels."""
-    coefficient = np.zeros((len(n), len(terms), len(terms)))
+    coefficient = np.zeros((len(independent[()]), len(terms), len(terms)))
     for column, component in enumerate(terms):
         times = math.prod(shape[axis] for axis in range(1, len(shape)) if axis not in component)
         for row, term in enumerate(terms):
             if set(term) <= set(component):
-                coefficient[:, row, column] = times * (1.0 if 0 in component else n)
+                coefficient[:, row, column] = times * (1.0 if 0 in component else independent[term])
     return coefficient
 
 
-def crossed_components(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+def crossed_components(weights: np.ndarray, values: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """Variance components by REML of a design without gaps, for each row of weights; fit for `bca.bca`.
 
     Args:
         weights: As for `crossed_mean_squares`.
         values: As for `crossed_mean_squares`.
+        clusters: As for `crossed_mean_squares`.
 
     Returns:
         float64 `(B, T)`, in the order of `crossed_mean_squares(...).terms`: for `(N, R)` case, rater, residual; for
@@ -135,7 +182,7 @@ def crossed_components(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
         >>> crossed_components(np.ones((1, 6)), scores).round(4)
         array([[2.5556, 5.2444, 1.0194]])
     """
-    found = crossed_mean_squares(weights, values)
+    found = crossed_mean_squares(weights, values, clusters)
     components = _anova(found)
     for row in np.flatnonzero((components < 0).any(axis=1)):
         components[row] = _reml_of_mean_squares(found.value[row], found.df[row], found.coefficient[row])

@@ -198,9 +198,28 @@ def icc_a1_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
         >>> round(interval.value, 4), interval.approximate
         (0.2898, True)
     """
-    found = crossed_mean_squares(weights, scores)
+    return icc_a1_of_subjects(weights, scores, None)
+
+
+def icc_a1_of_subjects(weights: np.ndarray, scores: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """`icc_a1_weighted` where several cases may come from one subject, so that equal ones are no more than one.
+
+    Args:
+        weights: As for `icc_a1_weighted`; the same for all cases of a subject.
+        scores: As for `icc_a1_weighted`.
+        clusters: `(N,)`, subject of each case; None if every case is a subject.
+
+    Returns:
+        As `icc_a1_weighted`.
+
+    Example:
+        >>> scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+        >>> icc_a1_of_subjects(np.ones((1, 12)), scores + scores, np.tile(np.arange(6), 2)).round(4)
+        array([0.2898])
+    """
+    found = crossed_mean_squares(weights, scores, clusters)
     of_case, of_rater, residual = found.value.T
-    n, k = np.asarray(weights).sum(axis=1), np.shape(scores)[1]
+    n, k = found.coefficient[:, 1, 1], np.shape(scores)[1]
     spread = of_case + (k * of_rater + (k * n - k - n) * residual) / np.where(n > 0, n, math.nan)
     return np.asarray((of_case - residual) / np.where(spread == 0, math.nan, spread))
 

@@ -6,7 +6,8 @@ Only the rows of each case are kept, as typed columns, so memory grows only with
 cases if these take longer than starting the processes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,9 +15,11 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater
+from segassay.data.classes import numbers_problem
 from segassay.data.dataset import Dataset
 from segassay.data.names import natural_key
-from segassay.errors import DataError
+from segassay.errors import DataError, raise_problems
+from segassay.masks.numbers import Numbers
 from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
@@ -124,7 +127,8 @@ def build_tables(
 
     Raises:
         DataError: If a file cannot be read, masks of one case differ in shape, a probability or uncertainty map is
-            missing or holds numbers outside [0, 1], or no case has two annotators.
+            missing or holds numbers outside [0, 1], the numbers of label images look like classes, or no case has two
+            annotators.
     """
     jobs, notes = make_jobs(dataset, annotations)
     if not any(len(job.annotators) > 1 for job in jobs):
@@ -135,11 +139,15 @@ def build_tables(
         )
         raise DataError.of(None, what, action)
     columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
+    numbers = defaultdict[str, list[Numbers]](list)
     for rows in in_order(score_case, jobs, n_jobs):
         for name, new in rows.of_table.items():
             columns[name].add(new)
+        for annotator, of_mask in rows.numbers.items():
+            numbers[annotator].append(of_mask)
         if progress is not None:
             progress(rows.case)
+    undecided = _refuse_classes(numbers)
     tables = {name: table.frame() for name, table in columns.items()}
     rater_cases = tables.pop("rater_cases")
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
@@ -152,9 +160,17 @@ def build_tables(
             *notes,
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
+            *(Note("same_numbers", name) for name in undecided),
             *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),
         ],
     )
+
+
+def _refuse_classes(numbers: Mapping[str, Sequence[Numbers]]) -> list[str]:
+    """Raise an error if numbers of an annotator are those of classes; else the annotators of whom they may be."""
+    found = [numbers_problem(f"masks of {name}", images) for name, images in numbers.items()]
+    raise_problems("label images", [problem for problem in found if problem is not None and problem.level == "error"])
+    return [name for name, problem in zip(numbers, found, strict=True) if problem is not None]
 
 
 def _raters(

@@ -15,6 +15,7 @@ import numpy as np
 from segassay.data.cases import read_annotation
 from segassay.errors import DataError
 from segassay.masks.joint import JointOverlaps, joint_overlaps
+from segassay.masks.numbers import Numbers, numbers_of
 from segassay.masks.outlines import (
     average_surface_distance,
     boundary_shift,
@@ -61,10 +62,11 @@ class CaseTable:
 
 @dataclass(frozen=True)
 class CaseRows:
-    """Rows of one case: name of the table -> tuples in the order of its columns."""
+    """Rows of one case: name of the table -> tuples in the order of its columns; and the numbers of label images."""
 
     case: str
     of_table: dict[str, list[Row]]
+    numbers: dict[str, Numbers]
 
 
 def score_case(job: Job) -> CaseRows:
@@ -82,7 +84,8 @@ def score_case(job: Job) -> CaseRows:
     """
     case = compare_case(job)
     of_table = {name: [(job.case, *row) for row in table.rows(case)] for name, table in CASE_TABLES.items()}
-    return CaseRows(job.case, of_table)
+    labelled = {} if job.instances else {name: mask for name, mask in case.masks.items() if mask.dtype != bool}
+    return CaseRows(job.case, of_table, {name: numbers_of(mask) for name, mask in labelled.items()})
 
 
 def _agreement(case: ComparedCase) -> Iterator[Row]:
@@ -228,14 +231,15 @@ def _repeats(case: ComparedCase) -> Iterator[Row]:
     """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
         sessions = list(of_annotator)
-        labels = [case.areas.label(_read_session(session, case.region.shape)) for session in sessions]
+        masks = [_read_session(session, case.region.shape, case.job.instances) for session in sessions]
+        labels = [case.areas.label(mask) for mask in masks]
         joint = joint_overlaps(labels, min_size=case.job.min_size)
         for a, b in combinations(range(len(labels)), 2):
             yield (name, sessions[a].number, sessions[b].number, *_measures(joint, a, b)[0][1:])
 
 
-def _read_session(session: Session, shape: tuple[int, ...]) -> np.ndarray:
-    mask = read_annotation(session.path, session.classes)
+def _read_session(session: Session, shape: tuple[int, ...], instances: bool) -> np.ndarray:
+    mask = read_annotation(session.path, session.classes, instances=instances)
     if mask.shape != shape:
         what = f"has shape {mask.shape}, but the first session has {shape}"
         raise DataError.of(session.path, what, expected="the same")

@@ -18,7 +18,7 @@ from segassay.consensus.pixels import count_decisions, staple_of_decisions, with
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError, number_of
-from segassay.io.images import Picture
+from segassay.io.images import Picture, read_mask
 from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
 from segassay.tables.columns import UNKNOWN
@@ -169,14 +169,14 @@ def _read_picture(job: Job) -> Picture | None:
 def _read_masks(job: Job, picture: Picture | None) -> tuple[dict[str, np.ndarray], Areas]:
     """Masks by annotator, and areas, all of the image's shape."""
     files: dict[tuple[str, str], tuple[Path, Callable[[Path], np.ndarray]]] = {
-        ("mask", a.name): (a.path, partial(read_annotation, classes=a.classes))
+        ("mask", a.name): (a.path, partial(read_annotation, classes=a.classes, instances=job.instances))
         for a in job.annotators
         if a.path is not None
     }
     if job.ignore is not None:
         files["area", "ignore"] = job.ignore, partial(read_ignored_area, ignored_class=job.ignored_class)
     if job.region is not None:
-        files["area", "region"] = job.region, partial(read_annotation, classes=None)
+        files["area", "region"] = job.region, read_mask
     arrays = _read_alike(files, job.image[0] if job.image else None, None if picture is None else picture.array[0])
     ignore, region = (arrays.get(("area", name)) for name in ("ignore", "region"))
     areas = Areas(None if ignore is None else ignore > 0, None if region is None else region > 0)

@@ -57,6 +57,7 @@ class Job:
     ignore: Path | None = None
     ignored_class: ClassMap | None = None
     region: Path | None = None
+    instances: bool = False  # whether each number in a label image is known to be one object
     min_size: int = 0
     other_min_sizes: tuple[int, ...] = ()  # for which objects are counted again
     sessions: tuple[Session, ...] = ()  # of annotators with several, one after the other
@@ -106,6 +107,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
         ignore=dataset.ignore.get(case),
         ignored_class=dataset.ignored_class,
         region=dataset.region_masks.get(case),
+        instances=dataset.holds_instances,
         min_size=dataset.min_object_size,
         other_min_sizes=_other_min_sizes(dataset),
         sessions=tuple(again),

@@ -17,6 +17,7 @@ About = Literal[
     "missing_predictions",  # n of an annotator
     "some_cases",  # an annotator has n of all cases
     "label_images",  # n of all files of an annotator
+    "same_numbers",  # in all label images of an annotator
     "simulated",  # the tables are
 ]
 

@@ -19,7 +19,7 @@ from monai.engines import Trainer
 
 import segassay
 from segassay import tracking
-from segassay.data.cases import read_case_image, read_case_mask
+from segassay.data.cases import read_case_image, read_case_mask, refuse_classes
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
@@ -109,6 +109,7 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
         f"(fold {member.fold} of {member.n_folds})"
     )
     _check_not_empty(dataset, member)
+    refuse_classes(dataset)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
     step, validation = Timer(average=True), Timer()

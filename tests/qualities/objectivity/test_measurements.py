@@ -216,3 +216,31 @@ def test_cases_doubled_within_their_subject_leave_the_interval(measure):
 def test_a_rater_without_some_cases_is_nan_there():
     counts = counts_of([[3, np.nan], [4, 5]], ("a", "b"))
     np.testing.assert_array_equal(measurements_of(counts, "n_objects", ("b", "a")), [[np.nan, 3], [5, 4]])
+
+
+def test_images_without_any_object_do_not_move_alpha_and_are_stated():
+    values = np.array([[5, 9, 7], [12, 6, 10], [7, 8, 13], [9, 5, 12], [11, 10, 6]], dtype=float)
+    raters = ("a", "b", "c")
+    plain = counts_of(values, raters)
+    (before,) = alpha_of_counts(plain, raters, clusters_of(plain), resampling=QUICK).to_dict("records")
+    with_empty = np.vstack([values, np.zeros((2, 3)), [[0, 0, np.nan]]])
+    counts = counts_of(with_empty, raters)
+    (after,) = alpha_of_counts(counts, raters, clusters_of(counts), resampling=QUICK).to_dict("records")
+    for name in ("value", "low", "high", "n_cases"):
+        assert after[name] == pytest.approx(before[name])
+    assert (before["n_undefined"], after["n_undefined"]) == (0, 3)
+    assert before["note"] == ""
+    moved = krippendorff_alpha(with_empty.T, "ratio")
+    assert moved > before["value"] + 0.5  # three such images would make poor agreement look good
+    assert after["note"] == f"nobody marks an object in 3 of 8 images; with these {moved:.3f}"
+
+
+def test_an_image_that_one_rater_leaves_empty_counts_in_alpha():
+    counts = counts_of([[5, 9], [3, 0], [2, 2]], ("a", "b"))
+    (row,) = alpha_of_counts(counts, ("a", "b"), clusters_of(counts), resampling=QUICK).to_dict("records")
+    assert row["value"] == pytest.approx(krippendorff_alpha(np.array([[5, 3, 2], [9, 0, 2]]), "ratio"))
+
+
+def test_alpha_has_no_row_where_nobody_marks_anything():
+    counts = counts_of(np.zeros((4, 2)), ("a", "b"))
+    assert alpha_of_counts(counts, ("a", "b"), clusters_of(counts), resampling=QUICK).empty

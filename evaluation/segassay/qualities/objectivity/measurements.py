@@ -5,12 +5,13 @@
 Intervals resample clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
+from segassay.errors import number_of
 from segassay.qualities.objectivity.records import (
     BIAS_TEST,
     CCC,
@@ -37,7 +38,7 @@ from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
 from segassay.statistics.raters import bias_test
-from segassay.statistics.reliability import icc_a1_weighted, icc_ak_weighted
+from segassay.statistics.reliability import icc_a1_of_subjects
 
 __all__ = [
     "MEASUREMENTS",
@@ -52,6 +53,8 @@ __all__ = [
 
 MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean_intensity"}
 """What is measured, and its column in the table of counts."""
+
+_SUBJECT = "number of the cluster"
 
 _Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (B, N) weights, values -> (B,)
 
@@ -115,16 +118,34 @@ def intraclass_correlation(
         case that a rater lacks is undefined.
     """
     estimators = (
-        (ICC_A1, icc_a1_weighted, correlation_scale(len(raters)), "one rater"),
-        (ICC_AK, icc_ak_weighted, OF_MEANS, f"mean of {len(raters)} raters"),
+        (ICC_A1, _icc_a1, correlation_scale(len(raters)), "one rater"),
+        (ICC_AK, _icc_ak, OF_MEANS, f"mean of {len(raters)} raters"),
     )
     rows = []
-    for name, matrix in _each(counts, raters):
+    for name, matrix in _with_subjects(_each(counts, raters), clusters):
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
             interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
+
+
+def _with_subjects(
+    found: Sequence[tuple[str, pd.DataFrame]], clusters: pd.Series
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Matrices with one more column, the number of the cluster, for statistics of weighted cases."""
+    for name, matrix in found:
+        yield name, matrix.assign(**{_SUBJECT: pd.factorize(clusters.reindex(matrix.index))[0]})
+
+
+def _icc_a1(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return icc_a1_of_subjects(weights, values[:, :-1], values[:, -1])
+
+
+def _icc_ak(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    k = values.shape[1] - 1
+    single = _icc_a1(weights, values)
+    return np.asarray(k * single / (1 + (k - 1) * single))
 
 
 def rater_share(
@@ -143,7 +164,7 @@ def rater_share(
         the rest; `note` gives the shares of the rest and of the cases.
     """
     rows = []
-    for name, matrix in _each(counts, raters):
+    for name, matrix in _with_subjects(_each(counts, raters), clusters):
         interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
@@ -157,8 +178,8 @@ def _rater_share(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`(B, 3)`: of case, rater, and what neither explains."""
-    components = crossed_components(weights, values)
+    """`(B, 3)`: of case, rater, and what neither explains; the last column of the values is the cluster."""
+    components = crossed_components(weights, values[:, :-1], values[:, -1])
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(components / components.sum(axis=1, keepdims=True))
 
@@ -166,7 +187,11 @@ def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 def alpha_of_counts(
     counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
 ) -> pd.DataFrame:
-    """Krippendorff's alpha of counts on a ratio scale; a rater may lack cases.
+    """Krippendorff's alpha of counts on a ratio scale, over images where a rater marks an object.
+
+    On this scale 0 and any count are as far apart as counts can be. A few images where all agree that there is nothing
+    make every other difference look small, so alpha would say how many such images there are. They are left out, and
+    stated apart: `note` gives their number, and alpha with them.
 
     Args:
         counts: As for `intraclass_correlation`.
@@ -175,10 +200,12 @@ def alpha_of_counts(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater is undefined.
+        Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater, or without any object, is
+        undefined. Without rows if all are.
     """
     matrix = measurements_of(counts, MEASUREMENTS["count"], raters)
-    paired = matrix[matrix.notna().sum(axis=1) > 1]
+    judged = matrix[matrix.notna().sum(axis=1) > 1]
+    paired = judged[(judged > 0).any(axis=1)]
     if paired.empty:
         return score_rows([])
     values = paired.to_numpy()
@@ -189,7 +216,11 @@ def alpha_of_counts(
         resampling,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
-    row = interval_row(KRIPPENDORFF_ALPHA.form("count"), BETWEEN_RATERS, interval, n_undefined=n_undefined)
+    note = ""
+    if n_empty := len(judged) - len(paired):
+        with_empty = float(alpha_ratio_weighted(np.ones((1, len(judged))), judged.to_numpy())[0])
+        note = f"nobody marks an object in {n_empty} of {number_of(len(judged), 'image')}; with these {with_empty:.3f}"
+    row = interval_row(KRIPPENDORFF_ALPHA.form("count"), BETWEEN_RATERS, interval, n_undefined=n_undefined, note=note)
     return score_rows([row])
 
 

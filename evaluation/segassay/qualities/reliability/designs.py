@@ -8,6 +8,7 @@ have take part; the others are counted. Components are computed here, once, for 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,8 @@ def designs_of(
         cells = complete.to_numpy(dtype=float)
         cells = cells if len(shape) == 2 else np.ascontiguousarray(cells).reshape(shape)
         drawn = clusters.reindex(complete.index).to_numpy()
-        components = resampled(components_of, cells, drawn, resampling)
+        of_subjects = partial(components_of, clusters=pd.factorize(drawn)[0])
+        components = resampled(of_subjects, cells, drawn, resampling)
         about = (crossing.target, quantity, crossing.facets)
         found.append(Design(*about, cells, drawn, n_left_out, note, components, resampling))
     return found
@@ -145,21 +147,22 @@ def _by_rater_and_seed(annotations: pd.DataFrame) -> Iterator[_Crossing]:
             yield _Crossing(target, (RATER, SEED), np.array(names, dtype=object))
 
 
-def components_of(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+def components_of(weights: np.ndarray, values: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """Variance components of a design by REML, for each row of weights.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.
         values: `(N, R)` or `(N, R, S)`, finite.
+        clusters: `(N,)`, subject of each case; without it every case is a subject.
 
     Returns:
         float64 `(B, T)`, in the order of `Design.terms`.
     """
     compute = two_way_reml if values.ndim == 2 else crossed_components
-    return compute(np.ascontiguousarray(weights), np.ascontiguousarray(values))
+    return compute(np.ascontiguousarray(weights), np.ascontiguousarray(values), clusters)
 
 
-def two_way_reml(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+def two_way_reml(weights: np.ndarray, values: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """`crossed_components` of `(N, R)` without iteration, for bootstraps that are often at the boundary.
 
     The likelihood is that of three independent mean squares, the residual's being the smallest in expectation; where
@@ -168,6 +171,7 @@ def two_way_reml(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     Args:
         weights: `(B, N)`, how often each case was drawn.
         values: `(N, R)`, finite.
+        clusters: As for `components_of`.
 
     Returns:
         float64 `(B, 3)`: case, rater or seed, residual; NaN where there is one level only.
@@ -180,7 +184,7 @@ def two_way_reml(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     References:
         Thompson (1962), Ann. Math. Stat. 33(1):273-289, doi:10.1214/aoms/1177704731.
     """
-    found = crossed_mean_squares(weights, values)
+    found = crossed_mean_squares(weights, values, clusters)
     square, df = found.value, found.df
     lower = np.argsort(square[:, :2], axis=1)
     residual, pooled = square[:, 2], df[:, 2]

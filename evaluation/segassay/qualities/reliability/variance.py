@@ -133,7 +133,7 @@ def _components(design: Design) -> list[_Row]:
 def _of_term(design: Design, column: int) -> Interval:
     """By the jackknife where a component is hardly ever 0; by BCa for others, and where it is 0 nevertheless."""
     if design.terms[column] in _NEVER_0:
-        compute = partial(_component, column=column)
+        compute = partial(_component, column=column, clusters=pd.factorize(design.clusters)[0])
         level = design.resampling.level
         interval = jackknife_t(compute, design.values, design.clusters, LOGARITHM, level=level)
         if interval.method:
@@ -141,8 +141,8 @@ def _of_term(design: Design, column: int) -> Interval:
     return bca_of(design.components.of(partial(np.take, indices=column, axis=1)))
 
 
-def _component(weights: np.ndarray, values: np.ndarray, *, column: int) -> np.ndarray:
-    return components_of(weights, values)[:, column]
+def _component(weights: np.ndarray, values: np.ndarray, *, column: int, clusters: np.ndarray) -> np.ndarray:
+    return components_of(weights, values, clusters)[:, column]
 
 
 def generalizability(designs: Sequence[Design]) -> pd.DataFrame:

@@ -73,6 +73,13 @@ WRITTEN_COLUMNS = (
 SCORE_COLUMNS = (*WRITTEN_COLUMNS, *FIELD_COLUMNS)
 """Columns of a table of scores in memory."""
 
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("value", "low", "high", "human_low", "human_high", "bound"), float),
+    **dict.fromkeys(("n_cases", "n_undefined", "n_pairs", "n_comparisons", "n_comparisons_undefined"), int),
+    **dict.fromkeys(("approximate", "contains_raters"), bool),
+}
+"""Columns that are not text. A column of objects is written with all its digits; the last depend on threads."""
+
 QUALITIES = ("objectivity", "reliability", "validity")
 THRESHOLD = 0.5
 
@@ -138,7 +145,7 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
     """
     cases = list(dict.fromkeys(case for score in scores for case in score.values.index))
     if not cases:
-        return pd.DataFrame(columns=list(SCORE_COLUMNS))
+        return score_rows([])
     values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
     table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling)
     table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
@@ -187,8 +194,8 @@ def interval_row(
 
 
 def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of `interval_row` as a table with `SCORE_COLUMNS`."""
-    return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
+    """Rows of `interval_row` as a table with `SCORE_COLUMNS`; its types are the same without rows."""
+    return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS)).astype(_TYPES)
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:

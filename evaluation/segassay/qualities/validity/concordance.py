@@ -23,6 +23,7 @@ from segassay.qualities.validity.effects import (
     weighted_eta_squared,
     without_interval,
 )
+from segassay.qualities.validity.raters import raters_with_enough, without_note
 from segassay.qualities.validity.records import (
     DIFFERENCE,
     ETA_SQUARED_RATIO,
@@ -101,7 +102,8 @@ def effect_ratios(
     """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
     Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
-    which are resampled together; control means are taken as given.
+    which are resampled together; control means are taken as given. Raters with too few units are left out, and the note
+    names them.
 
     Args:
         normalised: What `segassay.tables.effects.normalise` returns.
@@ -115,19 +117,21 @@ def effect_ratios(
         with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
-    raters = raters_of(kinds)
     rows = []
     for measure, values, groups in values_of_units(normalised):
+        n_units = {rater: int(values[rater].notna().sum()) for rater in raters_of(kinds) if rater in values}
+        raters = raters_with_enough(n_units)
         for one, other in _pairs_of_groups(normalised):
             chosen = values[groups.isin([one, other])]
             ratios = {
                 who: _ratio(chosen, groups.reindex(chosen.index) == other, who, raters, resampling)
                 for who in kinds
-                if who in chosen and set(raters) - {who} and set(raters) <= set(chosen)
+                if who in chosen and set(raters) - {who} and (who in raters or not is_rater(kinds[who]))
             }
             of_raters = pd.Series([ratios[who].value for who in raters if who in ratios], dtype=float)
             for who, ratio in ratios.items():
                 target, about = f"{who}: {contrast(other, one)}", _about(who, kinds)
+                about["note"] = "; ".join(filter(None, [about["note"], without_note(n_units, "unit")]))
                 low, high = of_raters.min(), of_raters.max()
                 form = ETA_SQUARED_RATIO.form(measure)
                 rows.append(interval_row(form, target, ratio, human_low=low, human_high=high, **about))

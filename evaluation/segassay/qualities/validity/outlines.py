@@ -28,6 +28,7 @@ from segassay.qualities.scores.table import (
     references,
 )
 from segassay.qualities.validity import records as validity
+from segassay.qualities.validity.raters import raters_with_enough, without_note
 
 __all__ = ["distance_scores"]
 
@@ -82,12 +83,13 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
     values, bounds = table.of_pairs(compared.pairs, "distance"), table.of_pairs(compared.pairs, "bound")
     if not len(values.columns):
         return None
+    left_out = compared.comparison == LEAVE_ONE_OUT
+    in_range = left_out and compared.quality == "validity"
+    values, bounds, without = _of_raters_with_enough(values, bounds) if in_range else (values, bounds, "")
     n, n_defined = (int(np.count_nonzero(columns.notna())) for columns in (bounds, values))
     undefined = f"{n - n_defined} of {n} comparisons undefined"
-    left_out = compared.comparison == LEAVE_ONE_OUT
     average = mean_over_raters if left_out else mean_over_pairs
     limit = float(np.mean(average(bounds)))
-    in_range = left_out and compared.quality == "validity"
     human_low, human_high = _human_range(table, values) if in_range else (math.nan, math.nan)
     return Score(
         record.form(comparison=compared.comparison, variant=unit, reference=compared.reference),
@@ -95,13 +97,23 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
         average(values),
         human_low,
         human_high,
-        note=f"{compared.note}; {undefined}" if compared.note else undefined,
+        note="; ".join(filter(None, [compared.note, undefined, without])),
         bound=limit if math.isfinite(limit) else math.nan,
         contains_raters=compared.contains_raters,
         n_pairs=len(values.columns),
         n_comparisons=n,
         n_comparisons_undefined=n - n_defined,
     )
+
+
+def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
+    names = bounds.columns.get_level_values(0).str.removeprefix("-")
+    n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
+    kept = [f"-{rater}" for rater in raters_with_enough(n_cases)]
+    columns = bounds.columns.get_level_values(0).isin(kept)
+    covered = bounds.loc[:, columns].notna().any(axis=1)
+    return values.loc[covered, columns], bounds.loc[covered, columns], without_note(n_cases)
 
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:

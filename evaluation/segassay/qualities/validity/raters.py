@@ -1,9 +1,12 @@
 """Annotators compared with raters: an annotator and each rater r are scored against C₋r, the consensus without r.
 
 agreement, leave_one_out  ->  Beside: scores of an annotator and of the raters on the same cases  ->  scores
+
+A rater with a few images has the weight of every other in a mean over raters, and is easily the worst by chance.
+So raters with too few of an annotator's cases are left out, and named in the note.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
+from segassay.errors import number_of
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     Agreement,
@@ -23,7 +27,10 @@ from segassay.qualities.scores.table import (
 )
 from segassay.qualities.validity.records import DICE, F1, MEAN_IOU, MINUS_RATERS
 
-__all__ = ["Beside", "agreement_with_raters", "beside"]
+__all__ = ["ENOUGH_CASES", "Beside", "agreement_with_raters", "beside"]
+
+ENOUGH_CASES = 10
+"""Images from which a rater counts; where nobody has as many, half of those of the rater who has most."""
 
 
 def agreement_with_raters(agreement: Agreement, kinds: dict[str, str]) -> Iterator[Score]:
@@ -44,6 +51,29 @@ def agreement_with_raters(agreement: Agreement, kinds: dict[str, str]) -> Iterat
                 yield Score(form, other, values.iloc[:, 0], note=note, contains_raters=contains)
 
 
+def raters_with_enough(n_cases: Mapping[str, int]) -> list[str]:
+    """Raters with enough cases to decide: 10, or half of the largest number if that is smaller.
+
+    Example:
+        >>> raters_with_enough({"anna": 24, "ben": 10, "cleo": 2}), raters_with_enough({"anna": 5, "ben": 3, "cleo": 2})
+        (['anna', 'ben'], ['anna', 'ben'])
+    """
+    enough = min(ENOUGH_CASES, max(n_cases.values(), default=0) / 2)
+    return [rater for rater, n in n_cases.items() if n >= enough]
+
+
+def without_note(n_cases: Mapping[str, int], what: str = "image") -> str:
+    """Note that names the raters with too few cases; empty if all have enough.
+
+    Example:
+        >>> without_note({"anna": 24, "ben": 10, "cleo": 2})
+        'without cleo (2 images)'
+    """
+    kept = set(raters_with_enough(n_cases))
+    few = [f"{rater} ({number_of(n, what)})" for rater, n in n_cases.items() if rater not in kept]
+    return f"without {', '.join(few)}" if few else ""
+
+
 @dataclass(frozen=True, eq=False)
 class Beside:
     """One annotator and the raters on the same cases.
@@ -52,7 +82,7 @@ class Beside:
         scores: Scores of the annotator, `(cases, raters)`.
         rater_scores: Scores of each rater, `(cases, raters)`.
         comparison: `LEAVE_ONE_OUT`, or `PAIRWISE` if there are too few raters for it.
-        note: Note that there are too few raters; else empty.
+        note: Note that there are too few raters, or that some have too few cases; else empty.
     """
 
     scores: pd.DataFrame
@@ -85,7 +115,7 @@ def beside(
     scores = agreement.with_others(name, measure)
     if len(scores.columns):
         rater_scores = own_left_out.reindex(index=scores.index, columns=scores.columns)
-        return Beside(scores, rater_scores, LEAVE_ONE_OUT, "")
+        return _of_raters_with_enough(Beside(scores, rater_scores, LEAVE_ONE_OUT, ""))
     pairs = {rater: agreement.of_pairs([(name, rater)], measure) for rater in raters}
     found = {rater: values.iloc[:, 0] for rater, values in pairs.items() if len(values.columns)}
     if not found:
@@ -93,7 +123,19 @@ def beside(
     scores = pd.concat(found, axis=1, sort=False)
     own = {rater: rater_score(agreement, raters, rater, measure)[0] for rater in raters if len(raters) > 1}
     rater_scores = pd.DataFrame(own).reindex(index=scores.index, columns=scores.columns)
-    return Beside(scores, rater_scores, PAIRWISE, "too few raters for C₋r: mean agreement with the raters")
+    note = "too few raters for C₋r: mean agreement with the raters"
+    return _of_raters_with_enough(Beside(scores, rater_scores, PAIRWISE, note))
+
+
+def _of_raters_with_enough(both: Beside) -> Beside:
+    """The same without raters with too few of the cases, and without cases that only these have."""
+    n_cases = {str(rater): int(n) for rater, n in both.scores.notna().sum().items()}
+    kept = raters_with_enough(n_cases)
+    if len(kept) == len(n_cases):
+        return both
+    covered = both.scores[kept].notna().any(axis=1)
+    note = "; ".join(filter(None, [both.note, without_note(n_cases)]))
+    return Beside(both.scores.loc[covered, kept], both.rater_scores.loc[covered, kept], both.comparison, note)
 
 
 def _beside_raters(both: Beside, record: Measure, name: str) -> Iterator[Score]:

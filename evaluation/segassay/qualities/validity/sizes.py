@@ -3,12 +3,14 @@
 recall_by_size, annotations  ->  share of the objects of each size that an annotator finds
 """
 
+import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import TRAINED, is_rater, raters_of
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import annotator_kinds, containment
+from segassay.qualities.validity.raters import ENOUGH_CASES
 from segassay.qualities.validity.records import RECALL
 from segassay.statistics.intervals import DEFAULT, Resampling
 
@@ -52,10 +54,11 @@ def recall_of_sizes(
 
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
-    """Add the lowest and highest rater to each model, except against a reference that contains the raters."""
+    """Add the lowest and highest rater with enough cases to each model, unless the reference contains the raters."""
     of_rater = table["target"].isin(raters_of(kinds))
     fair = ~table["contains_raters"].astype(bool) & table["target"].map(kinds).isin(TRAINED)
-    of_raters = table[of_rater].groupby("measure")["value"].agg(["min", "max"])
+    enough = np.minimum(ENOUGH_CASES, table["n_cases"].where(of_rater).groupby(table["measure"]).transform("max") / 2)
+    of_raters = table[of_rater & (table["n_cases"] >= enough)].groupby("measure")["value"].agg(["min", "max"])
     return table.assign(
         human_low=table["measure"].map(of_raters["min"]).where(fair).astype(float),
         human_high=table["measure"].map(of_raters["max"]).where(fair).astype(float),

@@ -1,0 +1,64 @@
+"""Tables as they are written: the same bytes whatever the number of threads and processes."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab_like import lab
+from segassay import evaluate
+
+TESTS = Path(__file__).parent.parent
+EVALUATE = """
+import sys
+from lab_like import lab
+import segassay
+from segassay.assay import numbers
+from segassay.tables import processes
+if __name__ == "__main__":
+    numbers.N_RESAMPLES, processes.START_SECONDS = 50, 0
+    segassay.evaluate(**lab(n_images=1), out=sys.argv[1], n_jobs=int(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of one process with one thread."""
+    folder = tmp_path_factory.mktemp("written")
+    (folder / "evaluate.py").write_text(EVALUATE)
+    _evaluate(folder, "out", 1)
+    return folder
+
+
+def _evaluate(folder: Path, out: str, n: int) -> None:
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(n))
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(folder / "evaluate.py"), str(folder / out), str(n)]
+    subprocess.run(command, check=True, env=os.environ | threads | {"PYTHONPATH": path})
+
+
+def test_tables_have_the_same_bytes_with_four_threads_and_processes(written):
+    _evaluate(written, "again", 4)
+    tables = {path.name: path.read_bytes() for path in (written / "out/tables").iterdir()}
+    again = {path.name: path.read_bytes() for path in (written / "again/tables").iterdir()}
+    assert len(tables) > 12
+    assert tables == again
+
+
+def test_no_number_is_written_with_more_than_twelve_digits(written):
+    """The digits after them depend on how the sums are split over threads."""
+    for path in (written / "out/tables").iterdir():
+        numbers = re.findall(r"(?:^|,)-?(\d+\.\d+)(?:e-?\d+)?(?=,|$)", path.read_text(), flags=re.MULTILINE)
+        assert [n for n in numbers if len(n.replace(".", "").lstrip("0")) > 12] == [], path.name
+
+
+def test_columns_of_numbers_are_numbers_in_memory_also_without_rows():
+    none_judged = evaluate(
+        annotations=lab(n_images=1)["annotations"].query("annotator == 'anna' or annotator == 'ben'")
+    )
+    for found in (none_judged.scores, none_judged.scores[:0]):
+        assert set(found[["value", "low", "high", "human_low", "bound"]].dtypes.astype(str)) == {"float64"}
+        assert set(found[["n_cases", "n_undefined"]].dtypes.astype(str)) == {"int64"}
