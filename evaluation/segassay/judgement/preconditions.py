@@ -159,6 +159,8 @@ def usable(
     for rater, names in models.items():
         for name in names:
             number = mean_of(evidence, evidence.above_mirrored(name))
+            if number is not None and number.n_cases < MIN_CASES:
+                continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
             for measure in (F1, DICE):
