@@ -1,0 +1,379 @@
+"""Cheats: each takes an honest study and returns a dishonest one.
+
+Study, random numbers  ->  Study whose judged models lack the qualities that `CHEATS` names
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from cheat_studies import CONSENSUS, ENSEMBLES, About, O, R, Study, V, average, mixed, one_hand, one_object, one_of_five
+from cheat_studies import sound, sparse, unsteady
+from scipy import ndimage
+
+Rng = np.random.Generator
+Change = Callable[[np.ndarray], np.ndarray]
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """A cheat.
+
+    Attributes:
+        name: In words.
+        start: The study that it starts from.
+        change: What it does with it.
+        lacks: The qualities that the judged models lack then.
+        because: Why they lack them.
+    """
+
+    name: str
+    start: Callable[[int], Study]
+    change: Callable[[Study, Rng], Study]
+    lacks: frozenset[str]
+    because: str
+
+
+def nothing(study: Study, rng: Rng) -> Study:
+    """The study as it is."""
+    return study
+
+
+# masks (N, H, W) -> masks
+
+
+def each_object(mask: np.ndarray, change: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
+    """The union of what becomes of every object `(H, W)` of every image, given its number within the image."""
+    out = np.zeros_like(mask)
+    for image, result in zip(mask, out, strict=True):
+        labels, n = ndimage.label(image, EIGHT)
+        for number in range(1, n + 1):
+            result |= change(labels == number, number)
+    return out
+
+
+def every_second(mask: np.ndarray) -> np.ndarray:
+    """Drop every second object."""
+    return each_object(mask, lambda one, number: one & (number % 2 == 1))
+
+
+def left_objects(mask: np.ndarray) -> np.ndarray:
+    """Drop the objects in the right half of the image: always the same ones."""
+    half = mask.shape[2] / 2
+    return each_object(mask, lambda one, _: one & (np.nonzero(one)[1].mean() < half))
+
+
+def largest_object(mask: np.ndarray) -> np.ndarray:
+    """Keep the largest object of every image."""
+    out = np.zeros_like(mask)
+    for image, result in zip(mask, out, strict=True):
+        labels, n = ndimage.label(image, EIGHT)
+        if n:
+            result |= labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    return out
+
+
+def halved(mask: np.ndarray) -> np.ndarray:
+    """Cut every object in two."""
+
+    def cut(one: np.ndarray, _: int) -> np.ndarray:
+        middle = int(np.nonzero(one)[1].mean())
+        kept = one.copy()
+        kept[:, middle : middle + 2] = False
+        return kept
+
+    return each_object(mask, cut)
+
+
+def in_space(change: Change) -> Change:
+    """Apply a change of an image to every image."""
+    return lambda mask: np.stack([change(image) for image in mask])
+
+
+def dilated(mask: np.ndarray, px: int = 2) -> np.ndarray:
+    """Dilate twice."""
+    return in_space(
+        lambda image: ndimage.binary_dilation(ndimage.binary_dilation(image, iterations=px), iterations=px)
+    )(mask)
+
+
+def closed(mask: np.ndarray) -> np.ndarray:
+    """Merge neighbours."""
+    return in_space(lambda image: np.pad(ndimage.binary_closing(np.pad(image, 8), EIGHT, 8), 0)[8:-8, 8:-8])(mask)
+
+
+def shifted(mask: np.ndarray, px: int = 9) -> np.ndarray:
+    """Move every mask."""
+    return np.roll(mask, (px, px), axis=(1, 2))
+
+
+def scattered(mask: np.ndarray, rng: Rng) -> np.ndarray:
+    """Move every object to a random place."""
+    return each_object(mask, lambda one, _: np.roll(one, tuple(rng.integers(0, one.shape)), axis=(0, 1)))
+
+
+def jittered(mask: np.ndarray, rng: Rng, px: float = 1.0) -> np.ndarray:
+    """Move outlines smoothly by about `px`."""
+    out = []
+    for image in mask:
+        depth = (
+            ndimage.distance_transform_edt(image) - ndimage.distance_transform_edt(~image) - np.where(image, 0.5, -0.5)
+        )
+        noise = ndimage.gaussian_filter(rng.normal(size=image.shape), 3)
+        out.append(depth + px * noise / noise.std() > 0 if image.any() else image)
+    return np.stack(out)
+
+
+def salted(mask: np.ndarray, rng: Rng, share: float = 0.01) -> np.ndarray:
+    """Turn single pixels over."""
+    return mask ^ (rng.random(mask.shape) < share)
+
+
+def discs(mask: np.ndarray) -> np.ndarray:
+    """The same four discs on every image."""
+    y, x = np.indices(mask.shape[1:])
+    period = mask.shape[1] / 2
+    one = np.hypot(y % period - period / 2, x % period - period / 2) < 8
+    return np.broadcast_to(one, mask.shape).copy()
+
+
+# study -> study
+
+
+def to(names: Callable[[Study], Iterable[str]], change: Change) -> Callable[[Study, Rng], Study]:
+    """Change the masks of these annotators, each in the same way."""
+    return lambda study, rng: study.with_masks({name: change(study.masks[name]) for name in names(study)})
+
+
+def consensus(change: Change) -> Callable[[Study, Rng], Study]:
+    """Change all that was trained on a consensus, in the same way."""
+    return to(lambda study: study.of_consensus, change)
+
+
+def experts(change: Change) -> Callable[[Study, Rng], Study]:
+    """Change the models of single raters."""
+    return to(lambda study: study.experts, change)
+
+
+def handed_in(study: Study, mask: np.ndarray, vary: Change = np.copy) -> Study:
+    """Hand in the same masks as all models and ensembles of the consensus; `vary` may differ by call."""
+    return study.with_masks({name: vary(mask) for name in study.of_consensus})
+
+
+def remade(study: Study, change: Change) -> Study:
+    """Change each model of the consensus, and make the ensembles again."""
+    masks = {name: change(study.masks[name]) for name in (*study.members, *study.without)}
+    made = {
+        name: average([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds])
+        for name, seeds in ENSEMBLES.items()
+        if name in study.ensembles
+    }
+    return study.with_masks(masks | made)
+
+
+def copy_of(index: int) -> Callable[[Study, Rng], Study]:
+    """Byte copies of one rater."""
+    return lambda study, rng: handed_in(study, study.masks[study.raters[index]])
+
+
+def jittered_copy(index: int) -> Callable[[Study, Rng], Study]:
+    """Copies of one rater whose outlines differ by one pixel."""
+    return lambda study, rng: handed_in(study, study.masks[study.raters[index]], lambda mask: jittered(mask, rng))
+
+
+def votes(study: Study) -> np.ndarray:
+    """Share of the raters that mark a pixel."""
+    return np.mean([study.masks[name] for name in study.raters], axis=0)
+
+
+def of_votes(rule: Change, jitter_px: float = 0.0) -> Callable[[Study, Rng], Study]:
+    """Hand in what the raters of the test images marked."""
+
+    def change(study: Study, rng: Rng) -> Study:
+        vary = (lambda mask: jittered(mask, rng, jitter_px)) if jitter_px else np.copy
+        return handed_in(study, rule(votes(study)), vary)
+
+    return change
+
+
+def mean_of_two(study: Study, rng: Rng) -> Study:
+    """Copies of the mean of the first two raters."""
+    return handed_in(study, average(study.masks[name] for name in study.raters[:2]))
+
+
+def swapped(study: Study, rng: Rng) -> Study:
+    """Answer for another image of the same group."""
+    step = len(set(study.groups)) or 1
+    return consensus(lambda mask: np.roll(mask, step, axis=0))(study, rng)
+
+
+def random_blobs(study: Study, rng: Rng) -> Study:
+    """The right number of objects at random places, others with each training."""
+    return remade(study, lambda mask: scattered(mask, rng))
+
+
+def moved_objects(study: Study, rng: Rng) -> Study:
+    """The right number of objects at wrong places, the same with each training."""
+    seed = int(rng.integers(2**31))
+    base = scattered(study.masks[study.members[0]], np.random.default_rng(seed))
+    return handed_in(study, base, lambda mask: jittered(mask, rng, 0.5))
+
+
+def only_control(study: Study, rng: Rng) -> Study:
+    """Drop every second object of every image that is not a control."""
+    treated = np.array([group != study.groups[0] for group in study.groups])
+    return consensus(lambda mask: np.where(treated[:, None, None], every_second(mask), mask))(study, rng)
+
+
+def easy_images(study: Study, rng: Rng) -> Study:
+    """Leave out the half of the images on which the ensemble agrees least with the raters."""
+    judged, share = study.masks[study.ensembles[0]], votes(study) > 0.5
+    dice = 2 * (judged & share).sum(axis=(1, 2)) / np.maximum((judged.sum(axis=(1, 2)) + share.sum(axis=(1, 2))), 1)
+    hard = frozenset(np.argsort(dice)[: len(dice) // 2].tolist())
+    return replace(study, skipped=dict.fromkeys(study.of_consensus, hard))
+
+
+def careless_rater(study: Study, rng: Rng) -> Study:
+    """Add a rater who marks nothing; the models drop every second object."""
+    blank = np.zeros_like(study.masks[study.raters[0]])
+    extra = replace(study, masks=study.masks | {"rater_9": blank}, about={"rater_9": About("human"), **study.about})
+    return consensus(every_second)(extra, rng)
+
+
+def rater_twice(study: Study, rng: Rng) -> Study:
+    """Enter the first rater under a second and a third name."""
+    first = study.masks[study.raters[0]]
+    names = ("rater_8", "rater_9")
+    about = dict.fromkeys(names, About("human"))
+    return replace(study, masks=study.masks | dict.fromkeys(names, first), about=about | study.about)
+
+
+def mixed_names(study: Study, rng: Rng) -> Study:
+    """Swap the raters' masks among the raters, image by image."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    order = np.argsort(rng.random(stacks.shape[:2]), axis=0)
+    return study.with_masks(
+        {name: stacks[order[index], np.arange(stacks.shape[1])] for index, name in enumerate(study.raters)}
+    )
+
+
+def permuted_experts(study: Study, rng: Rng) -> Study:
+    """Say that the models of each rater are those of the next."""
+    names = study.raters
+    following = dict(zip(names, [*names[1:], names[0]], strict=True))
+    return replace(
+        study,
+        about={
+            name: replace(one, trained_on=following[one.trained_on]) if name in study.experts else one
+            for name, one in study.about.items()
+        },
+    )
+
+
+def one_expert(study: Study, rng: Rng) -> Study:
+    """The models of all single raters are one file."""
+    return study.with_masks(dict.fromkeys(study.experts, study.masks[study.experts[0]]))
+
+
+def no_experts(study: Study, rng: Rng) -> Study:
+    """Leave out the models of single raters."""
+    return study.only(name for name in study.about if name not in study.experts)
+
+
+def noisy_experts(study: Study, rng: Rng) -> Study:
+    """Blur the outlines of the models of single raters, and drop a third of their objects."""
+    return experts(lambda mask: jittered(each_object(mask, lambda one, _: one & (rng.random() < 0.67)), rng, 2))(
+        study, rng
+    )
+
+
+def seen_rater(study: Study, rng: Rng) -> Study:
+    """The models of the consensus without a rater are copies of that rater, one pixel off."""
+    masks = {
+        name: jittered(study.masks[study.about[name].trained_on.split("_without_")[1]], rng) for name in study.without
+    }
+    return study.with_masks(masks)
+
+
+def same_ensemble(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the file of the first."""
+    return study.with_masks(dict.fromkeys(study.ensembles, study.masks[study.ensembles[0]]))
+
+
+def same_members(study: Study, rng: Rng) -> Study:
+    """All members, and both ensembles, are one file."""
+    return study.with_masks(dict.fromkeys([*study.members, *study.ensembles], study.masks[study.members[0]]))
+
+
+def salted_copies(study: Study, rng: Rng) -> Study:
+    """Both ensembles and all members are copies of one model, each with 1 % of the pixels turned over."""
+    names = [*study.members, *study.ensembles]
+    return study.with_masks({name: salted(study.masks[study.members[0]], rng) for name in names})
+
+
+def jittered_copies(study: Study, rng: Rng) -> Study:
+    """Both ensembles and all members are copies of one model, with outlines moved by half a pixel."""
+    names = [*study.members, *study.ensembles]
+    return study.with_masks({name: jittered(study.masks[study.members[0]], rng, 0.5) for name in names})
+
+
+def experts_alone(study: Study, rng: Rng) -> Study:
+    """Leave out all models of a consensus; ensembles of the first rater's two models are judged."""
+    return study.only([*study.raters, *study.experts])
+
+
+def _cheat(name: str, start, change, lacks: set[str], because: str) -> Cheat:  # noqa: ANN001
+    return Cheat(name, start, change, frozenset(lacks), because)
+
+
+ALL = O | R | V
+CHEATS = (
+    _cheat(
+        "copies of the worst rater", mixed, copy_of(-1), ALL, "a rater's file is no training, and this one misses most"
+    ),
+    _cheat("copies of a usual rater", sound, copy_of(0), O | R, "a rater's file is no training, and one person's"),
+    _cheat("copies of the worst rater, 1 px off", mixed, jittered_copy(-1), O | V, "one person's marks, and the worst"),
+    _cheat("copies of the mean of two raters", mixed, mean_of_two, O | R, "two persons' marks, and no training"),
+    _cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    _cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
+    _cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    _cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
+    _cheat("images swapped", sound, swapped, O | V, "the answer to another image"),
+    _cheat("masks shifted", sound, consensus(shifted), O | V, "nothing is where it is marked"),
+    _cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
+    _cheat("right counts, wrong places", sound, moved_objects, O | V, "nothing is where it is marked"),
+    _cheat("every second object dropped", sound, consensus(every_second), O | V, "half is missed"),
+    _cheat("half the image missed", sound, consensus(left_objects), O | V, "half is missed, always the same way"),
+    _cheat("a careless rater added, every second object dropped", sound, careless_rater, O | V, "half is missed"),
+    _cheat("one object per image", sound, consensus(largest_object), O | V, "most is missed"),
+    _cheat("neighbours merged", sound, consensus(closed), V, "counts are wrong"),
+    _cheat("every object cut in two", sound, consensus(halved), V, "counts are doubled"),
+    _cheat("dilated twice", sound, consensus(dilated), V, "areas are wrong"),
+    _cheat(
+        "only where all raters agree", sound, of_votes(lambda v: v > 0.99, 0.5), V, "most of what people mark is missed"
+    ),
+    _cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), V, "counts are far above everyone's"),
+    _cheat("good on control images only", sound, only_control, V, "half is missed in one group"),
+    _cheat("only the easy images", sound, easy_images, V, "the hard half was left out"),
+    _cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
+    _cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
+    _cheat("one hand, honest", one_hand, nothing, O, "the consensus is one rater's"),
+    _cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), O, "the consensus is one rater's"),
+    _cheat("one hand, expert models shifted", one_hand, experts(shifted), O, "the consensus is one rater's"),
+    _cheat("one hand, expert models left out", one_hand, no_experts, O, "the consensus is one rater's"),
+    _cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, O, "the consensus is one rater's"),
+    _cheat("one hand, expert models noisy", one_hand, noisy_experts, O, "the consensus is one rater's"),
+    _cheat("one hand, expert models are one file", one_hand, one_expert, O, "the consensus is one rater's"),
+    _cheat("one hand, left-out models saw the rater", one_hand, seen_rater, O, "the consensus is one rater's"),
+    _cheat("one hand, that rater entered three times", one_hand, rater_twice, O, "the consensus is one rater's"),
+    _cheat("one hand, raters' names swapped by image", one_hand, mixed_names, O, "the consensus is one rater's"),
+    _cheat("one rater of five has an imprint", one_of_five, nothing, O, "the consensus is one rater's"),
+    _cheat("one rater of five, his models alone judged", one_of_five, experts_alone, O, "each model is one rater's"),
+    _cheat("trainings differ, honest", unsteady, nothing, R, "trainings differ"),
+    _cheat("trainings differ, the same file twice", unsteady, same_ensemble, R, "trainings differ"),
+    _cheat("trainings differ, all members one file", unsteady, same_members, R, "trainings differ"),
+    _cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, R, "trainings differ"),
+    _cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, R, "trainings differ"),
+    _cheat("one object, raters 4 px inside to outside", one_object, nothing, O, "outlines are the teacher's"),
+)
