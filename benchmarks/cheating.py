@@ -7,8 +7,25 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from cheat_studies import CONSENSUS, ENSEMBLES, About, O, R, Study, V, average, mixed, one_hand, one_object, one_of_five
-from cheat_studies import sound, sparse, unsteady
+from cheat_studies import (
+    CONSENSUS,
+    ENSEMBLES,
+    OBJ,
+    REL,
+    VAL,
+    About,
+    Study,
+    average,
+    each_object,
+    jittered,
+    mixed,
+    one_hand,
+    one_object,
+    one_of_five,
+    sound,
+    sparse,
+    unsteady,
+)
 from scipy import ndimage
 
 Rng = np.random.Generator
@@ -41,16 +58,6 @@ def nothing(study: Study, rng: Rng) -> Study:
 
 
 # masks (N, H, W) -> masks
-
-
-def each_object(mask: np.ndarray, change: Callable[[np.ndarray, int], np.ndarray]) -> np.ndarray:
-    """The union of what becomes of every object `(H, W)` of every image, given its number within the image."""
-    out = np.zeros_like(mask)
-    for image, result in zip(mask, out, strict=True):
-        labels, n = ndimage.label(image, EIGHT)
-        for number in range(1, n + 1):
-            result |= change(labels == number, number)
-    return out
 
 
 def every_second(mask: np.ndarray) -> np.ndarray:
@@ -113,18 +120,6 @@ def scattered(mask: np.ndarray, rng: Rng) -> np.ndarray:
     return each_object(mask, lambda one, _: np.roll(one, tuple(rng.integers(0, one.shape)), axis=(0, 1)))
 
 
-def jittered(mask: np.ndarray, rng: Rng, px: float = 1.0) -> np.ndarray:
-    """Move outlines smoothly by about `px`."""
-    out = []
-    for image in mask:
-        depth = (
-            ndimage.distance_transform_edt(image) - ndimage.distance_transform_edt(~image) - np.where(image, 0.5, -0.5)
-        )
-        noise = ndimage.gaussian_filter(rng.normal(size=image.shape), 3)
-        out.append(depth + px * noise / noise.std() > 0 if image.any() else image)
-    return np.stack(out)
-
-
 def salted(mask: np.ndarray, rng: Rng, share: float = 0.01) -> np.ndarray:
     """Turn single pixels over."""
     return mask ^ (rng.random(mask.shape) < share)
@@ -165,7 +160,7 @@ def remade(study: Study, change: Change) -> Study:
     """Change each model of the consensus, and make the ensembles again."""
     masks = {name: change(study.masks[name]) for name in (*study.members, *study.without)}
     made = {
-        name: average([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds])
+        name: np.mean([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds], axis=0) > 0.5
         for name, seeds in ENSEMBLES.items()
         if name in study.ensembles
     }
@@ -323,57 +318,63 @@ def experts_alone(study: Study, rng: Rng) -> Study:
     return study.only([*study.raters, *study.experts])
 
 
-def _cheat(name: str, start, change, lacks: set[str], because: str) -> Cheat:  # noqa: ANN001
+def _cheat(name: str, start, change, lacks: set[str], because: str) -> Cheat:
     return Cheat(name, start, change, frozenset(lacks), because)
 
 
-ALL = O | R | V
+ALL = OBJ | REL | VAL
 CHEATS = (
     _cheat(
         "copies of the worst rater", mixed, copy_of(-1), ALL, "a rater's file is no training, and this one misses most"
     ),
-    _cheat("copies of a usual rater", sound, copy_of(0), O | R, "a rater's file is no training, and one person's"),
-    _cheat("copies of the worst rater, 1 px off", mixed, jittered_copy(-1), O | V, "one person's marks, and the worst"),
-    _cheat("copies of the mean of two raters", mixed, mean_of_two, O | R, "two persons' marks, and no training"),
+    _cheat("copies of a usual rater", sound, copy_of(0), OBJ | REL, "a rater's file is no training, and one person's"),
+    _cheat(
+        "copies of the worst rater, 1 px off", mixed, jittered_copy(-1), OBJ | VAL, "one person's marks, and the worst"
+    ),
+    _cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
     _cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
     _cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
     _cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
     _cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
-    _cheat("images swapped", sound, swapped, O | V, "the answer to another image"),
-    _cheat("masks shifted", sound, consensus(shifted), O | V, "nothing is where it is marked"),
+    _cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
+    _cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
     _cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
-    _cheat("right counts, wrong places", sound, moved_objects, O | V, "nothing is where it is marked"),
-    _cheat("every second object dropped", sound, consensus(every_second), O | V, "half is missed"),
-    _cheat("half the image missed", sound, consensus(left_objects), O | V, "half is missed, always the same way"),
-    _cheat("a careless rater added, every second object dropped", sound, careless_rater, O | V, "half is missed"),
-    _cheat("one object per image", sound, consensus(largest_object), O | V, "most is missed"),
-    _cheat("neighbours merged", sound, consensus(closed), V, "counts are wrong"),
-    _cheat("every object cut in two", sound, consensus(halved), V, "counts are doubled"),
-    _cheat("dilated twice", sound, consensus(dilated), V, "areas are wrong"),
+    _cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
+    _cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
+    _cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
+    _cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
+    _cheat("one object per image", sound, consensus(largest_object), OBJ | VAL, "most is missed"),
+    _cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
+    _cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
+    _cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
     _cheat(
-        "only where all raters agree", sound, of_votes(lambda v: v > 0.99, 0.5), V, "most of what people mark is missed"
+        "only where all raters agree",
+        sound,
+        of_votes(lambda v: v > 0.99, 0.5),
+        VAL,
+        "most of what people mark is missed",
     ),
-    _cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), V, "counts are far above everyone's"),
-    _cheat("good on control images only", sound, only_control, V, "half is missed in one group"),
-    _cheat("only the easy images", sound, easy_images, V, "the hard half was left out"),
+    _cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
+    _cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
+    _cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
     _cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
     _cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
-    _cheat("one hand, honest", one_hand, nothing, O, "the consensus is one rater's"),
-    _cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), O, "the consensus is one rater's"),
-    _cheat("one hand, expert models shifted", one_hand, experts(shifted), O, "the consensus is one rater's"),
-    _cheat("one hand, expert models left out", one_hand, no_experts, O, "the consensus is one rater's"),
-    _cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, O, "the consensus is one rater's"),
-    _cheat("one hand, expert models noisy", one_hand, noisy_experts, O, "the consensus is one rater's"),
-    _cheat("one hand, expert models are one file", one_hand, one_expert, O, "the consensus is one rater's"),
-    _cheat("one hand, left-out models saw the rater", one_hand, seen_rater, O, "the consensus is one rater's"),
-    _cheat("one hand, that rater entered three times", one_hand, rater_twice, O, "the consensus is one rater's"),
-    _cheat("one hand, raters' names swapped by image", one_hand, mixed_names, O, "the consensus is one rater's"),
-    _cheat("one rater of five has an imprint", one_of_five, nothing, O, "the consensus is one rater's"),
-    _cheat("one rater of five, his models alone judged", one_of_five, experts_alone, O, "each model is one rater's"),
-    _cheat("trainings differ, honest", unsteady, nothing, R, "trainings differ"),
-    _cheat("trainings differ, the same file twice", unsteady, same_ensemble, R, "trainings differ"),
-    _cheat("trainings differ, all members one file", unsteady, same_members, R, "trainings differ"),
-    _cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, R, "trainings differ"),
-    _cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, R, "trainings differ"),
-    _cheat("one object, raters 4 px inside to outside", one_object, nothing, O, "outlines are the teacher's"),
+    _cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
+    _cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
+    _cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
+    _cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
+    _cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
+    _cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
+    _cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
+    _cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
+    _cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
 )
