@@ -29,7 +29,6 @@ def test_no_cheat_gets_a_quality_that_it_lacks() -> None:
     chosen = [cheat for cheat in cheating.CHEATS if cheat.name in SMALL]
     assert len(chosen) == len(SMALL)
     table = pd.DataFrame([row for cheat in chosen for row in cheats.of_cheat(cheat, SEED)])
-    print(table[["cheat", "quality", "lacks", "verdict", "seconds"]].to_string(index=False))
     assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
 
 
