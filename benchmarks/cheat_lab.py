@@ -2,13 +2,15 @@
 
     36 images, 5 raters  ->  models that learned a rater or the consensus, with errors of their own  ->  Study
 
-A model of a rater follows the consensus of the others where that rater and they agree, and the rater in half of the
-rest. Models of the consensus follow, image by image, a consensus that leaves a random rater out; some of its objects
-are lost, and some that a single rater marked are added. Everything is at half of the resolution.
+Models of the consensus follow, image by image, the consensus of three random raters; some of its objects are lost,
+and some that a single rater marked are added. A model of a rater follows the consensus of three other raters where
+the rater and they agree, and the rater in a part of the rest. So these models know the raters' masks of the test
+images, which a trained network does not. Everything is the middle of an image, at half of the resolution.
 """
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 from cheat_studies import CONSENSUS, N_SEEDS, Study, jittered, put_together, trained_again
@@ -19,25 +21,28 @@ from segassay.consensus.pixels import staple
 from segassay.data.annotations import WITHOUT
 from segassay.io.images import read_image, read_mask
 
-STEP = 2  # pixels of the image for one of the study
+MIDDLE = (slice(288, 736, 2),) * 2  # of each image of 1024 × 1024, every second pixel
 SETTINGS = {"min_object_size": 8}
-LOST, ADDED = 0.1, 0.1  # shares of objects
+LOST, ADDED = 0.1, 0.1  # shares of objects, of models of the consensus
+HABIT = 0.75  # share of a rater's own objects that a model of that rater marks, and of the others' that it leaves
+CONDITIONS = ("context_0", "context_1", "H")  # by code // 3; code % 3 is the region; H is the control
 Masks = dict[str, np.ndarray]
 
 
 @cache
-def real() -> tuple[np.ndarray, Masks, tuple[str, ...]]:
-    """Images `(N, H, W)`, the raters' masks, and the group of each image."""
+def real() -> tuple[np.ndarray, Masks, dict[str, tuple[str, ...]]]:
+    """Images `(N, H, W)`, the raters' masks, and the group and region of each image; controls come first."""
     lab = data_dir() / "lab-wue1"
     lines = (lab / "groups_wue1.csv").read_text().split()[1:]
-    group_of = {case: f"group_{group}" for case, group in (line.split(",") for line in lines)}
-    cases = sorted(group_of, key=lambda case: (group_of[case], case))
-    images = np.stack([read_image(lab / "images" / f"{case}.png").array[0][::STEP, ::STEP] for case in cases])
+    codes = {case: int(code) for case, code in (line.split(",") for line in lines)}
+    cases = sorted(codes, key=lambda case: (-codes[case], case))
+    images = np.stack([read_image(lab / "images" / f"{case}.png").array[0][MIDDLE] for case in cases])
     masks = {
-        folder.name: np.stack([read_mask(folder / f"{case}_cFOS.png")[::STEP, ::STEP] > 0 for case in cases])
+        folder.name: np.stack([read_mask(folder / f"{case}_cFOS.png")[MIDDLE] > 0 for case in cases])
         for folder in sorted((lab / "labels").glob("expert_*"))
     }
-    return images, masks, tuple(group_of[case] for case in cases)
+    groups = tuple(CONDITIONS[codes[case] // 3] for case in cases)
+    return images, masks, {"groups": groups, "regions": tuple(f"region_{codes[case] % 3}" for case in cases)}
 
 
 @cache
@@ -50,19 +55,22 @@ def fused(names: tuple[str, ...]) -> np.ndarray:
 def learned_from(rater: str, rng: np.random.Generator) -> np.ndarray:
     """What a model of a rater marks."""
     masks = real()[1]
-    others = fused(tuple(name for name in masks if name != rater))
-    shared = kept(others, masks[rater], rng, 1 - LOST, 0.5)
-    own = kept(masks[rater], others, rng, 0.0, 0.5)
-    return jittered(shared | own, rng, 0.7)
+    own, others = masks[rater], of_three([name for name in masks if name != rater], rng)
+    shared, missed = kept(others, own, rng, 1 - LOST, 1 - HABIT), kept(own, others, rng, 0.0, HABIT)
+    return jittered(shared | missed, rng, 0.7)
+
+
+def of_three(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
+    """The consensus of three raters, other ones for each image."""
+    threes = list(combinations(names, 3))
+    picks = rng.integers(0, len(threes), len(real()[0]))
+    return np.stack([fused(threes[pick])[index] for index, pick in enumerate(picks)])
 
 
 def learned_together(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
     """What a model of the consensus of these raters marks."""
-    masks = real()[1]
-    left_out = rng.integers(0, len(names), len(real()[0]))
-    of = np.stack([fused(tuple(name for name in names if name != out)) for out in names])
-    followed = of[left_out, np.arange(len(left_out))]
-    n_marks = np.sum([masks[name] for name in names], axis=0)
+    followed = of_three(names, rng)
+    n_marks = np.sum([real()[1][name] for name in names], axis=0)
     added = kept(n_marks == 1, followed, rng, 0.0, ADDED)
     return jittered(kept(followed, followed, rng, 1 - LOST, 0.0) | added, rng, 0.7)
 
@@ -99,11 +107,11 @@ def unsteady(seed: int) -> Study:
 
 def _study(seed: int, of_consensus: list[np.ndarray], hand: str = "") -> Study:
     rng = np.random.default_rng([seed, 14])
-    images, own, groups = real()
+    images, own, experiment = real()
     trained = {(CONSENSUS, k): trained_again(mask, rng) for k, mask in enumerate(of_consensus)}
     for rater in own:
         alone = learned_from(rater, rng)
         trained |= {(rater, k): trained_again(alone, rng) for k in range(2)}
         without = learned_from(hand, rng) if hand else learned_together([name for name in own if name != rater], rng)
         trained[f"{CONSENSUS}{WITHOUT}{rater}", 0] = trained_again(without, rng)
-    return put_together(images, own, trained, groups=groups, settings=SETTINGS)
+    return put_together(images, own, trained, settings=SETTINGS, **experiment)

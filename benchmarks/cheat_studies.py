@@ -53,8 +53,10 @@ class Study:
         masks: Annotator -> boolean masks `(N, H, W)`.
         about: Annotator -> what annotations.csv says about it.
         groups: Group of each image; empty without an experiment.
+        regions: Region of each image; empty without regions.
         has_subjects: Whether each image is of a subject of its own; else nothing is known about subjects.
         skipped: Annotator -> images that it leaves out.
+        lost: Annotators whose files do not exist.
         settings: As in dataset.yaml.
     """
 
@@ -62,8 +64,10 @@ class Study:
     masks: dict[str, np.ndarray]
     about: dict[str, About]
     groups: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     has_subjects: bool = False
     skipped: dict[str, frozenset[int]] = field(default_factory=dict)
+    lost: frozenset[str] = frozenset()
     settings: dict[str, Any] = field(default_factory=lambda: {"min_object_size": 10})
 
     @property
@@ -145,7 +149,13 @@ def assay(study: Study) -> dict[str, dict[str, Any]]:
     """The summary of `segassay evaluate`: verdict, sentence and criteria of each quality; with fewer resamples."""
     cases = [f"case_{index:04d}" for index in range(len(study.images))]
     rows = [
-        {"case": case, "annotator": name, "path": study.masks[name][index], "held_out": "true"} | vars(about)
+        {
+            "case": case,
+            "annotator": name,
+            "path": "lost.png" if name in study.lost else study.masks[name][index],
+            "held_out": "true",
+        }
+        | vars(about)
         for name, about in study.about.items()
         for index, case in enumerate(cases)
         if index not in study.skipped.get(name, ())
@@ -153,6 +163,7 @@ def assay(study: Study) -> dict[str, dict[str, Any]]:
     described: dict[str, Any] = {"images": dict(zip(cases, study.images, strict=True)), **study.settings}
     if study.groups:
         table = pd.DataFrame({"case": cases, "group": study.groups})
+        table = table.assign(region=study.regions) if study.regions else table
         table = table.assign(subject=table["case"]) if study.has_subjects else table
         described |= {"experiment": table, "control_group": study.groups[0]}
     sources = read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=described)
@@ -283,20 +294,22 @@ def unsteady(seed: int) -> Study:
     return simulated([USUAL] * 5, seed, [LAX] * 3 + [STRICT] * 3)
 
 
-def sparse(seed: int, n_cases: int = 60, n_filled: int = 6) -> Study:
+def sparse(seed: int, n_cases: int = 200, n_filled: int = 6) -> Study:
     """Most images are empty, also for the models; what is there they find."""
     study = sound(seed)
     shape = (n_cases, *study.images.shape[1:])
     places = np.linspace(0, n_cases - 1, n_filled).astype(int)
-    images = np.resize(study.images, shape)
 
     def thinned(mask: np.ndarray) -> np.ndarray:
         few = np.zeros(shape, dtype=bool)
         few[places] = mask[:n_filled]
         return few
 
-    about = {name: one for name, one in study.about.items() if WITHOUT not in one.trained_on}
-    return Study(images, {name: thinned(study.masks[name]) for name in about}, about, settings=study.settings)
+    names = [name for name, one in study.about.items() if WITHOUT not in one.trained_on and name not in study.experts]
+    few = study.only(names)
+    return replace(
+        few, images=np.resize(study.images, shape), masks={name: thinned(few.masks[name]) for name in names}, groups=()
+    )
 
 
 def one_object(seed: int, offsets: tuple[float, ...] = (-4, 0, 4), n_cases: int = 16) -> Study:

@@ -167,14 +167,24 @@ def remade(study: Study, change: Change) -> Study:
     return study.with_masks(masks | made)
 
 
-def copy_of(index: int) -> Callable[[Study, Rng], Study]:
-    """Byte copies of one rater."""
-    return lambda study, rng: handed_in(study, study.masks[study.raters[index]])
+def agreeing(study: Study) -> list[str]:
+    """The raters, from the one who agrees least with the majority to the one who agrees most."""
+    majority = votes(study) > 0.5
+    dice = {
+        name: 2 * (study.masks[name] & majority).sum() / (study.masks[name].sum() + majority.sum())
+        for name in study.raters
+    }
+    return sorted(dice, key=lambda name: dice[name])
 
 
-def jittered_copy(index: int) -> Callable[[Study, Rng], Study]:
+def copy_of(place: int) -> Callable[[Study, Rng], Study]:
+    """Byte copies of one rater, by the place in `agreeing`."""
+    return lambda study, rng: handed_in(study, study.masks[agreeing(study)[place]])
+
+
+def jittered_copy(place: int) -> Callable[[Study, Rng], Study]:
     """Copies of one rater whose outlines differ by one pixel."""
-    return lambda study, rng: handed_in(study, study.masks[study.raters[index]], lambda mask: jittered(mask, rng))
+    return lambda study, rng: handed_in(study, study.masks[agreeing(study)[place]], lambda mask: jittered(mask, rng))
 
 
 def votes(study: Study) -> np.ndarray:
@@ -219,6 +229,26 @@ def only_control(study: Study, rng: Rng) -> Study:
     """Drop every second object of every image that is not a control."""
     treated = np.array([group != study.groups[0] for group in study.groups])
     return consensus(lambda mask: np.where(treated[:, None, None], every_second(mask), mask))(study, rng)
+
+
+def dim_missed(study: Study, rng: Rng) -> Study:
+    """Drop the dimmer half of the objects of each image."""
+
+    def bright(mask: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(mask)
+        for image, labels, result in zip(study.images, map(numbered, mask), out, strict=True):
+            if labels.any():
+                means = ndimage.mean(image, labels, np.arange(1, labels.max() + 1))
+                result[:] = np.concatenate([[False], means >= np.median(means)])[labels]
+        return out
+
+    return consensus(bright)(study, rng)
+
+
+def numbered(image: np.ndarray) -> np.ndarray:
+    """Objects of an image, numbered."""
+    labels: np.ndarray = ndimage.label(image, EIGHT)[0]
+    return labels
 
 
 def easy_images(study: Study, rng: Rng) -> Study:
@@ -276,6 +306,11 @@ def no_experts(study: Study, rng: Rng) -> Study:
     return study.only(name for name in study.about if name not in study.experts)
 
 
+def lost_experts(study: Study, rng: Rng) -> Study:
+    """List the models of single raters, whose files do not exist."""
+    return replace(study, lost=frozenset(study.experts))
+
+
 def noisy_experts(study: Study, rng: Rng) -> Study:
     """Blur the outlines of the models of single raters, and drop a third of their objects."""
     return experts(lambda mask: jittered(each_object(mask, lambda one, _: one & (rng.random() < 0.67)), rng, 2))(
@@ -325,11 +360,11 @@ def _cheat(name: str, start, change, lacks: set[str], because: str) -> Cheat:
 ALL = OBJ | REL | VAL
 CHEATS = (
     _cheat(
-        "copies of the worst rater", mixed, copy_of(-1), ALL, "a rater's file is no training, and this one misses most"
+        "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
     ),
-    _cheat("copies of a usual rater", sound, copy_of(0), OBJ | REL, "a rater's file is no training, and one person's"),
+    _cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one person's"),
     _cheat(
-        "copies of the worst rater, 1 px off", mixed, jittered_copy(-1), OBJ | VAL, "one person's marks, and the worst"
+        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one person's marks, and the worst"
     ),
     _cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
     _cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
@@ -343,6 +378,12 @@ CHEATS = (
     _cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
     _cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
     _cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
+    _cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
+    _cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
+    _cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
+    _cheat(
+        "raters differ, careless one added, every second dropped", mixed, careless_rater, OBJ | VAL, "half is missed"
+    ),
     _cheat("one object per image", sound, consensus(largest_object), OBJ | VAL, "most is missed"),
     _cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
     _cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
@@ -363,6 +404,7 @@ CHEATS = (
     _cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
     _cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
     _cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
+    _cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
     _cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
     _cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
     _cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),

@@ -1,40 +1,76 @@
 """Cheats against verdicts: does a worthless model get *supported*, and does an honest study keep it?
 
-python benchmarks/cheats.py [--seeds 3] [--only WORDS]
+    python benchmarks/cheats.py [simulated lab-wue1] [--seeds 1] [--only WORDS]    about 10 minutes each and per seed
 
-honest studies, cheats  ->  masks  ->  verdicts  ->  docs/cheats.md, results/cheats.json
+    honest studies, cheats  ->  masks  ->  verdicts  ->  results/cheats.json, docs/cheats.md
+
+With `--only`, cheats and studies whose names contain the words run, and nothing is written. lab-wue1 needs
+$SEGASSAY_DATA (default ../shared/data).
 """
 
 import argparse
+import json
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
+import cheat_lab
+import cheat_studies
 import numpy as np
 import pandas as pd
 from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
 from cheating import CHEATS, Cheat
+from measuring import ROOT, circumstances, data_dir, save
 
-HONEST: dict[str, tuple[Callable[[int], Study], str]] = {
+from segassay.data.dataset import read_dataset
+
+RESULTS = ROOT / "benchmarks" / "results" / "cheats.json"
+PAGE = ROOT / "docs" / "cheats.md"
+PACKAGES = ("numpy", "scipy", "pandas")
+Start = Callable[[int], Study]
+Row = dict[str, Any]
+
+OF_LAB: dict[Start, Start] = {
+    cheat_studies.sound: cheat_lab.honest,
+    cheat_studies.mixed: cheat_lab.honest,
+    cheat_studies.one_hand: cheat_lab.one_hand,
+    cheat_studies.unsteady: cheat_lab.unsteady,
+}
+"""Where a cheat starts on simulated images -> where it starts on lab-wue1; other cheats need simulated ones."""
+
+HONEST: dict[str, tuple[Start, str]] = {
     "sound": (sound, "objectivity reliability validity"),
     "sound, 3 raters": (partial(sound, n_raters=3), "objectivity reliability validity"),
     "sound, 2 raters": (partial(sound, n_raters=2), "reliability"),
     "sound, no experiment": (lambda seed: replace(sound(seed), groups=()), "objectivity reliability"),
-    "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity"),
+    "raters differ": (cheat_studies.mixed, "reliability"),
+    "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity reliability"),
+    "one object, raters 4 px inside to outside": (one_object, "reliability"),
     "most images empty": (sparse, ""),
 }
 """Honest studies, and the qualities that they must keep."""
 
+HONEST_LAB: dict[str, tuple[Start, str]] = {
+    "lab-wue1": (cheat_lab.honest, "objectivity reliability validity"),
+}
 
-def rows_of(data: str, name: str, study: Study, lacks: Iterable[str], holds: Iterable[str]) -> Iterator[dict[str, Any]]:
+
+@cache
+def made(start: Start, seed: int) -> Study:
+    """The study that a cheat starts from; nothing changes it."""
+    return start(seed)
+
+
+def rows_of(data: str, name: str, study: Study, lacks: Iterable[str], holds: Iterable[str]) -> Iterator[Row]:
     """A row for each quality: its verdict, and whether that is wrong."""
     start = time.process_time()
     summary = assay(study)
     seconds = time.process_time() - start
     for quality in QUALITIES:
-        verdict, *why = summary[quality]["verdict"].split(":", 1)
+        verdict, *why = summary[quality]["verdict"].split(": ", 1)
         is_lacking, is_held = quality in lacks, quality in holds
         yield {
             "data": data,
@@ -43,55 +79,99 @@ def rows_of(data: str, name: str, study: Study, lacks: Iterable[str], holds: Ite
             "lacks": is_lacking,
             "holds": is_held,
             "verdict": verdict,
-            "rests_on": why[0].strip() if why else summary[quality]["sentence"],
+            "rests_on": why[0] if why else _decisive(summary[quality]["criteria"], verdict == "supported"),
             "wrong": verdict == "supported" if is_lacking else verdict != "supported" if is_held else False,
             "seconds": round(seconds, 1),
         }
 
 
-def of_cheat(cheat: Cheat, seed: int) -> Iterator[dict[str, Any]]:
+def _decisive(criteria: Iterable[Mapping[str, Any]], met: bool) -> str:
+    """The criteria that decide a verdict: all that are met, or those that are not."""
+    return "; ".join(f"{one['name']}: {one['found']}" for one in criteria if one["holds"] is met)
+
+
+def of_cheat(cheat: Cheat, seed: int, start: Start | None = None, data: str = "simulated") -> Iterator[Row]:
     """The verdicts on one cheat."""
-    study = cheat.change(cheat.start(seed), np.random.default_rng([seed, 7]))
-    yield from rows_of(f"simulated, seed {seed}", cheat.name, study, cheat.lacks, ())
+    study = cheat.change(made(start or cheat.start, seed), np.random.default_rng([seed, 7]))
+    yield from rows_of(data, cheat.name, study, cheat.lacks, ())
 
 
-def of_honest(name: str, seed: int) -> Iterator[dict[str, Any]]:
+def of_honest(name: str, seed: int, data: str = "simulated") -> Iterator[Row]:
     """The verdicts on one honest study."""
-    make, holds = HONEST[name]
-    yield from rows_of(f"simulated, seed {seed}", name, make(seed), (), holds.split())
+    make, holds = (HONEST if data == "simulated" else HONEST_LAB)[name]
+    yield from rows_of(data, name, made(make, seed), (), holds.split())
 
 
-def all_rows(seeds: Iterable[int], only: str) -> Iterator[dict[str, Any]]:
-    """All cheats and honest studies whose name has these words."""
+def all_rows(data: str, seeds: Iterable[int], only: str) -> Iterator[Row]:
+    """All honest studies and cheats on these data whose name has these words."""
     for seed in seeds:
-        for name in HONEST:
+        for name in HONEST if data == "simulated" else HONEST_LAB:
             if only in name:
-                yield from of_honest(name, seed)
+                yield from ({"seed": seed} | row for row in of_honest(name, seed, data))
         for cheat in CHEATS:
-            if only in cheat.name:
-                yield from of_cheat(cheat, seed)
+            start = cheat.start if data == "simulated" else OF_LAB.get(cheat.start)
+            if only in cheat.name and start is not None:
+                yield from ({"seed": seed} | row for row in of_cheat(cheat, seed, start, data))
 
 
 def failures(rows: pd.DataFrame) -> str:
     """The wrong verdicts as text."""
-    wrong = rows[rows["wrong"]]
-    return wrong[["data", "cheat", "quality", "lacks", "verdict", "rests_on"]].to_string(index=False, max_colwidth=110)
+    shown = rows.loc[rows["wrong"], ["data", "cheat", "quality", "lacks", "verdict", "rests_on", "seconds"]]
+    return str(shown.to_string(index=False, max_colwidth=100))
+
+
+def table_of(rows: pd.DataFrame) -> str:
+    """Cheat × verdict in Markdown: what lacks a quality, or must keep it, is bold; wrong verdicts have a cross."""
+    lines = ["| data | study | objectivity | reliability | validity |", "| --- | --- | --- | --- | --- |"]
+    for (data, name), of_study in rows.groupby(["data", "cheat"], sort=False):
+        cells = [_cell(of_study[of_study["quality"] == quality]) for quality in QUALITIES]
+        lines.append(" | ".join([f"| {data}", str(name), *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    counts = rows["verdict"].value_counts(sort=False)
+    words = ", ".join(verdict if len(rows) == 1 else f"{verdict} {n}" for verdict, n in counts.items())
+    claim = "lacks: " if rows["lacks"].all() else "keeps: " if rows["holds"].all() else ""
+    return f"{claim}{'✗ ' if rows['wrong'].any() else ''}{words}" if claim else f"({words})"
+
+
+def publish() -> None:
+    """Update the table of the page from all results."""
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = pd.concat([pd.DataFrame(section["rows"]) for section in found.values()])
+    text = PAGE.read_text(encoding="utf-8")
+    for marker, is_cheat in (("honest", False), ("cheats", True)):
+        of = rows[rows.groupby(["data", "cheat"])["lacks"].transform("any") == is_cheat]
+        between = f"(<!-- {marker} -->\n).*?(<!-- end of {marker} -->)"
+        table = table_of(of)
+        text = re.sub(between, lambda ends, table=table: f"{ends[1]}{table}\n{ends[2]}", text, flags=re.DOTALL)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def main() -> None:
-    """Run all."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the chosen data."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="*", default=["simulated", "lab-wue1"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
-    rows = []
-    for row in all_rows(range(chosen.seeds), chosen.only):
-        rows.append(row)
-        said = "WRONG" if row["wrong"] else "lacks" if row["lacks"] else "holds" if row["holds"] else ""
-        print(f"{row['cheat'][:52]:52} {row['quality']:11} {said:6} {row['verdict']:17} {row['seconds']:5}", flush=True)
-    table = pd.DataFrame(rows)
-    print(failures(table))
-    print(f"{table['wrong'].sum()} wrong of {(table['lacks'] | table['holds']).sum()}")
+    for data in chosen.data:
+        rows = []
+        for row in all_rows(data, range(chosen.seeds), chosen.only):
+            rows.append(row)
+            claim = "WRONG" if row["wrong"] else "lacks" if row["lacks"] else "keeps" if row["holds"] else ""
+            print(
+                f"{row['cheat'][:60]:60} {row['quality']:11} {claim:6}{row['verdict']:17} {row['seconds']:5}",
+                flush=True,
+            )
+        table = pd.DataFrame(rows)
+        print(failures(table))
+        print(f"{data}: {table['wrong'].sum()} wrong of {(table['lacks'] | table['holds']).sum()}")
+        if not chosen.only:
+            about = circumstances(read_dataset(data_dir() / "lab-wue1"), PACKAGES)
+            save(RESULTS, data, about | {"n_seeds": chosen.seeds, "rows": rows})
+            publish()
 
 
 if __name__ == "__main__":
