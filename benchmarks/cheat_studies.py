@@ -125,6 +125,23 @@ def _member(seed: str) -> About:
     return About("model", CONSENSUS, seed, "consensus:staple")
 
 
+def smaller(study: Study, n_cases: int = 16, n_raters: int = 4) -> Study:
+    """The same study with its first images, without some raters before the last, and without their models."""
+    gone = set(study.raters[1 : 1 + max(0, len(study.raters) - n_raters)])
+    about = {
+        name: one
+        for name, one in study.about.items()
+        if not gone & {name, one.trained_on, one.trained_on.removeprefix(f"{CONSENSUS}{WITHOUT}")}
+    }
+    return replace(
+        study,
+        images=study.images[:n_cases],
+        masks={name: study.masks[name][:n_cases] for name in about},
+        about=about,
+        groups=study.groups[:n_cases],
+    )
+
+
 def put_together(
     images: np.ndarray, own: dict[str, np.ndarray], trained: dict[tuple[str, int], np.ndarray], **more: Any
 ) -> Study:

@@ -10,7 +10,6 @@ $SEGASSAY_DATA (default ../shared/data).
 
 import argparse
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -48,7 +47,7 @@ HONEST: dict[str, tuple[Start, str]] = {
     "sound, no experiment": (lambda seed: replace(sound(seed), groups=()), "objectivity reliability"),
     "raters differ": (cheat_studies.mixed, "reliability"),
     "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity reliability"),
-    "one object, raters 4 px inside to outside": (one_object, "reliability"),
+    "one object, raters 4 px apart": (one_object, "reliability"),
     "most images empty": (sparse, ""),
 }
 """Honest studies, and the qualities that they must keep."""
@@ -136,16 +135,21 @@ def _cell(rows: pd.DataFrame) -> str:
     return f"{claim}{'✗ ' if rows['wrong'].any() else ''}{words}" if claim else f"({words})"
 
 
-def publish() -> None:
-    """Update the table of the page from all results."""
+def tables() -> dict[str, str]:
+    """The tables of the page from all results, by marker."""
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     rows = pd.concat([pd.DataFrame(section["rows"]) for section in found.values()])
+    is_cheat = rows.groupby(["data", "cheat"])["lacks"].transform("any")
+    return {"honest": table_of(rows[~is_cheat]), "cheats": table_of(rows[is_cheat])}
+
+
+def publish() -> None:
+    """Update the tables of the page."""
     text = PAGE.read_text(encoding="utf-8")
-    for marker, is_cheat in (("honest", False), ("cheats", True)):
-        of = rows[rows.groupby(["data", "cheat"])["lacks"].transform("any") == is_cheat]
-        between = f"(<!-- {marker} -->\n).*?(<!-- end of {marker} -->)"
-        table = table_of(of)
-        text = re.sub(between, lambda ends, table=table: f"{ends[1]}{table}\n{ends[2]}", text, flags=re.DOTALL)
+    for marker, table in tables().items():
+        before, after = f"<!-- {marker} -->\n", f"\n<!-- end of {marker} -->"
+        start, end = text.index(before) + len(before), text.index(after.lstrip())
+        text = f"{text[:start]}{table}{after}{text[end + len(after.lstrip()) :]}"
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -10,6 +11,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import cheating  # noqa: E402
 import cheats  # noqa: E402
+from cheat_studies import QUALITIES, Study, smaller, sound  # noqa: E402
 
 SEED = 0
 SMALL = (
@@ -28,10 +30,39 @@ SMALL = (
 def test_no_cheat_gets_a_quality_that_it_lacks() -> None:
     chosen = [cheat for cheat in cheating.CHEATS if cheat.name in SMALL]
     assert len(chosen) == len(SMALL)
-    table = pd.DataFrame([row for cheat in chosen for row in cheats.of_cheat(cheat, SEED)])
+    table = pd.DataFrame([row for cheat in chosen for row in cheats.of_cheat(cheat, SEED, small(cheat.start))])
     assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
 
 
 def test_an_honest_study_keeps_its_qualities() -> None:
-    table = pd.DataFrame(cheats.of_honest("sound", SEED))
+    table = pd.DataFrame(cheats.rows_of("simulated", "sound", small(sound)(SEED), (), QUALITIES))
     assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
+
+
+def small(start: cheats.Start) -> cheats.Start:
+    """The same start with fewer images and raters."""
+    return lambda seed: smaller(cheats.made(start, seed))
+
+
+def test_every_cheat_changes_masks_or_what_is_said_of_them() -> None:
+    for cheat in cheating.CHEATS:
+        before = small(cheat.start)(SEED)
+        after = cheat.change(before, np.random.default_rng(0))
+        assert set(after.masks) == set(after.about), cheat.name
+        assert all(mask.shape == after.images.shape and mask.dtype == bool for mask in after.masks.values()), cheat.name
+        assert cheat.lacks, cheat.name
+        assert (cheat.change is cheating.nothing) == is_same(before, after), cheat.name
+
+
+def is_same(one: Study, other: Study) -> bool:
+    """Whether two studies have the same masks, and say the same of them."""
+    told = ("about", "skipped", "lost")
+    return all(getattr(one, name) == getattr(other, name) for name in told) and all(
+        np.array_equal(one.masks[name], other.masks[name]) for name in one.masks
+    )
+
+
+def test_the_page_shows_the_results() -> None:
+    page = cheats.PAGE.read_text(encoding="utf-8")
+    for table in cheats.tables().values():
+        assert table in page, "run benchmarks/cheats.py"
