@@ -38,7 +38,7 @@ SKIPPED = {
 }
 """Slow measures that no verdict rests on."""
 QUALITIES = ("objectivity", "reliability", "validity")
-OBJ, REL, VAL = ({quality} for quality in QUALITIES)
+OBJ, REL, VAL = (frozenset({quality}) for quality in QUALITIES)
 N_SEEDS = 6  # of the consensus; three to an ensemble
 CONSENSUS = "staple"
 ENSEMBLES = {f"{CONSENSUS}/s{first}-{first + 2}": range(first, first + 3) for first in range(0, N_SEEDS, 3)}

@@ -5,6 +5,7 @@ Study, random numbers  ->  Study whose judged models lack the qualities that `CH
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from cheat_studies import (
@@ -71,14 +72,19 @@ def left_objects(mask: np.ndarray) -> np.ndarray:
     return each_object(mask, lambda one, _: one & (np.nonzero(one)[1].mean() < half))
 
 
-def largest_object(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest object of every image."""
+def largest(mask: np.ndarray, n: int) -> np.ndarray:
+    """Keep the `n` largest objects of every image."""
     out = np.zeros_like(mask)
-    for image, result in zip(mask, out, strict=True):
-        labels, n = ndimage.label(image, EIGHT)
-        if n:
-            result |= labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    for labels, result in zip(map(numbered, mask), out, strict=True):
+        sizes = np.bincount(labels.ravel())
+        result[:] = np.isin(labels, 1 + np.argsort(sizes[1:], kind="stable")[::-1][:n])
     return out
+
+
+def numbered(image: np.ndarray) -> np.ndarray:
+    """Objects of an image, numbered."""
+    labels: np.ndarray = ndimage.label(image, EIGHT)[0]
+    return labels
 
 
 def halved(mask: np.ndarray) -> np.ndarray:
@@ -245,18 +251,28 @@ def dim_missed(study: Study, rng: Rng) -> Study:
     return consensus(bright)(study, rng)
 
 
-def numbered(image: np.ndarray) -> np.ndarray:
-    """Objects of an image, numbered."""
-    labels: np.ndarray = ndimage.label(image, EIGHT)[0]
-    return labels
-
-
 def easy_images(study: Study, rng: Rng) -> Study:
     """Leave out the half of the images on which the ensemble agrees least with the raters."""
     judged, share = study.masks[study.ensembles[0]], votes(study) > 0.5
     dice = 2 * (judged & share).sum(axis=(1, 2)) / np.maximum((judged.sum(axis=(1, 2)) + share.sum(axis=(1, 2))), 1)
     hard = frozenset(np.argsort(dice)[: len(dice) // 2].tolist())
     return replace(study, skipped=dict.fromkeys(study.of_consensus, hard))
+
+
+def four_times(study: Study, rng: Rng, n_cases: int = 6) -> Study:
+    """Enter the first images four times under other names."""
+    repeats = 4
+
+    def again(stack: np.ndarray) -> np.ndarray:
+        return np.tile(stack[:n_cases], (repeats, *[1] * (stack.ndim - 1)))
+
+    return replace(
+        study,
+        images=again(study.images),
+        masks={name: again(mask) for name, mask in study.masks.items()},
+        groups=study.groups[:n_cases] * repeats,
+        regions=study.regions[:n_cases] * repeats,
+    )
 
 
 def careless_rater(study: Study, rng: Rng) -> Study:
@@ -299,6 +315,11 @@ def permuted_experts(study: Study, rng: Rng) -> Study:
 def one_expert(study: Study, rng: Rng) -> Study:
     """The models of all single raters are one file."""
     return study.with_masks(dict.fromkeys(study.experts, study.masks[study.experts[0]]))
+
+
+def consensus_as_experts(study: Study, rng: Rng) -> Study:
+    """The models of single raters are a model of the consensus, with outlines moved by half a pixel."""
+    return study.with_masks({name: jittered(study.masks[study.members[0]], rng, 0.5) for name in study.experts})
 
 
 def no_experts(study: Study, rng: Rng) -> Study:
@@ -353,70 +374,75 @@ def experts_alone(study: Study, rng: Rng) -> Study:
     return study.only([*study.raters, *study.experts])
 
 
-def _cheat(name: str, start, change, lacks: set[str], because: str) -> Cheat:
-    return Cheat(name, start, change, frozenset(lacks), because)
-
-
 ALL = OBJ | REL | VAL
 CHEATS = (
-    _cheat(
+    Cheat(
         "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
     ),
-    _cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one person's"),
-    _cheat(
+    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one person's"),
+    Cheat(
         "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one person's marks, and the worst"
     ),
-    _cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
-    _cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
-    _cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
-    _cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
-    _cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
-    _cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
-    _cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
-    _cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
-    _cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
-    _cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
-    _cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
-    _cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
-    _cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
-    _cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
-    _cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
-    _cheat(
+    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
+    Cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
+    Cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
+    Cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
+    Cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
+    Cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
+    Cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
+    Cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
+    Cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
+    Cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
+    Cheat(
         "raters differ, careless one added, every second dropped", mixed, careless_rater, OBJ | VAL, "half is missed"
     ),
-    _cheat("one object per image", sound, consensus(largest_object), OBJ | VAL, "most is missed"),
-    _cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
-    _cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
-    _cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
-    _cheat(
+    Cheat("one object per image", sound, consensus(partial(largest, n=1)), OBJ | VAL, "most is missed"),
+    Cheat("always five objects", sound, consensus(partial(largest, n=5)), VAL, "no count depends on the image"),
+    Cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
+    Cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
+    Cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
+    Cheat(
         "only where all raters agree",
         sound,
         of_votes(lambda v: v > 0.99, 0.5),
         VAL,
         "most of what people mark is missed",
     ),
-    _cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
-    _cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
-    _cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
-    _cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
-    _cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
-    _cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
-    _cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
-    _cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
-    _cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
-    _cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
-    _cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
-    _cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
-    _cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
-    _cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
-    _cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
+    Cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
+    Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
+    Cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
+    Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
+    Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
+    Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
+    Cheat(
+        "one hand, expert models are the consensus'",
+        one_hand,
+        consensus_as_experts,
+        OBJ,
+        "the consensus is one rater's",
+    ),
+    Cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
+    Cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
+    Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
+    Cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
+    Cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
+    Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
 )

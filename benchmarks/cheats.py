@@ -4,8 +4,8 @@
 
     honest studies, cheats  ->  masks  ->  verdicts  ->  results/cheats.json, docs/cheats.md
 
-With `--only`, cheats and studies whose names contain the words run, and nothing is written. lab-wue1 needs
-$SEGASSAY_DATA (default ../shared/data).
+Each study's rows replace earlier ones as soon as they are known, so a part can be made again: with `--only`, cheats
+and studies whose names contain the words run. Needs $SEGASSAY_DATA (default ../shared/data).
 """
 
 import argparse
@@ -101,16 +101,16 @@ def of_honest(name: str, seed: int, data: str = "simulated") -> Iterator[Row]:
     yield from rows_of(data, name, made(make, seed), (), holds.split())
 
 
-def all_rows(data: str, seeds: Iterable[int], only: str) -> Iterator[Row]:
-    """All honest studies and cheats on these data whose name has these words."""
+def all_studies(data: str, seeds: Iterable[int], only: str) -> Iterator[list[Row]]:
+    """The rows of each honest study and cheat on these data whose name has these words."""
     for seed in seeds:
         for name in HONEST if data == "simulated" else HONEST_LAB:
             if only in name:
-                yield from ({"seed": seed} | row for row in of_honest(name, seed, data))
+                yield [{"seed": seed} | row for row in of_honest(name, seed, data)]
         for cheat in CHEATS:
             start = cheat.start if data == "simulated" else OF_LAB.get(cheat.start)
             if only in cheat.name and start is not None:
-                yield from ({"seed": seed} | row for row in of_cheat(cheat, seed, start, data))
+                yield [{"seed": seed} | row for row in of_cheat(cheat, seed, start, data)]
 
 
 def failures(rows: pd.DataFrame) -> str:
@@ -130,7 +130,7 @@ def table_of(rows: pd.DataFrame) -> str:
 
 def _cell(rows: pd.DataFrame) -> str:
     counts = rows["verdict"].value_counts(sort=False)
-    words = ", ".join(verdict if len(rows) == 1 else f"{verdict} {n}" for verdict, n in counts.items())
+    words = ", ".join(str(verdict) if len(rows) == 1 else f"{verdict} {n}" for verdict, n in counts.items())
     claim = "lacks: " if rows["lacks"].all() else "keeps: " if rows["holds"].all() else ""
     return f"{claim}{'✗ ' if rows['wrong'].any() else ''}{words}" if claim else f"({words})"
 
@@ -153,6 +153,19 @@ def publish() -> None:
     PAGE.write_text(text, encoding="utf-8")
 
 
+def keep(data: str, rows: list[Row]) -> None:
+    """Write the rows of one study in place of earlier ones, and the page."""
+    about = circumstances(read_dataset(data_dir() / "lab-wue1"), PACKAGES)
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    earlier = found.get(data, {}).get("rows", [])
+    names = [*dict.fromkeys([*(HONEST if data == "simulated" else HONEST_LAB), *(cheat.name for cheat in CHEATS)])]
+    of = {(row["cheat"], row["seed"], row["quality"]): row for row in earlier if row["cheat"] in names}
+    of |= {(row["cheat"], row["seed"], row["quality"]): row | {"commit": about["commit"]} for row in rows}
+    ordered = sorted(of.values(), key=lambda row: (row["seed"], names.index(row["cheat"])))
+    save(RESULTS, data, about | {"rows": ordered})
+    publish()
+
+
 def main() -> None:
     """Run the chosen data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,21 +174,17 @@ def main() -> None:
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
     for data in chosen.data:
-        rows = []
-        for row in all_rows(data, range(chosen.seeds), chosen.only):
-            rows.append(row)
-            claim = "WRONG" if row["wrong"] else "lacks" if row["lacks"] else "keeps" if row["holds"] else ""
-            print(
-                f"{row['cheat'][:60]:60} {row['quality']:11} {claim:6}{row['verdict']:17} {row['seconds']:5}",
-                flush=True,
-            )
+        rows: list[Row] = []
+        for of_study in all_studies(data, range(chosen.seeds), chosen.only):
+            keep(data, of_study)
+            rows += of_study
+            for row in of_study:
+                claim = "WRONG" if row["wrong"] else "lacks" if row["lacks"] else "keeps" if row["holds"] else ""
+                of, verdict = f"{row['cheat'][:60]:60} {row['quality']:11}", row["verdict"]
+                print(f"{of} {claim:6}{verdict:17} {row['seconds']:5} s", flush=True)
         table = pd.DataFrame(rows)
         print(failures(table))
         print(f"{data}: {table['wrong'].sum()} wrong of {(table['lacks'] | table['holds']).sum()}")
-        if not chosen.only:
-            about = circumstances(read_dataset(data_dir() / "lab-wue1"), PACKAGES)
-            save(RESULTS, data, about | {"n_seeds": chosen.seeds, "rows": rows})
-            publish()
 
 
 if __name__ == "__main__":

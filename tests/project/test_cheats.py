@@ -45,8 +45,8 @@ def small(start: cheats.Start) -> cheats.Start:
 
 
 def test_every_cheat_changes_masks_or_what_is_said_of_them() -> None:
+    before = smaller(cheats.made(sound, SEED), n_cases=6)
     for cheat in cheating.CHEATS:
-        before = small(cheat.start)(SEED)
         after = cheat.change(before, np.random.default_rng(0))
         assert set(after.masks) == set(after.about), cheat.name
         assert all(mask.shape == after.images.shape and mask.dtype == bool for mask in after.masks.values()), cheat.name
