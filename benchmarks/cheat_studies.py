@@ -18,25 +18,14 @@ from segassay.assay.numbers import normalised_counts
 from segassay.assay.sources import read_sources
 from segassay.data.annotations import WITHOUT
 from segassay.data.dataset import Dataset
-from segassay.judgement.measures import build_scores, by_quality
 from segassay.judgement.summary import summarise
-from segassay.qualities.objectivity import computations as objectivity
-from segassay.qualities.reliability import computations as reliability
-from segassay.qualities.scores.computation import compute_all
-from segassay.qualities.scores.table import Findings
-from segassay.qualities.validity import computations as validity
+from segassay.qualities.scores.table import Findings, score_rows
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate_case
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, effects
 
 N_RESAMPLES = 300
-SKIPPED = {
-    *("recall", "over_raters", "generalized_energy_distance", "alt_test_winning_rate", "same_verdict", "votes"),
-    *("eta_squared_ratio", "eta_squared_sd", "deviations", "specifications_effect", "type_s", "limit_low"),
-    *("sd", "sd_ratio", "flip_rate", "flip_rate_verdicts", "sem", "variance", "phi", "disagreement"),
-}
-"""Slow measures that no verdict rests on."""
 QUALITIES = ("objectivity", "reliability", "validity")
 OBJ, REL, VAL = (frozenset({quality}) for quality in QUALITIES)
 N_SEEDS = 6  # of the consensus; three to an ensemble
@@ -205,15 +194,7 @@ def _judged(dataset: Dataset | None, annotations: pd.DataFrame) -> dict[str, dic
     clusters = pd.Series({case: f"case {case}" for case in annotations["case"].unique()})
     resampling = Resampling(n_resamples=N_RESAMPLES)
     findings = Findings(tables, annotations, clusters, found, normalised, Findings.equivalence_margin, resampling, None)
-    scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES)
-    wanted = [
-        computation
-        for room in (objectivity, reliability, validity)
-        for computation in room.computations(findings)
-        if not SKIPPED.intersection(record.name for record in computation.records)
-    ]
-    scores = by_quality([scores, compute_all(wanted)[0]])
-    return summarise(scores, found, annotations)
+    return summarise(score_rows([]), findings)
 
 
 USUAL = RaterHabit("usual", miss_rate=0.25, false_positives=2.0, jitter_px=1.2)
