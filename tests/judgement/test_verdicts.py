@@ -83,7 +83,7 @@ def test_an_honest_study_is_supported(honest: Findings) -> None:
     assert {judgement["verdict"] for judgement in found.values()} == {"supported"}
     assert "models trained on one rater carry an imprint of at most" in found["objectivity"]["sentence"].lower()
     assert "Two ensembles without a common member agree on objects with a mean F1" in found["reliability"]["sentence"]
-    assert "times the number of objects of the median rater" in found["validity"]["sentence"]
+    assert "times the number of objects, " in found["validity"]["sentence"]
 
 
 def test_raters_who_differ_make_their_models_biased_and_leave_the_consensus_objective() -> None:

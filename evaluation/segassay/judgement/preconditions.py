@@ -9,6 +9,7 @@ import numpy as np
 
 from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided
 from segassay.judgement.evidence import DICE, F1, Evidence, index, mean_of, median_over
+from segassay.statistics.attenuation import agreement_ceilings
 
 __all__ = ["preconditions", "standing", "usable"]
 
@@ -99,28 +100,19 @@ def _of_raters(evidence: Evidence, name: str, measure: str, compare) -> Iterator
     for place, rater in enumerate(evidence.raters):
 
         def of_rater(means: np.ndarray, place: int = place) -> np.ndarray:
-            return np.asarray(compare(means[:, :n], _ceilings(means[:, n:], n))[:, place])
+            return np.asarray(compare(means[:, :n], agreement_ceilings(_square(means[:, n:], n)))[:, place])
 
         number = index(evidence, values, of_rater, target=name, against=rater)
         if number is not None and number.n_cases >= MIN_CASES:
             yield number
 
 
-def _ceilings(pairs: np.ndarray, n: int) -> np.ndarray:
-    """`(rows, R)`, the best agreement with each rater of someone whose errors are not the rater's.
-
-    If raters differ from what is there independently of each other, their agreement is the product of their agreement
-    with it, so that this follows from three pairs (attenuation; Spearman 1904, doi:10.2307/1412159).
-    """
+def _square(pairs: np.ndarray, n: int) -> np.ndarray:
+    """`(rows, R, R)` from the `(rows, pairs)` of R raters."""
     square = np.full((len(pairs), n, n), np.nan)
     a, b = np.triu_indices(n, 1)
     square[:, a, b] = square[:, b, a] = pairs
-    with np.errstate(invalid="ignore", divide="ignore"):
-        roots = np.sqrt(square[:, :, :, None] * square[:, :, None, :] / square[:, None, :, :])
-    same = np.eye(n, dtype=bool)
-    one_twice = same[None, :, :, None] | same[None, :, None, :] | same[None, None]
-    roots = np.where(one_twice | np.isinf(roots), np.nan, roots)
-    return np.minimum(median_over(roots.reshape(len(pairs), n, n * n)), 1.0)
+    return square
 
 
 def standing(evidence: Evidence, name: str, measure: str) -> np.ndarray:
@@ -159,6 +151,8 @@ def usable(
     for rater, names in models.items():
         for name in names:
             number = mean_of(evidence, evidence.above_mirrored(name))
+            if number is not None and number.n_cases < MIN_CASES:
+                continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
             for measure in (F1, DICE):

@@ -110,7 +110,7 @@ _NO_NUMBER = {
 }
 
 _MISSING = {
-    Why.FEW_CASES: "fewer than {least} images with marked objects for the {name} ({n_cases})",
+    Why.FEW_CASES: "fewer than {least} images in which something is marked ({n_cases})",
     Why.NO_INTERVAL: "no interval of the {name}, which needs two images or subjects",
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
     Why.EITHER_SIDE: "too few images: the {name}, {number}, may lie on either side of {line}",
@@ -125,7 +125,7 @@ _MISSING = {
         "{first} agrees with {second} better than the raters' disagreement allows, as if it knew these masks"
     ),
     Why.FOLLOWS_A_RATER: "{first} follows {second} more than the other raters",
-    Why.WEAK_MODELS: "{first} agrees with the raters too badly to show whom it imitates",
+    Why.WEAK_MODELS: "{first} agrees with the raters too badly, or on too few images, to show whom it imitates",
     Why.MIXED_UP_MODELS: (
         "models agree less with {first} if they were trained on these masks; check column trained_on"
     ),
@@ -163,7 +163,11 @@ def verdict_in_words(judgement: Judgement) -> str:
     if judgement.supported is not None:
         return _OUTCOMES[judgement.supported]
     undecided = [one for one in judgement.criteria if one.met is None and one.counts]
-    missing = [_missing(one, judgement.judged) for one in undecided]
+    missing = [
+        _one_missing(missing, criterion.measure, judgement.judged)
+        for criterion in undecided
+        for missing in criterion.missing
+    ]
     return f"cannot be judged: {joined(dict.fromkeys(missing))}"
 
 
@@ -200,6 +204,27 @@ def _found_of(judgement: Judgement, *of: What) -> list[str]:
     """What was found of some criteria that count, in the order of the rule."""
     wanted = [criterion for criterion in judgement.criteria if criterion.of in of and criterion.counts]
     return [_found(criterion, judgement.judged) for criterion in wanted]
+
+
+def _numbers_of(judgement: Judgement, of: What) -> list[str]:
+    """Numbers of the criteria that count, each with its unit, or with the amount that it is a multiple of."""
+    wanted = [one for one in judgement.criteria if one.of is of and one.counts and isinstance(one.rests_on, Number)]
+    texts = []
+    for one in wanted:
+        task, unit = _MEASURES[one.measure]
+        assert isinstance(one.rests_on, Number)
+        texts.append(f"{_interval(one.rests_on)} {unit or f'times the {task}'}")
+    return texts
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Texts as a list in a sentence.
+
+    Example:
+        >>> _listed(["a", "b", "c"]), _listed(["a"]), _listed([])
+        ('a, b and c', 'a', '')
+    """
+    return " and ".join(part for part in (", ".join(texts[:-1]), *texts[-1:]) if part)
 
 
 def _interval(number: Number) -> str:
@@ -241,11 +266,11 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
 
 def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
     found = _found_of(judgement, What.IMPRINT, What.DEPENDENCE)
-    standing = joined(_found_of(judgement, What.STANDING), " and ")
+    standing = _numbers_of(judgement, What.STANDING)
     if not any(found) and not standing:
         return objectivity_of_raters(scores)
-    whose = f"{who(judgement.judged)} differ{'' if len(judgement.judged.names) > 1 else 's'} by "
-    return _capitalised([*found, f"{whose}{standing}" if standing else ""])
+    differ = f"{who(judgement.judged)} differ{'' if len(judgement.judged.names) > 1 else 's'} from the median rater by "
+    return _capitalised([*found, f"{differ}{_listed(standing)}" if standing else ""])
 
 
 def _reliability(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
@@ -263,9 +288,10 @@ def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame)
     whom = "the consensus of the other raters" if lowest.against == "others" else "single raters"
     reach = f"{who(judgement.judged)} reach{'' if several else 'es'}"
     start = f"against {whom}, {reach} an F1 of {_interval(lowest)}{' or more' if several else ''}"
-    gaps = joined(_found_of(judgement, What.STANDING), " and ")
-    scored = joined([start, gaps], ", a difference of ")
-    amounts = joined(_found_of(judgement, What.AMOUNT), ", ")
+    gaps = _listed(_numbers_of(judgement, What.STANDING))
+    scored = joined([start, f"{gaps} from the median rater" if gaps else ""], ", a difference of ")
+    ratios = _listed(_numbers_of(judgement, What.AMOUNT))
+    amounts = f"{ratios} of the median rater" if ratios else ""
     concluded = _found_of(judgement, What.CONCORDANCE)
     without = [] if concluded else ["there is no experiment, so that agreement and amounts alone are judged"]
     return _capitalised([f"{scored} ({lowest.n_cases} images)", amounts, *concluded, *without])

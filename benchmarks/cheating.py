@@ -1,0 +1,448 @@
+"""Cheats: each takes an honest study and returns a dishonest one.
+
+Study, random numbers  ->  Study whose judged models lack the qualities that `CHEATS` names
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from cheat_studies import (
+    CONSENSUS,
+    ENSEMBLES,
+    OBJ,
+    REL,
+    VAL,
+    About,
+    Study,
+    average,
+    each_object,
+    jittered,
+    mixed,
+    one_hand,
+    one_object,
+    one_of_five,
+    sound,
+    sparse,
+    unsteady,
+)
+from scipy import ndimage
+
+Rng = np.random.Generator
+Change = Callable[[np.ndarray], np.ndarray]
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """A cheat.
+
+    Attributes:
+        name: In words.
+        start: The study that it starts from.
+        change: What it does with it.
+        lacks: The qualities that the judged models lack then.
+        because: Why they lack them.
+    """
+
+    name: str
+    start: Callable[[int], Study]
+    change: Callable[[Study, Rng], Study]
+    lacks: frozenset[str]
+    because: str
+
+
+def nothing(study: Study, rng: Rng) -> Study:
+    """The study as it is."""
+    return study
+
+
+# masks (N, H, W) -> masks
+
+
+def every_second(mask: np.ndarray) -> np.ndarray:
+    """Drop every second object."""
+    return each_object(mask, lambda one, number: one & (number % 2 == 1))
+
+
+def left_objects(mask: np.ndarray) -> np.ndarray:
+    """Drop the objects in the right half of the image: always the same ones."""
+    half = mask.shape[2] / 2
+    return each_object(mask, lambda one, _: one & (np.nonzero(one)[1].mean() < half))
+
+
+def largest(mask: np.ndarray, n: int) -> np.ndarray:
+    """Keep the `n` largest objects of every image."""
+    out = np.zeros_like(mask)
+    for labels, result in zip(map(numbered, mask), out, strict=True):
+        sizes = np.bincount(labels.ravel())
+        result[:] = np.isin(labels, 1 + np.argsort(sizes[1:], kind="stable")[::-1][:n])
+    return out
+
+
+def numbered(image: np.ndarray) -> np.ndarray:
+    """Objects of an image, numbered."""
+    labels: np.ndarray = ndimage.label(image, EIGHT)[0]
+    return labels
+
+
+def halved(mask: np.ndarray) -> np.ndarray:
+    """Cut every object in two."""
+
+    def cut(one: np.ndarray, _: int) -> np.ndarray:
+        middle = int(np.nonzero(one)[1].mean())
+        kept = one.copy()
+        kept[:, middle : middle + 2] = False
+        return kept
+
+    return each_object(mask, cut)
+
+
+def in_space(change: Change) -> Change:
+    """Apply a change of an image to every image."""
+    return lambda mask: np.stack([change(image) for image in mask])
+
+
+def dilated(mask: np.ndarray, px: int = 2) -> np.ndarray:
+    """Dilate twice."""
+    return in_space(
+        lambda image: ndimage.binary_dilation(ndimage.binary_dilation(image, iterations=px), iterations=px)
+    )(mask)
+
+
+def closed(mask: np.ndarray) -> np.ndarray:
+    """Merge neighbours."""
+    return in_space(lambda image: np.pad(ndimage.binary_closing(np.pad(image, 8), EIGHT, 8), 0)[8:-8, 8:-8])(mask)
+
+
+def shifted(mask: np.ndarray, px: int = 9) -> np.ndarray:
+    """Move every mask."""
+    return np.roll(mask, (px, px), axis=(1, 2))
+
+
+def scattered(mask: np.ndarray, rng: Rng) -> np.ndarray:
+    """Move every object to a random place."""
+    return each_object(mask, lambda one, _: np.roll(one, tuple(rng.integers(0, one.shape)), axis=(0, 1)))
+
+
+def salted(mask: np.ndarray, rng: Rng, share: float = 0.01) -> np.ndarray:
+    """Turn single pixels over."""
+    return mask ^ (rng.random(mask.shape) < share)
+
+
+def discs(mask: np.ndarray) -> np.ndarray:
+    """The same four discs on every image."""
+    y, x = np.indices(mask.shape[1:])
+    period = mask.shape[1] / 2
+    one = np.hypot(y % period - period / 2, x % period - period / 2) < 8
+    return np.broadcast_to(one, mask.shape).copy()
+
+
+# study -> study
+
+
+def to(names: Callable[[Study], Iterable[str]], change: Change) -> Callable[[Study, Rng], Study]:
+    """Change the masks of these annotators, each in the same way."""
+    return lambda study, rng: study.with_masks({name: change(study.masks[name]) for name in names(study)})
+
+
+def consensus(change: Change) -> Callable[[Study, Rng], Study]:
+    """Change all that was trained on a consensus, in the same way."""
+    return to(lambda study: study.of_consensus, change)
+
+
+def experts(change: Change) -> Callable[[Study, Rng], Study]:
+    """Change the models of single raters."""
+    return to(lambda study: study.experts, change)
+
+
+def handed_in(study: Study, mask: np.ndarray, vary: Change = np.copy) -> Study:
+    """Hand in the same masks as all models and ensembles of the consensus; `vary` may differ by call."""
+    return study.with_masks({name: vary(mask) for name in study.of_consensus})
+
+
+def remade(study: Study, change: Change) -> Study:
+    """Change each model of the consensus, and make the ensembles again."""
+    masks = {name: change(study.masks[name]) for name in (*study.members, *study.without)}
+    made = {
+        name: np.mean([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds], axis=0) > 0.5
+        for name, seeds in ENSEMBLES.items()
+        if name in study.ensembles
+    }
+    return study.with_masks(masks | made)
+
+
+def agreeing(study: Study) -> list[str]:
+    """The raters, from the one who agrees least with the majority to the one who agrees most."""
+    majority = votes(study) > 0.5
+    dice = {
+        name: 2 * (study.masks[name] & majority).sum() / (study.masks[name].sum() + majority.sum())
+        for name in study.raters
+    }
+    return sorted(dice, key=lambda name: dice[name])
+
+
+def copy_of(place: int) -> Callable[[Study, Rng], Study]:
+    """Byte copies of one rater, by the place in `agreeing`."""
+    return lambda study, rng: handed_in(study, study.masks[agreeing(study)[place]])
+
+
+def jittered_copy(place: int) -> Callable[[Study, Rng], Study]:
+    """Copies of one rater whose outlines differ by one pixel."""
+    return lambda study, rng: handed_in(study, study.masks[agreeing(study)[place]], lambda mask: jittered(mask, rng))
+
+
+def votes(study: Study) -> np.ndarray:
+    """Share of the raters that mark a pixel."""
+    return np.mean([study.masks[name] for name in study.raters], axis=0)
+
+
+def of_votes(rule: Change, jitter_px: float = 0.0) -> Callable[[Study, Rng], Study]:
+    """Hand in what the raters of the test images marked."""
+
+    def change(study: Study, rng: Rng) -> Study:
+        vary = (lambda mask: jittered(mask, rng, jitter_px)) if jitter_px else np.copy
+        return handed_in(study, rule(votes(study)), vary)
+
+    return change
+
+
+def mean_of_two(study: Study, rng: Rng) -> Study:
+    """Copies of the mean of the first two raters."""
+    return handed_in(study, average(study.masks[name] for name in study.raters[:2]))
+
+
+def swapped(study: Study, rng: Rng) -> Study:
+    """Answer for another image of the same group."""
+    step = len(set(study.groups)) or 1
+    return consensus(lambda mask: np.roll(mask, step, axis=0))(study, rng)
+
+
+def random_blobs(study: Study, rng: Rng) -> Study:
+    """The right number of objects at random places, others with each training."""
+    return remade(study, lambda mask: scattered(mask, rng))
+
+
+def moved_objects(study: Study, rng: Rng) -> Study:
+    """The right number of objects at wrong places, the same with each training."""
+    seed = int(rng.integers(2**31))
+    base = scattered(study.masks[study.members[0]], np.random.default_rng(seed))
+    return handed_in(study, base, lambda mask: jittered(mask, rng, 0.5))
+
+
+def only_control(study: Study, rng: Rng) -> Study:
+    """Drop every second object of every image that is not a control."""
+    treated = np.array([group != study.groups[0] for group in study.groups])
+    return consensus(lambda mask: np.where(treated[:, None, None], every_second(mask), mask))(study, rng)
+
+
+def dim_missed(study: Study, rng: Rng) -> Study:
+    """Drop the dimmer half of the objects of each image."""
+
+    def bright(mask: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(mask)
+        for image, labels, result in zip(study.images, map(numbered, mask), out, strict=True):
+            if labels.any():
+                means = ndimage.mean(image, labels, np.arange(1, labels.max() + 1))
+                result[:] = np.concatenate([[False], means >= np.median(means)])[labels]
+        return out
+
+    return consensus(bright)(study, rng)
+
+
+def easy_images(study: Study, rng: Rng) -> Study:
+    """Leave out the half of the images on which the ensemble agrees least with the raters."""
+    judged, share = study.masks[study.ensembles[0]], votes(study) > 0.5
+    dice = 2 * (judged & share).sum(axis=(1, 2)) / np.maximum((judged.sum(axis=(1, 2)) + share.sum(axis=(1, 2))), 1)
+    hard = frozenset(np.argsort(dice)[: len(dice) // 2].tolist())
+    return replace(study, skipped=dict.fromkeys(study.of_consensus, hard))
+
+
+def four_times(study: Study, rng: Rng, n_cases: int = 6) -> Study:
+    """Enter the first images four times under other names."""
+    repeats = 4
+
+    def again(stack: np.ndarray) -> np.ndarray:
+        return np.tile(stack[:n_cases], (repeats, *[1] * (stack.ndim - 1)))
+
+    return replace(
+        study,
+        images=again(study.images),
+        masks={name: again(mask) for name, mask in study.masks.items()},
+        groups=study.groups[:n_cases] * repeats,
+        regions=study.regions[:n_cases] * repeats,
+    )
+
+
+def careless_rater(study: Study, rng: Rng) -> Study:
+    """Add a rater who marks nothing; the models drop every second object."""
+    blank = np.zeros_like(study.masks[study.raters[0]])
+    extra = replace(study, masks=study.masks | {"rater_9": blank}, about={"rater_9": About("human"), **study.about})
+    return consensus(every_second)(extra, rng)
+
+
+def rater_twice(study: Study, rng: Rng) -> Study:
+    """Enter the first rater under a second and a third name."""
+    first = study.masks[study.raters[0]]
+    names = ("rater_8", "rater_9")
+    about = dict.fromkeys(names, About("human"))
+    return replace(study, masks=study.masks | dict.fromkeys(names, first), about=about | study.about)
+
+
+def mixed_names(study: Study, rng: Rng) -> Study:
+    """Swap the raters' masks among the raters, image by image."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    order = np.argsort(rng.random(stacks.shape[:2]), axis=0)
+    return study.with_masks(
+        {name: stacks[order[index], np.arange(stacks.shape[1])] for index, name in enumerate(study.raters)}
+    )
+
+
+def permuted_experts(study: Study, rng: Rng) -> Study:
+    """Say that the models of each rater are those of the next."""
+    names = study.raters
+    following = dict(zip(names, [*names[1:], names[0]], strict=True))
+    return replace(
+        study,
+        about={
+            name: replace(one, trained_on=following[one.trained_on]) if name in study.experts else one
+            for name, one in study.about.items()
+        },
+    )
+
+
+def one_expert(study: Study, rng: Rng) -> Study:
+    """The models of all single raters are one file."""
+    return study.with_masks(dict.fromkeys(study.experts, study.masks[study.experts[0]]))
+
+
+def consensus_as_experts(study: Study, rng: Rng) -> Study:
+    """The models of single raters are a model of the consensus, with outlines moved by half a pixel."""
+    return study.with_masks({name: jittered(study.masks[study.members[0]], rng, 0.5) for name in study.experts})
+
+
+def no_experts(study: Study, rng: Rng) -> Study:
+    """Leave out the models of single raters."""
+    return study.only(name for name in study.about if name not in study.experts)
+
+
+def lost_experts(study: Study, rng: Rng) -> Study:
+    """List the models of single raters, whose files do not exist."""
+    return replace(study, lost=frozenset(study.experts))
+
+
+def noisy_experts(study: Study, rng: Rng) -> Study:
+    """Blur the outlines of the models of single raters, and drop a third of their objects."""
+    return experts(lambda mask: jittered(each_object(mask, lambda one, _: one & (rng.random() < 0.67)), rng, 2))(
+        study, rng
+    )
+
+
+def seen_rater(study: Study, rng: Rng) -> Study:
+    """The models of the consensus without a rater are copies of that rater, one pixel off."""
+    masks = {
+        name: jittered(study.masks[study.about[name].trained_on.split("_without_")[1]], rng) for name in study.without
+    }
+    return study.with_masks(masks)
+
+
+def same_ensemble(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the file of the first."""
+    return study.with_masks(dict.fromkeys(study.ensembles, study.masks[study.ensembles[0]]))
+
+
+def same_members(study: Study, rng: Rng) -> Study:
+    """All members, and both ensembles, are one file."""
+    return study.with_masks(dict.fromkeys([*study.members, *study.ensembles], study.masks[study.members[0]]))
+
+
+def salted_copies(study: Study, rng: Rng) -> Study:
+    """Both ensembles and all members are copies of one model, each with 1 % of the pixels turned over."""
+    names = [*study.members, *study.ensembles]
+    return study.with_masks({name: salted(study.masks[study.members[0]], rng) for name in names})
+
+
+def jittered_copies(study: Study, rng: Rng) -> Study:
+    """Both ensembles and all members are copies of one model, with outlines moved by half a pixel."""
+    names = [*study.members, *study.ensembles]
+    return study.with_masks({name: jittered(study.masks[study.members[0]], rng, 0.5) for name in names})
+
+
+def experts_alone(study: Study, rng: Rng) -> Study:
+    """Leave out all models of a consensus; ensembles of the first rater's two models are judged."""
+    return study.only([*study.raters, *study.experts])
+
+
+ALL = OBJ | REL | VAL
+CHEATS = (
+    Cheat(
+        "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
+    ),
+    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one person's"),
+    Cheat(
+        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one person's marks, and the worst"
+    ),
+    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
+    Cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
+    Cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
+    Cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
+    Cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
+    Cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
+    Cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
+    Cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
+    Cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
+    Cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
+    Cheat(
+        "raters differ, careless one added, every second dropped", mixed, careless_rater, OBJ | VAL, "half is missed"
+    ),
+    Cheat("one object per image", sound, consensus(partial(largest, n=1)), OBJ | VAL, "most is missed"),
+    Cheat("always five objects", sound, consensus(partial(largest, n=5)), VAL, "no count depends on the image"),
+    Cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
+    Cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
+    Cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
+    Cheat(
+        "only where all raters agree",
+        sound,
+        of_votes(lambda v: v > 0.99, 0.5),
+        VAL,
+        "most of what people mark is missed",
+    ),
+    Cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
+    Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
+    Cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
+    Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
+    Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
+    Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
+    Cheat(
+        "one hand, expert models are the consensus'",
+        one_hand,
+        consensus_as_experts,
+        OBJ,
+        "the consensus is one rater's",
+    ),
+    Cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
+    Cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
+    Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
+    Cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
+    Cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
+    Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
+)

@@ -1,0 +1,191 @@
+"""Cheats against verdicts: does a worthless model get *supported*, and does an honest study keep it?
+
+    python benchmarks/cheats.py [simulated lab-wue1] [--seeds 1] [--only WORDS]    about 10 minutes each and per seed
+
+    honest studies, cheats  ->  masks  ->  verdicts  ->  results/cheats.json, docs/cheats.md
+
+Each study's rows replace earlier ones as soon as they are known, so a part can be made again: with `--only`, cheats
+and studies whose names contain the words run. Needs $SEGASSAY_DATA (default ../shared/data).
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import cheat_lab
+import cheat_studies
+import numpy as np
+import pandas as pd
+from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
+from cheating import CHEATS, Cheat
+from measuring import ROOT, circumstances, data_dir, save
+
+from segassay.data.dataset import read_dataset
+
+RESULTS = ROOT / "benchmarks" / "results" / "cheats.json"
+PAGE = ROOT / "docs" / "cheats.md"
+PACKAGES = ("numpy", "scipy", "pandas")
+Start = Callable[[int], Study]
+Row = dict[str, Any]
+
+OF_LAB: dict[Start, Start] = {
+    cheat_studies.sound: cheat_lab.honest,
+    cheat_studies.mixed: cheat_lab.honest,
+    cheat_studies.one_hand: cheat_lab.one_hand,
+    cheat_studies.unsteady: cheat_lab.unsteady,
+}
+"""Where a cheat starts on simulated images -> where it starts on lab-wue1; other cheats need simulated ones."""
+
+HONEST: dict[str, tuple[Start, str]] = {
+    "sound": (sound, "objectivity reliability validity"),
+    "sound, 3 raters": (partial(sound, n_raters=3), "objectivity reliability validity"),
+    "sound, 2 raters": (partial(sound, n_raters=2), "reliability"),
+    "sound, no experiment": (lambda seed: replace(sound(seed), groups=()), "objectivity reliability"),
+    "raters differ": (cheat_studies.mixed, "reliability"),
+    "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity reliability"),
+    "one object, raters 4 px apart": (one_object, "reliability"),
+    "most images empty": (sparse, ""),
+}
+"""Honest studies, and the qualities that they must keep."""
+
+HONEST_LAB: dict[str, tuple[Start, str]] = {
+    "lab-wue1": (cheat_lab.honest, "objectivity reliability validity"),
+}
+
+
+@cache
+def made(start: Start, seed: int) -> Study:
+    """The study that a cheat starts from; nothing changes it."""
+    return start(seed)
+
+
+def rows_of(data: str, name: str, study: Study, lacks: Iterable[str], holds: Iterable[str]) -> Iterator[Row]:
+    """A row for each quality: its verdict, and whether that is wrong."""
+    start = time.process_time()
+    summary = assay(study)
+    seconds = time.process_time() - start
+    for quality in QUALITIES:
+        verdict, *why = summary[quality]["verdict"].split(": ", 1)
+        is_lacking, is_held = quality in lacks, quality in holds
+        yield {
+            "data": data,
+            "cheat": name,
+            "quality": quality,
+            "lacks": is_lacking,
+            "holds": is_held,
+            "verdict": verdict,
+            "rests_on": why[0] if why else _decisive(summary[quality]["criteria"], verdict == "supported"),
+            "wrong": verdict == "supported" if is_lacking else verdict != "supported" if is_held else False,
+            "seconds": round(seconds, 1),
+        }
+
+
+def _decisive(criteria: Iterable[Mapping[str, Any]], met: bool) -> str:
+    """The criteria that decide a verdict: all that are met, or those that are not."""
+    return "; ".join(f"{one['name']}: {one['found']}" for one in criteria if one["holds"] is met)
+
+
+def of_cheat(cheat: Cheat, seed: int, start: Start | None = None, data: str = "simulated") -> Iterator[Row]:
+    """The verdicts on one cheat."""
+    study = cheat.change(made(start or cheat.start, seed), np.random.default_rng([seed, 7]))
+    yield from rows_of(data, cheat.name, study, cheat.lacks, ())
+
+
+def of_honest(name: str, seed: int, data: str = "simulated") -> Iterator[Row]:
+    """The verdicts on one honest study."""
+    make, holds = (HONEST if data == "simulated" else HONEST_LAB)[name]
+    yield from rows_of(data, name, made(make, seed), (), holds.split())
+
+
+def all_studies(data: str, seeds: Iterable[int], only: str) -> Iterator[list[Row]]:
+    """The rows of each honest study and cheat on these data whose name has these words."""
+    for seed in seeds:
+        for name in HONEST if data == "simulated" else HONEST_LAB:
+            if only in name:
+                yield [{"seed": seed} | row for row in of_honest(name, seed, data)]
+        for cheat in CHEATS:
+            start = cheat.start if data == "simulated" else OF_LAB.get(cheat.start)
+            if only in cheat.name and start is not None:
+                yield [{"seed": seed} | row for row in of_cheat(cheat, seed, start, data)]
+
+
+def failures(rows: pd.DataFrame) -> str:
+    """The wrong verdicts as text."""
+    shown = rows.loc[rows["wrong"], ["data", "cheat", "quality", "lacks", "verdict", "rests_on", "seconds"]]
+    return str(shown.to_string(index=False, max_colwidth=100))
+
+
+def table_of(rows: pd.DataFrame) -> str:
+    """Cheat × verdict in Markdown: what lacks a quality, or must keep it, is bold; wrong verdicts have a cross."""
+    lines = ["| data | study | objectivity | reliability | validity |", "| --- | --- | --- | --- | --- |"]
+    for (data, name), of_study in rows.groupby(["data", "cheat"], sort=False):
+        cells = [_cell(of_study[of_study["quality"] == quality]) for quality in QUALITIES]
+        lines.append(" | ".join([f"| {data}", str(name), *cells]) + " |")
+    return "\n".join(lines)
+
+
+def _cell(rows: pd.DataFrame) -> str:
+    counts = rows["verdict"].value_counts(sort=False)
+    words = ", ".join(str(verdict) if len(rows) == 1 else f"{verdict} {n}" for verdict, n in counts.items())
+    claim = "lacks: " if rows["lacks"].all() else "keeps: " if rows["holds"].all() else ""
+    return f"{claim}{'✗ ' if rows['wrong'].any() else ''}{words}" if claim else f"({words})"
+
+
+def tables() -> dict[str, str]:
+    """The tables of the page from all results, by marker."""
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = pd.concat([pd.DataFrame(section["rows"]) for section in found.values()])
+    is_cheat = rows.groupby(["data", "cheat"])["lacks"].transform("any")
+    return {"honest": table_of(rows[~is_cheat]), "cheats": table_of(rows[is_cheat])}
+
+
+def publish() -> None:
+    """Update the tables of the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    for marker, table in tables().items():
+        before, after = f"<!-- {marker} -->\n", f"\n<!-- end of {marker} -->"
+        start, end = text.index(before) + len(before), text.index(after.lstrip())
+        text = f"{text[:start]}{table}{after}{text[end + len(after.lstrip()) :]}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def keep(data: str, rows: list[Row]) -> None:
+    """Write the rows of one study in place of earlier ones, and the page."""
+    about = circumstances(read_dataset(data_dir() / "lab-wue1"), PACKAGES)
+    found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    earlier = found.get(data, {}).get("rows", [])
+    names = [*dict.fromkeys([*(HONEST if data == "simulated" else HONEST_LAB), *(cheat.name for cheat in CHEATS)])]
+    of = {(row["cheat"], row["seed"], row["quality"]): row for row in earlier if row["cheat"] in names}
+    of |= {(row["cheat"], row["seed"], row["quality"]): row | {"commit": about["commit"]} for row in rows}
+    ordered = sorted(of.values(), key=lambda row: (row["seed"], names.index(row["cheat"])))
+    save(RESULTS, data, about | {"rows": ordered})
+    publish()
+
+
+def main() -> None:
+    """Run the chosen data."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="*", default=["simulated", "lab-wue1"])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="")
+    chosen = parser.parse_args()
+    for data in chosen.data:
+        rows: list[Row] = []
+        for of_study in all_studies(data, range(chosen.seeds), chosen.only):
+            keep(data, of_study)
+            rows += of_study
+            for row in of_study:
+                claim = "WRONG" if row["wrong"] else "lacks" if row["lacks"] else "keeps" if row["holds"] else ""
+                of, verdict = f"{row['cheat'][:60]:60} {row['quality']:11}", row["verdict"]
+                print(f"{of} {claim:6}{verdict:17} {row['seconds']:5} s", flush=True)
+        table = pd.DataFrame(rows)
+        print(failures(table))
+        print(f"{data}: {table['wrong'].sum()} wrong of {(table['lacks'] | table['holds']).sum()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""A small version of benchmarks/cheats.py: no cheat gets a quality that it lacks, and an honest study keeps its own."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import cheating  # noqa: E402
+import cheats  # noqa: E402
+from cheat_studies import QUALITIES, Study, smaller, sound  # noqa: E402
+
+SEED = 0
+SMALL = (
+    "copies of the worst rater",
+    "all empty",
+    "a constant shape",
+    "half the image missed",
+    "every object cut in two",
+    "one hand, expert models empty",
+    "trainings differ, the same file twice",
+    "one object, raters 4 px inside to outside",
+)
+"""One cheat for each kind of evidence; the benchmark has all."""
+
+
+def test_no_cheat_gets_a_quality_that_it_lacks() -> None:
+    chosen = [cheat for cheat in cheating.CHEATS if cheat.name in SMALL]
+    assert len(chosen) == len(SMALL)
+    table = pd.DataFrame([row for cheat in chosen for row in cheats.of_cheat(cheat, SEED, small(cheat.start))])
+    assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
+
+
+def test_an_honest_study_keeps_its_qualities() -> None:
+    table = pd.DataFrame(cheats.rows_of("simulated", "sound", small(sound)(SEED), (), QUALITIES))
+    assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
+
+
+def small(start: cheats.Start) -> cheats.Start:
+    """The same start with fewer images and raters."""
+    return lambda seed: smaller(cheats.made(start, seed))
+
+
+def test_every_cheat_changes_masks_or_what_is_said_of_them() -> None:
+    before = smaller(cheats.made(sound, SEED), n_cases=6)
+    for cheat in cheating.CHEATS:
+        after = cheat.change(before, np.random.default_rng(0))
+        assert set(after.masks) == set(after.about), cheat.name
+        assert all(mask.shape == after.images.shape and mask.dtype == bool for mask in after.masks.values()), cheat.name
+        assert cheat.lacks, cheat.name
+        assert (cheat.change is cheating.nothing) == is_same(before, after), cheat.name
+
+
+def is_same(one: Study, other: Study) -> bool:
+    """Whether two studies have the same masks, and say the same of them."""
+    told = ("about", "skipped", "lost")
+    return all(getattr(one, name) == getattr(other, name) for name in told) and all(
+        np.array_equal(one.masks[name], other.masks[name]) for name in one.masks
+    )
+
+
+def test_the_page_shows_the_results() -> None:
+    page = cheats.PAGE.read_text(encoding="utf-8")
+    for table in cheats.tables().values():
+        assert table in page, "run benchmarks/cheats.py"
