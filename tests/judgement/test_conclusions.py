@@ -52,6 +52,12 @@ def test_the_one_rater_who_differs_from_all_sets_no_standard() -> None:
     assert criterion.met is None  # as often as dora, which once was enough
 
 
+def test_a_rater_whose_effects_cannot_be_tested_vetoes_nothing() -> None:
+    effects = effects_of()
+    effects.loc[effects["annotator"] == "dora", "verdict"] = "not_testable"
+    assert concordance_of_effects(effects, ENSEMBLES, RATERS).met
+
+
 def test_one_rater_is_no_standard() -> None:
     (missing,) = concordance_of_effects(effects_of(), ENSEMBLES, RATERS[:1]).missing
     assert missing.why is Why.NO_SECOND_RATER

@@ -64,9 +64,10 @@ def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters:
         raters' effects.
     """
     said = conclusions(effects)
-    known = [rater for rater in raters if rater in said]
+    known = [rater for rater in raters if rater in said and said[rater].notna().any()]
     if len(known) < 2:
-        return undecided(What.CONCORDANCE, Why.NO_SECOND_RATER)
+        why = Why.NO_SECOND_RATER if len(raters) < 2 else Why.NOT_TESTABLE
+        return undecided(What.CONCORDANCE, why)
     of_judged = [_share_alike(said, name, known) if name in said else math.nan for name in judged]
     of_raters = [_share_alike(said, rater, known) for rater in known]
     if not np.isfinite([*of_judged, *of_raters]).all():
