@@ -16,6 +16,9 @@ __all__ = ["preconditions", "standing", "usable"]
 MIN_RATERS_FOR_CEILING = 3
 """Raters from whose agreement with each other one can tell how well anybody may agree with one of them."""
 
+ABOVE_CEILING = 0.05
+"""F1 and Dice: agreement with a rater above the best possible; habits that raters share move that by a little."""
+
 FOLLOWS = 0.10
 """Agreement with one rater above what the agreement with the others lets expect."""
 
@@ -63,9 +66,9 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
     for name in names:
         for measure in (F1, DICE):
             for number in _above_ceiling(evidence, name, measure):
-                if number.low > 0:
-                    return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, 0.0, [name, number.against])
-    return Criterion(What.PLAUSIBLE, True)
+                if number.low > ABOVE_CEILING:
+                    return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, ABOVE_CEILING, [name, number.against])
+    return Criterion(What.PLAUSIBLE, True, line=ABOVE_CEILING)
 
 
 def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:

@@ -72,3 +72,6 @@ CROSSED[5, 1:10] = CROSSED[1:10, 5] = True
 DISTANCES = surface_distances(SQUARE, CROSSED)
 RATERS = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], dtype=bool)
 LABELS = (np.array([[1, 1, 1, 0, 2, 2, 0, 3]]), np.array([[1, 1, 0, 0, 2, 2, 0, 0]]))
+
+SPEARMAN = "Spearman 1904, doi:10.2307/1412159"
+MEASURED_TWICE = ((1.0, 0.64, 0.8), (0.64, 1.0, 0.8), (0.8, 0.8, 1.0))  # r = √reliability, by his correction

@@ -337,6 +337,15 @@ CHECKS: tuple[Check, ...] = (
         (80, 90, 85),
     ),
     Check(
+        "statistics.attenuation.agreement_ceilings",
+        "a trait measured twice, which correlates by .64, and the trait",
+        (0.8, 0.8, 1.0),
+        5e-7,
+        data.SPEARMAN,
+        (data.MEASURED_TWICE,),
+        pick=list,
+    ),
+    Check(
         "statistics.raters.williams_index",
         "raters 111000, 110000, 011100, model 111000 (Dice)",
         (1.32143,),
