@@ -14,6 +14,7 @@ from segassay.tables.effects import (
     EFFECT_COLUMNS,
     IMAGES_AS_UNITS,
     PREREQUISITE_COLUMNS,
+    UNEQUAL_SPREAD,
     effects,
     normalise,
     prerequisites,
@@ -92,6 +93,17 @@ def test_direction_and_verdict_are_of_group_2_against_control(factor: float, dir
     assert (row["direction"], row["verdict"]) == (direction, verdict)
     assert row["hl_shift"] == pytest.approx(factor - 1, abs=0.3 * factor)
     assert np.sign(-row["rank_biserial"]) == direction
+
+
+def test_groups_of_unequal_spread_need_more_than_ranks():
+    """Four scattered counts above eight like ones: Mann-Whitney alone would call them higher."""
+    numbers = [30, 52, 130, 44, 20, 21, 22, 23, 24, 25, 26, 27]
+    row = rows_of(effects(normalise(counts_of(numbers), experiment_of("CCCCHHHHHHHH"), "H")), test="mann_whitney").loc[
+        0
+    ]
+    assert row["p_adjusted"] < 0.05 < row["p_unequal"]
+    assert (row["direction"], row["verdict"]) == (1, "none")
+    assert row["note"] == f"{IMAGES_AS_UNITS}; {UNEQUAL_SPREAD}"
 
 
 def test_pairs_are_adjusted_by_their_number_and_not_by_the_number_of_groups():
