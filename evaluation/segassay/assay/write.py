@@ -53,6 +53,8 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies.drop(columns=list(STRATEGY_FIELDS))
+    if found.subjects.ne("").any():
+        frames["subjects"] = found.subjects.rename_axis("case").rename("subject").reset_index()
     for name in ("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts"):
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
