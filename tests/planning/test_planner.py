@@ -1,5 +1,6 @@
 """The planner: its formulas against simulated studies, the pilot from a finished evaluation, the command."""
 
+import dataclasses
 import json
 import math
 import re
@@ -12,9 +13,11 @@ import pytest
 
 from segassay import cli
 from segassay.errors import DataError, UsageError
+from segassay.judgement.strategies import strategy_table
 from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
 from segassay.simulation.dataset import Simulation, simulate
+from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import bootstrap_mean
 from segassay.statistics.reliability import phi
 
@@ -163,6 +166,28 @@ def test_the_width_for_the_size_of_the_pilot_is_that_of_its_report(result: Path)
     size = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
     assert (pilot.n_subjects, pilot.n_cases) == (4, row["n_cases"])
     assert interval_width(pilot.score, **size, units=units_of_pilot(pilot)) == pytest.approx(row["high"] - row["low"])
+
+
+@pytest.mark.parametrize(("few", "measure"), [(False, "f1_leave_one_out"), (True, "f1_pairwise")])
+def test_the_width_of_models_is_that_of_the_table_of_strategies(tmp_path: Path, few: bool, measure: str) -> None:
+    """Also with too few raters for the consensus of the others, whose table then has no rows."""
+    drawn = simulate_tables(SimulatedStudy(n_subjects=6, n_regions=2, n_consensus_seeds=4))
+    if few:
+        tables = dataclasses.replace(drawn.tables, leave_one_out=drawn.tables.leave_one_out.head(0))
+        drawn = dataclasses.replace(drawn, tables=tables)
+    strategies = strategy_table(drawn.findings()).set_index(["group", "measure"])
+    row = strategies.loc[("expert models", measure)]
+    tables = {name: getattr(drawn.tables, name) for name in ("agreement", "leave_one_out", "counts")}
+    tables |= {"annotations": drawn.annotations, "subjects": drawn.experiment[["case", "subject"]]}
+    (tmp_path / "tables").mkdir()
+    for name, table in tables.items():
+        table.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
+    pilot = read_pilot(tmp_path)
+    assert (pilot.scored, pilot.n_raters, pilot.n_subjects) == ("models", 5, drawn.clusters.nunique())
+    size = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
+    width = interval_width(pilot.score, **size, units=units_of_pilot(pilot))
+    assert width == pytest.approx(row["high"] - row["low"])
+    assert width > 0
 
 
 def test_subjects_without_their_table_cannot_be_planned(result: Path, tmp_path: Path) -> None:

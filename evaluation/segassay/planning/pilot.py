@@ -24,6 +24,7 @@ from segassay.statistics.groups import mixed_model
 from segassay.statistics.intervals import bootstrap_mean
 
 _SIDES = ("annotator_a", "annotator_b")
+_TOO_FEW = "too few raters for the consensus of the others"
 FACETS = {
     "case": ("case",),
     "rater": ("rater",),
@@ -93,7 +94,7 @@ def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     raters = list(annotations.index[annotations["kind"].map(is_rater)])
     models = _models_of_raters(annotations, raters)
     if models["trained_on"].nunique() > 1:
-        pilot, scores = _pilot_of_models(tables, counts[models.index].add(0.5).apply(np.log), models)
+        pilot, scores = _pilot_of_models(tables, counts[models.index].add(0.5).apply(np.log), models, raters)
     elif len(raters) < 2:
         needed = "a pilot needs 2 or more, or models of 2 or more"
         raise DataError.of(where, f"has {number_of(len(raters), 'rater')}", needed)
@@ -167,7 +168,7 @@ def _pilot_of_raters(
     own = tables["leave_one_out"].query("iou_threshold == 0.5 and annotator == rater")
     notes = ["no models that differ by the seed: what another seed changes is unknown and left out"]
     if own.empty:  # fewer than 4 raters: mean agreement with the others
-        notes.append("too few raters for the consensus of the others: scores are mean agreements with the other raters")
+        notes.append(f"{_TOO_FEW}: scores are mean agreements with the other raters")
         pairs = tables["agreement"].query("iou_threshold == 0.5")
         pairs = pairs[pairs["annotator_a"].isin(raters) & pairs["annotator_b"].isin(raters)]
         own = pd.concat([pairs[["case", side, "f1"]].set_axis(["case", "rater", "f1"], axis=1) for side in _SIDES])
@@ -189,11 +190,15 @@ def _pilot_of_raters(
 
 
 def _pilot_of_models(
-    tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, models: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame], log_count: pd.DataFrame, models: pd.DataFrame, raters: list[str]
 ) -> tuple[Pilot, pd.DataFrame]:
     """The pilot, and the score of each case and model."""
     against = tables["leave_one_out"].query("iou_threshold == 0.5")
     against = against[against["annotator"].isin(models.index)]
+    notes = []
+    if against.empty:  # fewer than 4 raters
+        notes.append(f"{_TOO_FEW}: scores are mean agreements with the raters")
+        against = _with_raters(tables["agreement"].query("iou_threshold == 0.5"), raters, models.index)
     scores = against.groupby(["case", "annotator"], sort=False)["f1"].mean().reset_index()
     counted = log_count.reset_index().melt(id_vars="case", var_name="annotator", value_name="log_count").dropna()
     of = {"score": (scores, "f1"), "log_count": (counted, "log_count")}
@@ -209,10 +214,19 @@ def _pilot_of_models(
         for name, (table, column) in of.items()
     }
     n_seeds = int(models.groupby("trained_on")["seed"].nunique().min())
-    notes = [] if n_seeds > 1 else ["one seed per rater: what another seed changes counts as a difference of raters"]
+    if n_seeds == 1:
+        notes.append("one seed per rater: what another seed changes counts as a difference of raters")
     n_cases, n_raters = scores["case"].nunique(), models["trained_on"].nunique()
     pilot = Pilot(components["score"], components["log_count"], "models", n_cases, n_raters, n_seeds, tuple(notes))
     return pilot, scores.pivot(index="case", columns="annotator", values="f1")
+
+
+def _with_raters(pairs: pd.DataFrame, raters: list[str], models: pd.Index) -> pd.DataFrame:
+    """F1 of each case, model (`annotator`) and rater."""
+    turned = pairs.rename(columns={"annotator_a": "annotator_b", "annotator_b": "annotator_a"})
+    both = pd.concat([pairs, turned])
+    both = both[both["annotator_a"].isin(models) & both["annotator_b"].isin(raters)]
+    return both[["case", "annotator_a", "f1"]].set_axis(["case", "annotator", "f1"], axis=1)
 
 
 def _known(components: pd.DataFrame) -> dict[str, float]:
