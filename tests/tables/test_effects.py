@@ -223,6 +223,15 @@ def test_images_as_units_find_effects_that_are_not_there_and_animals_do_not():
     assert found["mixed"] <= 5
 
 
+def test_animals_of_unequal_spread_need_more_than_the_mixed_model():
+    """Three scattered animals beside eight like ones: one variance for all makes their mean look certain."""
+    level = np.repeat([90.0, 54, 78, 50, 51, 49, 50, 52, 48, 50, 51], 3) + np.tile([0.0, 1, 2], 11)
+    experiment = experiment_of("C" * 9 + "H" * 24, subject=[f"m{i // 3}" for i in range(33)])
+    row = rows_of(effects(normalise(counts_of(level.tolist()), experiment, "H")), test="mixed_model").loc[0]
+    assert row["p_adjusted"] < 0.05 < row["p_unequal"]
+    assert (row["verdict"], row["note"]) == ("none", UNEQUAL_SPREAD)
+
+
 def test_mixed_model_that_cannot_be_fitted_says_so():
     experiment = experiment_of("HHHHHCCCCC", subject=[f"m{i}" for i in range(10)])
     row = rows_of(effects(normalise(counts_of(list(range(1, 11))), experiment, "H")), test="mixed_model").loc[0]

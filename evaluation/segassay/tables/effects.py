@@ -29,6 +29,7 @@ from segassay.statistics.groups import (
     mixed_model,
     smallest_attainable_p,
     unequal_spread_p,
+    welch,
 )
 
 __all__ = [
@@ -48,13 +49,14 @@ __all__ = [
     "prerequisites",
     "smallest_attainable_p",
     "unequal_spread_p",
+    "welch",
 ]
 
 ALPHA = 0.05
 MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
 """Tested measurements, and their columns in the counts table."""
 
-UNEQUAL_SPREAD = "Mann-Whitney finds a difference, a test that allows unequal spread does not"
+UNEQUAL_SPREAD = "this test finds a difference, one that allows unequal spread does not"
 IMAGES_AS_UNITS = "images as units: anti-conservative if animals repeat"
 
 # fmt: off
@@ -240,8 +242,9 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     - `statistic` is H, U of group_1, or t of the difference group_2 - group_1 (mixed model).
     - `direction` is the sign of the Hodges-Lehmann shift group_2 - group_1 (mixed model: of its difference of means). A
       Kruskal-Wallis row has none and, where it is significant, an empty verdict: the pairs say which group is higher.
-    - `p_unequal` is p of a test that allows unequal spread (`unequal_spread_p`), adjusted by Holm. A Mann-Whitney row
-      is `higher` or `lower` where both p_adjusted and p_unequal are below .05; the note says where only the first is.
+    - `p_unequal` is p of a test that allows unequal spread, adjusted by Holm: `unequal_spread_p`, for the mixed model
+      Welch's of subject means. A row is `higher` or `lower` where both p_adjusted and p_unequal are below .05; the note
+      says where only the first is.
     - `verdict` is not_testable where even samples that do not overlap could not get p_adjusted below .05.
     - `eta_squared` of a Kruskal-Wallis row may be negative; it is floored at 0 where it is displayed, not here.
     - `rank_biserial` is above 0 where group_1 is higher, the opposite of `direction`.
@@ -368,6 +371,9 @@ def _mixed_rows(cases: pd.DataFrame, groups: list[str]) -> list[dict[str, Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.array([(fit.mean[b] - fit.mean[a]) / np.sqrt(fit.variance_of_mean[[a, b]].sum()) for a, b in pairs])
     p_value = 2 * stats.t.sf(np.abs(t), max(fit.df, 1))
+    means = _subject_means(cases).groupby("group")["value"]
+    of_group = {group: means.get_group(group).to_numpy() if group in means.groups else np.empty(0) for group in groups}
+    unequal = holm(np.array([welch(of_group[groups[a]], of_group[groups[b]]).p_value for a, b in pairs]))
     return [
         {
             "test": "mixed_model",
@@ -378,12 +384,19 @@ def _mixed_rows(cases: pd.DataFrame, groups: list[str]) -> list[dict[str, Any]]:
             "statistic": t[i],
             "p_value": p_value[i],
             "p_adjusted": adjusted,
+            "p_unequal": unequal[i],
             "direction": np.sign(t[i]),
-            "verdict": _verdict(adjusted, t[i], 0, 0),
-            "note": "" if np.isfinite(t[i]) else "too few subjects, no subject with two cases, or no spread",
+            "verdict": _verdict(float(np.maximum(adjusted, unequal[i])), t[i], 0, 0),
+            "note": _note_of_mixed_model(t[i], adjusted, unequal[i]),
         }
         for i, ((a, b), adjusted) in enumerate(zip(pairs, holm(p_value), strict=True))
     ]
+
+
+def _note_of_mixed_model(t: float, p_adjusted: float, p_unequal: float) -> str:
+    if not np.isfinite(t):
+        return "too few subjects, no subject with two cases, or no spread"
+    return UNEQUAL_SPREAD if p_adjusted < ALPHA <= p_unequal else ""
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
