@@ -5,7 +5,7 @@
 `bias`: how often raters with one mean are called biased if one of them is noisier; power if one counts more.
 `equivalence`: how often measurements that differ by the margin are called equivalent. `groups`: how often groups with
 one centre and unequal spread lead to a conclusion. `imprint`: how often models without imprint seem to have one.
-Each section writes its part of error_rates.json and its table of docs/truthfulness.md. Six minutes on one core.
+Each section writes its part of error_rates.json and its table of docs/truthfulness.md. Five minutes on one core.
 """
 
 import argparse
@@ -32,8 +32,8 @@ from segassay.statistics.methods import equivalence_test
 from segassay.statistics.raters import bias_test, log_ratio_to_others
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
-N_REPLICATES = 2000
-AT_MOST = {"imprint": 500}  # studies
+N_REPLICATES = 1000
+AT_MOST = {"imprint": 300}  # studies
 ALPHA = 0.05
 COLUMNS = {
     "bias": (["raters", "scatter", "test"], "n_cases", "rate"),
