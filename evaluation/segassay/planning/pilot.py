@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,7 +134,7 @@ def _with_subjects(where: str, pilot: Pilot, scores: pd.Series, subjects: pd.Ser
     if n_units < 2:
         raise DataError.of(where, f"has images of {number_of(n_units, 'subject')}", "a pilot needs 2 or more")
     interval = bootstrap_mean(scores.to_numpy(dtype=float), units.to_numpy())
-    known = {"n_cases": len(scores), "reported": interval.high - interval.low}
+    known: dict[str, Any] = {"n_cases": len(scores), "reported": interval.high - interval.low}
     if subjects.ne("").any():
         fit = mixed_model(scores.to_numpy(dtype=float), np.zeros(len(scores), dtype=int), units.to_numpy(), n_groups=1)
         total = fit.variance_subject + fit.variance_residual

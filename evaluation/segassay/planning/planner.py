@@ -57,7 +57,7 @@ class Units:
 def units_of_pilot(pilot: Pilot) -> Units:
     """Units with which `interval_width` at the size of the pilot is the width that the report of the pilot states."""
     units = Units(pilot.images_per_subject, pilot.correlation)
-    size = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
+    size: dict[str, Any] = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
     expected = interval_width(pilot.score, **size, units=units)
     ratio = pilot.reported / expected if expected > 0 else math.nan
     return replace(units, calibration=ratio**2) if ratio > 0 else units
@@ -171,7 +171,7 @@ def images_needed(
         return math.ceil(n_subjects * per_subject - 1e-9)
 
     def fits(n_subjects: int) -> bool:
-        size = {"n_cases": images_of(n_subjects), "n_raters": n_raters, "n_seeds": n_seeds}
+        size: dict[str, Any] = {"n_cases": images_of(n_subjects), "n_raters": n_raters, "n_seeds": n_seeds}
         return interval_width(components, **size, units=units) <= width
 
     low, high = 1, 2
