@@ -183,7 +183,7 @@ def equivalence_test(a: np.ndarray, b: np.ndarray, *, margin: float) -> Equivale
         margin: In the unit of the measurements, above 0; chosen by what matters in the experiment, never by the data.
 
     Returns:
-        The difference, its 90 % interval and p; NaN below 2 cases. Without any spread p is 0 inside the margin, else 1.
+        The difference, its 90 % interval and p; both NaN below 2 cases, and without any spread, which decides nothing.
 
     Raises:
         ValueError: If the shapes differ or the margin is not above 0.
@@ -205,7 +205,7 @@ def equivalence_test(a: np.ndarray, b: np.ndarray, *, margin: float) -> Equivale
         return Equivalence(n, np.nan, np.nan, np.nan, margin, np.nan)
     mean, se = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n))
     if se <= 1e-12 * abs(mean):
-        return Equivalence(n, mean, mean, mean, margin, float(abs(mean) >= margin))
+        return Equivalence(n, mean, np.nan, np.nan, margin, np.nan)
     reach = float(stats.t.ppf(0.95, n - 1)) * se
     p_value = float(max(stats.t.sf((mean + margin) / se, n - 1), stats.t.cdf((mean - margin) / se, n - 1)))
     return Equivalence(n, mean, mean - reach, mean + reach, margin, p_value, float(stats.skew(difference)))

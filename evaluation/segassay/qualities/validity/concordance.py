@@ -209,6 +209,8 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
             decided = "equivalent" if passed and not doubtful else "not shown to be equivalent"
             note = f"{decided} within {margin:g} of the control mean, p = {found.p_value:.2g}"
             note += f", which cannot be relied on: {found.gap}" if doubtful else ""
+            if found.n > 1 and math.isnan(found.p_value):
+                note = "all differences are equal, so the test decides nothing"
             form = DIFFERENCE.form(measure, AGAINST if name else "", reference=name)
             contains = kinds.get(name) == "consensus"
             rows.append(interval_row(form, who, interval, note=note, contains_raters=contains))
