@@ -31,11 +31,12 @@ def publish(results: Path, docs: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name, table in tables(found).items():
         between = f"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
-        text = re.sub(between, _put_between(table), text, flags=re.DOTALL)
+        text = re.sub(between, put_between(table), text, flags=re.DOTALL)
     page.write_text(text, encoding="utf-8")
 
 
-def _put_between(table: str) -> Callable[[re.Match[str]], str]:
+def put_between(table: str) -> Callable[[re.Match[str]], str]:
+    """Replacement for what stands between two matched groups."""
     return lambda ends: f"{ends[1]}{table}\n{ends[2]}"
 
 
@@ -50,10 +51,10 @@ def tables(found: Row) -> dict[str, str]:
         "groups": (["test"], "n_subjects", "rate"),
         "verdicts": (["quality", "verdict"], "study", "n"),
     }
-    return {name: _table(found[name]["rows"], *columns[name]) for name in columns if name in found}
+    return {name: as_markdown(found[name]["rows"], *columns[name]) for name in columns if name in found}
 
 
-def _table(rows: list[Row], keys: list[str], across: str, value: str) -> str:
+def as_markdown(rows: list[Row], keys: list[str], across: str, value: str) -> str:
     """One line per combination of keys, one column per size; shares in per cent."""
     data = pd.DataFrame(rows).pivot_table(index=keys, columns=across, values=value, sort=False)
     names = [f"{column} {across.removeprefix('n_')}" if across.startswith("n_") else str(column) for column in data]

@@ -252,6 +252,15 @@ class TestEquivalence:
             assert (max(abs(row["low"]), abs(row["high"])) < 0.1) == equivalent
             assert row["note"].startswith("equivalent") == equivalent
 
+    def test_a_rare_large_difference_is_not_called_equivalent(self):
+        """Nine of ten images agree exactly and one differs by .3: small samples of such images often look alike."""
+        normalised = study(ben=lambda v: v, cleo=lambda v: v, e_1=lambda v: v + 0.3 * (v == v.max()))
+        row = scores(equivalence(normalised, PEOPLE_AND_MODELS, margin=0.1)).loc["count_difference", "e_1"]
+        assert max(abs(row["low"]), abs(row["high"])) < 0.1
+        assert row["note"].startswith("not shown to be equivalent within 0.1 of the control mean, p = ")
+        assert "cannot be relied on: skewness 2.7, which needs more than 177 units" in row["note"]
+        assert row["approximate"]
+
     def test_swapping_model_and_reference_turns_the_sign(self):
         kinds = annotations_of(anna="consensus", e_1="model"), annotations_of(anna="model", e_1="consensus")
         normalised = study(e_1=np.sqrt)

@@ -181,7 +181,9 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_difference` from the mean of the (other) raters who measured a unit,
         and `<measurement>_difference_against_<name>` from a reference or a truth. `low` to `high` is the 90 % interval,
-        which lies within the margin where the test at .05 finds the two equivalent; `note` says so, with p.
+        which lies within the margin where the test at .05 finds the two equivalent; `note` says so, with p. With too
+        few units, or differences too skewed for them (`Equivalence.gap`), the two are not called equivalent, the row is
+        `approximate`, and the note says why.
 
     References:
         Schuirmann (1987), J. Pharmacokinet. Biopharm. 15(6):657-680, doi:10.1007/BF01068419.
@@ -205,9 +207,14 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
         for (who, name), (own, reference) in differences.items():  # without a name: from the raters
             found = equivalence_test(own.to_numpy(), reference.to_numpy(), margin=margin)
             n_undefined = len(own) - found.n
-            interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, False)
-            decided = "equivalent" if found.p_value < 0.05 else "not shown to be equivalent"
+            passed = found.p_value < 0.05
+            doubtful = passed and bool(found.gap)
+            interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, doubtful)
+            decided = "equivalent" if passed and not doubtful else "not shown to be equivalent"
             note = f"{decided} within {margin:g} of the control mean, p = {found.p_value:.2g}"
+            note += f", which cannot be relied on: {found.gap}" if doubtful else ""
+            if found.n > 1 and math.isnan(found.p_value):
+                note = "all differences are equal, so the test decides nothing"
             form = DIFFERENCE.form(measure, AGAINST if name else "", reference=name)
             contains = kinds.get(name) == "consensus"
             rows.append(interval_row(form, who, interval, note=note, contains_raters=contains))

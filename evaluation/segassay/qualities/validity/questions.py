@@ -204,6 +204,27 @@ PAIRS_OF_GROUPS = Question(
         "empty": "statistics/test_groups.py#test_groups_without_values_are_undefined_and_infinity_is_refused",
     },
 )
+UNEQUAL_SPREAD = Question(
+    text="Is it a difference, or only unequal spread?",
+    formula=(
+        "`p_unequal`: Brunner–Munzel; where group sizes differ and one is below 6, the larger of it and Welch's; Holm "
+        "over the pairs; beside the mixed model Welch's of subject means. A conclusion is `higher` or `lower` if both "
+        "p are below .05"
+    ),
+    source="Brunner & Munzel 2000, Biom. J. 42(1):17–25; Welch 1947, doi:10.1093/biomet/34.1-2.28",
+    not_when="as a test of its own: below 10 units per group Brunner–Munzel alone rejects too often",
+    functions=(
+        "statistics.groups.unequal_spread_p",
+        "statistics.groups.brunner_munzel",
+        "statistics.groups.welch",
+    ),
+    tests={
+        "published": "statistics/test_groups.py#test_published_tests_of_unequal_spread",
+        "second library": "statistics/test_groups.py#test_tests_of_unequal_spread_equal_scipy_and_mirror",
+        "level": "statistics/test_groups.py#test_unequal_spread_is_no_difference",
+        "empty": "statistics/test_groups.py#test_groups_without_values_are_undefined_and_infinity_is_refused",
+    },
+)
 SHIFT = Question(
     text="By how much, in multiples of the control mean?",
     formula=("Hodges–Lehmann shift: median of all differences between the groups, interval from the distribution of U"),
@@ -373,9 +394,10 @@ EQUIVALENCE = Question(
     text="Are its measurements the same, for all that matters?",
     formula=(
         "Equivalence: two one-sided t tests of the mean paired difference in normalised measurements, outside "
-        "the control group, within a margin fixed beforehand (`equivalence_margin`)"
+        "the control group, within a margin fixed beforehand (`equivalence_margin`); not relied on below 10 units, "
+        "or n ≤ 25 skewness²"
     ),
-    source="Schuirmann 1987, doi:10.1007/BF01068419",
+    source="Schuirmann 1987, doi:10.1007/BF01068419; Cochran 1977, Sampling Techniques, 2.15",
     not_when=(
         "a margin chosen after looking, or from limits of agreement; a control mean of few objects, which is "
         "taken as given"
@@ -383,6 +405,7 @@ EQUIVALENCE = Question(
     functions=("statistics.methods.equivalence_test",),
     tests={
         "second library": "qualities/validity/test_effects.py#test_equal_to_statsmodels",
+        "level": "statistics/test_methods.py#test_differences_at_the_margin_are_hardly_ever_called_equivalent",
         "drawn": "qualities/validity/test_effects.py#"
         "test_the_interval_lies_within_the_margin_where_they_are_equivalent",
         "empty": "qualities/validity/test_effects.py#test_nobody_to_compare_with",
