@@ -108,10 +108,10 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
 
 def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
-    names = bounds.columns.get_level_values(0).str.removeprefix("-")
+    names = [other.removeprefix("-") for other, _ in bounds.columns]
     n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
-    kept = [f"-{rater}" for rater in raters_with_enough(n_cases)]
-    columns = bounds.columns.get_level_values(0).isin(kept)
+    kept = raters_with_enough(n_cases)
+    columns = np.array([name in kept for name in names])
     covered = bounds.loc[:, columns].notna().any(axis=1)
     return values.loc[covered, columns], bounds.loc[covered, columns], without_note(n_cases)
 
