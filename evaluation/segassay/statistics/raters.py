@@ -19,7 +19,7 @@ from scipy import stats
 
 from segassay.statistics.groups import holm
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
-from segassay.statistics.jackknife import LOGARITHM, jackknife_or_bca
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 
 __all__ = [
     "MIN_CASES_FOR_ALT_TEST",
@@ -255,7 +255,7 @@ def williams_index(
         )
     clusters = np.arange(n_cases) if clusters is None else clusters
     values = np.stack([_mean_of_known(model_rater), _mean_of_known(rater_rater)], axis=1)
-    return jackknife_or_bca(_ratio_of_sums, values, clusters, LOGARITHM, resampling)
+    return jackknife_t(_ratio_of_sums, values, clusters, LOGARITHM, level=resampling.level)
 
 
 def _ratio_of_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -31,8 +31,8 @@ from segassay.qualities.validity.records import (
     TYPE_M,
     TYPE_S,
 )
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.methods import equivalence_test
 
 __all__ = ["effect_ratios", "equivalence", "same_verdicts", "type_s_and_m"]
@@ -101,7 +101,7 @@ def effect_ratios(
     """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
     Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
-    which are resampled together; control means are taken as given.
+    which are left out together; control means are taken as given.
 
     Args:
         normalised: What `segassay.tables.effects.normalise` returns.
@@ -110,8 +110,8 @@ def effect_ratios(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
-        with BCa intervals over subjects or cases; a rater is compared with the others, and `human_low` to `human_high`
-        is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it together
+        with jackknife intervals over subjects or cases; a rater is compared with the others, and `human_low` to
+        `human_high` is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it together
         with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
@@ -159,7 +159,8 @@ def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[st
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(of_raters > 0, sizes[0] / of_raters, math.nan)
 
-    found = bca(statistic, np.arange(len(table), dtype=float), np.arange(len(table)), resampling)
+    units = np.arange(len(table))
+    found = jackknife_t(statistic, units.astype(float), units, LOGARITHM, level=resampling.level)
     return dataclasses.replace(found, n_undefined=int((~complete).sum()))
 
 
@@ -204,6 +205,8 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
             interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, False)
             decided = "equivalent" if found.p_value < 0.05 else "not shown to be equivalent"
             note = f"{decided} within {margin:g} of the control mean, p = {found.p_value:.2g}"
+            if found.n > 1 and math.isnan(found.p_value):
+                note = "all differences are equal, so the test decides nothing"
             form = DIFFERENCE.form(measure, AGAINST if name else "", reference=name)
             contains = kinds.get(name) == "consensus"
             rows.append(interval_row(form, who, interval, note=note, contains_raters=contains))
