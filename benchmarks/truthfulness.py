@@ -166,7 +166,7 @@ def _resampling(seed: int) -> Resampling:
 
 
 def seeds(n_replicates: int) -> Iterator[Row]:
-    """Coverage of the spread over seeds of a mean over 20 cases: effects of the seed are normal, skewed, or failures."""
+    """Coverage of the spread over seeds of a mean over 20 cases: normal or skewed effects of the seed, and failures."""
     study = replace(STUDY, n_consensus_seeds=16, n_seeds=1, n_subjects=10, seed_sd=0.0)
     position = [i for i, member in enumerate(cast(study)) if member.trained_on == "staple"]
     pairs = np.array([(0, 1)])

@@ -312,6 +312,8 @@ def _share_of_commonest(of_cluster: np.ndarray, present: np.ndarray, rounding: n
     """Share of clusters `(columns,)` with the median value; above one half only if that is the commonest value."""
     known = np.where(present, of_cluster, math.inf)
     n = present.sum(axis=1)
+    if not present.size:
+        return np.zeros(len(present))
     middle = np.take_along_axis(np.sort(known, axis=1), np.maximum(n - 1, 0)[:, None] // 2, axis=1)
     return np.asarray((np.abs(known - middle) <= rounding[:, None]).sum(axis=1) / n)
 

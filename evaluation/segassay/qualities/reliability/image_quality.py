@@ -57,7 +57,7 @@ def quality_against_score(
 
     Returns:
         Rows `quality_spearman_dice`: Spearman's correlation over cases between `image_quality` and the Dice of the
-        largest ensemble of these models (else of the models) with raters; the jackknife over clusters. No row with fewer
+        largest ensemble of these models (else of the models) with raters; jackknife over clusters. No row with fewer
         than three cases, or if all cases are alike.
     """
     kinds, quality = annotator_kinds(annotations), image_quality(agreement, annotations)

@@ -104,7 +104,7 @@ def variance_components(designs: Sequence[Design]) -> pd.DataFrame:
 
     Returns:
         Rows `variance_f1` and `variance_count`, one per term, of the models trained on single raters with the seeds
-        that all raters have; two or more of either, else no row. By REML, 0 at the boundary; `note` has the estimate of the
+        that all raters have; two or more of either, else no row. By REML, 0 at the boundary; `note` has that of the
         analysis of variance, which may be negative.
 
     References:

@@ -9,14 +9,21 @@ from segassay.qualities.scores.measure import Form
 
 __all__ = ["bounds_of"]
 
-_SHARES = frozenset(
-    "f1 mean_iou dice nsd iou ap ap_at_threshold pq sq sensitivity specificity repeated within alt_test_advantage "
-    "uncertainty_auroc uncertainty_aurc".split()
+# fmt: off
+_SHARES = (
+    "f1", "mean_iou", "dice", "nsd", "iou", "ap", "ap_at_threshold", "pq", "sq", "sensitivity", "specificity",
+    "repeated", "within", "alt_test_advantage", "uncertainty_auroc", "uncertainty_aurc",
 )
-_DIFFERENCES_OF_SHARES = frozenset(
-    ("minus_raters", "minus_models", "minus_worst_rater", "minus_best_rater", "removal_of_bias", "uncertainty_spearman")
+# fmt: on
+_DIFFERENCES_OF_SHARES = (
+    "minus_raters",
+    "minus_models",
+    "minus_worst_rater",
+    "minus_best_rater",
+    "removal_of_bias",
+    "uncertainty_spearman",
 )
-_NOT_NEGATIVE = frozenset(("hd95", "assd", "absolute_count_error", "merges", "splits"))
+_NOT_NEGATIVE = ("hd95", "assd", "absolute_count_error", "merges", "splits")
 
 
 def bounds_of(form: Form) -> tuple[float, float]:
