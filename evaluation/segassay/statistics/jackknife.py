@@ -200,7 +200,7 @@ def _limits(found: LeftOut, scale: Scale, level: float) -> tuple[float, float, s
     pull = (value - scaled[1:]) * (1 - share)
     with np.errstate(invalid="ignore", divide="ignore"):
         se = math.sqrt(float((np.where(share < 1, pull**2 / (1 - share), math.inf)).sum()))
-    if se <= 1e-12 * abs(value):
+    if se <= 1e-12 * max(abs(value), float(np.abs(every).max())):
         return limits_of_constant(float(every[0]), len(pull), scale.low, scale.high, level)
     if not math.isfinite(se):  # all that counts is in one cluster
         return math.nan, math.nan, ""

@@ -111,8 +111,8 @@ def effect_ratios(
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
         with jackknife intervals over subjects or cases; a rater is compared with the others, and `human_low` to
-        `human_high` is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it
-        together with the verdicts. No rows without raters.
+        `human_high` is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read
+        it together with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
     raters = raters_of(kinds)
