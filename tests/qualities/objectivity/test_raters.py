@@ -104,6 +104,7 @@ def test_a_rater_may_lack_cases_and_one_alone_is_undefined():
 def test_intervals_of_pixels_draw_cases():
     """Cases that are all alike leave open what one in seven may be, however many pixels differ."""
     found = agreement_of_pixels(votes_of([PIXELS[0]] * 25), CASES)
+    found = found[found["measure"] != "krippendorff_alpha_pixels"]  # which moves with the number of pixels
     assert set(found["method"]) == {"binomial"}
     np.testing.assert_allclose(found["value"] - found["low"], (1 - 0.025 ** (1 / 25)) * (found["value"] + 1))
     assert not found["approximate"].any()
