@@ -3,13 +3,17 @@
 from dataclasses import replace
 
 from segassay.qualities.scores.coverage import (
-    COMPONENTS,
-    ICC_BCA,
-    ICC_JACKKNIFE,
+    CONCORDANCE,
+    CORRELATION,
+    LIMITS,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
-    WILLIAMS,
+    PIXELS,
+    RATER_SHARES,
+    RATIOS,
+    SHARES,
+    SLOPES,
+    WITHIN_CASE,
 )
 from segassay.qualities.scores.measure import Measure
 from segassay.tables.compared import MIN_OTHERS
@@ -46,7 +50,7 @@ POSITIVE_AGREEMENT = Measure(
     against="each other rater",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_objects",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SHARES,),
     needs="needs 2 raters",
     estimators=("statistics.raters.positive_agreement",),
 )
@@ -130,7 +134,7 @@ FLEISS_KAPPA = Measure(
     against="all other raters",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_pixels",),
-    coverage=(NOT_MEASURED,),
+    coverage=(PIXELS,),
     words="Fleiss’ κ of",
     needs="needs 2 raters",
     estimators=("statistics.chance.fleiss_kappa",),
@@ -156,7 +160,7 @@ ICC_A1 = Measure(
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.intraclass_correlation",),
-    coverage=(ICC_JACKKNIFE, ICC_BCA),
+    coverage=(CORRELATION,),
     words="ICC(A,1) of",
     needs="needs 2 raters",
     estimators=("statistics.reliability.icc_a1_weighted",),
@@ -169,7 +173,7 @@ RATER_SHARE = Measure(
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.rater_share",),
-    coverage=(COMPONENTS,),
+    coverage=(RATER_SHARES,),
     needs="needs 2 raters",
     estimators=("statistics.components.crossed_components",),
 )
@@ -184,12 +188,13 @@ DIFFERENCE = Measure(
     needs="needs 2 raters",
     estimators=("statistics.methods.bland_altman",),
 )
-LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(NOT_MEASURED,))
+LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(LIMITS,))
 LIMIT_HIGH = replace(LIMIT_LOW, name="limit_high")
-SLOPE = replace(LIMIT_LOW, name="slope")
+SLOPE = replace(LIMIT_LOW, name="slope", coverage=(SLOPES,))
 CCC = replace(
     LIMIT_LOW,
     name="ccc",
+    coverage=(CONCORDANCE,),
     question="How near are two raters' measurements to equality?",
     words="concordance of",
     estimators=("statistics.methods.lins_ccc",),
@@ -213,7 +218,7 @@ REPEATABILITY = replace(
     REPEATED,
     name="repeatability_coefficient",
     section="measurements",
-    coverage=(NOT_MEASURED,),
+    coverage=(WITHIN_CASE,),
     order=("name", "of"),
     estimators=("statistics.reliability.repeatability_coefficient",),
 )
@@ -244,7 +249,7 @@ WILLIAMS_INDEX = Measure(
     against="the raters, relative to their agreement with each other",
     section="imprint",
     functions=("qualities.objectivity.models.williams",),
-    coverage=(WILLIAMS,),
+    coverage=(RATIOS,),
     words="Williams index",
     needs="needs a model or ensemble and 2 raters",
     estimators=("statistics.raters.williams_index",),

@@ -25,14 +25,14 @@ __all__ = [
     "NO_INTERVAL",
     "PIXELS",
     "RANKS",
-    "RATER_SHARE",
+    "RATER_SHARES",
     "RATIOS",
     "RELIABILITY",
     "SD_RATIOS",
     "SHARES",
-    "SLOPE",
+    "SLOPES",
     "SPREAD",
-    "WITHIN",
+    "WITHIN_CASE",
     "Coverage",
     "coverage_warning",
 ]
@@ -77,7 +77,7 @@ CLUMPED = Coverage(
     {10: (0.898, 0.898), 20: (0.877, 0.877), 40: (0.948, 0.948)},
     data="eight of ten are 0",
 )
-SLOPE = Coverage(
+SLOPES = Coverage(
     "fewest where a few images have far higher counts",
     "slope of the difference",
     {10: (0.91, 0.976), 20: (0.918, 0.966), 40: (0.916, 0.964)},
@@ -102,12 +102,12 @@ ALPHA = Coverage(
     "counts, α on a ratio scale",
     {10: (0.954, 0.982), 20: (0.958, 0.972), 40: (0.964, 0.972)},
 )
-RATER_SHARE = Coverage(
+RATER_SHARES = Coverage(
     "intervals hold what they promise",
     "share of the rater in the variance",
     {10: (0.954, 0.97), 20: (0.96, 0.966), 40: (0.942, 0.978)},
 )
-WITHIN = Coverage(
+WITHIN_CASE = Coverage(
     "fewest where a few images have far higher counts",
     "SEM, repeatability",
     {10: (0.902, 0.962), 20: (0.926, 0.962), 40: (0.928, 0.974)},

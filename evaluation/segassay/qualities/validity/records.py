@@ -2,7 +2,16 @@
 
 from dataclasses import replace
 
-from segassay.qualities.scores.coverage import EFFECT_RATIO, MEANS, NO_INTERVAL, NOT_MEASURED
+from segassay.qualities.scores.coverage import (
+    EFFECT_RATIO,
+    EFFECTS,
+    EQUIVALENCE,
+    MEANS,
+    NO_INTERVAL,
+    NOT_MEASURED,
+    RATIOS,
+    SHARES,
+)
 from segassay.qualities.scores.measure import CSV_ONLY, Measure
 
 __all__ = ["RECORDS"]
@@ -102,7 +111,7 @@ RECALL = Measure(
     against=F1.against,
     section="sizes",
     functions=("qualities.validity.sizes.recall_of_sizes",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SHARES,),
     needs=F1.needs,
 )
 
@@ -133,7 +142,7 @@ OVER_RATERS = replace(
     question="How much of what raters reach does the model reach?",
     against="the raters' own scores on the same cases",
     functions=("qualities.validity.ceiling.ceiling_normalised",),
-    coverage=(NOT_MEASURED,),
+    coverage=(RATIOS,),
     words=", divided by that of the raters",
 )
 
@@ -146,7 +155,7 @@ ETA_SQUARED = Measure(
     against="the other strategies, and the raters",
     section="strategies",
     functions=("judgement.strategy_effects.effects_of_groups", "judgement.strategy_effects.mean_eta_squared"),
-    coverage=(NOT_MEASURED,),
+    coverage=(EFFECTS,),
     words="η²",
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
@@ -212,7 +221,7 @@ DIFFERENCE = Measure(
     against="the mean of the (other) raters; a reference or a truth",
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
-    coverage=(NOT_MEASURED,),
+    coverage=(EQUIVALENCE,),
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),
