@@ -85,9 +85,9 @@ def _covered(found: list[Interval], truth: float) -> Row:
     return {
         "method": ", ".join(sorted(methods - {"binomial"}) or sorted(methods)),
         "truth": truth,
-        "coverage": float(inside[defined].mean()) if defined.any() else float("nan"),
-        "too_high": float((low[defined] > truth).mean()) if defined.any() else float("nan"),
-        "width": float(np.median((high - low)[defined])) if defined.any() else float("nan"),
+        "coverage": float(inside[defined].mean()) if defined.any() else None,
+        "too_high": float((low[defined] > truth).mean()) if defined.any() else None,
+        "width": float(np.median((high - low)[defined])) if defined.any() else None,
         "undefined": float((~defined).mean()),
         "n": int(defined.sum()),
     }

@@ -58,7 +58,7 @@ def _table(rows: list[Row], keys: list[str], across: str, value: str) -> str:
     names = [f"{column} {across.removeprefix('n_')}" if across.startswith("n_") else str(column) for column in data]
     lines = [[*keys, *names], ["---"] * (len(keys) + len(names))]
     for index, numbers in zip(data.index, data.to_numpy(), strict=True):
-        shown = [f"{number:.0f}" if value == "n" else f"{100 * number:.1f}" for number in numbers]
+        shown = [f"{number:.0f}" if value == "n" else f"{100 * number:.1f}".replace("nan", "–") for number in numbers]
         lines.append([*map(str, index if isinstance(index, tuple) else (index,)), *shown])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -168,7 +168,7 @@ EFFECT_RATIO = Coverage(
     {10: (0.942, 1.0), 20: (0.908, 1.0), 40: (0.926, 0.992)},
 )
 SPREAD = Coverage(
-    "exact where trainings scatter normally; where one in ten fails, only SPREADLOW to SPREADHIGH % hold the truth",
+    "exact where trainings scatter normally; where one in ten fails, only 55 to 89 % hold the truth",
     "sd over seeds of F1",
     data="one in ten fails",
     always=True,
