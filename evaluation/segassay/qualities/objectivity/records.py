@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from segassay.qualities.scores.coverage import (
+    ALPHA,
     CONCORDANCE,
     CORRELATION,
     LIMITS,
@@ -143,6 +144,7 @@ GWET_AC1 = replace(FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estim
 KRIPPENDORFF_ALPHA = replace(
     FLEISS_KAPPA,
     name="krippendorff_alpha",
+    coverage=(PIXELS, ALPHA),
     words="Krippendorff’s α of",
     functions=(
         "qualities.objectivity.raters.agreement_of_pixels",
