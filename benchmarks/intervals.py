@@ -131,13 +131,17 @@ def _means() -> Iterator[Kind]:
         ("eight of ten are 0", lambda rng, n: (rng.random(n) < 0.2) * rng.normal(0.5, 1, n), 0.1, no_bounds),
     )
     for data, draw, truth, bounds in single:
-        yield Kind("mean", data, draw, lambda x, bounds=bounds: bootstrap_mean(x, _cases(x), bounds=bounds), truth)
+        yield Kind("mean", data, draw, partial(_of_mean, bounds), truth)
     for data, unequal in (("subjects with 1, 1, 2, 3, 8 images", True), ("one subject has half of the images", False)):
         for skewed in (False, True):
             draw = partial(_subjects, unequal, skewed)
             name = data + (", skewed" if skewed else "")
             yield Kind("mean", name, draw, lambda both: bootstrap_mean(both[:, 0], both[:, 1]), 0.0)
     yield Kind("TOST, 90 %", "normal", lambda rng, n: rng.normal(size=(n, 2)), _equivalence, 0.0)
+
+
+def _of_mean(bounds: tuple[float, float], values: np.ndarray) -> Interval:
+    return bootstrap_mean(values, _cases(values), bounds=bounds)
 
 
 def _equivalence(pair: np.ndarray) -> Interval:
@@ -173,7 +177,9 @@ COUNTS = ("normal", "lognormal", "four of ten images empty")
 def _of_pairs() -> Iterator[Kind]:
     for data in COUNTS:
         pair = partial(_counts, data, 2)
-        yield Kind("limit of agreement", data, pair, lambda v: limit_of_agreement(*v.T, _cases(v)), _upper_limit)
+        yield Kind(
+            "limit of agreement", data, pair, lambda v: limit_of_agreement(v[:, 0], v[:, 1], _cases(v)), _upper_limit
+        )
         yield Kind("slope of the difference", data, pair, _slope_interval, slope_weighted)
         yield Kind(
             "Lin's concordance",
@@ -273,7 +279,7 @@ def _ratio(weights: np.ndarray, both: np.ndarray) -> np.ndarray:
 
 
 def _ratio_interval(scale: Scale, both: np.ndarray) -> Interval:
-    return jackknife_ratio(*both.T, _cases(both), scale)
+    return jackknife_ratio(both[:, 0], both[:, 1], _cases(both), scale)
 
 
 def _found(p: float, rng: np.random.Generator, n: int) -> np.ndarray:

@@ -242,7 +242,8 @@ def _mean_block(values: np.ndarray, cluster: np.ndarray, bounds: np.ndarray, lev
     low, high = np.maximum(low, bounds[:, 0]), np.minimum(high, bounds[:, 1])
     constant = (n_clusters > 1) & (se == 0)
     for row in np.flatnonzero(constant):
-        low[row], high[row], method[row] = limits_of_constant(mean[row], n_clusters[row], *bounds[row], level)
+        lowest, highest = bounds[row]
+        low[row], high[row], method[row] = limits_of_constant(mean[row], n_clusters[row], lowest, highest, level)
     with np.errstate(invalid="ignore", divide="ignore"):
         clumped = _share_of_commonest(residual / size, size > 0, 1e-12 * np.abs(mean)) > 0.5
     return interval_table(mean, low, high, method, n_cases, (~defined).sum(axis=0), clumped & (n_clusters > 1))

@@ -226,10 +226,10 @@ def williams_index(
         model_rater: `(N, R)`, agreement such as Dice of the model with each rater; NaN where the rater has no mask.
         rater_rater: `(N, R (R - 1) / 2)`, the same of each pair of raters, in any order.
         clusters: `(N,)`, subject of each case; by default each case is its own.
-        resampling: Coverage, and how BCa draws if the jackknife has no limits.
+        resampling: Coverage; nothing is drawn.
 
     Returns:
-        The index with its interval, of `jackknife_or_bca` on the logarithm; 1 if a model is like another rater,
+        The index with its interval, of `jackknife_t` on the logarithm; 1 if a model is like another rater,
         above 1 where it is nearer to them than they are to each other. A case without a rater or without a pair is
         undefined and counted; value NaN without cases, or where raters never agree.
 

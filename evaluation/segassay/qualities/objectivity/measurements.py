@@ -262,7 +262,7 @@ def _of_pair(pair: np.ndarray, drawn: np.ndarray, resampling: Resampling) -> lis
     level, size = resampling.level, pair.mean(axis=1)
     distance = (size - np.nanmean(size)) ** 2
     limits = [
-        (record, limit_of_agreement(*pair.T, drawn, z=z, level=level))
+        (record, limit_of_agreement(pair[:, 0], pair[:, 1], drawn, z=z, level=level))
         for record, z in ((LIMIT_LOW, -1.96), (LIMIT_HIGH, 1.96))
     ]
     slope = jackknife_t(_slope, pair, drawn, PLAIN, level=level, importance=distance)

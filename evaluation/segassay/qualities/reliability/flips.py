@@ -64,7 +64,7 @@ def flip_rates(
                 continue
             sums = [part.sum(axis=1, min_count=1) for part in parts]
             drawn = clusters.reindex(sums[0].index).to_numpy()
-            interval = jackknife_ratio(*(part.to_numpy() for part in sums), drawn, SHARE, level=resampling.level)
+            interval = jackknife_ratio(sums[0].to_numpy(), sums[1].to_numpy(), drawn, SHARE, level=resampling.level)
             if math.isfinite(interval.value):
                 n_undefined = int(parts[0].isna().sum().sum())
                 n_pairs = len(parts[0].columns)
