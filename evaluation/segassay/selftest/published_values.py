@@ -202,13 +202,13 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "statistics.methods.limit_of_agreement",
-        "peak flow by two meters: upper limit with 2 sd, published from rounded numbers",
-        (75.5,),
-        0.1,
+        "peak flow by two meters: half the distance of the limit at 2 sd from the bias of -2.1",
+        (38.8,),
+        0.05,
         data.BLAND,
         (data.WRIGHT, data.MINI, np.arange(17)),
         {"z": 2.0},
-        pick=_attributes("value"),
+        pick=lambda limit: ((limit.value + 2.1) / 2,),
     ),
     Check(
         "statistics.reliability.phi",
