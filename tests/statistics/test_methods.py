@@ -10,7 +10,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from segassay.statistics.methods import bland_altman, equivalence_test, lins_ccc
+from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.jackknife import SPREAD, jackknife_t
+from segassay.statistics.methods import bland_altman, equivalence_test, limit_of_agreement, lins_ccc
 
 # Bland & Altman (1986): peak expiratory flow of 17 people by two meters, litres a minute
 WRIGHT = np.array([494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427], dtype=float)
@@ -120,6 +122,27 @@ def test_differences_at_the_margin_are_hardly_ever_called_equivalent(kind: str, 
     assert np.mean([test.p_value < 0.05 and not test.gap for test in tests]) <= at_most + 1.64 * np.sqrt(0.06 / 500)
     if kind != "normal":
         assert np.mean([test.p_value < 0.05 for test in tests]) > 0.08  # why there is a rule
+
+
+def test_a_limit_of_agreement_joins_the_intervals_of_bias_and_spread():
+    """Published limits of the peak flow data, -78.1 and 73.9; by Zou's formula from the two intervals."""
+    n, difference = len(WRIGHT), np.subtract(WRIGHT, MINI)
+    bias = bootstrap_mean(difference, np.arange(n))
+    sd = jackknife_t(lambda w, x: [x[row > 0].std(ddof=1) for row in w], difference, np.arange(n), SPREAD)
+    low, high = (limit_of_agreement(WRIGHT, MINI, np.arange(n), z=z) for z in (-1.96, 1.96))
+    assert (round(low.value, 1), round(high.value, 1)) == (-78.1, 73.9)
+    assert high.low < high.value < high.high
+    above = np.hypot(bias.high - bias.value, 1.96 * (sd.high - sd.value))
+    below = np.hypot(bias.value - bias.low, 1.96 * (sd.value - sd.low))
+    assert (high.high, high.low) == pytest.approx((high.value + above, high.value - below))
+    mirrored = limit_of_agreement(MINI, WRIGHT, np.arange(n), z=-1.96)
+    assert (-mirrored.high, -mirrored.low) == pytest.approx((high.low, high.high))
+
+
+def test_limits_of_differences_that_are_all_equal_are_unknown():
+    found = limit_of_agreement([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], np.arange(3))
+    assert (found.value, found.method) == (-1.0, "constant")
+    assert np.isnan(found.low)
 
 
 def test_cases_without_a_number_are_left_out():

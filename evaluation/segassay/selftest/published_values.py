@@ -201,6 +201,25 @@ CHECKS: tuple[Check, ...] = (
         pick=_attributes("bias", "sd", "bias_se", "limit_se"),
     ),
     Check(
+        "statistics.methods.limit_of_agreement",
+        "peak flow by two meters: half the distance of the limit at 2 sd from the bias of -2.1",
+        (38.8,),
+        0.05,
+        data.BLAND,
+        (data.WRIGHT, data.MINI, np.arange(17)),
+        {"z": 2.0},
+        pick=lambda limit: ((limit.value + 2.1) / 2,),
+    ),
+    Check(
+        "statistics.reliability.phi",
+        "3 tasks, each with 4 raters of its own: Φ of a nested design",
+        (0.464,),
+        5e-4,
+        "Brennan (2001), Generalizability Theory, synthetic data set no. 4, doi:10.1007/978-1-4757-3456-0",
+        ({"case": 0.4731, "rater": 0.3252, "seed": 0.6475, "case:rater": 0.5596, "residual": 2.3802}, 3, 4),
+        {"nested": True},
+    ),
+    Check(
         "statistics.methods.lins_ccc", "peak flow by two meters", (0.9427,), 5e-5, data.LIN, (data.WRIGHT, data.MINI)
     ),
     Check(

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-__all__ = ["BlandAltman", "Equivalence", "bland_altman", "equivalence_test", "lins_ccc"]
+from segassay.statistics.intervals import Interval, Resampling, bootstrap_mean
+from segassay.statistics.jackknife import SPREAD, jackknife_t
+
+__all__ = ["BlandAltman", "Equivalence", "bland_altman", "equivalence_test", "limit_of_agreement", "lins_ccc"]
 
 MIN_N_FOR_EQUIVALENCE = 10
 COCHRAN = 25
@@ -104,6 +107,55 @@ def bland_altman(a: np.ndarray, b: np.ndarray) -> BlandAltman:
         slope=slope,
         slope_p=slope_p,
     )
+
+
+def limit_of_agreement(
+    a: np.ndarray, b: np.ndarray, clusters: np.ndarray, *, z: float = 1.96, level: float = 0.95
+) -> Interval:
+    """One limit of agreement, bias plus z standard deviations, with an interval over clusters for any distribution.
+
+    The intervals of the bias and of the standard deviation are joined (MOVER), because the limit itself is skewed.
+
+    Args:
+        a: `(N,)`, NaN = undefined.
+        b: `(N,)`, of the same cases.
+        clusters: `(N,)`, name of each case's subject, or of the case itself.
+        z: -1.96 for the lower limit, 1.96 for the upper one.
+        level: Coverage of the interval.
+
+    Returns:
+        The limit as in `bland_altman`; its method `MOVER`, without an interval where all differences are equal.
+
+    Raises:
+        ValueError: If the shapes do not fit.
+
+    Example:
+        >>> wright = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
+        >>> mini = [512, 430, 520, 428, 500, 600, 364, 380, 658, 445, 432, 626, 260, 477, 259, 350, 451]
+        >>> found = limit_of_agreement(wright, mini, np.arange(17), z=1.96)
+        >>> round(found.value, 1), found.method
+        (73.9, 'MOVER')
+
+    References:
+        Zou (2013), Stat. Methods Med. Res. 22(6):630-642, doi:10.1177/0962280211402548.
+    """
+    difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    bias = bootstrap_mean(difference, clusters, Resampling(level=level))
+    sd = jackknife_t(_sd, difference, clusters, SPREAD, level=level)
+    value, low, high = bias.value + z * sd.value, math.nan, math.nan
+    ends = sorted((z * (sd.low - sd.value), z * (sd.high - sd.value)))
+    if math.isfinite(bias.low) and math.isfinite(sd.low):
+        low = value - math.hypot(bias.value - bias.low, ends[0])
+        high = value + math.hypot(bias.high - bias.value, ends[1])
+    method = "MOVER" if math.isfinite(low) else sd.method
+    return Interval(value, low, high, method, sd.n_cases, sd.n_undefined, sd.approximate)
+
+
+def _sd(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Standard deviation over weighted cases, one per row of weights; NaN below two cases."""
+    n, centred = weights.sum(axis=1), values - values.mean()
+    square = weights @ centred**2 - (weights @ centred) ** 2 / n
+    return np.sqrt(np.where(square > 1e-12 * (values**2).sum(), square, 0.0) / np.where(n > 1, n - 1, math.nan))
 
 
 def lins_ccc(a: np.ndarray, b: np.ndarray) -> float:

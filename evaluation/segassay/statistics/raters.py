@@ -19,7 +19,7 @@ from scipy import stats
 
 from segassay.statistics.groups import holm
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
-from segassay.statistics.jackknife import LOGARITHM, jackknife_or_bca
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 
 __all__ = [
     "MIN_CASES_FOR_ALT_TEST",
@@ -237,10 +237,10 @@ def williams_index(
         model_rater: `(N, R)`, agreement such as Dice of the model with each rater; NaN where the rater has no mask.
         rater_rater: `(N, R (R - 1) / 2)`, the same of each pair of raters, in any order.
         clusters: `(N,)`, subject of each case; by default each case is its own.
-        resampling: Coverage, and how BCa draws if the jackknife has no limits.
+        resampling: Coverage; nothing is drawn.
 
     Returns:
-        The index with its interval, of `jackknife_or_bca` on the logarithm; 1 if a model is like another rater,
+        The index with its interval, of `jackknife_t` on the logarithm; 1 if a model is like another rater,
         above 1 where it is nearer to them than they are to each other. A case without a rater or without a pair is
         undefined and counted; value NaN without cases, or where raters never agree.
 
@@ -266,7 +266,7 @@ def williams_index(
         )
     clusters = np.arange(n_cases) if clusters is None else clusters
     values = np.stack([_mean_of_known(model_rater), _mean_of_known(rater_rater)], axis=1)
-    return jackknife_or_bca(_ratio_of_sums, values, clusters, LOGARITHM, resampling)
+    return jackknife_t(_ratio_of_sums, values, clusters, LOGARITHM, level=resampling.level)
 
 
 def _ratio_of_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

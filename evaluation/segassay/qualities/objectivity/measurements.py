@@ -5,7 +5,7 @@
 Intervals resample clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -33,10 +33,10 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
-from segassay.statistics.bca import bca
 from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
-from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
+from segassay.statistics.jackknife import OF_MEANS, PLAIN, SHARE_OF_VARIANCE, correlation_scale, jackknife_t
+from segassay.statistics.methods import limit_of_agreement
 from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc_a1_of_subjects
 
@@ -55,8 +55,6 @@ MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean
 """What is measured, and its column in the table of counts."""
 
 _SUBJECT = "number of the cluster"
-
-_Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (B, N) weights, values -> (B,)
 
 
 def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) -> pd.DataFrame:
@@ -121,7 +119,7 @@ def intraclass_correlation(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_or_bca`; a
+        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_t`; a
         case that a rater lacks is undefined.
     """
     estimators = (
@@ -132,7 +130,7 @@ def intraclass_correlation(
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
-            interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
+            interval = jackknife_t(statistic, matrix.to_numpy(), cluster, scale, level=resampling.level)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
 
@@ -172,7 +170,8 @@ def rater_share(
     """
     rows = []
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
-        interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
+        drawn = clusters.reindex(matrix.index).to_numpy()
+        interval = jackknife_t(_rater_share, matrix.to_numpy(), drawn, SHARE_OF_VARIANCE, level=resampling.level)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
         note = f"case {case:.3f}, rest {rest:.3f}"
@@ -216,11 +215,12 @@ def alpha_of_counts(
     if paired.empty:
         return score_rows([])
     values = paired.to_numpy()
-    interval = bca(
+    interval = jackknife_t(
         lambda weights, rows: alpha_ratio_weighted(weights, values[rows.astype(int)]),
         np.arange(len(values)),
         clusters.reindex(paired.index).to_numpy(),
-        resampling,
+        correlation_scale(2),
+        level=resampling.level,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
     note = ""
@@ -282,12 +282,6 @@ def limits_of_agreement(
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
         areas and intensities.
     """
-    statistics: list[tuple[Measure, _Statistic]] = [
-        (LIMIT_LOW, lambda weights, pair: _limit(weights, pair, -1.96)),
-        (LIMIT_HIGH, lambda weights, pair: _limit(weights, pair, 1.96)),
-        (SLOPE, _slope),
-        (CCC, _concordance),
-    ]
     scores, rows = [], []
     for name, matrix in _each(counts, raters):
         for a, b in combinations(raters, 2):
@@ -295,19 +289,22 @@ def limits_of_agreement(
             if pair.dropna().empty:
                 continue
             scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
-            for record, statistic in statistics:
+            for record, interval in _of_pair(pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling):
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
-                interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
                 rows.append(interval_row(record.form(name), target, interval))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
-def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:
-    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once."""
-    difference = pair[:, 0] - pair[:, 1]
-    n, mean, variance, *_ = _moments(weights, difference, difference)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) * n / (n - 1)))
+def _of_pair(pair: np.ndarray, drawn: np.ndarray, resampling: Resampling) -> list[tuple[Measure, Interval]]:
+    """Limits, slope and concordance of two raters, `(N, 2)`; a slope hangs on the cases far from the mean."""
+    level, size = resampling.level, pair.mean(axis=1)
+    distance = (size - np.nanmean(size)) ** 2
+    limits = [
+        (record, limit_of_agreement(pair[:, 0], pair[:, 1], drawn, z=z, level=level))
+        for record, z in ((LIMIT_LOW, -1.96), (LIMIT_HIGH, 1.96))
+    ]
+    slope = jackknife_t(_slope, pair, drawn, PLAIN, level=level, importance=distance)
+    return [*limits, (SLOPE, slope), (CCC, jackknife_t(_concordance, pair, drawn, correlation_scale(2), level=level))]
 
 
 def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -32,8 +32,8 @@ from segassay.qualities.validity.records import (
     TYPE_M,
     TYPE_S,
 )
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.methods import equivalence_test
 
 __all__ = ["effect_ratios", "equivalence", "same_verdicts", "type_s_and_m"]
@@ -102,7 +102,7 @@ def effect_ratios(
     """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
     Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
-    which are resampled together; control means are taken as given. Raters with too few units are left out, and the note
+    which are left out together; control means are taken as given. Raters with too few units are left out, and the note
     names them.
 
     Args:
@@ -112,9 +112,9 @@ def effect_ratios(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
-        with BCa intervals over subjects or cases; a rater is compared with the others, and `human_low` to `human_high`
-        is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it together
-        with the verdicts. No rows without raters.
+        with jackknife intervals over subjects or cases; a rater is compared with the others, and `human_low` to
+        `human_high` is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read
+        it together with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
     rows = []
@@ -163,7 +163,8 @@ def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[st
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(of_raters > 0, sizes[0] / of_raters, math.nan)
 
-    found = bca(statistic, np.arange(len(table), dtype=float), np.arange(len(table)), resampling)
+    units = np.arange(len(table))
+    found = jackknife_t(statistic, units.astype(float), units, LOGARITHM, level=resampling.level)
     return dataclasses.replace(found, n_undefined=int((~complete).sum()))
 
 

@@ -131,7 +131,7 @@ RANGE_OF_RATERS = Question(
 )
 SHARE_OF_RATERS = Question(
     text="How much of what raters reach does the model reach?",
-    formula=("Ceiling-normalised: mean over r of score(model, C₋r) / mean over r of score(r, C₋r); BCa interval"),
+    formula=("Ceiling-normalised: mean over r of score(model, C₋r) / mean over r of score(r, C₋r); jackknife interval"),
     source="as the noise ceiling of Nili et al. 2014, doi:10.1371/journal.pcbi.1003553",
     not_when=(
         "raters hardly agree: a ratio of two low scores; it can be above 1, for a model can be nearer to all "
@@ -304,16 +304,16 @@ VOTING = Question(
 EFFECTS = Question(
     text="How large are the effects that a strategy finds?",
     formula=(
-        "Mean η² over the annotators of one strategy (and size of ensembles), effect by effect, with its sd; BCa "
-        "interval over subjects, else cases"
+        "Mean η² over the annotators of one strategy (and size of ensembles), effect by effect, with its sd; "
+        "interval by the noncentral F over subjects, else cases"
     ),
     source=(
-        "Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval; Segebarth et al. 2020, figure 4, "
+        "Box 1954, doi:10.1214/aoms/1177728786, for the interval; Segebarth et al. 2020, figure 4, "
         "doi:10.7554/eLife.59780"
     ),
     not_when=(
-        "few units: with 5 a group such an interval holds the effect about three times of four; no effect: η² is "
-        "never below 0, and its interval then often excludes 0; read the interval of the shift"
+        "few units, or groups that do not overlap: with 5 a group such an interval holds the effect in 89 %; no "
+        "effect: η² is never below 0, and its interval then often excludes 0; read the interval of the shift"
     ),
     tests={
         "published": "judgement/test_strategy_effects.py#test_published",
@@ -358,10 +358,10 @@ CONCLUSIONS = Question(
 EFFECT_SIZE = Question(
     text="Does it find smaller or larger effects than the raters?",
     formula=(
-        "Ratio of effect sizes: η² of the annotator / mean η² of the (other) raters, same units; BCa interval "
+        "Ratio of effect sizes: η² of the annotator / mean η² of the (other) raters, same units; jackknife interval "
         "over subjects, else cases"
     ),
-    source="Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval",
+    source="Miller 1974, doi:10.1093/biomet/61.1.1, for the interval",
     not_when=(
         "where raters find no effect: a ratio of two small numbers; groups that do not overlap at all, where η² "
         "can grow no more"
