@@ -108,7 +108,7 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
 
 def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
-    names = [other.removeprefix("-") for other, _ in bounds.columns]
+    names = [other.removeprefix("-") for other, _ in bounds.columns.tolist()]
     n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
     kept = raters_with_enough(n_cases)
     columns = np.array([name in kept for name in names])
@@ -118,9 +118,9 @@ def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
     """Lowest and highest mean distance of a rater r to C₋r, over cases for which `(-r, annotator)` is defined."""
-    others = [str(other) for other, _ in values.columns]
+    others = [str(other) for other, _ in values.columns.tolist()]
     own = table.of_pairs([(other, other.removeprefix("-")) for other in others], "distance")
-    own.columns = [other for other, _ in own.columns]
+    own.columns = [other for other, _ in own.columns.tolist()]
     means = own.where(values.set_axis(others, axis=1).notna()).mean()
     return float(means.min()), float(means.max())
 
