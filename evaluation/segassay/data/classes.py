@@ -87,4 +87,5 @@ def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:
     n, n_split = (sum(getattr(image, name) for image in images) for name in ("n", "n_split"))
     shared = set.intersection(*(set(image.sizes) for image in images if image.n))
     what = _WHY[why or "same"].format(n=n, n_split=n_split, same=shortlist([str(value) for value in sorted(shared)]))
-    return Problem(file, what, _ACTION, "warning" if why is None else "error")
+    level = "warning" if why is None else "error"
+    return Problem(file, what, _ACTION, level, kind="numbers-like-classes")

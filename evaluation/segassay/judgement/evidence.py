@@ -134,7 +134,9 @@ def _others(
 ) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
     rows = leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD]
     table = rows.pivot(index="case", columns=["annotator", "rater"], values=measure).reindex(cases)
-    return table.to_numpy(dtype=float), {(str(a), str(r)): place for place, (a, r) in enumerate(table.columns.tolist())}
+    return table.to_numpy(dtype=float), {
+        (str(a), str(r)): place for place, (a, r) in enumerate(map(tuple, table.columns))
+    }
 
 
 def _finds_nothing(evidence: Evidence, rater: str) -> bool:
