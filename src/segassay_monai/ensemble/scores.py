@@ -120,9 +120,10 @@ class ScoreCases:
     def agreement(self) -> pd.DataFrame:
         """One row per case × target × annotator × IoU threshold."""
         if not self.rows:
-            raise DataError(
-                f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with"
+            what = (
+                f"has no mask of {self.trained_on} for any of the held-out cases, so there is nothing to compare with"
             )
+            raise DataError.of(self.dataset.folder, what, "add such masks, or choose another --rater")
         return pd.DataFrame(self.rows)
 
 

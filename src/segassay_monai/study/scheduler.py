@@ -85,7 +85,8 @@ def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], repo
                 report("failed", ended.doing)
             n_lost += status < 0 and not ended.has_begun
             if not ended.has_begun and (status > 0 or n_lost > _MAX_LOST):
-                raise DataError(f"{study.path}: a process for trainings ended at once, with {_status(status)}")
+                what = f"cannot be trained: a process for trainings ended at once, with {_status(status)}"
+                raise DataError.of(study.path, what, "fix the error printed above, and run it again")
             if open_tasks(study) and (status or ended.doing):
                 workers[slot] = _start(study, slot, environment, events)
     finally:

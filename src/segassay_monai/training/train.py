@@ -156,26 +156,25 @@ def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
 
 def _check_not_empty(dataset: Dataset, member: Member) -> None:
     if not any(read_labels(dataset, case, member.trained_on).any() for case in member.train):
-        raise DataError(
-            f"{dataset.folder}: {describe_target(member.trained_on)} has no object in any of {len(member.train)} "
-            "training images; check the masks (0 is background, more is foreground)"
-        )
+        target, n_images = describe_target(member.trained_on), len(member.train)
+        what = f"cannot be trained on: {target} has no object in any of {n_images} training images"
+        raise DataError.of(dataset.folder, what, "check the masks (0 is background, more is foreground)")
 
 
 def _check_held_out(dataset: Dataset, member: Member) -> None:
     """Find problems that would stop the evaluation after the training; no held-out image is used in the training."""
     annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters_of(dataset, member.trained_on))]
     if not any(case in masks for masks in annotated for case in member.held_out):
-        raise DataError(
-            f"{dataset.folder}: none of the {len(member.held_out)} held-out images has a mask of {member.trained_on}, "
-            "and there is no reference to score with; choose another --fold"
+        what = (
+            f"has no mask of {member.trained_on} for any of the {len(member.held_out)} held-out images, and no "
+            "reference to score with"
         )
+        raise DataError.of(dataset.folder, what, "choose another --fold")
     for case in member.held_out:
         if image_hash(dataset, case) in member.seen_images:
-            raise DataError(
-                f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
-                "both one `subject` in the experiment table"
-            )
+            what = "is held out, but the same picture is in the training images"
+            action = "remove one, or give both one `subject` in the experiment table"
+            raise DataError.of(dataset.images[case], what, action)
         _check_readable(dataset, case, member.trained_on)
 
 
