@@ -29,6 +29,8 @@ from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
+from segassay_monai.training.progress import KeepProgress
+from segassay_monai.training.progress_file import remove_progress
 from segassay_monai.training.resume import mlflow_run, open_training
 from segassay_monai.training.settings import is_plain
 
@@ -95,6 +97,7 @@ def train_member(
             evaluate_held_out(member, dataset, work_dir, evaluation)
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+        remove_progress(work_dir)
         final = publish_output(work_dir)
         (final / UNFINISHED).unlink()  # last, so that the training can be resumed at any moment
     logger.info(f"written: {final}")
@@ -116,6 +119,7 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
         trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
+    KeepProgress(work_dir).attach(trainer)
     trainer.run()
     best = evaluator.state
     logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
