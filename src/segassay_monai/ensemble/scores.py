@@ -27,6 +27,7 @@ from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, matc
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, seed_range
+from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.ensemble.uncertainty import (
     show_uncertainty,
     summarise_uncertainty,
@@ -204,6 +205,7 @@ def _tags(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, work_dir: Path) -> None:
+    stop_between_steps(evaluator)
     evaluator.run()
     agreement = scores.agreement()
     summary = summarise(agreement)

@@ -27,6 +27,7 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
+from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
 from segassay_monai.training.progress import KeepProgress
@@ -120,6 +121,8 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
     KeepProgress(work_dir).attach(trainer)
+    for engine in (trainer, evaluator):
+        stop_between_steps(engine)
     trainer.run()
     best = evaluator.state
     logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
