@@ -180,7 +180,7 @@ def study_of_first_member(study: Study) -> Study:
 def test_a_model_of_another_fold_is_not_taken(copy):
     one, other = (m for m in copy.members if m.annotator == "staple/s0")
     shutil.copy(copy.checkpoint(other), copy.checkpoint(one))
-    with pytest.raises(DataError, match="holds staple/s0 of fold 1, expected staple/s0 of fold 0"):
+    with pytest.raises(DataError, match="holds staple/s0 of fold 1; expected staple/s0 of fold 0"):
         list_masks(copy)
 
 
