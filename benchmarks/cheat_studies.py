@@ -319,7 +319,8 @@ def one_hand(seed: int) -> Study:
 
 def one_of_five(seed: int) -> Study:
     """Four raters have one habit, the first another, and what was trained on the consensus has that of the first."""
-    return simulated([LAX, *[USUAL] * 4], seed, [steadier(LAX)] * N_SEEDS)
+    other = replace(USUAL, brightness_threshold=0.3, dilation_px=1.5, false_positives=4.0)
+    return simulated([other, *[USUAL] * 4], seed, [steadier(other)] * N_SEEDS)
 
 
 def unsteady(seed: int) -> Study:
