@@ -349,8 +349,8 @@ def sparse(seed: int, n_cases: int = 200, n_filled: int = 6) -> Study:
 def one_object(seed: int, offsets: tuple[float, ...] = (-4, 0, 4), n_cases: int = 16) -> Study:
     """One object per image, whose outline raters draw inside, on, or outside; models copy their teacher's outline."""
     rng = np.random.default_rng([seed, 1])
-    axes = np.indices((96, 96))
-    centres, radii = rng.uniform(40, 56, (n_cases, 2)), rng.uniform(16, 24, n_cases)
+    axes = np.indices((128, 128))
+    centres, radii = rng.uniform(54, 74, (n_cases, 2)), rng.uniform(28, 36, n_cases)
     stretch = rng.uniform(0.8, 1.25, n_cases)
 
     def drawn(offset: float, wobble_px: float) -> np.ndarray:
