@@ -98,7 +98,11 @@ def test_the_warning_of_monai_is_kept_away_from_our_own_configuration_alone(mode
 
 WITHOUT = """
 import sys
-sys.modules[{missing!r}] = None
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Absent())
 import segassay_monai
 from segassay.errors import UsageError
 for name, words, out in [("train", [{dataset!r}], True), ("predict", [{models!r}, {dataset!r}], True),
