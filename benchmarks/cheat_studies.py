@@ -207,7 +207,7 @@ MIXED = (
     replace(USUAL, brightness_threshold=1.2, dilation_px=-0.5),
     replace(USUAL, brightness_threshold=2.6, dilation_px=-1.5, miss_rate=0.4),
 )
-GROUPS = {"control": Effect(), "treated": Effect(count=1.6)}
+GROUPS = {"control": Effect(), "treated": Effect(count=2.2)}
 SETTINGS = Simulation(shape=(128, 128), n_cases=24, images_per_subject=1, n_nuclei=12, n_out_of_focus=2, n_debris=2)
 Learned = dict[str, list[RaterHabit]]
 

@@ -35,7 +35,7 @@ def test_no_cheat_gets_a_quality_that_it_lacks() -> None:
 
 
 def test_an_honest_study_keeps_its_qualities() -> None:
-    table = pd.DataFrame(cheats.rows_of("simulated", "sound", small(sound)(SEED), (), QUALITIES))
+    table = pd.DataFrame(cheats.rows_of("simulated", "sound", cheats.made(sound, SEED), (), QUALITIES))
     assert not table["wrong"].any(), f"\n{cheats.failures(table)}"
 
 

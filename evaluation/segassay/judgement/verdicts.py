@@ -43,6 +43,9 @@ IMPRINT_MATTERS = 0.05
 IMPRINT_OF_ONE_MATTERS = 0.10
 """F1 and Dice, of the rater with the largest imprint: one object in ten. The mean alone would hide a single rater."""
 
+CONSENSUS_IMPRINT_MATTERS = 0.05
+"""F1 and Dice, of every rater: one of several raters must not change the consensus by one object in twenty."""
+
 STANDING_ABOVE = -0.05
 """F1 and Dice: not clearly below the median rater."""
 
@@ -125,16 +128,17 @@ def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
 
 def _dependence(evidence: Evidence, models: Models, judged: Judged, measure: str) -> Criterion:
     """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
-    single = _below_line(What.IMPRINT, imprints(evidence, models, measure))
+    single = _below_line(What.IMPRINT, imprints(evidence, models, measure), IMPRINT_OF_ONE_MATTERS)
     if not judged.of_consensus:
         return replace(single, measure=measure)
     parts = [single]
     for method in judged.trained_on:
-        parts.append(_below_line(What.CONSENSUS_IMPRINT, consensus_imprints(evidence, models, measure, method)))
+        of_consensus = consensus_imprints(evidence, models, measure, method)
+        parts.append(_below_line(What.CONSENSUS_IMPRINT, of_consensus, CONSENSUS_IMPRINT_MATTERS))
     return replace(either(What.DEPENDENCE, parts), measure=measure)
 
 
-def _below_line(of: What, imprint: Imprint) -> Criterion:
+def _below_line(of: What, imprint: Imprint, of_one: float) -> Criterion:
     """Whether the mean imprint, and that of every single rater, are below their lines."""
     if imprint.unusable is not None:
         why, names = imprint.unusable
@@ -142,7 +146,7 @@ def _below_line(of: What, imprint: Imprint) -> Criterion:
     swapped = [number.against for number in imprint.of_raters if number.high < -IMPRINT_MATTERS]
     if swapped:
         return undecided(of, Why.MIXED_UP_MODELS, names=swapped)
-    largest = all_below(of, imprint.of_raters, IMPRINT_OF_ONE_MATTERS)
+    largest = all_below(of, imprint.of_raters, of_one)
     if imprint.mean is None:
         return largest
     mean = below(of, imprint.mean, IMPRINT_MATTERS)

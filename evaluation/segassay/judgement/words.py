@@ -23,6 +23,7 @@ from segassay.judgement.sentences import (
 )
 from segassay.judgement.verdicts import (
     AMOUNT_WITHIN,
+    CONSENSUS_IMPRINT_MATTERS,
     ENSEMBLES_ABOVE_MODELS,
     IMPRINT_MATTERS,
     IMPRINT_OF_ONE_MATTERS,
@@ -43,10 +44,10 @@ _STANDING = (
 )
 RULES = {
     "objectivity": (
-        f"Supported if raters leave an imprint below {IMPRINT_MATTERS:g} on average, and none of them one of "
-        f"{IMPRINT_OF_ONE_MATTERS:g} or more (F1 of objects, Dice of outlines): either models trained on one rater do "
-        "not imitate that rater, or leaving any rater out of the consensus does not change with whom its models "
-        f"agree. The judged masks must also {_STANDING}, and follow no single rater. {_EVIDENCE}"
+        f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
+        f"average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any rater out of the consensus "
+        f"changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that rater; both in F1 of "
+        f"objects and Dice of outlines. The judged masks must also {_STANDING}, and follow no single rater. {_EVIDENCE}"
     ),
     "reliability": (
         "Supported if two ensembles without a common member disagree less than two raters do, by at least "
