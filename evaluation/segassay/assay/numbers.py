@@ -21,6 +21,7 @@ from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+from segassay.tables.persons import by_person
 
 __all__ = ["compute_results", "normalised_counts"]
 
@@ -50,25 +51,34 @@ def compute_results(
     n_cases = annotations["case"].nunique()
     with show_progress(n_cases, doing="comparing masks", done="compared masks of", shown=progress) as advance:
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
-    found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
-    checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
-    normalised, choices = normalised_counts(dataset, tables.counts), None
-    if normalised is not None:
-        found, checks = effects(normalised), prerequisites(normalised)
-        choices = _specifications(dataset, tables, annotations)
+    found, checks, choices, normalised = _effects(dataset, tables, annotations)
+    seen, people = by_person(tables, annotations)
     subjects = _subjects(dataset, annotations)
     clusters = units_of(subjects)
-    scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
+    scores = build_scores(seen, people, clusters, n_resamples=N_RESAMPLES, seed=SEED)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
     resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
-    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling, choices)
+    of_people = (found, choices, normalised)
+    if seen is not tables:
+        of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
+    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, resampling, of_people[1])
     further, not_judged = further_measures(findings)
     scores = by_quality([scores, further])
     summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
     compared = strategy_table(findings)
-    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary)
+    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary, people)
+
+
+def _effects(
+    dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    """Effects and prerequisites, without rows if there is no experiment; specifications and normalised counts."""
+    normalised = normalised_counts(dataset, tables.counts)
+    if normalised is None:
+        return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None
+    return effects(normalised), prerequisites(normalised), _specifications(dataset, tables, annotations), normalised
 
 
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:

@@ -24,6 +24,8 @@ class Results:
         not_judged: Measures that could not be computed, and what is missing for each.
         strategies: Raters, models and ensembles by strategy; without rows if there are only raters.
         summary: Content of `summary.json`.
+        people: As `annotations`, but with persons as raters, if a person is several of them: what scores, strategies
+            and verdicts are about. Else `annotations` itself.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Results:
     not_judged: pd.DataFrame
     strategies: pd.DataFrame
     summary: dict[str, Any]
+    people: pd.DataFrame
 
     @property
     def kinds(self) -> dict[str, str]:

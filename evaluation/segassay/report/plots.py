@@ -161,7 +161,7 @@ def _charts(found: Results) -> dict[str, _Draw]:
 def _of_strategies(found: Results) -> dict[str, _Draw]:
     if not are_side_by_side(found.strategies):
         return {}
-    points = annotator_points(strategy_groups(found.annotations), found.scores, found.effects)
+    points = annotator_points(strategy_groups(found.people), found.scores, found.effects)
     charts: dict[str, _Draw] = {"strategies": partial(strategies_figure, found.strategies, points)}
     if spenders := spending_groups(found.strategies):
         charts["spending"] = partial(spending_figure, found.strategies, points, spenders)

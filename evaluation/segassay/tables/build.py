@@ -6,7 +6,7 @@ Only the rows of each case are kept, as typed columns, so memory grows only with
 cases if these take longer than starting the processes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -146,7 +146,7 @@ def build_tables(
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(
         **tables,
-        raters=_raters(rater_cases, agreement, leave_one_out, counts),
+        raters=_raters(rater_cases, agreement, leave_one_out, counts, _persons(jobs)),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
         notes=[
             *notes,
@@ -157,8 +157,17 @@ def build_tables(
     )
 
 
+def _persons(jobs: Sequence[Job]) -> dict[str, str]:
+    """Rater -> person."""
+    return {a.name: a.person or a.name for job in jobs for a in job.annotators if is_rater(a.kind)}
+
+
 def _raters(
-    rater_cases: pd.DataFrame, agreement: pd.DataFrame, leave_one_out: pd.DataFrame, counts: pd.DataFrame
+    rater_cases: pd.DataFrame,
+    agreement: pd.DataFrame,
+    leave_one_out: pd.DataFrame,
+    counts: pd.DataFrame,
+    persons: Mapping[str, str],
 ) -> pd.DataFrame:
     """One row per rater in natural order; each mean is over the cases where its value is defined."""
     names = sorted(rater_cases["rater"].unique(), key=natural_key)
@@ -167,7 +176,7 @@ def _raters(
     for column in RATES:
         table[column] = by_rater[column].mean().reindex(names).to_numpy()
     for column, measure in (("log_count_ratio", "n_objects"), ("log_area_ratio", "area_px")):
-        table[column] = log_ratios(counts, measure, names).mean().to_numpy()
+        table[column] = log_ratios(counts, measure, names, persons).mean().to_numpy()
     own = leave_one_out[
         (leave_one_out["rater"] == leave_one_out["annotator"]) & (leave_one_out["iou_threshold"] == 0.5)
     ]
@@ -176,30 +185,43 @@ def _raters(
         table[f"{measure}_leave_one_out"] = of_rater[measure].mean().reindex(names).to_numpy()
     table["n_cases_leave_one_out"] = of_rater.size().reindex(names, fill_value=0).to_numpy()
     for measure in ("f1", "dice"):
-        table[f"{measure}_pairwise"] = _pairwise(agreement, measure, names)
+        table[f"{measure}_pairwise"] = _pairwise(agreement, measure, names, persons)
     return table
 
 
-def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.DataFrame:
+def log_ratios(
+    counts: pd.DataFrame, measure: str, raters: list[str], persons: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """`log_ratio_to_others` of a table of counts, case by case.
 
     Args:
         counts: Table with case, annotator and `measure`.
         measure: `n_objects` or `area_px`.
         raters: Raters to compare.
+        persons: Rater -> person; the others of a rater are other persons, each the mean of that person's masks. By
+            default each rater is a person.
 
     Returns:
         One row per case, one column per rater; NaN if the rater, or every other rater, has no mask.
     """
     n = counts[counts["annotator"].isin(raters)].pivot(index="case", columns="annotator", values=measure)
-    values = n.reindex(columns=raters).astype(float).to_numpy()
-    return pd.DataFrame(log_ratio_to_others(values), index=n.index, columns=raters)
+    table = n.reindex(columns=raters).astype(float)
+    if persons is None or len({persons[rater] for rater in raters}) == len(raters):
+        return pd.DataFrame(log_ratio_to_others(table.to_numpy()), index=n.index, columns=raters)
+    of_person = table.T.groupby(persons).mean().T
+    ratios = {}
+    for rater in raters:
+        beside = of_person.assign(**{persons[rater]: table[rater]})
+        place = beside.columns.get_loc(persons[rater])
+        ratios[rater] = log_ratio_to_others(beside.to_numpy())[:, place]
+    return pd.DataFrame(ratios, index=n.index)
 
 
-def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.ndarray:
-    """Mean over cases of each rater's mean agreement with the other raters, `(R,)`; NaN for a rater without others."""
+def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str], persons: Mapping[str, str]) -> np.ndarray:
+    """Mean over cases of each rater's mean agreement with raters who are other persons, `(R,)`; NaN without others."""
     pairs = agreement[agreement["iou_threshold"] == 0.5]
     pairs = pairs[pairs["annotator_a"].isin(raters) & pairs["annotator_b"].isin(raters)]
+    pairs = pairs[pairs["annotator_a"].map(persons) != pairs["annotator_b"].map(persons)]
     sides = [
         pairs[["case", side, measure]].set_axis(["case", "rater", measure], axis=1)
         for side in ("annotator_a", "annotator_b")
@@ -218,7 +240,7 @@ def _notes_on_distances(dataset: Dataset | None, distances: pd.DataFrame) -> Ite
 
 def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
     """Notes on cases and annotators without a reference to compare them with."""
-    n_raters = [sum(is_rater(a.kind) for a in job.annotators) for job in jobs]
+    n_raters = [len({a.person or a.name for a in job.annotators if is_rater(a.kind)}) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
         yield Note("few_raters", n=too_few, n_all=len(jobs))
