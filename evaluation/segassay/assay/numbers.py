@@ -4,18 +4,22 @@ dataset, annotations -> tables -> effects, scores -> summary -> Results
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
+from segassay.data.facets import is_exchangeable
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
-from segassay.qualities.scores.table import Findings
+from segassay.qualities.exchangeable import without_names
+from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.qualities.validity.specification import specification_table
 from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
@@ -63,7 +67,7 @@ def compute_results(
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, resampling, of_people[1])
     further, not_judged = further_measures(findings)
-    scores = by_quality([scores, further])
+    scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
@@ -75,10 +79,17 @@ def _effects(
     dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
     """Effects and prerequisites, without rows if there is no experiment; specifications and normalised counts."""
+    if is_exchangeable(annotations):  # the conclusion of `reader_1` is nobody's
+        named = raters_of(annotator_kinds(annotations))
+        tables = replace(tables, counts=_of_others(tables.counts, named), recounts=_of_others(tables.recounts, named))
     normalised = normalised_counts(dataset, tables.counts)
-    if normalised is None:
+    if normalised is None or tables.counts.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None
     return effects(normalised), prerequisites(normalised), _specifications(dataset, tables, annotations), normalised
+
+
+def _of_others(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return table[~table["annotator"].isin(names)].reset_index(drop=True)
 
 
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:

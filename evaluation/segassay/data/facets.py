@@ -1,4 +1,4 @@
-"""Who the raters are: persons who drew with several tools, or raters whose names mean nothing from one case to the next.
+"""Who the raters are: persons who drew with several tools, or raters whose names mean nothing in the next case.
 
     dataset.yaml (raters)  ->  columns person, tool, session and site of the annotations, or exchangeable
 

@@ -45,7 +45,9 @@ def _not_described(folder: Path, settings: DatasetFile, named: dict[str, Path]) 
     for place in sorted(beside, key=str):
         left = [path.name for path in place.glob("*") if os.path.isdir(path) and path not in known]
         if left:
-            what = f"{number_of(len(left), 'folder')} not listed under raters: {shortlist(sorted(left, key=natural_key))}"
+            what = (
+                f"{number_of(len(left), 'folder')} not listed under raters: {shortlist(sorted(left, key=natural_key))}"
+            )
             action = "list them under `raters:` in dataset.yaml, or move them away; their masks are not used"
             yield Problem(str(place), what, action, "warning", kind="folder-not-listed")
 

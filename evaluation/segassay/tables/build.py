@@ -15,6 +15,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_rater
 from segassay.data.dataset import Dataset
+from segassay.data.facets import is_exchangeable
 from segassay.data.names import natural_key
 from segassay.errors import DataError
 from segassay.statistics.raters import log_ratio_to_others
@@ -52,9 +53,10 @@ class Tables:
             the measures as in `agreement`.
         counts: Case × annotator: objects, their area, mean over objects of their mean raw value, region, density, and
             whether the file was read as a `mask` (objects are connected components) or for `labels`.
-        raters: One row per rater: STAPLE's sensitivity and specificity, means over cases; those of the rater's mask
-            against C₋rater; log ratios of counts and areas against the other raters; mean agreement with C₋rater at
-            IoU > .5 and, for where there are too few raters, the mean over cases of its mean agreement with the others.
+        raters: One row per rater, without rows if raters are exchangeable: STAPLE's sensitivity and specificity, means
+            over cases; those of the rater's mask against C₋rater; log ratios of counts and areas against the other
+            raters; mean agreement with C₋rater at IoU > .5 and, for where there are too few raters, the mean over cases
+            of its mean agreement with the others. Other raters are other persons.
         missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
             leave_one_out and NSD, and its distances and counts are empty cells.
         notes: Remarks on how the tables were made.
@@ -142,6 +144,8 @@ def build_tables(
             progress(rows.case)
     tables = {name: table.frame() for name, table in columns.items()}
     rater_cases = tables.pop("rater_cases")
+    if is_exchangeable(annotations):
+        rater_cases = rater_cases[:0]
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(

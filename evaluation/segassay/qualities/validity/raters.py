@@ -6,6 +6,7 @@ agreement, leave_one_out  ->  Beside: scores of an annotator and of the raters o
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from segassay.qualities.scores.table import (
     Score,
     containment,
     mean_over_raters,
+    one_column,
     own_scores,
     rater_score,
     references,
@@ -83,6 +85,8 @@ def beside(
         own_left_out: `own_scores` of the raters.
     """
     scores = agreement.with_others(name, measure)
+    if agreement.one_way:
+        return _beside_exchangeable(agreement, raters, name, measure, own_left_out)
     if len(scores.columns):
         rater_scores = own_left_out.reindex(index=scores.index, columns=scores.columns)
         return Beside(scores, rater_scores, LEAVE_ONE_OUT, "")
@@ -94,6 +98,22 @@ def beside(
     own = {rater: rater_score(agreement, raters, rater, measure)[0] for rater in raters if len(raters) > 1}
     rater_scores = pd.DataFrame(own).reindex(index=scores.index, columns=scores.columns)
     return Beside(scores, rater_scores, PAIRWISE, "too few raters for C₋r: mean agreement with the raters")
+
+
+def _beside_exchangeable(
+    agreement: Agreement, raters: list[str], name: str, measure: str, own_left_out: pd.DataFrame
+) -> Beside | None:
+    """As `beside`, with one column: the mean over the raters of a case."""
+    scores = one_column(agreement.with_others(name, measure))
+    if len(scores.columns):
+        return Beside(scores, own_left_out.reindex(scores.index), LEAVE_ONE_OUT, "")
+    scores = one_column(agreement.of_pairs([(name, rater) for rater in raters], measure))
+    if scores.empty:
+        return None
+    own = one_column(agreement.of_pairs(list(combinations(raters, 2)), measure))
+    own = own if len(own.columns) else scores * np.nan
+    note = "too few raters for C₋r: mean agreement with the raters"
+    return Beside(scores, own.reindex(scores.index), PAIRWISE, note)
 
 
 def _beside_raters(both: Beside, record: Measure, name: str) -> Iterator[Score]:
