@@ -22,6 +22,7 @@ from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
+from segassay.tables.copies import notes_on_copies
 from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
@@ -84,6 +85,8 @@ class Tables:
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
+        facets: Only by person (`segassay.tables.persons`): case × person × facet (`tool`, `session`, `site`) × its
+            level: `case, person, facet, level` and the numbers of `counts`.
     """
 
     agreement: pd.DataFrame
@@ -101,6 +104,7 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
+    facets: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def build_tables(
@@ -156,6 +160,13 @@ def build_tables(
             *notes,
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
+            *notes_on_copies(
+                tables["identical"],
+                counts,
+                rater_cases,
+                {a.name: a.kind for job in jobs for a in job.annotators},
+                exchangeable=is_exchangeable(annotations),
+            ),
             *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),
         ],
     )

@@ -20,6 +20,7 @@ from segassay.tables.build import Tables
 
 __all__ = ["by_person", "different_persons", "masks_of_persons"]
 
+_MEASURED = ("n_objects", "area_px", "mean_intensity")
 _KEYS = ("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater")
 _SIZES = ("size_low", "size_high")
 _EXCHANGED = (("n_a", "n_b"), ("precision", "recall"), ("n_merges", "n_splits"), ("n_px_a", "n_px_b"))
@@ -79,6 +80,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "repeats": _repetitions(tables, annotations, persons),
         "recounts": _means(_renamed(tables.recounts, persons)),
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
+        "facets": _facets(tables.counts, annotations, persons),
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),
     }
     return replace(tables, **changed), _annotations(annotations, persons)
@@ -160,3 +162,19 @@ def _difference(facets: pd.DataFrame, a: str, b: str) -> str:
     known = [name for name in ("tool", "session", "site") if name in facets]
     differs = [name for name in known if str(facets.loc[a, name]) != str(facets.loc[b, name])]
     return ", ".join(f"other {name}" for name in differs) or "drawn again"
+
+
+def _facets(counts: pd.DataFrame, annotations: pd.DataFrame, persons: Mapping[str, str]) -> pd.DataFrame:
+    """Counts of each person at each level of each facet that has several, mean over masks that share both."""
+    said = annotations.drop_duplicates("annotator").set_index("annotator")
+    rows = counts[counts["annotator"].isin(list(persons))]
+    parts = []
+    for facet in ("tool", "session", "site"):
+        levels = said[facet].reindex(list(persons)).replace("", None) if facet in said else pd.Series(dtype=object)
+        if levels.nunique() > 1:
+            named = rows.assign(
+                person=rows["annotator"].map(persons), facet=facet, level=rows["annotator"].map(levels.astype(object))
+            )
+            known = named[named["level"].notna()].astype(dict.fromkeys(_MEASURED, float))
+            parts.append(known.groupby(["case", "person", "facet", "level"], as_index=False)[list(_MEASURED)].mean())
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

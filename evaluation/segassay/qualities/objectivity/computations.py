@@ -9,6 +9,7 @@ from typing import Any
 from segassay.data.annotations import TRAINED, WITHOUT, raters_of
 from segassay.data.facets import is_exchangeable
 from segassay.qualities.objectivity import records as of
+from segassay.qualities.objectivity.facets import facet_shares
 from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.measurements import (
     alpha_of_counts,
@@ -29,6 +30,7 @@ from segassay.qualities.objectivity.raters import (
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
+from segassay.statistics.intervals import Resampling
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 
 __all__ = ["computations"]
@@ -73,6 +75,11 @@ def computations(found: Findings) -> list[Computation]:
         ),
         Computation((of.RATER_SHARE,), lambda: rater_share(*of_counts, **how)),
         Computation(
+            (of.FACET_SHARE,),
+            lambda: facet_shares(tables.facets, clusters, **how),
+            gaps=lambda: _without_crossing(found),
+        ),
+        Computation(
             (of.DIFFERENCE, of.LIMIT_LOW, of.LIMIT_HIGH, of.SLOPE, of.CCC),
             lambda: limits_of_agreement(*of_counts, **how),
         ),
@@ -108,6 +115,12 @@ def computations(found: Findings) -> list[Computation]:
 def _without_raters(n_raters: int) -> Iterator[Gap]:
     if n_raters < 2:
         yield of.BIAS_TEST.gap("raters", n_raters=n_raters)
+
+
+def _without_crossing(found: Findings) -> Iterator[Gap]:
+    facets = found.tables.facets
+    if len(facets) and facet_shares(facets, found.clusters, resampling=Resampling(n_resamples=2)).empty:
+        yield of.FACET_SHARE.form().gap()
 
 
 def _without_votes(found: Findings, n_raters: int) -> Iterator[Gap]:

@@ -177,6 +177,7 @@ ICC_AK = replace(ICC_A1, name="icc_ak", words="ICC(A,k) of", estimators=("statis
 ICC_11 = replace(
     ICC_A1,
     name="icc_11",
+    question=questions.DISTINGUISHED_BY_ANYBODY,
     words="ICC(1,1) of",
     functions=("qualities.objectivity.measurements.one_way_correlation",),
     needs="needs 2 exchangeable raters",
@@ -193,6 +194,18 @@ RATER_SHARE = Measure(
     functions=("qualities.objectivity.measurements.rater_share",),
     coverage=(COMPONENTS,),
     needs="needs 2 raters",
+    estimators=("statistics.components.crossed_components",),
+)
+FACET_SHARE = Measure(
+    name="variance_share",
+    quality="objectivity",
+    question=questions.SHARE_OF_FACETS,
+    against="all other persons, and all other tools, sessions or sites",
+    section="measurements",
+    functions=("qualities.objectivity.facets.facet_shares",),
+    coverage=(NOT_MEASURED,),
+    needs="needs 2 persons who used the same tools, sessions or sites (facets of raters in dataset.yaml)",
+    order=("name", "of", "variant"),
     estimators=("statistics.components.crossed_components",),
 )
 DIFFERENCE = Measure(
