@@ -1,15 +1,23 @@
 """The verdict on raters without models: do these people agree well enough to teach?"""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from segassay import evaluate
-from segassay.assay.evaluation import Evaluation
-from segassay.judgement.summary import judged_in
+from segassay.data.annotations import read_annotations
+from segassay.data.arrays import hold_masks
+from segassay.data.dataset import units_of
+from segassay.judgement.summary import judged_in, summarise
 from segassay.judgement.words import RULES
 from segassay.masks.objects import label_objects
+from segassay.qualities.scores.table import Findings, score_rows
+from segassay.tables.build import build_tables
+from segassay.tables.effects import EFFECT_COLUMNS
 
 SIZE, N_CASES = 48, 14
 
@@ -34,15 +42,31 @@ def masks(
     return drawn
 
 
-def judged(**raters: dict[str, np.ndarray]) -> Evaluation:
-    return evaluate(masks=raters, n_jobs=1)
+@dataclass(frozen=True)
+class Judged:
+    """The summary of raters without further measures, which take long."""
+
+    summary: dict[str, Any]
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        return {name: self.summary[name]["verdict"] for name in judged_in(self.summary)}
+
+
+def judged(**raters: dict[str, np.ndarray]) -> Judged:
+    annotations = read_annotations(None, masks=hold_masks(raters), kinds=dict.fromkeys(raters, "human"))
+    cases = annotations["case"].unique()
+    tables = build_tables(None, annotations, n_jobs=1)
+    effects = pd.DataFrame(columns=list(EFFECT_COLUMNS))
+    found = Findings(tables, annotations, units_of(pd.Series("", index=cases)), effects)
+    return Judged(summarise(score_rows([]), found))
 
 
 def good(n: int) -> dict[str, dict[str, np.ndarray]]:
-    return {f"rater_{number}": masks(number) for number in range(n)}
+    return {f"rater_{number}": masks(number, found=0.99) for number in range(n)}
 
 
-def outcome(found: Evaluation, of: str) -> list[bool | None]:
+def outcome(found: Judged, of: str) -> list[bool | None]:
     return [one["holds"] for one in found.summary["raters"]["criteria"] if one["name"].startswith(of) and one["counts"]]
 
 
@@ -95,7 +119,7 @@ def test_an_empty_rater_is_apart() -> None:
 
 
 def test_a_copy_of_a_rater_supports_nothing() -> None:
-    found = judged(**good(3), copy=masks(0))
+    found = judged(**good(3), copy=good(1)["rater_0"])
     assert "have the same masks in most images" in found.verdicts["raters"]
     assert found.verdicts["raters"].startswith("cannot be judged")
 
@@ -143,7 +167,7 @@ def test_a_model_ends_the_verdict_on_raters() -> None:
 
 
 def test_all_outputs_show_it(tmp_path: Path) -> None:
-    found = judged(**good(4))
+    found = evaluate(masks=good(4), n_jobs=1)
     assert "raters: supported" in str(found)
     assert "supported" in found._repr_html_()
     page = found.report(tmp_path / "report.html").read_text()
