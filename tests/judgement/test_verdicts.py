@@ -276,7 +276,7 @@ def test_nothing_is_supported_by_images_that_may_have_been_trained_on(honest: Fi
 def test_raters_alone(honest: Findings) -> None:
     alone = replace(honest, annotations=honest.annotations[honest.annotations["kind"] == "human"])
     assert {quality: found["verdict"] for quality, found in summarise(score_rows([]), alone).items()} == {
-        "raters": "supported",
+        "raters": "not supported",  # their outlines agree with a Dice of 0.65
     } | dict.fromkeys(QUALITIES, "cannot be judged: no model or ensemble among the annotators")
 
 
