@@ -27,7 +27,8 @@ SENTENCES = {
     Note("is_the_consensus", "gt", n=3, n_all=4, other="staple"): "gt is the raters' own consensus (staple) in 3 of 4 "
     "images: scores of these raters against it contain agreement with themselves",
     Note("rater_is_consensus", "eva", n=3, n_all=4, other="majority"): "eva is the consensus (majority) of the other "
-    "raters in 3 of 4 images, which is no independent mask; if it is a consensus, name it as `reference` in dataset.yaml",
+    "raters in 3 of 4 images, which is no independent mask; if it is a consensus, name it as `reference` in "
+    "dataset.yaml",
     Note("missing_predictions", "unet", n=3): "unet: 3 missing predictions score 0",
     Note("some_cases", "{eva}", n=1, n_all=2): "{eva} covers 1 of 2 cases",
     Note("label_images", "anna", n=1, n_all=2): "anna: 1 of 2 files are label images, where each number is one object",

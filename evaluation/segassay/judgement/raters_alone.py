@@ -6,6 +6,7 @@ Each line says what the consensus of the raters can be: one cannot learn more fr
 docs/verdicts.md gives the reasons.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.judgement.criteria import (
+    MIN_CASES,
     Criterion,
     Number,
     What,
@@ -59,6 +61,9 @@ def judge_raters(evidence: Evidence, found: Findings) -> Judgement:
     everyone = replace(evidence, raters=(*evidence.raters, *evidence.careless), careless=())
     if len(everyone.raters) < 2:
         return Judgement("raters", Judged(), (undecided(What.RATERS, Why.NO_SECOND_RATER),))
+    if (n_marked := int(everyone.marked().sum())) < MIN_CASES:
+        number = Number(math.nan, math.nan, math.nan, n_marked)
+        return Judgement("raters", Judged(), (undecided(What.TOGETHER, Why.FEW_CASES, number),))
     own = {measure: _own(everyone, measure) for measure in (F1, DICE)}
     criteria = [
         *judging([_together(everyone, own[measure], measure) for measure in own]),

@@ -101,7 +101,7 @@ _NAMES = {
     What.TO_MODELS: "gain over single models",
     What.AMOUNT: "ratio to the median rater",
     What.CONCORDANCE: "concordance of effects",
-    What.TOGETHER: "agreement of the median rater with the others",
+    What.TOGETHER: "agreement of raters",
     What.APART: "distance of a rater from the others",
     What.CONSISTENT: "correlation of all raters together",
 }
@@ -261,7 +261,9 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
 
 def _raters(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
     found = [part for part in _found_of(judgement, What.TOGETHER, What.APART, What.CONSISTENT) if part]
-    return _capitalised(found) if found else "There is at most one rater, who has nobody to agree with."
+    alone = any(one.of is What.RATERS for one in judgement.criteria)
+    few = "There is at most one rater, who has nobody to agree with." if alone else "There are too few images to judge."
+    return _capitalised(found) if found else few
 
 
 def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ scores, gaps  ->  those that stay the same if raters change places within each c
 """
 
 import math
-import re
+from itertools import combinations
 
 import pandas as pd
 
@@ -63,8 +63,8 @@ def without_names(
     if not is_exchangeable(annotations):
         return scores, not_judged
     raters = raters_of(annotator_kinds(annotations))
-    named = scores["target"].map(lambda target: _names_a_rater(str(target), raters))
-    gone = scores[named | scores["record"].isin(BY_NAME)]
+    pairs = [f"{a} {word} {b}" for a, b in combinations(raters, 2) for word in ("minus", "and")]
+    gone = scores[scores["target"].isin([*raters, *pairs]) | scores["record"].isin(BY_NAME)]
     kept = scores.drop(index=gone.index).reset_index(drop=True).assign(human_low=math.nan, human_high=math.nan)
     gaps = [
         (quality, CATALOGUE[record].name, WHY, f"{CATALOGUE[record].form().words.strip()} of single raters")
@@ -72,8 +72,3 @@ def without_names(
     ]
     parts = [part for part in (not_judged, pd.DataFrame(gaps, columns=list(GAP_COLUMNS))) if len(part)]
     return kept, pd.concat(parts, ignore_index=True) if parts else not_judged
-
-
-def _names_a_rater(target: str, raters: list[str]) -> bool:
-    names = "|".join(map(re.escape, raters))
-    return re.fullmatch(f"({names})( (minus|and) ({names}))?", target) is not None

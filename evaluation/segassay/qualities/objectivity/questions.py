@@ -189,6 +189,7 @@ DISTINGUISHED_BY_ANYBODY = Question(
         "symmetry": "qualities/test_exchangeable.py#test_no_number_and_no_word_changes_if_raters_change_places",
         "drawn": "qualities/test_exchangeable.py#test_icc_1_in_the_scores_is_that_of_the_complete_cases",
     },
+    functions=("statistics.reliability.icc_11_weighted", "statistics.reliability.icc_1k_weighted"),
 )
 LIMITS = Question(
     text="How far do two raters' measurements lie apart, and does that grow with size?",
