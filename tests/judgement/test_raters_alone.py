@@ -19,7 +19,7 @@ from segassay.qualities.scores.table import Findings, score_rows
 from segassay.tables.build import build_tables
 from segassay.tables.effects import EFFECT_COLUMNS
 
-SIZE, N_CASES = 48, 24
+SIZE, N_CASES = 48, 40
 
 
 def masks(

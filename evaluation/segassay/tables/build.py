@@ -223,7 +223,7 @@ def log_ratios(
     table = n.reindex(columns=raters).astype(float)
     if persons is None or len({persons[rater] for rater in raters}) == len(raters):
         return pd.DataFrame(log_ratio_to_others(table.to_numpy()), index=n.index, columns=raters)
-    of_person = table.T.groupby(persons).mean().T
+    of_person = table.T.groupby(dict(persons)).mean().T
     ratios = {}
     for rater in raters:
         beside = of_person.assign(**{persons[rater]: table[rater]})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from segassay.data.annotations import raters_of
-from segassay.tables.notes import Note
+from segassay.tables.notes import About, Note
 from segassay.tables.plausible import CONSENSUSES
 
 __all__ = ["notes_on_copies"]
@@ -44,7 +44,7 @@ def notes_on_copies(
         n_all = int(n_marked.get(name, 0))
         for other, n in list(same.items())[:1]:
             if n >= MIN_IMAGES and n > MOST * n_all:
-                about = "is_the_consensus" if other in CONSENSUSES else "is_a_rater"
+                about: About = "is_the_consensus" if other in CONSENSUSES else "is_a_rater"
                 yield Note(about, name, n=n, n_all=n_all, other=other.removeprefix("="))
     for rater, rows in rater_cases.groupby("rater", sort=False):
         n_all = int(n_marked.get(rater, 0))

@@ -122,10 +122,10 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
-    maps = [_file(row[column]) for column in _MAPS]
+    prob, uncertainty = (_file(row[column]) for column in _MAPS)
     path = None if row["missing"] else _file(row["path"])
     person = row.get("person", "") if is_rater(row["kind"]) else ""
-    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps, person)
+    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), prob, uncertainty, person)
 
 
 def _file(cell: Any) -> Any:

@@ -9,6 +9,7 @@ masks, so that three tools do not outvote two other persons.
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,7 @@ def different_persons(annotations: pd.DataFrame) -> dict[str, str]:
     Args:
         annotations: What `read_annotations` returns.
     """
-    kinds = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
+    kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
     persons = persons_of(annotations, raters_of(kinds))
     return persons if len(set(persons.values())) < len(persons) else {}
 
@@ -64,12 +65,12 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
     persons = different_persons(annotations)
     if not persons:
         return tables, annotations
-    kinds = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
+    kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
     if clash := sorted(set(persons.values()) & (kinds.keys() - persons.keys())):
         what = f"{clash[0]!r} is a person and a {kinds[clash[0]]}"
         raise DataError.of(None, what, "give the person another name in dataset.yaml")
     ranks = _ranks(kinds, persons)
-    changed = {
+    changed: dict[str, Any] = {
         "agreement": _pairs(tables.agreement, persons, ranks),
         "distances": _pairs(tables.distances, persons, ranks),
         "leave_one_out": _means(_renamed(tables.leave_one_out, persons)),
