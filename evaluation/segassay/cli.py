@@ -309,7 +309,7 @@ def evaluate(
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
     from segassay.assay import evaluate as write
-    from segassay.judgement.summary import QUALITIES
+    from segassay.judgement.summary import judged_in
 
     found = write(
         dataset,
@@ -322,7 +322,7 @@ def evaluate(
         mlflow_experiment=mlflow_experiment,
         progress=True,
     )
-    for quality in QUALITIES:
+    for quality in judged_in(found.summary):
         judged = found.summary[quality]
         typer.echo(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
     typer.echo(f"written: {out.resolve() / 'report.html'}")

@@ -297,4 +297,4 @@ def test_a_notebook_shows_verdicts_annotators_and_numbers_and_no_name_becomes_co
     assert not any(f">{name}</td>" in page for name in found.scores["measure"] if "_" in name)
     assert "human" not in page
     assert repr(found).splitlines()[0] == "masks: 6 cases, 2 annotators (2 raters)"
-    assert len(repr(found).splitlines()) == 4
+    assert len(repr(found).splitlines()) == 5  # raters and three qualities

@@ -116,7 +116,7 @@ def test_effects_of_the_reference_are_as_published(wue1):
 
 def test_the_summary_has_the_form_that_others_read(wue1):
     summary = json.loads((wue1 / "summary.json").read_text(encoding="utf-8"))
-    assert list(summary) == ["objectivity", "reliability", "validity", "versions", "data_hash", "policy"]
+    assert list(summary) == ["raters", "objectivity", "reliability", "validity", "versions", "data_hash", "policy"]
     scores = read_table(wue1, "scores")
     assert tuple(scores) == WRITTEN_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
@@ -127,6 +127,9 @@ def test_the_summary_has_the_form_that_others_read(wue1):
         assert len(judged["numbers"]) == (scores["quality"] == quality).sum()
         for number in judged["numbers"]:
             assert list(number) == ["measure", "target", "value", "low", "high", "n_cases", "n_undefined"]
+    assert list(summary["raters"]) == ["verdict", "sentence", "numbers", "rule", "criteria"]
+    assert summary["raters"]["verdict"] == "not supported"
+    assert "expert_1 agrees with the others" in summary["raters"]["sentence"]
     first = summary["objectivity"]["numbers"][0]
     assert first["value"] == pytest.approx(scores["value"].iloc[0])
     assert summary["data_hash"] == data_hash(read_dataset(wue1.parent / "lab-wue1"))

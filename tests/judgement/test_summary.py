@@ -53,8 +53,9 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
         (validity.F1.form(comparison=AGAINST, reference="truth"), "anna", 0.6),
     )
     summary = summarise(scores, findings_of(anna="human", ben="human"))
-    assert tuple(summary) == QUALITIES
+    assert tuple(summary) == ("raters", *QUALITIES)
     assert {quality: len(judged["numbers"]) for quality, judged in summary.items()} == {
+        "raters": 0,
         "objectivity": 2,
         "reliability": 0,
         "validity": 1,

@@ -276,10 +276,8 @@ def test_nothing_is_supported_by_images_that_may_have_been_trained_on(honest: Fi
 def test_raters_alone(honest: Findings) -> None:
     alone = replace(honest, annotations=honest.annotations[honest.annotations["kind"] == "human"])
     assert {quality: found["verdict"] for quality, found in summarise(score_rows([]), alone).items()} == {
-        "objectivity": "cannot be judged: no model or ensemble among the annotators",
-        "reliability": "cannot be judged: no two models that differ only by the seed",
-        "validity": "cannot be judged: no model or ensemble among the annotators",
-    }
+        "raters": "not supported",  # their outlines agree with a Dice of 0.65
+    } | dict.fromkeys(QUALITIES, "cannot be judged: no model or ensemble among the annotators")
 
 
 def test_one_rater(honest: Findings) -> None:

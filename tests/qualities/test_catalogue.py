@@ -25,8 +25,11 @@ NEEDS_MORE = {
     objectivity.WINNING_RATE.key,  # 30 cases
     reliability.FLIP_RATE_OF_VERDICTS.key,  # subjects enough to test an effect
     reliability.SATURATION_REST.key,  # ensembles of three sizes
+    objectivity.FACET_SHARE.key,  # persons with several tools
+    objectivity.ICC_11.key,  # exchangeable raters
+    objectivity.ICC_1K.key,
 }
-"""Measures that the small study below is too small for."""
+"""Measures that the small study below is too small for, or whose raters it does not have."""
 
 
 @pytest.fixture(scope="module")

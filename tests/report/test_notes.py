@@ -22,6 +22,13 @@ SENTENCES = {
     "rater or consensus to compare them with",
     Note("contains_left_out_rater", "gt"): "gt is a consensus that contains the left-out rater, so it has no rows in "
     "leave_one_out",
+    Note("is_a_rater", "gt", n=3, n_all=4, other="anna"): "gt is the mask of anna in 3 of 4 images: as a reference it "
+    "favours this rater, and scores against it are agreement with one rater",
+    Note("is_the_consensus", "gt", n=3, n_all=4, other="staple"): "gt is the raters' own consensus (staple) in 3 of 4 "
+    "images: scores of these raters against it contain agreement with themselves",
+    Note("rater_is_consensus", "eva", n=3, n_all=4, other="majority"): "eva is the consensus (majority) of the other "
+    "raters in 3 of 4 images, which is no independent mask; if it is a consensus, name it as `reference` in "
+    "dataset.yaml",
     Note("missing_predictions", "unet", n=3): "unet: 3 missing predictions score 0",
     Note("some_cases", "{eva}", n=1, n_all=2): "{eva} covers 1 of 2 cases",
     Note("label_images", "anna", n=1, n_all=2): "anna: 1 of 2 files are label images, where each number is one object",

@@ -13,6 +13,7 @@ from segassay.assay.notebook import as_html, as_lines
 from segassay.assay.write import frames_of, write_results
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.judgement.results import Results
+from segassay.judgement.summary import judged_in
 
 __all__ = ["Evaluation"]
 
@@ -31,8 +32,9 @@ class Evaluation(Results):
         >>> mask[4:12, 4:12] = True
         >>> print(evaluate(masks={"anna": {"1": mask}, "ben": {"1": mask}, "truth": {"1": mask}}))
         masks: 1 case, 3 annotators (1 truth, 2 raters)
+        raters: cannot be judged: fewer than 10 images with marked objects for the agreement of raters (1)
         objectivity: cannot be judged: no model or ensemble among the annotators
-        reliability: cannot be judged: no two models that differ only by the seed
+        reliability: cannot be judged: no model or ensemble among the annotators
         validity: cannot be judged: no model or ensemble among the annotators
     """
 
@@ -68,8 +70,8 @@ class Evaluation(Results):
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Quality -> verdict; `summary` has the sentences and numbers behind them."""
-        return {quality: self.summary[quality]["verdict"] for quality in ("objectivity", "reliability", "validity")}
+        """Quality, and first `raters` if there is no model, -> verdict; `summary` has the sentences behind them."""
+        return {name: self.summary[name]["verdict"] for name in judged_in(self.summary)}
 
     @property
     def plot(self) -> "Plots":

@@ -7,7 +7,7 @@ import pandas as pd
 
 from segassay.data.annotations import kind_label
 from segassay.judgement.results import Results
-from segassay.judgement.summary import QUALITIES
+from segassay.judgement.summary import QUALITIES, judged_in
 from segassay.report.sections import value_in_words
 
 __all__ = ["as_html", "as_lines"]
@@ -17,7 +17,7 @@ _NUMBERS = 2  # of each quality
 
 def as_lines(found: Results) -> list[str]:
     """One line with the name and the annotators, and one line per quality."""
-    verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in QUALITIES]
+    verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in judged_in(found.summary)]
     return [f"{found.name}: {_compared(found)}", *verdicts]
 
 
@@ -41,7 +41,8 @@ def _plural(n: int, noun: str) -> str:
 def as_html(found: Results) -> str:
     """As HTML, with the sentences behind the verdicts and the first numbers of each quality; all names are escaped."""
     verdicts = [
-        [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]] for quality in QUALITIES
+        [quality, found.summary[quality]["verdict"], found.summary[quality]["sentence"]]
+        for quality in judged_in(found.summary)
     ]
     annotators = [[kind_label(kind), ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
     numbers = [row for quality in QUALITIES for row in _numbers(quality, found.scores)]

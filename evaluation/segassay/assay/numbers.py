@@ -4,23 +4,28 @@ dataset, annotations -> tables -> effects, scores -> summary -> Results
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
+from segassay.data.facets import is_exchangeable
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
-from segassay.qualities.scores.table import Findings
+from segassay.qualities.exchangeable import without_names
+from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.qualities.validity.specification import specification_table
 from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+from segassay.tables.persons import by_person
 
 __all__ = ["compute_results", "normalised_counts"]
 
@@ -50,25 +55,42 @@ def compute_results(
     n_cases = annotations["case"].nunique()
     with show_progress(n_cases, doing="comparing masks", done="compared masks of", shown=progress) as advance:
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
-    found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
-    checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
-    normalised, choices = normalised_counts(dataset, tables.counts), None
-    if normalised is not None:
-        found, checks = effects(normalised), prerequisites(normalised)
-        choices = _specifications(dataset, tables, annotations)
+    found, checks, choices, normalised = _effects(dataset, tables, annotations)
+    seen, people = by_person(tables, annotations)
     subjects = _subjects(dataset, annotations)
     clusters = units_of(subjects)
-    scores = build_scores(tables, annotations, clusters, n_resamples=N_RESAMPLES, seed=SEED)
+    scores = build_scores(seen, people, clusters, n_resamples=N_RESAMPLES, seed=SEED)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
     resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
-    findings = Findings(tables, annotations, clusters, found, normalised, margin, resampling, choices)
+    of_people = (found, choices, normalised)
+    if seen is not tables:
+        of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
+    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, resampling, of_people[1])
     further, not_judged = further_measures(findings)
-    scores = by_quality([scores, further])
+    scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
     compared = strategy_table(findings)
-    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary, subjects)
+    judged = (scores, not_judged, compared, summary)
+    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people)
+
+
+def _effects(
+    dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    """Effects and prerequisites, without rows if there is no experiment; specifications and normalised counts."""
+    if is_exchangeable(annotations):  # the conclusion of `reader_1` is nobody's
+        named = raters_of(annotator_kinds(annotations))
+        tables = replace(tables, counts=_of_others(tables.counts, named), recounts=_of_others(tables.recounts, named))
+    normalised = normalised_counts(dataset, tables.counts)
+    if normalised is None or tables.counts.empty:
+        return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None
+    return effects(normalised), prerequisites(normalised), _specifications(dataset, tables, annotations), normalised
+
+
+def _of_others(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    return table[~table["annotator"].isin(names)].reset_index(drop=True)
 
 
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:

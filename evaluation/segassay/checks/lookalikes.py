@@ -97,7 +97,7 @@ def lookalike_problems(dataset: Dataset, alike: Lookalikes) -> Iterator[Problem]
         what = f"equals the STAPLE consensus of the other raters on every image ({n_cases} compared)"
         folder = _folder_of(dataset, rater)
         setting = f"reference: {folder.relative_to(dataset.folder).as_posix()}"
-        also = " and take it out of raters" if isinstance(dataset.settings.raters, dict) else ""
+        also = " and take it out of raters" if isinstance(dataset.settings.rater_folders, dict) else ""
         yield Problem(
             str(folder), what, f"if it is one, write `{setting}` into dataset.yaml{also}", "warning", kind="consensus"
         )

@@ -171,16 +171,26 @@ def staple(masks: _Masks) -> Staple:
     return staple_of_decisions(count_decisions(masks))
 
 
-def staple_of_decisions(decisions: Decisions) -> Staple:
+def staple_of_decisions(decisions: Decisions, weights: np.ndarray | None = None) -> Staple:
     """STAPLE of decisions that are already counted; see `staple`.
 
     Args:
         decisions: From `count_decisions` or `without_rater`.
+        weights: `(R,)`, above 0: how much each decision counts, such as 1/3 for each of three masks of one person, who
+            then has one vote; by default 1 each. The likelihood has a rater's decisions to the power of the weight.
 
     Returns:
         The same as `staple` of the masks that were counted.
+
+    Example:
+        One person drew twice; the same mask at half the weight is one rater.
+
+        >>> masks = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]], dtype=bool)
+        >>> twice = staple_of_decisions(count_decisions(masks), np.array([0.5, 0.5, 1.0, 1.0]))
+        >>> np.allclose(twice.prob, staple(masks[1:]).prob), np.allclose(staple(masks).prob, staple(masks[1:]).prob)
+        (True, False)
     """
-    estimate = _estimate(decisions.patterns, decisions.counts)
+    estimate = _estimate(decisions.patterns, decisions.counts, weights)
     prob = _look_up(estimate.prob.astype(np.float32), decisions.code)
     return Staple(prob, prob > 0.5, *estimate[1:])
 
@@ -306,36 +316,46 @@ def _look_up(table: np.ndarray, code: np.ndarray) -> np.ndarray:
     return values
 
 
-def _estimate(patterns: np.ndarray, counts: np.ndarray) -> _Estimate:
+def _estimate(patterns: np.ndarray, counts: np.ndarray, weights: np.ndarray | None = None) -> _Estimate:
     """Expectation maximisation on the histogram; patterns `(K, R)`, counts `(K,)`.
 
     It finds a maximum near its start, and on masks with little in common there are several. So it starts twice, from
     raters who are nearly always right (the article) and from the share of votes (ITK), and keeps the likelier result.
     """
     n_raters = patterns.shape[1]
-    prior = float(counts @ patterns.mean(axis=1) / counts.sum())
+    votes = patterns.mean(axis=1, keepdims=True)
+    if weights is not None:
+        votes = patterns @ weights[:, None] / weights.sum()
+    prior = float(counts @ votes[:, 0] / counts.sum())
     if n_raters == 1 or prior in (0, 1):
         return _as_marked(patterns, counts, prior)
 
     decisions = np.hstack([patterns, ~patterns]).astype(float)  # (K, 2R): marked, left blank
     log_prior = np.log([prior, 1 - prior])
     trusting = np.repeat([[START, 1 - START], [1 - START, START]], n_raters, axis=0)
-    votes = patterns.mean(axis=1, keepdims=True)
     voting = _maximise(decisions, counts, np.log(np.maximum(np.hstack([votes, 1 - votes]), SMALLEST)))
-    climbs = [_climb(decisions, counts, log_prior, rates) for rates in (trusting, voting)]
+    counting = None if weights is None else np.tile(weights, 2)
+    climbs = [_climb(decisions, counts, log_prior, rates, counting) for rates in (trusting, voting)]
     return max(climbs, key=lambda climb: climb.log_likelihood)
 
 
-def _climb(decisions: np.ndarray, counts: np.ndarray, log_prior: np.ndarray, rates: np.ndarray) -> _Estimate:
+def _climb(
+    decisions: np.ndarray,
+    counts: np.ndarray,
+    log_prior: np.ndarray,
+    rates: np.ndarray,
+    weights: np.ndarray | None,
+) -> _Estimate:
     """Iterate from some rates, P(decision | truth) `(2R, 2)`, to the nearest maximum of the likelihood."""
+    counted = decisions if weights is None else decisions * weights
     n_raters = len(rates) // 2
     converged, n_iterations = False, 0
     while not converged and n_iterations < MAX_ITERATIONS:
-        log_posterior, _ = _expect(decisions, log_prior, rates)
+        log_posterior, _ = _expect(counted, log_prior, rates)
         rates, before = _maximise(decisions, counts, log_posterior), rates
         converged = bool(np.abs(rates - before).max() < TOLERANCE)
         n_iterations += 1
-    log_posterior, log_evidence = _expect(decisions, log_prior, rates)
+    log_posterior, log_evidence = _expect(counted, log_prior, rates)
     return _Estimate(
         prob=np.exp(log_posterior[:, 0]),
         sensitivity=rates[:n_raters, 0],

@@ -97,7 +97,7 @@ def _check_apart(out: Path, dataset: Dataset) -> None:
             raise UsageError(
                 f"{ARGUMENTS[0]} {out} is inside {read}, from which masks or images are read; give another folder"
             )
-    raters = dataset.settings.raters
+    raters = dataset.settings.rater_folders
     inside = PurePosixPath(out.relative_to(folder).as_posix()) if out.is_relative_to(folder) else None
     if isinstance(raters, str) and inside is not None and inside.match(raters):
         raise UsageError(f"{ARGUMENTS[0]} {out} would be read as a rater ({raters!r}); give another folder")

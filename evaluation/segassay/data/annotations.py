@@ -17,6 +17,7 @@ from unicodedata import normalize
 import pandas as pd
 
 from segassay.data.dataset import Dataset
+from segassay.data.facets import EXCHANGEABLE, FACET_COLUMNS
 from segassay.data.mask_folder import find_masks_of_option
 from segassay.data.names import natural_key
 from segassay.errors import DataError, raise_problems
@@ -149,7 +150,8 @@ def read_annotations(
         kinds: Kind of annotators in `masks`; by default a model, or the truth where the name is `truth`.
 
     Returns:
-        One row per mask with `ANNOTATION_COLUMNS`, and those of `SPENT_COLUMNS` that the table has, sorted by case,
+        One row per mask with `ANNOTATION_COLUMNS`, those of `SPENT_COLUMNS` that the table has, and, if `dataset.yaml`
+        says who the raters are, `person`, `tool` and `site`, or `exchangeable` (`data.facets`); sorted by case,
         annotator (`annotator_order`) and session. `path`, `prob` and `uncertainty` are absolute or empty; `fold`,
         `seed`, `session`, `n_raters` and `n_train` Int64; `held_out` boolean, where `<NA>` is unknown; `missing` is
         True if the file does not exist: a failed prediction of a model or an ensemble, or a case that a rater did
@@ -184,7 +186,7 @@ def read_annotations(
         tables.append(table)
     file = None if annotations is None or isinstance(annotations, pd.DataFrame) else os.fspath(annotations)
     raise_problems(Path(file or (dataset.folder if dataset is not None else "annotations")), problems)
-    table = _joined(tables)
+    table = _without_gaps(_joined(tables))
     if table["missing"].all():
         what = f"none of {len(table)} masks exists; expected paths that are absolute or relative to the folder of the "
         raise DataError(f"{file or 'the annotations'}: {what}table", file, f"{what}table")
@@ -209,6 +211,13 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([table for table in tables if len(table)] or [_rows([])], ignore_index=True)
 
 
+def _without_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Facets of annotators of whom nothing is said: none."""
+    for column in (name for name in FACET_COLUMNS if name in table):
+        table[column] = table[column].eq(True) if column == EXCHANGEABLE else table[column].fillna("")
+    return table
+
+
 def _rows(masks: list[tuple[str, str, str, Path]]) -> pd.DataFrame:
     """Table of masks with only case, annotator, kind and path known."""
     table = pd.DataFrame(masks, columns=list(_REQUIRED)).reindex(columns=list(ANNOTATION_COLUMNS))
@@ -228,7 +237,24 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     ]
     name = dataset.reference_name or ""
     kind = TRUTH if name == TRUTH else "consensus"
-    return _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
+    table = _rows(masks + [(case, name, kind, path) for case, path in dataset.reference.items()])
+    return _with_facets(table, dataset)
+
+
+def _with_facets(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """The same rows with person, tool, site and session of each rater; as they are if nothing is said."""
+    if dataset.settings.exchangeable:
+        return table.assign(**{EXCHANGEABLE: table["kind"].eq(RATER)})
+    said = dataset.settings.facets
+    if not said:
+        return table
+    of_rater = table["kind"].eq(RATER)
+    columns = {
+        name: [getattr(said.get(rater), name, None) or "" for rater in table["annotator"]] for name in ("tool", "site")
+    }
+    person = [getattr(said.get(rater), "person", None) or rater for rater in table["annotator"]]
+    sessions = table["annotator"].map({rater: facets.session for rater, facets in said.items()}).astype("Int64")
+    return table.assign(person=pd.Series(person).where(of_rater, ""), **columns, session=sessions)
 
 
 def _of_annotations(

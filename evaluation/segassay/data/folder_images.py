@@ -42,7 +42,8 @@ def find_images(
 
 def _own_files(settings: DatasetFile) -> set[str]:
     """Names in the dataset folder that are not images, if the folder itself holds the images."""
-    raters = settings.raters.values() if isinstance(settings.raters, dict) else [settings.raters]
+    folders = settings.rater_folders
+    raters = folders.values() if isinstance(folders, dict) else [folders]
     named = [settings.reference, settings.ignore, settings.region_masks, settings.experiment, *raters]
     return {"dataset.yaml", "experiment.csv", *(path.replace("\\", "/").split("/")[0] for path in named if path)}
 

@@ -17,21 +17,39 @@ from segassay.io.images import image_suffix
 
 def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path], list[Problem]]:
     """Folder of each rater in natural order, without the reference and the areas; and all problems."""
-    if isinstance(settings.raters, dict):
-        named = {rater: inside(folder, path) for rater, path in settings.raters.items()}
+    raters = settings.rater_folders
+    if isinstance(raters, dict):
+        named = {rater: inside(folder, path) for rater, path in raters.items()}
         action = "write `rater: folder`, or leave it out for labels/*"
         empty = (
             [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action, kind="no-rater")]
         )
-        return {rater: named[rater] for rater in sorted(named, key=natural_key)}, empty
+        problems = [*empty, *_not_described(folder, settings, named)]
+        return {rater: named[rater] for rater in sorted(named, key=natural_key)}, problems
     try:
-        paths = [path for path in folder.glob(settings.raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
+        paths = [path for path in folder.glob(raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
     except (ValueError, IndexError, NotImplementedError, OSError) as error:
-        what = f"raters is {settings.raters!r}, which is not a pattern of folders: {error}"
+        what = f"raters is {raters!r}, which is not a pattern of folders: {error}"
         return {}, [
             Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*", kind="rater-pattern")
         ]
-    return _folders_of_pattern(folder, settings, settings.raters, paths)
+    return _folders_of_pattern(folder, settings, raters, paths)
+
+
+def _not_described(folder: Path, settings: DatasetFile, named: dict[str, Path]) -> Iterator[Problem]:
+    """Folders beside those of described raters: a forgotten mask of a person is not left out without a word."""
+    if not settings.facets:
+        return
+    known = {*named.values(), *(inside(folder, path) for path in (settings.reference, settings.ignore) if path)}
+    beside = {path.parent for path in named.values()}
+    for place in sorted(beside, key=str):
+        left = [path.name for path in place.glob("*") if os.path.isdir(path) and path not in known]
+        if left:
+            what = (
+                f"{number_of(len(left), 'folder')} not listed under raters: {shortlist(sorted(left, key=natural_key))}"
+            )
+            action = "list them under `raters:` in dataset.yaml, or move them away; their masks are not used"
+            yield Problem(str(place), what, action, "warning", kind="folder-not-listed")
 
 
 def _folders_of_pattern(

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
 from segassay.errors import Problem, why_unreadable
 
 
@@ -25,7 +26,7 @@ class DatasetFile(BaseModel):
 
     name: str | None = None
     images: str = "images"
-    raters: str | dict[str, str] = "labels/*"
+    raters: str | dict[str, str | RaterFacets] = "labels/*"
     mask_suffix: str | None = None
     reference: str | None = None
     ignore: str | None = None
@@ -41,9 +42,32 @@ class DatasetFile(BaseModel):
     )
     intensity_channel: int = Field(default=0, ge=0)
 
+    @property
+    def rater_folders(self) -> str | dict[str, str]:
+        """Pattern of folders, or the folder of each rater."""
+        if isinstance(self.raters, str):
+            return self.raters
+        folders = {
+            rater: said if isinstance(said, str) else said.folder or f"labels/{rater}"
+            for rater, said in self.raters.items()
+            if rater != EXCHANGEABLE
+        }
+        return folders if folders or EXCHANGEABLE not in self.raters else "labels/*"
+
+    @property
+    def exchangeable(self) -> bool:
+        """Whether a rater of one case need not be the person who has the same name in another case."""
+        return says_exchangeable(self.raters)
+
+    @property
+    def facets(self) -> dict[str, RaterFacets]:
+        """Person, tool, session and site of the raters that are described so."""
+        said = {} if isinstance(self.raters, str) else self.raters
+        return {rater: facets for rater, facets in said.items() if isinstance(facets, RaterFacets)}
+
 
 _EXPECTED = {
-    "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder`",
+    "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder` or `rater: {person: …, tool: …}`",
     "equivalence_margin": "a number above 0, such as 0.1",
     "objects": "instances (each number in a label image is one object), or nothing",
     "min_object_size": "a whole number of pixels, 0 or more",
@@ -124,6 +148,8 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
             nearest = difflib.get_close_matches(str(key), DatasetFile.model_fields, n=1, cutoff=0)[0]
             action = f"did you mean {nearest!r}? Known are {', '.join(DatasetFile.model_fields)}"
             wrong[key] = Problem(path, f"unknown key {reprlib.repr(key)}", action, kind="unknown-key")
+    for problem in facet_problems(path, content.get("raters")):
+        wrong.setdefault("raters", problem)
     try:
         DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
     except ValidationError as error:
@@ -146,9 +172,13 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
     return wrong
 
 
-def _paths_of(key: str, value: str | dict[str, str] | None) -> list[tuple[str, str]]:
+def _paths_of(key: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
-        return [(f"{key}.{rater}", path) for rater, path in value.items()]
+        folders = {
+            rater: said.get("folder", f"labels/{rater}") if isinstance(said, dict) else said
+            for rater, said in value.items()
+        }
+        return [(f"{key}.{rater}", path) for rater, path in folders.items()]
     return [] if value is None else [(key, value)]
 
 

@@ -59,6 +59,9 @@ class What(Enum):
     TO_MODELS = auto()
     AMOUNT = auto()
     CONCORDANCE = auto()
+    TOGETHER = auto()
+    APART = auto()
+    CONSISTENT = auto()
 
 
 class Why(Enum):
@@ -78,6 +81,7 @@ class Why(Enum):
     FOLLOWS_A_RATER = auto()
     WEAK_MODELS = auto()
     MIXED_UP_MODELS = auto()
+    EXCHANGEABLE = auto()
 
 
 @dataclass(frozen=True)

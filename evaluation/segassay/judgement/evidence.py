@@ -14,16 +14,20 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import raters_of
+from segassay.data.facets import is_exchangeable
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, Resampling, bootstrap_means
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
-__all__ = ["DICE", "F1", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
+__all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
 
 F1, DICE = "f1", "dice"
 """Measures of finding objects, and of their outlines."""
+
+ANY_RATER = "a rater"
+"""Name of exchangeable raters as copies of each other, or as copied by others."""
 
 SHARED = 0.5
 """Share of images with the same masks from which two annotators are copies of each other."""
@@ -46,6 +50,8 @@ class Evidence:
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
         counts: Table of counts.
         resampling: How intervals are drawn.
+        exchangeable: Whether a rater of two images need not be one person; then all take part, and copies are those of
+            any rater.
     """
 
     cases: pd.Index
@@ -60,6 +66,7 @@ class Evidence:
     identical: dict[tuple[str, str], float]
     counts: pd.DataFrame
     resampling: Resampling
+    exchangeable: bool = False
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
         """`(N,)`, whether a rater, or one of these annotators, marks something."""
@@ -93,8 +100,8 @@ class Evidence:
 
     def copies(self, names: Sequence[str], of: Sequence[str] | None = None) -> list[tuple[str, str]]:
         """Pairs of annotators, the first of `names` and the second of `of`, with the same masks in most images."""
-        wanted = set(names)
-        others = None if of is None else set(of)
+        wanted = self._known_as(names)
+        others = None if of is None else self._known_as(of)
         found = []
         for pair, share in self.identical.items():
             for a, b in (pair, pair[::-1]):
@@ -102,14 +109,20 @@ class Evidence:
                     found.append((a, b))
         return sorted(set(found))
 
+    def _known_as(self, names: Sequence[str]) -> set[str]:
+        """Names in `identical`: exchangeable raters are one."""
+        return {ANY_RATER if self.exchangeable and name in self.raters else name for name in names}
+
 
 def evidence_of(found: Findings) -> Evidence:
     """Arrange the tables of an evaluation by image, and find the raters who can be compared."""
+    exchangeable = is_exchangeable(found.annotations)
     tables, kinds = found.tables, annotator_kinds(found.annotations)
     pairs = {measure: pair_values(tables.agreement, measure) for measure in (F1, DICE)}
     cases, raters = pairs[F1].cases, tuple(raters_of(kinds))
     n = tables.counts.pivot(index="case", columns="annotator", values="n_objects").reindex(cases)
-    enough = n.notna().sum().ge(min(MIN_CASES, len(cases)))
+    enough = n.notna().sum().ge(0 if exchangeable else min(MIN_CASES, len(cases)))
+    marks = n.astype(float) > 0
     everyone = Evidence(
         cases,
         found.clusters.reindex(cases).to_numpy(),
@@ -118,12 +131,15 @@ def evidence_of(found: Findings) -> Evidence:
         (),
         pairs,
         {measure: _others(tables.leave_one_out, cases, measure) for measure in (F1, DICE)},
-        n.astype(float) > 0,
+        marks,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
-        _identical(tables.identical, n.astype(float) > 0),
+        _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
         tables.counts,
         found.resampling,
+        exchangeable,
     )
+    if exchangeable:
+        return everyone
     careless = tuple(rater for rater in everyone.raters if _finds_nothing(everyone, rater))
     kept = tuple(rater for rater in everyone.raters if rater not in careless)
     return replace(everyone, raters=kept, careless=careless)
@@ -143,6 +159,14 @@ def _finds_nothing(evidence: Evidence, rater: str) -> bool:
     """Whether masks of a rater agree with the others' no better than mirrored; False if that is unknown."""
     number = mean_of(evidence, evidence.above_mirrored(rater))
     return number is not None and number.n_cases >= MIN_CASES and not number.low > 0 and not np.isnan(number.low)
+
+
+def _pooled(identical: pd.DataFrame, marks: pd.DataFrame, raters: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both with all raters as one annotator, whose mask is that of any of them."""
+    sides = ["annotator_a", "annotator_b"]
+    names = identical[sides].map(lambda name: ANY_RATER if name in raters else name)
+    table = identical.assign(**{side: names[side] for side in sides}).drop_duplicates()
+    return table, marks.assign(**{ANY_RATER: marks[[rater for rater in raters if rater in marks]].any(axis=1)})
 
 
 def _identical(table: pd.DataFrame, marks: pd.DataFrame) -> dict[tuple[str, str], float]:

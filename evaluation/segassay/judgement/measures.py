@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from segassay.data.facets import is_exchangeable
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.objectivity import computations as objectivity
 from segassay.qualities.objectivity.raters import agreement_of_raters
@@ -150,7 +151,7 @@ def _f1_undefined_where_both_empty(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _all_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
     kinds = annotator_kinds(annotations)
-    agreement = Agreement(tables.agreement, tables.leave_one_out)
+    agreement = Agreement(tables.agreement, tables.leave_one_out, one_way=is_exchangeable(annotations))
     return [
         *agreement_of_raters(agreement, tables.counts, kinds),
         *agreement_of_seeds(agreement, annotations),

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided
-from segassay.judgement.evidence import DICE, F1, Evidence, index, mean_of, median_over
+from segassay.judgement.evidence import ANY_RATER, DICE, F1, Evidence, index, mean_of, median_over
+from segassay.qualities.scores.pairs import mean_of_known
 from segassay.statistics.attenuation import agreement_ceilings
 
 __all__ = ["preconditions", "standing", "usable"]
@@ -37,7 +38,7 @@ def preconditions(evidence: Evidence, names: Sequence[str], *, neutral: bool = F
     """
     copies = evidence.copies(names) + evidence.copies(names, names) + evidence.copies(evidence.raters, evidence.raters)
     found = [_original(copies), _credible(evidence, names), _plausible(evidence, names)]
-    return [*found, _neutral(evidence, names)] if neutral else found
+    return [*found, _neutral(evidence, names)] if neutral and not evidence.exchangeable else found
 
 
 def _original(copies: Sequence[tuple[str, str]]) -> Criterion:
@@ -82,7 +83,23 @@ def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 def _above_ceiling(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
     """Of each rater: agreement minus the most that is possible for someone who does not know the rater's errors."""
+    if evidence.exchangeable:
+        yield from _above_common_ceiling(evidence, name, measure)
+        return
     yield from _of_raters(evidence, name, measure, lambda own, ceiling: own - ceiling)
+
+
+def _above_common_ceiling(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
+    """The same of exchangeable raters, who have one ceiling: the root of their agreement with each other."""
+    if len(evidence.raters) < MIN_RATERS_FOR_CEILING:
+        return
+    between = evidence.between_raters(measure)
+    both = [evidence.with_raters(name, measure), between.reshape(len(between), -1)]
+    values = np.stack([mean_of_known(part) for part in both], axis=1)
+    values = np.where(evidence.marked([name])[:, None], values, np.nan)
+    number = index(evidence, values, lambda means: means[:, 0] - np.sqrt(means[:, 1]), target=name, against=ANY_RATER)
+    if number is not None and number.n_cases >= MIN_CASES:
+        yield number
 
 
 def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:

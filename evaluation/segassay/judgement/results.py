@@ -25,6 +25,8 @@ class Results:
         strategies: Raters, models and ensembles by strategy; without rows if there are only raters.
         summary: Content of `summary.json`.
         subjects: Case -> name of its subject, empty where the experiment does not name it.
+        people: As `annotations`, but with persons as raters, if a person is several of them: what scores, strategies
+            and verdicts are about. Else `annotations` itself.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Results:
     strategies: pd.DataFrame
     summary: dict[str, Any]
     subjects: pd.Series
+    people: pd.DataFrame
 
     @property
     def kinds(self) -> dict[str, str]:

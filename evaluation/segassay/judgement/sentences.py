@@ -73,7 +73,9 @@ def objectivity_of_raters(scores: pd.DataFrame) -> str:
     n_cases = int(between["n_cases"].iloc[0])
     first = f"Two raters agree on objects with a mean F1 of {_interval_of(between)} over {n_cases} images"
     own = rows_of(scores, objectivity.F1.form(comparison=LEAVE_ONE_OUT))
-    own = own[own["target"] != ALL_RATERS]
+    all_together, own = own[own["target"] == ALL_RATERS], own[own["target"] != ALL_RATERS]
+    if own.empty and len(all_together):  # exchangeable raters
+        return f"{first}; a rater reaches {_interval_of(all_together)} against the consensus of the other raters."
     if own.empty:
         return f"{first}; there are too few raters to compare each with the consensus of the other raters."
     return f"{first}; single raters reach {_range_of(own)} against the consensus of the other raters."

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from segassay.data.annotations import SPENT_COLUMNS, is_rater
+from segassay.data.facets import is_exchangeable
 from segassay.judgement.strategy_effects import effects_of_groups
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
 from segassay.qualities.objectivity.raters import agreement_of_raters
@@ -49,7 +50,7 @@ STRATEGY_FIELDS = ("quality", *FIELD_COLUMNS)
 
 
 def strategy_table(found: Findings) -> pd.DataFrame:
-    """All strategies and the raters, side by side.
+    """All strategies and the raters, side by side; without the raters if they are exchangeable.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
@@ -59,11 +60,12 @@ def strategy_table(found: Findings) -> pd.DataFrame:
         `n_train` are the numbers of raters and images that it was trained on. `n_annotators` counts the annotators that
         a row rests on; `contrast` is empty except for effects. Without rows if there is no model and no ensemble.
     """
-    groups = strategy_groups(found.annotations)
+    exchangeable = is_exchangeable(found.annotations)
+    groups = [one for one in strategy_groups(found.annotations) if not (exchangeable and is_rater(one.kind))]
     if all(is_rater(group.kind) for group in groups):
         return pd.DataFrame(columns=[*STRATEGY_COLUMNS, *STRATEGY_FIELDS])
     tables, kinds = found.tables, annotator_kinds(found.annotations)
-    agreement = Agreement(tables.agreement, tables.leave_one_out)
+    agreement = Agreement(tables.agreement, tables.leave_one_out, one_way=exchangeable)
     single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_raters(agreement, kinds)]
     scores = [*scores_of_groups(groups, single), *agreement_within(groups, agreement)]
     masks = score_table([score for score, _ in scores], found.clusters, found.resampling)

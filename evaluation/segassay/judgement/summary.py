@@ -1,6 +1,6 @@
 """The summary of an evaluation: for each quality a verdict, a sentence, and the numbers behind them.
 
-scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, numbers, rule, criteria}}
+scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, numbers, rule, criteria}}, and raters
 """
 
 import platform
@@ -15,7 +15,7 @@ from segassay.judgement.verdicts import judge
 from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
 from segassay.qualities.scores.table import QUALITIES, Findings
 
-__all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "summarise", "versions"]
+__all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "judged_in", "summarise", "versions"]
 
 NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_undefined")
 
@@ -23,7 +23,7 @@ _LIBRARIES = ("segassay", "numpy", "pandas", "scipy", "matplotlib", "seaborn")
 
 
 def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]]:
-    """Verdict, sentence and numbers of each quality.
+    """Verdict, sentence and numbers of each quality, and without any model first of the `raters`.
 
     Args:
         scores: What `build_scores` and `further_measures` return, in one table.
@@ -43,6 +43,16 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
         }
         for quality, judgement in judge(found).items()
     }
+
+
+def judged_in(summary: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a summary has verdicts of: `raters` if there is no model, then the qualities.
+
+    Example:
+        >>> judged_in({"raters": {}, "objectivity": {}})
+        ('raters', 'objectivity', 'reliability', 'validity')
+    """
+    return (*(name for name in ("raters",) if name in summary), *QUALITIES)
 
 
 def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:

@@ -8,7 +8,7 @@ and otherwise it cannot be judged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,7 +30,9 @@ from segassay.judgement.criteria import (
 from segassay.judgement.dependence import Imprint, Models, consensus_imprints, held_out_agreement, imprints
 from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
+from segassay.judgement.judgement import Judgement
 from segassay.judgement.preconditions import preconditions, standing
+from segassay.judgement.raters_alone import judge_raters
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Findings
 from segassay.statistics.jackknife import LOGARITHM
@@ -63,39 +65,14 @@ more among themselves, their usual factor."""
 AMOUNTS = ("n_objects", "area_px", "mean_intensity")
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """The judgement of one quality.
-
-    Attributes:
-        quality: The quality.
-        judged: The annotators that it is about.
-        criteria: The criteria of its rule.
-        headline: Numbers that its sentence starts with: the agreement of two ensembles, or with the raters; if empty,
-            only agreement between raters, or between models, is known.
-        left_out: Raters who took no part, because they have few masks, or masks no better than mirrored ones.
-    """
-
-    quality: str
-    judged: Judged
-    criteria: tuple[Criterion, ...]
-    headline: tuple[Number, ...] = ()
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def supported(self) -> bool | None:
-        """Whether the quality is supported; None if it cannot be judged."""
-        return all_met(self.criteria)
-
-
 def judge(found: Findings) -> dict[str, Judgement]:
-    """Judge each quality.
+    """Judge each quality, and without any model the raters.
 
     Args:
         found: Tables, annotations, clusters and effects of an evaluation.
 
     Returns:
-        Quality -> judgement; `segassay.judgement.words` puts it in words.
+        Quality, or first `raters`, -> judgement; `segassay.judgement.words` puts it in words.
     """
     evidence, judged = evidence_of(found), judged_annotators(found.annotations)
     judgements = (
@@ -104,7 +81,8 @@ def judge(found: Findings) -> dict[str, Judgement]:
         _validity(evidence, found, judged),
     )
     left_out = (*evidence.few, *evidence.careless)
-    return {one.quality: replace(one, left_out=left_out) for one in judgements}
+    raters = {} if judged.names else {"raters": judge_raters(evidence, found)}
+    return raters | {one.quality: replace(one, left_out=left_out) for one in judgements}
 
 
 def _objectivity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
@@ -128,6 +106,8 @@ def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
 
 def _dependence(evidence: Evidence, models: Models, judged: Judged, measure: str) -> Criterion:
     """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
+    if evidence.exchangeable:
+        return replace(undecided(What.IMPRINT, Why.EXCHANGEABLE), measure=measure)
     single = _below_line(What.IMPRINT, imprints(evidence, models, measure), IMPRINT_OF_ONE_MATTERS)
     if not judged.of_consensus:
         return replace(single, measure=measure)
@@ -181,6 +161,8 @@ def _held_out(judged: Judged) -> list[Criterion]:
 
 def _reliability(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
     groups = trained_alike(found.annotations)
+    if not judged.names:
+        return Judgement("reliability", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
     if not any(group.whole_pairs() for group in groups):
         return Judgement("reliability", judged, (undecided(What.SEEDS, Why.NO_NUMBER),))
     ensembles = [group for group in groups if group.kind == "ensemble" and _of(group, judged) and group.whole_pairs()]
@@ -260,7 +242,7 @@ def _validity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
         *preconditions(evidence, judged.names),
         *_held_out(judged),
     ]
-    if not found.effects.empty:
+    if not found.effects.empty and not evidence.exchangeable:
         criteria.append(concordance_of_effects(found.effects, judged.names, evidence.raters))
     own = [_score(evidence, name) for name in judged.names]
     return Judgement("validity", judged, tuple(criteria), tuple(number for number in own if number is not None))
@@ -282,7 +264,7 @@ def _amount(evidence: Evidence, judged: Judged, amount: str) -> Criterion:
     values = table.reindex(index=evidence.cases, columns=names).astype(float).to_numpy()
     of_raters = values[:, : len(evidence.raters)]
     criteria = []
-    factor = max(AMOUNT_WITHIN, _usual_factor(of_raters))
+    factor = AMOUNT_WITHIN if evidence.exchangeable else max(AMOUNT_WITHIN, _usual_factor(of_raters))
     for place, name in enumerate(judged.names, len(evidence.raters)):
         both = np.stack([values[:, place], median_over(of_raters)], axis=1)
         both[np.isnan(both).any(axis=1)] = np.nan

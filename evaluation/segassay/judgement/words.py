@@ -13,6 +13,8 @@ from segassay.data.annotations import WITHOUT
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
+from segassay.judgement.judgement import Judgement
+from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
     concordance_found,
     format_interval,
@@ -29,7 +31,6 @@ from segassay.judgement.verdicts import (
     IMPRINT_OF_ONE_MATTERS,
     SHARE_OF_DISAGREEMENT,
     STANDING_ABOVE,
-    Judgement,
 )
 
 __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
@@ -43,6 +44,13 @@ _STANDING = (
     "finding objects (F1) and in their outlines (Dice)"
 )
 RULES = {
+    "raters": (
+        "Supported if the median rater agrees with the consensus of the other raters with an F1 of objects above "
+        f"{TOGETHER_ABOVE['f1']:g} and a Dice of outlines above {TOGETHER_ABOVE['dice']:g} (of fewer than 4 raters: "
+        f"with the others); if no rater is {APART:g} or more below the median of the others; and if the intraclass "
+        "correlation of counts and areas, of all raters together (ICC(A,k); ICC(1,k) if raters are exchangeable), is "
+        f"above {CONSISTENT_ABOVE:g}. No rater may be a copy of another one, or the consensus of the others."
+    ),
     "objectivity": (
         f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
         f"average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any rater out of the consensus "
@@ -94,6 +102,9 @@ _NAMES = {
     What.TO_MODELS: "gain over single models",
     What.AMOUNT: "ratio to the median rater",
     What.CONCORDANCE: "concordance of effects",
+    What.TOGETHER: "agreement of raters",
+    What.APART: "distance of a rater from the others",
+    What.CONSISTENT: "correlation of all raters together",
 }
 
 _NO_NUMBER = {
@@ -107,6 +118,9 @@ _NO_NUMBER = {
     What.TO_RATERS: "no common images",
     What.TO_MODELS: "no two single models trained as the ensembles were",
     What.AMOUNT: "no amounts of the raters on the same images",
+    What.TOGETHER: "no common images of two raters",
+    What.APART: "no common images of three raters",
+    What.CONSISTENT: "no images that all raters annotated",
     What.HELD_OUT: "unknown whether {who} saw these images in training (column held_out)",
 }
 
@@ -127,6 +141,7 @@ _MISSING = {
     ),
     Why.FOLLOWS_A_RATER: "{first} follows {second} more than the other raters",
     Why.WEAK_MODELS: "{first} agrees with the raters too badly, or on too few images, to show whom it imitates",
+    Why.EXCHANGEABLE: "raters are exchangeable, so that no model can be said to imitate one of them",
     Why.MIXED_UP_MODELS: (
         "models agree less with {first} if they were trained on these masks; check column trained_on"
     ),
@@ -143,6 +158,9 @@ _FOUND = {
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
     What.CREDIBLE: "Dice {number} above mirrored masks",
+    What.TOGETHER: "{target} agrees with {against} with {unit} {number}",
+    What.APART: "{target} agrees with the others {number} {unit} less than the median of the other raters does",
+    What.CONSISTENT: "the {task} of {target} together has an intraclass correlation of {number}",
 }
 
 
@@ -197,6 +215,7 @@ def _found(criterion: Criterion, judged: Judged) -> str:
         return ""
     task, unit = _MEASURES.get(criterion.measure, ("", ""))
     about: dict[str, Any] = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
+    about["target"] = rests_on.target
     about["share"] = 100 * SHARE_OF_DISAGREEMENT
     return _FOUND[criterion.of].format(**about)
 
@@ -258,11 +277,19 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
         scores: What `build_scores` and `further_measures` return, in one table.
         effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
     """
-    text = {"objectivity": _objectivity, "reliability": _reliability, "validity": _validity}[judgement.quality](
-        judgement, scores, effects
-    )
+    text = {"raters": _raters, "objectivity": _objectivity, "reliability": _reliability, "validity": _validity}[
+        judgement.quality
+    ](judgement, scores, effects)
     left_out = f" Without {joined(judgement.left_out, ', ')}, who has too few masks or marks at random."
-    return f"{text}{left_out}" if judgement.left_out and judgement.judged.names else text
+    is_shown = judgement.left_out and (judgement.judged.names or judgement.quality == "raters")
+    return f"{text}{left_out}" if is_shown else text
+
+
+def _raters(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
+    found = [part for part in _found_of(judgement, What.TOGETHER, What.APART, What.CONSISTENT) if part]
+    alone = any(one.of is What.RATERS for one in judgement.criteria)
+    few = "There is at most one rater, who has nobody to agree with." if alone else "There are too few images to judge."
+    return _capitalised(found) if found else few
 
 
 def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:
@@ -294,7 +321,8 @@ def _validity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame)
     ratios = _listed(_numbers_of(judgement, What.AMOUNT))
     amounts = f"{ratios} of the median rater" if ratios else ""
     concluded = _found_of(judgement, What.CONCORDANCE)
-    without = [] if concluded else ["there is no experiment, so that agreement and amounts alone are judged"]
+    lacks = "there is no experiment" if effects.empty else "raters are exchangeable and draw no conclusions"
+    without = [] if concluded else [f"{lacks}, so that agreement and amounts alone are judged"]
     return _capitalised([f"{scored} ({lowest.n_cases} images)", amounts, *concluded, *without])
 
 

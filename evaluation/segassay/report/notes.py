@@ -32,6 +32,18 @@ _WORDS: dict[About, str] = {
     "contains_left_out_rater": (
         "{annotator} is a consensus that contains the left-out rater, so it has no rows in leave_one_out"
     ),
+    "is_a_rater": (
+        "{annotator} is the mask of {other} in {n} of {n_all} images: as a reference it favours this rater, and scores "
+        "against it are agreement with one rater"
+    ),
+    "is_the_consensus": (
+        "{annotator} is the raters' own consensus ({other}) in {n} of {n_all} images: scores of these raters against "
+        "it contain agreement with themselves"
+    ),
+    "rater_is_consensus": (
+        "{annotator} is the consensus ({other}) of the other raters in {n} of {n_all} images, which is no independent "
+        "mask; if it is a consensus, name it as `reference` in dataset.yaml"
+    ),
     "missing_predictions": "{annotator}: {n} missing predictions score 0",
     "some_cases": "{annotator} covers {n} of {n_all} cases",
     "label_images": "{annotator}: {n} of {n_all} files are label images, where each number is one object",
@@ -47,4 +59,4 @@ def in_words(note: Note) -> str:
         >>> in_words(Note("some_cases", "anna", n=1, n_all=2))
         'anna covers 1 of 2 cases'
     """
-    return _WORDS[note.about].format(annotator=note.annotator, n=note.n, n_all=note.n_all)
+    return _WORDS[note.about].format(annotator=note.annotator, n=note.n, n_all=note.n_all, other=note.other)

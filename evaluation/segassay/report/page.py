@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
-from segassay.judgement.summary import QUALITIES
+from segassay.judgement.summary import judged_in
 from segassay.report.plots import in_figures, tested_measures
 from segassay.report.sections import core_scores, sections, side_by_side
 from segassay.report.tables import (
@@ -56,7 +56,7 @@ def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> No
         n_cases=annotations["case"].nunique(),
         kinds=found.kinds,
         summary=found.summary,
-        qualities=[(quality, found.summary[quality]) for quality in QUALITIES],
+        qualities=[(quality, found.summary[quality]) for quality in judged_in(found.summary)],
         figures=sources,
         annotators=annotators_table(found),
         between=between_raters(core),

@@ -13,7 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segassay.data.annotations import is_trained, raters_of
+from segassay.data.annotations import is_rater, is_trained, raters_of
+from segassay.data.facets import is_exchangeable
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.judged import judged_annotators
@@ -139,7 +140,9 @@ def _new_figure() -> Figure:
 def _charts(found: Results) -> dict[str, _Draw]:
     """All figures that can be drawn: name -> function that draws on a `place`."""
     tables, kinds = found.tables, in_figures(found)
-    charts: dict[str, _Draw] = {"agreement": partial(agreement_matrix, tables.agreement, list(kinds))}
+    charts: dict[str, _Draw] = {}
+    if len(kinds) > 1:
+        charts["agreement"] = partial(agreement_matrix, tables.agreement, list(kinds))
     if raters_of(kinds):
         charts["f1_over_threshold"] = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
     if len(tables.raters) > 1:
@@ -161,7 +164,7 @@ def _charts(found: Results) -> dict[str, _Draw]:
 def _of_strategies(found: Results) -> dict[str, _Draw]:
     if not are_side_by_side(found.strategies):
         return {}
-    points = annotator_points(strategy_groups(found.annotations), found.scores, found.effects)
+    points = annotator_points(strategy_groups(found.people), found.scores, found.effects)
     charts: dict[str, _Draw] = {"strategies": partial(strategies_figure, found.strategies, points)}
     if spenders := spending_groups(found.strategies):
         charts["spending"] = partial(spending_figure, found.strategies, points, spenders)
@@ -206,7 +209,12 @@ def draw_figures(found: Results, folder: Path) -> dict[str, bytes]:
 
 
 def in_figures(found: Results) -> dict[str, str]:
-    """Annotators shown in figures: all; if there are many, the raters, references and the judged annotators."""
+    """Annotators shown in figures: all; if there are many, the raters, references and the judged annotators.
+
+    Exchangeable raters are not shown: their names are of no person.
+    """
+    if is_exchangeable(found.annotations):
+        return {name: kind for name, kind in found.kinds.items() if not is_rater(kind)}
     if len(found.kinds) <= MAX_IN_FIGURES:
         return found.kinds
     judged = judged_annotators(found.annotations).names
@@ -215,6 +223,8 @@ def in_figures(found: Results) -> dict[str, str]:
 
 def _models_with_raters(found: Results) -> pd.DataFrame | None:
     """Mean F1 of held-out models with each rater, by what they were trained on; None if too few raters have models."""
+    if is_exchangeable(found.annotations):
+        return None
     _, raters, models = held_out_models(found.tables.agreement, found.annotations, "f1")
     if len(set(raters) & set(models)) < MIN_RATERS_FOR_IMPRINT:
         return None

@@ -28,6 +28,8 @@ __all__ = [
     "d_study",
     "e_rho_squared",
     "icc",
+    "icc_1k_weighted",
+    "icc_11_weighted",
     "icc_a1",
     "icc_a1_weighted",
     "icc_ak",
@@ -225,6 +227,43 @@ def icc_a1_of_subjects(weights: np.ndarray, scores: np.ndarray, clusters: np.nda
     n, k = found.coefficient[:, 1, 1], np.shape(scores)[1]
     spread = of_case + (k * of_rater + (k * n - k - n) * residual) / np.where(n > 0, n, math.nan)
     return np.asarray((of_case - residual) / np.where(spread == 0, math.nan, spread))
+
+
+def icc_11_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """ICC(1,1) of many resamples at once, for raters who need not be the same persons in two cases.
+
+    Args:
+        weights: As for `icc_a1_weighted`.
+        scores: `(N, R)`, finite; the order within a case does not matter.
+
+    Returns:
+        float64 `(B,)`; NaN as in `icc_a1`.
+
+    Example:
+        >>> scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+        >>> icc_11_weighted(np.ones((1, 6)), scores).round(4)
+        array([0.1657])
+
+    References:
+        Shrout & Fleiss (1979), Psychol. Bull. 86(2):420-428, doi:10.1037/0033-2909.86.2.420.
+    """
+    found = crossed_mean_squares(weights, np.sort(np.asarray(scores, dtype=float), axis=1))
+    of_case, of_rater, residual = found.value.T
+    n, k = np.asarray(weights).sum(axis=1), np.shape(scores)[1]
+    within = (of_rater + (n - 1) * residual) / np.where(n > 0, n, math.nan)
+    spread = of_case + (k - 1) * within
+    return np.asarray((of_case - within) / np.where(spread == 0, math.nan, spread))
+
+
+def icc_1k_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """ICC(1,k) of many resamples at once; see `icc_11_weighted`.
+
+    Example:
+        >>> scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+        >>> icc_1k_weighted(np.ones((1, 6)), scores).round(4)
+        array([0.4428])
+    """
+    return np.asarray(_of_mean(icc_11_weighted(weights, scores), np.shape(scores)[1]))
 
 
 def icc_ak_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:

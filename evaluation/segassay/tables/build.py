@@ -17,6 +17,7 @@ import pandas as pd
 from segassay.data.annotations import is_rater
 from segassay.data.classes import numbers_problem
 from segassay.data.dataset import Dataset
+from segassay.data.facets import is_exchangeable
 from segassay.data.names import natural_key
 from segassay.errors import DataError, raise_problems
 from segassay.masks.numbers import Numbers
@@ -24,6 +25,7 @@ from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
+from segassay.tables.copies import notes_on_copies
 from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
@@ -55,9 +57,10 @@ class Tables:
             the measures as in `agreement`.
         counts: Case × annotator: objects, their area, mean over objects of their mean raw value, region, density, and
             whether the file was read as a `mask` (objects are connected components) or for `labels`.
-        raters: One row per rater: STAPLE's sensitivity and specificity, means over cases; those of the rater's mask
-            against C₋rater; log ratios of counts and areas against the other raters; mean agreement with C₋rater at
-            IoU > .5 and, for where there are too few raters, the mean over cases of its mean agreement with the others.
+        raters: One row per rater, without rows if raters are exchangeable: STAPLE's sensitivity and specificity, means
+            over cases; those of the rater's mask against C₋rater; log ratios of counts and areas against the other
+            raters; mean agreement with C₋rater at IoU > .5 and, for where there are too few raters, the mean over cases
+            of its mean agreement with the others. Other raters are other persons.
         missing: Annotator and case of every prediction whose file does not exist; it scores 0 in agreement,
             leave_one_out and NSD, and its distances and counts are empty cells.
         notes: Remarks on how the tables were made.
@@ -85,6 +88,8 @@ class Tables:
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
+        facets: Only by person (`segassay.tables.persons`): case × person × facet (`tool`, `session`, `site`) × its
+            level: `case, person, facet, level` and the numbers of `counts`.
     """
 
     agreement: pd.DataFrame
@@ -102,6 +107,7 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
+    facets: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def build_tables(
@@ -150,17 +156,26 @@ def build_tables(
     undecided = _refuse_classes(numbers)
     tables = {name: table.frame() for name, table in columns.items()}
     rater_cases = tables.pop("rater_cases")
+    if is_exchangeable(annotations):
+        rater_cases = rater_cases[:0]
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(
         **tables,
-        raters=_raters(rater_cases, agreement, leave_one_out, counts),
+        raters=_raters(rater_cases, agreement, leave_one_out, counts, _persons(jobs)),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
         notes=[
             *notes,
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
             *(Note("same_numbers", name) for name in undecided),
+            *notes_on_copies(
+                tables["identical"],
+                counts,
+                rater_cases,
+                {a.name: a.kind for job in jobs for a in job.annotators},
+                exchangeable=is_exchangeable(annotations),
+            ),
             *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),
         ],
     )
@@ -173,8 +188,17 @@ def _refuse_classes(numbers: Mapping[str, Sequence[Numbers]]) -> list[str]:
     return [name for name, problem in zip(numbers, found, strict=True) if problem is not None]
 
 
+def _persons(jobs: Sequence[Job]) -> dict[str, str]:
+    """Rater -> person."""
+    return {a.name: a.person or a.name for job in jobs for a in job.annotators if is_rater(a.kind)}
+
+
 def _raters(
-    rater_cases: pd.DataFrame, agreement: pd.DataFrame, leave_one_out: pd.DataFrame, counts: pd.DataFrame
+    rater_cases: pd.DataFrame,
+    agreement: pd.DataFrame,
+    leave_one_out: pd.DataFrame,
+    counts: pd.DataFrame,
+    persons: Mapping[str, str],
 ) -> pd.DataFrame:
     """One row per rater in natural order; each mean is over the cases where its value is defined."""
     names = sorted(rater_cases["rater"].unique(), key=natural_key)
@@ -183,7 +207,7 @@ def _raters(
     for column in RATES:
         table[column] = by_rater[column].mean().reindex(names).to_numpy()
     for column, measure in (("log_count_ratio", "n_objects"), ("log_area_ratio", "area_px")):
-        table[column] = log_ratios(counts, measure, names).mean().to_numpy()
+        table[column] = log_ratios(counts, measure, names, persons).mean().to_numpy()
     own = leave_one_out[
         (leave_one_out["rater"] == leave_one_out["annotator"]) & (leave_one_out["iou_threshold"] == 0.5)
     ]
@@ -192,30 +216,43 @@ def _raters(
         table[f"{measure}_leave_one_out"] = of_rater[measure].mean().reindex(names).to_numpy()
     table["n_cases_leave_one_out"] = of_rater.size().reindex(names, fill_value=0).to_numpy()
     for measure in ("f1", "dice"):
-        table[f"{measure}_pairwise"] = _pairwise(agreement, measure, names)
+        table[f"{measure}_pairwise"] = _pairwise(agreement, measure, names, persons)
     return table
 
 
-def log_ratios(counts: pd.DataFrame, measure: str, raters: list[str]) -> pd.DataFrame:
+def log_ratios(
+    counts: pd.DataFrame, measure: str, raters: list[str], persons: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """`log_ratio_to_others` of a table of counts, case by case.
 
     Args:
         counts: Table with case, annotator and `measure`.
         measure: `n_objects` or `area_px`.
         raters: Raters to compare.
+        persons: Rater -> person; the others of a rater are other persons, each the mean of that person's masks. By
+            default each rater is a person.
 
     Returns:
         One row per case, one column per rater; NaN if the rater, or every other rater, has no mask.
     """
     n = counts[counts["annotator"].isin(raters)].pivot(index="case", columns="annotator", values=measure)
-    values = n.reindex(columns=raters).astype(float).to_numpy()
-    return pd.DataFrame(log_ratio_to_others(values), index=n.index, columns=raters)
+    table = n.reindex(columns=raters).astype(float)
+    if persons is None or len({persons[rater] for rater in raters}) == len(raters):
+        return pd.DataFrame(log_ratio_to_others(table.to_numpy()), index=n.index, columns=raters)
+    of_person = table.T.groupby(dict(persons)).mean().T
+    ratios = {}
+    for rater in raters:
+        beside = of_person.assign(**{persons[rater]: table[rater]})
+        place = beside.columns.get_loc(persons[rater])
+        ratios[rater] = log_ratio_to_others(beside.to_numpy())[:, place]
+    return pd.DataFrame(ratios, index=n.index)
 
 
-def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str]) -> np.ndarray:
-    """Mean over cases of each rater's mean agreement with the other raters, `(R,)`; NaN for a rater without others."""
+def _pairwise(agreement: pd.DataFrame, measure: str, raters: list[str], persons: Mapping[str, str]) -> np.ndarray:
+    """Mean over cases of each rater's mean agreement with raters who are other persons, `(R,)`; NaN without others."""
     pairs = agreement[agreement["iou_threshold"] == 0.5]
     pairs = pairs[pairs["annotator_a"].isin(raters) & pairs["annotator_b"].isin(raters)]
+    pairs = pairs[pairs["annotator_a"].map(persons) != pairs["annotator_b"].map(persons)]
     sides = [
         pairs[["case", side, measure]].set_axis(["case", "rater", measure], axis=1)
         for side in ("annotator_a", "annotator_b")
@@ -234,7 +271,7 @@ def _notes_on_distances(dataset: Dataset | None, distances: pd.DataFrame) -> Ite
 
 def _notes_on_references(jobs: Sequence[Job]) -> Iterator[Note]:
     """Notes on cases and annotators without a reference to compare them with."""
-    n_raters = [sum(is_rater(a.kind) for a in job.annotators) for job in jobs]
+    n_raters = [len({a.person or a.name for a in job.annotators if is_rater(a.kind)}) for job in jobs]
     too_few = sum(0 < n <= MIN_OTHERS for n in n_raters)
     if too_few:
         yield Note("few_raters", n=too_few, n_all=len(jobs))

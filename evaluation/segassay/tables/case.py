@@ -156,7 +156,17 @@ def _input(mask: np.ndarray | None) -> str:
 
 def _rater_cases(case: ComparedCase) -> Iterator[Row]:
     for rater, rates in case.rates.items():
-        yield (rater, *rates)
+        yield (rater, *rates, *_is_consensus_of_others(case, rater))
+
+
+def _is_consensus_of_others(case: ComparedCase, rater: str) -> tuple[int, int]:
+    """Whether a rater's mask is that of STAPLE, or of a majority, of the others; 0 without C₋r or any mark."""
+    own, others = case.labels[rater] > 0, case.labels.get(f"-{rater}")
+    if others is None or not own.any():
+        return 0, 0
+    votes, one_each = case.votes - own, not any(annotator.person for annotator in case.job.annotators)
+    majority = one_each and np.array_equal(2 * votes > len(case.raters) - 1, own)
+    return int(np.array_equal(others > 0, own)), int(majority)
 
 
 def _votes(case: ComparedCase) -> Iterator[Row]:
@@ -278,7 +288,9 @@ CASE_TABLES = {
         | {"region_area_px": int, "density": float, "input": str},
         _counts,
     ),
-    "rater_cases": CaseTable({"case": str, "rater": str} | dict.fromkeys(RATES, float), _rater_cases),
+    "rater_cases": CaseTable(
+        {"case": str, "rater": str} | dict.fromkeys(RATES, float) | {"is_staple": int, "is_majority": int}, _rater_cases
+    ),
     "votes": CaseTable({"case": str} | dict.fromkeys(("n_raters", "n_marked", "n_pixels"), int), _votes),
     "recall_by_size": CaseTable(
         {"case": str, "reference": str, "annotator": str}

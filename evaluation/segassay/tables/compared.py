@@ -2,10 +2,12 @@
 
     Job (files of a case)  ->  masks, objects, C₋r, overlaps  ->  ComparedCase
 
-C₋r, the consensus of all raters but r, is one more annotator, with the name `-r`.
+C₋r, the consensus of all raters but r, is one more annotator, with the name `-r`. Raters of one person have one vote
+together, and r is left out with all masks of the same person.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import combinations
@@ -14,7 +16,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
+from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError, number_of
@@ -138,8 +140,8 @@ def compare_case(job: Job) -> ComparedCase:
     image = None if picture is None else picture.array[job.channel]
     shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
     blank = np.zeros(shape or 1, dtype=np.int32)  # a placeholder if every prediction of a case is missing
-    raters = [annotator.name for annotator in job.annotators if is_rater(annotator.kind) and annotator.name in masks]
-    rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters})
+    raters = {a.name: a.person or a.name for a in job.annotators if is_rater(a.kind) and a.name in masks}
+    rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters}, list(raters.values()))
     labels = {name: areas.label(mask) for name, mask in masks.items()}
     labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}
     return ComparedCase(
@@ -210,27 +212,42 @@ def _read_alike(
 
 
 def _consensus_of_others(
-    masks: Mapping[str, np.ndarray],
+    masks: Mapping[str, np.ndarray], persons: Sequence[str]
 ) -> tuple[dict[str, tuple[float, float, float, float]], dict[str, np.ndarray], np.ndarray | None]:
     """Sensitivity and specificity (full, leave-one-out) of each rater; C₋r if enough others remain; and the
     consensus of all, None without raters.
 
-    Consensus masks and rates are of whole images: ignored areas and regions affect only scores.
+    Consensus masks and rates are of whole images: ignored areas and regions affect only scores. `persons` are those
+    of the masks, in their order.
     """
     drawn = np.array([mask > 0 for mask in masks.values()])
     if len(masks) < 2:
         return dict.fromkeys(masks, (np.nan,) * 4), {}, drawn[0] if masks else None
     decisions = count_decisions(drawn)
-    full = staple_of_decisions(decisions)
+    full = staple_of_decisions(decisions, _weights(persons))
+    enough = len(set(persons)) > MIN_OTHERS
+    of_person = {person: _without_person(decisions, persons, person) for person in set(persons)} if enough else {}
     rates, of_others = {}, {}
-    for index, rater in enumerate(masks):
+    for index, (rater, person) in enumerate(zip(masks, persons, strict=True)):
         left_out = (np.nan, np.nan)
-        if len(masks) > MIN_OTHERS:
-            others = staple_of_decisions(without_rater(decisions, index)).mask
-            left_out = _sensitivity_specificity(drawn[index], others)
-            of_others[rater] = others
+        if enough:
+            of_others[rater] = of_person[person]
+            left_out = _sensitivity_specificity(drawn[index], of_person[person])
         rates[rater] = (full.sensitivity[index], full.specificity[index], *left_out)
     return rates, of_others, full.mask
+
+
+def _without_person(decisions: Decisions, persons: Sequence[str], person: str) -> np.ndarray:
+    """Consensus of the raters who are other persons."""
+    for index in reversed([place for place, one in enumerate(persons) if one == person]):
+        decisions = without_rater(decisions, index)
+    return staple_of_decisions(decisions, _weights([one for one in persons if one != person])).mask
+
+
+def _weights(persons: Sequence[str]) -> np.ndarray | None:
+    """One vote for each person, however many masks they drew; None if each drew one."""
+    n_masks = Counter(persons)
+    return None if len(n_masks) == len(persons) else np.array([1 / n_masks[person] for person in persons])
 
 
 def _sensitivity_specificity(mask: np.ndarray, reference: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.annotations import TRAINED, annotator_order
+from segassay.data.annotations import TRAINED, annotator_order, is_rater
 from segassay.data.cases import image_files
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
@@ -33,6 +33,7 @@ class Annotator:
     classes: ClassMap | None = None  # of a mask of the dataset
     prob: Path | None = None
     uncertainty: Path | None = None
+    person: str = ""  # empty if every rater is a person
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,10 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
-    maps = [_file(row[column]) for column in _MAPS]
+    prob, uncertainty = (_file(row[column]) for column in _MAPS)
     path = None if row["missing"] else _file(row["path"])
-    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), *maps)
+    person = row.get("person", "") if is_rater(row["kind"]) else ""
+    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), prob, uncertainty, person)
 
 
 def _file(cell: Any) -> Any:

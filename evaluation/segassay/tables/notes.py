@@ -14,6 +14,9 @@ About = Literal[
     "few_raters",  # n of all cases, without a consensus of the others
     "maps_without_reference",  # n of all cases
     "contains_left_out_rater",  # of a consensus, which has no rows in `leave_one_out`
+    "is_a_rater",  # a reference, in n of all cases in which it marks something; `other` is the rater
+    "is_the_consensus",  # a reference, in n of all cases; `other` is the method by which the raters' masks were fused
+    "rater_is_consensus",  # a rater, in n of all cases, is what `other` makes of the masks of the others
     "missing_predictions",  # n of an annotator
     "some_cases",  # an annotator has n of all cases
     "label_images",  # n of all files of an annotator
@@ -31,9 +34,11 @@ class Note:
         annotator: The annotator concerned; None if it is about all.
         n: Number of masks, cases, files or distances concerned; 0 if nothing is counted.
         n_all: Number of all of them; 0 if not given.
+        other: What the annotator is the same as; may be empty.
     """
 
     about: About
     annotator: str | None = None
     n: int = 0
     n_all: int = 0
+    other: str = ""

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from segassay.data.annotations import TRAINED, WITHOUT, raters_of
+from segassay.data.facets import is_exchangeable
 from segassay.qualities.objectivity import records as of
+from segassay.qualities.objectivity.facets import facet_shares
 from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
 from segassay.qualities.objectivity.measurements import (
     alpha_of_counts,
     bias_tests,
     intraclass_correlation,
     limits_of_agreement,
+    one_way_correlation,
     rater_share,
 )
 from segassay.qualities.objectivity.models import alternative_annotator, energy_distance, williams
@@ -26,7 +29,8 @@ from segassay.qualities.objectivity.raters import (
 )
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, Gap
-from segassay.qualities.scores.table import Findings, annotator_kinds
+from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
+from segassay.statistics.intervals import Resampling
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 
 __all__ = ["computations"]
@@ -42,7 +46,7 @@ def computations(found: Findings) -> list[Computation]:
         What `segassay.qualities.scores.computation.compute_all` takes.
     """
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
-    raters = raters_of(annotator_kinds(annotations))
+    raters, one_way = raters_of(annotator_kinds(annotations)), is_exchangeable(annotations)
     how: dict[str, Any] = {"resampling": found.resampling}
     of_counts = (tables.counts, raters, clusters)
     of_agreement = (tables.agreement, annotations, clusters)
@@ -58,6 +62,7 @@ def computations(found: Findings) -> list[Computation]:
         Computation(
             (of.FLEISS_KAPPA, of.GWET_AC1, of.KRIPPENDORFF_ALPHA),
             lambda: agreement_of_pixels(tables.votes, clusters, **how),
+            gaps=lambda: _without_votes(found, len(raters)),
         ),
         Computation((of.KRIPPENDORFF_ALPHA,), lambda: alpha_of_counts(*of_counts, **how)),
         Computation(
@@ -65,7 +70,15 @@ def computations(found: Findings) -> list[Computation]:
             lambda: intraclass_correlation(*of_counts, **how),
             gaps=lambda: _without_intensity(found),
         ),
+        Computation(
+            (of.ICC_11, of.ICC_1K), lambda: one_way_correlation(*of_counts, **how) if one_way else score_rows([])
+        ),
         Computation((of.RATER_SHARE,), lambda: rater_share(*of_counts, **how)),
+        Computation(
+            (of.FACET_SHARE,),
+            lambda: facet_shares(tables.facets, clusters, **how),
+            gaps=lambda: _without_crossing(found),
+        ),
         Computation(
             (of.DIFFERENCE, of.LIMIT_LOW, of.LIMIT_HIGH, of.SLOPE, of.CCC),
             lambda: limits_of_agreement(*of_counts, **how),
@@ -102,6 +115,17 @@ def computations(found: Findings) -> list[Computation]:
 def _without_raters(n_raters: int) -> Iterator[Gap]:
     if n_raters < 2:
         yield of.BIAS_TEST.gap("raters", n_raters=n_raters)
+
+
+def _without_crossing(found: Findings) -> Iterator[Gap]:
+    facets = found.tables.facets
+    if len(facets) and facet_shares(facets, found.clusters, resampling=Resampling(n_resamples=2)).empty:
+        yield of.FACET_SHARE.form().gap()
+
+
+def _without_votes(found: Findings, n_raters: int) -> Iterator[Gap]:
+    if n_raters > 1 and found.tables.votes.empty:
+        yield of.FLEISS_KAPPA.gap("persons")
 
 
 def _without_leave_one_out(found: Findings) -> Iterator[Gap]:

@@ -16,6 +16,8 @@ from segassay.qualities.objectivity.records import (
     BIAS_TEST,
     CCC,
     DIFFERENCE,
+    ICC_1K,
+    ICC_11,
     ICC_A1,
     ICC_AK,
     KRIPPENDORFF_ALPHA,
@@ -38,7 +40,7 @@ from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.jackknife import OF_MEANS, PLAIN, SHARE_OF_VARIANCE, correlation_scale, jackknife_t
 from segassay.statistics.methods import limit_of_agreement
 from segassay.statistics.raters import bias_test
-from segassay.statistics.reliability import icc_a1_of_subjects
+from segassay.statistics.reliability import icc_1k_weighted, icc_11_weighted, icc_a1_of_subjects
 
 __all__ = [
     "MEASUREMENTS",
@@ -48,6 +50,7 @@ __all__ = [
     "intraclass_correlation",
     "limits_of_agreement",
     "measurements_of",
+    "one_way_correlation",
     "rater_share",
 ]
 
@@ -151,6 +154,35 @@ def _icc_ak(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     k = values.shape[1] - 1
     single = _icc_a1(weights, values)
     return np.asarray(k * single / (1 + (k - 1) * single))
+
+
+def one_way_correlation(
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+) -> pd.DataFrame:
+    """ICC(1,1) and ICC(1,k) of each measurement, if raters are exchangeable: one need not be the same person twice.
+
+    Args:
+        counts: As for `intraclass_correlation`.
+        raters: As for `intraclass_correlation`.
+        clusters: As for `intraclass_correlation`.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `icc_11_count`, `icc_1k_count` and so on. k is the largest number of raters of a
+        case; a case with fewer is undefined.
+    """
+    rows = []
+    for name, matrix in _each(counts, raters):
+        values = np.sort(matrix.to_numpy(), axis=1)  # the known ones first
+        k = int((~np.isnan(values)).sum(axis=1).max())
+        cluster = clusters.reindex(matrix.index).to_numpy()
+        for record, statistic, scale, note in (
+            (ICC_11, icc_11_weighted, correlation_scale(k), "one rater"),
+            (ICC_1K, icc_1k_weighted, OF_MEANS, f"mean of {k} raters"),
+        ):
+            interval = jackknife_t(statistic, values[:, :k], cluster, scale, level=resampling.level)
+            rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
+    return score_rows(rows)
 
 
 def rater_share(

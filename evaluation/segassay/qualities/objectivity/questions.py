@@ -175,6 +175,22 @@ DISTINGUISHED_CASES = Question(
         "test_cases_doubled_within_their_subject_leave_the_interval",
     },
 )
+DISTINGUISHED_BY_ANYBODY = Question(
+    text="The same, if raters are exchangeable?",
+    formula=(
+        "`icc_11_count`, `icc_1k_count`, the same of `area` and `mean_intensity`: ICC(1,1) and ICC(1,k), in which "
+        "differences between raters are part of the noise"
+    ),
+    source="Shrout & Fleiss 1979, doi:10.1037/0033-2909.86.2.420",
+    not_when="the raters are the same persons in all cases, whose differences could be told from noise",
+    tests={
+        "published": "qualities/test_exchangeable.py#"
+        "test_icc_1_is_that_of_shrout_and_fleiss_and_of_an_analysis_of_variance",
+        "symmetry": "qualities/test_exchangeable.py#test_no_number_and_no_word_changes_if_raters_change_places",
+        "drawn": "qualities/test_exchangeable.py#test_icc_1_in_the_scores_is_that_of_the_complete_cases",
+    },
+    functions=("statistics.reliability.icc_11_weighted", "statistics.reliability.icc_1k_weighted"),
+)
 LIMITS = Question(
     text="How far do two raters' measurements lie apart, and does that grow with size?",
     formula=(
@@ -229,6 +245,21 @@ SHARE_OF_RATER = Question(
         "drawn": "qualities/objectivity/test_measurements.py#test_raters_who_differ_by_nothing_have_no_share",
         "empty": "qualities/objectivity/test_measurements.py#test_too_few_raters_give_no_rows",
         "symmetry": "qualities/objectivity/test_measurements.py#test_the_order_of_raters_and_cases_does_not_matter",
+    },
+)
+SHARE_OF_FACETS = Question(
+    text="Is it the person or the tool that makes measurements differ?",
+    formula=(
+        "`variance_share_…_person`, `_tool`, `_case`, their pairs and `_rest`: components of case × person × tool (or "
+        "session, or site) by REML, divided by their sum"
+    ),
+    source="Brennan 2001, doi:10.1007/978-1-4757-3456-0",
+    not_when="few persons or tools: the interval is over cases, given these persons and tools",
+    tests={
+        "second library": "qualities/objectivity/test_facets.py#test_shares_are_those_of_three_way_components",
+        "drawn": "qualities/objectivity/test_facets.py#test_a_tool_that_doubles_every_area_has_nearly_all_the_variance",
+        "real": "tables/test_persons.py#test_ten_mask_sets_of_a_published_lab_are_five_persons",
+        "empty": "qualities/objectivity/test_facets.py#test_persons_who_share_no_tool_give_no_rows",
     },
 )
 REPETITION = Question(

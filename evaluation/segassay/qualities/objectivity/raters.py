@@ -251,7 +251,7 @@ def intra_rater_repeatability(
     """Agreement of each rater between sessions, for cases annotated twice or more.
 
     Args:
-        repeats: Table of `segassay.tables.build`: pairs of sessions of one rater.
+        repeats: Table of `segassay.tables.build`: pairs of sessions of one rater, or of masks of one person.
         clusters: Case -> subject, or the case itself.
         resampling: How intervals are drawn.
 
@@ -261,14 +261,15 @@ def intra_rater_repeatability(
     """
     scores, rows = [], []
     for rater, own in repeats.groupby("annotator", sort=False) if len(repeats) else ():
+        note = "; ".join(filter(None, own["between"].unique())) if "between" in own else ""
         for measure in MEASURES:
             values = own.groupby("case", sort=False)[measure].mean()
-            scores.append(Score(REPEATED.form(measure), str(rater), values))
+            scores.append(Score(REPEATED.form(measure), str(rater), values, note=note))
         difference = own["n_a"].astype(float) - own["n_b"].astype(float)
         variance = (difference**2 / 2).groupby(own["case"], sort=False).mean()  # of two or more sessions of a case
         drawn = clusters.reindex(variance.index).to_numpy()
         interval = jackknife_t(_coefficient, variance.to_numpy(), drawn, SPREAD, level=resampling.level)
-        rows.append(interval_row(REPEATABILITY.form("count"), str(rater), interval))
+        rows.append(interval_row(REPEATABILITY.form("count"), str(rater), interval, note=note))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 

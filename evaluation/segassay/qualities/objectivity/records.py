@@ -10,6 +10,7 @@ from segassay.qualities.scores.coverage import (
     LIMITS,
     MEANS,
     NO_INTERVAL,
+    NOT_MEASURED,
     PIXELS,
     RATER_SHARES,
     RATIOS,
@@ -143,10 +144,17 @@ FLEISS_KAPPA = Measure(
     words="Fleiss’ κ of",
     needs="needs 2 raters",
     estimators=("statistics.chance.fleiss_kappa",),
+    gaps={
+        "persons": Gap(
+            "agreement of pixels beyond chance", "a person drew several masks, and has no single vote on a pixel"
+        )
+    },
 )
-GWET_AC1 = replace(FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estimators=("statistics.chance.gwet_ac1",))
+GWET_AC1 = replace(
+    FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estimators=("statistics.chance.gwet_ac1",), gaps={}
+)
 KRIPPENDORFF_ALPHA = replace(
-    FLEISS_KAPPA,
+    GWET_AC1,
     name="krippendorff_alpha",
     coverage=(PIXELS, ALPHA),
     words="Krippendorff’s α of",
@@ -173,6 +181,17 @@ ICC_A1 = Measure(
     gaps={"intensity": replace(GAP, why="no image, or no object on any")},
 )
 ICC_AK = replace(ICC_A1, name="icc_ak", words="ICC(A,k) of", estimators=("statistics.reliability.icc_ak_weighted",))
+ICC_11 = replace(
+    ICC_A1,
+    name="icc_11",
+    question=questions.DISTINGUISHED_BY_ANYBODY,
+    words="ICC(1,1) of",
+    functions=("qualities.objectivity.measurements.one_way_correlation",),
+    needs="needs 2 exchangeable raters",
+    estimators=("statistics.reliability.icc_11_weighted",),
+    gaps={},
+)
+ICC_1K = replace(ICC_11, name="icc_1k", words="ICC(1,k) of", estimators=("statistics.reliability.icc_1k_weighted",))
 RATER_SHARE = Measure(
     name="rater_share",
     quality="objectivity",
@@ -182,6 +201,18 @@ RATER_SHARE = Measure(
     functions=("qualities.objectivity.measurements.rater_share",),
     coverage=(RATER_SHARES,),
     needs="needs 2 raters",
+    estimators=("statistics.components.crossed_components",),
+)
+FACET_SHARE = Measure(
+    name="variance_share",
+    quality="objectivity",
+    question=questions.SHARE_OF_FACETS,
+    against="all other persons, and all other tools, sessions or sites",
+    section="measurements",
+    functions=("qualities.objectivity.facets.facet_shares",),
+    coverage=(NOT_MEASURED,),
+    needs="needs 2 persons who used the same tools, sessions or sites (facets of raters in dataset.yaml)",
+    order=("name", "of", "variant"),
     estimators=("statistics.components.crossed_components",),
 )
 DIFFERENCE = Measure(

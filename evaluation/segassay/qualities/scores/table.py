@@ -40,6 +40,7 @@ __all__ = [
     "interval_row",
     "mean_over_pairs",
     "mean_over_raters",
+    "one_column",
     "own_scores",
     "pairs_noted",
     "rater_score",
@@ -259,9 +260,16 @@ class Pairs:
 
 
 class Agreement:
-    """Values per case of any pair, as columns of one table per measure."""
+    """Values per case of any pair, as columns of one table per measure.
 
-    def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame) -> None:
+    Attributes:
+        one_way: Whether raters are exchangeable, so that only their mean within each case means anything.
+    """
+
+    one_way = False
+
+    def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame, *, one_way: bool = False) -> None:
+        self.one_way = one_way
         self._pairs = Pairs(agreement[agreement["iou_threshold"] == THRESHOLD])
         self._others = Rows(leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD], ["annotator", "rater"])
 
@@ -306,17 +314,23 @@ def mean_over_raters(values: pd.DataFrame) -> pd.Series:
 
 
 def own_scores(agreement: Agreement, raters: list[str], measure: str) -> pd.DataFrame:
-    """`(cases, raters)`: each rater r against C₋r."""
+    """`(cases, raters)`: each rater r against C₋r; of exchangeable raters one column, their mean."""
     own = {rater: agreement.with_others(rater, measure) for rater in raters}
     columns = {rater: values[rater] for rater, values in own.items() if rater in values}
-    return pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
+    table = pd.concat(columns, axis=1, sort=False) if columns else pd.DataFrame()
+    return one_column(table) if agreement.one_way else table
+
+
+def one_column(values: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each case, as a table of one column; without columns if there are none."""
+    return values.mean(axis=1).to_frame(ALL_RATERS) if len(values.columns) else values
 
 
 def rater_score(agreement: Agreement, raters: list[str], rater: str, measure: str) -> tuple[pd.Series, str, str]:
     """Values of one rater, the `comparison`, and a note if C₋r would rest on too few raters."""
     own = own_scores(agreement, [rater], measure)
     if len(own.columns):
-        return own[rater], LEAVE_ONE_OUT, ""
+        return own.iloc[:, 0], LEAVE_ONE_OUT, ""
     pairs = agreement.of_pairs([(rater, other) for other in raters if other != rater], measure)
     return mean_over_pairs(pairs), PAIRWISE, "too few raters for C₋r: mean agreement with the other raters"
 

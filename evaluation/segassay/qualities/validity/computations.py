@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
+from segassay.data.facets import is_exchangeable
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
@@ -36,7 +37,8 @@ def computations(found: Findings) -> list[Computation]:
     Returns:
         What `segassay.qualities.scores.computation.compute_all` takes.
     """
-    agreement = Compared(found.tables.agreement, found.tables.leave_one_out)
+    one_way = is_exchangeable(found.annotations)
+    agreement = Compared(found.tables.agreement, found.tables.leave_one_out, one_way=one_way)
     sizes, annotations, clusters = found.tables.recall_by_size, found.annotations, found.clusters
     how: dict[str, Any] = {"resampling": found.resampling}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)

@@ -44,7 +44,8 @@ class Compared(Agreement):
         measures: Columns of those that the tables have.
     """
 
-    def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame) -> None:
+    def __init__(self, agreement: pd.DataFrame, leave_one_out: pd.DataFrame, *, one_way: bool = False) -> None:
+        self.one_way = one_way
         pairs, others = object_measures(agreement), object_measures(leave_one_out)
         known = [str(name) for name in (pairs if len(pairs) else others)]
         self.measures = tuple(name for name in (*MEASURES, *OBJECT_MEASURES, *CURVE) if name in known)

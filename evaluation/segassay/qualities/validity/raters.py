@@ -9,6 +9,7 @@ So raters with too few of an annotator's cases are left out, and named in the no
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from segassay.qualities.scores.table import (
     Score,
     containment,
     mean_over_raters,
+    one_column,
     own_scores,
     rater_score,
     references,
@@ -113,6 +115,8 @@ def beside(
         own_left_out: `own_scores` of the raters.
     """
     scores = agreement.with_others(name, measure)
+    if agreement.one_way:
+        return _beside_exchangeable(agreement, raters, name, measure, own_left_out)
     if len(scores.columns):
         rater_scores = own_left_out.reindex(index=scores.index, columns=scores.columns)
         return _of_raters_with_enough(Beside(scores, rater_scores, LEAVE_ONE_OUT, ""))
@@ -136,6 +140,22 @@ def _of_raters_with_enough(both: Beside) -> Beside:
     covered = both.scores[kept].notna().any(axis=1)
     note = "; ".join(filter(None, [both.note, without_note(n_cases)]))
     return Beside(both.scores.loc[covered, kept], both.rater_scores.loc[covered, kept], both.comparison, note)
+
+
+def _beside_exchangeable(
+    agreement: Agreement, raters: list[str], name: str, measure: str, own_left_out: pd.DataFrame
+) -> Beside | None:
+    """As `beside`, with one column: the mean over the raters of a case."""
+    scores = one_column(agreement.with_others(name, measure))
+    if len(scores.columns):
+        return Beside(scores, own_left_out.reindex(scores.index), LEAVE_ONE_OUT, "")
+    scores = one_column(agreement.of_pairs([(name, rater) for rater in raters], measure))
+    if scores.empty:
+        return None
+    own = one_column(agreement.of_pairs(list(combinations(raters, 2)), measure))
+    own = own if len(own.columns) else scores * np.nan
+    note = "too few raters for C₋r: mean agreement with the raters"
+    return Beside(scores, own.reindex(scores.index), PAIRWISE, note)
 
 
 def _beside_raters(both: Beside, record: Measure, name: str) -> Iterator[Score]:
