@@ -52,7 +52,7 @@ def compute_results(
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS))
     checks = pd.DataFrame(columns=list(PREREQUISITE_COLUMNS))
-    normalised, choices = normalised_counts(dataset, tables.counts), None
+    normalised, choices = normalised_counts(dataset, tables.counts, tables.measured), None
     if normalised is not None:
         found, checks = effects(normalised), prerequisites(normalised)
         choices = _specifications(dataset, tables, annotations)
@@ -115,8 +115,10 @@ def _finite(numbers: Mapping[str, float | int]) -> dict[str, float | int | None]
     return {name: number if np.isfinite(number) else None for name, number in numbers.items()}
 
 
-def normalised_counts(dataset: Dataset | None, counts: pd.DataFrame) -> pd.DataFrame | None:
+def normalised_counts(
+    dataset: Dataset | None, counts: pd.DataFrame, measured: pd.DataFrame | None = None
+) -> pd.DataFrame | None:
     """Measurements in multiples of the control mean; None without a control group."""
     if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
         return None
-    return normalise(counts, dataset.experiment, dataset.settings.control_group)
+    return normalise(counts, dataset.experiment, dataset.settings.control_group, dataset.measurements, measured)

@@ -33,6 +33,8 @@ def evaluate(
     regions: Mapping[str, np.ndarray] | None = None,
     experiment: pd.DataFrame | None = None,
     control_group: str | None = None,
+    measurements: Sequence[str] | None = None,
+    endpoints: pd.DataFrame | None = None,
     equivalence_margin: float | None = None,
     min_object_size: int | None = None,
     spacing_um: Sequence[float] | None = None,
@@ -66,6 +68,10 @@ def evaluate(
         regions: Case -> boolean array `(*spatial)` of the region in which objects count; densities divide by its area.
         experiment: Table with the columns case and group, optionally region, subject and batch.
         control_group: Group with which the others are compared; without it no effect is tested.
+        measurements: Names of the measurements that are tested; by default count, density, mean_intensity, and all of
+            `endpoints`. Further ones: area, volume, object_size, axis_ratio, solidity.
+        endpoints: Your own measurements: a table with the columns case, endpoint and value, perhaps unit, and annotator
+            if they were measured on the masks of each annotator.
         equivalence_margin: Largest difference that does not matter, as a share of the control mean; by default 0.1.
         min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
@@ -106,6 +112,8 @@ def evaluate(
         "regions": regions,
         "experiment": experiment,
         "control_group": control_group,
+        "measurements": measurements,
+        "endpoints": endpoints,
         "equivalence_margin": equivalence_margin,
         "min_object_size": min_object_size,
         "spacing_um": spacing_um,

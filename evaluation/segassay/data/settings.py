@@ -33,6 +33,8 @@ class DatasetFile(BaseModel):
     region_masks: str | None = None
     experiment: str | None = None
     control_group: str | None = None
+    measurements: tuple[str, ...] | None = Field(default=None, min_length=1)
+    endpoints: str | None = None
     equivalence_margin: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     min_object_size: int = Field(default=1, ge=0)
     spacing_um: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
@@ -43,12 +45,13 @@ class DatasetFile(BaseModel):
 
 _EXPECTED = {
     "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder`",
+    "measurements": "a list of names, such as [count, area]",
     "equivalence_margin": "a number above 0, such as 0.1",
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
     "intensity_channel": "a whole number, 0 for the first channel",
 }
-_PATHS = ("images", "reference", "ignore", "region_masks", "experiment")
+_PATHS = ("images", "reference", "ignore", "region_masks", "experiment", "endpoints")
 
 
 def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:

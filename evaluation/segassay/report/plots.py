@@ -29,7 +29,6 @@ from segassay.report.charts.models import imprint_matrix, saturation_figure
 from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
-from segassay.tables.effects import MEASURES
 
 __all__ = ["Plots", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
 
@@ -89,7 +88,7 @@ class Plots:
         """Effects of the experiment for each annotator; one axes per pair of groups.
 
         Args:
-            measure: `count`, `density` or `mean_intensity`.
+            measure: A tested measurement, such as `area`.
             figure: Figure to draw on; by default a new one.
         """
         return self._several(f"{_EFFECTS}{measure}", figure)
@@ -233,4 +232,5 @@ def _specifications(found: Results, kinds: Mapping[str, str]) -> pd.DataFrame | 
 def tested_measures(found: Results) -> list[str]:
     """Measures of the experiment to show, without density if all areas are equal: its tests are those of the counts."""
     one_area = found.tables.counts["region_area_px"].nunique() <= 1
-    return [measure for measure in MEASURES if measure != "density" or not one_area]
+    tested = found.effects["measure"].unique()
+    return [measure for measure in tested if measure != "density" or not one_area or "count" not in tested]

@@ -34,6 +34,12 @@ __all__ = [
 ]
 
 _DASH = "–"
+_MEASUREMENTS = {
+    "count": "Number of objects",
+    "density": "Objects per area",
+    "mean_intensity": "Mean intensity of objects",
+    "object_size": "Mean size of objects",
+}
 _UNITS = {"px": "px", "um": "µm"}
 _COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the consensus of the other raters"}
 
@@ -192,6 +198,17 @@ def pooled_effects(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
     return rows[rows["unit"] == unit_of(effects["unit"] == "subject")]
 
 
+def measurement_words(measure: str) -> str:
+    """Heading of a measurement.
+
+    Example:
+        >>> measurement_words("count"), measurement_words("freezing_time")
+        ('Number of objects', 'Freezing time')
+    """
+    words = measure.replace("_", " ")
+    return _MEASUREMENTS.get(measure, words[:1].upper() + words[1:])
+
+
 def effects_table(effects: pd.DataFrame, measure: str) -> Table:
     """Tests of one measurement, one row per annotator and pair of groups."""
     rows = []
@@ -206,7 +223,14 @@ def effects_table(effects: pd.DataFrame, measure: str) -> Table:
         statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}" if known else _DASH
         shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
         verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
-        cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
+        cells = [
+            row["annotator"] or "without masks",
+            contrast,
+            sizes,
+            statistic,
+            _p(row["p_adjusted"]),
+            _rate(eta_squared),
+        ]
         rows.append([*cells, shift, verdict])
     header = ("annotator", "groups", "n", "statistic", "adjusted p", "η²", "shift (95 % interval)", "conclusion")
     return Table(header, rows)

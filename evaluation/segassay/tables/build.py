@@ -22,6 +22,7 @@ from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.jobs import Job, make_jobs
+from segassay.tables.measured import MEASURED_COLUMNS, in_units, notes_on_measured
 from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
 
@@ -30,6 +31,10 @@ __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
 def _empty(table: str) -> pd.DataFrame:
     return Columns(CASE_TABLES[table].columns).frame()
+
+
+def _nothing_measured() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(MEASURED_COLUMNS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,8 @@ class Tables:
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
+        measured: Only for an experiment with a control group: `case, annotator, measure, value, unit` of every tested
+            measurement that is not in `counts`; `annotator` is empty if the value is not of masks.
     """
 
     agreement: pd.DataFrame
@@ -99,6 +106,7 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
+    measured: pd.DataFrame = field(default_factory=_nothing_measured)
 
 
 def build_tables(
@@ -141,15 +149,18 @@ def build_tables(
         if progress is not None:
             progress(rows.case)
     tables = {name: table.frame() for name, table in columns.items()}
-    rater_cases = tables.pop("rater_cases")
+    rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
+    everyone = list(counts["annotator"].unique())
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(
         **tables,
         raters=_raters(rater_cases, agreement, leave_one_out, counts),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
+        measured=in_units(measured, dataset, everyone),
         notes=[
             *notes,
+            *notes_on_measured(measured, dataset, everyone),
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
             *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),

@@ -28,6 +28,7 @@ from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
+from segassay.tables.measured import measured_rows
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 
 __all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
@@ -298,4 +299,8 @@ CASE_TABLES = {
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
+    "measured": CaseTable(
+        {"case": str, "annotator": str, "measure": str, "value": float, "pixel_size": float, "n_axes": int},
+        measured_rows,
+    ),
 }

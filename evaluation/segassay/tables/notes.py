@@ -17,6 +17,8 @@ About = Literal[
     "missing_predictions",  # n of an annotator
     "some_cases",  # an annotator has n of all cases
     "label_images",  # n of all files of an annotator
+    "pixel_size_unknown",  # n of all cases, so areas and volumes are in pixels
+    "endpoints_not_used",  # n values of an annotator who is not evaluated
     "simulated",  # the tables are
 ]
 
