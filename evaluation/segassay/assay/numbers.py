@@ -16,7 +16,7 @@ from segassay.judgement.results import Results
 from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
 from segassay.qualities.scores.table import Findings
-from segassay.qualities.validity.specification import specification_table
+from segassay.qualities.validity.specification import NUMBERS, outcomes, specification_table
 from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
@@ -74,7 +74,11 @@ def compute_results(
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:
     if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
         return None
-    return specification_table(tables.recounts, annotations, dataset.experiment, dataset.settings.control_group)
+    chosen = outcomes(dataset.measurements)
+    if not chosen:
+        return None
+    table = tables.recounts if set(chosen) <= set(NUMBERS) else tables.remeasured
+    return specification_table(table, annotations, dataset.experiment, dataset.settings.control_group, chosen)
 
 
 def _subjects(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:

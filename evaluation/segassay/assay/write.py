@@ -23,6 +23,7 @@ _OPTIONAL = (
     *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
     "identical",
     "measured",
+    "remeasured",
 )
 """Tables that are not written if they have no rows."""
 

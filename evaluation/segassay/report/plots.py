@@ -53,7 +53,7 @@ class Plots:
 
     @property
     def available(self) -> list[str]:
-        """Names of the functions that have something to show; `effects` draws counts unless a measure is given."""
+        """Names of the functions that have something to show; `effects` draws the first measurement by default."""
         return list(dict.fromkeys("effects" if name.startswith(_EFFECTS) else name for name in _charts(self.found)))
 
     def agreement(self, ax: Axes | None = None) -> Axes:
@@ -84,13 +84,15 @@ class Plots:
         """Models trained on the same number of masks, by few raters or by many; one axes per measure."""
         return self._several("spending", figure)
 
-    def effects(self, measure: str = "count", figure: Figure | None = None) -> np.ndarray:
+    def effects(self, measure: str | None = None, figure: Figure | None = None) -> np.ndarray:
         """Effects of the experiment for each annotator; one axes per pair of groups.
 
         Args:
-            measure: A tested measurement, such as `area`.
+            measure: A tested measurement, such as `area`; by default the first.
             figure: Figure to draw on; by default a new one.
         """
+        if measure is None:
+            measure = next(iter(tested_measures(self.found)), "count")
         return self._several(f"{_EFFECTS}{measure}", figure)
 
     def specifications(self, figure: Figure | None = None) -> np.ndarray:

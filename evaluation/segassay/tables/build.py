@@ -22,7 +22,7 @@ from segassay.tables.case import CASE_TABLES, RATES, score_case
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.jobs import Job, make_jobs
-from segassay.tables.measured import MEASURED_COLUMNS, in_units, notes_on_measured
+from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
 
@@ -33,8 +33,8 @@ def _empty(table: str) -> pd.DataFrame:
     return Columns(CASE_TABLES[table].columns).frame()
 
 
-def _nothing_measured() -> pd.DataFrame:
-    return pd.DataFrame(columns=list(MEASURED_COLUMNS))
+def _nothing_measured(columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,8 @@ class Tables:
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
         measured: Only for an experiment with a control group: `case, annotator, measure, value, unit` of every tested
             measurement that is not in `counts`; `annotator` is empty if the value is not of masks.
+        remeasured: Like `recounts`, but the area or volume of all objects, if it is tested: `case, annotator,
+            threshold, min_size, measure, value, unit`.
     """
 
     agreement: pd.DataFrame
@@ -106,7 +108,8 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
-    measured: pd.DataFrame = field(default_factory=_nothing_measured)
+    measured: pd.DataFrame = field(default_factory=partial(_nothing_measured, MEASURED_COLUMNS))
+    remeasured: pd.DataFrame = field(default_factory=partial(_nothing_measured, REMEASURED_COLUMNS))
 
 
 def build_tables(
@@ -150,6 +153,7 @@ def build_tables(
             progress(rows.case)
     tables = {name: table.frame() for name, table in columns.items()}
     rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
+    tables["remeasured"] = in_units(tables["remeasured"])
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
     everyone = list(counts["annotator"].unique())
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
@@ -157,7 +161,7 @@ def build_tables(
         **tables,
         raters=_raters(rater_cases, agreement, leave_one_out, counts),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
-        measured=in_units(measured, dataset, everyone),
+        measured=with_endpoints(in_units(measured), dataset, everyone),
         notes=[
             *notes,
             *notes_on_measured(measured, dataset, everyone),

@@ -18,12 +18,24 @@ from segassay.masks.shape import axis_ratios, solidities
 from segassay.tables.compared import ComparedCase
 from segassay.tables.notes import Note
 
-__all__ = ["MEASURED_COLUMNS", "in_units", "measured_rows", "notes_on_measured"]
+__all__ = [
+    "MEASURED_COLUMNS",
+    "REMEASURED_COLUMNS",
+    "SIZE_OF_ALL",
+    "in_units",
+    "measured_rows",
+    "notes_on_measured",
+    "pixel_size",
+    "with_endpoints",
+]
 
 MEASURED_COLUMNS = ("case", "annotator", "measure", "value", "unit")
+REMEASURED_COLUMNS = ("case", "annotator", "threshold", "min_size", "measure", "value", "unit")
 
-_SIZES = ("area", "volume", "object_size")
-_AXES = {"area": 2, "volume": 3}
+SIZE_OF_ALL = {"area": 2, "volume": 3}
+"""Size of all objects, and the number of axes of the images that have it."""
+
+_SIZES = (*SIZE_OF_ALL, "object_size")
 _UNITS = {2: "mm2", 3: "mm3"}
 _MM = 1e-3  # per µm
 
@@ -40,10 +52,10 @@ def measured_rows(case: ComparedCase) -> Iterator[tuple[Any, ...]]:
     """
     if not case.job.measured or case.shape is None:
         return
-    n_axes, pixel = len(case.shape), _pixel_size(case)
+    n_axes, pixel = len(case.shape), pixel_size(case)
     for measure in case.job.measured:
-        if _AXES.get(measure, n_axes) != n_axes:
-            right = next(name for name, number in _AXES.items() if number == n_axes)
+        if SIZE_OF_ALL.get(measure, n_axes) != n_axes:
+            right = next(name for name, number in SIZE_OF_ALL.items() if number == n_axes)
             what = f"has {n_axes} axes, so it has no {measure}"
             raise DataError.of(case.job.image[0], what, f"write {right} into `measurements` of dataset.yaml instead")
         for name in case.names:
@@ -52,14 +64,15 @@ def measured_rows(case: ComparedCase) -> Iterator[tuple[Any, ...]]:
             yield name, measure, value, pixel if measure in _SIZES else math.nan, n_axes
 
 
-def _pixel_size(case: ComparedCase) -> float:
+def pixel_size(case: ComparedCase) -> float:
+    """Of one pixel in mm² or mm³; NaN if it is unknown."""
     spacing = None if case.picture is None else case.picture.spacing_um
     return math.nan if spacing is None else float(np.prod(np.asarray(spacing, dtype=float) * _MM))
 
 
 def _value(case: ComparedCase, name: str, index: int, measure: str) -> float:
     sizes = case.joint.sizes[index]
-    if measure in _AXES:
+    if measure in SIZE_OF_ALL:
         return float(sizes.sum())
     if not len(sizes):
         return math.nan
@@ -79,30 +92,42 @@ def _large_enough(labels: np.ndarray, min_size: int) -> np.ndarray:
     return np.asarray(np.where(kept, np.cumsum(kept), 0)[labels])
 
 
-def in_units(rows: pd.DataFrame, dataset: Dataset | None, annotators: list[str]) -> pd.DataFrame:
-    """Sizes in mm² or mm³ where the size of a pixel is known for every case, else in pixels; and the lab's endpoints.
+def in_units(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sizes in mm² or mm³ where the size of a pixel is known for every case, else in pixels.
 
     Args:
-        rows: What `measured_rows` gives for all cases, with the case first.
-        dataset: Its endpoints are added.
-        annotators: Those of the evaluation.
+        rows: Of all cases, with the columns measure, value (in pixels), pixel_size and n_axes.
 
     Returns:
-        Table with `MEASURED_COLUMNS`. `annotator` is empty for an endpoint that was measured without masks; values of
-        annotators who are not evaluated are left out.
+        The rows with `unit` in place of the last two; empty for what has no unit.
+
+    Example:
+        >>> rows = pd.DataFrame({"measure": ["area", "solidity"], "value": [50.0, 0.9], "pixel_size": [0.01, np.nan]})
+        >>> in_units(rows.assign(n_axes=2)).to_numpy().tolist()
+        [['area', 0.5, 'mm2'], ['solidity', 0.9, '']]
     """
     sizes = rows["measure"].isin(_SIZES)
     known = bool(rows.loc[sizes, "pixel_size"].notna().all() and rows.loc[sizes, "n_axes"].nunique() < 2)
-    of_masks = rows.assign(
-        value=rows["value"] * rows["pixel_size"].where(sizes & known, 1.0),
-        unit=np.where(sizes, rows["n_axes"].map(_UNITS) if known else "px", ""),
-    )
-    parts = [of_masks[list(MEASURED_COLUMNS)]]
+    units = rows["n_axes"].map(_UNITS) if known else "px"
+    value = rows["value"] * rows["pixel_size"].where(sizes & known, 1.0)
+    return rows.assign(value=value, unit=np.where(sizes, units, "")).drop(columns=["pixel_size", "n_axes"])
+
+
+def with_endpoints(measured: pd.DataFrame, dataset: Dataset | None, annotators: list[str]) -> pd.DataFrame:
+    """Measurements of masks, and the lab's endpoints that are tested.
+
+    Args:
+        measured: What `in_units` returns.
+        dataset: It may have endpoints.
+        annotators: Those of the evaluation; values of others are left out.
+
+    Returns:
+        Table with `MEASURED_COLUMNS`; `annotator` is empty for an endpoint that was measured without masks.
+    """
     endpoints = _endpoints(dataset)
-    if len(endpoints):
-        own = endpoints[endpoints["annotator"].isin([OF_ALL, *annotators])]
-        parts.append(own.rename(columns={"endpoint": "measure"})[list(MEASURED_COLUMNS)])
-    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+    own = endpoints[endpoints["annotator"].isin([OF_ALL, *annotators])].rename(columns={"endpoint": "measure"})
+    parts = [part[list(MEASURED_COLUMNS)] for part in (measured, own) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else measured[list(MEASURED_COLUMNS)]
 
 
 def _endpoints(dataset: Dataset | None) -> pd.DataFrame:
