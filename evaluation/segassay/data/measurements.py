@@ -4,6 +4,7 @@ dataset.yaml, endpoints.csv  ->  names of the measurements that are tested, and 
 """
 
 import difflib
+import math
 import re
 from pathlib import Path
 from unicodedata import normalize
@@ -97,7 +98,7 @@ def checked_endpoints(
         *_value_problems(path, table),
         *_annotator_problems(path, table, annotators),
     ]
-    numbers = [float(cell) if _NUMBER.fullmatch(cell) else float("nan") for cell in table["value"]]
+    numbers = [float(cell) if _is_number(cell) else math.nan for cell in table["value"]]
     return table.assign(value=numbers), problems
 
 
@@ -138,11 +139,11 @@ def _value_problems(path: str, table: pd.DataFrame) -> list[Problem]:
     problems = []
     for case, endpoint, value in table[["case", "endpoint", "value"]].itertuples(index=False):
         of = f"{endpoint!r} of case {case!r} is"
-        if value and not _NUMBER.fullmatch(value):
+        if value and not _is_number(value):
             what = f"{of} {value!r}; expected a number with a decimal point"
             action = "correct the cell, or leave it empty if the value is unknown"
             problems.append(Problem(path, what, action, kind="endpoint-value"))
-        elif value and not 0 <= float(value) < float("inf"):
+        elif value and float(value) < 0:
             what = f"{of} {value}; expected 0 or more, since values are divided by the mean of the control group"
             action = "use a scale on which 0 means nothing, such as a share instead of an index from -1 to 1"
             problems.append(Problem(path, what, action, kind="endpoint-value"))
@@ -152,6 +153,10 @@ def _value_problems(path: str, table: pd.DataFrame) -> list[Problem]:
         what = f"{endpoint!r} of case {case!r}{by} has several rows"
         problems.append(Problem(path, what, "keep one", kind="row-repeated"))
     return problems
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
 def _annotator_problems(path: str, table: pd.DataFrame, annotators: list[str]) -> list[Problem]:
