@@ -12,10 +12,16 @@ from scipy import ndimage, stats
 
 from segassay import evaluate
 from segassay.assay.evaluation import Evaluation
+from segassay.data.annotations import read_annotations
+from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.errors import DataError, UsageError
+from segassay.io.images import read_mask
 from segassay.simulation.dataset import simulate_case
+from segassay.simulation.scene import build_scene
 from segassay.simulation.settings import Effect, Simulation
+from segassay.tables.build import build_tables
+from segassay.tables.effects import effects, normalise
 
 CASES = [f"{number:02d}" for number in range(10)]
 EXPERIMENT = pd.DataFrame({"case": CASES, "group": ["H", "C"] * 5})
@@ -32,7 +38,8 @@ def squares(side: int, n: int = 3) -> np.ndarray:
 def drawn(jitter: int = 0) -> dict[str, np.ndarray]:
     """Five cases of each group: three objects each, larger in group C."""
     return {
-        case: squares(side + (place + jitter) // 2 % 3) for place, (case, side) in enumerate(zip(CASES, [4, 8] * 5))
+        case: squares(side + (place + jitter) // 2 % 3)
+        for place, (case, side) in enumerate(zip(CASES, [4, 8] * 5, strict=True))
     }
 
 
@@ -207,37 +214,52 @@ def test_wrong_endpoints_in_memory_are_refused(wrong, error, says):
         evaluated(**wrong)
 
 
-def simulated(size: float, seed: int) -> Evaluation:
-    """Truth and one rater of 20 images with as many nuclei in both groups, `size` times as large in one of them."""
+def settings_of(size: float, seed: int) -> Simulation:
+    """20 images with as many nuclei in both groups, `size` times as large in one of them."""
     groups = {"control": Effect(), "treated": Effect(size=size)}
     settings = Simulation(shape=(128, 128), n_cases=20, n_nuclei=12, groups=groups, regions={}, subject_sd=0, seed=seed)
-    settings = replace(settings, images_per_subject=1, radius_px=(4, 8))
-    cases = [simulate_case(settings, index) for index in range(settings.n_cases)]
+    return replace(settings, images_per_subject=1, radius_px=(4, 8))
+
+
+def test_an_effect_on_size_alone_is_found_by_area_and_not_by_count():
+    settings = settings_of(1.8, seed=2)
     names = [f"{index:02d}" for index in range(settings.n_cases)]
+    cases = [simulate_case(settings, index) for index in range(settings.n_cases)]
     masks = {
-        "truth": {name: case.truth for name, case in zip(names, cases, strict=True)},
-        "average": {name: case.masks["average"] for name, case in zip(names, cases, strict=True)},
+        "truth": {name: truth for name, (_, truth, _) in zip(names, cases, strict=True)},
+        "average": {name: of_raters["average"] for name, (_, _, of_raters) in zip(names, cases, strict=True)},
     }
     experiment = pd.DataFrame({"case": names, "group": ["control", "treated"] * 10})
     chosen = ["count", "area", "object_size"]
-    return evaluate(masks=masks, experiment=experiment, control_group="control", measurements=chosen)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_an_effect_on_size_alone_is_found_by_area_and_not_by_count(seed):
-    found = simulated(1.8, seed)
-    verdicts = {measure: pairs(found, measure)["verdict"] for measure in ("count", "area", "object_size")}
-    assert verdicts["count"].to_dict() == {"truth": "none", "average": "none"}
-    assert verdicts["object_size"].to_dict() == {"truth": "higher", "average": "higher"}
+    found = evaluate(masks=masks, experiment=experiment, control_group="control", measurements=chosen)
+    verdicts = {measure: pairs(found, measure)["verdict"].to_dict() for measure in chosen}
+    assert verdicts["count"] == {"truth": "none", "average": "none"}
     assert verdicts["area"]["truth"] == "higher"
+    assert verdicts["object_size"] == {"truth": "higher", "average": "higher"}
     shift = pairs(found, "object_size").loc["truth"]
     assert shift["hl_low"] < 0.8 < shift["hl_high"]
 
 
-def test_without_an_effect_no_measurement_finds_one():
-    found = simulated(1.0, 3)
-    for measure in ("count", "area", "object_size"):
-        assert pairs(found, measure)["verdict"].to_dict() == {"truth": "none", "average": "none"}
+def found_in(size: float, n_experiments: int = 40) -> pd.DataFrame:
+    """Share of simulated experiments, one per annotator of the table, in which the truth is not `none`."""
+    rows = [
+        (f"{index:02d}", f"seed {seed}", len(nuclei), np.pi * sum(np.prod(blob.radii) for blob in nuclei))
+        for seed in range(n_experiments)
+        for index in range(20)
+        for nuclei in [build_scene(settings_of(size, seed), index).nuclei]
+    ]
+    table = pd.DataFrame(rows, columns=["case", "annotator", "n_objects", "value"])
+    experiment = pd.DataFrame({"case": table["case"].unique(), "group": ["control", "treated"] * 10})
+    tidy = normalise(table, experiment, "control", ["count", "area"], table.assign(measure="area"))
+    tested = effects(tidy).query("test == 'mann_whitney'")
+    return tested.assign(found=tested["verdict"].isin(["higher", "lower"])).groupby("measure")["found"].mean()
+
+
+def test_area_finds_an_effect_on_size_and_the_count_does_so_by_chance_only():
+    with_effect, without = found_in(1.8), found_in(1.0)
+    assert with_effect["area"] > 0.8
+    for chance in (with_effect["count"], without["count"], without["area"]):
+        assert chance <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
 
 
 DATA = Path(os.environ.get("SEGASSAY_DATA", "../shared/data"))
@@ -245,12 +267,7 @@ DATA = Path(os.environ.get("SEGASSAY_DATA", "../shared/data"))
 
 @pytest.mark.skipif(not (DATA / "segebarth2020").is_dir(), reason="the published images are not here (SEGASSAY_DATA)")
 def test_areas_of_lab_wue1_equal_to_scipy_on_the_files(tmp_path: Path):
-    from segassay.data.dataset import read_dataset
-    from segassay.io.images import read_mask
-    from segassay.tables.build import build_tables
-    from segassay.data.annotations import read_annotations
-
-    download("segebarth2020", tmp_path, labs=["wue1"], mirror=DATA / "segebarth2020")
+    download(tmp_path, labs=["wue1"], mirror=DATA / "segebarth2020")
     folder = tmp_path / "lab-wue1"
     settings = (folder / "dataset.yaml").read_text()
     (folder / "dataset.yaml").write_text(settings + "measurements: [count, area, object_size]\n")
@@ -292,6 +309,4 @@ def test_volumes_of_nodules_are_voxels_times_the_size_in_their_headers():
 
 
 def _mask(folder: Path, case: str) -> np.ndarray:
-    from segassay.io.images import read_mask
-
     return read_mask(next(folder.glob(f"{case}*"))) > 0

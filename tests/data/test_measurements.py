@@ -1,4 +1,4 @@
-"""A lab's own endpoints, and the measurements that dataset.yaml chooses: what is read, and every way it can be wrong."""
+"""A lab's own endpoints, and the measurements that dataset.yaml chooses: what is read, and how it can be wrong."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from small_datasets import save
 
 from segassay.data.dataset import data_hash, index_dataset, of_cases, read_dataset
 from segassay.errors import DataError
+from small_datasets import save
 
 CASES = ("01", "02", "03", "04")
 EXPERIMENT = "case,group\n01,H\n02,H\n03,C\n04,C\n"
@@ -85,7 +85,10 @@ ROW = "case,endpoint,value,annotator\n"
         (FREEZING.replace("12.5", "high"), "'freezing' of case '01' is 'high'; expected a number with a decimal point"),
         (FREEZING.replace("12.5", '"12,5"'), "'freezing' of case '01' is '12,5'; expected a number"),
         (FREEZING.replace("12.5", "=B2*2"), "'freezing' of case '01' is '=B2*2'; expected a number"),
-        (FREEZING.replace("12.5", "NaN"), "is 'NaN'; expected a number with a decimal point; correct the cell, or leave"),
+        (
+            FREEZING.replace("12.5", "NaN"),
+            "is 'NaN'; expected a number with a decimal point; correct",
+        ),
         (FREEZING.replace("12.5", "inf"), "is 'inf'; expected a number"),
         (FREEZING.replace("12.5", "1e999"), "is '1e999'; expected a number"),
         (FREEZING.replace("12.5", "1_0"), "is '1_0'; expected a number"),
@@ -139,7 +142,9 @@ def test_an_annotator_who_is_no_rater_may_be_a_model_or_a_slip(tmp_path):
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, settings, says):
-    assert [line for line in problems_of(folder_with(tmp_path, **settings)) if line.startswith("error") and says in line]
+    assert [
+        line for line in problems_of(folder_with(tmp_path, **settings)) if line.startswith("error") and says in line
+    ]
 
 
 def test_a_table_that_is_not_named_is_not_used_and_that_is_said(tmp_path):

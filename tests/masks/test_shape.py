@@ -1,5 +1,7 @@
 """Shape of objects: published values, a second library, shapes that one can check in the head, degenerate objects."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -80,7 +82,7 @@ def hull_area(points: np.ndarray) -> float:
                     break
                 chain.pop()
             chain.append(p)
-        area += sum(a[0] * b[1] - a[1] * b[0] for a, b in zip(chain, chain[1:], strict=False))
+        area += sum(a[0] * b[1] - a[1] * b[0] for a, b in pairwise(chain))
     return abs(area) / 2
 
 

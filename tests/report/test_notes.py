@@ -25,8 +25,9 @@ SENTENCES = {
     Note("missing_predictions", "unet", n=3): "unet: 3 missing predictions score 0",
     Note("some_cases", "{eva}", n=1, n_all=2): "{eva} covers 1 of 2 cases",
     Note("label_images", "anna", n=1, n_all=2): "anna: 1 of 2 files are label images, where each number is one object",
-    Note("pixel_size_unknown", n=1, n_all=4): "the size of a pixel is unknown in 1 of 4 cases, so areas and volumes are "
-    "in pixels: give `spacing_um`",
+    Note(
+        "pixel_size_unknown", n=1, n_all=4
+    ): "the size of a pixel is unknown in 1 of 4 cases, so areas and volumes are in pixels: give `spacing_um`",
     Note("endpoints_not_used", "eva", n=2): "2 endpoints of eva are not used: there are no masks of eva",
     Note("simulated"): "these tables are simulated",
 }

@@ -75,7 +75,12 @@ def test_impossible_habits_are_refused(wrong: dict):
 
 
 def test_impossible_effects_are_refused():
-    for make in (lambda: Effect(count=-1), lambda: Effect(intensity=0), lambda: Effect(size=0), lambda: Region(density=-1)):
+    for make in (
+        lambda: Effect(count=-1),
+        lambda: Effect(intensity=0),
+        lambda: Effect(size=0),
+        lambda: Region(density=-1),
+    ):
         with pytest.raises(UsageError, match="factor"):
             make()
 

@@ -80,9 +80,14 @@ def _value(case: ComparedCase, name: str, index: int, measure: str) -> float:
         return float(sizes.mean())
     labels = _large_enough(case.labels[name], case.job.min_size)
     if measure == "solidity":
-        return float(solidities(labels).mean())
+        return _rounded(solidities(labels))
     ratios = axis_ratios(labels, None if case.picture is None else case.picture.spacing_um)
-    return float(np.nanmean(ratios)) if np.isfinite(ratios).any() else math.nan
+    return _rounded(ratios[np.isfinite(ratios)])
+
+
+def _rounded(shapes: np.ndarray) -> float:
+    """Mean, without the digits in which equal shapes differ, so that these stay tied; NaN without any."""
+    return round(float(shapes.mean()), 12) if len(shapes) else math.nan
 
 
 def _large_enough(labels: np.ndarray, min_size: int) -> np.ndarray:
