@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 
 from segassay.masks.objects import label_objects
 from segassay.masks.shape import axis_ratios, solidities
+from segassay.selftest.published_data import PHANTOM
 
 IBSI = """
 11111 11111 11111 11111
@@ -31,6 +32,7 @@ def blobs(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
 
 def test_published_elongation_of_the_digital_phantom():
     region = phantom()
+    np.testing.assert_array_equal(region, PHANTOM)
     assert region.sum() * 2**3 == 592
     assert axis_ratios(region, (2, 2, 2)).round(3).tolist() == [0.816]
 

@@ -53,6 +53,7 @@ MODULES = (
     "statistics.chance",
     "consensus.pixels",
     "masks.outlines",
+    "masks.shape",
     "statistics.groups",
     "statistics.reliability",
     "statistics.methods",

@@ -88,8 +88,9 @@ def read_sources(
 
 def _in_memory(table: pd.DataFrame, described: Mapping[str, Any]) -> Dataset:
     areas = {name: described.get(name, {}) for name in _AREAS}
+    tables: dict[str, Any] = {name: described.get(name) for name in _TABLES}
     settings = {key: value for key, value in described.items() if key not in (*_AREAS, *_TABLES)}
-    return dataset_of_arrays(table, settings=settings, **areas, **{name: described.get(name) for name in _TABLES})
+    return dataset_of_arrays(table, settings=settings, **areas, **tables)
 
 
 def check_kinds(

@@ -72,3 +72,6 @@ CROSSED[5, 1:10] = CROSSED[1:10, 5] = True
 DISTANCES = surface_distances(SQUARE, CROSSED)
 RATERS = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], dtype=bool)
 LABELS = (np.array([[1, 1, 1, 0, 2, 2, 0, 3]]), np.array([[1, 1, 0, 0, 2, 2, 0, 0]]))
+CORNER = np.array([[1, 0], [1, 1]])
+PHANTOM = np.ones((4, 4, 5), dtype=int)
+PHANTOM[[1, 2, 2, 2, 3, 3], [2, 0, 0, 2, 0, 0], [0, 3, 4, 2, 3, 4]] = 0
