@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from segassay.checks.check import check_dataset
 from segassay.data.dataset import data_hash, index_dataset, of_cases, read_dataset
 from segassay.errors import DataError
 from small_datasets import save
@@ -157,3 +158,15 @@ def test_a_table_without_rows_has_no_endpoint(tmp_path):
     dataset = read_dataset(folder_with(tmp_path, "case,endpoint,value\n"))
     assert dataset.measurements == ("count", "density", "mean_intensity")
     assert isinstance(dataset.endpoints, pd.DataFrame)
+
+
+def test_the_check_finds_what_needs_the_images(tmp_path):
+    wrong = check_dataset(folder_with(tmp_path / "a", measurements=["volume"]))
+    assert [problem.what for problem in wrong.errors] == [
+        "measurements names 'volume', but there are images with 2 axes"
+    ]
+    in_pixels = check_dataset(folder_with(tmp_path / "b", measurements=["object_size"]))
+    assert not in_pixels.errors
+    assert "so sizes are in pixels" in "".join(problem.what for problem in in_pixels.problems)
+    fine = check_dataset(folder_with(tmp_path / "c", measurements=["area"], spacing_um=[1, 1]))
+    assert not [problem for problem in fine.problems if problem.kind.startswith("measurement")]
