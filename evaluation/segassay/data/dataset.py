@@ -76,14 +76,14 @@ class Dataset:
         return list(self.masks)
 
     @property
-    def min_object_size(self) -> int:
-        """Pixels or voxels below which an object does not count; 1 keeps every object."""
-        return self.settings.min_object_size
-
-    @property
     def measurements(self) -> tuple[str, ...]:
         """Measurements that are tested for the experiment."""
         return measurements_of(self.settings, self.endpoints)
+
+    @property
+    def min_object_size(self) -> int:
+        """Pixels or voxels below which an object does not count; 1 keeps every object."""
+        return self.settings.min_object_size
 
     @property
     def ignored_class(self) -> ClassMap | None:

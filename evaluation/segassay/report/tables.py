@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import is_trained, kind_label
+from segassay.data.measurements import OF_ALL
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
@@ -212,7 +213,9 @@ def measurement_words(measure: str) -> str:
 def effects_table(effects: pd.DataFrame, measure: str) -> Table:
     """Tests of one measurement, one row per annotator and pair of groups."""
     rows = []
-    for row in pooled_effects(effects, measure).to_dict("records"):
+    tested = pooled_effects(effects, measure)
+    tested = tested.assign(annotator=tested["annotator"].replace(OF_ALL, "without masks"))
+    for row in tested.to_dict("records"):
         omnibus = row["test"] == "kruskal_wallis"
         if row["test"] == "mixed_model":
             continue
@@ -223,14 +226,7 @@ def effects_table(effects: pd.DataFrame, measure: str) -> Table:
         statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}" if known else _DASH
         shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
         verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
-        cells = [
-            row["annotator"] or "without masks",
-            contrast,
-            sizes,
-            statistic,
-            _p(row["p_adjusted"]),
-            _rate(eta_squared),
-        ]
+        cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
         rows.append([*cells, shift, verdict])
     header = ("annotator", "groups", "n", "statistic", "adjusted p", "η²", "shift (95 % interval)", "conclusion")
     return Table(header, rows)

@@ -284,8 +284,7 @@ EFFECTS = Question(
     text="How large are the effects that a strategy finds?",
     formula=(
         "Mean η² over the annotators of one strategy (and size of ensembles), effect by effect, with its sd; BCa "
-        "interval over subjects, else cases. As all measures of effects, for each measurement that `dataset.yaml` "
-        "names, such as area or an endpoint; by default count, density and mean intensity"
+        "interval over subjects, else cases"
     ),
     source=(
         "Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval; Segebarth et al. 2020, figure 4, "
