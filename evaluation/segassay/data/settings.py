@@ -45,11 +45,11 @@ class DatasetFile(BaseModel):
 
 _EXPECTED = {
     "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder`",
-    "measurements": "a list of names, such as [count, area]",
     "equivalence_margin": "a number above 0, such as 0.1",
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
     "intensity_channel": "a whole number, 0 for the first channel",
+    "measurements": "a list of names, such as [count, area]",
 }
 _PATHS = ("images", "reference", "ignore", "region_masks", "experiment", "endpoints")
 
