@@ -125,6 +125,17 @@ def test_empty_masks_have_an_area_of_0_and_no_shape():
         assert pairs(found, measure)["n_2"].to_dict() == {"anna": 4, "ben": 5, "cleo": 5}
 
 
+def test_objects_that_are_too_small_have_no_shape():
+    speck = np.zeros((48, 48), dtype=bool)
+    speck[40, 40:43] = True
+    masks = {"anna": {case: mask | speck for case, mask in drawn().items()}}
+    measurements = ["area", "object_size", "axis_ratio", "solidity"]
+    plain = evaluated(measurements, min_object_size=4)
+    with_speck = evaluated(measurements, min_object_size=4, masks=masks)
+    pd.testing.assert_frame_equal(with_speck.tables.measured, plain.tables.measured)
+    assert values(evaluated(measurements, masks=masks), "axis_ratio")["00"] == pytest.approx(3 / 4)
+
+
 def test_a_control_group_without_any_area_cannot_be_divided_by():
     masks = {"anna": {case: squares(4, 0 if place % 2 == 0 else 3) for place, case in enumerate(CASES)}}
     row = pairs(evaluated(["area"], masks=masks), "area").loc["anna"]
@@ -158,7 +169,7 @@ def test_an_endpoint_without_annotator_is_tested_once(tmp_path: Path):
 
 def test_an_endpoint_without_annotator_changes_no_verdict_and_no_other_number():
     usual = ["count", "density", "mean_intensity"]
-    models = {"masks": {"net": drawn(2)}, "kinds": {"net": "model"}}
+    models = {"masks": {"net": drawn(2), "truth": drawn(3)}, "kinds": {"net": "model"}}
     plain, more = evaluated(usual, **models), evaluated([*usual, "freezing"], endpoints=FREEZING, **models)
     pd.testing.assert_frame_equal(more.scores, plain.scores)
     assert more.summary["validity"] == plain.summary["validity"]
