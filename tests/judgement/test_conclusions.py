@@ -77,3 +77,41 @@ def test_densities_that_repeat_the_counts_count_once():
     assert len(conclusions(both)) == 1
     other = pd.concat([counts, counts.assign(measure="density", statistic=2.0)], ignore_index=True)
     assert len(conclusions(other)) == 2
+
+
+def of(measures: dict[str, float]) -> pd.DataFrame:
+    """The same effects of several measurements; a number of their own keeps them apart."""
+    return pd.concat(
+        [effects_of().assign(measure=name, statistic=number) for name, number in measures.items()], ignore_index=True
+    )
+
+
+def measures_of(effects: pd.DataFrame) -> list[str]:
+    return conclusions(effects).index.get_level_values("measure").tolist()
+
+
+def test_a_measurement_that_follows_from_two_others_is_no_further_evidence():
+    assert measures_of(of({"count": 1, "area": 2, "object_size": 3})) == ["area", "count"]
+    assert measures_of(of({"count": 1, "volume": 2, "object_size": 3})) == ["count", "volume"]
+    assert measures_of(of({"area": 2, "object_size": 3})) == ["area", "object_size"]
+    assert measures_of(of({"count": 1, "object_size": 3})) == ["count", "object_size"]
+
+
+def test_copies_of_a_measurement_count_once_under_any_name():
+    assert measures_of(of({"count": 1, "my_count": 1, "area": 2, "your_count": 1})) == ["area", "count"]
+
+
+def test_an_endpoint_without_masks_is_no_evidence():
+    shared = effects_of().iloc[:1].assign(measure="freezing", annotator="", verdict="lower", statistic=9.0)
+    with_it = pd.concat([effects_of(), shared], ignore_index=True)
+    pd.testing.assert_frame_equal(conclusions(with_it), conclusions(effects_of()))
+    assert concordance_of_effects(with_it, ENSEMBLES, RATERS) == concordance_of_effects(effects_of(), ENSEMBLES, RATERS)
+
+
+def test_area_that_contradicts_the_raters_fails_where_the_count_agrees():
+    area = effects_of().assign(measure="area", statistic=2.0)
+    wrong = area["annotator"].isin(ENSEMBLES)
+    area = area.assign(verdict=area["verdict"].mask(wrong, "lower"), direction=area["direction"].mask(wrong, -1))
+    assert concordance_of_effects(effects_of(), ENSEMBLES, RATERS).met is True
+    both = pd.concat([effects_of(), area], ignore_index=True)
+    assert concordance_of_effects(both, ENSEMBLES, RATERS).met is False

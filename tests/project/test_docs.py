@@ -14,6 +14,7 @@ import yaml
 from segassay import cli
 from segassay.checks.check import check_dataset
 from segassay.consensus import write
+from segassay.data.dataset import read_dataset
 from segassay.data.settings import DatasetFile, read_dataset_file
 from segassay.simulation.dataset import Simulation, simulate
 
@@ -101,15 +102,18 @@ def test_defaults_of_the_page_are_those_of_the_code() -> None:
         assert f"{key}: {getattr(defaults, key)} " in content
 
 
-def test_the_experiment_table_of_the_page_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tables_of_the_page_can_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "segassay", "simulate", "--out", "mydata", "--cases", "4", "--size", "96,96") == 0
-    ((_, content),) = blocks("csv")
+    (_, content), (_, endpoints) = blocks("csv")
     for number, row in enumerate(content.splitlines()[1:]):
         case = row.split(",")[0]
         for path in sorted((folder / "mydata").rglob(f"case_{number:04}*")):
             path.rename(path.with_name(path.name.replace(f"case_{number:04}", case)))
     (folder / "mydata/experiment.csv").write_text(content, encoding="utf-8")
-    (folder / "mydata/dataset.yaml").write_text("experiment: experiment.csv\ncontrol_group: H\n", encoding="utf-8")
+    (folder / "mydata/endpoints.csv").write_text(endpoints, encoding="utf-8")
+    settings = "experiment: experiment.csv\ncontrol_group: H\nendpoints: endpoints.csv\n"
+    (folder / "mydata/dataset.yaml").write_text(settings, encoding="utf-8")
+    assert read_dataset(folder / "mydata").measurements[-2:] == ("freezing", "texture")
     found = check_dataset(folder / "mydata")
     assert found.errors == ()
     assert found.summary is not None

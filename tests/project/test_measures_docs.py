@@ -78,6 +78,8 @@ NO_MEASURE = {
         "values_of_units",
         "weighted_eta_squared",
         "without_repeats",
+        "of_masks",
+        "outcomes",
     ),  # what is compared
     "majority_verdict",  # a step to deviations from it
     *("annotator_points", "are_side_by_side", "spending_groups", "strategy_table"),  # what is shown

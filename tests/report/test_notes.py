@@ -12,6 +12,10 @@ SENTENCES = {
     "`repeats` how well the sessions agree",
     Note("not_annotated", n=1): "1 masks of raters do not exist and count as not annotated",
     Note("training_unknown", "unet"): "unet: it is unknown whether it was trained on the cases it is scored on",
+    Note(
+        "pixel_size_unknown", n=1, n_all=4
+    ): "the size of a pixel is unknown in 1 of 4 cases, so areas and volumes are in pixels: give `spacing_um`",
+    Note("endpoints_not_used", "eva", n=2): "2 endpoints of eva are not used: there are no masks of eva",
     Note("no_dataset"): "no dataset was given, so only pixels and objects are measured, no intensities; the region is "
     "the whole image, objects of every size count, and distances are in pixels",
     Note("undefined_distances", n=2, n_all=3): "2 of 3 distances between two masks (HD95, ASSD) are undefined: one of "

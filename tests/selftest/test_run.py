@@ -56,6 +56,7 @@ MODULES = (
     "statistics.chance",
     "consensus.pixels",
     "masks.outlines",
+    "masks.shape",
     "statistics.groups",
     "statistics.reliability",
     "statistics.methods",

@@ -240,7 +240,7 @@ def test_settings_of_the_documentation_work(tmp_path: Path):
     [
         (["--settings", "wrong.yaml"], "unknown key 'sede'; did you mean 'seed'?"),
         (["--settings", "nowhere.yaml"], "cannot be read"),
-        (["--effect", "some"], "expected one of both, count, intensity, none"),
+        (["--effect", "some"], "expected one of both, count, intensity, size, none"),
         (["--seed", "-1"], "seed must be 0 or more"),
         (["--cases", "0"], "n_cases must be at least 1"),
     ],

@@ -75,17 +75,31 @@ def test_impossible_habits_are_refused(wrong: dict):
 
 
 def test_impossible_effects_are_refused():
-    for make in (lambda: Effect(count=-1), lambda: Effect(intensity=0), lambda: Region(density=-1)):
+    for make in (
+        lambda: Effect(count=-1),
+        lambda: Effect(intensity=0),
+        lambda: Effect(size=0),
+        lambda: Region(density=-1),
+    ):
         with pytest.raises(UsageError, match="factor"):
             make()
 
 
 @pytest.mark.parametrize(
     ("which", "expected"),
-    [("both", (1.6, 1.2)), ("count", (1.6, 1.0)), ("intensity", (1.0, 1.2)), ("none", (1.0, 1.0))],
+    [
+        ("both", (1.6, 1.2, 1.5)),
+        ("count", (1.6, 1.0, 1.0)),
+        ("intensity", (1.0, 1.2, 1.0)),
+        ("size", (1.0, 1.0, 1.5)),
+        ("none", (1.0, 1.0, 1.0)),
+    ],
 )
-def test_effects_can_be_left_out(which: str, expected: tuple[float, float]):
-    settings = Simulation(regions={"a": Region(density=2, groups={"treated": Effect(3, 4)})})
+def test_effects_can_be_left_out(which: str, expected: tuple[float, float, float]):
+    settings = Simulation(
+        groups={"control": Effect(), "treated": Effect(1.6, 1.2, 1.5)},
+        regions={"a": Region(density=2, groups={"treated": Effect(3, 4)})},
+    )
     kept = keep_effect(settings, which)
     assert dataclasses.astuple(kept.effect("treated")) == expected
     own = kept.effect("treated", "a")
@@ -94,7 +108,7 @@ def test_effects_can_be_left_out(which: str, expected: tuple[float, float]):
 
 
 def test_an_unknown_effect_is_refused():
-    with pytest.raises(UsageError, match="expected one of both, count, intensity, none"):
+    with pytest.raises(UsageError, match="expected one of both, count, intensity, size, none"):
         keep_effect(Simulation(), "all")
 
 

@@ -20,7 +20,7 @@ from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise, versions
 from segassay.qualities.exchangeable import without_names
 from segassay.qualities.scores.table import Findings, annotator_kinds
-from segassay.qualities.validity.specification import specification_table
+from segassay.qualities.validity.specification import NUMBERS, outcomes, specification_table
 from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
@@ -82,8 +82,9 @@ def _effects(
     """Effects and prerequisites, without rows if there is no experiment; specifications and normalised counts."""
     if is_exchangeable(annotations):  # the conclusion of `reader_1` is nobody's
         named = raters_of(annotator_kinds(annotations))
-        tables = replace(tables, counts=_of_others(tables.counts, named), recounts=_of_others(tables.recounts, named))
-    normalised = normalised_counts(dataset, tables.counts)
+        names = ("counts", "recounts", "measured", "remeasured")
+        tables = replace(tables, **{name: _of_others(getattr(tables, name), named) for name in names})
+    normalised = normalised_counts(dataset, tables.counts, tables.measured)
     if normalised is None or tables.counts.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None
     return effects(normalised), prerequisites(normalised), _specifications(dataset, tables, annotations), normalised
@@ -96,7 +97,11 @@ def _of_others(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:
     if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
         return None
-    return specification_table(tables.recounts, annotations, dataset.experiment, dataset.settings.control_group)
+    chosen = outcomes(dataset.measurements)
+    if not chosen:
+        return None
+    table = tables.recounts if set(chosen) <= set(NUMBERS) else tables.remeasured
+    return specification_table(table, annotations, dataset.experiment, dataset.settings.control_group, chosen)
 
 
 def _subjects(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
@@ -137,8 +142,10 @@ def _finite(numbers: Mapping[str, float | int]) -> dict[str, float | int | None]
     return {name: number if np.isfinite(number) else None for name, number in numbers.items()}
 
 
-def normalised_counts(dataset: Dataset | None, counts: pd.DataFrame) -> pd.DataFrame | None:
+def normalised_counts(
+    dataset: Dataset | None, counts: pd.DataFrame, measured: pd.DataFrame | None = None
+) -> pd.DataFrame | None:
     """Measurements in multiples of the control mean; None without a control group."""
     if dataset is None or dataset.experiment is None or dataset.settings.control_group is None:
         return None
-    return normalise(counts, dataset.experiment, dataset.settings.control_group)
+    return normalise(counts, dataset.experiment, dataset.settings.control_group, dataset.measurements, measured)

@@ -33,6 +33,8 @@ def evaluate(
     regions: Mapping[str, np.ndarray] | None = None,
     experiment: pd.DataFrame | None = None,
     control_group: str | None = None,
+    measurements: Sequence[str] | None = None,
+    endpoints: pd.DataFrame | None = None,
     equivalence_margin: float | None = None,
     objects: Literal["instances"] | None = None,
     min_object_size: int | None = None,
@@ -67,6 +69,10 @@ def evaluate(
         regions: Case -> boolean array `(*spatial)` of the region in which objects count; densities divide by its area.
         experiment: Table with the columns case and group, optionally region, subject and batch.
         control_group: Group with which the others are compared; without it no effect is tested.
+        measurements: Names of the measurements that are tested; by default count, density, mean_intensity, and all of
+            `endpoints`. Further ones: area, volume, object_size, axis_ratio, solidity.
+        endpoints: Your own measurements: a table with the columns case, endpoint and value, perhaps unit, and annotator
+            if they were measured on the masks of each annotator.
         equivalence_margin: Largest difference that does not matter, as a share of the control mean; by default 0.1.
         objects: `instances` says that each number in a label image is one object; needed only where the numbers look
             like classes.
@@ -109,6 +115,8 @@ def evaluate(
         "regions": regions,
         "experiment": experiment,
         "control_group": control_group,
+        "measurements": measurements,
+        "endpoints": endpoints,
         "equivalence_margin": equivalence_margin,
         "objects": objects,
         "min_object_size": min_object_size,

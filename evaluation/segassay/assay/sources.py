@@ -21,6 +21,7 @@ from segassay.io.images import sha256
 __all__ = ["Sources", "check_kinds", "data_hash_of_masks", "read_sources"]
 
 _AREAS = ("images", "ignore", "regions")
+_TABLES = ("experiment", "endpoints")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,9 @@ def read_sources(
 
 def _in_memory(table: pd.DataFrame, described: Mapping[str, Any]) -> Dataset:
     areas = {name: described.get(name, {}) for name in _AREAS}
-    settings = {key: value for key, value in described.items() if key not in (*_AREAS, "experiment")}
-    return dataset_of_arrays(table, experiment=described.get("experiment"), settings=settings, **areas)
+    tables: dict[str, Any] = {name: described.get(name) for name in _TABLES}
+    settings = {key: value for key, value in described.items() if key not in (*_AREAS, *_TABLES)}
+    return dataset_of_arrays(table, settings=settings, **areas, **tables)
 
 
 def check_kinds(
@@ -137,6 +139,8 @@ def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> st
     content = data_hash(dataset) if dataset is not None else ""
     if dataset is not None and dataset.experiment is not None and dataset.settings.experiment is None:
         content += dataset.experiment.to_csv(index=False)  # a table in memory is not a file of the dataset
+    if dataset is not None and dataset.endpoints is not None and dataset.settings.endpoints is None:
+        content += dataset.endpoints.to_csv(index=False)
     foreign = annotations[~annotations["path"].isin(own)]
     if foreign.empty:
         return content

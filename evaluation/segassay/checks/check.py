@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from segassay.checks.experiment import experiment_problems
+from segassay.checks.experiment import experiment_problems, measurement_problems
 from segassay.checks.facts import CaseFacts
 from segassay.checks.images import across_images, check_image
 from segassay.checks.lookalikes import Lookalikes, lookalike_problems
@@ -83,10 +83,12 @@ def check_dataset(
             cases.append(facts)
             problems += of_case
             advance(case)
-    problems += across_images(dataset, [facts.image for facts in cases if facts.image is not None])
+    images = [facts.image for facts in cases if facts.image is not None]
+    problems += across_images(dataset, images)
     problems += across_masks(dataset, cases)
     problems += lookalike_problems(dataset, alike)
     problems += experiment_problems(dataset)
+    problems += measurement_problems(dataset, images)
     return Check(_errors_first(problems), summarise_dataset(dataset, cases))
 
 

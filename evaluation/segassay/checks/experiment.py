@@ -1,16 +1,18 @@
 """Find problems of the experiment: no control group, or groups that cannot be tested."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from segassay.checks.facts import ImageFacts
 from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.data.settings import inside
 from segassay.errors import DataError, Problem, number_of
 from segassay.tables.effects import MEASURES, normalise
+from segassay.tables.measured import SIZE_OF_ALL
 
-__all__ = ["experiment_problems"]
+__all__ = ["experiment_problems", "measurement_problems"]
 
 
 def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
@@ -38,6 +40,22 @@ def experiment_problems(dataset: Dataset) -> Iterator[Problem]:
         yield Problem(file, what, f"add {unit}s: one {unit} is not enough for a test", "warning", kind="single-unit")
     if control in groups:
         yield from _control_problems(file, dataset.experiment, known, str(control))
+
+
+def measurement_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    """Areas of volumes, volumes of images with two axes, and sizes in pixels that differ between images."""
+    if dataset.settings.control_group is None:
+        return
+    file = str(dataset.folder / "dataset.yaml")
+    for name in (name for name in dataset.measurements if name in SIZE_OF_ALL):
+        for n_axes in sorted({len(image.shape) for image in images} - {SIZE_OF_ALL[name]}):
+            what = f"measurements names {name!r}, but there are images with {n_axes} axes"
+            action = "measure an area of two axes, a volume of three"
+            yield Problem(file, what, action, kind="measurement-axes")
+    unknown = dataset.settings.spacing_um is None and any(image.spacing_um is None for image in images)
+    if unknown and {*SIZE_OF_ALL, "object_size"} & set(dataset.measurements):
+        what = "the size of a pixel is unknown for some images, so sizes are in pixels"
+        yield Problem(file, what, "add `spacing_um` to it", "warning", kind="measurement-unit")
 
 
 def _unit_of_all(subjects: pd.Series) -> str:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from segassay.data.dataset import Dataset
 from segassay.data.design import problems_of_experiment
+from segassay.data.measurements import checked_endpoints, measurement_problems
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, Problem, UsageError, raise_problems, wrong_value
@@ -82,6 +83,7 @@ def dataset_of_arrays(
     regions: Mapping[str, np.ndarray],
     experiment: pd.DataFrame | None,
     settings: Mapping[str, Any],
+    endpoints: pd.DataFrame | None = None,
 ) -> Dataset:
     """Make a dataset without a folder; its masks are those of the annotations.
 
@@ -92,9 +94,11 @@ def dataset_of_arrays(
         regions: Case -> boolean array `(*spatial)` of the region in which objects count.
         experiment: Table with the columns case and group, perhaps region, subject and batch.
         settings: As in `dataset.yaml`.
+        endpoints: Table with the columns case, endpoint and value, perhaps unit and annotator.
 
     Raises:
-        DataError: If an image is missing or has another shape than its masks, or the experiment has problems.
+        DataError: If an image is missing or has another shape than its masks, or the experiment or the endpoints have
+            problems.
         UsageError: If a setting is wrong.
     """
     checked = _settings(settings)
@@ -109,6 +113,8 @@ def dataset_of_arrays(
         {str(case): _hold(f"{what}[{case!r}]", area) for case, area in of_case.items()}
         for what, of_case in (("ignore", ignore), ("regions", regions))
     ]
+    own = None if endpoints is None else _endpoints(endpoints, annotations, cast(dict[str, Path], files))
+    raise_problems("measurements", measurement_problems("measurements", checked, own))
     return Dataset(
         folder=_IN_MEMORY,
         name=_IN_MEMORY.name,
@@ -118,6 +124,7 @@ def dataset_of_arrays(
         ignore=cast(dict[str, Path], areas[0]),
         region_masks=cast(dict[str, Path], areas[1]),
         experiment=None if experiment is None else _experiment(experiment, checked, cast(dict[str, Path], files)),
+        endpoints=own,
     )
 
 
@@ -152,6 +159,17 @@ def _experiment(table: pd.DataFrame, settings: DatasetFile, images: dict[str, Pa
     if missing := {"case", "group"} - set(table):
         what = f"no column {' and '.join(sorted(missing))}; expected case, group"
         raise DataError.of_problem(Problem("experiment", what, "name the columns so", kind="table-columns"))
-    text = table.astype(object).where(table.notna(), "").astype(str)
+    text = _as_text(table)
     raise_problems("experiment", problems_of_experiment("experiment", text, settings, images))
     return text
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype(object).where(table.notna(), "").astype(str)
+
+
+def _endpoints(table: pd.DataFrame, annotations: pd.DataFrame, images: dict[str, Path]) -> pd.DataFrame:
+    checked, problems = checked_endpoints("endpoints", _as_text(table), images, list(annotations["annotator"].unique()))
+    raise_problems("endpoints", [problem for problem in problems if problem.level == "error"])
+    assert checked is not None, "a table that cannot be used has a problem"
+    return checked

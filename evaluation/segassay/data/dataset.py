@@ -19,6 +19,7 @@ import pandas as pd
 from segassay.data.classes import ClassMap
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
+from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
@@ -43,6 +44,7 @@ class Dataset:
         ignore: Masks of the areas to leave out of sampling, loss and scores; a case may have none.
         region_masks: Masks of the region in which objects count; a case may have none.
         experiment: The experiment table as text, in the file's order; None if there is none.
+        endpoints: Measurements of the lab, as `segassay.data.measurements.checked_endpoints` returns them; or None.
         more_channels: Files of the second and further channels of a case; without cases in a single file.
         classes: nnU-Net only: what the values in masks of raters and reference mean.
         warnings: What may be intended, but the user should look at.
@@ -58,6 +60,7 @@ class Dataset:
     ignore: dict[str, Path] = field(default_factory=dict)
     region_masks: dict[str, Path] = field(default_factory=dict)
     experiment: pd.DataFrame | None = None
+    endpoints: pd.DataFrame | None = None
     more_channels: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     classes: ClassMap | None = None
     warnings: list[Problem] = field(default_factory=list)
@@ -71,6 +74,11 @@ class Dataset:
     def raters(self) -> list[str]:
         """All raters, in natural order; never the reference."""
         return list(self.masks)
+
+    @property
+    def measurements(self) -> tuple[str, ...]:
+        """Measurements that are tested for the experiment."""
+        return measurements_of(self.settings, self.endpoints)
 
     @property
     def min_object_size(self) -> int:
@@ -145,7 +153,10 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     ignore_suffix, ignore, of_ignored = _find_ignored(folder, settings, layout, images, of_each)
     _, region_masks, of_regions = _find_area(folder, settings.region_masks, None, images)
     experiment, of_experiment = read_experiment(folder, settings, images)
-    problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions, *of_experiment]
+    endpoints, of_endpoints = read_endpoints(folder, settings, images, list(everyone))
+    of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
+    problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
+    problems += [*of_experiment, *of_endpoints]
     if not images:
         return None, problems
     problems += _warnings(folder, of_each, images)
@@ -160,6 +171,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         ignore=ignore,
         region_masks=region_masks,
         experiment=experiment,
+        endpoints=endpoints,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
         classes=layout.classes if layout is not None else None,
         warnings=[problem for problem in problems if problem.level == "warning"],
@@ -260,7 +272,7 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
     def kept(paths: dict[str, _File]) -> dict[str, _File]:
         return {case: path for case, path in paths.items() if case in cases}
 
-    table = dataset.experiment
+    table, endpoints = dataset.experiment, dataset.endpoints
     return replace(
         dataset,
         images=kept(dataset.images),
@@ -270,6 +282,7 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
         region_masks=kept(dataset.region_masks),
         more_channels=kept(dataset.more_channels),
         experiment=None if table is None else table[table["case"].isin(list(cases))],
+        endpoints=None if endpoints is None else endpoints[endpoints["case"].isin(list(cases))],
     )
 
 
@@ -282,7 +295,7 @@ def data_hash(dataset: Dataset) -> str:
     """SHA-256 over the role and content of every file; moving, touching or renaming the folder does not change it.
 
     Roles are image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
-    with its case) and experiment table. Settings do not count; the meaning of nnU-Net's classes does.
+    with its case), experiment table and endpoints. Settings do not count; the meaning of nnU-Net's classes does.
 
     Returns:
         64 hexadecimal digits.
@@ -292,8 +305,9 @@ def data_hash(dataset: Dataset) -> str:
     files = {f"{role}/{case}": path for role, paths in groups.items() for case, path in paths.items()}
     for case, paths in dataset.more_channels.items():
         files |= {f"channel/{number}/{case}": path for number, path in enumerate(paths, start=1)}
-    if dataset.settings.experiment is not None:
-        files["experiment"] = inside(dataset.folder, dataset.settings.experiment)
+    for role in ("experiment", "endpoints"):
+        if (path := getattr(dataset.settings, role)) is not None:
+            files[role] = inside(dataset.folder, path)
     digest = hashlib.sha256(b"" if dataset.classes is None else f"{dataset.classes}\n".encode())
     for role in sorted(files):
         digest.update(f"{role}\0{sha256(files[role])}\n".encode())

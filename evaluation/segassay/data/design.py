@@ -62,16 +62,22 @@ def _problems_without_table(folder: Path, settings: DatasetFile) -> list[Problem
     return problems
 
 
+def cases_without_image(path: str, cases: pd.Series, images: dict[str, Path]) -> list[Problem]:
+    """Cases of a table that have no image; `path` is its name in messages."""
+    problems = []
+    nearly = {case.lstrip("0").casefold(): case for case in images}
+    for case in cases[~cases.isin(list(images))] if images else []:
+        near = nearly.get(case.lstrip("0").casefold())
+        action = f"did a spreadsheet change {near!r}? Format the column as text" if near else "add it or remove the row"
+        problems.append(Problem(path, f"case {case!r} has no image", action, kind="case-without-image"))
+    return problems
+
+
 def problems_of_experiment(
     path: str, table: pd.DataFrame, settings: DatasetFile, images: dict[str, Path]
 ) -> list[Problem]:
     """All problems of the cells of an experiment table of text; `path` is its name in messages."""
-    problems = []
-    nearly = {case.lstrip("0").casefold(): case for case in images}
-    for case in table["case"][~table["case"].isin(list(images))] if images else []:
-        near = nearly.get(case.lstrip("0").casefold())
-        action = f"did a spreadsheet change {near!r}? Format the column as text" if near else "add it or remove the row"
-        problems.append(Problem(path, f"case {case!r} has no image", action, kind="case-without-image"))
+    problems = cases_without_image(path, table["case"], images)
     for case in table["case"][table["case"].duplicated()].unique():
         problems.append(Problem(path, f"case {case!r} has several rows", "keep one", kind="row-repeated"))
     for case in table["case"][table["group"] == ""]:

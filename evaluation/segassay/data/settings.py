@@ -34,6 +34,8 @@ class DatasetFile(BaseModel):
     region_masks: str | None = None
     experiment: str | None = None
     control_group: str | None = None
+    measurements: tuple[str, ...] | None = Field(default=None, min_length=1)
+    endpoints: str | None = None
     equivalence_margin: float = Field(default=0.1, gt=0, allow_inf_nan=False)
     objects: Literal["instances"] | None = None
     min_object_size: int = Field(default=1, ge=0)
@@ -73,8 +75,9 @@ _EXPECTED = {
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
     "intensity_channel": "a whole number, 0 for the first channel",
+    "measurements": "a list of names, such as [count, area]",
 }
-_PATHS = ("images", "reference", "ignore", "region_masks", "experiment")
+_PATHS = ("images", "reference", "ignore", "region_masks", "experiment", "endpoints")
 
 
 def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.judgement.criteria import Criterion, Missing, Shares, What, Why, undecided
-from segassay.qualities.validity.effects import decisive_effects
+from segassay.qualities.validity.effects import decisive_effects, of_masks
 
 __all__ = ["LARGE_EFFECT", "conclusions", "concordance_of_effects"]
 
@@ -29,9 +29,11 @@ def conclusions(effects: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per measurement and pair of groups, pooled over regions, one column per annotator: `higher`, `lower`,
-        `none`, or NaN if the effect could not be tested. Densities are left out if they repeat the counts.
+        `none`, or NaN if the effect could not be tested. Left out are endpoints measured without masks, measurements
+        that repeat an earlier one, as densities do if all regions have one area, and the mean size of objects if their
+        number and their area or volume are there, whose ratio it is.
     """
-    tested = _without_repeated_densities(decisive_effects(effects))
+    tested = _independent(of_masks(decisive_effects(effects)))
     by_size = np.where(tested["direction"].astype(float) > 0, "higher", "lower")
     by_size = np.where(tested["eta_squared"].astype(float) >= LARGE_EFFECT, by_size, "none")
     said = tested["verdict"].where(tested["unit"] == "subject", by_size)
@@ -39,16 +41,25 @@ def conclusions(effects: pd.DataFrame) -> pd.DataFrame:
     return table.pivot(index=["measure", "contrast"], columns="annotator", values="said")
 
 
-def _without_repeated_densities(tested: pd.DataFrame) -> pd.DataFrame:
-    keys = ["annotator", "contrast"]
-    columns = [*keys, "statistic", "hl_shift"]
-    counts, densities = (tested[tested["measure"] == name][columns] for name in ("count", "density"))
-    both = counts.merge(densities, on=keys, suffixes=("", "_of_density"))
-    repeated = len(both) == len(densities) and all(
-        np.allclose(both[name].astype(float), both[f"{name}_of_density"].astype(float), equal_nan=True)
-        for name in ("statistic", "hl_shift")
+def _independent(tested: pd.DataFrame) -> pd.DataFrame:
+    """Without measurements that repeat an earlier one, or follow from two others."""
+    names = list(tested["measure"].unique())
+    repeated = {name for place, name in enumerate(names) if any(_repeats(tested, name, of) for of in names[:place])}
+    if "count" in names and {"area", "volume"} & set(names):
+        repeated.add("object_size")
+    return tested[~tested["measure"].isin(repeated)]
+
+
+def _repeats(tested: pd.DataFrame, name: str, earlier: str) -> bool:
+    """Whether all annotators have the same effects of both measurements."""
+    keys, compared = ["annotator", "contrast"], ["statistic", "hl_shift"]
+    one, other = (tested[tested["measure"] == measure][keys + compared] for measure in (earlier, name))
+    both = one.merge(other, on=keys, suffixes=("", "_of_other"))
+    return len(both) == len(other) and all(
+        np.allclose(both[column].astype(float), both[f"{column}_of_other"].astype(float), equal_nan=True)
+        and both[column].notna().any()
+        for column in compared
     )
-    return tested[tested["measure"] != "density"] if repeated else tested
 
 
 def concordance_of_effects(effects: pd.DataFrame, judged: Sequence[str], raters: Sequence[str]) -> Criterion:

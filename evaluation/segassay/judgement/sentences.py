@@ -12,6 +12,7 @@ from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, rows_of
 from segassay.qualities.validity import records as validity
+from segassay.qualities.validity.effects import of_masks
 from segassay.tables.effects import on_deciding_unit
 
 __all__ = [
@@ -113,15 +114,20 @@ def _against_reference(scores: pd.DataFrame) -> str:
 
 
 def _effects_sentence(effects: pd.DataFrame) -> str:
-    pairs = concordance(effects)
+    of = of_masks(effects)
+    if of.empty:
+        return ""
+    measure = str(of["measure"].iloc[0])
+    pairs = concordance(of, measure)
     if pairs.empty:
         return ""
+    what = "object counts lead" if measure == "count" else f"masks, measured by {measure.replace('_', ' ')}, lead"
     parts = [
         f"{row['group_2']} against {row['group_1']}: "
         + ", ".join(f"{_VERDICTS.get(verdict, verdict)} with {n}" for verdict, n in row["votes"].items())
         for row in pairs.to_dict("records")
     ]
-    return f"Number of annotators whose object counts lead to each conclusion: {'; '.join(parts)}."
+    return f"Number of annotators whose {what} to each conclusion: {'; '.join(parts)}."
 
 
 def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
@@ -129,7 +135,7 @@ def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
-        measure: `count`, `density` or `mean_intensity`.
+        measure: A tested measurement, such as `area`.
 
     Returns:
         One row per pair of groups: `group_1, group_2, votes`, a mapping of verdicts to numbers of annotators.

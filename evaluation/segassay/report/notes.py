@@ -12,6 +12,10 @@ _WORDS: dict[About, str] = {
     ),
     "not_annotated": "{n} masks of raters do not exist and count as not annotated",
     "training_unknown": "{annotator}: it is unknown whether it was trained on the cases it is scored on",
+    "pixel_size_unknown": (
+        "the size of a pixel is unknown in {n} of {n_all} cases, so areas and volumes are in pixels: give `spacing_um`"
+    ),
+    "endpoints_not_used": "{n} endpoints of {annotator} are not used: there are no masks of {annotator}",
     "no_dataset": (
         "no dataset was given, so only pixels and objects are measured, no intensities; the region is the whole "
         "image, objects of every size count, and distances are in pixels"

@@ -30,7 +30,6 @@ from segassay.report.charts.models import imprint_matrix, saturation_figure
 from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
-from segassay.tables.effects import MEASURES
 
 __all__ = ["Plots", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
 
@@ -55,7 +54,7 @@ class Plots:
 
     @property
     def available(self) -> list[str]:
-        """Names of the functions that have something to show; `effects` draws counts unless a measure is given."""
+        """Names of the functions that have something to show; `effects` draws the first measurement by default."""
         return list(dict.fromkeys("effects" if name.startswith(_EFFECTS) else name for name in _charts(self.found)))
 
     def agreement(self, ax: Axes | None = None) -> Axes:
@@ -86,13 +85,15 @@ class Plots:
         """Models trained on the same number of masks, by few raters or by many; one axes per measure."""
         return self._several("spending", figure)
 
-    def effects(self, measure: str = "count", figure: Figure | None = None) -> np.ndarray:
+    def effects(self, measure: str | None = None, figure: Figure | None = None) -> np.ndarray:
         """Effects of the experiment for each annotator; one axes per pair of groups.
 
         Args:
-            measure: `count`, `density` or `mean_intensity`.
+            measure: A tested measurement, such as `area`; by default the first.
             figure: Figure to draw on; by default a new one.
         """
+        if measure is None:
+            measure = next(iter(tested_measures(self.found)), "count")
         return self._several(f"{_EFFECTS}{measure}", figure)
 
     def specifications(self, figure: Figure | None = None) -> np.ndarray:
@@ -243,4 +244,5 @@ def _specifications(found: Results, kinds: Mapping[str, str]) -> pd.DataFrame | 
 def tested_measures(found: Results) -> list[str]:
     """Measures of the experiment to show, without density if all areas are equal: its tests are those of the counts."""
     one_area = found.tables.counts["region_area_px"].nunique() <= 1
-    return [measure for measure in MEASURES if measure != "density" or not one_area]
+    tested = found.effects["measure"].unique()
+    return [measure for measure in tested if measure != "density" or not one_area or "count" not in tested]

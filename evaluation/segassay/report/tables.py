@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import is_trained, kind_label
+from segassay.data.measurements import OF_ALL
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
@@ -34,6 +35,12 @@ __all__ = [
 ]
 
 _DASH = "–"
+_MEASUREMENTS = {
+    "count": "Number of objects",
+    "density": "Objects per area",
+    "mean_intensity": "Mean intensity of objects",
+    "object_size": "Mean size of objects",
+}
 _UNITS = {"px": "px", "um": "µm"}
 _COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the consensus of the other raters"}
 
@@ -192,10 +199,23 @@ def pooled_effects(effects: pd.DataFrame, measure: str) -> pd.DataFrame:
     return rows[rows["unit"] == unit_of(effects["unit"] == "subject")]
 
 
+def measurement_words(measure: str) -> str:
+    """Heading of a measurement.
+
+    Example:
+        >>> measurement_words("count"), measurement_words("freezing_time")
+        ('Number of objects', 'Freezing time')
+    """
+    words = measure.replace("_", " ")
+    return _MEASUREMENTS.get(measure, words[:1].upper() + words[1:])
+
+
 def effects_table(effects: pd.DataFrame, measure: str) -> Table:
     """Tests of one measurement, one row per annotator and pair of groups."""
     rows = []
-    for row in pooled_effects(effects, measure).to_dict("records"):
+    tested = pooled_effects(effects, measure)
+    tested = tested.assign(annotator=tested["annotator"].replace(OF_ALL, "without masks"))
+    for row in tested.to_dict("records"):
         omnibus = row["test"] == "kruskal_wallis"
         if row["test"] == "mixed_model":
             continue

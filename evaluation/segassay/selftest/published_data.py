@@ -65,6 +65,9 @@ CVCQV = "Altunkaynak & Gamgam, R package cvcqv; McKay 1932, doi:10.2307/2342041"
 LENGTHS = [0.2, 0.5, 1.1, 1.4, 1.8, 2.3, 2.5, 2.7, 3.5, 4.4, 4.6, 5.4, 5.4, 5.7, 5.8, 5.9, 6, 6.6, 7.1, 7.9]
 
 BY_HAND = "computed by hand"
+CORNER = np.array([[1, 0], [1, 1]])
+PHANTOM = np.ones((4, 4, 5), dtype=int)
+PHANTOM[[1, 2, 2, 2, 3, 3], [2, 0, 0, 2, 0, 0], [0, 3, 4, 2, 3, 4]] = 0
 SQUARE = np.zeros((11, 11), dtype=bool)
 SQUARE[3:8, 3:8] = True
 CROSSED = SQUARE.copy()

@@ -112,12 +112,14 @@ def build_scene(settings: Simulation, index: int) -> Scene:
     effect = settings.effect(place.group, place.region)
     n_nuclei = rng.poisson(_expected_number(settings, place) * _subject_factor(settings, place))
     spot = rng.uniform(*_inside(settings))
+    factor = effect.size ** (1 / len(settings.shape))
+    radius_px = (factor * settings.radius_px[0], factor * settings.radius_px[1])
     nuclei: list[Blob] = []
     for _ in range(n_nuclei):
         is_bright = rng.random() < settings.bright_fraction
         median, spread = (settings.bright_contrast, 0.6) if is_bright else (settings.dim_contrast, 0.4)
         contrast = effect.intensity * median * np.exp(rng.normal(0, spread))
-        blob = random_blob(rng, settings, settings.radius_px, contrast, settings.blur_px)
+        blob = random_blob(rng, settings, radius_px, contrast, settings.blur_px)
         if (centre := _free_place(rng, settings, blob, nuclei, spot)) is not None:
             nuclei.append(replace(blob, centre=centre))
     return Scene(

@@ -28,8 +28,8 @@ __all__ = [
     "keep_effect",
 ]
 
-EFFECTS = ("both", "count", "intensity", "none")
-"""Choices of the group effects that a simulation keeps."""
+EFFECTS = ("both", "count", "intensity", "size", "none")
+"""Choices of the group effects that a simulation keeps; `both` are all of them."""
 
 _EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)  # for files: a mistyped name is an error, not ignored
 
@@ -98,10 +98,12 @@ class Effect:
     Attributes:
         count: Factor on their expected number.
         intensity: Factor on the contrast of each.
+        size: Factor on the area of each, in three axes on its volume.
     """
 
     count: float = 1.0
     intensity: float = 1.0
+    size: float = 1.0
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
@@ -110,6 +112,7 @@ class Effect:
         _require(
             ("count must be a factor of 0 or more", self.count >= 0, self.count),
             ("intensity must be a factor above 0", self.intensity > 0, self.intensity),
+            ("size must be a factor above 0", self.size > 0, self.size),
         )
 
 
@@ -286,7 +289,7 @@ def keep_effect(settings: Simulation, which: str) -> Simulation:
 
     Example:
         >>> keep_effect(Simulation(), "none").groups["treated"]
-        Effect(count=1.0, intensity=1.0)
+        Effect(count=1.0, intensity=1.0, size=1.0)
     """
     if which not in EFFECTS:
         raise UsageError(f"effect {which!r}: expected one of {', '.join(EFFECTS)}")
@@ -296,6 +299,7 @@ def keep_effect(settings: Simulation, which: str) -> Simulation:
             group: Effect(
                 count=effect.count if which in ("both", "count") else 1.0,
                 intensity=effect.intensity if which in ("both", "intensity") else 1.0,
+                size=effect.size if which in ("both", "size") else 1.0,
             )
             for group, effect in groups.items()
         }

@@ -27,6 +27,7 @@ from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.copies import notes_on_copies
 from segassay.tables.jobs import Job, make_jobs
+from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
 from segassay.tables.processes import in_order
 
@@ -35,6 +36,10 @@ __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
 def _empty(table: str) -> pd.DataFrame:
     return Columns(CASE_TABLES[table].columns).frame()
+
+
+def _nothing_measured(columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(columns))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,10 @@ class Tables:
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
         facets: Only by person (`segassay.tables.persons`): case × person × facet (`tool`, `session`, `site`) × its
             level: `case, person, facet, level` and the numbers of `counts`.
+        measured: Only for an experiment with a control group: `case, annotator, measure, value, unit` of every tested
+            measurement that is not in `counts`; `annotator` is empty if the value is not of masks.
+        remeasured: Like `recounts`, but the area or volume of all objects, if it is tested: `case, annotator,
+            threshold, min_size, measure, value, unit`.
     """
 
     agreement: pd.DataFrame
@@ -108,6 +117,8 @@ class Tables:
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
     facets: pd.DataFrame = field(default_factory=pd.DataFrame)
+    measured: pd.DataFrame = field(default_factory=partial(_nothing_measured, MEASURED_COLUMNS))
+    remeasured: pd.DataFrame = field(default_factory=partial(_nothing_measured, REMEASURED_COLUMNS))
 
 
 def build_tables(
@@ -155,17 +166,21 @@ def build_tables(
             progress(rows.case)
     undecided = _refuse_classes(numbers)
     tables = {name: table.frame() for name, table in columns.items()}
-    rater_cases = tables.pop("rater_cases")
+    rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
+    tables["remeasured"] = in_units(tables["remeasured"])
     if is_exchangeable(annotations):
         rater_cases = rater_cases[:0]
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]
+    everyone = list(counts["annotator"].unique())
     missing = [(annotator.name, job.case) for job in jobs for annotator in job.annotators if annotator.path is None]
     return Tables(
         **tables,
         raters=_raters(rater_cases, agreement, leave_one_out, counts, _persons(jobs)),
         missing=pd.DataFrame(missing, columns=["annotator", "case"], dtype=object),
+        measured=with_endpoints(in_units(measured), dataset, everyone),
         notes=[
             *notes,
+            *notes_on_measured(measured, dataset, everyone),
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
             *(Note("same_numbers", name) for name in undecided),
@@ -239,7 +254,7 @@ def log_ratios(
     table = n.reindex(columns=raters).astype(float)
     if persons is None or len({persons[rater] for rater in raters}) == len(raters):
         return pd.DataFrame(log_ratio_to_others(table.to_numpy()), index=n.index, columns=raters)
-    of_person = table.T.groupby(dict(persons)).mean().T
+    of_person = table.T.groupby(persons.get).mean().T
     ratios = {}
     for rater in raters:
         beside = of_person.assign(**{persons[rater]: table[rater]})

@@ -29,6 +29,7 @@ from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
+from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 
 __all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
@@ -256,8 +257,11 @@ def _read_session(session: Session, shape: tuple[int, ...], instances: bool) -> 
     return mask
 
 
-def _recounts(case: ComparedCase) -> Iterator[Row]:
-    """The mask as it is, for which the threshold is NaN, and the map at other thresholds; for each smallest size."""
+def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.ndarray]]:
+    """Annotator, threshold, smallest size, and pixels of each object from that size on.
+
+    The mask as it is, for which the threshold is NaN, and the map at other thresholds; for each smallest size.
+    """
     for annotator in case.job.annotators if case.job.other_min_sizes else ():
         if annotator.name not in case.labels:
             continue
@@ -268,8 +272,21 @@ def _recounts(case: ComparedCase) -> Iterator[Row]:
         for threshold, labels in found:
             sizes = np.bincount(labels[labels > 0])[1:]
             for min_size in case.job.other_min_sizes:
-                n = int(np.count_nonzero(sizes >= max(min_size, 1)))
-                yield annotator.name, threshold, min_size, n, n / case.region_area if case.region_area else np.nan
+                yield annotator.name, threshold, min_size, sizes[sizes >= max(min_size, 1)]
+
+
+def _recounts(case: ComparedCase) -> Iterator[Row]:
+    for name, threshold, min_size, sizes in _sizes_by_choice(case):
+        n = len(sizes)
+        yield name, threshold, min_size, n, n / case.region_area if case.region_area else np.nan
+
+
+def _remeasured(case: ComparedCase) -> Iterator[Row]:
+    """Area or volume, if it is tested."""
+    measure = next((name for name in case.job.measured if name in SIZE_OF_ALL), None)
+    if measure is not None:
+        for name, threshold, min_size, sizes in _sizes_by_choice(case):
+            yield name, threshold, min_size, measure, float(sizes.sum()), pixel_size(case), case.region.ndim
 
 
 CASE_TABLES = {
@@ -314,4 +331,13 @@ CASE_TABLES = {
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
+    "measured": CaseTable(
+        {"case": str, "annotator": str, "measure": str, "value": float, "pixel_size": float, "n_axes": int},
+        measured_rows,
+    ),
+    "remeasured": CaseTable(
+        {"case": str, "annotator": str, "threshold": float, "min_size": int, "measure": str}
+        | {"value": float, "pixel_size": float, "n_axes": int},
+        _remeasured,
+    ),
 }

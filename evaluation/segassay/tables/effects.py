@@ -8,7 +8,7 @@ removed: tests that are impossible stay in, with empty p-values, the verdict `no
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from segassay.data.measurements import BY_DEFAULT, OF_ALL
 from segassay.data.names import natural_key
 from segassay.errors import DataError
 from segassay.statistics.groups import (
@@ -54,7 +55,7 @@ __all__ = [
 
 ALPHA = 0.05
 MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
-"""Tested measurements, and their columns in the counts table."""
+"""Measurements in the counts table, and their columns."""
 
 UNEQUAL_SPREAD = "this test finds a difference, one that allows unequal spread does not"
 IMAGES_AS_UNITS = "images as units: anti-conservative if animals repeat"
@@ -73,7 +74,13 @@ PREREQUISITE_COLUMNS = (
 INTEGER_COLUMNS = ("n_1", "n_2", "direction", "n_left_out", "n_undefined", "n")
 
 
-def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str) -> pd.DataFrame:
+def normalise(
+    counts: pd.DataFrame,
+    experiment: pd.DataFrame,
+    control_group: str,
+    measurements: Sequence[str] = BY_DEFAULT,
+    measured: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Divide every measurement by the control group's mean within its region and batch, per annotator.
 
     A stratum whose control is absent, or has a mean of 0 (or less), cannot be normalised: its rows stay, with `value`
@@ -81,10 +88,13 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
     has no row.
 
     Args:
-        counts: One row per case and annotator: `case, annotator, n_objects, mean_intensity, density`; further columns
-            are ignored. A measurement may be NaN (the mean intensity without objects).
+        counts: One row per case and annotator: `case, annotator` and the columns of those `measurements` that are in
+            `MEASURES`; further columns are ignored. A measurement may be NaN (the mean intensity without objects).
         experiment: Text columns `case`, `group` and any of `region`, `subject`, `batch`.
         control_group: Group by which the others are divided.
+        measurements: Names of the measurements, in the order of the result.
+        measured: Further measurements, `case, annotator, measure, value`. Those without annotator are of every case of
+            the experiment; those of an annotator of the cases that it has counts of. Without a value they are NaN.
 
     Returns:
         One row per annotator, case and measure: `case, annotator, measure, region, subject, batch, group, control`
@@ -96,16 +106,16 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
             case has none or a subject is in two groups.
 
     Example:
-        >>> counts = pd.DataFrame({"case": ["1", "2", "3"], "annotator": "anna", "n_objects": [4, 6, 15],
-        ...                        "mean_intensity": [10.0, 10.0, 10.0], "density": [0.4, 0.6, 1.5]})
+        >>> counts = pd.DataFrame({"case": ["1", "2", "3"], "annotator": "anna", "n_objects": [4, 6, 15]})
         >>> experiment = pd.DataFrame({"case": ["1", "2", "3"], "group": ["H", "H", "C"]})
-        >>> normalise(counts, experiment, "H").query("measure == 'count'")[["case", "raw", "control_mean", "value"]]
+        >>> normalise(counts, experiment, "H", ["count"])[["case", "raw", "control_mean", "value"]]
           case   raw  control_mean  value
         0    1   4.0           5.0    0.8
         1    2   6.0           5.0    1.2
         2    3  15.0           5.0    3.0
     """
-    _check_columns("counts", counts, ["case", "annotator", *MEASURES.values()])
+    columns = [MEASURES[name] for name in measurements if name in MEASURES]
+    _check_columns("counts", counts, ["case", "annotator", *columns])
     _check_columns("the experiment table", experiment, ["case", "group"])
     _check_unique("counts", counts, ["case", "annotator"])
     _check_unique("the experiment table", experiment, ["case"])
@@ -118,7 +128,12 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
 
     cases = counts.merge(strata, on="case")
     tidy = pd.concat(
-        [cases.assign(measure=measure, raw=cases[column].astype(float)) for measure, column in MEASURES.items()],
+        [
+            cases.assign(measure=name, raw=cases[MEASURES[name]].astype(float))
+            if name in MEASURES
+            else _further(name, measured, cases, strata)
+            for name in measurements
+        ],
         ignore_index=True,
     )
     stratum = ["annotator", "measure", "region", "batch"]
@@ -129,6 +144,18 @@ def normalise(counts: pd.DataFrame, experiment: pd.DataFrame, control_group: str
     tidy["control"] = tidy["group"] == control_group
     columns = ["case", "annotator", "measure", "region", "subject", "batch", "group", "control"]
     return tidy[[*columns, "raw", "control_mean", "value"]]
+
+
+def _further(name: str, measured: pd.DataFrame | None, cases: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a measurement that is not in the counts: of its annotators, or of the experiment's cases without any."""
+    if measured is None:
+        return cases.iloc[:0].assign(measure=name, raw=np.nan)
+    own = measured[measured["measure"] == name]
+    of_all = (own["annotator"] == OF_ALL).any()
+    rows = strata.assign(annotator=OF_ALL) if of_all else cases[cases["annotator"].isin(own["annotator"])]
+    raw = own.set_index(["case", "annotator"])["value"]
+    keys = pd.MultiIndex.from_frame(rows[["case", "annotator"]])
+    return rows.assign(measure=name, raw=raw.reindex(keys).to_numpy(dtype=float))
 
 
 def _check_columns(name: str, table: pd.DataFrame, needed: list[str]) -> None:

@@ -14,6 +14,7 @@ from segassay.data.annotations import TRAINED, annotator_order, is_rater
 from segassay.data.cases import image_files
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
+from segassay.data.measurements import BY_DEFAULT, OF_MASKS
 from segassay.data.names import natural_key
 from segassay.io.held import HeldImage
 from segassay.tables.notes import Note
@@ -61,6 +62,7 @@ class Job:
     instances: bool = False  # whether each number in a label image is known to be one object
     min_size: int = 0
     other_min_sizes: tuple[int, ...] = ()  # for which objects are counted again
+    measured: tuple[str, ...] = ()  # on masks, besides what `counts` holds
     sessions: tuple[Session, ...] = ()  # of annotators with several, one after the other
 
 
@@ -111,6 +113,7 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
         instances=dataset.holds_instances,
         min_size=dataset.min_object_size,
         other_min_sizes=_other_min_sizes(dataset),
+        measured=_measured(dataset),
         sessions=tuple(again),
     )
 
@@ -121,6 +124,13 @@ def _other_min_sizes(dataset: Dataset) -> tuple[int, ...]:
         return ()
     size = dataset.min_object_size
     return tuple(sorted({max(size // 2, min(size, 1)), size, 2 * size}))
+
+
+def _measured(dataset: Dataset) -> tuple[str, ...]:
+    """Further measurements of masks that are tested; none without an experiment to test them in."""
+    if dataset.experiment is None or dataset.settings.control_group is None:
+        return ()
+    return tuple(name for name in dataset.measurements if name in OF_MASKS and name not in BY_DEFAULT)
 
 
 def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:

@@ -9,6 +9,8 @@ About = Literal[
     "later_sessions",  # n masks of further sessions, which are only in `repeats`
     "not_annotated",  # n masks by raters that do not exist
     "training_unknown",  # of a model: whether it was trained on the cases it is scored on
+    "pixel_size_unknown",  # n of all cases, so areas and volumes are in pixels
+    "endpoints_not_used",  # n values of an annotator who is not evaluated
     "no_dataset",  # so no intensities, regions and sizes
     "undefined_distances",  # n of all distances
     "few_raters",  # n of all cases, without a consensus of the others

@@ -80,6 +80,8 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "recall_by_size": _means(_renamed(tables.recall_by_size, persons)),
         "repeats": _repetitions(tables, annotations, persons),
         "recounts": _means(_renamed(tables.recounts, persons)),
+        "measured": _means(_renamed(tables.measured, persons)),
+        "remeasured": _means(_renamed(tables.remeasured, persons)),
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
         "facets": _facets(tables.counts, annotations, persons),
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),
@@ -131,7 +133,9 @@ def _pairs(table: pd.DataFrame, persons: Mapping[str, str], ranks: Mapping[str, 
     return _means(turned)
 
 
-def _means(table: pd.DataFrame, keys: tuple[str, ...] = (*_KEYS, *_SIZES, "threshold", "min_size")) -> pd.DataFrame:
+def _means(
+    table: pd.DataFrame, keys: tuple[str, ...] = (*_KEYS, *_SIZES, "threshold", "min_size", "measure")
+) -> pd.DataFrame:
     """Mean of each number over rows that are the same otherwise, in the order of the first; text as in the first."""
     if table.empty:
         return table.reset_index(drop=True)

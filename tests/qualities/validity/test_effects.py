@@ -17,7 +17,6 @@ from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.masks.objects import label_objects
 from segassay.qualities.scores.table import SCORE_COLUMNS
-from segassay.qualities.validity import effects as effect_comparison
 from segassay.qualities.validity.concordance import effect_ratios, equivalence, same_verdicts, type_s_and_m
 from segassay.qualities.validity.effects import (
     decisive_effects,
@@ -26,6 +25,7 @@ from segassay.qualities.validity.effects import (
     variation_per_model,
     votes,
     weighted_eta_squared,
+    without_repeats,
 )
 from segassay.statistics.groups import mann_whitney
 from segassay.statistics.intervals import Resampling
@@ -367,6 +367,11 @@ def test_votes_of_the_raters_of_lab_wue1(wue1: tuple[pd.DataFrame, pd.DataFrame]
 
 
 def test_densities_that_repeat_the_counts_are_left_out(wue1: tuple[pd.DataFrame, pd.DataFrame]):
-    assert effect_comparison._densities_repeat_counts(wue1[1])
+    assert kept_measurements(wue1[1]) == ["count", "mean_intensity"]
     halved = wue1[1]["value"].where((wue1[1]["measure"] == "count") | (wue1[1]["case"] > "0300"), 0.5)
-    assert not effect_comparison._densities_repeat_counts(wue1[1].assign(value=halved))
+    assert kept_measurements(wue1[1].assign(value=halved)) == ["count", "density"]  # as is the intensity
+
+
+def kept_measurements(normalised: pd.DataFrame) -> list[str]:
+    tested = pd.DataFrame({"measure": ["count", "density", "mean_intensity"]})
+    return list(without_repeats(tested, normalised)[1]["measure"].unique())

@@ -19,6 +19,7 @@ from segassay.qualities.scores.table import annotator_kinds, containment, interv
 from segassay.qualities.validity.effects import (
     contrast,
     decisive_effects,
+    of_masks,
     values_of_units,
     weighted_eta_squared,
     without_interval,
@@ -244,7 +245,8 @@ def type_s_and_m(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFra
     References:
         Gelman & Carlin (2014), Perspect. Psychol. Sci. 9(6):641-651, doi:10.1177/1745691614551642.
     """
-    kinds, tested, rows = annotator_kinds(annotations), decisive_effects(effects), []
+    kinds, rows = annotator_kinds(annotations), []
+    tested = of_masks(decisive_effects(effects))
     for truth in (name for name, kind in kinds.items() if kind == "truth"):
         true = tested[tested["annotator"] == truth].set_index(["measure", "contrast"])["hl_shift"]
         for (measure, who), part in tested[tested["annotator"] != truth].groupby(["measure", "annotator"], sort=False):

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater
+from segassay.data.measurements import OF_ALL
 from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.qualities.validity.records import DEVIATIONS, ETA_SQUARED_SD, VOTES
@@ -26,6 +27,7 @@ __all__ = [
     "contrast",
     "decisive_effects",
     "majority_verdict",
+    "of_masks",
     "strategies",
     "values_of_units",
     "variation_per_effect",
@@ -50,6 +52,11 @@ def decisive_effects(effects: pd.DataFrame) -> pd.DataFrame:
     rows = effects[(effects["test"] == "mann_whitney") & (effects["region"] == "")]
     rows = on_deciding_unit(rows)
     return rows.assign(contrast=contrast(rows["group_2"], rows["group_1"]))
+
+
+def of_masks(effects: pd.DataFrame) -> pd.DataFrame:
+    """Rows of effects that masks were needed for: without a lab's endpoints that are the same for all annotators."""
+    return effects[effects["annotator"] != OF_ALL]
 
 
 def strategies(annotations: pd.DataFrame) -> dict[str, list[str]]:
@@ -220,14 +227,22 @@ def values_of_units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFram
 
 
 def without_repeats(effects: pd.DataFrame, normalised: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Effects and measurements without densities where these repeat the counts: where all regions have one area."""
-    repeated = ["density"] if _densities_repeat_counts(normalised) else []
-    return effects[~effects["measure"].isin(repeated)], normalised[~normalised["measure"].isin(repeated)]
+    """Effects and measurements without those that repeat an earlier one, as densities do if all regions have one area.
+
+    Args:
+        effects: What `segassay.tables.effects.effects` returns.
+        normalised: What `segassay.tables.effects.normalise` returns.
+    """
+    kept: dict[str, np.ndarray] = {}
+    for measure, rows in normalised.groupby("measure", sort=False):
+        values = rows["value"].to_numpy()
+        if not any(_equal(values, earlier) for earlier in kept.values()):
+            kept[str(measure)] = values
+    return effects[effects["measure"].isin(kept)], normalised[normalised["measure"].isin(kept)]
 
 
-def _densities_repeat_counts(normalised: pd.DataFrame) -> bool:
-    counts, densities = (normalised.loc[normalised["measure"] == name, "value"] for name in ("count", "density"))
-    return len(counts) == len(densities) and np.allclose(counts.to_numpy(), densities.to_numpy(), equal_nan=True)
+def _equal(values: np.ndarray, earlier: np.ndarray) -> bool:
+    return len(values) == len(earlier) and np.isfinite(values).any() and np.allclose(values, earlier, equal_nan=True)
 
 
 def contrast(group: Any, control: Any) -> Any:

@@ -1,14 +1,15 @@
 """Specification curve: does the conclusion depend on arbitrary choices of the analysis?
 
-    effects (annotators × count, density × test units)  ->  specifications
-    tables.recounts (× min size × threshold)            ->  specification_table
-    either                                              ->  specification_curve  ->  specification_shares
+    effects (annotators × count, density × test units)   ->  specifications
+    tables.recounts, remeasured (× min size × threshold)  ->  specification_table
+    either                                                ->  specification_curve  ->  specification_shares
 
 One specification is one analysis of the same images: the annotator (each rater, each consensus, each seed), the
 measurement, the units, and the size and probability from which an object counts.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from segassay.tables.effects import effects, normalise
 
 __all__ = [
     "CHOICES",
+    "outcomes",
     "specification_curve",
     "specification_shares",
     "specification_table",
@@ -33,12 +35,25 @@ __all__ = [
 CHOICES = ("annotator", "measure", "unit", "min_size", "threshold")
 """Columns that make a specification; `min_size` and `threshold` only where objects were counted again."""
 
-OUTCOMES = ("count", "density")
+NUMBERS, SIZES = ("count", "density"), ("area", "volume")
+"""Measurements whose analyses are compared: the number of objects, or, if it is not tested, the size of all objects."""
+
 ALPHA = 0.05
 
 
+def outcomes(measurements: Iterable[str]) -> list[str]:
+    """Those of the tested measurements whose analyses are compared.
+
+    Example:
+        >>> outcomes(["area", "count", "solidity"]), outcomes(["area", "solidity"])
+        (['count'], ['area'])
+    """
+    tested = list(measurements)
+    return [name for name in tested if name in NUMBERS] or [name for name in tested if name in SIZES]
+
+
 def specifications(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFrame:
-    """All analyses of the number of objects in the effects, pooled over regions.
+    """All analyses of the number of objects, or of their area or volume, in the effects, pooled over regions.
 
     Args:
         effects: What `segassay.tables.effects.effects` returns; may have further columns of `CHOICES`.
@@ -50,7 +65,8 @@ def specifications(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataF
         `verdict`. Where all regions have one area, densities repeat the counts and are left out.
     """
     truths = [name for name, kind in annotator_kinds(annotations).items() if kind == "truth"]
-    rows = effects[(effects["test"] == "mann_whitney") & (effects["region"] == "") & effects["measure"].isin(OUTCOMES)]
+    rows = effects[(effects["test"] == "mann_whitney") & (effects["region"] == "")]
+    rows = rows[rows["measure"].isin(outcomes(rows["measure"].unique()))]
     rows = rows[~rows["annotator"].isin(truths)]
     rows = rows.assign(
         contrast=rows["group_2"] + " against " + rows["group_1"],
@@ -124,15 +140,20 @@ def specification_shares(curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def specification_table(
-    recounts: pd.DataFrame, annotations: pd.DataFrame, experiment: pd.DataFrame, control: str
+    recounts: pd.DataFrame,
+    annotations: pd.DataFrame,
+    experiment: pd.DataFrame,
+    control: str,
+    measurements: Sequence[str] = NUMBERS,
 ) -> pd.DataFrame:
     """Specifications with further minimum sizes of objects and, where there are probabilities, thresholds.
 
     Args:
-        recounts: Table of `segassay.tables.build`.
+        recounts: Table `recounts` of `segassay.tables.build`; `remeasured` if `measurements` are an area or a volume.
         annotations: What `read_annotations` returns.
         experiment: As for `segassay.tables.effects.normalise`.
         control: Name of the control group.
+        measurements: What `outcomes` returns.
 
     Returns:
         As `specifications`, with `min_size` and `threshold`, NaN for a mask as it is.
@@ -143,9 +164,8 @@ def specification_table(
     keys = ["annotator", "min_size", "threshold"]
     kept = recounts[keys].drop_duplicates().reset_index(drop=True)
     number = pd.MultiIndex.from_frame(kept).get_indexer(pd.MultiIndex.from_frame(recounts[keys]))
-    one_each = recounts.assign(annotator=number.astype(str), mean_intensity=np.nan)
-    tidy = normalise(one_each, experiment, control)
-    tidy = tidy[tidy["measure"].isin(OUTCOMES)].assign(region="")  # normalised within regions, tested over all
-    tested = effects(tidy)
+    one_each = recounts.assign(annotator=number.astype(str))
+    tidy = normalise(one_each, experiment, control, measurements, one_each if "value" in one_each else None)
+    tested = effects(tidy.assign(region=""))  # normalised within regions, tested over all
     choices = kept.iloc[tested["annotator"].astype(int)].reset_index(drop=True)
     return specifications(tested.assign(**{key: choices[key] for key in keys}), annotations)

@@ -92,7 +92,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | No
 
     Args:
         effects: Table of `segassay.tables.effects.effects`.
-        measure: `count`, `density` or `mean_intensity`.
+        measure: A tested measurement, such as `area`.
         place: Where to draw; by default a new figure.
 
     Returns:
