@@ -83,7 +83,8 @@ def _effects(
     if is_exchangeable(annotations):  # the conclusion of `reader_1` is nobody's
         named = raters_of(annotator_kinds(annotations))
         names = ("counts", "recounts", "measured", "remeasured")
-        tables = replace(tables, **{name: _of_others(getattr(tables, name), named) for name in names})
+        others: dict[str, Any] = {name: _of_others(getattr(tables, name), named) for name in names}
+        tables = replace(tables, **others)
     normalised = normalised_counts(dataset, tables.counts, tables.measured)
     if normalised is None or tables.counts.empty:
         return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None

@@ -22,8 +22,10 @@ from segassay.tables.build import Tables
 __all__ = ["by_person", "different_persons", "masks_of_persons"]
 
 _MEASURED = ("n_objects", "area_px", "mean_intensity")
-_KEYS = ("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater")
-_SIZES = ("size_low", "size_high")
+_KEYS = (
+    *("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater"),
+    *("size_low", "size_high", "threshold", "min_size", "measure"),
+)
 _EXCHANGED = (("n_a", "n_b"), ("precision", "recall"), ("n_merges", "n_splits"), ("n_px_a", "n_px_b"))
 """Columns that change places if the annotators of a pair do."""
 
@@ -133,9 +135,7 @@ def _pairs(table: pd.DataFrame, persons: Mapping[str, str], ranks: Mapping[str, 
     return _means(turned)
 
 
-def _means(
-    table: pd.DataFrame, keys: tuple[str, ...] = (*_KEYS, *_SIZES, "threshold", "min_size", "measure")
-) -> pd.DataFrame:
+def _means(table: pd.DataFrame, keys: tuple[str, ...] = _KEYS) -> pd.DataFrame:
     """Mean of each number over rows that are the same otherwise, in the order of the first; text as in the first."""
     if table.empty:
         return table.reset_index(drop=True)
