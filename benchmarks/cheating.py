@@ -363,6 +363,18 @@ def salted_copies(study: Study, rng: Rng) -> Study:
     return study.with_masks({name: salted(study.masks[study.members[0]], rng) for name in names})
 
 
+def second_salted(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the first with 1 % of the pixels turned over."""
+    first, *others = study.ensembles
+    return study.with_masks({name: salted(study.masks[first], rng) for name in others})
+
+
+def second_jittered(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the first with outlines moved by half a pixel."""
+    first, *others = study.ensembles
+    return study.with_masks({name: jittered(study.masks[first], rng, 0.5) for name in others})
+
+
 def jittered_copies(study: Study, rng: Rng) -> Study:
     """Both ensembles and all members are copies of one model, with outlines moved by half a pixel."""
     names = [*study.members, *study.ensembles]
@@ -441,8 +453,10 @@ CHEATS = (
     Cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
     Cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
     Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
+    Cheat("trainings differ, the same file with 1 % salt", unsteady, second_salted, REL, "trainings differ"),
+    Cheat("trainings differ, the same file ½ px off", unsteady, second_jittered, REL, "trainings differ"),
     Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
-    Cheat("trainings differ, one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
-    Cheat("trainings differ, one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
     Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
 )

@@ -121,10 +121,11 @@ def failures(rows: pd.DataFrame) -> str:
 
 def table_of(rows: pd.DataFrame) -> str:
     """Cheat × verdict in Markdown: what lacks a quality, or must keep it, is bold; wrong verdicts have a cross."""
-    lines = ["| data | study | objectivity | reliability | validity |", "| --- | --- | --- | --- | --- |"]
+    because = {cheat.name: cheat.because for cheat in CHEATS}
+    lines = ["| data | study | objectivity | reliability | validity | lacks it because |", "| --- " * 6 + "|"]
     for (data, name), of_study in rows.groupby(["data", "cheat"], sort=False):
         cells = [_cell(of_study[of_study["quality"] == quality]) for quality in QUALITIES]
-        lines.append(" | ".join([f"| {data}", str(name), *cells]) + " |")
+        lines.append(" | ".join([f"| {data}", str(name), *cells, because.get(str(name), "")]) + " |")
     return "\n".join(lines)
 
 

@@ -73,7 +73,7 @@ def test_errors_of_training_are_ours(dataset, tmp_path, change, error, message):
 def test_errors_of_prediction_are_ours(models, tmp_path):
     with pytest.raises(UsageError, match="expected a folder with trained members"):
         segassay_monai.predict(tmp_path, tmp_path, out=tmp_path / "out")
-    with pytest.raises(DataError, match="no image found"):
+    with pytest.raises(DataError, match="holds no image"):
         segassay_monai.predict(models, tmp_path, out=tmp_path / "out")
     with pytest.raises(UsageError, match="flip"):
         segassay_monai.predict(models, tmp_path, out=tmp_path / "out", flip=True)

@@ -134,7 +134,7 @@ def test_an_unknown_rater_is_an_error_that_names_all_choices(dataset):
 def test_a_rater_named_like_a_strategy_is_an_error(tmp_path, name):
     dataset = make_dataset(tmp_path / "lab", {"anna": {"c1": ANNA}, name: {"c1": BEN}}, raters="labels/*")
     for trained_on in (name, "anna"):
-        with pytest.raises(DataError, match=f"lab: a rater is named {name}, which .* rename the folder"):
+        with pytest.raises(DataError, match=f"lab has a rater named {name}, which .* rename the folder"):
             check_target(dataset, trained_on)
 
 
@@ -175,5 +175,5 @@ def test_nobody_is_left_without_the_only_rater(tmp_path):
 
 def test_a_rater_may_not_be_named_like_some_of_them(tmp_path):
     odd = make_dataset(tmp_path / "odd", {"staple_of_a": {"c1": ANNA}, "ben": {"c1": BEN}}, raters="labels/*")
-    with pytest.raises(DataError, match="a rater is named staple_of_a"):
+    with pytest.raises(DataError, match="has a rater named staple_of_a"):
         targets_of(odd)

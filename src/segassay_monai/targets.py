@@ -45,10 +45,9 @@ def targets_of(dataset: Dataset) -> list[str]:
     """
     for rater in dataset.raters:
         if rater in (*OF_ALL_RATERS, "expert") or _OF_SOME_RATERS.fullmatch(rater):
-            raise DataError(
-                f"{dataset.folder}: a rater is named {rater}, which is the name of a target of several raters; "
-                "rename the folder, or name the rater under `raters` in dataset.yaml"
-            )
+            what = f"has a rater named {rater}, which is the name of a target of several raters"
+            action = "rename the folder, or name the rater under `raters` in dataset.yaml"
+            raise DataError.of(dataset.folder, what, action)
     return [*OF_ALL_RATERS, *dataset.raters]
 
 
@@ -193,9 +192,8 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask
     if mask.shape != image_shape(dataset.images[case]):  # read from the cache, after the image was replaced
-        raise DataError(
-            f"{paths[0]} has shape {mask.shape}, but its image {dataset.images[case]} has another; give both one shape"
-        )
+        what = f"has shape {mask.shape}, but its image {dataset.images[case]} has another"
+        raise DataError.of(paths[0], what, "give both one shape")
     return mask
 
 

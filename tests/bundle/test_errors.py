@@ -147,7 +147,7 @@ def test_a_picture_that_is_trained_on_and_held_out_is_refused_before_the_trainin
     state = torch.load(tmp_path / "m" / "model.pt", weights_only=True)["member"]
     picture = (folder / "images" / f"{state['train'][0]}.png").read_bytes()
     (folder / "images" / f"{state['held_out'][0]}.png").write_bytes(picture)
-    with pytest.raises(DataError, match="the same picture is in the training images and held out"):
+    with pytest.raises(DataError, match="is held out, but the same picture is in the training images"):
         train(folder, tmp_path / "again")
     assert not (tmp_path / "again").exists()
 

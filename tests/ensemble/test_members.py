@@ -193,7 +193,7 @@ def test_too_few_images_to_train_select_and_hold_out(tmp_path, n_cases):
 
 def test_many_images_of_two_subjects_are_too_few(tmp_path):
     experiment = pd.DataFrame({"case": [f"c{i}" for i in range(6)], "group": "A", "subject": ["s1", "s2"] * 3})
-    with pytest.raises(DataError, match="at least 3 subjects"):
+    with pytest.raises(DataError, match="images of at least 3 subjects"):
         plan(write_dataset(tmp_path, 6, experiment))
 
 
@@ -240,7 +240,7 @@ class Bomb:
 def test_a_file_that_runs_code_when_read_is_refused_and_does_not_run(lab, tmp_path):
     path, trace = tmp_path / "model.pt", tmp_path / "ran"
     torch.save({"model": {"w": Bomb(trace)}, "member": plan(lab).state_dict()}, path)
-    with pytest.raises(DataError, match=r"model\.pt: not a checkpoint written by SegAssay"):
+    with pytest.raises(DataError, match=r"model\.pt is not a checkpoint written by SegAssay"):
         read_members([path])
     path.write_bytes(pickle.dumps(Bomb(trace)))
     with pytest.raises(DataError, match="not a checkpoint"):
@@ -263,7 +263,7 @@ def test_what_is_no_checkpoint_is_named(lab, tmp_path, content):
         path.write_bytes(path.read_bytes()[:300])
     else:
         torch.save({"model": {}, "member": {"seed": 1}}, path)
-    with pytest.raises(DataError, match=r"model\.pt: not a checkpoint written by SegAssay"):
+    with pytest.raises(DataError, match=r"model\.pt is not a checkpoint written by SegAssay"):
         read_members([path])
 
 
@@ -295,7 +295,7 @@ def test_by_default_all_that_every_member_held_out_is_scored(lab):
 
 
 def test_members_of_different_folds_leave_nothing_to_score(lab):
-    with pytest.raises(DataError, match="no case is held out by all 2 members"):
+    with pytest.raises(DataError, match="no case that is held out by all 2 members"):
         held_out_cases(lab, [plan(lab, fold=0), plan(lab, fold=1)])
 
 

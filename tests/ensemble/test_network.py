@@ -63,7 +63,8 @@ def test_members_of_different_networks_are_named(checkpoints):
     content["network"] |= {"channels": [8, 16]}
     torch.save(content, checkpoints[2])
     with pytest.raises(
-        ValueError, match=r"s2.model\.pt and \S+s0.model\.pt hold .* \(channels \[8, 16\] and \[4, 8\]\)"
+        ValueError,
+        match=r"s2.model\.pt: its network differs from that of \S+s0.model\.pt \(channels \[8, 16\] and \[4, 8\]\)",
     ):
         read_network_settings(checkpoints)
 

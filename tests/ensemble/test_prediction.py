@@ -279,7 +279,7 @@ def test_members_of_different_networks_and_old_checkpoints_are_refused(
     torch.save(content, tmp_path / "other.pt")
     del content["network"]
     torch.save(content, tmp_path / "old.pt")
-    with pytest.raises(DataError, match=r"other\.pt and \S+model\.pt hold different networks \(strides"):
+    with pytest.raises(DataError, match=r"other\.pt: its network differs from that of \S+model\.pt \(strides"):
         evaluate(dataset, [str(models / "s1" / "model.pt"), str(tmp_path / "other.pt")], tmp_path / "out")
     for run in (evaluate, infer):
         with pytest.raises(DataError, match=r"old\.pt: does not hold the settings of its network.* train it again"):

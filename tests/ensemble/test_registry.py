@@ -183,7 +183,7 @@ def test_what_is_no_ensemble_is_refused_and_nothing_is_registered(tmp_path):
     for missing in (tmp_path / "missing.pt", tmp_path / "text.pt"):
         with pytest.raises(PredictionError, match=rf"{missing.name}: not a checkpoint"):
             register_ensemble([path, missing], name="none", tags={})
-    with pytest.raises(PredictionError, match="hold different networks"):
+    with pytest.raises(PredictionError, match="its network differs from that of"):
         register_ensemble([path, *save(tmp_path, 1, settings=other)], name="none", tags={})
     assert not versions("none")
 

@@ -1,7 +1,10 @@
 """The planner: its formulas against simulated studies, the pilot from a finished evaluation, the command."""
 
+import dataclasses
 import json
 import math
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,12 @@ import pytest
 
 from segassay import cli
 from segassay.errors import DataError, UsageError
+from segassay.judgement.strategies import strategy_table
 from segassay.planning.pilot import Pilot, read_pilot
-from segassay.planning.planner import images_needed, interval_width, make_plan
+from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
 from segassay.simulation.dataset import Simulation, simulate
+from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
+from segassay.statistics.intervals import bootstrap_mean
 from segassay.statistics.reliability import phi
 
 FACETS = {"case": 0, "rater": 1, "seed": 2}
@@ -153,6 +159,102 @@ def test_a_pilot_of_raters_is_read_from_an_evaluation(result: Path) -> None:
     assert "too few raters" in pilot.notes[1]
 
 
+def test_the_width_for_the_size_of_the_pilot_is_that_of_its_report(result: Path) -> None:
+    pilot = read_pilot(result)
+    scores = pd.read_csv(result / "tables" / "scores.csv").set_index(["measure", "target"])
+    row = scores.loc["f1", "between raters"]
+    size = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
+    assert (pilot.n_subjects, pilot.n_cases) == (4, row["n_cases"])
+    assert interval_width(pilot.score, **size, units=units_of_pilot(pilot)) == pytest.approx(row["high"] - row["low"])
+
+
+@pytest.mark.parametrize(("few", "measure"), [(False, "f1_leave_one_out"), (True, "f1_pairwise")])
+def test_the_width_of_models_is_that_of_the_table_of_strategies(tmp_path: Path, few: bool, measure: str) -> None:
+    """Also with too few raters for the consensus of the others, whose table then has no rows."""
+    drawn = simulate_tables(SimulatedStudy(n_subjects=6, n_regions=2, n_consensus_seeds=4))
+    if few:
+        tables = dataclasses.replace(drawn.tables, leave_one_out=drawn.tables.leave_one_out.head(0))
+        drawn = dataclasses.replace(drawn, tables=tables)
+    strategies = strategy_table(drawn.findings()).set_index(["group", "measure"])
+    row = strategies.loc[("expert models", measure)]
+    tables = {name: getattr(drawn.tables, name) for name in ("agreement", "leave_one_out", "counts")}
+    tables |= {"annotations": drawn.annotations, "subjects": drawn.experiment[["case", "subject"]]}
+    (tmp_path / "tables").mkdir()
+    for name, table in tables.items():
+        table.to_csv(tmp_path / "tables" / f"{name}.csv", index=False)
+    pilot = read_pilot(tmp_path)
+    assert (pilot.scored, pilot.n_raters, pilot.n_subjects) == ("models", 5, drawn.clusters.nunique())
+    size = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
+    width = interval_width(pilot.score, **size, units=units_of_pilot(pilot))
+    assert width == pytest.approx(row["high"] - row["low"])
+    assert width > 0
+
+
+def test_subjects_without_their_table_cannot_be_planned(result: Path, tmp_path: Path) -> None:
+    earlier = tmp_path / "earlier"
+    shutil.copytree(result, earlier)
+    (earlier / "tables" / "subjects.csv").unlink()
+    with pytest.raises(DataError, match=r"intervals over subjects, and no .*repeat `segassay evaluate`"):
+        read_pilot(earlier)
+
+
+def write_pilot(folder: Path, scores: np.ndarray, subjects: list[str]) -> Path:
+    """Tables of an evaluation of raters with the scores `(cases, raters)`."""
+    (folder / "tables").mkdir(parents=True)
+    cases, raters = [f"{case:03d}" for case in range(len(scores))], [f"r{rater}" for rater in range(scores.shape[1])]
+    own = (
+        pd.DataFrame(scores, cases, raters)
+        .rename_axis("case")
+        .melt(var_name="rater", value_name="f1", ignore_index=False)
+    )
+    own = own.reset_index().assign(annotator=lambda table: table["rater"], iou_threshold=0.5, n_objects=10.0)
+    tables = {
+        "annotations": pd.DataFrame(
+            {"annotator": raters, "kind": "human", "strategy": "", "trained_on": "", "seed": None}
+        ),
+        "leave_one_out": own,
+        "counts": own,
+        "agreement": own.head(0),
+        "subjects": pd.DataFrame({"case": cases, "subject": subjects}),
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    return folder
+
+
+def scores_of_animals(rng: np.random.Generator, n_animals: int) -> tuple[np.ndarray, list[str]]:
+    """Scores of four raters on four images of each animal; animals make four fifths of the variance of a case."""
+    animal = np.repeat(np.arange(n_animals), 4)
+    of_case = rng.normal(0, 0.1, n_animals)[animal] + rng.normal(0, 0.05, len(animal))
+    return 0.7 + of_case[:, None] + rng.normal(0, 0.05, (len(animal), 4)), [f"m{number}" for number in animal]
+
+
+def test_animals_count_and_not_their_images(tmp_path: Path) -> None:
+    """The plan for four times as many animals is the width that such studies report; images as units promise half."""
+    rng = np.random.default_rng(0)
+    pilot = read_pilot(write_pilot(tmp_path / "pilot", *scores_of_animals(rng, 12)))
+    assert (pilot.n_cases, pilot.n_subjects) == (48, 12)
+    assert 0.5 < pilot.correlation < 0.95
+    units, size = units_of_pilot(pilot), {"n_raters": 4, "n_seeds": 1}
+    own = interval_width(pilot.score, n_cases=48, **size, units=units)
+    assert own == pytest.approx(pilot.reported)
+    assert 0.8 < units.calibration < 1.6
+    planned = interval_width(pilot.score, n_cases=192, **size, units=units)
+    larger = [scores_of_animals(rng, 48) for _ in range(40)]
+    reported = [bootstrap_mean(scores.mean(axis=1), np.array(animals)) for scores, animals in larger]
+    assert np.mean([interval.high - interval.low for interval in reported]) == pytest.approx(planned, rel=0.35)
+    assert interval_width(pilot.score, n_cases=48, **size) < 0.6 * own  # images as units
+    row = make_plan(pilot, width=planned, n_raters=[4]).loc[0]
+    assert (row["n_cases"], row["n_subjects"]) == (192, 48)
+
+
+def test_images_of_one_animal_are_no_pilot(tmp_path: Path) -> None:
+    scores, _ = scores_of_animals(np.random.default_rng(1), 1)
+    with pytest.raises(DataError, match="has images of 1 subject; a pilot needs 2 or more"):
+        read_pilot(write_pilot(tmp_path / "pilot", scores, ["m0"] * 4))
+    assert math.isnan(interval_width(COMPONENTS, n_cases=4, n_raters=2, n_seeds=1, units=Units(4, 0.5)))
+
+
 @pytest.mark.parametrize(("strategy", "rater_names"), [("expert", "expert_{}"), ("each rater by itself", "{:03d}")])
 def test_a_study_of_models_of_single_raters_tells_the_seed_apart(
     tmp_path: Path, strategy: str, rater_names: str
@@ -189,8 +291,9 @@ def test_a_study_of_models_of_single_raters_tells_the_seed_apart(
 def test_the_command_writes_plan_and_figure(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("planner", result, "--out", tmp_path / "plan", "--width", 0.2, "--phi", 0.5) == 0
     told = capsys.readouterr().out
-    assert "pilot: 6 images, 3 raters" in told
-    assert "masks to draw" in told
+    assert "pilot: 6 images of 4 subjects, 3 raters" in told
+    assert "planned with 1.5 images of each, as in the pilot" in told
+    assert re.search(r"\d+ images of \d+ subjects, \d+ raters \(\d+ masks to draw", told)
     plan = pd.read_csv(tmp_path / "plan" / "plan.csv")
     assert len(plan) == 10
     assert json.loads((tmp_path / "plan" / "pilot.json").read_text(encoding="utf-8"))["n_raters"] == 3

@@ -5,7 +5,7 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from segassay.statistics.bca import bca, bca_of, bca_ratio, bca_ratios, of_drawn_cases, resampled
 from segassay.statistics.intervals import (
@@ -13,10 +13,11 @@ from segassay.statistics.intervals import (
     Resampling,
     bootstrap_mean,
     bootstrap_means,
-    cluster_weights,
+    degrees_of_freedom,
     paired_difference,
     sd_over_seeds,
 )
+from segassay.statistics.jackknife import SPREAD, jackknife_t
 
 
 def scores(n_cases: int, n_columns: int, seed: int = 0) -> np.ndarray:
@@ -37,20 +38,46 @@ def test_below_10_clusters_it_is_the_t_interval():
     assert not interval.approximate
 
 
-def test_bootstrap_t_equals_the_textbook_loop():
+def test_limits_of_hall_are_the_roots_of_his_polynomial():
+    """Solved with scipy: t + a t²/3 + a² t³/27 + a/6, where a is the skewness by √n, equals a quantile of t."""
     values = scores(14, 1)[:, 0]
-    weights = cluster_weights(14, Resampling(seed=3)).astype(int)
-    t = []
-    for weight in weights:
-        drawn = np.repeat(values, weight)
-        t.append((drawn.mean() - values.mean()) / (drawn.std(ddof=1) / math.sqrt(14)))
-    low, high = np.quantile(t, [0.025, 0.975])
-    se = values.std(ddof=1) / math.sqrt(14)
-    interval = bootstrap_mean(values, np.arange(14), Resampling(seed=3))
-    assert interval.method == "bootstrap-t"
-    assert limits(interval) == pytest.approx(
-        (values.mean(), values.mean() - high * se, values.mean() - low * se), rel=2e-3
-    )
+    n, mean, se = 14, values.mean(), values.std(ddof=1) / math.sqrt(14)
+    a = stats.skew(values, bias=False) / math.sqrt(n)
+    quantile, ends = stats.t.ppf(0.975, n - 1), []
+    for end in (quantile, -quantile):
+        root = optimize.brentq(lambda t, end=end: t + a * t**2 / 3 + a**2 * t**3 / 27 + a / 6 - end, -99, 99)
+        ends.append(mean - root * se)
+    interval = bootstrap_mean(values, np.arange(14))
+    plain = stats.t.interval(0.95, n - 1, mean, se)
+    assert interval.method == "Hall-t"
+    assert limits(interval) == pytest.approx((mean, min(ends[0], plain[0]), max(ends[1], plain[1])))
+    assert ends[0] < plain[0], "scores with a tail of bad cases"
+
+
+def robust(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float]:
+    """Mean, CR2 standard error, Bell and McCaffrey's degrees of freedom, by the matrices of the article."""
+    n, x = len(values), np.ones((len(values), 1))
+    bread, residual = np.linalg.inv(x.T @ x), values - values.mean()
+    maker = np.eye(n) - x @ bread @ x.T
+    meat, g = 0.0, []
+    for cluster in np.unique(clusters):
+        rows = clusters == cluster
+        share, vectors = np.linalg.eigh(maker[np.ix_(rows, rows)])
+        root = vectors @ np.diag(1 / np.sqrt(share)) @ vectors.T
+        meat += float((x[rows].T @ root @ residual[rows])[0] ** 2)
+        g.append(maker[:, rows] @ root @ x[rows] @ bread)
+    g = np.hstack(g)
+    eigenvalues = np.linalg.eigvalsh(g.T @ g)
+    return values.mean(), math.sqrt(meat) * bread[0, 0], eigenvalues.sum() ** 2 / (eigenvalues**2).sum()
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 2, 3, 8], [2, 2, 2], [6, 1, 1, 1, 1, 1, 1], [5, 4]])
+def test_clusters_of_unequal_size_are_those_of_bell_and_mccaffrey(sizes: list[int]):
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    values = scores(len(clusters), 1, seed=4)[:, 0] + 0.1 * clusters
+    mean, se, df = robust(values, clusters)
+    assert degrees_of_freedom(np.array(sizes) / sum(sizes)) == pytest.approx(df)
+    assert limits(bootstrap_mean(values, clusters)) == pytest.approx((mean, *stats.t.interval(0.95, df, mean, se)))
 
 
 def test_bca_is_that_of_scipy():
@@ -163,7 +190,7 @@ def test_duplicating_every_case_within_its_subject_changes_nothing(n_clusters: i
         assert limits(doubled) == pytest.approx(limits(once), rel=1e-9)
         assert doubled.n_cases == 2 * once.n_cases
     as_cases = bootstrap_mean(twice, np.arange(len(twice)))
-    assert as_cases.high - as_cases.low < 0.9 * (pairs[0][1].high - pairs[0][1].low)  # what the mistake would claim
+    assert as_cases.high - as_cases.low < 0.95 * (pairs[0][1].high - pairs[0][1].low)  # what the mistake would claim
 
 
 def test_undefined_cases_are_left_out_and_counted():
@@ -195,18 +222,36 @@ def test_empty_and_single_and_constant_columns():
     assert math.isnan(lone.low)
     for n in (5, 30):
         constant = bootstrap_mean(np.full(n, 0.7), np.arange(n))
-        assert limits(constant) == pytest.approx((0.7, 0.7, 0.7), abs=1e-12)
+        assert (constant.value, constant.method) == (pytest.approx(0.7), "constant")
+        assert np.isnan([constant.low, constant.high]).all(), "nothing is known about how far it would vary"
     assert limits(bca_ratio(np.full(30, 0.7), np.ones(30), np.arange(30))) == pytest.approx((0.7, 0.7, 0.7))
     assert math.isnan(bca_ratio([0, 0], [0, 0], ["a", "b"]).value)
 
 
 def test_limits_are_finite_where_one_case_differs_from_all_others():
-    """A third of the resamples are constant and have an infinite t: the t interval takes over."""
     values = np.ones(30)
     values[0] = 0.2
-    interval = bootstrap_mean(values, np.arange(30))
-    assert interval.method == "t"
+    interval = bootstrap_mean(values, np.arange(30), bounds=(0, 1))
     assert np.isfinite([interval.low, interval.high]).all()
+    assert interval.low < interval.value < interval.high <= 1
+    assert interval.approximate, "more than half of the cases have one value"
+
+
+@pytest.mark.parametrize("n", [10, 20, 40])
+def test_ones_alone_are_not_taken_for_certainty(n: int):
+    """The lower limit is that of Clopper and Pearson for n hits out of n."""
+    interval = bootstrap_mean(np.ones(n), np.arange(n), bounds=(0, 1))
+    assert interval.low == pytest.approx(stats.binomtest(n, n).proportion_ci(0.95).low)
+    assert (interval.high, interval.method) == (1, "binomial")
+    difference = bootstrap_mean(np.zeros(n), np.arange(n), bounds=(-1, 1))
+    assert difference.low == -difference.high < -0.05
+
+
+def test_limits_stay_in_the_range_of_the_measure():
+    interval = bootstrap_mean([0.2, 0.9], ["a", "b"], bounds=(0, 1))
+    assert limits(interval) == pytest.approx((0.55, 0, 1))
+    with pytest.raises(ValueError, match="lowest and highest"):
+        bootstrap_means(np.ones((3, 2)), np.arange(3), bounds=np.zeros((1, 2)))
 
 
 def test_many_columns_are_the_single_ones_side_by_side():
@@ -222,18 +267,20 @@ def test_many_columns_are_the_single_ones_side_by_side():
     assert list(table) == list(Interval.__dataclass_fields__)
 
 
-def test_names_and_order_of_clusters_do_not_matter_and_the_seed_does():
+def test_names_and_order_of_clusters_do_not_matter():
     values = scores(24, 1)[:, 0]
     clusters = np.array([f"m{i:02}" for i in range(24)])
     once = bootstrap_mean(values, clusters)
     assert once == bootstrap_mean(values, clusters)
     assert limits(bootstrap_mean(values[::-1], clusters[::-1])) == pytest.approx(limits(once))
-    assert bootstrap_mean(values, clusters, Resampling(seed=1)).low != once.low
+    renamed = np.random.default_rng(1).permutation(clusters)
+    for count in (bootstrap_mean, lambda x, c: jackknife_t(spread, x, c, SPREAD)):
+        assert limits(count(values, renamed)) == pytest.approx(limits(count(values, clusters)), rel=1e-12)
     assert bootstrap_mean(values, clusters, Resampling(level=0.99)).low < once.low
 
 
 @pytest.mark.parametrize("n", [6, 20])
-def test_bootstrap_t_covers_the_mean_of_skewed_bounded_scores(n: int):
+def test_interval_covers_the_mean_of_skewed_bounded_scores(n: int):
     table = bootstrap_means(scores(n, 1500, seed=n), np.arange(n))
     coverage = ((table["low"] <= 6 / 7) & (table["high"] >= 6 / 7)).mean()
     assert 0.9 < coverage < 0.99
@@ -279,7 +326,8 @@ def test_seeds_that_all_say_the_same_do_not_scatter():
     same = [0.6428571428571429] * 10
     assert np.std(same, ddof=1) > 0, "to the last bit"
     interval = sd_over_seeds(np.array(same))
-    assert (interval.value, interval.low, interval.high) == (0, 0, 0)
+    assert (interval.value, interval.method) == (0, "constant")
+    assert np.isnan([interval.low, interval.high]).all(), "a spread of 0 in a few seeds is no proof of none"
 
 
 def sum_and_mean(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from segassay.statistics.jackknife import LOGARITHM, Scale, correlation_scale, jackknife_t
+from segassay.qualities.objectivity.measurements import _concordance
+from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.jackknife import (
+    LOGARITHM,
+    SHARE,
+    SPREAD,
+    VARIANCE,
+    Scale,
+    correlation_scale,
+    jackknife_ratio,
+    jackknife_t,
+    left_out,
+    mean_square_of,
+)
 from segassay.statistics.reliability import icc_a1_weighted
 
 PLAIN = Scale(lambda x: x, lambda x: x)
@@ -55,10 +68,11 @@ def test_fewer_than_two_clusters_have_no_interval(values: list[float]) -> None:
     assert interval.method == ""
 
 
-def test_a_variance_of_0_has_no_interval_on_the_logarithm() -> None:
-    interval = jackknife_t(mean, np.zeros(6), CASES, LOGARITHM)
-    assert interval.value == 0
-    assert math.isnan(interval.low)
+def test_a_variance_of_0_has_no_interval() -> None:
+    for scale in (LOGARITHM, VARIANCE, SPREAD):
+        interval = jackknife_t(mean, np.zeros(6), CASES, scale)
+        assert interval.value == 0
+        assert math.isnan(interval.low)
 
 
 def test_interval_of_an_intraclass_correlation_stays_below_1() -> None:
@@ -73,6 +87,61 @@ def test_the_unit_of_a_ratio_does_not_matter(factor: float, seed: int) -> None:
     values = np.random.default_rng(seed).uniform(1, 2, size=6)
     one, other = (jackknife_t(mean, values * unit, CASES, LOGARITHM) for unit in (1.0, factor))
     assert (other.low, other.high) == pytest.approx((one.low * factor, one.high * factor))
+
+
+def test_from_10_clusters_on_a_mean_has_the_limits_of_means() -> None:
+    rng = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(12), rng.integers(1, 6, 12))
+    values = rng.lognormal(size=len(clusters))
+    interval, expected = jackknife_t(mean, values, clusters, PLAIN), bootstrap_mean(values, clusters)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_correlation_of_1_without_one_case_is_still_judged() -> None:
+    """The scale is infinite at 1; the plain index takes over, inside its range."""
+    pair = np.array([[1.0, 2.0], *[[x, x] for x in range(2, 9)]])
+    interval = jackknife_t(_concordance, pair, np.arange(8), correlation_scale(2))
+    assert interval.low < interval.value < interval.high == 1
+
+
+def test_an_index_that_no_case_changes_has_a_width_or_no_limits() -> None:
+    perfect = jackknife_ratio(np.full(10, 4.0), np.full(10, 4.0), np.arange(10), SHARE)
+    assert (perfect.value, round(perfect.low, 3), perfect.high, perfect.method) == (1, 0.692, 1, "binomial")
+    constant = jackknife_ratio(np.full(10, 4.0), np.full(10, 2.0), np.arange(10), LOGARITHM)
+    assert (constant.value, constant.method) == (2, "constant")
+    assert math.isnan(constant.low)
+
+
+def test_one_case_with_nearly_all_objects_leaves_little_to_know() -> None:
+    even = jackknife_ratio([5, 7, 6, 4, 8], [10, 10, 10, 10, 10], np.arange(5), SHARE)
+    one = jackknife_ratio([50, 7, 6, 4, 8], [100, 10, 10, 10, 10], np.arange(5), SHARE)
+    assert one.high - one.low > even.high - even.low
+    alone = jackknife_ratio([5, 0, 0], [10, 0, 0], np.arange(3), SHARE)
+    assert math.isnan(alone.low)
+
+
+def test_a_mean_square_of_one_index_is_that_of_the_f_test() -> None:
+    """The interval reaches 0 just where the t test of the mean, on the upper 2.5 % of F, finds nothing."""
+    rng = np.random.default_rng(0)
+    for shift in np.linspace(0, 1.5, 16):
+        values = rng.normal(shift, 1, 12)
+        found = mean_square_of(left_out(lambda w, x: mean(w, x)[:, None], values, np.arange(12)))
+        assert found.low <= found.value <= found.high
+        assert (found.low > 0) == (stats.ttest_1samp(values, 0).pvalue < 0.025)
+
+
+def test_mean_squares_hold_the_truth_without_and_with_an_effect() -> None:
+    rng = np.random.default_rng(1)
+    for truth in (0.0, 0.5):
+        found = []
+        for _ in range(200):
+            values = truth + rng.normal(size=(20, 1)) + 0.5 * rng.normal(size=(20, 3))
+            found.append(mean_square_of(left_out(mean_of_columns, values, np.arange(20))))
+        assert np.mean([one.low <= truth**2 <= one.high for one in found]) > 0.9
+
+
+def mean_of_columns(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True))
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

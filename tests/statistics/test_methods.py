@@ -1,5 +1,7 @@
 """Two ways of measuring: published numbers, statsmodels, and what must hold whatever the numbers."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,9 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from segassay.statistics.methods import bland_altman, equivalence_test, lins_ccc
+from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.jackknife import SPREAD, jackknife_t
+from segassay.statistics.methods import bland_altman, equivalence_test, limit_of_agreement, lins_ccc
 
 # Bland & Altman (1986): peak expiratory flow of 17 people by two meters, litres a minute
 WRIGHT = np.array([494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427], dtype=float)
@@ -79,9 +83,66 @@ def test_few_cases_are_undefined():
     assert np.isnan(equivalence_test([1.0], [1.0], margin=1).p_value)
 
 
-def test_differences_without_spread_are_decided_by_the_margin():
-    assert equivalence_test([1.0, 2.0], [1.5, 2.5], margin=1).p_value == 0
-    assert equivalence_test([1.0, 2.0], [2.0, 3.0], margin=1).p_value == 1
+@pytest.mark.parametrize("shift", [0.0, 0.5, 1.0])
+def test_differences_without_spread_decide_nothing(shift: float):
+    found = equivalence_test([1.0, 2.0], [1.0 + shift, 2.0 + shift], margin=1)
+    assert found.difference == -shift
+    assert np.isnan([found.p_value, found.low, found.high]).all()
+
+
+def test_equivalence_of_few_or_skewed_differences_is_not_relied_on():
+    rng = np.random.default_rng(0)
+    even = rng.normal(0, 0.01, 30)
+    skewed = np.r_[np.full(28, 0.01), 0.2, 0.25]
+    zero = np.zeros(30)
+    assert equivalence_test(even, zero, margin=0.1).gap == ""
+    assert "10 are needed" in equivalence_test(even[:9], zero[:9], margin=0.1).gap
+    assert "all differences are equal" in equivalence_test(zero + 0.01, zero, margin=0.1).gap
+    found = equivalence_test(skewed, zero, margin=0.1)
+    assert found.p_value < 0.05
+    assert found.skewness == pytest.approx(stats.skew(skewed))
+    needed = math.floor(25 * found.skewness**2)
+    assert found.gap == f"skewness {found.skewness:.1f}, which needs more than {needed} units; there are 30"
+    assert equivalence_test(np.tile(skewed, 20), np.zeros(600), margin=0.1).gap == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "at_most"), [("normal", 0.06), ("exponential", 0.06), ("lognormal", 0.08), ("mostly zero", 0.06)]
+)
+@pytest.mark.parametrize("n", [10, 20])
+def test_differences_at_the_margin_are_hardly_ever_called_equivalent(kind: str, at_most: float, n: int):
+    rng = np.random.default_rng(3)
+    drawn = {
+        "normal": lambda: rng.normal(0, 1, n),
+        "exponential": lambda: rng.exponential(1, n) - 1,
+        "lognormal": lambda: np.exp(rng.normal(0, 1, n)) - np.exp(0.5),
+        "mostly zero": lambda: rng.binomial(1, 0.2, n) * rng.exponential(1, n) - 0.2,
+    }[kind]
+    tests = [equivalence_test(100 + drawn(), np.zeros(n), margin=100) for _ in range(500)]
+    assert np.mean([test.p_value < 0.05 and not test.gap for test in tests]) <= at_most + 1.64 * np.sqrt(0.06 / 500)
+    if kind != "normal":
+        assert np.mean([test.p_value < 0.05 for test in tests]) > 0.08  # why there is a rule
+
+
+def test_a_limit_of_agreement_joins_the_intervals_of_bias_and_spread():
+    """Published limits of the peak flow data, -78.1 and 73.9; by Zou's formula from the two intervals."""
+    n, difference = len(WRIGHT), np.subtract(WRIGHT, MINI)
+    bias = bootstrap_mean(difference, np.arange(n))
+    sd = jackknife_t(lambda w, x: [x[row > 0].std(ddof=1) for row in w], difference, np.arange(n), SPREAD)
+    low, high = (limit_of_agreement(WRIGHT, MINI, np.arange(n), z=z) for z in (-1.96, 1.96))
+    assert (round(low.value, 1), round(high.value, 1)) == (-78.1, 73.9)
+    assert high.low < high.value < high.high
+    above = np.hypot(bias.high - bias.value, 1.96 * (sd.high - sd.value))
+    below = np.hypot(bias.value - bias.low, 1.96 * (sd.value - sd.low))
+    assert (high.high, high.low) == pytest.approx((high.value + above, high.value - below))
+    mirrored = limit_of_agreement(MINI, WRIGHT, np.arange(n), z=-1.96)
+    assert (-mirrored.high, -mirrored.low) == pytest.approx((high.low, high.high))
+
+
+def test_limits_of_differences_that_are_all_equal_are_unknown():
+    found = limit_of_agreement([1.0, 2.0, 3.0], [2.0, 3.0, 4.0], np.arange(3))
+    assert (found.value, found.method) == (-1.0, "constant")
+    assert np.isnan(found.low)
 
 
 def test_cases_without_a_number_are_left_out():

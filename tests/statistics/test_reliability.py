@@ -195,6 +195,30 @@ def test_means_over_raters_and_seeds_are_as_reliable_as_predicted():
     assert np.corrcoef(study(case), study(case))[0, 1] == pytest.approx(e_rho_squared(THREE, 2, 3), abs=0.01)
 
 
+def test_published_study_with_nested_facet():
+    """Brennan (2001), synthetic data set no. 4: three tasks, each with four raters of its own."""
+    components = {"case": 0.4731, "rater": 0.3252, "seed": 0.6475, "case:rater": 0.5596, "residual": 2.3802}
+    assert phi(components, 3, 4, nested=True) == pytest.approx(0.464, abs=5e-4)
+    assert e_rho_squared(components, 3, 4, nested=True) == pytest.approx(0.551, abs=5e-4)
+    assert phi(components, 3, 4) == pytest.approx(0.419, abs=5e-4), "if all tasks had the same raters"
+    table = d_study(components, n_raters=[3], n_seeds=[4], nested=True)
+    assert table["phi"].item() == phi(components, 3, 4, nested=True)
+    joined = components | {"seed": 0.0, "rater:seed": 0.6475}
+    assert phi(joined, 3, 4, nested=True) == phi(components, 3, 4, nested=True)
+
+
+def test_means_over_nested_seeds_are_as_reliable_as_predicted():
+    rng = np.random.default_rng(1)
+    sd, n, r, s = {name: np.sqrt(x) for name, x in THREE.items()}, 40_000, 2, 3
+    case = sd["case"] * rng.normal(size=n)
+
+    def study():
+        own = np.sqrt(THREE["case:seed"] + THREE["residual"]) * rng.normal(size=(n, r, s))
+        return case + (sd["case:rater"] * rng.normal(size=(n, r, 1)) + own).mean(axis=(1, 2))
+
+    assert np.corrcoef(study(), study())[0, 1] == pytest.approx(e_rho_squared(THREE, 2, 3, nested=True), abs=0.01)
+
+
 def test_table_of_a_decision_study():
     table = d_study(THREE, n_raters=[1, 4], n_seeds=[1, 2])
     assert table[["n_raters", "n_seeds"]].to_numpy().tolist() == [[1, 1], [1, 2], [4, 1], [4, 2]]

@@ -14,6 +14,7 @@ from segassay.tables.effects import (
     EFFECT_COLUMNS,
     IMAGES_AS_UNITS,
     PREREQUISITE_COLUMNS,
+    UNEQUAL_SPREAD,
     effects,
     normalise,
     prerequisites,
@@ -92,6 +93,17 @@ def test_direction_and_verdict_are_of_group_2_against_control(factor: float, dir
     assert (row["direction"], row["verdict"]) == (direction, verdict)
     assert row["hl_shift"] == pytest.approx(factor - 1, abs=0.3 * factor)
     assert np.sign(-row["rank_biserial"]) == direction
+
+
+def test_groups_of_unequal_spread_need_more_than_ranks():
+    """Four scattered counts above eight like ones: Mann-Whitney alone would call them higher."""
+    numbers = [30, 52, 130, 44, 20, 21, 22, 23, 24, 25, 26, 27]
+    row = rows_of(effects(normalise(counts_of(numbers), experiment_of("CCCCHHHHHHHH"), "H")), test="mann_whitney").loc[
+        0
+    ]
+    assert row["p_adjusted"] < 0.05 < row["p_unequal"]
+    assert (row["direction"], row["verdict"]) == (1, "none")
+    assert row["note"] == f"{IMAGES_AS_UNITS}; {UNEQUAL_SPREAD}"
 
 
 def test_pairs_are_adjusted_by_their_number_and_not_by_the_number_of_groups():
@@ -209,6 +221,15 @@ def test_images_as_units_find_effects_that_are_not_there_and_animals_do_not():
     assert found["case"] > 12
     assert found["subject"] <= 5
     assert found["mixed"] <= 5
+
+
+def test_animals_of_unequal_spread_need_more_than_the_mixed_model():
+    """Three scattered animals beside eight like ones: one variance for all makes their mean look certain."""
+    level = np.repeat([90.0, 54, 78, 50, 51, 49, 50, 52, 48, 50, 51], 3) + np.tile([0.0, 1, 2], 11)
+    experiment = experiment_of("C" * 9 + "H" * 24, subject=[f"m{i // 3}" for i in range(33)])
+    row = rows_of(effects(normalise(counts_of(level.tolist()), experiment, "H")), test="mixed_model").loc[0]
+    assert row["p_adjusted"] < 0.05 < row["p_unequal"]
+    assert (row["verdict"], row["note"]) == ("none", UNEQUAL_SPREAD)
 
 
 def test_mixed_model_that_cannot_be_fitted_says_so():

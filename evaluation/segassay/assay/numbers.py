@@ -68,7 +68,7 @@ def compute_results(
     summary |= {"versions": versions(), "data_hash": content}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
     compared = strategy_table(findings)
-    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary)
+    return Results(name, annotations, tables, found, checks, choices, scores, not_judged, compared, summary, subjects)
 
 
 def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.DataFrame) -> pd.DataFrame | None:

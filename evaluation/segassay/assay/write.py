@@ -60,6 +60,8 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies.drop(columns=list(STRATEGY_FIELDS))
+    if found.subjects.ne("").any():
+        frames["subjects"] = found.subjects.rename_axis("case").rename("subject").reset_index()
     for name in _OPTIONAL:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)

@@ -7,6 +7,7 @@ numbers of label images     ->  an error, if they look like classes and nothing 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -87,4 +88,5 @@ def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:
     n, n_split = (sum(getattr(image, name) for image in images) for name in ("n", "n_split"))
     shared = set.intersection(*(set(image.sizes) for image in images if image.n))
     what = _WHY[why or "same"].format(n=n, n_split=n_split, same=shortlist([str(value) for value in sorted(shared)]))
-    return Problem(file, what, _ACTION, "warning" if why is None else "error")
+    level: Literal["error", "warning"] = "warning" if why is None else "error"
+    return Problem(file, what, _ACTION, level, kind="numbers-like-classes")

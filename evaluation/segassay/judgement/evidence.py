@@ -17,16 +17,13 @@ from segassay.data.annotations import raters_of
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
-from segassay.statistics.intervals import Resampling, bootstrap_means
-from segassay.statistics.jackknife import Scale, jackknife_t
+from segassay.statistics.intervals import Interval, Resampling, bootstrap_means
+from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
-__all__ = ["DICE", "F1", "PLAIN", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
+__all__ = ["DICE", "F1", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
 
 F1, DICE = "f1", "dice"
 """Measures of finding objects, and of their outlines."""
-
-PLAIN = Scale(np.asarray, np.asarray)
-"""An index as it is, such as a difference of means."""
 
 SHARED = 0.5
 """Share of images with the same masks from which two annotators are copies of each other."""
@@ -137,7 +134,9 @@ def _others(
 ) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
     rows = leave_one_out[leave_one_out["iou_threshold"] == THRESHOLD]
     table = rows.pivot(index="case", columns=["annotator", "rater"], values=measure).reindex(cases)
-    return table.to_numpy(dtype=float), {(str(a), str(r)): place for place, (a, r) in enumerate(table.columns)}
+    return table.to_numpy(dtype=float), {
+        (str(a), str(r)): place for place, (a, r) in enumerate(map(tuple, table.columns))
+    }
 
 
 def _finds_nothing(evidence: Evidence, rater: str) -> bool:
@@ -179,7 +178,8 @@ def mean_of(evidence: Evidence, values: np.ndarray, *, target: str = "", against
     if np.isnan(values).all():
         return None
     row = bootstrap_means(values[:, None], evidence.clusters, evidence.resampling).iloc[0]
-    return Number(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n_cases"]), target, against)
+    found = Interval(**{str(name): value for name, value in row.items()})
+    return _number(found, target, against)
 
 
 def index(
@@ -214,6 +214,10 @@ def index(
             return statistic(means)
 
     found = jackknife_t(of_weights, both, evidence.clusters[used], scale, level=evidence.resampling.level)
-    if np.isnan(found.value):
-        return None
-    return Number(found.value, found.low, found.high, found.n_cases, target, against)
+    return None if np.isnan(found.value) else _number(found, target, against)
+
+
+def _number(found: Interval, target: str, against: str) -> Number:
+    """A number of width zero if all images are equal, so that nothing can be told from it."""
+    low, high = (found.value, found.value) if found.method in ("constant", "binomial") else (found.low, found.high)
+    return Number(float(found.value), float(low), float(high), int(found.n_cases), target, against)

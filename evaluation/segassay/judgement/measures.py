@@ -16,7 +16,7 @@ from segassay.qualities.reliability import computations as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
 from segassay.qualities.scores.computation import GAP_COLUMNS, compute_all
-from segassay.qualities.scores.coverage import coverage_warning
+from segassay.qualities.scores.coverage import MEANS, coverage_warning
 from segassay.qualities.scores.table import (
     QUALITIES,
     THRESHOLD,
@@ -69,7 +69,7 @@ def build_scores(
     """
     scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
-    return score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed))
+    return _warned(score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed)), clusters.nunique())
 
 
 def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -94,8 +94,8 @@ def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _warned(table: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
     """The same rows, with warnings about the coverage of their intervals in `note`."""
     warnings = [
-        coverage_warning(CATALOGUE[record].coverage, method, n_clusters)
-        for record, method in table[["record", "method"]].itertuples(index=False)
+        coverage_warning(known := CATALOGUE[record].coverage, method, n_clusters, clumped=known == (MEANS,) and unsure)
+        for record, method, unsure in table[["record", "method", "approximate"]].itertuples(index=False)
     ]
     notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]
     return table.assign(note=["; ".join(part for part in parts if part) for parts in notes])

@@ -103,11 +103,17 @@ def _of_raters(evidence: Evidence, name: str, measure: str, compare) -> Iterator
     for place, rater in enumerate(evidence.raters):
 
         def of_rater(means: np.ndarray, place: int = place) -> np.ndarray:
-            return np.asarray(compare(means[:, :n], agreement_ceilings(_square(means[:, n:], n)))[:, place])
+            return np.asarray(compare(means[:, :n], _ceilings(_square(means[:, n:], n)))[:, place])
 
         number = index(evidence, values, of_rater, target=name, against=rater)
         if number is not None and number.n_cases >= MIN_CASES:
             yield number
+
+
+def _ceilings(between: np.ndarray) -> np.ndarray:
+    """`(rows, R)` from the agreement of raters `(rows, R, R)`: the best possible for independent errors, or what
+    another rater reaches, who did not see the rater's masks either: raters may share habits."""
+    return np.fmax(agreement_ceilings(between), np.fmax.reduce(between, axis=-1))
 
 
 def _square(pairs: np.ndarray, n: int) -> np.ndarray:

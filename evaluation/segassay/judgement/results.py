@@ -24,6 +24,7 @@ class Results:
         not_judged: Measures that could not be computed, and what is missing for each.
         strategies: Raters, models and ensembles by strategy; without rows if there are only raters.
         summary: Content of `summary.json`.
+        subjects: Case -> name of its subject, empty where the experiment does not name it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Results:
     not_judged: pd.DataFrame
     strategies: pd.DataFrame
     summary: dict[str, Any]
+    subjects: pd.Series
 
     @property
     def kinds(self) -> dict[str, str]:

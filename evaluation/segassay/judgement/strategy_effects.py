@@ -3,6 +3,7 @@
 effects, normalised, groups  ->  mean and spread of η² in a group, its conclusions compared with those of the raters
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -19,10 +20,11 @@ from segassay.qualities.validity.effects import (
     majority_verdict,
     values_of_units,
     weighted_eta_squared,
+    weighted_rank_biserial,
 )
 from segassay.qualities.validity.records import ETA_SQUARED, ETA_SQUARED_SD, SAME_AS_MAJORITY, VOTES
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, sd_over_seeds
+from segassay.statistics.jackknife import left_out, mean_square_of
 
 __all__ = ["ANNOTATORS", "effects_of_groups", "mean_eta_squared", "same_as_majority"]
 
@@ -91,7 +93,7 @@ def _number(value: float, n_cases: int, n_undefined: int = 0) -> Interval:
 
 
 def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling = DEFAULT) -> Interval:
-    """Effect size η² of the Mann-Whitney test, mean over annotators, with its BCa interval over units.
+    """Effect size η² of the Mann-Whitney test, mean over annotators, with an interval that may reach 0.
 
     Args:
         values: Measurements `(units, annotators)`, NaN if an annotator has none.
@@ -100,18 +102,30 @@ def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Re
 
     Returns:
         The interval. The η² of an annotator is computed from its own units; an annotator without any unit in one of the
-        groups is left out. Units are resampled (subjects, if there are any); control means are taken as given.
+        groups is left out. Units (subjects, if there are any) are left out one at a time; control means are taken as
+        given.
     """
     table, known = values.to_numpy(dtype=float), values.notna().to_numpy()
-    tested = known[in_second].any(axis=0) & known[~in_second].any(axis=0)
+    tested = np.flatnonzero(known[in_second].any(axis=0) & known[~in_second].any(axis=0))
     covered = np.where(known[:, tested].any(axis=1), np.arange(len(table)), np.nan)
 
-    def statistic(weights: np.ndarray, units: np.ndarray) -> np.ndarray:
+    def correlations(weights: np.ndarray, units: np.ndarray) -> np.ndarray:
         rows = units.astype(int)
-        sizes = [_eta_squared(weights, table[rows, place], in_second[rows]) for place in np.flatnonzero(tested)]
-        return np.mean(sizes, axis=0)
+        return np.stack([_of_annotator(weights, table[rows, place], in_second[rows]) for place in tested], axis=1)
 
-    return bca(statistic, covered, np.arange(len(table)), resampling)
+    if not len(tested):
+        return _number(math.nan, 0, len(table))
+    every = np.ones((1, len(table)))
+    value = np.mean([_eta_squared(every, table[:, place], in_second)[0] for place in tested])
+    of_square = 3 * in_second.mean() * (1 - in_second.mean())  # η² of many units by the squared correlation
+    found = mean_square_of(left_out(correlations, covered, np.arange(len(table))), highest=1.0, level=resampling.level)
+    low, high = min(of_square * found.low, value), max(of_square * found.high, value)
+    return dataclasses.replace(found, value=float(value), low=float(low), high=float(high))
+
+
+def _of_annotator(weights: np.ndarray, values: np.ndarray, in_second: np.ndarray) -> np.ndarray:
+    one, other = ~in_second & ~np.isnan(values), in_second & ~np.isnan(values)
+    return weighted_rank_biserial(weights[:, one], weights[:, other], values[one], values[other])
 
 
 def _eta_squared(weights: np.ndarray, values: np.ndarray, in_second: np.ndarray) -> np.ndarray:

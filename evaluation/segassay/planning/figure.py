@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from segassay.figures.style import encode_figure, plot_style
 from segassay.planning.pilot import Pilot
-from segassay.planning.planner import interval_width
+from segassay.planning.planner import interval_width, units_of_pilot
 
 __all__ = ["draw_plan"]
 
@@ -30,20 +30,22 @@ def draw_plan(pilot: Pilot, plan: pd.DataFrame, *, width: float, min_phi: float)
 
 
 def _widths(axes: Axes, pilot: Pilot, plan: pd.DataFrame, width: float) -> None:
-
-    n_cases = np.unique(np.geomspace(5, 500, 60).round()).astype(int)
+    units = units_of_pilot(pilot)
+    fewest = max(5, 2 * units.images_per_subject)  # two subjects
+    n_cases = np.unique(np.ceil(np.geomspace(fewest, max(500, 10 * fewest), 60))).astype(int)
     n_seeds = int(plan["n_seeds"].max())
     raters = [number for number in _SHOWN_RATERS if number in set(plan["n_raters"])]
     for number, colour in zip(raters, _shades(len(raters)), strict=True):
         for beyond, line in ((False, "-"), (True, ":")):
-            size: dict[str, Any] = {"n_raters": number, "n_seeds": n_seeds, "beyond": beyond}
+            size: dict[str, Any] = {"n_raters": number, "n_seeds": n_seeds, "units": units, "beyond": beyond}
             widths = [interval_width(pilot.score, n_cases=n, **size) for n in n_cases]
             axes.plot(n_cases, widths, line, color=colour, label=None if beyond else f"{number} raters")
     axes.axhline(width, color="0.3", linestyle="--", linewidth=1)
     axes.axvline(pilot.n_cases, color="0.8", linewidth=1, zorder=0)
     axes.annotate("pilot ", (pilot.n_cases, 1), xycoords=("data", "axes fraction"), va="top", ha="right", color="0.5")
-    top = 1.1 * interval_width(pilot.score, n_cases=5, n_raters=raters[0], n_seeds=n_seeds)
-    axes.set(xscale="log", xlabel="images", ylabel="width of the 95 % interval", ylim=(0, max(top, 1.5 * width)))
+    top = 1.1 * interval_width(pilot.score, n_cases=n_cases[0], n_raters=raters[0], n_seeds=n_seeds, units=units)
+    each = f", {units.images_per_subject:.3g} of each subject" if pilot.n_subjects else ""
+    axes.set(xscale="log", xlabel=f"images{each}", ylabel="width of the 95 % interval", ylim=(0, max(top, 1.5 * width)))
     axes.set_xticks([5, 10, 20, 50, 100, 200, 500], ["5", "10", "20", "50", "100", "200", "500"])
     axes.minorticks_off()
     axes.plot([], [], ":", color="0.4", label="other raters too")

@@ -9,6 +9,7 @@ What a pilot cannot estimate, such as the spread over seeds without models, is l
 import math
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -23,26 +24,61 @@ from segassay.statistics.reliability import phi
 
 __all__ = [
     "PLAN_COLUMNS",
+    "Units",
     "images_needed",
     "interval_width",
     "make_plan",
     "plan",
+    "units_of_pilot",
 ]
 
 N_RATERS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20)
 N_SEEDS = (1, 2, 3, 4, 6, 8, 12, 16)
 MAX_IMAGES = 1_000_000
-PLAN_COLUMNS = ("n_raters", "n_seeds", "n_cases", "width", "width_beyond", "phi", "annotations", "enough")
+PLAN_COLUMNS = ("n_raters", "n_seeds", "n_cases", "n_subjects", "width", "width_beyond", "phi", "annotations", "enough")
+
+
+@dataclass(frozen=True)
+class Units:
+    """What images are drawn as, and what the report of the pilot says about it.
+
+    Attributes:
+        images_per_subject: Mean number of images of a subject; 1 where each image counts by itself.
+        correlation: Intraclass correlation of the mean scores of two images of one subject.
+        calibration: Error variance of the report of the pilot, divided by that of the formula for the pilot's size:
+            the methods of the report allow for skewness and for subjects of unequal size.
+    """
+
+    images_per_subject: float = 1.0
+    correlation: float = 0.0
+    calibration: float = 1.0
+
+
+def units_of_pilot(pilot: Pilot) -> Units:
+    """Units with which `interval_width` at the size of the pilot is the width that the report of the pilot states."""
+    units = Units(pilot.images_per_subject, pilot.correlation)
+    size: dict[str, Any] = {"n_cases": pilot.n_cases, "n_raters": pilot.n_raters, "n_seeds": pilot.n_seeds}
+    expected = interval_width(pilot.score, **size, units=units)
+    ratio = pilot.reported / expected if expected > 0 else math.nan
+    return replace(units, calibration=ratio**2) if ratio > 0 else units
 
 
 def interval_width(
-    components: Mapping[str, float], *, n_cases: int, n_raters: int, n_seeds: int, beyond: bool = False
+    components: Mapping[str, float],
+    *,
+    n_cases: int,
+    n_raters: int,
+    n_seeds: int,
+    units: Units | None = None,
+    beyond: bool = False,
 ) -> float:
     """Expected full width of the 95 % interval of a mean score.
 
     The error variance is the sum of the components, each divided by how often it is drawn. For these raters and seeds,
     as in all intervals of a report, only components that contain the case count. Beyond them, raters and seeds are
-    drawn at random too, with the degrees of freedom of Satterthwaite.
+    drawn at random too, with the degrees of freedom of Satterthwaite. Where images come from subjects, subjects are
+    drawn: m images of each, which correlate by ρ, multiply the error variance by 1 + (m - 1) ρ, and the degrees of
+    freedom are those of subjects.
 
     Args:
         components: Variances by name (case, rater, seed, case:rater, case:seed, rater:seed, residual); missing
@@ -50,11 +86,12 @@ def interval_width(
         n_cases: Images.
         n_raters: Raters.
         n_seeds: Seeds of each rater's models.
+        units: Images of a subject, their correlation, and the calibration by a report; by default single images.
         beyond: Whether the interval also covers other raters and seeds.
 
     Returns:
-        Full width in the unit of the score; NaN with a single case, infinite if one rater or seed represents all
-        others.
+        Full width in the unit of the score; NaN with a single case or fewer than two subjects, infinite if one rater
+        or seed represents all others.
 
     Raises:
         ValueError: If a number is below 1.
@@ -66,27 +103,46 @@ def interval_width(
         >>> round(interval_width(components, n_cases=36, n_raters=4, n_seeds=1, beyond=True), 3)
         0.293
 
+        As many images, but three of each of twelve animals:
+
+        >>> animals = Units(images_per_subject=3, correlation=0.5)
+        >>> round(interval_width(components, n_cases=36, n_raters=4, n_seeds=1, units=animals), 3)
+        0.214
+
     References:
-        Brennan (2001), Generalizability Theory, doi:10.1007/978-1-4757-3456-0; Satterthwaite (1946), Biometrics Bull.
-        2(6):110-114, doi:10.2307/3002019.
+        Kish (1965), Survey Sampling, section 5.4, for the correlation within subjects; Brennan (2001), Generalizability
+        Theory, doi:10.1007/978-1-4757-3456-0; Satterthwaite (1946), Biometrics Bull. 2(6):110-114, doi:10.2307/3002019.
     """
     n = {"case": n_cases, "rater": n_raters, "seed": n_seeds}
     if min(n.values()) < 1:
         raise ValueError(f"expected one case, rater and seed or more, got {n}")
-    if n_cases == 1:
+    units = units or Units()
+    n_units = n_cases / units.images_per_subject
+    if n_units < 2:
         return math.nan
     known = [name for name in FACETS if components.get(name, math.nan) > 0 and (beyond or "case" in FACETS[name])]
     if not known:
         return 0.0
     if any(n.get(name) == 1 for name in known):
         return math.inf
-    parts = np.array([components[name] / math.prod(n[facet] for facet in FACETS[name]) for name in known])
-    df = np.array([math.prod(max(n[facet] - 1, 1) for facet in FACETS[name]) for name in known], dtype=float)
-    effective = parts.sum() ** 2 / (parts**2 / df).sum() if beyond else n_cases - 1
+    of_subjects = units.calibration * (1 + (units.images_per_subject - 1) * units.correlation)
+    parts = np.array(
+        [
+            components[name]
+            / math.prod(n[facet] for facet in FACETS[name])
+            * (of_subjects if "case" in FACETS[name] else 1)
+            for name in known
+        ]
+    )
+    drawn = n | {"case": n_units}
+    df = np.array([math.prod(max(drawn[facet] - 1, 1) for facet in FACETS[name]) for name in known], dtype=float)
+    effective = parts.sum() ** 2 / (parts**2 / df).sum() if beyond else n_units - 1
     return float(2 * stats.t.ppf(0.975, effective) * math.sqrt(parts.sum()))
 
 
-def images_needed(components: Mapping[str, float], *, width: float, n_raters: int, n_seeds: int) -> int | None:
+def images_needed(
+    components: Mapping[str, float], *, width: float, n_raters: int, n_seeds: int, units: Units | None = None
+) -> int | None:
     """Smallest number of images for which the interval, with these raters and seeds, is not wider than `width`.
 
     Args:
@@ -94,9 +150,10 @@ def images_needed(components: Mapping[str, float], *, width: float, n_raters: in
         width: Wanted full width.
         n_raters: Raters.
         n_seeds: Seeds.
+        units: As for `interval_width`; whole subjects are planned.
 
     Returns:
-        Images, at least 2; None if a million are not enough.
+        Images, of at least 2 subjects; None if a million images are not enough.
 
     Raises:
         ValueError: If the width is not above 0.
@@ -108,18 +165,24 @@ def images_needed(components: Mapping[str, float], *, width: float, n_raters: in
     if not width > 0:
         raise ValueError(f"width must be above 0, got {width}")
 
-    def fits(n_cases: int) -> bool:
-        return interval_width(components, n_cases=n_cases, n_raters=n_raters, n_seeds=n_seeds) <= width
+    per_subject = (units or Units()).images_per_subject
+
+    def images_of(n_subjects: int) -> int:
+        return math.ceil(n_subjects * per_subject - 1e-9)
+
+    def fits(n_subjects: int) -> bool:
+        size: dict[str, Any] = {"n_cases": images_of(n_subjects), "n_raters": n_raters, "n_seeds": n_seeds}
+        return interval_width(components, **size, units=units) <= width
 
     low, high = 1, 2
     while not fits(high):
         low, high = high, 2 * high
-        if low >= MAX_IMAGES:
+        if images_of(low) >= MAX_IMAGES:
             return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle, high)
-    return high
+    return images_of(high)
 
 
 def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, min_phi: float = 0.9) -> pd.DataFrame:
@@ -135,7 +198,7 @@ def plan(evaluation: Results | str | os.PathLike[str], *, width: float = 0.1, mi
 
     Raises:
         UsageError: If an aim is impossible.
-        DataError: If there are fewer than 2 raters or 3 cases that all of them annotated.
+        DataError: If there are fewer than 2 raters, 2 subjects or 3 cases that all of them annotated.
 
     Example:
         >>> import numpy as np
@@ -168,18 +231,19 @@ def make_plan(
         n_seeds: Numbers of seeds to consider; only 1 if the pilot has no models that differ by the seed.
 
     Returns:
-        Table with `PLAN_COLUMNS`: images needed for the width, the resulting width for these raters and seeds, the
-        width for other raters and seeds too, Φ (empty if the pilot cannot estimate it), masks to draw (images ×
-        raters), and whether both aims are met; fewest masks first among those that meet them.
+        Table with `PLAN_COLUMNS`: images needed for the width, of how many subjects (0 where none are named), the
+        resulting width for these raters and seeds, the width for other raters and seeds too, Φ (empty if the pilot
+        cannot estimate it), masks to draw (images × raters), and whether both aims are met; fewest masks first among
+        those that meet them. Images of a subject are as many as in the pilot.
 
     Raises:
         UsageError: If the width is not above 0, or Φ not between 0 and 1.
     """
     if not width > 0 or not 0 < min_phi < 1:
         raise UsageError(f"expected a width above 0 and Φ between 0 and 1, got {width:g} and {min_phi:g}")
-    rows = []
+    rows, units = [], units_of_pilot(pilot)
     for raters, seeds in product(n_raters, n_seeds if pilot.n_seeds > 1 else [1]):
-        needed = images_needed(pilot.score, width=width, n_raters=raters, n_seeds=seeds)
+        needed = images_needed(pilot.score, width=width, n_raters=raters, n_seeds=seeds, units=units)
         if needed is None:
             raise UsageError(f"no number of images gives an interval {width:g} wide; ask for a wider one")
         size: dict[str, Any] = {"n_cases": needed, "n_raters": raters, "n_seeds": seeds}
@@ -187,8 +251,9 @@ def make_plan(
         rows.append(
             size
             | {
-                "width": interval_width(pilot.score, **size),
-                "width_beyond": interval_width(pilot.score, **size, beyond=True),
+                "n_subjects": int(needed / units.images_per_subject + 1e-9) if pilot.n_subjects else 0,
+                "width": interval_width(pilot.score, **size, units=units),
+                "width_beyond": interval_width(pilot.score, **size, units=units, beyond=True),
                 "phi": reliability,
                 "annotations": needed * raters,
                 "enough": reliability >= min_phi,

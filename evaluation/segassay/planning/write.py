@@ -49,12 +49,21 @@ def describe_plan(pilot: Pilot, plan: pd.DataFrame, *, width: float, min_phi: fl
     """Describe the plan in a few lines."""
     whose = f"{pilot.n_raters} raters" if pilot.scored == "raters" else f"models of {pilot.n_raters} raters"
     seeds = f", {pilot.n_seeds} seeds each" if pilot.n_seeds > 1 else ""
-    lines = [f"pilot: {pilot.n_cases} images, {whose}{seeds}", *pilot.notes]
+    subjects = f" of {pilot.n_subjects} subjects" if pilot.n_subjects else ""
+    lines = [f"pilot: {pilot.n_cases} images{subjects}, {whose}{seeds}", *pilot.notes]
+    if subjects:
+        lines.append(
+            f"subjects count, not images: scores of two images of one subject correlate by {pilot.correlation:.2f}; "
+            f"planned with {pilot.images_per_subject:.3g} images of each, as in the pilot"
+        )
     if not plan["enough"].any():
         most = f"{plan['n_raters'].max()} raters" + (f" and {plan['n_seeds'].max()} seeds" if seeds else "")
         return [*lines, f"counts of single images reach Φ {plan['phi'].max():.2f} with {most}; wanted {min_phi:g}"]
     best = plan.iloc[0]
-    needs = f"{best['n_cases']} images, {best['n_raters']} raters" + (f", {best['n_seeds']} seeds" if seeds else "")
+    of_subjects = f" of {best['n_subjects']} subjects" if subjects else ""
+    needs = f"{best['n_cases']} images{of_subjects}, {best['n_raters']} raters" + (
+        f", {best['n_seeds']} seeds" if seeds else ""
+    )
     beyond = best["width_beyond"]
     return [
         *lines,

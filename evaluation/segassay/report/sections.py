@@ -176,7 +176,7 @@ SECTIONS = {
         "Are measurements equivalent?",
         (
             "Difference from the raters in multiples of the control mean, with its 90 % interval; equivalent if the "
-            "interval lies within the margin that was set beforehand."
+            "interval lies within the margin that was set beforehand, and units are many enough for their skewness."
         ),
     ),
 }

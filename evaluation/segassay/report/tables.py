@@ -17,7 +17,7 @@ from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import Table
-from segassay.tables.effects import unit_of
+from segassay.tables.effects import UNEQUAL_SPREAD, unit_of
 
 __all__ = [
     "against_references",
@@ -206,6 +206,8 @@ def effects_table(effects: pd.DataFrame, measure: str) -> Table:
         statistic = f"{'H' if omnibus else 'U'} = {row['statistic']:.4g}" if known else _DASH
         shift = _DASH if omnibus else format_interval(row["hl_shift"], row["hl_low"], row["hl_high"])
         verdict = str(row["verdict"]).replace("_", " ") or "groups differ"
+        if UNEQUAL_SPREAD in row["note"]:
+            verdict += f" (if spreads may differ, p = {_p(row['p_unequal'])})"
         cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
         rows.append([*cells, shift, verdict])
     header = ("annotator", "groups", "n", "statistic", "adjusted p", "η²", "shift (95 % interval)", "conclusion")

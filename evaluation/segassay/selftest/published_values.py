@@ -201,6 +201,25 @@ CHECKS: tuple[Check, ...] = (
         pick=_attributes("bias", "sd", "bias_se", "limit_se"),
     ),
     Check(
+        "statistics.methods.limit_of_agreement",
+        "peak flow by two meters: half the distance of the limit at 2 sd from the bias of -2.1",
+        (38.8,),
+        0.05,
+        data.BLAND,
+        (data.WRIGHT, data.MINI, np.arange(17)),
+        {"z": 2.0},
+        pick=lambda limit: ((limit.value + 2.1) / 2,),
+    ),
+    Check(
+        "statistics.reliability.phi",
+        "3 tasks, each with 4 raters of its own: Φ of a nested design",
+        (0.464,),
+        5e-4,
+        "Brennan (2001), Generalizability Theory, synthetic data set no. 4, doi:10.1007/978-1-4757-3456-0",
+        ({"case": 0.4731, "rater": 0.3252, "seed": 0.6475, "case:rater": 0.5596, "residual": 2.3802}, 3, 4),
+        {"nested": True},
+    ),
+    Check(
         "statistics.methods.lins_ccc", "peak flow by two meters", (0.9427,), 5e-5, data.LIN, (data.WRIGHT, data.MINI)
     ),
     Check(
@@ -264,6 +283,24 @@ CHECKS: tuple[Check, ...] = (
         5e-4,
         data.SEGEBARTH,
         data.U_IS_0,
+        pick=_attributes("p_value"),
+    ),
+    Check(
+        "statistics.groups.brunner_munzel",
+        "pain by two treatments: p",
+        (0.005786,),
+        5e-7,
+        "Brunner & Munzel 2000, as R's lawstat prints it",
+        data.PAIN,
+        pick=_attributes("p_value"),
+    ),
+    Check(
+        "statistics.groups.welch",
+        "hours of sleep with two drugs: p",
+        (0.07939,),
+        5e-6,
+        "Student 1908, as R's t.test prints it",
+        data.SLEEP,
         pick=_attributes("p_value"),
     ),
     Check(

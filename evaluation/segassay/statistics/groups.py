@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 
 MAX_N_FOR_EXACT_P = 20
 MAX_N_FOR_EXACT_INTERVAL = 50
+MIN_N_FOR_RANKS = 6
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,15 @@ class MannWhitney:
     z: float
     eta_squared: float
     rank_biserial: float
+
+
+@dataclass(frozen=True)
+class UnequalSpread:
+    """t of a test that lets the spread of the two samples differ, its degrees of freedom and its two-sided p-value."""
+
+    statistic: float
+    df: float
+    p_value: float
 
 
 @dataclass(frozen=True)
@@ -199,6 +209,108 @@ def _u_counts(n_1: int, n_2: int) -> np.ndarray:
         for first in range(i):
             counts[first::i] = np.cumsum(counts[first::i])
     return counts
+
+
+def brunner_munzel(x: np.ndarray, y: np.ndarray) -> UnequalSpread:
+    """Brunner-Munzel test: is a value of one sample as often above a value of the other as below it?
+
+    Unlike the Mann-Whitney test it does not assume that both samples have one spread.
+
+    Args:
+        x: First sample, `(n_1,)`.
+        y: Second sample, `(n_2,)`.
+
+    Returns:
+        t, above 0 where the second sample is the larger, Satterthwaite's degrees of freedom and p. Samples that do not
+        overlap have an infinite t and p = 0, samples of equal values t = 0 and p = 1; NaN below two values in either.
+
+    Raises:
+        ValueError: If a value is not finite.
+
+    Example:
+        Pain of patients by two treatments (Brunner & Munzel 2000):
+
+        >>> found = brunner_munzel([1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 1, 1], [3, 3, 4, 3, 1, 2, 3, 1, 1, 5, 4])
+        >>> round(found.statistic, 4), round(found.df, 3), round(found.p_value, 6)
+        (3.1375, 17.683, 0.005786)
+
+    References:
+        Brunner & Munzel (2000), Biom. J. 42(1):17-25; the example is that of R's lawstat.
+    """
+    x, y = _finite(x), _finite(y)
+    ranks = stats.rankdata(np.concatenate([x, y]))
+    below_x = (ranks[: len(x)] - stats.rankdata(x)) / max(len(y), 1)  # share of the other sample below each value
+    below_y = (ranks[len(x) :] - stats.rankdata(y)) / max(len(x), 1)
+    return _of_unequal_spread(below_x, below_y, (below_y.mean() - 0.5) if len(y) else math.nan)
+
+
+def welch(x: np.ndarray, y: np.ndarray) -> UnequalSpread:
+    """Welch's t test: have two samples one mean, whatever their spread?
+
+    Args:
+        x: First sample, `(n_1,)`.
+        y: Second sample, `(n_2,)`.
+
+    Returns:
+        t, above 0 where the second sample is the larger, Satterthwaite's degrees of freedom and p; without any spread p
+        is 0, or 1 where the means are equal; NaN below two values in either.
+
+    Raises:
+        ValueError: If a value is not finite.
+
+    Example:
+        Hours of sleep gained with two drugs (Student 1908), as R compares them:
+
+        >>> first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+        >>> found = welch(first, [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
+        >>> round(found.statistic, 4), round(found.df, 3), round(found.p_value, 5)
+        (1.8608, 17.776, 0.07939)
+
+    References:
+        Welch (1947), Biometrika 34(1-2):28-35, doi:10.1093/biomet/34.1-2.28.
+    """
+    x, y = _finite(x), _finite(y)
+    return _of_unequal_spread(x, y, (y.mean() - x.mean()) if len(x) and len(y) else math.nan)
+
+
+def _of_unequal_spread(x: np.ndarray, y: np.ndarray, difference: float) -> UnequalSpread:
+    """A difference over its standard error from the variances of both samples."""
+    if min(len(x), len(y)) < 2:
+        return UnequalSpread(math.nan, math.nan, math.nan)
+    parts = np.array([sample.var(ddof=1) / len(sample) for sample in (x, y)])
+    if parts.sum() <= 1e-24 * max(difference**2, np.abs(np.concatenate([x, y])).max() ** 2):
+        same = abs(difference) <= 1e-12 * np.abs(np.concatenate([x, y])).max()
+        return UnequalSpread(0.0 if same else math.copysign(math.inf, difference), math.nan, float(same))
+    df = float(parts.sum() ** 2 / (parts**2 / [len(x) - 1, len(y) - 1]).sum())
+    t = float(difference) / math.sqrt(parts.sum())
+    return UnequalSpread(t, df, 2 * float(stats.t.sf(abs(t), df)))
+
+
+def unequal_spread_p(x: np.ndarray, y: np.ndarray) -> float:
+    """p-value that allows two samples to have unequal spread: the check of a Mann-Whitney test.
+
+    With 6 values of standard deviation 3 and 24 of standard deviation 1 around one mean, a Mann-Whitney test at .05
+    rejects in 13 % of samples, and together with this one in 5 %. It is the Brunner-Munzel test; where the samples have
+    unequal sizes and one is below 6 values, Welch's must reject, too, because a few values that all lie on one side by
+    chance decide any test of ranks.
+
+    Args:
+        x: First sample, `(n_1,)`.
+        y: Second sample, `(n_2,)`.
+
+    Returns:
+        p of Brunner and Munzel, or the larger of it and Welch's; NaN below two values in either sample.
+
+    Example:
+        Four scattered values that all lie above eleven others:
+
+        >>> few, many = [5, 9, 25, 8], [1, 2, 3, 1.5, 2.5, 3.5, 4, 3.2, 2.2, 1.2, 2.8]
+        >>> round(mann_whitney(few, many).p_value, 3), round(unequal_spread_p(few, many), 3)
+        (0.005, 0.13)
+    """
+    p_value = brunner_munzel(x, y).p_value
+    few_and_unequal = len(x) != len(y) and min(len(x), len(y)) < MIN_N_FOR_RANKS
+    return max(p_value, welch(x, y).p_value) if few_and_unequal else p_value
 
 
 def hodges_lehmann(x: np.ndarray, y: np.ndarray, *, level: float = 0.95) -> Shift:

@@ -51,6 +51,9 @@ _FACETS_OF_ERROR = {
     "seed": ("seed",),
     "rater:seed": ("rater", "seed"),
 }
+_NESTED = _FACETS_OF_ERROR | {"seed": ("rater", "seed"), "case:seed": ("rater", "seed")}
+"""If each rater has seeds of its own, seeds differ between raters, too."""
+
 _RELATIVE = ("case:rater", "case:seed", "residual")
 _REPEATED = 1.96 * math.sqrt(2)
 
@@ -182,7 +185,7 @@ def icc_ak(scores: np.ndarray) -> float:
 
 
 def icc_a1_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """ICC(A,1) of many resamples at once: the statistic that `bca.bca` asks for.
+    """ICC(A,1) of many resamples at once: the statistic that `jackknife_t` asks for.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.
@@ -234,16 +237,19 @@ def icc_ak_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.asarray(_of_mean(icc_a1_weighted(weights, scores), np.shape(scores)[1]))
 
 
-def phi(components: Components, n_raters: int, n_seeds: int = 1) -> float:
+def phi(components: Components, n_raters: int, n_seeds: int = 1, *, nested: bool = False) -> float:
     """Reliability of a case's absolute score, averaged over raters and seeds drawn at random: Φ.
 
     Φ = σ²_case / (σ²_case + Σ other components / number of raters, seeds, or both). With one facet this is ICC(A,k).
+    With nested seeds, each rater has seeds of its own, as where models are trained for each rater; the components of
+    seed and rater:seed, and of case:seed and the residual, then belong together, and either may be left out.
 
     Args:
         components: Variances of case, rater, residual and, where there are seeds, seed, case:rater, case:seed and
             rater:seed.
         n_raters: Raters to average over.
         n_seeds: Seeds to average over, for each rater.
+        nested: Whether seeds are nested in raters; else all raters share the seeds (crossed).
 
     Returns:
         In [0, 1]; NaN where nothing varies, or where the gain from several raters or seeds is asked for and the
@@ -258,13 +264,19 @@ def phi(components: Components, n_raters: int, n_seeds: int = 1) -> float:
         >>> [round(phi(components, n_raters), 4) for n_raters in (1, 2, 4, 8)]
         [0.2898, 0.4493, 0.6201, 0.7655]
 
+        Three tasks with four raters each, who rate no other task (Brennan 2001, synthetic data set no. 4):
+
+        >>> components = {"case": 0.4731, "rater": 0.3252, "seed": 0.6475, "case:rater": 0.5596, "residual": 2.3802}
+        >>> round(phi(components, 3, 4, nested=True), 3)
+        0.464
+
     References:
         Brennan (2001), Generalizability Theory, doi:10.1007/978-1-4757-3456-0.
     """
-    return _reliability(components, _error(components, tuple(_FACETS_OF_ERROR), n_raters, n_seeds))
+    return _reliability(components, _error(components, tuple(_FACETS_OF_ERROR), n_raters, n_seeds, nested))
 
 
-def _error(components: Components, terms: tuple[str, ...], n_raters: int, n_seeds: int) -> float:
+def _error(components: Components, terms: tuple[str, ...], n_raters: int, n_seeds: int, nested: bool) -> float:
     """Variance of a case's mean score; a component that cannot be separated from the residual is part of it."""
     n = {"rater": n_raters, "seed": n_seeds}
     if min(n.values()) < 1:
@@ -272,7 +284,8 @@ def _error(components: Components, terms: tuple[str, ...], n_raters: int, n_seed
     if any(n[facet] > 1 and math.isnan(components.get(facet, math.nan)) for facet in n):
         return math.nan
     known = (term for term in terms if not math.isnan(components.get(term, math.nan)))
-    return float(sum(components[term] / math.prod(n[facet] for facet in _FACETS_OF_ERROR[term]) for term in known))
+    facets = _NESTED if nested else _FACETS_OF_ERROR
+    return float(sum(components[term] / math.prod(n[facet] for facet in facets[term]) for term in known))
 
 
 def _reliability(components: Components, error: float) -> float:
@@ -280,13 +293,14 @@ def _reliability(components: Components, error: float) -> float:
     return of_case / (of_case + error) if of_case + error else math.nan
 
 
-def e_rho_squared(components: Components, n_raters: int, n_seeds: int = 1) -> float:
+def e_rho_squared(components: Components, n_raters: int, n_seeds: int = 1, *, nested: bool = False) -> float:
     """Reliability of the order of cases, which does not change if all cases shift equally: Eρ².
 
     Args:
         components: As for `phi`; σ²_rater, σ²_seed and σ²_rater:seed are left out.
         n_raters: As for `phi`.
         n_seeds: As for `phi`.
+        nested: As for `phi`.
 
     Returns:
         As `phi`, and never below it. With one facet this is ICC(C,k).
@@ -301,16 +315,19 @@ def e_rho_squared(components: Components, n_raters: int, n_seeds: int = 1) -> fl
     References:
         Cronbach et al. (1972), The Dependability of Behavioral Measurements, Wiley; Brennan (2001), as in `phi`.
     """
-    return _reliability(components, _error(components, _RELATIVE, n_raters, n_seeds))
+    return _reliability(components, _error(components, _RELATIVE, n_raters, n_seeds, nested))
 
 
-def d_study(components: Components, *, n_raters: Iterable[int], n_seeds: Iterable[int] = (1,)) -> pd.DataFrame:
+def d_study(
+    components: Components, *, n_raters: Iterable[int], n_seeds: Iterable[int] = (1,), nested: bool = False
+) -> pd.DataFrame:
     """How reliable scores would be with other numbers of raters and seeds.
 
     Args:
         components: As for `phi`.
         n_raters: Numbers of raters to try.
         n_seeds: Numbers of seeds to try.
+        nested: As for `phi`.
 
     Returns:
         One row per pair of numbers: `n_raters, n_seeds, phi, e_rho_squared, sem, mdc95`.
@@ -330,19 +347,20 @@ def d_study(components: Components, *, n_raters: Iterable[int], n_seeds: Iterabl
     measures = {"phi": phi, "e_rho_squared": e_rho_squared, "sem": sem, "mdc95": mdc95}
     rows = [
         {"n_raters": raters, "n_seeds": seeds}
-        | {name: measure(components, raters, seeds) for name, measure in measures.items()}
+        | {name: measure(components, raters, seeds, nested=nested) for name, measure in measures.items()}
         for raters, seeds in product(n_raters, n_seeds)
     ]
     return pd.DataFrame(rows, columns=["n_raters", "n_seeds", *measures])
 
 
-def sem(components: Components, n_raters: int = 1, n_seeds: int = 1) -> float:
+def sem(components: Components, n_raters: int = 1, n_seeds: int = 1, *, nested: bool = False) -> float:
     """Standard error of measurement: sd of a case's score over raters and seeds drawn at random.
 
     Args:
         components: As for `phi`.
         n_raters: Raters that a score is the mean of.
         n_seeds: Seeds that a score is the mean of.
+        nested: As for `phi`.
 
     Returns:
         In the unit of the scores; NaN as in `phi`.
@@ -357,16 +375,17 @@ def sem(components: Components, n_raters: int = 1, n_seeds: int = 1) -> float:
     References:
         Weir (2005), J. Strength Cond. Res. 19(1):231-240, doi:10.1519/15184.1.
     """
-    return math.sqrt(_error(components, tuple(_FACETS_OF_ERROR), n_raters, n_seeds))
+    return math.sqrt(_error(components, tuple(_FACETS_OF_ERROR), n_raters, n_seeds, nested))
 
 
-def mdc95(components: Components, n_raters: int = 1, n_seeds: int = 1) -> float:
+def mdc95(components: Components, n_raters: int = 1, n_seeds: int = 1, *, nested: bool = False) -> float:
     """Minimal detectable change: two scores of one case differ by less in 95 of 100 repetitions; 1.96 √2 SEM.
 
     Args:
         components: As for `phi`.
         n_raters: As for `sem`.
         n_seeds: As for `sem`.
+        nested: As for `phi`.
 
     Returns:
         In the unit of the scores; NaN as in `phi`.
@@ -381,7 +400,7 @@ def mdc95(components: Components, n_raters: int = 1, n_seeds: int = 1) -> float:
     References:
         Weir (2005), J. Strength Cond. Res. 19(1):231-240, doi:10.1519/15184.1.
     """
-    return _REPEATED * sem(components, n_raters, n_seeds)
+    return _REPEATED * sem(components, n_raters, n_seeds, nested=nested)
 
 
 def repeatability_coefficient(repeats: np.ndarray) -> float:

@@ -28,6 +28,8 @@ from segassay.statistics.groups import (
     mann_whitney,
     mixed_model,
     smallest_attainable_p,
+    unequal_spread_p,
+    welch,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "IMAGES_AS_UNITS",
     "MEASURES",
     "PREREQUISITE_COLUMNS",
+    "UNEQUAL_SPREAD",
     "effects",
     "grubbs",
     "hodges_lehmann",
@@ -45,18 +48,21 @@ __all__ = [
     "normalise",
     "prerequisites",
     "smallest_attainable_p",
+    "unequal_spread_p",
+    "welch",
 ]
 
 ALPHA = 0.05
 MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
 """Tested measurements, and their columns in the counts table."""
 
+UNEQUAL_SPREAD = "this test finds a difference, one that allows unequal spread does not"
 IMAGES_AS_UNITS = "images as units: anti-conservative if animals repeat"
 
 # fmt: off
 EFFECT_COLUMNS = (
     "annotator", "measure", "region", "unit", "test", "group_1", "group_2", "n_1", "n_2", "statistic", "p_value",
-    "p_exact", "p_adjusted", "eta_squared", "direction", "verdict",
+    "p_exact", "p_adjusted", "p_unequal", "eta_squared", "direction", "verdict",
     "epsilon_squared", "rank_biserial", "hl_shift", "hl_low", "hl_high", "n_left_out", "n_undefined", "note",
 )
 PREREQUISITE_COLUMNS = (
@@ -256,6 +262,9 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     - `statistic` is H, U of group_1, or t of the difference group_2 - group_1 (mixed model).
     - `direction` is the sign of the Hodges-Lehmann shift group_2 - group_1 (mixed model: of its difference of means). A
       Kruskal-Wallis row has none and, where it is significant, an empty verdict: the pairs say which group is higher.
+    - `p_unequal` is p of a test that allows unequal spread, adjusted by Holm: `unequal_spread_p`, for the mixed model
+      Welch's of subject means. A row is `higher` or `lower` where both p_adjusted and p_unequal are below .05; the note
+      says where only the first is.
     - `verdict` is not_testable where even samples that do not overlap could not get p_adjusted below .05.
     - `eta_squared` of a Kruskal-Wallis row may be negative; it is floored at 0 where it is displayed, not here.
     - `rank_biserial` is above 0 where group_1 is higher, the opposite of `direction`.
@@ -281,12 +290,16 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
         values = {name: sample.units.value[sample.units.group == name] for name in groups}
         found = [_omnibus_row(list(values.values())), *_pair_rows(values)]
         if sample.key["unit"] == "case":
-            found = [row | {"note": IMAGES_AS_UNITS} for row in found]
+            found = [row | {"note": _joined(IMAGES_AS_UNITS, row.get("note", ""))} for row in found]
             if sample.units.subject.any():
                 found += _mixed_rows(sample.units, groups)
         counted = sample.key | {"n_left_out": sample.n_left_out, "n_undefined": sample.n_undefined}
-        rows += [counted | row | {"note": "; ".join(filter(None, [sample.note, row.get("note", "")]))} for row in found]
+        rows += [counted | row | {"note": _joined(sample.note, row.get("note", ""))} for row in found]
     return _table(rows, EFFECT_COLUMNS)
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def _omnibus_row(groups: list[np.ndarray]) -> dict[str, Any]:
@@ -334,6 +347,7 @@ def _pair_rows(values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     exact = holm(np.array([smallest_attainable_p(len(values[a]), len(values[b])) for a, b in pairs]))
     asymptotic = holm(np.array([_asymptotic_p_without_overlap(len(values[a]), len(values[b])) for a, b in pairs]))
     adjusted = holm(np.array([result.p_value for result in results]))
+    unequal = holm(np.array([unequal_spread_p(values[one], values[other]) for one, other in pairs]))
     rows = []
     for i, ((one, other), result) in enumerate(zip(pairs, results, strict=True)):
         shift = hodges_lehmann(values[one], values[other])
@@ -348,13 +362,17 @@ def _pair_rows(values: dict[str, np.ndarray]) -> list[dict[str, Any]]:
                 "p_value": result.p_value,
                 "p_exact": result.p_exact,
                 "p_adjusted": adjusted[i],
+                "p_unequal": unequal[i],
                 "eta_squared": result.eta_squared,
                 "direction": np.sign(shift.value),
-                "verdict": _verdict(adjusted[i], -result.rank_biserial, exact[i], asymptotic[i]),
+                "verdict": _verdict(
+                    float(np.maximum(adjusted[i], unequal[i])), -result.rank_biserial, exact[i], asymptotic[i]
+                ),
                 "rank_biserial": result.rank_biserial,
                 "hl_shift": shift.value,
                 "hl_low": shift.low,
                 "hl_high": shift.high,
+                "note": UNEQUAL_SPREAD if adjusted[i] < ALPHA <= unequal[i] else "",
             }
         )
     return rows
@@ -373,6 +391,9 @@ def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.array([(fit.mean[b] - fit.mean[a]) / np.sqrt(fit.variance_of_mean[[a, b]].sum()) for a, b in pairs])
     p_value = 2 * stats.t.sf(np.abs(t), max(fit.df, 1))
+    means = _subject_means(cases).groupby("group")["value"]
+    of_group = {group: means.get_group(group).to_numpy() if group in means.groups else np.empty(0) for group in groups}
+    unequal = holm(np.array([welch(of_group[groups[a]], of_group[groups[b]]).p_value for a, b in pairs]))
     return [
         {
             "test": "mixed_model",
@@ -383,12 +404,19 @@ def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
             "statistic": t[i],
             "p_value": p_value[i],
             "p_adjusted": adjusted,
+            "p_unequal": unequal[i],
             "direction": np.sign(t[i]),
-            "verdict": _verdict(adjusted, t[i], 0, 0),
-            "note": "" if np.isfinite(t[i]) else "too few subjects, no subject with two cases, or no spread",
+            "verdict": _verdict(float(np.maximum(adjusted, unequal[i])), t[i], 0, 0),
+            "note": _note_of_mixed_model(t[i], adjusted, unequal[i]),
         }
         for i, ((a, b), adjusted) in enumerate(zip(pairs, holm(p_value), strict=True))
     ]
+
+
+def _note_of_mixed_model(t: float, p_adjusted: float, p_unequal: float) -> str:
+    if not np.isfinite(t):
+        return "too few subjects, no subject with two cases, or no spread"
+    return UNEQUAL_SPREAD if p_adjusted < ALPHA <= p_unequal else ""
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -285,6 +285,6 @@ def find_own_error(error: BaseException | None) -> SegAssayError | None:
     """Find the `SegAssayError` in a chain of causes that MONAI wrapped; None if there is none."""
     while error is not None and not isinstance(error, SegAssayError):
         if isinstance(error, PredictionError):  # exported modules do not import our errors
-            return DataError(str(error)).with_traceback(error.__traceback__)
+            return DataError(str(error), error.file, error.what, error.action).with_traceback(error.__traceback__)
         error = error.__cause__ or error.__context__
     return error

@@ -151,10 +151,11 @@ class EnsembleNet(nn.Module):
             self.network.load_state_dict(weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise PredictionError(
-                f"{path}: the weights do not fit the network ({reason}); leave out --channels, --strides, "
-                "--in_channels and --spatial_dims, which are read from the checkpoint"
-            ) from error
+            what = f"the weights do not fit the network ({reason})"
+            action = (
+                "leave out --channels, --strides, --in_channels and --spatial_dims, which are read from the checkpoint"
+            )
+            raise PredictionError.of(path, what, action) from error
         n_bytes = sum(value.nbytes for value in weights.values())
         if n_bytes <= self._room:
             self._kept[path] = weights

@@ -51,12 +51,14 @@ class ReadImaged(MapTransform):
 def check_image(path: str | Path, image: torch.Tensor, n_channels: int, spatial_dims: int) -> None:
     """Refuse an image `(C, *spatial)` that does not fit the network, or has NaN or infinite pixels."""
     if not torch.isfinite(image).all():
-        raise PredictionError(f"{path}: has pixels that are NaN or infinite; replace them, or export the image again")
+        what = "has pixels that are NaN or infinite"
+        raise PredictionError.of(path, what, "replace them, or export the image again")
     if (len(image), image.ndim - 1) != (n_channels, spatial_dims):
-        raise PredictionError(
-            f"{path}: expected {n_channels} channel(s) and {spatial_dims} axes, got {len(image)} and {image.ndim - 1}; "
+        found, expected = f"{len(image)} and {image.ndim - 1}", f"{n_channels} channel(s) and {spatial_dims} axes"
+        action = (
             "keep images of one kind in a folder, and use a model trained on such images (--spatial_dims 3 for volumes)"
         )
+        raise PredictionError.of(path, f"expected {expected}, got {found}", action)
 
 
 def as_float(array: np.ndarray) -> torch.Tensor:

@@ -112,14 +112,12 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
             state = read_checkpoint(path)
             member, weights = member_from_state(state["member"]), state["model"]
         except Exception as error:
-            raise DataError(
-                f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
-            ) from error
+            what = f"is not a checkpoint written by SegAssay ({type(error).__name__})"
+            raise DataError.of(path, what, "train it again") from error
         digest = _weights_hash(weights)
         if digest in known:
-            raise DataError(
-                f"{path} and {known[digest]} hold the same weights, but an ensemble needs different ones; remove one"
-            )
+            what = f"and {known[digest]} hold the same weights, but an ensemble needs different ones"
+            raise DataError.of(path, what, "remove one")
         known[digest] = path
         members.append(member)
     return members
@@ -160,15 +158,15 @@ def held_out_cases(
         logger.info(f"{len(wanted) - len(leaked)} cases are scored; {len(leaked)} were used to train the members")
         return [case for case in wanted if not leaks[case]]
     if cases is None:
-        raise DataError(
-            f"{dataset.folder}: no case is held out by all {len(members)} members, so nothing can be scored; "
-            "combine members of one fold, or use the run id `inference` to predict without scores"
-        )
+        what = f"has no case that is held out by all {len(members)} members, so nothing can be scored"
+        action = "combine members of one fold, or use the run id `inference` to predict without scores"
+        raise DataError.of(dataset.folder, what, action)
     if leaked:
-        raise DataError(
-            f"case {leaked[0]} was used in the training of {leaks[leaked[0]]} and cannot be scored "
-            f"({len(leaked)} of {len(wanted)} cases); leave it out, or leave out the member"
+        what = (
+            f"of case {leaked[0]} was used in the training of {leaks[leaked[0]]} and cannot be scored "
+            f"({len(leaked)} of {len(wanted)} cases)"
         )
+        raise DataError.of(dataset.images[leaked[0]], what, "leave it out, or leave out the member")
     return wanted
 
 

@@ -91,10 +91,11 @@ def residual_unet(
     """
     steps = [[2] * spatial_dims] * (len(channels) - 1) if strides is None else [list(step) for step in strides]
     if len(steps) != len(channels) - 1 or any(len(step) != spatial_dims for step in steps):
-        raise PredictionError(
+        what = (
             f"strides {steps}: expected {len(channels) - 1} steps of {spatial_dims} axes, because --channels has "
             f"{len(channels)} levels and --spatial_dims is {spatial_dims} (2 for images, 3 for volumes)"
         )
+        raise PredictionError.of(None, what, "leave out --strides, or give as many steps and axes")
     return UNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
@@ -133,16 +134,13 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
     for path in checkpoint_paths:
         state = read_checkpoint(path).get("network")
         if not isinstance(state, dict) or set(state) != {field.name for field in fields(NetworkSettings)}:
-            raise PredictionError(
-                f"{path}: does not hold the settings of its network, as checkpoints of another version; train it again"
-            )
+            what = "does not hold the settings of its network, as checkpoints of another version"
+            raise PredictionError.of(path, what, "train it again")
         if states and state != states[0]:
             first = states[0]
             differing = [f"{name} {state[name]} and {first[name]}" for name in state if state[name] != first[name]]
-            raise PredictionError(
-                f"{path} and {checkpoint_paths[0]} hold different networks ({'; '.join(differing)}); members of an "
-                "ensemble share one: leave one out"
-            )
+            what = f"its network differs from that of {checkpoint_paths[0]} ({'; '.join(differing)})"
+            raise PredictionError.of(path, what, "members of an ensemble share one network: leave one out")
         states.append(state)
     return NetworkSettings(**states[0])
 
@@ -157,7 +155,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         content = dict(torch.load(path, map_location="cpu", weights_only=True))
         content["model"]
     except Exception as error:
-        raise PredictionError(
-            f"{path}: not a checkpoint written by SegAssay ({type(error).__name__}); train it again"
-        ) from error
+        what = f"not a checkpoint written by SegAssay ({type(error).__name__})"
+        raise PredictionError.of(path, what, "train it again") from error
     return content

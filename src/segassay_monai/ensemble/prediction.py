@@ -46,22 +46,21 @@ def find_images(folder: str | Path) -> dict[str, Path]:
     root = Path(folder)
     root = root / "images" if (root / "images").is_dir() else root
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; give a folder with images to predict")
+        raise DataError.of(root, "is not a folder", "give a folder with images to predict")
     files, problems = list_images(root)
     raise_problems(root, [problem for problem in problems if problem.level == "error"])
     if not files:
-        raise DataError(f"{root}: no image found; expected files such as {', '.join(IMAGE_SUFFIXES)}")
+        raise DataError.of(root, "holds no image", f"give a folder with {', '.join(IMAGE_SUFFIXES)} files")
     of_nnunet = (root.parent / "dataset.json").is_file()
     images: dict[str, Path] = {}
     for name, path in files:
         case = name.removesuffix("_0000") if of_nnunet else name
         if case in images:
-            raise DataError(f"{images[case]} and {path}: two images of one case; rename or remove one")
+            raise DataError.of(images[case], f"and {path} are two images of one case", "rename or remove one")
         images[case] = path
     if of_nnunet and any(case.endswith("_0001") for case in images):
-        raise DataError(
-            f"{root} holds a file for each channel, as nnU-Net does; expected one file per image: join its channels"
-        )
+        what = "holds a file for each channel, as nnU-Net does"
+        raise DataError.of(root, what, "join its channels", expected="one file per image")
     return images
 
 

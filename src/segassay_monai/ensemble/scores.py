@@ -27,6 +27,7 @@ from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, matc
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, seed_range
+from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.ensemble.uncertainty import (
     show_uncertainty,
     summarise_uncertainty,
@@ -120,9 +121,10 @@ class ScoreCases:
     def agreement(self) -> pd.DataFrame:
         """One row per case × target × annotator × IoU threshold."""
         if not self.rows:
-            raise DataError(
-                f"{self.dataset.folder}: none of the held-out cases has a mask of {self.trained_on} to compare with"
+            what = (
+                f"has no mask of {self.trained_on} for any of the held-out cases, so there is nothing to compare with"
             )
+            raise DataError.of(self.dataset.folder, what, "add such masks, or choose another --rater")
         return pd.DataFrame(self.rows)
 
 
@@ -203,6 +205,7 @@ def _tags(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, work_dir: Path) -> None:
+    stop_between_steps(evaluator)
     evaluator.run()
     agreement = scores.agreement()
     summary = summarise(agreement)

@@ -59,10 +59,11 @@ class EnsembleModel(PythonModel):
         if images.ndim == n_axes + 1:
             images = images[None]
         if images.ndim != n_axes + 2:
-            raise PredictionError(
+            what = (
                 f"expected an image ({n_channels} channel(s), then {n_axes} axes) or a batch of such, got an array of "
-                f"shape {tuple(images.shape)}; add the channel axis, or use a model for such images"
+                f"shape {tuple(images.shape)}"
             )
+            raise PredictionError.of(None, what, "add the channel axis, or use a model for such images")
         prob = np.empty((len(images), 1, *images.shape[2:]), dtype=np.float32)
         for number, image in enumerate(images):  # one after another, as images may be large
             check_image(f"image {number}", image, n_channels, n_axes)

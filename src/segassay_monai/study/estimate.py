@@ -152,7 +152,8 @@ def _try_out(study: Study, planned: PlannedMember) -> tuple[Costs, float]:
             log.seek(0)
             if process.returncode:
                 last = log.read().strip().splitlines()[-1:] or ["it ended without a message"]
-                raise DataError(f"{planned.id} cannot be trained: {last[0]}")
+                what = f"{planned.id} cannot be trained: {last[0]}"
+                raise DataError(what, os.fspath(study.path), what)  # the last line of the trial says what to do
         costs = _costs_of([folder / "member"])
         rest = _TRIAL["iterations_per_epoch"] * costs.step + costs.validation + costs.held_out
         return replace(costs, start=max(0.0, seconds - rest)), memory * _SPARE

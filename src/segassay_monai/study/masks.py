@@ -78,10 +78,10 @@ def _planned(study: Study, planned: PlannedMember) -> Member:
     found = read_members([checkpoint])[0]
     expected = (planned.rater, planned.fold, planned.seed)
     if (found.trained_on, found.fold, found.seed) != expected:
-        raise DataError(
-            f"{checkpoint}: holds {found.name} of fold {found.fold}, expected {planned.rater}/s{planned.seed} of fold "
-            f"{planned.fold}; remove the folder and run the study again"
+        what = (
+            f"holds {found.name} of fold {found.fold}; expected {planned.rater}/s{planned.seed} of fold {planned.fold}"
         )
+        raise DataError.of(checkpoint, what, "remove the folder and run the study again")
     return found
 
 
@@ -91,5 +91,5 @@ def _read_written(place: Path) -> dict[str, dict[str, str]]:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         files = table.set_index("case")[["path", "prob", "uncertainty"]]
     except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}); remove {place} and run the study again") from error
+        raise DataError.of(path, f"cannot be read ({error})", f"remove {place} and run the study again") from error
     return {str(case): dict(row) for case, row in files.iterrows()}

@@ -76,10 +76,11 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
             environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
             work_side_by_side(study, min(n, len(tasks)), environment, report)
         if left := open_tasks(study):
-            raise DataError(
-                f"{study.path}: {len(left)} of {len(study.tasks)} tasks are still to be done, first {left[0].id}; "
-                "the study, its data or the program changed while it ran: run it again"
+            what = (
+                f"changed while it ran, or its data or the program did: {len(left)} of {len(study.tasks)} tasks are "
+                f"still to be done, first {left[0].id}"
             )
+            raise DataError.of(study.path, what, "run it again")
         with claim(study, "evaluation", timeout=-1):
             evaluations = judge(study)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}

@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Queue
 
@@ -23,6 +25,7 @@ from segassay_monai.study.store import MEMORY_PER_WORKER, log_file, note_failure
 __all__ = ["n_cores", "n_workers", "work_side_by_side"]
 
 _MAX_LOST = 3  # processes that may be killed before they start a task
+_PATIENCE = 60.0  # seconds in which a process must finish its step or image when it is asked to stop
 
 
 def n_workers(n_tasks: int, memory: float = MEMORY_PER_WORKER, threads: int = 1) -> int:
@@ -85,14 +88,28 @@ def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], repo
                 report("failed", ended.doing)
             n_lost += status < 0 and not ended.has_begun
             if not ended.has_begun and (status > 0 or n_lost > _MAX_LOST):
-                raise DataError(f"{study.path}: a process for trainings ended at once, with {_status(status)}")
+                what = f"cannot be trained: a process for trainings ended at once, with {_status(status)}"
+                raise DataError.of(study.path, what, "fix the error printed above, and run it again")
             if open_tasks(study) and (status or ended.doing):
                 workers[slot] = _start(study, slot, environment, events)
     finally:
-        for worker in workers.values():
-            worker.process.terminate()
-        for worker in workers.values():
-            worker.process.wait()
+        _stop([worker.process for worker in workers.values()], _PATIENCE)
+
+
+def _stop(processes: Sequence[subprocess.Popen[str]], seconds: float) -> None:
+    """Ask processes to stop by closing their input; kill those that have not ended in time, or on a second Ctrl-C."""
+    end = time.monotonic() + seconds
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            for process in processes:
+                process.wait(max(0.0, end - time.monotonic()))
+    finally:
+        for process in processes:
+            process.kill()  # does nothing to one that has ended
+            process.wait()
 
 
 def _note_lost(study: Study, name: str, status: int) -> None:
@@ -108,7 +125,7 @@ def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Eve
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", str(study.path)],
         env={**os.environ, **environment, "OMP_NUM_THREADS": str(study.file.threads), **_gpu_of(slot)},
-        stdin=subprocess.PIPE,  # never written to; closed when this process ends, which ends the worker
+        stdin=subprocess.PIPE,  # never written to; closed to stop the worker, also when this process ends
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",

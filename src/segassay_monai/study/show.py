@@ -6,7 +6,6 @@ Study, files on disk  ->  tables and lines
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,13 +28,13 @@ from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.plan import PlannedMember, Study, Task, own_target
 from segassay_monai.study.run import Outcome
-from segassay_monai.study.store import failure, is_claimed, log_file
+from segassay_monai.study.store import failure, is_claimed
 from segassay_monai.targets import target_name
+from segassay_monai.training.progress_file import read_progress
 from segassay_monai.training.resume import unfinished
 
 __all__ = ["print_earlier", "print_outcome", "print_plan", "show_run", "show_status", "state_of"]
 
-_EPOCH = re.compile(r"epoch (\d+/\d+): .* ([\d.]+) min left")
 _SECONDS_BETWEEN_LOOKS = 2.0
 
 
@@ -108,11 +107,11 @@ def state_of(study: Study, task: Task) -> tuple[str, str]:
     if study.is_done(task):
         return "done", _score(study, task)
     if is_claimed(study, task):
-        return "running", _last_epoch(log_file(study, task))
+        return "running", _progress(study, task)
     if reason := failure(study, task):
         return "failed", reason.splitlines()[0]
     if isinstance(task, PlannedMember) and (unfinished(study.place(task)) / "resume.pt").is_file():
-        return "interrupted", _last_epoch(log_file(study, task))
+        return "interrupted", _progress(study, task)
     return "waiting", ""
 
 
@@ -127,11 +126,11 @@ def _score(study: Study, task: Task) -> str:
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
 
-def _last_epoch(log: Path) -> str:
-    if not log.is_file():
+def _progress(study: Study, task: Task) -> str:
+    """Epoch and minutes left of a training; predictions have no epochs."""
+    if not isinstance(task, PlannedMember):
         return ""
-    found = _EPOCH.findall(log.read_text(encoding="utf-8", errors="replace"))
-    return f"epoch {found[-1][0]}, {found[-1][1]} min left" if found else "starting"
+    return str(read_progress(unfinished(study.place(task))) or "progress unknown")
 
 
 def _status_table(study: Study) -> Table:

@@ -2,8 +2,9 @@
 
     segassay_monai.study.worker STUDY.yaml  ->  next free task  ->  OUT/members/, OUT/predictions/
 
-It reports each event in one line on standard output. It kills itself when its standard input is closed, which happens
-when the process that started it ends; the next run resumes from what is on disk.
+It reports each event in one line on standard output. When its standard input is closed, which also happens when the
+process that started it ends, it stops after the step or image that it works on; the next run resumes from what is on
+disk.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import torch
 from segassay.errors import SegAssayError
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
+from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
 from segassay_monai.study.plan import PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
@@ -92,10 +95,14 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
 
     Returns:
         False where a new process should take over: after a failure, or when this one takes too much memory.
+
+    Raises:
+        SystemExit: If this process was asked to stop.
     """
     while tasks := open_tasks(study):
         n_done = 0
         for task in tasks:
+            stop_if_asked()
             word = _take(study, task, report) if _is_ready(study, task) else ""
             if word == "failed" or (word and _has_grown(study)):
                 return False
@@ -167,19 +174,21 @@ def _log_of(study: Study, task: Task) -> Iterator[None]:
             os.close(copy)
 
 
-def _end_with_parent() -> None:
+def _stop_with_parent() -> None:
     while os.read(0, 1):
         pass
-    psutil.Process().kill()  # an exception inside an MLflow transaction would leave the store locked
+    ask_to_stop()
 
 
 def _main(path: str) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the scheduler closes the input
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     speak = os.fdopen(os.dup(1), "w", encoding="utf-8")
 
     def report(word: str, task: Task) -> None:
-        speak.write(f"{word} {task.id}\n")
-        speak.flush()
+        with suppress(BrokenPipeError):  # nobody listens any more
+            speak.write(f"{word} {task.id}\n")
+            speak.flush()
 
     sys.exit(0 if work(plan_study(Path(path)), report) else 1)
 

@@ -67,10 +67,9 @@ def plan_member(
     seen = seen[[is_labelled(dataset, trained_on, case) for case in seen.index]]
     units = units_of(seen["subject"]).nunique()
     if units < 2:
-        raise DataError(
-            f"{dataset.folder}: {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on "
-            f"{trained_on}; at least 3 subjects (or images) are needed, to train, to select and to hold out"
-        )
+        what = f"has {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on {trained_on}"
+        action = "give images of at least 3 subjects (or 3 images): one to train, one to select, one to hold out"
+        raise DataError.of(dataset.folder, what, action)
     number = number_subjects(seen, seed=[seed, fold])
     if n_train is not None:
         seen, number = _use_some(seen, number, n_train)
@@ -161,10 +160,8 @@ def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
     """
     units = units_of(table["subject"]).nunique()
     if n_folds < 2 or units < 2:
-        raise DataError(
-            f"cannot hold out any image: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}; "
-            "at least 2 folds and 3 images of different subjects are needed"
-        )
+        what = f"cannot hold out any image: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}"
+        raise DataError.of(None, what, "give at least 2 folds, and images of at least 3 subjects (or 3 images)")
     return number_subjects(table, seed=[0]) % min(n_folds, units)
 
 

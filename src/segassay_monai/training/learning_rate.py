@@ -91,10 +91,9 @@ def find_learning_rate(
     final = publish_output(work_dir)
     logger.info(f"written: {final}")
     if suggestion is None:
-        raise DataError(
-            f"{final / 'learning_rate.png'}: the loss does not fall at any rate, so none can be proposed; give more "
-            "--lr_steps, or check the masks with `segassay check`"
-        )
+        what = "shows a loss that does not fall at any rate, so none can be proposed"
+        action = "give more --lr_steps, or check the masks with `segassay check`"
+        raise DataError.of(final / "learning_rate.png", what, action)
     Console().print(f"--learning_rate {suggestion:g}", highlight=False)
     return suggestion
 

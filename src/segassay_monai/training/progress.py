@@ -1,9 +1,10 @@
-"""Progress of a training: on the terminal, and as numbers in MLflow."""
+"""Progress of a training: on the terminal, as numbers in MLflow, and in a file for other processes."""
 
 from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
@@ -11,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segassay import tracking
+from segassay_monai.training.progress_file import TrainingProgress, write_progress
 
-__all__ = ["ShowProgress", "TrackTraining"]
+__all__ = ["KeepProgress", "ShowProgress", "TrackTraining"]
 
 logger = logging.getLogger("segassay")
 
@@ -74,6 +76,52 @@ class TrackTraining:
         self._points.append((trainer.state.iteration, metrics))
 
 
+class _Pace:
+    """Time that epochs take in this process, from the first one that it trains, also if the training was resumed."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._n_before = 0
+
+    def attach(self, engine: Any) -> None:
+        """Register with the trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self._start)
+
+    def _start(self, engine: Any) -> None:
+        if self._started is None:
+            self._started, self._n_before = time.perf_counter(), engine.state.epoch - 1
+
+    def minutes_left(self, engine: Any) -> float:
+        """Minutes of the epochs that are left, when an epoch is finished."""
+        assert self._started is not None
+        n_left, n_done = engine.state.max_epochs - engine.state.epoch, engine.state.epoch - self._n_before
+        return (time.perf_counter() - self._started) / 60 * n_left / n_done
+
+
+class KeepProgress:
+    """Write the progress of a training into its folder after each epoch.
+
+    Attach it after the handler that keeps states, so that an epoch in the file can be resumed.
+
+    Args:
+        folder: Folder of the unfinished training.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._pace = _Pace()
+
+    def attach(self, engine: Any) -> None:
+        """Register with the trainer."""
+        self._pace.attach(engine)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def _write(self, engine: Any) -> None:
+        state, minutes = engine.state, self._pace.minutes_left(engine)
+        progress = TrainingProgress(epoch=state.epoch, epochs=state.max_epochs, minutes_left=minutes)
+        write_progress(self.folder, progress)
+
+
 class ShowProgress:
     """Show a progress bar on a terminal, and log one line per epoch.
 
@@ -84,11 +132,12 @@ class ShowProgress:
     def __init__(self, evaluator: Engine) -> None:
         self.evaluator = evaluator
         self._losses: list[float] = []
-        self._started, self._first = 0.0, 0
+        self._pace = _Pace()
         self._bar: Progress | None = None
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer, before the validator, so that the line of an epoch follows its validation."""
+        self._pace.attach(engine)
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._iteration)
         self.evaluator.add_event_handler(Events.COMPLETED, self._validated, engine)
@@ -96,29 +145,28 @@ class ShowProgress:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _start(self, engine: Any) -> None:
-        self._started, self._first = time.perf_counter(), engine.state.epoch
         console = Console(stderr=True)
         if console.is_terminal:
             columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
             self._bar = Progress(*columns, console=console, transient=True)
             self._bar.start()
             total = engine.state.max_epochs * engine.state.epoch_length
-            self._bar.add_task("training", total=total, completed=engine.state.iteration)
+            self._bar.add_task("training", total=total)
 
     def _iteration(self, engine: Any) -> None:
         self._losses.append(float(engine.state.output[0]["loss"]))
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], advance=1, description=f"training, loss {self._losses[-1]:.3f}")
+            description = f"training, loss {self._losses[-1]:.3f}"
+            self._bar.update(self._bar.task_ids[0], completed=engine.state.iteration, description=description)
 
     def _validated(self, evaluator: Any, trainer: Any) -> None:
         epoch, epochs = trainer.state.epoch, trainer.state.max_epochs
-        minutes_left = (time.perf_counter() - self._started) / 60 * (epochs - epoch) / max(epoch - self._first, 1)
         f1, best = evaluator.state.metrics["f1"], evaluator.state.best_metric
         mark = " (best so far)" if f1 >= best else f" (best {best:.3f})"
         loss = sum(self._losses) / max(len(self._losses), 1)
         self._losses.clear()
         scores = f"loss {loss:.3f}, F1 on selection images {f1:.3f}{mark}"
-        logger.info(f"epoch {epoch}/{epochs}: {scores}, {minutes_left:.1f} min left")
+        logger.info(f"epoch {epoch}/{epochs}: {scores}, {self._pace.minutes_left(trainer):.1f} min left")
 
     def _stop(self, engine: Any) -> None:
         if self._bar is not None:

@@ -27,8 +27,11 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
+from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
+from segassay_monai.training.progress import KeepProgress
+from segassay_monai.training.progress_file import remove_progress
 from segassay_monai.training.resume import mlflow_run, open_training
 from segassay_monai.training.settings import is_plain
 
@@ -95,6 +98,7 @@ def train_member(
             evaluate_held_out(member, dataset, work_dir, evaluation)
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
+        remove_progress(work_dir)
         final = publish_output(work_dir)
         (final / UNFINISHED).unlink()  # last, so that the training can be resumed at any moment
     logger.info(f"written: {final}")
@@ -117,6 +121,9 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
         trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
+    KeepProgress(work_dir).attach(trainer)
+    for engine in (trainer, evaluator):
+        stop_between_steps(engine)
     trainer.run()
     best = evaluator.state
     logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
@@ -157,26 +164,25 @@ def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
 
 def _check_not_empty(dataset: Dataset, member: Member) -> None:
     if not any(read_labels(dataset, case, member.trained_on).any() for case in member.train):
-        raise DataError(
-            f"{dataset.folder}: {describe_target(member.trained_on)} has no object in any of {len(member.train)} "
-            "training images; check the masks (0 is background, more is foreground)"
-        )
+        target, n_images = describe_target(member.trained_on), len(member.train)
+        what = f"cannot be trained on: {target} has no object in any of {n_images} training images"
+        raise DataError.of(dataset.folder, what, "check the masks (0 is background, more is foreground)")
 
 
 def _check_held_out(dataset: Dataset, member: Member) -> None:
     """Find problems that would stop the evaluation after the training; no held-out image is used in the training."""
     annotated = [dataset.reference, *(dataset.masks[rater] for rater in raters_of(dataset, member.trained_on))]
     if not any(case in masks for masks in annotated for case in member.held_out):
-        raise DataError(
-            f"{dataset.folder}: none of the {len(member.held_out)} held-out images has a mask of {member.trained_on}, "
-            "and there is no reference to score with; choose another --fold"
+        what = (
+            f"has no mask of {member.trained_on} for any of the {len(member.held_out)} held-out images, and no "
+            "reference to score with"
         )
+        raise DataError.of(dataset.folder, what, "choose another --fold")
     for case in member.held_out:
         if image_hash(dataset, case) in member.seen_images:
-            raise DataError(
-                f"{dataset.images[case]}: the same picture is in the training images and held out; remove one, or give "
-                "both one `subject` in the experiment table"
-            )
+            what = "is held out, but the same picture is in the training images"
+            action = "remove one, or give both one `subject` in the experiment table"
+            raise DataError.of(dataset.images[case], what, action)
         _check_readable(dataset, case, member.trained_on)
 
 

@@ -99,9 +99,11 @@ def test_a_rater_may_lack_cases_and_one_alone_is_undefined():
 
 
 def test_intervals_of_pixels_draw_cases():
-    """Cases that are all alike have no spread, however many pixels differ."""
+    """Cases that are all alike leave open what one in seven may be, however many pixels differ."""
     found = agreement_of_pixels(votes_of([PIXELS[0]] * 25), CASES)
-    np.testing.assert_allclose(found["low"].astype(float), found["high"].astype(float))
+    found = found[found["measure"] != "krippendorff_alpha_pixels"]  # which moves with the number of pixels
+    assert set(found["method"]) == {"binomial"}
+    np.testing.assert_allclose(found["value"] - found["low"], (1 - 0.025 ** (1 / 25)) * (found["value"] + 1))
     assert not found["approximate"].any()
 
 
@@ -133,7 +135,8 @@ def test_positive_agreement_pools_objects_of_pairs_and_cases():
     assert value(found, "positive_agreement", BETWEEN_RATERS) == pytest.approx(2 * 15 / (20 + 1 + 15 + 15))
     assert value(found, "positive_agreement", "cleo") == pytest.approx(2 * 7 / 30)
     row = found.iloc[0]
-    assert (row["low"], row["high"]) == (0, 2 * 15 / (20 + 15 + 15))  # of the one case or of the other
+    assert 0 <= row["low"] < row["value"] < row["high"] <= 1
+    assert row["high"] - row["low"] > 0.9, "one of two cases has nearly all objects"
 
 
 def test_exchanging_the_two_of_a_pair_changes_no_agreement_on_objects():

@@ -51,13 +51,16 @@ def test_number_of_raters_is_the_first_that_a_decision_study_calls_enough():
     components = {"case": 4.0, "rater": 0.5, "seed": 0.1, "case:rater": 0.4, "case:seed": 0.1, "rater:seed": 0.2}
     components |= {"residual": 1.0}
     for n_seeds in (1, 2, 5):
-        table = d_study(components, n_raters=range(1, 200), n_seeds=[n_seeds])
-        first = table.loc[table["phi"] >= 0.9, "n_raters"].min()
-        assert numbers_for_phi(components, n_seeds=n_seeds) == first
+        for nested in (True, False):
+            table = d_study(components, n_raters=range(1, 200), n_seeds=[n_seeds], nested=nested)
+            first = table.loc[table["phi"] >= 0.9, "n_raters"].min()
+            assert numbers_for_phi(components, n_seeds=n_seeds, nested=nested) == first
 
 
 def test_more_raters_do_not_help_where_seeds_or_nothing_but_error_vary():
-    assert numbers_for_phi({"case": 1.0, "rater": 1.0, "seed": 0.5, "residual": 1.0}) == math.inf
+    shared = {"case": 1.0, "rater": 1.0, "seed": 0.5, "residual": 1.0}
+    assert numbers_for_phi(shared, nested=False) == math.inf
+    assert numbers_for_phi(shared) == 23, "with seeds of their own, more raters are more seeds"
     assert numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 1.0}) == math.inf
     assert numbers_for_phi({"case": 1.0, "rater": 0.0, "residual": 0.0}) == 1
     assert np.isnan(numbers_for_phi({"case": 0.0, "rater": 0.0, "residual": 0.0}))
@@ -125,7 +128,7 @@ def test_designs_hold_what_was_measured_of_every_case_at_every_level():
     assert crossed.values[1].tolist() == [[2, 5], [8, 3]]  # raters × seeds of the second case
     assert crossed.terms == ("case", "rater", "seed", "case:rater", "case:seed", "rater:seed", "residual")
     assert crossed.components.whole.shape == (1, 7)
-    assert crossed.components.drawn.shape == (FEW.n_resamples, 7)
+    assert crossed.components.without.shape == (3, 7)
 
 
 def test_a_cell_without_any_model_leaves_no_crossed_design():

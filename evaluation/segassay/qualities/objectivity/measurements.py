@@ -5,7 +5,7 @@
 Intervals resample clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -33,10 +33,10 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
-from segassay.statistics.bca import bca
 from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
-from segassay.statistics.jackknife import OF_MEANS, correlation_scale, jackknife_or_bca
+from segassay.statistics.jackknife import OF_MEANS, PLAIN, SHARE_OF_VARIANCE, correlation_scale, jackknife_t
+from segassay.statistics.methods import limit_of_agreement
 from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc_a1_of_subjects
 
@@ -56,8 +56,6 @@ MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean
 
 _SUBJECT = "number of the cluster"
 
-_Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (B, N) weights, values -> (B,)
-
 
 def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) -> pd.DataFrame:
     """One row per case, one column per rater; NaN where the rater has no mask or the value is undefined."""
@@ -72,7 +70,7 @@ def _each(counts: pd.DataFrame, raters: Sequence[str]) -> list[tuple[str, pd.Dat
 
 
 def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series) -> pd.DataFrame:
-    """p-values of rater bias: whether raters differ at all (Friedman), then each against the others (t, Holm).
+    """p-values of rater bias: each rater's mean count or area against that of the others (t, Holm over raters).
 
     Args:
         counts: Table of `segassay.tables.build`.
@@ -81,18 +79,20 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
 
     Returns:
         Table with `SCORE_COLUMNS`: `bias_test_count` and `bias_test_area` of all raters and of each; `value` is the
-        p-value, that of a rater adjusted by Holm. `log_count_ratio` and `log_area_ratio` give the size of the bias.
+        p-value adjusted by Holm, of all raters the smallest of these. The note of all raters has Friedman's p, which
+        is also small where one rater's counts only scatter more. `log_count_ratio` and `log_area_ratio` give the size
+        of the bias.
     """
     rows = []
     for name, matrix in _each(counts, raters):
         if name == "mean_intensity":
             continue
         found = bias_test(matrix.to_numpy(), clusters=clusters.reindex(matrix.index).to_numpy())
-        n_complete = int(matrix.notna().all(axis=1).sum())
-        omnibus = Interval(
-            found["friedman_p"].iloc[0], np.nan, np.nan, "Friedman", n_complete, len(matrix) - n_complete, False
-        )
-        rows.append(interval_row(BIAS_TEST.form(name), ALL_RATERS, omnibus, note="p-value"))
+        n_shared = int((matrix.notna().sum(axis=1) > 1).sum())
+        smallest = float(found["p_adjusted"].min())
+        of_all = Interval(smallest, np.nan, np.nan, "t, Holm", n_shared, len(matrix) - n_shared, False)
+        note = f"smallest p-value of a rater; of ranks, which also differ by scatter (Friedman): {_p_of_ranks(found)}"
+        rows.append(interval_row(BIAS_TEST.form(name), ALL_RATERS, of_all, note=note))
         for rater, row in zip(raters, found.to_dict("records"), strict=True):
             n_drawn = int(matrix[rater].notna().sum())
             n_alone = int((matrix[rater].notna() & (matrix.notna().sum(axis=1) < 2)).sum())
@@ -100,6 +100,11 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
             note = f"p-value; {'biased' if row['biased'] else 'no bias found'}; {row['n_units']} units"
             rows.append(interval_row(BIAS_TEST.form(name), rater, tested, note=note))
     return score_rows(rows)
+
+
+def _p_of_ranks(found: pd.DataFrame) -> str:
+    p_value = float(found["friedman_p"].iloc[0])
+    return "not tested, too few cases with all raters" if np.isnan(p_value) else f"p = {p_value:.2g}"
 
 
 def intraclass_correlation(
@@ -114,7 +119,7 @@ def intraclass_correlation(
         resampling: How intervals are drawn.
 
     Returns:
-        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_or_bca`; a
+        Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_t`; a
         case that a rater lacks is undefined.
     """
     estimators = (
@@ -125,7 +130,7 @@ def intraclass_correlation(
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
-            interval = jackknife_or_bca(statistic, matrix.to_numpy(), cluster, scale, resampling)
+            interval = jackknife_t(statistic, matrix.to_numpy(), cluster, scale, level=resampling.level)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
 
@@ -165,7 +170,8 @@ def rater_share(
     """
     rows = []
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
-        interval = bca(_rater_share, matrix.to_numpy(), clusters.reindex(matrix.index).to_numpy(), resampling)
+        drawn = clusters.reindex(matrix.index).to_numpy()
+        interval = jackknife_t(_rater_share, matrix.to_numpy(), drawn, SHARE_OF_VARIANCE, level=resampling.level)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
         note = f"case {case:.3f}, rest {rest:.3f}"
@@ -209,11 +215,12 @@ def alpha_of_counts(
     if paired.empty:
         return score_rows([])
     values = paired.to_numpy()
-    interval = bca(
+    interval = jackknife_t(
         lambda weights, rows: alpha_ratio_weighted(weights, values[rows.astype(int)]),
         np.arange(len(values)),
         clusters.reindex(paired.index).to_numpy(),
-        resampling,
+        correlation_scale(2),
+        level=resampling.level,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
     note = ""
@@ -275,12 +282,6 @@ def limits_of_agreement(
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
         areas and intensities.
     """
-    statistics: list[tuple[Measure, _Statistic]] = [
-        (LIMIT_LOW, lambda weights, pair: _limit(weights, pair, -1.96)),
-        (LIMIT_HIGH, lambda weights, pair: _limit(weights, pair, 1.96)),
-        (SLOPE, _slope),
-        (CCC, _concordance),
-    ]
     scores, rows = [], []
     for name, matrix in _each(counts, raters):
         for a, b in combinations(raters, 2):
@@ -288,19 +289,22 @@ def limits_of_agreement(
             if pair.dropna().empty:
                 continue
             scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
-            for record, statistic in statistics:
+            for record, interval in _of_pair(pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling):
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
-                interval = bca(statistic, pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling)
                 rows.append(interval_row(record.form(name), target, interval))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 
 
-def _limit(weights: np.ndarray, pair: np.ndarray, z: float) -> np.ndarray:
-    """Mean difference plus z standard deviations, as in `bland_altman`, of many resamples at once."""
-    difference = pair[:, 0] - pair[:, 1]
-    n, mean, variance, *_ = _moments(weights, difference, difference)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(mean + z * np.sqrt(np.maximum(variance, 0) * n / (n - 1)))
+def _of_pair(pair: np.ndarray, drawn: np.ndarray, resampling: Resampling) -> list[tuple[Measure, Interval]]:
+    """Limits, slope and concordance of two raters, `(N, 2)`; a slope hangs on the cases far from the mean."""
+    level, size = resampling.level, pair.mean(axis=1)
+    distance = (size - np.nanmean(size)) ** 2
+    limits = [
+        (record, limit_of_agreement(pair[:, 0], pair[:, 1], drawn, z=z, level=level))
+        for record, z in ((LIMIT_LOW, -1.96), (LIMIT_HIGH, 1.96))
+    ]
+    slope = jackknife_t(_slope, pair, drawn, PLAIN, level=level, importance=distance)
+    return [*limits, (SLOPE, slope), (CCC, jackknife_t(_concordance, pair, drawn, correlation_scale(2), level=level))]
 
 
 def _moments(weights: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -48,8 +48,8 @@ BIAS = Question(
     text="Who counts more than the others, and can that be chance?",
     formula=(
         "`log_count_ratio`, `log_area_ratio`: mean of log((n<sub>r</sub> + .5) / (mean of the others + .5)); "
-        "`bias_test_count`, `bias_test_area`: p by Friedman of all raters, then by one-sample t of each, "
-        "adjusted by Holm"
+        "`bias_test_count`, `bias_test_area`: p of each rater's mean difference from the others by one-sample t, "
+        "adjusted by Holm, and the smallest of these; Friedman's p in its note"
     ),
     source="Iman & Davenport 1980, doi:10.1080/03610928008827904; Holm 1979, Scand. J. Stat. 6(2):65–70",
     not_when=(

@@ -47,9 +47,9 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
-from segassay.statistics.bca import bca, bca_ratio
 from segassay.statistics.chance import fleiss_kappa, gwet_ac1, krippendorff_alpha
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.jackknife import SHARE, SPREAD, correlation_scale, jackknife_ratio, jackknife_t
 from segassay.statistics.raters import positive_agreement
 from segassay.tables.build import log_ratios
 
@@ -191,9 +191,8 @@ def agreement_of_objects(
             counted = pairs[["tp", "n_a", "n_b"]].astype(float)
             sums = counted.groupby(pairs["case"], sort=False).sum()
             above, below = 2 * sums["tp"], sums["n_a"] + sums["n_b"]
-            interval = bca_ratio(
-                above.to_numpy(), below.to_numpy(), clusters.reindex(sums.index).to_numpy(), resampling
-            )
+            drawn = clusters.reindex(sums.index).to_numpy()
+            interval = jackknife_ratio(above.to_numpy(), below.to_numpy(), drawn, SHARE, level=resampling.level)
             value = positive_agreement(*counted.to_numpy().T)
             interval = dataclasses.replace(interval, value=value)
             found.append(interval_row(POSITIVE_AGREEMENT.form(), target, interval))
@@ -229,7 +228,8 @@ def agreement_of_pixels(votes: pd.DataFrame, clusters: pd.Series, *, resampling:
     cluster = clusters.reindex(pixels.index).to_numpy()
     rows = []
     for record, estimator in estimators:
-        interval = bca(partial(_of_resamples, estimator), pixels.to_numpy(dtype=float), cluster, resampling)
+        counted, statistic = pixels.to_numpy(dtype=float), partial(_of_rows, estimator)
+        interval = jackknife_t(statistic, counted, cluster, correlation_scale(2), level=resampling.level)
         rows.append(interval_row(record.form("pixels"), BETWEEN_RATERS, interval, n_undefined=n_undefined))
     return score_rows(rows)
 
@@ -240,8 +240,8 @@ def _decisions(n_raters: np.ndarray, n_marked: np.ndarray) -> np.ndarray:
     return np.where(place < n_marked, 1.0, np.where(place < n_raters, 0.0, np.nan))
 
 
-def _of_resamples(estimator: Callable[[np.ndarray], float], weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Resampled cases `(B, N)` have so many pixels `(N, K)` of each kind; an image has few kinds, so this is quick."""
+def _of_rows(estimator: Callable[[np.ndarray], float], weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Weighted cases `(B, N)` have so many pixels `(N, K)` of each kind; an image has few kinds, so this is quick."""
     return np.array([estimator(of_kind) for of_kind in weights @ pixels])
 
 
@@ -266,7 +266,8 @@ def intra_rater_repeatability(
             scores.append(Score(REPEATED.form(measure), str(rater), values))
         difference = own["n_a"].astype(float) - own["n_b"].astype(float)
         variance = (difference**2 / 2).groupby(own["case"], sort=False).mean()  # of two or more sessions of a case
-        interval = bca(_coefficient, variance.to_numpy(), clusters.reindex(variance.index).to_numpy(), resampling)
+        drawn = clusters.reindex(variance.index).to_numpy()
+        interval = jackknife_t(_coefficient, variance.to_numpy(), drawn, SPREAD, level=resampling.level)
         rows.append(interval_row(REPEATABILITY.form("count"), str(rater), interval))
     return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
 

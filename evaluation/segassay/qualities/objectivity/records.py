@@ -4,13 +4,18 @@ from dataclasses import replace
 
 from segassay.qualities.objectivity import questions
 from segassay.qualities.scores.coverage import (
-    COMPONENTS,
-    ICC_BCA,
-    ICC_JACKKNIFE,
+    ALPHA,
+    CONCORDANCE,
+    CORRELATION,
+    LIMITS,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
-    WILLIAMS,
+    PIXELS,
+    RATER_SHARES,
+    RATIOS,
+    SHARES,
+    SLOPES,
+    WITHIN_CASE,
 )
 from segassay.qualities.scores.measure import GAP, Gap, Measure
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
@@ -49,7 +54,7 @@ POSITIVE_AGREEMENT = Measure(
     against="each other rater",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_objects",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SHARES,),
     needs="needs 2 raters",
     estimators=("statistics.raters.positive_agreement",),
 )
@@ -134,7 +139,7 @@ FLEISS_KAPPA = Measure(
     against="all other raters",
     section="chance",
     functions=("qualities.objectivity.raters.agreement_of_pixels",),
-    coverage=(NOT_MEASURED,),
+    coverage=(PIXELS,),
     words="Fleiss’ κ of",
     needs="needs 2 raters",
     estimators=("statistics.chance.fleiss_kappa",),
@@ -143,6 +148,7 @@ GWET_AC1 = replace(FLEISS_KAPPA, name="gwet_ac1", words="Gwet’s AC1 of", estim
 KRIPPENDORFF_ALPHA = replace(
     FLEISS_KAPPA,
     name="krippendorff_alpha",
+    coverage=(PIXELS, ALPHA),
     words="Krippendorff’s α of",
     functions=(
         "qualities.objectivity.raters.agreement_of_pixels",
@@ -160,7 +166,7 @@ ICC_A1 = Measure(
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.intraclass_correlation",),
-    coverage=(ICC_JACKKNIFE, ICC_BCA),
+    coverage=(CORRELATION,),
     words="ICC(A,1) of",
     needs="needs 2 raters",
     estimators=("statistics.reliability.icc_a1_weighted",),
@@ -174,7 +180,7 @@ RATER_SHARE = Measure(
     against="all other raters",
     section="measurements",
     functions=("qualities.objectivity.measurements.rater_share",),
-    coverage=(COMPONENTS,),
+    coverage=(RATER_SHARES,),
     needs="needs 2 raters",
     estimators=("statistics.components.crossed_components",),
 )
@@ -189,12 +195,13 @@ DIFFERENCE = Measure(
     needs="needs 2 raters",
     estimators=("statistics.methods.bland_altman",),
 )
-LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(NOT_MEASURED,))
+LIMIT_LOW = replace(DIFFERENCE, name="limit_low", coverage=(LIMITS,))
 LIMIT_HIGH = replace(LIMIT_LOW, name="limit_high")
-SLOPE = replace(LIMIT_LOW, name="slope")
+SLOPE = replace(LIMIT_LOW, name="slope", coverage=(SLOPES,))
 CCC = replace(
     LIMIT_LOW,
     name="ccc",
+    coverage=(CONCORDANCE,),
     question=questions.EQUALITY,
     words="concordance of",
     estimators=("statistics.methods.lins_ccc",),
@@ -218,7 +225,7 @@ REPEATABILITY = replace(
     REPEATED,
     name="repeatability_coefficient",
     section="measurements",
-    coverage=(NOT_MEASURED,),
+    coverage=(WITHIN_CASE,),
     order=("name", "of"),
     estimators=("statistics.reliability.repeatability_coefficient",),
 )
@@ -254,7 +261,7 @@ WILLIAMS_INDEX = Measure(
     against="the raters, relative to their agreement with each other",
     section="imprint",
     functions=("qualities.objectivity.models.williams",),
-    coverage=(WILLIAMS,),
+    coverage=(RATIOS,),
     words="Williams index",
     needs="needs a model or ensemble and 2 raters",
     estimators=("statistics.raters.williams_index",),

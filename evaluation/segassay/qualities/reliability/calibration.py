@@ -13,8 +13,8 @@ import pandas as pd
 
 from segassay.qualities.reliability.records import BRIER, ECE
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.bca import bca, bca_ratio
 from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import SHARE, jackknife_ratio, jackknife_t
 
 __all__ = ["by_bin", "calibration_of_annotators", "expected_calibration_error", "reliability_diagram"]
 
@@ -61,9 +61,9 @@ def calibration_of_annotators(
         resampling: How intervals are drawn.
 
     Returns:
-        Rows `ece` and `brier` of all pixels, `ece_above_0.05` and `brier_above_0.05` of those with p > .05, with BCa
-        intervals over clusters. The ECE of finite data is biased upwards, most where pixels are few. A case without
-        such pixels counts as undefined.
+        Rows `ece` and `brier` of all pixels, `ece_above_0.05` and `brier_above_0.05` of those with p > .05, with
+        jackknife intervals over clusters. The ECE of finite data is biased upwards, most where pixels are few. A
+        case without such pixels counts as undefined.
 
     References:
         Brier (1950), Mon. Weather Rev. 78(1):1-3, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
@@ -78,8 +78,9 @@ def calibration_of_annotators(
             sums = of_case[:, :, first:].copy()
             sums[sums[:, 0].sum(axis=1) == 0] = math.nan
             total = sums.sum(axis=2)
-            ece = bca(_ece_of_cases, sums, drawn, resampling)
-            brier = bca_ratio(total[:, 2], total[:, 0], drawn, resampling)
+            level = resampling.level
+            ece = jackknife_t(_ece_of_cases, sums, drawn, SHARE, level=level, importance=total[:, 0])
+            brier = jackknife_ratio(total[:, 2], total[:, 0], drawn, SHARE, level=level)
             if not math.isnan(ece.value):
                 rows.append(interval_row(ECE.form(variant=variant), str(annotator), ece, note=note))
                 rows.append(interval_row(BRIER.form(variant=variant), str(annotator), brier, note=note))

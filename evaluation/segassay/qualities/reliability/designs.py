@@ -1,6 +1,6 @@
 """Complete designs of cases × seeds, cases × raters, or cases × raters × seeds, with their variance components.
 
-    scores or counts of models and raters  ->  designs  ->  components of all cases, of resamples, without each cluster
+    scores or counts of models and raters  ->  designs  ->  components of all cases and without each cluster
 
 A measurement is the number of objects in a case, or the score of a case. Only cases that all annotators of a design
 have take part; the others are counted. Components are computed here, once, for the measures that are read off them.
@@ -17,9 +17,9 @@ from segassay.data.annotations import raters_of
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
-from segassay.statistics.bca import Resampled, resampled
 from segassay.statistics.components import crossed_components, crossed_mean_squares
 from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import LeftOut, left_out
 
 __all__ = ["Design", "components_of", "designs_of", "two_way_reml"]
 
@@ -55,7 +55,7 @@ class Design:
     clusters: np.ndarray
     n_left_out: int
     note: str
-    components: Resampled
+    components: LeftOut
     resampling: Resampling
 
     @property
@@ -101,7 +101,7 @@ def designs_of(
         cells = cells if len(shape) == 2 else np.ascontiguousarray(cells).reshape(shape)
         drawn = clusters.reindex(complete.index).to_numpy()
         of_subjects = partial(components_of, clusters=pd.factorize(drawn)[0])
-        components = resampled(of_subjects, cells, drawn, resampling)
+        components = left_out(of_subjects, cells, drawn)
         about = (crossing.target, quantity, crossing.facets)
         found.append(Design(*about, cells, drawn, n_left_out, note, components, resampling))
     return found

@@ -10,8 +10,8 @@ import pandas as pd
 from segassay.qualities.reliability.records import FLIP_RATE, FLIP_RATE_OF_VERDICTS
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import THRESHOLD, Pairs, interval_row, pairs_noted, score_rows
-from segassay.statistics.bca import bca_ratio
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.jackknife import SHARE, jackknife_ratio
 from segassay.tables.effects import on_deciding_unit
 
 __all__ = ["flip_rate_of_verdicts", "flip_rates"]
@@ -64,7 +64,7 @@ def flip_rates(
                 continue
             sums = [part.sum(axis=1, min_count=1) for part in parts]
             drawn = clusters.reindex(sums[0].index).to_numpy()
-            interval = bca_ratio(sums[0].to_numpy(), sums[1].to_numpy(), drawn, resampling)
+            interval = jackknife_ratio(sums[0].to_numpy(), sums[1].to_numpy(), drawn, SHARE, level=resampling.level)
             if math.isfinite(interval.value):
                 n_undefined = int(parts[0].isna().sum().sum())
                 n_pairs = len(parts[0].columns)

@@ -12,8 +12,8 @@ from segassay.qualities.reliability.records import QUALITY_SPEARMAN
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, mean_over_pairs, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import correlation_scale, jackknife_t
 
 __all__ = ["image_quality", "quality_against_score", "spearman_weighted"]
 
@@ -57,8 +57,8 @@ def quality_against_score(
 
     Returns:
         Rows `quality_spearman_dice`: Spearman's correlation over cases between `image_quality` and the Dice of the
-        largest ensemble of these models (else of the models) with raters; BCa over clusters. No row with fewer than
-        three cases, or if all cases are alike.
+        largest ensemble of these models (else of the models) with raters; jackknife over clusters. No row with fewer
+        than three cases, or if all cases are alike.
     """
     kinds, quality = annotator_kinds(annotations), image_quality(agreement, annotations)
     groups = trained_alike(annotations)
@@ -80,7 +80,8 @@ def quality_against_score(
         if (~np.isnan(both).any(axis=1)).sum() < MIN_CASES_TO_ORDER:
             continue
         cases = quality.index[quality.index.isin(values.index)]
-        interval = bca(spearman_weighted, both, clusters.reindex(cases).to_numpy(), resampling)
+        drawn = clusters.reindex(cases).to_numpy()
+        interval = jackknife_t(spearman_weighted, both, drawn, correlation_scale(2), level=resampling.level)
         if not math.isnan(interval.value):
             note = f"Dice of {', '.join(scored)} {against}"
             rows.append(interval_row(QUALITY_SPEARMAN.form("dice"), group.target, interval, note=note))
@@ -88,7 +89,7 @@ def quality_against_score(
 
 
 def spearman_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two columns for many resamples at once: the statistic that `bca.bca` asks for.
+    """Spearman's correlation of two columns for many resamples at once: the statistic that `jackknife_t` asks for.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.

@@ -81,10 +81,10 @@ SPREAD_OF_MEANS = Question(
 STEADINESS = Question(
     text="How much steadier are ensembles than their members?",
     formula=(
-        "`sd_ratio_*`: √(mean over cases of the variance over ensembles / of that over models), BCa; 1/√n if "
+        "`sd_ratio_*`: √(mean over cases of the variance over ensembles / of that over models), jackknife; 1/√n if "
         "members err independently"
     ),
-    source="Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval",
+    source="Miller 1974, doi:10.1093/biomet/61.1.1, for the interval",
     not_when="one ensemble of a size, or sizes mixed (not computed)",
     tests={
         "planted and empty": "qualities/reliability/test_seeds.py#"

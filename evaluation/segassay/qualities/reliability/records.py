@@ -5,12 +5,18 @@ from dataclasses import replace
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.reliability import questions
 from segassay.qualities.scores.coverage import (
+    BRIER_SCORE,
+    CALIBRATION,
     COMPONENTS,
-    ICC_BCA,
     MEANS,
     NO_INTERVAL,
     NOT_MEASURED,
+    RANKS,
+    RELIABILITY,
+    SD_RATIOS,
+    SHARES,
     SPREAD,
+    WITHIN_CASE,
 )
 from segassay.qualities.scores.measure import GAP, NO_ROWS, Gap, Measure
 
@@ -108,7 +114,7 @@ SD_RATIO = Measure(
     against="single models",
     section="seeds",
     functions=("qualities.reliability.spread.ratio_of_sds",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SD_RATIOS,),
     needs="needs two disjoint ensembles of one size, and two of the models, trained alike",
     gaps={NO_ROWS: Gap("ratio of the ensembles' sd to the members'", GAP.why)},
 )
@@ -119,7 +125,7 @@ FLIP_RATE = Measure(
     against="a training that differs by the seed",
     section="seeds",
     functions=("qualities.reliability.flips.flip_rates",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SHARES,),
     needs=_NO_SEEDS,
     gaps={NO_ROWS: Gap("flip rates of pixels and objects", GAP.why)},
 )
@@ -144,7 +150,7 @@ SEM = Measure(
     against="trainings that differ by the seed",
     section="variance",
     functions=("qualities.reliability.variance.repeatability",),
-    coverage=(NOT_MEASURED,),
+    coverage=(WITHIN_CASE,),
     needs="needs two models that differ by nothing but the seed, on two cases or more",
     estimators=("statistics.reliability.sem",),
     gaps={NO_ROWS: Gap("standard error of measurement, minimal detectable change, repeatability coefficient", GAP.why)},
@@ -172,7 +178,7 @@ PHI = Measure(
     against="other raters, or trainings with other seeds",
     section="variance",
     functions=("qualities.reliability.variance.generalizability",),
-    coverage=(ICC_BCA,),
+    coverage=(RELIABILITY,),
     needs="needs two raters, or two models that differ by nothing but the seed, on two cases or more",
     estimators=("statistics.reliability.phi",),
     gaps={NO_ROWS: Gap("number of raters and seeds for Φ ≥ .9", GAP.why)},
@@ -184,7 +190,7 @@ RATERS_FOR_PHI = replace(
         "qualities.reliability.variance.generalizability",
         "qualities.reliability.variance.numbers_for_phi",
     ),
-    coverage=(NOT_MEASURED,),
+    coverage=(RELIABILITY,),
 )
 SEEDS_FOR_PHI = replace(RATERS_FOR_PHI, name="seeds_for_phi")
 
@@ -221,11 +227,16 @@ ECE = Measure(
         "qualities.reliability.calibration.calibration_of_annotators",
         "qualities.reliability.calibration.expected_calibration_error",
     ),
-    coverage=(NOT_MEASURED,),
+    coverage=(CALIBRATION,),
     needs=_NO_PROB,
     gaps={NO_ROWS: Gap("calibration", GAP.why)},
 )
-BRIER = replace(ECE, name="brier", functions=("qualities.reliability.calibration.calibration_of_annotators",))
+BRIER = replace(
+    ECE,
+    name="brier",
+    coverage=(BRIER_SCORE,),
+    functions=("qualities.reliability.calibration.calibration_of_annotators",),
+)
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
     quality="reliability",
@@ -263,7 +274,7 @@ QUALITY_SPEARMAN = Measure(
     against="the raters, a reference or a truth",
     section="probabilities",
     functions=("qualities.reliability.image_quality.quality_against_score",),
-    coverage=(NOT_MEASURED,),
+    coverage=(RANKS,),
     needs="needs two models that differ by nothing but the seed, and raters, a reference or a truth, on three cases",
     gaps={NO_ROWS: Gap("quality of an image against its score", GAP.why)},
 )

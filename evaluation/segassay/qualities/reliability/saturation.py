@@ -14,10 +14,12 @@ import pandas as pd
 from segassay.qualities.reliability.records import DISAGREEMENT, SATURATION_A, SATURATION_REST
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import MEASURES, Agreement, interval_row, mean_over_pairs, score_rows
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Resampling, bootstrap_mean
+from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
 __all__ = ["fit_saturation", "saturation", "saturation_curve"]
+
+NOT_NEGATIVE = Scale(PLAIN.to, PLAIN.back, 0.0)
 
 
 def fit_saturation(n_members: np.ndarray, agreement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +128,7 @@ def saturation(
             of_case = pd.concat({n: 1 - mean_over_pairs(table) for n, table in values.items()}, axis=1, sort=False)
             drawn = clusters.reindex(of_case.index).to_numpy()
             for n, table in values.items():
-                interval = bootstrap_mean(of_case[n].to_numpy(), drawn, resampling)
+                interval = bootstrap_mean(of_case[n].to_numpy(), drawn, resampling, (0.0, 1.0))
                 target, note = f"{name}: {n} member{'s' if n > 1 else ''}", f"{len(table.columns)} pairs"
                 rows.append(
                     interval_row(DISAGREEMENT.form(measure), target, interval, note=note, n_pairs=len(table.columns))
@@ -141,7 +143,7 @@ def saturation(
                     with np.errstate(invalid="ignore"):
                         return fit_saturation(sizes, 1 - weights @ points / weights.sum(axis=1, keepdims=True))[part]
 
-                interval = bca(of_fit, of_case.to_numpy(), drawn, resampling)
+                interval = jackknife_t(of_fit, of_case.to_numpy(), drawn, NOT_NEGATIVE, level=resampling.level)
                 note = f"1 - agreement = a / √n{' + rest' if len(sizes) > 2 else ''}, n = {', '.join(map(str, sizes))}"
                 rows.append(interval_row(record.form(measure), name, interval, note=note))
     return score_rows(rows)

@@ -14,8 +14,8 @@ from segassay.qualities.reliability.records import CV, RANGE, SD, SD_RATIO
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, sd_over_seeds
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 
 __all__ = ["cv_over_seeds", "ratio_of_sds", "spread_over_seeds"]
 
@@ -101,6 +101,8 @@ def cv_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
     n = sd.n_cases
     if n < MIN_SEEDS or math.isnan(cv):
         return Interval(cv, math.nan, math.nan, "not judged", n, sd.n_undefined, True)
+    if sd.value == 0:
+        return Interval(cv, math.nan, math.nan, sd.method, n, sd.n_undefined, True)
     low, high = (_mckay(cv, n, float(stats.chi2.ppf(tail, n - 1))) for tail in ((1 + level) / 2, (1 - level) / 2))
     return Interval(cv, low, high, "McKay", n, sd.n_undefined, cv > 1 / 3)
 
@@ -136,7 +138,7 @@ def ratio_of_sds(
 
     Returns:
         Rows `sd_ratio_f1` and `sd_ratio_count`, one per size of disjoint ensembles whose strategy also has models with
-        two seeds or more. The interval is BCa over clusters, given these seeds.
+        two seeds or more. The interval is of the jackknife over clusters, given these seeds.
     """
     kinds = annotator_kinds(annotations)
     found = list(_disjoint_members(annotations))
@@ -153,7 +155,7 @@ def ratio_of_sds(
                 continue
             squares = pd.concat([t.var(axis=1, skipna=False) for t in tables], axis=1)
             drawn = clusters.reindex(squares.index).to_numpy()
-            interval = bca(_root_of_ratio, squares.to_numpy(), drawn, resampling)
+            interval = jackknife_t(_root_of_ratio, squares.to_numpy(), drawn, LOGARITHM, level=resampling.level)
             if math.isfinite(interval.value):
                 note = f"{len(ensembles)} ensembles, {len(models)} models; 1/√{size} = {1 / math.sqrt(size):.2f}"
                 rows.append(interval_row(SD_RATIO.form(quantity), _of_size(group, size), interval, note=note))

@@ -3,8 +3,7 @@
     designs of case × seed          ->  standard error of measurement, smallest detectable change, repeatability
     designs of case × rater × seed  ->  variance components, and how many raters and seeds a reliable count needs
 
-Intervals are over clusters, given these raters and seeds: BCa, those of variance components that are hardly ever 0 by
-`segassay.statistics.jackknife`.
+Intervals are of `segassay.statistics.jackknife` over clusters, given these raters and seeds.
 """
 
 import math
@@ -17,22 +16,18 @@ import numpy as np
 import pandas as pd
 
 from segassay.qualities.reliability import records as of
-from segassay.qualities.reliability.designs import RATER, SEED, Design, components_of
+from segassay.qualities.reliability.designs import RATER, SEED, Design
 from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.bca import bca, bca_of
 from segassay.statistics.components import three_way_components
 from segassay.statistics.intervals import Interval
-from segassay.statistics.jackknife import LOGARITHM, jackknife_t
+from segassay.statistics.jackknife import SPREAD, VARIANCE, correlation_scale, jackknife_of, jackknife_t
 from segassay.statistics.reliability import mdc95, sem
 
 __all__ = ["PHI", "generalizability", "numbers_for_phi", "repeatability", "variance_components"]
 
 PHI = 0.9
 """Reliability of a case's count that is called enough."""
-
-_NEVER_0 = ("case", "residual")
-"""Components whose intervals cover better by the jackknife than by BCa, see docs/truthfulness.md; others do not."""
 
 _NEEDED = {RATER: of.RATERS_FOR_PHI, SEED: of.SEEDS_FOR_PHI}
 
@@ -64,8 +59,9 @@ def _of_facets(designs: Sequence[Design], *facets: str) -> list[Design]:
 
 def _errors(design: Design) -> list[_Row]:
     factor = mdc95({"residual": 1.0}) / sem({"residual": 1.0})
-    of_error = bca_of(design.components.of(_standard_error))
-    within = bca(_root_mean, design.values.var(axis=1, ddof=1), design.clusters, design.resampling)
+    level = design.resampling.level
+    of_error = jackknife_of(design.components.of(_standard_error), SPREAD, level=level)
+    within = jackknife_t(_root_mean, design.values.var(axis=1, ddof=1), design.clusters, SPREAD, level=level)
     return [
         _row(of.SEM, design, of_error),
         _row(of.MDC95, design, _times(of_error, factor)),
@@ -108,9 +104,8 @@ def variance_components(designs: Sequence[Design]) -> pd.DataFrame:
 
     Returns:
         Rows `variance_f1` and `variance_count`, one per term, of the models trained on single raters with the seeds
-        that all raters have; two or more of either, else no row. By REML, 0 at the boundary, with the interval of all
-        cases drawn again (BCa), or left out one at a time (case and residual); `note` has the estimate of the analysis
-        of variance, which may be negative.
+        that all raters have; two or more of either, else no row. By REML, 0 at the boundary; `note` has that of the
+        analysis of variance, which may be negative.
 
     References:
         Searle, Casella & McCulloch (1992), Variance Components, doi:10.1002/9780470316856.
@@ -124,25 +119,11 @@ def _components(design: Design) -> list[_Row]:
     anova = three_way_components(design.values.ravel(), case=case, seed=seed, rater=rater)["anova"]
     rows = []
     for column, term in enumerate(design.terms):
-        interval = _of_term(design, column)
+        of_term = design.components.of(partial(np.take, indices=column, axis=1))
+        interval = jackknife_of(of_term, VARIANCE, level=design.resampling.level)
         note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
         rows.append(_row(of.VARIANCE, design, interval, target=f"{design.target}: {term}", notes=[note]))
     return rows
-
-
-def _of_term(design: Design, column: int) -> Interval:
-    """By the jackknife where a component is hardly ever 0; by BCa for others, and where it is 0 nevertheless."""
-    if design.terms[column] in _NEVER_0:
-        compute = partial(_component, column=column, clusters=pd.factorize(design.clusters)[0])
-        level = design.resampling.level
-        interval = jackknife_t(compute, design.values, design.clusters, LOGARITHM, level=level)
-        if interval.method:
-            return interval
-    return bca_of(design.components.of(partial(np.take, indices=column, axis=1)))
-
-
-def _component(weights: np.ndarray, values: np.ndarray, *, column: int, clusters: np.ndarray) -> np.ndarray:
-    return components_of(weights, values, clusters)[:, column]
 
 
 def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
@@ -154,8 +135,9 @@ def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
     Returns:
         Rows `phi_count` (Φ of one model, or of one rater) and `raters_for_phi_0.9_count` or `seeds_for_phi_0.9_count`,
         whole numbers: of raters (case × rater), of each group of models (case × seed), and of the models of single
-        raters (case × rater × seed), there with one seed, and with as many as were trained, for each rater. Where no
-        number suffices the value is NaN and the note says so.
+        raters (case × rater × seed), there with one seed, and with as many as were trained, for each rater. Each rater
+        has seeds of its own, so those are nested in raters. Where no number suffices the value is NaN and the note says
+        so.
 
     References:
         Brennan (2001), Generalizability Theory, doi:10.1007/978-1-4757-3456-0.
@@ -168,31 +150,45 @@ def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
 
 
 def _of_two_facets(design: Design) -> list[_Row]:
-    rows = [_row(of.PHI, design, bca_of(design.components.of(_phi_of_one)), notes=["one rater, one seed"])]
+    rows = [_row(of.PHI, design, _phi_with(design, 1), notes=["one rater, one seed"])]
     for n_seeds in sorted({1, design.values.shape[2]}):
         target = f"{design.target}: {n_seeds} seed{'s' if n_seeds > 1 else ''} each"
-        interval = bca_of(design.components.of(partial(_number, terms=design.terms, n_seeds=n_seeds)))
-        rows.append(_number_row(of.RATERS_FOR_PHI, design, interval, target=target))
+        rows.append(_number_row(of.RATERS_FOR_PHI, design, _number_for(_phi_with(design, n_seeds)), target=target))
     return rows
 
 
 def _of_one_facet(design: Design, facet: str) -> list[_Row]:
     """The only facet of a design takes the place of the rater in `numbers_for_phi`."""
-    number = partial(_number, terms=("case", "rater", "residual"), n_seeds=1)
+    reliability = _phi_with(design, 1)
     return [
-        _row(of.PHI, design, bca_of(design.components.of(_phi_of_one)), notes=[f"one of {facet}s"]),
-        _number_row(_NEEDED[facet], design, bca_of(design.components.of(number))),
+        _row(of.PHI, design, reliability, notes=[f"one of {facet}s"]),
+        _number_row(_NEEDED[facet], design, _number_for(reliability)),
     ]
 
 
-def _phi_of_one(components: np.ndarray) -> np.ndarray:
-    """Share of the case, the first of `(B, T)` components: `phi` with one rater and one seed."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(components[:, 0] / components.sum(axis=1))
+def _phi_with(design: Design, n_seeds: int) -> Interval:
+    """Φ of one rater with so many seeds of its own, on the scale of correlations."""
+    with_seeds = np.array([n_seeds if SEED in term or term == "residual" else 1 for term in design.terms])
+    times = np.where(len(design.facets) > 1, with_seeds, 1)
+
+    def reliability(components: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(components[:, 0] / (components / times).sum(axis=1))
+
+    scale = correlation_scale(design.values.shape[1] if len(design.facets) == 1 else 2)
+    return jackknife_of(design.components.of(reliability), scale, level=design.resampling.level)
 
 
-def _number(components: np.ndarray, *, terms: Sequence[str], n_seeds: int) -> np.ndarray:
-    return numbers_for_phi(dict(zip(terms, components.T, strict=True)), n_seeds=n_seeds)
+def _number_for(reliability: Interval) -> Interval:
+    """How many raters reach `PHI`, from Φ of one; the more reliable, the fewer."""
+    value, low, high = (_raters_needed(phi) for phi in (reliability.value, reliability.high, reliability.low))
+    return replace(reliability, value=value, low=low, high=high)
+
+
+def _raters_needed(reliability: float) -> float:
+    if math.isnan(reliability):
+        return math.nan
+    return float(numbers_for_phi({"case": max(reliability, 0.0), "rater": 1 - max(reliability, 0.0)}))
 
 
 def _number_row(record: Measure, design: Design, interval: Interval, *, target: str = "") -> _Row:
@@ -208,19 +204,24 @@ def _number_row(record: Measure, design: Design, interval: Interval, *, target: 
 
 
 def numbers_for_phi(
-    components: Mapping[str, np.ndarray | float] | pd.Series, *, n_seeds: int = 1, wanted: float = PHI
+    components: Mapping[str, np.ndarray | float] | pd.Series,
+    *,
+    n_seeds: int = 1,
+    wanted: float = PHI,
+    nested: bool = True,
 ) -> np.ndarray:
     """Smallest number of raters with which Φ reaches what is wanted, each rater with `n_seeds` seeds.
 
     Args:
         components: Variances of case, rater, residual and, where there are seeds, seed, case:rater, case:seed and
             rater:seed; numbers, or arrays `(B,)` of resamples. Without seeds `n_seeds` must be 1.
-        n_seeds: Seeds of each rater, drawn once for all raters.
+        n_seeds: Seeds of each rater.
         wanted: Φ, above 0 and below 1.
+        nested: Whether each rater has seeds of its own, as each rater has own models; else all raters share the seeds.
 
     Returns:
         float64 `(B,)` or `()`, whole numbers of 1 or more; infinite where no number of raters suffices, which is where
-        the seeds, which all raters share, or pure error keep Φ below it; NaN where nothing varies.
+        cases do not differ, or shared seeds keep Φ below it; NaN where nothing varies.
 
     Raises:
         ValueError: If `wanted` is not between 0 and 1, or `n_seeds` is below 1.
@@ -230,7 +231,9 @@ def numbers_for_phi(
         array(23.)
         >>> components = {"case": 4.0, "rater": 1.0, "seed": 0.2, "residual": 2.0}
         >>> numbers_for_phi(components), numbers_for_phi(components, n_seeds=4)
-        (array(13.), array(4.))
+        (array(8.), array(4.))
+        >>> numbers_for_phi(components, nested=False)
+        array(13.)
 
     References:
         Brennan (2001), Generalizability Theory, ch. 1 and 4, doi:10.1007/978-1-4757-3456-0.
@@ -242,8 +245,9 @@ def numbers_for_phi(
     def total(*terms: str) -> np.ndarray:
         return np.asarray(sum((variance[term] for term in terms if term in variance), np.zeros(())))
 
-    of_raters = total("rater", "case:rater") + total("rater:seed", "residual") / n_seeds
-    room = total("case") * (1 - wanted) / wanted - total("seed", "case:seed") / n_seeds
+    shared, own = total("seed", "case:seed") / n_seeds, total("rater:seed", "residual") / n_seeds
+    of_raters = total("rater", "case:rater") + own + (shared if nested else 0)
+    room = total("case") * (1 - wanted) / wanted - (0 if nested else shared)
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = np.maximum(np.ceil(of_raters / room - 1e-9), 1.0)
     nothing = total(*variance) == 0

@@ -9,21 +9,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 __all__ = [
+    "ALPHA",
+    "BRIER_SCORE",
+    "CALIBRATION",
+    "CLUMPED",
     "COMPONENTS",
+    "CONCORDANCE",
+    "CORRELATION",
+    "EFFECTS",
     "EFFECT_RATIO",
-    "ICC_BCA",
-    "ICC_JACKKNIFE",
+    "EQUIVALENCE",
+    "LIMITS",
     "MEANS",
     "NOT_MEASURED",
     "NO_INTERVAL",
+    "PIXELS",
+    "RANKS",
+    "RATER_SHARES",
+    "RATIOS",
+    "RELIABILITY",
+    "SD_RATIOS",
+    "SHARES",
+    "SLOPES",
     "SPREAD",
-    "WILLIAMS",
+    "WITHIN_CASE",
     "Coverage",
     "coverage_warning",
 ]
 
 ENOUGH = 0.93
 """Share of 95 % intervals that have to hold the truth; below it the report warns."""
+
+_OF_EQUAL = {
+    "constant": "no interval: all cases say the same, so nothing says how far they would vary",
+    "binomial": "all cases say the same; the interval is of the share of cases that may yet differ",
+}
+"""Method -> warning where nothing varies."""
 
 
 @dataclass(frozen=True)
@@ -32,75 +53,154 @@ class Coverage:
 
     Attributes:
         why: What else a reader should know, or do.
-        benchmark: Measure and method in `benchmarks/results/truthfulness.json`; empty if none was run.
-        share: Number of cases -> share of the intervals that contain the planted value.
+        benchmark: Measure in `benchmarks/results/truthfulness.json`; empty if none was run.
+        share: Number of cases -> lowest and highest share of intervals that contain the planted value, over all kinds
+            of data.
+        data: The kind of data, where it is of one only.
         always: Whether the report adds `why` to every such interval.
     """
 
     why: str
-    benchmark: tuple[str, str] = ("", "")
-    share: dict[int, float] = field(default_factory=dict, hash=False)
+    benchmark: str = ""
+    share: dict[int, tuple[float, float]] = field(default_factory=dict, hash=False)
+    data: str = ""
     always: bool = False
 
 
 MEANS = Coverage("means over cases hold what they promise")
 NO_INTERVAL = Coverage("there is no interval")
-NOT_MEASURED = Coverage("it was not measured how often such intervals hold the truth")
-ICC_JACKKNIFE = Coverage(
-    "a little too narrow at every size",
-    ("ICC(A,1) of counts", "jackknife-t"),
-    {10: 0.929, 20: 0.918, 40: 0.928},
+NOT_MEASURED = Coverage("it was not measured how often such intervals hold the truth", always=True)
+EQUIVALENCE = Coverage("90 % intervals, of which 90 to 92 % hold the truth where differences are normal")
+CLUMPED = Coverage(
+    "most cases have one and the same value",
+    "mean",
+    {10: (0.898, 0.898), 20: (0.877, 0.877), 40: (0.948, 0.948)},
+    data="eight of ten are 0",
 )
-ICC_BCA = Coverage(
-    "the others lie too low twice as often as too high",
-    ("ICC(A,1) of counts", "BCa"),
-    {10: 0.849, 20: 0.880, 40: 0.906},
+SLOPES = Coverage(
+    "fewest where a few images have far higher counts",
+    "slope of the difference",
+    {10: (0.91, 0.976), 20: (0.918, 0.966), 40: (0.916, 0.964)},
 )
-WILLIAMS = Coverage(
-    "a little too narrow at every size",
-    ("Williams index of Dice", "BCa"),
-    {10: 0.897, 20: 0.924, 40: 0.928},
+CONCORDANCE = Coverage(
+    "fewest where a few images have far higher counts",
+    "Lin's concordance",
+    {10: (0.918, 0.94), 20: (0.89, 0.96), 40: (0.896, 0.946)},
+)
+LIMITS = Coverage(
+    "wide, so that they also hold where a few images have far higher counts",
+    "limit of agreement",
+    {10: (0.93, 0.98), 20: (0.952, 0.966), 40: (0.932, 0.98)},
+)
+CORRELATION = Coverage(
+    "fewest where a few images have far higher counts",
+    "ICC(A,1) of counts",
+    {10: (0.932, 0.98), 20: (0.866, 0.974), 40: (0.844, 0.976)},
+)
+ALPHA = Coverage(
+    "intervals hold what they promise",
+    "counts, α on a ratio scale",
+    {10: (0.954, 0.982), 20: (0.958, 0.972), 40: (0.964, 0.972)},
+)
+RATER_SHARES = Coverage(
+    "intervals hold what they promise",
+    "share of the rater in the variance",
+    {10: (0.954, 0.97), 20: (0.96, 0.966), 40: (0.942, 0.978)},
+)
+WITHIN_CASE = Coverage(
+    "fewest where a few images have far higher counts",
+    "SEM, repeatability",
+    {10: (0.902, 0.962), 20: (0.926, 0.962), 40: (0.928, 0.974)},
+)
+PIXELS = Coverage(
+    "intervals hold what they promise",
+    "Fleiss' κ of pixels",
+    {10: (0.942, 0.948), 20: (0.954, 0.956), 40: (0.934, 0.962)},
+)
+SHARES = Coverage(
+    "intervals hold what they promise",
+    "recall, flips, positive agreement",
+    {10: (0.95, 0.982), 20: (0.936, 0.99), 40: (0.948, 0.99)},
+)
+RATIOS = Coverage(
+    "intervals hold what they promise",
+    "score over that of raters",
+    {10: (0.964, 0.996), 20: (0.948, 0.982), 40: (0.93, 0.964)},
+)
+SD_RATIOS = Coverage(
+    "intervals hold what they promise",
+    "ratio of sds",
+    {10: (0.964, 0.964), 20: (0.952, 0.952), 40: (0.97, 0.97)},
+)
+BRIER_SCORE = Coverage(
+    "intervals hold what they promise",
+    "Brier score",
+    {10: (0.974, 0.974), 20: (0.98, 0.98), 40: (0.962, 0.962)},
+)
+CALIBRATION = Coverage(
+    "intervals hold what they promise",
+    "expected calibration error",
+    {10: (0.972, 0.972), 20: (0.968, 0.968), 40: (0.958, 0.958)},
+)
+RANKS = Coverage(
+    "intervals hold what they promise",
+    "Spearman's correlation",
+    {10: (0.978, 0.98), 20: (0.976, 0.988), 40: (0.962, 0.966)},
 )
 COMPONENTS = Coverage(
-    "the others mostly lie too low, most of all those of small components",
-    ("variance component rater of F1", "BCa"),
-    {10: 0.836, 20: 0.778, 40: 0.821},
+    "fewest of those of small components",
+    "variance component case:seed",
+    {10: (0.938, 0.938), 20: (0.927, 0.927), 40: (0.921, 0.921)},
+)
+RELIABILITY = Coverage(
+    "intervals hold what they promise",
+    "Φ of one rater and seed",
+    {10: (0.958, 0.958), 20: (0.978, 0.978), 40: (0.974, 0.974)},
+)
+EFFECTS = Coverage(
+    "fewest where all units of one group are above those of the other",
+    "mean η²",
+    {10: (0.886, 1.0), 20: (0.96, 0.996), 40: (0.938, 0.998)},
 )
 EFFECT_RATIO = Coverage(
-    "read it beside the intervals of the shifts, which hold their 95 %",
-    ("ratio of η²", "BCa"),
-    {10: 0.777, 20: 0.880, 40: 0.921},
+    "fewest where raters find small effects; read it beside the intervals of the shifts",
+    "ratio of η²",
+    {10: (0.942, 1.0), 20: (0.908, 1.0), 40: (0.926, 0.992)},
 )
 SPREAD = Coverage(
-    "exact where trainings scatter normally; too narrow where now and then one goes far wrong",
-    ("sd over seeds of F1", "chi-square"),
+    "exact where trainings scatter normally; where one in ten fails, only 55 to 89 % hold the truth",
+    "sd over seeds of F1",
+    data="one in ten fails",
     always=True,
 )
 
 
-def coverage_warning(known: Sequence[Coverage], method: str, n_clusters: int) -> str:
+def coverage_warning(known: Sequence[Coverage], method: str, n_clusters: int, *, clumped: bool = False) -> str:
     """Warning about the coverage of an interval.
 
     Args:
         known: What is known of the intervals of this measure: `Measure.coverage`.
         method: That of the interval, as in the table of scores.
         n_clusters: Subjects, or cases, that the interval rests on.
+        clumped: Whether it is a mean, and more than half of the cases have one value.
 
     Returns:
-        One sentence; empty where the interval keeps its promise, as those of means do, and where nothing is known.
+        One sentence; empty where the interval keeps its promise, as those of most means do, and where there is none.
 
     Example:
-        >>> coverage_warning([ICC_JACKKNIFE, ICC_BCA], "jackknife-t", 24)
-        'of such 95 % intervals about 92 % hold the truth: a little too narrow at every size'
-        >>> coverage_warning([MEANS], "bootstrap-t", 24)
+        >>> coverage_warning([CONCORDANCE], "jackknife-t", 24)
+        'of such 95 % intervals 89 to 96 % hold the truth: fewest where a few images have far higher counts'
+        >>> coverage_warning([MEANS], "Hall-t", 24)
         ''
     """
-    for kind in known:
+    if method in _OF_EQUAL:
+        return _OF_EQUAL[method]
+    for kind in [CLUMPED] if clumped else known if method else ():
         if kind.always:
-            return f"the interval is {kind.why}"
-        if not kind.share or method != kind.benchmark[1]:
-            continue
-        size = max((n for n in kind.share if n <= n_clusters), default=min(kind.share))
-        if kind.share[size] < ENOUGH:
-            return f"of such 95 % intervals about {100 * kind.share[size]:.0f} % hold the truth: {kind.why}"
+            return f"the interval is {kind.why}" if kind.benchmark else kind.why
+        size = max((n for n in kind.share if n <= n_clusters), default=min(kind.share, default=0))
+        low, high = kind.share.get(size, (1.0, 1.0))
+        if low < ENOUGH:
+            shares = f"about {100 * low:.0f}" if kind.data else f"{100 * low:.0f} to {100 * high:.0f}"
+            return f"of such 95 % intervals {shares} % hold the truth: {kind.why}"
     return ""

@@ -1,18 +1,17 @@
-"""Scores that are ratios of sums over cases, all of them resampled together.
+"""Scores that are ratios of sums over cases.
 
-numerators and denominators per case  ->  one ratio with a BCa interval per score
+numerators and denominators per case  ->  one ratio with its jackknife interval per score
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.bca import bca_ratios
-from segassay.statistics.intervals import Interval, Resampling
+from segassay.statistics.intervals import Resampling
+from segassay.statistics.jackknife import Scale, jackknife_ratio
 
 __all__ = ["Ratio", "ratio_rows"]
 
@@ -29,24 +28,17 @@ class Ratio:
     contains_raters: bool = False
 
 
-def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
+def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, scale: Scale, resampling: Resampling) -> pd.DataFrame:
     """Table with `SCORE_COLUMNS`, a row per ratio; `n_undefined` counts cases that are covered and undefined."""
-    if not ratios:
-        return score_rows([])
-    cases = list(dict.fromkeys(case for ratio in ratios for case in ratio.above.index))
-    above, below = (
-        np.column_stack([getattr(ratio, side).reindex(cases).to_numpy(dtype=float) for ratio in ratios])
-        for side in ("above", "below")
-    )
-    table = bca_ratios(above, below, clusters.reindex(cases).to_numpy(), resampling)
     rows = []
-    for ratio, interval in zip(ratios, table.to_dict("records"), strict=True):
+    for ratio in ratios:
+        above, below = (part.to_numpy(dtype=float) for part in (ratio.above, ratio.below.reindex(ratio.above.index)))
+        drawn = clusters.reindex(ratio.above.index).to_numpy()
         rows.append(
             interval_row(
                 ratio.form,
                 ratio.target,
-                Interval(**{str(key): value for key, value in interval.items()}),
-                n_undefined=int((ratio.above.isna() | ratio.below.isna()).sum()),
+                jackknife_ratio(above, below, drawn, scale, level=resampling.level),
                 note=ratio.note,
                 contains_raters=ratio.contains_raters,
             )

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import annotator_order
+from segassay.qualities.scores.bounds import bounds_of
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE, Form
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
 from segassay.tables.build import Tables
@@ -147,7 +148,8 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
     if not cases:
         return score_rows([])
     values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
-    table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling)
+    bounds = np.array([bounds_of(score.form) for score in scores])
+    table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling, bounds)
     table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
     for column in ("target", "human_low", "human_high", "note", "bound", *_COUNTED):
         table[column] = [getattr(score, column) for score in scores]

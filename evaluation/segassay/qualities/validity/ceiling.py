@@ -14,6 +14,7 @@ from segassay.qualities.validity.detection import Compared
 from segassay.qualities.validity.raters import Beside, beside
 from segassay.qualities.validity.records import MINUS_BEST_RATER, MINUS_WORST_RATER, OVER_RATERS
 from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import LOGARITHM
 
 __all__ = ["ceiling_normalised", "human_range", "position"]
 
@@ -99,7 +100,7 @@ def ceiling_normalised(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measure>_leave_one_out_over_raters` (or `_pairwise`): the mean over r of the
-        model's scores against C₋r by the mean over r of r's own, on the same cases, with BCa intervals. No rows
+        model's scores against C₋r by the mean over r of r's own, on the same cases, with jackknife intervals. No rows
         without raters.
     """
     ratios = []
@@ -109,4 +110,4 @@ def ceiling_normalised(
         if rows.any():
             above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.rater_scores))
             ratios.append(Ratio(OVER_RATERS.form(measure, both.comparison), name, above, below, both.note))
-    return ratio_rows(ratios, clusters, resampling)
+    return ratio_rows(ratios, clusters, LOGARITHM, resampling)

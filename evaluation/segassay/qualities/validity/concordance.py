@@ -32,8 +32,8 @@ from segassay.qualities.validity.records import (
     TYPE_M,
     TYPE_S,
 )
-from segassay.statistics.bca import bca
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.methods import equivalence_test
 
 __all__ = ["effect_ratios", "equivalence", "same_verdicts", "type_s_and_m"]
@@ -102,7 +102,7 @@ def effect_ratios(
     """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
     Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
-    which are resampled together; control means are taken as given. Raters with too few units are left out, and the note
+    which are left out together; control means are taken as given. Raters with too few units are left out, and the note
     names them.
 
     Args:
@@ -112,9 +112,9 @@ def effect_ratios(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
-        with BCa intervals over subjects or cases; a rater is compared with the others, and `human_low` to `human_high`
-        is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read it together
-        with the verdicts. No rows without raters.
+        with jackknife intervals over subjects or cases; a rater is compared with the others, and `human_low` to
+        `human_high` is the range of the raters. Without an effect, the ratio of two small numbers means nothing: read
+        it together with the verdicts. No rows without raters.
     """
     kinds = annotator_kinds(annotations)
     rows = []
@@ -163,7 +163,8 @@ def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[st
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(of_raters > 0, sizes[0] / of_raters, math.nan)
 
-    found = bca(statistic, np.arange(len(table), dtype=float), np.arange(len(table)), resampling)
+    units = np.arange(len(table))
+    found = jackknife_t(statistic, units.astype(float), units, LOGARITHM, level=resampling.level)
     return dataclasses.replace(found, n_undefined=int((~complete).sum()))
 
 
@@ -181,7 +182,9 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_difference` from the mean of the (other) raters who measured a unit,
         and `<measurement>_difference_against_<name>` from a reference or a truth. `low` to `high` is the 90 % interval,
-        which lies within the margin where the test at .05 finds the two equivalent; `note` says so, with p.
+        which lies within the margin where the test at .05 finds the two equivalent; `note` says so, with p. With too
+        few units, or differences too skewed for them (`Equivalence.gap`), the two are not called equivalent, the row is
+        `approximate`, and the note says why.
 
     References:
         Schuirmann (1987), J. Pharmacokinet. Biopharm. 15(6):657-680, doi:10.1007/BF01068419.
@@ -205,9 +208,14 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
         for (who, name), (own, reference) in differences.items():  # without a name: from the raters
             found = equivalence_test(own.to_numpy(), reference.to_numpy(), margin=margin)
             n_undefined = len(own) - found.n
-            interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, False)
-            decided = "equivalent" if found.p_value < 0.05 else "not shown to be equivalent"
+            passed = found.p_value < 0.05
+            doubtful = passed and bool(found.gap)
+            interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, doubtful)
+            decided = "equivalent" if passed and not doubtful else "not shown to be equivalent"
             note = f"{decided} within {margin:g} of the control mean, p = {found.p_value:.2g}"
+            note += f", which cannot be relied on: {found.gap}" if doubtful else ""
+            if found.n > 1 and math.isnan(found.p_value):
+                note = "all differences are equal, so the test decides nothing"
             form = DIFFERENCE.form(measure, AGAINST if name else "", reference=name)
             contains = kinds.get(name) == "consensus"
             rows.append(interval_row(form, who, interval, note=note, contains_raters=contains))

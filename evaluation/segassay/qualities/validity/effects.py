@@ -32,6 +32,7 @@ __all__ = [
     "variation_per_model",
     "votes",
     "weighted_eta_squared",
+    "weighted_rank_biserial",
     "without_interval",
     "without_repeats",
 ]
@@ -190,12 +191,23 @@ def weighted_eta_squared(weights_x: np.ndarray, weights_y: np.ndarray, x: np.nda
         Mann & Whitney (1947), Ann. Math. Stat. 18(1):50-60, doi:10.1214/aoms/1177730491; as an effect size: Tomczak &
         Tomczak (2014), Trends in Sport Sciences 21(1):19-25.
     """
-    wins = np.greater.outer(x, y) + 0.5 * np.equal.outer(x, y)
+    r = weighted_rank_biserial(weights_x, weights_y, x, y)
     n_x, n_y = weights_x.sum(axis=1), weights_y.sum(axis=1)
-    excess = ((weights_x @ wins) * weights_y).sum(axis=1) - n_x * n_y / 2
-    n = n_x + n_y
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(12 * excess**2 / (n_x * n_y * (n + 1) * n))
+        return np.asarray(3 * r**2 * n_x * n_y / ((n_x + n_y) * (n_x + n_y + 1)))
+
+
+def weighted_rank_biserial(weights_x: np.ndarray, weights_y: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Rank-biserial correlation, where each value counts as often as its weight says; arguments of the function above.
+
+    Example:
+        >>> weighted_rank_biserial(np.ones((1, 2)), np.ones((1, 2)), np.array([1.0, 3.0]), np.array([0.0, 2.0]))
+        array([0.5])
+    """
+    wins = np.greater.outer(x, y) + 0.5 * np.equal.outer(x, y)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = ((weights_x @ wins) * weights_y).sum(axis=1) / (weights_x.sum(axis=1) * weights_y.sum(axis=1))
+    return np.asarray(2 * share - 1)
 
 
 def values_of_units(normalised: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, pd.Series]]:

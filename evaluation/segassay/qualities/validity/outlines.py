@@ -106,21 +106,26 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
     )
 
 
+def _pairs_of(values: pd.DataFrame) -> list[tuple[str, str]]:
+    """The pairs of annotators that columns are named after."""
+    return [(str(pair[0]), str(pair[1])) for pair in values.columns]
+
+
 def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
-    names = bounds.columns.get_level_values(0).str.removeprefix("-")
+    names = [other.removeprefix("-") for other, _ in _pairs_of(bounds)]
     n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
-    kept = [f"-{rater}" for rater in raters_with_enough(n_cases)]
-    columns = bounds.columns.get_level_values(0).isin(kept)
+    kept = raters_with_enough(n_cases)
+    columns = np.array([name in kept for name in names])
     covered = bounds.loc[:, columns].notna().any(axis=1)
     return values.loc[covered, columns], bounds.loc[covered, columns], without_note(n_cases)
 
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
     """Lowest and highest mean distance of a rater r to C₋r, over cases for which `(-r, annotator)` is defined."""
-    others = [str(other) for other, _ in values.columns]
+    others = [str(other) for other, _ in _pairs_of(values)]
     own = table.of_pairs([(other, other.removeprefix("-")) for other in others], "distance")
-    own.columns = [other for other, _ in own.columns]
+    own.columns = [other for other, _ in _pairs_of(own)]
     means = own.where(values.set_axis(others, axis=1).notna()).mean()
     return float(means.min()), float(means.max())
 

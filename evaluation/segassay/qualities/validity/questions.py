@@ -131,7 +131,7 @@ RANGE_OF_RATERS = Question(
 )
 SHARE_OF_RATERS = Question(
     text="How much of what raters reach does the model reach?",
-    formula=("Ceiling-normalised: mean over r of score(model, C₋r) / mean over r of score(r, C₋r); BCa interval"),
+    formula=("Ceiling-normalised: mean over r of score(model, C₋r) / mean over r of score(r, C₋r); jackknife interval"),
     source="as the noise ceiling of Nili et al. 2014, doi:10.1371/journal.pcbi.1003553",
     not_when=(
         "raters hardly agree: a ratio of two low scores; it can be above 1, for a model can be nearer to all "
@@ -201,6 +201,27 @@ PAIRS_OF_GROUPS = Question(
         "table 1": "statistics/test_groups.py#test_conventions_of_table_1_of_segebarth_2020",
         "second library": "statistics/test_groups.py#test_mann_whitney_equals_scipy_and_mirrors",
         "Holm": "statistics/test_groups.py#test_holm_equals_statsmodels",
+        "empty": "statistics/test_groups.py#test_groups_without_values_are_undefined_and_infinity_is_refused",
+    },
+)
+UNEQUAL_SPREAD = Question(
+    text="Is it a difference, or only unequal spread?",
+    formula=(
+        "`p_unequal`: Brunner–Munzel; where group sizes differ and one is below 6, the larger of it and Welch's; Holm "
+        "over the pairs; beside the mixed model Welch's of subject means. A conclusion is `higher` or `lower` if both "
+        "p are below .05"
+    ),
+    source="Brunner & Munzel 2000, Biom. J. 42(1):17–25; Welch 1947, doi:10.1093/biomet/34.1-2.28",
+    not_when="as a test of its own: below 10 units per group Brunner–Munzel alone rejects too often",
+    functions=(
+        "statistics.groups.unequal_spread_p",
+        "statistics.groups.brunner_munzel",
+        "statistics.groups.welch",
+    ),
+    tests={
+        "published": "statistics/test_groups.py#test_published_tests_of_unequal_spread",
+        "second library": "statistics/test_groups.py#test_tests_of_unequal_spread_equal_scipy_and_mirror",
+        "level": "statistics/test_groups.py#test_unequal_spread_is_no_difference",
         "empty": "statistics/test_groups.py#test_groups_without_values_are_undefined_and_infinity_is_refused",
     },
 )
@@ -283,16 +304,16 @@ VOTING = Question(
 EFFECTS = Question(
     text="How large are the effects that a strategy finds?",
     formula=(
-        "Mean η² over the annotators of one strategy (and size of ensembles), effect by effect, with its sd; BCa "
-        "interval over subjects, else cases"
+        "Mean η² over the annotators of one strategy (and size of ensembles), effect by effect, with its sd; "
+        "interval by the noncentral F over subjects, else cases"
     ),
     source=(
-        "Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval; Segebarth et al. 2020, figure 4, "
+        "Box 1954, doi:10.1214/aoms/1177728786, for the interval; Segebarth et al. 2020, figure 4, "
         "doi:10.7554/eLife.59780"
     ),
     not_when=(
-        "few units: with 5 a group such an interval holds the effect about three times of four; no effect: η² is "
-        "never below 0, and its interval then often excludes 0; read the interval of the shift"
+        "few units, or groups that do not overlap: with 5 a group such an interval holds the effect in 89 %; no "
+        "effect: η² is never below 0, and its interval then often excludes 0; read the interval of the shift"
     ),
     tests={
         "published": "judgement/test_strategy_effects.py#test_published",
@@ -337,10 +358,10 @@ CONCLUSIONS = Question(
 EFFECT_SIZE = Question(
     text="Does it find smaller or larger effects than the raters?",
     formula=(
-        "Ratio of effect sizes: η² of the annotator / mean η² of the (other) raters, same units; BCa interval "
+        "Ratio of effect sizes: η² of the annotator / mean η² of the (other) raters, same units; jackknife interval "
         "over subjects, else cases"
     ),
-    source="Efron 1987, doi:10.1080/01621459.1987.10478410, for the interval",
+    source="Miller 1974, doi:10.1093/biomet/61.1.1, for the interval",
     not_when=(
         "where raters find no effect: a ratio of two small numbers; groups that do not overlap at all, where η² "
         "can grow no more"
@@ -373,9 +394,10 @@ EQUIVALENCE = Question(
     text="Are its measurements the same, for all that matters?",
     formula=(
         "Equivalence: two one-sided t tests of the mean paired difference in normalised measurements, outside "
-        "the control group, within a margin fixed beforehand (`equivalence_margin`)"
+        "the control group, within a margin fixed beforehand (`equivalence_margin`); not relied on below 10 units, "
+        "or n ≤ 25 skewness²"
     ),
-    source="Schuirmann 1987, doi:10.1007/BF01068419",
+    source="Schuirmann 1987, doi:10.1007/BF01068419; Cochran 1977, Sampling Techniques, 2.15",
     not_when=(
         "a margin chosen after looking, or from limits of agreement; a control mean of few objects, which is "
         "taken as given"
@@ -383,6 +405,7 @@ EQUIVALENCE = Question(
     functions=("statistics.methods.equivalence_test",),
     tests={
         "second library": "qualities/validity/test_effects.py#test_equal_to_statsmodels",
+        "level": "statistics/test_methods.py#test_differences_at_the_margin_are_hardly_ever_called_equivalent",
         "drawn": "qualities/validity/test_effects.py#"
         "test_the_interval_lies_within_the_margin_where_they_are_equivalent",
         "empty": "qualities/validity/test_effects.py#test_nobody_to_compare_with",

@@ -3,7 +3,16 @@
 from dataclasses import replace
 
 from segassay.qualities.objectivity.questions import OUTLINES
-from segassay.qualities.scores.coverage import EFFECT_RATIO, MEANS, NO_INTERVAL, NOT_MEASURED
+from segassay.qualities.scores.coverage import (
+    EFFECT_RATIO,
+    EFFECTS,
+    EQUIVALENCE,
+    MEANS,
+    NO_INTERVAL,
+    NOT_MEASURED,
+    RATIOS,
+    SHARES,
+)
 from segassay.qualities.scores.measure import CSV_ONLY, GAP, Gap, Measure
 from segassay.qualities.validity import questions
 from segassay.tables.compared import MIN_OTHERS
@@ -111,7 +120,7 @@ RECALL = Measure(
     against=F1.against,
     section="sizes",
     functions=("qualities.validity.sizes.recall_of_sizes",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SHARES,),
     needs=F1.needs,
 )
 
@@ -146,7 +155,7 @@ OVER_RATERS = replace(
     question=questions.SHARE_OF_RATERS,
     against="the raters' own scores on the same cases",
     functions=("qualities.validity.ceiling.ceiling_normalised",),
-    coverage=(NOT_MEASURED,),
+    coverage=(RATIOS,),
     words=", divided by that of the raters",
 )
 
@@ -159,7 +168,7 @@ ETA_SQUARED = Measure(
     against="the other strategies, and the raters",
     section="strategies",
     functions=("judgement.strategy_effects.effects_of_groups", "judgement.strategy_effects.mean_eta_squared"),
-    coverage=(NOT_MEASURED,),
+    coverage=(EFFECTS,),
     words="η²",
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
@@ -222,6 +231,7 @@ ETA_SQUARED_RATIO = replace(
     functions=(
         "qualities.validity.concordance.effect_ratios",
         "qualities.validity.effects.weighted_eta_squared",
+        "qualities.validity.effects.weighted_rank_biserial",
     ),
     coverage=(EFFECT_RATIO,),
     words="η² ratio",
@@ -233,7 +243,7 @@ DIFFERENCE = Measure(
     against="the mean of the (other) raters; a reference or a truth",
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
-    coverage=(NOT_MEASURED,),
+    coverage=(EQUIVALENCE,),
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),

@@ -13,6 +13,7 @@ from segassay.qualities.scores.table import annotator_kinds, containment
 from segassay.qualities.validity.raters import ENOUGH_CASES
 from segassay.qualities.validity.records import RECALL
 from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import SHARE
 
 __all__ = ["recall_of_sizes"]
 
@@ -30,8 +31,8 @@ def recall_of_sizes(
 
     Returns:
         Rows with `SCORE_COLUMNS`, `recall_<from>_<to>px_leave_one_out` and `..._against_<name>`: objects found by
-        objects there, all cases and, for C₋r, all r together, with BCa intervals; `n_undefined` counts cases of the
-        annotator without an object of that size. Those of raters against C₋r are of objectivity.
+        objects there, all cases and, for C₋r, all r together, with jackknife intervals; `n_undefined` counts cases of
+        the annotator without an object of that size. Those of raters against C₋r are of objectivity.
     """
     kinds = annotator_kinds(annotations)
     left_out = recall_by_size["reference"].str.startswith("-")  # -anna is C₋r of anna
@@ -50,7 +51,7 @@ def recall_of_sizes(
         contains = kinds.get(str(reference)) == "consensus"
         note = containment(str(reference), contains)
         ratios.append(Ratio(form, str(annotator), sums["n_found"], sums["n_objects"], note, contains))
-    return _with_human_range(ratio_rows(ratios, clusters, resampling), kinds)
+    return _with_human_range(ratio_rows(ratios, clusters, SHARE, resampling), kinds)
 
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:

@@ -1,0 +1,78 @@
+"""A small version of the section `intervals` of benchmarks/truthfulness.py, seeded: what covers, and what is caught."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from segassay.statistics.bca import bca
+from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.jackknife import jackknife_t
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import intervals
+
+KINDS = {(kind.measure, kind.data): kind for kind in intervals.kinds()}
+N, DOUBT = 200, 1e-3
+HELD = [
+    ("mean", "normal"),
+    ("mean", "Beta(9, 1)"),
+    ("mean", "nine of ten are 1"),
+    ("mean", "subjects with 1, 1, 2, 3, 8 images"),
+    ("mean", "one subject has half of the images"),
+    ("limit of agreement", "normal"),
+    ("limit of agreement", "lognormal"),
+    ("slope of the difference", "normal"),
+    ("Lin's concordance", "normal"),
+    ("SEM, repeatability", "normal"),
+    ("Fleiss' κ of pixels", "many objects"),
+    ("recall, flips, positive agreement", "95 % found"),
+    ("score over that of raters", "near 1"),
+    ("mean η²", "effect of 0 sd, annotators agree"),
+    ("mean η²", "effect of 0.8 sd, annotators agree"),
+]
+
+
+def share_held(name: tuple[str, str], interval: intervals.Callable, n_cases: int) -> int:
+    """Number of N intervals that hold the truth."""
+    kind = KINDS[name]
+    truth, rng = intervals._truth(kind), np.random.default_rng(n_cases)
+    found = [interval(kind.draw(rng, n_cases)) for _ in range(N)]
+    return sum(one.low <= truth + 1e-12 and truth <= one.high + 1e-12 for one in found)
+
+
+@pytest.mark.parametrize("n_cases", [10, 20])
+@pytest.mark.parametrize("name", HELD, ids=lambda name: f"{name[0]}, {name[1]}")
+def test_intervals_hold_93_percent(name: tuple[str, str], n_cases: int) -> None:
+    assert stats.binom.cdf(share_held(name, KINDS[name].interval, n_cases), N, 0.93) > DOUBT
+
+
+def test_what_was_used_before_is_caught() -> None:
+    """BCa for a spread; subjects taken for equal where one has half of the images; ten ones for certain."""
+    half, size = ("mean", "one subject has half of the images"), 10
+    wrong = {
+        ("SEM, repeatability", "lognormal"): lambda v: bca(intervals._sd_within, v, np.arange(len(v))),
+        half: lambda both: t_of_subjects(both[:, 0], both[:, 1]),
+        ("mean", "nine of ten are 1"): lambda x: jackknife_t(mean_weighted, x, np.arange(len(x)), intervals.PLAIN),
+    }
+    for name, interval in wrong.items():
+        assert stats.binom.cdf(share_held(name, interval, size), N, 0.93) < DOUBT, name
+
+
+def mean_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.asarray(weights @ values / weights.sum(axis=1))
+
+
+def t_of_subjects(values: np.ndarray, subjects: np.ndarray) -> intervals.Interval:
+    """The usual cluster-robust standard error with the number of subjects less one as degrees of freedom."""
+    mean, n = values.mean(), len(np.unique(subjects))
+    sums = np.bincount(subjects.astype(int), values - mean)
+    reach = stats.t.ppf(0.975, n - 1) * np.sqrt(n / (n - 1) * (sums**2).sum()) / len(values)
+    return intervals.Interval(mean, mean - reach, mean + reach, "t", n, 0, False)
+
+
+def test_an_interval_of_ones_alone_is_wider_than_nothing() -> None:
+    assert bootstrap_mean(np.ones(10), np.arange(10), bounds=(0, 1)).low < 0.7
