@@ -178,6 +178,9 @@ class _Units:
     def where(self, wanted: np.ndarray) -> "_Units":
         return _Units(self.name[wanted], self.subject[wanted], self.group[wanted], self.value[wanted])
 
+    def values_of(self, groups: list[str]) -> dict[str, np.ndarray]:
+        return {group: self.value[self.group == group] for group in groups}
+
 
 @dataclass(frozen=True, eq=False)
 class _Sample:
@@ -287,7 +290,7 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     groups = sorted(set(normalised["group"]), key=lambda group: (group not in controls, natural_key(group)))
     rows: list[dict[str, Any]] = []
     for sample in _samples(normalised):
-        values = {name: sample.units.value[sample.units.group == name] for name in groups}
+        values = sample.units.values_of(groups)
         found = [_omnibus_row(list(values.values())), *_pair_rows(values)]
         if sample.key["unit"] == "case":
             found = [row | {"note": _joined(IMAGES_AS_UNITS, row.get("note", ""))} for row in found]
@@ -391,8 +394,7 @@ def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.array([(fit.mean[b] - fit.mean[a]) / np.sqrt(fit.variance_of_mean[[a, b]].sum()) for a, b in pairs])
     p_value = 2 * stats.t.sf(np.abs(t), max(fit.df, 1))
-    means = _subject_means(cases).groupby("group")["value"]
-    of_group = {group: means.get_group(group).to_numpy() if group in means.groups else np.empty(0) for group in groups}
+    of_group = _subject_means(cases).values_of(groups)
     unequal = holm(np.array([welch(of_group[groups[a]], of_group[groups[b]]).p_value for a, b in pairs]))
     return [
         {
