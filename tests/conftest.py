@@ -1,7 +1,8 @@
 """What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
@@ -34,6 +35,23 @@ def data_dir() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Make an empty MLflow store in a folder, a copy of one that MLflow made; returns its address."""
+    first = tmp_path_factory.mktemp("store") / "mlflow.db"
+
+    def make(folder: Path) -> str:
+        if not first.exists():
+            import mlflow
+
+            mlflow.MlflowClient(f"sqlite:///{first.as_posix()}").search_experiments()
+        path = folder / "mlflow.db"
+        shutil.copy(first, path)
+        return f"sqlite:///{path.as_posix()}"
+
+    return make
 
 
 @pytest.fixture(scope="session", autouse=True)

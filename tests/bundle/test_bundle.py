@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+def store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    return new_store(tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(autouse=True)
-def _own_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.as_posix()}")
+def _own_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
 
 
 def evaluate(dataset: Path, models: Any, out: Path, **settings: Any) -> Path:
@@ -56,11 +57,11 @@ def evaluate(dataset: Path, models: Any, out: Path, **settings: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def members(dataset: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def members(dataset: Path, store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two members of fold 0, seeds 0 and 1, trained once for all tests of this file."""
     folder = tmp_path_factory.mktemp("members")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", store)
         for seed in (0, 1):
             train(dataset, folder / f"seed{seed}", seed=seed)
     return folder

@@ -1,7 +1,7 @@
 """What an ensemble says of held-out images: files, uncertainty on one scale, quality, and what MLflow shows of it."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -149,9 +149,9 @@ def models(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path_factory.mktemp('mlflow').as_posix()}/mlflow.db")
+        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("mlflow")))
         yield
 
 

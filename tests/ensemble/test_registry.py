@@ -1,6 +1,6 @@
 """Registered ensembles: what MLflow loads by name is held against the ensemble itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,9 +25,9 @@ SETTINGS = NetworkSettings(spatial_dims=2, in_channels=2, channels=[4, 8], strid
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One store for this file: making one takes seconds."""
-    return f"sqlite:///{(tmp_path_factory.mktemp('store') / 'mlflow.db').as_posix()}"
+def store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store for this file."""
+    return new_store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ benchmarks/cheats.py and test_cheats.py do the same with masks.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 import pandas as pd
 import pytest
@@ -13,7 +14,6 @@ from segassay.judgement import verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import What, Why
 from segassay.judgement.summary import summarise
-from segassay.judgement.verdicts import judge
 from segassay.judgement.words import RULES
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
@@ -23,7 +23,10 @@ HONEST = replace(NULL, **SMALL)
 ENSEMBLES = ("staple/s0-1", "staple/s2-3")
 QUALITIES = ("objectivity", "reliability", "validity")
 
+judge = lru_cache(maxsize=4)(verdicts.judge)  # most tests ask several times about the same findings
 
+
+@lru_cache(maxsize=4)
 def simulated(study: SimulatedStudy) -> Findings:
     """Tables at the one threshold that verdicts read."""
     found = simulate_tables(study).findings()

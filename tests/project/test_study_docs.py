@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,12 @@ def test_the_file_of_the_page_has_every_key_and_says_the_defaults(tmp_path: Path
     assert all(f"`{key}`" in PAGE for key in StrategyFile.model_fields)
 
 
-def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_page_run(
+    new_store: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a smaller study of its name; the job of the cluster is its first member."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
     simulate(tmp_path / "mydata", Simulation(shape=(56, 96), n_cases=6, n_nuclei=5, images_per_subject=1))
     small = {"dataset": "mydata", "n_folds": 2, "folds": [0], "seeds": 1, "strategies": ["staple"], "settings": TINY}
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(small), encoding="utf-8")

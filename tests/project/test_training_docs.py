@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,11 @@ def test_defaults_of_the_page_are_those_of_the_configuration() -> None:
     }
 
 
-def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_runs(new_store: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the smallest network there is; torchrun is run by test_multi_gpu.py."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bundle").symlink_to(bundle_root(), target_is_directory=True)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
     simulate(tmp_path / "DATASET", Simulation(shape=(56, 96), n_cases=9, n_nuclei=5, images_per_subject=1))
     simulate(tmp_path / "NEW", Simulation(shape=(56, 96), n_cases=9, n_nuclei=5, images_per_subject=1, seed=1))
     simulate(tmp_path / "VOLUMES", Simulation(shape=(8, 32, 32), n_cases=6, n_nuclei=3, images_per_subject=1))

@@ -42,9 +42,10 @@ N_TASKS = 2 * 2 + 3 * 2 + 2  # members of the consensus, of three raters, and an
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset and its study, not yet run; with a store of its own."""
     folder = tmp_path_factory.mktemp("study")
+    new_store(folder)
     simulate(folder / "data", Simulation(shape=(56, 96), n_cases=8, images_per_subject=1, n_nuclei=5))
     (folder / "lab.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     return folder
@@ -205,39 +206,50 @@ def test_a_model_that_says_it_is_of_another_fold_is_found_by_its_images(copy):
         list_masks(copy)
 
 
-def test_killed_twice_and_taken_up_by_two_at_once_it_ends_with_the_same_tables(study, fresh):
-    """SIGKILL inside a training and inside the evaluation; then two processes share what is left."""
+def test_killed_and_with_failures_it_ends_with_the_same_tables(study, fresh, new_store, monkeypatch, capfd):
+    """Killed inside a training and inside the evaluation; two members fail; then two processes share what is left."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
     planned = plan_study(fresh)
-    process = start(fresh)
+    killed_inside_a_training_it_takes_its_workers_along(planned)
+    killed_inside_the_evaluation_it_leaves_none(planned)
+    what_fails_is_reported_and_counted_and_the_rest_goes_on(planned, monkeypatch, capfd)
+    two_at_once_do_what_is_left(planned)
+    assert tables(planned) == tables(study)
+
+
+def killed_inside_a_training_it_takes_its_workers_along(planned: Study) -> None:
+    process = start(planned.path)
     wait_for(lambda: any((planned.out / "members").glob("*.partial/resume.pt")), process)
     workers = psutil.Process(process.pid).children(recursive=True)
+    assert workers
     process.kill()
     process.wait()
     assert not psutil.wait_procs(workers, timeout=30)[1], "workers end with the process that started them"
     assert not all(planned.is_done(task) for task in planned.tasks.values())
 
-    process = start(fresh)
+
+def killed_inside_the_evaluation_it_leaves_none(planned: Study) -> None:
+    process = start(planned.path, "--jobs", "1")
     wait_for(lambda: (planned.out / "evaluation.partial").is_dir(), process)
     process.kill()
     process.wait()
+    assert all(planned.is_done(task) for task in planned.tasks.values())
     assert not (planned.out / "evaluation").exists()
-    shutil.rmtree(planned.place(planned.members[-1]))
-
-    both = [start(fresh), start(fresh)]
-    assert [process.wait(300) for process in both] == [0, 0], (fresh.parent / "run.log").read_text()
-    assert tables(planned) == tables(study)
 
 
-def test_what_fails_is_reported_and_counted_and_the_rest_goes_on(study, fresh, monkeypatch, capfd):
-    """One member cannot be written, and the process of another one is killed."""
-    planned = plan_study(fresh)
+def what_fails_is_reported_and_counted_and_the_rest_goes_on(
+    planned: Study, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One member cannot be written, and the process of another one is killed; eight are done."""
     killed, blocked = planned.members[:2]
-    planned.place(blocked).parent.mkdir(parents=True)
+    for task in (killed, blocked, planned.predictions[0]):
+        shutil.rmtree(planned.place(task))
+        store.log_file(planned, task).unlink()
     planned.place(blocked).write_text("in the way")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(fresh.parent))
     killer = threading.Thread(target=kill_worker, args=[store.log_file(planned, killed)])
     killer.start()
-    assert run(monkeypatch, "study", "run", fresh, "--jobs", "1") == 1
+    capfd.readouterr()
+    assert run(monkeypatch, "study", "run", planned.path, "--jobs", "1") == 1
     killer.join()
     printed = capfd.readouterr().out
     assert f"failed: {killed.id}: its process ended with " in printed
@@ -247,9 +259,13 @@ def test_what_fails_is_reported_and_counted_and_the_rest_goes_on(study, fresh, m
     lost = pd.read_csv(planned.out / "evaluation" / "tables" / "missing.csv")
     assert set(lost["annotator"]) == {killed.annotator, blocked.annotator, "staple/s0-1"}
 
-    planned.place(blocked).unlink()
-    assert run(monkeypatch, "study", "run", fresh) == 0, "the same call tries them again"
-    assert tables(planned) == tables(study)
+
+def two_at_once_do_what_is_left(planned: Study) -> None:
+    """What failed is tried again by the same call."""
+    planned.place(planned.members[1]).unlink()
+    shutil.rmtree(planned.place(planned.members[-1]))
+    both = [start(planned.path, "--jobs", "1"), start(planned.path, "--jobs", "1")]
+    assert [process.wait(300) for process in both] == [0, 0], (planned.path.parent / "run.log").read_text()
 
 
 def kill_worker(log: Path) -> None:
@@ -261,18 +277,38 @@ def kill_worker(log: Path) -> None:
             child.kill()
 
 
-def test_a_job_of_a_cluster_trains_one_member(study, fresh, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(fresh.parent))
+def test_a_job_of_a_cluster_trains_one_member(study, fresh, new_store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
     assert run(monkeypatch, "study", "run", fresh, "--member", "2") == 0
     planned = plan_study(fresh)
     assert [planned.is_done(member) for member in planned.members] == [number == 1 for number in range(10)]
     one, same = (torch.load(s.checkpoint(s.members[1]), weights_only=True)["model"] for s in (planned, study))
     assert all(torch.equal(one[name], same[name]) for name in same)
-    with store.claim(planned, planned.members[0].folder) as is_ours:
-        assert is_ours
-        second = start(fresh, "--member", "1")
-        assert second.wait(120) == 2
-    assert "another process is training this member" in (fresh.parent / "run.log").read_text()
+
+
+HOLDS = """
+import sys
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_member_that_another_process_trains_is_not_trained_again(fresh, new_store, monkeypatch, capfd):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
+    monkeypatch.setattr("segassay_monai.study.run._MOMENT", 0.1)
+    planned = plan_study(fresh)
+    with store.claim(planned, planned.members[0].folder):  # makes the file
+        pass
+    lock = planned.out / ".claims" / f"{planned.members[0].folder}.lock"
+    words = [sys.executable, "-c", HOLDS, str(lock)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert run(monkeypatch, "study", "run", fresh, "--member", "1") == 2
+        other.communicate("")
+    assert "another process is training this member" in capfd.readouterr().err
+    assert not planned.is_done(planned.members[0])
 
 
 def test_processes_that_cannot_start_end_the_run(fresh):

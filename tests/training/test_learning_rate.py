@@ -1,5 +1,6 @@
 """Proposing a learning rate: on curves whose answer is known, step by step, and as a run of the bundle."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,9 @@ def find(dataset: Path, **settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'store' / 'mlflow.db').as_posix()}")
+def _own_store(new_store: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "store").mkdir()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path / "store"))
 
 
 def test_find_lr_writes_a_curve_and_a_figure_logs_both_and_says_what_to_give(

@@ -1,5 +1,6 @@
 """Volumes with thick slices through the same configurations: trained with an overlay, then evaluated and predicted."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ SHAPE, SPACING_UM = (8, 32, 40), (3.0, 1.0, 1.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _own_store(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path_factory.mktemp('store') / 'mlflow.db').as_posix()}")
+        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("store")))
         yield
 
 

@@ -3,21 +3,31 @@
 import io
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from typing import Literal
 
 import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, ACCENT, PALE = "#222222", "#0072b2", "#8a8a8a"
 """Text and zero lines; results; absent results. The blue is from Okabe and Ito's colour-blind safe palette."""
 
 
-def encode_figure(figure: Figure, kind: str) -> bytes:
-    """Bytes of a figure as `svg` or `png`; the same figure always gives the same bytes."""
+def encode_figure(figure: Figure, kind: Literal["svg", "png"]) -> bytes:
+    """Bytes of a figure as `svg` or `png`; the same figure always gives the same bytes.
+
+    `Figure.savefig` would draw it twice, the first time only for the layout.
+    """
     file = io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "segassay", "svg.fonttype": "path"}):
-        figure.savefig(file, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else {"Software": None})
+        figure.set_dpi(150)
+        if kind == "svg":
+            FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+        else:
+            FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
     return file.getvalue()
 
 

@@ -119,6 +119,19 @@ def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, flo
     """
     rows = tables.agreement[tables.agreement["iou_threshold"] == THRESHOLD]
     both_empty = _both_empty(rows)
+    shifts = _shifts(tables, annotations) if any(map(_has_both_empty, (rows, tables.leave_one_out))) else []
+    return {
+        "n_comparisons": len(rows),
+        "n_both_empty": int(both_empty.sum()),
+        "mean_f1": float(rows["f1"].mean()),
+        "mean_f1_if_undefined": float(rows.loc[~both_empty, "f1"].mean()),
+        "largest_shift": float(np.nanmax([0.0, *shifts])),
+        "n_scores_undefined": int(np.isnan(shifts).sum()),
+    }
+
+
+def _shifts(tables: Tables, annotations: pd.DataFrame) -> list[float]:
+    """Change of each score; NaN where it would have no value."""
     as_is = _all_scores(tables, annotations)
     other = _all_scores(
         dataclasses.replace(
@@ -130,15 +143,11 @@ def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, flo
     )
     left = {(score.form, score.target): score.values.mean() for score in other}  # fewer, where every case is empty
     means = {(score.form, score.target): score.values.mean() for score in as_is if score.values.notna().any()}
-    shifts = [abs(mean - left.get(key, np.nan)) for key, mean in means.items()]
-    return {
-        "n_comparisons": len(rows),
-        "n_both_empty": int(both_empty.sum()),
-        "mean_f1": float(rows["f1"].mean()),
-        "mean_f1_if_undefined": float(rows.loc[~both_empty, "f1"].mean()),
-        "largest_shift": float(np.nanmax([0.0, *shifts])),
-        "n_scores_undefined": int(np.isnan(shifts).sum()),
-    }
+    return [abs(mean - left.get(key, np.nan)) for key, mean in means.items()]
+
+
+def _has_both_empty(rows: pd.DataFrame) -> bool:
+    return bool(_both_empty(rows).any())
 
 
 def _both_empty(rows: pd.DataFrame) -> pd.Series:

@@ -194,11 +194,27 @@ def _check_subjects(strata: pd.DataFrame) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class _Units:
+    """Cases or subjects: name, subject, group and value of each, `(n,)` each."""
+
+    name: np.ndarray
+    subject: np.ndarray
+    group: np.ndarray
+    value: np.ndarray
+
+    def where(self, wanted: np.ndarray) -> "_Units":
+        return _Units(self.name[wanted], self.subject[wanted], self.group[wanted], self.value[wanted])
+
+    def values_of(self, groups: list[str]) -> dict[str, np.ndarray]:
+        return {group: self.value[self.group == group] for group in groups}
+
+
+@dataclass(frozen=True, eq=False)
 class _Sample:
-    """Data of one family of tests: `units` has the columns case, subject, group, value, all values defined."""
+    """Data of one family of tests: units with a defined value."""
 
     key: dict[str, str]
-    units: pd.DataFrame
+    units: _Units
     n_left_out: int
     n_undefined: int
     note: str
@@ -208,37 +224,38 @@ def _samples(normalised: pd.DataFrame) -> Iterator[_Sample]:
     """Annotator × measure × region × unit, pooled before the regions."""
     regions = ["", *sorted(set(normalised["region"]) - {""}, key=natural_key)]
     units = list(dict.fromkeys(["case", unit_of(normalised["subject"])]))
-    text = normalised.columns.difference(["control", "raw", "control_mean", "value"])
-    normalised = normalised.astype(dict.fromkeys(text, object))  # to find rows faster
     for (annotator, measure), rows in normalised.groupby(["annotator", "measure"], sort=False):
+        whole = {str(column): rows[column].to_numpy() for column in rows}
         for region in regions:
-            part = rows[rows["region"] == region] if region else rows
+            part = {name: of[whole["region"] == region] for name, of in whole.items()} if region else whole
             value, notes = _region_value(part) if region else (part["value"], [])
-            left_out = value.isna() & part["raw"].notna()
+            left_out = np.isnan(value) & ~np.isnan(part["raw"])
             if left_out.any():
-                n_strata = len(part.loc[left_out, ["region", "batch"]].drop_duplicates())
+                n_strata = len(set(zip(part["region"][left_out], part["batch"][left_out], strict=True)))
                 notes = [f"{left_out.sum()} cases in {n_strata} strata left out: control absent or 0"]
-            defined = part.assign(value=value)[["case", "subject", "group", "value"]].dropna(subset=["value"])
+            cases = _Units(part["case"], part["subject"], part["group"], value).where(~np.isnan(value))
             for unit in units:
                 yield _Sample(
                     key={"annotator": str(annotator), "measure": str(measure), "region": region, "unit": unit},
-                    units=defined if unit == "case" else _subject_means(defined),
+                    units=cases if unit == "case" else _subject_means(cases),
                     n_left_out=int(left_out.sum()),
-                    n_undefined=int(part["raw"].isna().sum()),
+                    n_undefined=int(np.isnan(part["raw"]).sum()),
                     note="; ".join(notes),
                 )
 
 
-def _region_value(part: pd.DataFrame) -> tuple[pd.Series, list[str]]:
+def _region_value(part: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
     """Within a single stratum the tests need no normalisation, so a stratum without control can still be tested."""
-    if part["value"].isna().all() and part["batch"].nunique() == 1:
+    if np.isnan(part["value"]).all() and len(set(part["batch"])) == 1:
         return part["raw"], ["raw values: control absent or 0"]
     return part["value"], []
 
 
-def _subject_means(cases: pd.DataFrame) -> pd.DataFrame:
-    means = cases.groupby(["subject", "group"], sort=False, as_index=False)["value"].mean()
-    return means.assign(case=means["subject"], value=_without_rounding_errors(means["value"].to_numpy()))
+def _subject_means(cases: _Units) -> _Units:
+    code, subjects = pd.factorize(cases.subject)
+    first = np.unique(code, return_index=True)[1]
+    means = pd.Series(cases.value).groupby(code).mean().to_numpy()
+    return _Units(subjects, subjects, cases.group[first], _without_rounding_errors(means))
 
 
 def _without_rounding_errors(values: np.ndarray) -> np.ndarray:
@@ -300,11 +317,11 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     groups = sorted(set(normalised["group"]), key=lambda group: (group not in controls, natural_key(group)))
     rows: list[dict[str, Any]] = []
     for sample in _samples(normalised):
-        values = {name: sample.units.loc[sample.units["group"] == name, "value"].to_numpy() for name in groups}
+        values = sample.units.values_of(groups)
         found = [_omnibus_row(list(values.values())), *_pair_rows(values)]
         if sample.key["unit"] == "case":
             found = [row | {"note": _joined(IMAGES_AS_UNITS, row.get("note", ""))} for row in found]
-            if sample.units["subject"].any():
+            if sample.units.subject.any():
                 found += _mixed_rows(sample.units, groups)
         counted = sample.key | {"n_left_out": sample.n_left_out, "n_undefined": sample.n_undefined}
         rows += [counted | row | {"note": _joined(sample.note, row.get("note", ""))} for row in found]
@@ -396,16 +413,15 @@ def _asymptotic_p_without_overlap(n_1: int, n_2: int) -> float:
     return mann_whitney(np.arange(n_1), np.arange(n_1, n_1 + n_2)).p_value
 
 
-def _mixed_rows(cases: pd.DataFrame, groups: list[str]) -> list[dict[str, Any]]:
-    code = cases["group"].map({group: i for i, group in enumerate(groups)}).to_numpy(dtype=int)
-    fit = mixed_model(cases["value"].to_numpy(), code, cases["subject"].to_numpy(dtype=str), n_groups=len(groups))
+def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
+    code = np.array([groups.index(group) for group in cases.group], dtype=int)
+    fit = mixed_model(cases.value, code, cases.subject.astype(str), n_groups=len(groups))
     size = np.bincount(code, minlength=len(groups))
     pairs = list(combinations(range(len(groups)), 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.array([(fit.mean[b] - fit.mean[a]) / np.sqrt(fit.variance_of_mean[[a, b]].sum()) for a, b in pairs])
     p_value = 2 * stats.t.sf(np.abs(t), max(fit.df, 1))
-    means = _subject_means(cases).groupby("group")["value"]
-    of_group = {group: means.get_group(group).to_numpy() if group in means.groups else np.empty(0) for group in groups}
+    of_group = _subject_means(cases).values_of(groups)
     unequal = holm(np.array([welch(of_group[groups[a]], of_group[groups[b]]).p_value for a, b in pairs]))
     return [
         {
@@ -463,28 +479,28 @@ def prerequisites(normalised: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     names = sorted(set(normalised["group"]), key=natural_key)
     for sample in _samples(normalised):
-        groups = {name: sample.units[sample.units["group"] == name] for name in names}
+        groups = {name: sample.units.where(sample.units.group == name) for name in names}
         found = [_normality_row(name, units) for name, units in groups.items()]
         found += [_outlier_row(name, units) for name, units in groups.items()]
-        found.append(_variance_row([units["value"].to_numpy() for units in groups.values()]))
+        found.append(_variance_row([units.value for units in groups.values()]))
         rows += [sample.key | row for row in found]
     return _table(rows, PREREQUISITE_COLUMNS).astype({"rejected": "boolean"})
 
 
-def _normality_row(group: str, units: pd.DataFrame) -> dict[str, Any]:
-    row = {"test": "shapiro_wilk", "group": group, "n": len(units), "outlier": ""}
-    if len(units) < 3 or np.ptp(units["value"].to_numpy()) == 0:
+def _normality_row(group: str, units: _Units) -> dict[str, Any]:
+    row = {"test": "shapiro_wilk", "group": group, "n": len(units.value), "outlier": ""}
+    if len(units.value) < 3 or np.ptp(units.value) == 0:
         return row
-    statistic, p_value = stats.shapiro(units["value"].to_numpy())
+    statistic, p_value = stats.shapiro(units.value)
     return row | {"statistic": statistic, "p_value": p_value, "rejected": p_value < ALPHA}
 
 
-def _outlier_row(group: str, units: pd.DataFrame) -> dict[str, Any]:
-    row = {"test": "grubbs", "group": group, "n": len(units), "outlier": ""}
-    result = grubbs(units["value"].to_numpy(), alpha=ALPHA)
+def _outlier_row(group: str, units: _Units) -> dict[str, Any]:
+    row = {"test": "grubbs", "group": group, "n": len(units.value), "outlier": ""}
+    result = grubbs(units.value, alpha=ALPHA)
     if result.index < 0:
         return row
-    outlier = units["case"].iloc[result.index] if result.outlier else ""
+    outlier = units.name[result.index] if result.outlier else ""
     found = {"statistic": result.statistic, "critical": result.critical, "rejected": result.outlier, "outlier": outlier}
     return row | found
 
