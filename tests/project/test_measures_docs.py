@@ -56,6 +56,8 @@ ESTIMATORS = (
     "qualities.validity.raters",
     "qualities.validity.sizes",
     "statistics.components",
+    "statistics.equivalence",
+    "qualities.validity.amounts",
 )
 """Modules whose public functions measure something."""
 

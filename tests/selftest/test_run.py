@@ -58,6 +58,7 @@ MODULES = (
     "statistics.methods",
     "statistics.raters",
     "statistics.components",
+    "statistics.equivalence",
 )
 
 

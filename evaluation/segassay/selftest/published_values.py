@@ -321,6 +321,16 @@ CHECKS: tuple[Check, ...] = (
         pick=_attributes("chi_squared", "f"),
     ),
     Check(
+        "statistics.equivalence.ratio_equivalence",
+        "means 11 and 10 of 4 cases: ratio, Fieller's 90 % interval",
+        (1.1, 1.003579, 1.223258),
+        5e-6,
+        "Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x, computed by hand",
+        ((11.0, 12.0, 9.0, 12.0), (10.0, 12.0, 8.0, 10.0)),
+        {"margin": 0.25},
+        pick=_attributes("ratio", "low", "high"),
+    ),
+    Check(
         "statistics.raters.positive_agreement",
         "100 patients: 40 both, 9 and 6 one",
         (0.84,),

@@ -13,6 +13,8 @@ from segassay.statistics.components import crossed_mean_squares as crossed_mean_
 from segassay.statistics.components import one_way_components as one_way_components
 from segassay.statistics.components import three_way_components as three_way_components
 from segassay.statistics.components import two_way_components as two_way_components
+from segassay.statistics.equivalence import RatioEquivalence as RatioEquivalence
+from segassay.statistics.equivalence import ratio_equivalence as ratio_equivalence
 from segassay.statistics.groups import Grubbs as Grubbs
 from segassay.statistics.groups import KruskalWallis as KruskalWallis
 from segassay.statistics.groups import MannWhitney as MannWhitney

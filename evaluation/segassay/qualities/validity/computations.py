@@ -14,6 +14,7 @@ from segassay.qualities.scores.measure import Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
+from segassay.qualities.validity.amounts import amounts_against_raters
 from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
 from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.sizes import recall_of_sizes
@@ -25,6 +26,7 @@ _EFFECTS = (
     *(of.ETA_SQUARED_SD, of.VOTES, of.DEVIATIONS, of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
     *(of.ETA_SQUARED_RATIO, of.DIFFERENCE, of.TYPE_S, of.TYPE_M),
 )
+_LIMITS = (of.AMOUNT_LIMIT_LOW, of.AMOUNT_LIMIT_HIGH, of.AMOUNT_SLOPE)
 
 
 def computations(found: Findings) -> list[Computation]:
@@ -43,6 +45,12 @@ def computations(found: Findings) -> list[Computation]:
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
     return [
         Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation(
+            (of.AMOUNT_BIAS, *_LIMITS, of.AMOUNT_CCC, of.AMOUNT_RATIO),
+            lambda: amounts_against_raters(
+                found.tables.counts, annotations, clusters, margin=found.equivalence_margin, **how
+            ),
+        ),
         Computation(
             (of.MINUS_WORST_RATER, of.MINUS_BEST_RATER),
             lambda: human_range(agreement, annotations, clusters, **how),

@@ -96,6 +96,42 @@ FUSED_OR_CUT = Question(
         "symmetry": "masks/test_overlaps.py#test_a_merge_is_a_split_seen_from_the_other_side",
     },
 )
+AMOUNTS = Question(
+    text="Does it measure the same amounts as the raters, image by image?",
+    formula=(
+        "Counts, areas and intensities as measured, not divided by the control, minus those of the median rater of "
+        "each case: mean `amount_bias_…`, limits of agreement `amount_limit_low_…`, `amount_limit_high_…` (bias ± "
+        "1.96 sd), `amount_slope_…` on the mean of both, and Lin’s `amount_ccc_…`; intervals over clusters"
+    ),
+    source="Bland & Altman 1986, doi:10.1016/S0140-6736(86)90837-8; Lin 1989, doi:10.2307/2532051",
+    not_when=(
+        "amounts differ by orders of magnitude between images: then the largest decide; a slope alone: the median "
+        "varies less than one rater, which looks like a proportional bias"
+    ),
+    functions=("statistics.methods.bland_altman", "statistics.methods.lins_ccc"),
+    tests={
+        "published": "qualities/validity/test_amounts.py#test_published_limits_of_two_meters",
+        "second implementation": "qualities/validity/test_amounts.py#test_equal_to_the_plain_estimators",
+        "attack": "qualities/validity/test_amounts.py#test_right_totals_from_swapped_images_do_not_agree",
+        "empty": "qualities/validity/test_amounts.py#test_without_a_model_or_raters_there_is_nothing",
+    },
+)
+EQUAL_AMOUNTS = Question(
+    text="Are its amounts equivalent to those of the raters, whatever the experiment?",
+    formula=(
+        "`amount_ratio_…`: mean amount / that of the median rater, with Fieller’s 90 % interval over subjects, else "
+        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`"
+    ),
+    source="Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x; Sasabuchi 1980, doi:10.1093/biomet/67.2.429",
+    not_when="a margin chosen after looking; alone: errors that cancel over images leave the ratio right",
+    functions=("statistics.equivalence.ratio_equivalence",),
+    tests={
+        "drawn": "statistics/test_equivalence.py#test_by_hand",
+        "second implementation": "statistics/test_equivalence.py#test_equal_to_two_t_tests_and_their_roots",
+        "attack": "qualities/validity/test_amounts.py#test_right_totals_from_swapped_images_do_not_agree",
+        "empty": "statistics/test_equivalence.py#test_too_few_or_nothing_measured",
+    },
+)
 SIZES = Question(
     text="Which sizes of objects are missed?",
     formula=(

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.scores.coverage import EFFECT_RATIO, MEANS, NO_INTERVAL, NOT_MEASURED
-from segassay.qualities.scores.measure import CSV_ONLY, GAP, Gap, Measure
+from segassay.qualities.scores.measure import CSV_ONLY, GAP, NO_ROWS, Gap, Measure
 from segassay.qualities.validity import questions
 from segassay.tables.compared import MIN_OTHERS
 
@@ -113,6 +114,38 @@ RECALL = Measure(
     functions=("qualities.validity.sizes.recall_of_sizes",),
     coverage=(NOT_MEASURED,),
     needs=F1.needs,
+)
+
+# amounts as they were measured
+
+AMOUNT_BIAS = replace(
+    of_raters.DIFFERENCE,
+    name="amount_bias",
+    quality="validity",
+    question=questions.AMOUNTS,
+    against="the median rater of each case",
+    section="amounts",
+    functions=("qualities.validity.amounts.amounts_against_raters",),
+    words="bias of",
+    needs=_NO_MODEL,
+    gaps={NO_ROWS: Gap("counts and areas against the median rater", GAP.why)},
+)
+_OF_AMOUNT = {
+    **{"quality": "validity", "question": AMOUNT_BIAS.question, "against": AMOUNT_BIAS.against},
+    **{"section": AMOUNT_BIAS.section, "functions": AMOUNT_BIAS.functions, "needs": _NO_MODEL, "gaps": {}},
+}
+AMOUNT_LIMIT_LOW = replace(of_raters.LIMIT_LOW, name="amount_limit_low", words="lower limit of", **_OF_AMOUNT)
+AMOUNT_LIMIT_HIGH = replace(of_raters.LIMIT_HIGH, name="amount_limit_high", words="upper limit of", **_OF_AMOUNT)
+AMOUNT_SLOPE = replace(of_raters.SLOPE, name="amount_slope", words="slope of", **_OF_AMOUNT)
+AMOUNT_CCC = replace(of_raters.CCC, name="amount_ccc", words="Lin’s concordance of", **_OF_AMOUNT)
+AMOUNT_RATIO = replace(
+    AMOUNT_BIAS,
+    name="amount_ratio",
+    question=questions.EQUAL_AMOUNTS,
+    coverage=(NOT_MEASURED,),
+    words="ratio of mean",
+    estimators=("statistics.equivalence.ratio_equivalence",),
+    gaps={},
 )
 
 # compared with raters
