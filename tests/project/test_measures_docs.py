@@ -57,6 +57,9 @@ ESTIMATORS = (
     "qualities.validity.sizes",
     "statistics.components",
     "statistics.equivalence",
+    "statistics.sets",
+    "qualities.objectivity.sets",
+    "qualities.reliability.rater_probabilities",
     "qualities.validity.amounts",
 )
 """Modules whose public functions measure something."""
@@ -71,6 +74,7 @@ NO_MEASURE = {
         "without_interval",
         "held_out_models",
         "removal_form",
+        "sets_of_models",
         "measurements_of",
         "decisive_effects",
         "components_of",

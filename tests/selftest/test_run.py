@@ -59,6 +59,7 @@ MODULES = (
     "statistics.raters",
     "statistics.components",
     "statistics.equivalence",
+    "statistics.sets",
 )
 
 

@@ -14,6 +14,7 @@ from segassay.simulation.study_frames import REGION_PX, frame_of, measures_of_pa
 from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
+from segassay.tables.maps import N_LEVELS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
@@ -139,6 +140,18 @@ def calibration_table(cases: np.ndarray, members: list[Member], rng: np.random.G
     n_foreground = rng.binomial(n_pixels, p)
     squared = n_foreground * (1 - p) ** 2 + (n_pixels - n_foreground) * p**2
     return frame_of(keys | {"sum_prob": n_pixels * p, "sum_squared_error": squared, "n_foreground": n_foreground})
+
+
+def prob_votes_table(cases: np.ndarray, members: list[Member], n_raters: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Raters who mark pixels independently of each other, each with the probability of the map."""
+    keys, n_pixels, p = _maps(cases, members, N_LEVELS, rng)
+    votes = np.arange(n_raters + 1)
+    n = rng.multinomial(n_pixels, stats.binom.pmf(votes, n_raters, p[:, None]))
+    rows = {name: np.repeat(keys[name], len(votes)) for name in ("case", "annotator")}
+    level, centre = np.repeat(keys["bin"], len(votes)), np.repeat(p, len(votes))
+    rows |= {"level": level, "n_raters": np.full(n.size, n_raters), "n_marked": np.tile(votes, len(p))}
+    rows |= {"n_pixels": n.ravel(), "sum_prob": n.ravel() * centre, "sum_squared_prob": n.ravel() * centre**2}
+    return frame_of(rows)
 
 
 def uncertainty_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:

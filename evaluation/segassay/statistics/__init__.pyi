@@ -63,3 +63,6 @@ from segassay.statistics.reliability import mdc95 as mdc95
 from segassay.statistics.reliability import phi as phi
 from segassay.statistics.reliability import repeatability_coefficient as repeatability_coefficient
 from segassay.statistics.reliability import sem as sem
+from segassay.statistics.sets import best_agreement as best_agreement
+from segassay.statistics.sets import crps as crps
+from segassay.statistics.sets import matched_agreement as matched_agreement

@@ -27,7 +27,7 @@ from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.jobs import Annotator, Job, Session
-from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
+from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 
 __all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
@@ -224,6 +224,15 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
                 yield (annotator.name, name, *row)
 
 
+def _prob_votes(case: ComparedCase) -> Iterator[Row]:
+    """One map is held at a time."""
+    for annotator in case.job.annotators if case.raters else ():
+        if annotator.prob is not None and annotator.name in case.masks:
+            prob = read_map(annotator.prob, case.region.shape)
+            for row in vote_bins(prob, case.votes, len(case.raters), case.region):
+                yield (annotator.name, *row)
+
+
 def _repeats(case: ComparedCase) -> Iterator[Row]:
     """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
@@ -285,6 +294,12 @@ CASE_TABLES = {
         {"case": str, "annotator": str, "reference": str, "bin": int}
         | {"n_pixels": int, "sum_prob": float, "sum_squared_error": float, "n_foreground": int},
         _calibration,
+    ),
+    "prob_votes": CaseTable(
+        {"case": str, "annotator": str}
+        | dict.fromkeys(("level", "n_raters", "n_marked", "n_pixels"), int)
+        | {"sum_prob": float, "sum_squared_prob": float},
+        _prob_votes,
     ),
     "uncertainty": CaseTable(
         {"case": str, "annotator": str, "reference": str, "bin": int}

@@ -11,6 +11,7 @@ from segassay.qualities.reliability.calibration import calibration_of_annotators
 from segassay.qualities.reliability.designs import designs_of
 from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
 from segassay.qualities.reliability.image_quality import quality_against_score
+from segassay.qualities.reliability.rater_probabilities import probabilities_of_raters
 from segassay.qualities.reliability.saturation import saturation
 from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
@@ -70,6 +71,10 @@ def computations(found: Findings) -> list[Computation]:
         Computation(
             (of.ECE, of.BRIER),
             lambda: calibration_of_annotators(tables.calibration, clusters, **how),
+        ),
+        Computation(
+            (of.DICE_OF_SHARES, of.BRIER_OF_RATERS, of.ECE_OF_RATERS),
+            lambda: probabilities_of_raters(tables.prob_votes, clusters, **how),
         ),
         Computation(
             (of.UNCERTAINTY_SPEARMAN, of.UNCERTAINTY_AUROC, of.UNCERTAINTY_AURC),

@@ -226,6 +226,35 @@ ECE = Measure(
     gaps={NO_ROWS: Gap("calibration", GAP.why)},
 )
 BRIER = replace(ECE, name="brier", functions=("qualities.reliability.calibration.calibration_of_annotators",))
+DICE_OF_SHARES = replace(
+    ECE,
+    name="dice_of_shares",
+    question=questions.SHARES_OF_RATERS,
+    against="every rater",
+    functions=(
+        "qualities.reliability.rater_probabilities.probabilities_of_raters",
+        "qualities.reliability.rater_probabilities.dice_of_shares",
+    ),
+    coverage=(MEANS,),
+    words="Dice of shares",
+    gaps={NO_ROWS: Gap("probabilities against every rater", "{needs}, and raters")},
+)
+BRIER_OF_RATERS = replace(
+    DICE_OF_SHARES,
+    name="brier_of_raters",
+    functions=(
+        "qualities.reliability.rater_probabilities.probabilities_of_raters",
+        "qualities.reliability.rater_probabilities.brier_of_raters",
+    ),
+    words="brier of raters",
+)
+ECE_OF_RATERS = replace(
+    DICE_OF_SHARES,
+    name="ece_of_raters",
+    functions=DICE_OF_SHARES.functions[:1],
+    coverage=ECE.coverage,
+    words="ece of raters",
+)
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
     quality="reliability",
