@@ -57,6 +57,7 @@ ESTIMATORS = (
     "qualities.validity.sizes",
     "statistics.components",
     "statistics.equivalence",
+    "qualities.validity.tolerance",
     "statistics.sets",
     "qualities.objectivity.sets",
     "qualities.reliability.rater_probabilities",

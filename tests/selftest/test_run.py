@@ -35,7 +35,7 @@ WITHOUT_PUBLISHED_VALUE = {
         *("count_decisions", "fuse_decisions", "staple_of_decisions", "without_rater"),
         *("intersection", "majority_vote", "soft_mean", "union"),
     },
-    "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances"},
+    "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances", "surface_shares"},
     "statistics.groups": {"hodges_lehmann", "holm"},  # medians and sorted p-values: equal to scipy and statsmodels
     "statistics.methods": {"equivalence_test"},  # two t tests: equal to statsmodels
     "statistics.raters": {"alt_test", "bias_test", "log_ratio_to_others"},

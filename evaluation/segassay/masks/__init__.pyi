@@ -11,6 +11,7 @@ from segassay.masks.outlines import image_diagonal as image_diagonal
 from segassay.masks.outlines import joint_surface_distances as joint_surface_distances
 from segassay.masks.outlines import normalized_surface_dice as normalized_surface_dice
 from segassay.masks.outlines import surface_distances as surface_distances
+from segassay.masks.outlines import surface_shares as surface_shares
 from segassay.masks.overlaps import Matches as Matches
 from segassay.masks.overlaps import Overlaps as Overlaps
 from segassay.masks.overlaps import match_objects as match_objects

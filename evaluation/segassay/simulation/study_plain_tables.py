@@ -14,6 +14,7 @@ from segassay.simulation.study_frames import REGION_PX, frame_of, measures_of_pa
 from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
+from segassay.tables.case import TOLERANCES
 from segassay.tables.maps import N_LEVELS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
@@ -188,6 +189,15 @@ def repeats_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Ge
     measures = {name: values[at_half] for name, values in measures_of_pairs(n, n, f1, np.sqrt(f1), rng).items()}
     keys = {"case": repeat_names(again, f1.shape, 0), "annotator": repeat_names(settings.raters, f1.shape, 1)}
     return frame_of(keys | {"session_a": np.ones(f1.size), "session_b": np.full(f1.size, 2)} | measures)
+
+
+def surface_shares_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Distances between outlines are exponential, with the mean that the table gives."""
+    pixels = distances["assd"].astype(float).to_numpy() / distances["tolerance"].astype(float).to_numpy()
+    share = 1 - np.exp(-(np.array(TOLERANCES) + 0.5) / pixels[:, None])
+    keys = distances.loc[distances.index.repeat(len(TOLERANCES)), ["case", "annotator_a", "annotator_b"]]
+    columns = {"tolerance_px": np.tile(TOLERANCES, len(distances)), "share": share.ravel()}
+    return keys.reset_index(drop=True).assign(**columns)
 
 
 def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFrame:

@@ -39,6 +39,7 @@ from segassay.simulation.study_plain_tables import (
     recall_by_size_table,
     recounts_table,
     repeats_table,
+    surface_shares_table,
     uncertainty_table,
     votes_table,
 )
@@ -102,9 +103,11 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     counts = _counts(cases, members, drawn)
     repeats = repeats_table(settings, cases, rng)
     agreement = _agreement(cases, members, drawn, rng)
+    distances = distances_table(settings, cases, members, drawn, rng)
     tables = Tables(
         agreement=agreement,
-        distances=distances_table(settings, cases, members, drawn, rng),
+        distances=distances,
+        surface_shares=surface_shares_table(distances),
         leave_one_out=_leave_one_out(settings, cases, members, drawn, rng),
         counts=counts,
         raters=raters_table(settings, members, drawn, counts, rng),

@@ -47,6 +47,8 @@ class Tables:
             `unit`, `um` if the spacing is known, else `px`. `diagonal` of the image, in the same unit, bounds
             undefined distances. `shift` is how far the outline of b lies outside that of a, negative for inside, over
             objects that overlap one of the other annotator; an empty cell if none does.
+        surface_shares: Case × pair × tolerance, the pairs of distances with a rater or a C₋r: share of both surfaces
+            within `tolerance_px` pixels (of the smallest spacing) of the other; 0 for a missing prediction.
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out. Columns of
             the measures as in `agreement`.
@@ -97,6 +99,7 @@ class Tables:
     votes: pd.DataFrame = field(default_factory=partial(_empty, "votes"))
     recall_by_size: pd.DataFrame = field(default_factory=partial(_empty, "recall_by_size"))
     calibration: pd.DataFrame = field(default_factory=partial(_empty, "calibration"))
+    surface_shares: pd.DataFrame = field(default_factory=partial(_empty, "surface_shares"))
     prob_votes: pd.DataFrame = field(default_factory=partial(_empty, "prob_votes"))
     uncertainty: pd.DataFrame = field(default_factory=partial(_empty, "uncertainty"))
     repeats: pd.DataFrame = field(default_factory=partial(_empty, "repeats"))

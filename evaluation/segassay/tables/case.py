@@ -20,8 +20,8 @@ from segassay.masks.outlines import (
     boundary_shift,
     hausdorff_distance,
     image_diagonal,
-    joint_surface_distances,
     normalized_surface_dice,
+    surface_shares,
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.columns import UNKNOWN
@@ -30,7 +30,7 @@ from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 
-__all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
+__all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
 Row = tuple[Any, ...]
 
@@ -41,6 +41,9 @@ _MEASURES = {
     **dict.fromkeys(("n_merges", "n_splits", "n_px_a", "n_px_b"), int),
 }
 RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out")
+
+TOLERANCES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
+"""Distances between outlines, in pixels of the smallest spacing, at which shares of surfaces are counted."""
 
 _THRESHOLDS = (0.3, 0.7)
 """Further thresholds of the probability, next to that of the model's masks, at which objects are counted again."""
@@ -115,13 +118,11 @@ def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[
 
 def _distances(case: ComparedCase) -> Iterator[Row]:
     """The pairs of annotators, then those of C₋r and an annotator."""
-    labels, spacing = case.labels, None if case.picture is None else case.picture.spacing_um
-    tolerance, unit = (1.0, "px") if spacing is None else (float(min(spacing)), "um")
+    spacing, (tolerance, unit) = _spacing(case), _pixel(case)
     diagonal = np.nan if case.shape is None else image_diagonal(case.shape, spacing)
-    pairs = [(a, b, case.position(a), case.position(b)) for a, b in [*case.pairs, *case.pairs_with_others]]
-    drawn = [(i, j) for _, _, i, j in pairs if i is not None and j is not None]
-    joint = joint_surface_distances(list(labels.values()), spacing, pairs=drawn)
-    for a, b, i, j in pairs:
+    joint = case.surfaces
+    for a, b in [*case.pairs, *case.pairs_with_others]:
+        i, j = case.position(a), case.position(b)
         values, shift = (np.nan, np.nan, 0.0), np.nan
         if i is not None and j is not None:
             of_pair = joint[i, j]
@@ -129,6 +130,28 @@ def _distances(case: ComparedCase) -> Iterator[Row]:
             values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), nsd)
             shift = boundary_shift(of_pair)
         yield a, b, *values, tolerance, unit, diagonal, shift
+
+
+def _spacing(case: ComparedCase) -> tuple[float, ...] | None:
+    return None if case.picture is None else case.picture.spacing_um
+
+
+def _pixel(case: ComparedCase) -> tuple[float, str]:
+    """The smallest spacing, and its unit."""
+    spacing = _spacing(case)
+    return (1.0, "px") if spacing is None else (float(min(spacing)), "um")
+
+
+def _surface_shares(case: ComparedCase) -> Iterator[Row]:
+    """Of pairs with a rater, or with a C₋r."""
+    pairs = [pair for pair in case.pairs if set(pair) & set(case.raters)]
+    edges = np.array(TOLERANCES) * _pixel(case)[0] * (1 + 1e-9)  # 3 × 0.1 is not above 0.3
+    for a, b in [*pairs, *case.pairs_with_others]:
+        i, j = case.position(a), case.position(b)
+        missing = i is None or j is None
+        shares = np.zeros(len(edges)) if missing else surface_shares(case.surfaces[i, j], edges)
+        for tolerance, share in zip(TOLERANCES, shares.tolist(), strict=True):
+            yield a, b, tolerance, share
 
 
 def _counts(case: ComparedCase) -> Iterator[Row]:
@@ -275,6 +298,7 @@ CASE_TABLES = {
         | {"unit": str, "diagonal": float, "shift": float},
         _distances,
     ),
+    "surface_shares": CaseTable(_PAIR | {"tolerance_px": int, "share": float}, _surface_shares),
     "leave_one_out": CaseTable(
         {"case": str, "rater": str, "annotator": str, "iou_threshold": float} | _MEASURES, _leave_one_out
     ),

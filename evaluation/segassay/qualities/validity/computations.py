@@ -19,6 +19,7 @@ from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
 from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
+from segassay.qualities.validity.tolerance import nsd_at_tolerance
 
 __all__ = ["computations"]
 
@@ -39,12 +40,19 @@ def computations(found: Findings) -> list[Computation]:
         What `segassay.qualities.scores.computation.compute_all` takes.
     """
     agreement = Compared(found.tables.agreement, found.tables.leave_one_out)
-    sizes, annotations, clusters = found.tables.recall_by_size, found.annotations, found.clusters
+    tables, sizes = found.tables, found.tables.recall_by_size
+    annotations, clusters = found.annotations, found.clusters
     how: dict[str, Any] = {"resampling": found.resampling}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
     return [
         Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation(
+            (of.NSD_OF_RATERS,),
+            lambda: nsd_at_tolerance(
+                tables.distances, tables.surface_shares, tables.counts, annotations, clusters, **how
+            ),
+        ),
         Computation(
             (of.AMOUNT_BIAS, *_LIMITS, of.AMOUNT_CCC, of.AMOUNT_RATIO),
             lambda: amounts_against_raters(

@@ -28,6 +28,26 @@ FOUND = Question(
         "symmetry": "masks/test_overlaps.py#test_swapping_swaps_precision_and_recall_only",
     },
 )
+TOLERATED = Question(
+    text="Are outlines as close as raters draw them?",
+    formula=(
+        "`nsd_of_raters`: NSD at a tolerance from this dataset, the median over cases of the median rater’s ASSD to "
+        "the other raters (each rater’s lower median), rounded up to 0, 1, 2 … 32 pixels of the smallest spacing; the "
+        "note states it"
+    ),
+    source="Nikolov et al. 2021, doi:10.2196/26151, which takes a tolerance from raters; ASSD in place of a percentile",
+    not_when=(
+        "raters disagree about what is there, not where it ends: then their ASSD is large and everything is tolerated"
+    ),
+    functions=("masks.outlines.surface_shares", "masks.outlines.normalized_surface_dice"),
+    tests={
+        "published": "masks/test_outlines.py#test_published_value_of_a_square_and_a_cross",
+        "second implementation": "qualities/validity/test_tolerance.py#test_shares_equal_nsd_at_each_tolerance",
+        "drawn": "qualities/validity/test_tolerance.py#test_by_hand",
+        "attack": "qualities/validity/test_tolerance.py#test_one_careless_rater_does_not_widen_the_tolerance",
+        "empty": "qualities/validity/test_tolerance.py#test_nothing",
+    },
+)
 OVERLAP = Question(
     text="How fast does that fall as more overlap is asked for?",
     formula="Average precision TP / (TP + FP + FN) at t = .50, .55 … .95 (`ap_50` …), and their mean (`ap`)",

@@ -58,6 +58,17 @@ HD95 = replace(
 )
 ASSD = replace(HD95, name="assd", words="ASSD", estimators=("masks.outlines.average_surface_distance",))
 NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normalized_surface_dice",))
+NSD_OF_RATERS = replace(
+    NSD,
+    name="nsd_of_raters",
+    question=questions.TOLERATED,
+    against="each (other) rater",
+    functions=("qualities.validity.tolerance.nsd_at_tolerance", "qualities.validity.tolerance.tolerance_of_raters"),
+    section="ceiling",
+    words="NSD at the raters’ tolerance",
+    needs="needs 2 raters with outlines in one image",
+    gaps={NO_ROWS: GAP},
+)
 
 # objects
 
