@@ -57,6 +57,8 @@ ESTIMATORS = (
     "qualities.validity.sizes",
     "statistics.components",
     "statistics.equivalence",
+    "masks.boundaries",
+    "masks.froc",
     "qualities.validity.tolerance",
     "statistics.sets",
     "qualities.objectivity.sets",

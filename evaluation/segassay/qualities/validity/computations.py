@@ -45,6 +45,7 @@ def computations(found: Findings) -> list[Computation]:
     how: dict[str, Any] = {"resampling": found.resampling}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
+    of_counts = (*of_counts, of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
     return [
         Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
         Computation(

@@ -116,6 +116,48 @@ FUSED_OR_CUT = Question(
         "symmetry": "masks/test_overlaps.py#test_a_merge_is_a_split_seen_from_the_other_side",
     },
 )
+FALSE_MARKS = Question(
+    text="How much does it mark that is not there?",
+    formula=(
+        "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
+        "per case. FROC: share of objects found against false positives per image, as the score that an object needs "
+        "falls"
+    ),
+    source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+    not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
+    functions=("qualities.validity.objects.object_measures", "masks.froc.froc", "masks.froc.mean_sensitivity"),
+    tests={
+        "drawn": "masks/test_froc.py#test_by_hand",
+        "second implementation": "masks/test_froc.py#test_equal_to_thresholds_one_by_one",
+        "pixels": "qualities/validity/test_false_positives.py#test_equal_to_counting_in_masks",
+        "attack": "masks/test_froc.py#test_scores_that_are_all_equal_have_one_point",
+        "empty": "masks/test_froc.py#test_nothing",
+    },
+)
+BOUNDARIES = Question(
+    text="Are boundaries and centre lines right, whatever the size?",
+    formula=(
+        "Boundary IoU: IoU of the pixels of each mask within d of its outline; clDice: harmonic mean of the shares of "
+        "each skeleton inside the other mask; MASD: mean of the two directed mean surface distances. Functions of two "
+        "masks; not in scores.csv"
+    ),
+    source=(
+        "Cheng et al. 2021, arXiv:2103.16562; Shit et al. 2021, arXiv:2003.07311; Beneš & Zitová 2015, "
+        "doi:10.1111/jmi.12186"
+    ),
+    not_when="boundary IoU with d wider than the objects: it is their IoU; clDice for blobs, whose skeletons are noise",
+    functions=(
+        "masks.boundaries.boundary_iou",
+        "masks.boundaries.centreline_dice",
+        "masks.boundaries.mean_average_surface_distance",
+    ),
+    tests={
+        "drawn": "masks/test_boundaries.py#test_by_hand",
+        "second implementation": "masks/test_boundaries.py#test_equal_to_distances_from_the_background",
+        "attack": "masks/test_boundaries.py#test_a_thick_or_broken_vessel",
+        "empty": "masks/test_boundaries.py#test_empty",
+    },
+)
 AMOUNTS = Question(
     text="Does it measure the same amounts as the raters, image by image?",
     formula=(

@@ -116,6 +116,8 @@ MERGES = replace(
     functions=("qualities.validity.objects.object_measures",),
 )
 SPLITS = replace(MERGES, name="splits")
+FALSE_POSITIVES = replace(MERGES, name="false_positives", question=questions.FALSE_MARKS)
+FALSE_POSITIVE_PX = replace(FALSE_POSITIVES, name="false_positive_px", words="false positive pixels")
 RECALL = Measure(
     name="recall",
     quality="validity",
