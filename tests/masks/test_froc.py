@@ -48,5 +48,5 @@ def test_nothing():
     [([0.5], [], 1, 1), ([np.nan], [True], 1, 1), ([0.5, 0.4], [True, True], 1, 1), ([0.5], [True], 1, 0)],
 )
 def test_what_cannot_be_is_an_error(scores, matched, n_objects, n_images):
-    with pytest.raises(ValueError, match="expected|matched"):
+    with pytest.raises(ValueError, match=r"expected|matched"):
         froc(scores, matched, n_objects=n_objects, n_images=n_images)

@@ -57,6 +57,7 @@ ESTIMATORS = (
     "qualities.validity.sizes",
     "statistics.components",
     "statistics.equivalence",
+    "qualities.reliability.selective",
     "masks.boundaries",
     "masks.froc",
     "qualities.validity.tolerance",

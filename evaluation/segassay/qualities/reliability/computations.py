@@ -13,6 +13,7 @@ from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rat
 from segassay.qualities.reliability.image_quality import quality_against_score
 from segassay.qualities.reliability.rater_probabilities import probabilities_of_raters
 from segassay.qualities.reliability.saturation import saturation
+from segassay.qualities.reliability.selective import selective_risk
 from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
 from segassay.qualities.reliability.variance import generalizability, repeatability, variance_components
@@ -83,6 +84,10 @@ def computations(found: Findings) -> list[Computation]:
         Computation(
             (of.QUALITY_SPEARMAN,),
             lambda: quality_against_score(agreement, annotations, clusters, **how),
+        ),
+        Computation(
+            (of.IMAGE_AURC,),
+            lambda: selective_risk(agreement, tables.uncertainty, tables.counts, annotations, clusters, **how),
         ),
         Computation((of.F1, of.MEAN_IOU, of.DICE), None, gaps=lambda: _without_pairs(found)),
     ]

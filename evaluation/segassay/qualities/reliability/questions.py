@@ -267,6 +267,21 @@ POOR_IMAGES = Question(
         "test_quality_of_an_image_orders_images_as_their_score_does",
     },
 )
+SELECTION = Question(
+    text="If the most uncertain images go to a person, how good are the others?",
+    formula=(
+        "`image_aurc_dice`: risk 1 − Dice, mean over the k most certain images, mean over all k; images in the order "
+        "of the disagreement of models that differ by the seed, or of the mean of the uncertainty map; ties at random"
+    ),
+    source="El-Yaniv & Wiener 2010, JMLR 11:1605-1641; Geifman et al. 2019, arXiv:1805.08206",
+    not_when="alone: read it beside the values of a random and of the best order, which the note gives",
+    tests={
+        "drawn": "qualities/reliability/test_selective.py#test_by_hand",
+        "second implementation": "qualities/reliability/test_selective.py#test_equal_to_sorting_drawn_images",
+        "attack": "qualities/reliability/test_selective.py#test_an_uncertainty_that_tells_nothing_is_a_random_order",
+        "empty": "qualities/reliability/test_selective.py#test_nothing",
+    },
+)
 
 QUESTIONS = tuple(question for question in list(globals().values()) if isinstance(question, Question))
 """All of the above, in this order."""

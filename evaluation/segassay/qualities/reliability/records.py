@@ -296,6 +296,15 @@ QUALITY_SPEARMAN = Measure(
     needs="needs two models that differ by nothing but the seed, and raters, a reference or a truth, on three cases",
     gaps={NO_ROWS: Gap("quality of an image against its score", GAP.why)},
 )
+IMAGE_AURC = replace(
+    QUALITY_SPEARMAN,
+    name="image_aurc",
+    question=questions.SELECTION,
+    functions=("qualities.reliability.selective.selective_risk", "qualities.reliability.selective.image_aurc"),
+    words="AURC of images",
+    needs="needs uncertainty maps, or two models that differ by nothing but the seed, and a score of three cases",
+    gaps={NO_ROWS: GAP},
+)
 
 RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))
 """All of the above, in this order."""
