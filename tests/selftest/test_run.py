@@ -60,6 +60,7 @@ MODULES = (
     "statistics.components",
     "statistics.equivalence",
     "statistics.sets",
+    "statistics.permutation",
 )
 
 

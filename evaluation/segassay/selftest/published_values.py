@@ -331,6 +331,14 @@ CHECKS: tuple[Check, ...] = (
         pick=_attributes("ratio", "low", "high"),
     ),
     Check(
+        "statistics.permutation.sign_flip_p",
+        "Darwin's 15 pairs of plants",
+        (0.05267,),
+        5e-6,
+        "Fisher 1935, The Design of Experiments, section 21",
+        ((49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48),),
+    ),
+    Check(
         "statistics.sets.crps",
         "-1, 0, 2 against 1",
         (2 / 3,),

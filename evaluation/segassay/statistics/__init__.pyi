@@ -43,6 +43,7 @@ from segassay.statistics.methods import Equivalence as Equivalence
 from segassay.statistics.methods import bland_altman as bland_altman
 from segassay.statistics.methods import equivalence_test as equivalence_test
 from segassay.statistics.methods import lins_ccc as lins_ccc
+from segassay.statistics.permutation import sign_flip_p as sign_flip_p
 from segassay.statistics.raters import AltTest as AltTest
 from segassay.statistics.raters import Friedman as Friedman
 from segassay.statistics.raters import alt_test as alt_test

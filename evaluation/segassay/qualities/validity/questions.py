@@ -116,6 +116,39 @@ FUSED_OR_CUT = Question(
         "symmetry": "masks/test_overlaps.py#test_a_merge_is_a_split_seen_from_the_other_side",
     },
 )
+TWO_TOOLS = Question(
+    text="Is one tool better than another on the same images?",
+    formula=(
+        "`segassay.compare(evaluation, a, b)`: mean paired difference of F1, mean IoU and Dice against the same masks, "
+        "interval over subjects, else cases; two-sided sign-flip test of clusters, exact up to 15; Holm over measures. "
+        "`latex_table` writes it. Not in scores.csv"
+    ),
+    source="Fisher 1935, The Design of Experiments; Holm 1979, Scand. J. Stat. 6(2):65-70",
+    not_when="the better of many tools is chosen first and then tested; folds, which share no image",
+    functions=("qualities.scores.compare.compare", "statistics.permutation.sign_flip_p"),
+    tests={
+        "published": "statistics/test_permutation.py#test_darwins_plants",
+        "second library": "statistics/test_permutation.py#test_equal_to_scipy",
+        "drawn": "qualities/scores/test_compare.py#test_two_tools_by_hand",
+        "attack": "qualities/scores/test_compare.py#test_one_subject_with_many_images_proves_nothing",
+        "empty": "statistics/test_permutation.py#test_nothing",
+    },
+)
+SUBGROUPS = Question(
+    text="Does it work in every region, batch or scanner?",
+    formula=(
+        "`segassay.scores_by(evaluation, subgroups)`: F1, mean IoU and Dice of every rater and model within each "
+        "subgroup of cases, with intervals over subjects, else cases. Not in scores.csv"
+    ),
+    source="Metrics Reloaded: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+    not_when="subgroups of a handful of images; subgroups that were chosen after looking at the scores",
+    functions=("qualities.scores.compare.scores_by",),
+    tests={
+        "second implementation": "qualities/scores/test_compare.py#test_subgroups_equal_evaluations_of_their_cases",
+        "attack": "qualities/scores/test_compare.py#test_a_good_mean_hides_a_region_that_fails",
+        "empty": "qualities/scores/test_compare.py#test_what_cannot_be_compared_is_an_error",
+    },
+)
 FALSE_MARKS = Question(
     text="How much does it mark that is not there?",
     formula=(
