@@ -145,11 +145,13 @@ def _pixel(case: ComparedCase) -> tuple[float, str]:
 def _surface_shares(case: ComparedCase) -> Iterator[Row]:
     """Of pairs with a rater, or with a C₋r."""
     pairs = [pair for pair in case.pairs if set(pair) & set(case.raters)]
-    edges = np.array(TOLERANCES) * _pixel(case)[0] * (1 + 1e-9)  # 3 × 0.1 is not above 0.3
+    pixel = _pixel(case)[0] * (1 + 1e-9)  # 3 × 0.1 is not above 0.3
+    edges = [pixel * tolerance for tolerance in TOLERANCES]
     for a, b in [*pairs, *case.pairs_with_others]:
         i, j = case.position(a), case.position(b)
-        missing = i is None or j is None
-        shares = np.zeros(len(edges)) if missing else surface_shares(case.surfaces[i, j], edges)
+        shares = np.zeros(len(edges))
+        if i is not None and j is not None:
+            shares = surface_shares(case.surfaces[i, j], edges)
         for tolerance, share in zip(TOLERANCES, shares.tolist(), strict=True):
             yield a, b, tolerance, share
 

@@ -114,9 +114,12 @@ def probabilities_of_raters(
 def _by_level(part: pd.DataFrame) -> tuple[pd.Index, np.ndarray]:
     """Cases, and float64 `(cases, 3, levels)`: pixels, sum of the probability, sum of the share of raters."""
     sums = part.assign(marked=part["share"] * part["n_pixels"])
-    levels = sums.groupby(["case", "level"], sort=False)[["n_pixels", "sum_prob", "marked"]].sum().unstack(fill_value=0)
-    full = levels.reindex(columns=pd.MultiIndex.from_product([["n_pixels", "sum_prob", "marked"], range(N_LEVELS)]))
-    return levels.index, full.fillna(0).to_numpy(dtype=float).reshape(len(levels), 3, N_LEVELS)
+    cases = pd.Index(part["case"].unique())
+    found = np.zeros((len(cases), 3, N_LEVELS))
+    at = cases.get_indexer(pd.Index(sums["case"])), sums["level"].to_numpy(dtype=int)
+    for place, column in enumerate(("n_pixels", "sum_prob", "marked")):
+        np.add.at(found[:, place], at, sums[column].to_numpy(dtype=float))
+    return cases, found
 
 
 def _ece(weights: np.ndarray, sums: np.ndarray) -> np.ndarray:

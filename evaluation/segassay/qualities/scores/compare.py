@@ -210,8 +210,8 @@ def _against_the_same(
         tables = []
         for one in (a, b):
             of_pairs = agreement.of_pairs([(name, one) for name in names], measure)
-            tables.append(of_pairs.set_axis([pair[1] if pair[0] == one else pair[0] for pair in of_pairs], axis=1))
-        found.append((*tables, words))
+            tables.append(of_pairs.set_axis([_other(pair, one) for pair in of_pairs.columns.to_list()], axis=1))
+        found.append((tables[0], tables[1], words))
     for first, second, words in found:
         shared = [name for name in first if name in second]
         if shared:
@@ -222,6 +222,10 @@ def _against_the_same(
             means = [one.where(known | ~some.to_numpy()[:, None]).mean(axis=1) for one in (first, second)]
             return pd.concat(means, axis=1, keys=[a, b]).dropna(how="all"), f"against {words}"
     return pd.DataFrame(columns=[a, b]), ""
+
+
+def _other(pair: tuple[str, str], one: str) -> str:
+    return pair[1] if pair[0] == one else pair[0]
 
 
 def _clusters(cases: pd.Index, subjects: pd.Series | None) -> np.ndarray:

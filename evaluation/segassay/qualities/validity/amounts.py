@@ -5,6 +5,9 @@
 Errors that cancel over images leave the ratio of the means right; limits and concordance show them.
 """
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
@@ -81,13 +84,13 @@ def _median_rater(counts: pd.DataFrame, raters: list[str]) -> pd.DataFrame:
     return medians.dropna(how="all").reset_index().assign(annotator=MEDIAN_RATER)
 
 
-def _as_of_model(row: dict[str, object]) -> dict[str, object]:
+def _as_of_model(row: dict[Hashable, Any]) -> dict[str, Any]:
     """A row of two raters as that of a model and the median rater."""
-    interval = Interval(**{name: row[name] for name in Interval.__dataclass_fields__})  # type: ignore[arg-type]
+    interval = Interval(**{name: row[name] for name in Interval.__dataclass_fields__})
     return interval_row(_RECORDS[str(row["record"])].form(str(row["of"])), str(row["target"]), interval)
 
 
-def _ratios(both: pd.DataFrame, model: str, clusters: pd.Series, margin: float) -> list[dict[str, object]]:
+def _ratios(both: pd.DataFrame, model: str, clusters: pd.Series, margin: float) -> list[dict[str, Any]]:
     rows = []
     for name, column in MEASUREMENTS.items():
         cases = measurements_of(both, column, (model, MEDIAN_RATER))

@@ -45,9 +45,9 @@ def computations(found: Findings) -> list[Computation]:
     how: dict[str, Any] = {"resampling": found.resampling}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
-    of_counts = (*of_counts, of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
+    of_false = (of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
     return [
-        Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation((*of_objects, *of_counts, *of_false), lambda: detection(agreement, annotations, clusters, **how)),
         Computation(
             (of.NSD_OF_RATERS,),
             lambda: nsd_at_tolerance(
@@ -71,7 +71,7 @@ def computations(found: Findings) -> list[Computation]:
             lambda: recall_of_sizes(sizes, annotations, clusters, **how) if len(sizes) else score_rows([]),
         ),
         Computation(
-            (of.F1, of.MEAN_IOU, of.DICE, of.MINUS_RATERS, *of_objects, *of_counts),
+            (of.F1, of.MEAN_IOU, of.DICE, of.MINUS_RATERS, *of_objects, *of_counts, *of_false),
             None,
             gaps=lambda: _without_references(found),
         ),

@@ -143,14 +143,18 @@ AMOUNT_BIAS = replace(
     needs=_NO_MODEL,
     gaps={NO_ROWS: Gap("counts and areas against the median rater", GAP.why)},
 )
-_OF_AMOUNT = {
-    **{"quality": "validity", "question": AMOUNT_BIAS.question, "against": AMOUNT_BIAS.against},
-    **{"section": AMOUNT_BIAS.section, "functions": AMOUNT_BIAS.functions, "needs": _NO_MODEL, "gaps": {}},
-}
-AMOUNT_LIMIT_LOW = replace(of_raters.LIMIT_LOW, name="amount_limit_low", words="lower limit of", **_OF_AMOUNT)
-AMOUNT_LIMIT_HIGH = replace(of_raters.LIMIT_HIGH, name="amount_limit_high", words="upper limit of", **_OF_AMOUNT)
-AMOUNT_SLOPE = replace(of_raters.SLOPE, name="amount_slope", words="slope of", **_OF_AMOUNT)
-AMOUNT_CCC = replace(of_raters.CCC, name="amount_ccc", words="Lin’s concordance of", **_OF_AMOUNT)
+AMOUNT_LIMIT_LOW = replace(
+    AMOUNT_BIAS, name="amount_limit_low", words="lower limit of", coverage=of_raters.LIMIT_LOW.coverage, gaps={}
+)
+AMOUNT_LIMIT_HIGH = replace(AMOUNT_LIMIT_LOW, name="amount_limit_high", words="upper limit of")
+AMOUNT_SLOPE = replace(AMOUNT_LIMIT_LOW, name="amount_slope", words="slope of", coverage=of_raters.SLOPE.coverage)
+AMOUNT_CCC = replace(
+    AMOUNT_LIMIT_LOW,
+    name="amount_ccc",
+    words="Lin’s concordance of",
+    coverage=of_raters.CCC.coverage,
+    estimators=of_raters.CCC.estimators,
+)
 AMOUNT_RATIO = replace(
     AMOUNT_BIAS,
     name="amount_ratio",

@@ -90,7 +90,7 @@ def nsd_at_tolerance(
     if math.isnan(tolerance) or surface_shares.empty:
         return score_table([], clusters, resampling)
     measured = np.unique(surface_shares["tolerance_px"].to_numpy(dtype=int))
-    used = int(measured[min(np.searchsorted(measured, tolerance), len(measured) - 1)])
+    used = int(measured[min(int(np.searchsorted(measured, tolerance)), len(measured) - 1)])
     pairs = Pairs(surface_shares[surface_shares["tolerance_px"] == used])
     note = f"within {used} px; raters draw {tolerance:.3g} px apart"
     of_rater = {name: _with_raters(pairs, name, raters) for name in raters}
