@@ -18,6 +18,9 @@ from segassay.io.images import read_mask as read_mask
 from segassay.masks.comparison import agreement as agreement
 from segassay.planning.planner import plan as plan
 from segassay.qualities.objectivity.imprint import imprint as imprint
+from segassay.qualities.scores.compare import compare as compare
+from segassay.qualities.scores.compare import latex_table as latex_table
+from segassay.qualities.scores.compare import scores_by as scores_by
 from segassay.simulation.dataset import simulate as simulate
 from segassay.statistics.chance import cohen_kappa as cohen_kappa
 from segassay.statistics.chance import fleiss_kappa as fleiss_kappa

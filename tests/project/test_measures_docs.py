@@ -56,6 +56,17 @@ ESTIMATORS = (
     "qualities.validity.raters",
     "qualities.validity.sizes",
     "statistics.components",
+    "statistics.equivalence",
+    "statistics.permutation",
+    "qualities.scores.compare",
+    "qualities.reliability.selective",
+    "masks.boundaries",
+    "masks.froc",
+    "qualities.validity.tolerance",
+    "statistics.sets",
+    "qualities.objectivity.sets",
+    "qualities.reliability.rater_probabilities",
+    "qualities.validity.amounts",
 )
 """Modules whose public functions measure something."""
 
@@ -70,6 +81,8 @@ NO_MEASURE = {
         "held_out_models",
         "unseen_models",
         "removal_form",
+        "sets_of_models",
+        "latex_table",
         "measurements_of",
         "decisive_effects",
         "components_of",

@@ -35,7 +35,7 @@ WITHOUT_PUBLISHED_VALUE = {
         *("count_decisions", "fuse_decisions", "staple_of_decisions", "without_rater"),
         *("intersection", "majority_vote", "soft_mean", "union"),
     },
-    "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances"},
+    "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances", "surface_shares"},
     "statistics.groups": {  # medians and sorted p-values: equal to scipy and statsmodels; the larger of two tests
         *("hodges_lehmann", "holm", "unequal_spread_p"),
     },
@@ -62,6 +62,9 @@ MODULES = (
     "statistics.methods",
     "statistics.raters",
     "statistics.components",
+    "statistics.equivalence",
+    "statistics.sets",
+    "statistics.permutation",
 )
 
 

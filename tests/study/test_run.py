@@ -304,7 +304,8 @@ def test_a_member_that_another_process_trains_is_not_trained_again(fresh, new_st
     lock = planned.out / ".claims" / f"{planned.members[0].folder}.lock"
     words = [sys.executable, "-c", HOLDS, str(lock)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         assert run(monkeypatch, "study", "run", fresh, "--member", "1") == 2
         other.communicate("")
     assert "another process is training this member" in capfd.readouterr().err

@@ -1,4 +1,9 @@
+from segassay.masks.boundaries import boundary_iou as boundary_iou
+from segassay.masks.boundaries import centreline_dice as centreline_dice
+from segassay.masks.boundaries import mean_average_surface_distance as mean_average_surface_distance
 from segassay.masks.comparison import agreement as agreement
+from segassay.masks.froc import froc as froc
+from segassay.masks.froc import mean_sensitivity as mean_sensitivity
 from segassay.masks.joint import JointOverlaps as JointOverlaps
 from segassay.masks.joint import joint_overlaps as joint_overlaps
 from segassay.masks.objects import counted_pixels as counted_pixels
@@ -11,6 +16,7 @@ from segassay.masks.outlines import image_diagonal as image_diagonal
 from segassay.masks.outlines import joint_surface_distances as joint_surface_distances
 from segassay.masks.outlines import normalized_surface_dice as normalized_surface_dice
 from segassay.masks.outlines import surface_distances as surface_distances
+from segassay.masks.outlines import surface_shares as surface_shares
 from segassay.masks.overlaps import Matches as Matches
 from segassay.masks.overlaps import Overlaps as Overlaps
 from segassay.masks.overlaps import match_objects as match_objects

@@ -26,6 +26,7 @@ __all__ = [
     "joint_surface_distances",
     "normalized_surface_dice",
     "surface_distances",
+    "surface_shares",
 ]
 
 
@@ -306,6 +307,30 @@ def normalized_surface_dice(distances: SurfaceDistances, tolerance: float) -> fl
     if distances.both_empty:
         return 1.0
     return float((np.concatenate([distances.a_to_b, distances.b_to_a]) <= tolerance).mean())
+
+
+def surface_shares(distances: SurfaceDistances, tolerances: Sequence[float]) -> np.ndarray:
+    """`normalized_surface_dice` at several tolerances.
+
+    Args:
+        distances: From `surface_distances`.
+        tolerances: In ascending order, 0 or more, in the unit of the spacing.
+
+    Returns:
+        float64 `(tolerances,)`.
+
+    Example:
+        >>> surface_shares(SurfaceDistances(np.array([0.0, 1.0]), np.array([2.0, 1.0])), (0, 1, 2))
+        array([0.25, 0.75, 1.  ])
+
+    References:
+        Nikolov et al. (2021), J. Med. Internet Res. 23(7):e26151, doi:10.2196/26151.
+    """
+    if distances.both_empty:
+        return np.ones(len(tolerances))
+    apart = np.concatenate([distances.a_to_b, distances.b_to_a])
+    within = np.searchsorted(np.asarray(tolerances, dtype=float), apart, side="left")
+    return np.asarray(np.cumsum(np.bincount(within, minlength=len(tolerances) + 1))[:-1] / apart.size)
 
 
 def boundary_shift(distances: SurfaceDistances) -> float:

@@ -156,6 +156,14 @@ SECTIONS = {
         ),
         hides_containing=True,
     ),
+    "amounts": Heading(
+        "validity",
+        "Are the raters’ amounts measured?",
+        (
+            "Counts, areas and intensities of each image minus those of the median rater: mean, limits that contain "
+            "95 % of the differences, slope with size, Lin’s concordance; ratio of mean amounts with its 90 % interval."
+        ),
+    ),
     "sizes": Heading(
         "validity",
         "Are small objects missed?",

@@ -14,6 +14,8 @@ from segassay.simulation.study_frames import REGION_PX, frame_of, measures_of_pa
 from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
+from segassay.tables.case import TOLERANCES
+from segassay.tables.maps import N_LEVELS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
@@ -141,6 +143,18 @@ def calibration_table(cases: np.ndarray, members: list[Member], rng: np.random.G
     return frame_of(keys | {"sum_prob": n_pixels * p, "sum_squared_error": squared, "n_foreground": n_foreground})
 
 
+def prob_votes_table(cases: np.ndarray, members: list[Member], n_raters: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Raters who mark pixels independently of each other, each with the probability of the map."""
+    keys, n_pixels, p = _maps(cases, members, N_LEVELS, rng)
+    votes = np.arange(n_raters + 1)
+    n = rng.multinomial(n_pixels, stats.binom.pmf(votes, n_raters, p[:, None]))
+    rows = {name: np.repeat(keys[name], len(votes)) for name in ("case", "annotator")}
+    level, centre = np.repeat(keys["bin"], len(votes)), np.repeat(p, len(votes))
+    rows |= {"level": level, "n_raters": np.full(n.size, n_raters), "n_marked": np.tile(votes, len(p))}
+    rows |= {"n_pixels": n.ravel(), "sum_prob": n.ravel() * centre, "sum_squared_prob": n.ravel() * centre**2}
+    return frame_of(rows)
+
+
 def uncertainty_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
     """Errors and disagreement rise with the uncertainty, in proportion."""
     keys, n_pixels, u = _maps(cases, members, N_BINS_UNCERTAINTY, rng)
@@ -175,6 +189,15 @@ def repeats_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Ge
     measures = {name: values[at_half] for name, values in measures_of_pairs(n, n, f1, np.sqrt(f1), rng).items()}
     keys = {"case": repeat_names(again, f1.shape, 0), "annotator": repeat_names(settings.raters, f1.shape, 1)}
     return frame_of(keys | {"session_a": np.ones(f1.size), "session_b": np.full(f1.size, 2)} | measures)
+
+
+def surface_shares_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Distances between outlines are exponential, with the mean that the table gives."""
+    pixels = distances["assd"].astype(float).to_numpy() / distances["tolerance"].astype(float).to_numpy()
+    share = 1 - np.exp(-(np.array(TOLERANCES) + 0.5) / pixels[:, None])
+    keys = distances.loc[distances.index.repeat(len(TOLERANCES)), ["case", "annotator_a", "annotator_b"]]
+    columns = {"tolerance_px": np.tile(TOLERANCES, len(distances)), "share": share.ravel()}
+    return keys.reset_index(drop=True).assign(**columns)
 
 
 def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFrame:

@@ -34,10 +34,12 @@ from segassay.simulation.study_plain_tables import (
     calibration_table,
     distances_table,
     mirrored_table,
+    prob_votes_table,
     raters_table,
     recall_by_size_table,
     recounts_table,
     repeats_table,
+    surface_shares_table,
     uncertainty_table,
     votes_table,
 )
@@ -101,9 +103,11 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
     counts = _counts(cases, members, drawn)
     repeats = repeats_table(settings, cases, rng)
     agreement = _agreement(cases, members, drawn, rng)
+    distances = distances_table(settings, cases, members, drawn, rng)
     tables = Tables(
         agreement=agreement,
-        distances=distances_table(settings, cases, members, drawn, rng),
+        distances=distances,
+        surface_shares=surface_shares_table(distances),
         leave_one_out=_leave_one_out(settings, cases, members, drawn, rng),
         counts=counts,
         raters=raters_table(settings, members, drawn, counts, rng),
@@ -112,6 +116,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         votes=votes_table(settings, cases, rng),
         recall_by_size=recall_by_size_table(settings, cases, members, drawn, rng),
         calibration=calibration_table(cases, members, rng),
+        prob_votes=prob_votes_table(cases, members, settings.n_raters, np.random.default_rng([settings.seed, 4])),
         uncertainty=uncertainty_table(cases, members, rng),
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),

@@ -13,6 +13,8 @@ from segassay.statistics.components import crossed_mean_squares as crossed_mean_
 from segassay.statistics.components import one_way_components as one_way_components
 from segassay.statistics.components import three_way_components as three_way_components
 from segassay.statistics.components import two_way_components as two_way_components
+from segassay.statistics.equivalence import RatioEquivalence as RatioEquivalence
+from segassay.statistics.equivalence import ratio_equivalence as ratio_equivalence
 from segassay.statistics.groups import Grubbs as Grubbs
 from segassay.statistics.groups import KruskalWallis as KruskalWallis
 from segassay.statistics.groups import MannWhitney as MannWhitney
@@ -47,6 +49,7 @@ from segassay.statistics.methods import bland_altman as bland_altman
 from segassay.statistics.methods import equivalence_test as equivalence_test
 from segassay.statistics.methods import limit_of_agreement as limit_of_agreement
 from segassay.statistics.methods import lins_ccc as lins_ccc
+from segassay.statistics.permutation import sign_flip_p as sign_flip_p
 from segassay.statistics.raters import AltTest as AltTest
 from segassay.statistics.raters import Friedman as Friedman
 from segassay.statistics.raters import alt_test as alt_test
@@ -67,3 +70,6 @@ from segassay.statistics.reliability import mdc95 as mdc95
 from segassay.statistics.reliability import phi as phi
 from segassay.statistics.reliability import repeatability_coefficient as repeatability_coefficient
 from segassay.statistics.reliability import sem as sem
+from segassay.statistics.sets import best_agreement as best_agreement
+from segassay.statistics.sets import crps as crps
+from segassay.statistics.sets import matched_agreement as matched_agreement

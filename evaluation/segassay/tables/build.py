@@ -57,6 +57,8 @@ class Tables:
             `unit`, `um` if the spacing is known, else `px`. `diagonal` of the image, in the same unit, bounds
             undefined distances. `shift` is how far the outline of b lies outside that of a, negative for inside, over
             objects that overlap one of the other annotator; an empty cell if none does.
+        surface_shares: Case × pair × tolerance, the pairs of distances with a rater or a C₋r: share of both surfaces
+            within `tolerance_px` pixels (of the smallest spacing) of the other; 0 for a missing prediction.
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out. Columns of
             the measures as in `agreement`.
@@ -79,6 +81,9 @@ class Tables:
             bin, n_pixels, sum_prob, sum_squared_error, n_foreground`. Bin i of 20 holds i/20 < p ≤ (i+1)/20, the first
             also p = 0, so that bins from 1 on are p > .05. `n_foreground` counts pixels that the reference marks:
             the truth; without one `consensus_staple` of all raters of the case; without raters the first consensus.
+        prob_votes: Case × annotator with a map in `prob` × level of the probability × number of raters that marked the
+            pixel: `case, annotator, level, n_raters, n_marked, n_pixels, sum_prob, sum_squared_prob`. Level i of 10
+            holds i/10 < p ≤ (i+1)/10, the first also p = 0. Only of cases with raters.
         uncertainty: Case × annotator with a map in `uncertainty` × bin (50, defined likewise): `case, annotator,
             reference, bin, n_pixels, sum_uncertainty, n_errors, sum_disagreement`. An error is a pixel where mask and
             reference differ; the disagreement of a pixel is 4 v (1 - v), v the share of raters that mark it, and an
@@ -111,6 +116,8 @@ class Tables:
     votes: pd.DataFrame = field(default_factory=partial(_empty, "votes"))
     recall_by_size: pd.DataFrame = field(default_factory=partial(_empty, "recall_by_size"))
     calibration: pd.DataFrame = field(default_factory=partial(_empty, "calibration"))
+    surface_shares: pd.DataFrame = field(default_factory=partial(_empty, "surface_shares"))
+    prob_votes: pd.DataFrame = field(default_factory=partial(_empty, "prob_votes"))
     uncertainty: pd.DataFrame = field(default_factory=partial(_empty, "uncertainty"))
     repeats: pd.DataFrame = field(default_factory=partial(_empty, "repeats"))
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))

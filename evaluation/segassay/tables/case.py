@@ -21,18 +21,18 @@ from segassay.masks.outlines import (
     boundary_shift,
     hausdorff_distance,
     image_diagonal,
-    joint_surface_distances,
     normalized_surface_dice,
+    surface_shares,
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.jobs import Annotator, Job, Session
-from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins
+from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 
-__all__ = ["CASE_TABLES", "RATES", "CaseRows", "CaseTable", "score_case"]
+__all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
 Row = tuple[Any, ...]
 
@@ -43,6 +43,9 @@ _MEASURES = {
     **dict.fromkeys(("n_merges", "n_splits", "n_px_a", "n_px_b"), int),
 }
 RATES = ("sensitivity", "specificity", "sensitivity_leave_one_out", "specificity_leave_one_out")
+
+TOLERANCES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
+"""Distances between outlines, in pixels of the smallest spacing, at which shares of surfaces are counted."""
 
 _THRESHOLDS = (0.3, 0.7)
 """Further thresholds of the probability, next to that of the model's masks, at which objects are counted again."""
@@ -119,13 +122,11 @@ def _measures(joint: JointOverlaps, a: int | None, b: int | None) -> list[tuple[
 
 def _distances(case: ComparedCase) -> Iterator[Row]:
     """The pairs of annotators, then those of C₋r and an annotator."""
-    labels, spacing = case.labels, None if case.picture is None else case.picture.spacing_um
-    tolerance, unit = (1.0, "px") if spacing is None else (float(min(spacing)), "um")
+    spacing, (tolerance, unit) = _spacing(case), _pixel(case)
     diagonal = np.nan if case.shape is None else image_diagonal(case.shape, spacing)
-    pairs = [(a, b, case.position(a), case.position(b)) for a, b in [*case.pairs, *case.pairs_with_others]]
-    drawn = [(i, j) for _, _, i, j in pairs if i is not None and j is not None]
-    joint = joint_surface_distances(list(labels.values()), spacing, pairs=drawn)
-    for a, b, i, j in pairs:
+    joint = case.surfaces
+    for a, b in [*case.pairs, *case.pairs_with_others]:
+        i, j = case.position(a), case.position(b)
         values, shift = (np.nan, np.nan, 0.0), np.nan
         if i is not None and j is not None:
             of_pair = joint[i, j]
@@ -133,6 +134,30 @@ def _distances(case: ComparedCase) -> Iterator[Row]:
             values = (hausdorff_distance(of_pair), average_surface_distance(of_pair), nsd)
             shift = boundary_shift(of_pair)
         yield a, b, *values, tolerance, unit, diagonal, shift
+
+
+def _spacing(case: ComparedCase) -> tuple[float, ...] | None:
+    return None if case.picture is None else case.picture.spacing_um
+
+
+def _pixel(case: ComparedCase) -> tuple[float, str]:
+    """The smallest spacing, and its unit."""
+    spacing = _spacing(case)
+    return (1.0, "px") if spacing is None else (float(min(spacing)), "um")
+
+
+def _surface_shares(case: ComparedCase) -> Iterator[Row]:
+    """Of pairs with a rater, or with a C₋r."""
+    pairs = [pair for pair in case.pairs if set(pair) & set(case.raters)]
+    pixel = _pixel(case)[0] * (1 + 1e-9)  # 3 × 0.1 is not above 0.3
+    edges = [pixel * tolerance for tolerance in TOLERANCES]
+    for a, b in [*pairs, *case.pairs_with_others]:
+        i, j = case.position(a), case.position(b)
+        shares = np.zeros(len(edges))
+        if i is not None and j is not None:
+            shares = surface_shares(case.surfaces[i, j], edges)
+        for tolerance, share in zip(TOLERANCES, shares.tolist(), strict=True):
+            yield a, b, tolerance, share
 
 
 def _counts(case: ComparedCase) -> Iterator[Row]:
@@ -238,6 +263,15 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
                 yield (annotator.name, name, *row)
 
 
+def _prob_votes(case: ComparedCase) -> Iterator[Row]:
+    """One map is held at a time."""
+    for annotator in case.job.annotators if case.raters else ():
+        if annotator.prob is not None and annotator.name in case.masks:
+            prob = read_map(annotator.prob, case.region.shape)
+            for row in vote_bins(prob, case.votes, len(case.raters), case.region):
+                yield (annotator.name, *row)
+
+
 def _repeats(case: ComparedCase) -> Iterator[Row]:
     """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
@@ -297,6 +331,7 @@ CASE_TABLES = {
         | {"unit": str, "diagonal": float, "shift": float},
         _distances,
     ),
+    "surface_shares": CaseTable(_PAIR | {"tolerance_px": int, "share": float}, _surface_shares),
     "leave_one_out": CaseTable(
         {"case": str, "rater": str, "annotator": str, "iou_threshold": float} | _MEASURES, _leave_one_out
     ),
@@ -318,6 +353,12 @@ CASE_TABLES = {
         {"case": str, "annotator": str, "reference": str, "bin": int}
         | {"n_pixels": int, "sum_prob": float, "sum_squared_error": float, "n_foreground": int},
         _calibration,
+    ),
+    "prob_votes": CaseTable(
+        {"case": str, "annotator": str}
+        | dict.fromkeys(("level", "n_raters", "n_marked", "n_pixels"), int)
+        | {"sum_prob": float, "sum_squared_prob": float},
+        _prob_votes,
     ),
     "uncertainty": CaseTable(
         {"case": str, "annotator": str, "reference": str, "bin": int}

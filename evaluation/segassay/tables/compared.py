@@ -23,6 +23,7 @@ from segassay.errors import DataError, number_of
 from segassay.io.images import Picture, read_mask
 from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.jobs import Job
 
@@ -111,6 +112,14 @@ class ComparedCase:
     def position(self, name: str) -> int | None:
         """Position of an annotator in `joint`; None if its prediction is missing."""
         return self._positions.get(name)
+
+    @cached_property
+    def surfaces(self) -> dict[tuple[int, int], SurfaceDistances]:
+        """Distances between the outlines of `pairs` and `pairs_with_others`, by positions; none of missing ones."""
+        places = [(self.position(a), self.position(b)) for a, b in [*self.pairs, *self.pairs_with_others]]
+        spacing = None if self.picture is None else self.picture.spacing_um
+        drawn = [(i, j) for i, j in places if i is not None and j is not None]
+        return joint_surface_distances(list(self.labels.values()), spacing, pairs=drawn)
 
     @property
     def region_area(self) -> int:

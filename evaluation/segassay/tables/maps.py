@@ -13,10 +13,19 @@ import numpy as np
 from segassay.errors import DataError
 from segassay.io.images import read_image
 
-__all__ = ["N_PROB_BINS", "N_UNCERTAINTY_BINS", "calibration_bins", "read_map", "uncertainty_bins"]
+__all__ = [
+    "N_LEVELS",
+    "N_PROB_BINS",
+    "N_UNCERTAINTY_BINS",
+    "calibration_bins",
+    "read_map",
+    "uncertainty_bins",
+    "vote_bins",
+]
 
 N_PROB_BINS = 20  # .05 is an edge: pixels with p > .05 are the bins from 1 on
 N_UNCERTAINTY_BINS = 50
+N_LEVELS = 10  # the edges .1, .2 … .9 are the thresholds of QUBIQ
 
 _ROUNDING = 1e-5  # an entropy over ln 2 may exceed 1 by as much
 
@@ -72,6 +81,37 @@ def calibration_bins(prob: np.ndarray, reference: np.ndarray, counted: np.ndarra
     present = np.flatnonzero(n)
     columns = (present, n[present], *(values[present] for values in sums), n_marked[present])
     return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def vote_bins(
+    prob: np.ndarray, n_marked: np.ndarray, n_raters: int, counted: np.ndarray
+) -> list[tuple[int | float, ...]]:
+    """How many raters marked pixels of each probability.
+
+    Args:
+        prob: `(*spatial)` float in [0, 1].
+        n_marked: `(*spatial)`, how many raters marked a pixel.
+        n_raters: How many there are.
+        counted: Boolean `(*spatial)`; other pixels are left out.
+
+    Returns:
+        Level of the probability, raters, raters that marked the pixels, pixels, sum of the probability, sum of its
+        square; level i of 10 holds i/10 < p ≤ (i+1)/10, the first also p = 0.
+
+    Example:
+        >>> vote_bins(np.array([0.0, 0.1, 0.5]), np.array([0, 0, 2]), 2, np.ones(3, dtype=bool))
+        [(0, 2, 0, 2, 0.1, 0.010000000000000002), (4, 2, 2, 1, 0.5, 0.25)]
+    """
+    p = prob[counted]
+    code = _bins(p, N_LEVELS) * (n_raters + 1) + n_marked[counted]
+    p = p.astype(float)
+    n_codes = N_LEVELS * (n_raters + 1)
+    n = np.bincount(code, minlength=n_codes)
+    sums = [np.bincount(code, weights=values, minlength=n_codes) for values in (p, p**2)]
+    return [
+        (place // (n_raters + 1), n_raters, place % (n_raters + 1), int(n[place]), *(float(one[place]) for one in sums))
+        for place in np.flatnonzero(n).tolist()
+    ]
 
 
 def uncertainty_bins(

@@ -27,6 +27,7 @@ from segassay.qualities.objectivity.raters import (
     intra_rater_repeatability,
     sensitivity_and_specificity,
 )
+from segassay.qualities.objectivity.sets import amounts_as_distributions, best_and_matched_dice
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
@@ -108,6 +109,11 @@ def computations(found: Findings) -> list[Computation]:
             (of.ENERGY_DISTANCE,),
             lambda: energy_distance(*of_agreement, **how),
             gaps=lambda: _without_sets(found, len(raters)),
+        ),
+        Computation((of.DICE_MAX, of.DICE_MATCH), lambda: best_and_matched_dice(*of_agreement, **how)),
+        Computation(
+            (of.CRPS,),
+            lambda: amounts_as_distributions(found.tables.counts, found.annotations, found.clusters, **how),
         ),
     ]
 

@@ -30,7 +30,7 @@ from segassay.qualities.scores.table import (
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.raters import AltTest, alt_test, generalized_energy_distance, williams_index
 
-__all__ = ["alternative_annotator", "energy_distance", "williams"]
+__all__ = ["alternative_annotator", "energy_distance", "sets_of_models", "williams"]
 
 AGREEMENT = "dice"  # what both indices compare
 
@@ -162,7 +162,7 @@ def energy_distance(
     """
     pairs, raters, _ = _who(agreement, annotations, "iou")
     scores = []
-    for target, models in _groups(annotations).items() if len(raters) > 1 else ():
+    for target, models in sets_of_models(annotations).items() if len(raters) > 1 else ():
         values = _distances(pairs, raters, models)
         rule = "V" if len(models) == len(raters) else "U"
         note = f"{rule}-statistic, {len(raters)} raters, {len(models)} models"
@@ -173,7 +173,7 @@ def energy_distance(
     return score_table(scores, clusters, resampling)
 
 
-def _groups(annotations: pd.DataFrame) -> dict[str, list[str]]:
+def sets_of_models(annotations: pd.DataFrame) -> dict[str, list[str]]:
     """Sets of models: those of single raters, and those that were trained alike, if there are at least two."""
     models = [one for one in origins(annotations) if one.kind == "model" and one.trained_on]
     groups = {"models of single raters": [model.name for model in models if not model.of_consensus]}

@@ -369,6 +369,38 @@ SPREAD_OF_MASKS = Question(
         "symmetry": "qualities/objectivity/test_models.py#test_the_order_and_names_of_raters_do_not_matter",
     },
 )
+COVERED_BY_MASKS = Question(
+    text="Does each rater find a model that draws as they do?",
+    formula=(
+        "`dice_max`: Dice of each rater with the model that agrees best, mean over raters; `dice_match`: with one "
+        "model for each rater, chosen so that the mean is highest (a rater for whom none is left counts as 0)"
+    ),
+    source="Wu et al. 2024, arXiv:2403.13417; Kuhn 1955, doi:10.1002/nav.3800020109",
+    not_when="sets of different size: more models, even random ones, raise `dice_max`",
+    functions=("statistics.sets.best_agreement", "statistics.sets.matched_agreement"),
+    tests={
+        "second implementation": "statistics/test_sets.py#test_matched_is_the_best_of_all_permutations",
+        "drawn": "qualities/objectivity/test_sets.py#test_dice_by_hand",
+        "attack": "qualities/objectivity/test_sets.py#test_copies_of_one_rater_do_not_match_the_others",
+        "empty": "statistics/test_sets.py#test_nothing",
+    },
+)
+DISTRIBUTIONS = Question(
+    text="Do the counts and areas of several models spread as those of the raters do?",
+    formula=(
+        "`crps_count`, `crps_area`: mean |x − y| − ½ mean |x − x′| over models x and raters y of a case; one model has "
+        "its absolute error"
+    ),
+    source="Gneiting & Raftery 2007, doi:10.1198/016214506000001437",
+    not_when="images of very different size: the largest decide",
+    functions=("statistics.sets.crps",),
+    tests={
+        "published": "statistics/test_sets.py#test_of_a_normal_sample_as_in_closed_form",
+        "second implementation": "statistics/test_sets.py#test_equal_to_the_integral_of_squared_steps",
+        "attack": "qualities/objectivity/test_sets.py#test_a_spread_that_raters_do_not_have_costs",
+        "empty": "statistics/test_sets.py#test_nothing",
+    },
+)
 
 QUESTIONS = tuple(question for question in list(globals().values()) if isinstance(question, Question))
 """All of the above, in this order."""

@@ -322,6 +322,27 @@ ENERGY_DISTANCE = Measure(
     needs="needs 2 models and 2 raters",
     estimators=("statistics.raters.generalized_energy_distance",),
 )
+DICE_MAX = replace(
+    ENERGY_DISTANCE,
+    name="dice_max",
+    question=questions.COVERED_BY_MASKS,
+    against="every rater",
+    functions=("qualities.objectivity.sets.best_and_matched_dice",),
+    words="Dice of the best model",
+    estimators=("statistics.sets.best_agreement",),
+)
+DICE_MATCH = replace(
+    DICE_MAX, name="dice_match", words="Dice of matched models", estimators=("statistics.sets.matched_agreement",)
+)
+CRPS = replace(
+    DICE_MAX,
+    name="crps",
+    question=questions.DISTRIBUTIONS,
+    section="measurements",
+    functions=("qualities.objectivity.sets.amounts_as_distributions",),
+    words="CRPS of",
+    estimators=("statistics.sets.crps",),
+)
 
 RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))
 """All of the above, in this order."""

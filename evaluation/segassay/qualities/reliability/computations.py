@@ -11,7 +11,9 @@ from segassay.qualities.reliability.calibration import calibration_of_annotators
 from segassay.qualities.reliability.designs import designs_of
 from segassay.qualities.reliability.flips import flip_rate_of_verdicts, flip_rates
 from segassay.qualities.reliability.image_quality import quality_against_score
+from segassay.qualities.reliability.rater_probabilities import probabilities_of_raters
 from segassay.qualities.reliability.saturation import saturation
+from segassay.qualities.reliability.selective import selective_risk
 from segassay.qualities.reliability.spread import ratio_of_sds, spread_over_seeds
 from segassay.qualities.reliability.uncertainty import uncertainty_of_annotators
 from segassay.qualities.reliability.variance import generalizability, repeatability, variance_components
@@ -72,12 +74,20 @@ def computations(found: Findings) -> list[Computation]:
             lambda: calibration_of_annotators(tables.calibration, clusters, **how),
         ),
         Computation(
+            (of.DICE_OF_SHARES, of.BRIER_OF_RATERS, of.ECE_OF_RATERS),
+            lambda: probabilities_of_raters(tables.prob_votes, clusters, **how),
+        ),
+        Computation(
             (of.UNCERTAINTY_SPEARMAN, of.UNCERTAINTY_AUROC, of.UNCERTAINTY_AURC),
             lambda: uncertainty_of_annotators(tables.uncertainty, clusters, **how),
         ),
         Computation(
             (of.QUALITY_SPEARMAN,),
             lambda: quality_against_score(agreement, annotations, clusters, **how),
+        ),
+        Computation(
+            (of.IMAGE_AURC,),
+            lambda: selective_risk(agreement, tables.uncertainty, tables.counts, annotations, clusters, **how),
         ),
         Computation((of.F1, of.MEAN_IOU, of.DICE), None, gaps=lambda: _without_pairs(found)),
     ]

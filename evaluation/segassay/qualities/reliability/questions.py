@@ -205,6 +205,24 @@ PROBABILITIES = Question(
         "test_order_of_rows_and_a_case_cut_in_two_do_not_matter_to_calibration",
     },
 )
+SHARES_OF_RATERS = Question(
+    text="Do probabilities say how many raters mark a pixel?",
+    formula=(
+        "`dice_of_shares`: Dice of the probability and the share of raters, both above t, mean over t = .1, .2 … .9 "
+        "(QUBIQ; also called Dice_soft); `brier_of_raters`: mean (p − y)² over pixels and raters; `ece_of_raters` over "
+        "10 bins, each rater counted"
+    ),
+    source="Li et al. 2024, arXiv:2405.18435; Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
+    not_when=(
+        "two raters: shares of 0, ½ and 1 hardly test a probability; images with nothing, where all thresholds agree"
+    ),
+    tests={
+        "drawn": "qualities/reliability/test_rater_probabilities.py#test_by_hand",
+        "second implementation": "qualities/reliability/test_rater_probabilities.py#test_equal_to_whole_arrays",
+        "attack": "qualities/reliability/test_rater_probabilities.py#test_one_raters_mask_is_no_probability",
+        "empty": "qualities/reliability/test_rater_probabilities.py#test_nothing",
+    },
+)
 UNCERTAINTY = Question(
     text="Is the model uncertain where it errs, or where raters disagree?",
     formula=(
@@ -247,6 +265,21 @@ POOR_IMAGES = Question(
         "test_weighted_rank_correlation_equal_to_scipy_on_drawn_cases",
         "drawn, symmetry, empty": "qualities/reliability/test_seeds.py#"
         "test_quality_of_an_image_orders_images_as_their_score_does",
+    },
+)
+SELECTION = Question(
+    text="If the most uncertain images go to a person, how good are the others?",
+    formula=(
+        "`image_aurc_dice`: risk 1 − Dice, mean over the k most certain images, mean over all k; images in the order "
+        "of the disagreement of models that differ by the seed, or of the mean of the uncertainty map; ties at random"
+    ),
+    source="El-Yaniv & Wiener 2010, JMLR 11:1605-1641; Geifman et al. 2019, arXiv:1805.08206",
+    not_when="alone: read it beside the values of a random and of the best order, which the note gives",
+    tests={
+        "drawn": "qualities/reliability/test_selective.py#test_by_hand",
+        "second implementation": "qualities/reliability/test_selective.py#test_equal_to_sorting_drawn_images",
+        "attack": "qualities/reliability/test_selective.py#test_an_uncertainty_that_tells_nothing_is_a_random_order",
+        "empty": "qualities/reliability/test_selective.py#test_nothing",
     },
 )
 

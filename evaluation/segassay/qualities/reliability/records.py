@@ -237,6 +237,35 @@ BRIER = replace(
     coverage=(BRIER_SCORE,),
     functions=("qualities.reliability.calibration.calibration_of_annotators",),
 )
+DICE_OF_SHARES = replace(
+    ECE,
+    name="dice_of_shares",
+    question=questions.SHARES_OF_RATERS,
+    against="every rater",
+    functions=(
+        "qualities.reliability.rater_probabilities.probabilities_of_raters",
+        "qualities.reliability.rater_probabilities.dice_of_shares",
+    ),
+    coverage=(MEANS,),
+    words="Dice of shares",
+    gaps={NO_ROWS: Gap("probabilities against every rater", "{needs}, and raters")},
+)
+BRIER_OF_RATERS = replace(
+    DICE_OF_SHARES,
+    name="brier_of_raters",
+    functions=(
+        "qualities.reliability.rater_probabilities.probabilities_of_raters",
+        "qualities.reliability.rater_probabilities.brier_of_raters",
+    ),
+    words="brier of raters",
+)
+ECE_OF_RATERS = replace(
+    DICE_OF_SHARES,
+    name="ece_of_raters",
+    functions=DICE_OF_SHARES.functions[:1],
+    coverage=ECE.coverage,
+    words="ece of raters",
+)
 UNCERTAINTY_SPEARMAN = Measure(
     name="uncertainty_spearman",
     quality="reliability",
@@ -277,6 +306,15 @@ QUALITY_SPEARMAN = Measure(
     coverage=(RANKS,),
     needs="needs two models that differ by nothing but the seed, and raters, a reference or a truth, on three cases",
     gaps={NO_ROWS: Gap("quality of an image against its score", GAP.why)},
+)
+IMAGE_AURC = replace(
+    QUALITY_SPEARMAN,
+    name="image_aurc",
+    question=questions.SELECTION,
+    functions=("qualities.reliability.selective.selective_risk", "qualities.reliability.selective.image_aurc"),
+    words="AURC of images",
+    needs="needs uncertainty maps, or two models that differ by nothing but the seed, and a score of three cases",
+    gaps={NO_ROWS: GAP},
 )
 
 RECORDS = tuple(record for record in list(globals().values()) if isinstance(record, Measure))

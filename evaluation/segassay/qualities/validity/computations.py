@@ -15,10 +15,12 @@ from segassay.qualities.scores.measure import Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
+from segassay.qualities.validity.amounts import amounts_against_raters
 from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
 from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
+from segassay.qualities.validity.tolerance import nsd_at_tolerance
 
 __all__ = ["computations"]
 
@@ -26,6 +28,7 @@ _EFFECTS = (
     *(of.ETA_SQUARED_SD, of.VOTES, of.DEVIATIONS, of.SAME_VERDICT, of.SIGN_DISAGREEMENT),
     *(of.ETA_SQUARED_RATIO, of.DIFFERENCE, of.TYPE_S, of.TYPE_M),
 )
+_LIMITS = (of.AMOUNT_LIMIT_LOW, of.AMOUNT_LIMIT_HIGH, of.AMOUNT_SLOPE)
 
 
 def computations(found: Findings) -> list[Computation]:
@@ -39,12 +42,26 @@ def computations(found: Findings) -> list[Computation]:
     """
     one_way = is_exchangeable(found.annotations)
     agreement = Compared(found.tables.agreement, found.tables.leave_one_out, one_way=one_way)
-    sizes, annotations, clusters = found.tables.recall_by_size, found.annotations, found.clusters
+    tables, sizes = found.tables, found.tables.recall_by_size
+    annotations, clusters = found.annotations, found.clusters
     how: dict[str, Any] = {"resampling": found.resampling}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
+    of_false = (of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
     return [
-        Computation((*of_objects, *of_counts), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation((*of_objects, *of_counts, *of_false), lambda: detection(agreement, annotations, clusters, **how)),
+        Computation(
+            (of.NSD_OF_RATERS,),
+            lambda: nsd_at_tolerance(
+                tables.distances, tables.surface_shares, tables.counts, annotations, clusters, **how
+            ),
+        ),
+        Computation(
+            (of.AMOUNT_BIAS, *_LIMITS, of.AMOUNT_CCC, of.AMOUNT_RATIO),
+            lambda: amounts_against_raters(
+                found.tables.counts, annotations, clusters, margin=found.equivalence_margin, **how
+            ),
+        ),
         Computation(
             (of.MINUS_WORST_RATER, of.MINUS_BEST_RATER),
             lambda: human_range(agreement, annotations, clusters, **how),
@@ -56,7 +73,7 @@ def computations(found: Findings) -> list[Computation]:
             lambda: recall_of_sizes(sizes, annotations, clusters, **how) if len(sizes) else score_rows([]),
         ),
         Computation(
-            (of.F1, of.MEAN_IOU, of.DICE, of.MINUS_RATERS, *of_objects, *of_counts),
+            (of.F1, of.MEAN_IOU, of.DICE, of.MINUS_RATERS, *of_objects, *of_counts, *of_false),
             None,
             gaps=lambda: _without_references(found),
         ),

@@ -31,7 +31,8 @@ from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["OBJECT_MEASURES", "Compared", "detection"]
 
-_DIRECTED = {record.name for record in (of.COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)}
+_FALSE = (of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
+_DIRECTED = {record.name for record in (of.COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS, *_FALSE)}
 """Measures that change if the two annotators are swapped; not used if neither of the two is the reference."""
 
 _RECORDS = {record.name: record for record in of.RECORDS}

@@ -21,6 +21,8 @@ OBJECT_MEASURES = (
     "relative_count_error",
     "merges",
     "splits",
+    "false_positives",
+    "false_positive_px",
 )
 """Measures of pixels, objects and matches in addition to `MEASURES`."""
 
@@ -84,8 +86,9 @@ def object_measures(rows: pd.DataFrame) -> pd.DataFrame:
         The rows at IoU > .5 with further columns: `ap`, the mean of the average precision over all thresholds, `ap_50`
         and on at each; `pq`, where there is a column `sq`; `count_error`, objects of the annotator minus those of the
         reference, `absolute_count_error`, and `relative_count_error`, by those of the reference, 0 where both are
-        empty and undefined where only the reference is; `merges` and `splits`, where they were counted. A count is
-        undefined where a prediction is missing.
+        empty and undefined where only the reference is; `merges` and `splits`, where they were counted;
+        `false_positives`, objects of the annotator that match none of the reference, and `false_positive_px`, its
+        pixels that the reference lacks, where pixels were counted. A count is undefined where a prediction is missing.
 
     Example:
         >>> rows = pd.DataFrame({"case": "1", "rater": "anna", "annotator": "m", "iou_threshold": [0.5, 0.55],
@@ -114,4 +117,8 @@ def object_measures(rows: pd.DataFrame) -> pd.DataFrame:
     for name in ("merges", "splits"):
         if f"n_{name}" in found:
             columns[name] = found[f"n_{name}"].to_numpy(dtype=float, na_value=np.nan)
+    columns["false_positives"] = n_b[at] - found["tp"].to_numpy(dtype=float)
+    if {"n_px_a", "n_px_b", "dice"} <= set(found):
+        px_a, px_b = (found[name].to_numpy(dtype=float, na_value=np.nan) for name in ("n_px_a", "n_px_b"))
+        columns["false_positive_px"] = px_b - np.rint(found["dice"].to_numpy(dtype=float) * (px_a + px_b) / 2)
     return found.assign(**columns)

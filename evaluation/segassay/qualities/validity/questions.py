@@ -28,6 +28,26 @@ FOUND = Question(
         "symmetry": "masks/test_overlaps.py#test_swapping_swaps_precision_and_recall_only",
     },
 )
+TOLERATED = Question(
+    text="Are outlines as close as raters draw them?",
+    formula=(
+        "`nsd_of_raters`: NSD at a tolerance from this dataset, the median over cases of the median rater’s ASSD to "
+        "the other raters (each rater’s lower median), rounded up to 0, 1, 2 … 32 pixels of the smallest spacing; the "
+        "note states it"
+    ),
+    source="Nikolov et al. 2021, doi:10.2196/26151, which takes a tolerance from raters; ASSD in place of a percentile",
+    not_when=(
+        "raters disagree about what is there, not where it ends: then their ASSD is large and everything is tolerated"
+    ),
+    functions=("masks.outlines.surface_shares", "masks.outlines.normalized_surface_dice"),
+    tests={
+        "published": "masks/test_outlines.py#test_published_value_of_a_square_and_a_cross",
+        "second implementation": "qualities/validity/test_tolerance.py#test_shares_equal_nsd_at_each_tolerance",
+        "drawn": "qualities/validity/test_tolerance.py#test_by_hand",
+        "attack": "qualities/validity/test_tolerance.py#test_one_careless_rater_does_not_widen_the_tolerance",
+        "empty": "qualities/validity/test_tolerance.py#test_nothing",
+    },
+)
 OVERLAP = Question(
     text="How fast does that fall as more overlap is asked for?",
     formula="Average precision TP / (TP + FP + FN) at t = .50, .55 … .95 (`ap_50` …), and their mean (`ap`)",
@@ -94,6 +114,117 @@ FUSED_OR_CUT = Question(
         "drawn": "tables/test_case.py#test_merges_are_of_b_and_splits_of_a",
         "means": "qualities/validity/test_detection.py#test_means_over_cases_beside_the_raters",
         "symmetry": "masks/test_overlaps.py#test_a_merge_is_a_split_seen_from_the_other_side",
+    },
+)
+TWO_TOOLS = Question(
+    text="Is one tool better than another on the same images?",
+    formula=(
+        "`segassay.compare(evaluation, a, b)`: mean paired difference of F1, mean IoU and Dice against the same masks, "
+        "interval over subjects, else cases; two-sided sign-flip test of clusters, exact up to 15; Holm over measures. "
+        "`latex_table` writes it. Not in scores.csv"
+    ),
+    source="Fisher 1935, The Design of Experiments; Holm 1979, Scand. J. Stat. 6(2):65-70",
+    not_when="the better of many tools is chosen first and then tested; folds, which share no image",
+    functions=("qualities.scores.compare.compare", "statistics.permutation.sign_flip_p"),
+    tests={
+        "published": "statistics/test_permutation.py#test_darwins_plants",
+        "second library": "statistics/test_permutation.py#test_equal_to_scipy",
+        "drawn": "qualities/scores/test_compare.py#test_two_tools_by_hand",
+        "attack": "qualities/scores/test_compare.py#test_one_subject_with_many_images_proves_nothing",
+        "empty": "statistics/test_permutation.py#test_nothing",
+    },
+)
+SUBGROUPS = Question(
+    text="Does it work in every region, batch or scanner?",
+    formula=(
+        "`segassay.scores_by(evaluation, subgroups)`: F1, mean IoU and Dice of every rater and model within each "
+        "subgroup of cases, with intervals over subjects, else cases. Not in scores.csv"
+    ),
+    source="Metrics Reloaded: Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+    not_when="subgroups of a handful of images; subgroups that were chosen after looking at the scores",
+    functions=("qualities.scores.compare.scores_by",),
+    tests={
+        "second implementation": "qualities/scores/test_compare.py#test_subgroups_equal_evaluations_of_their_cases",
+        "attack": "qualities/scores/test_compare.py#test_a_good_mean_hides_a_region_that_fails",
+        "empty": "qualities/scores/test_compare.py#test_what_cannot_be_compared_is_an_error",
+    },
+)
+FALSE_MARKS = Question(
+    text="How much does it mark that is not there?",
+    formula=(
+        "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
+        "per case. FROC: share of objects found against false positives per image, as the score that an object needs "
+        "falls"
+    ),
+    source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+    not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
+    functions=("qualities.validity.objects.object_measures", "masks.froc.froc", "masks.froc.mean_sensitivity"),
+    tests={
+        "drawn": "masks/test_froc.py#test_by_hand",
+        "second implementation": "masks/test_froc.py#test_equal_to_thresholds_one_by_one",
+        "pixels": "qualities/validity/test_false_positives.py#test_equal_to_counting_in_masks",
+        "attack": "masks/test_froc.py#test_scores_that_are_all_equal_have_one_point",
+        "empty": "masks/test_froc.py#test_nothing",
+    },
+)
+BOUNDARIES = Question(
+    text="Are boundaries and centre lines right, whatever the size?",
+    formula=(
+        "Boundary IoU: IoU of the pixels of each mask within d of its outline; clDice: harmonic mean of the shares of "
+        "each skeleton inside the other mask; MASD: mean of the two directed mean surface distances. Functions of two "
+        "masks; not in scores.csv"
+    ),
+    source=(
+        "Cheng et al. 2021, arXiv:2103.16562; Shit et al. 2021, arXiv:2003.07311; Beneš & Zitová 2015, "
+        "doi:10.1111/jmi.12186"
+    ),
+    not_when="boundary IoU with d wider than the objects: it is their IoU; clDice for blobs, whose skeletons are noise",
+    functions=(
+        "masks.boundaries.boundary_iou",
+        "masks.boundaries.centreline_dice",
+        "masks.boundaries.mean_average_surface_distance",
+    ),
+    tests={
+        "drawn": "masks/test_boundaries.py#test_by_hand",
+        "second implementation": "masks/test_boundaries.py#test_equal_to_distances_from_the_background",
+        "attack": "masks/test_boundaries.py#test_a_thick_or_broken_vessel",
+        "empty": "masks/test_boundaries.py#test_empty",
+    },
+)
+AMOUNTS = Question(
+    text="Does it measure the same amounts as the raters, image by image?",
+    formula=(
+        "Counts, areas and intensities as measured, not divided by the control, minus those of the median rater of "
+        "each case: mean `amount_bias_…`, limits of agreement `amount_limit_low_…`, `amount_limit_high_…` (bias ± "
+        "1.96 sd), `amount_slope_…` on the mean of both, and Lin’s `amount_ccc_…`; intervals over clusters"
+    ),
+    source="Bland & Altman 1986, doi:10.1016/S0140-6736(86)90837-8; Lin 1989, doi:10.2307/2532051",
+    not_when=(
+        "amounts differ by orders of magnitude between images: then the largest decide; a slope alone: the median "
+        "varies less than one rater, which looks like a proportional bias"
+    ),
+    functions=("statistics.methods.bland_altman", "statistics.methods.lins_ccc"),
+    tests={
+        "published": "qualities/validity/test_amounts.py#test_published_limits_of_two_meters",
+        "second implementation": "qualities/validity/test_amounts.py#test_equal_to_the_plain_estimators",
+        "attack": "qualities/validity/test_amounts.py#test_right_totals_from_swapped_images_do_not_agree",
+        "empty": "qualities/validity/test_amounts.py#test_without_a_model_or_raters_there_is_nothing",
+    },
+)
+EQUAL_AMOUNTS = Question(
+    text="Are its amounts equivalent to those of the raters, whatever the experiment?",
+    formula=(
+        "`amount_ratio_…`: mean amount / that of the median rater, with Fieller’s 90 % interval over subjects, else "
+        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`"
+    ),
+    source="Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x; Sasabuchi 1980, doi:10.1093/biomet/67.2.429",
+    not_when="a margin chosen after looking; alone: errors that cancel over images leave the ratio right",
+    functions=("statistics.equivalence.ratio_equivalence",),
+    tests={
+        "drawn": "statistics/test_equivalence.py#test_by_hand",
+        "second implementation": "statistics/test_equivalence.py#test_equal_to_two_t_tests_and_their_roots",
+        "attack": "qualities/validity/test_amounts.py#test_right_totals_from_swapped_images_do_not_agree",
+        "empty": "statistics/test_equivalence.py#test_too_few_or_nothing_measured",
     },
 )
 SIZES = Question(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.scores.coverage import (
     EFFECT_RATIO,
@@ -13,7 +14,7 @@ from segassay.qualities.scores.coverage import (
     RATIOS,
     SHARES,
 )
-from segassay.qualities.scores.measure import CSV_ONLY, GAP, Gap, Measure
+from segassay.qualities.scores.measure import CSV_ONLY, GAP, NO_ROWS, Gap, Measure
 from segassay.qualities.validity import questions
 from segassay.tables.compared import MIN_OTHERS
 
@@ -66,6 +67,17 @@ HD95 = replace(
 )
 ASSD = replace(HD95, name="assd", words="ASSD", estimators=("masks.outlines.average_surface_distance",))
 NSD = replace(HD95, name="nsd", words="NSD", estimators=("masks.outlines.normalized_surface_dice",))
+NSD_OF_RATERS = replace(
+    NSD,
+    name="nsd_of_raters",
+    question=questions.TOLERATED,
+    against="each (other) rater",
+    functions=("qualities.validity.tolerance.nsd_at_tolerance", "qualities.validity.tolerance.tolerance_of_raters"),
+    section="ceiling",
+    words="NSD at the raters’ tolerance",
+    needs="needs 2 raters with outlines in one image",
+    gaps={NO_ROWS: GAP},
+)
 
 # objects
 
@@ -113,6 +125,8 @@ MERGES = replace(
     functions=("qualities.validity.objects.object_measures",),
 )
 SPLITS = replace(MERGES, name="splits")
+FALSE_POSITIVES = replace(MERGES, name="false_positives", question=questions.FALSE_MARKS)
+FALSE_POSITIVE_PX = replace(FALSE_POSITIVES, name="false_positive_px", words="false positive pixels")
 RECALL = Measure(
     name="recall",
     quality="validity",
@@ -122,6 +136,42 @@ RECALL = Measure(
     functions=("qualities.validity.sizes.recall_of_sizes",),
     coverage=(SHARES,),
     needs=F1.needs,
+)
+
+# amounts as they were measured
+
+AMOUNT_BIAS = replace(
+    of_raters.DIFFERENCE,
+    name="amount_bias",
+    quality="validity",
+    question=questions.AMOUNTS,
+    against="the median rater of each case",
+    section="amounts",
+    functions=("qualities.validity.amounts.amounts_against_raters",),
+    words="bias of",
+    needs=_NO_MODEL,
+    gaps={NO_ROWS: Gap("counts and areas against the median rater", GAP.why)},
+)
+AMOUNT_LIMIT_LOW = replace(
+    AMOUNT_BIAS, name="amount_limit_low", words="lower limit of", coverage=of_raters.LIMIT_LOW.coverage, gaps={}
+)
+AMOUNT_LIMIT_HIGH = replace(AMOUNT_LIMIT_LOW, name="amount_limit_high", words="upper limit of")
+AMOUNT_SLOPE = replace(AMOUNT_LIMIT_LOW, name="amount_slope", words="slope of", coverage=of_raters.SLOPE.coverage)
+AMOUNT_CCC = replace(
+    AMOUNT_LIMIT_LOW,
+    name="amount_ccc",
+    words="Lin’s concordance of",
+    coverage=of_raters.CCC.coverage,
+    estimators=of_raters.CCC.estimators,
+)
+AMOUNT_RATIO = replace(
+    AMOUNT_BIAS,
+    name="amount_ratio",
+    question=questions.EQUAL_AMOUNTS,
+    coverage=(NOT_MEASURED,),
+    words="ratio of mean",
+    estimators=("statistics.equivalence.ratio_equivalence",),
+    gaps={},
 )
 
 # compared with raters

@@ -1,0 +1,107 @@
+"""Do models measure what the raters measure? Amounts as they are, not divided by those of the control group.
+
+    counts table  ->  each model beside the median rater of each case  ->  bias, limits, concordance, ratio
+
+Errors that cancel over images leave the ratio of the means right; limits and concordance show them.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from segassay.data.annotations import is_trained, raters_of
+from segassay.qualities.objectivity import records as of_raters
+from segassay.qualities.objectivity.measurements import MEASUREMENTS, limits_of_agreement, measurements_of
+from segassay.qualities.scores.table import annotator_kinds, interval_row, score_rows
+from segassay.qualities.validity.records import (
+    AMOUNT_BIAS,
+    AMOUNT_CCC,
+    AMOUNT_LIMIT_HIGH,
+    AMOUNT_LIMIT_LOW,
+    AMOUNT_RATIO,
+    AMOUNT_SLOPE,
+)
+from segassay.statistics.equivalence import ratio_equivalence
+from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+
+__all__ = ["MEDIAN_RATER", "amounts_against_raters"]
+
+MEDIAN_RATER = "the median rater"
+
+_RECORDS = {
+    of_raters.DIFFERENCE.key: AMOUNT_BIAS,
+    of_raters.LIMIT_LOW.key: AMOUNT_LIMIT_LOW,
+    of_raters.LIMIT_HIGH.key: AMOUNT_LIMIT_HIGH,
+    of_raters.SLOPE.key: AMOUNT_SLOPE,
+    of_raters.CCC.key: AMOUNT_CCC,
+}
+"""Measure of two raters -> that of a model and the median rater."""
+
+
+def amounts_against_raters(
+    counts: pd.DataFrame,
+    annotations: pd.DataFrame,
+    clusters: pd.Series,
+    *,
+    margin: float,
+    resampling: Resampling = DEFAULT,
+) -> pd.DataFrame:
+    """Bias, limits of agreement, concordance and equivalence of the amounts of each model and ensemble.
+
+    Args:
+        counts: Table of `segassay.tables.build`.
+        annotations: What `read_annotations` returns.
+        clusters: Case -> subject, or the case itself.
+        margin: Largest deviation of the ratio of mean amounts from 1 that does not matter, set beforehand.
+        resampling: How intervals are drawn.
+
+    Returns:
+        Table with `SCORE_COLUMNS`: `amount_bias_count`, `amount_limit_low_count`, `amount_limit_high_count`,
+        `amount_slope_count` of `<model> minus the median rater`, `amount_ccc_count` of both, and `amount_ratio_count`
+        with its 90 % interval over subjects, else cases, and a note whether it is equivalent. The same of areas and
+        intensities, without a ratio where one is below 0. The median is that of the raters who have a mask of the
+        case; a case without any, or whose prediction is missing, is undefined. Without rows if there are no raters or
+        no models.
+    """
+    kinds = annotator_kinds(annotations)
+    models = [name for name, kind in kinds.items() if is_trained(kind)]
+    median = _median_rater(counts, raters_of(kinds))
+    parts = []
+    for model in models if len(median) else []:
+        both = pd.concat([counts[counts["annotator"] == model], median], ignore_index=True)
+        found = limits_of_agreement(both, (model, MEDIAN_RATER), clusters, resampling=resampling)
+        rows = [_as_of_model(row) for row in found.to_dict("records")]
+        parts.append(score_rows([*rows, *_ratios(both, model, clusters, margin)]))
+    return pd.concat(parts, ignore_index=True) if parts else score_rows([])
+
+
+def _median_rater(counts: pd.DataFrame, raters: list[str]) -> pd.DataFrame:
+    """Rows of a table of counts with the median amounts of each case."""
+    amounts = list(MEASUREMENTS.values())
+    rows = counts[counts["annotator"].isin(raters)]
+    medians = rows[amounts].astype(float).groupby(rows["case"], sort=False).median()
+    return medians.dropna(how="all").reset_index().assign(annotator=MEDIAN_RATER)
+
+
+def _as_of_model(row: dict[Hashable, Any]) -> dict[str, Any]:
+    """A row of two raters as that of a model and the median rater."""
+    interval = Interval(**{name: row[name] for name in Interval.__dataclass_fields__})
+    return interval_row(_RECORDS[str(row["record"])].form(str(row["of"])), str(row["target"]), interval)
+
+
+def _ratios(both: pd.DataFrame, model: str, clusters: pd.Series, margin: float) -> list[dict[str, Any]]:
+    rows = []
+    for name, column in MEASUREMENTS.items():
+        cases = measurements_of(both, column, (model, MEDIAN_RATER))
+        complete = cases.dropna()
+        if complete.empty or complete.lt(0).any(axis=None):  # intensities below 0, as in CT, have no ratio
+            continue
+        units = complete.groupby(clusters.reindex(complete.index).to_numpy()).mean()
+        found = ratio_equivalence(units[model].to_numpy(), units[MEDIAN_RATER].to_numpy(), margin=margin)
+        n_undefined = int(cases.notna().any(axis=1).sum()) - len(complete)
+        interval = Interval(found.ratio, found.low, found.high, "TOST, 90 %", len(complete), n_undefined, False)
+        decided = "equivalent" if found.p_value < 0.05 else "not shown to be equivalent"
+        note = f"{decided} within {margin:g} of the median rater's mean, p = {found.p_value:.2g}, {found.n} units"
+        rows.append(interval_row(AMOUNT_RATIO.form(name), f"{model} over {MEDIAN_RATER}", interval, note=note))
+    return rows

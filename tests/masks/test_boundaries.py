@@ -1,0 +1,103 @@
+"""Boundary IoU, clDice and MASD: drawn masks, distances from the background, skimage's skeletons, vessels."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import distance_transform_cdt
+from skimage.morphology import skeletonize
+
+from drawing import draw
+from segassay.masks.boundaries import boundary_iou, centreline_dice, mean_average_surface_distance
+from segassay.masks.outlines import average_surface_distance, surface_distances
+
+EMPTY, FULL = np.zeros((6, 6), dtype=bool), np.ones((6, 6), dtype=bool)
+
+
+def clusters(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, dtype=bool)
+    for _ in range(4):
+        corner = [int(rng.integers(0, n - 3)) for n in shape]
+        mask[tuple(slice(start, start + int(rng.integers(3, 9))) for start in corner)] = True
+    return mask
+
+
+def test_by_hand():
+    outer, inner = np.zeros((9, 9), dtype=bool), np.zeros((9, 9), dtype=bool)
+    outer[1:8, 1:8], inner[2:7, 2:7] = True, True
+    assert boundary_iou(outer, inner, width=1) == 0  # rims of 24 and 16 pixels side by side; their IoU is 25/49
+    assert boundary_iou(outer, inner, width=2) == 16 / (40 + 24 - 16)
+    assert boundary_iou(outer, outer, width=1) == 1
+    line, bent = draw("###### ......"), draw("###... ...###")
+    assert centreline_dice(line, bent, line, bent) == pytest.approx(0.5)
+    short, long = draw("#........"), draw("#########")
+    both = surface_distances(short, long)
+    assert mean_average_surface_distance(both) == 2  # 0 one way, the mean of 0 to 8 the other
+    assert average_surface_distance(both) == 3.6
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (12, 14, 16)])
+def test_equal_to_distances_from_the_background(shape):
+    for seed in range(4):
+        a, b = clusters(seed, shape), clusters(seed + 50, shape)
+        for width in (1, 2, 5):
+            rims = []
+            for mask in (a, b):
+                depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[(slice(1, -1),) * mask.ndim]
+                rims.append((depth > 0) & (depth <= width))
+            expected = (rims[0] & rims[1]).sum() / (rims[0] | rims[1]).sum()
+            assert boundary_iou(a, b, width=width) == pytest.approx(expected)
+
+
+def test_by_default_two_percent_of_the_diagonal():
+    a, b = clusters(1, (300, 400)), clusters(2, (300, 400))
+    assert boundary_iou(a, b) == boundary_iou(a, b, width=10)
+    assert boundary_iou(a[:9, :9], b[:9, :9]) == boundary_iou(a[:9, :9], b[:9, :9], width=1)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (12, 40, 20)])
+def test_a_thick_or_broken_vessel(shape):
+    """Dice hardly sees a gap, and much minds a thicker tube of the same course; clDice the other way round."""
+    vessel = np.zeros(shape, dtype=bool)
+    middle = (slice(5, 8),) * (len(shape) - 1)
+    vessel[(*middle[:1], slice(5, -5), *middle[1:])] = True
+    thick, broken = np.zeros_like(vessel), vessel.copy()
+    wide = (slice(4, 9),) * (len(shape) - 1)
+    thick[(*wide[:1], slice(5, -5), *wide[1:])] = True
+    broken[:, 12:18] = False
+
+    def dice(a: np.ndarray, b: np.ndarray) -> float:
+        return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+    def cl_dice(a: np.ndarray, b: np.ndarray) -> float:
+        skeletons = [skeletonize(one) > 0 for one in (a, b)]
+        found = centreline_dice(a, b, *skeletons)
+        precision, sensitivity = (
+            (skeletons[1] & a).sum() / skeletons[1].sum(),
+            (skeletons[0] & b).sum() / skeletons[0].sum(),
+        )
+        assert found == pytest.approx(2 * precision * sensitivity / (precision + sensitivity))
+        return found
+
+    assert dice(vessel, thick) < dice(vessel, broken)
+    assert cl_dice(vessel, thick) > cl_dice(vessel, broken)
+
+
+def test_empty():
+    assert boundary_iou(EMPTY, EMPTY) == centreline_dice(EMPTY, EMPTY, EMPTY, EMPTY) == 1
+    assert boundary_iou(EMPTY, FULL) == centreline_dice(EMPTY, FULL, EMPTY, FULL) == 0
+    assert mean_average_surface_distance(surface_distances(EMPTY, EMPTY)) == 0
+    assert np.isnan(mean_average_surface_distance(surface_distances(EMPTY, FULL)))
+    assert centreline_dice(draw("#.."), draw("..#"), draw("#.."), draw("..#")) == 0
+
+
+def test_what_is_not_two_masks_is_an_error():
+    with pytest.raises(TypeError, match="boolean"):
+        boundary_iou(EMPTY.astype(int), EMPTY)
+    with pytest.raises(ValueError, match="one shape"):
+        boundary_iou(EMPTY, EMPTY[:2])
+    with pytest.raises(ValueError, match="1 or more"):
+        boundary_iou(EMPTY, EMPTY, width=0)
+    with pytest.raises(ValueError, match="within its mask"):
+        centreline_dice(FULL, FULL, EMPTY, FULL)
+    with pytest.raises(ValueError, match="within its mask"):
+        centreline_dice(EMPTY, FULL, FULL, FULL)
