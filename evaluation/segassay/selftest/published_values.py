@@ -114,6 +114,24 @@ CHECKS: tuple[Check, ...] = (
         "statistics.reliability.icc_ak", "6 targets, 4 judges: ICC(A,k)", (0.6201,), 5e-5, data.SHROUT, (data.JUDGES,)
     ),
     Check(
+        "statistics.reliability.icc_11_weighted",
+        "6 targets, 4 judges: ICC(1,1) with weights of 1",
+        (0.1657,),
+        5e-5,
+        data.SHROUT,
+        (np.ones((1, 6)), data.JUDGES),
+        pick=list,
+    ),
+    Check(
+        "statistics.reliability.icc_1k_weighted",
+        "6 targets, 4 judges: ICC(1,k) with weights of 1",
+        (0.4428,),
+        5e-5,
+        data.SHROUT,
+        (np.ones((1, 6)), data.JUDGES),
+        pick=list,
+    ),
+    Check(
         "statistics.reliability.icc_a1_weighted",
         "6 targets, 4 judges: ICC(A,1) with weights of 1",
         (0.2898,),

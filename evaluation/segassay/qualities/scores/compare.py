@@ -224,7 +224,7 @@ def _against_the_same(
     return pd.DataFrame(columns=[a, b]), ""
 
 
-def _other(pair: tuple[str, str], one: str) -> str:
+def _other(pair: tuple[str, ...], one: str) -> str:
     return pair[1] if pair[0] == one else pair[0]
 
 

@@ -162,7 +162,7 @@ FALSE_MARKS = Question(
     tests={
         "drawn": "masks/test_froc.py#test_by_hand",
         "second implementation": "masks/test_froc.py#test_equal_to_thresholds_one_by_one",
-        "pixels": "qualities/validity/test_false_positives.py#test_equal_to_counting_in_masks",
+        "pixels": "qualities/validity/test_objects.py#test_equal_to_counting_in_masks",
         "attack": "masks/test_froc.py#test_scores_that_are_all_equal_have_one_point",
         "empty": "masks/test_froc.py#test_nothing",
     },
