@@ -391,11 +391,11 @@ CHEATS = (
     Cheat(
         "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
     ),
-    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one person's"),
+    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one rater's"),
     Cheat(
-        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one person's marks, and the worst"
+        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one rater's marks, and the worst"
     ),
-    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two persons' marks, and no training"),
+    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two raters' marks, and no training"),
     Cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
     Cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
     Cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),

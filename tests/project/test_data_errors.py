@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("evaluation/segassay",)
+PACKAGES = ("evaluation/segassay", "src/segassay_monai")
 _N_FIELDS = 3  # message, file, what
 
 

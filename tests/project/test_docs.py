@@ -83,7 +83,7 @@ def test_the_simulated_dataset_of_the_page_is_sound(folder: Path, monkeypatch: p
 
 
 def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> None:
-    ((_, content),) = blocks("yaml")
+    ((_, content), *_) = blocks("yaml")
     keys = [line.split(":")[0] for line in content.splitlines()]
     assert keys == list(DatasetFile.model_fields)
     (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
@@ -93,7 +93,7 @@ def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> 
 
 
 def test_defaults_of_the_page_are_those_of_the_code() -> None:
-    ((_, content),) = blocks("yaml")
+    ((_, content), *_) = blocks("yaml")
     comments = dict(re.findall(r"^(\w+): .*?# (.*)$", content, re.MULTILINE))
     defaults = DatasetFile()
     assert comments["raters"].endswith(f"by default {defaults.raters}")

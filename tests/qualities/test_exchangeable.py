@@ -16,7 +16,7 @@ from segassay.qualities.objectivity.measurements import measurements_of
 from segassay.statistics.reliability import icc, icc_1k_weighted, icc_11_weighted
 
 N_CASES, SIZE = 12, 40
-READERS = ("reader_1", "reader_2", "reader_3", "reader_4")
+READERS = ("reader_1", "reader_2", "reader_3", "reader_4", "reader_5")
 
 
 def drawn(rng: np.random.Generator, places: np.ndarray, spread: float, found: float) -> np.ndarray:
@@ -31,13 +31,13 @@ def drawn(rng: np.random.Generator, places: np.ndarray, spread: float, found: fl
 
 
 def masks_of_readers(seed: int = 0) -> tuple[dict[str, list[np.ndarray]], dict[str, dict[str, np.ndarray]]]:
-    """Masks of the readers of each case, of which some have only three; and masks of two models."""
+    """Masks of the readers of each case, of which some have only four; and masks of two models."""
     rng = np.random.default_rng(seed)
     readers, models = {}, {"net/s0": {}, "net/s1": {}}
     for number in range(N_CASES):
         places = np.column_stack([rng.uniform(5, 35, (6, 2)), rng.uniform(2.5, 5, 6)])[: rng.integers(2, 7)]
         readers[f"c{number:02}"] = [
-            drawn(rng, places, skill, 0.9) for skill in (0.2, 0.4, 0.6, 1.0)[: 3 if number % 5 == 4 else 4]
+            drawn(rng, places, skill, 0.9) for skill in (0.2, 0.3, 0.4, 0.6, 1.0)[: 4 if number % 5 == 4 else 5]
         ]
         for name in models:
             models[name][f"c{number:02}"] = drawn(rng, places, 0.4, 0.95)
@@ -76,7 +76,7 @@ def numbers(found: Evaluation) -> pd.DataFrame:
 
 
 def test_no_number_and_no_word_changes_if_raters_change_places(listed: Evaluation, tmp_path: Path) -> None:
-    """Also where some cases have three readers: then a name has other cases after the change."""
+    """Also where some cases have four readers instead of five: then a name has other cases after the change."""
     shuffled = evaluated(tmp_path / "data", np.random.default_rng(7))
     assert not shuffled.agreement.equals(listed.agreement)
     pd.testing.assert_frame_equal(numbers(shuffled), numbers(listed), rtol=1e-9, atol=1e-9)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_rater, is_trained, raters_of
+from segassay.data.facets import is_exchangeable
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
@@ -58,9 +59,10 @@ def distance_scores(distances: pd.DataFrame, annotations: pd.DataFrame) -> Itera
             values = rows[record.name]
             bound = values.fillna(rows["diagonal"].fillna(math.inf))  # infinite: size of the image is unknown
             tables.append((place, str(unit), Pairs(rows.assign(distance=values, bound=bound))))
+    one_way = is_exchangeable(annotations)
     for compared in _compared(annotations):
         for place, unit, table in tables:
-            score = _score(compared, _RECORDS[compared.quality][place], unit, table)
+            score = _score(compared, _RECORDS[compared.quality][place], unit, table, one_way)
             if score is not None:
                 yield score
 
@@ -78,7 +80,7 @@ class _Compared:
     note: str = ""
 
 
-def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Score | None:
+def _score(compared: _Compared, record: Measure, unit: str, table: Pairs, one_way: bool) -> Score | None:
     """The score of these pairs; None if no pair has a common case."""
     values, bounds = table.of_pairs(compared.pairs, "distance"), table.of_pairs(compared.pairs, "bound")
     if not len(values.columns):
@@ -88,7 +90,7 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs) -> Sco
     values, bounds, without = _of_raters_with_enough(values, bounds) if in_range else (values, bounds, "")
     n, n_defined = (int(np.count_nonzero(columns.notna())) for columns in (bounds, values))
     undefined = f"{n - n_defined} of {n} comparisons undefined"
-    average = mean_over_raters if left_out else mean_over_pairs
+    average = mean_over_raters if left_out and not one_way else mean_over_pairs
     limit = float(np.mean(average(bounds)))
     human_low, human_high = _human_range(table, values) if in_range else (math.nan, math.nan)
     return Score(
