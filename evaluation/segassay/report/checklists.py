@@ -49,7 +49,7 @@ def _agreement(found: Results) -> str:
     rows = found.scores[(found.scores["quality"] == "objectivity") & (found.scores["base"].isin(["f1", "dice"]))]
     shown = rows[rows["target"].isin(["between raters", "all raters"]) & rows["value"].notna()]
     return "; ".join(
-        f"{row['words']} {row['target']}: {format_interval(row['value'], row['low'], row['high'])}, {row['n_cases']} images"
+        f"{row['words']} {row['target']}: {format_interval(row['value'], row['low'], row['high'])}"
         for row in shown.to_dict("records")
     )
 
@@ -182,12 +182,12 @@ def checklists(found: Results) -> dict[str, pd.DataFrame]:
         found: What `segassay.evaluate` returns.
 
     Returns:
-        `grras`, `claim` and `tripod_ai` -> one row per item: `checklist, item, topic, known, author, source`. `known` is
-        empty where an evaluation cannot know anything; it states facts and never that an item is fulfilled.
+        `grras`, `claim` and `tripod_ai` -> one row per item: `checklist, item, topic, known, author, source`. `known`
+        is empty where an evaluation cannot know anything; it states facts and never that an item is fulfilled.
 
     References:
-        Kottner et al. (2011), J. Clin. Epidemiol. 64(1):96-106, doi:10.1016/j.jclinepi.2010.03.002; Tejani et al. (2024),
-        Radiol. Artif. Intell. 6(4):e240300, doi:10.1148/ryai.240300; Collins et al. (2024), BMJ 385:e078378,
+        Kottner et al. (2011), J. Clin. Epidemiol. 64(1):96-106, doi:10.1016/j.jclinepi.2010.03.002; Tejani et al.
+        (2024), Radiol. Artif. Intell. 6(4):e240300, doi:10.1148/ryai.240300; Collins et al. (2024), BMJ 385:e078378,
         doi:10.1136/bmj-2023-078378.
     """
     return {
