@@ -28,11 +28,13 @@ _OPTIONAL = (
 
 def write_results(work_dir: Path, found: Results) -> None:
     """Write tables, summary, figures and report into a folder that exists."""
+    from segassay.report.checklists import checklists
     from segassay.report.page import write_report
     from segassay.report.plots import draw_figures
 
     (work_dir / "tables").mkdir()
-    for name, frame in frames_of(found).items():
+    forms = {f"checklist_{name}": table for name, table in checklists(found).items()}
+    for name, frame in (frames_of(found) | forms).items():
         text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         (work_dir / "tables" / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     summary = json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -210,7 +210,7 @@ def _against_the_same(
         tables = []
         for one in (a, b):
             of_pairs = agreement.of_pairs([(name, one) for name in names], measure)
-            tables.append(of_pairs.set_axis([_other(pair, one) for pair in map(tuple, of_pairs.columns)], axis=1))
+            tables.append(of_pairs.set_axis([_other(*pair, one) for pair in _pairs_in(of_pairs)], axis=1))
         found.append((tables[0], tables[1], words))
     for first, second, words in found:
         shared = [name for name in first if name in second]
@@ -224,8 +224,12 @@ def _against_the_same(
     return pd.DataFrame(columns=[a, b]), ""
 
 
-def _other(pair: tuple[str, ...], one: str) -> str:
-    return pair[1] if pair[0] == one else pair[0]
+def _pairs_in(table: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(str(first), str(second)) for first, second in table.columns.to_flat_index()]
+
+
+def _other(first: str, second: str, one: str) -> str:
+    return second if first == one else first
 
 
 def _clusters(cases: pd.Index, subjects: pd.Series | None) -> np.ndarray:
