@@ -225,7 +225,7 @@ def _against_the_same(
 
 
 def _pairs_in(table: pd.DataFrame) -> list[tuple[str, str]]:
-    return [(str(first), str(second)) for first, second in table.columns.to_flat_index()]
+    return [(str(pair[0]), str(pair[1])) for pair in table.columns]
 
 
 def _other(first: str, second: str, one: str) -> str:
