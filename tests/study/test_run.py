@@ -242,7 +242,7 @@ def what_fails_is_reported_and_counted_and_the_rest_goes_on(
 ) -> None:
     """One member cannot be written, and the process of another one is killed; eight are done."""
     killed, blocked = planned.members[:2]
-    for task in (killed, blocked, planned.predictions[0]):
+    for task in (killed, blocked, *planned.predictions):
         shutil.rmtree(planned.place(task))
         store.log_file(planned, task).unlink()
     planned.place(blocked).write_text("in the way")
@@ -251,8 +251,8 @@ def what_fails_is_reported_and_counted_and_the_rest_goes_on(
     capfd.readouterr()
     assert run(monkeypatch, "study", "run", planned.path, "--jobs", "1") == 1
     killer.join()
-    printed = capfd.readouterr().out
-    assert f"failed: {killed.id}: its process ended with " in printed
+    printed, errors = capfd.readouterr()
+    assert f"failed: {killed.id}: its process ended with " in printed, errors
     assert f"failed: {blocked.id}: {planned.place(blocked)} is a file" in printed
     assert state_of(planned, planned.predictions[0]) == ("failed", f"{killed.id} failed, a member of it")
     assert sum(planned.is_done(member) for member in planned.members) == 8
@@ -304,7 +304,8 @@ def test_a_member_that_another_process_trains_is_not_trained_again(fresh, new_st
     lock = planned.out / ".claims" / f"{planned.members[0].folder}.lock"
     words = [sys.executable, "-c", HOLDS, str(lock)]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
         assert run(monkeypatch, "study", "run", fresh, "--member", "1") == 2
         other.communicate("")
     assert "another process is training this member" in capfd.readouterr().err
