@@ -242,7 +242,7 @@ def what_fails_is_reported_and_counted_and_the_rest_goes_on(
 ) -> None:
     """One member cannot be written, and the process of another one is killed; eight are done."""
     killed, blocked = planned.members[:2]
-    for task in (killed, blocked, planned.predictions[0]):
+    for task in (killed, blocked, *planned.predictions):
         shutil.rmtree(planned.place(task))
         store.log_file(planned, task).unlink()
     planned.place(blocked).write_text("in the way")
@@ -251,8 +251,8 @@ def what_fails_is_reported_and_counted_and_the_rest_goes_on(
     capfd.readouterr()
     assert run(monkeypatch, "study", "run", planned.path, "--jobs", "1") == 1
     killer.join()
-    printed = capfd.readouterr().out
-    assert f"failed: {killed.id}: its process ended with " in printed
+    printed, errors = capfd.readouterr()
+    assert f"failed: {killed.id}: its process ended with " in printed, errors
     assert f"failed: {blocked.id}: {planned.place(blocked)} is a file" in printed
     assert state_of(planned, planned.predictions[0]) == ("failed", f"{killed.id} failed, a member of it")
     assert sum(planned.is_done(member) for member in planned.members) == 8
