@@ -44,7 +44,7 @@ HABITS = (
     replace(USUAL, brightness_threshold=1.2, dilation_px=-0.5),
     replace(USUAL, brightness_threshold=1.8, dilation_px=-1.0, miss_rate=0.3),
 )
-SETTINGS = Simulation(shape=(128, 128), n_cases=12, images_per_subject=1, n_nuclei=14, n_out_of_focus=2, n_debris=2)
+SETTINGS = Simulation(shape=(128, 128), n_cases=24, images_per_subject=1, n_nuclei=14, n_out_of_focus=2, n_debris=2)
 N_SEEDS = 6  # of the consensus; three to an ensemble
 
 
