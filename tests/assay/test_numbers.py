@@ -15,6 +15,9 @@ MAY_CHANGE = {
     "objectivity/krippendorff_alpha": "its published formula counts the judgements, n - 1",
     "objectivity/limit_low": "the published standard deviation of the differences counts the cases, n - 1",
     "objectivity/limit_high": "as the lower limit",
+    "validity/amount_limit_low": "as the limits of raters",
+    "validity/amount_limit_high": "as the limits of raters",
+    "reliability/image_aurc": "a curve over images, whose steps double",
     "objectivity/alt_test_winning_rate": "is not judged below 30 cases",
     "validity/specifications_significant": "tests of specifications have images as units, and say so",
 }

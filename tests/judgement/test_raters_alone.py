@@ -63,7 +63,7 @@ def judged(**raters: dict[str, np.ndarray]) -> Judged:
 
 
 def good(n: int) -> dict[str, dict[str, np.ndarray]]:
-    return {f"rater_{number}": masks(number, found=0.99) for number in range(n)}
+    return {f"rater_{number}": masks(number) for number in range(n)}
 
 
 def outcome(found: Judged, of: str) -> list[bool | None]:

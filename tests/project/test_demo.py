@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segassay.judgement.verdicts import IMPRINT_MATTERS, REMOVAL_ABOVE, WILLIAMS_AT_LEAST
+from segassay.judgement.verdicts import IMPRINT_MATTERS
 from segassay.qualities.scores.table import ALL_RATERS, QUALITIES
 from segassay.simulation.dataset import Simulation
 from segassay.simulation.habits import seen_probability
@@ -145,8 +145,8 @@ def test_objectivity_is_supported_because_the_consensus_outvotes_the_one_who_dra
     inside, middle, outside = sorted(rater.dilation_px for rater in settings.raters)
     assert outside - middle > 2 * (middle - inside)  # two draw alike
     assert numbers.loc["objectivity", "imprint", ALL_RATERS]["low"] > IMPRINT_MATTERS
-    assert numbers.loc["objectivity", "removal_of_bias", ALL_RATERS]["low"] > REMOVAL_ABOVE
-    assert numbers.loc["objectivity", "williams_index", ensembles["staple"]]["low"] > WILLIAMS_AT_LEAST
+    assert numbers.loc["objectivity", "removal_of_bias", ALL_RATERS]["low"] > 0
+    assert numbers.loc["objectivity", "williams_index", ensembles["staple"]]["low"] > 0.95
     assert summary["objectivity"]["verdict"] == "supported"
 
 

@@ -61,7 +61,7 @@ ESTIMATORS = (
     "qualities.scores.compare",
     "qualities.reliability.selective",
     "masks.boundaries",
-    "masks.froc",
+    "masks.free_response",
     "qualities.validity.tolerance",
     "statistics.sets",
     "qualities.objectivity.sets",

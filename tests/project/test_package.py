@@ -33,6 +33,7 @@ HOMES = {
     "PIL": "pillow",
     "griffe": "griffelib",
     "ignite": "pytorch-ignite",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }

@@ -13,6 +13,7 @@ FOREIGN = {
     "data/names.py": "names of files, by Cellpose",
     "data/nnunet.py": "keys of a file, by nnU-Net",
     "data/published/mirrors.py": "errors of the HTTP library, whose text alone says what happened",
+    "data/measurements.py": "names of endpoints, as the lab wrote them",
     "qualities/scores/table.py": "names of annotators, which hold the random seed",
     "report/charts/strategies.py": "line breaks of a label in a figure",
 }

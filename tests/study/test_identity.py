@@ -82,6 +82,11 @@ def rename_raters(lab: Path) -> None:
     say(lab, raters="masks/*")
 
 
+def add_endpoints(lab: Path) -> None:
+    (lab / "endpoints.csv").write_text("case,endpoint,value\nc0,freezing,3\n", encoding="utf-8")
+    say(lab, endpoints="endpoints.csv")
+
+
 SAME_MEMBER = {
     "images": rename("images", "images", "pictures"),
     "raters": rename_raters,
@@ -94,6 +99,9 @@ SAME_MEMBER = {
     "control_group": lambda lab: say(lab, control_group="A"),
     "equivalence_margin": lambda lab: say(lab, equivalence_margin=0.2),
     "intensity_channel": lambda lab: say(lab, intensity_channel=0),
+    "objects": lambda lab: say(lab, objects="instances"),  # a training asks only which pixels are marked
+    "measurements": lambda lab: say(lab, measurements=["count", "area"]),
+    "endpoints": add_endpoints,
 }
 OTHER_MEMBER = {
     "name": lambda lab: say(lab, name="other"),  # stands in the checkpoint, where the leak guard reads it

@@ -32,7 +32,7 @@ class Evaluation(Results):
         >>> mask[4:12, 4:12] = True
         >>> print(evaluate(masks={"anna": {"1": mask}, "ben": {"1": mask}, "truth": {"1": mask}}))
         masks: 1 case, 3 annotators (1 truth, 2 raters)
-        raters: cannot be judged: fewer than 10 images with marked objects for the agreement of raters (1)
+        raters: cannot be judged: fewer than 10 images in which something is marked (1)
         objectivity: cannot be judged: no model or ensemble among the annotators
         reliability: cannot be judged: no model or ensemble among the annotators
         validity: cannot be judged: no model or ensemble among the annotators

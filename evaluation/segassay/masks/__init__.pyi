@@ -2,8 +2,8 @@ from segassay.masks.boundaries import boundary_iou as boundary_iou
 from segassay.masks.boundaries import centreline_dice as centreline_dice
 from segassay.masks.boundaries import mean_average_surface_distance as mean_average_surface_distance
 from segassay.masks.comparison import agreement as agreement
-from segassay.masks.froc import froc as froc
-from segassay.masks.froc import mean_sensitivity as mean_sensitivity
+from segassay.masks.free_response import froc as froc
+from segassay.masks.free_response import mean_sensitivity as mean_sensitivity
 from segassay.masks.joint import JointOverlaps as JointOverlaps
 from segassay.masks.joint import joint_overlaps as joint_overlaps
 from segassay.masks.objects import counted_pixels as counted_pixels

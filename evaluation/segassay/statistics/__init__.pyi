@@ -1,3 +1,4 @@
+from segassay.statistics.attenuation import agreement_ceilings as agreement_ceilings
 from segassay.statistics.bca import bca as bca
 from segassay.statistics.bca import bca_ratio as bca_ratio
 from segassay.statistics.bca import bca_ratios as bca_ratios
@@ -62,6 +63,8 @@ from segassay.statistics.raters import williams_index as williams_index
 from segassay.statistics.reliability import d_study as d_study
 from segassay.statistics.reliability import e_rho_squared as e_rho_squared
 from segassay.statistics.reliability import icc as icc
+from segassay.statistics.reliability import icc_1k_weighted as icc_1k_weighted
+from segassay.statistics.reliability import icc_11_weighted as icc_11_weighted
 from segassay.statistics.reliability import icc_a1 as icc_a1
 from segassay.statistics.reliability import icc_a1_weighted as icc_a1_weighted
 from segassay.statistics.reliability import icc_ak as icc_ak

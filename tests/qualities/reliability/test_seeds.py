@@ -468,6 +468,6 @@ def test_without_models_every_measure_says_why_it_cannot_be_judged():
     rows, gaps = compute_all(computations(found))
     assert set(rows["target"]) <= {"raters"}
     names = {gap.measure: gap.why for gap in gaps}
-    assert len(names) == 12
+    assert len(names) == 14
     assert "no test split" in names["agreement of folds"]
     assert all(names.values())

@@ -120,6 +120,15 @@ def scores_by(
 
     Raises:
         UsageError: If a measure is unknown, or no case has a subgroup.
+
+    Example:
+        >>> from segassay import evaluate
+        >>> mask = np.zeros((32, 32), dtype=bool)
+        >>> mask[4:12, 4:12] = True
+        >>> masks = {name: dict.fromkeys(["1", "2"], mask) for name in ("anna", "ben")}
+        >>> found = scores_by(evaluate(masks=masks), pd.Series({"1": "CA1", "2": "CA3"}), measures=["f1"])
+        >>> found[["annotator", "subgroup", "value"]].to_numpy().tolist()
+        [['anna', 'CA1', 1.0], ['anna', 'CA3', 1.0], ['ben', 'CA1', 1.0], ['ben', 'CA3', 1.0]]
     """
     kinds = annotator_kinds(evaluation.annotations)
     names = [name for name, kind in kinds.items() if is_rater(kind) or is_trained(kind)]

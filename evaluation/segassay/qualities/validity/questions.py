@@ -158,13 +158,17 @@ FALSE_MARKS = Question(
     ),
     source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
     not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
-    functions=("qualities.validity.objects.object_measures", "masks.froc.froc", "masks.froc.mean_sensitivity"),
+    functions=(
+        "qualities.validity.objects.object_measures",
+        "masks.free_response.froc",
+        "masks.free_response.mean_sensitivity",
+    ),
     tests={
-        "drawn": "masks/test_froc.py#test_by_hand",
-        "second implementation": "masks/test_froc.py#test_equal_to_thresholds_one_by_one",
+        "drawn": "masks/test_free_response.py#test_by_hand",
+        "second implementation": "masks/test_free_response.py#test_equal_to_thresholds_one_by_one",
         "pixels": "qualities/validity/test_objects.py#test_equal_to_counting_in_masks",
-        "attack": "masks/test_froc.py#test_scores_that_are_all_equal_have_one_point",
-        "empty": "masks/test_froc.py#test_nothing",
+        "attack": "masks/test_free_response.py#test_scores_that_are_all_equal_have_one_point",
+        "empty": "masks/test_free_response.py#test_nothing",
     },
 )
 BOUNDARIES = Question(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segassay.masks.froc import FALSE_POSITIVES_PER_IMAGE, froc, mean_sensitivity
+from segassay.masks.free_response import FALSE_POSITIVES_PER_IMAGE, froc, mean_sensitivity
 
 
 def test_by_hand():
