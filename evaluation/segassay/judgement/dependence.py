@@ -20,6 +20,10 @@ from segassay.qualities.scores.table import Findings, mean_over_raters
 __all__ = ["Imprint", "Models", "consensus_imprints", "held_out_agreement", "imprints"]
 
 
+MIXED_UP = 0.05
+"""F1 and Dice: by more than this, beyond chance, models that know a rater's masks agree with the rater less."""
+
+
 @dataclass(frozen=True)
 class Imprint:
     """Imprints of all raters.
@@ -27,11 +31,13 @@ class Imprint:
     Attributes:
         of_raters: A number per rater; empty if there are no such models.
         mean: Their mean; None if there is none.
+        mixed_up: Raters with whom models agree clearly less if they know the rater's masks.
         unusable: Why the models cannot show it, and their names; None if they can.
     """
 
     of_raters: tuple[Number, ...] = ()
     mean: Number | None = None
+    mixed_up: tuple[str, ...] = ()
     unusable: tuple[Why, tuple[str, ...]] | None = None
 
 
@@ -57,7 +63,7 @@ def imprints(evidence: Evidence, models: Models, measure: str) -> Imprint:
         return Imprint(unusable=why)
     agreement, places = models.agreement[measure], [evidence.raters.index(rater) for rater in own]
     values = imprint(np.stack([agreement[rater][:, places] for rater in own], axis=1))
-    return _imprint(evidence, values, own)
+    return _imprint(evidence, values, own, values)
 
 
 def consensus_imprints(evidence: Evidence, models: Models, measure: str, method: str) -> Imprint:
@@ -80,11 +86,12 @@ def consensus_imprints(evidence: Evidence, models: Models, measure: str, method:
         return Imprint()
     if (why := usable(evidence, without, of_rater=False)) is not None:
         return Imprint(unusable=why)
-    agreement, values = models.agreement[measure], []
+    agreement, values, with_own = models.agreement[measure], [], []
     for place, rater in enumerate(evidence.raters):
         change = agreement[method] - agreement[f"{method}{WITHOUT}{rater}"]
         values.append(change[:, place] - mean_of_known(np.delete(change, place, axis=1)))
-    return _imprint(evidence, np.stack(values, axis=1), list(evidence.raters))
+        with_own.append(change[:, place])
+    return _imprint(evidence, np.stack(values, axis=1), list(evidence.raters), np.stack(with_own, axis=1))
 
 
 def held_out_agreement(evidence: Evidence, found: Findings) -> Models:
@@ -100,9 +107,16 @@ def _held_out(evidence: Evidence, found: Findings, measure: str) -> dict[str, np
     return {trained_on: values[rows][:, columns] for trained_on, values in agreement.items()}
 
 
-def _imprint(evidence: Evidence, values: np.ndarray, raters: list[str]) -> Imprint:
-    """Imprints from the values of each image and rater, over images in which a rater marks something."""
-    values = np.where(evidence.marked()[:, None], values, np.nan)
+def _imprint(evidence: Evidence, values: np.ndarray, raters: list[str], with_own: np.ndarray) -> Imprint:
+    """Imprints from the values of each image and rater, over images in which a rater marks something; `with_own` is how
+    much better models agree with a rater whose masks they know."""
+    marked = evidence.marked()[:, None]
+    values, with_own = np.where(marked, values, np.nan), np.where(marked, with_own, np.nan)
     numbers = [mean_of(evidence, values[:, place], against=rater) for place, rater in enumerate(raters)]
     mean = mean_over_raters(pd.DataFrame(values)).to_numpy()
-    return Imprint(tuple(number for number in numbers if number is not None), mean_of(evidence, mean))
+    own = [mean_of(evidence, with_own[:, place], against=rater) for place, rater in enumerate(raters)]
+    return Imprint(
+        tuple(number for number in numbers if number is not None),
+        mean_of(evidence, mean),
+        tuple(number.against for number in own if number is not None and number.high < -MIXED_UP),
+    )

@@ -123,9 +123,8 @@ def _below_line(of: What, imprint: Imprint, of_one: float) -> Criterion:
     if imprint.unusable is not None:
         why, names = imprint.unusable
         return undecided(of, why, names=names)
-    swapped = [number.against for number in imprint.of_raters if number.high < -IMPRINT_MATTERS]
-    if swapped:
-        return undecided(of, Why.MIXED_UP_MODELS, names=swapped)
+    if imprint.mixed_up:
+        return undecided(of, Why.MIXED_UP_MODELS, names=imprint.mixed_up)
     largest = all_below(of, imprint.of_raters, of_one)
     if imprint.mean is None:
         return largest

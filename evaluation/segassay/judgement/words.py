@@ -263,7 +263,7 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
     about: dict[str, Any] = {"first": first, "second": second.replace("=", "the raters' "), "least": MIN_CASES}
     number = missing.number
     if number is not None:
-        line = f"{missing.line:g}".replace("-", "−")
+        line = f"{missing.line:.3g}".replace("-", "−")
         name = _name(missing.of, measure)
         about |= {"name": name, "number": _interval(number), "n_cases": number.n_cases, "line": line}
     return _MISSING[missing.why].format(**about)
