@@ -253,6 +253,25 @@ def test_images_in_which_nobody_marks_anything_do_not_count(honest: Findings) ->
         assert said(found)[quality] is None
 
 
+def test_an_image_entered_again_does_not_count(honest: Findings) -> None:
+    counts, cases = honest.tables.counts, honest.tables.counts["case"].unique()
+    first = counts[counts["case"].isin(cases[:6])].set_index(["case", "annotator"])[["n_objects", "area_px"]]
+    origin = dict(zip(cases, [*cases[:6]] * (len(cases) // 6 + 1), strict=False))
+    keys = [(origin[case], name) for case, name in counts[["case", "annotator"]].itertuples(index=False)]
+    again = first.loc[keys].set_axis(counts.index)
+    found = with_tables(honest, counts=counts.assign(n_objects=again["n_objects"], area_px=again["area_px"]))
+    for quality in QUALITIES:
+        assert any(why is Why.FEW_CASES for _, why in whys(found, quality)), quality
+
+
+def test_leaving_out_images_supports_nothing(honest: Findings) -> None:
+    counts = honest.tables.counts
+    gone = counts["annotator"].eq(ENSEMBLES[0]) & counts["case"].isin(counts["case"].unique()[:8])
+    found = with_tables(honest, counts=counts[~gone])
+    assert (What.COMPLETE, Why.SOME_IMAGES) in whys(found, "validity")
+    assert said(found)["validity"] is None
+
+
 def test_a_rater_with_few_masks_takes_no_part(honest: Findings) -> None:
     counts, agreement, others = honest.tables.counts, honest.tables.agreement, honest.tables.leave_one_out
     late = counts["case"].unique()[2:]

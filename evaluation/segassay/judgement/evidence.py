@@ -16,6 +16,7 @@ import pandas as pd
 from segassay.data.annotations import raters_of
 from segassay.data.facets import is_exchangeable
 from segassay.judgement.criteria import MIN_CASES, Number
+from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, Resampling, bootstrap_means
@@ -45,9 +46,11 @@ class Evidence:
         careless: Raters whose masks agree with the others no better than their mirror images; they take no part.
         pairs: Measure -> agreement of all pairs.
         others: Measure -> agreement with C₋r, `(N, K)`, and the column of each annotator and rater r.
+        repeated: `(N,)`, whether all raters' masks have the numbers of an earlier image: the image was entered again.
         marks: `(N, annotators)`, whether an annotator marks any object.
         mirrored: Dice of mirrored masks, one column per annotator and rater.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
+        alike: Annotator -> all that were trained on the same masks.
         counts: Table of counts.
         resampling: How intervals are drawn.
         exchangeable: Whether a rater of two images need not be one person; then all take part, and copies are those of
@@ -61,16 +64,23 @@ class Evidence:
     careless: tuple[str, ...]
     pairs: dict[str, PairValues]
     others: dict[str, tuple[np.ndarray, dict[tuple[str, str], int]]]
+    repeated: np.ndarray
     marks: pd.DataFrame
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
+    alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
     resampling: Resampling
     exchangeable: bool = False
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
-        """`(N,)`, whether a rater, or one of these annotators, marks something."""
-        return np.asarray(self.marks.reindex(columns=[*self.raters, *names]).eq(True).any(axis=1))
+        """`(N,)`, whether a rater, or one of these annotators, marks something; False for an image entered again."""
+        return ~self.repeated & np.asarray(self.marks.reindex(columns=[*self.raters, *names]).eq(True).any(axis=1))
+
+    def covered(self, names: Sequence[str]) -> np.ndarray:
+        """`(N,)`, whether one of these annotators has a mask, or should have one that is missing."""
+        rows = self.counts[self.counts["annotator"].isin(list(names))]
+        return np.asarray(self.cases.isin(rows["case"]))
 
     def with_raters(self, name: str, measure: str) -> np.ndarray:
         """`(N, R)`, agreement with each rater; NaN with itself and without a mask."""
@@ -131,9 +141,11 @@ def evidence_of(found: Findings) -> Evidence:
         (),
         pairs,
         {measure: _others(tables.leave_one_out, cases, measure) for measure in (F1, DICE)},
+        _repeated(tables.counts, cases, raters),
         marks,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
+        _alike(found.annotations),
         tables.counts,
         found.resampling,
         exchangeable,
@@ -143,6 +155,24 @@ def evidence_of(found: Findings) -> Evidence:
     careless = tuple(rater for rater in everyone.raters if _finds_nothing(everyone, rater))
     kept = tuple(rater for rater in everyone.raters if rater not in careless)
     return replace(everyone, raters=kept, careless=careless)
+
+
+def _alike(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    known = [one for one in origins(annotations) if one.is_trained and one.trained_on]
+    found: dict[str, tuple[str, ...]] = {}
+    for of in grouped(known, lambda one: one.trained_on).values():
+        found |= dict.fromkeys((one.name for one in of), tuple(one.name for one in of))
+    return found
+
+
+def _repeated(counts: pd.DataFrame, cases: pd.Index, raters: Sequence[str]) -> np.ndarray:
+    """Images in which objects and area of every rater are those of an earlier image, and not 0, for two raters."""
+    n_objects, area = (
+        counts.pivot(index="case", columns="annotator", values=column).reindex(index=cases, columns=list(raters))
+        for column in ("n_objects", "area_px")
+    )
+    numbers = pd.concat([n_objects, area], axis=1).astype(float)
+    return np.asarray(numbers.duplicated() & (area.astype(float) > 0).sum(axis=1).ge(2), dtype=bool)
 
 
 def _others(

@@ -20,6 +20,9 @@ MIN_RATERS_FOR_CEILING = 3
 ABOVE_CEILING = 0.05
 """F1 and Dice: agreement with a rater above the best possible; habits that raters share move that by a little."""
 
+LEFT_OUT = 0.05
+"""Share of images of the models of the same training that an annotator may leave out."""
+
 FOLLOWS = 0.10
 """Agreement with one rater above what the agreement with the others lets expect."""
 
@@ -37,7 +40,7 @@ def preconditions(evidence: Evidence, names: Sequence[str], *, neutral: bool = F
         neutral: Whether they must also follow no single rater.
     """
     copies = evidence.copies(names) + evidence.copies(names, names) + evidence.copies(evidence.raters, evidence.raters)
-    found = [_original(copies), _credible(evidence, names), _plausible(evidence, names)]
+    found = [_original(copies), _complete(evidence, names), _credible(evidence, names), _plausible(evidence, names)]
     return [*found, _neutral(evidence, names)] if neutral and not evidence.exchangeable else found
 
 
@@ -45,6 +48,16 @@ def _original(copies: Sequence[tuple[str, str]]) -> Criterion:
     if not copies:
         return Criterion(What.ORIGINAL, True)
     return undecided(What.ORIGINAL, Why.COPIES, names=copies[0])
+
+
+def _complete(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    """No annotator leaves out images that models of the same training have: these may be the difficult ones."""
+    for name in names:
+        others = [other for other in evidence.alike.get(name, ()) if other not in names]
+        known = evidence.covered(others)
+        if (known & ~evidence.covered([name])).sum() > LEFT_OUT * known.sum():
+            return undecided(What.COMPLETE, Why.SOME_IMAGES, names=[name])
+    return Criterion(What.COMPLETE, True)
 
 
 def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:

@@ -91,6 +91,7 @@ _NAMES = {
     What.ENSEMBLES: "ensembles",
     What.HELD_OUT: "held out",
     What.ORIGINAL: "no copies",
+    What.COMPLETE: "no image left out",
     What.CREDIBLE: "better than mirrored",
     What.PLAUSIBLE: "possible without knowing the raters' masks",
     What.NEUTRAL: "follows no single rater",
@@ -135,6 +136,7 @@ _MISSING = {
         "too few units of the experiment: conclusions differ from the raters', though the effects may be as large"
     ),
     Why.COPIES: "{first} and {second} have the same masks in most images; trainings and raters never do",
+    Why.SOME_IMAGES: "{first} has no mask of images that other models of the same training have; add them",
     Why.NO_BETTER_THAN_MIRRORED: "the masks of {first} agree with the raters no better than if they were mirrored",
     Why.TOO_ALIKE: (
         "{first} agrees with {second} better than the raters' disagreement allows, as if it knew these masks"
