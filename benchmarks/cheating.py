@@ -423,7 +423,7 @@ CHEATS = (
         sound,
         of_votes(lambda v: v > 0.99, 0.5),
         VAL,
-        "most of what people mark is missed",
+        "most of what raters mark is missed",
     ),
     Cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
     Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
