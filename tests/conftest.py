@@ -26,11 +26,22 @@ def data_dir() -> Path:
     Where it is missing the test is skipped, and says so; with `CI=true` it fails. An empty `SEGASSAY_DATA` says that
     there is no real data here.
     """
+    return _folder_with("segebarth2020")
+
+
+@pytest.fixture(scope="session")
+def multirater_dir() -> Path:
+    """Folder with the data of several raters of other labs (`multirater`); where it is missing as for `data_dir`."""
+    return _folder_with("multirater") / "multirater"
+
+
+def _folder_with(name: str) -> Path:
+    """Folder of the real data that has this folder."""
     if os.environ.get("SEGASSAY_DATA") == "":
         pytest.skip("SEGASSAY_DATA is empty: there is no real data here")
     folder = Path(os.environ.get("SEGASSAY_DATA", Path(__file__).parents[1] / ".." / "shared" / "data")).resolve()
-    if not (folder / "segebarth2020").is_dir():
-        message = f"real data not found: {folder / 'segebarth2020'} is no folder; set SEGASSAY_DATA"
+    if not (folder / name).is_dir():
+        message = f"real data not found: {folder / name} is no folder; set SEGASSAY_DATA"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)

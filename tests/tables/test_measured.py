@@ -1,6 +1,5 @@
 """Effects on area, volume, shape and a lab's own endpoints: drawn masks, simulated truth, other people's functions."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,12 +272,8 @@ def test_area_finds_an_effect_on_size_and_the_count_does_so_by_chance_only():
         assert chance <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
 
 
-DATA = Path(os.environ.get("SEGASSAY_DATA", "../shared/data"))
-
-
-@pytest.mark.skipif(not (DATA / "segebarth2020").is_dir(), reason="the published images are not here (SEGASSAY_DATA)")
-def test_areas_of_lab_wue1_equal_to_scipy_on_the_files(tmp_path: Path):
-    download(tmp_path, labs=["wue1"], mirror=DATA / "segebarth2020")
+def test_areas_of_lab_wue1_equal_to_scipy_on_the_files(tmp_path: Path, data_dir: Path):
+    download(tmp_path, labs=["wue1"], mirror=data_dir / "segebarth2020")
     folder = tmp_path / "lab-wue1"
     settings = (folder / "dataset.yaml").read_text()
     (folder / "dataset.yaml").write_text(settings + "measurements: [count, area, object_size]\n")
@@ -296,9 +291,8 @@ def test_areas_of_lab_wue1_equal_to_scipy_on_the_files(tmp_path: Path):
             assert measured[case, rater, "object_size"] == pytest.approx(kept.mean() * 0.62e-3**2)
 
 
-@pytest.mark.skipif(not (DATA / "multirater").is_dir(), reason="the nodules are not here (SEGASSAY_DATA)")
-def test_volumes_of_nodules_are_voxels_times_the_size_in_their_headers():
-    folder = DATA / "multirater" / "lidc_nodules_3d"
+def test_volumes_of_nodules_are_voxels_times_the_size_in_their_headers(multirater_dir: Path):
+    folder = multirater_dir / "lidc_nodules_3d"
     experiment = pd.read_csv(folder / "experiment.csv", dtype=str)
     chosen = pd.concat([part.head(2) for _, part in experiment.groupby("group")])
     files = {case: nibabel.load(folder / "images" / f"{case}.nii.gz") for case in chosen["case"]}

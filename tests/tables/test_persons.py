@@ -1,6 +1,5 @@
 """Persons who are several raters: one vote, left out together, measured as one."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from segassay.tables.build import build_tables
 from segassay.tables.persons import by_person
 from small_datasets import make_dataset, row
 
-LAB = Path(os.environ.get("SEGASSAY_DATA", "")) / "multirater" / "bubil3_16bit_crops"
 N_CASES = 11
 TOOLS = ("brush", "lasso", "wand")
 
@@ -192,13 +190,12 @@ def test_a_rater_that_is_the_consensus_of_the_others_is_said(tmp_path: Path) -> 
         )
 
 
-@pytest.mark.skipif(not LAB.is_dir(), reason="needs $SEGASSAY_DATA/multirater")
-def test_ten_mask_sets_of_a_published_lab_are_five_persons(tmp_path: Path) -> None:
+def test_ten_mask_sets_of_a_published_lab_are_five_persons(tmp_path: Path, multirater_dir: Path) -> None:
     """BU-BIL 3: five persons, Amira and ImageJ; the reference is person 2's ImageJ mask."""
     folder = tmp_path / "lab"
     folder.mkdir()
     for name in ("images", "labels", "gold"):
-        (folder / name).symlink_to(LAB / name)
+        (folder / name).symlink_to(multirater_dir / "bubil3_16bit_crops" / name)
     raters = [
         f"  person_{person}_{tool}: {{person: p{person}, tool: {tool}}}"
         for person in range(1, 6)
