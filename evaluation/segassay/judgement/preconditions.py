@@ -3,7 +3,7 @@
 Evidence, annotators  ->  criteria that are met or undecided: evidence that fails them supports and refutes nothing
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from segassay.qualities.scores.pairs import mean_of_known
 from segassay.statistics.attenuation import agreement_ceilings
 
 __all__ = ["preconditions", "standing", "usable"]
+
+Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 MIN_RATERS_FOR_CEILING = 3
 """Raters from whose agreement with each other one can tell how well anybody may agree with one of them."""
@@ -122,7 +124,8 @@ def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Nu
     )
 
 
-def _of_raters(evidence: Evidence, name: str, measure: str, compare) -> Iterator[Number]:  # type: ignore[no-untyped-def]
+def _of_raters(evidence: Evidence, name: str, measure: str, compare: Compare) -> Iterator[Number]:
+    """Of each rater what `compare` gives for the agreement with all raters and their ceilings, `(rows, R)` each."""
     n = len(evidence.raters)
     if n < MIN_RATERS_FOR_CEILING:
         return
