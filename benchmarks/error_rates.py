@@ -8,7 +8,6 @@ one centre and unequal spread lead to a conclusion. `imprint`: how often models 
 Each section writes its part of error_rates.json and its table of docs/truthfulness.md. Five minutes on one core.
 """
 
-import argparse
 import os
 import re
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import ROOT, circumstances, save, show
+from measuring import ROOT, chosen_sections, circumstances, save, show
 from scipy import stats
 from truthfulness import rate
 from truthfulness_report import SIZES, as_markdown, put_between
@@ -48,18 +47,11 @@ Row = dict[str, Any]
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {section.__name__: section for section in (bias, equivalence, groups, imprint)}
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
-    parser.add_argument("--replicates", type=int, default=N_REPLICATES, help="studies each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
-    args = parser.parse_args()
-    if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
+    args = chosen_sections(list(sections), __doc__, N_REPLICATES)
     os.nice(10)
-    args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         small = read_dataset(simulate(Path(folder) / "small", Simulation(n_cases=2, shape=(64, 64))))
-        for name in args.sections or sections:
+        for name in args.sections:
             started, start = circumstances(small, PACKAGES), time.perf_counter()
             n_studies = min(args.replicates, AT_MOST.get(name, args.replicates))
             rows = list(sections[name](n_studies))

@@ -1,5 +1,6 @@
 """Shared by the benchmarks: data folder, conditions of a measurement, time, memory, results."""
 
+import argparse
 import gc
 import json
 import os
@@ -27,6 +28,20 @@ def data_dir() -> Path:
     if not folder.is_dir():
         sys.exit(f"{folder} is missing; set SEGASSAY_DATA to the folder that holds segebarth2020")
     return folder
+
+
+def chosen_sections(names: Sequence[str], what: str | None, n_replicates: int) -> argparse.Namespace:
+    """Arguments of a benchmark with sections: `sections` (all by default), `replicates`, and the folder `out`."""
+    parser = argparse.ArgumentParser(description=(what or "").split("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(names)}; default: all")
+    parser.add_argument("--replicates", type=int, default=n_replicates, help="studies each (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
+    args = parser.parse_args()
+    if unknown := set(args.sections) - set(names):
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
+    args.sections = args.sections or list(names)
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args
 
 
 def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ how often the verdicts err, on 20 rendered studies of either kind. Each section 
 truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
 """
 
-import argparse
 import hashlib
 import os
 import tempfile
@@ -24,7 +23,7 @@ import numpy as np
 import pandas as pd
 import rendered_verdicts
 from intervals import rows as every_interval
-from measuring import ROOT, circumstances, save, show
+from measuring import ROOT, chosen_sections, circumstances, save, show
 from planted import N_TRUTH, STUDY, Cast, case_means, drawn_in_parts, planted_means, study_of
 from scipy import stats
 from truthfulness_report import SIZES, publish
@@ -51,18 +50,11 @@ Row = dict[str, Any]
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {section.__name__: section for section in (means, clusters, intervals, seeds, bias, groups, verdicts)}
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
-    parser.add_argument("--replicates", type=int, default=N_REPLICATES, help="studies each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
-    args = parser.parse_args()
-    if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
+    args = chosen_sections(list(sections), __doc__, N_REPLICATES)
     os.nice(10)
-    args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         small = read_dataset(simulate(Path(folder) / "small", Simulation(n_cases=2, shape=(64, 64))))
-        for name in args.sections or sections:
+        for name in args.sections:
             started, start = circumstances(small, PACKAGES) | {"data_hash": data_hash()}, time.perf_counter()
             rows = list(sections[name](args.replicates))
             print(f"\n== {name}: {time.perf_counter() - start:.0f} s")
