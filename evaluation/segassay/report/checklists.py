@@ -40,8 +40,10 @@ def _sessions(found: Results) -> str:
 
 def _statistics(found: Results) -> str:
     units = found.summary["policy"]["intervals"]
-    measures, drawn = found.scores["measure"].nunique(), f"{units['n_resamples']} resamples, seed {units['seed']}"
-    intervals = f"{100 * units['level']:g} % intervals over units ({units['unit']}), {drawn}"
+    measures = found.scores["measure"].nunique()
+    intervals = (
+        f"{100 * units['level']:g} % intervals over units ({units['unit']}), by the method that scores.csv names"
+    )
     return f"{measures} measures; {intervals}, conditional on {units['conditional_on']}"
 
 
