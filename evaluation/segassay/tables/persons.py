@@ -19,7 +19,7 @@ from segassay.data.facets import persons_of
 from segassay.errors import DataError
 from segassay.tables.build import Tables
 
-__all__ = ["by_person", "different_persons", "masks_of_persons"]
+__all__ = ["by_person", "different_persons"]
 
 _MEASURED = ("n_objects", "area_px", "mean_intensity")
 _KEYS = (
@@ -39,14 +39,6 @@ def different_persons(annotations: pd.DataFrame) -> dict[str, str]:
     kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
     persons = persons_of(annotations, raters_of(kinds))
     return persons if len(set(persons.values())) < len(persons) else {}
-
-
-def masks_of_persons(annotations: pd.DataFrame) -> dict[str, list[str]]:
-    """Person -> raters, of the persons who are several raters."""
-    found: dict[str, list[str]] = {}
-    for rater, person in different_persons(annotations).items():
-        found.setdefault(person, []).append(rater)
-    return {person: raters for person, raters in found.items() if len(raters) > 1}
 
 
 def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.DataFrame]:
