@@ -12,7 +12,7 @@ from command import run
 from segassay import cli
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, SegAssayError
-from segassay_monai.cli import _extra_settings
+from segassay_monai.cli.train import _extra_settings
 
 
 def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsys):

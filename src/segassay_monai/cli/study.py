@@ -1,0 +1,80 @@
+"""Commands of a study: `segassay study plan`, `run`, `status`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segassay.cli import OF_TRAINING, examples
+from segassay_monai.bundle.needs import training_needs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=OF_TRAINING["study"],
+    epilog=examples("segassay study plan study.yaml", "segassay study run study.yaml"),
+)
+_StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY.yaml", help="Dataset, strategies, folds and seeds, see docs/study.md.")
+]
+
+
+@app.command(epilog=examples("segassay study plan study.yaml", "segassay study plan study.yaml --ids"))
+def plan(
+    path: _StudyFile,
+    ids: Annotated[bool, typer.Option("--ids", help="Print only the ids of the members, one per line.")] = False,
+) -> None:
+    """Show the members of the study, how many are done, and about how long the rest takes."""
+    with training_needs():
+        from segassay_monai.study.estimate import estimate
+        from segassay_monai.study.plan import plan_study
+        from segassay_monai.study.show import print_plan
+    planned = plan_study(path)
+    if ids:
+        typer.echo("\n".join(member.id for member in planned.members))
+        return
+    print_plan(planned, estimate(planned))
+
+
+@app.command(
+    epilog=examples("segassay study run study.yaml", "segassay study run study.yaml --member $SLURM_ARRAY_TASK_ID")
+)
+def run(
+    path: _StudyFile,
+    member: Annotated[
+        str | None, typer.Option(help="Train only this member: its id, or its number from 1.", metavar="ID")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default="as cores, memory or GPUs allow", help="Trainings at once.")
+    ] = None,
+    keep_old: Annotated[
+        bool,
+        typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
+    ] = False,
+) -> None:
+    """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
+    with training_needs():
+        from segassay_monai.study.earlier import find_earlier, keep_earlier
+        from segassay_monai.study.plan import find_member, plan_study
+        from segassay_monai.study.run import run_member, run_study
+        from segassay_monai.study.show import print_earlier, print_outcome, show_run
+    planned = plan_study(path)
+    if keep_old:
+        keep_earlier(planned)
+    print_earlier(planned, find_earlier(planned))
+    if member is not None:
+        run_member(planned, find_member(planned, member))
+        return
+    with show_run(planned) as report:
+        outcome = run_study(planned, jobs=jobs, report=report)
+    print_outcome(planned, outcome)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=examples("segassay study status study.yaml"))
+def status(path: _StudyFile) -> None:
+    """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
+    with training_needs():
+        from segassay_monai.study.plan import plan_study
+        from segassay_monai.study.show import show_status
+    show_status(plan_study(path))
