@@ -259,7 +259,7 @@ def _write(state: dict[str, Any], path: Path) -> None:
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
-    return dict(torch.load(folder / UNFINISHED, map_location="cpu", weights_only=True))
+    return read_checkpoint(folder / UNFINISHED)
 
 
 def mlflow_run(folder: Path) -> str | None:
