@@ -116,10 +116,8 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
         try:
             member, weights = member_from_state(state["member"]), state["model"]
         except Exception as error:
-            what = (
-                "is not a checkpoint written by SegAssay, or one of another version: it does not say how it was trained"
-            )
-            raise DataError.of(path, what, "give a model.pt that `segassay train` or a study wrote") from error
+            what = "is not a checkpoint written by SegAssay, or one of another version: how it was trained is unknown"
+            raise DataError.of(path, what, "give a model.pt that `segassay train` wrote, or train it again") from error
         digest = _weights_hash(weights)
         if digest in known:
             what = f"and {known[digest]} hold the same weights, but an ensemble needs different ones"
