@@ -25,7 +25,7 @@ MAX_TOTAL_BYTES = 1 << 36
 """Bytes of all files of an archive once unpacked: 64 GiB."""
 
 MAX_RATIO = 500
-"""How many times larger an archive may become: weights become 1.1 times as large, masks 20 to 300, a bomb 1000 times."""
+"""How many times larger an archive may become: weights become 1.1 times as large, masks 20 to 300, a bomb 1000."""
 
 _SMALL = 1 << 26  # bytes; an archive that stays below is harmless, whatever its ratio
 _ENCRYPTED = 0x1
