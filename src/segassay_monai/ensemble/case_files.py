@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.io.images import Picture, image_suffix, write_labels, write_map, write_mask
+from segassay.io.images import Picture, is_nifti, write_labels, write_map, write_mask
 
 __all__ = ["MAPS", "write_case"]
 
@@ -42,9 +42,8 @@ def write_case(
     Returns:
         Kind -> path relative to the folder.
     """
-    is_nifti = str(image_suffix(image.name)).lower().startswith(".nii")
-    map_type = ".nii.gz" if is_nifti else ".tif"
-    is_png = not is_nifti and picture.array.ndim == 3 and picture.spacing_um is None
+    map_type = ".nii.gz" if is_nifti(image) else ".tif"
+    is_png = not is_nifti(image) and picture.array.ndim == 3 and picture.spacing_um is None
     written = {}
     for kind, array in arrays.items():
         if kinds is not None and kind not in kinds:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
-from segassay.io.images import Picture
+from segassay.io.images import Picture, is_nifti
 from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.properties import object_properties
+from segassay.masks.touching import split_touching
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
 from segassay_monai.ensemble.inferer import WholeImageInferer
@@ -67,11 +70,12 @@ class CasePrediction:
         picture: The image.
         mask: Boolean `(*spatial)`: where the probability exceeds one half.
         labels: int32 `(*spatial)`: the objects that count, numbered from 1.
+        objects: One row per object (`masks.properties`).
         prob: Mean probability of the members, float32 `(*spatial)`.
         uncertainty: In bits, float32 `(*spatial)`; the sum of the next two.
         disagreement: Between members.
         doubt: Within members.
-        region_area_px: Number of pixels that count.
+        counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
         summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
         features: Mean of each feature of the network's coarsest level.
     """
@@ -81,11 +85,12 @@ class CasePrediction:
     picture: Picture
     mask: np.ndarray
     labels: np.ndarray
+    objects: pd.DataFrame
     prob: np.ndarray
     uncertainty: np.ndarray
     disagreement: np.ndarray
     doubt: np.ndarray
-    region_area_px: int
+    counted: np.ndarray
     summary: dict[str, Any] = field(default_factory=dict)
     features: np.ndarray | None = None
 
@@ -137,25 +142,31 @@ def predict_case(
     assert last is not None, "the network has just predicted"
     prediction = dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
     arrays = case_arrays(prediction)
-    counted = counted_pixels(np.ones_like(arrays["masks"]), ignore=ignore, region=region)
+    mask, prob = arrays["masks"], arrays["prob"]
+    counted = counted_pixels(np.ones_like(mask), ignore=ignore, region=region)
+    labels = _objects(mask & counted, prob, predictor.options, picture.spacing_um)
     return CasePrediction(
         case=case,
         path=path,
         picture=picture,
-        mask=arrays["masks"],
-        labels=_objects(arrays["masks"] & counted, arrays["prob"], predictor.options),
-        prob=arrays["prob"],
+        mask=mask,
+        labels=labels,
+        objects=object_properties(labels, picture.array, prob, picture.spacing_um, axes=_axes(path, mask.ndim)),
+        prob=prob,
         uncertainty=arrays["uncertainty"],
         disagreement=arrays["disagreement"],
         doubt=arrays["doubt"],
-        region_area_px=int(counted.sum()),
+        counted=counted,
         summary=uncertainty_row(case, prediction, ignore=ignore, region=region),
     )
 
 
-def _objects(mask: np.ndarray, prob: np.ndarray, options: Options) -> np.ndarray:
+def _objects(mask: np.ndarray, prob: np.ndarray, options: Options, spacing: tuple[float, ...] | None) -> np.ndarray:
     if options.split_touching:
-        from segassay.masks.touching import split_touching
-
-        return split_touching(mask, prob, min_size=options.min_object_size)
+        return split_touching(mask, prob, options.min_object_size, spacing=spacing)
     return label_objects(mask, min_size=options.min_object_size)
+
+
+def _axes(path: Path, n_axes: int) -> str:
+    """Names of the axes of an image: a NIfTI runs along x first."""
+    return "xyz"[:n_axes] if is_nifti(path) else "zyx"[-n_axes:]

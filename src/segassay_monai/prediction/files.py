@@ -5,10 +5,17 @@ CasePrediction, kinds -> masks/ instances/ prob/ uncertainty/ disagreement/ doub
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
+import numpy as np
+
 from segassay.errors import UsageError
+from segassay.figures.overlays import overlay
+from segassay.io.geojson import write_geojson
+from segassay.io.images import is_nifti, write_bytes
+from segassay.io.rois import write_rois
 from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.prediction.case import CasePrediction
 
@@ -22,8 +29,37 @@ _FOLDERS = {
 }
 """Kind -> folders of images."""
 
-_DRAWN: dict[str, Callable[[Path, CasePrediction], str]] = {}
-"""Kind -> function that writes its file, and returns the path relative to the folder."""
+
+def _write_rois(path: Path, found: CasePrediction) -> None:
+    write_rois(path, _as_seen(found), _confidence(found), n_channels=len(found.picture.array))
+
+
+def _write_geojson(path: Path, found: CasePrediction) -> None:
+    write_geojson(path, _as_seen(found), _confidence(found), measurements=found.objects)
+
+
+def _write_overlay(path: Path, found: CasePrediction) -> None:
+    figure = overlay(found.picture.array, {"prediction": found.labels > 0}, title=found.case)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", metadata={"Software": None})
+    write_bytes(path, file.getvalue())
+
+
+def _as_seen(found: CasePrediction) -> np.ndarray:
+    """Labels with rows before columns, as ImageJ and QuPath show the image; a NIfTI runs along the columns first."""
+    return found.labels.T if is_nifti(found.path) else found.labels
+
+
+def _confidence(found: CasePrediction) -> dict[int, float]:
+    return dict(zip(found.objects["label"].tolist(), found.objects["confidence"].tolist(), strict=True))
+
+
+_DRAWN: dict[str, tuple[str, str, Callable[[Path, CasePrediction], None]]] = {
+    "rois": ("rois", ".zip", _write_rois),
+    "geojson": ("geojson", ".geojson", _write_geojson),
+    "overlay": ("overlays", ".png", _write_overlay),
+}
+"""Kind -> folder, ending, and function that writes the file."""
 
 SAVE = (*_FOLDERS, *_DRAWN)
 DEFAULT = tuple(kind for kind in SAVE if kind in ("mask", "instances", "rois", "overlay"))
@@ -66,4 +102,9 @@ def write_files(folder: Path, found: CasePrediction, save: Collection[str]) -> d
     }
     kinds = [name for kind in save for name in _FOLDERS.get(kind, ())]
     written = write_case(folder, found.case, found.path, found.picture, arrays, kinds)
-    return written | {kind: write(folder, found) for kind, write in _DRAWN.items() if kind in save}
+    for kind, (name, ending, write) in _DRAWN.items():
+        if kind in save:
+            (folder / name).mkdir(exist_ok=True)
+            written[name] = f"{name}/{found.case}{ending}"
+            write(folder / written[name], found)
+    return written

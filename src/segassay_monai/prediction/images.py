@@ -20,11 +20,10 @@ import pandas as pd
 
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image
 from segassay.data.dataset import Dataset, index_dataset
-from segassay.data.design import read_experiment
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
-from segassay.data.settings import DatasetFile
-from segassay.errors import DataError, Problem, UsageError, raise_problems, shortlist
+from segassay.errors import DataError, Problem, UsageError, raise_problems
 from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix
+from segassay_monai.prediction.subjects import read_experiment_file
 
 __all__ = ["Images", "find_images"]
 
@@ -169,25 +168,14 @@ def _names_of_folders(folder: Path) -> set[str]:
 
 def _with_experiment(found: Images, experiment: str | os.PathLike[str] | None, control_group: str | None) -> Images:
     """The images with the experiment that the user gave, if any."""
-    table = found.experiment
     control = control_group or found.control_group
-    images = {case: paths[0] for case, paths in found.files.items()}
+    table = found.experiment
     if experiment is not None:
-        path = Path(experiment)
-        settings = DatasetFile(experiment=path.name, control_group=control)
-        table, problems = read_experiment(path.parent, settings, images)
-        raise_problems(path, [one for one in problems if one.level == "error" and one.kind != "case-without-image"])
-        lacking = [] if table is None else [case for case in table["case"] if case not in images]
-        if table is not None and len(lacking) == len(table):
-            what = f"names no case of {found.place}: {shortlist(lacking)}"
-            raise DataError.of(path, what, f"name the cases as the images, such as {next(iter(images))}")
-        for problem in problems:
-            if problem.level == "warning" or problem.kind == "case-without-image":
-                logger.warning(str(problem))
-        table = None if table is None else table[~table["case"].isin(lacking)].reset_index(drop=True)
-    if table is None and control_group is not None:
+        images = {case: paths[0] for case, paths in found.files.items()}
+        table = read_experiment_file(Path(experiment), control, images)
+    elif table is None and control_group is not None:
         raise UsageError("--control-group names a group of the experiment, but there is none; give --experiment")
-    if table is not None and control_group is not None and control_group not in set(table["group"]):
+    elif table is not None and control_group is not None and control_group not in set(table["group"]):
         groups = ", ".join(sorted(set(table["group"]), key=natural_key))
         raise UsageError(f"--control-group {control_group}: expected one of the groups {groups}")
     return replace(found, experiment=table, control_group=control)

@@ -24,12 +24,20 @@ from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
-from segassay_monai.prediction.case import CasePrediction, Options, Predictor, load_predictor, predict_case
+from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files
 from segassay_monai.prediction.images import Images, find_images
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
-from segassay_monai.prediction.tables import annotations_table, case_row, cases_table, objects_table, write_table
+from segassay_monai.prediction.subjects import experiment_tables
+from segassay_monai.prediction.tables import (
+    annotations_table,
+    case_row,
+    cases_table,
+    objects_of,
+    objects_table,
+    write_table,
+)
 
 __all__ = ["Predicted", "predict"]
 
@@ -50,6 +58,8 @@ class Predicted:
         annotations: One row per mask of an image that no member is known to have been trained on;
             `segassay.evaluate` takes it.
         failed: `file, what, action` of each image that could not be predicted.
+        subjects: One row per subject and region; None without experiment.
+        effects: Tests of the groups, as of an evaluation; None without experiment.
     """
 
     out: Path
@@ -57,6 +67,8 @@ class Predicted:
     objects: pd.DataFrame
     annotations: pd.DataFrame
     failed: pd.DataFrame
+    subjects: pd.DataFrame | None = None
+    effects: pd.DataFrame | None = None
 
 
 def predict(
@@ -215,14 +227,10 @@ def _predict_one(
         "split": predictor.options.split_touching,
         "held_out": _held_out(model, images, case, picture),
         "case": {"case": case, "image": name} | row,
-        "objects": _objects(found),
+        "objects": objects_of(found),
     }
     write_record(out, case, record)
     return record
-
-
-def _objects(found: CasePrediction) -> dict[str, list[Any]]:
-    return {"columns": ["label"], "rows": [[label] for label in range(1, int(found.labels.max(initial=0)) + 1)]}
 
 
 def _relative(path: Path, place: Path) -> str:
@@ -254,17 +262,33 @@ def _write_tables(
     scored = {case: record for case, record in records.items() if case not in seen}
     if seen:
         logger.info(f"{number_of(len(seen), 'image')} of the training: not in annotations.csv, as no test of the model")
+    cases = cases_table(records)
+    subjects, effects = _of_experiment(images, cases, model.name)
     done = Predicted(
         out,
-        cases=cases_table(records),
+        cases=cases,
         objects=objects_table(records),
         annotations=annotations_table(model, scored),
         failed=pd.DataFrame(failed, columns=list(_FAILED)),
+        subjects=subjects,
+        effects=effects,
     )
-    for name in ("cases", "objects", "annotations"):
-        write_table(out / f"{name}.csv", getattr(done, name))
-    if failed:
-        write_table(out / "failed.csv", done.failed)
-    else:
-        (out / "failed.csv").unlink(missing_ok=True)
+    tables = {name: getattr(done, name) for name in ("cases", "objects", "annotations", "subjects", "effects")}
+    for name, table in (tables | {"failed": done.failed if failed else None}).items():
+        if table is None:
+            (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
+        else:
+            write_table(out / f"{name}.csv", table)
     return done
+
+
+def _of_experiment(
+    images: Images, cases: pd.DataFrame, annotator: str
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Tables of subjects and effects; None without experiment, or if no image could be predicted."""
+    if images.experiment is None or cases.empty:
+        return None, None
+    found = experiment_tables(cases, images.experiment, images.control_group, annotator)
+    for note in found.notes:
+        logger.info(note)
+    return found.subjects, found.effects

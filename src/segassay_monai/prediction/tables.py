@@ -10,9 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from segassay.io.images import write_bytes
 from segassay_monai.ensemble.members import common_value
@@ -20,8 +18,9 @@ from segassay_monai.ensemble.uncertainty import MEANS
 from segassay_monai.prediction.case import CasePrediction
 from segassay_monai.prediction.models import Model
 from segassay_monai.prediction.records import Record
+from segassay_monai.prediction.subjects import count_case
 
-__all__ = ["annotations_table", "case_row", "cases_table", "objects_table", "write_table"]
+__all__ = ["annotations_table", "case_row", "cases_table", "objects_of", "objects_table", "write_table"]
 
 
 def case_row(found: CasePrediction, channel: int = 0) -> dict[str, Any]:
@@ -36,28 +35,17 @@ def case_row(found: CasePrediction, channel: int = 0) -> dict[str, Any]:
         image without ignored areas; objects per pixel; mean over the objects of their mean intensity; uncertainties
         and quality as in `ensemble.uncertainty`. Undefined values are None.
     """
-    n_objects = int(found.labels.max(initial=0))
-    area = int((found.labels > 0).sum())
+    counts = count_case(found.labels, found.picture.array[channel], found.counted)
     spacing = found.picture.spacing_um
     size = "area_um2" if found.mask.ndim == 2 else "volume_um3"
     row: dict[str, Any] = {
-        "case": found.case,
-        "n_objects": n_objects,
-        "area_px": area,
-        size: None if spacing is None else area * prod(spacing),
-        "region_area_px": found.region_area_px,
-        "density": n_objects / found.region_area_px if found.region_area_px else None,
-        "mean_intensity": _mean_intensity(found, n_objects, channel),
+        "n_objects": counts["n_objects"],
+        "area_px": counts["area_px"],
+        size: None if spacing is None else counts["area_px"] * prod(spacing),
+        **{name: counts[name] for name in ("region_area_px", "density", "mean_intensity")},
+        **{name: found.summary[name] for name in ("n_members", *MEANS)},
     }
-    measured = {name: found.summary[name] for name in ("n_members", *MEANS)}
-    return row | {name: None if value != value else value for name, value in measured.items()}
-
-
-def _mean_intensity(found: CasePrediction, n_objects: int, channel: int) -> float | None:
-    if not n_objects:
-        return None
-    values = ndimage.mean(found.picture.array[channel].astype(np.float64), found.labels, np.arange(1, n_objects + 1))
-    return float(np.mean(values))
+    return {name: None if value != value else value for name, value in row.items()}
 
 
 def cases_table(records: Mapping[str, Record]) -> pd.DataFrame:
@@ -66,14 +54,17 @@ def cases_table(records: Mapping[str, Record]) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["case"])
 
 
+def objects_of(found: CasePrediction) -> dict[str, list[Any]]:
+    """Columns and rows of objects.csv of one image, as plain values."""
+    table = found.objects.to_dict("split", index=False)
+    return {"columns": table["columns"], "rows": table["data"]}
+
+
 def objects_table(records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per object, by image and number."""
-    parts = [
-        pd.DataFrame(record["objects"]["rows"], columns=record["objects"]["columns"]).assign(case=case)
-        for case, record in records.items()
-    ]
-    table = pd.concat([part for part in parts if len(part)] or parts or [pd.DataFrame(columns=["case"])])
-    return table[["case", *(name for name in table if name != "case")]].reset_index(drop=True)
+    columns = next((record["objects"]["columns"] for record in records.values()), ["label"])
+    rows = [[case, *row] for case, record in records.items() for row in record["objects"]["rows"]]
+    return pd.DataFrame(rows, columns=["case", *columns])
 
 
 def annotations_table(model: Model, records: Mapping[str, Record]) -> pd.DataFrame:
