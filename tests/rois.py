@@ -12,7 +12,7 @@ import roifile
 def loops_of(roi: roifile.ImagejRoi) -> list[np.ndarray]:
     """Corners (x, y) of each closed loop of a traced or composite ROI."""
     if roi.integer_coordinates is not None:
-        return [roi.integer_coordinates + (roi.left, roi.top)]
+        return [roi.integer_coordinates + np.array([roi.left, roi.top])]
     values, loops, place = roi.multi_coordinates.tolist(), [], 0
     while place < len(values):
         if values[place] == 4:

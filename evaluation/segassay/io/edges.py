@@ -61,7 +61,7 @@ def edge_loops(mask: np.ndarray) -> list[list[np.ndarray]]:
 
 
 def _edges(parts: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray, list[bool]]:
-    """All edges between a part and anything else, walked with the part on the right: along its top, right, bottom, left.
+    """All edges between a part and anything else, walked with the part on the right: its top, right, bottom, left.
 
     Args:
         parts: Numbered parts `(rows, columns)`, framed by 0.

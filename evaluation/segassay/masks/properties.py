@@ -25,18 +25,18 @@ def object_properties(
 ) -> pd.DataFrame:
     """Measure each object of a label image.
 
-    | column | what it is |
-    |---|---|
-    | `label` | the object's number in the label image |
-    | `area_px`, `area_um2` | its pixels; their area; in a volume its voxels, and `volume_um3` |
-    | `centroid_y`, `centroid_x` | mean position of its pixels; 0 is the centre of the first pixel |
-    | `bbox_y_min`, `bbox_y_max` … | first row, and the row after the last, and so on: `bbox_y_max - bbox_y_min` rows |
-    | `mean_intensity`, `min_`, `max_`, `sum_intensity` | of the image's pixels inside; with several channels `mean_intensity_0` … |
-    | `eccentricity` | 0 is round, 1 a line: of the ellipse with the same second moments, in µm if the spacing is known; empty for one pixel; in a volume of its two longest axes |
-    | `solidity` | pixels divided by the area of the convex hull of their corners |
-    | `perimeter_px`, `perimeter_um` | length of the outline, as `perimeters` measures it; not in a volume |
-    | `confidence` | mean probability of foreground inside the object |
-    | `touches_border` | whether it touches the edge of the image, so that it may be cut off |
+    - `label`: the object's number in the label image.
+    - `area_px`, `area_um2`: number of its pixels, and their area; in a volume of its voxels, and `volume_um3`.
+    - `centroid_y`, `centroid_x`: mean position of its pixels; 0 is the centre of the first pixel.
+    - `bbox_y_min`, `bbox_y_max` and so on: its first row, and the row after its last one.
+    - `mean_intensity`, `min_intensity`, `max_intensity`, `sum_intensity`: of the image's pixels inside it; with several
+      channels `mean_intensity_0` and so on.
+    - `eccentricity`: 0 is round, 1 a line; of the ellipse with the same second moments, in µm if the spacing is known;
+      in a volume of its two longest axes. Empty for one pixel.
+    - `solidity`: its pixels divided by the area of the convex hull of their corners.
+    - `perimeter_px`, `perimeter_um`: length of its outline, as `perimeters` measures it; not in a volume.
+    - `confidence`: mean probability of foreground inside it.
+    - `touches_border`: whether it touches the edge of the image, so that it may be cut off.
 
     What needs the spacing is empty without it; `confidence` is empty without `prob`; without `image` the columns of
     intensity are missing.
@@ -106,9 +106,7 @@ def _check(
     axes: str | None,
 ) -> None:
     if labels.dtype.kind not in "iu":
-        raise TypeError(
-            f"labels must be whole numbers, got {labels.dtype}; label_objects numbers the objects of a mask"
-        )
+        raise TypeError(f"labels must be whole numbers, got {labels.dtype}; label_objects numbers objects")
     if labels.ndim not in (2, 3):
         raise ValueError(f"labels must have two or three axes, got {labels.ndim}")
     if image is not None and image.shape[1:] != labels.shape:

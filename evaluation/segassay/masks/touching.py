@@ -64,25 +64,34 @@ def split_touching(
     if prob is not None and prob.shape != mask.shape:
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
     whole = label_objects(mask, min_size=min_size)
-    if not whole.any():
-        return whole
-    height = _height(whole > 0, prob, spacing)
-    everywhere = np.ones((3,) * mask.ndim, dtype=bool)
-    peaks, _ = ndimage.label(h_maxima(height, _DEPTH, footprint=everywhere), structure=everywhere)
-    parts = watershed(-height, peaks, mask=whole > 0, connectivity=everywhere).astype(np.int32)
-    return label_objects(_join_small(parts, min_size) if min_size > 1 else parts)
+    steps = np.asarray(spacing if spacing is not None else (1.0,) * mask.ndim, dtype=float)
+    labels, n = np.zeros_like(whole), 0
+    for number, box in enumerate(ndimage.find_objects(whole), start=1):
+        own = whole[box] == number
+        parts = _parts(_height(own, None if prob is None else prob[box], steps / steps.min()), own, min_size)
+        labels[box][own] = parts[own] + n
+        n += int(parts.max())
+    return labels
 
 
-def _height(foreground: np.ndarray, prob: np.ndarray | None, spacing: Sequence[float] | None) -> np.ndarray:
-    """Logarithm of distance and probability, at least 1 in the foreground and 0 outside: depths are ratios."""
-    sampling = np.asarray(spacing if spacing is not None else (1.0,) * foreground.ndim, dtype=float)
-    framed = np.pad(foreground, 1)  # an object at the edge of the image ends there
-    distance = ndimage.distance_transform_edt(framed, sampling=sampling / sampling.min())
-    height = np.log(distance[(slice(1, -1),) * foreground.ndim] + _ROUGH)
+def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.ndarray:
+    """Logarithm of distance and probability, at least 1 inside and 0 outside: depths are ratios."""
+    framed = np.pad(own, 1)  # an object at the edge of the image ends there
+    distance = ndimage.distance_transform_edt(framed, sampling=steps)[(slice(1, -1),) * own.ndim]
+    height = np.log(distance + _ROUGH)
     if prob is not None:
         height += np.log(np.clip(prob, 1e-3, 1))
-    height += 1 - height[foreground].min()
-    return np.where(foreground, height, 0.0)
+    return np.where(own, height + 1 - height[own].min(), 0.0)
+
+
+def _parts(height: np.ndarray, own: np.ndarray, min_size: int) -> np.ndarray:
+    """Parts 1..n of one connected object; 0 elsewhere."""
+    everywhere = np.ones((3,) * own.ndim, dtype=bool)
+    peaks, n_peaks = ndimage.label(h_maxima(height, _DEPTH, footprint=everywhere), structure=everywhere)
+    if n_peaks == 1:
+        return own.astype(np.int32)
+    parts = watershed(-height, peaks, mask=own, connectivity=everywhere).astype(np.int32)
+    return label_objects(_join_small(parts, min_size))
 
 
 def _join_small(parts: np.ndarray, min_size: int) -> np.ndarray:
