@@ -2,8 +2,8 @@
 
     YAML file or text -> plain values
 
-No tags that build objects, no aliases (a few of them can expand 300 bytes to gigabytes), no key twice, no file above
-`MAX_BYTES`, because reading takes seconds per megabyte.
+No tags that build objects, no key twice, no file above `MAX_BYTES`, because reading takes seconds per megabyte, and no
+more than `MAX_VALUES` once its aliases are replaced, because a few of them can expand 300 bytes to gigabytes.
 """
 
 import os
@@ -12,10 +12,13 @@ from typing import Any
 
 import yaml
 
-__all__ = ["MAX_BYTES", "parse_yaml", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_VALUES", "parse_yaml", "read_yaml"]
 
 MAX_BYTES = 1 << 18
 """Largest YAML that is read; a study or a dataset with a thousand raters has a fifth of it."""
+
+MAX_VALUES = 100_000
+"""Most values of a YAML, where each alias counts as all that it stands for."""
 
 
 def read_yaml(path: str | os.PathLike[str], *, as_text: bool = False) -> Any:
@@ -23,7 +26,7 @@ def read_yaml(path: str | os.PathLike[str], *, as_text: bool = False) -> Any:
 
     Args:
         path: The file.
-        as_text: Whether numbers, dates and words such as `no` stay text.
+        as_text: Whether numbers, dates and words such as `no` stay text; aliases are refused then.
 
     Returns:
         Mappings, lists, texts and, without `as_text`, numbers, booleans and dates; None for an empty file.
@@ -52,8 +55,7 @@ def parse_yaml(text: str | bytes, *, as_text: bool = False) -> Any:
         >>> parse_yaml("{a: 1, b: [x, 2.5]}")
         {'a': 1, 'b': ['x', 2.5]}
         >>> parse_yaml("a: &x [1]\\nb: *x")
-        Traceback (most recent call last):
-        ValueError: line 2: aliases are not allowed; write the value itself
+        {'a': [1], 'b': [1]}
     """
     if len(text) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES >> 10} KiB, the limit for YAML")
@@ -69,13 +71,23 @@ def parse_yaml(text: str | bytes, *, as_text: bool = False) -> Any:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Loader of plain values, each written once."""
+    """Loader of plain values, which counts them as if each alias were the value itself."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.n_values = 0
+        self.sizes: dict[int, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            line = self.peek_event().start_mark.line + 1
-            raise ValueError(f"line {line}: aliases are not allowed; write the value itself")
-        return super().compose_node(parent, index)
+        is_alias, line, before = self.check_event(yaml.AliasEvent), self.peek_event().start_mark.line + 1, self.n_values
+        node = super().compose_node(parent, index)
+        if is_alias and id(node) not in self.sizes:
+            raise ValueError(f"line {line}: an alias stands inside of what it refers to; write the value itself")
+        self.n_values += self.sizes[id(node)] if is_alias else 1
+        if self.n_values > MAX_VALUES:
+            raise ValueError(f"line {line}: with its aliases it holds more than {MAX_VALUES} values; write them out")
+        self.sizes.setdefault(id(node), self.n_values - before)
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         known = set()
@@ -88,7 +100,13 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 class _TextLoader(_PlainLoader):
-    """Loader of texts, lists and mappings: a group `0144` keeps its zero, and a group `no` its name."""
+    """Loader of texts, lists and mappings without aliases: a group `0144` keeps its zero, and a group `no` its name."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            line = self.peek_event().start_mark.line + 1
+            raise ValueError(f"aliases are not allowed (line {line}); write the value itself")
+        return super().compose_node(parent, index)
 
 
 _TextLoader.yaml_implicit_resolvers = {
