@@ -60,6 +60,7 @@ def run(
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
     with training_needs():
         from segassay_monai.sharing.certificate import study_certificate, write_certificate
+        from segassay_monai.sharing.methods import write_methods
         from segassay_monai.study.earlier import find_earlier, keep_earlier
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
@@ -77,6 +78,7 @@ def run(
     if outcome.failed:
         raise typer.Exit(1)
     write_certificate(planned.out, study_certificate(planned))
+    write_methods(planned)
 
 
 @app.command(epilog=examples("segassay study status study.yaml"))
