@@ -13,6 +13,7 @@ import pytest
 
 from outline_scenes import DRAWN, noisy_labels
 from rois import read_filled
+from segassay.io.images import Picture, write_labels, write_map, write_mask
 from segassay.io.rois import write_rois
 
 JAR = os.environ.get("SEGASSAY_IJ_JAR", "")
