@@ -67,8 +67,7 @@ def write_gallery(
         n_objects=int(cases["n_objects"].sum()) if len(cases) else 0,
         n_unlike=int((cases["is_unlike"].astype(str) == "True").sum()) if "is_unlike" in cases else None,
         sentences=sentences,
-        warns_of_cases=bool(sentences)
-        and IMAGES_AS_UNITS in set("; ".join(on_deciding_unit(effects)["note"]).split("; ")),
+        warns_of_cases=subjects is not None and "subject" not in set(subjects["unit"]),
         subjects=None if subjects is None else _table(subjects),
         effects=None if effects is None or effects.empty else _table(_short(effects)),
         cards=shown,
