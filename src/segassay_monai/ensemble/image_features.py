@@ -1,9 +1,9 @@
 """Describe an image by a few numbers, which tell whether it is like the images that a member was trained on.
 
     raw image (C, *spatial), pixel size  ->  intensity_features  ->  log percentiles, spread, noise, sharpness
-    normalised image, a member           ->  network_features    ->  mean and spread of each channel of its deepest level
+    raw image, a member                  ->  network_features    ->  mean and spread of each deepest channel
 
-Neither holds a pixel of the image, its name or its path.
+Neither holds a pixel of the image, its name or its path. Of a large image only a part is read.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.inferer import pad_to_multiple, window_size
 from segassay_monai.ensemble.network import size_divisor
 
 __all__ = ["PERCENTILES", "intensity_features", "network_features"]
 
 PERCENTILES = (1, 25, 50, 75, 99, 99.9)
-_MAX_PIXELS = 2**22
-"""Of larger images every second, third, … pixel is used for percentiles, and windows in between for the rest."""
-
+_MAX_PIXELS = 2**22  # of a larger image every second, third, … pixel is used for percentiles
 _MAX_WINDOWS, _WINDOW_PIXELS = 16, 2**16
-_SMALLEST = 1e-3
-"""Logarithms of smaller numbers, as of the noise of a constant image, are those of this."""
+_SMALLEST = 1e-3  # logarithms of smaller numbers, as of the noise of a constant image, are those of this
 
 
 def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = None) -> np.ndarray:
@@ -41,7 +39,7 @@ def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = N
 
     Returns:
         float64: for each channel those of `PERCENTILES`, of the spread from the 1st to the 99th, of the noise, of noise
-        to spread and of the sharpness; then the volume of a pixel, 0 if it is unknown.
+        to spread and of the sharpness; then the area or volume of a pixel, NaN if it is unknown.
 
     Example:
         >>> image = np.random.default_rng(0).normal(100, 10, (1, 64, 64))
@@ -50,13 +48,12 @@ def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = N
         [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
     """
     numbers = [_of_channel(channel) for channel in np.asarray(image)]
-    size = 0.0 if spacing_um is None else float(np.log2(np.prod(np.asarray(spacing_um, dtype=float))))
+    size = np.nan if spacing_um is None else float(np.log2(np.prod(np.asarray(spacing_um, dtype=float))))
     return np.array([*np.concatenate(numbers), size])
 
 
 def _of_channel(channel: np.ndarray) -> np.ndarray:
-    pixels = channel[tuple(slice(None, None, step) for step in _steps(channel.shape))].astype(float)
-    percentiles = np.percentile(pixels, PERCENTILES)
+    percentiles = np.percentile(_sampled(channel).astype(float), PERCENTILES)
     spread = percentiles[4] - percentiles[0]
     parts = [channel[window].astype(float) for window in _windows(channel.shape, [1] * channel.ndim)]
     noise = float(np.median([_noise(part) for part in parts]))
@@ -66,9 +63,9 @@ def _of_channel(channel: np.ndarray) -> np.ndarray:
     return np.concatenate([brightness, contrast])
 
 
-def _steps(shape: Sequence[int]) -> list[int]:
-    step = int(np.ceil((np.prod(np.asarray(shape, dtype=float)) / _MAX_PIXELS) ** (1 / len(shape))))
-    return [max(step, 1)] * len(shape)
+def _sampled(channel: np.ndarray) -> np.ndarray:
+    step = max(int(np.ceil((channel.size / _MAX_PIXELS) ** (1 / channel.ndim))), 1)
+    return channel[(slice(None, None, step),) * channel.ndim]
 
 
 def _noise(part: np.ndarray) -> float:
@@ -86,13 +83,14 @@ def _sharpness(part: np.ndarray) -> float:
     return float(near / far) if far else 1.0
 
 
-def network_features(normalised: torch.Tensor, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
+def network_features(image: np.ndarray, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
     """Mean and standard deviation of each channel of the network's deepest level, over the image.
 
-    Of a large image at most 16 evenly spaced windows of about 65,000 pixels are used.
+    The image is normalised as in training. Of a large one at most 16 evenly spaced windows of about 65,000 pixels are
+    used.
 
     Args:
-        normalised: Image `(C, *spatial)` as the network takes it.
+        image: Raw values `(C, *spatial)`.
         network: A member, a `residual_unet`; it is set to evaluation.
         strides: Those of the network.
 
@@ -102,21 +100,38 @@ def network_features(normalised: torch.Tensor, network: nn.Module, strides: Sequ
     Example:
         >>> from segassay_monai.ensemble.network import residual_unet
         >>> net = residual_unet(2, 1, [4, 8], [[2, 2]])
-        >>> network_features(torch.zeros(1, 20, 30), net, [[2, 2]]).shape
+        >>> network_features(np.zeros((1, 20, 30)), net, [[2, 2]]).shape
         (16,)
     """
     found: list[torch.Tensor] = []
     hook = deepest_level(network).register_forward_hook(lambda module, given, output: found.append(output))
-    divisors = size_divisor(strides)
+    divisors, device = size_divisor(strides), next(network.parameters()).device
+    low, high = _limits(image)
     try:
         network.eval()
         with torch.no_grad():
-            for window in _windows(normalised.shape[1:], divisors):
-                network(pad_to_multiple(normalised[(slice(None), *window)][None], divisors))
+            for window in _windows(image.shape[1:], divisors):
+                part = as_float(image[(slice(None), *window)])
+                normalised = ((part - low) / (high - low)).clamp(-_LIMIT, _LIMIT)
+                network(pad_to_multiple(normalised[None].to(device), divisors))
     finally:
         hook.remove()
-    levels = torch.cat([output[0].flatten(1).double().cpu() for output in found], dim=1)
-    return torch.cat([levels.mean(dim=1), levels.std(dim=1, correction=0)]).numpy()
+    level = torch.cat([output[0].flatten(1).double().cpu() for output in found], dim=1)
+    return torch.cat([level.mean(dim=1), level.std(dim=1, correction=0)]).numpy()
+
+
+_LIMIT = NormalisePercentiled("image").limit
+
+
+def _limits(image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values `(C, 1, …)` that become 0 and 1, as in `NormalisePercentiled`."""
+    rule = NormalisePercentiled("image")
+    flat = np.stack([_sampled(channel).ravel() for channel in image]).astype(np.float32)
+    low, high = np.percentile(flat, [rule.lower, rule.upper], axis=1)
+    high = np.where(high > low, high, flat.max(axis=1))
+    high = np.where(high > low, high, np.inf)
+    shape = (len(image), *[1] * (image.ndim - 1))
+    return as_float(low.reshape(shape)), as_float(high.reshape(shape))
 
 
 def deepest_level(network: nn.Module) -> nn.Module:
@@ -130,10 +145,12 @@ def deepest_level(network: nn.Module) -> nn.Module:
 def _windows(shape: Sequence[int], divisors: Sequence[int]) -> Iterator[tuple[slice, ...]]:
     """The whole image, or evenly spaced windows of a large one."""
     size = window_size(list(shape), list(divisors), _WINDOW_PIXELS)
-    n_fit = [max(length // edge, 1) for length, edge in zip(shape, size, strict=True)]
-    starts = []
-    for length, edge, n in zip(shape, size, n_fit, strict=True):
-        n_taken = min(n, max(int(_MAX_WINDOWS ** (1 / sum(n > 1 for n in n_fit))), 1)) if max(n_fit) > 1 else 1
-        starts.append(np.linspace(0, max(length - edge, 0), n_taken).astype(int) if n_taken > 1 else [max(length - edge, 0) // 2])
-    for corner in product(*starts):
-        yield tuple(slice(int(start), int(start) + edge) for start, edge in zip(corner, size, strict=True))
+    n_fit = [length // edge for length, edge in zip(shape, size, strict=True)]
+    n_axes = sum(n > 1 for n in n_fit)
+    most = int(_MAX_WINDOWS ** (1 / n_axes) + 1e-9) if n_axes else 1
+    corners = [
+        np.linspace(0, length - edge, min(n, most)).astype(int) if n > 1 else [(length - edge) // 2]
+        for length, edge, n in zip(shape, size, n_fit, strict=True)
+    ]
+    for corner in product(*corners):
+        yield tuple(slice(max(int(start), 0), int(start) + edge) for start, edge in zip(corner, size, strict=True))
