@@ -14,11 +14,11 @@ from pathlib import Path
 from segassay.errors import UsageError
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.mean_net import read_mean_net
+from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
-from segassay_monai.sharing.zoo.found import Model, find_model
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
 from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
 from segassay_monai.sharing.zoo.weights import write_state_dict, write_torchscript
@@ -76,10 +76,11 @@ underscores, such as neurons_fluorescence_segmentation
 
 
 def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
-    """Numbers of the study if the model is one, else of the members."""
-    folder = Path(model).parent if Path(model).is_file() else Path(model)
-    evaluation = folder / "evaluation"
-    if (evaluation / "summary.json").is_file():
+    """Numbers of the study if the model is its best ensemble, else of the members."""
+    study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
+    evaluation = study / "evaluation"
+    is_part = Path(model).resolve().is_relative_to(study / "members")
+    if (evaluation / "summary.json").is_file() and not is_part:
         return numbers_of_study(evaluation, found.name)
     return numbers_of_members(found.checkpoints)
 
