@@ -18,7 +18,7 @@ import pandas as pd
 from segassay.data.annotations import annotator_order
 from segassay.qualities.scores.bounds import bounds_of
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE, Form
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
+from segassay.statistics.intervals import Interval, mean_intervals
 from segassay.tables.build import Tables
 
 __all__ = [
@@ -124,7 +124,7 @@ class Findings:
         effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
         normalised: Measurements in multiples of the control mean; None without a control group.
         equivalence_margin: Share of the control mean that does not matter, set beforehand in `dataset.yaml`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
         specifications: What `specification_table` returns; None if objects were not counted again.
     """
 
@@ -134,11 +134,11 @@ class Findings:
     effects: pd.DataFrame
     normalised: pd.DataFrame | None = None
     equivalence_margin: float = 0.1
-    resampling: Resampling = DEFAULT
+    level: float = 0.95
     specifications: pd.DataFrame | None = None
 
 
-def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def score_table(scores: Sequence[Score], clusters: pd.Series, level: float = 0.95) -> pd.DataFrame:
     """Mean over cases of each score, with its interval over clusters.
 
     Returns:
@@ -150,7 +150,7 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
         return score_rows([])
     values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
     bounds = np.array([bounds_of(score.form) for score in scores])
-    table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling, bounds)
+    table = mean_intervals(values, clusters.reindex(cases).to_numpy(), level, bounds)
     table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
     for column in ("target", "human_low", "human_high", "note", "bound", *_COUNTED):
         table[column] = [getattr(score, column) for score in scores]
