@@ -1,11 +1,14 @@
 """What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
+
+gc.disable()  # until the tests are collected: the libraries make a million objects, and all of them stay
 
 import platformdirs
 import pytest
@@ -17,6 +20,12 @@ LONGEST_FIRST = ("tests/study/test_run.py", "tests/bundle", "tests/training", "t
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not sought in what the libraries and the collection made."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
