@@ -8,13 +8,16 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
 
-gc.disable()  # until the tests are collected: the libraries make a million objects, and all of them stay
-
 import platformdirs
 import pytest
 
 LONGEST_FIRST = ("tests/study/test_run.py", "tests/bundle", "tests/training", "tests/before", "tests/project")
 """Minutes each: begun first, so that no process works on one of them alone at the end."""
+
+
+def pytest_sessionstart() -> None:
+    """Seek no garbage until all is collected: the libraries make a million objects, and all of them stay."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
