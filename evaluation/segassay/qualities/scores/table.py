@@ -198,7 +198,8 @@ def interval_row(
 
 def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `interval_row` as a table with `SCORE_COLUMNS`; its types are the same without rows."""
-    return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS)).astype(_TYPES)
+    columns: dict[str, Any] = {column: [row.get(column, math.nan) for row in rows] for column in SCORE_COLUMNS}
+    return pd.DataFrame(columns | {column: np.array(columns[column], dtype=of) for column, of in _TYPES.items()})
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +215,8 @@ def rows_of(scores: pd.DataFrame, form: Form, target: str | None = None) -> pd.D
 
 def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
     """Kind of each annotator, in the order of `annotator_order`."""
-    kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
+    pairs = zip(annotations["annotator"].tolist(), annotations["kind"].tolist(), strict=True)
+    kinds: dict[str, str] = dict(list(dict.fromkeys(pairs)))
     return {name: kinds[name] for name in sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))}
 
 
