@@ -54,7 +54,7 @@ def split_touching(
 
     Example:
         >>> y, x = np.mgrid[:15, :25]
-        >>> two = ((y - 7) ** 2 + (x - 7) ** 2 < 36) | ((y - 7) ** 2 + (x - 17) ** 2 < 36)
+        >>> two = ((y - 7) ** 2 + (x - 7) ** 2 < 36) | ((y - 7) ** 2 + (x - 18) ** 2 < 36)
         >>> int(label_objects(two).max()), int(split_touching(two).max())
         (1, 2)
 
