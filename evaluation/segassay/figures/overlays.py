@@ -126,7 +126,7 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     enlarged = max(1, 800 // max(1, min(labels.shape)) if max(labels.shape) < 2000 else 1)
     shown = _coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-    width = max(1, round(max(labels.shape) / 1000))
+    width = max(1, enlarged // 2, round(max(labels.shape) / 1000))
     line = _rims(labels, width)
     edge = ndimage.binary_dilation(line, iterations=width) & ~line
     shown[edge] //= 2
