@@ -29,7 +29,9 @@ from segassay.qualities.validity.specification import specification_table
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_tables import simulate_tables
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise, prerequisites
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
+from segassay.tables.prerequisites import prerequisites
 
 RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
 N_SEEDS = 4

@@ -28,7 +28,8 @@ from segassay.judgement.verdicts import judge
 from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 KINDS = ("sound", "biased")
 EXPECTED = {"sound": "supported", "biased": "not supported"}

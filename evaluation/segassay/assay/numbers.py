@@ -23,8 +23,10 @@ from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.qualities.validity.specification import NUMBERS, outcomes, specification_table
 from segassay.report.notes import in_words
 from segassay.tables.build import Tables, build_tables
-from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+from segassay.tables.effects import EFFECT_COLUMNS, effects
+from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
+from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
 
 __all__ = ["compute_results", "normalised_counts"]
 

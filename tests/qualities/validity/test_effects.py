@@ -28,7 +28,8 @@ from segassay.qualities.validity.effects import (
     without_repeats,
 )
 from segassay.statistics.groups import mann_whitney
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def effect_ratios(normalised: pd.DataFrame, annotations: pd.DataFrame, *, level:
     names them.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
         level: Coverage of the intervals.
 
@@ -174,7 +174,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     controls of all annotators are 1. Control means are taken as given.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
         margin: Largest difference that does not matter, as a share of the control mean, set beforehand.
 
