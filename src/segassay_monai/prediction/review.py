@@ -95,7 +95,8 @@ def _share_at_border(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
 def _reasons(row: dict[Any, Any], unlike: bool, usual: float) -> Iterator[str]:
     n = row["n_objects"]
     if unlike:
-        yield f"unlike the training images (distance {row['unlike_training']:.1f}, limit {row['unlike_threshold']:.1f})"
+        times = row["unlike_training"] / row["unlike_threshold"]
+        yield f"unlike the training images ({times:.1f} times the usual limit)"
     if n == 0:
         yield "nothing found"
         return
