@@ -5,7 +5,6 @@ records -> cases.csv, objects.csv, annotations.csv, review.csv, report.html; exp
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +21,6 @@ from segassay_monai.prediction.subjects import ExperimentTables, experiment_tabl
 from segassay_monai.prediction.tables import annotations_table, cases_table, objects_table, write_table
 
 __all__ = ["Predicted", "write_results"]
-
-logger = logging.getLogger("segassay")
 
 _FAILED = ("file", "what", "action")
 _TABLES = ("cases", "objects", "annotations", "review", "subjects", "effects", "failed")
@@ -43,6 +40,7 @@ class Predicted:
         failed: `file, what, action` of each image that could not be predicted.
         subjects: One row per subject and region; None without experiment.
         effects: Tests of the groups, as of an evaluation; None without experiment.
+        notes: Sentences about what was left out of the tables.
     """
 
     out: Path
@@ -53,6 +51,7 @@ class Predicted:
     failed: pd.DataFrame
     subjects: pd.DataFrame | None = None
     effects: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
 
 
 def write_results(
@@ -80,6 +79,7 @@ def write_results(
         failed=pd.DataFrame(failed, columns=list(_FAILED)),
         subjects=None if experiment is None else experiment.subjects,
         effects=None if experiment is None else experiment.effects,
+        notes=(*notes, *(() if experiment is None else experiment.notes)),
     )
     for name in _TABLES:
         table = getattr(done, name)
@@ -96,7 +96,7 @@ def write_results(
         subjects=done.subjects,
         effects=done.effects,
         failed=done.failed,
-        notes=[*notes, *(() if experiment is None else experiment.notes)],
+        notes=done.notes,
     )
     return replace(done, annotations=_absolute(done.annotations, out))
 
@@ -104,19 +104,14 @@ def write_results(
 def _notes(n_seen: int) -> list[str]:
     if not n_seen:
         return []
-    note = f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"
-    logger.info(note)
-    return [note]
+    return [f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"]
 
 
 def _of_experiment(images: Images, cases: pd.DataFrame, annotator: str) -> ExperimentTables | None:
     """Tables of the experiment; None if there is none, or no image could be predicted."""
     if images.experiment is None or cases.empty:
         return None
-    found = experiment_tables(cases, images.experiment, images.control_group, annotator)
-    for note in found.notes:
-        logger.info(note)
-    return found
+    return experiment_tables(cases, images.experiment, images.control_group, annotator)
 
 
 def _absolute(annotations: pd.DataFrame, out: Path) -> pd.DataFrame:
