@@ -75,7 +75,8 @@ def review(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
     usual = float(table["n_objects"].median()) if len(table) >= _ENOUGH else np.nan
     rows = table.to_dict("records")
     reasons = ["; ".join(_reasons(row, unlike, usual)) for row, unlike in zip(rows, is_unlike, strict=True)]
-    table = table.assign(reason=reasons, last=~is_unlike, order=[natural_key(str(case)) for case in table["case"]])
+    order = table["case"].astype(str).map(natural_key)
+    table = table.assign(reason=reasons, last=~is_unlike, order=order)
     table = table.sort_values(["last", "expected_quality", "order"], na_position="first", ignore_index=True)
     return table.assign(rank=np.arange(1, len(table) + 1))[list(REVIEW_COLUMNS)]
 
