@@ -45,6 +45,11 @@ def image_suffix(name: str) -> str | None:
     return name[-max(map(len, found)) :] if found else None
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether the name of a file says that it is a NIfTI."""
+    return (image_suffix(path.name) or "").lower().startswith(".nii")
+
+
 def strip_suffix(name: str) -> str:
     """The file name without its image ending; the name of a file that is no image stays as it is.
 
