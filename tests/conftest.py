@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
 
@@ -100,3 +101,21 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         yield
+
+
+@pytest.fixture(scope="session")
+def finished(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny study, trained and evaluated once; no test may change it."""
+    from finished_study import finish_study
+
+    folder = tmp_path_factory.mktemp("finished")
+    return finish_study(folder, new_store(folder))
+
+
+@pytest.fixture
+def copied(finished: Any, tmp_path: Path) -> Any:
+    """The finished study in another place, to be broken."""
+    from segassay_monai.study.plan import plan_study
+
+    shutil.copytree(finished.path.parent, tmp_path / "copy", ignore=shutil.ignore_patterns("mlflow.db"))
+    return plan_study(tmp_path / "copy" / finished.path.name)

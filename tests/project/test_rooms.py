@@ -38,6 +38,8 @@ NO_MIRROR = {
     "training/test_loaded_cases.py": "a case from its files to the tile, by the steps of the configuration",
     "bundle/test_bundle.py": "the bundle's configurations, run as MONAI runs them",
     "bundle/test_errors.py": "messages of the bundle's commands",
+    "ensemble/test_foreign_checkpoints.py": "files that are no checkpoints, wherever one is read",
+    "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
     "test_imports.py": "what importing either package loads and changes",
 }

@@ -92,21 +92,46 @@ def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
         raise DataError.of(path, what, "export or copy it again", kind="damaged")
 
 
+def _check_room(path: Path, shape: tuple[int, ...], n_values: int, n_bytes: int) -> None:
+    """Refuse to read an image as a whole that does not fit into the free memory, before any is allocated.
+
+    Whatever reads a whole image needs it as stored, and once more as real numbers of four bytes.
+    """
+    needed = n_bytes + 4 * n_values
+    if needed > _MAX_UNCHECKED_BYTES and needed > (free := _free_memory()):
+        size = " × ".join(map(str, shape))
+        what = f"has {size} pixels and needs {needed / 2**30:.1f} GiB of memory, but {free / 2**30:.1f} GiB are free"
+        action = "close other programs, use a computer with more memory, or save smaller parts"
+        raise DataError.of(path, what, action, kind="memory")
+
+
+def _free_memory() -> int:
+    import psutil  # large images alone need it
+
+    return int(psutil.virtual_memory().available)
+
+
 def png_shape(path: Path) -> tuple[int, ...]:
     """Rows and columns from the header of a PNG."""
+    return _png_layout(path)[0]
+
+
+def _png_layout(path: Path) -> tuple[tuple[int, int], int, int]:
+    """Shape, number of values, and bytes of a PNG once decoded."""
     with path.open("rb") as file:
         header = file.read(26)
     if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
         raise ValueError("no PNG header")
     columns, rows, bits, colours = struct.unpack(">IIBB", header[16:])
-    n_samples = {2: 3, 3: 3, 4: 2, 6: 4}.get(colours, 1)  # a palette becomes colours
-    _check_size(path, (rows, columns), rows * columns * n_samples * (2 if bits == 16 else 1))
-    return rows, columns
+    n_values = rows * columns * {2: 3, 3: 3, 4: 2, 6: 4}.get(colours, 1)  # a palette becomes colours
+    n_bytes = n_values * (2 if bits == 16 else 1)
+    _check_size(path, (rows, columns), n_bytes)
+    return (rows, columns), n_values, n_bytes
 
 
 def read_png(path: Path) -> Picture:
     """Grey or colours, 8 or 16 bits; palettes become colours; no spacing, for a PNG stores that of a screen."""
-    png_shape(path)
+    _check_room(path, *_png_layout(path))
     array = imagecodecs.png_decode(path.read_bytes())  # unlike Pillow it keeps 16-bit colours
     if array.ndim == 2:
         return Picture(array[np.newaxis])
@@ -125,6 +150,7 @@ def read_tiff(path: Path) -> Picture:
     """Channels and spatial axes by the axes that the file names; spacing from OME or ImageJ metadata alone."""
     with tifffile.TiffFile(path) as tif:
         series = _first_series(path, tif)
+        _check_room(path, series.shape, int(series.size), int(series.nbytes))
         channel_axes, spatial_axes = _tiff_axes(path, series)
         if not all(_is_whole(page) for page in series.pages):  # tifffile would fill what is missing with zeros
             raise ValueError("some planes or rows are missing")
@@ -241,6 +267,8 @@ def nifti_shape(path: Path) -> tuple[int, ...]:
 def read_nifti(path: Path) -> Picture:
     """A fourth axis is channels, and so are colours; an unknown unit of the spacing means mm."""
     file = _load_nifti(path)
+    n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+    _check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:

@@ -15,13 +15,13 @@ from pathlib import Path
 from pydoc import locate
 from typing import Annotated, Any
 
-import yaml
 from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS
+from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.errors import PredictionError
 
@@ -134,7 +134,7 @@ def check_config(config: Mapping[str, Any], config_name: str, required: Mapping[
         UsageError: If a setting is unknown (the message names the nearest known one), missing, of the wrong type or
             out of range.
     """
-    known = yaml.safe_load(config_path(config_name).read_text(encoding="utf-8"))
+    known = read_yaml(config_path(config_name))
     model = SETTINGS[config_name]
     referenced = set(_references(config))
     for name, value in config.items():

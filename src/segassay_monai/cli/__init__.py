@@ -1,4 +1,4 @@
-"""Commands that train and predict: `segassay train`, `study`, `predict`; found by an entry point.
+"""Commands that train and predict: `segassay train`, `study`, `predict`, `verify`; found by an entry point.
 
 Torch is loaded only when a command runs.
 """
@@ -6,9 +6,10 @@ Torch is loaded only when a command runs.
 import typer
 
 from segassay.cli import TRAIN
-from segassay_monai.cli import predict, study, train
+from segassay_monai.cli import predict, study, train, verify
 
 app = typer.Typer(rich_markup_mode="rich")
 app.add_typer(train.app)
 app.add_typer(predict.app)
+app.add_typer(verify.app)
 app.add_typer(study.app, name="study", rich_help_panel=TRAIN)

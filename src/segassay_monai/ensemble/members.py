@@ -19,6 +19,7 @@ from segassay.data.cases import image_files, read_spaced_image
 from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError
+from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_checkpoint
 
 logger = logging.getLogger("segassay")
@@ -117,10 +118,13 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     for path in paths:
         try:
             state = read_checkpoint(path)
+        except PredictionError as error:
+            raise DataError.of(path, f"is {error.what}", error.action) from error
+        try:
             member, weights = member_from_state(state["member"]), state["model"]
         except Exception as error:
-            what = f"is not a checkpoint written by SegAssay ({type(error).__name__})"
-            raise DataError.of(path, what, "train it again") from error
+            what = "is not a checkpoint written by SegAssay, or one of another version: how it was trained is unknown"
+            raise DataError.of(path, what, "give a model.pt that `segassay train` wrote, or train it again") from error
         digest = weights_hash(weights)
         if digest in known:
             what = f"and {known[digest]} hold the same weights, but an ensemble needs different ones"

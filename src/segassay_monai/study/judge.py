@@ -26,10 +26,10 @@ from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
 from segassay_monai.study.store import read_state, write_state, write_whole
 
-__all__ = ["judge"]
+__all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge"]
 
-_ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
-_EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
+ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
+EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
 
 
 def judge(study: Study) -> list[Path]:
@@ -44,15 +44,15 @@ def judge(study: Study) -> list[Path]:
 
 def _judge(study: Study, on: str) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
-    out = study.out / _EVALUATION[on]
+    out = study.out / EVALUATION[on]
     table = list_masks(study, on)
     text = table.to_csv(index=False, lineterminator="\n")
-    files = [f"{name} {path.name} {sha256(path)}" for name, path in _files(study.masks)]
+    files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
     if read_state(study).get(on) == digest and (out / "summary.json").is_file():
         return out
-    path = study.out / _ANNOTATIONS[on]
+    path = study.out / ANNOTATIONS[on]
     write_whole(path, text)
     found = evaluate(
         study.dataset.folder,
@@ -72,7 +72,8 @@ def _judge(study: Study, on: str) -> Path:
     return out
 
 
-def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+def further_masks(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Name and file of every mask of further annotators, in the order of their names."""
     for name, folder in folders.items():
         for path in sorted(folder.glob("*")):
             if path.is_file():
