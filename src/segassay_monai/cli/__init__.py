@@ -1,4 +1,5 @@
-"""Commands that train and predict: `segassay train`, `study`, `predict`, `verify`; found by an entry point.
+"""Commands that train, predict and share: `segassay train`, `study`, `predict`, `export`, `verify`; found by
+an entry point.
 
 Torch is loaded only when a command runs.
 """
@@ -6,10 +7,11 @@ Torch is loaded only when a command runs.
 import typer
 
 from segassay.cli import TRAIN
-from segassay_monai.cli import predict, study, train, verify
+from segassay_monai.cli import export, predict, study, train, verify
 
 app = typer.Typer(rich_markup_mode="rich")
 app.add_typer(train.app)
 app.add_typer(predict.app)
 app.add_typer(verify.app)
 app.add_typer(study.app, name="study", rich_help_panel=TRAIN)
+app.add_typer(export.app, name="export", rich_help_panel=TRAIN)
