@@ -30,7 +30,9 @@ from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_tables import simulate_tables
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise, prerequisites
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
+from segassay.tables.prerequisites import prerequisites
 
 RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
 N_SEEDS = 4

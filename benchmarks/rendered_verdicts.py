@@ -29,7 +29,8 @@ from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 KINDS = ("sound", "biased")
 EXPECTED = {"sound": "supported", "biased": "not supported"}

@@ -26,7 +26,8 @@ from segassay.report.sections import side_by_side
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.simulation.study_tables import simulate_tables
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 from strategy_findings import (
     FEW,
     STUDY,

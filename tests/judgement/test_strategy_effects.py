@@ -12,7 +12,8 @@ from segassay.judgement.strategies import (
 from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squared, same_as_majority
 from segassay.qualities.scores.groups import strategy_groups
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 from strategy_findings import (
     EVERYBODY,
     FEW,

@@ -24,8 +24,10 @@ from segassay.qualities.validity.specification import NUMBERS, outcomes, specifi
 from segassay.report.notes import in_words
 from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
-from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+from segassay.tables.effects import EFFECT_COLUMNS, effects
+from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
+from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
 
 __all__ = ["compute_results", "normalised_counts"]
 

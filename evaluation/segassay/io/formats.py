@@ -9,7 +9,7 @@ import logging
 import math
 import struct
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,16 @@ UM_PER_UNIT = {
 }
 """Micrometres per unit of length, by the names that files give it."""
 
+PLACEMENT = (
+    "pixdim",
+    "xyzt_units",
+    "qform_code",
+    "sform_code",
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("srow_x", "srow_y", "srow_z"),
+)
+"""Fields of a NIfTI header that say where the voxels are; a mask has those of its image."""
+
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
@@ -50,11 +60,13 @@ class Picture:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
+        placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
     """
 
     array: np.ndarray
     spacing_um: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+    placement: Mapping[str, np.ndarray] | None = None
 
 
 @contextmanager
@@ -238,7 +250,8 @@ def read_nifti(path: Path) -> Picture:
     um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
     zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
-    return Picture(_native(array), spacing, np.asarray(file.affine))
+    placement = {name: np.array(file.header[name]) for name in PLACEMENT}
+    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
 
 
 def _load_nifti(path: Path) -> Any:

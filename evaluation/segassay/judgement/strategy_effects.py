@@ -44,7 +44,7 @@ def effects_of_groups(
     Args:
         groups: What `strategy_groups` returns.
         effects: What `segassay.tables.effects.effects` returns.
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         resampling: How intervals are drawn.
 
     Returns:

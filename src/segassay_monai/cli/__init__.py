@@ -1,4 +1,4 @@
-"""Commands that train and predict: `segassay train`, `study`, `export`; found by an entry point.
+"""Commands that train, predict and share: `segassay train`, `study`, `predict`, `export`; found by an entry point.
 
 Torch is loaded only when a command runs.
 """
@@ -6,9 +6,10 @@ Torch is loaded only when a command runs.
 import typer
 
 from segassay.cli import TRAIN
-from segassay_monai.cli import export, study, train
+from segassay_monai.cli import export, predict, study, train
 
 app = typer.Typer(rich_markup_mode="rich")
 app.add_typer(train.app)
+app.add_typer(predict.app)
 app.add_typer(study.app, name="study", rich_help_panel=TRAIN)
 app.add_typer(export.app, name="export", rich_help_panel=TRAIN)

@@ -29,7 +29,8 @@ from segassay.qualities.validity.effects import (
 )
 from segassay.statistics.groups import mann_whitney
 from segassay.statistics.intervals import Resampling
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import THRESHOLD, Pairs, interval_row, pairs_noted, score_rows
 from segassay.statistics.intervals import DEFAULT, Interval, Resampling
 from segassay.statistics.jackknife import SHARE, jackknife_ratio
-from segassay.tables.effects import on_deciding_unit
+from segassay.tables.samples import on_deciding_unit
 
 __all__ = ["flip_rate_of_verdicts", "flip_rates"]
 

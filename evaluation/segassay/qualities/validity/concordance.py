@@ -107,7 +107,7 @@ def effect_ratios(
     names them.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
         resampling: How intervals are drawn.
 
@@ -176,7 +176,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     controls of all annotators are 1. Control means are taken as given.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
         margin: Largest difference that does not matter, as a share of the control mean, set beforehand.
 
