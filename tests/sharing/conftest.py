@@ -3,8 +3,16 @@
 import pytest
 import torch
 
-from networks import trained
+from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, residual_unet
+from sharing_secrets import SECRETS
+
+
+def member(seed):
+    case, digest, subject, rater, dataset = SECRETS
+    return Member(
+        dataset, digest, "expert", rater, 0, 2, seed, (case,), (case,), (case,), (digest,), (subject,), digest
+    )
 
 
 def members(folder, settings, n=3):
@@ -13,10 +21,13 @@ def members(folder, settings, n=3):
     for seed in range(n):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            net = trained(residual_unet(**settings.state_dict()), seed)
+            net = residual_unet(**settings.state_dict())
+            for value in net.parameters():
+                value.data += 0.1 * torch.randn_like(value)
         paths.append(folder / f"s{seed}" / "model.pt")
         paths[-1].parent.mkdir(parents=True)
-        torch.save({"model": net.state_dict(), "network": settings.state_dict()}, paths[-1])
+        content = {"model": net, "network": settings, "member": member(seed)}
+        torch.save({name: part.state_dict() for name, part in content.items()}, paths[-1])
     return paths
 
 

@@ -16,7 +16,7 @@ def test_onnx_runtime_gives_the_same_masks_at_three_sizes(ensemble, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segassay[onnx]")
     pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
     settings, checkpoints = ensemble
-    found = export_onnx(checkpoints, tmp_path / "net.onnx", both_channels=True)
+    found = export_onnx(checkpoints[0].parents[1], tmp_path / "net.onnx", both_channels=True)
     assert len(set(found.sizes)) == 3
     assert found.largest <= 1e-5
     assert found.n_pixels == 0
@@ -46,14 +46,14 @@ def test_a_file_that_predicts_otherwise_is_not_kept(ensemble, tmp_path, monkeypa
     monkeypatch.setattr(exports, "save_onnx", lambda net, file, example: (tmp_path / "net.onnx.partial").write_text(""))
     monkeypatch.setattr(exports, "compare_with_onnx", lambda net, path: Difference(2e-5, 3, ((8, 8),)))
     with pytest.raises(UsageError, match=r"differ at 8 × 8 pixels: largest difference of a probability 2.0e-05, 3"):
-        export_onnx(ensemble[1], tmp_path / "net.onnx")
+        export_onnx(ensemble[1][0].parents[1], tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_file_and_another_ending_are_refused(ensemble, tmp_path):
     (tmp_path / "net.onnx").write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
-        export_onnx(ensemble[1], tmp_path / "net.onnx")
+        export_onnx(ensemble[1][0].parents[1], tmp_path / "net.onnx")
     with pytest.raises(UsageError, match=r"ends in \.onnx"):
-        export_onnx(ensemble[1], tmp_path / "net.pt")
+        export_onnx(ensemble[1][0].parents[1], tmp_path / "net.pt")
     assert (tmp_path / "net.onnx").read_text() == "mine"

@@ -5,6 +5,7 @@ checkpoints -> WholeImageNet -> FILE.onnx -> ONNX Runtime at three sizes -> larg
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import nn
 from segassay.errors import UsageError
 from segassay_monai.ensemble.backends import save_onnx
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
+from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing.sample import sample_image
 from segassay_monai.sharing.weights import read_whole_image_net
 from segassay_monai.sharing.whole_image_net import WholeImageNet
@@ -48,12 +50,16 @@ class Difference:
 
 
 def export_onnx(
-    checkpoint_paths: Sequence[Path], out: Path, *, both_channels: bool = False, overwrite: bool = False
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    both_channels: bool = False,
+    overwrite: bool = False,
 ) -> Difference | None:
     """Write the ensemble as one ONNX file that takes raw intensities of any size.
 
     Args:
-        checkpoint_paths: One file per member.
+        model: As of `find_model`: study (its best ensemble), folder of members, checkpoint, `models:/NAME@best`.
         out: File to write, ending in `.onnx`.
         both_channels: Whether the output has background and foreground, not the foreground alone.
         overwrite: Whether an existing file may be replaced.
@@ -62,15 +68,16 @@ def export_onnx(
         The difference between ONNX Runtime and torch; None if ONNX Runtime is not installed.
 
     Raises:
-        UsageError: If `out` exists or does not end in `.onnx`, `onnx` is not installed, or the predictions of the
-            written file differ by more than `TOLERANCE`; the file is removed then.
+        UsageError: If `model` cannot be used, `out` exists or does not end in `.onnx`, `onnx` is not installed, or the
+            predictions of the written file differ by more than `TOLERANCE`; the file is removed then.
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
+    out = Path(out)
     if out.suffix != ".onnx":
         raise UsageError(f"--out {out}: expected a name that ends in .onnx")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; give another --out, or --overwrite to replace it")
-    net = read_whole_image_net(checkpoint_paths, both_channels)
+    net = read_whole_image_net(find_model(model).checkpoints, both_channels)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     try:
