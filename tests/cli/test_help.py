@@ -33,7 +33,7 @@ def examples_of(*names: str) -> list[str]:
 
 def test_the_commands_are_those_of_both_packages():
     names = {words[0] for words in COMMANDS if words}
-    assert names == {"check", "download", "simulate", "consensus", "train", "study", "export"} | {
+    assert names == {"check", "download", "simulate", "consensus", "train", "study", "predict", "export"} | {
         "evaluate",
         "selftest",
         "planner",

@@ -13,6 +13,7 @@ import pytest
 
 from outline_scenes import DRAWN, noisy_labels
 from rois import read_filled
+from segassay.io.images import Picture, write_labels, write_map, write_mask
 from segassay.io.rois import write_rois
 
 JAR = os.environ.get("SEGASSAY_IJ_JAR", "")
@@ -78,3 +79,45 @@ def test_far_from_the_origin(ij: Any, tmp_path: Path, corner: int) -> None:
     assert (bounds.x, bounds.y, bounds.width, bounds.height) == (corner, 0, 9, 2)
     inside = [bool(roi.contains(x, y)) for y in range(2) for x in range(corner - 1, corner + 10)]
     assert inside == (labels[:2, corner - 1 : corner + 10] > 0).ravel().tolist()
+
+
+FLAT = np.arange(40).reshape(5, 8)
+DEEP = np.arange(120).reshape(3, 5, 8)
+
+
+def opened(ij: Any, path: Path) -> tuple[Any, np.ndarray]:
+    """The image as ImageJ opens it, and its pixels as real numbers."""
+    image = ij.IJ.openImage(str(path))
+    stack = image.getStack()
+    planes = [np.array(stack.getProcessor(z + 1).convertToFloat().getPixels()) for z in range(stack.getSize())]
+    return image, np.array(planes).reshape(-1, image.getHeight(), image.getWidth())
+
+
+@pytest.mark.parametrize("values", [FLAT, DEEP], ids=["image", "volume"])
+@pytest.mark.parametrize(
+    ("write", "factor", "bits"), [(write_labels, 1, 16), (write_labels, 70_000, 32), (write_map, 0.5, 32)]
+)
+def test_pixels_and_pixel_size(
+    ij: Any, tmp_path: Path, values: np.ndarray, write: Any, factor: float, bits: int
+) -> None:
+    like = Picture(values[None], spacing_um=(2.5, 0.325, 0.1625)[-values.ndim :])
+    for suffix in (".tif", ".ome.tif"):
+        write(tmp_path / f"a{suffix}", values * factor, like)
+        image, pixels = opened(ij, tmp_path / f"a{suffix}")
+        np.testing.assert_array_equal(pixels.reshape(values.shape), values * factor)
+        assert image.getBitDepth() == bits
+    image, _ = opened(ij, tmp_path / "a.tif")
+    size = image.getCalibration()
+    assert str(size.getUnit()) == "µm"
+    assert (size.pixelHeight, size.pixelWidth) == pytest.approx((0.325, 0.1625), rel=1e-12)
+    if values.ndim == 3:
+        assert size.pixelDepth == 2.5
+        assert (image.getNSlices(), image.getNChannels(), image.getNFrames()) == (3, 1, 1)
+
+
+def test_a_mask_is_black_and_white(ij: Any, tmp_path: Path) -> None:
+    write_mask(tmp_path / "a.tif", FLAT > 20, Picture(FLAT[None], spacing_um=(0.5, 0.5)))
+    image, pixels = opened(ij, tmp_path / "a.tif")
+    np.testing.assert_array_equal(pixels[0], (FLAT > 20) * 255.0)
+    assert image.getBitDepth() == 8
+    assert not image.isInvertedLut()

@@ -54,9 +54,12 @@ def test_a_folder_becomes_files_and_tables(models: Path, images: Path, tmp_path:
     assert row["mean_intensity"] == pytest.approx(own["mean_intensity"].mean())
     assert row["total"] == pytest.approx(row["disagreement"] + row["doubt"], abs=1e-6)
     assert 0 < row["quality"] < 1
-    for name in ("cases", "objects", "annotations"):
+    for name in ("cases", "objects"):
         written = pd.read_csv(done.out / f"{name}.csv", dtype={"case": str})
         pd.testing.assert_frame_equal(written, getattr(done, name), check_dtype=False, check_exact=True, obj=name)
+    listed = pd.read_csv(done.out / "annotations.csv", dtype=str)
+    assert list(listed["path"]) == [f"masks/{name}.png" for name in names]
+    assert all(Path(path).is_file() for kind in ("path", "prob", "uncertainty") for path in done.annotations[kind])
     assert not (done.out / "failed.csv").exists()
 
 
@@ -201,7 +204,7 @@ def test_files_keep_pixel_size_and_affine(models: Path, images: Path, tmp_path: 
     masks = {path.name: read_image(path) for path in (done.out / "masks").iterdir()}
     assert {name: mask.spacing_um for name, mask in masks.items()} == {
         "nifti.nii.gz": (0.5, 0.5),
-        "ome.tif": (0.5, 0.25),
+        "ome.ome.tif": (0.5, 0.25),
     }
     np.testing.assert_allclose(masks["nifti.nii.gz"].affine, affine)
     area = done.cases.set_index("case")
@@ -220,7 +223,7 @@ def test_images_of_the_training_are_no_test_of_the_model(dataset: Path, models: 
     assert len(done.cases) == 6
     assert set(done.annotations["held_out"]) == {True}
     assert 0 < len(done.annotations) < 6
-    found = evaluate(dataset, annotations=done.out / "annotations.csv")
+    found = evaluate(dataset, annotations=done.annotations)
     assert found.kinds["staple/s14-15"] == "ensemble"
     counts = found.counts[found.counts["annotator"] == "staple/s14-15"].set_index("case")
     own = done.cases.set_index("case").loc[counts.index]

@@ -69,7 +69,8 @@ def test_counts_are_those_of_the_evaluation(cases: pd.DataFrame, evaluated: Eval
 def test_effects_are_those_of_the_evaluation(tables: ExperimentTables, evaluated: Evaluation) -> None:
     expected = evaluated.effects[evaluated.effects["annotator"] == "net"].reset_index(drop=True)
     assert {"higher"} < set(expected["verdict"]), "without any effect equal tables say little"
-    assert {"subject", "case"} == set(expected["unit"]) and {"", "CA1", "DG"} == set(expected["region"])
+    assert {"subject", "case"} == set(expected["unit"])
+    assert {"", "CA1", "DG"} == set(expected["region"])
     pd.testing.assert_frame_equal(tables.effects, expected, check_exact=True)
 
 
@@ -94,8 +95,10 @@ def test_every_image_is_in_one_subject_of_each_region(tables: ExperimentTables, 
     of_regions = tables.subjects[tables.subjects["region"] != ""]
     pooled = tables.subjects[tables.subjects["region"] == ""]
     for rows in (of_regions, pooled):
-        assert rows["n_images"].sum() == len(cases) and rows["n_objects"].sum() == cases["n_objects"].sum()
-    assert not tables.subjects.duplicated(["subject", "region"]).any() and tables.notes == ()
+        assert rows["n_images"].sum() == len(cases)
+        assert rows["n_objects"].sum() == cases["n_objects"].sum()
+    assert not tables.subjects.duplicated(["subject", "region"]).any()
+    assert tables.notes == ()
 
 
 def test_two_animals_drawn_by_hand() -> None:
@@ -128,8 +131,10 @@ def test_an_image_without_row_is_counted_and_said() -> None:
 def test_without_control_group_nothing_is_tested() -> None:
     counts = pd.DataFrame({"case": ["a", "b"], "n_objects": [2, 4], "density": 0.1, "mean_intensity": 1.0})
     found = experiment_tables(counts, pd.DataFrame({"case": ["a", "b"], "group": ["H", "C"]}), None)
-    assert found.effects.empty and found.subjects["count"].tolist() == [2, 4]
-    assert found.subjects["count_normalised"].isna().all() and "no control group" in found.notes[-1]
+    assert found.effects.empty
+    assert found.subjects["count"].tolist() == [2, 4]
+    assert found.subjects["count_normalised"].isna().all()
+    assert "no control group" in found.notes[-1]
 
 
 def test_columns_of_cases_do_not_clash_with_those_of_the_experiment() -> None:
@@ -158,7 +163,7 @@ HEADER = "case,group,subject\n"
 def test_a_table_that_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "experiment.csv"
     path.write_text(text)
-    with pytest.raises(DataError, match="experiment.csv") as error:
+    with pytest.raises(DataError, match=r"experiment\.csv") as error:
         read_experiment_file(path, "H", {"a": Path("a.tif"), "b": Path("b.tif")})
     assert message in str(error.value)
 

@@ -96,7 +96,7 @@ def _brighten(shown: np.ndarray) -> np.ndarray:
 def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     """An image with the outline of each object as a PNG, pixel by pixel, without a frame or a legend.
 
-    Outlines are the outermost pixels of the objects, so that they show what was counted; touching objects are kept apart.
+    Outlines are the outermost pixels of the objects, so that they show what was counted; touching objects stay apart.
     They are yellow with a dark edge: visible on bright and on dark images, and to colour-blind readers.
 
     Args:

@@ -125,7 +125,7 @@ def _intensities(values: np.ndarray, of_object: np.ndarray, n_px: np.ndarray) ->
     columns: dict[str, np.ndarray] = {}
     for channel, of_channel in enumerate(values.astype(float)):
         ending = f"_{channel}" if len(values) > 1 else ""
-        total = np.bincount(of_object, of_channel)
+        total = np.bincount(of_object, of_channel).astype(float)
         ordered = of_channel[order]
         columns[f"mean_intensity{ending}"] = total / n_px
         columns[f"min_intensity{ending}"] = np.minimum.reduceat(ordered, first) if len(first) else total

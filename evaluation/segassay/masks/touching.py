@@ -7,15 +7,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
-from skimage.morphology import h_maxima
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from segassay.masks.objects import label_objects
 
 __all__ = ["split_touching"]
 
-_DEPTH = np.log(4 / 3)
-"""A neck divides where the height there is at most three quarters of the lower of both peaks."""
+_STEPS = 1000
+"""Heights are whole numbers of this many steps for a factor of e, so that rounding decides nothing."""
+
+_DEPTH = round(_STEPS * np.log(4 / 3))
+"""A neck divides where the height there is less than three quarters of the lower of both peaks."""
 
 _ROUGH = 2.0
 """Pixels added to distances, so that the steps of a pixelated outline are no necks."""
@@ -31,9 +34,9 @@ def split_touching(
     """Number the objects of a mask, and divide those that touch.
 
     Watershed on the distance to the background, plus two pixels; with a probability, on that distance times the
-    probability. Two peaks are two objects if the height of the pass between them is at most three quarters of the lower
-    peak; so long, curved and ring-shaped objects stay whole. Parts smaller than `min_size` join the neighbour with
-    which they share most of their outline. The result depends on the input alone.
+    probability. Two peaks are two objects if the pass between them is lower than three quarters of the lower peak, so
+    that long, curved and ring-shaped objects stay whole. Parts smaller than `min_size` join the neighbour with which
+    they share most of their outline. The result depends on the input alone.
 
     Args:
         mask: Boolean, `(*spatial)`, two or three axes.
@@ -65,29 +68,31 @@ def split_touching(
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
     whole = label_objects(mask, min_size=min_size)
     steps = np.asarray(spacing if spacing is not None else (1.0,) * mask.ndim, dtype=float)
+    inner = (slice(1, -1),) * mask.ndim
     labels, n = np.zeros_like(whole), 0
     for number, box in enumerate(ndimage.find_objects(whole), start=1):
-        own = whole[box] == number
-        parts = _parts(_height(own, None if prob is None else prob[box], steps / steps.min()), own, min_size)
-        labels[box][own] = parts[own] + n
+        own = np.pad(whole[box] == number, 1)  # an object at the edge of the image ends there
+        height = _height(own, None if prob is None else np.pad(prob[box], 1), steps / steps.min())
+        parts = _parts(height, own, min_size)
+        labels[box][own[inner]] = parts[own] + n
         n += int(parts.max())
     return labels
 
 
 def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.ndarray:
-    """Logarithm of distance and probability, at least 1 inside and 0 outside: depths are ratios."""
-    framed = np.pad(own, 1)  # an object at the edge of the image ends there
-    distance = ndimage.distance_transform_edt(framed, sampling=steps)[(slice(1, -1),) * own.ndim]
-    height = np.log(distance + _ROUGH)
+    """Logarithm of distance and probability in steps, 0 outside: depths are ratios."""
+    height = np.log(ndimage.distance_transform_edt(own, sampling=steps) + _ROUGH)
     if prob is not None:
         height += np.log(np.clip(prob, 1e-3, 1))
-    return np.where(own, height + 1 - height[own].min(), 0.0)
+    height = np.rint(_STEPS * (height + 1 - height[own].min()))  # the lowest pixel inside is a factor of e above 0
+    return np.where(own, height, 0.0)
 
 
 def _parts(height: np.ndarray, own: np.ndarray, min_size: int) -> np.ndarray:
     """Parts 1..n of one connected object; 0 elsewhere."""
     everywhere = np.ones((3,) * own.ndim, dtype=bool)
-    peaks, n_peaks = ndimage.label(h_maxima(height, _DEPTH, footprint=everywhere), structure=everywhere)
+    lowered = reconstruction(height - _DEPTH, height, footprint=everywhere)  # flat across what is too shallow
+    peaks, n_peaks = ndimage.label(local_maxima(lowered, connectivity=own.ndim), structure=everywhere)
     if n_peaks == 1:
         return own.astype(np.int32)
     parts = watershed(-height, peaks, mask=own, connectivity=everywhere).astype(np.int32)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.io.images import Picture, is_nifti, write_labels, write_map, write_mask
+from segassay.io.images import Picture, image_suffix, is_nifti, write_labels, write_map, write_mask
 
 __all__ = ["MAPS", "write_case"]
 
@@ -28,8 +28,8 @@ def write_case(
 ) -> dict[str, str]:
     """Write the files of one case, each whole or not at all.
 
-    Files of a NIfTI image are NIfTI with its affine. Others are TIFF with the pixel size of the image, if it is known;
-    a 2-D mask without pixel size is a PNG.
+    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF are OME-TIFF. Others are TIFF with the pixel
+    size of the image, if it is known; a 2-D mask without pixel size is a PNG.
 
     Args:
         folder: Where the folders of all kinds are.
@@ -42,8 +42,8 @@ def write_case(
     Returns:
         Kind -> path relative to the folder.
     """
-    map_type = ".nii.gz" if is_nifti(image) else ".tif"
-    is_png = not is_nifti(image) and picture.array.ndim == 3 and picture.spacing_um is None
+    map_type = _map_type(image, picture)
+    is_png = map_type == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
     written = {}
     for kind, array in arrays.items():
         if kinds is not None and kind not in kinds:
@@ -54,3 +54,11 @@ def write_case(
         write(folder / name, array, picture)
         written[kind] = name
     return written
+
+
+def _map_type(image: Path, picture: Picture) -> str:
+    """Ending of all files but a PNG; OME has no volume of one plane."""
+    if is_nifti(image):
+        return ".nii.gz"
+    is_ome = ".ome." in (image_suffix(image.name) or "").lower()
+    return ".ome.tif" if is_ome and picture.array.shape[1:-2] != (1,) else ".tif"

@@ -35,13 +35,11 @@ class BundleMembers:
     Attributes:
         checkpoints: One file per member, in a temporary folder that is removed when the program ends.
         name: Name of the model.
-        dataset: Name of the dataset that it was trained on; empty if the bundle does not say.
         min_object_size: Smallest object, in pixels, that the bundle keeps; None if it does not say.
     """
 
     checkpoints: tuple[Path, ...]
     name: str
-    dataset: str
     min_object_size: int | None
 
 
@@ -82,7 +80,6 @@ def read_bundle(path: Path) -> BundleMembers:
     return BundleMembers(
         paths,
         name=f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip(),
-        dataset=str(metadata.get("data_source", "")),
         min_object_size=size if isinstance(size, int) else None,
     )
 

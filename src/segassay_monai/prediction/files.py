@@ -5,14 +5,13 @@ CasePrediction, kinds -> masks/ instances/ prob/ uncertainty/ disagreement/ doub
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from segassay.errors import UsageError
-from segassay.figures.overlays import overlay
+from segassay.figures.overlays import overlay_png
 from segassay.io.geojson import write_geojson
 from segassay.io.images import is_nifti, write_bytes
 from segassay.io.rois import write_rois
@@ -39,10 +38,9 @@ def _write_geojson(path: Path, found: CasePrediction) -> None:
 
 
 def _write_overlay(path: Path, found: CasePrediction) -> None:
-    figure = overlay(found.picture.array, {"prediction": found.labels > 0}, title=found.case)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    write_bytes(path, file.getvalue())
+    image = found.picture.array
+    image = np.stack([channel.T for channel in image]) if is_nifti(found.path) else image
+    write_bytes(path, overlay_png(image, _as_seen(found)))
 
 
 def _as_seen(found: CasePrediction) -> np.ndarray:

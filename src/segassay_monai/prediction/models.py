@@ -94,7 +94,7 @@ model.pt, models:/NAME@best or an exported bundle
         )
     if is_bundle(path):
         found = read_bundle(path)
-        return Model(found.checkpoints, found.name, dataset=found.dataset, min_object_size=found.min_object_size)
+        return Model(found.checkpoints, found.name, min_object_size=found.min_object_size)
     if (out := _study_folder(path)) is not None and strategy is None:
         best = read_best(out)
         return _model(best.checkpoints, best.annotator, best.min_object_size)

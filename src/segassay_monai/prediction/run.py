@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Predicted:
         cases: One row per image: number, area and density of objects, intensity, uncertainty, quality.
         objects: One row per object.
         annotations: One row per mask of an image that no member is known to have been trained on;
-            `segassay.evaluate` takes it.
+            `segassay.evaluate` takes it. Paths are absolute, in the file relative to it.
         failed: `file, what, action` of each image that could not be predicted.
         subjects: One row per subject and region; None without experiment.
         effects: Tests of the groups, as of an evaluation; None without experiment.
@@ -279,7 +279,12 @@ def _write_tables(
             (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
         else:
             write_table(out / f"{name}.csv", table)
-    return done
+    return replace(done, annotations=_absolute(done.annotations, out))
+
+
+def _absolute(annotations: pd.DataFrame, out: Path) -> pd.DataFrame:
+    files = annotations[["path", "prob", "uncertainty"]].map(lambda name: str(out / name) if name else "")
+    return annotations.assign(**files)
 
 
 def _of_experiment(

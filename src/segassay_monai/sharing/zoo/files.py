@@ -1,0 +1,63 @@
+"""Files of the bundle that do not depend on the model: scripts, license, logging; and the list of large files.
+
+modules of the ensemble and own scripts -> scripts/; files beyond 25 MB -> large_files.yml
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segassay.io.images import sha256
+from segassay_monai.bundle.paths import bundle_root
+from segassay_monai.ensemble import mean_net
+from segassay_monai.sharing.zoo import scripts
+
+__all__ = ["copy_scripts", "large_files", "write_json", "write_large_files"]
+
+LARGEST = 25 * 10**6
+"""Bytes of the largest file that the zoo takes."""
+
+_OF_ENSEMBLE = ("errors", "images", "inferer", "mean_net", "network")
+
+
+def copy_scripts(folder: Path) -> None:
+    """Copy the modules that the configurations name, unchanged, and the license."""
+    target = folder / "scripts"
+    target.mkdir()
+    ensemble, own = Path(mean_net.__file__).parent, Path(scripts.__file__).parent
+    for path in [*(ensemble / f"{name}.py" for name in _OF_ENSEMBLE), *sorted(own.glob("*.py"))]:
+        shutil.copyfile(path, target / path.name)
+    shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")
+    shutil.copyfile(bundle_root() / "configs" / "logging.conf", folder / "configs" / "logging.conf")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as the zoo formats it."""
+    path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8", newline="")
+
+
+def large_files(folder: Path) -> list[Path]:
+    """Files that are too large for the zoo, by their names."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size > LARGEST]
+
+
+def write_large_files(folder: Path, paths: list[Path], url: str) -> None:
+    """Write `large_files.yml`, which says where the large files can be downloaded; nothing if there are none."""
+    entries = [
+        {
+            "path": path.relative_to(folder).as_posix(),
+            "url": f"{url.rstrip('/')}/{path.relative_to(folder).as_posix()}",
+            "hash_val": sha256(path),
+            "hash_type": "sha256",
+        }
+        for path in paths
+    ]
+    if entries:
+        text = yaml.safe_dump({"large_files": entries}, sort_keys=False)
+        (folder / "large_files.yml").write_text(text, encoding="utf-8", newline="")
