@@ -23,7 +23,7 @@ def members(folder, settings, n=3):
             torch.manual_seed(seed)
             net = residual_unet(**settings.state_dict())
             for value in net.parameters():
-                value.data += 0.1 * torch.randn_like(value)
+                value.data += 0.2 * torch.randn_like(value)
         paths.append(folder / f"s{seed}" / "model.pt")
         paths[-1].parent.mkdir(parents=True)
         content = {"model": net, "network": settings, "member": member(seed)}
