@@ -5,17 +5,18 @@ numbers of label images     ->  an error, if they look like classes and nothing 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from segassay.errors import DataError, Problem, shortlist
-from segassay.io.images import read_image
+from segassay.io.grids import Grid
+from segassay.io.images import fit, read_image, read_mask
 from segassay.masks.numbers import Numbers, same_numbers, why_classes
 
-__all__ = ["ClassMap", "numbers_problem", "read_foreground", "read_ignored"]
+__all__ = ["ClassMap", "Inverted", "Meaning", "numbers_problem", "read_foreground", "read_ignored"]
 
 _WHY = {
     "pieces": "{n_split} of {n} object numbers are in several pieces, as classes are, and objects are not",
@@ -36,33 +37,49 @@ class ClassMap:
     Attributes:
         foreground: Values of the classes; 0 is background.
         ignore: Value of the ignored area; None if there is none.
+        others: Whether any other value is background; otherwise only 0 is, and other values are errors.
     """
 
     foreground: tuple[int, ...]
     ignore: int | None = None
+    others: bool = field(default=False, repr=False)  # without it, the hash of nnU-Net's data stays as it was
 
 
-def read_foreground(path: Path, classes: ClassMap) -> np.ndarray:
-    """Boolean mask `(*spatial)` of all classes.
+@dataclass(frozen=True)
+class Inverted:
+    """Meaning of a mask in which black and white are swapped: objects are 0."""
+
+
+Meaning = ClassMap | Inverted
+"""What the values of a mask mean, where they are neither a binary mask nor object numbers."""
+
+
+def read_foreground(path: Path, meaning: Meaning, grid: Grid | None = None) -> np.ndarray:
+    """Boolean mask `(*spatial)` of all classes, or of what is 0 in an inverted mask.
 
     Raises:
-        DataError: If the file cannot be read, has several channels, or holds a value that is no class.
+        DataError: If the file cannot be read, has several channels, holds a value that is no class, or lies elsewhere
+            than the grid.
     """
-    return np.isin(_read_classes(path, classes), classes.foreground)
+    if isinstance(meaning, Inverted):
+        return read_mask(path, grid) == 0
+    return np.isin(_read_classes(path, meaning, grid), meaning.foreground)
 
 
-def read_ignored(path: Path, classes: ClassMap) -> np.ndarray:
+def read_ignored(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.ndarray:
     """Boolean mask `(*spatial)` of the class `ignore`, empty if there is none. Raises as `read_foreground`."""
-    values = _read_classes(path, classes)
+    values = _read_classes(path, classes, grid)
     return np.zeros(values.shape, dtype=bool) if classes.ignore is None else values == classes.ignore
 
 
-def _read_classes(path: Path, classes: ClassMap) -> np.ndarray:
+def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
     array = read_image(path).array
     if len(array) > 1:
         expected = "one, with the class number of each pixel"
         raise DataError.of(path, f"has {len(array)} channels", expected=expected)
-    values = array[0]
+    values = array[0] if grid is None else fit(path, array[0], grid)
+    if classes.others:
+        return np.asarray(values)
     numbers = [0, *classes.foreground, *([] if classes.ignore is None else [classes.ignore])]
     known = np.isin(values, numbers)
     if not known.all():

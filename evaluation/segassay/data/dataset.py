@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from segassay.data.classes import ClassMap
+from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
@@ -46,7 +46,7 @@ class Dataset:
         experiment: The experiment table as text, in the file's order; None if there is none.
         endpoints: Measurements of the lab, as `segassay.data.measurements.checked_endpoints` returns them; or None.
         more_channels: Files of the second and further channels of a case; without cases in a single file.
-        classes: nnU-Net only: what the values in masks of raters and reference mean.
+        classes: Only where `dataset.json` or `foreground` says so: what the values in masks mean.
         warnings: What may be intended, but the user should look at.
     """
 
@@ -89,6 +89,13 @@ class Dataset:
     def holds_instances(self) -> bool:
         """Whether `dataset.yaml` says that each number in a label image is one object."""
         return self.settings.objects == "instances"
+
+    def meaning_of(self, annotator: str) -> Meaning | None:
+        """What the values in masks of a rater or the reference mean, if these are classes or inverted."""
+        said = self.settings.invert
+        if said is True or (isinstance(said, tuple) and annotator in said):
+            return Inverted()
+        return self.classes
 
     @property
     def ignored_class(self) -> ClassMap | None:
@@ -173,7 +180,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         experiment=experiment,
         endpoints=endpoints,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
-        classes=layout.classes if layout is not None else None,
+        classes=_classes(settings, layout),
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
@@ -186,6 +193,13 @@ def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None
         return settings, None, problems
     layout, of_layout = read_dataset_json(folder / "dataset.json")
     return nnunet_settings(settings) if layout is not None else None, layout, [*problems, *of_layout]
+
+
+def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
+    """What the values in masks mean, as nnU-Net's or our settings say."""
+    if settings.foreground is not None:
+        return ClassMap(settings.foreground, others=True)
+    return layout.classes if layout is not None else None
 
 
 def _with_reference(
@@ -295,7 +309,7 @@ def data_hash(dataset: Dataset) -> str:
     """SHA-256 over the role and content of every file; moving, touching or renaming the folder does not change it.
 
     Roles are image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
-    with its case), experiment table and endpoints. Settings do not count; the meaning of nnU-Net's classes does.
+    with its case), experiment table and endpoints. Settings do not count; what the values of masks mean does.
 
     Returns:
         64 hexadecimal digits.
@@ -308,7 +322,10 @@ def data_hash(dataset: Dataset) -> str:
     for role in ("experiment", "endpoints"):
         if (path := getattr(dataset.settings, role)) is not None:
             files[role] = inside(dataset.folder, path)
-    digest = hashlib.sha256(b"" if dataset.classes is None else f"{dataset.classes}\n".encode())
+    meaning = b"" if dataset.classes is None else f"{dataset.classes}\n".encode()
+    if dataset.settings.invert:
+        meaning += f"invert {dataset.settings.invert}\n".encode()
+    digest = hashlib.sha256(meaning)
     for role in sorted(files):
         digest.update(f"{role}\0{sha256(files[role])}\n".encode())
     return digest.hexdigest()

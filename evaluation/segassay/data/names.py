@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Container
 from pathlib import Path
 
+from segassay.data.tools import how_to_save
 from segassay.errors import Problem, shortlist
-from segassay.io.images import image_suffix, strip_suffix
+from segassay.io.images import image_suffix, outline_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
 """Text that Cellpose appends to the name of an image in its exported masks."""
@@ -43,12 +44,15 @@ def case_of(name: str) -> str:
     return unicodedata.normalize("NFC", strip_suffix(name))
 
 
-def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[str, Path]], list[Problem]]:
+def list_images(
+    folder: Path, known: Container[str] = (), *, outlines: bool = False
+) -> tuple[list[tuple[str, Path]], list[Problem]]:
     """Image files of a folder in natural order, each with its `case_of`.
 
     Args:
         folder: Where to look; folders in it are not searched.
         known: Names in the folder that are not images and belong there.
+        outlines: Whether files of outlines count too, as they do for masks.
 
     Returns:
         Case (with the suffix, for a mask) and path, empty if the folder holds no image; and problems: a folder that is
@@ -57,7 +61,7 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
     """
     usable, folders, problems = _list_folder(folder, known)
     pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
-    images = {name: case_of(name) for name in usable if name not in folders and image_suffix(name)}
+    images = {name: case_of(name) for name in usable if name not in folders and is_image(name, outlines=outlines)}
     if pickles:
         problems.append(_pickles_of_cellpose(folder, pickles))
     others = [name for name in usable if name not in images and name not in folders and name not in pickles]
@@ -66,12 +70,17 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
     return found, problems
 
 
+def is_image(name: str, *, outlines: bool = False) -> bool:
+    """Whether the name of a file is that of an image, or also of outlines."""
+    return image_suffix(name) is not None or (outlines and outline_suffix(name) is not None)
+
+
 def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[str], list[Problem]]:
     """Usable names in a folder, sorted; the folders among them; and problems of the other names."""
     usable, folders, problems = list[str](), set[str](), list[Problem]()
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not _is_of_the_system(entry.name) and entry.name not in known]
+            found = [entry for entry in entries if not is_of_the_system(entry.name) and entry.name not in known]
             found.sort(key=lambda entry: entry.name)
             for entry in found:
                 if (problem := _unusable(folder, entry)) is not None:
@@ -90,7 +99,8 @@ def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[st
     return usable, folders, problems
 
 
-def _is_of_the_system(name: str) -> bool:
+def is_of_the_system(name: str) -> bool:
+    """Whether a system, rather than a person, put a file or folder there: hidden ones, and those of a NAS."""
     return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
 
 
@@ -129,7 +139,7 @@ def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Prob
         what.append(f"{len(folders)} {'folder is' if len(folders) == 1 else 'folders are'} not searched")
     if not what:
         return []
-    action = "if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away"
+    action = how_to_save([*names, *folders])
     return [
         Problem(
             str(folder),
