@@ -19,6 +19,8 @@ from segassay.masks.numbers import Numbers, same_numbers, why_classes
 __all__ = ["ClassMap", "Inverted", "Meaning", "numbers_problem", "read_foreground", "read_ignored"]
 
 _WHY = {
+    "background": "no pixel is 0, the background: the numbers are {same}, as ilastik's Simple Segmentation writes them",
+    "values": "{n_split} of {n} numbers are in several pieces, as in a map of probabilities or a grey image",
     "pieces": "{n_split} of {n} object numbers are in several pieces, as classes are, and objects are not",
     "inside": "object numbers lie inside others, as classes do, and objects do not",
     "sizes": "the numbers {same} are of the same order of size in every image, as classes are, and objects are not",
@@ -26,8 +28,9 @@ _WHY = {
 }
 _ACTION = (
     "if each number is one object, write `objects: instances` into dataset.yaml; if the numbers are classes, save the "
-    "masks of one class as binary masks"
+    "masks of one class as binary masks, or name the numbers that are foreground, as `foreground: [1]`"
 )
+_OF_VALUES = "threshold it first, at half of the largest value for instance, and save 0 and 255"
 
 
 @dataclass(frozen=True)
@@ -106,4 +109,4 @@ def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:
     shared = set.intersection(*(set(image.sizes) for image in images if image.n))
     what = _WHY[why or "same"].format(n=n, n_split=n_split, same=shortlist([str(value) for value in sorted(shared)]))
     level: Literal["error", "warning"] = "warning" if why is None else "error"
-    return Problem(file, what, _ACTION, level, kind="numbers-like-classes")
+    return Problem(file, what, _OF_VALUES if why == "values" else _ACTION, level, kind="numbers-like-classes")

@@ -151,11 +151,11 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     settings, layout, problems = _read_settings(folder)
     if settings is None:
         return None, problems
-    channels, of_images = find_images(folder, settings, layout)
-    images = {case: paths[0] for case, paths in channels.items()}
     raters, of_raters = rater_folders(folder, settings)
     reference_name, everyone, of_reference = _with_reference(folder, settings, raters)
-    mask_suffix, masks, of_masks = find_masks(everyone, settings.mask_suffix, images)
+    channels, of_images = find_images(folder, settings, layout, everyone)
+    images = {case: paths[0] for case, paths in channels.items()}
+    affixes, masks, of_masks = find_masks(everyone, (settings.mask_prefix, settings.mask_suffix), images)
     of_each = {rater: masks[rater] for rater in raters}
     ignore_suffix, ignore, of_ignored = _find_ignored(folder, settings, layout, images, of_each)
     _, region_masks, of_regions = _find_area(folder, settings.region_masks, None, images)
@@ -163,14 +163,16 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     endpoints, of_endpoints = read_endpoints(folder, settings, images, list(everyone))
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
-    problems += [*of_experiment, *of_endpoints]
+    problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     if not images:
         return None, problems
     problems += _warnings(folder, of_each, images)
     dataset = Dataset(
         folder=folder,
         name=settings.name or folder.resolve().name,
-        settings=settings.model_copy(update={"mask_suffix": mask_suffix, "ignore_suffix": ignore_suffix}),
+        settings=settings.model_copy(
+            update={"mask_prefix": affixes.prefix, "mask_suffix": affixes.suffix, "ignore_suffix": ignore_suffix}
+        ),
         images=images,
         masks=of_each,
         reference_name=reference_name,
@@ -193,6 +195,13 @@ def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None
         return settings, None, problems
     layout, of_layout = read_dataset_json(folder / "dataset.json")
     return nnunet_settings(settings) if layout is not None else None, layout, [*problems, *of_layout]
+
+
+def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[str]) -> list[Problem]:
+    unknown = [name for name in settings.invert if name not in everyone] if isinstance(settings.invert, tuple) else []
+    what = f"invert names {shortlist(unknown)}; expected raters: {shortlist(list(everyone))}"
+    action = "correct the names, or write `invert: true` for all masks"
+    return [Problem(str(folder / "dataset.yaml"), what, action, kind="invert-unknown")] if unknown else []
 
 
 def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
@@ -242,8 +251,8 @@ def _find_area(
     """Suffix, masks and problems of ignored areas or regions; if the suffix is None, it is found."""
     if path is None:
         return suffix, {}, []
-    suffix, masks, problems = find_masks({path: inside(folder, path)}, suffix, images)
-    return suffix, masks[path], problems
+    affixes, masks, problems = find_masks({path: inside(folder, path)}, (None, suffix), images)
+    return affixes.suffix, masks[path], problems
 
 
 def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str, Path]) -> list[Problem]:

@@ -9,7 +9,8 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from segassay.data.tools import how_to_save
@@ -42,6 +43,17 @@ def case_of(name: str) -> str:
         'Mäuse 7'
     """
     return unicodedata.normalize("NFC", strip_suffix(name))
+
+
+def names_of_cases(cases: Iterable[str], images: Container[str]) -> list[str]:
+    """Cases of a table with composed letters (NFC), and without the ending of the image's file.
+
+    Example:
+        >>> names_of_cases(["001.png", "002", "v1.tif"], {"001", "002", "v1.tif"})
+        ['001', '002', 'v1.tif']
+    """
+    composed = [unicodedata.normalize("NFC", case) for case in cases]
+    return [strip_suffix(case) if case not in images and strip_suffix(case) in images else case for case in composed]
 
 
 def list_images(
@@ -172,3 +184,64 @@ def find_suffix(stems: list[str], cases: Container[str]) -> str:
     """
     counts = Counter(stem[n:] for stem in stems for n in range(1, len(stem) + 1) if stem[:n] in cases)
     return max(counts, key=lambda suffix: (counts[suffix], -len(suffix), suffix), default="")
+
+
+def find_prefix(stems: list[str], cases: Container[str]) -> str:
+    """The text before the case name in most names of masks, as in `Mask of 0144`; the shortest of equally common ones.
+
+    Example:
+        >>> find_prefix(["Mask of 1", "Mask of 2", "notes"], {"1", "2"})
+        'Mask of '
+    """
+    counts = Counter(stem[:n] for stem in stems for n in range(1, len(stem)) if stem[n:] in cases)
+    return max(counts, key=lambda prefix: (counts[prefix], -len(prefix), prefix), default="")
+
+
+def common_suffix(cases: list[str]) -> str:
+    """The text from the last `_`, `-`, `.` or blank on that all names share, as in `001_raw` and `002_raw`.
+
+    Example:
+        >>> common_suffix(["001_raw", "002_raw"]), common_suffix(["001", "002"])
+        ('_raw', '')
+    """
+    found = re.search(r"[_\-. ][^_\-. ]*$", cases[0]) if len(cases) > 1 else None
+    suffix = found[0] if found is not None and found.start() > 0 else ""
+    return suffix if all(case.endswith(suffix) and len(case) > len(suffix) for case in cases) else ""
+
+
+@dataclass(frozen=True)
+class Affixes:
+    """Text before and after the case in the names of masks.
+
+    Example:
+        >>> Affixes("Mask of ", "").case_in("Mask of 001"), Affixes("", "_cFOS").case_in("001")
+        ('001', None)
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+
+    def case_in(self, stem: str) -> str | None:
+        """The case in the name of a mask; None if the name has not this form."""
+        fits = stem.startswith(self.prefix) and stem.endswith(self.suffix)
+        case = stem[len(self.prefix) : len(stem) - len(self.suffix)]
+        return case if fits and len(stem) >= len(self.prefix) + len(self.suffix) else None
+
+    def name_of(self, case: str) -> str:
+        """Name of the mask of a case."""
+        return f"{self.prefix}{case}{self.suffix}"
+
+
+def find_affixes(stems: list[str], cases: Container[str], given: Affixes | None = None) -> Affixes:
+    """What masks add to the names of their cases: a suffix, else a prefix; nothing if neither is found.
+
+    Args:
+        stems: Names of masks without their endings.
+        cases: All cases.
+        given: What the user says about one of them.
+    """
+    prefix = given.prefix if given is not None else ""
+    suffix = find_suffix([stem.removeprefix(prefix) for stem in stems if stem.startswith(prefix)], cases)
+    if prefix or any(Affixes("", suffix).case_in(stem) in cases for stem in stems):
+        return Affixes(prefix, suffix)
+    return Affixes(find_prefix(stems, cases), "")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from segassay.errors import DataError, UsageError
+from segassay.io.contents import what_it_is
 from segassay.io.encoding import encode
 from segassay.io.formats import (
     Picture,
@@ -180,6 +181,9 @@ def _naming(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise DataError.of(path, "cannot be read: permission denied", kind="permission") from error
     except Exception as error:
+        if (found := what_it_is(path)) is not None:
+            what = f"is {found[0]}, although its name ends in {path.suffix}"
+            raise DataError.of(path, what, found[1], kind="other-content") from error
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise DataError.of(
             path, f"is truncated or broken ({cause})", "export or copy it again", kind="damaged"
