@@ -2,6 +2,7 @@
 
 import fire
 import pytest
+import torch
 
 from segassay.errors import UsageError
 from segassay_monai.bundle.typed import as_typed
@@ -36,3 +37,15 @@ def test_a_folder_named_like_an_expression_is_one_message(tmp_path, monkeypatch)
     with pytest.raises(UsageError, match=r"write \./@lab"):
         as_typed(["--dataset_dir", "@lab"])
     assert as_typed(["--dataset_dir", "./@lab"]) == ["--dataset_dir", "'./@lab'"]
+
+
+@pytest.mark.parametrize(("text", "device"), [("cpu", "cpu"), ("$torch.device('cpu')", "cpu")])
+def test_a_device_is_named_as_people_name_it(text: str, device: str) -> None:
+    found = _arrive(as_typed(["--device", text]))["device"]
+    assert eval(str(found).removeprefix("$"), {"torch": torch}) == torch.device(device)  # noqa: S307
+
+
+@pytest.mark.parametrize("text", ["gpu", "cuda:99", "cpu;import os", ""])
+def test_no_such_device_is_one_message(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--device {text}"):
+        as_typed(["--device", text])

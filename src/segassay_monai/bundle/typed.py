@@ -8,14 +8,15 @@ words of the command line  ->  the same words, in which settings that are texts 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from segassay.errors import UsageError
 
-__all__ = ["as_typed"]
+__all__ = ["TEXTS", "as_typed", "device_named"]
 
-_TEXTS = frozenset({"dataset_dir", "output_dir", "rater", "strategy", "experiment", "initialise_from", "device", "models"})
+TEXTS = frozenset({"dataset_dir", "output_dir", "rater", "strategy", "experiment", "initialise_from", "models"})
 """Settings whose value is a text; `models` may also be a list."""
 
 _EXPRESSIONS = ("$", "@", "%")
@@ -52,10 +53,35 @@ def _setting(word: str) -> str:
 
 def _quoted(name: str, value: str) -> str:
     is_list = name == "models" and value.startswith("[")
-    if name not in _TEXTS or value == "None" or is_list or value.startswith("--"):
+    if name == "device":
+        return repr(device_named(value))
+    if name not in TEXTS or value == "None" or is_list or value.startswith("--"):
         return value
     if value.startswith(_EXPRESSIONS):
         if Path(value).exists():
             raise UsageError(f"--{name} {value}: MONAI takes {value[0]} for an expression; write ./{value}")
         return value
     return repr(value)
+
+
+def device_named(text: str) -> str:
+    """The expression of a configuration for a device; an expression stays.
+
+    Raises:
+        UsageError: If there is no such device.
+
+    Example:
+        >>> device_named("cpu")
+        "$torch.device('cpu')"
+    """
+    import torch
+
+    if text.startswith(_EXPRESSIONS):
+        return text
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", text):
+        raise UsageError(f"--device {text}: expected cpu, cuda, cuda:1 or mps")
+    if text.startswith("cuda") and int(text.partition(":")[2] or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {text}: this computer has {torch.cuda.device_count()} CUDA devices; give cpu")
+    if text == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: this computer has no such device; give cpu")
+    return f"$torch.device({text!r})"
