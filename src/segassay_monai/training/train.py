@@ -31,6 +31,7 @@ from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
+from segassay_monai.training.divergence import StopDiverged
 from segassay_monai.training.progress import KeepProgress
 from segassay_monai.training.progress_file import remove_progress
 from segassay_monai.training.resume import mlflow_run, open_training
@@ -124,6 +125,7 @@ def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, w
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
     KeepProgress(work_dir).attach(trainer)
+    StopDiverged(trainer.network).attach(trainer)
     for engine in (trainer, evaluator):
         stop_between_steps(engine)
     trainer.run()
