@@ -21,15 +21,18 @@ from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
+from segassay.io.windows import TiffWindows
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
+from segassay_monai.prediction.large import open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
+from segassay_monai.prediction.subjects import count_case
 from segassay_monai.prediction.tables import case_row, objects_of
 
 __all__ = ["predict"]
@@ -184,24 +187,52 @@ def _predict_one(
         what = f"gives the case a name of {len(case.encode())} bytes; expected at most {_LONGEST}"
         raise DataError.of(files[0], what, "rename the file, or its folders")
     inputs = [sha256(path) for path in files]
-    picture = images.read(case)
-    found = predict_case(predictor, case, files[0], picture, **images.areas(case))
-    channel = images.dataset.settings.intensity_channel if images.dataset is not None else 0
-    name = _relative(files[0], images.place)
-    familiar = (
-        NOT_COMPARED if predictor.familiar is None else predictor.familiar.compare(picture.array, picture.spacing_um)
-    )
-    row = case_row(found, channel) | familiar
-    record: Record = {
-        "inputs": inputs,
-        "files": write_files(out, found, save) | write_thumbnail(out, found),
-        "split": predictor.options.split_touching,
-        "held_out": _held_out(model, images, case, picture),
-        "case": {"case": case, "image": name} | row,
-        "objects": objects_of(found),
-    }
+    large = open_large(files)
+    if large is None:
+        content = _in_memory(model, predictor, images, case, save, out)
+    else:
+        with large:
+            content = _by_windows(predictor, images, case, large, save, out)
+    row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
+    record: Record = {"inputs": inputs, "split": predictor.options.split_touching, "case": row} | content
     write_record(out, case, record)
     return record
+
+
+def _channel(images: Images) -> int:
+    return images.dataset.settings.intensity_channel if images.dataset is not None else 0
+
+
+def _in_memory(
+    model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """What the record holds of an image that fits into memory, with all its files written."""
+    picture = images.read(case)
+    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case))
+    counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
+    known = predictor.familiar
+    unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
+    return {
+        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | unlike,
+        "objects": objects_of(found.objects),
+        "held_out": _held_out(model, images, case, picture),
+        "files": write_files(out, found, save) | write_thumbnail(out, found),
+    }
+
+
+def _by_windows(
+    predictor: Predictor, images: Images, case: str, large: TiffWindows, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """The same of a large image, which is neither compared with those of the training nor looked for among them."""
+    spacing = images.dataset.settings.spacing_um if images.dataset is not None else None
+    areas = images.areas(case)
+    found = predict_large(predictor, case, large, out, save, spacing_um=spacing, channel=_channel(images), **areas)
+    return {
+        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | NOT_COMPARED,
+        "objects": objects_of(found.objects),
+        "held_out": None,
+        "files": found.files,
+    }
 
 
 def _relative(path: Path, place: Path) -> str:
