@@ -18,6 +18,7 @@ _PANELS = (DATA, TRAIN, COMPARE, PLAN)
 OF_TRAINING = {  # help of the commands of the training package, whether it is installed or not
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
+    "predict": "Predict images: masks, objects, counts per image.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
 

@@ -8,6 +8,7 @@ checkpoints and registered models therefore do not depend on the module that def
     ensemble    network, members, prediction, uncertainty, registry
     training    folds, tiles, loss, selection, training, resume
     study       plan, store, workers, run
+    prediction  a model and new images: masks, objects, tables
 """
 
 from importlib import import_module
@@ -32,7 +33,8 @@ _HOME = {
     ),
     "ensemble.prediction": ("WritePredictions", "find_images", "run_inference"),
     "ensemble.scores": ("ScoreCases", "run_evaluating"),
-    "interface": ("predict", "train"),
+    "interface": ("train",),
+    "prediction.run": ("predict",),
     "study.plan": ("plan_study",),
     "study.run": ("run_study",),
     "training.folds": ("initialised", "plan_member"),

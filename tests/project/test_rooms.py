@@ -31,6 +31,7 @@ BY_PUBLIC_NAME = {
 NO_MIRROR = {
     "before": "what an earlier version has stored",
     "cli": "the command line as a whole",
+    "io/test_imagej.py": "what ImageJ itself finds in the files that are written",
     "project": "documents, the demo and the house itself",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",

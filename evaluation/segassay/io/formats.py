@@ -9,7 +9,7 @@ import logging
 import math
 import struct
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,16 @@ UM_PER_UNIT = {
 }
 """Micrometres per unit of length, by the names that files give it."""
 
+PLACEMENT = (
+    "pixdim",
+    "xyzt_units",
+    "qform_code",
+    "sform_code",
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("srow_x", "srow_y", "srow_z"),
+)
+"""Fields of a NIfTI header that say where the voxels are; a mask has those of its image."""
+
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
@@ -50,11 +60,13 @@ class Picture:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
+        placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
     """
 
     array: np.ndarray
     spacing_um: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+    placement: Mapping[str, np.ndarray] | None = None
 
 
 @contextmanager
@@ -125,6 +137,37 @@ def read_tiff(path: Path) -> Picture:
         array = _tiff_colours(array, series.keyframe)
         spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
     return Picture(_native(array), _spacing_or_none(spacing, array.ndim - 1))
+
+
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+    """What is needed to read an image by windows.
+
+    Returns:
+        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+
+    Raises:
+        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+    """
+    series = _first_series(path, tif)
+    page = series.keyframe
+    colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
+    is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+    channels, spatial = _tiff_axes(path, series)
+    if len(spatial) != 2 or not (is_grey or (colours and len(series.pages) == 1)) or page.dtype.kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    pages = [one for one in series.pages if one is not None]
+    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
+    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+        raise ValueError("some planes or rows are missing")
+    _check_codes_of_large(page)
+    spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+    return pages, colours, _spacing_or_none(spacing, 2)
+
+
+def _check_codes_of_large(page: Any) -> None:
+    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    if page.compression in _CHECKED_CODES:
+        raise ValueError(f"compression {page.compression} is not read by windows")
 
 
 def _is_whole(page: Any) -> bool:
@@ -238,7 +281,8 @@ def read_nifti(path: Path) -> Picture:
     um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
     zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
-    return Picture(_native(array), spacing, np.asarray(file.affine))
+    placement = {name: np.array(file.header[name]) for name in PLACEMENT}
+    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
 
 
 def _load_nifti(path: Path) -> Any:

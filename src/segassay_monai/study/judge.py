@@ -19,9 +19,8 @@ from segassay.assay.write import metric_name
 from segassay.data.dataset import data_hash
 from segassay.io.images import sha256
 from segassay.judgement.summary import versions
-from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
-from segassay.qualities.validity.records import F1
 from segassay_monai.ensemble.registry import register_ensemble
+from segassay_monai.study.best import best_ensemble
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
@@ -111,11 +110,9 @@ def _register_best(study: Study, scores: pd.DataFrame) -> None:
         if prediction.on == HELD_OUT and len(prediction.members) > 1:
             ensembles.setdefault(prediction.annotator, []).extend(prediction.members)
     ensembles = {name: members for name, members in ensembles.items() if all(map(study.is_done, members))}
-    is_score = scores["base"].eq(F1.name) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
-    found = scores[is_score & scores["target"].isin(list(ensembles)) & scores["value"].notna()]
-    if found.empty:
+    best = best_ensemble(scores, ensembles)
+    if best is None:
         return
-    best = found.sort_values("value", ascending=False, kind="stable").iloc[0].to_dict()
     members = ensembles[best["target"]]
     tags = {
         "annotator": best["target"],
