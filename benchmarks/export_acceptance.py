@@ -195,7 +195,7 @@ def _check_masks(checks: Checks, name: str, bundle: Path, model: str, images: Pa
     """Run inference from a folder elsewhere, and compare its masks with those of this package."""
     ours, theirs = out / "ours", out / "theirs"
     if not ours.exists():
-        predict(model, images, out=ours)
+        predict(model, images, out=ours, save=["mask"])
     shutil.rmtree(theirs, ignore_errors=True)
     config = str(bundle / "configs" / "inference.json")
     words = ["--config_file", config, "--dataset_dir", str(images), "--output_dir", str(theirs)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segassay.errors import UsageError
-from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
@@ -63,8 +63,8 @@ underscores, such as neurons_fluorescence_segmentation
         )
     said, found = read_about(about), find_model(model)
     options = ("--out", "--overwrite")
+    refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
     work_dir = prepare_output(out, overwrite, options=options)
-    refuse_inputs(work_dir.with_name(name), found.checkpoints, used="exported", option="--out")
     with whole_or_nothing(work_dir):
         numbers = _numbers(model, found)
         _write(work_dir, name, found, said, numbers)
@@ -99,7 +99,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     write_json(folder / "configs" / "train.json", train_config(settings, n_members))
     write_state_dict(folder / "models" / "model.pt", net)
     write_torchscript(folder / "models" / "model.ts", net, metadata, inference)
-    copy_scripts(folder)
+    copy_scripts(folder, n_members)
     write_data_license(folder / "docs" / "data_license.txt", about)
     write_card(
         folder,

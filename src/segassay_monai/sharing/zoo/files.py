@@ -23,16 +23,21 @@ __all__ = ["copy_scripts", "large_files", "write_json", "write_large_files"]
 LARGEST = 25 * 10**6
 """Bytes of the largest file that the zoo takes."""
 
-_OF_ENSEMBLE = ("errors", "images", "inferer", "mean_net", "network")
+_OF_ONE = ("errors", "images", "inferer")
+_OF_SEVERAL = ("mean_net", "network")
+_OWN = ("__init__", "image_files")
+_OWN_OF_SEVERAL = ("members_inferer",)
 
 
-def copy_scripts(folder: Path) -> None:
+def copy_scripts(folder: Path, n_members: int) -> None:
     """Copy the modules that the configurations name, unchanged, and the license."""
+    of_ensemble = _OF_ONE + _OF_SEVERAL * (n_members > 1)
+    own = _OWN + _OWN_OF_SEVERAL * (n_members > 1)
     target = folder / "scripts"
     target.mkdir()
-    ensemble, own = Path(mean_net.__file__).parent, Path(scripts.__file__).parent
-    for path in [*(ensemble / f"{name}.py" for name in _OF_ENSEMBLE), *sorted(own.glob("*.py"))]:
-        shutil.copyfile(path, target / path.name)
+    for package, names in ((mean_net, of_ensemble), (scripts, own)):
+        for name in names:
+            shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
     shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")
     shutil.copyfile(bundle_root() / "configs" / "logging.conf", folder / "configs" / "logging.conf")
 

@@ -73,7 +73,7 @@ def bundle_metadata(
         f"{about.objects}, 0 is everything else",
         "eval_metrics": eval_metrics,
         "intended_use": about.intended_use,
-        "references": [*about.references, *_REFERENCES],
+        "references": [*_REFERENCES, *about.references],
         "network_data_format": _data_format(settings, n_members, about),
     }
     if about.huggingface:

@@ -114,11 +114,20 @@ def _numbers(rows: dict[Any, dict[Any, str]]) -> Iterator[Number]:
 
 
 def _verdicts(summary: dict[str, Any], annotator: str, raters: Sequence[str]) -> Iterator[Verdict]:
+    """Verdicts and sentences; one that names a rater is left out."""
     for quality in judged_in(summary):
         judged = summary[quality]
-        sentence = str(judged["sentence"]).replace(annotator, THIS)
-        named = any(re.search(rf"(?<!\w){re.escape(rater)}(?!\w)", sentence) for rater in raters)
-        yield Verdict(quality, str(judged["verdict"]).partition(":")[0], "" if named else sentence)
+        verdict, sentence = (_without(annotator, str(judged[part])) for part in ("verdict", "sentence"))
+        verdict = verdict.partition(":")[0] if _names_one(verdict, raters) else verdict
+        yield Verdict(quality, verdict, "" if _names_one(sentence, raters) else sentence[:1].upper() + sentence[1:])
+
+
+def _without(annotator: str, text: str) -> str:
+    return re.sub(re.escape(annotator), THIS, text, flags=re.IGNORECASE)
+
+
+def _names_one(text: str, raters: Sequence[str]) -> bool:
+    return any(re.search(rf"(?<!\w){re.escape(rater)}(?!\w)", text, re.IGNORECASE) for rater in raters)
 
 
 def numbers_of_members(checkpoints: Sequence[Path]) -> Numbers:

@@ -134,15 +134,15 @@ class SaveImageFiled(MapTransform):
 
 
 def write_like(image: str, folder: Path, values: np.ndarray) -> Path:
-    """Write a map or mask `(*spatial)` of an image: NIfTI with its affine, TIFF, or a mask of a PNG as PNG."""
+    """Write a map or mask `(*spatial)` of an image: NIfTI in the same place, TIFF, or a mask of a PNG as PNG."""
     case, suffix = split_name(image)
     is_map = values.dtype.kind == "f"
     values = values.astype(np.float32) if is_map else (values > 0).astype(np.uint8) * np.uint8(255)
     if suffix.startswith(".nii"):
         path, like = folder / f"{case}.nii.gz", nibabel.load(image)
-        file = nibabel.Nifti1Image(values, like.affine)
-        file.header.set_xyzt_units(like.header.get_xyzt_units()[0])
-        nibabel.save(file, path)
+        header = like.header.copy()
+        header.set_data_dtype(values.dtype)
+        nibabel.save(nibabel.Nifti1Image(values, like.affine, header), path)
     elif suffix == ".png" and not is_map:
         path = folder / f"{case}.png"
         path.write_bytes(imagecodecs.png_encode(values))
