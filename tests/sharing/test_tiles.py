@@ -1,4 +1,4 @@
-"""Tiles of a package for bioimage.io: the halo covers what a pixel sees, and tiles give the masks of the whole image."""
+"""Tiles of a package for bioimage.io: the halo covers what a pixel sees, and tiles give the masks of the whole."""
 
 import itertools
 
