@@ -69,12 +69,18 @@ def bioimageio(
         typer.Option(help="Image that becomes public as an example.", show_default="a simulated image"),
     ] = None,
     both_channels: Both = False,
+    tiles: Annotated[
+        bool,
+        typer.Option("--tiles", help="For images too large for the memory: with a halo, and less exact."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write a model package for bioimage.io, which Fiji, QuPath, ilastik and others run."""
     with training_needs():
         from segassay_monai.sharing.bioimageio.export import export_bioimageio
-    folder = export_bioimageio(model, out, about=about, sample=sample, both_channels=both_channels, overwrite=overwrite)
+    folder = export_bioimageio(
+        model, out, about=about, sample=sample, both_channels=both_channels, tiles=tiles, overwrite=overwrite
+    )
     typer.echo(f"written: {folder}")
 
 

@@ -77,7 +77,7 @@ def export_onnx(
         raise UsageError(f"--out {out}: expected a name that ends in .onnx")
     if out.exists() and not overwrite:
         raise UsageError(f"{out} exists already; give another --out, or --overwrite to replace it")
-    net = read_whole_image_net(find_model(model).checkpoints, both_channels)
+    net = read_whole_image_net(find_model(model).checkpoints, both_channels=both_channels)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     try:
@@ -122,4 +122,5 @@ def _images(net: WholeImageNet) -> list[torch.Tensor]:
         [4 * size for size in divisors],
         [max(size // 2, 1) if axis == 0 else 2 * size + 1 for axis, size in enumerate(divisors)],
     ]
-    return [torch.from_numpy(sample_image(n_channels, size).astype(np.float32))[None] for size in sizes]
+    images = [torch.from_numpy(sample_image(n_channels, size).astype(np.float32))[None] for size in sizes]
+    return [net.normalise(image) for image in images] if net.normalised else images

@@ -25,14 +25,22 @@ __all__ = ["network_arguments", "read_whole_image_net", "save_state", "save_torc
 _UNET = ("in_channels", "out_channels", "channels", "strides", "num_res_units", "act", "norm")
 
 
-def read_whole_image_net(checkpoint_paths: Sequence[str | Path], both_channels: bool = False) -> WholeImageNet:
+def read_whole_image_net(
+    checkpoint_paths: Sequence[str | Path], *, both_channels: bool = False, normalised: bool = False
+) -> WholeImageNet:
     """Build the network of an ensemble that takes whole images, in evaluation mode on the CPU.
+
+    Args:
+        checkpoint_paths: One file per member.
+        both_channels: As of `WholeImageNet`.
+        normalised: As of `WholeImageNet`.
 
     Raises:
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
     mean, _ = read_mean_net(checkpoint_paths)
-    net = WholeImageNet(**network_arguments(mean.members[0]), n_members=len(mean.members), both_channels=both_channels)
+    words = {"n_members": len(mean.members), "both_channels": both_channels, "normalised": normalised}
+    net = WholeImageNet(**network_arguments(mean.members[0]), **words)
     net.members.load_state_dict(mean.members.state_dict())
     return net.eval()
 

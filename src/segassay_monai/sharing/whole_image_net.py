@@ -27,6 +27,7 @@ class WholeImageNet(nn.Module):
         lower: Percentile of a channel that becomes 0.
         upper: Percentile of a channel that becomes 1.
         limit: Normalised values are clipped to `[-limit, limit]`.
+        normalised: Whether images come normalised, as tiles of one image must.
 
     Example:
         >>> unet = {"spatial_dims": 2, "in_channels": 1, "out_channels": 1, "channels": [4, 8], "strides": [[2, 2]]}
@@ -44,12 +45,14 @@ class WholeImageNet(nn.Module):
         lower: float = 1.0,
         upper: float = 99.0,
         limit: float = 8.0,
+        normalised: bool = False,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(UNet(**network) for _ in range(n_members))
         self.axes = nn.ModuleList(_Axis(axis, divisor) for axis, divisor in enumerate(divisors, start=2))
         self.both_channels = both_channels
         self.lower, self.upper, self.limit = lower, upper, limit
+        self.normalised = normalised
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Predict images.
@@ -62,7 +65,7 @@ class WholeImageNet(nn.Module):
             foreground `(B, 2, *spatial)`.
         """
         image = image.float()
-        padded = self.normalise(image)
+        padded = image if self.normalised else self.normalise(image)
         for axis in self.axes:
             padded = axis.pad(padded)
         prob = torch.zeros_like(padded[:, :1])

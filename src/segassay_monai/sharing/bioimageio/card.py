@@ -10,6 +10,7 @@ from pathlib import Path
 import jinja2
 
 from segassay_monai.sharing.about import About
+from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import Numbers
 
@@ -30,5 +31,6 @@ def write_card(path: Path, *, name: str, net: WholeImageNet, about: About, numbe
         n_channels=net.members[0].in_channels,
         both_channels=net.both_channels,
         net=net,
+        halo=tiles_of(net.members[0].strides).halo,
     )
     path.write_text(text, encoding="utf-8", newline="")

@@ -21,6 +21,7 @@ from segassay.errors import UsageError
 from segassay.io.images import sha256
 from segassay_monai.ensemble.backends import OPSET
 from segassay_monai.sharing.about import About
+from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.weights import network_arguments
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 
@@ -28,6 +29,9 @@ __all__ = ["FORMAT", "Files", "describe", "environment", "model_name"]
 
 FORMAT = "0.5.4"
 """Version of the format; programs that know a later 0.5 read it."""
+
+EPS = 1e-30
+"""Added to the range of a channel; the usual 1e-6 would change images of a small range."""
 
 _CITE = (
     ("Segebarth et al. (2020), eLife: several raters, consensus ensembles", "10.7554/eLife.59780"),
@@ -121,8 +125,8 @@ def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files
 def _description(net: WholeImageNet, about: About) -> str:
     n_members, n_axes = len(net.members), len(net.axes)
     network = "A residual U-Net" if n_members == 1 else f"The mean of {n_members} residual U-Nets"
-    images = "images" if n_axes == 2 else "volumes"
-    made = f"{network}: {images} of any size with raw intensities in, probability of {about.objects} out."
+    images = f"{'images' if n_axes == 2 else 'volumes'} {'in tiles' if net.normalised else 'of any size'}"
+    made = f"{network}: {images} with raw intensities in, probability of {about.objects} out."
     return " ".join([text for text in (about.description, made) if text])[:1024]
 
 
@@ -147,29 +151,47 @@ def _file(folder: Path, name: str) -> dict[str, str]:
 
 
 def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
-    n_channels = net.members[0].in_channels
-    space = [{"type": "space", "id": axis, "size": {"min": 1, "step": 1}} for axis in _axes(net)]
+    tiles = tiles_of(net.members[0].strides)
+    if net.normalised:
+        about = "Intensities, normalised over the whole image; a tile at a time"
+        sizes = [{"min": least, "step": step} for least, step in zip(tiles.smallest, tiles.step, strict=True)]
+    else:
+        about = "Raw intensities; normalisation is part of the network"
+        sizes = [{"min": 1, "step": 1} for _ in net.axes]
+    space = [
+        {"type": "space", "id": axis, "size": size, "concatenable": net.normalised}
+        for axis, size in zip(_axes(net), sizes, strict=True)
+    ]
+    names = [f"channel{number}" for number in range(net.members[0].in_channels)]
     return {
         "id": "image",
-        "description": "Raw intensities; normalisation is part of the network",
-        "axes": [
-            {"type": "batch"},
-            {"type": "channel", "channel_names": [f"channel{number}" for number in range(n_channels)]},
-            *space,
-        ],
+        "description": about,
+        "axes": [{"type": "batch"}, {"type": "channel", "channel_names": names}, *space],
         "test_tensor": _file(folder, files.test_input),
         "sample_tensor": _file(folder, files.sample_input),
         "data": {"type": "float32", "range": [None, None]},
-        "preprocessing": [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}],
+        "preprocessing": list(_preprocessing(net)),
     }
+
+
+def _preprocessing(net: WholeImageNet) -> Iterator[dict[str, Any]]:
+    """Steps before the network. The format has none for a channel whose two percentiles are equal."""
+    yield {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+    if net.normalised:
+        percentiles = {"min_percentile": net.lower, "max_percentile": net.upper}
+        yield {"id": "scale_range", "kwargs": {"axes": list(_axes(net)), **percentiles, "eps": EPS}}
+        yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
 
 
 def _output(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
     names = ["background", "foreground"] if net.both_channels else ["foreground"]
-    space = [
+    space: list[dict[str, Any]] = [
         {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}}
         for axis in _axes(net)
     ]
+    if net.normalised:
+        for axis, halo in zip(space, tiles_of(net.members[0].strides).halo, strict=True):
+            axis["halo"] = halo
     return {
         "id": "prob",
         "description": "Mean probability of the members; a mask is where it exceeds 0.5",
@@ -189,6 +211,7 @@ def _weights(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         **network_arguments(net.members[0]),
         "n_members": len(net.members),
         "both_channels": net.both_channels,
+        "normalised": net.normalised,
     }
     torch = version("torch").partition("+")[0]
     architecture = {**_file(folder, files.architecture), "callable": "WholeImageNet", "kwargs": arguments}

@@ -37,6 +37,9 @@ __all__ = ["export_bioimageio"]
 
 logger = logging.getLogger("segassay")
 
+SIMULATED = {2: (256, 256), 3: (24, 96, 96)}
+"""Size of the simulated sample."""
+
 LARGEST = {2: 512, 3: 96}
 """Pixels along an axis of the sample, of images and of volumes; a larger one is cut to its middle."""
 
@@ -48,6 +51,7 @@ def export_bioimageio(
     about: str | os.PathLike[str] | None = None,
     sample: str | os.PathLike[str] | None = None,
     both_channels: bool = False,
+    tiles: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Write a model package of bioimage.io, which predicts without this package.
@@ -58,6 +62,8 @@ def export_bioimageio(
         about: `about.yaml` with what only the author knows.
         sample: Image that becomes public as sample and test; by default a simulated one.
         both_channels: Whether the output has background and foreground, not the foreground alone.
+        tiles: Whether images are predicted in tiles, as those must that are too large for the memory. Then other
+            programs normalise, not the network, which is less exact, and whole images give other masks.
         overwrite: Whether `out` may be replaced.
 
     Returns:
@@ -83,7 +89,7 @@ give another --out, or a title in --about
     refuse_inputs(final, inputs, used="exported", option="--out")
     with whole_or_nothing(work_dir):
         numbers = _numbers(Path(model), found)
-        net = read_whole_image_net(found.checkpoints, both_channels)
+        net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
         _write(work_dir, name, net, _sample(net, sample), said, numbers)
     for text in _missing(said, numbers):
         logger.warning(text)
@@ -121,14 +127,12 @@ def _write(folder: Path, name: str, net: WholeImageNet, image: torch.Tensor, abo
 def _sample(net: WholeImageNet, path: str | os.PathLike[str] | None) -> torch.Tensor:
     """Image `(1, C, *spatial)` that shows how the model is used."""
     n_channels, n_axes = net.members[0].in_channels, len(net.axes)
-    largest = LARGEST[n_axes]
     if path is None:
-        shape = (256, 256) if n_axes == 2 else (24, 96, 96)
-        return as_float(sample_image(n_channels, shape))[None]
+        return as_float(sample_image(n_channels, SIMULATED[n_axes]))[None]
     image = as_float(read_image(path).array)
     check_image(os.fspath(path), image, n_channels, n_axes)
-    starts = [max(size - largest, 0) // 2 for size in image.shape[1:]]
-    middle = tuple(slice(start, start + largest) for start in starts)
+    starts = [max(size - LARGEST[n_axes], 0) // 2 for size in image.shape[1:]]
+    middle = tuple(slice(start, start + LARGEST[n_axes]) for start in starts)
     return image[(slice(None), *middle)].contiguous()[None]
 
 
@@ -148,7 +152,7 @@ def _write_weights(folder: Path, net: WholeImageNet, image: torch.Tensor, files:
 def _write_images(folder: Path, net: WholeImageNet, image: torch.Tensor, files: Files) -> torch.Tensor:
     """Write test and sample images; returns the probability `(1, C, *spatial)`."""
     with torch.no_grad():
-        prob = net(image)
+        prob = net(net.normalise(image) if net.normalised else image)
     axes = "C" + "ZYX"[3 - len(net.axes) :]
     for values, test, sample in (
         (image, files.test_input, files.sample_input),
