@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from segassay.errors import UsageError
 from segassay.io.images import sha256, write_bytes
 from segassay.io.outputs import ARGUMENTS, check_output
+from segassay.io.yaml_files import read_yaml
 
 __all__ = ["Record", "drop_others", "forget", "open_output", "read_record", "write_record"]
 
@@ -84,8 +85,8 @@ def _read_settings(out: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = read_yaml(path)
+    except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) and "model_sha256" in content else None
 

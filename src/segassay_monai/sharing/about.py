@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from segassay.errors import UsageError, why_unreadable, wrong_value
+from segassay.io.yaml_files import read_yaml
 
 __all__ = ["About", "read_about"]
 
@@ -61,10 +61,10 @@ def read_about(path: str | Path | None) -> About:
     if path is None:
         return About()
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except FileNotFoundError as error:
         raise UsageError(f"--about {path}: no such file") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise UsageError(f"--about {path} cannot be read: {why_unreadable(error)}") from error
     if not isinstance(content, dict):
         raise UsageError(f"--about {path}: expected entries such as `authors: [A. Author]`")

@@ -27,7 +27,7 @@ from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
 from segassay.judgement.version import RULES_VERSION
 from segassay.judgement.words import RULES
-from segassay_monai.ensemble.members import Member, read_members, weights_hash
+from segassay_monai.ensemble.members import Member, member_from_state, weights_hash
 from segassay_monai.ensemble.network import read_checkpoint
 from segassay_monai.study.judge import ANNOTATIONS, EVALUATION, further_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, Study
@@ -115,15 +115,20 @@ def bundle_certificate(
         annotator: Name of the model there; its own numbers are kept.
 
     Raises:
-        DataError: If a checkpoint was not written by SegAssay, or the evaluation cannot be read.
+        PredictionError: If a checkpoint was not written by SegAssay.
+        DataError: If the evaluation cannot be read.
     """
-    members = read_members(checkpoints)
+    states = [read_checkpoint(path) for path in checkpoints]
+    members = [member_from_state(state["member"]) if "member" in state else None for state in states]
     content: dict[str, Any] = {
         "certificate": FORMAT,
         "of": "bundle",
         "files": files_of(folder),
-        "data": {"sha256": sorted({member.data_hash for member in members})},
-        "members": [_anonymous(member, path) for member, path in zip(members, checkpoints, strict=True)],
+        "data": {"sha256": sorted({member.data_hash for member in members if member is not None})},
+        "members": [
+            _anonymous(member) | {"weights": weights_hash(state["model"])}
+            for member, state in zip(members, states, strict=True)
+        ],
         "assay": {} if evaluation is None else {HELD_OUT: _assay(evaluation, annotator)},
         **_versions(),
     }
@@ -187,7 +192,10 @@ def _members_of(study: Study) -> Iterator[dict[str, Any]]:
         }
 
 
-def _anonymous(member: Member, checkpoint: Path) -> dict[str, Any]:
+def _anonymous(member: Member | None) -> dict[str, Any]:
+    """How a member was trained; nothing of one from an exported bundle, which does not say it."""
+    if member is None:
+        return {}
     return {
         "trained_on": strategy_of(member.trained_on),
         "fold": member.fold,
@@ -196,7 +204,6 @@ def _anonymous(member: Member, checkpoint: Path) -> dict[str, Any]:
         "n_train": len(member.train),
         "n_selection": len(member.val),
         "n_held_out": len(member.held_out),
-        "weights": weights_hash(read_checkpoint(checkpoint)["model"]),
     }
 
 

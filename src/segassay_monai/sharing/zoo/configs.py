@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import yaml
-
+from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 
@@ -182,4 +181,4 @@ def train_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
 
 
 def _read_yaml(name: str) -> dict[str, Any]:
-    return dict(yaml.safe_load(config_path(name).read_text(encoding="utf-8")))
+    return dict(read_yaml(config_path(name)))

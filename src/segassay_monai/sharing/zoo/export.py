@@ -16,6 +16,7 @@ from segassay.io.outputs import check_output, prepare_output, publish_output, re
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
+from segassay_monai.sharing.certificate import bundle_certificate, write_certificate
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
@@ -70,6 +71,10 @@ underscores, such as neurons_fluorescence_segmentation
         _write(work_dir, name, found, said, numbers)
         large = large_files(work_dir)
         write_large_files(work_dir, large, said.files_url)
+        evaluation = _evaluation_of(model, found)
+        write_certificate(
+            work_dir, bundle_certificate(work_dir, found.checkpoints, evaluation=evaluation, annotator=found.name)
+        )
     for text in _missing(name, said, numbers, [path.name for path in large]):
         logger.warning(text)
     return publish_output(work_dir)
@@ -77,12 +82,15 @@ underscores, such as neurons_fluorescence_segmentation
 
 def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
     """Numbers of the study if the model is its best ensemble, else of the members."""
+    evaluation = _evaluation_of(model, found)
+    return numbers_of_members(found.checkpoints) if evaluation is None else numbers_of_study(evaluation, found.name)
+
+
+def _evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
+    """Evaluation of the study whose best ensemble the model is; None if it is another model."""
     study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
-    evaluation = study / "evaluation"
     is_part = Path(model).resolve().is_relative_to(study / "members")
-    if (evaluation / "summary.json").is_file() and not is_part:
-        return numbers_of_study(evaluation, found.name)
-    return numbers_of_members(found.checkpoints)
+    return study / "evaluation" if (study / "evaluation" / "summary.json").is_file() and not is_part else None
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
