@@ -189,7 +189,9 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
     paths = [dataset.masks[rater][case] for rater in raters]
     affine = read_grid(dataset.images[case]).affine  # masks are turned to their image
     meanings = [dataset.meaning_of(rater) for rater in raters]
-    reading = str([meanings, None if affine is None else affine.tolist()]) if any(meanings) or affine is not None else ""
+    reading = (
+        str([meanings, None if affine is None else affine.tolist()]) if any(meanings) or affine is not None else ""
+    )
     mask = cached_staple(
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask

@@ -7,7 +7,22 @@ import torch
 from segassay.errors import UsageError
 from segassay_monai.bundle.typed import as_typed
 
-ODD = ["lab#2", "2020_01_05", "a,b", "[1]", "1e3", "true", "0x10", "(1)", "50% new", "lab@uni", "it's", 'a"b', "x\\y", "ä"]
+ODD = [
+    "lab#2",
+    "2020_01_05",
+    "a,b",
+    "[1]",
+    "1e3",
+    "true",
+    "0x10",
+    "(1)",
+    "50% new",
+    "lab@uni",
+    "it's",
+    'a"b',
+    "x\\y",
+    "ä",
+]
 
 
 def _arrive(words: list[str]) -> dict[str, object]:
@@ -42,7 +57,7 @@ def test_a_folder_named_like_an_expression_is_one_message(tmp_path, monkeypatch)
 @pytest.mark.parametrize(("text", "device"), [("cpu", "cpu"), ("$torch.device('cpu')", "cpu")])
 def test_a_device_is_named_as_people_name_it(text: str, device: str) -> None:
     found = _arrive(as_typed(["--device", text]))["device"]
-    assert eval(str(found).removeprefix("$"), {"torch": torch}) == torch.device(device)  # noqa: S307
+    assert eval(str(found).removeprefix("$"), {"torch": torch}) == torch.device(device)
 
 
 @pytest.mark.parametrize("text", ["gpu", "cuda:99", "cpu;import os", ""])

@@ -22,7 +22,9 @@ def voc_colours(n: int = 256) -> np.ndarray:
     """The colours of PASCAL VOC, which CVAT, labelme and others write: the bits of each number, spread."""
     bits = (np.arange(n)[:, None] >> np.arange(8)) & 1
     places = np.array([7, 7, 7, 6, 6, 6, 5, 5])
-    return np.stack([(bits[:, channel::3] << places[channel::3]).sum(axis=1) for channel in range(3)], 1).astype(np.uint8)
+    return np.stack([(bits[:, channel::3] << places[channel::3]).sum(axis=1) for channel in range(3)], 1).astype(
+        np.uint8
+    )
 
 
 def test_colours_of_voc_are_known() -> None:

@@ -247,7 +247,11 @@ def test_outlines_need_the_size_of_their_image(tmp_path: Path) -> None:
 
 def _feature(kind: str, coordinates: object, object_type: str = "annotation", **geometry: object) -> dict[str, object]:
     properties = {"objectType": object_type}
-    return {"type": "Feature", "geometry": {"type": kind, "coordinates": coordinates, **geometry}, "properties": properties}
+    return {
+        "type": "Feature",
+        "geometry": {"type": kind, "coordinates": coordinates, **geometry},
+        "properties": properties,
+    }
 
 
 def _geojson(path: Path, features: object) -> Path:

@@ -14,7 +14,10 @@ STRATA = ("group", "region", "subject", "batch", "split")
 """Columns of the experiment table that describe a case."""
 
 
-_DATE = re.compile(r"\d{1,2}[. -]+[^\W\d]{3,4}\.?([. -]+\d{2,4})?|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|[^\W\d]{3}[. -]+\d{2,4}")
+_DATE = re.compile(
+    r"\d{1,2}[. -]+[^\W\d]{3,4}\.?([. -]+\d{2,4})?|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|[^\W\d]{3}[. -]+\d{2,4}"
+)
+"""A case such as 1-2 after a spreadsheet has made a date of it: 02. Jan, 1/2/2024, Jan-02."""
 
 
 def read_experiment(

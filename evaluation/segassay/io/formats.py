@@ -2,7 +2,8 @@
 
     file -> header (shape, checked against the size of the file) -> Picture(array (C, *spatial), spacing_um, affine)
 
-`png_files` reads PNG. Only `images` calls these readers: it finds the format from the file name, and turns errors of decoders into messages.
+`png_files` reads PNG. Only `images` calls these readers: it finds the format from the file name, and turns errors of
+decoders into messages.
 """
 
 import logging
@@ -279,7 +280,7 @@ def _known_affine(file: Any) -> np.ndarray | None:
     return np.asarray(file.affine) if any(codes) else None
 
 
-def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:  # noqa: ARG001 (a mask is stored as an image is)
+def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     """A fourth axis is channels, and so are colours; an unknown unit of the spacing means mm."""
     file = _load_nifti(path)
     spatial, n_channels = _nifti_axes(path, file.shape)

@@ -56,7 +56,9 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]
     others = [entry.filename for entry in entries if not entry.filename.lower().endswith(".roi")]
     if others or not entries:
         what = f"holds {others[0]!r}, which is no ROI" if others else "holds no ROI"
-        raise DataError.of(path, what, "unpack it, or save the ROIs alone with ROI Manager › More › Save", kind="no-roi")
+        raise DataError.of(
+            path, what, "unpack it, or save the ROIs alone with ROI Manager › More › Save", kind="no-roi"
+        )
     if len(entries) > _MAX_ENTRIES:
         raise DataError.of(path, f"holds {len(entries)} ROIs", expected=f"at most {_MAX_ENTRIES}", kind="too-large")
     left = _MAX_BYTES
@@ -121,7 +123,7 @@ def _paths(roi: "ImagejRoi") -> list[np.ndarray] | None:
         return _rows(roi, roi.rounded_rect_arc_size, roi.rounded_rect_arc_size)
     if roi.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         points = roi.subpixel_coordinates
-        return [roi.integer_coordinates + [roi.left, roi.top] if points is None else points]
+        return [roi.integer_coordinates + np.array([roi.left, roi.top]) if points is None else points]
     return None
 
 
@@ -136,9 +138,7 @@ def _rows(roi: "ImagejRoi", arc_width: float, arc_height: float) -> list[np.ndar
     inset = np.maximum(inset, 0)
     return [
         np.array([[left, y], [right, y], [right, y + 1], [left, y + 1]], dtype=float)
-        for y, left, right in zip(
-            np.arange(len(centres)) + roi.top, roi.left + inset, roi.right - inset, strict=True
-        )
+        for y, left, right in zip(np.arange(len(centres)) + roi.top, roi.left + inset, roi.right - inset, strict=True)
         if right > left
     ]
 
