@@ -1,6 +1,6 @@
 """ROIs are filled as ImageJ itself fills them, pixel by pixel.
 
-Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed; 1.52i: no difference.
+Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed.
 """
 
 import os
