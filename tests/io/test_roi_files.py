@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -216,10 +217,8 @@ def test_a_flipped_byte_is_a_mask_or_one_message(tmp_path: Path, image: Path, se
     for place in rng.integers(4, len(data), 2):
         data[place] = rng.integers(256)
     (tmp_path / "a.roi").write_bytes(data)
-    try:
+    with suppress(DataError):
         assert _read(tmp_path / "a.roi", image).shape == (ROWS, COLUMNS)
-    except DataError as error:
-        assert "a.roi" in str(error)
 
 
 def test_a_zip_of_something_else_and_half_a_zip(tmp_path: Path, image: Path) -> None:

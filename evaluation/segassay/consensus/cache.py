@@ -35,7 +35,8 @@ def cached_staple(
         mask_paths: One file per rater; their bytes are the key.
         read_masks: Reads the boolean masks `(*spatial)` of these files in the same order; called only on a miss.
         cache_dir: Folder of the cache, created if missing; by default `consensus` in the user's cache folder.
-        reading: What `read_masks` needs besides the files (the meaning of values, the place of the image); part of the key.
+        reading: What `read_masks` needs besides the files (the meaning of values, the place of the image); a part
+            of the key.
 
     Returns:
         The same `Staple` as `segassay.consensus.pixels.staple`.

@@ -300,6 +300,8 @@ def _of_table(
         table[column] = table[column].map(partial(_absolute, folder))
     table["missing"] = [not (isinstance(file, HeldImage) or os.path.isfile(file)) for file in table["path"]]
     problems += _cell_problems(table) + _file_problems(table) + _case_problems(source, table, dataset)
+    if dataset is not None or not table["missing"].all():  # else one message about the whole table
+        problems += _lost_models(table)
     table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
     for column in (*_WHOLE_NUMBERS, *spent):
         table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
@@ -359,7 +361,6 @@ def _file_problems(table: pd.DataFrame) -> list[str]:
     for row, file in table.loc[~table["missing"], "path"].items():
         if not isinstance(file, HeldImage) and not is_image(os.path.basename(file), outlines=True):
             problems.append(f"row {row}: {file} has no image ending; expected .png, .tif, .tiff, .nii or .nii.gz")
-    problems += _lost_models(table)
     lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
     for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
         problems.append(f"row {row}: {file} does not exist; a mask by {annotator!r} is what others are compared with")

@@ -17,6 +17,7 @@ STRATA = ("group", "region", "subject", "batch", "split")
 _DATE = re.compile(
     r"\d{1,2}[. -]+[^\W\d]{3,4}\.?([. -]+\d{2,4})?|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|[^\W\d]{3}[. -]+\d{2,4}"
 )
+"""A case such as 1-2 after a spreadsheet has made a date of it: 02. Jan, 1/2/2024, Jan-02."""
 
 
 def read_experiment(

@@ -45,9 +45,8 @@ def find_images(
     suffix = settings.image_suffix or suffix or ""
     if strange := [path.name for case, path in files if not case.endswith(suffix)]:
         what = f"{number_of(len(strange), 'image')} without the image_suffix {suffix!r}: {shortlist(strange)}"
-        problems.append(
-            Problem(str(place), what, "rename or remove them, or correct image_suffix", kind="image-suffix")
-        )
+        action = "rename or remove them, or correct image_suffix"
+        problems.append(Problem(str(place), what, action, kind="image-suffix"))
     files = [(case.removesuffix(suffix), path) for case, path in files if case.endswith(suffix)]
     images, found = _one_per_case(place, files)
     return {case: (path,) for case, path in images.items()}, [*problems, *found]

@@ -45,7 +45,6 @@ def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tup
             f"{next(iter(cases))}.png"
         )
     else:
-        problems += [
-            f"{option}: {file} belongs to no case; expected {affixes.name_of('<case>')}.<ext>" for file in unknown
-        ]
+        expected = f"expected {affixes.name_of('<case>')}.<ext>"
+        problems += [f"{option}: {file} belongs to no case; {expected}" for file in unknown]
     return found, problems

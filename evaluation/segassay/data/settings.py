@@ -181,9 +181,8 @@ def inside(folder: Path, path: str) -> Path:
         return found
     place = folder
     for part in found.relative_to(folder).parts:
-        place = next(
-            (one for one in _entries(place) if normalize("NFC", one.name) == normalize("NFC", part)), place / part
-        )
+        alike = [one for one in _entries(place) if normalize("NFC", one.name) == normalize("NFC", part)]
+        place = alike[0] if alike else place / part
     return place
 
 

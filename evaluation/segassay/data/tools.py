@@ -8,12 +8,9 @@ __all__ = ["how_to_save", "is_of_label_studio"]
 _OTHERWISE = "if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away"
 
 _OF_ENDING = {
-    (
-        ".nrrd",
-        ".nhdr",
-        ".mrb",
-        ".mrml",
-    ): "3D Slicer: Segmentations › Export to files › NIfTI, or File › Save as .nii.gz",
+    (".nrrd", ".nhdr", ".mrb", ".mrml"): (
+        "3D Slicer: Segmentations › Export to files › NIfTI, or File › Save as .nii.gz"
+    ),
     (".mha", ".mhd"): "ITK: save them as .nii.gz, in ITK-SNAP or 3D Slicer",
     (".dcm", ".dicom"): "DICOM: convert them with dcm2niix, masks of DICOM SEG with 3D Slicer, to .nii.gz",
     (".czi", ".lif", ".nd2", ".oib", ".oif", ".oir", ".lsm", ".vsi", ".svs", ".ndpi", ".mrxs", ".ims"): (
@@ -26,11 +23,9 @@ _OF_ENDING = {
     (".h5", ".hdf5", ".ilp"): "ilastik: Choose Export Image Settings › Format: tiff",
     (".zarr", ".n5"): "Zarr: open it in Fiji or napari, and save as TIFF",
     (".svg", ".xcf", ".psd", ".ai"): "drawing: export it as PNG in the size of the image",
-    (
-        ".xml",
-        ".json",
-        ".txt",
-    ): "annotations as text: export masks as images (CVAT: Segmentation mask; Label Studio: PNG)",
+    (".xml", ".json", ".txt"): (
+        "annotations as text: export masks as images (CVAT: Segmentation mask; Label Studio: PNG)"
+    ),
 }
 
 

@@ -2,7 +2,8 @@
 
     file -> header (shape, checked against the size of the file) -> Picture(array (C, *spatial), spacing_um, affine)
 
-`png_files` reads PNG. Only `images` calls these readers: it finds the format from the file name, and turns errors of decoders into messages.
+`png_files` reads PNG. Only `images` calls these readers: it finds the format from the file name, and turns errors of
+decoders into messages.
 """
 
 import logging

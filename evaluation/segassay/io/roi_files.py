@@ -123,7 +123,7 @@ def _paths(roi: "ImagejRoi") -> list[np.ndarray] | None:
         return _rows(roi, roi.rounded_rect_arc_size, roi.rounded_rect_arc_size)
     if roi.roitype in (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED):
         points = roi.subpixel_coordinates
-        return [roi.integer_coordinates + [roi.left, roi.top] if points is None else points]
+        return [roi.integer_coordinates + np.array([roi.left, roi.top]) if points is None else points]
     return None
 
 

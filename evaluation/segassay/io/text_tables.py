@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 import string
 import warnings
 from pathlib import Path
@@ -33,9 +34,17 @@ def read_text_table(path: Path) -> pd.DataFrame:
         text = _decoded(path, path.read_bytes())
         header = text.split("\n", 1)[0]
         separator = next((mark for mark in ";\t" if mark in header), ",")
+        text = re.sub(rf"^[{separator} ]+$", "", text, flags=re.M)  # rows that a spreadsheet once touched
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
-            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+                skip_blank_lines=False,
+            )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         what = f"cannot be read as a CSV table in UTF-8: {' '.join(str(error).split())}"
         raise DataError.of(path, what, "save it again as CSV in UTF-8") from error
@@ -53,10 +62,14 @@ def _decoded(path: Path, data: bytes) -> str:
     if data.startswith(b"PK\x03\x04"):
         raise DataError.of(path, "is an Excel workbook", "in Excel: Save As › CSV UTF-8", kind="workbook")
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16").replace("\r\n", "\n")
+        return _with_line_feeds(data.decode("utf-16"))
     try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        return _with_line_feeds(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         what = f"cannot be read as a CSV table in UTF-8: row {line} is not in UTF-8"
         raise DataError.of(path, what, "save it again as CSV in UTF-8; in Excel: Save As › CSV UTF-8") from error
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")

@@ -24,6 +24,7 @@ _MAX_TITLE = 31
 _MAX_TEXT = 32_767
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _TIME = datetime.datetime(2000, 1, 1)
+"""In place of the time of writing, so that the same tables give the same bytes."""
 
 
 def write_workbook(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:

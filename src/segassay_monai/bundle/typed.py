@@ -1,7 +1,7 @@
 """Keep texts of MONAI's command line as they are typed.
 
-MONAI reads its command line with python-fire, which takes words for Python: `lab#2` becomes `lab`, `2020_01_05` the number
-20200105 and `a,b` a list. A training on another dataset than the one that was typed would end without an error.
+MONAI reads its command line with python-fire, which takes words for Python: `lab#2` becomes `lab`, `2020_01_05` the
+number 20200105 and `a,b` a list. A training on another dataset than the one that was typed would end without an error.
 
 words of the command line  ->  the same words, in which settings that are texts are quoted
 """

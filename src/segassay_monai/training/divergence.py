@@ -16,9 +16,9 @@ _LARGEST_LOSS = 1e6
 
 
 class StopDiverged:
-    """Raise an error as soon as the loss is no number or out of bounds, or at the end of an epoch a weight is no number.
+    """Raise an error if the loss is no number or out of bounds, or at the end of an epoch a weight is no number.
 
-    Both are looked at with the last iteration of an epoch, before its states are kept.
+    The last iteration of an epoch is looked at before its states are kept.
 
     Args:
         network: Whose weights are watched.
