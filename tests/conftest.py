@@ -1,5 +1,6 @@
 """What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,13 +12,38 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: proce
 import platformdirs
 import pytest
 
-LONGEST_FIRST = ("tests/study/test_run.py", "tests/bundle", "tests/training", "tests/before", "tests/project")
-"""Minutes each: begun first, so that no process works on one of them alone at the end."""
+LONGEST_FIRST = (
+    *("tests/study/test_run.py", "tests/assay/", "tests/tables/test_measured.py", "tests/bundle/test_bundle.py"),
+    *("tests/project/test_cheats.py", "tests/tables/", "tests/training/", "tests/project/", "tests/study/"),
+    *("tests/judgement/", "tests/before/", "tests/test_", "tests/cli/", "tests/qualities/", "tests/selftest/"),
+)
+"""Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep our order where files are spread over processes: pytest-xdist begins with those of most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_sessionstart() -> None:
+    """Seek no garbage until all is collected: the libraries make a million objects, and all of them stay."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+    """Begin with the files that take longest, so that no process works on one of them alone at the end."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((at for at, name in enumerate(LONGEST_FIRST) if item.nodeid.startswith(name)), len(LONGEST_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not sought in what the libraries and the collection made."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

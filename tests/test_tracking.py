@@ -4,8 +4,10 @@ import logging
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import mlflow
@@ -311,3 +313,18 @@ def test_a_store_that_is_no_database_is_refused_at_once(tmp_path, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / name).as_posix()}")
         with pytest.raises(UsageError, match="is not an SQLite database"):
             tracking.open_experiment("x")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_is_not_there_is_one_message_within_seconds(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{scheme}://127.0.0.1:{port}")
+    monkeypatch.delenv("http_proxy", raising=False)
+    monkeypatch.delenv("HTTP_PROXY", raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    started = time.monotonic()
+    with pytest.raises(UsageError, match=rf"server at {scheme}://127.0.0.1:{port} does not answer .*start it"):
+        tracking.open_experiment("lab")
+    assert time.monotonic() - started < 20

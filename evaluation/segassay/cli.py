@@ -308,6 +308,7 @@ def evaluate(
     mlflow_experiment: Annotated[
         str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")
     ] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
     experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
@@ -324,6 +325,7 @@ def evaluate(
         track=mlflow,
         mlflow_experiment=mlflow_experiment,
         progress=True,
+        xlsx=xlsx,
     )
     for quality in judged_in(found.summary):
         judged = found.summary[quality]

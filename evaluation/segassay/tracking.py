@@ -16,6 +16,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from filelock import FileLock
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+_SERVER_SECONDS = 5
 _SILENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -115,8 +119,25 @@ def open_experiment(name: str) -> str:
     Raises:
         UsageError: If the store cannot be reached or written, or the MLflow experiment was deleted there.
     """
+    _check_server(store_uri())
     with _mlflow_in_use():
         return _open(store_uri(), name)
+
+
+def _check_server(uri: str) -> None:
+    """Raise an error within seconds if nobody answers: MLflow itself tries for ten minutes."""
+    place = urlsplit(uri)
+    through_proxy = place.scheme in getproxies() and not proxy_bypass(place.hostname or "")
+    if place.scheme not in ("http", "https") or place.hostname is None or through_proxy:
+        return
+    try:
+        port = place.port or (443 if place.scheme == "https" else 80)
+        socket.create_connection((place.hostname, port), timeout=_SERVER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the MLflow server at {uri} does not answer ({error}); start it, or correct MLFLOW_TRACKING_URI, or unset "
+            f"it to log to {STORE} in the current folder"
+        ) from error
 
 
 def _open(uri: str, name: str) -> str:

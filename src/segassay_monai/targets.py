@@ -28,7 +28,7 @@ from segassay.data.annotations import WITHOUT
 from segassay.data.cases import read_case_mask
 from segassay.data.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
-from segassay.io.images import image_shape
+from segassay.io.images import image_shape, read_grid
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
@@ -187,7 +187,11 @@ def _compared_with(method: str) -> str:
 
 def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: Path | None) -> np.ndarray:
     paths = [dataset.masks[rater][case] for rater in raters]
-    reading = "" if dataset.classes is None else str(dataset.classes)
+    affine = read_grid(dataset.images[case]).affine  # masks are turned to their image
+    meanings = [dataset.meaning_of(rater) for rater in raters]
+    reading = (
+        str([meanings, None if affine is None else affine.tolist()]) if any(meanings) or affine is not None else ""
+    )
     mask = cached_staple(
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask

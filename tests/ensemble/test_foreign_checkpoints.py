@@ -152,7 +152,7 @@ def test_damaged_checkpoints_are_refused_and_whole_ones_are_read(tmp_path: Path)
         with pytest.raises(PredictionError, match="damaged: it is cut off"):
             read_checkpoint(path)
     path.unlink()
-    with pytest.raises(PredictionError, match="missing; give the model.pt of a trained member"):
+    with pytest.raises(PredictionError, match=r"missing; give the model\.pt of a trained member"):
         read_checkpoint(path)
 
 
@@ -178,7 +178,7 @@ def test_torch_load_is_called_in_one_place_and_reads_weights_only() -> None:
     calls = {
         path.name: re.findall(r"torch\.load\([^)]*\)", text) for path, text in sources.items() if "torch.load(" in text
     }
-    assert {name for name in calls} == {"network.py"}
+    assert set(calls) == {"network.py"}
     assert all("weights_only=True" in call for call in calls["network.py"])
     unsafe = r"\b(import|from) (pickle|cloudpickle|dill|joblib|shelve|marshal)\b|weights_only=False|allow_pickle=True"
     assert not [path for path, text in sources.items() if re.search(unsafe, text)]

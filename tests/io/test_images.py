@@ -326,19 +326,25 @@ def test_palette_mask_is_judged_by_its_colours(tmp_path: Path, palette: list[int
     np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), ~MASK if inverted else MASK)
 
 
-def test_palette_labels_are_binary(tmp_path: Path) -> None:
-    image = Image.fromarray(MASK * np.uint8(2) + (np.arange(8) == 7) * np.uint8(1), mode="P")
+def test_palette_of_several_colours_is_a_label_image_of_its_numbers(tmp_path: Path) -> None:
+    numbers = MASK * np.uint8(2) + (np.arange(8) == 7) * np.uint8(1)
+    image = Image.fromarray(numbers, mode="P")
     image.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 250])
     image.save(tmp_path / "0001.png")
     mask = read_mask(tmp_path / "0001.png")
-    assert mask.dtype == bool
-    np.testing.assert_array_equal(mask, MASK | (np.arange(8) == 7))
+    assert mask.dtype == np.int32
+    np.testing.assert_array_equal(mask, numbers)
 
 
-def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+def test_palette_of_greys_is_a_grey_image(tmp_path: Path) -> None:
     image = Image.fromarray(GREY % 4, mode="P")
     image.putpalette(np.repeat(np.arange(256), 3).tolist())  # the palette of grey: object 3 has the colour (3, 3, 3)
     image.save(tmp_path / "0001.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), GREY % 4)
+
+
+def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+    Image.fromarray(np.repeat((GREY % 4)[..., np.newaxis], 3, axis=2)).save(tmp_path / "0001.png")
     with pytest.raises(DataError, match=r"0001\.png is a colour image with nothing brighter than 3"):
         read_mask(tmp_path / "0001.png")
 

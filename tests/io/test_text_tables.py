@@ -25,3 +25,28 @@ def test_what_is_no_table_is_one_message(tmp_path, content):
         read_text_table(tmp_path / "table.csv")
     with pytest.raises(DataError, match=r"nowhere.csv cannot be read"):
         read_text_table(tmp_path / "nowhere.csv")
+
+
+def test_empty_rows_and_invisible_blanks_go_and_rows_keep_their_numbers(tmp_path):
+    (tmp_path / "table.csv").write_text("case;group\n001;H\n;\n\u200b002\u200b;\u00a0C\n\n;;\n 003;\n")
+    table = read_text_table(tmp_path / "table.csv")
+    assert table.to_dict("list") == {"case": ["001", "002", "003"], "group": ["H", "C", ""]}
+    assert table.index.to_list() == [2, 4, 7]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_unicode_text_of_excel_is_read(tmp_path, encoding, end):
+    mark = {"utf-16": "", "utf-16-le": "\ufeff", "utf-16-be": "\ufeff"}[encoding]
+    text = end.join([mark + "case\tgroup", "001\tKäfig", "002\tH", ""])
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    assert read_text_table(tmp_path / "table.csv").to_dict("list") == {"case": ["001", "002"], "group": ["Käfig", "H"]}
+
+
+def test_a_workbook_and_other_letters_say_how_to_save(tmp_path):
+    (tmp_path / "e.xlsx").write_bytes(b"PK\x03\x04" + bytes(99))
+    with pytest.raises(DataError, match=r"e\.xlsx is an Excel workbook; in Excel: Save As › CSV UTF-8"):
+        read_text_table(tmp_path / "e.xlsx")
+    (tmp_path / "e.csv").write_bytes("case,group\n1,H\n2,Käfig\n".encode("cp1252"))
+    with pytest.raises(DataError, match="row 3 is not in UTF-8"):
+        read_text_table(tmp_path / "e.csv")

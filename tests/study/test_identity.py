@@ -77,6 +77,12 @@ def add_suffix(key: str, *folders: str) -> Callable[[Path], None]:
     return change
 
 
+def add_prefix(lab: Path) -> None:
+    for path in [path for folder in ("labels", "truth") for path in (lab / folder).rglob("*.png")]:
+        path.rename(path.with_name(f"Mask of {path.name}"))
+    say(lab, mask_prefix="Mask of ")
+
+
 def rename_raters(lab: Path) -> None:
     (lab / "labels").rename(lab / "masks")
     say(lab, raters="masks/*")
@@ -90,6 +96,8 @@ def add_endpoints(lab: Path) -> None:
 SAME_MEMBER = {
     "images": rename("images", "images", "pictures"),
     "raters": rename_raters,
+    "image_suffix": add_suffix("image_suffix", "images"),
+    "mask_prefix": add_prefix,
     "mask_suffix": add_suffix("mask_suffix", "labels", "truth"),
     "ignore": rename("ignore", "ignored", "left_out"),
     "ignore_suffix": add_suffix("ignore_suffix", "ignored"),
@@ -105,6 +113,8 @@ SAME_MEMBER = {
 }
 OTHER_MEMBER = {
     "name": lambda lab: say(lab, name="other"),  # stands in the checkpoint, where the leak guard reads it
+    "foreground": lambda lab: say(lab, foreground=[255]),
+    "invert": lambda lab: say(lab, invert=True),
     "min_object_size": lambda lab: say(lab, min_object_size=5),
     "spacing_um": lambda lab: say(lab, spacing_um=[0.5, 0.5]),
 }
@@ -112,7 +122,8 @@ OTHER_MEMBER = {
 
 def test_every_key_of_the_dataset_is_decided():
     assert {*SAME_MEMBER, *OTHER_MEMBER} == set(DatasetFile.model_fields)
-    assert set(identity.DATASET_KEYS) == set(OTHER_MEMBER)
+    in_data_hash = {"foreground", "invert"}  # what the values of masks mean
+    assert set(identity.DATASET_KEYS) | in_data_hash == set(OTHER_MEMBER)
 
 
 @pytest.mark.parametrize("key", SAME_MEMBER)

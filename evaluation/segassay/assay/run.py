@@ -46,6 +46,7 @@ def evaluate(
     track: bool = False,
     mlflow_experiment: str | None = None,
     progress: bool = False,
+    xlsx: bool = False,
 ) -> Evaluation:
     """Compare all annotators, and judge whether the result is objective, reliable and valid.
 
@@ -85,6 +86,7 @@ def evaluate(
         track: Log one MLflow run; needs `out`. Without it MLflow is not loaded.
         mlflow_experiment: MLflow experiment, by default the name of the dataset.
         progress: Show on standard error how many cases are done.
+        xlsx: Write the tables also as a workbook, `tables.xlsx`; needs `out`.
 
     Returns:
         The evaluation: tables as DataFrames, verdicts, and figures.
@@ -141,7 +143,7 @@ def evaluate(
     params = _params(dataset, annotations, masks or {}, sources, content)
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
         found = _computed(sources, content, n_jobs, progress)
-        write_results(work_dir, found)
+        write_results(work_dir, found, xlsx=xlsx)
         if track:
             log_results(work_dir, found.scores)
         publish_output(work_dir)

@@ -26,8 +26,8 @@ _OPTIONAL = (
 """Tables that are not written if they have no rows."""
 
 
-def write_results(work_dir: Path, found: Results) -> None:
-    """Write tables, summary, figures and report into a folder that exists."""
+def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None:
+    """Write tables, summary, figures and report into a folder that exists; if asked, also the tables as a workbook."""
     from segassay.report.checklists import checklists
     from segassay.report.page import write_report
     from segassay.report.plots import draw_figures
@@ -37,6 +37,10 @@ def write_results(work_dir: Path, found: Results) -> None:
     for name, frame in (frames_of(found) | forms).items():
         text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
         (work_dir / "tables" / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    if xlsx:
+        from segassay.io.workbooks import write_workbook
+
+        write_workbook(work_dir / "tables.xlsx", frames_of(found) | forms)
     summary = json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (work_dir / "summary.json").write_text(summary, encoding="utf-8", newline="")
     figures = draw_figures(found, work_dir / "figures")

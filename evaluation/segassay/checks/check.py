@@ -18,7 +18,7 @@ from segassay.checks.experiment import experiment_problems, measurement_problems
 from segassay.checks.facts import CaseFacts
 from segassay.checks.images import across_images, check_image
 from segassay.checks.lookalikes import Lookalikes, lookalike_problems
-from segassay.checks.masks import across_masks, check_ignored, check_masks, check_region, mask_files
+from segassay.checks.masks import across_masks, check_ignored, check_masks, check_region, mask_files, swapped
 from segassay.checks.summary import summarise_dataset
 from segassay.data.dataset import Dataset, index_dataset
 from segassay.errors import Problem
@@ -85,11 +85,20 @@ def check_dataset(
             advance(case)
     images = [facts.image for facts in cases if facts.image is not None]
     problems += across_images(dataset, images)
-    problems += across_masks(dataset, cases)
+    problems = [*_not_of_swapped(dataset, cases, problems), *across_masks(dataset, cases)]
     problems += lookalike_problems(dataset, alike)
     problems += experiment_problems(dataset)
     problems += measurement_problems(dataset, images)
     return Check(_errors_first(problems), summarise_dataset(dataset, cases))
+
+
+def _not_of_swapped(dataset: Dataset, cases: list[CaseFacts], problems: list[Problem]) -> list[Problem]:
+    """Problems without those of single masks of a rater who swapped black and white in all of them."""
+    known = set()
+    for rater in dataset.raters:
+        masks = [facts.masks[rater] for facts in cases if rater in facts.masks]
+        known |= {str(mask.path) for mask in masks} if swapped(masks) else set()
+    return [problem for problem in problems if problem.kind != "foreground-share" or problem.file not in known]
 
 
 def _with_unique_rows(dataset: Dataset) -> Dataset:

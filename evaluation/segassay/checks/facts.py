@@ -1,11 +1,15 @@
 """Facts that a check keeps of each case: numbers and text only, so that 10,000 cases need little memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segassay.masks.numbers import Numbers
 
-__all__ = ["CaseFacts", "ImageFacts", "MaskFacts"]
+__all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "spacing_text"]
+
+_OF_SCANNERS_UM = 100
+"""Spacing from which on it is shown in millimetres: that of a scanner, not of a microscope."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,14 @@ class CaseFacts:
     area_px: int | None
     ignored_share: float | None
     region_share: float | None
+
+
+def spacing_text(spacing_um: Sequence[float], digits: int) -> str:
+    """A spacing as people read it, in millimetres if it is that of a scanner.
+
+    Example:
+        >>> spacing_text([0.62, 0.62], 4), spacing_text([2000, 500, 500], 4)
+        ('0.62 × 0.62 µm', '2 × 0.5 × 0.5 mm')
+    """
+    per_unit, unit = (1000, "mm") if min(spacing_um) >= _OF_SCANNERS_UM else (1, "µm")
+    return " × ".join(f"{value / per_unit:.{digits}g}" for value in spacing_um) + f" {unit}"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segassay.checks.facts import ImageFacts
+from segassay.checks.facts import ImageFacts, spacing_text
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
@@ -55,10 +55,15 @@ def as_problem(path: Path, error: DataError) -> Problem:
 
 def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Iterator[Problem]:
     array = picture.array
+    if picture.turned:
+        what = "asks viewers to turn or mirror it (orientation tag), and is read as they show it"
+        action = "check that masks fit: Fiji ignores the tag; to be sure, save the image again without it"
+        yield Problem(str(path), what, action, "warning", kind="turned")
     if array.dtype.kind in "fc":
-        n_bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+        with np.errstate(invalid="ignore"):  # training and statistics compute in single precision
+            n_bad = array.size - int(np.count_nonzero(np.abs(array) <= np.finfo(np.float32).max))
         if n_bad:
-            what = f"{n_bad} of {array.size} pixel values are NaN or infinite"
+            what = f"{n_bad} of {array.size} pixel values are NaN, infinite or beyond 3.4e38"
             yield Problem(str(path), what, "replace them by numbers, or export the image again", kind="not-finite")
             return
     constant = [channel.min() == channel.max() for channel in array]
@@ -172,7 +177,7 @@ def _same_spacing(one: tuple[float, ...] | None, other: tuple[float, ...] | None
 
 
 def _listed(spacing_um: tuple[float, ...] | None) -> str:
-    return "unknown" if spacing_um is None else " × ".join(f"{value:.4g}" for value in spacing_um) + " µm"
+    return "unknown" if spacing_um is None else spacing_text(spacing_um, 4)
 
 
 def _such_as(images: Sequence[ImageFacts]) -> str:

@@ -11,14 +11,21 @@ import numpy as np
 
 from segassay.checks.facts import CaseFacts, MaskFacts
 from segassay.checks.images import as_problem
+from segassay.consensus.pixels import METHODS
+from segassay.data.annotations import TRUTH
 from segassay.data.cases import read_case_ignore, read_case_mask, read_case_region
 from segassay.data.classes import numbers_problem
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
+from segassay.io.images import holds_outlines
 from segassay.masks.numbers import numbers_of
 from segassay.masks.objects import counted_pixels, label_objects
 
-__all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files"]
+__all__ = ["across_masks", "check_ignored", "check_masks", "check_region", "mask_files", "swapped"]
+
+_TARGET = "what is made of all raters, so that no model can be trained"
+_RESERVED = dict.fromkeys((*METHODS, "object", "random_rater", "expert"), _TARGET)
+_RESERVED |= {TRUTH: "the known truth, with which raters are compared"}
 
 _TOO_MUCH = 0.5
 """Share of an image, or of a rater's foreground, from which an ignored area or a mask gets a warning."""
@@ -92,7 +99,7 @@ def _mask_facts(
     labels = label_objects(mask, min_size=min_size, ignore=ignore, region=region)
     return MaskFacts(
         path=path,
-        numbers=None if mask.dtype == bool else numbers_of(mask),
+        numbers=None if mask.dtype == bool or holds_outlines(path) else numbers_of(mask),
         n_objects=int(labels.max()),
         n_pixels=mask.size,
         foreground_px=int(np.count_nonzero(mask)),
@@ -118,9 +125,18 @@ def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
 
 def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
     """Problems that appear when the masks of all cases are compared."""
+    yield from _reserved_names(dataset)
     yield from _areas_missing(dataset)
     yield from _rater_problems(dataset, cases)
     yield from _numbers_that_are_classes(dataset, cases)
+
+
+def _reserved_names(dataset: Dataset) -> Iterator[Problem]:
+    for rater in dataset.raters:
+        if rater in _RESERVED:
+            what = f"a rater is named {rater!r}, which has another meaning: {_RESERVED[rater]}"
+            action = "rename the folder, or name the rater under `raters` in dataset.yaml"
+            yield Problem(str(dataset.folder), what, action, "warning", kind="rater-name")
 
 
 def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
@@ -138,9 +154,28 @@ def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
         )
 
 
+def swapped(masks: Sequence[MaskFacts]) -> bool:
+    """Whether nearly everything is foreground in all of several binary masks, as if black and white were swapped."""
+    return len(masks) > 1 and all(
+        not mask.is_label_image and mask.foreground_px > _TOO_MUCH * mask.n_pixels for mask in masks
+    )
+
+
+def _inverted(dataset: Dataset, rater: str, folder: str, n_masks: int) -> Problem:
+    said = dataset.settings.invert if isinstance(dataset.settings.invert, tuple) else ()
+    what = f"most of the image is foreground in all {n_masks} masks"
+    setting = f"invert: [{', '.join([*said, rater])}]"
+    action = f"if black and white are swapped, write `{setting}` into dataset.yaml (or `invert: true` for all raters)"
+    if rater in said or dataset.settings.invert is True:
+        action = "if they are no longer swapped, take `invert` out of dataset.yaml"
+    return Problem(folder, what, action, "warning", kind="inverted")
+
+
 def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
     for rater, paths in dataset.masks.items():
         masks = [facts.masks[rater] for facts in cases if rater in facts.masks]
+        if swapped(masks):
+            yield _inverted(dataset, rater, str(next(iter(paths.values())).parent), len(masks))
         folder = str(next(iter(paths.values())).parent) if paths else rater
         labelled = [mask for mask in masks if mask.is_label_image]
         binary = [mask for mask in masks if not mask.is_label_image and mask.n_objects > 1]

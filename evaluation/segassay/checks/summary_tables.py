@@ -7,6 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from segassay.checks.facts import spacing_text
 from segassay.errors import number_of
 
 __all__ = ["summary_tables"]
@@ -63,7 +64,7 @@ def _size(shape: Sequence[int]) -> str:
 
 
 def _spacing(spacing_um: Sequence[float] | None) -> str:
-    return "unknown" if spacing_um is None else " × ".join(f"{value:.6g}" for value in spacing_um) + " µm"
+    return "unknown" if spacing_um is None else spacing_text(spacing_um, 6)
 
 
 def _source(images: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ import platformdirs
 from segassay.consensus.pixels import Staple, staple
 from segassay.io.images import sha256
 
-_VERSION = "staple-2"  # increase it when the computation or the reading of masks changes
+_VERSION = "staple-3"  # increase it when the computation or the reading of masks changes
 
 
 def cached_staple(
@@ -35,7 +35,8 @@ def cached_staple(
         mask_paths: One file per rater; their bytes are the key.
         read_masks: Reads the boolean masks `(*spatial)` of these files in the same order; called only on a miss.
         cache_dir: Folder of the cache, created if missing; by default `consensus` in the user's cache folder.
-        reading: What `read_masks` needs besides the files (the meaning of the values of a class mask); part of the key.
+        reading: What `read_masks` needs besides the files (the meaning of values, the place of the image); a part
+            of the key.
 
     Returns:
         The same `Staple` as `segassay.consensus.pixels.staple`.

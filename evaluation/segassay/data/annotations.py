@@ -12,17 +12,15 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import pandas as pd
 
 from segassay.data.dataset import Dataset
 from segassay.data.facets import EXCHANGEABLE, FACET_COLUMNS
 from segassay.data.mask_folder import find_masks_of_option
-from segassay.data.names import natural_key
-from segassay.errors import DataError, raise_problems
+from segassay.data.names import is_image, names_of_cases, natural_key
+from segassay.errors import DataError, number_of, raise_problems
 from segassay.io.held import HeldImage
-from segassay.io.images import image_suffix
 from segassay.io.text_tables import read_text_table
 
 __all__ = [
@@ -266,7 +264,6 @@ def _of_annotations(
         return _of_table(annotations.reset_index(drop=True).map(_as_text), Path(), "annotations", dataset)
     path = Path(annotations)
     table = read_text_table(path)
-    table.index = pd.RangeIndex(2, len(table) + 2)  # line numbers as in a text editor
     leaving = _leaving_problems(table, path.parent, dataset)
     rows, problems = _of_table(table, path.parent, str(path), dataset)
     return rows, leaving + problems
@@ -296,13 +293,15 @@ def _of_table(
         raise DataError(f"{source}: {what}", source, what)
     spent = [column for column in SPENT_COLUMNS if column in table]
     table = table.reindex(columns=[*ANNOTATION_COLUMNS, *spent], fill_value="")
-    table["case"] = [normalize("NFC", case) for case in table["case"]]
+    table["case"] = names_of_cases(table["case"], dataset.images if dataset is not None else ())
     problems = [f"{source}: no rows; expected one for each mask"] if table.empty else []
     table.loc[table["annotator"] == TRUTH, "kind"] = TRUTH
     for column in _PATHS:
         table[column] = table[column].map(partial(_absolute, folder))
     table["missing"] = [not (isinstance(file, HeldImage) or os.path.isfile(file)) for file in table["path"]]
     problems += _cell_problems(table) + _file_problems(table) + _case_problems(source, table, dataset)
+    if dataset is not None or not table["missing"].all():  # else one message about the whole table
+        problems += _lost_models(table)
     table["held_out"] = table["held_out"].str.lower().map(_TRUTH_VALUES).astype("boolean")
     for column in (*_WHOLE_NUMBERS, *spent):
         table[column] = pd.to_numeric(table[column].where(table[column].str.fullmatch(r"-?\d{1,18}")), errors="coerce")
@@ -313,7 +312,10 @@ def _of_table(
 
 def _absolute(folder: Path, cell: Any) -> Any:
     """Absolute path of a file; an image in memory or an empty cell stays."""
-    return cell if isinstance(cell, HeldImage) or not cell else os.path.abspath(folder / cell)
+    if isinstance(cell, HeldImage) or not cell:
+        return cell
+    of_windows = folder / cell.replace("\\", "/")
+    return os.path.abspath(of_windows if not (folder / cell).exists() and of_windows.exists() else folder / cell)
 
 
 def _leaving_problems(table: pd.DataFrame, folder: Path, dataset: Dataset | None) -> list[str]:
@@ -326,7 +328,7 @@ def _leaving_problems(table: pd.DataFrame, folder: Path, dataset: Dataset | None
     problems = []
     for column in (name for name in _PATHS if name in table):
         for row, cell in table[column].items():
-            file = Path(os.path.abspath(folder / cell))
+            file = Path(os.path.abspath(folder / cell.replace("\\", "/")))  # as Windows writes it
             if cell and not os.path.isabs(cell) and not any(file.is_relative_to(place) for place in places):
                 what = f"row {row}: {column} {cell!r} leaves the folder of the table"
                 problems.append(f"{what}; move the table to a folder that holds the masks, or give the absolute path")
@@ -357,12 +359,23 @@ def _cell_problems(table: pd.DataFrame) -> list[str]:
 def _file_problems(table: pd.DataFrame) -> list[str]:
     problems = []
     for row, file in table.loc[~table["missing"], "path"].items():
-        if not isinstance(file, HeldImage) and image_suffix(os.path.basename(file)) is None:
+        if not isinstance(file, HeldImage) and not is_image(os.path.basename(file), outlines=True):
             problems.append(f"row {row}: {file} has no image ending; expected .png, .tif, .tiff, .nii or .nii.gz")
     lost = table[table["missing"] & table["kind"].isin(["truth", "consensus"]) & (table["path"] != "")]
     for row, annotator, file in zip(lost.index, lost["annotator"], lost["path"], strict=True):
         problems.append(f"row {row}: {file} does not exist; a mask by {annotator!r} is what others are compared with")
     return problems
+
+
+def _lost_models(table: pd.DataFrame) -> list[str]:
+    """Models without a single file: a wrong folder, rather than predictions that failed."""
+    trained = table[table["kind"].isin(TRAINED) & (table["path"] != "")]
+    return [
+        f"row {rows.index[0]}: none of {number_of(len(rows), 'file')} of {annotator!r} exists, such as "
+        f"{rows['path'].iloc[0]}; correct the paths, which are relative to the folder of the table"
+        for annotator, rows in trained.groupby("annotator", sort=False)
+        if rows["missing"].all()
+    ]
 
 
 def _case_problems(source: str, table: pd.DataFrame, dataset: Dataset | None) -> list[str]:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.data.classes import ClassMap, numbers_problem, read_foreground, read_ignored
+from segassay.data.classes import ClassMap, Meaning, numbers_problem, read_foreground, read_ignored
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, UsageError, raise_problems
-from segassay.io.images import Picture, image_shape, read_image, read_mask
+from segassay.io.grids import Grid
+from segassay.io.images import Picture, holds_outlines, read_grid, read_image, read_mask
 from segassay.masks.numbers import numbers_of
 
 _ENOUGH = 50
@@ -91,25 +92,28 @@ def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
     if annotator not in everyone:
         raise UsageError(f"{dataset.folder} has no rater {annotator!r}; expected one of {', '.join(everyone)}")
     path = _of_case(dataset, everyone[annotator], case, f"mask by {annotator}")
-    mask = read_annotation(path, dataset.classes, instances=dataset.holds_instances)
-    return _fitting(dataset, case, path, mask)
+    grid, meaning = _grid_of(dataset, case), dataset.meaning_of(annotator)
+    return _fitting(path, read_annotation(path, meaning, instances=dataset.holds_instances, grid=grid), grid)
 
 
-def read_annotation(path: Path, classes: ClassMap | None, *, instances: bool = False) -> np.ndarray:
+def read_annotation(
+    path: Path, meaning: Meaning | None, *, instances: bool = False, grid: Grid | None = None
+) -> np.ndarray:
     """Mask of a file by a rater or the reference.
 
     Args:
         path: The file.
-        classes: Those of the dataset, if its masks hold classes.
+        meaning: Of its values, if these are classes or inverted.
         instances: Whether the dataset says that each number is one object.
+        grid: Of its image; outlines cannot be read without.
 
     Raises:
         DataError: If the file cannot be read, or its numbers look like classes and nothing says what they are.
     """
-    if classes is not None:
-        return read_foreground(path, classes)
-    mask = read_mask(path)
-    if mask.dtype != bool and not instances:
+    if meaning is not None:
+        return read_foreground(path, meaning, grid)
+    mask = read_mask(path, grid)
+    if mask.dtype != bool and not instances and not holds_outlines(path):
         problem = numbers_problem(str(path), [numbers_of(mask)])
         if problem is not None:
             raise DataError.of_problem(problem)
@@ -131,7 +135,7 @@ def refuse_classes(dataset: Dataset) -> None:
         return
     problems = []
     for paths in [*dataset.masks.values(), dataset.reference]:
-        files = list(paths.values())
+        files = [path for path in paths.values() if not holds_outlines(path)]
         masks = [read_annotation(path, None) for path in files[:: -(-len(files) // _ENOUGH) or 1]]
         numbers = [numbers_of(mask) for mask in masks if mask.dtype != bool]
         problem = numbers_problem(str(files[0].parent), numbers) if numbers else None
@@ -143,25 +147,34 @@ def read_case_ignore(dataset: Dataset, case: str) -> np.ndarray | None:
     """Boolean mask `(*spatial)` of the ignored area; None if the case has none. Raises as `read_case_mask`."""
     _of_case(dataset, dataset.images, case, "image")
     path = dataset.ignore.get(case)
-    return None if path is None else _fitting(dataset, case, path, read_ignored_area(path, dataset.ignored_class))
+    if path is None:
+        return None
+    grid = _grid_of(dataset, case)
+    return _fitting(path, read_ignored_area(path, dataset.ignored_class, grid), grid)
 
 
-def read_ignored_area(path: Path, ignored_class: ClassMap | None) -> np.ndarray:
+def read_ignored_area(path: Path, ignored_class: ClassMap | None, grid: Grid | None = None) -> np.ndarray:
     """Boolean mask of the ignored area in a file: its foreground, or the class `ignore` of a mask of nnU-Net."""
-    return read_mask(path) > 0 if ignored_class is None else read_ignored(path, ignored_class)
+    return read_mask(path, grid) > 0 if ignored_class is None else read_ignored(path, ignored_class, grid)
 
 
 def read_case_region(dataset: Dataset, case: str) -> np.ndarray | None:
     """Boolean mask `(*spatial)` of the region in which objects count; None if the case has none. Raises as above."""
     _of_case(dataset, dataset.images, case, "image")
     path = dataset.region_masks.get(case)
-    return None if path is None else _fitting(dataset, case, path, read_mask(path) > 0)
+    if path is None:
+        return None
+    grid = _grid_of(dataset, case)
+    return _fitting(path, read_mask(path, grid) > 0, grid)
 
 
-def _fitting(dataset: Dataset, case: str, path: Path, mask: np.ndarray) -> np.ndarray:
-    shape = image_shape(dataset.images[case])
-    if mask.shape != shape:
-        what = f"has shape {mask.shape}, but its image {dataset.images[case]} has {shape}"
+def _grid_of(dataset: Dataset, case: str) -> Grid:
+    return read_grid(dataset.images[case])
+
+
+def _fitting(path: Path, mask: np.ndarray, grid: Grid) -> np.ndarray:
+    if mask.shape != grid.shape:
+        what = f"has shape {mask.shape}, but its image {grid.path} has {grid.shape}"
         raise DataError.of(path, what, expected="the same", kind="mask-shape")
     return mask
 

@@ -5,19 +5,22 @@ numbers of label images     ->  an error, if they look like classes and nothing 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from segassay.errors import DataError, Problem, shortlist
-from segassay.io.images import read_image
+from segassay.io.grids import Grid
+from segassay.io.images import fit, read_image, read_mask
 from segassay.masks.numbers import Numbers, same_numbers, why_classes
 
-__all__ = ["ClassMap", "numbers_problem", "read_foreground", "read_ignored"]
+__all__ = ["ClassMap", "Inverted", "Meaning", "numbers_problem", "read_foreground", "read_ignored"]
 
 _WHY = {
+    "background": "no pixel is 0, the background: the numbers are {same}, as ilastik's Simple Segmentation writes them",
+    "values": "{n_split} of {n} numbers are in several pieces, as in a map of probabilities or a grey image",
     "pieces": "{n_split} of {n} object numbers are in several pieces, as classes are, and objects are not",
     "inside": "object numbers lie inside others, as classes do, and objects do not",
     "sizes": "the numbers {same} are of the same order of size in every image, as classes are, and objects are not",
@@ -25,8 +28,9 @@ _WHY = {
 }
 _ACTION = (
     "if each number is one object, write `objects: instances` into dataset.yaml; if the numbers are classes, save the "
-    "masks of one class as binary masks"
+    "masks of one class as binary masks, or name the numbers that are foreground, as `foreground: [1]`"
 )
+_OF_VALUES = "threshold it first, at half of the largest value for instance, and save 0 and 255"
 
 
 @dataclass(frozen=True)
@@ -36,33 +40,49 @@ class ClassMap:
     Attributes:
         foreground: Values of the classes; 0 is background.
         ignore: Value of the ignored area; None if there is none.
+        others: Whether any other value is background; otherwise only 0 is, and other values are errors.
     """
 
     foreground: tuple[int, ...]
     ignore: int | None = None
+    others: bool = field(default=False, repr=False)  # without it, the hash of nnU-Net's data stays as it was
 
 
-def read_foreground(path: Path, classes: ClassMap) -> np.ndarray:
-    """Boolean mask `(*spatial)` of all classes.
+@dataclass(frozen=True)
+class Inverted:
+    """Meaning of a mask in which black and white are swapped: objects are 0."""
+
+
+Meaning = ClassMap | Inverted
+"""What the values of a mask mean, where they are neither a binary mask nor object numbers."""
+
+
+def read_foreground(path: Path, meaning: Meaning, grid: Grid | None = None) -> np.ndarray:
+    """Boolean mask `(*spatial)` of all classes, or of what is 0 in an inverted mask.
 
     Raises:
-        DataError: If the file cannot be read, has several channels, or holds a value that is no class.
+        DataError: If the file cannot be read, has several channels, holds a value that is no class, or lies elsewhere
+            than the grid.
     """
-    return np.isin(_read_classes(path, classes), classes.foreground)
+    if isinstance(meaning, Inverted):
+        return read_mask(path, grid) == 0
+    return np.isin(_read_classes(path, meaning, grid), meaning.foreground)
 
 
-def read_ignored(path: Path, classes: ClassMap) -> np.ndarray:
+def read_ignored(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.ndarray:
     """Boolean mask `(*spatial)` of the class `ignore`, empty if there is none. Raises as `read_foreground`."""
-    values = _read_classes(path, classes)
+    values = _read_classes(path, classes, grid)
     return np.zeros(values.shape, dtype=bool) if classes.ignore is None else values == classes.ignore
 
 
-def _read_classes(path: Path, classes: ClassMap) -> np.ndarray:
+def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
     array = read_image(path).array
     if len(array) > 1:
         expected = "one, with the class number of each pixel"
         raise DataError.of(path, f"has {len(array)} channels", expected=expected)
-    values = array[0]
+    values = array[0] if grid is None else fit(path, array[0], grid)
+    if classes.others:
+        return np.asarray(values)
     numbers = [0, *classes.foreground, *([] if classes.ignore is None else [classes.ignore])]
     known = np.isin(values, numbers)
     if not known.all():
@@ -89,4 +109,4 @@ def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:
     shared = set.intersection(*(set(image.sizes) for image in images if image.n))
     what = _WHY[why or "same"].format(n=n, n_split=n_split, same=shortlist([str(value) for value in sorted(shared)]))
     level: Literal["error", "warning"] = "warning" if why is None else "error"
-    return Problem(file, what, _ACTION, level, kind="numbers-like-classes")
+    return Problem(file, what, _OF_VALUES if why == "values" else _ACTION, level, kind="numbers-like-classes")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from segassay.data.classes import ClassMap
+from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
@@ -46,7 +46,7 @@ class Dataset:
         experiment: The experiment table as text, in the file's order; None if there is none.
         endpoints: Measurements of the lab, as `segassay.data.measurements.checked_endpoints` returns them; or None.
         more_channels: Files of the second and further channels of a case; without cases in a single file.
-        classes: nnU-Net only: what the values in masks of raters and reference mean.
+        classes: Only where `dataset.json` or `foreground` says so: what the values in masks mean.
         warnings: What may be intended, but the user should look at.
     """
 
@@ -89,6 +89,13 @@ class Dataset:
     def holds_instances(self) -> bool:
         """Whether `dataset.yaml` says that each number in a label image is one object."""
         return self.settings.objects == "instances"
+
+    def meaning_of(self, annotator: str) -> Meaning | None:
+        """What the values in masks of a rater or the reference mean, if these are classes or inverted."""
+        said = self.settings.invert
+        if said is True or (isinstance(said, tuple) and annotator in said):
+            return Inverted()
+        return self.classes
 
     @property
     def ignored_class(self) -> ClassMap | None:
@@ -144,11 +151,11 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     settings, layout, problems = _read_settings(folder)
     if settings is None:
         return None, problems
-    channels, of_images = find_images(folder, settings, layout)
-    images = {case: paths[0] for case, paths in channels.items()}
     raters, of_raters = rater_folders(folder, settings)
     reference_name, everyone, of_reference = _with_reference(folder, settings, raters)
-    mask_suffix, masks, of_masks = find_masks(everyone, settings.mask_suffix, images)
+    channels, of_images = find_images(folder, settings, layout, everyone)
+    images = {case: paths[0] for case, paths in channels.items()}
+    affixes, masks, of_masks = find_masks(everyone, (settings.mask_prefix, settings.mask_suffix), images)
     of_each = {rater: masks[rater] for rater in raters}
     ignore_suffix, ignore, of_ignored = _find_ignored(folder, settings, layout, images, of_each)
     _, region_masks, of_regions = _find_area(folder, settings.region_masks, None, images)
@@ -156,14 +163,16 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     endpoints, of_endpoints = read_endpoints(folder, settings, images, list(everyone))
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
-    problems += [*of_experiment, *of_endpoints]
+    problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     if not images:
         return None, problems
     problems += _warnings(folder, of_each, images)
     dataset = Dataset(
         folder=folder,
         name=settings.name or folder.resolve().name,
-        settings=settings.model_copy(update={"mask_suffix": mask_suffix, "ignore_suffix": ignore_suffix}),
+        settings=settings.model_copy(
+            update={"mask_prefix": affixes.prefix, "mask_suffix": affixes.suffix, "ignore_suffix": ignore_suffix}
+        ),
         images=images,
         masks=of_each,
         reference_name=reference_name,
@@ -173,7 +182,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         experiment=experiment,
         endpoints=endpoints,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
-        classes=layout.classes if layout is not None else None,
+        classes=_classes(settings, layout),
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
@@ -186,6 +195,20 @@ def _read_settings(folder: Path) -> tuple[DatasetFile | None, DatasetJson | None
         return settings, None, problems
     layout, of_layout = read_dataset_json(folder / "dataset.json")
     return nnunet_settings(settings) if layout is not None else None, layout, [*problems, *of_layout]
+
+
+def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[str]) -> list[Problem]:
+    unknown = [name for name in settings.invert if name not in everyone] if isinstance(settings.invert, tuple) else []
+    what = f"invert names {shortlist(unknown)}; expected raters: {shortlist(list(everyone))}"
+    action = "correct the names, or write `invert: true` for all masks"
+    return [Problem(str(folder / "dataset.yaml"), what, action, kind="invert-unknown")] if unknown else []
+
+
+def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
+    """What the values in masks mean, as nnU-Net's or our settings say."""
+    if settings.foreground is not None:
+        return ClassMap(settings.foreground, others=True)
+    return layout.classes if layout is not None else None
 
 
 def _with_reference(
@@ -228,8 +251,8 @@ def _find_area(
     """Suffix, masks and problems of ignored areas or regions; if the suffix is None, it is found."""
     if path is None:
         return suffix, {}, []
-    suffix, masks, problems = find_masks({path: inside(folder, path)}, suffix, images)
-    return suffix, masks[path], problems
+    affixes, masks, problems = find_masks({path: inside(folder, path)}, (None, suffix), images)
+    return affixes.suffix, masks[path], problems
 
 
 def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str, Path]) -> list[Problem]:
@@ -295,7 +318,7 @@ def data_hash(dataset: Dataset) -> str:
     """SHA-256 over the role and content of every file; moving, touching or renaming the folder does not change it.
 
     Roles are image (further channels by their number), mask by a rater, reference, ignored area, region mask (each
-    with its case), experiment table and endpoints. Settings do not count; the meaning of nnU-Net's classes does.
+    with its case), experiment table and endpoints. Settings do not count; what the values of masks mean does.
 
     Returns:
         64 hexadecimal digits.
@@ -308,14 +331,17 @@ def data_hash(dataset: Dataset) -> str:
     for role in ("experiment", "endpoints"):
         if (path := getattr(dataset.settings, role)) is not None:
             files[role] = inside(dataset.folder, path)
-    digest = hashlib.sha256(b"" if dataset.classes is None else f"{dataset.classes}\n".encode())
+    meaning = b"" if dataset.classes is None else f"{dataset.classes}\n".encode()
+    if dataset.settings.invert:
+        meaning += f"invert {dataset.settings.invert}\n".encode()
+    digest = hashlib.sha256(meaning)
     for role in sorted(files):
         digest.update(f"{role}\0{sha256(files[role])}\n".encode())
     return digest.hexdigest()
 
 
 def units_of(subjects: pd.Series) -> pd.Series:
-    """Unit of each case, which is resampled or held out as a whole: its subject, else the case itself.
+    """Unit of each case, which is left out or held out as a whole: its subject, else the case itself.
 
     Args:
         subjects: Case -> name of its subject, empty where it is unknown.

@@ -1,17 +1,23 @@
 """The experiment table: group, region, subject and batch of each case, and problems of the table."""
 
+import re
 from pathlib import Path
-from unicodedata import normalize
 
 import pandas as pd
 
-from segassay.data.names import natural_key
+from segassay.data.names import names_of_cases, natural_key
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import DataError, Problem, shortlist
 from segassay.io.text_tables import read_text_table
 
 STRATA = ("group", "region", "subject", "batch", "split")
 """Columns of the experiment table that describe a case."""
+
+
+_DATE = re.compile(
+    r"\d{1,2}[. -]+[^\W\d]{3,4}\.?([. -]+\d{2,4})?|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|[^\W\d]{3}[. -]+\d{2,4}"
+)
+"""A case such as 1-2 after a spreadsheet has made a date of it: 02. Jan, 1/2/2024, Jan-02."""
 
 
 def read_experiment(
@@ -39,7 +45,8 @@ def read_experiment(
     if missing:
         what = f"no column {' and '.join(missing)}; expected case, group, got {', '.join(table.columns)}"
         return None, [Problem(str(path), what, "name the columns in the first row", kind="table-columns")]
-    table["case"] = [normalize("NFC", case) for case in table["case"]]
+    table = table.reset_index(drop=True)
+    table["case"] = names_of_cases(table["case"], images)
     problems = problems_of_experiment(str(path), table, settings, images)
     known = set(table["case"])
     if lacking := [case for case in images if case not in known]:
@@ -69,6 +76,8 @@ def cases_without_image(path: str, cases: pd.Series, images: dict[str, Path]) ->
     for case in cases[~cases.isin(list(images))] if images else []:
         near = nearly.get(case.lstrip("0").casefold())
         action = f"did a spreadsheet change {near!r}? Format the column as text" if near else "add it or remove the row"
+        if near is None and _DATE.fullmatch(case):
+            action = "did a spreadsheet make a date of it? Format the column as text, and type the name again"
         problems.append(Problem(path, f"case {case!r} has no image", action, kind="case-without-image"))
     return problems
 

@@ -1,10 +1,11 @@
 """Find the image files of each case in a dataset folder; no file is opened."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from segassay.data.channels import group_channels
-from segassay.data.names import CELLPOSE_SUFFIX, list_images, written_by_cellpose
+from segassay.data.names import CELLPOSE_SUFFIX, common_suffix, find_affixes, list_images, written_by_cellpose
 from segassay.data.nnunet import DatasetJson
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import Problem, number_of, shortlist
@@ -13,14 +14,18 @@ __all__ = ["find_images"]
 
 
 def find_images(
-    folder: Path, settings: DatasetFile, layout: DatasetJson | None
+    folder: Path, settings: DatasetFile, layout: DatasetJson | None, raters: Mapping[str, Path]
 ) -> tuple[dict[str, tuple[Path, ...]], list[Problem]]:
     """Files of the image of each case in natural order; and all problems.
+
+    If images share a suffix and no mask has the name of an image, the suffix is left out: `001_mask.png` belongs to
+    `001_raw.png`, and the case is `001`.
 
     Args:
         folder: The dataset folder.
         settings: They name the folder of images.
         layout: What `dataset.json` says, if the folder is nnU-Net's.
+        raters: Folder of masks of each rater and the reference.
     """
     place = inside(folder, settings.images)
     if not os.path.isdir(place):
@@ -36,8 +41,28 @@ def find_images(
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]
+    suffix = _suffix_of_images([case for case, _ in files], raters) if settings.image_suffix is None else None
+    suffix = settings.image_suffix or suffix or ""
+    if strange := [path.name for case, path in files if not case.endswith(suffix)]:
+        what = f"{number_of(len(strange), 'image')} without the image_suffix {suffix!r}: {shortlist(strange)}"
+        action = "rename or remove them, or correct image_suffix"
+        problems.append(Problem(str(place), what, action, kind="image-suffix"))
+    files = [(case.removesuffix(suffix), path) for case, path in files if case.endswith(suffix)]
     images, found = _one_per_case(place, files)
     return {case: (path,) for case, path in images.items()}, [*problems, *found]
+
+
+def _suffix_of_images(cases: list[str], raters: Mapping[str, Path]) -> str:
+    """What all images share at the end of their names, if only without it masks have the names of images."""
+    suffix = common_suffix(cases) if cases else ""
+    if not suffix:
+        return ""
+    stems = [stem for folder in raters.values() for stem, _ in list_images(folder, outlines=True)[0]]
+    as_they_are, shorter = set(cases), {case.removesuffix(suffix) for case in cases}
+    known, found = find_affixes(stems, as_they_are), find_affixes(stems, shorter)
+    if any(known.case_in(stem) in as_they_are for stem in stems):
+        return ""
+    return suffix if any(found.case_in(stem) in shorter for stem in stems) else ""
 
 
 def _own_files(settings: DatasetFile) -> set[str]:

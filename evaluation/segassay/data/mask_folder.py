@@ -3,13 +3,13 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from segassay.data.names import find_suffix, list_images
+from segassay.data.names import Affixes, find_affixes, list_images
 
 __all__ = ["find_masks_of_option"]
 
 
 def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tuple[dict[str, Path], list[str]]:
-    """Mask of each case; files are named after the cases, possibly with one suffix for all.
+    """Mask of each case; files are named after the cases, possibly with one prefix or suffix for all.
 
     Args:
         name: Name of the annotator.
@@ -22,18 +22,18 @@ def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tup
     option = f"masks (--masks) {name}={folder}"
     if not folder.is_dir():
         return {}, [f"{option}: no such folder; expected masks named after the cases"]
-    files, listed = list_images(folder)
+    files, listed = list_images(folder, outlines=True)
     problems = [f"{option}: {problem}" for problem in listed if problem.level == "error"]
     if not files and not problems:
         problems.append(f"{option}: no mask; expected files <case>.png, .tif, .tiff, .nii or .nii.gz")
     stems = [stem for stem, _ in files]
     cases = dict.fromkeys(cases or stems)
-    suffix = "" if any(stem in cases for stem in stems) else find_suffix(stems, cases)
+    affixes = Affixes() if any(stem in cases for stem in stems) else find_affixes(stems, cases)
     found: dict[str, Path] = {}
     unknown = []
     for stem, path in files:
-        case = stem.removesuffix(suffix)
-        if case not in cases:
+        case = affixes.case_in(stem)
+        if case is None or case not in cases:
             unknown.append(path.name)
         elif case in found:
             problems.append(f"{path}: second mask of case {case!r}, in addition to {found[case].name}; keep one")
@@ -45,5 +45,6 @@ def find_masks_of_option(name: str, folder: Path, cases: Collection[str]) -> tup
             f"{next(iter(cases))}.png"
         )
     else:
-        problems += [f"{option}: {file} belongs to no case; expected <case>{suffix}.<ext>" for file in unknown]
+        expected = f"expected {affixes.name_of('<case>')}.<ext>"
+        problems += [f"{option}: {file} belongs to no case; {expected}" for file in unknown]
     return found, problems

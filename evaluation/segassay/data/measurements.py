@@ -12,6 +12,7 @@ from unicodedata import normalize
 import pandas as pd
 
 from segassay.data.design import cases_without_image
+from segassay.data.names import names_of_cases
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import DataError, Problem
 from segassay.io.text_tables import read_text_table
@@ -69,7 +70,7 @@ def read_endpoints(
         table = read_text_table(place)
     except DataError as error:
         return None, [Problem(str(place), error.what, error.action, kind="unreadable")]
-    return checked_endpoints(str(place), table, images, annotators)
+    return checked_endpoints(str(place), table.reset_index(drop=True), images, annotators)
 
 
 def checked_endpoints(
@@ -90,8 +91,9 @@ def checked_endpoints(
     if wrong := _column_problem(path, table):
         return None, [wrong]
     table = table.reindex(columns=list(ENDPOINT_COLUMNS), fill_value="")
-    for column in ("case", "endpoint", "annotator"):
+    for column in ("endpoint", "annotator"):
         table[column] = [normalize("NFC", cell) for cell in table[column]]
+    table["case"] = names_of_cases(table["case"], images)
     problems = [
         *cases_without_image(path, table["case"].drop_duplicates(), images),
         *_name_problems(path, table),

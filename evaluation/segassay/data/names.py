@@ -9,11 +9,13 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Container
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from segassay.data.tools import how_to_save
 from segassay.errors import Problem, shortlist
-from segassay.io.images import image_suffix, strip_suffix
+from segassay.io.images import image_suffix, outline_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
 """Text that Cellpose appends to the name of an image in its exported masks."""
@@ -43,12 +45,26 @@ def case_of(name: str) -> str:
     return unicodedata.normalize("NFC", strip_suffix(name))
 
 
-def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[str, Path]], list[Problem]]:
+def names_of_cases(cases: Iterable[str], images: Container[str]) -> list[str]:
+    """Cases of a table with composed letters (NFC), and without the ending of the image's file.
+
+    Example:
+        >>> names_of_cases(["001.png", "002", "v1.tif"], {"001", "002", "v1.tif"})
+        ['001', '002', 'v1.tif']
+    """
+    composed = [unicodedata.normalize("NFC", case) for case in cases]
+    return [strip_suffix(case) if case not in images and strip_suffix(case) in images else case for case in composed]
+
+
+def list_images(
+    folder: Path, known: Container[str] = (), *, outlines: bool = False
+) -> tuple[list[tuple[str, Path]], list[Problem]]:
     """Image files of a folder in natural order, each with its `case_of`.
 
     Args:
         folder: Where to look; folders in it are not searched.
         known: Names in the folder that are not images and belong there.
+        outlines: Whether files of outlines count too, as they do for masks.
 
     Returns:
         Case (with the suffix, for a mask) and path, empty if the folder holds no image; and problems: a folder that is
@@ -57,7 +73,7 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
     """
     usable, folders, problems = _list_folder(folder, known)
     pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
-    images = {name: case_of(name) for name in usable if name not in folders and image_suffix(name)}
+    images = {name: case_of(name) for name in usable if name not in folders and is_image(name, outlines=outlines)}
     if pickles:
         problems.append(_pickles_of_cellpose(folder, pickles))
     others = [name for name in usable if name not in images and name not in folders and name not in pickles]
@@ -66,12 +82,17 @@ def list_images(folder: Path, known: Container[str] = ()) -> tuple[list[tuple[st
     return found, problems
 
 
+def is_image(name: str, *, outlines: bool = False) -> bool:
+    """Whether the name of a file is that of an image, or also of outlines."""
+    return image_suffix(name) is not None or (outlines and outline_suffix(name) is not None)
+
+
 def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[str], list[Problem]]:
     """Usable names in a folder, sorted; the folders among them; and problems of the other names."""
     usable, folders, problems = list[str](), set[str](), list[Problem]()
     try:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not _is_of_the_system(entry.name) and entry.name not in known]
+            found = [entry for entry in entries if not is_of_the_system(entry.name) and entry.name not in known]
             found.sort(key=lambda entry: entry.name)
             for entry in found:
                 if (problem := _unusable(folder, entry)) is not None:
@@ -90,7 +111,8 @@ def _list_folder(folder: Path, known: Container[str]) -> tuple[list[str], set[st
     return usable, folders, problems
 
 
-def _is_of_the_system(name: str) -> bool:
+def is_of_the_system(name: str) -> bool:
+    """Whether a system, rather than a person, put a file or folder there: hidden ones, and those of a NAS."""
     return name.startswith(".") or name.lower() in _OF_THE_SYSTEM
 
 
@@ -129,7 +151,7 @@ def _left_alone(folder: Path, names: list[str], folders: list[str]) -> list[Prob
         what.append(f"{len(folders)} {'folder is' if len(folders) == 1 else 'folders are'} not searched")
     if not what:
         return []
-    action = "if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away"
+    action = how_to_save([*names, *folders])
     return [
         Problem(
             str(folder),
@@ -162,3 +184,64 @@ def find_suffix(stems: list[str], cases: Container[str]) -> str:
     """
     counts = Counter(stem[n:] for stem in stems for n in range(1, len(stem) + 1) if stem[:n] in cases)
     return max(counts, key=lambda suffix: (counts[suffix], -len(suffix), suffix), default="")
+
+
+def find_prefix(stems: list[str], cases: Container[str]) -> str:
+    """The text before the case name in most names of masks, as in `Mask of 0144`; the shortest of equally common ones.
+
+    Example:
+        >>> find_prefix(["Mask of 1", "Mask of 2", "notes"], {"1", "2"})
+        'Mask of '
+    """
+    counts = Counter(stem[:n] for stem in stems for n in range(1, len(stem)) if stem[n:] in cases)
+    return max(counts, key=lambda prefix: (counts[prefix], -len(prefix), prefix), default="")
+
+
+def common_suffix(cases: list[str]) -> str:
+    """The text from the last `_`, `-`, `.` or blank on that all names share, as in `001_raw` and `002_raw`.
+
+    Example:
+        >>> common_suffix(["001_raw", "002_raw"]), common_suffix(["001", "002"])
+        ('_raw', '')
+    """
+    found = re.search(r"[_\-. ][^_\-. ]*$", cases[0]) if len(cases) > 1 else None
+    suffix = found[0] if found is not None and found.start() > 0 else ""
+    return suffix if all(case.endswith(suffix) and len(case) > len(suffix) for case in cases) else ""
+
+
+@dataclass(frozen=True)
+class Affixes:
+    """Text before and after the case in the names of masks.
+
+    Example:
+        >>> Affixes("Mask of ", "").case_in("Mask of 001"), Affixes("", "_cFOS").case_in("001")
+        ('001', None)
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+
+    def case_in(self, stem: str) -> str | None:
+        """The case in the name of a mask; None if the name has not this form."""
+        fits = stem.startswith(self.prefix) and stem.endswith(self.suffix)
+        case = stem[len(self.prefix) : len(stem) - len(self.suffix)]
+        return case if fits and len(stem) >= len(self.prefix) + len(self.suffix) else None
+
+    def name_of(self, case: str) -> str:
+        """Name of the mask of a case."""
+        return f"{self.prefix}{case}{self.suffix}"
+
+
+def find_affixes(stems: list[str], cases: Container[str], given: Affixes | None = None) -> Affixes:
+    """What masks add to the names of their cases: a suffix, else a prefix; nothing if neither is found.
+
+    Args:
+        stems: Names of masks without their endings.
+        cases: All cases.
+        given: What the user says about one of them.
+    """
+    prefix = given.prefix if given is not None else ""
+    suffix = find_suffix([stem.removeprefix(prefix) for stem in stems if stem.startswith(prefix)], cases)
+    if prefix or any(Affixes("", suffix).case_in(stem) in cases for stem in stems):
+        return Affixes(prefix, suffix)
+    return Affixes(find_prefix(stems, cases), "")

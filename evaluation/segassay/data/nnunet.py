@@ -57,7 +57,7 @@ def is_nnunet(folder: Path, settings: DatasetFile) -> bool:
 
 def nnunet_settings(settings: DatasetFile) -> DatasetFile:
     """Settings with nnU-Net's folders and names, unless `dataset.yaml` gives others."""
-    usual = {"images": "imagesTr", "raters": "labelsTr", "mask_suffix": ""}
+    usual = {"images": "imagesTr", "raters": "labelsTr", "mask_prefix": "", "mask_suffix": ""}
     return settings.model_copy(update={key: usual[key] for key in usual.keys() - settings.model_fields_set})
 
 

@@ -9,10 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from segassay.data.names import find_suffix, list_images, natural_key, written_by_cellpose
+from segassay.data.names import (
+    Affixes,
+    find_affixes,
+    is_image,
+    is_of_the_system,
+    list_images,
+    natural_key,
+    written_by_cellpose,
+)
 from segassay.data.settings import DatasetFile, inside
+from segassay.data.tools import is_of_label_studio
 from segassay.errors import Problem, number_of, shortlist
-from segassay.io.images import image_suffix
 
 
 def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path], list[Problem]]:
@@ -58,8 +66,9 @@ def _folders_of_pattern(
     """Folder of each rater among all paths that match a pattern."""
     place, problems = str(folder / pattern), list[Problem]()
     others = {inside(folder, path) for path in (settings.reference, settings.ignore, settings.region_masks) if path}
-    folders = [path for path in paths if os.path.isdir(path) and path not in others and path.name != "__MACOSX"]
-    loose = [path.name for path in paths if image_suffix(path.name) and not os.path.isdir(path)]
+    paths = [path for path in paths if not is_of_the_system(path.name)]
+    folders = [path for path in paths if os.path.isdir(path) and path not in others]
+    loose = [path.name for path in paths if is_image(path.name, outlines=True) and not os.path.isdir(path)]
     if loose:
         what = (
             f"{number_of(len(loose), 'mask')} outside the raters' folders: {shortlist(sorted(loose, key=natural_key))}"
@@ -98,37 +107,40 @@ def folder_problems(folder: Path, folders: dict[str, Path]) -> Iterator[Problem]
 
 
 def find_masks(
-    folders: dict[str, Path], suffix: str | None, images: dict[str, Path]
-) -> tuple[str | None, dict[str, dict[str, Path]], list[Problem]]:
+    folders: dict[str, Path], affixes: tuple[str | None, str | None], images: dict[str, Path]
+) -> tuple[Affixes, dict[str, dict[str, Path]], list[Problem]]:
     """Case and file of every mask.
 
     Args:
         folders: Folder of each annotator, or of an area.
-        suffix: Text between case and file ending. If None, it is the suffix of most masks of all folders; a folder
-            without this suffix may have its own, as `0144_cp_masks.tif` by Cellpose next to `0144.png` by raters.
+        affixes: Text before the case, and between case and file ending. If both are None, they are those of most masks
+            of all folders; a folder whose masks have others may have its own, as `0144_cp_masks.tif` by Cellpose next
+            to `0144.png` by raters.
         images: Image of each case.
 
     Returns:
-        The suffix; the masks by folder and case, in the order of the cases; and problems: missing or empty folders,
+        The affixes; the masks by folder and case, in the order of the cases; and problems: missing or empty folders,
         masks without image and second masks of a case.
     """
     listed = {name: _list_masks(name, folder, images) for name, folder in folders.items()}
     files = {name: found for name, (found, _) in listed.items()}
     stems = {name: [stem for stem, _ in found] for name, found in files.items()}
-    own = dict.fromkeys(folders, suffix or "")
+    prefix, suffix = affixes
+    common = Affixes(prefix or "", suffix or "")
+    own = dict.fromkeys(folders, common)
     if suffix is None and folders:
-        suffix = find_suffix([stem for names in stems.values() for stem in names], images)
-        own = {name: _own_suffix(suffix, names, images) for name, names in stems.items()}
+        common = find_affixes([stem for names in stems.values() for stem in names], images, common)
+        own = {name: _own_affixes(common, names, images) for name, names in stems.items()}
     matched = {name: _match(found, own[name], images) for name, found in files.items()}
     problems = [problem for _, found in (*listed.values(), *matched.values()) for problem in found]
-    return suffix, {name: masks for name, (masks, _) in matched.items()}, problems
+    return common, {name: masks for name, (masks, _) in matched.items()}, problems
 
 
-def _own_suffix(common: str, stems: list[str], images: dict[str, Path]) -> str:
-    """The common suffix, unless it matches no mask of a folder and another suffix does."""
-    for suffix in (common, find_suffix(stems, images)):
-        if any(stem.endswith(suffix) and stem[: len(stem) - len(suffix)] in images for stem in stems):
-            return suffix
+def _own_affixes(common: Affixes, stems: list[str], images: dict[str, Path]) -> Affixes:
+    """The common affixes, unless they match no mask of a folder and others do."""
+    for affixes in (common, find_affixes(stems, images)):
+        if any(affixes.case_in(stem) in images for stem in stems):
+            return affixes
     return common
 
 
@@ -138,7 +150,7 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
         return [], [
             Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder", kind="no-folder")
         ]
-    files, problems = list_images(folder)
+    files, problems = list_images(_exported_by_cvat(folder), outlines=True)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
         what = f"{number_of(len(pictures), 'picture')} of flows or outlines by Cellpose not used: {shortlist(pictures)}"
@@ -158,23 +170,40 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
     return files, problems
 
 
+def _exported_by_cvat(folder: Path) -> Path:
+    """The folder itself, or that of the objects in an unpacked `Segmentation mask` of CVAT."""
+    objects = folder / "SegmentationObject"
+    return objects if (folder / "labelmap.txt").is_file() and objects.is_dir() else folder
+
+
 def _match(
-    files: list[tuple[str, Path]], suffix: str, images: dict[str, Path]
+    files: list[tuple[str, Path]], affixes: Affixes, images: dict[str, Path]
 ) -> tuple[dict[str, Path], list[Problem]]:
     masks, problems = dict[str, Path](), list[Problem]()
     folded = None
     for stem, path in files if images else []:  # without images, their absence is the only problem
-        case = stem[: len(stem) - len(suffix)]
-        if stem.endswith(suffix) and case in images and case not in masks:
+        case = affixes.case_in(stem)
+        if case in images and case not in masks:
             masks[case] = path
-        elif stem.endswith(suffix) and case in images:
+        elif case in images:
             what = f"second mask of case {case!r}, in addition to {masks[case].name}"
             problems.append(Problem(str(path), what, "keep one", kind="second-mask"))
         else:
             folded = folded or {case.lstrip("0").casefold(): case for case in images}
-            near = folded.get(case.lstrip("0").casefold())
-            expected = f"<case>{suffix}" if suffix else "<case>"
-            what = f"mask without image; expected a name {expected}.<ext> with <case> one of the images"
-            action = f"rename it, if it belongs to image {near!r}" if near else "rename or remove it, or add its image"
-            problems.append(Problem(str(path), what, action, kind="mask-without-image"))
+            near = folded.get((case or stem).lstrip("0").casefold())
+            what = (
+                f"mask without image; expected a name {affixes.name_of('<case>')}.<ext> with <case> one of the images"
+            )
+            problems.append(Problem(str(path), what, _how_to_name(stem, near, images), kind="mask-without-image"))
     return {case: masks[case] for case in images if case in masks}, problems
+
+
+def _how_to_name(stem: str, near: str | None, images: dict[str, Path]) -> str:
+    if near:
+        return f"rename it, if it belongs to image {near!r}"
+    if is_of_label_studio(stem):
+        return (
+            "Label Studio names masks by its own tasks: look up the image of each task in its Data Manager, and rename "
+            f"masks to names such as {next(iter(images))}.png, in a folder for each person"
+        )
+    return "rename or remove it, or add its image"

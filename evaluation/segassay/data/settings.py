@@ -11,6 +11,7 @@ import reprlib
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal
+from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,8 +27,12 @@ class DatasetFile(BaseModel):
 
     name: str | None = None
     images: str = "images"
+    image_suffix: str | None = None
     raters: str | dict[str, str | RaterFacets] = "labels/*"
+    mask_prefix: str | None = None
     mask_suffix: str | None = None
+    foreground: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)
+    invert: bool | tuple[str, ...] = False
     reference: str | None = None
     ignore: str | None = None
     ignore_suffix: str | None = None
@@ -75,6 +80,8 @@ _EXPECTED = {
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
     "intensity_channel": "a whole number, 0 for the first channel",
+    "foreground": "a list of numbers of the masks, such as [1]",
+    "invert": "true for all masks, or a list of raters, such as [anna]",
     "measurements": "a list of names, such as [count, area]",
 }
 _PATHS = ("images", "reference", "ignore", "region_masks", "experiment", "endpoints")
@@ -168,5 +175,19 @@ def _leaves_folder(path: str) -> bool:
 
 
 def inside(folder: Path, path: str) -> Path:
-    """A path of `dataset.yaml`, which may use the separators of Windows."""
-    return folder / os.path.normpath(path.replace("\\", "/"))
+    """A path of `dataset.yaml`, which may use the separators of Windows, and letters composed in another way."""
+    found = folder / os.path.normpath(path.replace("\\", "/"))
+    if os.path.lexists(found) or path.isascii():
+        return found
+    place = folder
+    for part in found.relative_to(folder).parts:
+        alike = [one for one in _entries(place) if normalize("NFC", one.name) == normalize("NFC", part)]
+        place = alike[0] if alike else place / part
+    return place
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []

@@ -1,13 +1,13 @@
-"""Readers of PNG, TIFF and NIfTI: each format becomes the same `Picture`.
+"""Readers of TIFF and NIfTI: each format becomes the same `Picture`.
 
     file -> header (shape, checked against the size of the file) -> Picture(array (C, *spatial), spacing_um, affine)
 
-Only `images` calls these readers: it finds the format from the file name, and turns errors of decoders into messages.
+`png_files` reads PNG. Only `images` calls these readers: it finds the format from the file name, and turns errors of
+decoders into messages.
 """
 
 import logging
 import math
-import struct
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,18 +21,17 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.orientation import turned, turned_shape
 
-UM_PER_UNIT = {
-    "nm": 1e-3,
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-    "meter": 1e6,
-    "inch": 25400.0,
+_UNITS = {
+    1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
+    1.0: ("µm", "um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
+    1e3: ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
+    1e4: ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
+    1e6: ("m", "meter", "meters", "metre", "metres"),
+    25400.0: ("inch", "inches", "in"),
 }
+UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
 """Micrometres per unit of length, by the names that files give it."""
 
 PLACEMENT = (
@@ -49,7 +48,7 @@ _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fa
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
 
-_LOGGERS = ("tifffile", "nibabel.global")
+_LOGGERS = ("tifffile", "nibabel.global", "roifile")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +60,18 @@ class Picture:
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
         placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
+        palette: Masks only: colours `(n, 3)` of the numbers in `array`; None if these are no indices.
+        turned: Whether the file asks viewers to turn or mirror its pixels, as has been done here.
+        overlay: Masks only: ROIs that ImageJ keeps in the file, each as the content of a .roi file.
     """
 
     array: np.ndarray
     spacing_um: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
     placement: Mapping[str, np.ndarray] | None = None
+    palette: np.ndarray | None = None
+    turned: bool = False
+    overlay: tuple[bytes, ...] = ()
 
 
 @contextmanager
@@ -82,7 +87,7 @@ def quiet_decoders() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
+def check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
     """Refuse a header that claims more pixels than the file can hold, before memory is allocated."""
     if min(shape) < 1:
         raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again", kind="no-pixel")
@@ -92,7 +97,7 @@ def _check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
         raise DataError.of(path, what, "export or copy it again", kind="damaged")
 
 
-def _check_room(path: Path, shape: tuple[int, ...], n_values: int, n_bytes: int) -> None:
+def check_room(path: Path, shape: tuple[int, ...], n_values: int, n_bytes: int) -> None:
     """Refuse to read an image as a whole that does not fit into the free memory, before any is allocated.
 
     Whatever reads a whole image needs it as stored, and once more as real numbers of four bytes.
@@ -111,46 +116,29 @@ def _free_memory() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def png_shape(path: Path) -> tuple[int, ...]:
-    """Rows and columns from the header of a PNG."""
-    return _png_layout(path)[0]
-
-
-def _png_layout(path: Path) -> tuple[tuple[int, int], int, int]:
-    """Shape, number of values, and bytes of a PNG once decoded."""
-    with path.open("rb") as file:
-        header = file.read(26)
-    if len(header) < 26 or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
-        raise ValueError("no PNG header")
-    columns, rows, bits, colours = struct.unpack(">IIBB", header[16:])
-    n_values = rows * columns * {2: 3, 3: 3, 4: 2, 6: 4}.get(colours, 1)  # a palette becomes colours
-    n_bytes = n_values * (2 if bits == 16 else 1)
-    _check_size(path, (rows, columns), n_bytes)
-    return (rows, columns), n_values, n_bytes
-
-
-def read_png(path: Path) -> Picture:
-    """Grey or colours, 8 or 16 bits; palettes become colours; no spacing, for a PNG stores that of a screen."""
-    _check_room(path, *_png_layout(path))
-    array = imagecodecs.png_decode(path.read_bytes())  # unlike Pillow it keeps 16-bit colours
-    if array.ndim == 2:
-        return Picture(array[np.newaxis])
-    n_colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])  # the rest is alpha
-    return Picture(np.ascontiguousarray(np.moveaxis(array[:, :, :n_colours], 2, 0)))
-
-
 def tiff_shape(path: Path) -> tuple[int, ...]:
     """Spatial shape from the tags of a TIFF."""
     with tifffile.TiffFile(path) as tif:
         series = _first_series(path, tif)
-        return tuple(series.shape[axis] for axis in _tiff_axes(path, series)[1])
+        shape = tuple(series.shape[axis] for axis in _tiff_axes(path, series)[1])
+        return turned_shape(shape, _orientation(series))
 
 
-def read_tiff(path: Path) -> Picture:
-    """Channels and spatial axes by the axes that the file names; spacing from OME or ImageJ metadata alone."""
+def _orientation(series: tifffile.TiffPageSeries) -> int:
+    tag = series.keyframe.tags.get("Orientation")
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+
+
+def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
+    """Channels and spatial axes by the axes that the file names; spacing from OME or ImageJ metadata alone.
+
+    Args:
+        path: The file.
+        as_mask: Keep the numbers behind a palette, take a fourth sample beside RGB as alpha, and keep ROIs.
+    """
     with tifffile.TiffFile(path) as tif:
         series = _first_series(path, tif)
-        _check_room(path, series.shape, int(series.size), int(series.nbytes))
+        check_room(path, series.shape, int(series.size), int(series.nbytes))
         channel_axes, spatial_axes = _tiff_axes(path, series)
         if not all(_is_whole(page) for page in series.pages):  # tifffile would fill what is missing with zeros
             raise ValueError("some planes or rows are missing")
@@ -160,9 +148,46 @@ def read_tiff(path: Path) -> Picture:
             raise ValueError(f"expected shape {series.shape}, found {array.shape}")
         array = array.transpose(*channel_axes, *spatial_axes)
         array = array.reshape(-1, *(series.shape[axis] for axis in spatial_axes))
-        array = _tiff_colours(array, series.keyframe)
+        page, orientation = series.keyframe, _orientation(series)
+        palette = _palette(page) if as_mask and len(array) == 1 else None
+        array = turned(_tiff_colours(path, array, page, as_mask=as_mask), orientation)
         spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
-    return Picture(_native(array), _spacing_or_none(spacing, array.ndim - 1))
+        overlay = _overlay(tif) if as_mask else ()
+    if orientation > 4:  # rows and columns have changed places
+        spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): um for axis, um in spacing.items()}
+    of_axes = _spacing_or_none(spacing, array.ndim - 1)
+    return Picture(_native(array), of_axes, palette=palette, turned=orientation > 1, overlay=overlay)
+
+
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+    """What is needed to read an image by windows.
+
+    Returns:
+        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+
+    Raises:
+        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+    """
+    series = _first_series(path, tif)
+    page = series.keyframe
+    colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
+    is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+    channels, spatial = _tiff_axes(path, series)
+    if len(spatial) != 2 or not (is_grey or (colours and len(series.pages) == 1)) or page.dtype.kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    pages = [one for one in series.pages if one is not None]
+    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
+    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+        raise ValueError("some planes or rows are missing")
+    _check_codes_of_large(page)
+    spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+    return pages, colours, _spacing_or_none(spacing, 2)
+
+
+def _check_codes_of_large(page: Any) -> None:
+    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    if page.compression in _CHECKED_CODES:
+        raise ValueError(f"compression {page.compression} is not read by windows")
 
 
 def _is_whole(page: Any) -> bool:
@@ -193,22 +218,48 @@ def _first_series(path: Path, tif: tifffile.TiffFile) -> tifffile.TiffPageSeries
             "export it again, or rename it to .tif",
             kind="no-metadata",
         )
-    first, *others = tif.series
+    first, *others = _own_series(path, tif)
     if any(other.shape == first.shape for other in others):
         raise DataError.of(
-            path, f"holds {len(tif.series)} images", expected="one, save each as a separate file", kind="series"
+            path, f"holds {len(others) + 1} images", expected="one, save each as a separate file", kind="series"
         )
-    _check_size(path, first.shape, int(first.nbytes))
+    check_size(path, first.shape, int(first.nbytes))
     chunk = first.keyframe.chunks
-    _check_size(path, chunk, math.prod(chunk) * first.dtype.itemsize)
+    check_size(path, chunk, math.prod(chunk) * first.dtype.itemsize)
     return first
+
+
+def _own_series(path: Path, tif: tifffile.TiffFile) -> list[tifffile.TiffPageSeries]:
+    """Series with pixels in this file: OME metadata also names those of other files, such as other positions."""
+    if not tif.is_ome:
+        return list(tif.series)
+    files = [{page.parent.filehandle.name for page in series.pages if page is not None} for series in tif.series]
+    own = [series for series, names in zip(tif.series, files, strict=True) if tif.filehandle.name in names]
+    for series, names in zip(tif.series, files, strict=True):
+        if series in own and len(names) > 1:
+            what = f"is one of {len(names)} files of one image: {', '.join(sorted(names))}"
+            action = "open them together in Fiji (Bio-Formats), and save the image as one file"
+            raise DataError.of(path, what, action, kind="part-of-image")
+    return own or list(tif.series)
+
+
+def _overlay(tif: tifffile.TiffFile) -> tuple[bytes, ...]:
+    metadata = tif.imagej_metadata or {}
+    rois = [metadata.get("ROI"), *_listed(metadata.get("Overlays"))]
+    return tuple(roi for roi in rois if isinstance(roi, bytes))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], list[int]]:
     """Positions of the channel axes and of the spatial axes; an unnamed page axis is depth."""
     axes = series.axes
-    depth = [axis for axis, name in enumerate(axes) if name not in "CSYXT"]
-    if len(depth) > 1 or "T" in axes or "Y" not in axes or "X" not in axes:
+    depth = [axis for axis, name in enumerate(axes) if name not in "CSYX" and (name != "T" or series.shape[axis] > 1)]
+    if len(depth) > 1:
+        depth = [axis for axis in depth if series.shape[axis] > 1] or depth[:1]
+    if len(depth) > 1 or any(axes[axis] == "T" for axis in depth) or "Y" not in axes or "X" not in axes:
         raise DataError.of(
             path,
             f"has the axes {axes} {series.shape}",
@@ -216,19 +267,31 @@ def _tiff_axes(path: Path, series: tifffile.TiffPageSeries) -> tuple[list[int], 
             expected="rows and columns, with at most depth and channels",
             kind="image-axes",
         )
-    return [axis for axis, name in enumerate(axes) if name in "CS"], [*depth, axes.index("Y"), axes.index("X")]
+    spatial = [*depth, axes.index("Y"), axes.index("X")]
+    return [axis for axis in range(len(axes)) if axis not in spatial], spatial  # others are channels, or of length 1
 
 
-def _tiff_colours(array: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
+def _palette(page: tifffile.TiffPage) -> np.ndarray | None:
+    """Colours `(n, 3)` of the numbers of a page; None if these are no indices."""
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE:
+        return None
+    return (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+
+
+def _tiff_colours(path: Path, array: np.ndarray, page: tifffile.TiffPage, *, as_mask: bool) -> np.ndarray:
     """Palette to RGB, alpha dropped, white-is-zero turned into black-is-zero."""
     photometric = page.photometric
-    if photometric == tifffile.PHOTOMETRIC.PALETTE and len(array) == 1:
-        return (np.asarray(page.colormap)[:, array[0]] >> 8).astype(np.uint8)
+    if photometric == tifffile.PHOTOMETRIC.SEPARATED:
+        what = "is in CMYK, the colours of a printer"
+        raise DataError.of(path, what, "export it in grey or RGB", kind="cmyk")
+    palette = _palette(page)
+    if palette is not None and len(array) == 1:
+        return array if as_mask else np.moveaxis(palette[array[0]], -1, 0)
     if photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
         return ~array
     n_samples = page.samplesperpixel
     n_alpha = sum(int(extra) in (1, 2) for extra in page.extrasamples)
-    if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4:
+    if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and (as_mask or not page.extrasamples):
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
         return array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha].reshape(-1, *array.shape[1:])
@@ -239,19 +302,25 @@ def _ome_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     for element in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter():
         if element.tag.rsplit("}", 1)[-1] == "Pixels":
             sizes = {axis: element.get(f"PhysicalSize{axis}") for axis in "ZYX"}
-            units = {axis: UM_PER_UNIT.get(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
+            units = {axis: _um(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
             return {axis: float(size) * (units[axis] or np.nan) for axis, size in sizes.items() if size}
     return {}
 
 
 def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     metadata = tif.imagej_metadata or {}
-    um = UM_PER_UNIT.get(str(metadata.get("unit", "")).replace("\\u00B5", "µ").replace("μ", "µ"))
+    um = _um(str(metadata.get("unit", "")))
     tags = tif.pages.first.tags
     if um is None or "XResolution" not in tags or "YResolution" not in tags:
         return {}
     spacing = {axis: um * tags[f"{axis}Resolution"].value[1] / tags[f"{axis}Resolution"].value[0] for axis in "YX"}
-    return spacing | ({"Z": um * float(metadata["spacing"])} if "spacing" in metadata else {})
+    return spacing | ({"Z": um * abs(float(metadata["spacing"]))} if "spacing" in metadata else {})
+
+
+def _um(unit: str) -> float | None:
+    """Micrometres per unit, by any of its names; None if it is no known unit of length."""
+    name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
+    return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))
 
 
 def _spacing_or_none(spacing: dict[str, float], n_axes: int) -> tuple[float, ...] | None:
@@ -264,11 +333,21 @@ def nifti_shape(path: Path) -> tuple[int, ...]:
     return _nifti_axes(path, _load_nifti(path).shape)[0]
 
 
-def read_nifti(path: Path) -> Picture:
+def nifti_affine(path: Path) -> np.ndarray | None:
+    """Matrix from voxel to world coordinates from the header of a NIfTI; None if the header says that it is unknown."""
+    return _known_affine(_load_nifti(path))
+
+
+def _known_affine(file: Any) -> np.ndarray | None:
+    codes = [int(file.header[name]) for name in ("qform_code", "sform_code") if name in file.header]
+    return np.asarray(file.affine) if any(codes) else None
+
+
+def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     """A fourth axis is channels, and so are colours; an unknown unit of the spacing means mm."""
     file = _load_nifti(path)
     n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
-    _check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
+    check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:
@@ -286,7 +365,7 @@ def _load_nifti(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ValueError("the file is empty")
     file: Any = nibabel.load(path)
-    _check_size(path, file.shape, math.prod(file.shape) * file.get_data_dtype().itemsize)
+    check_size(path, file.shape, math.prod(file.shape) * file.get_data_dtype().itemsize)
     return file
 
 
@@ -301,7 +380,8 @@ def _nifti_axes(path: Path, shape: tuple[int, ...]) -> tuple[tuple[int, ...], in
             expected="2 or 3 spatial axes and at most one of channels",
             kind="image-axes",
         )
-    return tuple(map(int, shape[:3])), int(shape[3]) if len(shape) == 4 else 1
+    spatial = shape[:2] if shape[2:3] == (1,) else shape[:3]  # one plane is an image of two axes
+    return tuple(map(int, spatial)), int(shape[3]) if len(shape) == 4 else 1
 
 
 def _native(array: np.ndarray) -> np.ndarray:

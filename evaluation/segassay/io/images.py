@@ -1,7 +1,7 @@
 """Read and write single image files; only this module, `formats` and `encoding` know file formats.
 
     image file -> Picture(array (C, *spatial), spacing_um, affine)
-    mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number
+    mask file  -> (*spatial) bool, or (*spatial) int32 when every object has its own number; with a Grid in its axes
 
 Spatial axes are the file's own and never transposed: rows and columns of a PNG, planes, rows and columns of a TIFF, and
 the axes of a NIfTI as nibabel stores them. Files are written whole or not at all; the same input gives the same bytes.
@@ -17,21 +17,30 @@ from pathlib import Path
 import numpy as np
 
 from segassay.errors import DataError, UsageError
+from segassay.io.contents import what_it_is
 from segassay.io.encoding import encode
 from segassay.io.formats import (
     Picture,
+    nifti_affine,
     nifti_shape,
-    png_shape,
     quiet_decoders,
     read_nifti,
-    read_png,
     read_tiff,
     tiff_shape,
 )
+from segassay.io.geojson_files import read_geojson
+from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
+from segassay.io.mask_values import mask_of
+from segassay.io.outlines import fill_outlines
+from segassay.io.png_files import png_shape, read_png
+from segassay.io.roi_files import outlines_of_rois, read_rois
 
 IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
 """Endings of image files, upper or lower case; the longest match counts."""
+
+OUTLINE_SUFFIXES = (".zip", ".roi", ".geojson")
+"""Endings of masks that hold outlines: ROIs of ImageJ, objects of QuPath."""
 
 
 def image_suffix(name: str) -> str | None:
@@ -50,14 +59,24 @@ def is_nifti(path: Path) -> bool:
     return (image_suffix(path.name) or "").lower().startswith(".nii")
 
 
+def outline_suffix(name: str) -> str | None:
+    """The ending of a file of outlines, as written there; None for any other file.
+
+    Example:
+        >>> outline_suffix("0144_RoiSet.zip"), outline_suffix("0144.png")
+        ('.zip', None)
+    """
+    return next((name[-len(suffix) :] for suffix in OUTLINE_SUFFIXES if name.lower().endswith(suffix)), None)
+
+
 def strip_suffix(name: str) -> str:
-    """The file name without its image ending; the name of a file that is no image stays as it is.
+    """The file name without its ending as an image or as outlines; any other name stays as it is.
 
     Example:
         >>> strip_suffix("0144.ome.tif"), strip_suffix("mouse 3.left.nii.gz")
         ('0144', 'mouse 3.left')
     """
-    suffix = image_suffix(name)
+    suffix = image_suffix(name) or outline_suffix(name)
     return name if suffix is None else name[: -len(suffix)]
 
 
@@ -86,11 +105,15 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         ...     read_image(f"{folder}/0144.tif").array.shape
         (1, 3, 3)
     """
+    return _read(path, as_mask=False)
+
+
+def _read(path: str | os.PathLike[str], *, as_mask: bool) -> Picture:
     if isinstance(path, HeldImage):
         return path.picture
     path = Path(path)
     with _naming(path):
-        picture = _FORMATS[_kind(path)][0](path)
+        picture = _FORMATS[_kind(path)][0](path, as_mask=as_mask)
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
             raise DataError.of(path, what, expected="whole or real numbers, export it with these", kind="pixel-type")
@@ -110,7 +133,25 @@ def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
         return _FORMATS[_kind(path)][1](path)
 
 
-_FORMATS: dict[str, tuple[Callable[[Path], Picture], Callable[[Path], tuple[int, ...]]]] = {
+def holds_outlines(path: str | os.PathLike[str]) -> bool:
+    """Whether a file holds the outline of each object rather than pixels, by its name."""
+    return not isinstance(path, HeldImage) and outline_suffix(Path(path).name) is not None
+
+
+def read_grid(path: str | os.PathLike[str]) -> Grid:
+    """Shape of an image, and for NIfTI where its voxels are, from its header alone. Raises as `image_shape`."""
+    shape = image_shape(path)
+    if isinstance(path, HeldImage):
+        return Grid(path, shape, path.picture.affine)
+    return Grid(path, shape, _affine(Path(path)))
+
+
+def _affine(path: Path) -> np.ndarray | None:
+    with _naming(path):
+        return nifti_affine(path) if _kind(path) == "nifti" else None
+
+
+_FORMATS: dict[str, tuple[Callable[..., Picture], Callable[[Path], tuple[int, ...]]]] = {
     "png": (read_png, png_shape),
     "tiff": (read_tiff, tiff_shape),
     "nifti": (read_nifti, nifti_shape),
@@ -145,32 +186,42 @@ def _naming(path: Path) -> Iterator[None]:
     except PermissionError as error:
         raise DataError.of(path, "cannot be read: permission denied", kind="permission") from error
     except Exception as error:
+        if (found := what_it_is(path)) is not None:
+            what = f"is {found[0]}, although its name ends in {path.suffix}"
+            raise DataError.of(path, what, found[1], kind="other-content") from error
         cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
         raise DataError.of(
             path, f"is truncated or broken ({cause})", "export or copy it again", kind="damaged"
         ) from error
 
 
-def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
+def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndarray:
     """Read a mask: boolean if it is binary, int32 if every object has its own number.
 
-    - Colours (several channels, or a palette, which is resolved first): the brightest channel decides, foreground is
-      above half of the number type's range (127 of 255), or above 0 if all values are 0 and 1. Never a label
-      image.
     - One channel with a single value other than 0 (0/1, 0/255, any other): binary, foreground is above 0.
-    - One 8-bit channel with more values, where 255 makes up at least half of the non-zero pixels: a binary mask with
-      soft edges, foreground is above 127.
+    - One 8-bit channel with more values, where 255 makes up at least half of the non-zero pixels, or where nearly all
+      values are close to 0 or 255, as a JPEG leaves them: a binary mask, foreground is above 127.
     - Anything else, such as 1, 2, 3 … or more than 255 objects in 16 bits: a label image. A label image with a single
       object cannot be distinguished from a binary mask and is read as one.
+    - Colours: one colour on black is a binary mask, foreground is where the brightest channel is above half of the
+      number type's range (127 of 255), or above 0 if all values are 0 and 1. Several colours on black are one object
+      each.
+    - A palette with more than two colours in use: a label image of the numbers behind them, unless the colours are
+      distinct greys, which count as in a grey image.
+
+    Outlines (`OUTLINE_SUFFIXES`, and ROIs that ImageJ saved in a TIFF without foreground, or in the image itself) are
+    filled as `segassay.io.outlines.fill_outlines` describes.
 
     Args:
-        path: A file whose name ends in one of `IMAGE_SUFFIXES`.
+        path: A file whose name ends in one of `IMAGE_SUFFIXES` or `OUTLINE_SUFFIXES`.
+        grid: Of its image: a NIfTI whose axes are mirrored or in another order is turned to those of the image.
 
     Returns:
         `(*spatial)` bool or int32; all False for an empty mask.
 
     Raises:
-        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours.
+        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours, or lies
+            elsewhere than its image.
 
     Example:
         >>> import tempfile
@@ -180,57 +231,37 @@ def read_mask(path: str | os.PathLike[str]) -> np.ndarray:
         array([[ True, False],
                [False,  True]])
     """
-    array = read_image(path).array
-    path = Path(path)
-    if array.dtype == bool:
-        return np.asarray(array.any(axis=0))
-    array = _whole_numbers(path, array)
-    values = np.asarray(array.max(axis=0))
-    top = int(values.max())
-    if len(array) > 1:
-        return _colours_to_mask(path, values, top)
-    if ((values == 0) | (values == top)).all():
-        return np.asarray(values > 0)
-    if values.dtype == np.uint8 and 2 * np.count_nonzero(values == 255) >= np.count_nonzero(values):
-        return values > 127
-    if top > np.iinfo(np.int32).max:
-        expected = f"at most {np.iinfo(np.int32).max}, renumber the objects"
-        raise DataError.of(path, f"holds the object number {top}", expected=expected, kind="object-number")
-    return values.astype(np.int32)
+    if holds_outlines(path):
+        return _read_outlines(Path(path), grid)
+    picture = _read(path, as_mask=True)
+    if picture.overlay and grid is not None and _is_canvas(picture, grid):
+        rois = [(f"overlay {number}", data) for number, data in enumerate(picture.overlay, start=1)]
+        return fill_outlines(path, outlines_of_rois(path, rois), grid.shape, grid.path)
+    mask = mask_of(path if isinstance(path, HeldImage) else Path(path), picture)
+    return mask if grid is None else fit(path, mask, grid)
 
 
-def _whole_numbers(path: Path, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "uif":
-        raise DataError.of(
-            path, f"holds numbers of type {array.dtype}", expected="whole numbers or a binary mask", kind="mask-type"
-        )
-    if array.dtype.kind == "f":
-        if not (np.isfinite(array).all() and (array == np.round(array)).all()):
-            what = "holds fractions, as a probability map does"
-            raise DataError.of(path, what, "threshold it first", expected="a mask", kind="not-a-mask")
-        if array.max() > np.iinfo(np.int32).max:
-            expected = f"object numbers up to {np.iinfo(np.int32).max}"
-            raise DataError.of(path, f"holds the number {array.max()}", expected=expected, kind="object-number")
-        array = array.astype(np.int64)
-    if array.dtype.kind == "i" and array.min() < 0:
-        what = f"holds the negative number {array.min()}"
-        raise DataError.of(path, what, expected="0 for background and more for objects", kind="object-number")
-    return array
+def _read_outlines(path: Path, grid: Grid | None) -> np.ndarray:
+    if grid is None:
+        what = "holds outlines, which have no size without their image"
+        raise DataError.of(path, what, "give the dataset with its images", kind="outlines-without-image")
+    with _naming(path):
+        outlines = read_geojson(path) if path.suffix.lower() == ".geojson" else read_rois(path)
+        return fill_outlines(path, outlines, grid.shape, grid.path)
 
 
-def _colours_to_mask(path: Path, values: np.ndarray, top: int) -> np.ndarray:
-    if top <= 1:
-        return values > 0
-    half = np.iinfo(np.uint16 if values.dtype == np.uint16 else np.uint8).max // 2
-    if top <= half:
-        raise DataError.of(
-            path,
-            f"is a colour image with nothing brighter than {top}",
-            "save the mask in black and white, or object numbers as a grey image without palette",
-            expected=f"foreground above {half}",
-            kind="colours",
-        )
-    return values > half
+def _is_canvas(picture: Picture, grid: Grid) -> bool:
+    """Whether a TIFF with ROIs holds no mask of its own: it is blank, or the image itself."""
+    array = picture.array
+    if not array.any():
+        return True
+    return len(np.unique(array)) > 2 and np.array_equal(array, read_image(grid.path).array)
+
+
+def fit(path: str | os.PathLike[str], array: np.ndarray, grid: Grid) -> np.ndarray:
+    """An array `(*spatial)` of a file in the axes of its image. Raises as `segassay.io.grids.on_grid`."""
+    affine = path.picture.affine if isinstance(path, HeldImage) else _affine(Path(path))
+    return np.ascontiguousarray(on_grid(path, array, affine, grid))
 
 
 def write_image(path: str | os.PathLike[str], picture: Picture) -> None:

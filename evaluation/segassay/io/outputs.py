@@ -132,7 +132,7 @@ def whole_or_nothing(work_dir: Path) -> Iterator[None]:
     except BaseException as error:
         if not (work_dir / UNFINISHED).exists():
             shutil.rmtree(work_dir, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
             final = str(work_dir).removesuffix(".partial")
             raise UsageError(
                 f"{final} cannot be written: {error.strerror}; free some space, or give another folder"

@@ -1,7 +1,10 @@
 """Read tables written by hand or in a spreadsheet as text, so that the case `0144` keeps its zero."""
 
+import codecs
 import csv
 import io
+import re
+import string
 import warnings
 from pathlib import Path
 
@@ -9,27 +12,39 @@ import pandas as pd
 
 from segassay.errors import DataError
 
+_BLANKS = string.whitespace + "\u00a0\u200b\u2060\ufeff"
+"""What is cut off at both ends of a cell: blanks, also those that are invisible."""
+
 
 def read_text_table(path: Path) -> pd.DataFrame:
     """Read a CSV table as text; separated by commas or, as some spreadsheets write it, by semicolons or tabs.
 
     Args:
-        path: File in UTF-8, with or without byte order mark; its first row names the columns.
+        path: File in UTF-8, with or without byte order mark, or in UTF-16 with one; its first row names the columns.
 
     Returns:
-        All cells as text without leading and trailing blanks; an empty cell is empty text.
+        All cells as text without leading and trailing blanks, also invisible ones; an empty cell is empty text. Rows
+        without any text are left out; the index holds the number of each row in a spreadsheet.
 
     Raises:
         DataError: If the file is missing, is not UTF-8 or is no table, such as a row with more cells than the header,
             or if it names a column twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _decoded(path, path.read_bytes())
         header = text.split("\n", 1)[0]
         separator = next((mark for mark in ";\t" if mark in header), ",")
+        text = re.sub(rf"^[{separator} ]+$", "", text, flags=re.M)  # rows that a spreadsheet once touched
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with more cells than the header
-            table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False)
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=separator,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+                skip_blank_lines=False,
+            )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         what = f"cannot be read as a CSV table in UTF-8: {' '.join(str(error).split())}"
         raise DataError.of(path, what, "save it again as CSV in UTF-8") from error
@@ -38,4 +53,23 @@ def read_text_table(path: Path) -> pd.DataFrame:
         if name and names.count(name) > 1:
             raise DataError.of(path, f"has {names.count(name)} columns {name!r}", "keep one")
     table.columns = [str(column).strip() for column in table.columns]
-    return table.apply(lambda column: column.fillna("").str.strip())
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    table = table.apply(lambda column: column.fillna("").str.strip(_BLANKS))
+    return table[(table != "").any(axis=1)] if len(table.columns) else table
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if data.startswith(b"PK\x03\x04"):
+        raise DataError.of(path, "is an Excel workbook", "in Excel: Save As › CSV UTF-8", kind="workbook")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _with_line_feeds(data.decode("utf-16"))
+    try:
+        return _with_line_feeds(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        what = f"cannot be read as a CSV table in UTF-8: row {line} is not in UTF-8"
+        raise DataError.of(path, what, "save it again as CSV in UTF-8; in Excel: Save As › CSV UTF-8") from error
+
+
+def _with_line_feeds(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")

@@ -6,6 +6,8 @@ An object is one piece; only the edge of an image may cut it in two. Numbers are
 
 - pieces: at least a quarter of them are in several pieces, in one image or in all, with three such pieces or more;
 - inside: in at least half of the images a number lies inside another, as a tumour in a liver;
+- background: no pixel of any image is 0, and there are few numbers, as in a Simple Segmentation of ilastik;
+- values: in one image or in all, at least half of many numbers are in several pieces, as in a map or a grey image;
 - sizes: the order of their sizes is nearly the same in all images, but not that of the numbers, as from tools that
   number objects by size: Kendall's W is .7 or more, and Friedman's test has p < .001.
 
@@ -14,7 +16,7 @@ Numbers that are the same in every image, without any of these, may be of either
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -22,10 +24,13 @@ from scipy import ndimage, stats
 
 __all__ = ["Numbers", "Why", "numbers_of", "same_numbers", "why_classes"]
 
-Why = Literal["pieces", "inside", "sizes"]
+Why = Literal["background", "values", "pieces", "inside", "sizes"]
 
 _FEW = 64
 """Sizes are kept of images with at most so many numbers; more are a matter of pieces alone."""
+
+_MANY = 20
+"""Numbers from which on pieces may be those of grey values; and up to which a label image has a background."""
 
 _LARGE = 0.25
 """Share of the largest piece of a number from which a piece counts; smaller ones are slips of the pen."""
@@ -44,6 +49,7 @@ class Numbers:
         n_extra: Pieces beyond the first of each number.
         n_inside: How many lie inside another number, away from the edge of the image; 0 if there are more than 64.
         sizes: Number -> pixels; empty if there are more than 64.
+        has_background: Whether a pixel belongs to no number.
     """
 
     n: int
@@ -51,6 +57,7 @@ class Numbers:
     n_extra: int
     n_inside: int
     sizes: dict[int, int]
+    has_background: bool = field(default=True, repr=False)
 
 
 def numbers_of(labels: np.ndarray) -> Numbers:
@@ -79,6 +86,7 @@ def numbers_of(labels: np.ndarray) -> Numbers:
         n_extra=sum(extra),
         n_inside=sum(inside),
         sizes={int(value): int(size) for value, size in zip(values, sizes, strict=True)} if few else {},
+        has_background=int(sizes.sum()) < labels.size,
     )
 
 
@@ -142,12 +150,20 @@ def why_classes(images: Sequence[Numbers]) -> Why | None:
         True
     """
     marked = [image for image in images if image.n]
+    if marked and all(not image.has_background and 1 < image.n <= _MANY for image in marked):
+        return "background"
+    if any(_are_values(image) for image in marked):
+        return "values"
     if any(_in_pieces([image]) for image in marked) or _in_pieces(marked):
         return "pieces"
     several = [image for image in marked if image.n > 1]
     if len(several) > 2 and 2 * sum(image.n_inside > 0 for image in several) >= len(several):
         return "inside"
     return "sizes" if _sizes_agree(several) else None
+
+
+def _are_values(image: Numbers) -> bool:
+    return image.n >= _MANY and 2 * image.n_split >= image.n
 
 
 def _in_pieces(images: Sequence[Numbers]) -> bool:

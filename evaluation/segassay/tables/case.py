@@ -90,6 +90,7 @@ def score_case(job: Job) -> CaseRows:
     case = compare_case(job)
     of_table = {name: [(job.case, *row) for row in table.rows(case)] for name, table in CASE_TABLES.items()}
     labelled = {} if job.instances else {name: mask for name, mask in case.masks.items() if mask.dtype != bool}
+    labelled = {name: mask for name, mask in labelled.items() if name not in case.outlined}
     return CaseRows(job.case, of_table, {name: numbers_of(mask) for name, mask in labelled.items()})
 
 
@@ -239,7 +240,7 @@ def _calibration(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape)
+            prob = read_map(annotator.prob, case.region.shape, case.grid)
             for row in calibration_bins(prob, reference, case.region):
                 yield (annotator.name, name, *row)
 
@@ -248,7 +249,7 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
         if annotator.uncertainty is not None:
-            values = read_map(annotator.uncertainty, case.region.shape)
+            values = read_map(annotator.uncertainty, case.region.shape, case.grid)
             wrong = (case.masks[annotator.name] > 0) != reference
             for row in uncertainty_bins(values, wrong, case.votes, len(case.raters), case.region):
                 yield (annotator.name, name, *row)
@@ -258,7 +259,7 @@ def _prob_votes(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator in case.job.annotators if case.raters else ():
         if annotator.prob is not None and annotator.name in case.masks:
-            prob = read_map(annotator.prob, case.region.shape)
+            prob = read_map(annotator.prob, case.region.shape, case.grid)
             for row in vote_bins(prob, case.votes, len(case.raters), case.region):
                 yield (annotator.name, *row)
 
@@ -267,17 +268,17 @@ def _repeats(case: ComparedCase) -> Iterator[Row]:
     """Each pair of sessions of one rater, at the first threshold."""
     for name, of_annotator in groupby(case.job.sessions, key=lambda session: session.annotator):
         sessions = list(of_annotator)
-        masks = [_read_session(session, case.region.shape, case.job.instances) for session in sessions]
+        masks = [_read_session(session, case) for session in sessions]
         labels = [case.areas.label(mask) for mask in masks]
         joint = joint_overlaps(labels, min_size=case.job.min_size)
         for a, b in combinations(range(len(labels)), 2):
             yield (name, sessions[a].number, sessions[b].number, *_measures(joint, a, b)[0][1:])
 
 
-def _read_session(session: Session, shape: tuple[int, ...], instances: bool) -> np.ndarray:
-    mask = read_annotation(session.path, session.classes, instances=instances)
-    if mask.shape != shape:
-        what = f"has shape {mask.shape}, but the first session has {shape}"
+def _read_session(session: Session, case: ComparedCase) -> np.ndarray:
+    mask = read_annotation(session.path, session.meaning, instances=case.job.instances, grid=case.grid)
+    if mask.shape != case.region.shape:
+        what = f"has shape {mask.shape}, but the first session has {case.region.shape}"
         raise DataError.of(session.path, what, expected="the same")
     return mask
 
@@ -292,7 +293,7 @@ def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.n
             continue
         found = [(np.nan, case.labels[annotator.name])]
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape)
+            prob = read_map(annotator.prob, case.region.shape, case.grid)
             found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
         for threshold, labels in found:
             sizes = np.bincount(labels[labels > 0])[1:]

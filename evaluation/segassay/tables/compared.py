@@ -20,7 +20,8 @@ from segassay.consensus.pixels import Decisions, count_decisions, staple_of_deci
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.errors import DataError, number_of
-from segassay.io.images import Picture, read_mask
+from segassay.io.grids import Grid
+from segassay.io.images import Picture, holds_outlines, read_grid, read_mask
 from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
@@ -33,6 +34,7 @@ MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
 
 _Key = TypeVar("_Key", bound=Hashable)
+_Read = Callable[..., np.ndarray]  # of a path and the grid of the image
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,7 @@ class ComparedCase:
     Attributes:
         job: Files of the case.
         picture: The image; None if there is none.
+        grid: Its pixels, else those of the first mask; None without image and masks.
         masks: `(*spatial)` as read, of every annotator whose file exists.
         areas: The parts of the image that count.
         shape: Of image and masks; None where there is no image and every prediction is missing.
@@ -70,6 +73,7 @@ class ComparedCase:
 
     job: Job
     picture: Picture | None
+    grid: Grid | None
     masks: dict[str, np.ndarray]
     areas: Areas
     shape: tuple[int, ...] | None
@@ -83,6 +87,11 @@ class ComparedCase:
     def names(self) -> list[str]:
         """All annotators, those whose prediction is missing too."""
         return [annotator.name for annotator in self.job.annotators]
+
+    @property
+    def outlined(self) -> set[str]:
+        """Annotators who drew outlines, each of one object."""
+        return {a.name for a in self.job.annotators if a.path is not None and holds_outlines(a.path)}
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -145,7 +154,7 @@ def compare_case(job: Job) -> ComparedCase:
         DataError: If a file cannot be read or shapes differ; for masks every problem of the case at once.
     """
     picture = _read_picture(job)
-    masks, areas = _read_masks(job, picture)
+    masks, areas, grid = _read_masks(job)
     image = None if picture is None else picture.array[job.channel]
     shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
     blank = np.zeros(shape or 1, dtype=np.int32)  # a placeholder if every prediction of a case is missing
@@ -156,6 +165,7 @@ def compare_case(job: Job) -> ComparedCase:
     return ComparedCase(
         job=job,
         picture=picture,
+        grid=grid,
         masks=masks,
         areas=areas,
         shape=shape,
@@ -177,10 +187,10 @@ def _read_picture(job: Job) -> Picture | None:
     return picture
 
 
-def _read_masks(job: Job, picture: Picture | None) -> tuple[dict[str, np.ndarray], Areas]:
-    """Masks by annotator, and areas, all of the image's shape."""
-    files: dict[tuple[str, str], tuple[Path, Callable[[Path], np.ndarray]]] = {
-        ("mask", a.name): (a.path, partial(read_annotation, classes=a.classes, instances=job.instances))
+def _read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
+    """Masks by annotator, and areas, all of the image's shape; and its pixels."""
+    files: dict[tuple[str, str], tuple[Path, _Read]] = {
+        ("mask", a.name): (a.path, partial(read_annotation, meaning=a.meaning, instances=job.instances))
         for a in job.annotators
         if a.path is not None
     }
@@ -188,36 +198,34 @@ def _read_masks(job: Job, picture: Picture | None) -> tuple[dict[str, np.ndarray
         files["area", "ignore"] = job.ignore, partial(read_ignored_area, ignored_class=job.ignored_class)
     if job.region is not None:
         files["area", "region"] = job.region, read_mask
-    arrays = _read_alike(files, job.image[0] if job.image else None, None if picture is None else picture.array[0])
+    arrays, grid = _read_alike(files, read_grid(job.image[0]) if job.image else None)
     ignore, region = (arrays.get(("area", name)) for name in ("ignore", "region"))
     areas = Areas(None if ignore is None else ignore > 0, None if region is None else region > 0)
-    return {name: array for (what, name), array in arrays.items() if what == "mask"}, areas
+    return {name: array for (what, name), array in arrays.items() if what == "mask"}, areas, grid
 
 
 def _read_alike(
-    files: Mapping[_Key, tuple[Path, Callable[[Path], np.ndarray]]], first: Path | None, like: np.ndarray | None
-) -> dict[_Key, np.ndarray]:
-    """Arrays of one shape, that of `like`, else of the first that can be read; every problem at once."""
+    files: Mapping[_Key, tuple[Path, _Read]], grid: Grid | None
+) -> tuple[dict[_Key, np.ndarray], Grid | None]:
+    """Arrays in the axes of the image, else of the first that can be read; every problem at once."""
     arrays: dict[_Key, np.ndarray] = {}
     errors: list[DataError] = []
-    expected = None if like is None else like.shape
     for key, (path, read) in files.items():
-        first = path if first is None else first
         try:
-            array = read(path)
+            array = read(path, grid=grid)
+            grid = read_grid(path) if grid is None else grid
         except DataError as error:
             errors.append(error)
             continue
-        expected = array.shape if expected is None else expected
-        if array.shape != expected:
-            what = f"has shape {array.shape}, but {first} has {expected}"
+        if array.shape != grid.shape:
+            what = f"has shape {array.shape}, but {grid.path} has {grid.shape}"
             errors.append(DataError.of(path, what, expected="the same"))
         arrays[key] = array
     if errors:
         if len(errors) == 1:
             raise errors[0]
         raise DataError("\n".join(map(str, errors)), errors[0].file, f"and {len(errors) - 1} more cannot be compared")
-    return arrays
+    return arrays, grid
 
 
 def _consensus_of_others(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segassay.data.annotations import TRAINED, annotator_order, is_rater
 from segassay.data.cases import image_files
-from segassay.data.classes import ClassMap
+from segassay.data.classes import ClassMap, Meaning
 from segassay.data.dataset import Dataset
 from segassay.data.measurements import BY_DEFAULT, OF_MASKS
 from segassay.data.names import natural_key
@@ -31,7 +31,7 @@ class Annotator:
     name: str
     kind: str
     path: Path | None  # None: the prediction is missing
-    classes: ClassMap | None = None  # of a mask of the dataset
+    meaning: Meaning | None = None  # of a mask of the dataset, if it holds classes or is inverted
     prob: Path | None = None
     uncertainty: Path | None = None
     person: str = ""  # empty if every rater is a person
@@ -44,7 +44,7 @@ class Session:
     annotator: str
     number: int
     path: Path
-    classes: ClassMap | None = None
+    meaning: Meaning | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[
 
 
 def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.DataFrame) -> Job:
-    own = _files_of_classes(dataset, case)
+    own = _meanings(dataset, case)
     annotators = [_annotator(row, own) for row in rows.to_dict("records")]
     annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
     again = [
@@ -133,7 +133,7 @@ def _measured(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in dataset.measurements if name in OF_MASKS and name not in BY_DEFAULT)
 
 
-def _annotator(row: dict[Any, Any], own: dict[str, ClassMap]) -> Annotator:
+def _annotator(row: dict[Any, Any], own: dict[str, Meaning]) -> Annotator:
     prob, uncertainty = (_file(row[column]) for column in _MAPS)
     path = None if row["missing"] else _file(row["path"])
     person = row.get("person", "") if is_rater(row["kind"]) else ""
@@ -145,9 +145,14 @@ def _file(cell: Any) -> Any:
     return cell if isinstance(cell, HeldImage) else Path(cell) if isinstance(cell, str) and cell else None
 
 
-def _files_of_classes(dataset: Dataset | None, case: str) -> dict[str, ClassMap]:
-    """Masks of a case in the dataset whose values are classes, as in nnU-Net."""
-    if dataset is None or dataset.classes is None:
+def _meanings(dataset: Dataset | None, case: str) -> dict[str, Meaning]:
+    """Masks of a case in the dataset whose values are classes, as in nnU-Net, or inverted."""
+    if dataset is None:
         return {}
-    masks = [*dataset.masks.values(), dataset.reference]
-    return {os.path.abspath(paths[case]): dataset.classes for paths in masks if case in paths}
+    everyone = dataset.masks | ({dataset.reference_name: dataset.reference} if dataset.reference_name else {})
+    meanings = {name: dataset.meaning_of(name) for name in everyone}
+    return {
+        os.path.abspath(paths[case]): meaning
+        for name, paths in everyone.items()
+        if (meaning := meanings[name]) is not None and case in paths
+    }

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from segassay.errors import DataError
-from segassay.io.images import read_image
+from segassay.io.grids import Grid
+from segassay.io.images import fit, read_image
 
 __all__ = [
     "N_LEVELS",
@@ -30,12 +31,13 @@ N_LEVELS = 10  # the edges .1, .2 … .9 are the thresholds of QUBIQ
 _ROUNDING = 1e-5  # an entropy over ln 2 may exceed 1 by as much
 
 
-def read_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def read_map(path: Path, shape: tuple[int, ...], grid: Grid | None = None) -> np.ndarray:
     """Read a map of one number in [0, 1] per pixel.
 
     Args:
         path: A TIFF or NIfTI of one channel, as `segassay.io.images.write_map` writes it.
         shape: Of the masks of the case.
+        grid: Of the image, if there is one.
 
     Returns:
         float32 or float64 `(*spatial)`.
@@ -44,6 +46,8 @@ def read_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         DataError: If the file is missing or broken, has another shape, or holds numbers outside [0, 1] or NaN.
     """
     array = read_image(path).array
+    if grid is not None and len(array) == 1:
+        array = fit(path, array[0], grid)[np.newaxis]
     if array.shape != (1, *shape):
         channels = f" in {len(array)} channels" if len(array) != 1 else ""
         what = f"has shape {array.shape[1:]}{channels}, but the masks of its case have {shape}"

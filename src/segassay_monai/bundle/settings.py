@@ -267,7 +267,11 @@ def _check_paths(config: Mapping[str, Any]) -> None:
     for name in ("dataset_dir", "models", "output_dir"):
         if "::" in str(config.get(name)) and not str(config[name]).startswith("$"):  # MONAI turns # into ::
             option = OPTIONS.get()[0] if name == "output_dir" else f"--{name}"
-            raise UsageError(f"{option} {config[name]}: a bundle cannot read paths with #; rename the folder")
+            typed = str(config[name]).replace("::", "#")
+            raise UsageError(f"{option} {typed}: a bundle cannot read paths with #; rename the folder")
+    if "::" in str(config.get("rater")) and not str(config["rater"]).startswith("$"):
+        rater = str(config["rater"]).replace("::", "#")
+        raise UsageError(f"--rater {rater}: a bundle cannot read names with #; rename the folder of the rater")
 
 
 def _references(node: Any) -> Iterator[str]:

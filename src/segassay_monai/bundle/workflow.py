@@ -30,6 +30,7 @@ from segassay.errors import SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config, check_required, find_own_error
+from segassay_monai.bundle.typed import as_typed
 
 __all__ = [
     "OF_MONAI",
@@ -219,7 +220,8 @@ def _start_over() -> NoReturn:
     command, *words = sys.argv[1:]
     commands = {"run": monai.bundle.run, "run_workflow": monai.bundle.run_workflow}
     try:
-        fire.Fire(commands, command=[command, f"--workflow_name={WORKFLOW}", *words], name="monai.bundle")
+        words = [f"--workflow_name={WORKFLOW}", *as_typed(words)]
+        fire.Fire(commands, command=[command, *words], name="monai.bundle")
     except SegAssayError as error:
         if os.environ.get("SEGASSAY_DEBUG"):
             raise

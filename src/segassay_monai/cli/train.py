@@ -10,6 +10,7 @@ from segassay.cli import OF_TRAINING, TRAIN, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
+from segassay_monai.bundle.typed import TEXTS, device_named
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -47,6 +48,7 @@ def train(
         from segassay_monai.bundle.settings import find_own_error
         from segassay_monai.bundle.workflow import OF_MONAI, run_config
     settings = _extra_settings(context.args)
+    settings |= {"device": device_named(str(settings["device"]))} if "device" in settings else {}
     if taken := settings.keys() & {"dataset_dir", *OF_MONAI}:
         raise UsageError(
             f"--{min(taken)} is set by `segassay train` itself; to change it: python -m monai.bundle run training"
@@ -89,7 +91,7 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
         name = name[2:].replace("-", "_")
         if name in settings:
             raise UsageError(f"--{name} is given twice; keep one")
-        settings[name] = _value(text)
+        settings[name] = text if name in TEXTS and text != "None" else _value(text)
     return settings
 
 

@@ -1,0 +1,155 @@
+"""What the pixel values of a mask say: a binary mask, or the number of each pixel's object.
+
+Picture of a mask file  ->  (*spatial) bool | (*spatial) int32
+"""
+
+import os
+
+import numpy as np
+
+from segassay.errors import DataError
+from segassay.io.formats import Picture
+
+__all__ = ["mask_of"]
+
+_MAX_NUMBER = int(np.iinfo(np.int32).max)
+
+_NEARLY_WHOLE = 1e-3
+"""Rounding of whole numbers that a file stores with a scale factor, as 0.9999 and 1.0001."""
+
+_NEARLY_ONE = 0.02
+
+_SAME_HUE = 0.1
+"""Difference between the shares of red, green and blue up to which colours are soft edges of one colour."""
+
+_NEAR_0, _NEAR_255 = 32, 223
+"""Up to and from where the compression of a JPEG leaves black and white pixels."""
+
+_MAX_BETWEEN = 0.1
+
+
+def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
+    """Boolean mask, or object numbers in int32, as `segassay.io.images.read_mask` describes.
+
+    Raises:
+        DataError: If the values are neither.
+    """
+    array = picture.array
+    if array.dtype == bool:
+        return np.asarray(array.any(axis=0))
+    if picture.palette is not None:
+        return _of_palette(path, array[0], picture.palette)
+    array = _whole_numbers(path, array)
+    return _of_colours(path, array) if len(array) > 1 else _of_values(path, array[0])
+
+
+def _whole_numbers(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "uif":
+        raise DataError.of(
+            path, f"holds numbers of type {array.dtype}", expected="whole numbers or a binary mask", kind="mask-type"
+        )
+    if array.dtype.kind == "f":
+        array = _rounded(path, array)
+    if array.dtype.kind == "i" and array.min() < 0:
+        what = f"holds the negative number {array.min()}"
+        raise DataError.of(path, what, expected="0 for background and more for objects", kind="object-number")
+    return array
+
+
+def _rounded(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
+    """Whole numbers of a file of real ones; 0 and nearly 1, as resampling leaves it, are a binary mask."""
+    finite = bool(np.isfinite(array).all())
+    top = float(array.max()) if finite else np.nan
+    if abs(top - 1) <= _NEARLY_ONE and ((array == 0) | (array == top)).all():
+        return (array > 0).astype(np.int64)
+    whole = np.round(array) if finite else array
+    if not finite or (np.abs(array - whole) > _NEARLY_WHOLE).any():
+        what = "holds fractions, as a probability map does"
+        raise DataError.of(path, what, "threshold it first", expected="a mask", kind="not-a-mask")
+    if top > _MAX_NUMBER:
+        expected = f"object numbers up to {_MAX_NUMBER}"
+        raise DataError.of(path, f"holds the number {array.max()}", expected=expected, kind="object-number")
+    return whole.astype(np.int64)
+
+
+def _of_values(path: str | os.PathLike[str], values: np.ndarray) -> np.ndarray:
+    """One channel of grey values or object numbers."""
+    top = int(values.max())
+    if ((values == 0) | (values == top)).all():
+        return np.asarray(values > 0)
+    if values.dtype == np.uint8 and (_is_soft(values) or _is_jpeg(values)):
+        return values > 127
+    if top > _MAX_NUMBER:
+        expected = f"at most {_MAX_NUMBER}, renumber the objects"
+        raise DataError.of(path, f"holds the object number {top}", expected=expected, kind="object-number")
+    return values.astype(np.int32)
+
+
+def _is_soft(values: np.ndarray) -> bool:
+    """Whether 8 bits are a binary mask with soft edges."""
+    return bool(2 * np.count_nonzero(values == 255) >= np.count_nonzero(values))
+
+
+def _is_jpeg(values: np.ndarray) -> bool:
+    """Whether 8 bits are a binary mask that went through JPEG: several values near 0 and near 255, few between."""
+    counts = np.bincount(values.ravel(), minlength=256)
+    low, high = counts[1 : _NEAR_0 + 1], counts[_NEAR_255:]
+    between = counts[_NEAR_0 + 1 : _NEAR_255].sum()
+    several = np.count_nonzero(low) > 2 and np.count_nonzero(high) > 2 and np.count_nonzero(counts) > 10
+    return bool(several and between <= _MAX_BETWEEN * high.sum())
+
+
+def _of_palette(path: str | os.PathLike[str], numbers: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Up to two numbers are black and white, or whatever their colours are; more are object numbers.
+
+    A palette of distinct greys says the same as a grey image: its greys count.
+    """
+    used = np.flatnonzero(np.bincount(numbers.ravel(), minlength=len(palette)))
+    colours = np.zeros((max(len(palette), int(used.max()) + 1), 3), np.uint8)
+    colours[: len(palette)] = palette
+    of_used = colours[used]
+    if len(used) <= 2:
+        if not of_used[0].any() and (len(used) == 1 or of_used[1].max() <= 127):  # too dark to be told by eye
+            return np.asarray(numbers > 0)
+        return _of_colours(path, np.moveaxis(colours[numbers], -1, 0))
+    greys = of_used[:, 0]
+    if (of_used == greys[:, None]).all() and len(np.unique(greys)) == len(greys):
+        return _of_values(path, colours[numbers, 0])
+    return _of_values(path, numbers)
+
+
+def _of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
+    """Several channels: one bright colour on black is a mask, several colours on black are one object each."""
+    values = np.asarray(array.max(axis=0))
+    top = int(values.max())
+    if top <= 1:
+        return values > 0
+    numbers = _numbers_of_colours(array) if len(array) == 3 else None
+    if numbers is not None:
+        return numbers
+    half = int(np.iinfo(np.uint16 if values.dtype == np.uint16 else np.uint8).max) // 2
+    if top > half:
+        return values > half
+    if ((values == 0) | (array == array.reshape(len(array), -1)[:, values.argmax()][:, None, None]).all(axis=0)).all():
+        return values > 0  # black and one dark colour
+    raise DataError.of(
+        path,
+        f"is a colour image with nothing brighter than {top}",
+        "save the mask in black and white, or object numbers as a grey image without palette",
+        expected=f"foreground above {half}",
+        kind="colours",
+    )
+
+
+def _numbers_of_colours(array: np.ndarray) -> np.ndarray | None:
+    """Object numbers `(*spatial)` in the order of the colours; None unless there are several hues on black."""
+    wide = array.astype(np.uint64)
+    codes = (wide[0] << np.uint64(32)) | (wide[1] << np.uint64(16)) | wide[2]
+    known, numbers = np.unique(codes, return_inverse=True)
+    if known[0] != 0 or len(known) < 3:
+        return None
+    colours = np.stack([known >> np.uint64(32), known >> np.uint64(16), known]) & np.uint64(0xFFFF)
+    shares = (colours[:, 1:] / colours[:, 1:].max(axis=0)).T
+    if np.ptp(shares, axis=0).max() <= _SAME_HUE:  # soft edges of one colour, or greys
+        return None
+    return numbers.reshape(codes.shape).astype(np.int32)

@@ -1,0 +1,155 @@
+"""What `check` says about masks that other tools wrote, and that its advice makes them right."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import yaml
+from PIL import Image
+
+from segassay.checks.check import Check, check_dataset
+from segassay.checks.facts import spacing_text
+
+SHAPE = (40, 50)
+BOXES = [(2, 2), (2, 20), (15, 5), (15, 30), (28, 12), (28, 40)]
+
+
+def _labels(case: int) -> np.ndarray:
+    labels = np.zeros(SHAPE, np.uint8)
+    for number, (row, column) in enumerate(BOXES[: 5 + case % 2], start=1):
+        labels[row : row + 6, column : column + 5 + case] = number
+    return labels
+
+
+def _make(folder: Path, masks: dict[str, object], settings: object = None, n_cases: int = 3) -> Path:
+    """A dataset with a mask of each rater, made of the label image of its case."""
+    rng = np.random.default_rng(0)
+    for case in range(n_cases):
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, SHAPE).astype(np.uint8)).save(folder / "images" / f"{case}.png")
+        for rater, mask in masks.items():
+            (folder / "labels" / rater).mkdir(parents=True, exist_ok=True)
+            tifffile.imwrite(folder / "labels" / rater / f"{case}.tif", mask(_labels(case)))
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(settings or {}), encoding="utf-8")
+    return folder
+
+
+def _binary(labels: np.ndarray) -> np.ndarray:
+    return (labels > 0) * np.uint8(255)
+
+
+def _inverted(labels: np.ndarray) -> np.ndarray:
+    return (labels == 0) * np.uint8(255)
+
+
+def _n_objects(check: Check) -> dict[str, int]:
+    assert check.summary is not None
+    return {rater["name"]: rater["n_objects"] for rater in check.summary["raters"]}
+
+
+def test_inverted_masks_are_proposed_once_per_rater_and_read_as_proposed(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": _binary, "ben": _inverted})
+    check = check_dataset(folder)
+    found = [problem for problem in check.problems if problem.kind in ("inverted", "foreground-share")]
+    assert [(problem.kind, Path(problem.file).name, problem.level) for problem in found] == [
+        ("inverted", "ben", "warning")
+    ]
+    assert "`invert: [ben]`" in found[0].action
+    (folder / "dataset.yaml").write_text("invert: [ben]\n")
+    check = check_dataset(folder)
+    assert _n_objects(check) == {"anna": 16, "ben": 16}
+    assert [problem.kind for problem in check.problems] == ["copy"]
+
+
+def test_all_raters_can_be_inverted_and_what_is_no_longer_swapped_is_told(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": _inverted, "ben": _inverted}, {"invert": True})
+    assert _n_objects(check_dataset(folder)) == {"anna": 16, "ben": 16}
+    folder = _make(tmp_path / "2", {"anna": _binary, "ben": _binary}, {"invert": True})
+    found = [problem for problem in check_dataset(folder).problems if problem.kind == "inverted"]
+    assert len(found) == 2
+    assert "take `invert` out" in found[0].action
+
+
+def test_the_meaning_of_masks_is_part_of_the_hash(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": _inverted})
+    hashes = set()
+    for text in ("", "invert: true\n", "invert: [anna]\n", "foreground: [255]\n", "name: x\n"):
+        (folder / "dataset.yaml").write_text(text)
+        hashes.add(check_dataset(folder).summary["data_hash"])
+    assert len(hashes) == 4
+
+
+def test_a_segmentation_of_ilastik_has_no_background_until_the_foreground_is_named(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": lambda labels: np.where(labels > 0, 1, 2).astype(np.uint8)})
+    check = check_dataset(folder)
+    assert {problem.kind for problem in check.errors} == {"numbers-like-classes"}
+    assert "no pixel is 0, the background: the numbers are 1, 2, as ilastik" in check.errors[0].what
+    assert "`foreground: [1]`" in check.errors[0].action
+    (folder / "dataset.yaml").write_text("foreground: [1]\n")
+    check = check_dataset(folder)
+    assert check.errors == ()
+    assert _n_objects(check) == {"anna": 16}
+
+
+def test_one_class_of_several_can_be_named(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": lambda labels: (labels > 0) * (labels % 2 + 1)}, {"foreground": [2]})
+    assert _n_objects(check_dataset(folder)) == {"anna": 9}
+
+
+def test_a_crowded_label_image_is_no_segmentation_of_ilastik(tmp_path: Path) -> None:
+    crowd = np.kron(np.arange(1, 21).reshape(4, 5), np.ones((10, 10))).astype(np.uint8)
+    check = check_dataset(_make(tmp_path, {"anna": lambda labels: crowd + 1}, {"objects": "instances"}))
+    assert check.errors == ()
+    assert _n_objects(check) == {"anna": 60}
+
+
+def test_probabilities_in_8_bits_are_told_as_such(tmp_path: Path) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    def soft(labels: np.ndarray) -> np.ndarray:
+        return np.clip(gaussian_filter((labels > 0).astype(float), 1.5) * 250, 0, 255).astype(np.uint8)
+
+    errors = check_dataset(_make(tmp_path, {"anna": soft})).errors
+    assert errors
+    assert "as in a map of probabilities or a grey image" in errors[0].what
+    assert errors[0].action.startswith("threshold it first")
+
+
+@pytest.mark.parametrize("name", ["staple", "majority", "soft", "object", "random_rater", "expert", "truth"])
+def test_a_rater_with_the_name_of_something_else_is_told(tmp_path: Path, name: str) -> None:
+    check = check_dataset(_make(tmp_path, {"anna": _binary, name: _binary}))
+    assert [problem.level for problem in check.problems if problem.kind == "rater-name"] == ["warning"]
+
+
+def test_values_that_a_training_refuses_are_found(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": _binary})
+    image = np.ones(SHAPE)
+    image[0, :3] = -1.7976931348623157e308
+    (folder / "images" / "0.png").unlink()
+    tifffile.imwrite(folder / "images" / "0.tif", image)
+    (error,) = check_dataset(folder).errors
+    assert error.what.startswith("3 of 2000 pixel values are NaN, infinite or beyond 3.4e38")
+
+
+def test_an_orientation_tag_is_a_warning(tmp_path: Path) -> None:
+    folder = _make(tmp_path, {"anna": _binary})
+    exif = Image.Exif()
+    exif[274] = 3
+    Image.open(folder / "images" / "0.png").save(folder / "images" / "0.png", exif=exif)
+    found = [problem for problem in check_dataset(folder).problems if problem.kind == "turned"]
+    assert [(Path(problem.file).name, problem.level) for problem in found] == [("0.png", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "text"),
+    [
+        ((0.62, 0.62), "0.62 × 0.62 µm"),
+        ((2000.0, 500.0, 500.0), "2 × 0.5 × 0.5 mm"),
+        ((5.0, 0.2, 0.2), "5 × 0.2 × 0.2 µm"),
+        ((100.0, 100.0), "0.1 × 0.1 mm"),
+        ((2000.0, 10.0, 10.0), "2000 × 10 × 10 µm"),
+    ],
+)
+def test_spacings_of_scanners_are_shown_in_millimetres(spacing: tuple[float, ...], text: str) -> None:
+    assert spacing_text(spacing, 6) == text
