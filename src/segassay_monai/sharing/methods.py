@@ -127,7 +127,7 @@ def _settings(study: Study) -> str:
     libraries = f"MONAI {version('monai')} (Cardoso et al., 2022) and PyTorch {version('torch').partition('+')[0]}"
     if any(one != found[0] for one in found) or not all(map(is_plain, found[0].values())):
         return f"They were trained with {libraries}; their settings differ, and are listed in certificate.json."
-    own = found[0]
+    own: dict[str, Any] = found[0]
     tile = own["tile_size"] if isinstance(own["tile_size"], list) else [own["tile_size"]] * own["spatial_dims"]
     return (
         f"Each has {_listed(own['channels'])} features per level and was trained with {libraries} for {own['epochs']} "
