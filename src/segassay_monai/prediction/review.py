@@ -34,6 +34,13 @@ _FULL, _AT_BORDER = 0.5, 0.5
 def expected_quality(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
     """Mean over the objects of an image of the model's mean probability inside each.
 
+    It orders images; it is neither an F1 nor a probability. Spearman's correlation with the F1 of held-out images:
+    lab-wue1 (9 images, against STAPLE) 0.88 for the ensemble of four and 0.75 to 0.87 for its members; simulated
+    demonstration (24 images, against the truth) 0.41, 0.21 and -0.09 for ensembles of two, 0.17 to 0.41 for single
+    members. The mean Dice between members reached 0.82 and, in the demonstration, -0.02 to 0.10; the mean certainty of
+    foreground pixels 0.92 and 0.06 to 0.28. Confidence was the steadiest, and a single member has it too. In the
+    demonstration an image has about 12 objects, so that its F1 is itself a matter of one or two objects.
+
     Args:
         cases: One row per image, with `case`.
         objects: One row per object, with `case` and `confidence`.
