@@ -10,7 +10,7 @@ has the probability that it has if the whole image is predicted at once, but for
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -113,7 +113,7 @@ def predict_large(
     try:
         arrays = LargeArrays(work, (image.shape[1], image.shape[2]), keep_maps="uncertainty" in save)
         sums = UncertaintySums(len(predictor.network.checkpoint_paths))
-        run = _Run(predictor, image, sums, ignore, region)
+        run = _Run(predictor, image, sums, ignore, region, {*arrays.kinds, "uncertainty"})
         labels, n_counted = StripLabels(), 0
         for maps, counted in run.strips():
             arrays.add(maps, labels.add((maps["prob"] > THRESHOLD) & counted))
@@ -148,6 +148,7 @@ class _Run:
     sums: UncertaintySums
     ignore: np.ndarray | None
     region: np.ndarray | None
+    kinds: Collection[str]
     network: EnsembleNet = field(init=False)
 
     def __post_init__(self) -> None:
@@ -181,8 +182,11 @@ class _Run:
         """Maps `(height, columns)` of each strip from the top, and which of its pixels count."""
         _, n_rows, n_columns = self.image.shape
         for rows in _parts(n_rows, self.core):
-            windows = [self._window(rows, columns) for columns in _parts(n_columns, self.core)]
-            maps = {kind: np.concatenate([window[kind] for window in windows], axis=1) for kind in windows[0]}
+            maps = {kind: np.empty((rows.stop - rows.start, n_columns), dtype=np.float32) for kind in self.kinds}
+            for columns in _parts(n_columns, self.core):
+                for kind, values in self._window(rows, columns).items():
+                    if kind in maps:
+                        maps[kind][:, columns] = values
             yield maps, self._counted(rows, slice(0, n_columns))
 
     def _counted(self, rows: slice, columns: slice) -> np.ndarray:
