@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -139,37 +140,36 @@ def _counts(objects: pd.DataFrame, n_counted: int, channel: int | None) -> dict[
     }
 
 
-@dataclass(eq=False)
 class _Run:
     """Prediction of an image, strip by strip."""
 
-    predictor: Predictor
-    image: TiffWindows
-    sums: UncertaintySums
-    ignore: np.ndarray | None
-    region: np.ndarray | None
-    kinds: Collection[str]
-    network: EnsembleNet = field(init=False)
-
-    def __post_init__(self) -> None:
-        own = self.predictor.network
-        self.divisor = max(size_divisor(self.predictor.settings.strides))
-        whole = WholeImageInferer(size_divisor(self.predictor.settings.strides), max_pixels=2**62)
+    def __init__(
+        self,
+        predictor: Predictor,
+        image: TiffWindows,
+        sums: UncertaintySums,
+        ignore: np.ndarray | None,
+        region: np.ndarray | None,
+        kinds: Collection[str],
+    ) -> None:
+        self.predictor, self.image, self.sums = predictor, image, sums
+        self.ignore, self.region, self.kinds = ignore, region, kinds
+        own, settings = predictor.network, predictor.settings
+        first = as_float(image.read(slice(0, 1), slice(0, 1)))
+        check_image(image.path, first, settings.in_channels, settings.spatial_dims)
+        divisors = size_divisor(settings.strides)
+        whole = WholeImageInferer(divisors, max_pixels=2**62)
         self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips)
-        self.halo = receptive_radius(own.network, self.predictor.settings.in_channels, self.divisor)
-        core = self.predictor.options.tile or _CORE
-        self.core = max(core // self.divisor, 1) * self.divisor
-        first = as_float(self.image.read(slice(0, 1), slice(0, 1)))
-        check_image(self.image.path, first, self.predictor.settings.in_channels, self.predictor.settings.spatial_dims)
+        self.halo = receptive_radius(own.network, settings.in_channels, max(divisors))
+        self.core = max((predictor.options.tile or _CORE) // max(divisors), 1) * max(divisors)
         self.low, self.high = self._percentiles()
 
     def _percentiles(self) -> tuple[np.ndarray, np.ndarray]:
         """The two that become 0 and 1 in each channel, as for an image in memory."""
         settings = NormalisePercentiled("image")
-        found = [
-            percentiles_of_parts(lambda number=number: self._channel(number), [settings.lower, settings.upper])
-            for number in range(self.image.shape[0])
-        ]
+        wanted = [settings.lower, settings.upper]
+        n_channels = self.image.shape[0]
+        found = [percentiles_of_parts(partial(self._channel, number), wanted) for number in range(n_channels)]
         low, high, top = np.array(found).T.astype(np.float32)
         return low, np.where(high > low, high, top)
 

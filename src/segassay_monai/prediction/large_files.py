@@ -72,7 +72,7 @@ class LargeArrays:
     def open(self, kind: str, mode: str = "r") -> np.memmap:
         """An array on disk."""
         dtype = np.int32 if kind == "labels" else np.float32
-        return np.memmap(self.folder / kind, dtype, mode, shape=self.shape)  # type: ignore[call-overload, no-any-return]
+        return np.memmap(self.folder / kind, dtype, mode, shape=self.shape)  # type: ignore[call-overload]
 
     def strips(self, kind: str) -> Iterator[np.ndarray]:
         """Rows from the top, read as they are needed."""
