@@ -56,7 +56,8 @@ def export_zoo(
         segassay.errors.UsageError: --out my model: expected a folder named as the bundle, with letters, digits and \
 underscores, such as neurons_fluorescence_segmentation
     """
-    name = Path(os.path.abspath(out)).name
+    folder = Path(os.path.abspath(out))
+    name = folder.name
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
         raise UsageError(
             f"--out {out}: expected a folder named as the bundle, with letters, digits and underscores, such as "
@@ -64,8 +65,8 @@ underscores, such as neurons_fluorescence_segmentation
         )
     said, found = read_about(about), find_model(model)
     options = ("--out", "--overwrite")
-    refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
-    work_dir = prepare_output(out, overwrite, options=options)
+    refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
+    work_dir = prepare_output(folder, overwrite, options=options)
     with whole_or_nothing(work_dir):
         numbers = _numbers(model, found)
         _write(work_dir, name, found, said, numbers)
@@ -88,9 +89,11 @@ def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
 
 def _evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
     """Evaluation of the study whose best ensemble the model is; None if it is another model."""
-    study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
-    is_part = Path(model).resolve().is_relative_to(study / "members")
-    return study / "evaluation" if (study / "evaluation" / "summary.json").is_file() and not is_part else None
+    for study in list(found.checkpoints[0].resolve().parents)[2:3]:  # OUT/members/<folder>/model.pt
+        is_part = Path(model).resolve().is_relative_to(study / "members")
+        if (study / "evaluation" / "summary.json").is_file() and not is_part:
+            return study / "evaluation"
+    return None
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
