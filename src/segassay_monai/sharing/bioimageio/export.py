@@ -84,9 +84,9 @@ give another --out, or a title in --about
     said, final = read_about(about), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     inputs = [*found.checkpoints, *([] if sample is None else [sample])]
     refuse_inputs(final, inputs, used="exported", option="--out")
+    work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     with whole_or_nothing(work_dir):
         numbers = _numbers(Path(model), found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
