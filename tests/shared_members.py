@@ -15,7 +15,19 @@ VOLUME = NetworkSettings(3, 1, [4, 8], [[1, 2, 2]])
 def member(seed):
     case, digest, subject, rater, dataset = SECRETS
     return Member(
-        dataset, digest, "expert", rater, 0, 2, seed, (case,), (case,), (case,), (digest,), (subject,), digest
+        dataset=dataset,
+        data_hash=digest,
+        strategy="expert",
+        trained_on=rater,
+        fold=0,
+        n_folds=2,
+        seed=seed,
+        train=(case,),
+        val=(case,),
+        held_out=(case,),
+        seen_images=(digest,),
+        seen_subjects=(subject,),
+        initialised_from=digest,
     )
 
 
