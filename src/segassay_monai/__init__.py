@@ -17,6 +17,16 @@ from typing import Any
 from segassay_monai.bundle.needs import training_needs
 
 _HOME = {
+    "bundle.inputs": (
+        "open_checkpoints",
+        "open_dataset",
+        "open_held_out",
+        "open_images",
+        "open_member",
+        "open_n_channels",
+        "open_network_settings",
+        "open_spacing",
+    ),
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
     "bundle.workflow": ("Workflow", "check_settings"),
     "ensemble.ensemble_net": ("EnsembleNet",),
@@ -51,6 +61,7 @@ _HOME = {
 _MODULE_OF = {name: f"segassay_monai.{module}" for module, names in _HOME.items() for name in names} | {
     "channel_reader": "segassay.data.cases",
     "prepare_output": "segassay.io.outputs",
+    "unfinished_output": "segassay.io.outputs",
     "read_case_image": "segassay.data.cases",
     "read_dataset": "segassay.data.dataset",
     "read_image": "segassay.io.images",

@@ -21,7 +21,7 @@ from segassay.data.dataset import Dataset
 from segassay.data.names import list_images
 from segassay.errors import DataError, raise_problems
 from segassay.io.images import IMAGE_SUFFIXES, read_image
-from segassay.io.outputs import publish_output, whole_or_nothing
+from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import label_objects
 from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
@@ -178,11 +178,29 @@ def areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
     return {"ignore": read_case_ignore(dataset, case), "region": read_case_region(dataset, case)}
 
 
-def run_inference(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Member], work_dir: Path) -> Path:
+def run_inference(
+    *,
+    evaluator: Engine,
+    writer: WritePredictions,
+    members: Sequence[Member],
+    work_dir: Path,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Run the evaluator on images without masks and write the predictions.
 
     It is not known whether a member was trained on one of these images, so `held_out` is empty.
+
+    Args:
+        evaluator: The evaluator, with all that it reads.
+        writer: Its handler that writes.
+        members: The members that predict.
+        work_dir: Folder to write to until all is done.
+        output_dir: Final folder, whose `work_dir` is made now; None if the configuration has made it.
+        overwrite: Whether `output_dir` may be replaced.
     """
+    if output_dir is not None:
+        prepare_output(output_dir, overwrite)
     with whole_or_nothing(work_dir):
         evaluator.run()
         writer.write_tables(members, held_out=None)

@@ -77,11 +77,10 @@ underscores, such as neurons_fluorescence_segmentation
 
 def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
     """Numbers of the study if the model is its best ensemble, else of the members."""
-    study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
-    evaluation = study / "evaluation"
-    is_part = Path(model).resolve().is_relative_to(study / "members")
-    if (evaluation / "summary.json").is_file() and not is_part:
-        return numbers_of_study(evaluation, found.name)
+    for study in list(found.checkpoints[0].resolve().parents)[2:3]:  # OUT/members/<folder>/model.pt
+        is_part = Path(model).resolve().is_relative_to(study / "members")
+        if (study / "evaluation" / "summary.json").is_file() and not is_part:
+            return numbers_of_study(study / "evaluation", found.name)
     return numbers_of_members(found.checkpoints)
 
 
