@@ -20,7 +20,7 @@ from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
-from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
+from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of
 from segassay_monai.sharing.zoo.weights import write_state_dict, write_torchscript
 
 __all__ = ["export_zoo"]
@@ -66,22 +66,13 @@ underscores, such as neurons_fluorescence_segmentation
     refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
     work_dir = prepare_output(out, overwrite, options=options)
     with whole_or_nothing(work_dir):
-        numbers = _numbers(model, found)
+        numbers = numbers_of(model, found)
         _write(work_dir, name, found, said, numbers)
         large = large_files(work_dir)
         write_large_files(work_dir, large, said.files_url)
     for text in _missing(name, said, numbers, [path.name for path in large]):
         logger.warning(text)
     return publish_output(work_dir)
-
-
-def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
-    """Numbers of the study if the model is its best ensemble, else of the members."""
-    for study in list(found.checkpoints[0].resolve().parents)[2:3]:  # OUT/members/<folder>/model.pt
-        is_part = Path(model).resolve().is_relative_to(study / "members")
-        if (study / "evaluation" / "summary.json").is_file() and not is_part:
-            return numbers_of_study(study / "evaluation", found.name)
-    return numbers_of_members(found.checkpoints)
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
