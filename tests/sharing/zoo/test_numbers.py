@@ -76,4 +76,4 @@ def test_a_study_gives_its_numbers_and_a_part_of_it_does_not(evaluation, tmp_pat
     found = Model((checkpoint,), "staple/s0-1")
     assert numbers_of(out, found).eval_metrics["f1_pairwise"] == 0.75
     assert numbers_of(out / "members", found).numbers == ()
-    assert _numbers("models:/demo@best", Model((Path("/model.pt"),), "staple/s0-1")).numbers == ()
+    assert numbers_of("models:/demo@best", Model((Path("/model.pt"),), "staple/s0-1")).numbers == ()
