@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from segassay_monai.prediction.models import Model
-from segassay_monai.sharing.zoo.export import _numbers
-from segassay_monai.sharing.zoo.numbers import numbers_of_members, numbers_of_study
+from segassay_monai.sharing.zoo.numbers import numbers_of, numbers_of_members, numbers_of_study
 
 SCORES = """quality,measure,target,value,low,high,n_cases
 validity,f1_pairwise,staple/s0-1,0.75,0.7,0.8,24
@@ -75,6 +74,6 @@ def test_a_study_gives_its_numbers_and_a_part_of_it_does_not(evaluation, tmp_pat
     checkpoint = out / "members" / "m" / "model.pt"
     checkpoint.parent.mkdir(parents=True)
     found = Model((checkpoint,), "staple/s0-1")
-    assert _numbers(out, found).eval_metrics["f1_pairwise"] == 0.75
-    assert _numbers(out / "members", found).numbers == ()
-    assert _numbers("models:/demo@best", Model((Path("/model.pt"),), "staple/s0-1")).numbers == ()
+    assert numbers_of(out, found).eval_metrics["f1_pairwise"] == 0.75
+    assert numbers_of(out / "members", found).numbers == ()
+    assert numbers_of("models:/demo@best", Model((Path("/model.pt"),), "staple/s0-1")).numbers == ()
