@@ -8,6 +8,7 @@ import torch
 from networks import SETTINGS, unet
 from segassay_monai.ensemble.members import Member
 
+DATA_HASH = "decade" * 10  # the certificate alone says it
 SECRETS = ("secretdataset", "secretcase", "secretsubject", "secretrater", "c0ffee" * 10)
 """Parts of every name and hash in the checkpoints."""
 
@@ -17,7 +18,7 @@ def write_members(folder: Path, seeds: Sequence[int]) -> Path:
     for seed in seeds:
         member = Member(
             dataset="secretdataset",
-            data_hash="c0ffee" * 10,
+            data_hash=DATA_HASH,
             strategy="expert",
             trained_on="secretrater",
             fold=0,

@@ -33,7 +33,7 @@ def examples_of(*names: str) -> list[str]:
 
 def test_the_commands_are_those_of_both_packages():
     names = {words[0] for words in COMMANDS if words}
-    assert names == {"check", "download", "simulate", "consensus", "train", "study", "predict", "export"} | {
+    assert names == {"check", "download", "simulate", "consensus", "train", "study", "predict", "export", "verify"} | {
         "evaluate",
         "selftest",
         "planner",
@@ -90,7 +90,10 @@ def test_every_example_of_a_download_runs_and_the_selftest_takes_the_result(tmp_
         assert run(monkeypatch, *words, *mirror) == 0, line
 
 
-@pytest.mark.parametrize(("name", "page"), [("train", "training"), ("study", "study"), ("export", "share")])
+PAGES = {"train": "training", "study": "study", "export": "share", "verify": "trust"}
+
+
+@pytest.mark.parametrize(("name", "page"), PAGES.items())
 def test_every_example_of_training_is_a_command_of_a_page_that_a_test_runs(name, page):
     pages = (ROOT / "docs").glob(f"{page}*.md")  # exports have a page for each kind of collection
     text = "\n".join(path.read_text(encoding="utf-8") for path in pages)

@@ -31,9 +31,13 @@ def certified(study: Study) -> Path:
     return write_certificate(study.out, study_certificate(study))
 
 
-def differing(path: Path, **options: Any) -> set[str]:
+def differing(path: Path, *, numbers: bool = True, **options: Any) -> set[str]:
+    """Claims that do not hold; numbers are computed again if asked for, which takes seconds."""
     identity.known_hash.cache_clear()
-    return {found.claim for found in verify(path, **options) if found.agrees is False}
+    with pytest.MonkeyPatch.context() as patch:
+        if not numbers:
+            patch.setattr(module, "_of_numbers", lambda *_: iter(()))
+        return {found.claim for found in verify(path, **options) if found.agrees is False}
 
 
 def forge(path: Path, change: Callable[[dict[str, Any]], None], *, sealed: bool) -> None:
@@ -102,10 +106,11 @@ def test_a_forged_certificate_is_found_out_even_with_a_new_seal(
     copied: Study, change: Callable[[dict[str, Any]], None], claims: set[str]
 ) -> None:
     path = certified(copied)
-    forge(path, change, sealed=True)
-    assert differing(path) == claims
     forge(path, change, sealed=False)
-    assert "certificate" in differing(path)
+    first = next(iter(verify(path)))
+    assert (first.claim, first.agrees) == ("certificate", False)
+    forge(path, lambda content: None, sealed=True)
+    assert differing(path, numbers=bool(claims & {"numbers", "verdicts"})) == claims
 
 
 def change_weights(study: Study) -> None:
@@ -120,7 +125,7 @@ def damage_weights(study: Study) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-def change_image(study: Study) -> None:
+def change_mask_of_rater(study: Study) -> None:
     path = next(iter(study.dataset.masks["generous"].values()))
     mask = read_mask(path) > 0
     mask[0, 0] = ~mask[0, 0]
@@ -144,14 +149,14 @@ def remove_prediction(study: Study) -> None:
         (change_weights, {"weights"}),
         (damage_weights, {"weights"}),
         (change_prediction, {"masks", "numbers"}),
-        (remove_prediction, {"masks", "numbers"}),
-        (change_image, {"data", "numbers"}),
+        (remove_prediction, {"masks"}),
+        (change_mask_of_rater, {"data"}),
     ],
 )
 def test_tampered_files_are_named(copied: Study, tamper: Callable[[Study], None], claims: set[str]) -> None:
     path = certified(copied)
     tamper(copied)
-    assert differing(path) >= claims
+    assert differing(path, numbers="numbers" in claims) >= claims
 
 
 def test_another_training_of_a_member_is_found_out(copied: Study) -> None:
@@ -161,7 +166,7 @@ def test_another_training_of_a_member_is_found_out(copied: Study) -> None:
     own = torch.load(first / "model.pt", weights_only=True)
     torch.save(content | {"member": own["member"]}, first / "model.pt")
     path = certified(copied)
-    assert differing(path, retrain=1) == {"training of staple_fold0_seed0"}
+    assert differing(path, numbers=False, retrain=1) == {"training of staple_fold0_seed0"}
 
 
 def test_in_another_environment_masks_are_compared_within_a_tolerance(
@@ -182,7 +187,8 @@ def test_in_another_environment_masks_are_compared_within_a_tolerance(
     assert "agree with a Dice of 1.000 (tolerance: 0.9, because versions or computer differ)" in training.detail
 
 
-def test_the_command_says_what_differs_and_ends_with_1(copied: Study) -> None:
+def test_the_command_says_what_differs_and_ends_with_1(copied: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_of_numbers", lambda *_: iter(()))
     path = certified(copied)
     assert "all that was checked agrees" in CliRunner().invoke(command.app, [str(path.parent)]).output
     change_weights(copied)

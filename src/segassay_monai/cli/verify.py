@@ -16,7 +16,7 @@ _WORDS = {True: "agrees", False: "DIFFERS", None: "note"}
 @app.command(
     rich_help_panel=TRAIN,
     help=OF_TRAINING["verify"],
-    epilog=examples("segassay verify STUDY_results", "segassay verify STUDY_results/certificate.json --retrain 1"),
+    epilog=examples("segassay verify RESULTS", "segassay verify RESULTS --retrain 1"),
 )
 def verify(
     certificate: Annotated[

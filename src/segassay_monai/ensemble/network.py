@@ -11,7 +11,7 @@ import pickletools
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from math import prod
 from pathlib import Path
@@ -158,6 +158,14 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         PredictionError: If the file is missing or damaged, or was not written by SegAssay; says what it is instead.
     """
+    content = read_weights(path)
+    if not isinstance(content.get("model"), Mapping):
+        raise PredictionError.of(path, f"not a checkpoint written by SegAssay, {_what_it_is(Path(path))}", _OURS)
+    return content
+
+
+def read_weights(path: str | Path) -> dict[str, Any]:
+    """Read tensors and plain values by name, such as the state dict of an exported bundle; as `read_checkpoint`."""
     path = Path(path)
     try:
         if damage := _damage(path):
@@ -165,8 +173,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             raise PredictionError.of(path, what, "copy it again, or remove its folder and train it again")
         if _has_part(path, "constants.pkl"):  # torch.load would load a program
             raise ValueError("TorchScript")
-        content = dict(torch.load(path, map_location="cpu", weights_only=True))
-        content["model"]
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
     except PredictionError:
         raise
     except OSError as error:
@@ -174,7 +181,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise PredictionError.of(path, what, "give the model.pt of a trained member") from error
     except Exception as error:  # whatever a foreign file causes
         raise PredictionError.of(path, f"not a checkpoint written by SegAssay, {_what_it_is(path)}", _OURS) from error
-    return content
 
 
 _OURS = (

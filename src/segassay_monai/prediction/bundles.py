@@ -6,11 +6,9 @@ configs/inference.json (network_def), configs/metadata.json, models/model.pt  ->
 from __future__ import annotations
 
 import atexit
-import io
 import json
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,7 +17,9 @@ from typing import Any
 import torch
 
 from segassay.errors import DataError
-from segassay_monai.ensemble.network import NetworkSettings
+from segassay.io.archives import open_archive
+from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.network import NetworkSettings, read_weights
 
 __all__ = ["BundleMembers", "is_bundle", "read_bundle"]
 
@@ -60,20 +60,23 @@ def read_bundle(path: Path) -> BundleMembers:
         DataError: If it is not a bundle that SegAssay exported, or a file in it claims more than 4 GiB.
     """
     read = _reader(path)
+    folder = Path(tempfile.mkdtemp(prefix="segassay_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:
         metadata, config = json.loads(read(_METADATA)), json.loads(read(_INFERENCE))
         network = config["network_def"]
         settings = NetworkSettings(**{field.name: network[field.name] for field in fields(NetworkSettings)})
-        content = io.BytesIO(read(_WEIGHTS))
-        weights = torch.load(content, map_location="cpu", weights_only=True)
-        members = _members(weights)
+        file = path / _WEIGHTS if path.is_dir() else folder / "bundle.pt"
+        if not path.is_dir():
+            file.write_bytes(read(_WEIGHTS))
+        members = _members(read_weights(file))
     except DataError:
         raise
+    except PredictionError as error:
+        raise DataError.of(path, f"holds weights that cannot be read: {error.what}", "export it again") from error
     except Exception as error:
         what = f"is not a bundle that SegAssay exported ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise DataError.of(path, what, "export it again: segassay export zoo MODEL --out DIR") from error
-    folder = Path(tempfile.mkdtemp(prefix="segassay_"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     paths = tuple(folder / f"{number:04d}.pt" for number in range(len(members)))
     for file, member in zip(paths, members, strict=True):
         torch.save({"model": member, "network": settings.state_dict()}, file)
@@ -105,14 +108,11 @@ def _reader(path: Path) -> Callable[[str], bytes]:
 
 def _from_zip(path: Path, name: str) -> bytes:
     """One file of a zip, in memory, so that no name in the archive becomes a path."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            found = [info for info in archive.infolist() if f"/{info.filename}".endswith(f"/{name}")]
-            if len(found) != 1:
-                what = f"holds {len(found)} files {name}; expected one, of an exported bundle"
-                raise DataError.of(path, what, "zip the folder of one bundle")
-            if found[0].file_size > _LARGEST:
-                raise DataError.of(path, f"holds a {name} that claims {found[0].file_size} bytes", "export it again")
-            return archive.read(found[0])
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError.of(path, f"is not a zip file that can be read ({error})", "zip or copy it again") from error
+    with open_archive(path) as archive:
+        found = [info for info in archive.infolist() if f"/{info.filename}".endswith(f"/{name}")]
+        if len(found) != 1:
+            what = f"holds {len(found)} files {name}; expected one, of an exported bundle"
+            raise DataError.of(path, what, "zip the folder of one bundle")
+        if found[0].file_size > _LARGEST:
+            raise DataError.of(path, f"holds a {name} that claims {found[0].file_size} bytes", "export it again")
+        return archive.read(found[0])

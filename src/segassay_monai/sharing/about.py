@@ -8,7 +8,6 @@ Numbers, data formats and versions are never asked for: an export reads them fro
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 

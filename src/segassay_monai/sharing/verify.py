@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,8 @@ def verify(
     file = path.parent / content["study_file"] if study is None else Path(study)
     if not file.is_file():
         raise UsageError(f"{path}: the study {file} is not there; give its file as --study")
-    yield from _of_study(path.parent, plan_study(file, trust=trust), content, retrain, n_jobs)
+    planned = replace(plan_study(file, trust=trust), out=path.parent.resolve())  # results may have been moved
+    yield from _of_study(planned, content, retrain, n_jobs)
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -177,12 +178,12 @@ def _weights(out: Path, folders: list[str]) -> dict[str, str]:
     return found
 
 
-def _of_study(out: Path, study: Study, content: Mapping[str, Any], retrain: int, n_jobs: int) -> Iterator[Finding]:
+def _of_study(study: Study, content: Mapping[str, Any], retrain: int, n_jobs: int) -> Iterator[Finding]:
     for claim, now in plan_of(study).items():
         yield _compare(claim, content[claim], now, "entries")
     yield _compare("members", _ids(content["members"]), {planned.id: planned.rater for planned in study.members}, "ids")
     then = {member["folder"]: member["weights"] for member in content["members"]}
-    yield _compare("weights", then, _weights(out, list(then)), "members")
+    yield _compare("weights", then, _weights(study.out, list(then)), "members")
     try:
         parts = list(content["assay"])
         yield _compare("masks", content["masks"], mask_hashes(study, parts), "sets of masks")
