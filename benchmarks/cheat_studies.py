@@ -21,11 +21,9 @@ from segassay.data.dataset import Dataset
 from segassay.judgement.summary import summarise
 from segassay.qualities.scores.table import Findings, score_rows
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate_case
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, effects
 
-N_RESAMPLES = 300
 QUALITIES = ("objectivity", "reliability", "validity")
 OBJ, REL, VAL = (frozenset({quality}) for quality in QUALITIES)
 N_SEEDS = 6  # of the consensus; three to an ensemble
@@ -162,7 +160,7 @@ def _depth(mask: np.ndarray, most: float = 3.0) -> np.ndarray:
 
 
 def assay(study: Study) -> dict[str, dict[str, Any]]:
-    """The summary of `segassay evaluate`: verdict, sentence and criteria of each quality; with fewer resamples."""
+    """The summary of `segassay evaluate`: verdict, sentence and criteria of each quality."""
     cases = [f"case_{index:04d}" for index in range(len(study.images))]
     rows = [
         {
@@ -192,8 +190,7 @@ def _judged(dataset: Dataset | None, annotations: pd.DataFrame) -> dict[str, dic
     normalised = normalised_counts(dataset, tables.counts)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS)) if normalised is None else effects(normalised)
     clusters = pd.Series({case: f"case {case}" for case in annotations["case"].unique()})
-    resampling = Resampling(n_resamples=N_RESAMPLES)
-    findings = Findings(tables, annotations, clusters, found, normalised, Findings.equivalence_margin, resampling, None)
+    findings = Findings(tables, annotations, clusters, found, normalised)
     return summarise(score_rows([]), findings)
 
 

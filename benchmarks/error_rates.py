@@ -26,7 +26,7 @@ from segassay.data.dataset import read_dataset
 from segassay.qualities.objectivity.imprint import imprint as imprint_of
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.statistics.groups import brunner_munzel, holm, mann_whitney, mixed_model, unequal_spread_p, welch
-from segassay.statistics.intervals import bootstrap_means
+from segassay.statistics.intervals import mean_intervals
 from segassay.statistics.methods import equivalence_test
 from segassay.statistics.raters import bias_test, log_ratio_to_others
 
@@ -186,7 +186,7 @@ def imprint(n_replicates: int) -> Iterator[Row]:
             for n_cases in SIZES:
                 rng = np.random.default_rng(n_cases)
                 studies = (agreement_of_models(rng, n_cases, found, of_seed) for _ in range(n_replicates))
-                found_of = [bootstrap_means(imprint_of(a), np.arange(n_cases)).iloc[0] for a in studies]
+                found_of = [mean_intervals(imprint_of(a), np.arange(n_cases)).iloc[0] for a in studies]
                 about = {"raters": raters, "seeds": seeds, "n_cases": n_cases}
                 about |= {"mean_imprint": float(np.mean([row["value"] for row in found_of]))}
                 yield about | rate("above 0", [row["low"] > 0 for row in found_of])

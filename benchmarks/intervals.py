@@ -26,7 +26,7 @@ from segassay.qualities.reliability.image_quality import spearman_weighted
 from segassay.qualities.validity.effects import weighted_eta_squared
 from segassay.statistics.components import crossed_components
 from segassay.statistics.groups import hodges_lehmann
-from segassay.statistics.intervals import Interval, bootstrap_mean
+from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import (
     LOGARITHM,
     PLAIN,
@@ -136,12 +136,12 @@ def _means() -> Iterator[Kind]:
         for skewed in (False, True):
             draw = partial(_subjects, unequal, skewed)
             name = data + (", skewed" if skewed else "")
-            yield Kind("mean", name, draw, lambda both: bootstrap_mean(both[:, 0], both[:, 1]), 0.0)
+            yield Kind("mean", name, draw, lambda both: mean_interval(both[:, 0], both[:, 1]), 0.0)
     yield Kind("TOST, 90 %", "normal", lambda rng, n: rng.normal(size=(n, 2)), _equivalence, 0.0)
 
 
 def _of_mean(bounds: tuple[float, float], values: np.ndarray) -> Interval:
-    return bootstrap_mean(values, _cases(values), bounds=bounds)
+    return mean_interval(values, _cases(values), bounds=bounds)
 
 
 def _equivalence(pair: np.ndarray) -> Interval:

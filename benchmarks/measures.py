@@ -28,13 +28,13 @@ from segassay.qualities.scores.table import Findings
 from segassay.qualities.validity.specification import specification_table
 from segassay.simulation.study import SimulatedStudy
 from segassay.simulation.study_tables import simulate_tables
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise, prerequisites
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
+from segassay.tables.prerequisites import prerequisites
 
 RESULTS = ROOT / "benchmarks" / "results" / "measures.json"
 N_SEEDS = 4
-N_RESAMPLES = 2000
 
 
 def write_models(lab: Dataset, folder: Path) -> Path:
@@ -67,8 +67,7 @@ def redrawn(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def measure(found: Findings, seconds: dict[str, float]) -> int:
     """Add the seconds of the stages from tables to scores; returns the number of scores."""
-    size = {"n_resamples": N_RESAMPLES, "seed": 0}
-    seconds["agreement"], scores = timed(lambda: build_scores(found.tables, found.annotations, found.clusters, **size))
+    seconds["agreement"], scores = timed(lambda: build_scores(found.tables, found.annotations, found.clusters))
     seconds["other measures"], (further, _) = timed(lambda: further_measures(found))
     return len(scores) + len(further)
 
@@ -88,8 +87,7 @@ def lab() -> dict[str, Any]:
             lambda: specification_table(tables.recounts, annotations, data.experiment, "H")
         )
         clusters = pd.Series([f"case {case}" for case in strata(data).index], index=strata(data).index)
-        resampling = Resampling(n_resamples=N_RESAMPLES)
-        found = Findings(tables, annotations, clusters, tested[0], normalised, 0.1, resampling, choices)
+        found = Findings(tables, annotations, clusters, tested[0], normalised, 0.1, choices=choices)
         n_scores = measure(found, seconds)
         conditions = circumstances(data, ["segassay", "numpy", "pandas", "scipy"])
     rows = [{"stage": stage, "seconds": value} for stage, value in seconds.items()]
@@ -106,8 +104,7 @@ def cases() -> dict[str, Any]:
         normalised = normalise(study.tables.counts, study.experiment, study.experiment["group"].iloc[0])
         seconds: dict[str, float] = {}
         seconds["effects"], tested = timed(lambda normalised=normalised: effects(normalised))
-        resampling = Resampling(n_resamples=N_RESAMPLES)
-        found = Findings(study.tables, study.annotations, study.clusters, tested, normalised, 0.1, resampling)
+        found = Findings(study.tables, study.annotations, study.clusters, tested, normalised, 0.1)
         n_scores = measure(found, seconds)
         rows.append({"n_cases": study.annotations["case"].nunique(), **seconds, "n_scores": n_scores})
         rows[-1]["all"] = sum(seconds.values())

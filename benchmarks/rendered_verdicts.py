@@ -27,13 +27,12 @@ from segassay.io.images import read_image, write_mask
 from segassay.judgement.verdicts import judge
 from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate, simulate_case
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 KINDS = ("sound", "biased")
 EXPECTED = {"sound": "supported", "biased": "not supported"}
-N_RESAMPLES = 500
 USUAL = RaterHabit("usual", miss_rate=0.25, false_positives=2.0, jitter_px=1.2)
 LAX = replace(USUAL, brightness_threshold=0.2, dilation_px=3.0, false_positives=6.0)
 STRICT = replace(USUAL, brightness_threshold=3.0, dilation_px=-1.0)
@@ -77,8 +76,7 @@ def verdicts_of(kind: str, seed: int) -> dict[str, bool | None]:
     clusters = "subject " + strata(dataset)["subject"]
     assert dataset.experiment is not None
     found = effects(normalise(tables.counts, dataset.experiment, "control"))
-    resampling = Resampling(n_resamples=N_RESAMPLES)
-    judged = judge(Findings(tables, annotations, clusters, found, resampling=resampling))
+    judged = judge(Findings(tables, annotations, clusters, found))
     return {quality: judgement.supported for quality, judgement in judged.items()}
 
 

@@ -33,9 +33,8 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study import NULL, SimulatedStudy
 from segassay.simulation.study_draws import draw
 from segassay.simulation.study_members import cast
-from segassay.statistics.bca import bca_ratios
 from segassay.statistics.groups import mann_whitney, mixed_model
-from segassay.statistics.intervals import Resampling, bootstrap_means, cluster_weights, sd_over_seeds
+from segassay.statistics.intervals import mean_intervals, sd_over_seeds
 from segassay.statistics.raters import bias_test
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
@@ -88,16 +87,15 @@ def covered(limits: Any, truth: float) -> Row:
 
 def mean_limits(method: str, values: np.ndarray, cluster: np.ndarray, seed: int) -> np.ndarray:
     """Limits `(columns, 2)` for values `(C, columns)`; for means, the package uses Hall-t."""
-    resampling = _resampling(seed)
     if method == "Hall-t":
-        return _limits(bootstrap_means(values, cluster, resampling))
-    if method == "BCa":
-        return _limits(bca_ratios(values, np.ones_like(values), cluster, resampling))
+        return _limits(mean_intervals(values, cluster))
     sums = np.stack([values[cluster == name].mean(axis=0) for name in np.unique(cluster)])
     if method == "t":
         reach = stats.t.ppf(0.975, len(sums) - 1) * sums.std(axis=0, ddof=1) / np.sqrt(len(sums))
         return np.stack([sums.mean(axis=0) - reach, sums.mean(axis=0) + reach], axis=1)
-    return np.quantile(cluster_weights(len(sums), resampling) @ sums / len(sums), [0.025, 0.975], axis=0).T
+    options = {"n_resamples": N_RESAMPLES, "method": method, "vectorized": True, "rng": seed}
+    found = stats.bootstrap((sums,), np.mean, axis=0, **options).confidence_interval
+    return np.stack([found.low, found.high], axis=1)
 
 
 def _limits(table: pd.DataFrame) -> np.ndarray:
@@ -151,10 +149,6 @@ def clusters(n_replicates: int) -> Iterator[Row]:
 def intervals(n_replicates: int) -> Iterator[Row]:
     """Coverage of every kind of interval that is printed, by generators that share no code with the package."""
     return every_interval(min(n_replicates, AT_MOST["intervals"]), SIZES)
-
-
-def _resampling(seed: int) -> Resampling:
-    return Resampling(n_resamples=N_RESAMPLES, seed=seed)
 
 
 def seeds(n_replicates: int) -> Iterator[Row]:

@@ -1,22 +1,49 @@
 """What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
 
 import platformdirs
 import pytest
 
-LONGEST_FIRST = ("tests/study/test_run.py", "tests/bundle", "tests/training", "tests/before", "tests/project")
-"""Minutes each: begun first, so that no process works on one of them alone at the end."""
+LONGEST_FIRST = (
+    *("tests/study/test_run.py", "tests/assay/", "tests/tables/test_measured.py", "tests/bundle/test_bundle.py"),
+    *("tests/project/test_cheats.py", "tests/tables/", "tests/training/", "tests/project/", "tests/study/"),
+    *("tests/judgement/", "tests/before/", "tests/test_", "tests/cli/", "tests/qualities/", "tests/selftest/"),
+)
+"""Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep our order where files are spread over processes: pytest-xdist begins with those of most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_sessionstart() -> None:
+    """Seek no garbage until all is collected: the libraries make a million objects, and all of them stay."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST_FIRST))
+    """Begin with the files that take longest, so that no process works on one of them alone at the end."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next((at for at, name in enumerate(LONGEST_FIRST) if item.nodeid.startswith(name)), len(LONGEST_FIRST))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, but not sought in what the libraries and the collection made."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +101,21 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         yield
+
+
+@pytest.fixture(scope="session")
+def finished(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A tiny study, trained and evaluated once; no test may change it."""
+    from finished_study import finish_study
+
+    folder = tmp_path_factory.mktemp("finished")
+    return finish_study(folder, new_store(folder))
+
+
+@pytest.fixture
+def copied(finished: Any, tmp_path: Path) -> Any:
+    """The finished study in another place, to be broken."""
+    from segassay_monai.study.plan import plan_study
+
+    shutil.copytree(finished.path.parent, tmp_path / "copy", ignore=shutil.ignore_patterns("mlflow.db"))
+    return plan_study(tmp_path / "copy" / finished.path.name)

@@ -7,9 +7,7 @@ import pandas as pd
 
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.scores.table import Agreement
-from segassay.statistics.intervals import Resampling
 
-FEW = Resampling(n_resamples=60)
 CLUSTERS = pd.Series(list("123456"), list("123456"))
 KEYS = ["case", "annotator_a", "annotator_b", "iou_threshold"]
 

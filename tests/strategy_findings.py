@@ -8,10 +8,7 @@ import pandas as pd
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.scores.table import Findings
 from segassay.simulation.study_tables import SimulatedStudy
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
-
-FEW = Resampling(n_resamples=200)
 
 
 def annotations_of(*rows: tuple[object, ...]) -> pd.DataFrame:
@@ -59,7 +56,7 @@ def findings(
     empty = pd.DataFrame()
     tables = Tables(agreement, empty, left_out, counts, empty, empty, [])
     clusters = pd.Series(["1", "2"], index=["1", "2"])
-    return Findings(tables, annotations, clusters, effects=empty, resampling=FEW)
+    return Findings(tables, annotations, clusters, effects=empty)
 
 
 def by_name(table: pd.DataFrame) -> pd.DataFrame:

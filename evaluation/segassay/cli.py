@@ -19,6 +19,9 @@ _PANELS = (DATA, TRAIN, COMPARE, PLAN)
 OF_TRAINING = {  # help of the commands of the training package, whether it is installed or not
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
+    "predict": "Predict images: masks, objects, counts per image.",
+    "export": "Share a model with people who do not have this package.",
+    "verify": "Check the certificate of a study or bundle: hashes, numbers, trainings.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
 

@@ -8,6 +8,7 @@ checkpoints and registered models therefore do not depend on the module that def
     ensemble    network, members, prediction, uncertainty, registry
     training    folds, tiles, loss, selection, training, resume
     study       plan, store, workers, run
+    prediction  a model and new images: masks, objects, tables
 """
 
 from importlib import import_module
@@ -16,6 +17,16 @@ from typing import Any
 from segassay_monai.bundle.needs import training_needs
 
 _HOME = {
+    "bundle.inputs": (
+        "open_checkpoints",
+        "open_dataset",
+        "open_held_out",
+        "open_images",
+        "open_member",
+        "open_n_channels",
+        "open_network_settings",
+        "open_spacing",
+    ),
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
     "bundle.workflow": ("Workflow", "check_settings"),
     "ensemble.ensemble_net": ("EnsembleNet",),
@@ -32,7 +43,8 @@ _HOME = {
     ),
     "ensemble.prediction": ("WritePredictions", "find_images", "run_inference"),
     "ensemble.scores": ("ScoreCases", "run_evaluating"),
-    "interface": ("predict", "train"),
+    "interface": ("train",),
+    "prediction.run": ("predict",),
     "study.plan": ("plan_study",),
     "study.run": ("run_study",),
     "training.folds": ("initialised", "plan_member"),
@@ -49,6 +61,7 @@ _HOME = {
 _MODULE_OF = {name: f"segassay_monai.{module}" for module, names in _HOME.items() for name in names} | {
     "channel_reader": "segassay.data.cases",
     "prepare_output": "segassay.io.outputs",
+    "unfinished_output": "segassay.io.outputs",
     "read_case_image": "segassay.data.cases",
     "read_dataset": "segassay.data.dataset",
     "read_image": "segassay.io.images",

@@ -232,8 +232,7 @@ def test_the_order_of_raters_changes_no_number(small, tmp_path):
     names = {f"rater_{i}": f"name_{9 - i}" for i in range(4)}
     for old, new in names.items():
         (renamed / "labels" / old).rename(renamed / "labels" / new)
-    forwards = evaluate(small, tmp_path / "forwards", track=False)
-    backwards = evaluate(renamed, tmp_path / "backwards", track=False)
+    forwards, backwards = evaluate(small), evaluate(renamed)
     one = forwards.scores.replace({"target": names}, regex=True).sort_values(["quality", "measure", "target"])
     two = backwards.scores.sort_values(["quality", "measure", "target"])
     one, two = (table[~table["target"].str.contains(" minus | and ")] for table in (one, two))  # pairs turn round

@@ -17,18 +17,24 @@ import sys
 from lab_like import lab
 import segassay
 from segassay.assay import numbers
+from segassay.report import page, plots
 from segassay.tables import processes
 if __name__ == "__main__":
     numbers.N_RESAMPLES, processes.START_SECONDS = 50, 0
-    segassay.evaluate(**lab(n_images=1), out=sys.argv[1], n_jobs=int(sys.argv[2]))
+    plots.draw_figures = page.write_report = lambda *arguments: None  # only tables are compared
+    given = lab(n_images=1)
+    given["annotations"] = given["annotations"].query("annotator not in {LEFT_OUT}")
+    segassay.evaluate(**given, out=sys.argv[1], n_jobs=int(sys.argv[2]))
 """
+LEFT_OUT = [f"{rater}/s1" for rater in ("ben", "cleo", "dora")] + [f"staple/s{seed}" for seed in (2, 3, 5, 6, 7)]
+"""Time grows with the pairs; what is left has members, seeds and ensembles of every kind."""
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables of one process with one thread."""
     folder = tmp_path_factory.mktemp("written")
-    (folder / "evaluate.py").write_text(EVALUATE)
+    (folder / "evaluate.py").write_text(EVALUATE.replace("{LEFT_OUT}", str(LEFT_OUT)))
     _evaluate(folder, "out", 1)
     return folder
 

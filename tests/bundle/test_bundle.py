@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -376,28 +377,63 @@ def test_the_bundle_has_the_properties_that_monai_expects(
     assert workflow.version == json.loads(config_path("metadata.json").read_text())["version"]
 
 
-@pytest.mark.parametrize("place", ["root", "bundle", "elsewhere"])
-def test_the_command_works_from_any_folder(dataset: Path, tmp_path: Path, place: str) -> None:
-    """A process of its own, without PYTHONPATH; the second call ends with the exit code of a wrong call."""
-    folder, config = {
-        "root": (bundle_root().parent, "bundle/configs/train.yaml"),
-        "bundle": (bundle_root(), "configs/train.yaml"),
-        "elsewhere": (tmp_path, str(config_path("train.yaml"))),
-    }[place]
-    words = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", config]
-    words += ["--dataset_dir", str(dataset), "--output_dir", str(tmp_path / "m")]
-    words += [word for name, value in TINY.items() for word in (f"--{name}", str(value))]
+COMMAND = """
+import os, runpy, sys
+words, calls = {words}, {calls}
+for folder, *more in calls:
+    os.chdir(folder)
+    sys.argv = ["monai.bundle", "run", "training", *words, *more]
+    try:
+        runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        print("ENDED", end.code or 0)
+        print("ENDED", file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def called(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, tuple[str, str, str]]]:
+    """One process without PYTHONPATH, in the folders one after the other: exit code, output and errors of each call.
+
+    As with `python -m`, the current folder is where Python looks first for a module; the first is that with most in it.
+    """
+    folder = tmp_path_factory.mktemp("anywhere")
+    config = config_path("train.yaml")
+    calls = {
+        "root": [bundle_root().parent, "--config_file", "bundle/configs/train.yaml"],
+        "bundle": [bundle_root(), "--config_file", "configs/train.yaml"],
+        "elsewhere": [folder, "--config_file", config],
+        "wrong": [folder, "--config_file", config, "--epoch", "3"],
+    }
+    for place, call in calls.items():
+        call += ["--output_dir", folder / place]
+    words = ["--dataset_dir", str(dataset), *(str(word) for k, v in TINY.items() for word in (f"--{k}", v))]
+    code = COMMAND.format(words=words, calls=[[str(word) for word in call] for call in calls.values()])
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    process = [sys.executable, "-c", code]
+    done = subprocess.run(process, cwd=calls["root"][0], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "m" / "model.pt").is_file()
-    assert "epoch 2/2" in done.stderr
-    assert "consensus_staple" in done.stdout
-    if place == "elsewhere":
-        wrong = subprocess.run([*words, "--epoch", "3"], cwd=folder, env=environment, capture_output=True, text=True)
-        assert wrong.returncode == 2
-        assert wrong.stderr.splitlines()[-1] == "error: unknown setting --epoch; did you mean --epochs?"
-        assert "Traceback" not in wrong.stderr
+    codes = re.findall(r"^ENDED (.*)$", done.stdout, re.MULTILINE)
+    printed = re.split(r"^ENDED.*\n", done.stdout, flags=re.MULTILINE)[:-1]
+    errors = re.split(r"^ENDED\n", done.stderr, flags=re.MULTILINE)[:-1]
+    return folder, dict(zip(calls, zip(codes, printed, errors, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("place", ["root", "bundle", "elsewhere"])
+def test_the_command_works_from_any_folder(called: tuple[Path, dict[str, tuple[str, str, str]]], place: str) -> None:
+    folder, calls = called
+    code, printed, errors = calls[place]
+    assert code == "0", errors
+    assert (folder / place / "model.pt").is_file()
+    assert "epoch 2/2" in errors
+    assert "consensus_staple" in printed
+
+
+def test_a_wrong_call_ends_with_its_exit_code(called: tuple[Path, dict[str, tuple[str, str, str]]]) -> None:
+    code, _, errors = called[1]["wrong"]
+    assert code == "2"
+    assert errors.splitlines()[-1] == "error: unknown setting --epoch; did you mean --epochs?"
+    assert "Traceback" not in errors
 
 
 def test_segassay_train_is_the_same_call(

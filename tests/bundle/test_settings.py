@@ -98,7 +98,6 @@ def test_an_unknown_nested_setting_names_the_nearest_with_its_whole_name(name, n
         ({"channels": 16}, "--channels 16: expected a list such as [16, 32, 64, 128]"),
         ({"overwrite": "false"}, "--overwrite false: expected True or False"),
         ({"train::sampler::replacement": "no"}, "--train#sampler#replacement no: expected True or False"),
-        ({"dataset_dir": None}, "--dataset_dir is missing: give the folder with images/ and labels/"),
     ],
 )
 def test_a_value_of_the_wrong_kind_says_what_is_expected(overrides, expected):

@@ -33,10 +33,11 @@ def examples_of(*names: str) -> list[str]:
 
 def test_the_commands_are_those_of_both_packages():
     names = {words[0] for words in COMMANDS if words}
-    assert names == {"check", "download", "simulate", "consensus", "train", "study"} | {
+    assert names == {"check", "download", "simulate", "consensus", "train", "study", "predict", "export"} | {
         "evaluate",
         "selftest",
         "planner",
+        "predict",
     }
 
 
@@ -89,8 +90,9 @@ def test_every_example_of_a_download_runs_and_the_selftest_takes_the_result(tmp_
         assert run(monkeypatch, *words, *mirror) == 0, line
 
 
-@pytest.mark.parametrize(("name", "page"), [("train", "training"), ("study", "study")])
+@pytest.mark.parametrize(("name", "page"), [("train", "training"), ("study", "study"), ("export", "share")])
 def test_every_example_of_training_is_a_command_of_a_page_that_a_test_runs(name, page):
-    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    pages = (ROOT / "docs").glob(f"{page}*.md")  # exports have a page for each kind of collection
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
     for line in examples_of(name):
         assert line in text, line

@@ -239,6 +239,31 @@ def test_table_that_is_not_there(dataset, tmp_path):
         read_annotations(dataset, tmp_path / "annotations.csv")
 
 
+def test_a_relative_path_may_lead_into_the_dataset_and_nowhere_else(dataset, write_csv, tmp_path):
+    write_all(tmp_path / "secret", ["u1.png"])
+    head = "case,annotator,kind,path\n"
+    inside = read_annotations(dataset, write_csv(head + "002,u,model,../data/labels/anna/002_c.png\n"))
+    assert ("002", "u", "model") in names(inside)
+    for path in ("../secret/u1.png", "../../secret/u1.png", "./x/../../secret/u1.png"):
+        table = write_csv(head + f"002,u,model,u1.png\n010,u,model,{path}\n")
+        with pytest.raises(DataError, match=r"row 3: path '.*u1\.png' leaves the folder of the table; move the table"):
+            read_annotations(dataset, table)
+    with pytest.raises(DataError, match=r"row 2: path '../data/labels/anna/002_c.png' leaves the folder"):
+        read_annotations(None, write_csv(head + "002,u,model,../data/labels/anna/002_c.png\n"))
+    absolute = read_annotations(dataset, write_csv(head + f"002,u,model,{tmp_path / 'secret/u1.png'}\n"))
+    assert ("002", "u", "model") in names(absolute)
+
+
+def test_maps_may_not_leave_the_folder_either_and_tables_in_memory_may(dataset, write_csv, tmp_path, monkeypatch):
+    write_all(tmp_path / "secret", ["u1.png"])
+    table = write_csv("case,annotator,kind,path,prob\n002,u,model,u1.png,../secret/p.tif\n")
+    with pytest.raises(DataError, match=r"row 2: prob '../secret/p.tif' leaves the folder of the table"):
+        read_annotations(dataset, table)
+    monkeypatch.chdir(table.parent)
+    rows = pd.DataFrame({"case": ["002"], "annotator": ["u"], "kind": ["model"], "path": ["../secret/u1.png"]})
+    assert ("002", "u", "model") in names(read_annotations(dataset, rows))
+
+
 def _table(folder: Path, rows: list[str], files: list[str]) -> Path:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from segassay_monai.ensemble.network import NetworkSettings, residual_unet, size
 SETTINGS = NetworkSettings(2, 2, [4, 8], [[2, 2]])
 
 
-@pytest.fixture()
+@pytest.fixture
 def checkpoints(tmp_path):
     paths = []
     for seed in range(3):

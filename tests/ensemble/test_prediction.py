@@ -1,7 +1,7 @@
 """What an ensemble says of held-out images: files, uncertainty on one scale, quality, and what MLflow shows of it."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,17 +14,17 @@ import torch
 
 from bundles import bundle
 from drawing import draw
+from drawn_members import write_members
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, UsageError
-from segassay.io.images import read_image, read_mask
+from segassay.io.images import read_image, read_mask, write_labels
 from segassay.qualities.reliability.image_quality import image_quality
 from segassay.qualities.scores.table import Agreement
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables.build import build_tables
 from segassay_monai.ensemble import prediction as module
 from segassay_monai.ensemble.ensemble_net import Prediction, uncertainty
-from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     MEANS,
@@ -32,7 +32,6 @@ from segassay_monai.ensemble.uncertainty import (
     uncertainty_metrics,
     uncertainty_row,
 )
-from segassay_monai.training.folds import plan_member
 
 MAPS = ("prob", "uncertainty", "disagreement", "doubt")
 
@@ -110,31 +109,15 @@ def test_undefined_values_are_left_out_and_counted() -> None:
 
 
 def test_volumes_without_affine_are_written_as_tiff_stacks(tmp_path: Path) -> None:
-    writer = module.WritePredictions(tmp_path, {"a": Path("a.tif")})
+    image = tmp_path / "a.tif"
+    write_labels(image, np.zeros((3, 5, 4), dtype=int))
+    writer = module.WritePredictions(tmp_path, {"a": image})
     said = prediction(*np.random.default_rng(0).random((2, 3, 5, 4)))
     engine = SimpleNamespace(network=SimpleNamespace(last=said), state=SimpleNamespace(batch=[{"case": "a"}]))
     writer._write(engine)
     for kind, values in zip(MAPS, (said.prob, said.total, said.disagreement, said.doubt), strict=True):
         np.testing.assert_array_equal(read_image(tmp_path / kind / "a.tif").array[0], values[0, 0])
     assert read_mask(tmp_path / "masks" / "a.tif").shape == (3, 5, 4)
-
-
-def write_members(folder: Path, dataset: Path, seeds: Sequence[int], spacing: Sequence[float] = (1, 1)) -> Path:
-    """Checkpoints as a training leaves them, with weights drawn at random."""
-    data = read_dataset(dataset)
-    settings = NetworkSettings(len(spacing), 1, [2, 4], network_strides(spacing, n_levels=2))
-    for seed in seeds:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            network = residual_unet(**settings.state_dict())
-            for value in network.parameters():
-                value.data += 0.3 * torch.randn_like(value)
-        member = plan_member(data, trained_on="staple", fold=0, n_folds=2, seed=seed, val_fraction=0.5)
-        content = {"model": network, "member": member, "network": settings}
-        (folder / f"s{seed}").mkdir(parents=True)
-        path = folder / f"s{seed}" / "model.pt"
-        torch.save({name: part.state_dict() for name, part in content.items()}, path)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -180,9 +180,9 @@ def test_what_is_no_ensemble_is_refused_and_nothing_is_registered(tmp_path):
     other = NetworkSettings(spatial_dims=2, in_channels=1, channels=[4, 8], strides=[[2, 2]])
     with pytest.raises(UsageError, match="'none': an ensemble needs at least one checkpoint"):
         register_ensemble([], name="none", tags={})
-    for missing in (tmp_path / "missing.pt", tmp_path / "text.pt"):
-        with pytest.raises(PredictionError, match=rf"{missing.name}: not a checkpoint"):
-            register_ensemble([path, missing], name="none", tags={})
+    for name, what in {"missing.pt": "missing", "text.pt": "not a checkpoint"}.items():
+        with pytest.raises(PredictionError, match=rf"{name}: {what}"):
+            register_ensemble([path, tmp_path / name], name="none", tags={})
     with pytest.raises(PredictionError, match="its network differs from that of"):
         register_ensemble([path, *save(tmp_path, 1, settings=other)], name="none", tags={})
     assert not versions("none")

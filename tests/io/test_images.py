@@ -433,7 +433,7 @@ def test_wrong_calls_are_refused_and_leave_nothing(tmp_path: Path) -> None:
         write_labels(tmp_path / "0001.png", GREY * 0.5)
     with pytest.raises(ValueError, match="negative"):
         write_labels(tmp_path / "0001.png", GREY.astype(int) - 1)
-    for name, mask in {"0001.png": STACK > 3, "0001.jpg": MASK, "0001.ome.tif": MASK}.items():
+    for name, mask in {"0001.png": STACK > 3, "0001.jpg": MASK, "0001.ome.tif": MASK[None]}.items():
         with pytest.raises(UsageError, match="cannot hold"):
             write_mask(tmp_path / name, mask)
     with pytest.raises(UsageError, match=r"expected the image's shape \(5, 8\), got \(8, 5\)"):

@@ -26,9 +26,9 @@ from segassay.report.sections import side_by_side
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.simulation.study_tables import simulate_tables
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 from strategy_findings import (
-    FEW,
     STUDY,
     by_name,
     findings,
@@ -38,7 +38,7 @@ from strategy_findings import (
 
 @pytest.fixture(scope="module")
 def simulated() -> Findings:
-    return dataclasses.replace(simulate_tables(STUDY).findings(), resampling=FEW)
+    return dataclasses.replace(simulate_tables(STUDY).findings())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def table(simulated: Findings) -> pd.DataFrame:
 
 def test_numbers_are_those_of_single_annotators_and_of_seeds(simulated, table):
     """Means of rows of scores.csv; agreement of the ensembles as among those trained alike."""
-    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters, n_resamples=200)
+    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters)
     single = scores.set_index(["measure", "target"])["value"]
     found = by_name(table)["value"]
     for group in strategy_groups(simulated.annotations):
@@ -122,7 +122,7 @@ def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.Dat
     tables = build_tables(dataset, annotations, n_jobs=1)
     normalised = normalise(tables.counts, dataset.experiment, dataset.settings.control_group)
     clusters = pd.Series(dataset.cases, dataset.cases)
-    found = Findings(tables, annotations, clusters, effects(normalised), normalised, resampling=FEW)
+    found = Findings(tables, annotations, clusters, effects(normalised), normalised)
     return strategy_table(found).set_index(["group", "measure"])
 
 
@@ -175,7 +175,7 @@ def test_one_group_of_ensembles_has_nothing_beside_it(table):
 
 @pytest.fixture(scope="module")
 def points(simulated: Findings) -> pd.DataFrame:
-    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters, n_resamples=200)
+    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters)
     return annotator_points(strategy_groups(simulated.annotations), scores, simulated.effects)
 
 

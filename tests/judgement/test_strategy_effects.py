@@ -12,10 +12,10 @@ from segassay.judgement.strategies import (
 from segassay.judgement.strategy_effects import effects_of_groups, mean_eta_squared, same_as_majority
 from segassay.qualities.scores.groups import strategy_groups
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 from strategy_findings import (
     EVERYBODY,
-    FEW,
 )
 
 
@@ -41,7 +41,7 @@ SEPARATED, MIXED = [1, 2, 3, 4, 5, 6], [1, 5, 3, 4, 2, 6]  # U = 0 and 2 below i
 class TestEffects:
     def rows(self, **counts: list[float | None]) -> pd.DataFrame:
         found, normalised = experiment_of(**counts)
-        table = pd.DataFrame(effects_of_groups(strategy_groups(EVERYBODY), found, normalised, resampling=FEW))
+        table = pd.DataFrame(effects_of_groups(strategy_groups(EVERYBODY), found, normalised))
         return table[table["measure"].str.startswith("count")].set_index(["target", "measure"])
 
     def test_by_hand(self):
@@ -61,7 +61,7 @@ class TestEffects:
         study = SimulatedStudy(
             n_seeds=1, n_consensus_seeds=4, count_effects=(1.0, 1.4, 0.8), light_effects=(1.0, 1.0, 1.0)
         )
-        found = dataclasses.replace(simulate_tables(study).findings(), resampling=FEW)
+        found = dataclasses.replace(simulate_tables(study).findings())
         table = strategy_table(found)
         of_count = found.effects.query("measure == 'count' and test == 'mann_whitney' and unit == 'subject'")
         of_count = of_count[of_count["region"] == ""].pivot(index=["group_2"], columns=["group_1", "annotator"])
@@ -102,19 +102,19 @@ class TestMeanEtaSquared:
     def test_published(self):
         """Hollander & Wolfe's permeability: U 35 of 10 against 5, Z 1.2247, η² .1000."""
         values = pd.DataFrame({"a": np.r_[self.x, self.y], "b": -np.r_[self.x, self.y]})
-        found = mean_eta_squared(values, np.arange(15) >= 10, FEW)
+        found = mean_eta_squared(values, np.arange(15) >= 10)
         assert (round(found.value, 4), found.method, found.approximate) == (0.1, "noncentral F", True)
 
     def test_order_of_annotators_and_of_units_does_not_matter(self):
         rng = np.random.default_rng(0)
         values, second = pd.DataFrame(rng.normal(size=(30, 4))), np.arange(30) % 3 == 0
-        one, other = (mean_eta_squared(values.iloc[:, order], second, FEW) for order in ([0, 1, 2, 3], [3, 1, 0, 2]))
+        one, other = (mean_eta_squared(values.iloc[:, order], second) for order in ([0, 1, 2, 3], [3, 1, 0, 2]))
         assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other))
         order = rng.permutation(30)
-        assert mean_eta_squared(values.iloc[order], second[order], FEW).value == pytest.approx(one.value)
+        assert mean_eta_squared(values.iloc[order], second[order]).value == pytest.approx(one.value)
 
     def test_empty(self):
-        found = mean_eta_squared(pd.DataFrame({"a": [np.nan] * 4}), np.arange(4) > 1, FEW)
+        found = mean_eta_squared(pd.DataFrame({"a": [np.nan] * 4}), np.arange(4) > 1)
         assert (np.isnan(found.value), found.n_cases, found.n_undefined) == (True, 0, 4)
 
 

@@ -18,7 +18,7 @@ from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.reliability import phi
 
 FACETS = {"case": 0, "rater": 1, "seed": 2}
@@ -241,7 +241,7 @@ def test_animals_count_and_not_their_images(tmp_path: Path) -> None:
     assert 0.8 < units.calibration < 1.6
     planned = interval_width(pilot.score, n_cases=192, **size, units=units)
     larger = [scores_of_animals(rng, 48) for _ in range(40)]
-    reported = [bootstrap_mean(scores.mean(axis=1), np.array(animals)) for scores, animals in larger]
+    reported = [mean_interval(scores.mean(axis=1), np.array(animals)) for scores, animals in larger]
     assert np.mean([interval.high - interval.low for interval in reported]) == pytest.approx(planned, rel=0.35)
     assert interval_width(pilot.score, n_cases=48, **size) < 0.6 * own  # images as units
     row = make_plan(pilot, width=planned, n_raters=[4]).loc[0]

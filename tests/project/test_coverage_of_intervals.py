@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segassay.statistics.bca import bca
-from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import jackknife_t
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -54,12 +53,25 @@ def test_what_was_used_before_is_caught() -> None:
     """BCa for a spread; subjects taken for equal where one has half of the images; ten ones for certain."""
     half, size = ("mean", "one subject has half of the images"), 10
     wrong = {
-        ("SEM, repeatability", "lognormal"): lambda v: bca(intervals._sd_within, v, np.arange(len(v))),
+        ("SEM, repeatability", "lognormal"): bca_of_the_spread,
         half: lambda both: t_of_subjects(both[:, 0], both[:, 1]),
         ("mean", "nine of ten are 1"): lambda x: jackknife_t(mean_weighted, x, np.arange(len(x)), intervals.PLAIN),
     }
     for name, interval in wrong.items():
         assert stats.binom.cdf(share_held(name, interval, size), N, 0.93) < DOUBT, name
+
+
+def bca_of_the_spread(values: np.ndarray) -> intervals.Interval:
+    """BCa of the standard deviation within cases, by scipy, cases drawn together."""
+    rows = np.arange(len(values))
+
+    def of_drawn(drawn: np.ndarray, axis: int) -> np.ndarray:
+        times = (drawn[..., None] == rows).sum(axis=axis - 1 if axis < 0 else axis)
+        return intervals._sd_within(times.reshape(-1, len(rows)), values).reshape(times.shape[:-1])
+
+    found = stats.bootstrap((rows,), of_drawn, n_resamples=1000, method="BCa", vectorized=True, rng=0)
+    value = float(intervals._sd_within(np.ones((1, len(rows))), values)[0])
+    return intervals.Interval(value, *found.confidence_interval, "BCa", len(rows), 0, False)
 
 
 def mean_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -75,4 +87,4 @@ def t_of_subjects(values: np.ndarray, subjects: np.ndarray) -> intervals.Interva
 
 
 def test_an_interval_of_ones_alone_is_wider_than_nothing() -> None:
-    assert bootstrap_mean(np.ones(10), np.arange(10), bounds=(0, 1)).low < 0.7
+    assert mean_interval(np.ones(10), np.arange(10), bounds=(0, 1)).low < 0.7

@@ -78,7 +78,7 @@ def test_the_evaluation_needs_what_it_imports_and_nothing_else():
 
 
 def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else():
-    assert used("src") - NEEDS == EXTRAS["monai"]
+    assert used("src") - NEEDS == EXTRAS["monai"] | EXTRAS["onnx"] | {"openvino"}  # a backend that one may install
 
 
 def test_developing_needs_what_the_tests_import_and_the_tools():
@@ -92,14 +92,14 @@ def test_the_docs_need_what_their_programs_import_and_the_tools():
 def test_every_dependency_says_what_it_is_for_and_from_which_version_on():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = PROJECT["optional-dependencies"]
-    for requirement in [*PROJECT["dependencies"], *extras["monai"], *extras["docs"]]:
+    for requirement in [*PROJECT["dependencies"], *extras["monai"], *extras["onnx"], *extras["docs"]]:
         assert re.search(r"[>=]=\d", requirement), requirement
         assert re.search(rf'^    "{re.escape(requirement)}", *# \w', text, re.MULTILINE), requirement
 
 
 def test_constraints_fix_every_dependency():
     fixed = declared([line for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"])
-    assert NEEDS | EXTRAS["monai"] | EXTRAS["dev"] - {"tomli"} <= fixed
+    assert NEEDS | EXTRAS["monai"] | EXTRAS["onnx"] | EXTRAS["dev"] - {"tomli"} <= fixed
 
 
 def load(path: Path) -> ModuleType:

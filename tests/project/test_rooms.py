@@ -31,12 +31,15 @@ BY_PUBLIC_NAME = {
 NO_MIRROR = {
     "before": "what an earlier version has stored",
     "cli": "the command line as a whole",
+    "io/test_imagej.py": "what ImageJ itself finds in the files that are written",
     "project": "documents, the demo and the house itself",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",
     "training/test_loaded_cases.py": "a case from its files to the tile, by the steps of the configuration",
     "bundle/test_bundle.py": "the bundle's configurations, run as MONAI runs them",
     "bundle/test_errors.py": "messages of the bundle's commands",
+    "ensemble/test_foreign_checkpoints.py": "files that are no checkpoints, wherever one is read",
+    "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
     "test_imports.py": "what importing either package loads and changes",
 }

@@ -18,7 +18,6 @@ from segassay.qualities.scores.table import QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import SECTIONS, sections
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.intervals import Resampling
 
 EVERY = pytest.mark.parametrize("record", CATALOGUE.values(), ids=list(CATALOGUE))
 NEEDS_MORE = {
@@ -37,8 +36,8 @@ def rows() -> pd.DataFrame:
     """Scores and strategies of a small simulated study with models, ensembles, a truth and an experiment."""
     raters = {"log_count_bias": (-0.3, 0.0, 0.1, 0.3), "agreeableness": (0.0,) * 4}
     study = simulate_tables(SimulatedStudy(**raters, n_subjects=2, n_regions=1, n_consensus_seeds=4))
-    found = dataclasses.replace(study.findings(), resampling=Resampling(n_resamples=20))
-    means = build_scores(found.tables, found.annotations, found.clusters, n_resamples=20)
+    found = dataclasses.replace(study.findings())
+    means = build_scores(found.tables, found.annotations, found.clusters)
     further, _ = further_measures(found)
     return pd.concat([by_quality([means, further]), strategy_table(found)], ignore_index=True)
 

@@ -11,12 +11,10 @@ from segassay.qualities.objectivity.imprint import rater_imprint, removal_of_bia
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import annotator_kinds
 from segassay.simulation.study_tables import BIASED, SimulatedFindings, SimulatedStudy, simulate_tables
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
 from segassay.tables.case import CASE_TABLES
 
 STUDY = SimulatedStudy(n_seeds=1, n_consensus_seeds=4)
-FEW = Resampling(n_resamples=200)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +74,7 @@ def test_measures_find_what_was_planted() -> None:
     study = SimulatedStudy(n_seeds=1, n_consensus_seeds=2, n_subjects=20, imprint=0.8, habit=0.2, consensus_gain=0.1)
     found = simulate_tables(study)
     for name, measure in (("imprint", rater_imprint), ("removal_of_bias", removal_of_bias)):
-        rows = measure(found.tables.agreement, found.annotations, found.clusters, resampling=FEW)
+        rows = measure(found.tables.agreement, found.annotations, found.clusters)
         row = rows[(rows["measure"] == name) & (rows["target"] == "all raters")].iloc[0]
         truth = found.truth.loc[found.truth["measure"] == name, "value"].mean()
         assert abs(row["value"] - truth) < row["high"] - row["low"]

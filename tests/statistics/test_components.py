@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import minimize
 
-from segassay.statistics.bca import bca
 from segassay.statistics.components import (
     TERMS,
     _anova,
@@ -23,6 +22,7 @@ from segassay.statistics.components import (
     three_way_components,
     two_way_components,
 )
+from segassay.statistics.jackknife import VARIANCE, jackknife_t
 from segassay.statistics.reliability import icc_a1, icc_a1_of_subjects
 
 # Davies (1947), as in lme4: yields of dyestuff from six batches
@@ -284,10 +284,11 @@ def test_weights_are_cases_given_several_times():
     assert np.isnan(crossed_components([[1, 0, 0, 0, 0, 0], [0] * 6], scores)).all()
 
 
-def test_interval_by_bootstrap_over_cases():
+def test_interval_by_leaving_out_cases():
     scores = draw_scores(25, 4, 3, np.random.default_rng(0))
-    interval = bca(lambda weights, values: crossed_components(weights, values)[:, 0], scores, np.arange(25))
-    assert interval.method == "BCa"
+    interval = jackknife_t(
+        lambda weights, values: crossed_components(weights, values)[:, 0], scores, np.arange(25), VARIANCE
+    )
     assert 0 < interval.low < interval.value < interval.high
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segassay.qualities.objectivity.measurements import _concordance
-from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import (
     LOGARITHM,
     SHARE,
@@ -93,7 +93,7 @@ def test_from_10_clusters_on_a_mean_has_the_limits_of_means() -> None:
     rng = np.random.default_rng(3)
     clusters = np.repeat(np.arange(12), rng.integers(1, 6, 12))
     values = rng.lognormal(size=len(clusters))
-    interval, expected = jackknife_t(mean, values, clusters, PLAIN), bootstrap_mean(values, clusters)
+    interval, expected = jackknife_t(mean, values, clusters, PLAIN), mean_interval(values, clusters)
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
 

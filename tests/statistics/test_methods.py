@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import SPREAD, jackknife_t
 from segassay.statistics.methods import bland_altman, equivalence_test, limit_of_agreement, lins_ccc
 
@@ -127,7 +127,7 @@ def test_differences_at_the_margin_are_hardly_ever_called_equivalent(kind: str, 
 def test_a_limit_of_agreement_joins_the_intervals_of_bias_and_spread():
     """Published limits of the peak flow data, -78.1 and 73.9; by Zou's formula from the two intervals."""
     n, difference = len(WRIGHT), np.subtract(WRIGHT, MINI)
-    bias = bootstrap_mean(difference, np.arange(n))
+    bias = mean_interval(difference, np.arange(n))
     sd = jackknife_t(lambda w, x: [x[row > 0].std(ddof=1) for row in w], difference, np.arange(n), SPREAD)
     low, high = (limit_of_agreement(WRIGHT, MINI, np.arange(n), z=z) for z in (-1.96, 1.96))
     assert (round(low.value, 1), round(high.value, 1)) == (-78.1, 73.9)

@@ -10,15 +10,9 @@ from segassay.errors import DataError
 from segassay.io.images import read_mask
 from segassay.masks.objects import label_objects
 from segassay.statistics.groups import kruskal_wallis, mann_whitney
-from segassay.tables.effects import (
-    EFFECT_COLUMNS,
-    IMAGES_AS_UNITS,
-    PREREQUISITE_COLUMNS,
-    UNEQUAL_SPREAD,
-    effects,
-    normalise,
-    prerequisites,
-)
+from segassay.tables.effects import EFFECT_COLUMNS, IMAGES_AS_UNITS, UNEQUAL_SPREAD, effects
+from segassay.tables.normalise import normalise
+from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
 
 
 def counts_of(numbers: list[float], annotator: str = "anna") -> pd.DataFrame:

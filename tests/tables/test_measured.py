@@ -20,7 +20,8 @@ from segassay.simulation.dataset import simulate_case
 from segassay.simulation.scene import build_scene
 from segassay.simulation.settings import Effect, Simulation
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 CASES = [f"{number:02d}" for number in range(10)]
 EXPERIMENT = pd.DataFrame({"case": CASES, "group": ["H", "C"] * 5})

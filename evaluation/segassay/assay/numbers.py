@@ -22,15 +22,13 @@ from segassay.qualities.exchangeable import without_names
 from segassay.qualities.scores.table import Findings, annotator_kinds
 from segassay.qualities.validity.specification import NUMBERS, outcomes, specification_table
 from segassay.report.notes import in_words
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables, build_tables
-from segassay.tables.effects import EFFECT_COLUMNS, PREREQUISITE_COLUMNS, effects, normalise, prerequisites
+from segassay.tables.effects import EFFECT_COLUMNS, effects
+from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
+from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
 
 __all__ = ["compute_results", "normalised_counts"]
-
-N_RESAMPLES = 2000
-SEED = 0
 
 
 def compute_results(
@@ -59,13 +57,12 @@ def compute_results(
     seen, people = by_person(tables, annotations)
     subjects = _subjects(dataset, annotations)
     clusters = units_of(subjects)
-    scores = build_scores(seen, people, clusters, n_resamples=N_RESAMPLES, seed=SEED)
+    scores = build_scores(seen, people, clusters)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
-    resampling = Resampling(n_resamples=N_RESAMPLES, seed=SEED)
     of_people = (found, choices, normalised)
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
-    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, resampling, of_people[1])
+    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, specifications=of_people[1])
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
@@ -127,9 +124,7 @@ def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, 
         "object_found": "IoU > threshold; f1 is at .5",
         "min_object_size": dataset.min_object_size if dataset is not None else 0,
         "intervals": {
-            "level": 0.95,
-            "n_resamples": N_RESAMPLES,
-            "seed": SEED,
+            "level": Findings.level,
             "unit": "subject" if has_subject.all() else "case" if not has_subject.any() else "subject, else case",
             "n_units": int(units_of(subjects).nunique()),
             "conditional_on": "these raters and seeds",

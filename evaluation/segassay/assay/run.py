@@ -15,7 +15,7 @@ from segassay.assay.sources import Sources, check_kinds, data_hash_of_masks, rea
 from segassay.assay.write import log_results, tracked_run, write_results
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
-from segassay.tables.effects import MEASURES
+from segassay.tables.normalise import MEASURES
 
 __all__ = ["evaluate"]
 

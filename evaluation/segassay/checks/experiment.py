@@ -9,8 +9,8 @@ from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.data.settings import inside
 from segassay.errors import DataError, Problem, number_of
-from segassay.tables.effects import MEASURES, normalise
 from segassay.tables.measured import SIZE_OF_ALL
+from segassay.tables.normalise import MEASURES, normalise
 
 __all__ = ["experiment_problems", "measurement_problems"]
 

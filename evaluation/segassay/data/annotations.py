@@ -141,7 +141,8 @@ def read_annotations(
         dataset: Its raters are of kind `human`, its reference is a consensus. Without it, cases come from the table.
         annotations: Table, or CSV file, with the columns case, annotator, kind, path and perhaps strategy, trained_on,
             fold, seed, held_out, session, prob, uncertainty, n_raters, n_train. Paths are absolute or
-            relative: to the CSV file, or for a table to the current folder. A table may hold a `HeldImage` instead of a
+            relative: to the CSV file, which they may not leave except into the dataset; for a table in memory to the
+            current folder. A table may hold a `HeldImage` instead of a
             path. A mask of the dataset may be listed again.
         masks: Name of each further annotator -> the folder of its masks, where files are named after the cases,
             possibly with one suffix for all; or the masks by case.
@@ -263,7 +264,9 @@ def _of_annotations(
         return _of_table(annotations.reset_index(drop=True).map(_as_text), Path(), "annotations", dataset)
     path = Path(annotations)
     table = read_text_table(path)
-    return _of_table(table, path.parent, str(path), dataset)
+    leaving = _leaving_problems(table, path.parent, dataset)
+    rows, problems = _of_table(table, path.parent, str(path), dataset)
+    return rows, leaving + problems
 
 
 def _of_masks(
@@ -313,6 +316,23 @@ def _absolute(folder: Path, cell: Any) -> Any:
         return cell
     of_windows = folder / cell.replace("\\", "/")
     return os.path.abspath(of_windows if not (folder / cell).exists() and of_windows.exists() else folder / cell)
+
+
+def _leaving_problems(table: pd.DataFrame, folder: Path, dataset: Dataset | None) -> list[str]:
+    """Relative paths to files that the user did not give: outside the folder of the table and of the dataset.
+
+    A relative path says that table and masks belong together. One that leaves the folder may lead to any file of the
+    computer, as `../../` in a table from someone else, which nobody sees; an absolute path is seen.
+    """
+    places = [os.path.abspath(place) for place in (folder, *([dataset.folder] if dataset is not None else []))]
+    problems = []
+    for column in (name for name in _PATHS if name in table):
+        for row, cell in table[column].items():
+            file = Path(os.path.abspath(folder / cell.replace("\\", "/")))  # as Windows writes it
+            if cell and not os.path.isabs(cell) and not any(file.is_relative_to(place) for place in places):
+                what = f"row {row}: {column} {cell!r} leaves the folder of the table"
+                problems.append(f"{what}; move the table to a folder that holds the masks, or give the absolute path")
+    return problems
 
 
 def _cell_problems(table: pd.DataFrame) -> list[str]:

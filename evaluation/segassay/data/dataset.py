@@ -341,7 +341,7 @@ def data_hash(dataset: Dataset) -> str:
 
 
 def units_of(subjects: pd.Series) -> pd.Series:
-    """Unit of each case, which is resampled or held out as a whole: its subject, else the case itself.
+    """Unit of each case, which is left out or held out as a whole: its subject, else the case itself.
 
     Args:
         subjects: Case -> name of its subject, empty where it is unknown.

@@ -13,11 +13,11 @@ from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
 from segassay.errors import Problem, why_unreadable
+from segassay.io.yaml_files import read_yaml
 
 
 class DatasetFile(BaseModel):
@@ -100,8 +100,8 @@ def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
     if not os.path.lexists(path):
         return DatasetFile(), []
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _PlainLoader)
-    except (yaml.YAMLError, OSError, ValueError, RecursionError) as error:
+        content = read_yaml(path, as_text=True)
+    except (OSError, ValueError) as error:
         return None, [
             Problem(
                 str(path),
@@ -124,30 +124,6 @@ def read_dataset_file(path: Path) -> tuple[DatasetFile | None, list[Problem]]:
         return None, list(wrong.values())
     settings = DatasetFile.model_validate({key: value for key, value in content.items() if key not in wrong})
     return settings, list(wrong.values())
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Loader of text, lists and mappings; aliases are refused, since they can expand a kilobyte to gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        known = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in known:
-                problem = f"the key {key.value!r} is repeated here"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            known |= {key.value} if isinstance(key, yaml.ScalarNode) else set()
-        return super().construct_mapping(node, deep)
-
-
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag == "tag:yaml.org,2002:null"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Problem]:

@@ -1,9 +1,10 @@
-"""Figures of images: outlines of annotators on an image; raters next to their consensus."""
+"""Figures of images: outlines of annotators, or of objects, on an image; raters next to their consensus."""
 
 import itertools
 from collections.abc import Mapping
 from typing import Literal
 
+import imagecodecs
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 from matplotlib.ticker import MaxNLocator
+from scipy import ndimage
 
 OUTLINES = ("#00e5ff", "#ff9f1c", "#f15bb5", "#9ef01a", "#fee440", "#b388ff")
 """Colours that are visible on grey images and differ at least in brightness for colour-blind readers."""
@@ -89,6 +91,81 @@ def _brighten(shown: np.ndarray) -> np.ndarray:
     if shown.shape[-1] == 2:
         stretched = np.concatenate([stretched, np.zeros_like(stretched[..., :1])], axis=-1)
     return stretched[..., 0] if shown.shape[-1] == 1 else stretched
+
+
+def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
+    """An image with the outline of each object as a PNG, pixel by pixel, without a frame or a legend.
+
+    Outlines are the outermost pixels of the objects, so that they show what was counted; touching objects stay apart.
+    They are yellow with a dark edge: visible on bright and on dark images, and to colour-blind readers.
+
+    Args:
+        image: `(C, *spatial)`. One channel is grey, two are magenta and green, of more the first three red, green and
+            blue. Brightness of each channel runs from its 1st to its 99.8th percentile.
+        labels: Whole numbers or boolean, `(*spatial)`; of a volume the plane across the shortest axis with most
+            foreground is shown.
+
+    Returns:
+        Bytes of the file. Small images are enlarged to about 800 pixels, large ones reduced to at most 4096; the same
+        input gives the same bytes.
+
+    Raises:
+        ValueError: If the shapes differ.
+
+    Example:
+        >>> labels = np.zeros((40, 60), dtype=int)
+        >>> labels[10:20, 10:30] = 1
+        >>> imagecodecs.png_decode(overlay_png(labels[None] / 2, labels)).shape
+        (800, 1200, 3)
+    """
+    if image.shape[1:] != labels.shape:
+        raise ValueError(f"image must have the shape (C, *{labels.shape}), got {image.shape}")
+    plane = most_marked_plane(labels > 0)
+    shown, labels = image[:3][(slice(None), *plane)], labels[plane]
+    step = -(-max(labels.shape) // 4096)
+    enlarged = max(1, 800 // max(1, min(labels.shape)) if max(labels.shape) < 2000 else 1)
+    shown = _coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    width = max(1, enlarged // 2, round(max(labels.shape) / 1000))
+    line = _rims(labels, width)
+    edge = ndimage.binary_dilation(line, iterations=width) & ~line
+    shown[edge] //= 2
+    shown[line] = _LINE
+    return bytes(imagecodecs.png_encode(shown, level=2))
+
+
+_LINE = (240, 228, 66)
+"""Yellow of Okabe and Ito's colour-blind safe palette."""
+
+
+def _rims(labels: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of an object no further than `width` from a pixel that is not of it."""
+    rim = np.zeros(labels.shape, dtype=bool)
+    framed = np.pad(labels, width)
+    inner = tuple(slice(width, -width) for _ in labels.shape)
+    for shift in range(1, width + 1):
+        for axis in (0, 1):
+            for way in (shift, -shift):
+                rim |= np.roll(framed, way, axis)[inner] != labels
+    return rim & (labels > 0)
+
+
+def _coloured(channels: np.ndarray) -> np.ndarray:
+    """uint8 `(height, width, 3)` of one to three channels, each stretched on its own."""
+    order = {1: (0, 0, 0), 2: (0, 1, 0)}.get(len(channels), (0, 1, 2))
+    bright = [_stretched(channel) for channel in channels]
+    return np.stack([bright[channel] for channel in order], axis=-1)
+
+
+def _stretched(channel: np.ndarray) -> np.ndarray:
+    """Brightness as 0..255, from the 1st to the 99.8th percentile; what is no finite number is black."""
+    values = channel.astype(np.float32)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values[~finite] = values[finite].min() if finite.any() else 0
+    low, high = np.percentile(values, [1, 99.8]).astype(np.float32)
+    scaled = (values - low) * np.float32(255 / max(high - low, 1e-9))
+    return (np.clip(scaled, 0, 255) + np.float32(0.5)).astype(np.uint8)
 
 
 CONSENSUS_COLOUR = "#ffffff"

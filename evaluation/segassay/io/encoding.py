@@ -2,6 +2,10 @@
 
 import gzip
 import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
 
 import imagecodecs
 import nibabel
@@ -10,16 +14,24 @@ import tifffile
 
 from segassay.io.formats import UM_PER_UNIT, Picture
 
-__all__ = ["encode"]
+__all__ = ["encode", "tiff_words"]
+
+_OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+
+_OME_TYPES = {"uint8": "uint8", "uint16": "uint16", "uint32": "uint32", "float32": "float"}
+"""Names of number types in OME."""
 
 
 def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None:
     """Bytes of a file.
 
+    A TIFF has the image's pixel size as ImageJ writes it, an OME-TIFF as OME does, a NIfTI its spacing, affine, forms
+    and units. There is neither a date nor a random identifier in them.
+
     Args:
         suffix: Ending of the file name, in lower case.
         array: `(*spatial)`, contiguous.
-        like: The image it belongs to; a NIfTI copies its affine and spacing.
+        like: The image it belongs to.
 
     Returns:
         None if files of that kind cannot hold the array.
@@ -27,22 +39,66 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
     if suffix == ".png" and array.ndim == 2 and array.dtype in (np.uint8, np.uint16):
         return bytes(imagecodecs.png_encode(array))
     if suffix in (".tif", ".tiff") and array.ndim in (2, 3):
-        return _encode_tiff(array)
+        return _encode_tiff(array, None if like is None else like.spacing_um)
+    if suffix in (".ome.tif", ".ome.tiff") and array.ndim in (2, 3) and array.dtype.name in _OME_TYPES:
+        return _encode_ome(array, None if like is None else like.spacing_um)
     if suffix in (".nii", ".nii.gz") and array.ndim in (2, 3):
         data = _encode_nifti(array, like)
         return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
     return None
 
 
-def _encode_tiff(array: np.ndarray) -> bytes:
+def _encode_tiff(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes:
+    return _tiff(array, **tiff_words(array.shape, spacing_um))
+
+
+def tiff_words(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> dict[str, Any]:
+    """Arguments of `tifffile.imwrite` that write the axes, and the pixel size in ImageJ's way.
+
+    A volume of one plane has no pixel size, for ImageJ would take it for an image.
+    """
+    if spacing_um is None or shape[:-2] == (1,):
+        return {"metadata": {"axes": "ZYX"[-len(shape) :]}}
+    about = ["ImageJ=1.53t", "unit=\\u00B5m"]
+    if len(shape) == 3:
+        about[1:1] = [f"images={shape[0]}", f"slices={shape[0]}"]
+        about += [f"spacing={float(spacing_um[0])!r}", "loop=false"]
+    rows, columns = (_pixels_per_um(spacing) for spacing in spacing_um[-2:])
+    description = "\n".join(about) + "\n"
+    return {"metadata": None, "description": description, "resolution": (columns, rows), "resolutionunit": 1}
+
+
+def _pixels_per_um(spacing: float) -> tuple[int, int]:
+    """As the fraction of two 32-bit numbers that a TIFF holds: 40 of 13 for 0.325 µm."""
+    inverse = spacing > 1
+    fraction = Fraction(1 / Fraction(spacing) if inverse else spacing).limit_denominator(2**32 - 1)
+    return (fraction.numerator, fraction.denominator) if inverse else (fraction.denominator, fraction.numerator)
+
+
+def _encode_ome(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes | None:
+    if array.shape[:-2] == (1,):  # OME has no volume of one plane: it would be read as an image
+        return None
+    sizes = dict(zip("XYZCT", (*array.shape[::-1], 1, 1, 1), strict=False))
+    pixels = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": _OME_TYPES[array.dtype.name]}
+    pixels |= {f"Size{axis}": str(size) for axis, size in sizes.items()}
+    for axis, spacing in zip("ZYX"[-array.ndim :], spacing_um or (), strict=False):
+        pixels |= {f"PhysicalSize{axis}": repr(float(spacing)), f"PhysicalSize{axis}Unit": "µm"}
+    ome = ElementTree.Element("OME", {"xmlns": _OME, "Creator": "SegAssay"})
+    image = ElementTree.SubElement(ElementTree.SubElement(ome, "Image", ID="Image:0"), "Pixels", pixels)
+    ElementTree.SubElement(image, "Channel", ID="Channel:0:0", SamplesPerPixel="1")
+    ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(sizes["Z"]))
+    xml = ElementTree.tostring(ome, encoding="us-ascii", xml_declaration=True)
+    return _tiff(array, metadata=None, description=xml.decode("ascii"))
+
+
+def _tiff(array: np.ndarray, **how: Any) -> bytes:
     file = io.BytesIO()
-    metadata = {"axes": "ZYX"[-array.ndim :]}
-    tifffile.imwrite(file, array, photometric="minisblack", compression="zlib", metadata=metadata, maxworkers=1)
+    tifffile.imwrite(file, array, photometric="minisblack", compression="zlib", maxworkers=1, **how)
     return file.getvalue()
 
 
 def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
-    """The image's affine in the image's unit; without one, the spacing in mm."""
+    """The image's placement; without one its affine in its unit; without one the spacing in mm."""
     affine, unit = np.eye(4), "unknown"
     if like is not None and like.spacing_um is not None:
         spacing = np.array(like.spacing_um)
@@ -54,4 +110,7 @@ def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
             unit = min(("micron", "mm", "meter"), key=lambda name: abs(np.log(UM_PER_UNIT[name] / um_per_unit)))
     file = nibabel.Nifti1Image(array, affine)
     file.header.set_xyzt_units(unit)
+    if like is not None and like.placement is not None:
+        for name, value in like.placement.items():
+            file.header[name] = value
     return bytes(file.to_bytes())

@@ -9,7 +9,7 @@ decoders into messages.
 import logging
 import math
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,16 @@ _UNITS = {
 UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
 """Micrometres per unit of length, by the names that files give it."""
 
+PLACEMENT = (
+    "pixdim",
+    "xyzt_units",
+    "qform_code",
+    "sform_code",
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
+    *("srow_x", "srow_y", "srow_z"),
+)
+"""Fields of a NIfTI header that say where the voxels are; a mask has those of its image."""
+
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
@@ -49,6 +59,7 @@ class Picture:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
+        placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
         palette: Masks only: colours `(n, 3)` of the numbers in `array`; None if these are no indices.
         turned: Whether the file asks viewers to turn or mirror its pixels, as has been done here.
         overlay: Masks only: ROIs that ImageJ keeps in the file, each as the content of a .roi file.
@@ -57,6 +68,7 @@ class Picture:
     array: np.ndarray
     spacing_um: tuple[float, ...] | None = None
     affine: np.ndarray | None = None
+    placement: Mapping[str, np.ndarray] | None = None
     palette: np.ndarray | None = None
     turned: bool = False
     overlay: tuple[bytes, ...] = ()
@@ -85,6 +97,25 @@ def check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
         raise DataError.of(path, what, "export or copy it again", kind="damaged")
 
 
+def check_room(path: Path, shape: tuple[int, ...], n_values: int, n_bytes: int) -> None:
+    """Refuse to read an image as a whole that does not fit into the free memory, before any is allocated.
+
+    Whatever reads a whole image needs it as stored, and once more as real numbers of four bytes.
+    """
+    needed = n_bytes + 4 * n_values
+    if needed > _MAX_UNCHECKED_BYTES and needed > (free := _free_memory()):
+        size = " × ".join(map(str, shape))
+        what = f"has {size} pixels and needs {needed / 2**30:.1f} GiB of memory, but {free / 2**30:.1f} GiB are free"
+        action = "close other programs, use a computer with more memory, or save smaller parts"
+        raise DataError.of(path, what, action, kind="memory")
+
+
+def _free_memory() -> int:
+    import psutil  # large images alone need it
+
+    return int(psutil.virtual_memory().available)
+
+
 def tiff_shape(path: Path) -> tuple[int, ...]:
     """Spatial shape from the tags of a TIFF."""
     with tifffile.TiffFile(path) as tif:
@@ -107,6 +138,7 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
     """
     with tifffile.TiffFile(path) as tif:
         series = _first_series(path, tif)
+        check_room(path, series.shape, int(series.size), int(series.nbytes))
         channel_axes, spatial_axes = _tiff_axes(path, series)
         if not all(_is_whole(page) for page in series.pages):  # tifffile would fill what is missing with zeros
             raise ValueError("some planes or rows are missing")
@@ -125,6 +157,37 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): um for axis, um in spacing.items()}
     of_axes = _spacing_or_none(spacing, array.ndim - 1)
     return Picture(_native(array), of_axes, palette=palette, turned=orientation > 1, overlay=overlay)
+
+
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+    """What is needed to read an image by windows.
+
+    Returns:
+        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+
+    Raises:
+        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+    """
+    series = _first_series(path, tif)
+    page = series.keyframe
+    colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
+    is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+    channels, spatial = _tiff_axes(path, series)
+    if len(spatial) != 2 or not (is_grey or (colours and len(series.pages) == 1)) or page.dtype.kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    pages = [one for one in series.pages if one is not None]
+    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
+    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+        raise ValueError("some planes or rows are missing")
+    _check_codes_of_large(page)
+    spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+    return pages, colours, _spacing_or_none(spacing, 2)
+
+
+def _check_codes_of_large(page: Any) -> None:
+    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    if page.compression in _CHECKED_CODES:
+        raise ValueError(f"compression {page.compression} is not read by windows")
 
 
 def _is_whole(page: Any) -> bool:
@@ -283,6 +346,8 @@ def _known_affine(file: Any) -> np.ndarray | None:
 def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     """A fourth axis is channels, and so are colours; an unknown unit of the spacing means mm."""
     file = _load_nifti(path)
+    n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+    check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:
@@ -292,7 +357,8 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
     zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
-    return Picture(_native(array), spacing, np.asarray(file.affine))
+    placement = {name: np.array(file.header[name]) for name in PLACEMENT}
+    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
 
 
 def _load_nifti(path: Path) -> Any:

@@ -54,6 +54,11 @@ def image_suffix(name: str) -> str | None:
     return name[-max(map(len, found)) :] if found else None
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether the name of a file says that it is a NIfTI."""
+    return (image_suffix(path.name) or "").lower().startswith(".nii")
+
+
 def outline_suffix(name: str) -> str | None:
     """The ending of a file of outlines, as written there; None for any other file.
 
@@ -260,7 +265,7 @@ def fit(path: str | os.PathLike[str], array: np.ndarray, grid: Grid) -> np.ndarr
 
 
 def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
-    """Write a grey image in its own number type; a NIfTI also gets spacing and affine.
+    """Write a grey image in its own number type; a TIFF also gets its spacing, a NIfTI spacing and affine.
 
     Args:
         path: As for `write_mask`; PNG holds 8 or 16 bits.
@@ -279,9 +284,10 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | N
     """Write a binary mask as 0 and 255 in 8 bits.
 
     Args:
-        path: Ends in .png (two axes), .tif, .tiff, .nii or .nii.gz; its folder exists.
+        path: Ends in .png (two axes), .tif, .tiff, .ome.tif, .ome.tiff, .nii or .nii.gz; its folder exists.
         mask: Boolean, `(*spatial)`; may be empty of foreground.
-        like: The image it belongs to: its shape is checked, and a NIfTI copies its affine.
+        like: The image it belongs to: its shape is checked. A TIFF takes over its pixel size (in ImageJ's way, exact to
+            ten digits), an OME-TIFF too (exactly), a NIfTI its affine, forms and units.
 
     Raises:
         TypeError: If `mask` is not boolean.
@@ -294,6 +300,8 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | N
 
 def write_labels(path: str | os.PathLike[str], labels: np.ndarray, like: Picture | None = None) -> None:
     """Write an instance label image in 16 bits, or in 32 where object numbers exceed 65535 (not as PNG).
+
+    Fiji opens both, 32 bits as real numbers that hold every object number up to 16,777,216; it opens no 64 bits.
 
     Args:
         path: As for `write_mask`.
@@ -337,7 +345,7 @@ def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
     if data is None:
         raise UsageError(
             f"{path} cannot hold {array.ndim} axes of {array.dtype}; expected .png for two axes of 8 or 16 bits, "
-            "or .tif, .nii, .nii.gz for two or three axes"
+            "or .tif, .ome.tif (more than one plane), .nii, .nii.gz for two or three axes"
         )
     write_bytes(path, data)
 

@@ -22,6 +22,7 @@ __all__ = [
     "prepare_output",
     "publish_output",
     "refuse_inputs",
+    "unfinished_output",
     "whole_or_nothing",
 ]
 
@@ -55,6 +56,17 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
     if Path.cwd().is_relative_to(final):  # replacing would remove its content
         raise UsageError(f"{final} contains the current folder and cannot be replaced; give another {option}")
     return final
+
+
+def unfinished_output(output_dir: str | Path) -> Path:
+    """Temporary folder that `prepare_output` makes and `publish_output` turns into the final one.
+
+    Example:
+        >>> unfinished_output("results").name
+        'results.partial'
+    """
+    final = Path(str(output_dir)).resolve()
+    return final.with_name(final.name + ".partial")
 
 
 def refuse_inputs(output_dir: Path, inputs: Iterable[str | Path], *, used: str, option: str) -> None:
@@ -94,7 +106,7 @@ def prepare_output(
     """
     final = check_output(output_dir, overwrite, options=options)
     option, _ = options or OPTIONS.get()
-    partial = final.with_name(final.name + ".partial")
+    partial = unfinished_output(final)
     if (partial / UNFINISHED).exists() and not drop_unfinished:
         raise UsageError(
             f"{partial} contains an unfinished training; repeat its command to resume it, or give another {option}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from segassay.io.formats import Picture, check_size
+from segassay.io.formats import Picture, check_room, check_size
 from segassay.io.orientation import exif_orientation, turned, turned_shape
 
 __all__ = ["png_shape", "read_png"]
@@ -27,6 +27,8 @@ class _Header:
     columns: int
     bits: int
     colours: int
+    n_samples: int
+    n_bytes: int
 
 
 def png_shape(path: Path) -> tuple[int, ...]:
@@ -42,7 +44,9 @@ def read_png(path: Path, *, as_mask: bool = False) -> Picture:
         path: The file.
         as_mask: Keep the numbers behind a palette; otherwise they become colours.
     """
-    header, data = _header(path), path.read_bytes()
+    header = _header(path)
+    check_room(path, (header.rows, header.columns), header.n_samples, header.n_bytes)
+    data = path.read_bytes()
     orientation = _orientation(data)
     palette = None
     if as_mask and header.colours == _PALETTE:
@@ -64,8 +68,10 @@ def _header(path: Path) -> _Header:
         raise ValueError("no PNG header")
     columns, rows, bits, colours = struct.unpack(">IIBB", start[16:])
     n_samples = {2: 3, 3: 3, 4: 2, 6: 4}.get(colours, 1)  # a palette becomes colours
-    check_size(path, (rows, columns), rows * columns * n_samples * (2 if bits == 16 else 1))
-    return _Header(rows, columns, bits, colours)
+    n_samples *= rows * columns
+    n_bytes = n_samples * (2 if bits == 16 else 1)
+    check_size(path, (rows, columns), n_bytes)
+    return _Header(rows, columns, bits, colours, n_samples, n_bytes)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MIN_CASES = 10
-"""With fewer images nothing is judged, because intervals of ratios (BCa) are too narrow then."""
+"""With fewer images nothing is judged, because intervals are too narrow then."""
 
 
 class What(Enum):

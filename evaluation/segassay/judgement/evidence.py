@@ -19,7 +19,7 @@ from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
-from segassay.statistics.intervals import Interval, Resampling, bootstrap_means
+from segassay.statistics.intervals import Interval, mean_intervals
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
@@ -52,7 +52,7 @@ class Evidence:
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
         alike: Annotator -> all that were trained on the same masks.
         counts: Table of counts.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
         exchangeable: Whether a rater of two images need not be one person; then all take part, and copies are those of
             any rater.
     """
@@ -70,7 +70,7 @@ class Evidence:
     identical: dict[tuple[str, str], float]
     alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
-    resampling: Resampling
+    level: float
     exchangeable: bool = False
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
@@ -147,7 +147,7 @@ def evidence_of(found: Findings) -> Evidence:
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
         _alike(found.annotations),
         tables.counts,
-        found.resampling,
+        found.level,
         exchangeable,
     )
     if exchangeable:
@@ -224,14 +224,14 @@ def mean_of(evidence: Evidence, values: np.ndarray, *, target: str = "", against
     """Mean over images with its interval; None without any value.
 
     Args:
-        evidence: Gives clusters and resampling.
+        evidence: Gives clusters and coverage.
         values: `(N,)`; NaN where undefined.
         target: Annotator or group that it belongs to.
         against: Rater or measure that it is about.
     """
     if np.isnan(values).all():
         return None
-    row = bootstrap_means(values[:, None], evidence.clusters, evidence.resampling).iloc[0]
+    row = mean_intervals(values[:, None], evidence.clusters, evidence.level).iloc[0]
     found = Interval(**{str(name): value for name, value in row.items()})
     return _number(found, target, against)
 
@@ -267,7 +267,7 @@ def index(
             means = (weights @ rows[:, :n_columns]) / (weights @ rows[:, n_columns:])
             return statistic(means)
 
-    found = jackknife_t(of_weights, both, evidence.clusters[used], scale, level=evidence.resampling.level)
+    found = jackknife_t(of_weights, both, evidence.clusters[used], scale, level=evidence.level)
     return None if np.isnan(found.value) else _number(found, target, against)
 
 

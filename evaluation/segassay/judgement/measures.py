@@ -31,16 +31,13 @@ from segassay.qualities.scores.table import (
 from segassay.qualities.validity import computations as validity
 from segassay.qualities.validity.outlines import distance_scores
 from segassay.qualities.validity.raters import agreement_with_raters
-from segassay.statistics.intervals import Resampling
 from segassay.tables.build import Tables
 
 __all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures"]
 
 
-def build_scores(
-    tables: Tables, annotations: pd.DataFrame, clusters: pd.Series, *, n_resamples: int = 2000, seed: int = 0
-) -> pd.DataFrame:
-    """Average the tables over cases, with intervals that resample clusters.
+def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
+    """Average the tables over cases, with intervals over clusters.
 
     A measure is `f1`, `mean_iou` or `dice` (for a pair or a group of annotators), with one of the endings
 
@@ -60,8 +57,6 @@ def build_scores(
         tables: What `build_tables` returns.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling.
 
     Returns:
         Table with `SCORE_COLUMNS`, by quality, then by target. `n_undefined` counts the cases of the target for which
@@ -70,7 +65,7 @@ def build_scores(
     """
     scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
-    return _warned(score_table(scores, clusters, Resampling(n_resamples=n_resamples, seed=seed)), clusters.nunique())
+    return _warned(score_table(scores, clusters), clusters.nunique())
 
 
 def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -103,7 +103,7 @@ def _apart(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
 def _consistent(evidence: Evidence, found: Findings) -> list[Criterion]:
     """Whether the mean of all raters tells images with many objects, or a large area, from the others."""
     estimate = one_way_correlation if evidence.exchangeable else intraclass_correlation
-    rows = estimate(evidence.counts, evidence.raters, found.clusters, resampling=evidence.resampling)
+    rows = estimate(evidence.counts, evidence.raters, found.clusters, level=evidence.level)
     criteria = []
     for of, column in _AMOUNTS.items():
         number = _of_all(rows[rows["of"] == of], f"{len(evidence.raters)} raters")

@@ -13,7 +13,7 @@ from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, rows_of
 from segassay.qualities.validity import records as validity
 from segassay.qualities.validity.effects import of_masks
-from segassay.tables.effects import on_deciding_unit
+from segassay.tables.samples import on_deciding_unit
 
 __all__ = [
     "concordance",

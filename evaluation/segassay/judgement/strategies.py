@@ -68,12 +68,12 @@ def strategy_table(found: Findings) -> pd.DataFrame:
     agreement = Agreement(tables.agreement, tables.leave_one_out, one_way=exchangeable)
     single = [*agreement_of_raters(agreement, tables.counts, kinds), *agreement_with_raters(agreement, kinds)]
     scores = [*scores_of_groups(groups, single), *agreement_within(groups, agreement)]
-    masks = score_table([score for score, _ in scores], found.clusters, found.resampling)
+    masks = score_table([score for score, _ in scores], found.clusters, found.level)
     masks = masks.assign(contrast="", n_annotators=[n for _, n in scores])
     rows = []
     if len(found.effects) and found.normalised is not None:
         measured = without_repeats(found.effects, found.normalised)
-        rows = effects_of_groups(groups, *measured, resampling=found.resampling)
+        rows = effects_of_groups(groups, *measured, level=found.level)
     columns = [*SCORE_COLUMNS, "contrast", "n_annotators"]
     parts = [part for part in (masks, pd.DataFrame(rows, columns=columns)) if len(part)]
     return _described(pd.concat(parts, ignore_index=True) if parts else masks, groups)

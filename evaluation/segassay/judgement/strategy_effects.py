@@ -23,7 +23,7 @@ from segassay.qualities.validity.effects import (
     weighted_rank_biserial,
 )
 from segassay.qualities.validity.records import ETA_SQUARED, ETA_SQUARED_SD, SAME_AS_MAJORITY, VOTES
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, sd_over_seeds
+from segassay.statistics.intervals import Interval, sd_over_seeds
 from segassay.statistics.jackknife import left_out, mean_square_of
 
 __all__ = ["ANNOTATORS", "effects_of_groups", "mean_eta_squared", "same_as_majority"]
@@ -37,15 +37,15 @@ def effects_of_groups(
     effects: pd.DataFrame,
     normalised: pd.DataFrame,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> list[dict[str, Any]]:
     """Results of the annotators of each group for each effect.
 
     Args:
         groups: What `strategy_groups` returns.
         effects: What `segassay.tables.effects.effects` returns.
-        normalised: What `segassay.tables.effects.normalise` returns.
-        resampling: How intervals are drawn.
+        normalised: What `segassay.tables.normalise.normalise` returns.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `contrast` and `n_annotators`: `<measurement>_eta_squared`, its mean over annotators;
@@ -62,7 +62,7 @@ def effects_of_groups(
             for group in groups:
                 names = [name for name in group.names if name in found.index]
                 about = {"contrast": found["contrast"].iloc[0], "n_annotators": len(names)}
-                of_group = _effect(measure, found.loc[names], chosen[names], in_second, resampling) if names else []
+                of_group = _effect(measure, found.loc[names], chosen[names], in_second, level) if names else []
                 if names and known_raters:
                     same = same_as_majority(found["verdict"], names, known_raters)
                     of_group.append((SAME_AS_MAJORITY.form(measure), *same))
@@ -73,10 +73,10 @@ def effects_of_groups(
 
 
 def _effect(
-    measure: str, found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling
+    measure: str, found: pd.DataFrame, values: pd.DataFrame, in_second: np.ndarray, level: float
 ) -> list[tuple[Form, Interval, str]]:
     """Form, number and note of each result of the annotators of one group for one effect."""
-    mean = mean_eta_squared(values, in_second, resampling)
+    mean = mean_eta_squared(values, in_second, level)
     note = f"n_cases counts {found['unit'].iloc[0]}s; never below 0, also without an effect"
     rows = [(ETA_SQUARED.form(measure), mean, note)]
     if len(found) > 1:
@@ -92,13 +92,13 @@ def _number(value: float, n_cases: int, n_undefined: int = 0) -> Interval:
     return Interval(value, math.nan, math.nan, "", n_cases, n_undefined, False)
 
 
-def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Resampling = DEFAULT) -> Interval:
+def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, level: float = 0.95) -> Interval:
     """Effect size η² of the Mann-Whitney test, mean over annotators, with an interval that may reach 0.
 
     Args:
         values: Measurements `(units, annotators)`, NaN if an annotator has none.
         in_second: `(units,)`, whether a unit is of the second group.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         The interval. The η² of an annotator is computed from its own units; an annotator without any unit in one of the
@@ -118,7 +118,7 @@ def mean_eta_squared(values: pd.DataFrame, in_second: np.ndarray, resampling: Re
     every = np.ones((1, len(table)))
     value = np.mean([_eta_squared(every, table[:, place], in_second)[0] for place in tested])
     of_square = 3 * in_second.mean() * (1 - in_second.mean())  # η² of many units by the squared correlation
-    found = mean_square_of(left_out(correlations, covered, np.arange(len(table))), highest=1.0, level=resampling.level)
+    found = mean_square_of(left_out(correlations, covered, np.arange(len(table))), highest=1.0, level=level)
     low, high = min(of_square * found.low, value), max(of_square * found.high, value)
     return dataclasses.replace(found, value=float(value), low=float(low), high=float(high))
 

@@ -23,5 +23,7 @@ from segassay.masks.overlaps import match_objects as match_objects
 from segassay.masks.overlaps import match_overlaps as match_overlaps
 from segassay.masks.overlaps import overlap_table as overlap_table
 from segassay.masks.overlaps import pixel_agreement as pixel_agreement
+from segassay.masks.properties import object_properties as object_properties
 from segassay.masks.shape import axis_ratios as axis_ratios
 from segassay.masks.shape import solidities as solidities
+from segassay.masks.touching import split_touching as split_touching

@@ -22,7 +22,7 @@ from segassay.judgement.results import Results
 from segassay.qualities.scores.table import mean_over_raters
 from segassay.statistics.components import three_way_components, two_way_components
 from segassay.statistics.groups import mixed_model
-from segassay.statistics.intervals import bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 
 _SIDES = ("annotator_a", "annotator_b")
 _TOO_FEW = "too few raters for the consensus of the others"
@@ -133,7 +133,7 @@ def _with_subjects(where: str, pilot: Pilot, scores: pd.Series, subjects: pd.Ser
     n_units = units.nunique()
     if n_units < 2:
         raise DataError.of(where, f"has images of {number_of(n_units, 'subject')}", "a pilot needs 2 or more")
-    interval = bootstrap_mean(scores.to_numpy(dtype=float), units.to_numpy())
+    interval = mean_interval(scores.to_numpy(dtype=float), units.to_numpy())
     known: dict[str, Any] = {"n_cases": len(scores), "reported": interval.high - interval.low}
     if subjects.ne("").any():
         fit = mixed_model(scores.to_numpy(dtype=float), np.zeros(len(scores), dtype=int), units.to_numpy(), n_groups=1)

@@ -30,7 +30,8 @@ from segassay.report.tables import (
     trainings_table,
     undefined_table,
 )
-from segassay.tables.effects import IMAGES_AS_UNITS, unit_of
+from segassay.tables.effects import IMAGES_AS_UNITS
+from segassay.tables.samples import unit_of
 
 __all__ = ["write_report"]
 

@@ -205,6 +205,7 @@ def draw_figures(found: Results, folder: Path) -> dict[str, bytes]:
     for name, figure in figures.items():
         drawn[name] = encode_figure(figure, "svg")
         (folder / f"{name}.svg").write_bytes(drawn[name])
+        figure.set_layout_engine("none")  # the PNG has the layout of the SVG
         (folder / f"{name}.png").write_bytes(encode_figure(figure, "png"))
     return drawn
 

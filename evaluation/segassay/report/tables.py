@@ -18,7 +18,8 @@ from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
 from segassay.qualities.validity import records as validity
 from segassay.report.sections import Table
-from segassay.tables.effects import UNEQUAL_SPREAD, unit_of
+from segassay.tables.effects import UNEQUAL_SPREAD
+from segassay.tables.samples import unit_of
 
 __all__ = [
     "against_references",

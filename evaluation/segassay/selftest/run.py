@@ -19,7 +19,8 @@ from segassay.errors import DataError
 from segassay.selftest.lab_wue1 import CHECKS_OF_LAB_WUE1, CheckOfImages
 from segassay.selftest.published_values import CHECKS, Check
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 __all__ = ["NEEDS_DATA", "Outcome", "run_checks", "run_checks_of_images"]
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from segassay.errors import UsageError, why_unreadable, wrong_value
+from segassay.io.yaml_files import read_yaml
 from segassay.simulation.settings import Effect, RaterHabit, Region, Simulation
 
 
@@ -46,11 +46,10 @@ def plain_settings(settings: Simulation) -> dict[str, Any]:
 
 def _read_mapping(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(path.read_text(encoding="utf-8-sig")) if path.suffix == ".json" else read_yaml(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give a YAML file of settings") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no YAML that could be read: {why_unreadable(error)}") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `n_cases: 12`, got {content!r:.60}")

@@ -45,7 +45,8 @@ from segassay.simulation.study_plain_tables import (
 )
 from segassay.simulation.study_truth import planted
 from segassay.tables.build import Tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 from segassay.tables.notes import Note
 
 __all__ = ["BIASED", "NULL", "SimulatedFindings", "SimulatedStudy", "simulate_tables"]

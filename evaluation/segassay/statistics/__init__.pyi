@@ -1,8 +1,4 @@
 from segassay.statistics.attenuation import agreement_ceilings as agreement_ceilings
-from segassay.statistics.bca import bca as bca
-from segassay.statistics.bca import bca_ratio as bca_ratio
-from segassay.statistics.bca import bca_ratios as bca_ratios
-from segassay.statistics.bca import of_drawn_cases as of_drawn_cases
 from segassay.statistics.chance import cohen_kappa as cohen_kappa
 from segassay.statistics.chance import fleiss_kappa as fleiss_kappa
 from segassay.statistics.chance import gwet_ac1 as gwet_ac1
@@ -29,11 +25,10 @@ from segassay.statistics.groups import mann_whitney as mann_whitney
 from segassay.statistics.groups import mixed_model as mixed_model
 from segassay.statistics.groups import smallest_attainable_p as smallest_attainable_p
 from segassay.statistics.intervals import Interval as Interval
-from segassay.statistics.intervals import Resampling as Resampling
-from segassay.statistics.intervals import bootstrap_mean as bootstrap_mean
-from segassay.statistics.intervals import bootstrap_means as bootstrap_means
 from segassay.statistics.intervals import cluster_weights as cluster_weights
 from segassay.statistics.intervals import degrees_of_freedom as degrees_of_freedom
+from segassay.statistics.intervals import mean_interval as mean_interval
+from segassay.statistics.intervals import mean_intervals as mean_intervals
 from segassay.statistics.intervals import paired_difference as paired_difference
 from segassay.statistics.intervals import sd_over_seeds as sd_over_seeds
 from segassay.statistics.jackknife import LeftOut as LeftOut

@@ -165,7 +165,7 @@ def _coefficients(
 
 
 def crossed_components(weights: np.ndarray, values: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
-    """Variance components by REML of a design without gaps, for each row of weights; fit for `bca.bca`.
+    """Variance components by REML of a design without gaps, for each row of weights; fit for `jackknife_t`.
 
     Args:
         weights: As for `crossed_mean_squares`.

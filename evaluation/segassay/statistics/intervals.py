@@ -2,9 +2,8 @@
 
     values (n,) or (n, columns), clusters (n,)  ->  Interval, or a table with one row per column
 
-    bootstrap_mean, bootstrap_means, paired_difference    means: t with robust errors, from 10 clusters on also Hall's
+    mean_interval, mean_intervals, paired_difference  means: t with robust errors, from 10 clusters on also Hall's
     sd_over_seeds                                         spread over seeds: chi-square, not judged below 4 seeds
-    cluster_weights                                       resamples of clusters, for `statistics.bca`
 
 The standard error of a mean over clusters of unequal size is the bias-reduced one (CR2), and its degrees of freedom are
 those of Bell and McCaffrey: a subject with half of the images leaves few. Intervals are conditional on the given raters
@@ -15,7 +14,6 @@ most a certain share of clusters can differ; without one there are no limits.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -27,24 +25,6 @@ BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Resampling:
-    """How an interval is drawn.
-
-    Attributes:
-        level: Coverage of the interval.
-        n_resamples: Number of resamples.
-        seed: Seed of the resampling; the same clusters and seed give the same resamples.
-    """
-
-    level: float = 0.95
-    n_resamples: int = 2000
-    seed: int = 0
-
-
-DEFAULT = Resampling()
-
-
-@dataclass(frozen=True)
 class Interval:
     """A number with its confidence interval.
 
@@ -52,7 +32,7 @@ class Interval:
         value: The estimate; NaN if no case is defined.
         low: Lower limit; NaN with fewer than two clusters.
         high: Upper limit; NaN with fewer than two clusters.
-        method: `t`, `Hall-t`, `jackknife-t` (`statistics.jackknife`), `BCa` (`statistics.bca`), `chi-square`;
+        method: `t`, `Hall-t`, `jackknife-t` (`statistics.jackknife`), `chi-square`;
             `binomial` or `constant` where nothing varies; `not judged`, or empty without an interval.
         n_cases: Cases that the value is computed from.
         n_undefined: Cases left out because they are NaN.
@@ -68,33 +48,10 @@ class Interval:
     approximate: bool
 
 
-@lru_cache(maxsize=4)
-def cluster_weights(n_clusters: int, resampling: Resampling = DEFAULT) -> np.ndarray:
-    """Draw clusters with replacement.
-
-    Hundreds of measures ask for the same draw, so the last few are kept.
-
-    Returns:
-        float64 `(n_resamples, n_clusters)`, read-only, how often each cluster was drawn; every row sums to
-        `n_clusters`.
-
-    Example:
-        >>> cluster_weights(4).sum(axis=1).min()
-        np.float64(4.0)
-    """
-    if not n_clusters:
-        return np.zeros((resampling.n_resamples, 0))
-    rng = np.random.default_rng(resampling.seed)
-    share = np.full(n_clusters, 1 / n_clusters)
-    weights = rng.multinomial(n_clusters, share, size=resampling.n_resamples).astype(float)
-    weights.flags.writeable = False
-    return weights
-
-
-def bootstrap_mean(
+def mean_interval(
     values: np.ndarray,
     clusters: np.ndarray,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> Interval:
     """Mean over cases with its interval over clusters.
@@ -102,7 +59,7 @@ def bootstrap_mean(
     Args:
         values: `(n,)`, one per case; NaN = undefined.
         clusters: `(n,)`, name of each case's subject, or of the case itself.
-        resampling: Coverage; nothing is drawn.
+        level: Coverage of the intervals.
         bounds: Lowest and highest value that is possible.
 
     Returns:
@@ -117,13 +74,13 @@ def bootstrap_mean(
     Example:
         Below 10 clusters this is the t interval:
 
-        >>> interval = bootstrap_mean([0.5, 0.6, 0.7, np.nan], ["1", "2", "3", "4"])
+        >>> interval = mean_interval([0.5, 0.6, 0.7, np.nan], ["1", "2", "3", "4"])
         >>> round(interval.value, 3), round(interval.low, 3), round(interval.high, 3), interval.method
         (0.6, 0.352, 0.848, 't')
 
         Ten ones out of ten: three of ten cases may yet be 0, the upper 97.5 % limit of a binomial proportion.
 
-        >>> interval = bootstrap_mean(np.ones(10), np.arange(10), bounds=(0, 1))
+        >>> interval = mean_interval(np.ones(10), np.arange(10), bounds=(0, 1))
         >>> round(interval.low, 3), interval.high, interval.method
         (0.692, 1.0, 'binomial')
 
@@ -132,7 +89,7 @@ def bootstrap_mean(
         Surv. Methodol. 28(2):169-181; Pustejovsky & Tipton (2018), J. Bus. Econ. Stat. 36(4):672-683,
         doi:10.1080/07350015.2016.1247004; Clopper & Pearson (1934), Biometrika 26(4):404-413, doi:10.2307/2331986.
     """
-    table = bootstrap_means(as_column(values), clusters, resampling, np.array([bounds]))
+    table = mean_intervals(as_column(values), clusters, level, np.array([bounds]))
     return only_row(table)
 
 
@@ -153,15 +110,15 @@ def paired_difference(
     values_a: np.ndarray,
     values_b: np.ndarray,
     clusters: np.ndarray,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> Interval:
-    """Mean of `values_a - values_b`, case by case, with its interval over clusters, as `bootstrap_mean`.
+    """Mean of `values_a - values_b`, case by case, with its interval over clusters, as `mean_interval`.
 
     Args:
         values_a: `(n,)`.
         values_b: `(n,)`, of the same cases; a case where either is NaN is undefined.
-        clusters: `(n,)`, as in `bootstrap_mean`.
-        resampling: As in `bootstrap_mean`.
+        clusters: `(n,)`, as in `mean_interval`.
+        level: Coverage of the intervals.
 
     Returns:
         The interval of the difference.
@@ -174,18 +131,18 @@ def paired_difference(
         0.1
     """
     difference = as_column(values_a) - as_column(values_b)
-    return bootstrap_mean(difference[:, 0], clusters, resampling)
+    return mean_interval(difference[:, 0], clusters, level)
 
 
-def bootstrap_means(
-    values: np.ndarray, clusters: np.ndarray, resampling: Resampling = DEFAULT, bounds: np.ndarray | None = None
+def mean_intervals(
+    values: np.ndarray, clusters: np.ndarray, level: float = 0.95, bounds: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """`bootstrap_mean` of many columns at once.
+    """`mean_interval` of many columns at once.
 
     Args:
         values: `(n, columns)`; NaN = undefined, each column by itself.
         clusters: `(n,)`, name of each case's subject, or of the case itself.
-        resampling: As for `bootstrap_mean`.
+        level: Coverage of the intervals.
         bounds: `(columns, 2)`, lowest and highest value that is possible; by default there are no bounds.
 
     Returns:
@@ -200,7 +157,7 @@ def bootstrap_means(
     if bounds.shape != (n_columns, 2):
         raise ValueError(f"bounds must be (columns, 2), lowest and highest value; got {bounds.shape}")
     blocks = [
-        _mean_block(values[:, start : start + BLOCK], cluster, bounds[start : start + BLOCK], resampling.level)
+        _mean_block(values[:, start : start + BLOCK], cluster, bounds[start : start + BLOCK], level)
         for start in range(0, max(n_columns, 1), BLOCK)
     ]
     return pd.concat(blocks, ignore_index=True)

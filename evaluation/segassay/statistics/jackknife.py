@@ -5,7 +5,7 @@
 The index is transformed to a scale on which it is nearly normal, and its standard error comes from leaving out each
 cluster. Quantiles are those of t, with the degrees of freedom of Bell and McCaffrey where clusters differ in size; from
 10 clusters on each limit is the wider one of t and of Hall's correction for skewness. For a mean on its own scale these
-are the limits of `intervals.bootstrap_mean`. Nothing is drawn, so neither names nor order matter.
+are the limits of `intervals.mean_interval`. Nothing is drawn, so neither names nor order matter.
 docs/truthfulness.md says how often such intervals hold the truth.
 """
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import optimize, special, stats
 
-from segassay.statistics.bca import MIN_CLUSTERS_FOR_BCA
 from segassay.statistics.intervals import (
     MIN_CLUSTERS_FOR_HALL,
     Interval,
@@ -43,6 +42,10 @@ __all__ = [
     "left_out",
     "mean_square_of",
 ]
+
+
+MIN_CLUSTERS = 20
+"""With fewer clusters an interval is called approximate."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def jackknife_of(found: LeftOut, scale: Scale, *, level: float = 0.95) -> Interv
     value, n = float(found.whole[0]), len(found.size)
     low, high, method = _limits(found, scale, level) if n > 1 and math.isfinite(value) else (math.nan, math.nan, "")
     n_defined = int(found.defined.sum())
-    approximate = n < MIN_CLUSTERS_FOR_BCA
+    approximate = n < MIN_CLUSTERS
     value = value if math.isfinite(value) else math.nan
     return Interval(value, low, high, method, n_defined, len(found.defined) - n_defined, approximate)
 
@@ -236,7 +239,7 @@ def jackknife_t(
     Returns:
         The interval, its method `jackknife-t`, within the range of the scale. At an end of the scale, such as a
         correlation of 1 without one cluster, it is symmetric around the index itself. Where leaving out any cluster
-        changes nothing, limits as in `bootstrap_mean`. Without limits below two clusters, or where the index without a
+        changes nothing, limits as in `mean_interval`. Without limits below two clusters, or where the index without a
         cluster is undefined. Called approximate below 20 clusters.
 
     Raises:
@@ -317,7 +320,7 @@ def mean_square_of(found: LeftOut, *, highest: float = math.inf, level: float = 
         Erlbaum; Box (1954), Ann. Math. Stat. 25(2):290-302, doi:10.1214/aoms/1177728786, for correlated indices.
     """
     n, n_defined = len(found.size), int(found.defined.sum())
-    about = (n_defined, len(found.defined) - n_defined, n < MIN_CLUSTERS_FOR_BCA)
+    about = (n_defined, len(found.defined) - n_defined, n < MIN_CLUSTERS)
     if found.whole.ndim < 2 or not np.isfinite(found.whole).all():
         return Interval(math.nan, math.nan, math.nan, "", *about)
     indices, value = found.whole[0], float((found.whole[0] ** 2).mean())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from segassay.statistics.intervals import Interval, Resampling, bootstrap_mean
+from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import SPREAD, jackknife_t
 
 __all__ = ["BlandAltman", "Equivalence", "bland_altman", "equivalence_test", "limit_of_agreement", "lins_ccc"]
@@ -140,7 +140,7 @@ def limit_of_agreement(
         Zou (2013), Stat. Methods Med. Res. 22(6):630-642, doi:10.1177/0962280211402548.
     """
     difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    bias = bootstrap_mean(difference, clusters, Resampling(level=level))
+    bias = mean_interval(difference, clusters, level)
     sd = jackknife_t(_sd, difference, clusters, SPREAD, level=level)
     value, low, high = bias.value + z * sd.value, math.nan, math.nan
     ends = sorted((z * (sd.low - sd.value), z * (sd.high - sd.value)))

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from segassay.statistics.groups import holm
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 
 __all__ = [
@@ -226,7 +226,7 @@ def williams_index(
     model_rater: np.ndarray,
     rater_rater: np.ndarray,
     clusters: np.ndarray | None = None,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> Interval:
     """Williams index: does a model agree with the raters as well as they agree with each other?
 
@@ -237,7 +237,7 @@ def williams_index(
         model_rater: `(N, R)`, agreement such as Dice of the model with each rater; NaN where the rater has no mask.
         rater_rater: `(N, R (R - 1) / 2)`, the same of each pair of raters, in any order.
         clusters: `(N,)`, subject of each case; by default each case is its own.
-        resampling: Coverage; nothing is drawn.
+        level: Coverage of the intervals.
 
     Returns:
         The index with its interval, of `jackknife_t` on the logarithm; 1 if a model is like another rater,
@@ -266,7 +266,7 @@ def williams_index(
         )
     clusters = np.arange(n_cases) if clusters is None else clusters
     values = np.stack([_mean_of_known(model_rater), _mean_of_known(rater_rater)], axis=1)
-    return jackknife_t(_ratio_of_sums, values, clusters, LOGARITHM, level=resampling.level)
+    return jackknife_t(_ratio_of_sums, values, clusters, LOGARITHM, level=level)
 
 
 def _ratio_of_sums(weights: np.ndarray, values: np.ndarray) -> np.ndarray:

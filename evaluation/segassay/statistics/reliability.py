@@ -197,9 +197,9 @@ def icc_a1_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
         float64 `(B,)`; NaN as in `icc_a1`.
 
     Example:
-        >>> from segassay.statistics.bca import bca
+        >>> from segassay.statistics.jackknife import correlation_scale, jackknife_t
         >>> scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
-        >>> interval = bca(icc_a1_weighted, scores, list("abcdef"))
+        >>> interval = jackknife_t(icc_a1_weighted, scores, list("abcdef"), correlation_scale(4))
         >>> round(interval.value, 4), interval.approximate
         (0.2898, True)
     """

@@ -27,6 +27,7 @@ from segassay.masks.outlines import (
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
+from segassay.tables.counts import count_objects
 from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
@@ -163,17 +164,7 @@ def _surface_shares(case: ComparedCase) -> Iterator[Row]:
 
 def _counts(case: ComparedCase) -> Iterator[Row]:
     for name in case.names:
-        yield (name, *_count(case.joint, case.position(name), case.region_area), _input(case.masks.get(name)))
-
-
-def _count(joint: JointOverlaps, index: int | None, region_area: int) -> Row:
-    """n_objects, area_px, mean_intensity, region_area_px, density."""
-    if index is None:
-        return UNKNOWN, UNKNOWN, np.nan, region_area, np.nan
-    sizes = joint.sizes[index]
-    mean_intensity = float(joint.mean_values[index].mean()) if joint.mean_values and len(sizes) else np.nan
-    density = len(sizes) / region_area if region_area else np.nan
-    return len(sizes), int(sizes.sum()), mean_intensity, region_area, density
+        yield (name, *count_objects(case.joint, case.position(name), case.region_area), _input(case.masks.get(name)))
 
 
 def _input(mask: np.ndarray | None) -> str:

@@ -1,15 +1,12 @@
 """Test the effects of the experiment, as measured with the masks of each annotator.
 
-    counts, experiment  ->  normalise  ->  effects, prerequisites
+    normalised measurements  ->  samples  ->  effects
 
-Every measurement is divided by the mean of the control group in its region and batch, for each annotator by its own
-control, so that an annotator who marks twice as much everywhere finds the same effects. Rows of the tables are never
-removed: tests that are impossible stay in, with empty p-values, the verdict `not_testable` and a note that says why.
+Rows are never removed: tests that are impossible stay in, with empty p-values, the verdict `not_testable` and a note
+that says why.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from typing import Any
@@ -18,11 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from segassay.data.measurements import BY_DEFAULT, OF_ALL
 from segassay.data.names import natural_key
-from segassay.errors import DataError
 from segassay.statistics.groups import (
-    grubbs,
     hodges_lehmann,
     holm,
     kruskal_wallis,
@@ -32,30 +26,11 @@ from segassay.statistics.groups import (
     unequal_spread_p,
     welch,
 )
+from segassay.tables.samples import Units, samples, subject_means
 
-__all__ = [
-    "EFFECT_COLUMNS",
-    "IMAGES_AS_UNITS",
-    "MEASURES",
-    "PREREQUISITE_COLUMNS",
-    "UNEQUAL_SPREAD",
-    "effects",
-    "grubbs",
-    "hodges_lehmann",
-    "holm",
-    "kruskal_wallis",
-    "mann_whitney",
-    "mixed_model",
-    "normalise",
-    "prerequisites",
-    "smallest_attainable_p",
-    "unequal_spread_p",
-    "welch",
-]
+__all__ = ["EFFECT_COLUMNS", "IMAGES_AS_UNITS", "UNEQUAL_SPREAD", "effects"]
 
 ALPHA = 0.05
-MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
-"""Measurements in the counts table, and their columns."""
 
 UNEQUAL_SPREAD = "this test finds a difference, one that allows unequal spread does not"
 IMAGES_AS_UNITS = "images as units: anti-conservative if animals repeat"
@@ -66,220 +41,8 @@ EFFECT_COLUMNS = (
     "p_exact", "p_adjusted", "p_unequal", "eta_squared", "direction", "verdict",
     "epsilon_squared", "rank_biserial", "hl_shift", "hl_low", "hl_high", "n_left_out", "n_undefined", "note",
 )
-PREREQUISITE_COLUMNS = (
-    "annotator", "measure", "region", "unit", "test", "group", "n", "statistic", "p_value", "critical", "rejected",
-    "outlier",
-)
 # fmt: on
-INTEGER_COLUMNS = ("n_1", "n_2", "direction", "n_left_out", "n_undefined", "n")
-
-
-def normalise(
-    counts: pd.DataFrame,
-    experiment: pd.DataFrame,
-    control_group: str,
-    measurements: Sequence[str] = BY_DEFAULT,
-    measured: pd.DataFrame | None = None,
-) -> pd.DataFrame:
-    """Divide every measurement by the control group's mean within its region and batch, per annotator.
-
-    A stratum whose control is absent, or has a mean of 0 (or less), cannot be normalised: its rows stay, with `value`
-    NaN, so that they can be counted. Cases without a row in the experiment table are left out; a missing mask
-    has no row.
-
-    Args:
-        counts: One row per case and annotator: `case, annotator` and the columns of those `measurements` that are in
-            `MEASURES`; further columns are ignored. A measurement may be NaN (the mean intensity without objects).
-        experiment: Text columns `case`, `group` and any of `region`, `subject`, `batch`.
-        control_group: Group by which the others are divided.
-        measurements: Names of the measurements, in the order of the result.
-        measured: Further measurements, `case, annotator, measure, value`. Those without annotator are of every case of
-            the experiment; those of an annotator of the cases that it has counts of. Without a value they are NaN.
-
-    Returns:
-        One row per annotator, case and measure: `case, annotator, measure, region, subject, batch, group, control`
-        (bool), `raw`, `control_mean`, `value`; region, subject and batch are empty text where there is no such column.
-        Without counts a table without rows.
-
-    Raises:
-        DataError: If a column is missing, a case is repeated, a control group is absent, or subjects are given but a
-            case has none or a subject is in two groups.
-
-    Example:
-        >>> counts = pd.DataFrame({"case": ["1", "2", "3"], "annotator": "anna", "n_objects": [4, 6, 15]})
-        >>> experiment = pd.DataFrame({"case": ["1", "2", "3"], "group": ["H", "H", "C"]})
-        >>> normalise(counts, experiment, "H", ["count"])[["case", "raw", "control_mean", "value"]]
-          case   raw  control_mean  value
-        0    1   4.0           5.0    0.8
-        1    2   6.0           5.0    1.2
-        2    3  15.0           5.0    3.0
-    """
-    columns = [MEASURES[name] for name in measurements if name in MEASURES]
-    _check_columns("counts", counts, ["case", "annotator", *columns])
-    _check_columns("the experiment table", experiment, ["case", "group"])
-    _check_unique("counts", counts, ["case", "annotator"])
-    _check_unique("the experiment table", experiment, ["case"])
-    known = ["case", "region", "subject", "batch", "group"]
-    strata = experiment.reindex(columns=known).astype(object).fillna("").astype(str)
-    if control_group not in set(strata["group"]):
-        what = f"control group {control_group!r} is not a group of the experiment: {_listed(strata['group'])}"
-        raise DataError.of(None, what)
-    _check_subjects(strata)
-
-    cases = counts.merge(strata, on="case")
-    tidy = pd.concat(
-        [
-            cases.assign(measure=name, raw=cases[MEASURES[name]].astype(float))
-            if name in MEASURES
-            else _further(name, measured, cases, strata)
-            for name in measurements
-        ],
-        ignore_index=True,
-    )
-    stratum = ["annotator", "measure", "region", "batch"]
-    control = tidy[tidy["group"] == control_group].groupby(stratum, sort=False)["raw"].mean()
-    tidy = tidy.merge(control.rename("control_mean").reset_index(), on=stratum, how="left")
-    # Rounded, so that values that are equal as fractions stay tied when strata are pooled.
-    tidy["value"] = (tidy["raw"] / tidy["control_mean"].where(tidy["control_mean"] > 0)).round(12)
-    tidy["control"] = tidy["group"] == control_group
-    columns = ["case", "annotator", "measure", "region", "subject", "batch", "group", "control"]
-    return tidy[[*columns, "raw", "control_mean", "value"]]
-
-
-def _further(name: str, measured: pd.DataFrame | None, cases: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a measurement that is not in the counts: of its annotators, or of the experiment's cases without any."""
-    if measured is None:
-        return cases.iloc[:0].assign(measure=name, raw=np.nan)
-    own = measured[measured["measure"] == name]
-    of_all = (own["annotator"] == OF_ALL).any()
-    rows = strata.assign(annotator=OF_ALL) if of_all else cases[cases["annotator"].isin(own["annotator"])]
-    raw = own.set_index(["case", "annotator"])["value"]
-    keys = pd.MultiIndex.from_frame(rows[["case", "annotator"]])
-    return rows.assign(measure=name, raw=raw.reindex(keys).to_numpy(dtype=float))
-
-
-def _check_columns(name: str, table: pd.DataFrame, needed: list[str]) -> None:
-    missing = [column for column in needed if column not in table]
-    if missing:
-        got = ", ".join(map(str, table))
-        what, expected = f"{name} lacks the column {missing[0]!r}", f"{', '.join(needed)}, got {got}"
-        raise DataError.of(None, what, expected=expected)
-
-
-def _check_unique(name: str, table: pd.DataFrame, key: list[str]) -> None:
-    twice = table[table.duplicated(key)]
-    if len(twice):
-        what = f"{name}: {' × '.join(twice[key].iloc[0])} is repeated"
-        raise DataError.of(None, what, expected=f"one row per {' × '.join(key)}")
-
-
-def _listed(names: pd.Series) -> str:
-    return ", ".join(sorted(names.unique(), key=natural_key))
-
-
-def _check_subjects(strata: pd.DataFrame) -> None:
-    if not strata["subject"].any():
-        return
-    without = strata.loc[strata["subject"] == "", "case"]
-    if len(without):
-        what = f"case {without.iloc[0]!r} has no subject while others have"
-        raise DataError.of(None, what, "name the subject of every case")
-    groups = strata.groupby("subject", sort=False)["group"].unique()
-    for subject, names in groups[groups.map(len) > 1].items():
-        raise DataError.of(
-            None,
-            f"subject {subject!r} is in the groups {', '.join(names)}",
-            "expected one group per subject: if these are different animals, give each a name of its own",
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Units:
-    """Cases or subjects: name, subject, group and value of each, `(n,)` each."""
-
-    name: np.ndarray
-    subject: np.ndarray
-    group: np.ndarray
-    value: np.ndarray
-
-    def where(self, wanted: np.ndarray) -> "_Units":
-        return _Units(self.name[wanted], self.subject[wanted], self.group[wanted], self.value[wanted])
-
-    def values_of(self, groups: list[str]) -> dict[str, np.ndarray]:
-        return {group: self.value[self.group == group] for group in groups}
-
-
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """Data of one family of tests: units with a defined value."""
-
-    key: dict[str, str]
-    units: _Units
-    n_left_out: int
-    n_undefined: int
-    note: str
-
-
-def _samples(normalised: pd.DataFrame) -> Iterator[_Sample]:
-    """Annotator × measure × region × unit, pooled before the regions."""
-    regions = ["", *sorted(set(normalised["region"]) - {""}, key=natural_key)]
-    units = list(dict.fromkeys(["case", unit_of(normalised["subject"])]))
-    for (annotator, measure), rows in normalised.groupby(["annotator", "measure"], sort=False):
-        whole = {str(column): rows[column].to_numpy() for column in rows}
-        for region in regions:
-            part = {name: of[whole["region"] == region] for name, of in whole.items()} if region else whole
-            value, notes = _region_value(part) if region else (part["value"], [])
-            left_out = np.isnan(value) & ~np.isnan(part["raw"])
-            if left_out.any():
-                n_strata = len(set(zip(part["region"][left_out], part["batch"][left_out], strict=True)))
-                notes = [f"{left_out.sum()} cases in {n_strata} strata left out: control absent or 0"]
-            cases = _Units(part["case"], part["subject"], part["group"], value).where(~np.isnan(value))
-            for unit in units:
-                yield _Sample(
-                    key={"annotator": str(annotator), "measure": str(measure), "region": region, "unit": unit},
-                    units=cases if unit == "case" else _subject_means(cases),
-                    n_left_out=int(left_out.sum()),
-                    n_undefined=int(np.isnan(part["raw"]).sum()),
-                    note="; ".join(notes),
-                )
-
-
-def _region_value(part: dict[str, np.ndarray]) -> tuple[np.ndarray, list[str]]:
-    """Within a single stratum the tests need no normalisation, so a stratum without control can still be tested."""
-    if np.isnan(part["value"]).all() and len(set(part["batch"])) == 1:
-        return part["raw"], ["raw values: control absent or 0"]
-    return part["value"], []
-
-
-def _subject_means(cases: _Units) -> _Units:
-    code, subjects = pd.factorize(cases.subject)
-    first = np.unique(code, return_index=True)[1]
-    means = pd.Series(cases.value).groupby(code).mean().to_numpy()
-    return _Units(subjects, subjects, cases.group[first], _without_rounding_errors(means))
-
-
-def _without_rounding_errors(values: np.ndarray) -> np.ndarray:
-    """Values with 12 digits: equal means of other numbers may differ in the last bit, and then ranks are no ties."""
-    digits = 11 - np.floor(np.log10(np.abs(np.where(values == 0, 1, values))))
-    return np.asarray(np.round(values * 10.0**digits) / 10.0**digits)
-
-
-def unit_of(subjects: pd.Series) -> str:
-    """Unit of an experiment: the subject where any is known, else the case.
-
-    Args:
-        subjects: Names, empty where a subject is unknown; or whether the unit of each test is the subject.
-
-    Example:
-        >>> unit_of(pd.Series(["m1", ""])), unit_of(pd.Series(["", ""]))
-        ('subject', 'case')
-    """
-    return "subject" if subjects.any() else "case"
-
-
-def on_deciding_unit(effects: pd.DataFrame) -> pd.DataFrame:
-    """Rows of effects whose units are subjects; where there are none, those whose units are cases."""
-    return effects[effects["unit"] == unit_of(effects["unit"] == "subject")]
+_INTEGER_COLUMNS = ("n_1", "n_2", "direction", "n_left_out", "n_undefined")
 
 
 def effects(normalised: pd.DataFrame) -> pd.DataFrame:
@@ -306,6 +69,7 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
         Table with `EFFECT_COLUMNS`, counts and direction as nullable integers; without rows if there are none to test.
 
     Example:
+        >>> from segassay.tables.normalise import normalise
         >>> counts = pd.DataFrame({"case": list("abcdefghij"), "annotator": "anna", "density": 1.0,
         ...                        "n_objects": [1, 2, 3, 4, 5, 11, 12, 13, 14, 15], "mean_intensity": 9.0})
         >>> experiment = pd.DataFrame({"case": list("abcdefghij"), "group": ["H"] * 5 + ["C"] * 5})
@@ -316,7 +80,7 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
     controls = set(normalised.loc[normalised["control"], "group"])
     groups = sorted(set(normalised["group"]), key=lambda group: (group not in controls, natural_key(group)))
     rows: list[dict[str, Any]] = []
-    for sample in _samples(normalised):
+    for sample in samples(normalised):
         values = sample.units.values_of(groups)
         found = [_omnibus_row(list(values.values())), *_pair_rows(values)]
         if sample.key["unit"] == "case":
@@ -325,7 +89,7 @@ def effects(normalised: pd.DataFrame) -> pd.DataFrame:
                 found += _mixed_rows(sample.units, groups)
         counted = sample.key | {"n_left_out": sample.n_left_out, "n_undefined": sample.n_undefined}
         rows += [counted | row | {"note": _joined(sample.note, row.get("note", ""))} for row in found]
-    return _table(rows, EFFECT_COLUMNS)
+    return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS)).astype(dict.fromkeys(_INTEGER_COLUMNS, "Int64"))
 
 
 def _joined(*notes: str) -> str:
@@ -413,7 +177,7 @@ def _asymptotic_p_without_overlap(n_1: int, n_2: int) -> float:
     return mann_whitney(np.arange(n_1), np.arange(n_1, n_1 + n_2)).p_value
 
 
-def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
+def _mixed_rows(cases: Units, groups: list[str]) -> list[dict[str, Any]]:
     code = np.array([groups.index(group) for group in cases.group], dtype=int)
     fit = mixed_model(cases.value, code, cases.subject.astype(str), n_groups=len(groups))
     size = np.bincount(code, minlength=len(groups))
@@ -421,7 +185,7 @@ def _mixed_rows(cases: _Units, groups: list[str]) -> list[dict[str, Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.array([(fit.mean[b] - fit.mean[a]) / np.sqrt(fit.variance_of_mean[[a, b]].sum()) for a, b in pairs])
     p_value = 2 * stats.t.sf(np.abs(t), max(fit.df, 1))
-    of_group = _subject_means(cases).values_of(groups)
+    of_group = subject_means(cases).values_of(groups)
     unequal = holm(np.array([welch(of_group[groups[a]], of_group[groups[b]]).p_value for a, b in pairs]))
     return [
         {
@@ -446,69 +210,3 @@ def _note_of_mixed_model(t: float, p_adjusted: float, p_unequal: float) -> str:
     if not np.isfinite(t):
         return "too few subjects, no subject with two cases, or no spread"
     return UNEQUAL_SPREAD if p_adjusted < ALPHA <= p_unequal else ""
-
-
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(columns))
-    integers = {column: "Int64" for column in INTEGER_COLUMNS if column in columns}
-    return table.astype(integers)
-
-
-def prerequisites(normalised: pd.DataFrame) -> pd.DataFrame:
-    """Check the assumptions of parametric tests on the samples that `effects` compares; nothing is removed.
-
-    Per annotator × measure × region × unit: Shapiro-Wilk and Grubbs for each group (Grubbs two-sided, error level .05),
-    Levene, with deviations from the median, over all groups (`group` empty).
-
-    Args:
-        normalised: What `normalise` returns.
-
-    Returns:
-        Table with `PREREQUISITE_COLUMNS`. `rejected` is True where the assumption is rejected at .05 and empty where it
-        cannot be tested (fewer than three values in the group, or all equal); `outlier` names the case or subject that
-        Grubbs finds, else it is empty. `critical` is for Grubbs, `p_value` for the others.
-
-    Example:
-        >>> counts = pd.DataFrame({"case": list("abcdefgh"), "annotator": "anna", "density": 1.0,
-        ...                        "n_objects": [11, 12, 13, 14, 12, 13, 14, 90], "mean_intensity": 9.0})
-        >>> experiment = pd.DataFrame({"case": list("abcdefgh"), "group": ["H"] * 4 + ["C"] * 4})
-        >>> table = prerequisites(normalise(counts, experiment, "H"))
-        >>> table.loc[(table.measure == "count") & (table.test == "grubbs"), ["group", "outlier"]].to_numpy().tolist()
-        [['C', 'h'], ['H', '']]
-    """
-    rows: list[dict[str, Any]] = []
-    names = sorted(set(normalised["group"]), key=natural_key)
-    for sample in _samples(normalised):
-        groups = {name: sample.units.where(sample.units.group == name) for name in names}
-        found = [_normality_row(name, units) for name, units in groups.items()]
-        found += [_outlier_row(name, units) for name, units in groups.items()]
-        found.append(_variance_row([units.value for units in groups.values()]))
-        rows += [sample.key | row for row in found]
-    return _table(rows, PREREQUISITE_COLUMNS).astype({"rejected": "boolean"})
-
-
-def _normality_row(group: str, units: _Units) -> dict[str, Any]:
-    row = {"test": "shapiro_wilk", "group": group, "n": len(units.value), "outlier": ""}
-    if len(units.value) < 3 or np.ptp(units.value) == 0:
-        return row
-    statistic, p_value = stats.shapiro(units.value)
-    return row | {"statistic": statistic, "p_value": p_value, "rejected": p_value < ALPHA}
-
-
-def _outlier_row(group: str, units: _Units) -> dict[str, Any]:
-    row = {"test": "grubbs", "group": group, "n": len(units.value), "outlier": ""}
-    result = grubbs(units.value, alpha=ALPHA)
-    if result.index < 0:
-        return row
-    outlier = units.name[result.index] if result.outlier else ""
-    found = {"statistic": result.statistic, "critical": result.critical, "rejected": result.outlier, "outlier": outlier}
-    return row | found
-
-
-def _variance_row(groups: list[np.ndarray]) -> dict[str, Any]:
-    row = {"test": "levene", "group": "", "n": sum(map(len, groups)), "outlier": ""}
-    samples = [group for group in groups if len(group) >= 3]
-    if len(samples) < 2 or all(np.ptp(sample) == 0 for sample in samples):
-        return row
-    statistic, p_value = stats.levene(*samples, center="median")
-    return row | {"statistic": statistic, "p_value": p_value, "rejected": p_value < ALPHA}

@@ -15,13 +15,13 @@ from pathlib import Path
 from pydoc import locate
 from typing import Annotated, Any
 
-import yaml
 from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS
+from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.ensemble.errors import PredictionError
 
@@ -122,19 +122,18 @@ SETTINGS: dict[str, type[_Settings]] = {
 _MONAI_KEYS = ("_meta_", "initialize", "finalize", "imports", "run", "training", "evaluating", "inference")
 
 
-def check_config(config: Mapping[str, Any], config_name: str, required: Mapping[str, str]) -> None:
+def check_config(config: Mapping[str, Any], config_name: str) -> None:
     """Check the settings of a configuration, before any of its expressions is evaluated.
 
     Args:
         config: The configuration, overrides of the command line included.
         config_name: The configuration of the bundle that it belongs to, such as `train.yaml`.
-        required: Setting without default -> what to give.
 
     Raises:
-        UsageError: If a setting is unknown (the message names the nearest known one), missing, of the wrong type or
-            out of range.
+        UsageError: If a setting is unknown (the message names the nearest known one), of the wrong type or out of
+            range.
     """
-    known = yaml.safe_load(config_path(config_name).read_text(encoding="utf-8"))
+    known = read_yaml(config_path(config_name))
     model = SETTINGS[config_name]
     referenced = set(_references(config))
     for name, value in config.items():
@@ -142,14 +141,26 @@ def check_config(config: Mapping[str, Any], config_name: str, required: Mapping[
             raise UsageError(f"unknown setting --{name}{_nearest(name, [*known, *referenced])}")
         if name in known and name not in model.model_fields:
             _check_component(name, value, known[name])
-    for name, expected in required.items():
-        if config.get(name) is None:
-            raise UsageError(f"--{name} is missing: give {expected}")
     _check_values(config, model, known)
     _check_levels(config)
     _check_interval(config)
     _check_output_holds_no_input(config)
     _check_paths(config)
+
+
+def check_required(config: Mapping[str, Any], required: Mapping[str, str]) -> None:
+    """Check that the settings without default are given.
+
+    Args:
+        config: The configuration, overrides of the command line included.
+        required: Setting -> what to give.
+
+    Raises:
+        UsageError: If one is missing.
+    """
+    for name, expected in required.items():
+        if config.get(name) is None:
+            raise UsageError(f"--{name} is missing: give {expected}")
 
 
 def _is_expression(value: Any) -> bool:

@@ -11,13 +11,16 @@ ours, starts MONAI's command line again with this workflow. A test checks the pa
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import monai.bundle
@@ -26,7 +29,7 @@ import yaml
 from segassay.errors import SegAssayError, UsageError
 from segassay.io.outputs import OPTIONS
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.bundle.settings import check_config, find_own_error
+from segassay_monai.bundle.settings import check_config, check_required, find_own_error
 from segassay_monai.bundle.typed import as_typed
 
 __all__ = [
@@ -39,6 +42,8 @@ __all__ = [
     "running_config",
     "write_config",
 ]
+
+logger = logging.getLogger("segassay")
 
 WORKFLOW = "segassay_monai.Workflow"
 """Value of `workflow_name` for `monai.bundle.run`."""
@@ -59,6 +64,15 @@ class Workflow(monai.bundle.ConfigWorkflow):
         )
     """
 
+    required: Mapping[str, str]
+    """Settings without which the configuration cannot run, and what to give; set by `check_settings`."""
+
+    def __init__(self, *words: Any, tracking: Any = None, **settings: Any) -> None:
+        if tracking is not None:
+            _check_tracking(tracking)
+        super().__init__(*words, **settings)
+        self.required = {}
+
     def initialize(self) -> Any:
         """Evaluate the expressions under `initialize`."""
         with _running(self):
@@ -67,6 +81,7 @@ class Workflow(monai.bundle.ConfigWorkflow):
     def run(self) -> Any:
         """Evaluate the expressions under the run id."""
         with _running(self):
+            check_required(running_config(), self.required)
             return super().run()
 
     def finalize(self) -> Any:
@@ -133,10 +148,16 @@ def check_settings(config_name: str, required: Mapping[str, str]) -> None:
     Raises:
         UsageError: As `check_config`; or if another workflow runs the configuration.
         SystemExit: On MONAI's command line, after the run.
+
+    What is missing is said when the configuration runs, since a program may look at its parts before it gives data.
     """
-    if _current.get() is None:
-        _start_over()
-    check_config(running_config(), config_name, required)
+    workflow = _current.get()
+    if workflow is None:
+        if _is_run():
+            _start_over()
+        return
+    workflow.required = required
+    check_config(running_config(), config_name)
 
 
 def running_config() -> dict[str, Any]:
@@ -147,8 +168,44 @@ def running_config() -> dict[str, Any]:
     """
     workflow = _current.get()
     if workflow is None:
-        raise RuntimeError("no configuration is running: call this from a bundle's configuration")
+        raise RuntimeError(
+            f'no configuration is running: call this from a bundle\'s configuration, with workflow_name="{WORKFLOW}"'
+        )
     return dict(workflow.parser.get())
+
+
+def _is_run() -> bool:
+    """Whether MONAI runs the configuration, rather than a program that only looks at its parts."""
+    return any(frame.f_code is monai.bundle.run.__code__ for frame in _frames())
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _check_tracking(tracking: Any) -> None:
+    """Accept MONAI's name for MLflow, and refuse other settings of MONAI's tracking."""
+    if tracking != "mlflow":
+        raise UsageError(
+            f"--tracking {tracking}: SegAssay logs every training and evaluation to MLflow itself, to the store in "
+            "MLFLOW_TRACKING_URI; leave it out, or give mlflow"
+        )
+    logger.info("--tracking mlflow: SegAssay logs to MLflow itself, one run for each training; MONAI adds none")
+
+
+def _forget_tracking() -> None:
+    """Remove what MONAI's own workflow wrote for `--tracking` before ours began: a file in the folder of the output."""
+    found = (frame.f_locals.get("self") for frame in _frames())
+    workflow = next((each for each in found if isinstance(each, monai.bundle.ConfigWorkflow)), None)
+    written = workflow and re.search(r"config_\d{8}_\d{6}\.json", str(workflow.parser.get("save_execute_config", "")))
+    if workflow and written:
+        folder = Path(str(workflow.parser.get_parsed_content("output_dir")))
+        (folder / written.group()).unlink(missing_ok=True)
+        with suppress(OSError):  # it holds other files
+            folder.rmdir()
 
 
 def _start_over() -> NoReturn:
@@ -159,6 +216,7 @@ def _start_over() -> NoReturn:
         )
     import fire
 
+    _forget_tracking()
     command, *words = sys.argv[1:]
     commands = {"run": monai.bundle.run, "run_workflow": monai.bundle.run_workflow}
     try:

@@ -17,18 +17,23 @@ _StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY.yaml", help="Dataset, strategies, folds and seeds, see docs/study.md.")
 ]
 
+_Trust = Annotated[
+    bool, typer.Option("--trust", help="Run the programs in the settings of this study: you trust its author.")
+]
+
 
 @app.command(epilog=examples("segassay study plan study.yaml", "segassay study plan study.yaml --ids"))
 def plan(
     path: _StudyFile,
     ids: Annotated[bool, typer.Option("--ids", help="Print only the ids of the members, one per line.")] = False,
+    trust: _Trust = False,
 ) -> None:
     """Show the members of the study, how many are done, and about how long the rest takes."""
     with training_needs():
         from segassay_monai.study.estimate import estimate
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import print_plan
-    planned = plan_study(path)
+    planned = plan_study(path, trust=trust)
     if ids:
         typer.echo("\n".join(member.id for member in planned.members))
         return
@@ -50,14 +55,17 @@ def run(
         bool,
         typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
     ] = False,
+    trust: _Trust = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
     with training_needs():
+        from segassay_monai.sharing.certificate import study_certificate, write_certificate
+        from segassay_monai.sharing.methods import write_methods
         from segassay_monai.study.earlier import find_earlier, keep_earlier
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
         from segassay_monai.study.show import print_earlier, print_outcome, show_run
-    planned = plan_study(path)
+    planned = plan_study(path, trust=trust)
     if keep_old:
         keep_earlier(planned)
     print_earlier(planned, find_earlier(planned))
@@ -69,12 +77,14 @@ def run(
     print_outcome(planned, outcome)
     if outcome.failed:
         raise typer.Exit(1)
+    write_certificate(planned.out, study_certificate(planned))
+    write_methods(planned)
 
 
 @app.command(epilog=examples("segassay study status study.yaml"))
-def status(path: _StudyFile) -> None:
+def status(path: _StudyFile, trust: _Trust = False) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
     with training_needs():
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import show_status
-    show_status(plan_study(path))
+    show_status(plan_study(path, trust=trust))

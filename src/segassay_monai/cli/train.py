@@ -8,6 +8,7 @@ import typer
 
 from segassay.cli import OF_TRAINING, TRAIN, examples
 from segassay.errors import UsageError
+from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
 from segassay_monai.bundle.typed import TEXTS, device_named
 
@@ -96,11 +97,9 @@ def _extra_settings(words: list[str]) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     """Number, list or boolean in a word; YAML alone would read `1e-3` as text, and 0144 as 100."""
-    import yaml
-
     try:
-        value = yaml.safe_load(re.sub(r"(?<![\w.\"'-])(0\d+)(?![\w.\"'-])", r"'\1'", text))
-    except (yaml.YAMLError, ValueError, RecursionError):
+        value = parse_yaml(re.sub(r"(?<![\w.\"'-])(0\d+)(?![\w.\"'-])", r"'\1'", text))
+    except ValueError:
         return text
     if isinstance(value, (bool, int, float, list)):
         return value

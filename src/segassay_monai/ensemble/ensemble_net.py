@@ -9,7 +9,7 @@ An exported bundle can carry this module unchanged: it imports torch, monai, num
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,7 @@ class EnsembleNet(nn.Module):
         checkpoint_paths: One file per member, with the weights under `model`.
         inferer: Predicts an image with one member, whole or in windows.
         flips: Whether to average each member over the image flipped along every set of axes.
+        backend: One function per checkpoint that predicts in place of `network`, see `load_backend`.
 
     Attributes:
         last: The last prediction, with its uncertainties; None before the first.
@@ -81,7 +82,12 @@ class EnsembleNet(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module, checkpoint_paths: Sequence[str | Path], inferer: Inferer, flips: bool = False
+        self,
+        network: nn.Module,
+        checkpoint_paths: Sequence[str | Path],
+        inferer: Inferer,
+        flips: bool = False,
+        backend: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
     ) -> None:
         super().__init__()
         if not checkpoint_paths:
@@ -90,6 +96,7 @@ class EnsembleNet(nn.Module):
         self.checkpoint_paths = [Path(path) for path in checkpoint_paths]
         self.inferer = inferer
         self.flips = flips
+        self.backend = backend
         self.last: Prediction | None = None
         self._loaded: Path | None = None
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
@@ -110,9 +117,8 @@ class EnsembleNet(nn.Module):
         doubt = torch.zeros_like(prob)
         # allocated before the first member predicts; else it would fragment the memory that each member frees
         masks = np.zeros((len(self.checkpoint_paths), len(image), -(-image.shape[2:].numel() // 8)), dtype=np.uint8)
-        for path, mask in zip(self.checkpoint_paths, masks, strict=True):
-            self._load(path)
-            member = self._predict(image)
+        for number, mask in enumerate(masks):
+            member = self._predict(image, self._member(number))
             prob += member
             doubt += uncertainty(member)
             mask[:] = np.packbits((member > THRESHOLD).flatten(1).cpu().numpy(), axis=1)
@@ -122,13 +128,20 @@ class EnsembleNet(nn.Module):
         self.last = Prediction(prob, doubt, masks)
         return prob
 
-    def _predict(self, image: torch.Tensor) -> torch.Tensor:
-        """Probability of the member just loaded, `(B, 1, *spatial)`."""
+    def _member(self, number: int) -> Callable[[torch.Tensor], torch.Tensor]:
+        """What predicts as this member."""
+        if self.backend is not None:
+            return self.backend[number]
+        self._load(self.checkpoint_paths[number])
+        return self.network
+
+    def _predict(self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """Probability of one member, `(B, 1, *spatial)`."""
         flips = list(_subsets(range(2, image.ndim))) if self.flips else [()]
         total: torch.Tensor | None = None
         for axes in flips:
             flipped = torch.flip(image, axes) if axes else image
-            prob = torch.sigmoid(self.inferer(flipped, self.network).float())
+            prob = torch.sigmoid(self.inferer(flipped, network).float())
             prob = torch.flip(prob, axes) if axes else prob
             total = prob if total is None else total.add_(prob)
             del prob

@@ -82,5 +82,6 @@ def read_mean_net(checkpoint_paths: Sequence[str | Path]) -> tuple[MeanNet, Netw
             member.load_state_dict(weights)
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise PredictionError.of(path, f"the weights do not fit the network ({reason})", "train it again") from error
+            what = f"the weights do not fit the network ({reason})"
+            raise PredictionError.of(path, what, "train it again") from error
     return net.eval(), settings

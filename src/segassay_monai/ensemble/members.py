@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from segassay.data.cases import image_files, read_spaced_image
 from segassay.data.dataset import Dataset, strata
 from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError
+from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_checkpoint
 
 logger = logging.getLogger("segassay")
@@ -75,6 +77,12 @@ def member_from_state(state: Mapping[str, Any]) -> Member:
     return Member(**values)
 
 
+def common_value(members: Sequence[Member], attribute: str) -> Any:
+    """Value of an attribute, such as `seed`, that all members share; empty if they differ, or there is none."""
+    values = {getattr(member, attribute) for member in members}
+    return values.pop() if len(values) == 1 else ""
+
+
 def find_checkpoints(models: str | Path | Sequence[str | Path]) -> list[Path]:
     """Find the checkpoints of an ensemble: a list of files, or every `model.pt` below a folder, in natural order.
 
@@ -110,11 +118,14 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     for path in paths:
         try:
             state = read_checkpoint(path)
+        except PredictionError as error:
+            raise DataError.of(path, f"is {error.what}", error.action) from error
+        try:
             member, weights = member_from_state(state["member"]), state["model"]
         except Exception as error:
-            what = f"is not a checkpoint written by SegAssay ({type(error).__name__})"
-            raise DataError.of(path, what, "train it again") from error
-        digest = _weights_hash(weights)
+            what = "is not a checkpoint written by SegAssay, or one of another version: how it was trained is unknown"
+            raise DataError.of(path, what, "give a model.pt that `segassay train` wrote, or train it again") from error
+        digest = weights_hash(weights)
         if digest in known:
             what = f"and {known[digest]} hold the same weights, but an ensemble needs different ones"
             raise DataError.of(path, what, "remove one")
@@ -123,7 +134,8 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     return members
 
 
-def _weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
+def weights_hash(weights: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the weights of one member."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(name.encode() + weights[name].cpu().numpy().tobytes())
@@ -179,7 +191,11 @@ def _case_names(text: str, dataset: Dataset) -> list[str]:
 
 def image_hash(dataset: Dataset, case: str) -> str:
     """SHA-256 of the pixels of an image, all its channels; the same in every file format that keeps them."""
-    array = read_spaced_image(image_files(dataset, case), None).array
+    return pixel_hash(read_spaced_image(image_files(dataset, case), None).array)
+
+
+def pixel_hash(array: np.ndarray) -> str:
+    """SHA-256 of the pixels of an image `(C, *spatial)`, as `image_hash`."""
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 

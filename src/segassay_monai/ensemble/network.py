@@ -7,6 +7,10 @@ An exported bundle can carry this module unchanged: it imports torch, monai, num
 
 from __future__ import annotations
 
+import pickletools
+import re
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from math import prod
@@ -146,15 +150,111 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint, with tensors on the CPU.
+    """Read a checkpoint, with tensors on the CPU; nothing in the file can run code.
+
+    Args:
+        path: A file that `segassay train` or a study wrote; every part of it is compared with its checksum.
 
     Raises:
-        PredictionError: If the file is not a checkpoint.
+        PredictionError: If the file is missing or damaged, or was not written by SegAssay; says what it is instead.
     """
+    path = Path(path)
     try:
+        if damage := _damage(path):
+            what = f"damaged: {damage}"
+            raise PredictionError.of(path, what, "copy it again, or remove its folder and train it again")
+        if _has_part(path, "constants.pkl"):  # torch.load would load a program
+            raise ValueError("TorchScript")
         content = dict(torch.load(path, map_location="cpu", weights_only=True))
         content["model"]
-    except Exception as error:
-        what = f"not a checkpoint written by SegAssay ({type(error).__name__})"
-        raise PredictionError.of(path, what, "train it again") from error
+    except PredictionError:
+        raise
+    except OSError as error:
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not readable ({error.strerror})"
+        raise PredictionError.of(path, what, "give the model.pt of a trained member") from error
+    except Exception as error:  # whatever a foreign file causes
+        raise PredictionError.of(path, f"not a checkpoint written by SegAssay, {_what_it_is(path)}", _OURS) from error
     return content
+
+
+_OURS = (
+    "give a model.pt that `segassay train` or a study wrote, or train it again; masks of another tool are compared "
+    "with `segassay evaluate --masks NAME=FOLDER`"
+)
+_ZIP = b"PK\x03\x04"
+_LONGEST_PICKLE = 1 << 22  # bytes; that of a network with 10,000 layers has 2 MB
+
+_OF_WEIGHTS = re.compile(r"torch\._utils\.\w+|torch\.\w+Storage|torch\.[a-z]+\d*|collections\.OrderedDict")
+
+_MARKS = {
+    "trainer_name": "but one of nnU-Net",
+    "pytorch-lightning_version": "but one of Lightning",
+    "diam_labels": "but one of Cellpose",
+}
+"""A word in a checkpoint of another tool -> that tool."""
+
+
+def _damage(path: Path) -> str:
+    """The part of a zip archive that differs from its checksum; empty if all agree, or the file is no archive."""
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:
+            return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            part = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        return "it is cut off, or its list of parts cannot be read"
+    return f"{part} does not agree with its checksum" if part else ""
+
+
+def _has_part(path: Path, end: str) -> bool:
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:
+            return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith(end) for name in archive.namelist())
+
+
+def _what_it_is(path: Path) -> str:
+    """What a file is that is no checkpoint of ours; it is looked at and never run."""
+    with path.open("rb") as file:
+        start = file.read(512)
+    if not start.strip():
+        return "but an empty file"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "but a web page, as servers send it instead of a file: download it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "but a reference to a file (`git lfs pull` fetches it)"
+    if _has_part(path, "constants.pkl"):
+        return "but a network of TorchScript"
+    if start.startswith(_ZIP):
+        with zipfile.ZipFile(path) as archive:
+            pickled = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
+            if pickled is None:
+                return "but a zip archive of something else"
+            with archive.open(pickled) as opened:
+                return _what_is_pickled(opened.read(_LONGEST_PICKLE))
+    with path.open("rb") as file:
+        return _what_is_pickled(file.read(_LONGEST_PICKLE)) if start[:1] == b"\x80" else "but a file of another kind"
+
+
+def _what_is_pickled(data: bytes) -> str:
+    """What a pickle would build; its instructions are listed, and none is done."""
+    words: list[str] = []
+    objects: set[str] = set()
+    try:
+        for instruction, argument, _ in pickletools.genops(data):
+            if instruction.name == "GLOBAL":
+                objects.add(str(argument).replace(" ", "."))
+            elif instruction.name == "STACK_GLOBAL" and len(words) > 1:
+                objects.add(".".join(words[-2:]))
+            elif isinstance(argument, str):
+                words.append(argument)
+    except Exception:
+        return "but a damaged file, or one of another kind"
+    for mark, tool in _MARKS.items():
+        if mark in words:
+            return tool
+    if strange := sorted(name for name in objects if not _OF_WEIGHTS.fullmatch(name)):
+        return f"but Python objects ({', '.join(strange[:3])}), which could run code and were not loaded"
+    return "but weights without the settings of their network and training"

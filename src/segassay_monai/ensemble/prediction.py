@@ -20,11 +20,12 @@ from segassay.data.cases import read_case_ignore, read_case_region
 from segassay.data.dataset import Dataset
 from segassay.data.names import list_images
 from segassay.errors import DataError, raise_problems
-from segassay.io.images import IMAGE_SUFFIXES, image_suffix, read_image, write_labels, write_map, write_mask
-from segassay.io.outputs import publish_output, whole_or_nothing
+from segassay.io.images import IMAGE_SUFFIXES, read_image
+from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import label_objects
+from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
-from segassay_monai.ensemble.members import Member
+from segassay_monai.ensemble.members import Member, common_value
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     show_uncertainty,
@@ -84,6 +85,17 @@ def seed_range(seeds: Sequence[int]) -> str:
     return f"{each[0]}-{each[-1]}" if is_range else ",".join(map(str, each))
 
 
+def seeds_in(text: str) -> list[int]:
+    """Seeds that `seed_range` has put into a name.
+
+    Example:
+        >>> seeds_in("0-3"), seeds_in("7"), seeds_in("0,2")
+        ([0, 1, 2, 3], [7], [0, 2])
+    """
+    first, is_range, last = text.partition("-")
+    return list(range(int(first), int(last) + 1)) if is_range else [int(seed) for seed in text.split(",")]
+
+
 class WritePredictions:
     """Write the prediction of each case: probability, mask, instance labels, uncertainty and its two parts.
 
@@ -113,32 +125,12 @@ class WritePredictions:
     def _write(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
-        maps = {
-            "prob": prediction.prob,
-            "uncertainty": prediction.total,
-            "disagreement": prediction.disagreement,
-            "doubt": prediction.doubt,
-        }
-        is_nifti = str(image_suffix(self.images[case].name)).startswith(".nii")
-        like = read_image(self.images[case]) if is_nifti else None
-        map_type = ".nii.gz" if is_nifti else ".tif"
-        mask = prediction.prob[0, 0].numpy() > THRESHOLD
-        mask_type = ".png" if mask.ndim == 2 and not is_nifti else map_type
-        paths = {kind: self.work_dir / kind / case for kind in (*maps, "masks", "instances")}
-        for path in paths.values():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        for kind, values in maps.items():
-            write_map(f"{paths[kind]}{map_type}", values[0, 0].numpy(), like)
-        write_mask(f"{paths['masks']}{mask_type}", mask, like)
-        write_labels(f"{paths['instances']}{map_type}", label_objects(mask, min_size=self.min_size), like)
-        self.written.append(
-            {
-                "case": case,
-                "path": f"masks/{case}{mask_type}",
-                "prob": f"prob/{case}{map_type}",
-                "uncertainty": f"uncertainty/{case}{map_type}",
-            }
-        )
+        arrays = case_arrays(prediction)
+        arrays["instances"] = label_objects(arrays["masks"], min_size=self.min_size)
+        picture = read_image(self.images[case])
+        written = write_case(self.work_dir, case, self.images[case], picture, arrays)
+        files = {"path": written["masks"], "prob": written["prob"], "uncertainty": written["uncertainty"]}
+        self.written.append({"case": case, **files})
         self.rows.append(uncertainty_row(case, prediction, **areas(self.dataset, case)))
 
     def uncertainty(self) -> pd.DataFrame:
@@ -156,10 +148,21 @@ class WritePredictions:
         table.insert(1, "annotator", ensemble_name(members))
         table.insert(2, "kind", "ensemble" if len(members) > 1 else "model")
         for column in ("strategy", "trained_on", "fold", "seed"):
-            values = {getattr(member, column) for member in members}
-            table[column] = values.pop() if len(values) == 1 else ""
+            table[column] = common_value(members, column)
         table["held_out"] = "" if held_out is None else held_out
         return table
+
+
+def case_arrays(prediction: Prediction) -> dict[str, np.ndarray]:
+    """Mask and maps `(*spatial)` of the prediction of one image, named as their folders."""
+    maps = {
+        "prob": prediction.prob,
+        "uncertainty": prediction.total,
+        "disagreement": prediction.disagreement,
+        "doubt": prediction.doubt,
+    }
+    arrays = {kind: values[0, 0].numpy() for kind, values in maps.items()}
+    return arrays | {"masks": arrays["prob"] > THRESHOLD}
 
 
 def predicted(engine: Any) -> Prediction:
@@ -175,11 +178,29 @@ def areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:
     return {"ignore": read_case_ignore(dataset, case), "region": read_case_region(dataset, case)}
 
 
-def run_inference(*, evaluator: Engine, writer: WritePredictions, members: Sequence[Member], work_dir: Path) -> Path:
+def run_inference(
+    *,
+    evaluator: Engine,
+    writer: WritePredictions,
+    members: Sequence[Member],
+    work_dir: Path,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Run the evaluator on images without masks and write the predictions.
 
     It is not known whether a member was trained on one of these images, so `held_out` is empty.
+
+    Args:
+        evaluator: The evaluator, with all that it reads.
+        writer: Its handler that writes.
+        members: The members that predict.
+        work_dir: Folder to write to until all is done.
+        output_dir: Final folder, whose `work_dir` is made now; None if the configuration has made it.
+        overwrite: Whether `output_dir` may be replaced.
     """
+    if output_dir is not None:
+        prepare_output(output_dir, overwrite)
     with whole_or_nothing(work_dir):
         evaluator.run()
         writer.write_tables(members, held_out=None)

@@ -19,6 +19,7 @@ from typing import Any
 
 from segassay.errors import UsageError
 from segassay.tracking import is_active, load_mlflow
+from segassay_monai.ensemble.members import weights_hash
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 
 __all__ = ["register_ensemble"]
@@ -77,15 +78,8 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
 def _content_hash(checkpoints: Sequence[Path], tags: Mapping[str, str]) -> str:
     """SHA-256 of networks, weights and tags; the order of the members does not matter."""
     network = read_network_settings(checkpoints).state_dict()
-    members = sorted(_weights_hash(read_checkpoint(path)["model"]) for path in checkpoints)
+    members = sorted(weights_hash(read_checkpoint(path)["model"]) for path in checkpoints)
     return hashlib.sha256(json.dumps([network, members, dict(tags)], sort_keys=True).encode()).hexdigest()
-
-
-def _weights_hash(weights: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(weights):
-        digest.update(key.encode() + weights[key].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _version_with(content_hash: str, name: str) -> str | None:

@@ -22,7 +22,7 @@ from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
-from segassay.io.outputs import publish_output, whole_or_nothing
+from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.ensemble.members import Member
@@ -169,14 +169,19 @@ def run_evaluating(
     scores: ScoreCases,
     work_dir: Path,
     experiment: str,
+    output_dir: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Run the evaluator, write the tables, log them to MLflow, and print the scores.
 
     Within the MLflow run of a training, scores are logged to that run; else the evaluation has a run of its own.
+    `output_dir` and `overwrite` are as of `run_inference`.
 
     Returns:
         The finished output folder.
     """
+    if output_dir is not None:
+        prepare_output(output_dir, overwrite)
     dataset, members = scores.dataset, scores.members
     name = ensemble_name(members)
     if tracking.is_active():

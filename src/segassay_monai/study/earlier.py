@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from segassay.errors import DataError
+from segassay.io.yaml_files import read_yaml
 from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.identity import known_hash, training_config
 from segassay_monai.study.plan import PlannedMember, Study
@@ -47,8 +46,8 @@ def find_earlier(study: Study) -> dict[str, Path]:
 
 def _config_of(folder: Path) -> dict[str, Any]:
     try:
-        return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, yaml.YAMLError):
+        return dict(read_yaml(folder / "config.yaml"))
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
 from segassay.errors import UsageError, why_unreadable, wrong_value
+from segassay.io.yaml_files import read_yaml
 
 __all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
 
@@ -137,10 +138,10 @@ def read_study_file(path: Path) -> StudyFile:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = read_yaml(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give the YAML file of a study") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is not valid YAML: {why_unreadable(error)}; fix the file") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `dataset: mydata`, got {content!r:.60}")

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from monai.bundle import ConfigParser
 
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import UsageError
 from segassay.io.images import sha256
+from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config
 from segassay_monai.training.settings import ELSEWHERE, is_plain
@@ -100,7 +100,7 @@ def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _checked(settings: str, path: str) -> dict[str, Any]:
-    own, known = json.loads(settings), yaml.safe_load(_train_yaml())
+    own, known = json.loads(settings), parse_yaml(_train_yaml())
     for name in own:
         if "::" in name or "#" in name or isinstance(known.get(name), dict):
             raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
@@ -115,7 +115,7 @@ def _checked(settings: str, path: str) -> dict[str, Any]:
 
 def training_length(settings: Mapping[str, Any]) -> tuple[int, int]:
     """Number of steps and of validations of a training with these settings."""
-    parser = ConfigParser(yaml.safe_load(_train_yaml()))
+    parser = ConfigParser(parse_yaml(_train_yaml()))
     parser.update(dict(settings))
     epochs, steps, interval = (
         int(parser.get_parsed_content(name)) for name in ("epochs", "iterations_per_epoch", "val_interval")

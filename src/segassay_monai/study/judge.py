@@ -19,18 +19,17 @@ from segassay.assay.write import metric_name
 from segassay.data.dataset import data_hash
 from segassay.io.images import sha256
 from segassay.judgement.summary import versions
-from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
-from segassay.qualities.validity.records import F1
 from segassay_monai.ensemble.registry import register_ensemble
+from segassay_monai.study.best import best_ensemble
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
 from segassay_monai.study.store import read_state, write_state, write_whole
 
-__all__ = ["judge"]
+__all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge"]
 
-_ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
-_EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
+ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
+EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
 
 
 def judge(study: Study) -> list[Path]:
@@ -45,15 +44,15 @@ def judge(study: Study) -> list[Path]:
 
 def _judge(study: Study, on: str) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
-    out = study.out / _EVALUATION[on]
+    out = study.out / EVALUATION[on]
     table = list_masks(study, on)
     text = table.to_csv(index=False, lineterminator="\n")
-    files = [f"{name} {path.name} {sha256(path)}" for name, path in _files(study.masks)]
+    files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
     if read_state(study).get(on) == digest and (out / "summary.json").is_file():
         return out
-    path = study.out / _ANNOTATIONS[on]
+    path = study.out / ANNOTATIONS[on]
     write_whole(path, text)
     found = evaluate(
         study.dataset.folder,
@@ -73,7 +72,8 @@ def _judge(study: Study, on: str) -> Path:
     return out
 
 
-def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+def further_masks(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Name and file of every mask of further annotators, in the order of their names."""
     for name, folder in folders.items():
         for path in sorted(folder.glob("*")):
             if path.is_file():
@@ -111,11 +111,9 @@ def _register_best(study: Study, scores: pd.DataFrame) -> None:
         if prediction.on == HELD_OUT and len(prediction.members) > 1:
             ensembles.setdefault(prediction.annotator, []).extend(prediction.members)
     ensembles = {name: members for name, members in ensembles.items() if all(map(study.is_done, members))}
-    is_score = scores["base"].eq(F1.name) & scores["comparison"].isin([LEAVE_ONE_OUT, PAIRWISE])
-    found = scores[is_score & scores["target"].isin(list(ensembles)) & scores["value"].notna()]
-    if found.empty:
+    best = best_ensemble(scores, ensembles)
+    if best is None:
         return
-    best = found.sort_values("value", ascending=False, kind="stable").iloc[0].to_dict()
     members = ensembles[best["target"]]
     tags = {
         "annotator": best["target"],

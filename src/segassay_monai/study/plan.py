@@ -22,6 +22,7 @@ from segassay.errors import UsageError
 from segassay_monai.ensemble.prediction import seed_range
 from segassay_monai.study.file import StudyFile, read_study_file
 from segassay_monai.study.members import TEST, PlannedMember, labels_of, plan_members, slug
+from segassay_monai.study.trust import refuse_code
 from segassay_monai.training.folds import assign_folds
 
 __all__ = [
@@ -137,18 +138,22 @@ class Study:
         return self.place(member) / "model.pt"
 
 
-def plan_study(path: str | os.PathLike[str]) -> Study:
+def plan_study(path: str | os.PathLike[str], *, trust: bool = False) -> Study:
     """Read a study and its dataset, and list all tasks.
 
     Args:
         path: STUDY.yaml.
+        trust: Whether its settings may be programs (`$…`, `_target_`), which are run; `study.trust` says why not.
 
     Raises:
-        UsageError: If the file has an invalid value: an unknown rater, fold or setting, or a name used twice.
+        UsageError: If the file has an invalid value: an unknown rater, fold or setting, or a name used twice; or if a
+            setting is a program.
         DataError: If the dataset has problems.
     """
     path = Path(path)
     file = read_study_file(path)
+    if not trust:
+        refuse_code(path, file)
     folder = path.resolve().parent
     dataset = read_dataset(folder / file.dataset)
     masks = {name: folder / place for name, place in file.masks.items()}

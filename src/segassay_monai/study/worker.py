@@ -190,7 +190,8 @@ def _main(path: str) -> None:
             speak.write(f"{word} {task.id}\n")
             speak.flush()
 
-    sys.exit(0 if work(plan_study(Path(path)), report) else 1)
+    study = plan_study(Path(path), trust=True)  # the process that started this one has asked
+    sys.exit(0 if work(study, report) else 1)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 from monai.optimizers import LearningRateFinder
@@ -27,6 +26,7 @@ from segassay.errors import DataError
 from segassay.figures.style import ACCENT, PALE, encode_figure, plot_style
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.io.progress import show_progress
+from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import running_config
 from segassay_monai.ensemble.members import Member
@@ -100,7 +100,7 @@ def find_learning_rate(
 
 def _own_folder(output_dir: str | Path) -> Path:
     """The given folder; by default one next to that of the member."""
-    default = yaml.safe_load(config_path("train.yaml").read_text(encoding="utf-8"))["output_dir"]
+    default = read_yaml(config_path("train.yaml"))["output_dir"]
     is_default = running_config()["output_dir"] == default
     return Path(f"{output_dir}_find_lr") if is_default else Path(str(output_dir))
 

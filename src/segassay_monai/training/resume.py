@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from filelock import FileLock, Timeout
 from ignite.engine import Events
 from monai.data.utils import set_rnd
@@ -30,6 +29,7 @@ from monai.utils import set_determinism
 from segassay import tracking
 from segassay.errors import DataError, UsageError
 from segassay.io.outputs import OPTIONS, UNFINISHED, check_output, prepare_output, whole_or_nothing
+from segassay.io.yaml_files import parse_yaml, read_yaml
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
 from segassay_monai.ensemble.network import read_checkpoint
@@ -144,8 +144,10 @@ def _differences(checkpoint: Path, member: Member) -> str:
         return f"{_VERSION} (there {version}, here {TRAINING_VERSION})"
     if not (folder / "config.yaml").is_file():
         return "unknown settings (config.yaml is missing)"
-    then = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    now = yaml.safe_load(config_text())
+    try:
+        then, now = dict(read_yaml(folder / "config.yaml")), parse_yaml(config_text())
+    except (OSError, ValueError, TypeError):
+        return "unknown settings (config.yaml cannot be read)"
     names = [name for name in {**then, **now} if name not in ELSEWHERE and then.get(name) != now.get(name)]
     plain = [name for name in names if is_plain(then.get(name)) and is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
@@ -259,7 +261,7 @@ def _write(state: dict[str, Any], path: Path) -> None:
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
-    return dict(torch.load(folder / UNFINISHED, map_location="cpu", weights_only=True))
+    return read_checkpoint(folder / UNFINISHED)
 
 
 def mlflow_run(folder: Path) -> str | None:

@@ -6,9 +6,7 @@ import pytest
 
 from segassay.qualities.objectivity.facets import facet_shares
 from segassay.statistics.components import three_way_components
-from segassay.statistics.intervals import Resampling
 
-QUICK = Resampling(n_resamples=50)
 CASES = [f"{number:02}" for number in range(12)]
 CLUSTERS = pd.Series(CASES, index=CASES)
 
@@ -35,7 +33,7 @@ def shares(found: pd.DataFrame, of: str = "count") -> dict[str, float]:
 
 def test_shares_are_those_of_three_way_components() -> None:
     values = drawn(1)
-    found = shares(facet_shares(table(values), CLUSTERS, resampling=QUICK))
+    found = shares(facet_shares(table(values), CLUSTERS))
     case, person, tool = (axis.ravel() for axis in np.indices(values.shape))
     other = three_way_components(values.ravel(), case=case, rater=person, seed=tool)["reml"]
     assert list(found.values()) == pytest.approx((other / other.sum()).tolist(), abs=1e-6)
@@ -46,7 +44,7 @@ def test_shares_are_those_of_three_way_components() -> None:
 def test_a_tool_that_doubles_every_area_has_nearly_all_the_variance() -> None:
     values = drawn(2, person=0, tool=0)
     values[:, :, 0] *= 2
-    found = shares(facet_shares(table(values), CLUSTERS, resampling=QUICK), "area")
+    found = shares(facet_shares(table(values), CLUSTERS), "area")
     assert found["tool"] > 0.9
     assert found["person"] < 0.05
 
@@ -54,14 +52,14 @@ def test_a_tool_that_doubles_every_area_has_nearly_all_the_variance() -> None:
 def test_persons_who_share_no_tool_give_no_rows() -> None:
     rows = table(drawn(3))
     apart = rows[rows["level"].str[1] == rows["person"].str[1]]
-    assert facet_shares(apart, CLUSTERS, resampling=QUICK).empty
-    assert facet_shares(pd.DataFrame(), CLUSTERS, resampling=QUICK).empty
+    assert facet_shares(apart, CLUSTERS).empty
+    assert facet_shares(pd.DataFrame(), CLUSTERS).empty
 
 
 def test_a_person_who_lacks_a_tool_is_left_out_and_cases_without_a_cell_are_undefined() -> None:
     rows = table(drawn(4))
     lacking = rows[~((rows["person"] == "p3") & (rows["level"] == "t2"))]
     lacking = lacking[~((lacking["case"] == "00") & (lacking["person"] == "p0") & (lacking["level"] == "t0"))]
-    found = facet_shares(lacking, CLUSTERS, resampling=QUICK)
+    found = facet_shares(lacking, CLUSTERS)
     assert set(found["note"]) == {"3 persons, 3 of tool"}
     assert set(found["n_undefined"]) == {1}

@@ -11,9 +11,7 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.objectivity.imprint import imprint, rater_imprint, removal_of_bias
 from segassay.qualities.scores.table import ALL_RATERS, SCORE_COLUMNS
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.intervals import Resampling
 
-QUICK = Resampling(n_resamples=50)
 squares = hnp.arrays(
     float, st.integers(3, 6).map(lambda n: (2, n, n)), elements=st.integers(0, 100).map(lambda x: x / 100)
 )
@@ -138,7 +136,7 @@ HAND = {
 
 
 def test_rows_of_each_rater_and_of_all():
-    found = by_target(rater_imprint(*study(HAND), resampling=QUICK))
+    found = by_target(rater_imprint(*study(HAND)))
     assert list(found.index) == [*RATERS, ALL_RATERS]
     np.testing.assert_allclose(found["value"].astype(float), [0.3, 0.1, 0.7, 1.1 / 3])
     assert set(found["quality"]) == {"objectivity"}
@@ -148,7 +146,7 @@ def test_rows_of_each_rater_and_of_all():
 def test_seeds_are_averaged_first():
     seeds = {pair.replace("s0", "s1"): tuple(x + 0.1 for x in f1) for pair, f1 in HAND.items() if "anna/s0" in pair}
     changed = seeds | {"anna anna/s1": (1.0, 1.0)}  # the two seeds together: .9, .65, .35
-    found = by_target(rater_imprint(*study(HAND | changed), resampling=QUICK))
+    found = by_target(rater_imprint(*study(HAND | changed)))
     assert found.loc["anna", "value"] == pytest.approx((0.9 - 0.45) - ((0.65 - 0.5) + (0.35 - 0.3)) / 2)
 
 
@@ -158,13 +156,13 @@ def test_models_of_another_strategy_on_the_same_masks_are_not_mixed_in():
     agreement, annotations, clusters = study(HAND | few)
     models = annotations["kind"] == "model"
     annotations.loc[models, "strategy"] = np.where(annotations.loc[models, "annotator"] == "anna/s9", "a few", "expert")
-    found = by_target(rater_imprint(agreement, annotations, clusters, resampling=QUICK))
+    found = by_target(rater_imprint(agreement, annotations, clusters))
     np.testing.assert_allclose(found["value"].astype(float), [0.3, 0.1, 0.7, 1.1 / 3])
 
 
 def test_the_interval_is_that_of_a_mean_over_cases():
     """cleo agrees with its own model by .1 more, then .1 less: the t interval of two cases reaches 12.7 times .1."""
-    found = by_target(rater_imprint(*study(HAND | {"cleo cleo/s0": (1.0, 0.8)}), resampling=QUICK))
+    found = by_target(rater_imprint(*study(HAND | {"cleo cleo/s0": (1.0, 0.8)})))
     row = found.loc["cleo"]
     assert (row["value"], row["method"]) == (pytest.approx(0.7), "t")
     assert (row["low"], row["high"]) == pytest.approx((0.7 - 1.2706, 0.7 + 1.2706), abs=1e-4)
@@ -180,13 +178,13 @@ def test_a_case_that_one_model_was_trained_on_does_not_count_for_it():
     agreement, annotations, clusters = study(HAND | {"anna anna/s0": (0.8, 0.1)})
     seen = (annotations["annotator"] == "anna/s0") & (annotations["case"] == "2")
     annotations.loc[seen, "held_out"] = False
-    row = by_target(rater_imprint(agreement, annotations, clusters, resampling=QUICK)).loc["anna"]
+    row = by_target(rater_imprint(agreement, annotations, clusters)).loc["anna"]
     assert (row["value"], row["n_cases"], row["n_undefined"]) == (pytest.approx(0.3), 1, 1)
 
 
 def test_a_missing_prediction_counts_as_no_agreement():
     f1 = HAND | {"anna anna/s0": (0.8, 0.0)}
-    row = by_target(rater_imprint(*study(f1), resampling=QUICK)).loc["anna"]
+    row = by_target(rater_imprint(*study(f1))).loc["anna"]
     assert row["value"] == pytest.approx(0.3 - 0.4)
 
 
@@ -203,14 +201,14 @@ WITHOUT = {
 
 def test_consensus_models_that_never_saw_a_rater_beside_other_raters_models():
     """anna: mean .6, .8 minus (.5 + .4)/2; ben: .5 minus (.6 + .5)/2; nobody's own models take part."""
-    found = by_target(removal_of_bias(*study(HAND | WITHOUT), resampling=QUICK), "removal_of_bias")
+    found = by_target(removal_of_bias(*study(HAND | WITHOUT)), "removal_of_bias")
     assert list(found.index) == ["anna", "ben", ALL_RATERS]
     np.testing.assert_allclose(found["value"].astype(float), [0.7 - 0.45, 0.5 - 0.55, (0.25 - 0.05) / 2])
 
 
 def test_removal_of_bias_by_another_consensus_has_a_name_of_its_own():
     majority = {"anna majority_without_anna/s0": (0.6, 0.6)}
-    found = removal_of_bias(*study(HAND | WITHOUT | majority), resampling=QUICK)
+    found = removal_of_bias(*study(HAND | WITHOUT | majority))
     assert set(found["measure"]) == {"removal_of_bias", "removal_of_bias_majority"}
 
 
@@ -232,8 +230,8 @@ def test_renaming_raters_changes_names_alone():
         return table
 
     for measure in (rater_imprint, removal_of_bias):
-        before = measure(agreement, annotations, clusters, resampling=QUICK).set_index("target")
-        after = measure(renamed(agreement), renamed(annotations), clusters, resampling=QUICK).set_index("target")
+        before = measure(agreement, annotations, clusters).set_index("target")
+        after = measure(renamed(agreement), renamed(annotations), clusters).set_index("target")
         for name in before.index:
             columns = ["value", "low", "high"]
             expected, found = (table.loc[key, columns] for table, key in ((before, name), (after, new.get(name, name))))
@@ -245,7 +243,7 @@ def test_what_is_planted_is_found(share):
     settings = SimulatedStudy(imprint=share, n_subjects=40, n_consensus_seeds=1)
     study = simulate_tables(settings)
     for name, measure in (("imprint", rater_imprint), ("removal_of_bias", removal_of_bias)):
-        found = by_target(measure(study.tables.agreement, study.annotations, study.clusters, resampling=QUICK), name)
+        found = by_target(measure(study.tables.agreement, study.annotations, study.clusters), name)
         planted = study.truth[study.truth["measure"] == name].set_index("target")["value"]
         assert set(planted.index) == {*settings.raters}
         errors = found.loc[planted.index, "value"].astype(float) - planted

@@ -18,11 +18,8 @@ from segassay.qualities.objectivity.measurements import (
 )
 from segassay.qualities.scores.table import ALL_RATERS, SCORE_COLUMNS
 from segassay.statistics.chance import krippendorff_alpha
-from segassay.statistics.intervals import Resampling
 from segassay.statistics.methods import bland_altman, lins_ccc
 from segassay.statistics.raters import bias_test
-
-QUICK = Resampling(n_resamples=50)
 
 # Shrout & Fleiss (1979): six targets, four judges
 JUDGES = ("j1", "j2", "j3", "j4")
@@ -64,7 +61,7 @@ def test_published_correlations_of_four_judges():
 def test_published_share_of_the_judges():
     """Variance components 2.5556, 5.2444, 1.0194."""
     counts = counts_of(TARGETS, JUDGES)
-    (row,) = rater_share(counts, JUDGES, clusters_of(counts), resampling=QUICK).to_dict("records")
+    (row,) = rater_share(counts, JUDGES, clusters_of(counts)).to_dict("records")
     total = 2.5556 + 5.2444 + 1.0194
     assert row["value"] == pytest.approx(5.2444 / total, abs=1e-5)
     assert row["note"] == f"case {2.5556 / total:.3f}, rest {1.0194 / total:.3f}"
@@ -73,7 +70,7 @@ def test_published_share_of_the_judges():
 def test_raters_who_differ_by_nothing_have_no_share():
     same = np.arange(1.0, 9.0)[:, None].repeat(3, axis=1)
     counts = counts_of(same, ("a", "b", "c"))
-    (row,) = rater_share(counts, ("a", "b", "c"), clusters_of(counts), resampling=QUICK).to_dict("records")
+    (row,) = rater_share(counts, ("a", "b", "c"), clusters_of(counts)).to_dict("records")
     assert row["value"] == 0
 
 
@@ -92,7 +89,7 @@ def test_published_limits_of_two_meters():
 @given(hnp.arrays(float, st.tuples(st.integers(3, 12), st.just(2)), elements=st.integers(0, 40).map(float)))
 def test_each_pair_equal_to_the_plain_estimators(values):
     counts = counts_of(values, ("a", "b"))
-    found = values_of(limits_of_agreement(counts, ("a", "b"), clusters_of(counts), resampling=QUICK))
+    found = values_of(limits_of_agreement(counts, ("a", "b"), clusters_of(counts)))
     plain = bland_altman(*values.T)
     expected = [plain.bias, plain.low, plain.high, plain.slope]
     measures = ["difference_count", "limit_low_count", "limit_high_count", "slope_count"]
@@ -114,7 +111,7 @@ def test_a_proportional_bias_has_an_interval_free_of_0():
 def test_alpha_of_counts_with_missing_raters_equal_to_the_plain_estimator():
     values = np.array([[10, 12, np.nan], [20, 22, 18], [np.nan, 5, 5], [40, 31, 36], [9, np.nan, np.nan]])
     counts = counts_of(values, ("a", "b", "c"))
-    (row,) = alpha_of_counts(counts, ("a", "b", "c"), clusters_of(counts), resampling=QUICK).to_dict("records")
+    (row,) = alpha_of_counts(counts, ("a", "b", "c"), clusters_of(counts)).to_dict("records")
     assert row["value"] == pytest.approx(krippendorff_alpha(values.T, "ratio"))
     assert (row["n_cases"], row["n_undefined"]) == (4, 1)
 
@@ -223,10 +220,10 @@ def test_images_without_any_object_do_not_move_alpha_and_are_stated():
     values = np.array([[5, 9, 7], [12, 6, 10], [7, 8, 13], [9, 5, 12], [11, 10, 6]], dtype=float)
     raters = ("a", "b", "c")
     plain = counts_of(values, raters)
-    (before,) = alpha_of_counts(plain, raters, clusters_of(plain), resampling=QUICK).to_dict("records")
+    (before,) = alpha_of_counts(plain, raters, clusters_of(plain)).to_dict("records")
     with_empty = np.vstack([values, np.zeros((2, 3)), [[0, 0, np.nan]]])
     counts = counts_of(with_empty, raters)
-    (after,) = alpha_of_counts(counts, raters, clusters_of(counts), resampling=QUICK).to_dict("records")
+    (after,) = alpha_of_counts(counts, raters, clusters_of(counts)).to_dict("records")
     for name in ("value", "low", "high", "n_cases"):
         assert after[name] == pytest.approx(before[name])
     assert (before["n_undefined"], after["n_undefined"]) == (0, 3)
@@ -238,10 +235,10 @@ def test_images_without_any_object_do_not_move_alpha_and_are_stated():
 
 def test_an_image_that_one_rater_leaves_empty_counts_in_alpha():
     counts = counts_of([[5, 9], [3, 0], [2, 2]], ("a", "b"))
-    (row,) = alpha_of_counts(counts, ("a", "b"), clusters_of(counts), resampling=QUICK).to_dict("records")
+    (row,) = alpha_of_counts(counts, ("a", "b"), clusters_of(counts)).to_dict("records")
     assert row["value"] == pytest.approx(krippendorff_alpha(np.array([[5, 3, 2], [9, 0, 2]]), "ratio"))
 
 
 def test_alpha_has_no_row_where_nobody_marks_anything():
     counts = counts_of(np.zeros((4, 2)), ("a", "b"))
-    assert alpha_of_counts(counts, ("a", "b"), clusters_of(counts), resampling=QUICK).empty
+    assert alpha_of_counts(counts, ("a", "b"), clusters_of(counts)).empty

@@ -8,9 +8,6 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.objectivity.models import alternative_annotator, energy_distance, williams
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import SCORE_COLUMNS
-from segassay.statistics.intervals import Resampling
-
-QUICK = Resampling(n_resamples=50)
 
 
 def compared(masks: list[dict[str, str]], **trained_on: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
@@ -44,7 +41,7 @@ RATERS = ("anna", "ben", "cleo")
 
 def test_published_index_of_a_model_and_that_of_each_rater():
     """Dice .8, .667, .4 between raters; 1, .8, .667 of the model. anna's own: (.8 + .667)/2 over .4."""
-    found = williams(*compared([HAND, HAND]), resampling=QUICK)
+    found = williams(*compared([HAND, HAND]))
     model = row_of(found, "williams_index", "m/s0")
     assert model["value"] == pytest.approx(1.32143, abs=5e-6)
     assert row_of(found, "williams_index", "anna")["value"] == pytest.approx((0.8 + 2 / 3) / 2 / 0.4)
@@ -58,7 +55,7 @@ def test_the_index_is_a_ratio_of_means_over_cases():
     dice = pair_values(agreement, "dice")
     with_raters = dice.between(["m/s0"], RATERS).mean()
     between = np.nanmean(dice.between(RATERS, RATERS))  # nobody with themselves
-    found = row_of(williams(agreement, annotations, clusters, resampling=QUICK), "williams_index", "m/s0")
+    found = row_of(williams(agreement, annotations, clusters), "williams_index", "m/s0")
     assert found["value"] == pytest.approx(with_raters / between)
 
 
@@ -79,7 +76,7 @@ def test_a_model_that_learned_from_a_rater_says_so():
 
 def test_a_model_is_judged_on_the_cases_that_it_has():
     without = {name: mask for name, mask in HAND.items() if name != "m/s0"}
-    row = row_of(williams(*compared([HAND, without]), resampling=QUICK), "williams_index", "m/s0")
+    row = row_of(williams(*compared([HAND, without])), "williams_index", "m/s0")
     assert (row["n_cases"], row["n_undefined"]) == (1, 0)
 
 
@@ -88,7 +85,7 @@ def test_advantage_by_hand():
 
     Without anna .733 : .733, as good; without ben .833 : .6; without cleo .9 : .533.
     """
-    found = alternative_annotator(*compared([HAND] * 3), resampling=QUICK)
+    found = alternative_annotator(*compared([HAND] * 3))
     assert row_of(found, "alt_test_advantage", "m/s0")["value"] == 1
     assert set(found["measure"]) == {"alt_test_advantage"}  # ω needs 30 cases
 
@@ -96,7 +93,7 @@ def test_advantage_by_hand():
 def test_a_model_behind_everybody_does_not_pass_and_one_ahead_does():
     behind = {**HAND, "m/s0": "000011"}
     for masks, rate, verdict in (([HAND] * 30, 1.0, "passed: beats 3 of 3"), ([behind] * 30, 0.0, "not passed")):
-        row = row_of(alternative_annotator(*compared(masks), resampling=QUICK), "alt_test_winning_rate", "m/s0")
+        row = row_of(alternative_annotator(*compared(masks)), "alt_test_winning_rate", "m/s0")
         assert (row["value"], row["n_cases"]) == (rate, 30)
         assert row["note"].startswith(verdict)
 

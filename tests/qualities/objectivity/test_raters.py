@@ -26,11 +26,8 @@ from segassay.qualities.scores.computation import compute_all
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, SCORE_COLUMNS, Findings
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.statistics.chance import gwet_ac1, krippendorff_alpha
-from segassay.statistics.intervals import Resampling
 from segassay.statistics.reliability import icc, repeatability_coefficient
 from segassay.tables.build import build_tables
-
-QUICK = Resampling(n_resamples=50)
 
 
 def measured(found: Findings) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -65,7 +62,7 @@ PIXELS = [["111000", "110000", "011100"], ["000000", "000001", "100001"], ["10",
 
 
 def test_pixels_equal_to_statsmodels_and_to_each_pixel_by_itself():
-    found = agreement_of_pixels(votes_of(PIXELS), CASES, resampling=QUICK)
+    found = agreement_of_pixels(votes_of(PIXELS), CASES)
     every_pixel = np.concatenate([np.array([list(map(int, mask)) for mask in case]) for case in PIXELS], axis=1)
     counts = np.stack([3 - every_pixel.sum(axis=0), every_pixel.sum(axis=0)], axis=1)
     assert value(found, "fleiss_kappa_pixels", BETWEEN_RATERS) == pytest.approx(inter_rater.fleiss_kappa(counts))
@@ -86,7 +83,7 @@ def test_published_pixels_where_background_dominates():
 
 def test_a_rater_may_lack_cases_and_one_alone_is_undefined():
     masks = [*PIXELS, ["1100", "1110"], ["1111"]]
-    found = agreement_of_pixels(votes_of(masks), CASES, resampling=QUICK)
+    found = agreement_of_pixels(votes_of(masks), CASES)
     items = np.full((3, 18), np.nan)
     start = 0
     for case in masks[:4]:
@@ -110,7 +107,7 @@ def test_intervals_of_pixels_draw_cases():
 def test_exchanging_foreground_and_background_changes_no_agreement_on_pixels():
     votes = votes_of(PIXELS)
     exchanged = votes.assign(n_marked=votes["n_raters"] - votes["n_marked"]).sample(frac=1, random_state=0)
-    before, after = (agreement_of_pixels(table, CASES, resampling=QUICK) for table in (votes, exchanged))
+    before, after = (agreement_of_pixels(table, CASES) for table in (votes, exchanged))
     for column in ("value", "low", "high"):
         np.testing.assert_allclose(after[column].astype(float), before[column].astype(float))
 
@@ -131,7 +128,7 @@ def test_positive_agreement_pools_objects_of_pairs_and_cases():
         ("0", "anna", "cleo", 0.5, 5, 10, 5), ("0", "ben", "cleo", 0.5, 2, 10, 5),
         ("0", "anna", "ben", 0.55, 1, 10, 10), ("0", "GT", "ben", 0.5, 9, 10, 10),
     )  # fmt: skip
-    found = agreement_of_objects(agreement, RATERS, CASES, resampling=QUICK)
+    found = agreement_of_objects(agreement, RATERS, CASES)
     assert value(found, "positive_agreement", BETWEEN_RATERS) == pytest.approx(2 * 15 / (20 + 1 + 15 + 15))
     assert value(found, "positive_agreement", "cleo") == pytest.approx(2 * 7 / 30)
     row = found.iloc[0]
@@ -144,7 +141,7 @@ def test_exchanging_the_two_of_a_pair_changes_no_agreement_on_objects():
     turned = agreement.rename(
         columns={"annotator_a": "annotator_b", "annotator_b": "annotator_a", "n_a": "n_b", "n_b": "n_a"}
     )
-    before, after = (agreement_of_objects(table, RATERS, CASES, resampling=QUICK) for table in (agreement, turned))
+    before, after = (agreement_of_objects(table, RATERS, CASES) for table in (agreement, turned))
     pd.testing.assert_frame_equal(after, before)
 
 
@@ -195,7 +192,7 @@ def test_published_repeatability_of_a_meter():
     first = [494, 395, 516, 434, 476, 557, 413, 442, 650, 433, 417, 656, 267, 478, 178, 423, 427]
     second = [490, 397, 512, 401, 470, 611, 415, 431, 638, 429, 420, 633, 275, 492, 165, 372, 421]
     rows = [(str(i), "anna", 1, 2, 0.8, 0.7, 0.9, a, b) for i, (a, b) in enumerate(zip(first, second, strict=True))]
-    found = intra_rater_repeatability(frame(REPEATS, *rows), CASES, resampling=QUICK)
+    found = intra_rater_repeatability(frame(REPEATS, *rows), CASES)
     coefficient = value(found, "repeatability_coefficient_count", "anna")
     assert coefficient == pytest.approx(repeatability_coefficient(np.transpose([first, second])))
     assert coefficient / 1.96 * 2 == pytest.approx(43.2, abs=0.1)
@@ -204,7 +201,7 @@ def test_published_repeatability_of_a_meter():
 def test_the_order_of_sessions_does_not_matter():
     rows = frame(REPEATS, ("0", "anna", 1, 2, 0.6, 0.5, 0.7, 10, 12), ("1", "anna", 1, 2, 0.8, 0.5, 0.7, 9, 4))
     turned = rows.rename(columns={"n_a": "n_b", "n_b": "n_a"})[::-1]
-    before, after = (intra_rater_repeatability(table, CASES, resampling=QUICK) for table in (rows, turned))
+    before, after = (intra_rater_repeatability(table, CASES) for table in (rows, turned))
     np.testing.assert_allclose(after["value"].astype(float), before["value"].astype(float))
 
 
@@ -213,7 +210,7 @@ def test_three_sessions_of_a_case_count_once():
         ("0", "anna", 1, 2, 0.6, 0.5, 0.7, 10, 12), ("0", "anna", 1, 3, 0.8, 0.5, 0.7, 10, 14),
         ("0", "anna", 2, 3, 0.7, 0.5, 0.7, 12, 14), ("1", "ben", 1, 2, 0.5, 0.5, 0.7, 9, 9),
     ]  # fmt: skip
-    found = intra_rater_repeatability(frame(REPEATS, *rows), CASES, resampling=QUICK)
+    found = intra_rater_repeatability(frame(REPEATS, *rows), CASES)
     assert value(found, "f1_repeated", "anna") == pytest.approx(0.7)
     assert value(found, "repeatability_coefficient_count", "anna") == pytest.approx(1.96 * np.sqrt(2) * 2)
     assert value(found, "repeatability_coefficient_count", "ben") == 0
@@ -248,7 +245,7 @@ def findings_of(folder: Path) -> Findings:
     annotations = read_annotations(dataset)
     cases = annotations["case"].unique()
     tables = build_tables(dataset, annotations, n_jobs=1)
-    return Findings(tables, annotations, pd.Series(cases, cases), pd.DataFrame(), resampling=QUICK)
+    return Findings(tables, annotations, pd.Series(cases, cases), pd.DataFrame())
 
 
 def test_sensitivity_and_specificity_against_the_others_by_pixel(folder):
@@ -340,7 +337,7 @@ def test_one_rater_gives_no_rows_and_a_reason(folder):
 
 def test_a_simulated_study_has_every_measure_and_nothing_is_missing():
     study = simulate_tables(SimulatedStudy(n_subjects=8, n_consensus_seeds=2, n_seeds=1))
-    found = dataclasses.replace(study.findings(), resampling=Resampling(n_resamples=200))
+    found = dataclasses.replace(study.findings())
     table, missing = measured(found)
     assert not table.duplicated(["measure", "target"]).any()
     assert set(table["quality"]) == {"objectivity"}
@@ -359,7 +356,7 @@ def test_a_simulated_study_has_every_measure_and_nothing_is_missing():
 def test_the_same_seed_gives_the_same_rows():
     three = {"log_count_bias": (-0.2, 0.0, 0.2), "agreeableness": (0.0, 0.0, 0.0)}
     study = simulate_tables(SimulatedStudy(**three, n_subjects=2, n_consensus_seeds=2, n_seeds=1))
-    found = dataclasses.replace(study.findings(), resampling=QUICK)
+    found = dataclasses.replace(study.findings())
     pd.testing.assert_frame_equal(measured(found)[0], measured(found)[0])
 
 

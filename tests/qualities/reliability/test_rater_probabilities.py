@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from segassay.qualities.reliability.rater_probabilities import dice_of_shares, probabilities_of_raters
-from segassay.statistics.intervals import Resampling
 from segassay.tables.maps import vote_bins
 
 COLUMNS = ["case", "annotator", "level", "n_raters", "n_marked", "n_pixels", "sum_prob", "sum_squared_prob"]
@@ -20,7 +19,7 @@ def scored(maps: list[np.ndarray], raters: list[np.ndarray], name: str = "m") ->
         rows += [(str(i), name, *row) for row in vote_bins(prob, masks.sum(axis=0), len(masks), counted)]
     cases = [str(i) for i in range(len(maps))]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    found = probabilities_of_raters(table, pd.Series(cases, cases), resampling=Resampling(n_resamples=20))
+    found = probabilities_of_raters(table, pd.Series(cases, cases))
     return found.set_index("measure")
 
 

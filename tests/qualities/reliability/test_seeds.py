@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from seed_tables import CLUSTERS, FEW, agreement_of, agreement_table, annotators, counts_of, values_in
+from seed_tables import CLUSTERS, agreement_of, agreement_table, annotators, counts_of, values_in
 from segassay.qualities.reliability.calibration import (
     by_bin,
     calibration_of_annotators,
@@ -153,7 +153,7 @@ def test_ensembles_spread_less_than_members_by_the_square_root_of_their_number()
     counts |= {f"staple/s{seed}-{seed + 1}": members[:, seed : seed + 2].mean(axis=1) for seed in range(0, 8, 2)}
     clusters = pd.Series(np.arange(400), [str(case) for case in range(1, 401)])
     args = (agreement_of({}), counts_of(counts), annotators(*counts, n_cases=1), clusters)
-    (row,) = ratio_of_sds(*args, resampling=FEW).to_dict("records")
+    (row,) = ratio_of_sds(*args).to_dict("records")
     assert (row["measure"], row["target"]) == ("sd_ratio_count", "staple ensembles of 2")
     assert row["value"] == pytest.approx(1 / math.sqrt(2), abs=0.03)
     assert row["low"] < 1 / math.sqrt(2) < row["high"] < 1
@@ -174,7 +174,7 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     table = agreement_table({"staple/s0 staple/s1": [0, 0, 0]}).assign(**FLIPS)
     counts = counts_of({"staple/s0": [4, 0, 3]})
     models = annotators("staple/s0", "staple/s1")
-    rows = flip_rates(table, counts, models, CLUSTERS, resampling=FEW)
+    rows = flip_rates(table, counts, models, CLUSTERS)
     found = values_in(rows)
     assert found["flip_rate_pixels", "staple models"] == pytest.approx(20 / 200)  # 5 and 15 pixels of 2 × 100
     assert found["flip_rate_foreground", "staple models"] == pytest.approx(20 / 30)
@@ -183,7 +183,7 @@ def test_flip_rates_are_shares_of_all_that_was_found():
     assert (rows["note"] == "1 pair; 1 comparisons undefined").all()
     exchanged = table.rename(columns={f"n_px_{a}": f"n_px_{b}" for a, b in ("ab", "ba")})
     exchanged = exchanged.rename(columns={f"{x}_{a}": f"{x}_{b}" for x in ("n", "annotator") for a, b in ("ab", "ba")})
-    again = flip_rates(exchanged, counts, models, CLUSTERS, resampling=FEW)
+    again = flip_rates(exchanged, counts, models, CLUSTERS)
     pd.testing.assert_frame_equal(rows, again)
 
 
@@ -247,7 +247,7 @@ def test_saturation_curve_over_disjoint_ensembles():
     curve = saturation_curve(agreement_of(scores), annotators(*names))
     assert curve[["n_members", "n_pairs", "n_cases"]].to_numpy().tolist() == [[1, 6, 2], [2, 1, 2]]
     assert curve["agreement"].tolist() == pytest.approx([0.6, 0.72])
-    found = values_in(saturation(agreement_of(scores), annotators(*names), CLUSTERS, resampling=FEW))
+    found = values_in(saturation(agreement_of(scores), annotators(*names), CLUSTERS))
     a = (0.4 + 0.28 / math.sqrt(2)) / 1.5
     assert found["saturation_a_f1", "staple"] == pytest.approx(a)
     assert curve["fitted"].tolist() == pytest.approx([1 - a, 1 - a / math.sqrt(2)])
@@ -276,7 +276,7 @@ def test_calibration_equal_to_sklearn():
     cases = {"1": maps(1), "2": maps(2, (20, 20))}
     prob, label = (np.concatenate([case[part].ravel() for case in cases.values()]) for part in (0, 1))
     table = calibration_table(cases)
-    found = values_in(calibration_of_annotators(table, CLUSTERS, resampling=FEW))
+    found = values_in(calibration_of_annotators(table, CLUSTERS))
     for ending, chosen in (("", np.ones(prob.size, dtype=bool)), ("_above_0.05", prob > 0.05)):
         p, y = prob[chosen], label[chosen]
         frequency, mean = calibration_curve(y, p, n_bins=20)
@@ -293,7 +293,7 @@ def test_calibration_equal_to_sklearn():
 def test_published_brier_score_of_the_documentation_of_sklearn():
     prob, label = np.array([0.1, 0.9, 0.8, 0.3]), np.array([False, True, True, False])
     table = calibration_table({"1": (prob, label), "2": (prob, label)})
-    found = values_in(calibration_of_annotators(table, CLUSTERS, resampling=FEW))
+    found = values_in(calibration_of_annotators(table, CLUSTERS))
     assert found["brier", "m"] == pytest.approx(0.0375)
     assert found["ece", "m"] == pytest.approx((0.1 + 0.1 + 0.2 + 0.3) / 4)
 
@@ -301,17 +301,17 @@ def test_published_brier_score_of_the_documentation_of_sklearn():
 def test_pixels_are_selected_by_the_prediction_and_not_by_the_label():
     prob, label = np.array([0.0, 0.04, 0.05, 0.5]), np.array([True, True, True, False])
     table = calibration_table({"1": (prob, label)})
-    found = values_in(calibration_of_annotators(table, CLUSTERS, resampling=FEW))
+    found = values_in(calibration_of_annotators(table, CLUSTERS))
     assert found["ece_above_0.05", "m"] == pytest.approx(0.5)  # three missed pixels were called improbable
     assert found["ece", "m"] == pytest.approx((2.91 + 0.5) / 4)
 
 
 def test_calibration_of_a_perfect_and_of_no_model():
     label = np.array([False, True, True])
-    found = calibration_of_annotators(calibration_table({"1": (label.astype(float), label)}), CLUSTERS, resampling=FEW)
+    found = calibration_of_annotators(calibration_table({"1": (label.astype(float), label)}), CLUSTERS)
     assert (found["value"] == 0).all()
     nothing = calibration_table({"1": (np.zeros(3), np.zeros(3, dtype=bool)), "2": (label * 0.5, label)})
-    rows = calibration_of_annotators(nothing, CLUSTERS, resampling=FEW).set_index("measure")
+    rows = calibration_of_annotators(nothing, CLUSTERS).set_index("measure")
     assert rows.loc["ece_above_0.05", ["n_cases", "n_undefined"]].tolist() == [1, 1]
     assert calibration_of_annotators(nothing.iloc[:0], CLUSTERS).empty
     assert reliability_diagram(nothing.iloc[:0]).empty
@@ -320,9 +320,9 @@ def test_calibration_of_a_perfect_and_of_no_model():
 
 def test_order_of_rows_and_a_case_cut_in_two_do_not_matter_to_calibration():
     prob, label = maps(3)
-    whole = calibration_of_annotators(calibration_table({"1": (prob, label)}), CLUSTERS, resampling=FEW)
+    whole = calibration_of_annotators(calibration_table({"1": (prob, label)}), CLUSTERS)
     halves = calibration_table({"1": (prob[:20], label[:20]), "2": (prob[20:], label[20:])}).iloc[::-1]
-    found = calibration_of_annotators(halves, CLUSTERS, resampling=FEW)
+    found = calibration_of_annotators(halves, CLUSTERS)
     np.testing.assert_allclose(found["value"], whole["value"])
 
 
@@ -391,7 +391,7 @@ def uncertainty_table(cases: Mapping[str, Sequence[bool]], n_raters: int = 2) ->
 def test_uncertainty_of_each_case_then_the_mean():
     wrong = {"1": [False, False, True, True], "2": [True, True, False, False], "3": [False] * 4}
     table = uncertainty_table(wrong)
-    rows = uncertainty_of_annotators(table, CLUSTERS, resampling=FEW).set_index("measure")
+    rows = uncertainty_of_annotators(table, CLUSTERS).set_index("measure")
     assert rows.loc["uncertainty_auroc_errors", ["value", "n_cases", "n_undefined"]].tolist() == [0.5, 2, 1]
     assert rows.loc["uncertainty_spearman_errors", "value"] == pytest.approx(0)
     assert rows.loc["uncertainty_aurc_errors", "n_cases"] == 3
@@ -426,11 +426,11 @@ def test_quality_of_an_image_orders_images_as_their_score_does():
     models = annotators("anna", *names)
     quality = image_quality(agreement_of(scores), models)
     assert quality["staple models"].tolist() == pytest.approx([0.8, 0.5, 0.1])
-    (row,) = quality_against_score(agreement_of(scores), models, CLUSTERS, resampling=FEW).to_dict("records")
+    (row,) = quality_against_score(agreement_of(scores), models, CLUSTERS).to_dict("records")
     assert (row["value"], row["n_cases"]) == (pytest.approx(1), 3)
     opposite = scores | {"anna staple/s0-2": [0.1, 0.2, 0.3]}
     with_ensemble = annotators("anna", *names, "staple/s0-2")
-    (row,) = quality_against_score(agreement_of(opposite), with_ensemble, CLUSTERS, resampling=FEW).to_dict("records")
+    (row,) = quality_against_score(agreement_of(opposite), with_ensemble, CLUSTERS).to_dict("records")
     assert (row["value"], row["note"]) == (pytest.approx(-1), "Dice of staple/s0-2 with the raters")
     assert quality_against_score(agreement_of(scores), annotators(*names), CLUSTERS).empty
     assert image_quality(agreement_of({}), annotators("anna")).empty
@@ -438,7 +438,7 @@ def test_quality_of_an_image_orders_images_as_their_score_does():
 
 def test_all_measures_of_a_simulated_study_find_what_was_planted():
     study = simulate_tables(SimulatedStudy(n_subjects=8, seed_sd=0.02))
-    found = dataclasses.replace(study.findings(), resampling=FEW)
+    found = dataclasses.replace(study.findings())
     rows, gaps = compute_all(computations(found))
     assert tuple(rows) == SCORE_COLUMNS
     assert (rows["quality"] == "reliability").all()
@@ -460,7 +460,7 @@ def test_all_measures_of_a_simulated_study_find_what_was_planted():
 
 def test_without_models_every_measure_says_why_it_cannot_be_judged():
     study = simulate_tables(SimulatedStudy(n_seeds=0, n_consensus_seeds=0, n_subjects=2))
-    found = dataclasses.replace(study.findings(), resampling=FEW)
+    found = dataclasses.replace(study.findings())
     tables = dataclasses.replace(
         found.tables, calibration=found.tables.calibration.iloc[:0], uncertainty=found.tables.uncertainty.iloc[:0]
     )

@@ -7,9 +7,6 @@ import pytest
 from segassay.qualities.reliability.selective import image_aurc, selective_risk
 from segassay.qualities.scores.table import Agreement
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
-from segassay.statistics.intervals import Resampling
-
-QUICK = Resampling(n_resamples=20)
 
 
 def test_by_hand():
@@ -43,7 +40,7 @@ def test_rows_of_a_study():
     tables = study.tables
     agreement = Agreement(tables.agreement, tables.leave_one_out)
     arguments = (agreement, tables.uncertainty, tables.counts, study.annotations, study.clusters)
-    found = selective_risk(*arguments, resampling=QUICK)
+    found = selective_risk(*arguments)
     assert set(found["measure"]) == {"image_aurc_dice"}
     assert found["note"].str.contains("by the disagreement of the models; against C₋r; a random order gives").any()
     assert found["note"].str.contains("by the mean of the uncertainty map").any()

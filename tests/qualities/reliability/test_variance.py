@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from seed_tables import CLUSTERS, FEW, agreement_of, annotators, counts_of, values_in
+from seed_tables import CLUSTERS, agreement_of, annotators, counts_of, values_in
 from segassay.qualities.reliability.designs import Design, designs_of, two_way_reml
 from segassay.qualities.reliability.variance import (
     generalizability,
@@ -20,7 +20,7 @@ from segassay.statistics.reliability import d_study, phi, repeatability_coeffici
 
 def designs(counts: pd.DataFrame, models: pd.DataFrame, clusters: pd.Series) -> list[Design]:
     """Without any score."""
-    return designs_of(agreement_of({}), counts, models, clusters, resampling=FEW)
+    return designs_of(agreement_of({}), counts, models, clusters)
 
 
 def test_closed_form_of_reml_at_the_boundary_is_that_of_the_iteration():

@@ -8,7 +8,6 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity.amounts import amounts_against_raters
 from segassay.statistics.equivalence import ratio_equivalence
-from segassay.statistics.intervals import Resampling
 from segassay.statistics.methods import bland_altman, lins_ccc
 
 # Bland & Altman (1986): peak expiratory flow of 17 people by two meters
@@ -33,7 +32,7 @@ def found_of(
     counts = pd.DataFrame(rows, columns=["case", "annotator", "n_objects", "area_px", "mean_intensity"])
     cases = [str(i) for i in range(len(raters[0]) if raters else len(model))]
     clusters = pd.Series(subjects or cases, cases)
-    return amounts_against_raters(counts, annotations, clusters, margin=0.2, resampling=Resampling(n_resamples=100))
+    return amounts_against_raters(counts, annotations, clusters, margin=0.2)
 
 
 def values_of(table: pd.DataFrame) -> dict[str, float]:

@@ -28,8 +28,8 @@ from segassay.qualities.validity.effects import (
     without_repeats,
 )
 from segassay.statistics.groups import mann_whitney
-from segassay.statistics.intervals import Resampling
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 
 def annotations_of(**kinds: str) -> pd.DataFrame:
@@ -360,7 +360,7 @@ def test_votes_of_the_raters_of_lab_wue1(wue1: tuple[pd.DataFrame, pd.DataFrame]
     shares = scores(same_verdicts(table, annotations))
     assert shares.loc[("count_same_verdict", "est_GT"), "value"] == 1
     assert shares.loc[("count_sign_disagreement", "est_GT"), "value"] == 0
-    ratio = scores(effect_ratios(normalised, annotations, resampling=Resampling(n_resamples=100)))
+    ratio = scores(effect_ratios(normalised, annotations))
     assert ratio.loc[("count_eta_squared_ratio", "est_GT: context_0 against H"), "value"] == pytest.approx(
         1.023, abs=5e-4
     )

@@ -25,7 +25,8 @@ from segassay.qualities.validity.specification import (
 )
 from segassay.report.charts.specification import specification_figure
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 
 def curve_of(**rows: tuple[float, float]) -> pd.DataFrame:

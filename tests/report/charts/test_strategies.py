@@ -19,7 +19,6 @@ from segassay.qualities.scores.table import Findings
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.simulation.study_tables import simulate_tables
 from strategy_findings import (
-    FEW,
     STUDY,
     by_name,
     spent,
@@ -28,7 +27,7 @@ from strategy_findings import (
 
 @pytest.fixture(scope="module")
 def simulated() -> Findings:
-    return dataclasses.replace(simulate_tables(STUDY).findings(), resampling=FEW)
+    return dataclasses.replace(simulate_tables(STUDY).findings())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def table(simulated: Findings) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def points(simulated: Findings) -> pd.DataFrame:
-    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters, n_resamples=200)
+    scores = build_scores(simulated.tables, simulated.annotations, simulated.clusters)
     return annotator_points(strategy_groups(simulated.annotations), scores, simulated.effects)
 
 

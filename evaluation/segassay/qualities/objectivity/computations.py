@@ -31,7 +31,6 @@ from segassay.qualities.objectivity.sets import amounts_as_distributions, best_a
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, Gap
 from segassay.qualities.scores.table import Findings, annotator_kinds, score_rows
-from segassay.statistics.intervals import Resampling
 from segassay.statistics.raters import MIN_CASES_FOR_ALT_TEST
 
 __all__ = ["computations"]
@@ -48,7 +47,7 @@ def computations(found: Findings) -> list[Computation]:
     """
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     raters, one_way = raters_of(annotator_kinds(annotations)), is_exchangeable(annotations)
-    how: dict[str, Any] = {"resampling": found.resampling}
+    how: dict[str, Any] = {"level": found.level}
     of_counts = (tables.counts, raters, clusters)
     of_agreement = (tables.agreement, annotations, clusters)
     return [
@@ -125,7 +124,7 @@ def _without_raters(n_raters: int) -> Iterator[Gap]:
 
 def _without_crossing(found: Findings) -> Iterator[Gap]:
     facets = found.tables.facets
-    if len(facets) and facet_shares(facets, found.clusters, resampling=Resampling(n_resamples=2)).empty:
+    if len(facets) and facet_shares(facets, found.clusters).empty:
         yield of.FACET_SHARE.form().gap()
 
 

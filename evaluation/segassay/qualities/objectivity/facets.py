@@ -11,20 +11,19 @@ import pandas as pd
 from segassay.qualities.objectivity.measurements import MEASUREMENTS
 from segassay.qualities.objectivity.records import FACET_SHARE
 from segassay.qualities.scores.table import ALL_RATERS, interval_row, score_rows
-from segassay.statistics.bca import bca
 from segassay.statistics.components import crossed_components
-from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import SHARE_OF_VARIANCE, jackknife_t
 
 __all__ = ["facet_shares"]
 
 
-def facet_shares(facets: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def facet_shares(facets: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """Share of the variance of each measurement due to the case, the person, the tool, and their pairs.
 
     Args:
         facets: Table of `segassay.tables.persons.by_person`: case × person × level of a facet.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `variance_share_count_person`, `variance_share_count_person_tool` and so on, of all
@@ -41,12 +40,12 @@ def facet_shares(facets: pd.DataFrame, clusters: pd.Series, *, resampling: Resam
                 continue
             order = pd.MultiIndex.from_product([crossed, levels])
             values = cells[order].to_numpy().reshape(len(cells), len(crossed), len(levels))
-            rows += _shares_of(values, clusters.reindex(cells.index).to_numpy(), name, str(facet), resampling)
+            rows += _shares_of(values, clusters.reindex(cells.index).to_numpy(), name, str(facet), level)
     return score_rows(rows)
 
 
 def _shares_of(
-    values: np.ndarray, clusters: np.ndarray, name: str, facet: str, resampling: Resampling
+    values: np.ndarray, clusters: np.ndarray, name: str, facet: str, level: float
 ) -> list[dict[str, object]]:
     terms = ("case", "person", facet, "case_person", f"case_{facet}", f"person_{facet}", "rest")
     _, n_persons, n_levels = values.shape
@@ -57,7 +56,7 @@ def _shares_of(
         interval_row(
             FACET_SHARE.form(name, variant=term),
             ALL_RATERS,
-            bca(partial(_share, place=place), values, clusters, resampling),
+            jackknife_t(partial(_share, place=place), values, clusters, SHARE_OF_VARIANCE, level=level),
             note=note,
         )
         for place, term in enumerate(terms)

@@ -17,7 +17,6 @@ from segassay.qualities.scores.groups import Origin, grouped, origins
 from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.pairs import mean_of_known, pair_values
 from segassay.qualities.scores.table import ALL_RATERS, Score, annotator_kinds, mean_over_raters, score_table
-from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = [
     "held_out_models",
@@ -131,7 +130,7 @@ def rater_imprint(
     clusters: pd.Series,
     *,
     measure: str = "f1",
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Imprint of each rater on the models trained on that rater's masks, and its mean over raters.
 
@@ -140,7 +139,7 @@ def rater_imprint(
         annotations: What `read_annotations` returns; models count where `held_out` is true, averaged over seeds.
         clusters: Case -> subject, or the case itself.
         measure: Measure of agreement; the row is called `imprint`, with another measure than F1 `imprint_<measure>`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, a row per rater and one of all raters; in a case, raters take part who have both a
@@ -155,18 +154,16 @@ def rater_imprint(
     drawn = ~np.isnan(square).all(axis=1)
     values = pd.DataFrame(imprint(square), cases, own)
     form = IMPRINT.form("" if measure == "f1" else measure)  # F1 goes without saying
-    return _with_mean(
-        form, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, resampling
-    )
+    return _with_mean(form, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, level)
 
 
-def _with_mean(form: Form, of_rater: dict[str, pd.Series], clusters: pd.Series, resampling: Resampling) -> pd.DataFrame:
+def _with_mean(form: Form, of_rater: dict[str, pd.Series], clusters: pd.Series, level: float) -> pd.DataFrame:
     """A row per rater with a value, and one of their mean."""
     known = {rater: values for rater, values in of_rater.items() if values.notna().any()}
     scores = [Score(form, rater, values) for rater, values in known.items()]
     if scores:
         scores.append(Score(form, ALL_RATERS, mean_over_raters(pd.DataFrame(known))))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def removal_of_bias(
@@ -175,7 +172,7 @@ def removal_of_bias(
     clusters: pd.Series,
     *,
     measure: str = "f1",
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """How much better models of a consensus agree with a rater they never saw than other raters' models do.
 
@@ -188,7 +185,7 @@ def removal_of_bias(
         clusters: As for `rater_imprint`.
         measure: As for `rater_imprint`; the row is called `removal_of_bias`, with another consensus than STAPLE
             `removal_of_bias_<method>`, then perhaps `_<measure>`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, a row per rater and one of all raters; without rows where there are no such models.
@@ -205,8 +202,7 @@ def removal_of_bias(
                     ~np.isnan(np.stack(experts)).all(axis=0)
                 ]
     tables = [
-        _with_mean(removal_form(method, measure), of_rater, clusters, resampling)
-        for method, of_rater in of_method.items()
+        _with_mean(removal_form(method, measure), of_rater, clusters, level) for method, of_rater in of_method.items()
     ]
     return pd.concat(tables, ignore_index=True) if tables else score_table([], clusters)
 

@@ -2,7 +2,7 @@
 
     counts table  ->  one matrix (cases, raters) per measurement  ->  rows of scores
 
-Intervals resample clusters, so they hold where several cases come from one subject.
+Intervals leave out clusters, so they hold where several cases come from one subject.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ from segassay.qualities.scores.table import (
     score_table,
 )
 from segassay.statistics.components import crossed_components
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import OF_MEANS, PLAIN, SHARE_OF_VARIANCE, correlation_scale, jackknife_t
 from segassay.statistics.methods import limit_of_agreement
 from segassay.statistics.raters import bias_test
@@ -111,7 +111,7 @@ def _p_of_ranks(found: pd.DataFrame) -> str:
 
 
 def intraclass_correlation(
-    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """ICC(A,1) and ICC(A,k) of each measurement: how well one rater, or the mean of all, distinguishes cases.
 
@@ -119,7 +119,7 @@ def intraclass_correlation(
         counts: Table of `segassay.tables.build`.
         raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `icc_a1_count`, `icc_ak_count` and so on, with intervals of `jackknife_t`; a
@@ -133,7 +133,7 @@ def intraclass_correlation(
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
-            interval = jackknife_t(statistic, matrix.to_numpy(), cluster, scale, level=resampling.level)
+            interval = jackknife_t(statistic, matrix.to_numpy(), cluster, scale, level=level)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
 
@@ -157,7 +157,7 @@ def _icc_ak(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def one_way_correlation(
-    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """ICC(1,1) and ICC(1,k) of each measurement, if raters are exchangeable: one need not be the same person twice.
 
@@ -165,7 +165,7 @@ def one_way_correlation(
         counts: As for `intraclass_correlation`.
         raters: As for `intraclass_correlation`.
         clusters: As for `intraclass_correlation`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `icc_11_count`, `icc_1k_count` and so on. k is the largest number of raters of a
@@ -180,13 +180,13 @@ def one_way_correlation(
             (ICC_11, icc_11_weighted, correlation_scale(k), "one rater"),
             (ICC_1K, icc_1k_weighted, OF_MEANS, f"mean of {k} raters"),
         ):
-            interval = jackknife_t(statistic, values[:, :k], cluster, scale, level=resampling.level)
+            interval = jackknife_t(statistic, values[:, :k], cluster, scale, level=level)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
 
 
 def rater_share(
-    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Share of the variance of each measurement that is due to the rater, from components of case and rater.
 
@@ -194,7 +194,7 @@ def rater_share(
         counts: As for `intraclass_correlation`.
         raters: As for `intraclass_correlation`.
         clusters: As for `intraclass_correlation`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `rater_share_count` and so on. Differences of a rater in only some cases belong to
@@ -203,7 +203,7 @@ def rater_share(
     rows = []
     for name, matrix in _with_subjects(_each(counts, raters), clusters):
         drawn = clusters.reindex(matrix.index).to_numpy()
-        interval = jackknife_t(_rater_share, matrix.to_numpy(), drawn, SHARE_OF_VARIANCE, level=resampling.level)
+        interval = jackknife_t(_rater_share, matrix.to_numpy(), drawn, SHARE_OF_VARIANCE, level=level)
         complete = matrix.dropna().to_numpy()
         case, _, rest = _shares(np.ones((1, len(complete))), complete)[0]
         note = f"case {case:.3f}, rest {rest:.3f}"
@@ -223,7 +223,7 @@ def _shares(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def alpha_of_counts(
-    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Krippendorff's alpha of counts on a ratio scale, over images where a rater marks an object.
 
@@ -235,7 +235,7 @@ def alpha_of_counts(
         counts: As for `intraclass_correlation`.
         raters: As for `intraclass_correlation`.
         clusters: As for `intraclass_correlation`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater, or without any object, is
@@ -252,7 +252,7 @@ def alpha_of_counts(
         np.arange(len(values)),
         clusters.reindex(paired.index).to_numpy(),
         correlation_scale(2),
-        level=resampling.level,
+        level=level,
     )
     n_undefined = int(matrix.notna().any(axis=1).sum()) - len(paired)
     note = ""
@@ -264,7 +264,7 @@ def alpha_of_counts(
 
 
 def alpha_ratio_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`krippendorff_alpha(values.T, "ratio", weight=...)` of many resamples at once; fit for `bca`.
+    """`krippendorff_alpha(values.T, "ratio", weight=...)` of many resamples at once; fit for `jackknife_t`.
 
     Args:
         weights: `(B, N)`, how often each case was drawn.
@@ -295,7 +295,7 @@ def alpha_ratio_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def limits_of_agreement(
-    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Bland-Altman limits, proportional bias and Lin's concordance of each pair of raters.
 
@@ -306,7 +306,7 @@ def limits_of_agreement(
         counts: As for `intraclass_correlation`.
         raters: As for `intraclass_correlation`.
         clusters: As for `intraclass_correlation`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`. For `<a> minus <b>` the mean difference `difference_count`, its limits of agreement
@@ -321,15 +321,15 @@ def limits_of_agreement(
             if pair.dropna().empty:
                 continue
             scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
-            for record, interval in _of_pair(pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), resampling):
+            for record, interval in _of_pair(pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), level):
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
                 rows.append(interval_row(record.form(name), target, interval))
-    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
+    return pd.concat([score_table(scores, clusters, level), score_rows(rows)], ignore_index=True)
 
 
-def _of_pair(pair: np.ndarray, drawn: np.ndarray, resampling: Resampling) -> list[tuple[Measure, Interval]]:
+def _of_pair(pair: np.ndarray, drawn: np.ndarray, level: float) -> list[tuple[Measure, Interval]]:
     """Limits, slope and concordance of two raters, `(N, 2)`; a slope hangs on the cases far from the mean."""
-    level, size = resampling.level, pair.mean(axis=1)
+    size = pair.mean(axis=1)
     distance = (size - np.nanmean(size)) ** 2
     limits = [
         (record, limit_of_agreement(pair[:, 0], pair[:, 1], drawn, z=z, level=level))

@@ -27,7 +27,7 @@ from segassay.qualities.scores.table import (
     score_rows,
     score_table,
 )
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.raters import AltTest, alt_test, generalized_energy_distance, williams_index
 
 __all__ = ["alternative_annotator", "energy_distance", "sets_of_models", "williams"]
@@ -36,7 +36,7 @@ AGREEMENT = "dice"  # what both indices compare
 
 
 def williams(
-    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Williams index of every model and ensemble, and of each rater compared with the others.
 
@@ -44,7 +44,7 @@ def williams(
         agreement: Table of `segassay.tables.build`.
         annotations: What `read_annotations` returns.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`; `human_low` and `human_high` of a model are the lowest and highest index of a rater,
@@ -52,13 +52,13 @@ def williams(
     """
     pairs, raters, models = _who(agreement, annotations, AGREEMENT)
     compared = [name for name in raters if len(raters) > 2]
-    rows = [_williams_row(pairs, name, raters, clusters, resampling) for name in compared]
+    rows = [_williams_row(pairs, name, raters, clusters, level) for name in compared]
     of_raters = [row["value"] for row in rows if not np.isnan(row["value"])]
     human = {"human_low": min(of_raters), "human_high": max(of_raters)} if of_raters else {}
     if len(raters) > 1:
         notes = _trained_by(annotations, raters)
         rows += [
-            _williams_row(pairs, name, raters, clusters, resampling) | human | {"note": notes.get(name, "")}
+            _williams_row(pairs, name, raters, clusters, level) | human | {"note": notes.get(name, "")}
             for name in models
         ]
     return score_rows(rows)
@@ -81,7 +81,7 @@ def _trained_by(annotations: pd.DataFrame, raters: Sequence[str]) -> dict[str, s
 
 
 def _williams_row(
-    pairs: PairValues, name: str, raters: Sequence[str], clusters: pd.Series, resampling: Resampling
+    pairs: PairValues, name: str, raters: Sequence[str], clusters: pd.Series, level: float
 ) -> dict[str, Any]:
     others = [rater for rater in raters if rater != name]
     with_others = pairs.between([name], others)[:, 0]
@@ -91,13 +91,13 @@ def _williams_row(
         model_rater=with_others[covered],
         rater_rater=pairs.between(others, others)[covered][:, a, b],
         clusters=clusters.reindex(pairs.cases[covered]).to_numpy(),
-        resampling=resampling,
+        level=level,
     )
     return interval_row(WILLIAMS_INDEX.form(), name, index)
 
 
 def alternative_annotator(
-    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Alternative annotator test of every model and ensemble.
 
@@ -105,7 +105,7 @@ def alternative_annotator(
         agreement: As for `williams`.
         annotations: As for `williams`.
         clusters: As for `williams`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `alt_test_winning_rate` (ω, without interval) where a rater has 30 cases, and
@@ -124,7 +124,7 @@ def alternative_annotator(
         )
         if test.judged:
             rows.append(_winning_rate(name, test))
-    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
+    return pd.concat([score_table(scores, clusters, level), score_rows(rows)], ignore_index=True)
 
 
 def _alignments(pairs: PairValues, name: str, raters: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +145,7 @@ def _winning_rate(name: str, test: AltTest) -> dict[str, Any]:
 
 
 def energy_distance(
-    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Difference between the masks of a group of models and those of the raters, as distributions; d = 1 - IoU.
 
@@ -153,7 +153,7 @@ def energy_distance(
         agreement: As for `williams`.
         annotations: As for `williams`.
         clusters: As for `williams`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, measure `generalized_energy_distance` (squared): a row for models trained alike but
@@ -170,7 +170,7 @@ def energy_distance(
         series = pd.Series(values, pairs.cases)[covered]
         if series.notna().any():
             scores.append(Score(ENERGY_DISTANCE.form(), target, series, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def sets_of_models(annotations: pd.DataFrame) -> dict[str, list[str]]:

@@ -48,7 +48,7 @@ from segassay.qualities.scores.table import (
     score_table,
 )
 from segassay.statistics.chance import fleiss_kappa, gwet_ac1, krippendorff_alpha
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import SHARE, SPREAD, correlation_scale, jackknife_ratio, jackknife_t
 from segassay.statistics.raters import positive_agreement
 from segassay.tables.build import log_ratios
@@ -94,7 +94,7 @@ def _between(rows: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame:
 
 
 def boundary_shift(
-    distances: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    distances: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """How far the outlines of each rater are outside those of the others, on common objects; negative if inside.
 
@@ -102,7 +102,7 @@ def boundary_shift(
         distances: Table of `segassay.tables.build`.
         raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `boundary_shift_px` or `boundary_shift_um` of each rater, in a case the mean over
@@ -118,7 +118,7 @@ def boundary_shift(
             scores.append(Score(BOUNDARY_SHIFT.form(variant=str(unit)), str(rater), values))
     order = {rater: place for place, rater in enumerate(raters)}
     scores.sort(key=lambda score: order[score.target])
-    return score_table([score for score in scores if score.values.notna().any()], clusters, resampling)
+    return score_table([score for score in scores if score.values.notna().any()], clusters, level)
 
 
 def sensitivity_and_specificity(
@@ -127,7 +127,7 @@ def sensitivity_and_specificity(
     counts: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Pixels of the consensus that each rater marked, and of its background that the rater left out.
 
@@ -136,7 +136,7 @@ def sensitivity_and_specificity(
         leave_one_out: As in `segassay.tables.build`.
         counts: As in `segassay.tables.build`; says how many pixels count.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, per rater: `staple_sensitivity` and `staple_specificity`, STAPLE's own estimates,
@@ -163,11 +163,11 @@ def sensitivity_and_specificity(
         for rater, part in own.groupby("rater", sort=False)
         for record in (SENSITIVITY, SPECIFICITY)
     ]
-    return pd.concat([score_rows(rows), score_table(scores, clusters, resampling)], ignore_index=True)
+    return pd.concat([score_rows(rows), score_table(scores, clusters, level)], ignore_index=True)
 
 
 def agreement_of_objects(
-    agreement: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: pd.DataFrame, raters: Sequence[str], clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Positive agreement: of all objects that raters marked, the share that the other of a pair marked, too.
 
@@ -175,7 +175,7 @@ def agreement_of_objects(
         agreement: Table of `segassay.tables.build`; matched at IoU > .5.
         raters: Raters to compare.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `positive_agreement` between raters, and of each rater with the others. All objects
@@ -192,20 +192,20 @@ def agreement_of_objects(
             sums = counted.groupby(pairs["case"], sort=False).sum()
             above, below = 2 * sums["tp"], sums["n_a"] + sums["n_b"]
             drawn = clusters.reindex(sums.index).to_numpy()
-            interval = jackknife_ratio(above.to_numpy(), below.to_numpy(), drawn, SHARE, level=resampling.level)
+            interval = jackknife_ratio(above.to_numpy(), below.to_numpy(), drawn, SHARE, level=level)
             value = positive_agreement(*counted.to_numpy().T)
             interval = dataclasses.replace(interval, value=value)
             found.append(interval_row(POSITIVE_AGREEMENT.form(), target, interval))
     return score_rows(found)
 
 
-def agreement_of_pixels(votes: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def agreement_of_pixels(votes: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """Agreement of all raters on pixels beyond chance: Fleiss' κ, Gwet's AC1, Krippendorff's α.
 
     Args:
         votes: Table of `segassay.tables.build`: how many raters of a case marked how many pixels.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `fleiss_kappa_pixels`, `gwet_ac1_pixels` and `krippendorff_alpha_pixels` between
@@ -229,7 +229,7 @@ def agreement_of_pixels(votes: pd.DataFrame, clusters: pd.Series, *, resampling:
     rows = []
     for record, estimator in estimators:
         counted, statistic = pixels.to_numpy(dtype=float), partial(_of_rows, estimator)
-        interval = jackknife_t(statistic, counted, cluster, correlation_scale(2), level=resampling.level)
+        interval = jackknife_t(statistic, counted, cluster, correlation_scale(2), level=level)
         rows.append(interval_row(record.form("pixels"), BETWEEN_RATERS, interval, n_undefined=n_undefined))
     return score_rows(rows)
 
@@ -245,15 +245,13 @@ def _of_rows(estimator: Callable[[np.ndarray], float], weights: np.ndarray, pixe
     return np.array([estimator(of_kind) for of_kind in weights @ pixels])
 
 
-def intra_rater_repeatability(
-    repeats: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
+def intra_rater_repeatability(repeats: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """Agreement of each rater between sessions, for cases annotated twice or more.
 
     Args:
         repeats: Table of `segassay.tables.build`: pairs of sessions of one rater, or of masks of one person.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `f1_repeated`, `mean_iou_repeated` and `dice_repeated` of each rater, and the
@@ -268,9 +266,9 @@ def intra_rater_repeatability(
         difference = own["n_a"].astype(float) - own["n_b"].astype(float)
         variance = (difference**2 / 2).groupby(own["case"], sort=False).mean()  # of two or more sessions of a case
         drawn = clusters.reindex(variance.index).to_numpy()
-        interval = jackknife_t(_coefficient, variance.to_numpy(), drawn, SPREAD, level=resampling.level)
+        interval = jackknife_t(_coefficient, variance.to_numpy(), drawn, SPREAD, level=level)
         rows.append(interval_row(REPEATABILITY.form("count"), str(rater), interval, note=note))
-    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
+    return pd.concat([score_table(scores, clusters, level), score_rows(rows)], ignore_index=True)
 
 
 def _coefficient(weights: np.ndarray, variance: np.ndarray) -> np.ndarray:

@@ -12,14 +12,13 @@ from segassay.qualities.objectivity.models import sets_of_models
 from segassay.qualities.objectivity.records import CRPS, DICE_MATCH, DICE_MAX
 from segassay.qualities.scores.pairs import pair_values
 from segassay.qualities.scores.table import Score, annotator_kinds, score_table
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.sets import best_agreement, crps, matched_agreement
 
 __all__ = ["amounts_as_distributions", "best_and_matched_dice"]
 
 
 def best_and_matched_dice(
-    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Dice of each rater with the model that fits best, and with the model that is left if each is given away once.
 
@@ -27,7 +26,7 @@ def best_and_matched_dice(
         agreement: Table of `segassay.tables.build`.
         annotations: What `read_annotations` returns.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, `dice_max` and `dice_match`: a row for models trained alike but for the seed, and
@@ -45,11 +44,11 @@ def best_and_matched_dice(
             found = pd.Series(measure(values), pairs.cases)[covered]
             if found.notna().any():
                 scores.append(Score(record.form(), target, found, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def amounts_as_distributions(
-    counts: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    counts: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """CRPS of the counts and areas of several models, against those of every rater.
 
@@ -57,7 +56,7 @@ def amounts_as_distributions(
         counts: Table of `segassay.tables.build`.
         annotations: As for `best_and_matched_dice`.
         clusters: As for `best_and_matched_dice`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, `crps_count` and `crps_area`, in objects and pixels; `human_low` to `human_high` are
@@ -75,7 +74,7 @@ def amounts_as_distributions(
             if found.notna().any():
                 note = f"{len(models)} models, {len(raters)} raters"
                 scores.append(Score(CRPS.form(name), target, found, low, high, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def _of_raters(own: np.ndarray) -> list[np.ndarray]:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from segassay.qualities.reliability.records import BRIER, ECE
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.jackknife import SHARE, jackknife_ratio, jackknife_t
 
 __all__ = ["by_bin", "calibration_of_annotators", "expected_calibration_error", "reliability_diagram"]
@@ -50,15 +49,13 @@ def expected_calibration_error(n_pixels: np.ndarray, sum_prob: np.ndarray, n_for
         return np.asarray(gap.sum(axis=-1) / n.sum(axis=-1))
 
 
-def calibration_of_annotators(
-    calibration: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
+def calibration_of_annotators(calibration: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """ECE and Brier score of every annotator with probabilities, all its cases together.
 
     Args:
         calibration: `tables.calibration`.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows `ece` and `brier` of all pixels, `ece_above_0.05` and `brier_above_0.05` of those with p > .05, with
@@ -78,7 +75,6 @@ def calibration_of_annotators(
             sums = of_case[:, :, first:].copy()
             sums[sums[:, 0].sum(axis=1) == 0] = math.nan
             total = sums.sum(axis=2)
-            level = resampling.level
             ece = jackknife_t(_ece_of_cases, sums, drawn, SHARE, level=level, importance=total[:, 0])
             brier = jackknife_ratio(total[:, 2], total[:, 0], drawn, SHARE, level=level)
             if not math.isnan(ece.value):

@@ -36,7 +36,7 @@ def computations(found: Findings) -> list[Computation]:
     """
     agreement = Agreement(found.tables.agreement, found.tables.leave_one_out)
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
-    how: dict[str, Any] = {"resampling": found.resampling}
+    how: dict[str, Any] = {"level": found.level}
     of_scores = (agreement, tables.counts, annotations, clusters)
     designs = designs_of(*of_scores, **how)
     return [

@@ -18,7 +18,6 @@ from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
 from segassay.statistics.components import crossed_components, crossed_mean_squares
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.jackknife import LeftOut, left_out
 
 __all__ = ["Design", "components_of", "designs_of", "two_way_reml"]
@@ -45,7 +44,7 @@ class Design:
         n_left_out: Cases that not all annotators have.
         note: What a score is compared with; empty for counts.
         components: Variances `(rows, terms)` by REML.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
     """
 
     target: str
@@ -56,7 +55,7 @@ class Design:
     n_left_out: int
     note: str
     components: LeftOut
-    resampling: Resampling
+    level: float
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -70,7 +69,7 @@ def designs_of(
     annotations: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> list[Design]:
     """All designs of two cases and two levels of each facet, or more.
 
@@ -79,7 +78,7 @@ def designs_of(
         counts: `tables.counts`.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Scores and counts of each group of models that differ only by the seed, and of the models of single
@@ -103,7 +102,7 @@ def designs_of(
         of_subjects = partial(components_of, clusters=pd.factorize(drawn)[0])
         components = left_out(of_subjects, cells, drawn)
         about = (crossing.target, quantity, crossing.facets)
-        found.append(Design(*about, cells, drawn, n_left_out, note, components, resampling))
+        found.append(Design(*about, cells, drawn, n_left_out, note, components, level))
     return found
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 from segassay.qualities.reliability.records import FLIP_RATE, FLIP_RATE_OF_VERDICTS
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import THRESHOLD, Pairs, interval_row, pairs_noted, score_rows
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import SHARE, jackknife_ratio
-from segassay.tables.effects import on_deciding_unit
+from segassay.tables.samples import on_deciding_unit
 
 __all__ = ["flip_rate_of_verdicts", "flip_rates"]
 
@@ -23,7 +23,7 @@ def flip_rates(
     annotations: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Share of the pixels and objects of one training that change with another seed.
 
@@ -32,7 +32,7 @@ def flip_rates(
         counts: `tables.counts`, for the area of each case that counts.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         `flip_rate_pixels`: share of all pixels that count whose label differs; `flip_rate_foreground`: share of the
@@ -64,7 +64,7 @@ def flip_rates(
                 continue
             sums = [part.sum(axis=1, min_count=1) for part in parts]
             drawn = clusters.reindex(sums[0].index).to_numpy()
-            interval = jackknife_ratio(sums[0].to_numpy(), sums[1].to_numpy(), drawn, SHARE, level=resampling.level)
+            interval = jackknife_ratio(sums[0].to_numpy(), sums[1].to_numpy(), drawn, SHARE, level=level)
             if math.isfinite(interval.value):
                 n_undefined = int(parts[0].isna().sum().sum())
                 n_pairs = len(parts[0].columns)

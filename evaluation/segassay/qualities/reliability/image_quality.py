@@ -12,7 +12,6 @@ from segassay.qualities.reliability.records import QUALITY_SPEARMAN
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, mean_over_pairs, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.jackknife import correlation_scale, jackknife_t
 
 __all__ = ["image_quality", "quality_against_score", "spearman_weighted"]
@@ -45,7 +44,7 @@ def image_quality(agreement: Agreement, annotations: pd.DataFrame) -> pd.DataFra
 
 
 def quality_against_score(
-    agreement: Agreement, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: Agreement, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Does the quality of an image order the images as their real score does?
 
@@ -53,7 +52,7 @@ def quality_against_score(
         agreement: Agreement of all pairs.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows `quality_spearman_dice`: Spearman's correlation over cases between `image_quality` and the Dice of the
@@ -81,7 +80,7 @@ def quality_against_score(
             continue
         cases = quality.index[quality.index.isin(values.index)]
         drawn = clusters.reindex(cases).to_numpy()
-        interval = jackknife_t(spearman_weighted, both, drawn, correlation_scale(2), level=resampling.level)
+        interval = jackknife_t(spearman_weighted, both, drawn, correlation_scale(2), level=level)
         if not math.isnan(interval.value):
             note = f"Dice of {', '.join(scored)} {against}"
             rows.append(interval_row(QUALITY_SPEARMAN.form("dice"), group.target, interval, note=note))

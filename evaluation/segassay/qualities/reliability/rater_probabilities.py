@@ -11,8 +11,7 @@ import pandas as pd
 from segassay.qualities.reliability.calibration import expected_calibration_error
 from segassay.qualities.reliability.records import BRIER_OF_RATERS, DICE_OF_SHARES, ECE_OF_RATERS
 from segassay.qualities.scores.table import Score, interval_row, score_rows, score_table
-from segassay.statistics.bca import bca
-from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import SHARE, jackknife_t
 from segassay.tables.maps import N_LEVELS
 
 __all__ = ["brier_of_raters", "dice_of_shares", "probabilities_of_raters"]
@@ -77,38 +76,38 @@ def brier_of_raters(
     return float(squares.sum() / n.sum()), float((share * (1 - share) * n).sum() / n.sum())
 
 
-def probabilities_of_raters(
-    prob_votes: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
+def probabilities_of_raters(prob_votes: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """Agreement of the probabilities of each annotator with the shares of raters.
 
     Args:
         prob_votes: `tables.prob_votes`.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows `dice_of_shares` and `brier_of_raters`, means over cases, and `ece_of_raters`, all cases together, with
-        its BCa interval over clusters. Without rows if there are no probabilities or no raters.
+        its jackknife interval over clusters. Without rows if there are no probabilities or no raters.
     """
     scores, rows = [], []
     bins = prob_votes.assign(share=prob_votes["n_marked"] / prob_votes["n_raters"])
     for annotator, part in bins.groupby("annotator", sort=False):
         dice, brier, floors = {}, {}, []
         for case, of_case in part.groupby("case", sort=False):
-            level, share, n, p, squared = (
+            at, share, n, p, squared = (
                 of_case[["level", "share", "n_pixels", "sum_prob", "sum_squared_prob"]].to_numpy(dtype=float).T
             )
-            dice[case] = dice_of_shares(level, share, n)
+            dice[case] = dice_of_shares(at, share, n)
             brier[case], floor = brier_of_raters(p, squared, share, n)
             floors.append(floor)
         note = f"no map can be below {np.mean(floors):.3g}, as raters disagree"
         scores.append(Score(DICE_OF_SHARES.form(), str(annotator), pd.Series(dice, dtype=float)))
         scores.append(Score(BRIER_OF_RATERS.form(), str(annotator), pd.Series(brier, dtype=float), note=note))
         cases, sums = _by_level(part)
-        interval = bca(_ece, sums, clusters.reindex(cases).to_numpy(), resampling)
+        interval = jackknife_t(
+            _ece, sums, clusters.reindex(cases).to_numpy(), SHARE, level=level, importance=sums[:, 0].sum(axis=1)
+        )
         rows.append(interval_row(ECE_OF_RATERS.form(), str(annotator), interval, note="against every rater"))
-    return pd.concat([score_table(scores, clusters, resampling), score_rows(rows)], ignore_index=True)
+    return pd.concat([score_table(scores, clusters, level), score_rows(rows)], ignore_index=True)
 
 
 def _by_level(part: pd.DataFrame) -> tuple[pd.Index, np.ndarray]:

@@ -14,7 +14,7 @@ import pandas as pd
 from segassay.qualities.reliability.records import DISAGREEMENT, SATURATION_A, SATURATION_REST
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import MEASURES, Agreement, interval_row, mean_over_pairs, score_rows
-from segassay.statistics.intervals import DEFAULT, Resampling, bootstrap_mean
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
 __all__ = ["fit_saturation", "saturation", "saturation_curve"]
@@ -106,7 +106,7 @@ def _by_size(
 
 
 def saturation(
-    agreement: Agreement, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: Agreement, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """The saturation curve, and its fit, as rows of the table of scores.
 
@@ -114,7 +114,7 @@ def saturation(
         agreement: Agreement of all pairs.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         For each of f1, mean_iou and dice: rows `disagreement_*` (1 - agreement) at each n, `saturation_a_*`, and from
@@ -128,7 +128,7 @@ def saturation(
             of_case = pd.concat({n: 1 - mean_over_pairs(table) for n, table in values.items()}, axis=1, sort=False)
             drawn = clusters.reindex(of_case.index).to_numpy()
             for n, table in values.items():
-                interval = bootstrap_mean(of_case[n].to_numpy(), drawn, resampling, (0.0, 1.0))
+                interval = mean_interval(of_case[n].to_numpy(), drawn, level, (0.0, 1.0))
                 target, note = f"{name}: {n} member{'s' if n > 1 else ''}", f"{len(table.columns)} pairs"
                 rows.append(
                     interval_row(DISAGREEMENT.form(measure), target, interval, note=note, n_pairs=len(table.columns))
@@ -143,7 +143,7 @@ def saturation(
                     with np.errstate(invalid="ignore"):
                         return fit_saturation(sizes, 1 - weights @ points / weights.sum(axis=1, keepdims=True))[part]
 
-                interval = jackknife_t(of_fit, of_case.to_numpy(), drawn, NOT_NEGATIVE, level=resampling.level)
+                interval = jackknife_t(of_fit, of_case.to_numpy(), drawn, NOT_NEGATIVE, level=level)
                 note = f"1 - agreement = a / √n{' + rest' if len(sizes) > 2 else ''}, n = {', '.join(map(str, sizes))}"
                 rows.append(interval_row(record.form(measure), name, interval, note=note))
     return score_rows(rows)

@@ -15,8 +15,7 @@ from segassay.qualities.reliability.uncertainty import area_under_risk_coverage
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics.bca import bca
-from segassay.statistics.intervals import DEFAULT, Resampling
+from segassay.statistics.jackknife import SHARE, jackknife_t
 
 __all__ = ["image_aurc", "selective_risk"]
 
@@ -53,7 +52,7 @@ def selective_risk(
     annotations: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """AURC of images: by the disagreement of models trained alike, and by the uncertainty maps of each annotator.
 
@@ -63,11 +62,11 @@ def selective_risk(
         counts: `tables.counts`.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
-        Rows `image_aurc_dice` with BCa intervals over clusters; `note` gives the value of a random order, which is the
-        mean risk, and of the best order. No row with fewer than three cases.
+        Rows `image_aurc_dice` with jackknife intervals over clusters; `note` gives the value of a random order, which
+        is the mean risk, and of the best order. No row with fewer than three cases.
     """
     rows = []
     for target, names, order, by in _orders(agreement, uncertainty, annotations):
@@ -80,7 +79,7 @@ def selective_risk(
         known = values[~np.isnan(values).any(axis=1)]
         if len(known) < MIN_CASES_TO_ORDER:
             continue
-        interval = bca(image_aurc, values, clusters.reindex(both.index).to_numpy(), resampling)
+        interval = jackknife_t(image_aurc, values, clusters.reindex(both.index).to_numpy(), SHARE, level=level)
         if not math.isnan(interval.value):
             best = float(image_aurc(np.ones((1, len(known))), known[:, [1, 1]])[0])
             note = f"{by}; {against}; a random order gives {known[:, 1].mean():.3g}, the best {best:.3g}"

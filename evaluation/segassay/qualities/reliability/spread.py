@@ -14,7 +14,7 @@ from segassay.qualities.reliability.records import CV, RANGE, SD, SD_RATIO
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
 from segassay.qualities.scores.values import QUANTITIES, complete_cases, values_of
-from segassay.statistics.intervals import DEFAULT, MIN_SEEDS, Interval, Resampling, sd_over_seeds
+from segassay.statistics.intervals import MIN_SEEDS, Interval, sd_over_seeds
 from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 
 __all__ = ["cv_over_seeds", "ratio_of_sds", "spread_over_seeds"]
@@ -122,7 +122,7 @@ def ratio_of_sds(
     annotations: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """How much less ensembles spread than their members: the sd of a case over ensembles, over that over members.
 
@@ -134,7 +134,7 @@ def ratio_of_sds(
         counts: `tables.counts`.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows `sd_ratio_f1` and `sd_ratio_count`, one per size of disjoint ensembles whose strategy also has models with
@@ -155,7 +155,7 @@ def ratio_of_sds(
                 continue
             squares = pd.concat([t.var(axis=1, skipna=False) for t in tables], axis=1)
             drawn = clusters.reindex(squares.index).to_numpy()
-            interval = jackknife_t(_root_of_ratio, squares.to_numpy(), drawn, LOGARITHM, level=resampling.level)
+            interval = jackknife_t(_root_of_ratio, squares.to_numpy(), drawn, LOGARITHM, level=level)
             if math.isfinite(interval.value):
                 note = f"{len(ensembles)} ensembles, {len(models)} models; 1/√{size} = {1 / math.sqrt(size):.2f}"
                 rows.append(interval_row(SD_RATIO.form(quantity), _of_size(group, size), interval, note=note))

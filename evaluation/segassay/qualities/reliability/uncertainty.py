@@ -16,7 +16,6 @@ from scipy import special
 from segassay.qualities.reliability.calibration import by_bin
 from segassay.qualities.reliability.records import UNCERTAINTY_AURC, UNCERTAINTY_AUROC, UNCERTAINTY_SPEARMAN
 from segassay.qualities.scores.table import Score, score_table
-from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["area_under_risk_coverage", "auroc", "risk_coverage", "spearman_of_counts", "uncertainty_of_annotators"]
 
@@ -126,15 +125,13 @@ def area_under_risk_coverage(n: np.ndarray, events: np.ndarray) -> np.ndarray:
         return np.asarray((events + carried * harmonic).sum(axis=-1) / n.sum(axis=-1))
 
 
-def uncertainty_of_annotators(
-    uncertainty: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
+def uncertainty_of_annotators(uncertainty: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95) -> pd.DataFrame:
     """How well the uncertainty of every annotator predicts errors and the disagreement of raters.
 
     Args:
         uncertainty: `tables.uncertainty`.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows `uncertainty_spearman_*`, `uncertainty_auroc_*` and `uncertainty_aurc_*` of `errors` and `disagreement`,
@@ -161,4 +158,4 @@ def uncertainty_of_annotators(
                 values = pd.Series(compute(n, events), cases)
                 if values.notna().any():
                     scores.append(Score(record.form(name), str(annotator), values, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)

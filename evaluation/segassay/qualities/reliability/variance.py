@@ -59,7 +59,7 @@ def _of_facets(designs: Sequence[Design], *facets: str) -> list[Design]:
 
 def _errors(design: Design) -> list[_Row]:
     factor = mdc95({"residual": 1.0}) / sem({"residual": 1.0})
-    level = design.resampling.level
+    level = design.level
     of_error = jackknife_of(design.components.of(_standard_error), SPREAD, level=level)
     within = jackknife_t(_root_mean, design.values.var(axis=1, ddof=1), design.clusters, SPREAD, level=level)
     return [
@@ -120,7 +120,7 @@ def _components(design: Design) -> list[_Row]:
     rows = []
     for column, term in enumerate(design.terms):
         of_term = design.components.of(partial(np.take, indices=column, axis=1))
-        interval = jackknife_of(of_term, VARIANCE, level=design.resampling.level)
+        interval = jackknife_of(of_term, VARIANCE, level=design.level)
         note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
         rows.append(_row(of.VARIANCE, design, interval, target=f"{design.target}: {term}", notes=[note]))
     return rows
@@ -176,7 +176,7 @@ def _phi_with(design: Design, n_seeds: int) -> Interval:
             return np.asarray(components[:, 0] / (components / times).sum(axis=1))
 
     scale = correlation_scale(design.values.shape[1] if len(design.facets) == 1 else 2)
-    return jackknife_of(design.components.of(reliability), scale, level=design.resampling.level)
+    return jackknife_of(design.components.of(reliability), scale, level=design.level)
 
 
 def _number_for(reliability: Interval) -> Interval:

@@ -18,7 +18,7 @@ from segassay.qualities.scores.measure import QUANTITY_WORDS
 from segassay.qualities.scores.table import MEASURES, Agreement, annotator_kinds
 from segassay.qualities.scores.values import values_of
 from segassay.statistics.groups import holm
-from segassay.statistics.intervals import DEFAULT, Resampling, bootstrap_mean, paired_difference
+from segassay.statistics.intervals import mean_interval, paired_difference
 from segassay.statistics.permutation import sign_flip_p
 from segassay.tables.build import Tables
 
@@ -41,7 +41,7 @@ def compare(
     *,
     measures: Sequence[str] = MEASURES,
     subjects: pd.Series | None = None,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Compare two tools, models or raters, case by case.
 
@@ -51,7 +51,7 @@ def compare(
         b: Name of another.
         measures: Any of `f1`, `mean_iou` and `dice`.
         subjects: Case -> subject, if several cases show one; intervals and tests then are over subjects.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         One row per measure: `measure, a, b, mean_a, mean_b, difference` (a minus b), `low, high` (95 % interval), `p`
@@ -85,11 +85,11 @@ def compare(
             raise UsageError(f"{a} and {b} have no case in common that both are scored on; compare annotators that do")
         own = _clusters(paired.index, subjects)
         first, second = (paired[name].to_numpy(dtype=float) for name in (a, b))
-        found = paired_difference(first, second, own, resampling)
+        found = paired_difference(first, second, own, level)
         rows.append(
             {"measure": measure, "a": a, "b": b, "mean_a": first.mean(), "mean_b": second.mean()}
             | {"difference": found.value, "low": found.low, "high": found.high}
-            | {"p": sign_flip_p(first - second, own, seed=resampling.seed), "p_adjusted": np.nan}
+            | {"p": sign_flip_p(first - second, own), "p_adjusted": np.nan}
             | {"n_cases": len(paired), "n_left_out": len(both) - len(paired), "against": against}
         )
     table = pd.DataFrame(rows)
@@ -102,7 +102,7 @@ def scores_by(
     *,
     measures: Sequence[str] = MEASURES,
     subjects: pd.Series | None = None,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Scores of every rater, model and ensemble within each region, batch, scanner or other subgroup of cases.
 
@@ -111,7 +111,7 @@ def scores_by(
         subgroups: Case -> name of its subgroup, such as `experiment.set_index("case")["region"]`.
         measures: As for `compare`.
         subjects: As for `compare`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         One row per annotator, measure and subgroup: `annotator, measure, subgroup, value, low, high, n_cases,
@@ -147,7 +147,7 @@ def scores_by(
             subgroup = subgroups.reindex(own.index).fillna("").astype(str)
             for part in sorted(subgroup.unique()):
                 of_part = own[subgroup == part]
-                found = bootstrap_mean(of_part.to_numpy(dtype=float), _clusters(of_part.index, subjects), resampling)
+                found = mean_interval(of_part.to_numpy(dtype=float), _clusters(of_part.index, subjects), level)
                 rows.append(
                     {"annotator": name, "measure": measure, "subgroup": part}
                     | {"value": found.value, "low": found.low, "high": found.high}

@@ -187,13 +187,11 @@ def origins(annotations: pd.DataFrame) -> list[Origin]:
     """
     kinds = annotator_kinds(annotations)
     raters, folds = set(raters_of(kinds)), _folds(annotations)
-    held_out = annotations["held_out"].eq(True).fillna(False).groupby(annotations["annotator"]).all().to_dict()
-    first = annotations.drop_duplicates("annotator").set_index("annotator")
-    seeds = _distinct(annotations, "seed")
-    spent = {column: _distinct(annotations, column) for column in SPENT_COLUMNS if column in annotations}
+    known = ["strategy", "trained_on", "seed", "held_out", *(name for name in SPENT_COLUMNS if name in annotations)]
+    told = {column: _distinct(annotations, column) for column in known}
     found = []
     for name, kind in kinds.items():
-        strategy, trained_on = (_text(first.at[name, column]) for column in ("strategy", "trained_on"))
+        strategy, trained_on = (_text(told[column][name][0]) for column in ("strategy", "trained_on"))
         found.append(
             Origin(
                 name,
@@ -201,21 +199,21 @@ def origins(annotations: pd.DataFrame) -> list[Origin]:
                 strategy,
                 trained_on,
                 bool(trained_on) and trained_on not in raters,
-                frozenset(seeds_of(name, pd.Series(seeds[name], dtype=object))),
+                frozenset(seeds_of(name, pd.Series(told["seed"][name], dtype=object))),
                 folds.get(name),
-                bool(held_out[name]),
-                *(_same(spent[column][name]) if column in spent else None for column in SPENT_COLUMNS),
+                all(not pd.isna(value) and bool(value == True) for value in told["held_out"][name]),  # noqa: E712
+                *(_same(told[column][name]) if column in told else None for column in SPENT_COLUMNS),
             )
         )
     return found
 
 
 def _distinct(annotations: pd.DataFrame, column: str) -> dict[str, list[Any]]:
-    """The different values of each annotator."""
-    found: dict[str, list[Any]] = {}
-    for name, value in annotations[["annotator", column]].drop_duplicates().itertuples(index=False):
-        found.setdefault(name, []).append(value)
-    return found
+    """The different values of each annotator, in the order of the rows; missing ones are one value, None."""
+    found: dict[str, dict[Any, None]] = {}
+    for name, value in zip(annotations["annotator"].tolist(), annotations[column].tolist(), strict=True):
+        found.setdefault(name, {})[value if value is pd.NA or value == value else None] = None
+    return {name: list(values) for name, values in found.items()}
 
 
 def _text(value: Any) -> str:
@@ -231,6 +229,8 @@ def _same(values: Iterable[Any]) -> Any:
 
 def _folds(annotations: pd.DataFrame) -> dict[str, int]:
     """Models of one fold each that differ only by the fold and share a case: annotator -> fold."""
+    if annotations["fold"].isna().all():
+        return {}
     models = annotations[(annotations["kind"] == "model") & annotations["fold"].notna() & annotations["seed"].notna()]
     models = models[models.groupby("annotator")["fold"].transform("nunique") == 1]
     found: dict[str, int] = {}

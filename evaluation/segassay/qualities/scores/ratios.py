@@ -10,7 +10,6 @@ import pandas as pd
 
 from segassay.qualities.scores.measure import Form
 from segassay.qualities.scores.table import interval_row, score_rows
-from segassay.statistics.intervals import Resampling
 from segassay.statistics.jackknife import Scale, jackknife_ratio
 
 __all__ = ["Ratio", "ratio_rows"]
@@ -28,7 +27,7 @@ class Ratio:
     contains_raters: bool = False
 
 
-def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, scale: Scale, resampling: Resampling) -> pd.DataFrame:
+def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, scale: Scale, level: float) -> pd.DataFrame:
     """Table with `SCORE_COLUMNS`, a row per ratio; `n_undefined` counts cases that are covered and undefined."""
     rows = []
     for ratio in ratios:
@@ -38,7 +37,7 @@ def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, scale: Scale, resam
             interval_row(
                 ratio.form,
                 ratio.target,
-                jackknife_ratio(above, below, drawn, scale, level=resampling.level),
+                jackknife_ratio(above, below, drawn, scale, level=level),
                 note=ratio.note,
                 contains_raters=ratio.contains_raters,
             )

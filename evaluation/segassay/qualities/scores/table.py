@@ -18,7 +18,7 @@ import pandas as pd
 from segassay.data.annotations import annotator_order
 from segassay.qualities.scores.bounds import bounds_of
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE, Form
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling, bootstrap_means
+from segassay.statistics.intervals import Interval, mean_intervals
 from segassay.tables.build import Tables
 
 __all__ = [
@@ -124,7 +124,7 @@ class Findings:
         effects: What `segassay.tables.effects.effects` returns; without rows if there is no experiment.
         normalised: Measurements in multiples of the control mean; None without a control group.
         equivalence_margin: Share of the control mean that does not matter, set beforehand in `dataset.yaml`.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
         specifications: What `specification_table` returns; None if objects were not counted again.
     """
 
@@ -134,11 +134,11 @@ class Findings:
     effects: pd.DataFrame
     normalised: pd.DataFrame | None = None
     equivalence_margin: float = 0.1
-    resampling: Resampling = DEFAULT
+    level: float = 0.95
     specifications: pd.DataFrame | None = None
 
 
-def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resampling = DEFAULT) -> pd.DataFrame:
+def score_table(scores: Sequence[Score], clusters: pd.Series, level: float = 0.95) -> pd.DataFrame:
     """Mean over cases of each score, with its interval over clusters.
 
     Returns:
@@ -150,7 +150,7 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, resampling: Resamp
         return score_rows([])
     values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
     bounds = np.array([bounds_of(score.form) for score in scores])
-    table = bootstrap_means(values, clusters.reindex(cases).to_numpy(), resampling, bounds)
+    table = mean_intervals(values, clusters.reindex(cases).to_numpy(), level, bounds)
     table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
     for column in ("target", "human_low", "human_high", "note", "bound", *_COUNTED):
         table[column] = [getattr(score, column) for score in scores]
@@ -198,7 +198,8 @@ def interval_row(
 
 def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `interval_row` as a table with `SCORE_COLUMNS`; its types are the same without rows."""
-    return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS)).astype(_TYPES)
+    columns: dict[str, Any] = {column: [row.get(column, math.nan) for row in rows] for column in SCORE_COLUMNS}
+    return pd.DataFrame(columns | {column: np.array(columns[column], dtype=of) for column, of in _TYPES.items()})
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +215,8 @@ def rows_of(scores: pd.DataFrame, form: Form, target: str | None = None) -> pd.D
 
 def annotator_kinds(annotations: pd.DataFrame) -> dict[str, str]:
     """Kind of each annotator, in the order of `annotator_order`."""
-    kinds: dict[str, str] = dict(annotations[["annotator", "kind"]].drop_duplicates().itertuples(index=False))
+    pairs = zip(annotations["annotator"].tolist(), annotations["kind"].tolist(), strict=True)
+    kinds: dict[str, str] = dict(list(dict.fromkeys(pairs)))
     return {name: kinds[name] for name in sorted(kinds, key=lambda name: annotator_order(name, kinds[name]))}
 
 
@@ -225,6 +227,9 @@ class Rows:
         numbered = rows[keys].reset_index(drop=True) if len(rows) else pd.DataFrame(columns=keys)
         self.at = {(str(a), str(b)): part.index.to_numpy() for (a, b), part in numbered.groupby(keys, sort=False)}
         self._case = rows["case"].to_numpy(dtype=object) if len(rows) else np.array([])
+        number = pd.factorize(self._case)[0]
+        self._cases_of = {key: number[at].tobytes() for key, at in self.at.items()}
+        self._indexes: dict[bytes, pd.Index] = {}
         self._rows = rows
         self._numbers: dict[str, np.ndarray] = {}
 
@@ -233,12 +238,20 @@ class Rows:
         if not keys:
             return pd.DataFrame()
         numbers = self._column(measure)
-        values, cases = zip(*((numbers[self.at[key]], self._case[self.at[key]]) for key in keys.values()), strict=True)
+        values = [numbers[self.at[key]] for key in keys.values()]
+        indexes = [self._index(key) for key in keys.values()]
         names = pd.Index(list(keys), tupleize_cols=False)  # a MultiIndex of pairs takes ten times as long
-        if all(np.array_equal(cases[0], others) for others in cases[1:]):
-            return pd.DataFrame(np.column_stack(values), cases[0], names)
-        columns = [pd.Series(of_key, case) for of_key, case in zip(values, cases, strict=True)]
+        if all(index is indexes[0] for index in indexes):
+            return pd.DataFrame(np.column_stack(values), indexes[0], names)
+        columns = [pd.Series(of_key, index) for of_key, index in zip(values, indexes, strict=True)]
         return pd.concat(columns, axis=1, sort=False).set_axis(names, axis=1)
+
+    def _index(self, key: tuple[str, str]) -> pd.Index:
+        """Cases of a key; one index for all keys that have the same cases in the same order."""
+        cases = self._cases_of[key]
+        if cases not in self._indexes:
+            self._indexes[cases] = pd.Index(self._case[self.at[key]])
+        return self._indexes[cases]
 
     def _column(self, measure: str) -> np.ndarray:
         """A column as numbers; kept, since every pair asks for it."""

@@ -23,7 +23,7 @@ from segassay.qualities.validity.records import (
     AMOUNT_SLOPE,
 )
 from segassay.statistics.equivalence import ratio_equivalence
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 
 __all__ = ["MEDIAN_RATER", "amounts_against_raters"]
 
@@ -45,7 +45,7 @@ def amounts_against_raters(
     clusters: pd.Series,
     *,
     margin: float,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Bias, limits of agreement, concordance and equivalence of the amounts of each model and ensemble.
 
@@ -54,7 +54,7 @@ def amounts_against_raters(
         annotations: What `read_annotations` returns.
         clusters: Case -> subject, or the case itself.
         margin: Largest deviation of the ratio of mean amounts from 1 that does not matter, set beforehand.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`: `amount_bias_count`, `amount_limit_low_count`, `amount_limit_high_count`,
@@ -70,7 +70,7 @@ def amounts_against_raters(
     parts = []
     for model in models if len(median) else []:
         both = pd.concat([counts[counts["annotator"] == model], median], ignore_index=True)
-        found = limits_of_agreement(both, (model, MEDIAN_RATER), clusters, resampling=resampling)
+        found = limits_of_agreement(both, (model, MEDIAN_RATER), clusters, level=level)
         rows = [_as_of_model(row) for row in found.to_dict("records")]
         parts.append(score_rows([*rows, *_ratios(both, model, clusters, margin)]))
     return pd.concat(parts, ignore_index=True) if parts else score_rows([])

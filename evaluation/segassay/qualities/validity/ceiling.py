@@ -13,7 +13,6 @@ from segassay.qualities.scores.table import MEASURES, Score, annotator_kinds, me
 from segassay.qualities.validity.detection import Compared
 from segassay.qualities.validity.raters import Beside, beside
 from segassay.qualities.validity.records import MINUS_BEST_RATER, MINUS_WORST_RATER, OVER_RATERS
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.jackknife import LOGARITHM
 
 __all__ = ["ceiling_normalised", "human_range", "position"]
@@ -23,7 +22,7 @@ BESIDE_RATERS = (*MEASURES, "iou", "ap", "pq")
 
 
 def human_range(
-    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Position of a model among the raters: below the worst, within their range, or above the best.
 
@@ -36,7 +35,7 @@ def human_range(
         agreement: The comparisons.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measure>_leave_one_out_minus_worst_rater` and `..._minus_best_rater` (`_pairwise`
@@ -56,7 +55,7 @@ def human_range(
             own = _filled(both.rater_scores[rater].where(shared[rater]), model.index)
             note = "; ".join(filter(None, [f"{rater}; {stands}", both.note]))
             scores.append(Score(record.form(measure, both.comparison), name, model - own, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, Beside, str]]:
@@ -88,7 +87,7 @@ def _filled(values: pd.Series, cases: pd.Index) -> pd.Series:
 
 
 def ceiling_normalised(
-    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """A model's score divided by that of the raters: 1 if it agrees with the others as well as a rater does.
 
@@ -96,7 +95,7 @@ def ceiling_normalised(
         agreement: The comparisons.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measure>_leave_one_out_over_raters` (or `_pairwise`): the mean over r of the
@@ -110,4 +109,4 @@ def ceiling_normalised(
         if rows.any():
             above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.rater_scores))
             ratios.append(Ratio(OVER_RATERS.form(measure, both.comparison), name, above, below, both.note))
-    return ratio_rows(ratios, clusters, LOGARITHM, resampling)
+    return ratio_rows(ratios, clusters, LOGARITHM, level)

@@ -44,7 +44,7 @@ def computations(found: Findings) -> list[Computation]:
     agreement = Compared(found.tables.agreement, found.tables.leave_one_out, one_way=one_way)
     tables, sizes = found.tables, found.tables.recall_by_size
     annotations, clusters = found.annotations, found.clusters
-    how: dict[str, Any] = {"resampling": found.resampling}
+    how: dict[str, Any] = {"level": found.level}
     of_objects = (of.IOU, of.AP, of.AP_AT_THRESHOLD, of.PQ, of.SQ)
     of_counts = (of.COUNT_ERROR, of.ABSOLUTE_COUNT_ERROR, of.RELATIVE_COUNT_ERROR, of.MERGES, of.SPLITS)
     of_false = (of.FALSE_POSITIVES, of.FALSE_POSITIVE_PX)
@@ -106,7 +106,7 @@ def _of_effects(found: Findings) -> list[Computation]:
         ),
         Computation(
             (of.ETA_SQUARED_RATIO,),
-            lambda: concordance.effect_ratios(normalised, annotations, resampling=found.resampling),
+            lambda: concordance.effect_ratios(normalised, annotations, level=found.level),
         ),
         Computation(
             (of.DIFFERENCE,),

@@ -33,7 +33,7 @@ from segassay.qualities.validity.records import (
     TYPE_M,
     TYPE_S,
 )
-from segassay.statistics.intervals import DEFAULT, Interval, Resampling
+from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import LOGARITHM, jackknife_t
 from segassay.statistics.methods import equivalence_test
 
@@ -97,9 +97,7 @@ def _share(values: pd.DataFrame, who: str, raters: list[str], agree: bool) -> In
     return without_interval(n_hits / n if n else math.nan, n, total - n)
 
 
-def effect_ratios(
-    normalised: pd.DataFrame, annotations: pd.DataFrame, *, resampling: Resampling = DEFAULT
-) -> pd.DataFrame:
+def effect_ratios(normalised: pd.DataFrame, annotations: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Effect size η² of an annotator, divided by the mean effect size of the raters.
 
     Only units that the annotator and all raters have are used, so that all effects are of the same subjects or cases,
@@ -107,9 +105,9 @@ def effect_ratios(
     names them.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `<measurement>_eta_squared_ratio`, the target `<annotator>: <group> against <group>`,
@@ -125,7 +123,7 @@ def effect_ratios(
         for one, other in _pairs_of_groups(normalised):
             chosen = values[groups.isin([one, other])]
             ratios = {
-                who: _ratio(chosen, groups.reindex(chosen.index) == other, who, raters, resampling)
+                who: _ratio(chosen, groups.reindex(chosen.index) == other, who, raters, level)
                 for who in kinds
                 if who in chosen and set(raters) - {who} and (who in raters or not is_rater(kinds[who]))
             }
@@ -146,7 +144,7 @@ def _pairs_of_groups(normalised: pd.DataFrame) -> list[tuple[str, str]]:
     return list(combinations(names, 2))
 
 
-def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[str], resampling: Resampling) -> Interval:
+def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[str], level: float) -> Interval:
     others = [rater for rater in raters if rater != who]
     complete = values[[who, *others]].notna().all(axis=1)
     table, second = values.loc[complete, [who, *others]].to_numpy(), in_second[complete].to_numpy(dtype=bool)
@@ -165,7 +163,7 @@ def _ratio(values: pd.DataFrame, in_second: pd.Series, who: str, raters: list[st
             return np.where(of_raters > 0, sizes[0] / of_raters, math.nan)
 
     units = np.arange(len(table))
-    found = jackknife_t(statistic, units.astype(float), units, LOGARITHM, level=resampling.level)
+    found = jackknife_t(statistic, units.astype(float), units, LOGARITHM, level=level)
     return dataclasses.replace(found, n_undefined=int((~complete).sum()))
 
 
@@ -176,7 +174,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     controls of all annotators are 1. Control means are taken as given.
 
     Args:
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
         annotations: What `read_annotations` returns.
         margin: Largest difference that does not matter, as a share of the control mean, set beforehand.
 

@@ -27,7 +27,6 @@ from segassay.qualities.scores.table import (
 from segassay.qualities.validity import records as of
 from segassay.qualities.validity.objects import CURVE, OBJECT_MEASURES, object_measures
 from segassay.qualities.validity.raters import beside
-from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["OBJECT_MEASURES", "Compared", "detection"]
 
@@ -54,7 +53,7 @@ class Compared(Agreement):
 
 
 def detection(
-    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    agreement: Compared, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """`OBJECT_MEASURES` and the curve of average precision of all annotators against C₋r, a reference and a truth.
 
@@ -62,7 +61,7 @@ def detection(
         agreement: The comparisons.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, means over cases; those of raters against C₋r are of objectivity. Against a truth,
@@ -71,7 +70,7 @@ def detection(
     kinds = annotator_kinds(annotations)
     wanted = [measure for measure in agreement.measures if measure not in MEASURES]
     scores = [score for measure in wanted for score in _detection(agreement, kinds, measure)]
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iterator[Score]:

@@ -21,7 +21,7 @@ from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.qualities.validity.records import DEVIATIONS, ETA_SQUARED_SD, VOTES
 from segassay.statistics.intervals import Interval, sd_over_seeds
-from segassay.tables.effects import on_deciding_unit, unit_of
+from segassay.tables.samples import on_deciding_unit, unit_of
 
 __all__ = [
     "contrast",
@@ -231,7 +231,7 @@ def without_repeats(effects: pd.DataFrame, normalised: pd.DataFrame) -> tuple[pd
 
     Args:
         effects: What `segassay.tables.effects.effects` returns.
-        normalised: What `segassay.tables.effects.normalise` returns.
+        normalised: What `segassay.tables.normalise.normalise` returns.
     """
     kept: dict[str, np.ndarray] = {}
     for measure, rows in normalised.groupby("measure", sort=False):

@@ -309,7 +309,7 @@ GROUPS = Question(
     functions=(
         "statistics.groups.kruskal_wallis",
         "tables.effects.effects",
-        "tables.effects.normalise",
+        "tables.normalise.normalise",
     ),
     tests={
         "published": "statistics/test_groups.py#test_kruskal_wallis_of_hollander_and_wolfe",
@@ -394,7 +394,7 @@ PREREQUISITES = Question(
     source="Grubbs 1969, doi:10.1080/00401706.1969.10490657",
     not_when="as a reason to leave out a case",
     functions=(
-        "tables.effects.prerequisites",
+        "tables.prerequisites.prerequisites",
         "statistics.groups.grubbs",
     ),
     tests={

@@ -12,14 +12,13 @@ from segassay.qualities.scores.ratios import Ratio, ratio_rows
 from segassay.qualities.scores.table import annotator_kinds, containment
 from segassay.qualities.validity.raters import ENOUGH_CASES
 from segassay.qualities.validity.records import RECALL
-from segassay.statistics.intervals import DEFAULT, Resampling
 from segassay.statistics.jackknife import SHARE
 
 __all__ = ["recall_of_sizes"]
 
 
 def recall_of_sizes(
-    recall_by_size: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, resampling: Resampling = DEFAULT
+    recall_by_size: pd.DataFrame, annotations: pd.DataFrame, clusters: pd.Series, *, level: float = 0.95
 ) -> pd.DataFrame:
     """Share of the objects of each size that an annotator finds.
 
@@ -27,7 +26,7 @@ def recall_of_sizes(
         recall_by_size: Table of `tables.build`: objects of a reference by their size, and how many were matched.
         annotations: What `read_annotations` returns.
         clusters: Case -> name of its subject, or of the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Rows with `SCORE_COLUMNS`, `recall_<from>_<to>px_leave_one_out` and `..._against_<name>`: objects found by
@@ -51,7 +50,7 @@ def recall_of_sizes(
         contains = kinds.get(str(reference)) == "consensus"
         note = containment(str(reference), contains)
         ratios.append(Ratio(form, str(annotator), sums["n_found"], sums["n_objects"], note, contains))
-    return _with_human_range(ratio_rows(ratios, clusters, SHARE, resampling), kinds)
+    return _with_human_range(ratio_rows(ratios, clusters, SHARE, level), kinds)
 
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:

@@ -21,7 +21,8 @@ from segassay.qualities.validity.records import (
     SPECIFICATIONS_SIGNIFICANT,
 )
 from segassay.statistics.intervals import Interval
-from segassay.tables.effects import effects, normalise
+from segassay.tables.effects import effects
+from segassay.tables.normalise import normalise
 
 __all__ = [
     "CHOICES",
@@ -151,7 +152,7 @@ def specification_table(
     Args:
         recounts: Table `recounts` of `segassay.tables.build`; `remeasured` if `measurements` are an area or a volume.
         annotations: What `read_annotations` returns.
-        experiment: As for `segassay.tables.effects.normalise`.
+        experiment: As for `segassay.tables.normalise.normalise`.
         control: Name of the control group.
         measurements: What `outcomes` returns.
 

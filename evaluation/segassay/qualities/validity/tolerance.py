@@ -19,7 +19,6 @@ from segassay.qualities.scores.table import (
     score_table,
 )
 from segassay.qualities.validity.records import NSD_OF_RATERS
-from segassay.statistics.intervals import DEFAULT, Resampling
 
 __all__ = ["nsd_at_tolerance", "tolerance_of_raters"]
 
@@ -67,7 +66,7 @@ def nsd_at_tolerance(
     annotations: pd.DataFrame,
     clusters: pd.Series,
     *,
-    resampling: Resampling = DEFAULT,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """NSD at the tolerance of the raters, of raters among each other and of each model with the raters.
 
@@ -77,7 +76,7 @@ def nsd_at_tolerance(
         counts: Table of `segassay.tables.build`.
         annotations: What `read_annotations` returns.
         clusters: Case -> subject, or the case itself.
-        resampling: How intervals are drawn.
+        level: Coverage of the intervals.
 
     Returns:
         Table with `SCORE_COLUMNS`, `nsd_of_raters_pairwise`, means over cases, at the tolerance rounded up to one that
@@ -88,7 +87,7 @@ def nsd_at_tolerance(
     raters = raters_of(kinds)
     tolerance = tolerance_of_raters(distances, counts, raters)
     if math.isnan(tolerance) or surface_shares.empty:
-        return score_table([], clusters, resampling)
+        return score_table([], clusters, level)
     measured = np.unique(surface_shares["tolerance_px"].to_numpy(dtype=int))
     used = int(measured[min(int(np.searchsorted(measured, tolerance)), len(measured) - 1)])
     pairs = Pairs(surface_shares[surface_shares["tolerance_px"] == used])
@@ -105,7 +104,7 @@ def nsd_at_tolerance(
             values = _with_raters(pairs, name, raters)
             if values.notna().any():
                 scores.append(Score(NSD_OF_RATERS.form(comparison=PAIRWISE), name, values, low, high, note=note))
-    return score_table(scores, clusters, resampling)
+    return score_table(scores, clusters, level)
 
 
 def _with_raters(pairs: Pairs, name: str, raters: list[str]) -> pd.Series:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from segassay.data.annotations import is_rater
 from segassay.figures.style import ACCENT, INK, PALE, _intervals, axes_on, figure_on, name_rows, plot_style
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
-from segassay.tables.effects import unit_of
+from segassay.tables.samples import unit_of
 
 
 def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: Figure | Axes | None = None) -> Figure:

@@ -1,0 +1,303 @@
+"""Check an export for the Model Zoo in an environment that holds only what its metadata names, without this package.
+
+    python benchmarks/export_acceptance.py MODEL DATASET --out WORK --schema meta_schema_20240725.json --zoo CLONE
+
+The model is exported as with `segassay export zoo`; images of the dataset are cut to a shape that is not square and
+written as PNG, TIFF and NIfTI; then every command that a reviewer or user of the zoo would run is run from a folder
+elsewhere. Masks must be those of this package, pixel for pixel. Exit code 1 if one check fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from segassay.data.cases import read_case_image
+from segassay.data.dataset import read_dataset
+from segassay.io.formats import Picture
+from segassay.io.images import read_mask, write_image
+from segassay_monai import predict
+from segassay_monai.sharing.zoo.export import export_zoo
+
+OWNER = "lab"
+LOAD = """
+import sys, monai, torch
+name, folder, checkpoint = sys.argv[1:]
+net = monai.bundle.load(name, bundle_dir=folder, device="cpu")
+assert isinstance(net, torch.nn.Module), type(net)
+weights = torch.load(checkpoint, weights_only=True)
+state = net.state_dict()
+assert set(weights) == set(state) and all(torch.equal(weights[key], state[key]) for key in weights)
+script, metadata, _ = monai.bundle.load(name, bundle_dir=folder, device="cpu", load_ts_module=True)
+image = torch.rand(1, metadata["network_data_format"]["inputs"]["image"]["num_channels"], *[32] * SPATIAL)
+assert torch.allclose(net.eval()(image), script(image), atol=1e-6)
+print(len(weights), "tensors")
+"""
+CHECK = """
+import sys, monai, os
+folder = sys.argv[1]
+for kind, files in {"inference": ["inference"], "evaluation": ["inference", "evaluate"]}.items():
+    config = [os.path.join(folder, "configs", f"{name}.json") for name in files]
+    workflow = monai.bundle.create_workflow(config_file=config, workflow_type=kind, logging_file=False)
+    missing = workflow.check_properties()
+    absent = [name for name in workflow.properties if not hasattr(workflow, name)]
+    assert missing == [] and absent == [], (kind, missing, absent)
+try:
+    import segassay
+except ImportError:
+    print("no segassay here")
+else:
+    sys.exit("segassay is installed in the clean environment")
+"""
+
+
+class Checks:
+    """Commands in the clean environment, and which of them passed."""
+
+    def __init__(self, python: Path, folder: Path) -> None:
+        self.python, self.folder, self.failed = python, folder, 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        plain = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "BUNDLE_DOWNLOAD_SRC")}
+        self.environment = plain | {
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(folder / "hub"),
+            "PYTHONWARNINGS": "ignore",
+        }
+
+    def run(self, name: str, *words: str, cwd: Path | None = None, **environment: str) -> str:
+        """Run Python of the clean environment; a check passes with exit code 0."""
+        start = time.monotonic()
+        done = subprocess.run(
+            [str(self.python), *words],
+            cwd=cwd or self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        self.show(name, done.returncode == 0, f"{time.monotonic() - start:.0f} s", output)
+        return output
+
+    def show(self, name: str, passed: bool, detail: str, output: str = "") -> None:
+        """Print a line; of a failure also the end of the output."""
+        print(f"{'pass' if passed else 'FAIL'}  {name}  ({detail})", flush=True)
+        if not passed:
+            self.failed += 1
+            print("\n".join(f"      {line}" for line in output.splitlines()[-15:]), flush=True)
+
+
+def main() -> None:
+    """Export, then check."""
+    words = _words()
+    out = words.out.resolve()
+    shutil.rmtree(out / "elsewhere", ignore_errors=True)
+    bundle = export_zoo(words.model, out / "models" / words.name, about=words.about, overwrite=True)
+    python = words.python or _clean_environment(bundle, out / "clean_env")
+    checks = Checks(python, out / "elsewhere")
+    images = out / "images"
+    shapes = _write_images(words.dataset, images)
+    _check_bundle(checks, bundle, words.schema)
+    _check_masks(checks, "run", bundle, words.model, images, out)
+    spatial = len(shapes[0])
+    load = LOAD.replace("SPATIAL", str(spatial))
+    checks.run("load", "-c", load, bundle.name, str(bundle.parent), str(bundle / "models" / "model.pt"))
+    with _hub(bundle) as address:
+        there = checks.folder / "downloaded"
+        download = ["-m", "monai.bundle", "download", "--name", bundle.name, "--bundle_dir", str(there)]
+        download += ["--source", "huggingface_hub", "--repo", f"{OWNER}/{bundle.name}"]
+        checks.run("download", *download, HF_ENDPOINT=address)
+    copy = there / bundle.name
+    checks.run("load what was downloaded", "-c", load, copy.name, str(there), str(bundle / "models" / "model.pt"))
+    _check_masks(checks, "run what was downloaded", copy, words.model, images, out)
+    if words.zoo is not None:
+        _check_zoo(checks, bundle, words.zoo.resolve(), out / "zoo", words.schema, words.tools or python)
+    print(f"{checks.failed} failed")
+    sys.exit(1 if checks.failed else 0)
+
+
+def _words() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", help="study, folder of members or checkpoint")
+    parser.add_argument("dataset", type=Path, help="dataset folder with images to predict")
+    parser.add_argument("--out", type=Path, required=True, help="folder to work in")
+    parser.add_argument("--schema", type=Path, required=True, help="the schema that the metadata names")
+    parser.add_argument("--zoo", type=Path, help="clone of Project-MONAI/model-zoo, for its own checks")
+    parser.add_argument("--python", type=Path, help="Python of the clean environment; by default one is made")
+    parser.add_argument("--tools", type=Path, help="Python with black, isort and flake8; by default the clean one")
+    parser.add_argument("--about", type=Path, help="about.yaml of the export")
+    parser.add_argument("--name", default="objects_microscopy_segmentation")
+    return parser.parse_args()
+
+
+def _clean_environment(bundle: Path, folder: Path) -> Path:
+    """An environment with what the metadata names, and nothing else."""
+    metadata = json.loads((bundle / "configs" / "metadata.json").read_text())
+    packages = {name: metadata[f"{key}_version"] for name, key in _BASE.items()} | metadata["required_packages_version"]
+    venv.create(folder, clear=True, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", *(f"{k}=={v}" for k, v in packages.items())], check=True)
+    return python
+
+
+_BASE = {"monai": "monai", "torch": "pytorch", "numpy": "numpy"}
+
+
+def _write_images(dataset: Path, folder: Path) -> list[tuple[int, ...]]:
+    """Three images, cut so that no two axes have the same length and none fits the network, in three formats."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    read = read_dataset(dataset)
+    shapes = []
+    for case, suffix in zip(read.cases[:3], (".png", ".tif", ".nii.gz"), strict=True):
+        array = read_case_image(read, case).array
+        cut = tuple(slice(size - 3 - 10 * axis) for axis, size in enumerate(array.shape[1:]))
+        array = np.ascontiguousarray(array[(slice(None), *cut)])
+        if suffix == ".png" and array.ndim == 4:
+            suffix = ".tiff"
+        write_image(folder / f"{suffix.strip('.').replace('.', '_')}{suffix}", Picture(array))
+        shapes.append(array.shape[1:])
+    return shapes
+
+
+def _check_bundle(checks: Checks, bundle: Path, schema: Path) -> None:
+    """The checks of `monai.bundle` in the folder of the bundle, on a copy that they may change."""
+    copy = checks.folder / "copy" / bundle.name
+    shutil.copytree(bundle, copy)
+    (copy / "eval").mkdir()
+    shutil.copyfile(schema, copy / "eval" / "schema.json")
+    meta = ["--meta_file", "configs/metadata.json"]
+    config = [*meta, "--net_id", "network_def", "--config_file", "configs/inference.json"]
+    monai = ["-m", "monai.bundle"]
+    checks.run("verify_metadata", *monai, "verify_metadata", *meta, "--filepath", "eval/schema.json", cwd=copy)
+    checks.run("verify_net_in_out", *monai, "verify_net_in_out", *config, cwd=copy)
+    files = ["--filepath", "models/again.ts", "--ckpt_file", "models/model.pt"]
+    checks.run("ckpt_export", *monai, "ckpt_export", *config, *files, cwd=copy)
+    checks.run("check_properties without data", "-c", CHECK, str(bundle))
+
+
+def _check_masks(checks: Checks, name: str, bundle: Path, model: str, images: Path, out: Path) -> None:
+    """Run inference from a folder elsewhere, and compare its masks with those of this package."""
+    ours, theirs = out / "ours", out / "theirs"
+    if not ours.exists():
+        predict(model, images, out=ours, save=["mask"])
+    shutil.rmtree(theirs, ignore_errors=True)
+    config = str(bundle / "configs" / "inference.json")
+    words = ["--config_file", config, "--dataset_dir", str(images), "--output_dir", str(theirs)]
+    checks.run(name, "-m", "monai.bundle", "run", *words)
+    for path in sorted((ours / "masks").glob("*")):
+        found = [*(theirs / "masks").glob(f"{path.name.partition('.')[0]}.*")]
+        expected = read_mask(path)
+        differing = int((read_mask(found[0]) != expected).sum()) if found else expected.size
+        detail = f"{differing} pixels differ, {int(expected.sum())} of {expected.shape} marked"
+        checks.show(f"{name}: mask of {path.name}", differing == 0, detail)
+    if not (theirs / "masks").is_dir():
+        return
+    affine = [nibabel.load(folder).affine for folder in (images / "nii_gz.nii.gz", theirs / "masks" / "nii_gz.nii.gz")]
+    checks.show(f"{name}: affine of the NIfTI", np.array_equal(*affine), "as in the image")
+
+
+def _check_zoo(checks: Checks, bundle: Path, zoo: Path, folder: Path, schema: Path, tools: Path) -> None:
+    """The zoo's own verification and code format, in a copy of its repository."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    archive = subprocess.run(
+        ["git", "-C", str(zoo), "archive", "HEAD", "ci", "pyproject.toml", "setup.cfg", "models/model_info.json"],
+        capture_output=True,
+        check=True,
+    )
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=archive.stdout, check=True)
+    copy = folder / "models" / bundle.name
+    shutil.copytree(bundle, copy)
+    (copy / "eval").mkdir()
+    shutil.copyfile(schema, copy / "eval" / "schema.json")
+    for mode in ("min", "full"):
+        checks.run(f"zoo: verify_bundle {mode}", "ci/verify_bundle.py", "-b", bundle.name, "-m", mode, cwd=folder)
+    checks.python = tools
+    checks.run("zoo: black", "-m", "black", "--skip-magic-trailing-comma", "--check", str(copy), cwd=folder)
+    checks.run("zoo: isort", "-m", "isort", "--check", str(copy), cwd=folder)
+    checks.run("zoo: flake8", "-m", "flake8", str(copy), cwd=folder)
+    for path in copy.rglob("*.json"):
+        text = path.read_text()
+        pretty = json.dumps(json.loads(text), indent=4) + "\n"
+        if path.parent.name == "configs":
+            checks.show(f"zoo: format of {path.name}", text == pretty, "indent 4, order kept")
+
+
+def _hub(bundle: Path) -> AbstractContextManager[str]:
+    """A server on this machine that answers as Hugging Face does for one repository, whose root is the bundle."""
+    return _served(type("Hub", (_Hub,), {"bundle": bundle}))
+
+
+@contextmanager
+def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+
+
+class _Hub(BaseHTTPRequestHandler):
+    bundle: Path
+    commit = "0123456789abcdef0123456789abcdef01234567"
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, with_body: bool) -> None:
+        repository, path = f"{OWNER}/{self.bundle.name}", self.path.partition("?")[0].strip("/")
+        files = {file.relative_to(self.bundle).as_posix(): file for file in self.bundle.rglob("*") if file.is_file()}
+        if path == f"api/models/{repository}/refs":
+            refs = [{"name": "latest_version", "ref": "refs/tags/latest_version", "targetCommit": self.commit}]
+            main = [{"name": "main", "ref": "refs/heads/main", "targetCommit": self.commit}]
+            return self._send(json.dumps({"branches": main, "converts": [], "tags": refs}).encode(), with_body)
+        if path.startswith(f"api/models/{repository}/tree/"):
+            tree = [{"type": "file", "path": name, "size": file.stat().st_size} for name, file in files.items()]
+            tree = [entry | {"oid": hashlib.sha1(str(entry).encode()).hexdigest()} for entry in tree]
+            return self._send(json.dumps(tree).encode(), with_body)
+        if path.startswith(f"api/models/{repository}"):
+            siblings = [{"rfilename": name} for name in files]
+            about = {"id": repository, "sha": self.commit, "siblings": siblings, "tags": [], "private": False}
+            return self._send(json.dumps(about).encode(), with_body)
+        start = f"{repository}/resolve/"
+        name = path.removeprefix(start).partition("/")[2] if path.startswith(start) else ""
+        if name in files:
+            return self._send(files[name].read_bytes(), with_body)
+        self.send_error(404)
+        return None
+
+    def _send(self, body: bytes, with_body: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+        self.send_header("X-Repo-Commit", self.commit)
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Print nothing."""
+
+
+if __name__ == "__main__":
+    main()

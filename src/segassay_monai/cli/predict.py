@@ -1,0 +1,94 @@
+"""Command that applies a model to new images: `segassay predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.errors import number_of
+from segassay_monai.bundle.needs import training_needs
+
+app = typer.Typer(rich_markup_mode="rich")
+
+
+@app.command(
+    rich_help_panel=TRAIN,
+    help=f"{OF_TRAINING['predict']} Run it again to go on after an interruption.",
+    epilog=examples(
+        "segassay predict STUDY IMAGES --out RESULT",
+        "segassay predict MODEL IMAGES --save all --split-touching --out RESULT",
+        "segassay predict models:/NAME@best IMAGES --experiment experiment.csv --control-group H --out RESULT",
+    ),
+)
+def predict(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A study (its best ensemble), a folder of members, model.pt, models:/NAME@best, or an exported bundle."
+        ),
+    ],
+    images: Annotated[Path, typer.Argument(help="An image, a folder of images, or a dataset folder.")],
+    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
+    save: Annotated[
+        str | None,
+        typer.Option(
+            help="What to write of each image, separated by commas: mask, instances, prob, uncertainty, rois (ImageJ), "
+            "geojson (QuPath), overlay; or all.",
+            show_default="mask,instances,rois,overlay",
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="Which members to average, if the folder holds several strategies.")
+    ] = None,
+    min_object_size: Annotated[
+        int | None,
+        typer.Option(help="Leave out smaller objects, in pixels.", show_default="as in the dataset or the study"),
+    ] = None,
+    split_touching: Annotated[bool, typer.Option("--split-touching", help="Separate objects that touch.")] = False,
+    flips: Annotated[bool, typer.Option("--flips", help="Average over all mirror images; 4 times as long.")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:1.", show_default="a GPU if any")] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(min=16, help="Side of the windows of large images; less for less memory.", show_default="1024"),
+    ] = None,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Search folders in the folder, too.")] = False,
+    experiment: Annotated[
+        Path | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
+    ] = None,
+    control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+) -> None:
+    """Predict images."""
+    with training_needs():
+        from segassay_monai.prediction.files import DEFAULT
+        from segassay_monai.prediction.run import predict as run
+    done = run(
+        model,
+        images,
+        out=out,
+        save=DEFAULT if save is None else [word.strip() for word in save.split(",") if word.strip()],
+        strategy=strategy,
+        min_object_size=min_object_size,
+        split_touching=split_touching,
+        flips=flips,
+        device=device,
+        tile=tile,
+        recursive=recursive,
+        experiment=experiment,
+        control_group=control_group,
+        overwrite=overwrite,
+        progress=True,
+    )
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {done.out}")
+    for note in done.notes:
+        console.print(note)
+    console.print(f"report: {done.out / 'report.html'}")
+    for row in done.failed.to_dict("records"):
+        console.print(f"failed: {row['file']} {row['what']}; {row['action']}")
+    if len(done.failed):
+        count = number_of(len(done.failed), "image")
+        console.print(f"{count} failed, see {done.out / 'failed.csv'}; call it again when this is fixed")
+        raise typer.Exit(1)

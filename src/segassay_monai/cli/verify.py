@@ -1,0 +1,39 @@
+"""Command that checks a certificate: `segassay verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay_monai.bundle.needs import training_needs
+
+app = typer.Typer(rich_markup_mode="rich")
+
+_WORDS = {True: "agrees", False: "DIFFERS", None: "note"}
+
+
+@app.command(
+    rich_help_panel=TRAIN,
+    help=OF_TRAINING["verify"],
+    epilog=examples("segassay verify STUDY_results", "segassay verify STUDY_results/certificate.json --retrain 1"),
+)
+def verify(
+    certificate: Annotated[
+        Path, typer.Argument(help="certificate.json, or the folder of a study or of an exported bundle.")
+    ],
+    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of a bundle.")] = None,
+    retrain: Annotated[int, typer.Option(min=0, help="Members to train again.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that compute the numbers again.")] = 1,
+    trust: Annotated[bool, typer.Option("--trust", help="Run the programs in the settings of the study.")] = False,
+) -> None:
+    """Compare hashes, evaluate again, train again, and say what agrees; exit 1 if anything differs."""
+    with training_needs():
+        from segassay_monai.sharing.verify import verify as findings
+    n_wrong = 0
+    for found in findings(certificate, study=study, retrain=retrain, n_jobs=jobs, trust=trust):
+        typer.echo(f"{_WORDS[found.agrees]:<8} {found.claim}: {found.detail}")
+        n_wrong += found.agrees is False
+    typer.echo("differs from its certificate" if n_wrong else "all that was checked agrees")
+    if n_wrong:
+        raise typer.Exit(1)

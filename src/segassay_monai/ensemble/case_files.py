@@ -1,0 +1,64 @@
+"""Write what an ensemble predicts of one case: mask, instance labels, probability and uncertainties.
+
+Prediction, labels, image -> case_files -> masks/ instances/ prob/ uncertainty/ disagreement/ doubt/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from segassay.io.images import Picture, image_suffix, is_nifti, write_labels, write_map, write_mask
+
+__all__ = ["MAPS", "write_case"]
+
+MAPS = ("prob", "uncertainty", "disagreement", "doubt")
+"""Folders of real numbers; the others are `masks` and `instances`."""
+
+
+def write_case(
+    folder: Path,
+    case: str,
+    image: Path,
+    picture: Picture,
+    arrays: dict[str, np.ndarray],
+    kinds: Collection[str] | None = None,
+) -> dict[str, str]:
+    """Write the files of one case, each whole or not at all.
+
+    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF are OME-TIFF. Others are TIFF with the pixel
+    size of the image, if it is known; a 2-D mask without pixel size is a PNG.
+
+    Args:
+        folder: Where the folders of all kinds are.
+        case: Name of the case.
+        image: Its image file.
+        picture: Content of that file.
+        arrays: Kind -> array `(*spatial)`: a boolean `masks`, whole numbers `instances`, and the `MAPS`.
+        kinds: The kinds to write; by default all.
+
+    Returns:
+        Kind -> path relative to the folder.
+    """
+    map_type = _map_type(image, picture)
+    is_png = map_type == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
+    written = {}
+    for kind, array in arrays.items():
+        if kinds is not None and kind not in kinds:
+            continue
+        name = f"{kind}/{case}{'.png' if kind == 'masks' and is_png else map_type}"
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        write = write_mask if kind == "masks" else write_labels if kind == "instances" else write_map
+        write(folder / name, array, picture)
+        written[kind] = name
+    return written
+
+
+def _map_type(image: Path, picture: Picture) -> str:
+    """Ending of all files but a PNG; OME has no volume of one plane."""
+    if is_nifti(image):
+        return ".nii.gz"
+    is_ome = ".ome." in (image_suffix(image.name) or "").lower()
+    return ".ome.tif" if is_ome and picture.array.shape[1:-2] != (1,) else ".tif"

@@ -1,0 +1,147 @@
+"""What the images of a member's training were like: numbers kept beside its checkpoint, without names or paths.
+
+    checkpoint, dataset  ->  describe_training  ->  familiar.json beside model.pt  ->  read_description
+
+Written at the end of a training, when the weights no longer change. A prediction compares new images with it
+(`segassay_monai.prediction.familiar`).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from segassay.data.cases import read_case_image
+from segassay.data.dataset import Dataset
+from segassay.errors import DataError
+from segassay.io.images import write_bytes
+from segassay_monai.ensemble.image_features import intensity_features, network_features
+from segassay_monai.ensemble.members import member_from_state
+from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, residual_unet
+
+__all__ = [
+    "FAMILIAR",
+    "Description",
+    "describe_training",
+    "description_path",
+    "read_description",
+    "read_member_network",
+]
+
+FAMILIAR = "familiar.json"
+_MAX_IMAGES = 100
+_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """Numbers of a member's images, one row each.
+
+    Attributes:
+        intensity: `(n, features)` of `intensity_features`; training and selection first, then held-out images. A pixel
+            size that is unknown is NaN.
+        network: `(n, features)` of `network_features` with this member.
+        n_training: Rows of training and selection.
+    """
+
+    intensity: np.ndarray
+    network: np.ndarray
+    n_training: int
+
+
+def description_path(checkpoint: Path) -> Path:
+    """The file beside a checkpoint.
+
+    Example:
+        >>> [description_path(Path("members") / name).name for name in ("model.pt", "0003.pt")]
+        ['familiar.json', '0003.familiar.json']
+    """
+    return checkpoint.with_name(FAMILIAR if checkpoint.name == "model.pt" else f"{checkpoint.stem}.{FAMILIAR}")
+
+
+def read_member_network(checkpoint: Path) -> tuple[nn.Module, Sequence[Sequence[int]]]:
+    """Network of one member in evaluation mode on the CPU, and its strides.
+
+    Raises:
+        PredictionError: If the file is not a checkpoint.
+    """
+    settings = read_network_settings([checkpoint])
+    network = residual_unet(**settings.state_dict())
+    network.load_state_dict(read_checkpoint(checkpoint)["model"])
+    return network.eval(), settings.strides
+
+
+def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
+    """Write `familiar.json` beside a checkpoint, from the images of its training.
+
+    At most 100 training and 100 held-out images are used, evenly spaced.
+
+    Args:
+        checkpoint: A `model.pt`; it is not changed.
+        dataset: The dataset that the member was trained on.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: If the dataset lacks an image of the training.
+    """
+    member = member_from_state(read_checkpoint(checkpoint)["member"])
+    missing = [case for case in (*member.train, *member.val, *member.held_out) if case not in dataset.images]
+    if missing or member.dataset != dataset.name:
+        what = f"is not the dataset {member.dataset!r} that {checkpoint} was trained on"
+        raise DataError.of(dataset.folder, what, "give that one")
+    network, strides = read_member_network(checkpoint)
+    training = _spaced([*member.train, *member.val])
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
+    for case in [*training, *_spaced(member.held_out)]:
+        picture = read_case_image(dataset, case)
+        own = network_features(picture.array, network, strides)
+        rows.append((intensity_features(picture.array, picture.spacing_um), own))
+    content = {
+        "version": _VERSION,
+        "n_training": len(training),
+        "intensity": [_numbers(intensity) for intensity, _ in rows],
+        "network": [_numbers(features) for _, features in rows],
+    }
+    path = description_path(checkpoint)
+    write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
+    return path
+
+
+def _spaced(cases: Sequence[str]) -> list[str]:
+    n = min(len(cases), _MAX_IMAGES)
+    return [cases[i * len(cases) // n] for i in range(n)]
+
+
+def _numbers(features: np.ndarray) -> list[float | None]:
+    """Six digits of each; NaN is null."""
+    return [None if math.isnan(value) else float(f"{value:.6g}") for value in features.tolist()]
+
+
+def read_description(checkpoint: Path) -> Description | None:
+    """Numbers of a member's images; None if it has none, as members of an earlier version.
+
+    Raises:
+        DataError: If the file is damaged.
+    """
+    path = description_path(checkpoint)
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        intensity, network = (np.array(content[key], dtype=float) for key in ("intensity", "network"))
+        n_training = int(content["n_training"])
+        usable = intensity.ndim == network.ndim == 2 and len(intensity) == len(network) >= n_training > 0
+        if not usable or content["version"] != _VERSION or not np.isfinite(network).all():
+            raise ValueError("rows are missing")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        what = f"does not describe the images of a training ({type(error).__name__})"
+        raise DataError.of(path, what, "remove it; images are then not compared with those of the training") from error
+    return Description(intensity, network, n_training)

@@ -1,0 +1,156 @@
+"""Describe an image by a few numbers, which tell whether it is like the images that a member was trained on.
+
+    raw image (C, *spatial), pixel size  ->  intensity_features  ->  log percentiles, spread, noise, sharpness
+    raw image, a member                  ->  network_features    ->  mean and spread of each deepest channel
+
+Neither holds a pixel of the image, its name or its path. Of a large image only a part is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import torch
+from torch import nn
+
+from segassay_monai.ensemble.images import NormalisePercentiled, as_float
+from segassay_monai.ensemble.inferer import pad_to_multiple, window_size
+from segassay_monai.ensemble.network import size_divisor
+
+__all__ = ["PERCENTILES", "intensity_features", "network_features"]
+
+PERCENTILES = (1, 25, 50, 75, 99, 99.9)
+_MAX_PIXELS = 2**22  # of a larger image every second, third, … pixel is used for percentiles
+_MAX_WINDOWS, _WINDOW_PIXELS = 16, 2**16
+_SMALLEST = 1e-3  # logarithms of smaller numbers, as of the noise of a constant image, are those of this
+
+
+def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = None) -> np.ndarray:
+    """Logarithms (to base 2) of the brightness, contrast, noise and sharpness of an image, and of its pixel size.
+
+    A step of 1 is a factor of 2. Noise is the median absolute difference of a pixel from the mean of its two neighbours
+    along the last axis; sharpness compares differences of neighbours with those of pixels 4 apart.
+
+    Args:
+        image: Raw values `(C, *spatial)`; negative ones count by their size, with their sign.
+        spacing_um: Size of a pixel along each axis.
+
+    Returns:
+        float64: for each channel those of `PERCENTILES`, of the spread from the 1st to the 99th, of the noise, of noise
+        to spread and of the sharpness; then the area or volume of a pixel, NaN if it is unknown.
+
+    Example:
+        >>> image = np.random.default_rng(0).normal(100, 10, (1, 64, 64))
+        >>> brighter = intensity_features(4 * image) - intensity_features(image)
+        >>> brighter[[0, 2, 6, 7, 8, 9]].round(1).tolist()  # percentiles, spread, noise; not their ratio or sharpness
+        [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
+    """
+    numbers = [_of_channel(channel) for channel in np.asarray(image)]
+    size = np.nan if spacing_um is None else float(np.log2(np.prod(np.asarray(spacing_um, dtype=float))))
+    return np.array([*np.concatenate(numbers), size])
+
+
+def _of_channel(channel: np.ndarray) -> np.ndarray:
+    percentiles = np.percentile(_sampled(channel).astype(float), PERCENTILES)
+    spread = percentiles[4] - percentiles[0]
+    parts = [channel[window].astype(float) for window in _windows(channel.shape, [1] * channel.ndim)]
+    noise = float(np.median([_noise(part) for part in parts]))
+    sharpness = float(np.median([_sharpness(part) for part in parts]))
+    brightness = np.sign(percentiles) * np.log2(1 + np.abs(percentiles))
+    contrast = np.log2(np.maximum([spread, noise, noise / max(spread, _SMALLEST), sharpness], _SMALLEST))
+    return np.concatenate([brightness, contrast])
+
+
+def _sampled(channel: np.ndarray) -> np.ndarray:
+    step = max(int(np.ceil((channel.size / _MAX_PIXELS) ** (1 / channel.ndim))), 1)
+    return channel[(slice(None, None, step),) * channel.ndim]
+
+
+def _noise(part: np.ndarray) -> float:
+    if part.shape[-1] < 3:
+        return 0.0
+    between = part[..., 1:-1] - (part[..., :-2] + part[..., 2:]) / 2
+    return float(np.median(np.abs(between)))
+
+
+def _sharpness(part: np.ndarray) -> float:
+    """Root mean square difference of neighbours along the last axis, in parts of that of pixels 4 apart."""
+    if part.shape[-1] < 5:
+        return 1.0
+    near, far = (np.sqrt(np.mean((part[..., step:] - part[..., :-step]) ** 2)) for step in (1, 4))
+    return float(near / far) if far else 1.0
+
+
+def network_features(image: np.ndarray, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
+    """Mean and standard deviation of each channel of the network's deepest level, over the image.
+
+    The image is normalised as in training. Of a large one at most 16 evenly spaced windows of about 65,000 pixels are
+    used.
+
+    Args:
+        image: Raw values `(C, *spatial)`.
+        network: A member, a `residual_unet`; it is set to evaluation.
+        strides: Those of the network.
+
+    Returns:
+        float64 `(2 × channels,)`: all means, then all standard deviations.
+
+    Example:
+        >>> from segassay_monai.ensemble.network import residual_unet
+        >>> net = residual_unet(2, 1, [4, 8], [[2, 2]])
+        >>> network_features(np.zeros((1, 20, 30)), net, [[2, 2]]).shape
+        (16,)
+    """
+    found: list[torch.Tensor] = []
+    hook = deepest_level(network).register_forward_hook(lambda module, given, output: found.append(output))
+    divisors, device = size_divisor(strides), next(network.parameters()).device
+    low, high = _limits(image)
+    try:
+        network.eval()
+        with torch.no_grad():
+            for window in _windows(image.shape[1:], divisors):
+                part = as_float(image[(slice(None), *window)])
+                normalised = ((part - low) / (high - low)).clamp(-_LIMIT, _LIMIT)
+                network(pad_to_multiple(normalised[None].to(device), divisors))
+    finally:
+        hook.remove()
+    level = torch.cat([output[0].flatten(1).double().cpu() for output in found], dim=1)
+    return torch.cat([level.mean(dim=1), level.std(dim=1, correction=0)]).numpy()
+
+
+_LIMIT = NormalisePercentiled("image").limit
+
+
+def _limits(image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Values `(C, 1, …)` that become 0 and 1, as in `NormalisePercentiled`."""
+    rule = NormalisePercentiled("image")
+    flat = np.stack([_sampled(channel).ravel() for channel in image]).astype(np.float32)
+    low, high = np.percentile(flat, [rule.lower, rule.upper], axis=1)
+    high = np.where(high > low, high, flat.max(axis=1))
+    high = np.where(high > low, high, np.inf)
+    shape = (len(image), *[1] * (image.ndim - 1))
+    return as_float(low.reshape(shape)), as_float(high.reshape(shape))
+
+
+def deepest_level(network: nn.Module) -> nn.Module:
+    """The module of a U-Net of MONAI that computes its coarsest features."""
+    level = network.get_submodule("model")
+    while isinstance(level, nn.Sequential) and len(level) > 1 and hasattr(level[1], "submodule"):
+        level = level[1].get_submodule("submodule")
+    return level
+
+
+def _windows(shape: Sequence[int], divisors: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """The whole image, or evenly spaced windows of a large one."""
+    size = window_size(list(shape), list(divisors), _WINDOW_PIXELS)
+    n_fit = [length // edge for length, edge in zip(shape, size, strict=True)]
+    n_axes = sum(n > 1 for n in n_fit)
+    most = int(_MAX_WINDOWS ** (1 / n_axes) + 1e-9) if n_axes else 1
+    corners = [
+        np.linspace(0, length - edge, min(n, most)).astype(int) if n > 1 else [(length - edge) // 2]
+        for length, edge, n in zip(shape, size, n_fit, strict=True)
+    ]
+    for corner in product(*corners):
+        yield tuple(slice(max(int(start), 0), int(start) + edge) for start, edge in zip(corner, size, strict=True))

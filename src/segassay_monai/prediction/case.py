@@ -1,0 +1,181 @@
+"""Predict one image: what the network says, the objects of it, and what is measured on them.
+
+image (C, *spatial) -> normalised -> EnsembleNet -> mask, objects, probability, uncertainty  ->  CasePrediction
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from segassay.io.images import Picture, is_nifti
+from segassay.masks.objects import counted_pixels, label_objects
+from segassay.masks.properties import object_properties
+from segassay.masks.touching import split_touching
+from segassay_monai.ensemble.ensemble_net import EnsembleNet
+from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
+from segassay_monai.ensemble.inferer import WholeImageInferer
+from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet, size_divisor
+from segassay_monai.ensemble.prediction import case_arrays
+from segassay_monai.ensemble.uncertainty import uncertainty_row
+from segassay_monai.prediction.familiar import Familiar, read_familiar
+from segassay_monai.prediction.models import Model
+
+__all__ = ["CasePrediction", "Options", "Predictor", "load_predictor", "predict_case"]
+
+_WINDOWS = 4  # an image of up to so many windows is predicted as a whole
+
+
+@dataclass(frozen=True)
+class Options:
+    """How images are predicted.
+
+    Attributes:
+        min_object_size: Smaller objects are left out, in pixels or voxels.
+        split_touching: Whether objects that touch are separated, by watershed.
+        flips: Whether each image is predicted in all its mirror images, which are averaged.
+        device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
+        tile: Side of the windows in which large images are predicted, in pixels; by default as memory allows.
+    """
+
+    min_object_size: int = 0
+    split_touching: bool = False
+    flips: bool = False
+    device: str | None = None
+    tile: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model that is ready to predict; images are predicted one after another.
+
+    Attributes:
+        network: The ensemble.
+        settings: Of the network of each member.
+        device: Where it predicts.
+        options: How images are predicted.
+        familiar: Compares images with those of the training; None if the model does not hold what they were like.
+    """
+
+    network: EnsembleNet
+    settings: NetworkSettings
+    device: torch.device
+    options: Options
+    familiar: Familiar | None
+
+
+@dataclass(frozen=True, eq=False)
+class CasePrediction:
+    """Prediction of one image.
+
+    Attributes:
+        case: Name of the case.
+        path: Its image file.
+        picture: The image.
+        mask: Boolean `(*spatial)`: where the probability exceeds one half.
+        labels: int32 `(*spatial)`: the objects that count, numbered from 1.
+        objects: One row per object (`masks.properties`).
+        prob: Mean probability of the members, float32 `(*spatial)`.
+        uncertainty: In bits, float32 `(*spatial)`; the sum of the next two.
+        disagreement: Between members.
+        doubt: Within members.
+        counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
+        summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
+    """
+
+    case: str
+    path: Path
+    picture: Picture
+    mask: np.ndarray
+    labels: np.ndarray
+    objects: pd.DataFrame
+    prob: np.ndarray
+    uncertainty: np.ndarray
+    disagreement: np.ndarray
+    doubt: np.ndarray
+    counted: np.ndarray
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def load_predictor(model: Model, options: Options) -> Predictor:
+    """Build the network of a model on its device.
+
+    Raises:
+        PredictionError: If a checkpoint cannot be used.
+    """
+    settings = read_network_settings(model.checkpoints)
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network = residual_unet(**settings.state_dict()).to(device)
+    divisor = size_divisor(settings.strides)
+    words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
+    inferer = WholeImageInferer(divisor, **words)
+    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips)
+    return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
+
+
+@torch.no_grad()
+def predict_case(
+    predictor: Predictor,
+    case: str,
+    path: Path,
+    picture: Picture,
+    *,
+    ignore: np.ndarray | None = None,
+    region: np.ndarray | None = None,
+) -> CasePrediction:
+    """Predict one image.
+
+    Args:
+        predictor: The model.
+        case: Name of the case.
+        path: Its image file, for messages.
+        picture: The image, with all its channels.
+        ignore: Boolean `(*spatial)`; objects have no pixel here.
+        region: Boolean `(*spatial)`; objects have no pixel outside.
+
+    Raises:
+        PredictionError: If the image has another number of channels or axes than the network, or NaN pixels.
+    """
+    image = as_float(picture.array)
+    check_image(path, image, predictor.settings.in_channels, predictor.settings.spatial_dims)
+    normalised = NormalisePercentiled("image")({"image": image})["image"][None].to(predictor.device)
+    with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
+        predictor.network(normalised)
+    last = predictor.network.last
+    assert last is not None, "the network has just predicted"
+    prediction = dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
+    arrays = case_arrays(prediction)
+    mask, prob = arrays["masks"], arrays["prob"]
+    counted = counted_pixels(np.ones_like(mask), ignore=ignore, region=region)
+    labels = _objects(mask & counted, prob, predictor.options, picture.spacing_um)
+    return CasePrediction(
+        case=case,
+        path=path,
+        picture=picture,
+        mask=mask,
+        labels=labels,
+        objects=object_properties(labels, picture.array, prob, picture.spacing_um, axes=_axes(path, mask.ndim)),
+        prob=prob,
+        uncertainty=arrays["uncertainty"],
+        disagreement=arrays["disagreement"],
+        doubt=arrays["doubt"],
+        counted=counted,
+        summary=uncertainty_row(case, prediction, ignore=ignore, region=region),
+    )
+
+
+def _objects(mask: np.ndarray, prob: np.ndarray, options: Options, spacing: tuple[float, ...] | None) -> np.ndarray:
+    if options.split_touching:
+        return split_touching(mask, prob, options.min_object_size, spacing=spacing)
+    return label_objects(mask, min_size=options.min_object_size)
+
+
+def _axes(path: Path, n_axes: int) -> str:
+    """Names of the axes of an image: a NIfTI runs along x first."""
+    return "xyz"[:n_axes] if is_nifti(path) else "zyx"[-n_axes:]

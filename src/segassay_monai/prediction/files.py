@@ -1,0 +1,119 @@
+"""Files of one predicted image: what `--save` can name, and how each is written.
+
+CasePrediction, kinds -> masks/ instances/ prob/ uncertainty/ disagreement/ doubt/ rois/ geojson/ overlays/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from segassay.errors import UsageError
+from segassay.figures.overlays import overlay_png
+from segassay.io.geojson import write_geojson
+from segassay.io.images import is_nifti, write_bytes
+from segassay.io.rois import write_rois
+from segassay_monai.ensemble.case_files import write_case
+from segassay_monai.prediction.case import CasePrediction
+from segassay_monai.prediction.thumbnails import thumbnail
+
+__all__ = ["DEFAULT", "SAVE", "check_save", "write_files", "write_thumbnail"]
+
+_FOLDERS = {
+    "mask": ("masks",),
+    "instances": ("instances",),
+    "prob": ("prob",),
+    "uncertainty": ("uncertainty", "disagreement", "doubt"),
+}
+"""Kind -> folders of images."""
+
+
+def _write_rois(path: Path, found: CasePrediction) -> None:
+    write_rois(path, _as_seen(found, found.labels), _confidence(found), n_channels=len(found.picture.array))
+
+
+def _write_geojson(path: Path, found: CasePrediction) -> None:
+    write_geojson(path, _as_seen(found, found.labels), _confidence(found), measurements=found.objects)
+
+
+def _write_overlay(path: Path, found: CasePrediction) -> None:
+    write_bytes(path, overlay_png(_image_as_seen(found), _as_seen(found, found.labels)))
+
+
+def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:
+    """An array with rows before columns, as ImageJ and QuPath show the image; a NIfTI runs along the columns first."""
+    return array.T if is_nifti(found.path) else array
+
+
+def _image_as_seen(found: CasePrediction) -> np.ndarray:
+    return np.stack([_as_seen(found, channel) for channel in found.picture.array])
+
+
+def _confidence(found: CasePrediction) -> dict[int, float]:
+    return dict(zip(found.objects["label"].tolist(), found.objects["confidence"].tolist(), strict=True))
+
+
+_DRAWN: dict[str, tuple[str, str, Callable[[Path, CasePrediction], None]]] = {
+    "rois": ("rois", ".zip", _write_rois),
+    "geojson": ("geojson", ".geojson", _write_geojson),
+    "overlay": ("overlays", ".png", _write_overlay),
+}
+"""Kind -> folder, ending, and function that writes the file."""
+
+SAVE = (*_FOLDERS, *_DRAWN)
+DEFAULT = tuple(kind for kind in SAVE if kind in ("mask", "instances", "rois", "overlay"))
+
+
+def check_save(save: Iterable[str]) -> tuple[str, ...]:
+    """Kinds of files to write, in a fixed order; the mask is always one of them.
+
+    Raises:
+        UsageError: If a kind is unknown.
+
+    Example:
+        >>> check_save(["prob"])
+        ('mask', 'prob')
+    """
+    wanted = {"mask", *save}
+    if unknown := sorted(wanted - {*SAVE, "all"}):
+        raise UsageError(f"--save {','.join(unknown)}: expected some of {', '.join(SAVE)}, separated by commas, or all")
+    return SAVE if "all" in wanted else tuple(kind for kind in SAVE if kind in wanted)
+
+
+def write_files(folder: Path, found: CasePrediction, save: Collection[str]) -> dict[str, str]:
+    """Write the files of one image, each whole or not at all.
+
+    Args:
+        folder: Folder of the results.
+        found: The prediction.
+        save: Kinds from `SAVE`.
+
+    Returns:
+        Folder -> path relative to `folder`.
+    """
+    arrays = {
+        "masks": found.mask,
+        "instances": found.labels,
+        "prob": found.prob,
+        "uncertainty": found.uncertainty,
+        "disagreement": found.disagreement,
+        "doubt": found.doubt,
+    }
+    kinds = [name for kind in save for name in _FOLDERS.get(kind, ())]
+    written = write_case(folder, found.case, found.path, found.picture, arrays, kinds)
+    for kind, (name, ending, write) in _DRAWN.items():
+        if kind in save:
+            (folder / name).mkdir(exist_ok=True)
+            written[name] = f"{name}/{found.case}{ending}"
+            write(folder / written[name], found)
+    return written
+
+
+def write_thumbnail(folder: Path, found: CasePrediction) -> dict[str, str]:
+    """Write the small picture of an image for the page; where it is, as of `write_files`."""
+    name = f".records/{found.case}.jpg"
+    picture = thumbnail(_image_as_seen(found), _as_seen(found, found.labels), _as_seen(found, found.uncertainty))
+    write_bytes(folder / name, picture)
+    return {"thumbnail": name}

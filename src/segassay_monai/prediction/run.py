@@ -1,0 +1,257 @@
+"""Predict images: files and tables that people use, whole per image; a second call goes on.
+
+model, images -> find_model, find_images -> predict_case, image by image -> files, record
+records -> write_results -> tables, report.html
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import segassay
+from segassay.data.dataset import strata
+from segassay.errors import DataError, UsageError, number_of
+from segassay.io.images import Picture, sha256
+from segassay.io.outputs import ARGUMENTS, refuse_inputs
+from segassay.io.progress import show_progress
+from segassay.io.windows import TiffWindows
+from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.members import pixel_hash, seen_by
+from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
+from segassay_monai.prediction.familiar import NOT_COMPARED
+from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
+from segassay_monai.prediction.images import Images, find_images
+from segassay_monai.prediction.large import open_large, predict_large
+from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
+from segassay_monai.prediction.results import Predicted, write_results
+from segassay_monai.prediction.subjects import count_case
+from segassay_monai.prediction.tables import case_row, objects_of
+
+__all__ = ["predict"]
+
+logger = logging.getLogger("segassay")
+
+_LONGEST = 240  # bytes; file systems allow 255, endings included
+
+
+def predict(
+    model: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    images: str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str],
+    save: Iterable[str] = DEFAULT,
+    strategy: str | None = None,
+    min_object_size: int | None = None,
+    split_touching: bool = False,
+    flips: bool = False,
+    device: str | None = None,
+    tile: int | None = None,
+    recursive: bool = False,
+    experiment: str | os.PathLike[str] | None = None,
+    control_group: str | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Predicted:
+    """Predict images with an ensemble: masks, objects and tables of their counts.
+
+    The files of an image are written before its record, so an image is done or it is not. Another call with the same
+    arguments goes on where an earlier one stopped, and tries failed images again.
+
+    Args:
+        model: As `find_model` takes it: a folder of members, a study (its best ensemble), a checkpoint,
+            `models:/NAME@best`, an exported bundle; or several checkpoints.
+        images: One image, a folder of images, or a dataset folder.
+        out: Folder to write.
+        save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
+        strategy: Which members to use, by their training target, where a folder holds several strategies.
+        min_object_size: Smallest object, in pixels or voxels; by default that of the dataset, else of the study.
+        split_touching: Separate objects that touch, by watershed.
+        flips: Predict each image in all its mirror images, and average.
+        device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
+        tile: Side of the windows in which images larger than four of them are predicted.
+        recursive: Search folders in the folder of images, too.
+        experiment: Table with case and group; by default that of the dataset.
+        control_group: Group with which the others are compared; by default that of the dataset.
+        overwrite: Replace `out` with everything in it.
+        progress: Show on standard error how many images are done.
+
+    Returns:
+        The tables; images that failed are in `failed`, not an error.
+
+    Raises:
+        UsageError: If there is no model, or one of several strategies; or `out` holds other content.
+        DataError: If there is no image, a checkpoint cannot be used, or the experiment table has problems.
+
+    Example:
+        >>> predict("nowhere", "images", out="predictions")
+        Traceback (most recent call last):
+        segassay.errors.UsageError: model nowhere: no such file or folder; give a folder of members, a study, \
+model.pt, models:/NAME@best or an exported bundle
+    """
+    kinds = check_save(save)
+    final = Path(out).resolve()
+    chosen = _usable_model(model, strategy)
+    found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
+    inputs = [path for paths in found.files.values() for path in paths]
+    inputs += chosen.checkpoints
+    refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
+    size = _smallest_object(min_object_size, found, chosen)
+    options = Options(size, split_touching, flips, _checked_device(device), tile)
+    settings = _settings(chosen, found, options, kinds)
+    with open_output(final, settings, overwrite):
+        records, failed = _predict_all(chosen, found, options, kinds, final, progress)
+        return write_results(final, chosen, found, records, failed)
+
+
+def _usable_model(model: Any, strategy: str | None) -> Model:
+    try:
+        return find_model(model, strategy=strategy)
+    except PredictionError as error:
+        raise DataError(str(error), error.file, error.what, error.action) from error
+
+
+def _smallest_object(given: int | None, images: Images, model: Model) -> int:
+    if given is not None and given < 0:
+        raise UsageError(f"--min-object-size {given}: expected 0 or more pixels")
+    if given is not None:
+        return given
+    return images.dataset.min_object_size if images.dataset is not None else model.min_object_size or 0
+
+
+def _checked_device(device: str | None) -> str | None:
+    if device is None:
+        return None
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {device}: cannot be used ({reason}); give cpu, or leave it out") from error
+    return device
+
+
+def _settings(model: Model, images: Images, options: Options, save: Sequence[str]) -> dict[str, Any]:
+    """All that determines the results; a call with other settings does not mix its results with those that are there.
+
+    The device is left out, as a GPU differs in the last digits only.
+    """
+    own = {key: value for key, value in asdict(options).items() if key != "device"}
+    return {
+        "model": model.name,
+        "model_sha256": model.sha256,
+        "n_members": len(model.checkpoints),
+        "trained_on_dataset": model.dataset,
+        "images": str(images.place.resolve()),
+        "segassay": segassay.__version__,
+        "torch": str(torch.__version__),
+        "save": list(save),
+        **own,
+    }
+
+
+def _predict_all(
+    model: Model, images: Images, options: Options, save: Sequence[str], out: Path, progress: bool
+) -> tuple[dict[str, Record], list[dict[str, str]]]:
+    """Record of each image that could be predicted, now or earlier; and the others, each with what to do."""
+    records = {case: read_record(out, case, files) for case, files in images.files.items()}
+    left = [case for case, record in records.items() if record is None]
+    drop_others(out, images.files)
+    if len(left) < len(records):
+        logger.info(f"{len(records) - len(left)} of {number_of(len(records), 'image')} were predicted before")
+    predictor = load_predictor(model, options) if left else None
+    failed: list[dict[str, str]] = []
+    with show_progress(len(left) or 1, doing="predicting", done="predicted", shown=progress and bool(left)) as report:
+        for case in left:
+            forget(out, case)
+            assert predictor is not None
+            try:
+                records[case] = _predict_one(model, predictor, images, case, save, out)
+            except (DataError, PredictionError, MemoryError, torch.OutOfMemoryError) as error:
+                failed.append(_failure(images.files[case][0], error))
+            report(case)
+    return {case: record for case, record in records.items() if record is not None}, failed
+
+
+def _predict_one(
+    model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
+) -> Record:
+    files = images.files[case]
+    if len(case.encode()) > _LONGEST:
+        what = f"gives the case a name of {len(case.encode())} bytes; expected at most {_LONGEST}"
+        raise DataError.of(files[0], what, "rename the file, or its folders")
+    inputs = [sha256(path) for path in files]
+    large = open_large(files)
+    if large is None:
+        content = _in_memory(model, predictor, images, case, save, out)
+    else:
+        with large:
+            content = _by_windows(predictor, images, case, large, save, out)
+    row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
+    record: Record = {"inputs": inputs, "split": predictor.options.split_touching, "case": row} | content
+    write_record(out, case, record)
+    return record
+
+
+def _channel(images: Images) -> int:
+    return images.dataset.settings.intensity_channel if images.dataset is not None else 0
+
+
+def _in_memory(
+    model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """What the record holds of an image that fits into memory, with all its files written."""
+    picture = images.read(case)
+    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case))
+    counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
+    known = predictor.familiar
+    unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
+    return {
+        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | unlike,
+        "objects": objects_of(found.objects),
+        "held_out": _held_out(model, images, case, picture),
+        "files": write_files(out, found, save) | write_thumbnail(out, found),
+    }
+
+
+def _by_windows(
+    predictor: Predictor, images: Images, case: str, large: TiffWindows, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """The same of a large image, which is neither compared with those of the training nor looked for among them."""
+    spacing = images.dataset.settings.spacing_um if images.dataset is not None else None
+    areas = images.areas(case)
+    found = predict_large(predictor, case, large, out, save, spacing_um=spacing, channel=_channel(images), **areas)
+    return {
+        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | NOT_COMPARED,
+        "objects": objects_of(found.objects),
+        "held_out": None,
+        "files": found.files,
+    }
+
+
+def _relative(path: Path, place: Path) -> str:
+    return path.relative_to(place).as_posix() if place.is_dir() else path.name
+
+
+def _held_out(model: Model, images: Images, case: str, picture: Picture) -> bool | None:
+    """Whether no member was trained on an image; None if it is not known."""
+    if not model.members:
+        return None
+    if images.dataset is not None:
+        subject = str(strata(images.dataset)["subject"][case])
+        return not seen_by(model.members, images.dataset, case, subject)
+    pixels = pixel_hash(picture.array)
+    return False if any(pixels in member.seen_images for member in model.members) else None
+
+
+def _failure(path: Path, error: Exception) -> dict[str, str]:
+    if isinstance(error, (DataError, PredictionError)):
+        return {"file": error.file or str(path), "what": error.what or str(error), "action": error.action}
+    action = "close other programs, or predict it in smaller windows: --tile 512"
+    return {"file": str(path), "what": "does not fit into the memory", "action": action}

@@ -1,0 +1,1 @@
+"""Export for bioimage.io: a model package that other programs run without this package."""

@@ -1,0 +1,163 @@
+"""Export a model as a package for bioimage.io.
+
+MODEL -> members, numbers of the assay, about.yaml -> weights in three formats, images, cover, README.md, rdf.yaml
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import torch
+import yaml
+
+from segassay.errors import UsageError
+from segassay.io.images import read_image
+from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay_monai.ensemble.backends import save_onnx
+from segassay_monai.ensemble.images import as_float, check_image
+from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.sharing import whole_image_net
+from segassay_monai.sharing.about import About, read_about
+from segassay_monai.sharing.bioimageio.card import write_card
+from segassay_monai.sharing.bioimageio.cover import write_cover
+from segassay_monai.sharing.bioimageio.description import Files, describe, environment, model_name
+from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
+from segassay_monai.sharing.sample import sample_image
+from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
+from segassay_monai.sharing.whole_image_net import WholeImageNet
+from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
+
+__all__ = ["export_bioimageio"]
+
+logger = logging.getLogger("segassay")
+
+SIMULATED = {2: (256, 256), 3: (24, 96, 96)}
+"""Size of the simulated sample."""
+
+LARGEST = {2: 512, 3: 96}
+"""Pixels along an axis of the sample, of images and of volumes; a larger one is cut to its middle."""
+
+
+def export_bioimageio(
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    about: str | os.PathLike[str] | None = None,
+    sample: str | os.PathLike[str] | None = None,
+    both_channels: bool = False,
+    tiles: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write a model package of bioimage.io, which predicts without this package.
+
+    Args:
+        model: As of `find_model`: study (its best ensemble), folder of members, checkpoint, `models:/NAME@best`.
+        out: Folder to write; its name becomes that of the model unless `about` has a title.
+        about: `about.yaml` with what only the author knows.
+        sample: Image that becomes public as sample and test; by default a simulated one.
+        both_channels: Whether the output has background and foreground, not the foreground alone.
+        tiles: Whether images are predicted in tiles, as those must that are too large for the memory. Then other
+            programs normalise, not the network, which is less exact, and whole images give other masks.
+        overwrite: Whether `out` may be replaced.
+
+    Returns:
+        The folder. What a reviewer would miss is logged as a warning.
+
+    Raises:
+        UsageError: If `model` or `about` cannot be used, `out` exists or its name is no name of a model, `onnx` is not
+            installed, or ONNX Runtime predicts otherwise.
+        DataError: If `sample` cannot be read.
+        PredictionError: If a file is not a checkpoint, members differ in their network, or `sample` does not fit it.
+
+    Example:
+        >>> export_bioimageio("nowhere", "c")
+        Traceback (most recent call last):
+        segassay.errors.UsageError: 'c' is no name of a model: expected 5 to 128 letters, digits, spaces or _+-(); \
+give another --out, or a title in --about
+    """
+    said, final = read_about(about), Path(os.path.abspath(out))
+    name = model_name(said.title or final.name)
+    found = find_model(model)
+    work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
+    inputs = [*found.checkpoints, *([] if sample is None else [sample])]
+    refuse_inputs(final, inputs, used="exported", option="--out")
+    with whole_or_nothing(work_dir):
+        numbers = _numbers(Path(model), found)
+        net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
+        _write(work_dir, name, net, _sample(net, sample), said, numbers)
+    for text in _missing(said, numbers):
+        logger.warning(text)
+    return publish_output(work_dir)
+
+
+def _numbers(path: Path, model: Model) -> Numbers:
+    """Numbers of the study if the model is one, else of the members."""
+    evaluation = (path.parent if path.is_file() else path) / "evaluation"
+    if (evaluation / "summary.json").is_file():
+        return numbers_of_study(evaluation, model.name)
+    return numbers_of_members(model.checkpoints)
+
+
+def _missing(about: About, numbers: Numbers) -> Iterator[str]:
+    """What a reviewer of bioimage.io would ask for."""
+    unsaid = [entry for entry in ("authors", "description", "data_source", "data_license") if not getattr(about, entry)]
+    if unsaid:
+        yield f"the package says nothing about {', '.join(unsaid)}; add them to a YAML file and give it as --about"
+    if not numbers.numbers:
+        yield "the documentation holds no scores, because there is no evaluation of a study and members hold none"
+
+
+def _write(folder: Path, name: str, net: WholeImageNet, image: torch.Tensor, about: About, numbers: Numbers) -> None:
+    files = Files()
+    _write_weights(folder, net, image, files)
+    prob = _write_images(folder, net, image, files)
+    write_cover(folder / files.cover, net.normalise(image)[0], prob[0, -1])
+    write_card(folder / files.card, name=name, net=net, about=about, numbers=numbers)
+    described = describe(folder, name=name, net=net, about=about, files=files)
+    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
+    (folder / "rdf.yaml").write_text(text, encoding="utf-8", newline="")
+
+
+def _sample(net: WholeImageNet, path: str | os.PathLike[str] | None) -> torch.Tensor:
+    """Image `(1, C, *spatial)` that shows how the model is used."""
+    n_channels, n_axes = net.members[0].in_channels, len(net.axes)
+    if path is None:
+        return as_float(sample_image(n_channels, SIMULATED[n_axes]))[None]
+    image = as_float(read_image(path).array)
+    check_image(os.fspath(path), image, n_channels, n_axes)
+    starts = [max(size - LARGEST[n_axes], 0) // 2 for size in image.shape[1:]]
+    middle = tuple(slice(start, start + LARGEST[n_axes]) for start in starts)
+    return image[(slice(None), *middle)].contiguous()[None]
+
+
+def _write_weights(folder: Path, net: WholeImageNet, image: torch.Tensor, files: Files) -> None:
+    save_state(net, folder / files.state)
+    save_torchscript(net, folder / files.script)
+    save_onnx(net, str(folder / files.onnx), image)
+    found = compare_with_onnx(net, folder / files.onnx)
+    if found is not None and found.largest > TOLERANCE:
+        raise UsageError(f"ONNX Runtime and torch differ {found}; update onnx, onnxruntime and torch")
+    shutil.copyfile(whole_image_net.__file__, folder / files.architecture)
+    (folder / files.environment).write_text(
+        yaml.safe_dump(environment(), sort_keys=False), encoding="utf-8", newline=""
+    )
+
+
+def _write_images(folder: Path, net: WholeImageNet, image: torch.Tensor, files: Files) -> torch.Tensor:
+    """Write test and sample images; returns the probability `(1, C, *spatial)`."""
+    with torch.no_grad():
+        prob = net(net.normalise(image) if net.normalised else image)
+    axes = "C" + "ZYX"[3 - len(net.axes) :]
+    for values, test, sample in (
+        (image, files.test_input, files.sample_input),
+        (prob, files.test_output, files.sample_output),
+    ):
+        np.save(folder / test, values.numpy())
+        tifffile.imwrite(folder / sample, values[0].numpy(), metadata={"axes": axes}, software="", compression="zlib")
+    return prob

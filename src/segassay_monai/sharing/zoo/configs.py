@@ -1,0 +1,184 @@
+"""Configurations of the bundle: inference and evaluation need only its own scripts, training needs this package.
+
+    NetworkSettings, number of members -> inference.json, evaluate.json, train.json
+
+They are JSON, because `monai.bundle.load` reads no other format, and their network has literal arguments, because the
+checks of the zoo and other programs build it without a checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from segassay.io.yaml_files import read_yaml
+from segassay_monai.bundle.paths import config_path
+from segassay_monai.ensemble.network import NetworkSettings, size_divisor
+
+__all__ = ["evaluate_config", "inference_config", "network_config", "train_config"]
+
+_BUNDLE_ROOT = (
+    "$next((str(frame[0].f_locals['self'].config_root_path.resolve().parent) for frame in inspect.stack(0) "
+    "if 'config_root_path' in getattr(frame[0].f_locals.get('self'), '__dict__', {})), '.')"
+)
+"""Folder above that of the configuration. MONAI knows it in its workflow only, and sets it nowhere; so every command
+would work in one folder alone. Outside a workflow it is the current folder, as in other bundles."""
+
+_FIND_SCRIPTS = "$sys.path.insert(0, @bundle_root)"
+"""Lets MONAI import `scripts` also where it only reads the configuration, as for `monai.bundle.load`."""
+
+_MAX_PIXELS = {2: 2**22, 3: 2**21}
+
+
+def network_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
+    """Network of the bundle: the U-Net itself for one member, which gives logits; else the mean of probabilities."""
+    plain = settings.state_dict()
+    if n_members > 1:
+        return {"_target_": "scripts.mean_net.MeanNet", "n_members": n_members, **plain}
+    own = {"out_channels": 1, "num_res_units": 2, "norm": "BATCH"}
+    return {"_target_": "monai.networks.nets.UNet", **plain, **own}
+
+
+def inference_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
+    """`inference.json`: from a folder of images to probabilities and masks."""
+    run = _run("@dataset_dir")
+    return {
+        "imports": ["$import inspect", "$import sys"],
+        "bundle_root": _BUNDLE_ROOT,
+        "dataset_dir": "$@bundle_root + '/images'",
+        "output_dir": "$@bundle_root + '/eval'",
+        "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
+        "max_pixels": _MAX_PIXELS[settings.spatial_dims],
+        "network_def": network_config(settings, n_members),
+        "network": "$@network_def.to(@device)",
+        "data": {"_target_": "scripts.image_files.find_images", "folder": "@dataset_dir"},
+        "preprocessing": {
+            "_target_": "Compose",
+            "transforms": [
+                {
+                    "_target_": "scripts.image_files.LoadImageFiled",
+                    "keys": "image",
+                    "n_channels": settings.in_channels,
+                    "spatial_dims": settings.spatial_dims,
+                },
+                {"_target_": "scripts.images.NormalisePercentiled", "keys": "image"},
+            ],
+        },
+        "dataset": {"_target_": "Dataset", "data": "@data", "transform": "@preprocessing"},
+        "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
+        "inferer": _inferer(settings, n_members),
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(n_members)},
+        "key_metric": None,
+        "handlers": [
+            {
+                "_target_": "CheckpointLoader",
+                "load_path": "$@bundle_root + '/models/model.pt'",
+                "load_dict": {"model": "@network"},
+                "map_location": "@device",
+            },
+            {"_target_": "StatsHandler", "iteration_log": False},
+        ],
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "key_val_metric": "@key_metric",
+            "val_handlers": "@handlers",
+            "amp": "$@device.type == 'cuda'",
+        },
+        "initialize": [_FIND_SCRIPTS],
+        "run": run,
+        "inference": run,
+    }
+
+
+def _run(folder: str) -> list[Any]:
+    return [
+        {"_target_": "scripts.image_files.check_images", "data": "@data", "folder": folder},
+        "$@evaluator.run()",
+    ]
+
+
+def _inferer(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
+    whole = {
+        "_target_": "scripts.inferer.WholeImageInferer",
+        "divisor": size_divisor(settings.strides),
+        "max_pixels": "@max_pixels",
+    }
+    return whole if n_members == 1 else {"_target_": "scripts.members_inferer.MembersInferer", "inferer": whole}
+
+
+def _postprocessing(n_members: int) -> list[dict[str, Any]]:
+    """Probability and mask are written; the mask is above one half, not from one half on as MONAI's threshold."""
+    to_probability = {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
+    save = {"_target_": "scripts.image_files.SaveImageFiled", "keys": "pred"}
+    return [
+        *([to_probability] if n_members == 1 else []),
+        save | {"output_dir": "$@output_dir + '/prob'"},
+        {"_target_": "Lambdad", "keys": "pred", "func": "$lambda prob: (prob > 0.5).to(torch.uint8)"},
+        save | {"output_dir": "$@output_dir + '/masks'"},
+    ]
+
+
+def evaluate_config() -> dict[str, Any]:
+    """`evaluate.json`, to be named after `inference.json`: the Dice coefficient on images that have masks."""
+    run = _run("@label_dir")
+    return {
+        "label_dir": "$@dataset_dir + '/labels'",
+        "data": {
+            "_target_": "scripts.image_files.find_labelled",
+            "folder": "@dataset_dir",
+            "label_dir": "@label_dir",
+        },
+        "+preprocessing#transforms": [{"_target_": "scripts.image_files.LoadImageMaskd", "keys": "label"}],
+        "key_metric": {
+            "val_mean_dice": {
+                "_target_": "MeanDice",
+                "include_background": True,
+                "output_transform": "$monai.handlers.from_engine(['pred', 'label'])",
+            }
+        },
+        "+handlers": [
+            {
+                "_target_": "MetricsSaver",
+                "save_dir": "@output_dir",
+                "metrics": ["val_mean_dice"],
+                "metric_details": ["val_mean_dice"],
+                "batch_transform": "$lambda batch: [item['image'].meta for item in batch]",
+                "summary_ops": "*",
+            }
+        ],
+        "run": run,
+        "evaluating": run,
+    }
+
+
+def train_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
+    """`train.json`: trains another member as this package does, which must be installed.
+
+    Its `network_def` is that of the bundle, because `monai.bundle.load` takes the network from here. Only what runs
+    needs this package, so that the network can be loaded without it.
+    """
+    config = _read_yaml("train.yaml")
+    if settings.spatial_dims == 3:
+        config |= {name: value for name, value in _read_yaml("spatial_3d.yaml").items() if "::" not in name}
+    plain = settings.state_dict()
+    text = json.dumps(config | {name: plain[name] for name in ("spatial_dims", "channels", "strides")})
+    config = json.loads(text.replace("@network_def", "@member_def"))
+    config["member_def"] = config["network_def"]
+    config["network_def"] = network_config(settings, n_members)
+    config["imports"] = [*config["imports"], "$import inspect", "$import sys"]
+    config["bundle_root"] = _BUNDLE_ROOT
+    config["output_dir"] = "$@bundle_root + '/models/' + @member.folder"
+    checks = config["initialize"]
+    config["initialize"] = [_FIND_SCRIPTS]
+    for run_id in ("training", "find_lr"):
+        config[run_id] = [*checks, *config[run_id]]
+    return config | {"run": config["training"]}
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
+    return dict(read_yaml(config_path(name)))

@@ -1,0 +1,134 @@
+"""Export a model as a bundle for the MONAI Model Zoo.
+
+MODEL -> members, numbers of the assay, about.yaml -> configs/, models/, scripts/, docs/, LICENSE
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from segassay.errors import UsageError
+from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay_monai.ensemble.mean_net import read_mean_net
+from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.sharing.about import About, read_about
+from segassay_monai.sharing.certificate import bundle_certificate, write_certificate
+from segassay_monai.sharing.zoo.card import write_card, write_data_license
+from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
+from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
+from segassay_monai.sharing.zoo.metadata import bundle_metadata
+from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
+from segassay_monai.sharing.zoo.weights import write_state_dict, write_torchscript
+
+__all__ = ["export_zoo"]
+
+logger = logging.getLogger("segassay")
+
+
+def export_zoo(
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    about: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a bundle that predicts without this package, as the MONAI Model Zoo wants it.
+
+    Args:
+        model: Study (its best ensemble), folder of members of one strategy, checkpoint, or `models:/NAME@best`.
+        out: Folder to write; its name becomes that of the bundle.
+        about: `about.yaml` with what only the author knows.
+        overwrite: Whether `out` may be replaced.
+
+    Returns:
+        The folder. What is missing for a pull request is logged as a warning.
+
+    Raises:
+        UsageError: If `out` exists, its name is no name of a bundle, or `about` or `model` cannot be used.
+
+    Example:
+        >>> export_zoo("nowhere", "my model")
+        Traceback (most recent call last):
+        segassay.errors.UsageError: --out my model: expected a folder named as the bundle, with letters, digits and \
+underscores, such as neurons_fluorescence_segmentation
+    """
+    name = Path(os.path.abspath(out)).name
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
+        raise UsageError(
+            f"--out {out}: expected a folder named as the bundle, with letters, digits and underscores, such as "
+            "neurons_fluorescence_segmentation"
+        )
+    said, found = read_about(about), find_model(model)
+    options = ("--out", "--overwrite")
+    refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
+    work_dir = prepare_output(out, overwrite, options=options)
+    with whole_or_nothing(work_dir):
+        numbers = _numbers(model, found)
+        _write(work_dir, name, found, said, numbers)
+        large = large_files(work_dir)
+        write_large_files(work_dir, large, said.files_url)
+        evaluation = _evaluation_of(model, found)
+        write_certificate(
+            work_dir, bundle_certificate(work_dir, found.checkpoints, evaluation=evaluation, annotator=found.name)
+        )
+    for text in _missing(name, said, numbers, [path.name for path in large]):
+        logger.warning(text)
+    return publish_output(work_dir)
+
+
+def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
+    """Numbers of the study if the model is its best ensemble, else of the members."""
+    evaluation = _evaluation_of(model, found)
+    return numbers_of_members(found.checkpoints) if evaluation is None else numbers_of_study(evaluation, found.name)
+
+
+def _evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
+    """Evaluation of the study whose best ensemble the model is; None if it is another model."""
+    study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
+    is_part = Path(model).resolve().is_relative_to(study / "members")
+    return study / "evaluation" if (study / "evaluation" / "summary.json").is_file() and not is_part else None
+
+
+def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
+    mean, settings = read_mean_net(model.checkpoints)
+    n_members = len(model.checkpoints)
+    net = mean if n_members > 1 else mean.members[0]
+    for part in ("configs", "models", "docs"):
+        (folder / part).mkdir()
+    metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics)
+    inference = inference_config(settings, n_members)
+    write_json(folder / "configs" / "metadata.json", metadata)
+    write_json(folder / "configs" / "inference.json", inference)
+    write_json(folder / "configs" / "evaluate.json", evaluate_config())
+    write_json(folder / "configs" / "train.json", train_config(settings, n_members))
+    write_state_dict(folder / "models" / "model.pt", net)
+    write_torchscript(folder / "models" / "model.ts", net, metadata, inference)
+    copy_scripts(folder, n_members)
+    write_data_license(folder / "docs" / "data_license.txt", about)
+    write_card(
+        folder,
+        name=name,
+        metadata=metadata,
+        about=about,
+        settings=settings,
+        members=model.members,
+        n_members=n_members,
+        numbers=numbers,
+    )
+
+
+def _missing(name: str, about: About, numbers: Numbers, large: list[str]) -> Iterator[str]:
+    """What a reviewer of the zoo would ask for."""
+    unsaid = [entry for entry in ("authors", "description", "data_source", "data_license") if not getattr(about, entry)]
+    if unsaid:
+        yield f"the bundle says nothing about {', '.join(unsaid)}; add them to a YAML file and give it as --about"
+    if not numbers.numbers:
+        yield "eval_metrics are empty, because the members hold no scores and there is no evaluation of a study"
+    if "segmentation" not in name:
+        yield f"the name {name} does not say what the model does; the zoo's names end in _segmentation"
+    if large and not about.files_url:
+        yield f"{', '.join(large)}: beyond 25 MB; upload them and give the address below which they are as files_url"

@@ -1,0 +1,68 @@
+"""Files of the bundle that do not depend on the model: scripts, license, logging; and the list of large files.
+
+modules of the ensemble and own scripts -> scripts/; files beyond 25 MB -> large_files.yml
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segassay.io.images import sha256
+from segassay_monai.bundle.paths import bundle_root
+from segassay_monai.ensemble import mean_net
+from segassay_monai.sharing.zoo import scripts
+
+__all__ = ["copy_scripts", "large_files", "write_json", "write_large_files"]
+
+LARGEST = 25 * 10**6
+"""Bytes of the largest file that the zoo takes."""
+
+_OF_ONE = ("errors", "images", "inferer")
+_OF_SEVERAL = ("mean_net", "network")
+_OWN = ("__init__", "image_files")
+_OWN_OF_SEVERAL = ("members_inferer",)
+
+
+def copy_scripts(folder: Path, n_members: int) -> None:
+    """Copy the modules that the configurations name, unchanged, and the license."""
+    of_ensemble = _OF_ONE + _OF_SEVERAL * (n_members > 1)
+    own = _OWN + _OWN_OF_SEVERAL * (n_members > 1)
+    target = folder / "scripts"
+    target.mkdir()
+    for package, names in ((mean_net, of_ensemble), (scripts, own)):
+        for name in names:
+            shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
+    shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")
+    shutil.copyfile(bundle_root() / "configs" / "logging.conf", folder / "configs" / "logging.conf")
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON as the zoo formats it."""
+    path.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8", newline="")
+
+
+def large_files(folder: Path) -> list[Path]:
+    """Files that are too large for the zoo, by their names."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.stat().st_size > LARGEST]
+
+
+def write_large_files(folder: Path, paths: list[Path], url: str) -> None:
+    """Write `large_files.yml`, which says where the large files can be downloaded; nothing if there are none."""
+    entries = [
+        {
+            "path": path.relative_to(folder).as_posix(),
+            "url": f"{url.rstrip('/')}/{path.relative_to(folder).as_posix()}",
+            "hash_val": sha256(path),
+            "hash_type": "sha256",
+        }
+        for path in paths
+    ]
+    if entries:
+        text = yaml.safe_dump({"large_files": entries}, sort_keys=False)
+        (folder / "large_files.yml").write_text(text, encoding="utf-8", newline="")

@@ -1,0 +1,1 @@
+"""Code that the configurations of this bundle name; it needs torch, monai, numpy and readers of image files."""

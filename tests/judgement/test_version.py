@@ -1,0 +1,33 @@
+"""A rule that changes gets another version, because certificates name it."""
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+
+from segassay import judgement
+from segassay.judgement.version import RULES_VERSION
+from segassay.judgement.words import RULES
+
+OF_VERSION = {1: "d49f2438bfaa6744df0315770f0ffd0a2d17836a087ef5623f2be0637eb000cc"}
+"""Version of the rules -> hash of their lines and texts. Add a line for a new version; never change one."""
+
+
+def lines_of_rules() -> dict[str, float]:
+    """Every number that has a name in the room that judges."""
+    found = {}
+    for path in sorted(Path(judgement.__file__).parent.glob("*.py")):
+        module = importlib.import_module(f"segassay.judgement.{path.stem}")
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, (int, float)) and name != "RULES_VERSION":
+                found[name.lstrip("_")] = float(value)
+    return found
+
+
+def test_lines_and_texts_of_the_rules_are_those_of_their_version():
+    lines = lines_of_rules()
+    assert {"MIN_CASES", "IMPRINT_MATTERS", "LARGE_EFFECT"} <= set(lines)
+    content = json.dumps([lines, RULES], sort_keys=True)
+    assert hashlib.sha256(content.encode()).hexdigest() == OF_VERSION[RULES_VERSION], (
+        "a rule has changed: raise RULES_VERSION, and record the new hash here"
+    )
