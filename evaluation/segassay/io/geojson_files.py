@@ -57,9 +57,8 @@ def _kind(feature: Any) -> str:
 
 def _plane(feature: Mapping[str, Any]) -> int | None:
     """Number of the plane in a stack, from 0, where QuPath names one."""
-    geometry = feature["geometry"]
-    plane = geometry.get("plane") if isinstance(geometry.get("plane"), Mapping) else {}
-    z = plane.get("z")
+    plane = feature["geometry"].get("plane")
+    z = plane.get("z") if isinstance(plane, Mapping) else None
     return z if isinstance(z, int) else None
 
 
