@@ -4,6 +4,7 @@ The training package adds its commands by an entry point, so that nothing here i
 """
 
 import os
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated, Any
@@ -161,11 +162,20 @@ def check(
 
     found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
     if as_json:
-        typer.echo(check_report.as_json(found))
+        typer.echo(_as_written(check_report.as_json(found)))
     else:
         check_report.print_check(found, Console())
     if found.errors:
         raise typer.Exit(1)
+
+
+def _as_written(text: str) -> str:
+    """JSON as it is, or in ASCII if standard output takes no other letters, as on some Windows consoles."""
+    import json
+
+    if (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf"):
+        return text
+    return json.dumps(json.loads(text), indent=2)
 
 
 @app.command(
@@ -391,5 +401,8 @@ def planner(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what the terminal cannot write becomes a question mark, never an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     app()

@@ -6,17 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lab_like import lab
 from segassay import evaluate
+from segassay.assay.write import write_results
+from segassay.report import page, plots
 
 TESTS = Path(__file__).parent.parent
 EVALUATE = """
 import sys
 from lab_like import lab
 import segassay
-from segassay.assay import numbers
 from segassay.report import page, plots
 from segassay.tables import processes
 if __name__ == "__main__":
@@ -68,3 +71,25 @@ def test_columns_of_numbers_are_numbers_in_memory_also_without_rows():
     for found in (none_judged.scores, none_judged.scores[:0]):
         assert set(found[["value", "low", "high", "human_low", "bound"]].dtypes.astype(str)) == {"float64"}
         assert set(found[["n_cases", "n_undefined"]].dtypes.astype(str)) == {"int64"}
+
+
+def test_the_workbook_holds_every_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((plots, "draw_figures"), (page, "write_report")):
+        monkeypatch.setattr(module, name, lambda *arguments: None)
+    masks = np.zeros((2, 2, 24, 24), dtype=bool)
+    masks[:, :, 3:9, 3:9] = masks[1, :, 14:20, 14:20] = True
+    found = evaluate(
+        masks={name: {"1": one, "2": two} for name, (one, two) in zip(("anna", "=1+1"), masks, strict=True)}
+    )
+    for name, xlsx in (("with", True), ("without", False)):
+        (tmp_path / name).mkdir()
+        write_results(tmp_path / name, found, xlsx=xlsx)
+    files = {path.name: path for path in (tmp_path / "with" / "tables").iterdir()}
+    sheets = pd.read_excel(tmp_path / "with" / "tables.xlsx", sheet_name=None)
+    assert {f"{name}.csv" for name in sheets} == files.keys()
+    assert set(sheets["counts"]["annotator"]) == {"anna", "=1+1"}
+    for name in ("counts", "agreement"):
+        expected = pd.read_csv(files[f"{name}.csv"])
+        assert list(sheets[name].columns) == list(expected.columns)
+        np.testing.assert_allclose(sheets[name].select_dtypes("number"), expected.select_dtypes("number"))
+    assert not (tmp_path / "without" / "tables.xlsx").exists()

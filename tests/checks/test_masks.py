@@ -129,7 +129,7 @@ def test_values_that_a_training_refuses_are_found(tmp_path: Path) -> None:
     (folder / "images" / "0.png").unlink()
     tifffile.imwrite(folder / "images" / "0.tif", image)
     (error,) = check_dataset(folder).errors
-    assert error.what.startswith("3 of 2000 pixel values are NaN, infinite or beyond 3.4e38")
+    assert error.what.startswith("3 of 2000 pixel values are NaN or infinite, or beyond 3.4e38")
 
 
 def test_an_orientation_tag_is_a_warning(tmp_path: Path) -> None:

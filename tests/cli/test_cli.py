@@ -1,5 +1,7 @@
 """The command line: what it writes, and what it says when the call is wrong."""
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -238,3 +240,17 @@ def test_help_and_import_load_no_heavy_library():
 def test_evaluate_called_the_wrong_way_says_so(monkeypatch, capsys, words, message):
     assert run(monkeypatch, *words) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_terminal_that_lacks_letters_is_no_error_and_json_stays_json(tmp_path, monkeypatch, encoding):
+    (tmp_path / "mäuse 李" / "images").mkdir(parents=True)
+    for words in (["check", "mäuse 李"], ["check", "mäuse 李", "--json"]):
+        written = io.BytesIO()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["segassay", *words])
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding, write_through=True))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+    assert "mäuse 李" in json.loads(written.getvalue().decode(encoding))["problems"][0]["file"]

@@ -188,7 +188,7 @@ def test_a_hostile_bundle_runs_no_code_and_writes_nowhere(models: Path, tmp_path
             return open, (str(tmp_path / "ran"), "w")
 
     torch.save({"members.0.x": Code()}, bundle / "models" / "model.pt")
-    with pytest.raises(DataError, match="holds weights that cannot be read: .*could run code"):
+    with pytest.raises(DataError, match=r"holds weights that cannot be read: .*could run code"):
         find_model(bundle)
     assert not (tmp_path / "ran").exists()
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:

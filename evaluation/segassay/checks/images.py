@@ -63,7 +63,7 @@ def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Ite
         with np.errstate(invalid="ignore"):  # training and statistics compute in single precision
             n_bad = array.size - int(np.count_nonzero(np.abs(array) <= np.finfo(np.float32).max))
         if n_bad:
-            what = f"{n_bad} of {array.size} pixel values are NaN, infinite or beyond 3.4e38"
+            what = f"{n_bad} of {array.size} pixel values are NaN or infinite, or beyond 3.4e38"
             yield Problem(str(path), what, "replace them by numbers, or export the image again", kind="not-finite")
             return
     constant = [channel.min() == channel.max() for channel in array]

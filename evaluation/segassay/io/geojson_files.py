@@ -57,20 +57,19 @@ def _kind(feature: Any) -> str:
 
 def _plane(feature: Mapping[str, Any]) -> int | None:
     """Number of the plane in a stack, from 0, where QuPath names one."""
-    geometry = feature["geometry"]
-    plane = geometry.get("plane") if isinstance(geometry.get("plane"), Mapping) else {}
-    z = plane.get("z")
+    plane = feature["geometry"].get("plane")
+    z = plane.get("z") if isinstance(plane, Mapping) else None
     return z if isinstance(z, int) else None
 
 
 def _paths(path: Path, name: str, feature: Any) -> tuple[np.ndarray, ...]:
     geometry = feature.get("geometry") if isinstance(feature, Mapping) else None
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
-    if kind not in ("Polygon", "MultiPolygon"):
+    if not isinstance(geometry, Mapping) or kind not in ("Polygon", "MultiPolygon"):
         what = f"{name} is a {kind}, which has no area" if kind else f"{name} has no geometry"
         action = "remove it, or draw the outline of the object, and export the objects again"
         raise DataError.of(path, what, action, kind="feature-without-area")
-    coordinates = geometry.get("coordinates")
+    coordinates: Any = geometry.get("coordinates")
     polygons = [coordinates] if kind == "Polygon" else coordinates
     try:
         rings = [np.array([point[:2] for point in ring], dtype=float) for polygon in polygons for ring in polygon]

@@ -34,7 +34,7 @@ _N_NUMBERS = {0: 2, 1: 2, 2: 4, 3: 6, 4: 0}
 
 
 def read_rois(path: Path) -> list[Outline]:
-    """Outlines of a .roi file or of a zip of them, in the order of the file.
+    """Outlines of a .roi file or of a zip of them, in the order of the file; none of an empty zip.
 
     Raises:
         DataError: If the file is broken, too large, or holds anything else; the message names the entry.
@@ -54,11 +54,10 @@ def _entries(path: Path, archive: zipfile.ZipFile) -> Iterator[tuple[str, bytes]
     """Name and content of each ROI, decompressed no further than the limits."""
     entries = [entry for entry in archive.infolist() if not _is_of_the_system(entry)]
     others = [entry.filename for entry in entries if not entry.filename.lower().endswith(".roi")]
-    if others or not entries:
-        what = f"holds {others[0]!r}, which is no ROI" if others else "holds no ROI"
-        raise DataError.of(
-            path, what, "unpack it, or save the ROIs alone with ROI Manager › More › Save", kind="no-roi"
-        )
+    if others:
+        what = f"holds {others[0]!r}, which is no ROI"
+        action = "unpack it, or save the ROIs alone with ROI Manager › More › Save"
+        raise DataError.of(path, what, action, kind="no-roi")
     if len(entries) > _MAX_ENTRIES:
         raise DataError.of(path, f"holds {len(entries)} ROIs", expected=f"at most {_MAX_ENTRIES}", kind="too-large")
     left = _MAX_BYTES

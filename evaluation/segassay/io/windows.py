@@ -54,20 +54,26 @@ class TiffWindows:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with quiet_decoders():
-                self._file = tifffile.TiffFile(path)
-                self._pages, self._colours, self.spacing_um = tiff_layout(path, self._file)
-        except (DataError, ValueError):
-            raise
+            self._file = tifffile.TiffFile(path)
         except Exception as error:
             raise _damaged(path, error) from error
+        try:
+            with quiet_decoders():
+                self._pages, self._colours, self.spacing_um = tiff_layout(path, self._file)
+            self._check_chunks()
+        except BaseException:
+            self._file.close()
+            raise
         page = self._pages[0]
         self.dtype = np.dtype(page.dtype).newbyteorder("=")
         n_channels = page.samplesperpixel if self._colours else len(self._pages)
         self.shape = (n_channels, page.imagelength, page.imagewidth)
+
+    def _check_chunks(self) -> None:
+        page = self._pages[0]
         n_bytes = math.prod(page.chunks) * page.dtype.itemsize
         if n_bytes > _LARGEST_CHUNK and not page.is_memmappable:
-            raise ValueError(f"{path} is compressed in parts of {n_bytes} bytes")
+            raise ValueError(f"{self.path} is compressed in parts of {n_bytes} bytes, too large to be read by windows")
 
     def __enter__(self) -> "TiffWindows":
         """The image itself."""

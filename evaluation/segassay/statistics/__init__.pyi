@@ -25,7 +25,6 @@ from segassay.statistics.groups import mann_whitney as mann_whitney
 from segassay.statistics.groups import mixed_model as mixed_model
 from segassay.statistics.groups import smallest_attainable_p as smallest_attainable_p
 from segassay.statistics.intervals import Interval as Interval
-from segassay.statistics.intervals import cluster_weights as cluster_weights
 from segassay.statistics.intervals import degrees_of_freedom as degrees_of_freedom
 from segassay.statistics.intervals import mean_interval as mean_interval
 from segassay.statistics.intervals import mean_intervals as mean_intervals

@@ -56,16 +56,16 @@ def _keys(part: np.ndarray) -> np.ndarray:
     return np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
 
 
-def _value(first: int, counts: np.ndarray, rank: int) -> np.float32:
+def _value(first: int, counts: np.ndarray, rank: int) -> float:
     """Number with these leading bits that has a rank among them."""
     last = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
     key = np.uint32(first * _HALF + last)
     bits = key ^ np.uint32(2**31) if key >> np.uint32(31) else ~key
-    return np.asarray(bits).view(np.float32)[()]
+    return float(np.asarray(bits).view(np.float32))
 
 
-def _between(values: dict[int, np.float32], place: float, n: int) -> float:
+def _between(values: dict[int, float], place: float, n: int) -> float:
     """Linear interpolation, to the last bit as numpy's."""
     low, high = values[int(place)], values[min(int(place) + 1, n - 1)]
-    part, step = place - int(place), float(high - low)
-    return float(high) - step * (1 - part) if part >= 0.5 else float(low) + step * part
+    part, step = place - int(place), float(np.float32(high - low))
+    return high - step * (1 - part) if part >= 0.5 else low + step * part

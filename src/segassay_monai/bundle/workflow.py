@@ -67,11 +67,14 @@ class Workflow(monai.bundle.ConfigWorkflow):
     required: Mapping[str, str]
     """Settings without which the configuration cannot run, and what to give; set by `check_settings`."""
 
+    begun: bool
+    """Whether `run` was called."""
+
     def __init__(self, *words: Any, tracking: Any = None, **settings: Any) -> None:
         if tracking is not None:
             _check_tracking(tracking)
         super().__init__(*words, **settings)
-        self.required = {}
+        self.required, self.begun = {}, False
 
     def initialize(self) -> Any:
         """Evaluate the expressions under `initialize`."""
@@ -80,6 +83,7 @@ class Workflow(monai.bundle.ConfigWorkflow):
 
     def run(self) -> Any:
         """Evaluate the expressions under the run id."""
+        self.begun = True
         with _running(self):
             check_required(running_config(), self.required)
             return super().run()
@@ -158,6 +162,8 @@ def check_settings(config_name: str, required: Mapping[str, str]) -> None:
         return
     workflow.required = required
     check_config(running_config(), config_name)
+    if workflow.begun:
+        check_required(running_config(), required)
 
 
 def running_config() -> dict[str, Any]:

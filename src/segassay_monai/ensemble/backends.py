@@ -82,7 +82,7 @@ def save_onnx(net: nn.Module, file: str | BinaryIO, example: torch.Tensor) -> No
         torch.onnx.export(
             torch.jit.script(net),
             (example,),
-            file,
+            file,  # type: ignore[arg-type]  # takes a file in memory, too
             input_names=["image"],
             output_names=["prob"],
             dynamic_axes={"image": axes, "prob": axes},

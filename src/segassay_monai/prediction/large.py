@@ -10,8 +10,9 @@ has the probability that it has if the whole image is predicted at once, but for
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def predict_large(
     try:
         arrays = LargeArrays(work, (image.shape[1], image.shape[2]), keep_maps="uncertainty" in save)
         sums = UncertaintySums(len(predictor.network.checkpoint_paths))
-        run = _Run(predictor, image, sums, ignore, region)
+        run = _Run(predictor, image, sums, ignore, region, {*arrays.kinds, "uncertainty"})
         labels, n_counted = StripLabels(), 0
         for maps, counted in run.strips():
             arrays.add(maps, labels.add((maps["prob"] > THRESHOLD) & counted))
@@ -139,36 +140,36 @@ def _counts(objects: pd.DataFrame, n_counted: int, channel: int | None) -> dict[
     }
 
 
-@dataclass(eq=False)
 class _Run:
     """Prediction of an image, strip by strip."""
 
-    predictor: Predictor
-    image: TiffWindows
-    sums: UncertaintySums
-    ignore: np.ndarray | None
-    region: np.ndarray | None
-    network: EnsembleNet = field(init=False)
-
-    def __post_init__(self) -> None:
-        own = self.predictor.network
-        self.divisor = max(size_divisor(self.predictor.settings.strides))
-        whole = WholeImageInferer(size_divisor(self.predictor.settings.strides), max_pixels=2**62)
+    def __init__(
+        self,
+        predictor: Predictor,
+        image: TiffWindows,
+        sums: UncertaintySums,
+        ignore: np.ndarray | None,
+        region: np.ndarray | None,
+        kinds: Collection[str],
+    ) -> None:
+        self.predictor, self.image, self.sums = predictor, image, sums
+        self.ignore, self.region, self.kinds = ignore, region, kinds
+        own, settings = predictor.network, predictor.settings
+        first = as_float(image.read(slice(0, 1), slice(0, 1)))
+        check_image(image.path, first, settings.in_channels, settings.spatial_dims)
+        divisors = size_divisor(settings.strides)
+        whole = WholeImageInferer(divisors, max_pixels=2**62)
         self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips)
-        self.halo = receptive_radius(own.network, self.predictor.settings.in_channels, self.divisor)
-        core = self.predictor.options.tile or _CORE
-        self.core = max(core // self.divisor, 1) * self.divisor
-        first = as_float(self.image.read(slice(0, 1), slice(0, 1)))
-        check_image(self.image.path, first, self.predictor.settings.in_channels, self.predictor.settings.spatial_dims)
+        self.halo = receptive_radius(own.network, settings.in_channels, max(divisors))
+        self.core = max((predictor.options.tile or _CORE) // max(divisors), 1) * max(divisors)
         self.low, self.high = self._percentiles()
 
     def _percentiles(self) -> tuple[np.ndarray, np.ndarray]:
         """The two that become 0 and 1 in each channel, as for an image in memory."""
         settings = NormalisePercentiled("image")
-        found = [
-            percentiles_of_parts(lambda number=number: self._channel(number), [settings.lower, settings.upper])
-            for number in range(self.image.shape[0])
-        ]
+        wanted = [settings.lower, settings.upper]
+        n_channels = self.image.shape[0]
+        found = [percentiles_of_parts(partial(self._channel, number), wanted) for number in range(n_channels)]
         low, high, top = np.array(found).T.astype(np.float32)
         return low, np.where(high > low, high, top)
 
@@ -181,8 +182,11 @@ class _Run:
         """Maps `(height, columns)` of each strip from the top, and which of its pixels count."""
         _, n_rows, n_columns = self.image.shape
         for rows in _parts(n_rows, self.core):
-            windows = [self._window(rows, columns) for columns in _parts(n_columns, self.core)]
-            maps = {kind: np.concatenate([window[kind] for window in windows], axis=1) for kind in windows[0]}
+            maps = {kind: np.empty((rows.stop - rows.start, n_columns), dtype=np.float32) for kind in self.kinds}
+            for columns in _parts(n_columns, self.core):
+                for kind, values in self._window(rows, columns).items():
+                    if kind in maps:
+                        maps[kind][:, columns] = values
             yield maps, self._counted(rows, slice(0, n_columns))
 
     def _counted(self, rows: slice, columns: slice) -> np.ndarray:

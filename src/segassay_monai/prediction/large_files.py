@@ -72,7 +72,7 @@ class LargeArrays:
     def open(self, kind: str, mode: str = "r") -> np.memmap:
         """An array on disk."""
         dtype = np.int32 if kind == "labels" else np.float32
-        return np.memmap(self.folder / kind, dtype, mode, shape=self.shape)  # type: ignore[call-overload, no-any-return]
+        return np.memmap(self.folder / kind, dtype, mode, shape=self.shape)  # type: ignore[call-overload]
 
     def strips(self, kind: str) -> Iterator[np.ndarray]:
         """Rows from the top, read as they are needed."""
@@ -91,9 +91,9 @@ def _strips(n_rows: int) -> Iterator[slice]:
 
 def measure_objects(arrays: LargeArrays, image: TiffWindows, spacing_um: Sequence[float] | None) -> pd.DataFrame:
     """Rows of all objects, as `object_properties` gives them for the whole image."""
-    boxes = ndimage.find_objects(arrays.open("labels"))
+    boxes = _boxes(arrays)
     blocks: dict[tuple[int, int], list[int]] = {}
-    for label, (rows, columns) in enumerate(boxes, start=1):
+    for label, (rows, columns) in boxes.items():
         blocks.setdefault((rows.start // _BLOCK, columns.start // _BLOCK), []).append(label)
     tables = [_measure(arrays, image, spacing_um, boxes, labels) for labels in blocks.values()]
     if not tables:
@@ -102,15 +102,34 @@ def measure_objects(arrays: LargeArrays, image: TiffWindows, spacing_um: Sequenc
     return pd.concat(tables).sort_values("label", ignore_index=True)
 
 
+def _boxes(arrays: LargeArrays) -> dict[int, tuple[slice, slice]]:
+    """Bounding box of each object, from those of its parts in strips."""
+    found: dict[int, tuple[slice, slice]] = {}
+    for start, strip in zip(range(0, arrays.shape[0], _ROWS), arrays.strips("labels"), strict=True):
+        present = np.unique(strip)
+        present = present[present > 0]
+        ranks = np.searchsorted(present, strip) + 1
+        ranks[strip == 0] = 0
+        for label, (rows, columns) in zip(present.tolist(), ndimage.find_objects(ranks), strict=True):
+            box = (slice(rows.start + start, rows.stop + start), columns)
+            found[label] = _joined(found[label], box) if label in found else box
+    return found
+
+
+def _joined(one: tuple[slice, slice], other: tuple[slice, slice]) -> tuple[slice, slice]:
+    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
+    return rows, columns
+
+
 def _measure(
     arrays: LargeArrays,
     image: TiffWindows,
     spacing_um: Sequence[float] | None,
-    boxes: Sequence[tuple[slice, slice]],
+    boxes: Mapping[int, tuple[slice, slice]],
     labels: Sequence[int],
 ) -> pd.DataFrame:
     """Rows of the objects of one block; others in its window are left out."""
-    own = [boxes[label - 1] for label in labels]
+    own = [boxes[label] for label in labels]
     rows, columns = (
         slice(min(box[axis].start for box in own), max(box[axis].stop for box in own)) for axis in range(2)
     )

@@ -213,7 +213,7 @@ def _in_memory(
     known = predictor.familiar
     unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
     return {
-        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | unlike,
+        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | dict(unlike),
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, picture),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
@@ -228,7 +228,7 @@ def _by_windows(
     areas = images.areas(case)
     found = predict_large(predictor, case, large, out, save, spacing_um=spacing, channel=_channel(images), **areas)
     return {
-        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | NOT_COMPARED,
+        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | dict(NOT_COMPARED),
         "objects": objects_of(found.objects),
         "held_out": None,
         "files": found.files,

@@ -123,7 +123,7 @@ def _target(rater: str) -> str:
 def _settings(study: Study) -> str:
     """Length and optimiser of the trainings, if all have the same."""
     configs = [training_config(study.path, planned.training) for planned in study.members]
-    found = [{name: config.get(name) for name in _SHOWN} for config in configs]
+    found: list[dict[str, Any]] = [{name: config.get(name) for name in _SHOWN} for config in configs]
     libraries = f"MONAI {version('monai')} (Cardoso et al., 2022) and PyTorch {version('torch').partition('+')[0]}"
     if any(one != found[0] for one in found) or not all(map(is_plain, found[0].values())):
         return f"They were trained with {libraries}; their settings differ, and are listed in certificate.json."

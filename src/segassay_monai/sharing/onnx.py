@@ -117,10 +117,11 @@ def _images(net: WholeImageNet) -> list[torch.Tensor]:
     """Simulated images of three sizes: larger than the divisors, a multiple of them, and smaller along an axis."""
     divisors = [axis.divisor for axis in net.axes]
     n_channels = net.members[0].in_channels
+    many = 16 if len(divisors) == 2 else 4
     sizes = [
-        [3 * size + 5 for size in divisors],
-        [4 * size for size in divisors],
-        [max(size // 2, 1) if axis == 0 else 2 * size + 1 for axis, size in enumerate(divisors)],
+        [(many - 1) * size + 5 for size in divisors],
+        [many * size for size in divisors],
+        [max(size // 2, 1) if axis == 0 else (many - 2) * size + 1 for axis, size in enumerate(divisors)],
     ]
     images = [torch.from_numpy(sample_image(n_channels, size).astype(np.float32))[None] for size in sizes]
     return [net.normalise(image) for image in images] if net.normalised else images

@@ -15,7 +15,7 @@ from typing import Any
 
 from ignite.engine import Events
 from ignite.handlers import Timer
-from monai.engines import Trainer
+from monai.engines import SupervisedTrainer
 
 import segassay
 from segassay import tracking
@@ -49,7 +49,7 @@ def train_member(
     *,
     member: Member,
     dataset: Dataset,
-    trainer: Trainer,
+    trainer: SupervisedTrainer,
     evaluator: Any,
     output_dir: str | Path,
     overwrite: bool,
@@ -109,7 +109,7 @@ def train_member(
     return final
 
 
-def _train(member: Member, dataset: Dataset, trainer: Trainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
+def _train(member: Member, dataset: Dataset, trainer: SupervisedTrainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
     logger.info(
         f"{member.name}: training on {describe_target(member.trained_on)} of {len(member.train)} images; the best "
         f"state is selected on {len(member.val)}, and {len(member.held_out)} are held out "

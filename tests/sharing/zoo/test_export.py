@@ -14,17 +14,20 @@ import monai.bundle
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 import torch
 import yaml
 from monai.bundle.properties import InferProperties, MetaProperties
 
-from networks import image
-from secret_members import DATA_HASH, SECRETS
+from networks import image, trained
+from secret_members import DATA_HASH, SECRETS, write_members
 from segassay.errors import UsageError
 from segassay.io.formats import Picture
 from segassay.io.images import read_image, read_mask, sha256, write_image
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.members import find_checkpoints
+from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
+from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.zoo import files
 from segassay_monai.sharing.zoo.export import export_zoo
@@ -113,6 +116,10 @@ def test_load_gives_a_module_with_the_weights(bundles, models, kind, without_thi
     )
     torch.testing.assert_close(script(batch), expected(batch), rtol=0, atol=1e-6)
     assert metadata == content(bundle, "metadata")
+
+
+def test_this_package_finds_the_same_model_in_it(bundles, models, kind):
+    assert find_model(bundles[kind]).sha256 == find_model(models[kind]).sha256
 
 
 def test_the_weights_are_one_flat_state_dict(bundles, kind):
@@ -226,6 +233,40 @@ def test_training_from_the_bundle_works_where_this_package_is_installed(bundles,
     monai.bundle.run(config_file=str(config), **words, **quick)
     new = tmp_path / "cells_segmentation" / "models" / "staple_fold0_seed0" / "model.pt"
     assert torch.load(new, weights_only=True)["network"]["channels"] == [4, 8]
+
+
+def test_training_without_data_is_one_clear_error(bundles):
+    config = str(bundles["three"] / "configs" / "train.json")
+    with pytest.raises(UsageError, match="--dataset_dir is missing: give the folder with images/ and labels/"):
+        monai.bundle.run(config_file=config, workflow_name="segassay_monai.Workflow", logging_file=False)
+
+
+def test_volumes_with_thick_slices_give_our_masks(tmp_path, without_this_package):
+    spacing = [4.0, 1.0, 1.0]
+    settings = NetworkSettings(3, 2, [2, 4], network_strides(spacing, n_levels=2))
+    for seed in (1, 2):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            net = trained(residual_unet(**settings.state_dict()), seed)
+        path = write_members(tmp_path / "models", [seed]) / f"s{seed}" / "model.pt"
+        checkpoint = torch.load(path, weights_only=True)
+        torch.save(checkpoint | {"model": net.state_dict(), "network": settings.state_dict()}, path)
+    bundle = export_zoo(tmp_path / "models", tmp_path / "volumes_segmentation")
+    (tmp_path / "images").mkdir()
+    pixels = np.random.default_rng(2).integers(0, 255, (5, 2, 13, 22), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "images" / "a.ome.tif", pixels, metadata={"axes": "ZCYX"})
+    nibabel.save(
+        nibabel.Nifti1Image(np.moveaxis(pixels, 1, 3), np.diag([4.0, 1, 1, 1])), tmp_path / "images" / "b.nii.gz"
+    )
+    run(bundle, tmp_path / "theirs", tmp_path / "images")
+    predict(tmp_path / "models", tmp_path / "images", out=tmp_path / "ours", save=["mask"])
+    for case in ("a", "b"):
+        ours, theirs = (next((tmp_path / who / "masks").glob(f"{case}.*")) for who in ("ours", "theirs"))
+        assert 0 < read_mask(ours).sum() < read_mask(ours).size
+        np.testing.assert_array_equal(read_mask(theirs), read_mask(ours))
+    one = content(bundle, "metadata")["network_data_format"]["inputs"]["image"]
+    assert one["spatial_shape"] == ["1*n", "2*n", "2*n"]
+    assert one["num_channels"] == 2
 
 
 def test_large_files_are_listed_with_their_hash(models, tmp_path, monkeypatch, caplog):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from segassay_monai.sharing.zoo.numbers import numbers_of_members, numbers_of_study
+from segassay_monai.prediction.models import Model
+from segassay_monai.sharing.zoo.numbers import numbers_of, numbers_of_members, numbers_of_study
 
 SCORES = """quality,measure,target,value,low,high,n_cases
 validity,f1_pairwise,staple/s0-1,0.75,0.7,0.8,24
@@ -64,3 +65,15 @@ def test_members_give_the_mean_of_what_each_scored(tmp_path):
     assert found.eval_metrics == {"f1_own_target": 0.625}
     (paths[1].parent / "held_out" / "scores.csv").unlink()
     assert numbers_of_members(paths).numbers == ()
+
+
+def test_a_study_gives_its_numbers_and_a_part_of_it_does_not(evaluation, tmp_path_factory):
+    """A folder of members in a study is not the ensemble that the study scored."""
+    out = tmp_path_factory.mktemp("study")
+    evaluation.rename(out / "evaluation")
+    checkpoint = out / "members" / "m" / "model.pt"
+    checkpoint.parent.mkdir(parents=True)
+    found = Model((checkpoint,), "staple/s0-1")
+    assert numbers_of(out, found).eval_metrics["f1_pairwise"] == 0.75
+    assert numbers_of(out / "members", found).numbers == ()
+    assert numbers_of("models:/demo@best", Model((Path("/model.pt"),), "staple/s0-1")).numbers == ()

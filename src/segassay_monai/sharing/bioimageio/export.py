@@ -21,7 +21,7 @@ from segassay.io.images import read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.backends import save_onnx
 from segassay_monai.ensemble.images import as_float, check_image
-from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing import whole_image_net
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.bioimageio.card import write_card
@@ -31,7 +31,7 @@ from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
 from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
-from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
+from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of
 
 __all__ = ["export_bioimageio"]
 
@@ -84,24 +84,16 @@ give another --out, or a title in --about
     said, final = read_about(about), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     inputs = [*found.checkpoints, *([] if sample is None else [sample])]
     refuse_inputs(final, inputs, used="exported", option="--out")
+    work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     with whole_or_nothing(work_dir):
-        numbers = _numbers(Path(model), found)
+        numbers = numbers_of(model, found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
         _write(work_dir, name, net, _sample(net, sample), said, numbers)
     for text in _missing(said, numbers):
         logger.warning(text)
     return publish_output(work_dir)
-
-
-def _numbers(path: Path, model: Model) -> Numbers:
-    """Numbers of the study if the model is one, else of the members."""
-    evaluation = (path.parent if path.is_file() else path) / "evaluation"
-    if (evaluation / "summary.json").is_file():
-        return numbers_of_study(evaluation, model.name)
-    return numbers_of_members(model.checkpoints)
 
 
 def _missing(about: About, numbers: Numbers) -> Iterator[str]:

@@ -21,7 +21,7 @@ from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
-from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of_members, numbers_of_study
+from segassay_monai.sharing.zoo.numbers import Numbers, evaluation_of, numbers_of
 from segassay_monai.sharing.zoo.weights import write_state_dict, write_torchscript
 
 __all__ = ["export_zoo"]
@@ -56,7 +56,8 @@ def export_zoo(
         segassay.errors.UsageError: --out my model: expected a folder named as the bundle, with letters, digits and \
 underscores, such as neurons_fluorescence_segmentation
     """
-    name = Path(os.path.abspath(out)).name
+    folder = Path(os.path.abspath(out))
+    name = folder.name
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
         raise UsageError(
             f"--out {out}: expected a folder named as the bundle, with letters, digits and underscores, such as "
@@ -64,33 +65,20 @@ underscores, such as neurons_fluorescence_segmentation
         )
     said, found = read_about(about), find_model(model)
     options = ("--out", "--overwrite")
-    refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
-    work_dir = prepare_output(out, overwrite, options=options)
+    refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
+    work_dir = prepare_output(folder, overwrite, options=options)
     with whole_or_nothing(work_dir):
-        numbers = _numbers(model, found)
+        numbers = numbers_of(model, found)
         _write(work_dir, name, found, said, numbers)
         large = large_files(work_dir)
         write_large_files(work_dir, large, said.files_url)
-        evaluation = _evaluation_of(model, found)
+        evaluation = evaluation_of(model, found)
         write_certificate(
             work_dir, bundle_certificate(work_dir, found.checkpoints, evaluation=evaluation, annotator=found.name)
         )
     for text in _missing(name, said, numbers, [path.name for path in large]):
         logger.warning(text)
     return publish_output(work_dir)
-
-
-def _numbers(model: str | os.PathLike[str], found: Model) -> Numbers:
-    """Numbers of the study if the model is its best ensemble, else of the members."""
-    evaluation = _evaluation_of(model, found)
-    return numbers_of_members(found.checkpoints) if evaluation is None else numbers_of_study(evaluation, found.name)
-
-
-def _evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
-    """Evaluation of the study whose best ensemble the model is; None if it is another model."""
-    study = found.checkpoints[0].resolve().parents[2]  # OUT/members/<folder>/model.pt
-    is_part = Path(model).resolve().is_relative_to(study / "members")
-    return study / "evaluation" if (study / "evaluation" / "summary.json").is_file() and not is_part else None
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:

@@ -7,6 +7,7 @@ folder of members      -> mean of what each scored on the images that it held ou
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ import pandas as pd
 
 from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
+from segassay_monai.prediction.models import Model
 
-__all__ = ["Number", "Numbers", "Verdict", "numbers_of_members", "numbers_of_study"]
+__all__ = ["Number", "Numbers", "Verdict", "evaluation_of", "numbers_of", "numbers_of_members", "numbers_of_study"]
 
 THIS = "this model"
 
@@ -79,6 +81,26 @@ class Numbers:
         return {number.name: round(number.value, 4) for number in self.numbers}
 
 
+def numbers_of(model: str | os.PathLike[str], found: Model) -> Numbers:
+    """Numbers of the study if the model is its best ensemble, else of the members.
+
+    Args:
+        model: As given to `find_model`.
+        found: What it found.
+    """
+    evaluation = evaluation_of(model, found)
+    return numbers_of_members(found.checkpoints) if evaluation is None else numbers_of_study(evaluation, found.name)
+
+
+def evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
+    """Evaluation of the study whose best ensemble the model is; None if it is another model."""
+    for study in list(found.checkpoints[0].resolve().parents)[2:3]:  # OUT/members/<folder>/model.pt
+        is_part = Path(model).resolve().is_relative_to(study / "members")
+        if (study / "evaluation" / "summary.json").is_file() and not is_part:
+            return study / "evaluation"
+    return None
+
+
 def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
     """Read the scores of one annotator from the folder of an evaluation.
 
@@ -89,7 +111,7 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
     summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
     scores = read_text_table(evaluation / "tables" / "scores.csv")
     annotations = read_text_table(evaluation / "tables" / "annotations.csv")
-    raters = annotations.loc[annotations["kind"] == "human", "annotator"].unique()
+    raters = list(annotations.loc[annotations["kind"] == "human", "annotator"].unique())
     own = scores[(scores["target"] == annotator) & (scores["value"] != "")]
     rows = {row["measure"]: row for row in own.to_dict("records")}
     figure = evaluation / "figures" / "strategies.png"

@@ -12,6 +12,7 @@ import yaml
 
 from segassay import cli
 from segassay_monai.sharing.bioimageio.description import Files
+from shared_members import FLAT, members
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "share-bioimageio.md"
 
@@ -26,12 +27,11 @@ def run(monkeypatch, *words):
     return 0
 
 
-@pytest.mark.parametrize("ensemble", ["flat"], indirect=True)
-def test_every_command_of_the_page_runs(ensemble, tmp_path, monkeypatch, capsys):
+def test_every_command_of_the_page_runs(tmp_path, monkeypatch, capsys):
     for package in ("onnx", "onnxruntime"):
         pytest.importorskip(package, reason=f"{package} is not installed: pip install segassay[onnx]")
     monkeypatch.chdir(tmp_path)
-    Path("STUDY").symlink_to(ensemble[1][0].parents[1])
+    members(Path("STUDY"), FLAT)
     Path("about.yaml").write_text(yaml.safe_dump({"authors": ["Ada Example"], "title": "Nuclei of mice"}))
     image = np.random.default_rng(1).integers(0, 4000, (2, 48, 64)).astype(np.uint16)
     tifffile.imwrite("image.tif", image, photometric="minisblack", metadata={"axes": "CYX"})

@@ -19,7 +19,7 @@ import yaml
 from segassay.errors import UsageError
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.weights import read_whole_image_net
-from sharing_secrets import SECRETS
+from shared_members import SECRETS
 
 ABOUT = {
     "title": "Nuclei, cFOS / mouse",
@@ -179,3 +179,4 @@ def test_a_failed_export_leaves_nothing_and_an_existing_one_as_it_is(ensemble, t
         export_bioimageio(models, tmp_path / "model")
     with pytest.raises(UsageError, match="contains files that are exported"):
         export_bioimageio(models, models, overwrite=True)
+    assert not models.with_name(models.name + ".partial").exists()

@@ -1,0 +1,67 @@
+"""Masks of one case, however they are stored, are compared pixel by pixel in the axes of the image."""
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from roifile import ImagejRoi
+
+from segassay.errors import DataError
+from segassay.tables.compared import compare_case
+from segassay.tables.jobs import Annotator, Job
+
+AFFINE = np.diag([-1.0, -1, 2, 1])
+MIRROR = np.array([[-1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+
+
+def _volume(path: Path, array: np.ndarray, affine: np.ndarray) -> Path:
+    nibabel.save(nibabel.Nifti1Image(array.astype(np.uint8), affine), path)
+    return path
+
+
+def _job(files: dict[str, Path], image: Path | None) -> Job:
+    annotators = tuple(Annotator(name, "human", path) for name, path in files.items())
+    return Job("1", annotators, image=() if image is None else (image,))
+
+
+@pytest.mark.parametrize("with_image", [True, False])
+def test_a_mirrored_mask_is_the_same_mask(tmp_path: Path, with_image: bool) -> None:
+    """Without an image, the axes are those of the first mask."""
+    mask = np.zeros((6, 5, 4))
+    mask[:2, 1:4, 1:3] = 1
+    files = {
+        "anna": _volume(tmp_path / "anna.nii", mask, AFFINE),
+        "ben": _volume(tmp_path / "ben.nii", mask[::-1], AFFINE @ MIRROR),
+    }
+    image = _volume(tmp_path / "image.nii", np.arange(120).reshape(mask.shape), AFFINE) if with_image else None
+    found = compare_case(_job(files, image)).masks
+    np.testing.assert_array_equal(found["anna"], mask > 0)
+    np.testing.assert_array_equal(found["ben"], mask > 0)
+
+
+def test_a_mask_of_another_place_is_named_with_its_image(tmp_path: Path) -> None:
+    shifted = AFFINE.copy()
+    shifted[0, 3] = 3
+    mask = np.ones((6, 5, 4))
+    files = {"anna": _volume(tmp_path / "anna.nii", mask, AFFINE), "ben": _volume(tmp_path / "ben.nii", mask, shifted)}
+    image = _volume(tmp_path / "image.nii", np.arange(120).reshape(mask.shape), AFFINE)
+    with pytest.raises(DataError, match=r"ben\.nii lies up to 3 voxels away from its image .*image\.nii"):
+        compare_case(_job(files, image))
+
+
+def test_outlines_are_compared_with_pixels_and_are_objects_whatever_their_order(tmp_path: Path) -> None:
+    labels = np.zeros((20, 30), np.uint8)
+    for number, (row, column) in enumerate([(2, 3), (2, 12), (10, 3)], start=1):
+        labels[row : row + 5, column : column + 6] = number
+    Image.fromarray(np.arange(600).reshape(20, 30).astype(np.uint8)).save(tmp_path / "image.png")
+    Image.fromarray(labels).save(tmp_path / "anna.png")
+    for row, column in [(10, 3), (2, 3), (2, 12)]:
+        square = [[column, row], [column + 6, row], [column + 6, row + 5], [column, row + 5]]
+        ImagejRoi.frompoints(square, name=f"{row}-{column}").tofile(tmp_path / "ben.zip")
+    files = {"anna": tmp_path / "anna.png", "ben": tmp_path / "ben.zip"}
+    case = compare_case(_job(files, tmp_path / "image.png"))
+    np.testing.assert_array_equal(case.masks["ben"] > 0, labels > 0)
+    assert len(np.unique(case.labels["ben"])) == 4
+    assert case.outlined == {"ben"}
