@@ -37,6 +37,7 @@ def test_the_commands_are_those_of_both_packages():
         "evaluate",
         "selftest",
         "planner",
+        "predict",
     }
 
 

@@ -16,6 +16,7 @@ from segassay import tracking
 from segassay.errors import UsageError
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.familiar import description_path
 from segassay_monai.ensemble.images import NormalisePercentiled
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, residual_unet, size_divisor
@@ -139,6 +140,20 @@ def test_a_model_is_code_and_weights_and_names_its_packages(tmp_path):
     lines = files["requirements.txt"].read_text().split()
     assert [line.split("==")[0] for line in lines] == ["segassay", "mlflow", "monai", "numpy", "torch"]
     assert all("==" in line and "+" not in line for line in lines)
+
+
+def test_numbers_of_the_training_images_stay_beside_their_member(tmp_path):
+    paths = save(tmp_path, 0, 1)
+    description_path(paths[1]).write_text("{}")
+    register_ensemble(paths, name="familiar", tags={})
+    files = logged_files(versions("familiar")["1"])
+    assert {name for name in files if name.startswith("artifacts/members/")} == {
+        "artifacts/members/0000.pt",
+        "artifacts/members/0001.pt",
+        "artifacts/members/0001.familiar.json",
+    }
+    prob = mlflow.pyfunc.load_model("models:/familiar@best").predict(images(1)[0])
+    np.testing.assert_array_equal(prob[0], predicted_by_ensemble(paths, images(1)[0]))
 
 
 def test_a_server_may_predict_several_images_at_once(tmp_path):

@@ -94,3 +94,12 @@ def test_small_images_are_enlarged_and_large_ones_reduced():
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match="must have the shape"):
         overlay_png(np.zeros((1, 4, 5)), np.zeros((5, 4), int))
+
+
+def test_an_image_with_holes_in_its_numbers_is_shown():
+    image = np.linspace(0, 1, 10**6).reshape(1, 1000, 1000)
+    image[0, :2, :2], image[0, 900, 900], image[0, 901, 900] = np.nan, np.inf, -np.inf
+    picture = shown(image, np.zeros((1000, 1000), int))
+    assert picture[0, 0, 0] == picture[900, 900, 0] == picture[901, 900, 0] == 0
+    assert picture[500, 500, 0] == pytest.approx(127, abs=3)
+    assert not shown(image * np.nan, np.zeros((1000, 1000), int)).any()

@@ -118,3 +118,14 @@ def test_an_image_that_no_roi_can_hold_is_refused_with_one_message(tmp_path: Pat
     with pytest.raises(UsageError, match="cannot be written"):
         write_rois(tmp_path / "no folder" / "a.zip", THREE)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint32, np.int64, np.uint64])
+def test_numbers_of_any_type_and_size(tmp_path: Path, dtype: type) -> None:
+    top = min(np.iinfo(dtype).max, 2**40)
+    labels = np.array([[0, top, top], [7, 0, top]], dtype=dtype)
+    write_rois(tmp_path / "a.zip", labels, {top: 0.1, 7: 0.2})
+    found = read_filled(tmp_path / "a.zip", labels.shape)
+    assert [int(name) for name in found] == [7, top]
+    for name, pixels in found.items():
+        np.testing.assert_array_equal(pixels, labels == int(name))

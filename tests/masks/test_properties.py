@@ -168,3 +168,12 @@ def test_wrong_calls():
         object_properties(DRAWN, axes="xyz")
     with pytest.raises(ValueError, match="two axes"):
         perimeters(DRAWN[None])
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "touches"), [(0, 2, 1), (3, 2, 1), (2, 0, 1), (2, 5, 1), (1, 1, 0), (2, 4, 0)]
+)
+def test_each_of_the_four_edges_is_a_border(row: int, column: int, touches: int):
+    labels = np.zeros((4, 6), int)
+    labels[row, column] = 1
+    assert object_properties(labels)["touches_border"].tolist() == [touches]

@@ -20,6 +20,7 @@ from segassay_monai.ensemble.network import read_checkpoint
 from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.prediction.models import find_model
 from segassay_monai.study.best import read_best
+from small_studies import finish_study, write_scores
 
 
 @pytest.fixture
@@ -91,35 +92,19 @@ def test_what_is_no_model_is_named(dataset: Path, models: Path, tmp_path: Path) 
         find_model(tmp_path / "model.zip")
 
 
-SCORES = "quality,measure,target,value\nvalidity,f1_pairwise,{}/s2-3,{}\nvalidity,f1_pairwise,staple/s14-15,0.6\n"
-
-
 @pytest.fixture
-def study(mixed: Path) -> Path:
-    """A finished study, of which only what is read is there."""
-    out = mixed.parent
-    rows = ["case,annotator,kind,path"]
-    for target, seeds in (("staple", (14, 15)), ("strict", (2, 3)), ("staple_without_strict", (4, 5))):
-        for seed in seeds:
-            source = mixed / ("consensus" if target == "staple" else target) / f"s{seed}"
-            (mixed / f"{target}_{seed}").mkdir()
-            (source / "model.pt").rename(mixed / f"{target}_{seed}" / "model.pt")
-            rows += [f"1,{target}/s{seed},model,members/{target}_{seed}/held_out/masks/1.png"]
-        if "without" not in target:
-            rows += [f"1,{target}/s{seeds[0]}-{seeds[1]},ensemble,predictions/{target}/masks/1.png"]
-    (out / "annotations.csv").write_text("\n".join(rows) + "\n")
-    (out / "study.yaml").write_text(yaml.safe_dump({"dataset": "gone", "output_dir": "../somewhere"}))
-    (out / "evaluation" / "tables").mkdir(parents=True)
-    (out / "evaluation" / "tables" / "scores.csv").write_text(SCORES.format("strict", 0.7))
-    (out / "evaluation" / "summary.json").write_text(json.dumps({"policy": {"min_object_size": 30}}))
-    return out
+def study(mixed: Path, tmp_path: Path) -> Path:
+    """A finished study whose best ensemble is that of the strict rater."""
+    members = {"staple": mixed / "consensus"}
+    members |= {target: mixed / target for target in ("strict", "staple_without_strict")}
+    return finish_study(tmp_path / "study", members, best="strict")
 
 
 def test_of_a_study_the_best_ensemble_predicts(study: Path, tmp_path: Path) -> None:
     found = find_model(study)
     assert (found.name, found.min_object_size, len(found.checkpoints)) == ("strict/s2-3", 30, 2)
     assert {member.trained_on for member in found.members} == {"strict"}
-    (study / "evaluation" / "tables" / "scores.csv").write_text(SCORES.format("strict", 0.5))
+    write_scores(study, {"staple/s14-15": 0.6, "strict/s2-3": 0.5})
     assert find_model(study).name == "staple/s14-15"
     assert find_model(study / "study.yaml").name == "staple/s14-15"
     run_with = tmp_path / "elsewhere" / "mine.yaml"
@@ -132,12 +117,12 @@ def test_of_a_study_the_best_ensemble_predicts(study: Path, tmp_path: Path) -> N
 
 
 def test_a_study_that_is_not_finished_or_has_no_ensemble_says_so(study: Path) -> None:
-    (study / "evaluation" / "tables" / "scores.csv").write_text("quality,measure,target,value\n")
+    write_scores(study, {})
     with pytest.raises(DataError, match=r"without an ensemble .* --strategy NAME"):
         find_model(study)
-    (study / "evaluation" / "tables" / "scores.csv").write_text(SCORES.format("strict", 0.7))
-    shutil.rmtree(study / "members" / "strict_2")
-    shutil.rmtree(study / "members" / "strict_3")
+    write_scores(study, {"strict/s2-3": 0.7})
+    shutil.rmtree(study / "members" / "strict_fold0_seed2")
+    shutil.rmtree(study / "members" / "strict_fold0_seed3")
     with pytest.raises(DataError, match="lacks the members of strict/s2-3"):
         read_best(study)
     (study / "evaluation" / "summary.json").unlink()

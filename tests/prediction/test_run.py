@@ -141,6 +141,15 @@ def test_one_broken_file_among_good_ones(models: Path, images: Path, tmp_path: P
     assert not (done.out / "failed.csv").exists()
 
 
+def test_where_every_image_is_broken_the_tables_are_empty(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "bad.png").write_bytes(b"no image")
+    done = predict(models, tmp_path / "images", out=tmp_path / "out")
+    assert (len(done.cases), len(done.objects), len(done.annotations), len(done.failed)) == (0, 0, 0, 1)
+    assert pd.read_csv(done.out / "cases.csv").empty
+    assert "bad.png" in (done.out / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("change", "shown"),
     [

@@ -68,6 +68,7 @@ def test_two_processes_train_one_member_on_different_tiles(
 
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
         "config.yaml",
+        "familiar.json",
         "held_out",
         "model.pt",
         "seconds.json",

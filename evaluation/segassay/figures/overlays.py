@@ -126,7 +126,7 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     enlarged = max(1, 800 // max(1, min(labels.shape)) if max(labels.shape) < 2000 else 1)
     shown = _coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-    width = max(1, round(max(labels.shape) / 1000))
+    width = max(1, enlarged // 2, round(max(labels.shape) / 1000))
     line = _rims(labels, width)
     edge = ndimage.binary_dilation(line, iterations=width) & ~line
     shown[edge] //= 2
@@ -158,9 +158,13 @@ def _coloured(channels: np.ndarray) -> np.ndarray:
 
 
 def _stretched(channel: np.ndarray) -> np.ndarray:
-    """Brightness as 0..255, from the 1st to the 99.8th percentile."""
-    low, high = np.percentile(channel, [1, 99.8])
-    scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / max(high - low, 1e-9))
+    """Brightness as 0..255, from the 1st to the 99.8th percentile; what is no finite number is black."""
+    values = channel.astype(np.float32)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values[~finite] = values[finite].min() if finite.any() else 0
+    low, high = np.percentile(values, [1, 99.8]).astype(np.float32)
+    scaled = (values - low) * np.float32(255 / max(high - low, 1e-9))
     return (np.clip(scaled, 0, 255) + np.float32(0.5)).astype(np.uint8)
 
 

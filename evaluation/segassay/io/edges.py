@@ -89,7 +89,7 @@ def _edges(parts: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray, list[b
     following = np.searchsorted(key, np.concatenate(next_keys))
     is_corner = np.zeros(len(key), dtype=bool)
     is_corner[following] = np.concatenate(turns)
-    pixel, direction = np.concatenate(pixels), key // size
-    x = pixel % width - 1 + np.isin(direction, (1, 2))
-    y = pixel // width - 1 + (direction >= 2)
-    return pixel, following.tolist(), np.stack([x, y], axis=1), is_corner.tolist()
+    of_pixel, side = np.concatenate(pixels), key // size
+    x = of_pixel % width - 1 + np.isin(side, (1, 2))
+    y = of_pixel // width - 1 + (side >= 2)
+    return of_pixel, following.tolist(), np.stack([x, y], axis=1), is_corner.tolist()

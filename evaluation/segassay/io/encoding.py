@@ -14,7 +14,7 @@ import tifffile
 
 from segassay.io.formats import UM_PER_UNIT, Picture
 
-__all__ = ["encode"]
+__all__ = ["encode", "tiff_words"]
 
 _OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
@@ -49,16 +49,23 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
 
 
 def _encode_tiff(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes:
-    """With a pixel size in ImageJ's way; a volume of one plane has none, for ImageJ would take it for an image."""
-    if spacing_um is None or array.shape[:-2] == (1,):
-        return _tiff(array, metadata={"axes": "ZYX"[-array.ndim :]})
+    return _tiff(array, **tiff_words(array.shape, spacing_um))
+
+
+def tiff_words(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> dict[str, Any]:
+    """Arguments of `tifffile.imwrite` that write the axes, and the pixel size in ImageJ's way.
+
+    A volume of one plane has no pixel size, for ImageJ would take it for an image.
+    """
+    if spacing_um is None or shape[:-2] == (1,):
+        return {"metadata": {"axes": "ZYX"[-len(shape) :]}}
     about = ["ImageJ=1.53t", "unit=\\u00B5m"]
-    if array.ndim == 3:
-        about[1:1] = [f"images={len(array)}", f"slices={len(array)}"]
+    if len(shape) == 3:
+        about[1:1] = [f"images={shape[0]}", f"slices={shape[0]}"]
         about += [f"spacing={float(spacing_um[0])!r}", "loop=false"]
     rows, columns = (_pixels_per_um(spacing) for spacing in spacing_um[-2:])
     description = "\n".join(about) + "\n"
-    return _tiff(array, metadata=None, description=description, resolution=(columns, rows), resolutionunit=1)
+    return {"metadata": None, "description": description, "resolution": (columns, rows), "resolutionunit": 1}
 
 
 def _pixels_per_um(spacing: float) -> tuple[int, int]:

@@ -139,6 +139,37 @@ def read_tiff(path: Path) -> Picture:
     return Picture(_native(array), _spacing_or_none(spacing, array.ndim - 1))
 
 
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+    """What is needed to read an image by windows.
+
+    Returns:
+        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+
+    Raises:
+        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+    """
+    series = _first_series(path, tif)
+    page = series.keyframe
+    colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
+    is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+    channels, spatial = _tiff_axes(path, series)
+    if len(spatial) != 2 or not (is_grey or (colours and len(series.pages) == 1)) or np.dtype(page.dtype).kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    pages = [one for one in series.pages if one is not None]
+    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
+    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+        raise ValueError("some planes or rows are missing")
+    _check_codes_of_large(page)
+    spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+    return pages, colours, _spacing_or_none(spacing, 2)
+
+
+def _check_codes_of_large(page: Any) -> None:
+    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    if page.compression in _CHECKED_CODES:
+        raise ValueError(f"compression {page.compression} is not read by windows")
+
+
 def _is_whole(page: Any) -> bool:
     return page is not None and len(page.dataoffsets) >= math.prod(page.chunked)
 

@@ -106,7 +106,7 @@ def outlined(
     if labels.ndim not in (2, 3):
         raise ValueError(f"labels must have two or three axes, got {labels.ndim}")
     given = confidence if confidence is not None else {}
-    boxes = {label: box for label, box in enumerate(ndimage.find_objects(labels), start=1) if box is not None}
+    boxes = _boxes(labels)
     for label in sorted(boxes, key=lambda label: (-_or_lowest(given.get(label)), label)):
         *planes, rows, columns = boxes[label]
         corner = np.array([columns.start, rows.start])
@@ -115,6 +115,16 @@ def outlined(
             polygons = [[loop + corner for loop in polygon] for polygon in edge_loops(inside == label)]
             if polygons:
                 yield label, plane, polygons
+
+
+def _boxes(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
+    """Label -> where it is; numbers far beyond the number of pixels, as hashes are, take no memory of their own."""
+    if labels.max(initial=0) <= labels.size:
+        found = ndimage.find_objects(labels.astype(np.int32, copy=False))
+        return {label: box for label, box in enumerate(found, start=1) if box is not None}
+    values, ranks = np.unique(labels, return_inverse=True)
+    found = ndimage.find_objects(ranks.reshape(labels.shape).astype(np.int32) + 1)
+    return {int(value): box for value, box in zip(values, found, strict=True) if value > 0}
 
 
 def _or_lowest(value: float | None) -> float:

@@ -82,7 +82,7 @@ def object_properties(
         columns[f"bbox_{name}_min"] = np.array([box[axis].start for box in boxes], dtype=np.int64)
         columns[f"bbox_{name}_max"] = np.array([box[axis].stop for box in boxes], dtype=np.int64)
     if image is not None:
-        columns |= _intensities(image[(slice(None), *where)], of_object, n_px)
+        columns |= _intensities(image[:, ranks > 0], of_object, n_px)
     with np.errstate(invalid="ignore"):
         ratios = axis_ratios(ranks, spacing_um) if len(n_px) else np.empty(0)
     columns["eccentricity"] = np.sqrt(1 - ratios**2)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.errors import number_of
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -81,9 +82,13 @@ def predict(
         progress=True,
     )
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{len(done.cases)} images, {len(done.objects)} objects: {done.out}")
+    console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {done.out}")
+    for note in done.notes:
+        console.print(note)
+    console.print(f"report: {done.out / 'report.html'}")
     for row in done.failed.to_dict("records"):
         console.print(f"failed: {row['file']} {row['what']}; {row['action']}")
     if len(done.failed):
-        console.print(f"{len(done.failed)} images failed, see {done.out / 'failed.csv'}; fix them and call it again")
+        count = number_of(len(done.failed), "image")
+        console.print(f"{count} failed, see {done.out / 'failed.csv'}; call it again when this is fixed")
         raise typer.Exit(1)

@@ -25,7 +25,14 @@ from segassay_monai.ensemble.image_features import intensity_features, network_f
 from segassay_monai.ensemble.members import member_from_state
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings, residual_unet
 
-__all__ = ["FAMILIAR", "Description", "describe_training", "read_description", "read_member_network"]
+__all__ = [
+    "FAMILIAR",
+    "Description",
+    "describe_training",
+    "description_path",
+    "read_description",
+    "read_member_network",
+]
 
 FAMILIAR = "familiar.json"
 _MAX_IMAGES = 100
@@ -46,6 +53,16 @@ class Description:
     intensity: np.ndarray
     network: np.ndarray
     n_training: int
+
+
+def description_path(checkpoint: Path) -> Path:
+    """The file beside a checkpoint.
+
+    Example:
+        >>> [description_path(Path("members") / name).name for name in ("model.pt", "0003.pt")]
+        ['familiar.json', '0003.familiar.json']
+    """
+    return checkpoint.with_name(FAMILIAR if checkpoint.name == "model.pt" else f"{checkpoint.stem}.{FAMILIAR}")
 
 
 def read_member_network(checkpoint: Path) -> tuple[nn.Module, Sequence[Sequence[int]]]:
@@ -93,7 +110,7 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
         "intensity": [_numbers(intensity) for intensity, _ in rows],
         "network": [_numbers(features) for _, features in rows],
     }
-    path = checkpoint.with_name(FAMILIAR)
+    path = description_path(checkpoint)
     write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
     return path
 
@@ -114,7 +131,7 @@ def read_description(checkpoint: Path) -> Description | None:
     Raises:
         DataError: If the file is damaged.
     """
-    path = checkpoint.with_name(FAMILIAR)
+    path = description_path(checkpoint)
     if not path.is_file():
         return None
     try:

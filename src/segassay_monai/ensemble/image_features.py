@@ -136,9 +136,9 @@ def _limits(image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
 
 def deepest_level(network: nn.Module) -> nn.Module:
     """The module of a U-Net of MONAI that computes its coarsest features."""
-    level = network.model
+    level = network.get_submodule("model")
     while isinstance(level, nn.Sequential) and len(level) > 1 and hasattr(level[1], "submodule"):
-        level = level[1].submodule
+        level = level[1].get_submodule("submodule")
     return level
 
 

@@ -98,6 +98,18 @@ class NormalisePercentiled(MapTransform):
         percentiles = np.percentile(flat, [self.lower, self.upper], axis=1).astype(np.float32)
         low, high = torch.from_numpy(percentiles)
         high = torch.where(high > low, high, torch.from_numpy(flat.max(axis=1)))
-        per_channel = (-1, *[1] * (image.ndim - 1))
-        spread = torch.where(high > low, high - low, torch.inf).reshape(per_channel)
-        return ((image - low.reshape(per_channel)) / spread).clamp(-self.limit, self.limit)
+        return rescale(image, low, high, self.limit)
+
+
+def rescale(image: torch.Tensor, low: torch.Tensor, high: torch.Tensor, limit: float = 8.0) -> torch.Tensor:
+    """Scale each channel so that `low` becomes 0 and `high` 1; 0 where they are equal.
+
+    Args:
+        image: `(C, *spatial)`.
+        low: `(C,)`.
+        high: `(C,)`.
+        limit: Values are clipped to `[-limit, limit]`.
+    """
+    per_channel = (-1, *[1] * (image.ndim - 1))
+    spread = torch.where(high > low, high - low, torch.inf).reshape(per_channel)
+    return ((image - low.reshape(per_channel)) / spread).clamp(-limit, limit)

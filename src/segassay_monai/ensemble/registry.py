@@ -19,6 +19,7 @@ from typing import Any
 
 from segassay.errors import UsageError
 from segassay.tracking import is_active, load_mlflow
+from segassay_monai.ensemble.familiar import description_path
 from segassay_monai.ensemble.members import weights_hash
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 
@@ -103,7 +104,10 @@ def _add_version(checkpoints: Sequence[Path], name: str, tags: Mapping[str, str]
         members = Path(folder) / "members"
         members.mkdir()
         for number, path in enumerate(checkpoints):  # all files are named model.pt
-            shutil.copyfile(path, members / f"{number:04d}.pt")
+            registered = members / f"{number:04d}.pt"
+            shutil.copyfile(path, registered)
+            if description_path(Path(path)).is_file():
+                shutil.copyfile(description_path(Path(path)), description_path(registered))
         model = mlflow.pyfunc.log_model(
             name="ensemble",
             python_model=str(_CODE),

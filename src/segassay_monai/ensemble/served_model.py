@@ -30,7 +30,7 @@ class EnsembleModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Build the network from the checkpoints."""
-        paths = sorted(Path(context.artifacts["members"]).iterdir())
+        paths = sorted(Path(context.artifacts["members"]).glob("*.pt"))
         self.settings = read_network_settings(paths)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = residual_unet(**self.settings.state_dict()).to(self.device)

@@ -11,6 +11,7 @@ members; it needs no reference.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from segassay.masks.objects import counted_pixels
-from segassay.masks.overlaps import pixel_agreement
+from segassay.masks.overlaps import dice_iou, pixel_agreement
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 
 PARTS = ("total", "disagreement", "doubt")
@@ -72,6 +73,48 @@ def _quality(prediction: Prediction, ignore: np.ndarray | None, region: np.ndarr
     masks = ((prediction.member_mask(a), prediction.member_mask(b)) for a, b in pairs)
     dice = [pixel_agreement(a, b, ignore=ignore, region=region)[0] for a, b in masks]
     return fmean(dice) if dice else float("nan")
+
+
+class UncertaintySums:
+    """The same numbers as `uncertainty_row`, of an image that is seen part by part.
+
+    Args:
+        n_members: Number of members.
+    """
+
+    def __init__(self, n_members: int) -> None:
+        self.n_members = n_members
+        self._n = {"": 0, "_foreground": 0}
+        self._sums = dict.fromkeys((f"{part}{where}" for part in PARTS for where in self._n), 0.0)
+        self._shared = np.zeros((n_members, n_members), dtype=np.int64)
+
+    def add(self, maps: Mapping[str, np.ndarray], masks: Sequence[np.ndarray], counted: np.ndarray) -> None:
+        """Add a part of the image.
+
+        Args:
+            maps: `prob`, `uncertainty` (the total), `disagreement` and `doubt`, `(*spatial)`.
+            masks: Boolean mask of each member.
+            counted: Boolean; which pixels count.
+        """
+        foreground = counted & (maps["prob"] > THRESHOLD)
+        for where, pixels in (("", counted), ("_foreground", foreground)):
+            self._n[where] += int(pixels.sum())
+            for part in PARTS:
+                values = maps["uncertainty" if part == "total" else part]
+                self._sums[f"{part}{where}"] += float(values[pixels].sum(dtype=np.float64))
+        for a, b in itertools.combinations_with_replacement(range(self.n_members), 2):
+            self._shared[a, b] += int(np.count_nonzero(masks[a] & masks[b] & counted))
+
+    def row(self) -> dict[str, Any]:
+        """`n_members` and all `MEANS`."""
+        row: dict[str, Any] = {"n_members": self.n_members}
+        for part in PARTS:
+            for where, n in self._n.items():
+                row[f"{part}{where}"] = self._sums[f"{part}{where}"] / n if n else float("nan")
+        own = self._shared.diagonal().tolist()
+        pairs = itertools.combinations(range(self.n_members), 2)
+        dice = [dice_iou(int(self._shared[a, b]), own[a], own[b])[0] for a, b in pairs]
+        return row | {"quality": fmean(dice) if dice else float("nan")}
 
 
 def summarise_uncertainty(table: pd.DataFrame) -> pd.DataFrame:

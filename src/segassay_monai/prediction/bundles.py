@@ -64,7 +64,8 @@ def read_bundle(path: Path) -> BundleMembers:
         metadata, config = json.loads(read(_METADATA)), json.loads(read(_INFERENCE))
         network = config["network_def"]
         settings = NetworkSettings(**{field.name: network[field.name] for field in fields(NetworkSettings)})
-        weights = torch.load(io.BytesIO(read(_WEIGHTS)), map_location="cpu", weights_only=True)
+        content = io.BytesIO(read(_WEIGHTS))
+        weights = torch.load(content, map_location="cpu", weights_only=True)
         members = _members(weights)
     except DataError:
         raise

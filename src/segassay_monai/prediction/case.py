@@ -24,6 +24,7 @@ from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet, size_divisor
 from segassay_monai.ensemble.prediction import case_arrays
 from segassay_monai.ensemble.uncertainty import uncertainty_row
+from segassay_monai.prediction.familiar import Familiar, read_familiar
 from segassay_monai.prediction.models import Model
 
 __all__ = ["CasePrediction", "Options", "Predictor", "load_predictor", "predict_case"]
@@ -52,12 +53,21 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """A model that is ready to predict; images are predicted one after another."""
+    """A model that is ready to predict; images are predicted one after another.
+
+    Attributes:
+        network: The ensemble.
+        settings: Of the network of each member.
+        device: Where it predicts.
+        options: How images are predicted.
+        familiar: Compares images with those of the training; None if the model does not hold what they were like.
+    """
 
     network: EnsembleNet
     settings: NetworkSettings
     device: torch.device
     options: Options
+    familiar: Familiar | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +87,6 @@ class CasePrediction:
         doubt: Within members.
         counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
         summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
-        features: Mean of each feature of the network's coarsest level.
     """
 
     case: str
@@ -92,7 +101,6 @@ class CasePrediction:
     doubt: np.ndarray
     counted: np.ndarray
     summary: dict[str, Any] = field(default_factory=dict)
-    features: np.ndarray | None = None
 
 
 def load_predictor(model: Model, options: Options) -> Predictor:
@@ -107,7 +115,8 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     divisor = size_divisor(settings.strides)
     words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
     inferer = WholeImageInferer(divisor, **words)
-    return Predictor(EnsembleNet(network, model.checkpoints, inferer, options.flips), settings, device, options)
+    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips)
+    return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 
 @torch.no_grad()

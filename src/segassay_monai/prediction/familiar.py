@@ -5,6 +5,12 @@
 An image is described by its raw brightness, contrast, noise, sharpness and pixel size, and by what the deepest level of
 one member makes of it. Its distance in each of the two is the mean to its three nearest training images, in standard
 deviations of the training images, divided by a limit that few of the familiar images exceed; the larger one counts.
+
+Measured with one member of lab-wue1 (27 training and 9 held-out images): all nine held-out images are marked when they
+are inverted, 4 times or a quarter as bright, blurred by 2 pixels, noisier, replaced by noise or black; so are the 5
+images each of lab-mue and lab-inns1. With every second pixel left out 2 of 9 are marked: a change of magnification may
+pass where the pixel size is unknown. Of images left out of the calibration 3 to 6 % are marked wrongly. In the
+simulated demonstration, with 24 images, 14 and 3 of 100 new images are (8 % are expected of so few).
 """
 
 from __future__ import annotations

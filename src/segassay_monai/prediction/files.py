@@ -17,8 +17,9 @@ from segassay.io.images import is_nifti, write_bytes
 from segassay.io.rois import write_rois
 from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.prediction.case import CasePrediction
+from segassay_monai.prediction.thumbnails import thumbnail
 
-__all__ = ["DEFAULT", "SAVE", "check_save", "write_files"]
+__all__ = ["DEFAULT", "SAVE", "check_save", "write_files", "write_thumbnail"]
 
 _FOLDERS = {
     "mask": ("masks",),
@@ -30,22 +31,24 @@ _FOLDERS = {
 
 
 def _write_rois(path: Path, found: CasePrediction) -> None:
-    write_rois(path, _as_seen(found), _confidence(found), n_channels=len(found.picture.array))
+    write_rois(path, _as_seen(found, found.labels), _confidence(found), n_channels=len(found.picture.array))
 
 
 def _write_geojson(path: Path, found: CasePrediction) -> None:
-    write_geojson(path, _as_seen(found), _confidence(found), measurements=found.objects)
+    write_geojson(path, _as_seen(found, found.labels), _confidence(found), measurements=found.objects)
 
 
 def _write_overlay(path: Path, found: CasePrediction) -> None:
-    image = found.picture.array
-    image = np.stack([channel.T for channel in image]) if is_nifti(found.path) else image
-    write_bytes(path, overlay_png(image, _as_seen(found)))
+    write_bytes(path, overlay_png(_image_as_seen(found), _as_seen(found, found.labels)))
 
 
-def _as_seen(found: CasePrediction) -> np.ndarray:
-    """Labels with rows before columns, as ImageJ and QuPath show the image; a NIfTI runs along the columns first."""
-    return found.labels.T if is_nifti(found.path) else found.labels
+def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:
+    """An array with rows before columns, as ImageJ and QuPath show the image; a NIfTI runs along the columns first."""
+    return array.T if is_nifti(found.path) else array
+
+
+def _image_as_seen(found: CasePrediction) -> np.ndarray:
+    return np.stack([_as_seen(found, channel) for channel in found.picture.array])
 
 
 def _confidence(found: CasePrediction) -> dict[int, float]:
@@ -106,3 +109,11 @@ def write_files(folder: Path, found: CasePrediction, save: Collection[str]) -> d
             written[name] = f"{name}/{found.case}{ending}"
             write(folder / written[name], found)
     return written
+
+
+def write_thumbnail(folder: Path, found: CasePrediction) -> dict[str, str]:
+    """Write the small picture of an image for the page; where it is, as of `write_files`."""
+    name = f".records/{found.case}.jpg"
+    picture = thumbnail(_image_as_seen(found), _as_seen(found, found.labels), _as_seen(found, found.uncertainty))
+    write_bytes(folder / name, picture)
+    return {"thumbnail": name}

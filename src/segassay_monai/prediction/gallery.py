@@ -65,7 +65,7 @@ def write_gallery(
         name=name,
         n_images=len(cases),
         n_objects=int(cases["n_objects"].sum()) if len(cases) else 0,
-        n_unlike=int((cases["is_unlike"].astype(str) == "True").sum()) if "is_unlike" in cases else None,
+        n_unlike=_n_unlike(cases),
         sentences=sentences,
         warns_of_cases=subjects is not None and "subject" not in set(subjects["unit"]),
         subjects=None if subjects is None else _table(subjects),
@@ -76,6 +76,13 @@ def write_gallery(
         notes=list(notes),
     )
     write_bytes(path, _with_policy(page).encode())
+
+
+def _n_unlike(cases: pd.DataFrame) -> int | None:
+    """Number of images unlike those of the training; None if no image was compared with them."""
+    if "is_unlike" not in cases or not cases["is_unlike"].notna().any():
+        return None
+    return int(cases["is_unlike"].astype(str).eq("True").sum())
 
 
 def _environment() -> Environment:
@@ -146,6 +153,7 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     if row["verdict"] == "not_testable":
         return f"The {what} of {other} and {one} cannot be tested with so few values ({units})."
     shift = f"{row['hl_shift']:+.0%} of the control mean, 95 % interval {row['hl_low']:+.0%} to {row['hl_high']:+.0%}"
+    shift = shift.replace("-", "−")
     p_value = max(row["p_adjusted"], row["p_unequal"])
     p = "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}".replace("0.", ".")
     if row["verdict"] in ("higher", "lower"):

@@ -55,8 +55,8 @@ class Model:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the network and of the members' weights in their order; the same wherever they are kept."""
-        content = [read_network_settings(self.checkpoints).state_dict()]
-        content += [weights_hash(read_checkpoint(path)["model"]) for path in self.checkpoints]
+        weights = [weights_hash(read_checkpoint(path)["model"]) for path in self.checkpoints]
+        content = [read_network_settings(self.checkpoints).state_dict(), *weights]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -34,6 +34,13 @@ _FULL, _AT_BORDER = 0.5, 0.5
 def expected_quality(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
     """Mean over the objects of an image of the model's mean probability inside each.
 
+    It orders images; it is neither an F1 nor a probability. Spearman's correlation with the F1 of held-out images:
+    lab-wue1 (9 images, against STAPLE) 0.88 for the ensemble of four and 0.75 to 0.87 for its members; simulated
+    demonstration (24 images, against the truth) 0.41, 0.21 and -0.09 for ensembles of two, 0.17 to 0.41 for single
+    members. The mean Dice between members reached 0.82 and, in the demonstration, -0.02 to 0.10; the mean certainty of
+    foreground pixels 0.92 and 0.06 to 0.28. Confidence was the steadiest, and a single member has it too. In the
+    demonstration an image has about 12 objects, so that its F1 is itself a matter of one or two objects.
+
     Args:
         cases: One row per image, with `case`.
         objects: One row per object, with `case` and `confidence`.
@@ -75,7 +82,8 @@ def review(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
     usual = float(table["n_objects"].median()) if len(table) >= _ENOUGH else np.nan
     rows = table.to_dict("records")
     reasons = ["; ".join(_reasons(row, unlike, usual)) for row, unlike in zip(rows, is_unlike, strict=True)]
-    table = table.assign(reason=reasons, last=~is_unlike, order=[natural_key(str(case)) for case in table["case"]])
+    order = table["case"].astype(str).map(natural_key)
+    table = table.assign(reason=reasons, last=~is_unlike, order=order)
     table = table.sort_values(["last", "expected_quality", "order"], na_position="first", ignore_index=True)
     return table.assign(rank=np.arange(1, len(table) + 1))[list(REVIEW_COLUMNS)]
 
@@ -95,7 +103,8 @@ def _share_at_border(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
 def _reasons(row: dict[Any, Any], unlike: bool, usual: float) -> Iterator[str]:
     n = row["n_objects"]
     if unlike:
-        yield f"unlike the training images (distance {row['unlike_training']:.1f}, limit {row['unlike_threshold']:.1f})"
+        times = row["unlike_training"] / row["unlike_threshold"]
+        yield f"unlike the training images ({times:.1f} times the usual limit)"
     if n == 0:
         yield "nothing found"
         return

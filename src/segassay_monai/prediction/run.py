@@ -1,7 +1,7 @@
 """Predict images: files and tables that people use, whole per image; a second call goes on.
 
 model, images -> find_model, find_images -> predict_case, image by image -> files, record
-records -> cases.csv, objects.csv, annotations.csv; failed.csv
+records -> write_results -> tables, report.html
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 import segassay
@@ -22,53 +21,25 @@ from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
+from segassay.io.windows import TiffWindows
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
-from segassay_monai.prediction.files import DEFAULT, check_save, write_files
+from segassay_monai.prediction.familiar import NOT_COMPARED
+from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
+from segassay_monai.prediction.large import open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
-from segassay_monai.prediction.subjects import experiment_tables
-from segassay_monai.prediction.tables import (
-    annotations_table,
-    case_row,
-    cases_table,
-    objects_of,
-    objects_table,
-    write_table,
-)
+from segassay_monai.prediction.results import Predicted, write_results
+from segassay_monai.prediction.subjects import count_case
+from segassay_monai.prediction.tables import case_row, objects_of
 
-__all__ = ["Predicted", "predict"]
+__all__ = ["predict"]
 
 logger = logging.getLogger("segassay")
 
-_FAILED = ("file", "what", "action")
 _LONGEST = 240  # bytes; file systems allow 255, endings included
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """Results of a prediction, as in the files of its folder.
-
-    Attributes:
-        out: The folder.
-        cases: One row per image: number, area and density of objects, intensity, uncertainty, quality.
-        objects: One row per object.
-        annotations: One row per mask of an image that no member is known to have been trained on;
-            `segassay.evaluate` takes it. Paths are absolute, in the file relative to it.
-        failed: `file, what, action` of each image that could not be predicted.
-        subjects: One row per subject and region; None without experiment.
-        effects: Tests of the groups, as of an evaluation; None without experiment.
-    """
-
-    out: Path
-    cases: pd.DataFrame
-    objects: pd.DataFrame
-    annotations: pd.DataFrame
-    failed: pd.DataFrame
-    subjects: pd.DataFrame | None = None
-    effects: pd.DataFrame | None = None
 
 
 def predict(
@@ -137,7 +108,7 @@ model.pt, models:/NAME@best or an exported bundle
     settings = _settings(chosen, found, options, kinds)
     with open_output(final, settings, overwrite):
         records, failed = _predict_all(chosen, found, options, kinds, final, progress)
-        return _write_tables(final, chosen, found, records, failed)
+        return write_results(final, chosen, found, records, failed)
 
 
 def _usable_model(model: Any, strategy: str | None) -> Model:
@@ -216,21 +187,52 @@ def _predict_one(
         what = f"gives the case a name of {len(case.encode())} bytes; expected at most {_LONGEST}"
         raise DataError.of(files[0], what, "rename the file, or its folders")
     inputs = [sha256(path) for path in files]
-    picture = images.read(case)
-    found = predict_case(predictor, case, files[0], picture, **images.areas(case))
-    channel = images.dataset.settings.intensity_channel if images.dataset is not None else 0
-    name = _relative(files[0], images.place)
-    row = case_row(found, channel)
-    record: Record = {
-        "inputs": inputs,
-        "files": write_files(out, found, save),
-        "split": predictor.options.split_touching,
-        "held_out": _held_out(model, images, case, picture),
-        "case": {"case": case, "image": name} | row,
-        "objects": objects_of(found),
-    }
+    large = open_large(files)
+    if large is None:
+        content = _in_memory(model, predictor, images, case, save, out)
+    else:
+        with large:
+            content = _by_windows(predictor, images, case, large, save, out)
+    row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
+    record: Record = {"inputs": inputs, "split": predictor.options.split_touching, "case": row} | content
     write_record(out, case, record)
     return record
+
+
+def _channel(images: Images) -> int:
+    return images.dataset.settings.intensity_channel if images.dataset is not None else 0
+
+
+def _in_memory(
+    model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """What the record holds of an image that fits into memory, with all its files written."""
+    picture = images.read(case)
+    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case))
+    counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
+    known = predictor.familiar
+    unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
+    return {
+        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | dict(unlike),
+        "objects": objects_of(found.objects),
+        "held_out": _held_out(model, images, case, picture),
+        "files": write_files(out, found, save) | write_thumbnail(out, found),
+    }
+
+
+def _by_windows(
+    predictor: Predictor, images: Images, case: str, large: TiffWindows, save: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """The same of a large image, which is neither compared with those of the training nor looked for among them."""
+    spacing = images.dataset.settings.spacing_um if images.dataset is not None else None
+    areas = images.areas(case)
+    found = predict_large(predictor, case, large, out, save, spacing_um=spacing, channel=_channel(images), **areas)
+    return {
+        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | dict(NOT_COMPARED),
+        "objects": objects_of(found.objects),
+        "held_out": None,
+        "files": found.files,
+    }
 
 
 def _relative(path: Path, place: Path) -> str:
@@ -253,47 +255,3 @@ def _failure(path: Path, error: Exception) -> dict[str, str]:
         return {"file": error.file or str(path), "what": error.what or str(error), "action": error.action}
     action = "close other programs, or predict it in smaller windows: --tile 512"
     return {"file": str(path), "what": "does not fit into the memory", "action": action}
-
-
-def _write_tables(
-    out: Path, model: Model, images: Images, records: dict[str, Record], failed: list[dict[str, str]]
-) -> Predicted:
-    seen = {case for case, record in records.items() if record["held_out"] is False}
-    scored = {case: record for case, record in records.items() if case not in seen}
-    if seen:
-        logger.info(f"{number_of(len(seen), 'image')} of the training: not in annotations.csv, as no test of the model")
-    cases = cases_table(records)
-    subjects, effects = _of_experiment(images, cases, model.name)
-    done = Predicted(
-        out,
-        cases=cases,
-        objects=objects_table(records),
-        annotations=annotations_table(model, scored),
-        failed=pd.DataFrame(failed, columns=list(_FAILED)),
-        subjects=subjects,
-        effects=effects,
-    )
-    tables = {name: getattr(done, name) for name in ("cases", "objects", "annotations", "subjects", "effects")}
-    for name, table in (tables | {"failed": done.failed if failed else None}).items():
-        if table is None:
-            (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
-        else:
-            write_table(out / f"{name}.csv", table)
-    return replace(done, annotations=_absolute(done.annotations, out))
-
-
-def _absolute(annotations: pd.DataFrame, out: Path) -> pd.DataFrame:
-    files = annotations[["path", "prob", "uncertainty"]].map(lambda name: str(out / name) if name else "")
-    return annotations.assign(**files)
-
-
-def _of_experiment(
-    images: Images, cases: pd.DataFrame, annotator: str
-) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """Tables of subjects and effects; None without experiment, or if no image could be predicted."""
-    if images.experiment is None or cases.empty:
-        return None, None
-    found = experiment_tables(cases, images.experiment, images.control_group, annotator)
-    for note in found.notes:
-        logger.info(note)
-    return found.subjects, found.effects

@@ -15,35 +15,40 @@ import pandas as pd
 from segassay.io.images import write_bytes
 from segassay_monai.ensemble.members import common_value
 from segassay_monai.ensemble.uncertainty import MEANS
-from segassay_monai.prediction.case import CasePrediction
 from segassay_monai.prediction.models import Model
 from segassay_monai.prediction.records import Record
-from segassay_monai.prediction.subjects import count_case
 
 __all__ = ["annotations_table", "case_row", "cases_table", "objects_of", "objects_table", "write_table"]
 
+_COUNTED = ("case", "image", "n_objects", "area_px", "region_area_px", "density", "mean_intensity")
+_OBJECTS = ("label", "area_px", "confidence", "touches_border")
+"""Columns where no image could be predicted; the others depend on the images."""
 
-def case_row(found: CasePrediction, channel: int = 0) -> dict[str, Any]:
+
+def case_row(
+    counts: Mapping[str, Any], summary: Mapping[str, Any], spacing_um: Sequence[float] | None, n_axes: int
+) -> dict[str, Any]:
     """Row of cases.csv.
 
     Args:
-        found: The prediction of one image.
-        channel: Channel whose intensity is measured.
+        counts: Of the objects, as `subjects.count_case` gives them.
+        summary: Uncertainties and quality, as in `ensemble.uncertainty`.
+        spacing_um: Pixel size; None if it is unknown.
+        n_axes: Number of axes of the image.
 
     Returns:
         Number of objects and their size in pixels and, where the pixel size is known, in µm² (µm³); size of the
-        image without ignored areas; objects per pixel; mean over the objects of their mean intensity; uncertainties
-        and quality as in `ensemble.uncertainty`. Undefined values are None.
+        image without ignored areas; objects per pixel; mean over the objects of their mean intensity; the summary.
+        Undefined values are None.
     """
-    counts = count_case(found.labels, found.picture.array[channel], found.counted)
-    spacing = found.picture.spacing_um
-    size = "area_um2" if found.mask.ndim == 2 else "volume_um3"
     row: dict[str, Any] = {
         "n_objects": counts["n_objects"],
         "area_px": counts["area_px"],
-        size: None if spacing is None else counts["area_px"] * prod(spacing),
+        "area_um2" if n_axes == 2 else "volume_um3": None
+        if spacing_um is None
+        else counts["area_px"] * prod(spacing_um),
         **{name: counts[name] for name in ("region_area_px", "density", "mean_intensity")},
-        **{name: found.summary[name] for name in ("n_members", *MEANS)},
+        **{name: summary[name] for name in ("n_members", *MEANS)},
     }
     return {name: None if value != value else value for name, value in row.items()}
 
@@ -51,18 +56,18 @@ def case_row(found: CasePrediction, channel: int = 0) -> dict[str, Any]:
 def cases_table(records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per image, in their order."""
     rows = [record["case"] for record in records.values()]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["case"])
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_COUNTED))
 
 
-def objects_of(found: CasePrediction) -> dict[str, list[Any]]:
+def objects_of(objects: pd.DataFrame) -> dict[str, list[Any]]:
     """Columns and rows of objects.csv of one image, as plain values."""
-    table = found.objects.to_dict("split", index=False)
+    table = objects.to_dict("split", index=False)
     return {"columns": table["columns"], "rows": table["data"]}
 
 
 def objects_table(records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per object, by image and number."""
-    columns = next((record["objects"]["columns"] for record in records.values()), ["label"])
+    columns = next((record["objects"]["columns"] for record in records.values()), list(_OBJECTS))
     rows = [[case, *row] for case, record in records.items() for row in record["objects"]["rows"]]
     return pd.DataFrame(rows, columns=["case", *columns])
 

@@ -13,10 +13,10 @@ from segassay.figures.overlays import most_marked_plane
 
 __all__ = ["thumbnail"]
 
-_SIDE = 280  # pixels of each half
+_SIDE = 240  # pixels of each half, at most along the longer side
 _OUTLINE, _FRAME = (0, 229, 255), (255, 159, 28)
-_QUALITY = 72
-_GAP = 8
+_QUALITY = 65
+_GAP = 6
 
 
 def thumbnail(image: np.ndarray, labels: np.ndarray, uncertainty: np.ndarray) -> bytes:
@@ -44,14 +44,15 @@ def thumbnail(image: np.ndarray, labels: np.ndarray, uncertainty: np.ndarray) ->
     corner = _least_sure(unsure, side)
     part = tuple(slice(start, start + side) for start in corner)
     factor = -(-max(shown.shape) // _SIDE)
-    whole = _outlined(_shrunk(colours, factor), shown[::factor, ::factor])
-    _frame(whole, [start // factor for start in corner], max(side // factor, 2))
-    times = max(_SIDE // side, 1)
-    near = _outlined(_enlarged(colours[part], times), _enlarged(shown[part], times))
-    page = np.full((max(len(whole), len(near)), whole.shape[1] + _GAP + near.shape[1], 3), 255, dtype=np.uint8)
-    page[: len(whole), : whole.shape[1]] = whole
-    page[: len(near), whole.shape[1] + _GAP :] = near
-    return bytes(imagecodecs.jpeg8_encode(page, level=_QUALITY))
+    times = max(_SIDE // max(shown.shape), 1)
+    small = _enlarged(_shrunk(colours, factor), times)
+    height, width = small.shape[:2]
+    whole = _outlined(small, _resized(shown, height, width))
+    _frame(whole, [start * times // factor for start in corner], max(side * times // factor, 2))
+    width = max(height * colours[part].shape[1] // len(colours[part]), 1)
+    near = _outlined(_resized(colours[part], height, width), _resized(shown[part], height, width))
+    gap = np.full((height, _GAP, 3), 128, dtype=np.uint8)
+    return bytes(imagecodecs.jpeg8_encode(np.concatenate([whole, gap, near], axis=1), level=_QUALITY))
 
 
 def _colours(flat: np.ndarray) -> np.ndarray:
@@ -93,10 +94,14 @@ def _enlarged(pixels: np.ndarray, times: int) -> np.ndarray:
     return np.asarray(pixels.repeat(times, axis=0).repeat(times, axis=1))
 
 
+def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The nearest pixel at each place."""
+    rows, columns = (np.arange(n) * length // n for n, length in zip((height, width), pixels.shape, strict=False))
+    return np.asarray(pixels[rows[:, None], columns])
+
+
 def _outlined(colours: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The picture with a line one pixel wide around each object, and between two that touch."""
-    height, width = colours.shape[:2]
-    labels = labels[:height, :width]
     grown = maximum_filter(labels, size=3)
     drawn = colours.copy()
     drawn[grown != labels] = _OUTLINE

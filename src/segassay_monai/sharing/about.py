@@ -7,6 +7,7 @@ Numbers, data formats and versions are never asked for: an export reads them fro
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import yaml
@@ -48,7 +49,7 @@ class About(BaseModel):
     """Repository on Hugging Face, `owner/name`."""
 
 
-def read_about(path: str | Path | None) -> About:
+def read_about(path: str | os.PathLike[str] | None) -> About:
     """Read `about.yaml`; without a file, everything has its default.
 
     Raises:

@@ -58,8 +58,8 @@ def best_ensemble(scores: pd.DataFrame, names: Collection[str]) -> dict[str, Any
     own = scores["measure"].isin(_MEASURES) & scores["target"].isin(list(names)) & scores["value"].notna()
     if not own.any():
         return None
-    found: dict[str, Any] = scores[own].sort_values("value", ascending=False, kind="stable").iloc[0].to_dict()
-    return found
+    found = scores[own].sort_values("value", ascending=False, kind="stable").iloc[0]
+    return {str(name): value for name, value in found.items()}
 
 
 def read_best(out: Path) -> BestEnsemble:

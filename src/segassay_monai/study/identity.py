@@ -107,7 +107,7 @@ def _checked(settings: str, path: str) -> dict[str, Any]:
     parser = ConfigParser(known)
     parser.update({"dataset_dir": "checked", **own})
     try:
-        check_config(parser.get(), "train.yaml", required={})
+        check_config(parser.get(), "train.yaml")
     except UsageError as error:
         raise UsageError(f"{path}: settings: {error}") from None
     return dict(parser.get())

@@ -25,6 +25,7 @@ from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
+from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.ensemble.stop import stop_between_steps
@@ -71,8 +72,8 @@ def train_member(
         rank: Rank of this process, if several train one member.
 
     Returns:
-        The finished output folder: `model.pt`, `config.yaml`, `seconds.json`, and the held-out scores and predictions
-        in `held_out/`.
+        The finished output folder: `model.pt`, `familiar.json` (what its images are like), `config.yaml`,
+        `seconds.json`, and the held-out scores and predictions in `held_out/`.
     """
     for warning in dataset.warnings:
         logger.warning(str(warning))
@@ -96,6 +97,7 @@ def train_member(
             seconds = _train(member, dataset, trainer, evaluator, work_dir)
             started = time.perf_counter()
             evaluate_held_out(member, dataset, work_dir, evaluation)
+            describe_training(work_dir / "model.pt", dataset)
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         remove_progress(work_dir)

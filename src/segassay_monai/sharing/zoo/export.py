@@ -55,7 +55,8 @@ def export_zoo(
         segassay.errors.UsageError: --out my model: expected a folder named as the bundle, with letters, digits and \
 underscores, such as neurons_fluorescence_segmentation
     """
-    name = Path(os.path.abspath(out)).name
+    folder = Path(os.path.abspath(out))
+    name = folder.name
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", name):
         raise UsageError(
             f"--out {out}: expected a folder named as the bundle, with letters, digits and underscores, such as "
@@ -63,8 +64,8 @@ underscores, such as neurons_fluorescence_segmentation
         )
     said, found = read_about(about), find_model(model)
     options = ("--out", "--overwrite")
-    refuse_inputs(check_output(out, overwrite, options=options), found.checkpoints, used="exported", option="--out")
-    work_dir = prepare_output(out, overwrite, options=options)
+    refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
+    work_dir = prepare_output(folder, overwrite, options=options)
     with whole_or_nothing(work_dir):
         numbers = numbers_of(model, found)
         _write(work_dir, name, found, said, numbers)

@@ -105,7 +105,7 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
     summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
     scores = read_text_table(evaluation / "tables" / "scores.csv")
     annotations = read_text_table(evaluation / "tables" / "annotations.csv")
-    raters = annotations.loc[annotations["kind"] == "human", "annotator"].unique()
+    raters = list(annotations.loc[annotations["kind"] == "human", "annotator"].unique())
     own = scores[(scores["target"] == annotator) & (scores["value"] != "")]
     rows = {row["measure"]: row for row in own.to_dict("records")}
     figure = evaluation / "figures" / "strategies.png"

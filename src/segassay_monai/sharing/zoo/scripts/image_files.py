@@ -139,7 +139,7 @@ def write_like(image: str, folder: Path, values: np.ndarray) -> Path:
     is_map = values.dtype.kind == "f"
     values = values.astype(np.float32) if is_map else (values > 0).astype(np.uint8) * np.uint8(255)
     if suffix.startswith(".nii"):
-        path, like = folder / f"{case}.nii.gz", nibabel.load(image)
+        path, like = folder / f"{case}.nii.gz", _load_nifti(image)
         header = like.header.copy()
         header.set_data_dtype(values.dtype)
         nibabel.save(nibabel.Nifti1Image(values, like.affine, header), path)
@@ -179,9 +179,13 @@ def _read_png(path: Path) -> np.ndarray:
     return np.moveaxis(array[:, :, :n_colours], 2, 0)
 
 
+def _load_nifti(path: str | os.PathLike[str]) -> Any:
+    return nibabel.load(path)
+
+
 def _read_nifti(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     """A fourth axis is channels, and so are colours."""
-    file = nibabel.load(path)
+    file = _load_nifti(path)
     shape = tuple(file.shape)
     shape = (*shape[:3], shape[4]) if len(shape) == 5 and shape[3] == 1 else shape
     if not 2 <= len(shape) <= 4:

@@ -1,0 +1,119 @@
+"""Tables and the page of all predicted images, made of their records; the same for one call and for several.
+
+records -> cases.csv, objects.csv, annotations.csv, review.csv, report.html; experiment -> subjects.csv, effects.csv
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from segassay.errors import number_of
+from segassay_monai.prediction.gallery import write_gallery
+from segassay_monai.prediction.images import Images
+from segassay_monai.prediction.models import Model
+from segassay_monai.prediction.records import Record
+from segassay_monai.prediction.review import review
+from segassay_monai.prediction.subjects import ExperimentTables, experiment_tables
+from segassay_monai.prediction.tables import annotations_table, cases_table, objects_table, write_table
+
+__all__ = ["Predicted", "write_results"]
+
+_FAILED = ("file", "what", "action")
+_TABLES = ("cases", "objects", "annotations", "review", "subjects", "effects", "failed")
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Results of a prediction, as in the files of its folder.
+
+    Attributes:
+        out: The folder.
+        cases: One row per image: number, area and density of objects, intensity, uncertainty, quality.
+        objects: One row per object.
+        annotations: One row per mask of an image that no member is known to have been trained on;
+            `segassay.evaluate` takes it. Paths are absolute, in the file relative to it.
+        review: The images in the order in which a person should look at them, each with the reason.
+        failed: `file, what, action` of each image that could not be predicted.
+        subjects: One row per subject and region; None without experiment.
+        effects: Tests of the groups, as of an evaluation; None without experiment.
+        notes: Sentences about what was left out of the tables.
+    """
+
+    out: Path
+    cases: pd.DataFrame
+    objects: pd.DataFrame
+    annotations: pd.DataFrame
+    review: pd.DataFrame
+    failed: pd.DataFrame
+    subjects: pd.DataFrame | None = None
+    effects: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+
+
+def write_results(
+    out: Path, model: Model, images: Images, records: Mapping[str, Record], failed: Sequence[Mapping[str, str]]
+) -> Predicted:
+    """Write the tables and the page.
+
+    Args:
+        out: Folder of the results.
+        model: The model that predicted.
+        images: All images, and their experiment.
+        records: Record of each image that was predicted.
+        failed: `file, what, action` of each other image.
+    """
+    unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
+    notes = _notes(len(records) - len(unseen))
+    cases, objects = cases_table(records), objects_table(records)
+    experiment = _of_experiment(images, cases, model.name)
+    done = Predicted(
+        out,
+        cases=cases,
+        objects=objects,
+        annotations=annotations_table(model, unseen),
+        review=review(cases, objects),
+        failed=pd.DataFrame(failed, columns=list(_FAILED)),
+        subjects=None if experiment is None else experiment.subjects,
+        effects=None if experiment is None else experiment.effects,
+        notes=(*notes, *(() if experiment is None else experiment.notes)),
+    )
+    for name in _TABLES:
+        table = getattr(done, name)
+        if table is None or (name == "failed" and table.empty):
+            (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
+        else:
+            write_table(out / f"{name}.csv", table)
+    write_gallery(
+        out / "report.html",
+        name=model.name,
+        review=done.review,
+        cases=cases,
+        thumbnails={case: out / record["files"]["thumbnail"] for case, record in records.items()},
+        subjects=done.subjects,
+        effects=done.effects,
+        failed=done.failed,
+        notes=done.notes,
+    )
+    return replace(done, annotations=_absolute(done.annotations, out))
+
+
+def _notes(n_seen: int) -> list[str]:
+    if not n_seen:
+        return []
+    return [f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"]
+
+
+def _of_experiment(images: Images, cases: pd.DataFrame, annotator: str) -> ExperimentTables | None:
+    """Tables of the experiment; None if there is none, or no image could be predicted."""
+    if images.experiment is None or cases.empty:
+        return None
+    return experiment_tables(cases, images.experiment, images.control_group, annotator)
+
+
+def _absolute(annotations: pd.DataFrame, out: Path) -> pd.DataFrame:
+    files = annotations[["path", "prob", "uncertainty"]].map(lambda name: str(out / name) if name else "")
+    return annotations.assign(**files)

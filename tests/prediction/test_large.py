@@ -1,0 +1,103 @@
+"""Large images by windows: the same files and tables as in memory."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+from roifile import roiread
+
+from networks import unet
+from segassay.errors import DataError
+from segassay.io.images import read_image
+from segassay_monai.prediction import large as module
+from segassay_monai.prediction.large import receptive_radius
+from segassay_monai.prediction.run import predict
+
+SHAPE = (187, 331)
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Blobs of many sizes, some of which lie across windows, and dark borders."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    pixels = rng.normal(300, 20, SHAPE)
+    for row, column, radius in rng.integers((0, 0, 2), (187, 331, 15), (40, 3)):
+        pixels += 900 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2))
+    pixels[:20] = 0
+    path = tmp_path_factory.mktemp("large") / "images" / "big.tif"
+    path.parent.mkdir()
+    words = {"tile": (32, 48), "compression": "zlib", "resolution": (2, 4)}
+    tifffile.imwrite(path, pixels.astype(np.uint16), imagej=False, metadata={"axes": "YX"}, **words)
+    return path
+
+
+@pytest.mark.parametrize("tile", [16, 40, 64])
+def test_windows_give_what_the_whole_image_gives(
+    models: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tile: int
+) -> None:
+    whole = predict(models, image, out=tmp_path / "whole", save=["all"], min_object_size=3)
+    monkeypatch.setattr(module, "LARGEST", 100)
+    parts = predict(models, image, out=tmp_path / "parts", save=["all"], min_object_size=3, tile=tile)
+    for kind in ("prob", "uncertainty", "disagreement", "doubt"):
+        ours, theirs = (read_image(done.out / kind / "big.tif").array for done in (parts, whole))
+        np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    labels = [read_image(done.out / "instances" / "big.tif").array for done in (parts, whole)]
+    np.testing.assert_array_equal(*labels)
+    assert labels[0].max() > 5
+    mask = read_image(parts.out / "masks" / "big.tif").array
+    np.testing.assert_array_equal(mask, read_image(whole.out / "masks" / "big.png").array)
+    pd.testing.assert_frame_equal(parts.objects, whole.objects, rtol=1e-5)
+    pd.testing.assert_frame_equal(parts.cases, whole.cases, rtol=1e-5)
+    assert (parts.out / "overlays" / "big.png").read_bytes() == (whole.out / "overlays" / "big.png").read_bytes()
+    rois, expected = ({roi.name for roi in roiread(done.out / "rois" / "big.zip")} for done in (parts, whole))
+    assert rois == expected
+    assert not list((parts.out / ".records").glob("*.partial"))
+    again = predict(models, image, out=tmp_path / "parts", save=["all"], min_object_size=3, tile=tile)
+    pd.testing.assert_frame_equal(again.objects, parts.objects)
+
+
+def test_what_the_network_sees_is_measured_not_guessed() -> None:
+    network = unet(0, channels=(4, 8, 8))
+    radius = receptive_radius(network, in_channels=1, divisor=4)
+    assert radius % 4 == 0
+    image = torch.randn(1, 1, 512, 512, generator=torch.Generator().manual_seed(0))
+    changed = image.clone()
+    changed[..., 256, 256] += 100
+    with torch.no_grad():
+        moved = ((network(image) - network(changed)).abs() > 0)[0, 0].nonzero() - 256
+    assert 8 < int(moved.abs().max()) <= radius < 200
+
+
+def test_a_large_image_with_missing_tiles_or_touching_objects_fails_with_a_reason(
+    models: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 100)
+    done = predict(models, image, out=tmp_path / "split", split_touching=True)
+    assert "--split-touching" in done.failed["action"].item()
+    cut = shutil.copytree(image.parent, tmp_path / "cut") / "big.tif"
+    data = bytearray(cut.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    cut.write_bytes(data)
+    done = predict(models, cut, out=tmp_path / "out")
+    assert "truncated or broken" in done.failed["what"].item()
+    assert not list((tmp_path / "out" / ".records").iterdir())
+
+
+def test_an_image_in_no_window_format_is_read_as_a_whole(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LARGEST", 100)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "lzw.tif", pixels, compression="lzw", metadata={"axes": "YX"})
+    tifffile.imwrite(tmp_path / "plain.tif", pixels, metadata={"axes": "YX"})
+    assert module.open_large([tmp_path / "lzw.tif"]) is None
+    assert module.open_large([tmp_path / "plain.tif"]) is not None
+    assert module.open_large([tmp_path / "plain.png"]) is None
+    assert len(predict(models, tmp_path / "lzw.tif", out=tmp_path / "out").cases) == 1
+    with pytest.raises(DataError):
+        module.open_large([tmp_path / "gone.tif"])
