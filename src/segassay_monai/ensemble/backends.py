@@ -82,12 +82,12 @@ def save_onnx(net: nn.Module, file: str | BinaryIO, example: torch.Tensor) -> No
         torch.onnx.export(
             torch.jit.script(net),
             (example,),
-            file,  # type: ignore[arg-type]  # takes a file in memory, too
+            file,  # type: ignore[arg-type]  # annotated too narrowly
             input_names=["image"],
             output_names=["prob"],
             dynamic_axes={"image": axes, "prob": axes},
             opset_version=OPSET,
-            dynamo=False,  # the other exporter needs onnxscript, and keeps stack traces with paths
+            dynamo=False,  # the other exporter needs onnxscript
         )
 
 

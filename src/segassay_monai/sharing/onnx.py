@@ -115,10 +115,10 @@ def compare(net: nn.Module, run: Any, images: Sequence[torch.Tensor]) -> Differe
 
 def _images(net: WholeImageNet) -> list[torch.Tensor]:
     """Simulated images of three sizes: larger than the divisors, a multiple of them, and smaller along an axis."""
-    divisors = [axis.divisor for axis in net.axes]
-    n_channels = net.members[0].in_channels
+    divisors = net.divisors
+    n_channels = net.in_channels
     many = 16 if len(divisors) == 2 else 4
-    sizes = [
+    sizes: list[list[int]] = [
         [(many - 1) * size + 5 for size in divisors],
         [many * size for size in divisors],
         [max(size // 2, 1) if axis == 0 else (many - 2) * size + 1 for axis, size in enumerate(divisors)],

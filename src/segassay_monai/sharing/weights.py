@@ -39,8 +39,12 @@ def read_whole_image_net(
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
     mean, _ = read_mean_net(checkpoint_paths)
-    words = {"n_members": len(mean.members), "both_channels": both_channels, "normalised": normalised}
-    net = WholeImageNet(**network_arguments(mean.members[0]), **words)
+    net = WholeImageNet(
+        **network_arguments(mean.members[0]),
+        n_members=len(mean.members),
+        both_channels=both_channels,
+        normalised=normalised,
+    )
     net.members.load_state_dict(mean.members.state_dict())
     return net.eval()
 

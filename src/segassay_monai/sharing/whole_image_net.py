@@ -50,6 +50,9 @@ class WholeImageNet(nn.Module):
         super().__init__()
         self.members = nn.ModuleList(UNet(**network) for _ in range(n_members))
         self.axes = nn.ModuleList(_Axis(axis, divisor) for axis, divisor in enumerate(divisors, start=2))
+        self.in_channels: int = network["in_channels"]
+        self.strides: list[list[int]] = [list(step) for step in network["strides"]]
+        self.divisors = list(divisors)
         self.both_channels = both_channels
         self.lower, self.upper, self.limit = lower, upper, limit
         self.normalised = normalised
@@ -67,13 +70,13 @@ class WholeImageNet(nn.Module):
         image = image.float()
         padded = image if self.normalised else self.normalise(image)
         for axis in self.axes:
-            padded = axis.pad(padded)
+            padded = axis.pad(padded)  # type: ignore[operator]
         prob = torch.zeros_like(padded[:, :1])
         for member in self.members:
             prob = prob + torch.sigmoid(member(padded))
         prob = prob / len(self.members)
         for axis in self.axes:
-            prob = axis.cut(prob, image)
+            prob = axis.cut(prob, image)  # type: ignore[operator]
         if self.both_channels:
             prob = torch.cat([1 - prob, prob], dim=1)
         return prob

@@ -28,9 +28,9 @@ def write_card(path: Path, *, name: str, net: WholeImageNet, about: About, numbe
         numbers=numbers,
         n_members=len(net.members),
         n_axes=len(net.axes),
-        n_channels=net.members[0].in_channels,
+        n_channels=net.in_channels,
         both_channels=net.both_channels,
         net=net,
-        halo=tiles_of(net.members[0].strides).halo,
+        halo=tiles_of(net.strides).halo,
     )
     path.write_text(text, encoding="utf-8", newline="")

@@ -33,7 +33,7 @@ def write_cover(path: Path, image: torch.Tensor, prob: torch.Tensor) -> None:
     shown = np.repeat(grey[..., None], 3, axis=2)
     colour = colormaps["magma"](marked)[..., :3]
     over = np.where(marked[..., None] > 0.02, 0.35 * shown + 0.65 * colour, shown)
-    imsave(path, np.concatenate([shown, over], axis=1), metadata={"Software": None})
+    imsave(path, np.concatenate([shown, over], axis=1), metadata={"Software": "SegAssay"})
 
 
 def _square(plane: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ def _file(folder: Path, name: str) -> dict[str, str]:
 
 
 def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
-    tiles = tiles_of(net.members[0].strides)
+    tiles = tiles_of(net.strides)
     if net.normalised:
         about = "Intensities, normalised over the whole image; a tile at a time"
         sizes = [{"min": least, "step": step} for least, step in zip(tiles.smallest, tiles.step, strict=True)]
@@ -162,7 +162,7 @@ def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         {"type": "space", "id": axis, "size": size, "concatenable": net.normalised}
         for axis, size in zip(_axes(net), sizes, strict=True)
     ]
-    names = [f"channel{number}" for number in range(net.members[0].in_channels)]
+    names = [f"channel{number}" for number in range(net.in_channels)]
     return {
         "id": "image",
         "description": about,
@@ -190,7 +190,7 @@ def _output(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         for axis in _axes(net)
     ]
     if net.normalised:
-        for axis, halo in zip(space, tiles_of(net.members[0].strides).halo, strict=True):
+        for axis, halo in zip(space, tiles_of(net.strides).halo, strict=True):
             axis["halo"] = halo
     return {
         "id": "prob",

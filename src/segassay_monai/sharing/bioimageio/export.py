@@ -81,10 +81,10 @@ def export_bioimageio(
         segassay.errors.UsageError: 'c' is no name of a model: expected 5 to 128 letters, digits, spaces or _+-(); \
 give another --out, or a title in --about
     """
-    said, final = read_about(about), Path(os.path.abspath(out))
+    said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    inputs = [*found.checkpoints, *([] if sample is None else [sample])]
+    inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
     refuse_inputs(final, inputs, used="exported", option="--out")
     work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
     with whole_or_nothing(work_dir):
@@ -118,7 +118,7 @@ def _write(folder: Path, name: str, net: WholeImageNet, image: torch.Tensor, abo
 
 def _sample(net: WholeImageNet, path: str | os.PathLike[str] | None) -> torch.Tensor:
     """Image `(1, C, *spatial)` that shows how the model is used."""
-    n_channels, n_axes = net.members[0].in_channels, len(net.axes)
+    n_channels, n_axes = net.in_channels, len(net.axes)
     if path is None:
         return as_float(sample_image(n_channels, SIMULATED[n_axes]))[None]
     image = as_float(read_image(path).array)
