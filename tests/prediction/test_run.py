@@ -1,5 +1,6 @@
 """Predicted folders: whole per image, gone on with after a kill, and never mixed with results of something else."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 import tifffile
 import torch
 
+from drawn_members import write_members
 from segassay.assay import evaluate
 from segassay.errors import DataError, UsageError
 from segassay.io.images import Picture, read_image, read_mask, write_image, write_labels
+from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.prediction import run as module
 from segassay_monai.prediction.run import predict
 
@@ -190,6 +193,45 @@ def test_a_folder_of_something_else_is_never_written_to(models: Path, images: Pa
         with pytest.raises(UsageError, match="contains files that are read"):
             predict(models, images, out=place, overwrite=True)
     assert len(list(images.iterdir())) == 4
+
+
+def test_a_forged_record_removes_no_file_elsewhere(models: Path, images: Path, tmp_path: Path) -> None:
+    predict(models, images, out=tmp_path / "out")
+    (tmp_path / "diary.txt").write_text("mine")
+    forged = {"files": {"masks": "../diary.txt", "rois": str(tmp_path / "diary.txt")}, "inputs": []}
+    for case in ("new_0", "gone"):
+        (tmp_path / "out" / ".records" / f"{case}.json").write_text(json.dumps(forged))
+    assert len(predict(models, images, out=tmp_path / "out").cases) == 4
+    assert (tmp_path / "diary.txt").read_text() == "mine"
+    assert not (tmp_path / "out" / ".records" / "gone.json").exists()
+
+
+def test_images_without_objects_have_tables_without_rows(models: Path, images: Path, tmp_path: Path) -> None:
+    done = predict(models, images, out=tmp_path / "out", min_object_size=10**6, save=["all"])
+    assert done.objects.empty
+    assert {"area_px", "confidence", "mean_intensity"} <= set(done.objects)
+    assert done.cases["n_objects"].tolist() == [0, 0, 0, 0]
+    assert done.cases["mean_intensity"].isna().all()
+    assert set(done.review["reason"]) == {"nothing found"}
+    assert read_mask(done.out / "masks" / "new_0.png").any(), "the mask shows what the model says"
+
+
+def test_volumes_have_planes_in_their_files(tmp_path: Path) -> None:
+    settings = Simulation(shape=(7, 20, 26), n_cases=6, images_per_subject=1, n_nuclei=3, spacing_um=(3.0, 1.0, 1.0))
+    data = simulate(tmp_path / "data", settings)
+    models = write_members(tmp_path / "models", data, seeds=(14, 15), spacing=(3.0, 1.0, 1.0))
+    done = predict(models, data, out=tmp_path / "out", save=["all"], split_touching=True)
+    assert done.failed.empty
+    case = done.cases["case"][0]
+    image = read_image(next(path for path in (data / "images").iterdir() if path.name.startswith(case)))
+    labels = read_image(done.out / "instances" / f"{case}.nii.gz")
+    np.testing.assert_array_equal(labels.affine, image.affine)
+    own = done.objects[done.objects["case"] == case]
+    assert own["volume_um3"].sum() == pytest.approx(3.0 * np.count_nonzero(labels.array), rel=1e-6)
+    assert list(own["label"]) == list(range(1, labels.array.max() + 1))
+    assert {"centroid_x", "centroid_y", "centroid_z"} <= set(own)
+    found = done.annotations.set_index("case")["path"]
+    assert all("instances" in path for path in found), "a mask cannot show touching objects apart"
 
 
 def test_two_calls_at_once_are_refused(models: Path, images: Path, tmp_path: Path) -> None:

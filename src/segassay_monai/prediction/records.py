@@ -117,7 +117,8 @@ def forget(out: Path, case: str) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         files = {}
     for name in files.values():
-        (out / name).unlink(missing_ok=True)
+        if (place := (out / name).resolve()).is_relative_to(out):  # a record of someone else may name any file
+            place.unlink(missing_ok=True)
     path.unlink(missing_ok=True)
 
 
