@@ -17,16 +17,6 @@ from typing import Any
 from segassay_monai.bundle.needs import training_needs
 
 _HOME = {
-    "bundle.inputs": (
-        "open_checkpoints",
-        "open_dataset",
-        "open_held_out",
-        "open_images",
-        "open_member",
-        "open_n_channels",
-        "open_network_settings",
-        "open_spacing",
-    ),
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
     "bundle.workflow": ("Workflow", "check_settings"),
     "ensemble.ensemble_net": ("EnsembleNet",),
@@ -48,6 +38,16 @@ _HOME = {
     "study.plan": ("plan_study",),
     "study.run": ("run_study",),
     "training.folds": ("initialised", "plan_member"),
+    "training.inputs": (
+        "open_checkpoints",
+        "open_dataset",
+        "open_held_out",
+        "open_images",
+        "open_member",
+        "open_n_channels",
+        "open_network_settings",
+        "open_spacing",
+    ),
     "training.learning_rate": ("find_learning_rate",),
     "training.loader": ("TileLoader",),
     "training.loss": ("MaskedDiceCELoss",),
