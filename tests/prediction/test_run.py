@@ -313,3 +313,17 @@ def test_wrong_settings_are_refused_before_anything_is_written(models: Path, ima
         with pytest.raises(UsageError, match=message):
             predict(models, images, out=tmp_path / "out", **change)
     assert not (tmp_path / "out").exists()
+
+
+def test_another_backend_predicts_the_same_and_a_missing_one_is_refused_before_anything_is_written(
+    models: Path, images: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="--backend tensorrt: expected one of torch, onnxruntime, openvino"):
+        predict(models, images, out=tmp_path / "out", backend="tensorrt")
+    assert not (tmp_path / "out").exists()
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install segassay[onnx]")
+    ours = predict(models, images, out=tmp_path / "torch", save=["mask"])
+    theirs = predict(models, images, out=tmp_path / "onnx", save=["mask"], backend="onnxruntime")
+    assert content(ours.out / "masks") == content(theirs.out / "masks")
+    pd.testing.assert_frame_equal(ours.cases, theirs.cases, rtol=0, atol=1e-4)

@@ -53,6 +53,9 @@ def predict(
         int | None,
         typer.Option(min=16, help="Side of the windows of large images; less for less memory.", show_default="1024"),
     ] = None,
+    backend: Annotated[
+        str, typer.Option(help="torch, onnxruntime or openvino; the last two are faster on a CPU, if installed.")
+    ] = "torch",
     recursive: Annotated[bool, typer.Option("--recursive", help="Search folders in the folder, too.")] = False,
     experiment: Annotated[
         Path | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
@@ -75,6 +78,7 @@ def predict(
         flips=flips,
         device=device,
         tile=tile,
+        backend=backend,
         recursive=recursive,
         experiment=experiment,
         control_group=control_group,

@@ -12,6 +12,7 @@ import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from segassay.errors import UsageError
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.network import size_divisor
 
-__all__ = ["BACKENDS", "OPSET", "load_backend", "save_onnx", "scripted"]
+__all__ = ["BACKENDS", "OPSET", "check_backend", "load_backend", "save_onnx", "scripted"]
 
 BACKENDS = ("torch", "onnxruntime", "openvino")
 """What can run the members."""
@@ -47,8 +48,7 @@ def load_backend(name: str, checkpoint_paths: Sequence[str | Path]) -> list[Run]
         UsageError: If the backend is unknown or not installed.
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
-    if name not in BACKENDS:
-        raise UsageError(f"--backend {name}: expected one of {', '.join(BACKENDS)}")
+    check_backend(name)
     if name == "torch":
         return None
     load = {"onnxruntime": _onnxruntime, "openvino": _openvino}[name]
@@ -60,6 +60,19 @@ def load_backend(name: str, checkpoint_paths: Sequence[str | Path]) -> list[Run]
         save_onnx(member, file, example)
         runs.append(load(file.getvalue()))
     return runs
+
+
+def check_backend(name: str) -> None:
+    """Refuse a backend that is unknown or not installed.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if name not in BACKENDS:
+        raise UsageError(f"--backend {name}: expected one of {', '.join(BACKENDS)}")
+    for package in () if name == "torch" else ("onnx", name):
+        with _needs(package, f"--backend {name}"):
+            import_module(package)
 
 
 def save_onnx(net: nn.Module, file: str | BinaryIO, example: torch.Tensor) -> None:
@@ -98,8 +111,8 @@ def scripted(net: nn.Module) -> torch.jit.ScriptModule:
 
 
 def _onnxruntime(content: bytes) -> Run:
-    with _needs("onnxruntime", "--backend onnxruntime"):
-        import onnxruntime
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -112,8 +125,8 @@ def _onnxruntime(content: bytes) -> Run:
 
 
 def _openvino(content: bytes) -> Run:
-    with _needs("openvino", "--backend openvino"):
-        import openvino
+    import openvino
+
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     model = openvino.Core().compile_model(openvino.Core().read_model(io.BytesIO(content)), "CPU", settings)
 

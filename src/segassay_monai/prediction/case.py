@@ -18,6 +18,7 @@ from segassay.io.images import Picture, is_nifti
 from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.properties import object_properties
 from segassay.masks.touching import split_touching
+from segassay_monai.ensemble.backends import load_backend
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
 from segassay_monai.ensemble.inferer import WholeImageInferer
@@ -42,6 +43,7 @@ class Options:
         flips: Whether each image is predicted in all its mirror images, which are averaged.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which large images are predicted, in pixels; by default as memory allows.
+        backend: What runs the members, see `load_backend`.
     """
 
     min_object_size: int = 0
@@ -49,6 +51,7 @@ class Options:
     flips: bool = False
     device: str | None = None
     tile: int | None = None
+    backend: str = "torch"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +118,8 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     divisor = size_divisor(settings.strides)
     words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
     inferer = WholeImageInferer(divisor, **words)
-    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips)
+    backend = load_backend(options.backend, model.checkpoints)
+    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend)
     return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 

@@ -159,7 +159,7 @@ class _Run:
         check_image(image.path, first, settings.in_channels, settings.spatial_dims)
         divisors = size_divisor(settings.strides)
         whole = WholeImageInferer(divisors, max_pixels=2**62)
-        self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips)
+        self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips, own.backend)
         self.halo = receptive_radius(own.network, settings.in_channels, max(divisors))
         self.core = max((predictor.options.tile or _CORE) // max(divisors), 1) * max(divisors)
         self.low, self.high = self._percentiles()

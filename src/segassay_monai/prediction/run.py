@@ -22,6 +22,7 @@ from segassay.io.images import Picture, sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
 from segassay.io.windows import TiffWindows
+from segassay_monai.ensemble.backends import check_backend
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
@@ -54,6 +55,7 @@ def predict(
     flips: bool = False,
     device: str | None = None,
     tile: int | None = None,
+    backend: str = "torch",
     recursive: bool = False,
     experiment: str | os.PathLike[str] | None = None,
     control_group: str | None = None,
@@ -77,6 +79,7 @@ def predict(
         flips: Predict each image in all its mirror images, and average.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which images larger than four of them are predicted.
+        backend: `torch`, or `onnxruntime` or `openvino` where they are installed, which are faster on a CPU.
         recursive: Search folders in the folder of images, too.
         experiment: Table with case and group; by default that of the dataset.
         control_group: Group with which the others are compared; by default that of the dataset.
@@ -104,7 +107,8 @@ model.pt, models:/NAME@best or an exported bundle
     inputs += chosen.checkpoints
     refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
     size = _smallest_object(min_object_size, found, chosen)
-    options = Options(size, split_touching, flips, _checked_device(device), tile)
+    check_backend(backend)
+    options = Options(size, split_touching, flips, _checked_device(device), tile, backend)
     settings = _settings(chosen, found, options, kinds)
     with open_output(final, settings, overwrite):
         records, failed = _predict_all(chosen, found, options, kinds, final, progress)
