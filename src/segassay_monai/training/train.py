@@ -109,7 +109,9 @@ def train_member(
     return final
 
 
-def _train(member: Member, dataset: Dataset, trainer: SupervisedTrainer, evaluator: Any, work_dir: Path) -> dict[str, float]:
+def _train(
+    member: Member, dataset: Dataset, trainer: SupervisedTrainer, evaluator: Any, work_dir: Path
+) -> dict[str, float]:
     logger.info(
         f"{member.name}: training on {describe_target(member.trained_on)} of {len(member.train)} images; the best "
         f"state is selected on {len(member.val)}, and {len(member.held_out)} are held out "
