@@ -195,7 +195,15 @@ def test_evaluation_compares_with_masks_of_the_same_name(bundles, images, tmp_pa
 
 
 def test_nothing_private_is_in_any_byte(bundles, kind, models):
-    private = [*SECRETS, str(models[kind]), str(bundles[kind].parent), str(ROOT), str(Path.home()), str(Path.cwd())]
+    private = [
+        *SECRETS,
+        str(models[kind]),
+        str(bundles[kind].parent),
+        str(ROOT),
+        str(Path.home()),
+        str(Path.cwd()),
+        sys.prefix,
+    ]
     private += [name for name in (getpass.getuser(),) if name not in ("root", "user")]
     for path in [path for path in bundles[kind].rglob("*") if path.is_file()]:
         data = path.read_bytes()
