@@ -16,9 +16,10 @@ simulated demonstration, with 24 images, 14 and 3 of 100 new images are (8 % are
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -41,7 +42,7 @@ ROUGH = 39
 _FEWEST, _NEIGHBOURS = 5, 3
 _FLOOR = 0.05  # scale of a feature that hardly varies in the training, in parts of the usual scale
 
-NOT_COMPARED: Mapping[str, None] = {"unlike_training": None, "unlike_threshold": None, "is_unlike": None}
+NOT_COMPARED: dict[str, Any] = {"unlike_training": None, "unlike_threshold": None, "is_unlike": None}
 """Columns of an image whose model holds nothing to compare with."""
 
 
@@ -72,7 +73,7 @@ class Familiar:
     network: nn.Module
     strides: Sequence[Sequence[int]]
 
-    def compare(self, image: np.ndarray, spacing_um: Sequence[float] | None = None) -> dict[str, float | bool]:
+    def compare(self, image: np.ndarray, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
 
         Args:
