@@ -153,8 +153,8 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
     colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
     is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
     channels, spatial = _tiff_axes(path, series)
-    is_known = is_grey or (colours and len(series.pages) == 1)
-    if len(spatial) != 2 or not is_known or np.dtype(page.dtype).kind not in "uif":
+    is_plain = is_grey or (colours and len(series.pages) == 1)
+    if len(spatial) != 2 or not is_plain or np.dtype(page.dtype).kind not in "uif":
         raise ValueError(f"{path} cannot be read by windows")
     pages = [one for one in series.pages if one is not None]
     n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
