@@ -146,7 +146,7 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
         The page of each channel; whether the channels are colours of one page instead; and the pixel size.
 
     Raises:
-        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+        ValueError: If it is a volume, or its pixels are not the intensities themselves in their place (palette, alpha, white is 0, turned).
     """
     series = _first_series(path, tif)
     page = series.keyframe
@@ -154,7 +154,8 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
     is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
     channels, spatial = _tiff_axes(path, series)
     is_plain = is_grey or (colours and len(series.pages) == 1)
-    if len(spatial) != 2 or not is_plain or np.dtype(page.dtype).kind not in "uif":
+    is_turned = "Orientation" in page.tags and page.tags["Orientation"].value != 1
+    if len(spatial) != 2 or not is_plain or is_turned or np.dtype(page.dtype).kind not in "uif":
         raise ValueError(f"{path} cannot be read by windows")
     pages = [one for one in series.pages if one is not None]
     n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
