@@ -146,7 +146,7 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
         The page of each channel; whether the channels are colours of one page instead; and the pixel size.
 
     Raises:
-        ValueError: If it is a volume, or its pixels are not the intensities themselves in their place (palette, alpha, white is 0, turned).
+        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
     """
     series = _first_series(path, tif)
     page = series.keyframe
@@ -154,8 +154,7 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
     is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
     channels, spatial = _tiff_axes(path, series)
     is_plain = is_grey or (colours and len(series.pages) == 1)
-    is_turned = "Orientation" in page.tags and page.tags["Orientation"].value != 1
-    if len(spatial) != 2 or not is_plain or is_turned or np.dtype(page.dtype).kind not in "uif":
+    if len(spatial) != 2 or not is_plain or np.dtype(page.dtype).kind not in "uif":
         raise ValueError(f"{path} cannot be read by windows")
     pages = [one for one in series.pages if one is not None]
     n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
@@ -167,7 +166,9 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
 
 
 def _check_codes_of_large(page: Any) -> None:
-    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    """Refuse compressions that `_check_codes` would have to decode as a whole first, and images turned by a tag."""
+    if "Orientation" in page.tags and page.tags["Orientation"].value != 1:
+        raise ValueError("an image that is turned by its tag is not read by windows")
     if page.compression in _CHECKED_CODES:
         raise ValueError(f"compression {page.compression} is not read by windows")
 
