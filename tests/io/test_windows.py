@@ -50,6 +50,7 @@ def test_windows_are_parts_of_the_whole(tmp_path: Path, layout: str) -> None:
         (GREY, {"photometric": "miniswhite"}),
         (np.dstack([COLOURS, COLOURS[..., :1]]), {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
         (GREY, {"compression": "lzw"}),
+        (GREY, {"extratags": [(274, 3, 1, 6, True)]}),
     ],
 )
 def test_what_needs_the_whole_file_is_not_read_by_windows(

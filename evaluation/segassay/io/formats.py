@@ -186,7 +186,9 @@ def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tu
 
 
 def _check_codes_of_large(page: Any) -> None:
-    """Refuse compressions that `_check_codes` would have to decode as a whole first."""
+    """Refuse compressions that `_check_codes` would have to decode as a whole first, and images turned by a tag."""
+    if "Orientation" in page.tags and page.tags["Orientation"].value != 1:
+        raise ValueError("an image that is turned by its tag is not read by windows")
     if page.compression in _CHECKED_CODES:
         raise ValueError(f"compression {page.compression} is not read by windows")
 
