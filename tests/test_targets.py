@@ -91,10 +91,10 @@ def test_a_tie_is_background(dataset):
 
 
 def test_label_images_keep_touching_objects_apart_in_a_consensus_of_objects(tmp_path):
-    touching = np.array([[1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2], [1, 1, 1, 2, 2, 2]], dtype=np.int32)
+    touching = np.array([[1, 1, 1, 2, 2, 2]] * 3 + [[0] * 6], dtype=np.int32)
     dataset = make_dataset(tmp_path / "lab", {rater: {"c1": touching} for rater in ("anna", "ben")}, raters="labels/*")
-    assert read_target(dataset, "c1", "majority").all()
-    assert not read_target(dataset, "c1", "object").all()
+    assert read_target(dataset, "c1", "majority")[..., :3, :].all()
+    assert not read_target(dataset, "c1", "object")[..., :3, :].all()
 
 
 def test_who_has_a_label_of_which_case(dataset):

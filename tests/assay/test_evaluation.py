@@ -1,7 +1,5 @@
 """An evaluation from Python: the same masks from files, tables or arrays, its tables, figures and pages."""
 
-from collections.abc import Iterator
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -19,14 +17,6 @@ from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 matplotlib.use("Agg")
 
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_resamples() -> Iterator[None]:
-    """The width of an interval does not matter here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segassay.assay.numbers.N_RESAMPLES", 50)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Every case twice within its subject: no estimate and no interval of the evaluation knows more than before."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,11 +22,9 @@ MAY_CHANGE = {
 
 
 @pytest.fixture(scope="module")
-def once_and_twice() -> Iterator[tuple[Evaluation, Evaluation]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segassay.assay.numbers.N_RESAMPLES", 100)
-        arguments = lab()
-        yield evaluate(**arguments), evaluate(**doubled(arguments))
+def once_and_twice() -> tuple[Evaluation, Evaluation]:
+    arguments = lab()
+    return evaluate(**arguments), evaluate(**doubled(arguments))
 
 
 def changed(one: pd.DataFrame, two: pd.DataFrame) -> np.ndarray:

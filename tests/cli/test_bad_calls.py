@@ -235,7 +235,7 @@ def test_a_full_disk_leaves_nothing(data, tmp_path, monkeypatch, capsys, command
 
 
 def test_a_full_disk_at_the_tables_of_an_evaluation_leaves_nothing(data, tmp_path, monkeypatch, capsys):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("segassay.assay.run._computed", lambda *_: None)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.neighbors import NearestNeighbors
-from tests.networks import SETTINGS, unet
 
+from networks import SETTINGS, unet
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.errors import DataError
 from segassay.simulation.dataset import simulate, simulate_case

@@ -156,7 +156,7 @@ HEADER = "case,group,subject\n"
         (HEADER + "a,H,m1\nb,,m2\n", "case 'b' has no group"),
         (HEADER + "a,H,m1\nb,C,\n", "case 'b' has no subject"),
         ("image,group\na,H\n", "no column case"),
-        (HEADER + "a.tif,H,m1\nb.tif,C,m2\n", "has a row for none of the images: its cases are a.tif, b.tif"),
+        (HEADER + "x.left,H,m1\ny.left,C,m2\n", "has a row for none of the images: its cases are x.left, y.left"),
         ("", "cannot be read"),
     ],
 )

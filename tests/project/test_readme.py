@@ -12,6 +12,8 @@ from segassay import Evaluation
 from segassay.simulation.dataset import simulate
 from segassay.simulation.settings import Simulation
 from segassay_monai.bundle.paths import config_path
+from segassay_monai.ensemble.network import NetworkSettings
+from segassay_monai.sharing.zoo.configs import inference_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -25,6 +27,15 @@ PAGES = [
 def code_lines(page: Path) -> list[str]:
     blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def configuration(file: Path) -> dict[str, object]:
+    """What a configuration holds: one of ours, or the one of an exported bundle, which is JSON."""
+    if file.suffix == ".json":
+        assert file.name == "inference.json"
+        return inference_config(NetworkSettings(2, 1, [4, 8], [[2, 2]]), n_members=2)
+    found: dict[str, object] = yaml.safe_load(config_path(file.name).read_text("utf-8"))
+    return found
 
 
 def recipe(target: str) -> list[str]:
@@ -72,8 +83,9 @@ def test_every_setting_in_a_bundle_command_exists(page: Path):
         if words[:4] == ["python", "-m", "monai.bundle", "run"]:
             names = [word[2:] for word in words if word.startswith("--")]
             given = yaml.safe_load(words[words.index("--config_file") + 1])
-            configs = [config_path(Path(file).name) for file in (given if isinstance(given, list) else [given])]
-            known = {key: value for file in configs for key, value in yaml.safe_load(file.read_text("utf-8")).items()}
+            known: dict[str, object] = {}
+            for file in given if isinstance(given, list) else [given]:
+                known |= configuration(Path(file))
             assert words[4] in known
             assert set(names) - {"config_file"} <= set(known)
 

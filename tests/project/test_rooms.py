@@ -17,6 +17,7 @@ FOREIGN = {"torch", "monai", "ignite", "segassay_monai"}
 """What the evaluation never imports."""
 
 BY_NAME = {
+    "segassay_monai.ensemble.backends": "asks whether the package of a backend is installed",
     "segassay.lazy": "loads a public name when it is first used",
     "segassay.selftest.run": "calls every estimator by the name that its check states",
 }

@@ -169,7 +169,7 @@ def test_mean_intensity_is_a_mean_over_objects_in_the_chosen_channel(tmp_path):
 
 
 def test_label_images_keep_touching_objects_apart_and_are_named(tmp_path):
-    masks = {"anna": {"x": np.array([[1, 1, 2, 2]])}, "ben": {"x": draw("####")}}
+    masks = {"anna": {"x": np.array([[1, 1, 2, 2, 0]])}, "ben": {"x": draw("####.")}}
     tables = tables_of(make_dataset(tmp_path / "d", masks))
     assert tables.counts["n_objects"].tolist() == [2, 1]
     assert tables.counts["input"].tolist() == ["labels", "mask"]

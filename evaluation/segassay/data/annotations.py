@@ -368,13 +368,14 @@ def _file_problems(table: pd.DataFrame) -> list[str]:
 
 
 def _lost_models(table: pd.DataFrame) -> list[str]:
-    """Models without a single file: a wrong folder, rather than predictions that failed."""
+    """Models without a single file, if no model has one: a wrong folder, rather than predictions that failed."""
     trained = table[table["kind"].isin(TRAINED) & (table["path"] != "")]
+    if len(trained) < 2 or not trained["missing"].all():
+        return []
     return [
         f"row {rows.index[0]}: none of {number_of(len(rows), 'file')} of {annotator!r} exists, such as "
         f"{rows['path'].iloc[0]}; correct the paths, which are relative to the folder of the table"
         for annotator, rows in trained.groupby("annotator", sort=False)
-        if rows["missing"].all()
     ]
 
 

@@ -90,6 +90,10 @@ def _orientation(data: bytes) -> int:
 def _as_grey(data: bytes) -> tuple[bytes, np.ndarray]:
     """The same file with its numbers as grey values; and the colours `(n, 3)` of the numbers."""
     chunks = list(_chunks(data))
+    end = next((place for place, (name, _) in enumerate(chunks, start=1) if name == b"IEND"), len(chunks))
+    chunks = chunks[:end]  # some programs write further bytes behind
+    if not data.startswith(_SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks)):
+        raise ValueError("a chunk does not match its checksum, or is cut off")
     palette = next((content for name, content in chunks if name == b"PLTE"), b"")
     kept = [(name, content) for name, content in chunks if name not in (b"PLTE", b"tRNS", b"bKGD", b"hIST", b"sBIT")]
     grey = [(name, _with_colours(content, _GREY) if name == b"IHDR" else content) for name, content in kept]

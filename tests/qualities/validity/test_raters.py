@@ -13,13 +13,6 @@ from segassay.qualities.validity.raters import raters_with_enough, without_note
 FEW = 2
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_resamples():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segassay.assay.numbers.N_RESAMPLES", 50)
-        yield
-
-
 @pytest.fixture(scope="module")
 def arguments() -> dict[str, Any]:
     """24 images; of the models one consensus model only, so that it is quick."""
