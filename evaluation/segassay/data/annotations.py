@@ -370,7 +370,7 @@ def _file_problems(table: pd.DataFrame) -> list[str]:
 def _lost_models(table: pd.DataFrame) -> list[str]:
     """Models without a single file, if no model has one: a wrong folder, rather than predictions that failed."""
     trained = table[table["kind"].isin(TRAINED) & (table["path"] != "")]
-    if len(trained) < 2 or not trained["missing"].all():
+    if trained["case"].nunique() < 2 or not trained["missing"].all():
         return []
     return [
         f"row {rows.index[0]}: none of {number_of(len(rows), 'file')} of {annotator!r} exists, such as "

@@ -278,7 +278,10 @@ def _palette(page: tifffile.TiffPage) -> np.ndarray | None:
     """Colours `(n, 3)` of the numbers of a page; None if these are no indices."""
     if page.photometric != tifffile.PHOTOMETRIC.PALETTE:
         return None
-    return (np.asarray(page.colormap) >> 8).astype(np.uint8).T
+    colours = np.asarray(page.colormap)
+    if colours.shape[-1] != 2 ** int(page.bitspersample):
+        raise ValueError(f"{colours.shape[-1]} colours for numbers of {page.bitspersample} bits")
+    return (colours >> 8).astype(np.uint8).T
 
 
 def _tiff_colours(path: Path, array: np.ndarray, page: tifffile.TiffPage, *, as_mask: bool) -> np.ndarray:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["percentiles_of_parts"]
-
 _HALF = 2**16
 
 
