@@ -8,7 +8,6 @@ import io
 import json
 import os
 import struct
-import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import fields
@@ -191,18 +190,16 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_a_search_has_found_is_refused_at_once_in_little_memory(tmp_path, name):
+def test_what_a_search_has_found_is_refused_in_little_memory(tmp_path, name):
     """Each of them once ended the process, gave zeros for what is missing, or asked for gigabytes."""
     path = tmp_path / "0001.tif"
     path.write_bytes(FOUND[name])
     tracemalloc.start()
-    started = time.perf_counter()
     for read in (read_image, read_mask):
         with pytest.raises(DataError, match=r"0001\.tif (is truncated or broken|claims)"):
             read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - started < 3
     assert peak < 2**24
 
 

@@ -2,8 +2,9 @@
 
     YAML file or text -> plain values
 
-No tags that build objects, no key twice, no file above `MAX_BYTES`, because reading takes seconds per megabyte, and no
-more than `MAX_VALUES` once its aliases are replaced, because a few of them can expand 300 bytes to gigabytes.
+No tags that build objects, no key twice, no file above `MAX_BYTES`, because reading takes seconds per megabyte, no more
+than `MAX_VALUES` once its aliases are replaced, because a few of them can expand 300 bytes to gigabytes, and no value
+deeper than `MAX_DEPTH`, because reading is recursive.
 """
 
 import os
@@ -12,13 +13,16 @@ from typing import Any
 
 import yaml
 
-__all__ = ["MAX_BYTES", "MAX_VALUES", "parse_yaml", "read_yaml"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "parse_yaml", "read_yaml"]
 
 MAX_BYTES = 1 << 18
 """Largest YAML that is read; a study or a dataset with a thousand raters has a fifth of it."""
 
 MAX_VALUES = 100_000
 """Most values of a YAML, where each alias counts as all that it stands for."""
+
+MAX_DEPTH = 50
+"""Most lists and mappings inside of each other; a study has four."""
 
 
 def read_yaml(path: str | os.PathLike[str], *, as_text: bool = False) -> Any:
@@ -62,8 +66,6 @@ def parse_yaml(text: str | bytes, *, as_text: bool = False) -> Any:
     content = text if isinstance(text, str) else text.decode("utf-8-sig")
     try:
         return yaml.load(content, _TextLoader if as_text else _PlainLoader)
-    except RecursionError as error:
-        raise ValueError("too many nested brackets") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(str(error)) from error
     except Exception as error:  # PyYAML's own, for values such as `!!int ''` and `!!bool x`
@@ -76,11 +78,16 @@ class _PlainLoader(yaml.SafeLoader):
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
         self.n_values = 0
+        self.depth = 0
         self.sizes: dict[int, int] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         is_alias, line, before = self.check_event(yaml.AliasEvent), self.peek_event().start_mark.line + 1, self.n_values
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ValueError(f"line {line}: more than {MAX_DEPTH} nested lists or mappings; write them flat")
         node = super().compose_node(parent, index)
+        self.depth -= 1
         if is_alias and id(node) not in self.sizes:
             raise ValueError(f"line {line}: an alias stands inside of what it refers to; write the value itself")
         self.n_values += self.sizes[id(node)] if is_alias else 1
