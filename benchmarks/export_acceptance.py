@@ -29,8 +29,8 @@ import numpy as np
 
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import read_dataset
-from segassay.io.formats import Picture
 from segassay.io.images import read_mask, write_image
+from segassay.io.picture import Picture
 from segassay_monai import predict
 from segassay_monai.sharing.zoo.export import export_zoo
 

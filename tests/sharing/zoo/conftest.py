@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from secret_members import write_members
-from segassay.io.formats import Picture
 from segassay.io.images import write_image
+from segassay.io.picture import Picture
 from segassay_monai.sharing.zoo.export import export_zoo
 
 

@@ -22,8 +22,8 @@ from monai.bundle.properties import InferProperties, MetaProperties
 from networks import image, trained
 from secret_members import DATA_HASH, SECRETS, write_members
 from segassay.errors import UsageError
-from segassay.io.formats import Picture
 from segassay.io.images import read_image, read_mask, sha256, write_image
+from segassay.io.picture import Picture
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.members import find_checkpoints
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet

@@ -88,7 +88,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
     metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics)
-    inference = inference_config(settings, n_members)
+    inference = inference_config(settings, n_members, model.min_object_size or 0)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)
     write_json(folder / "configs" / "evaluate.json", evaluate_config())

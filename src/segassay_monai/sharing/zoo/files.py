@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from segassay.io import images
 from segassay.io.images import sha256
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
@@ -25,8 +26,9 @@ LARGEST = 25 * 10**6
 
 _OF_ONE = ("errors", "images", "inferer")
 _OF_SEVERAL = ("mean_net", "network")
-_OWN = ("__init__", "image_files")
+_OWN = ("__init__", "image_files", "objects")
 _OWN_OF_SEVERAL = ("members_inferer",)
+_OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
 def copy_scripts(folder: Path, n_members: int) -> None:
@@ -35,7 +37,7 @@ def copy_scripts(folder: Path, n_members: int) -> None:
     own = _OWN + _OWN_OF_SEVERAL * (n_members > 1)
     target = folder / "scripts"
     target.mkdir()
-    for package, names in ((mean_net, of_ensemble), (scripts, own)):
+    for package, names in ((mean_net, of_ensemble), (scripts, own), (images, _OF_FILES)):
         for name in names:
             shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
     shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")

@@ -73,7 +73,6 @@ class Numbers:
     numbers: tuple[Number, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     figures: tuple[Path, ...] = ()
-    min_object_size: int | None = None
 
     @property
     def eval_metrics(self) -> dict[str, float]:
@@ -119,7 +118,6 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
         tuple(_numbers(rows)),
         tuple(_verdicts(summary, annotator, raters)),
         (figure,) if figure.is_file() else (),
-        int(summary["policy"]["min_object_size"]),
     )
 
 
