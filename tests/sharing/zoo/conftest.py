@@ -33,13 +33,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One image of each format; no axis fits the network, and none has the length of another."""
+    """Images of each format, two with pixel sizes; no axis fits the network, and none has the length of another."""
     folder = tmp_path_factory.mktemp("zoo_images")
     rng = np.random.default_rng(0)
     affine = np.array([[0, -0.5, 0, 3], [0.25, 0, 0, -4], [0, 0, 2, 5], [0, 0, 0, 1.0]])
-    for name in ("a.png", "b.tif", "c.nii.gz"):
+    for name in ("a.png", "b.tif", "c.nii.gz", "d.tif", "e.ome.tif"):
         array = rng.integers(0, 255, (1, 21, 34), dtype=np.uint8)
-        write_image(folder / name, Picture(array, affine=affine if name == "c.nii.gz" else None))
+        spacing = (0.5, 0.325) if name[0] in "de" else None
+        write_image(folder / name, Picture(array, spacing, affine if name == "c.nii.gz" else None))
     return folder
 
 
@@ -51,3 +52,13 @@ def _forget_scripts() -> Iterator[None]:
     sys.path[:] = path
     for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def without_this_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A process that cannot import this package, in a folder elsewhere."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("segassay", "segassay_monai")]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("segassay", "segassay_monai"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.chdir(tmp_path)

@@ -19,8 +19,18 @@ import pandas as pd
 from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
 from segassay_monai.prediction.models import Model
+from segassay_monai.sharing.certificate import export_certificate, files_of
 
-__all__ = ["Number", "Numbers", "Verdict", "evaluation_of", "numbers_of", "numbers_of_members", "numbers_of_study"]
+__all__ = [
+    "Number",
+    "Numbers",
+    "Verdict",
+    "certificate_of",
+    "evaluation_of",
+    "numbers_of",
+    "numbers_of_members",
+    "numbers_of_study",
+]
 
 THIS = "this model"
 
@@ -98,6 +108,19 @@ def evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
         if (study / "evaluation" / "summary.json").is_file() and not is_part:
             return study / "evaluation"
     return None
+
+
+def certificate_of(kind: str, place: Path, model: str | os.PathLike[str], found: Model) -> dict[str, Any]:
+    """Certificate of an export, with the numbers of the study if the model is its best ensemble.
+
+    Args:
+        kind: One of `certificate.EXPORTS`.
+        place: Folder, or only file, of the export.
+        model: As given to `find_model`.
+        found: What it found.
+    """
+    evaluation = evaluation_of(model, found)
+    return export_certificate(kind, files_of(place), found.checkpoints, evaluation=evaluation, annotator=found.name)
 
 
 def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
