@@ -1,7 +1,5 @@
 """Members with telling names, and bundles that were exported from them, for all tests of this room."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,23 +40,3 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         spacing = (0.5, 0.325) if name[0] in "de" else None
         write_image(folder / name, Picture(array, spacing, affine if name == "c.nii.gz" else None))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _forget_scripts() -> Iterator[None]:
-    """Each bundle has a package `scripts`; a program that uses two of them must import the second one anew."""
-    path = list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
-        del sys.modules[name]
-
-
-@pytest.fixture
-def without_this_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A process that cannot import this package, in a folder elsewhere."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("segassay", "segassay_monai")]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in ("segassay", "segassay_monai"):
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.chdir(tmp_path)
