@@ -1,5 +1,6 @@
 """An exported bundle, as people of the zoo use it: elsewhere, without this package, and with the same masks."""
 
+import ast
 import getpass
 import json
 import logging
@@ -222,6 +223,19 @@ def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, ki
         text = path.read_text()
         assert text == json.dumps(json.loads(text), indent=4) + "\n"
         assert "/home/" not in text
+
+
+def test_scripts_import_only_what_the_metadata_names_and_each_other(bundles, kind):
+    metadata = content(bundles[kind], "metadata")
+    allowed = {"torch", "monai", "numpy", *metadata["required_packages_version"], *sys.stdlib_module_names}
+    scripts = list((bundles[kind] / "scripts").glob("*.py"))
+    for path in scripts:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert {alias.name.partition(".")[0] for alias in node.names} <= allowed, path.name
+            elif isinstance(node, ast.ImportFrom):
+                known = {script.stem for script in scripts} if node.level else allowed
+                assert str(node.module).partition(".")[0] in known, path.name
 
 
 def test_training_from_the_bundle_works_where_this_package_is_installed(bundles, tmp_path, monkeypatch, new_store):

@@ -105,6 +105,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
         members=model.members,
         n_members=n_members,
         numbers=numbers,
+        min_object_size=model.min_object_size or 0,
     )
 
 

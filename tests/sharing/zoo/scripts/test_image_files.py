@@ -32,6 +32,7 @@ from segassay_monai.sharing.zoo.scripts.image_files import (
 GREY = np.arange(40, dtype=np.uint8).reshape(5, 8)
 GREY16 = (np.arange(40).reshape(5, 8) * 1500).astype(np.uint16)
 RGB = np.stack([GREY, GREY + 100, GREY + 200], axis=2)
+FOUR = np.dstack([RGB, GREY])
 STACK = np.arange(3 * 5 * 8, dtype=np.uint16).reshape(3, 5, 8)
 COLORMAP = (np.arange(3 * 256).reshape(3, 256) * 64).astype(np.uint16)
 SCALED = nibabel.Nifti1Header()
@@ -52,6 +53,12 @@ def _palette(path: Path) -> None:
     picture.save(path)
 
 
+def _exif(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[274] = orientation
+    return exif
+
+
 def _turned(orientation: int) -> list[tuple]:
     return [(274, 3, 1, orientation, True)]
 
@@ -67,6 +74,7 @@ def _nifti(array: np.ndarray, header: nibabel.Nifti1Header | None = None) -> Cal
 WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "grey": ("a.png", lambda path: Image.fromarray(GREY).save(path)),
     "16 bits": ("a.PNG", lambda path: Image.fromarray(GREY16).save(path, format="PNG")),
+    "turned colours": ("a.png", lambda path: Image.fromarray(RGB).save(path, exif=_exif(6))),
     "colours": ("a.png", lambda path: Image.fromarray(RGB).save(path)),
     "alpha": ("a.png", lambda path: Image.fromarray(np.dstack([RGB, GREY])).save(path)),
     "grey with alpha": ("a.png", lambda path: Image.fromarray(np.dstack([GREY, GREY + 1]), mode="LA").save(path)),
@@ -80,6 +88,8 @@ WRITERS: dict[str, tuple[str, Callable[[Path], None]]] = {
     "OME planes and channels": ("a.ome.tiff", _tiff(np.stack([STACK, STACK + 9], 1), metadata={"axes": "ZCYX"})),
     "tiff colours": ("a.tif", _tiff(RGB, photometric="rgb")),
     "tiff alpha": ("a.tif", _tiff(np.dstack([RGB, GREY]), photometric="rgb", extrasamples=["unassalpha"])),
+    "tiff fourth channel": ("a.tif", _tiff(FOUR, photometric="rgb", extrasamples=["unspecified"])),
+    "tiff planes of colours": ("a.tif", _tiff(np.stack([RGB, RGB + 9]), photometric="rgb")),
     "tiff palette": ("a.tif", _tiff(GREY, photometric="palette", colormap=COLORMAP)),
     "white is zero": ("a.tif", _tiff(GREY, photometric="miniswhite")),
     "tiles": ("a.tif", _tiff(np.tile(GREY, (9, 9)), tile=(16, 16), compression="lzw", predictor=True)),

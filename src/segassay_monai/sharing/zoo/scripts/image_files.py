@@ -277,7 +277,7 @@ def _tiff_colours(array: np.ndarray, page: Any) -> np.ndarray:
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
         return ~array
     n_samples, n_alpha = page.samplesperpixel, sum(int(extra) in (1, 2) for extra in page.extrasamples)
-    if page.photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4:
+    if page.photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and not page.extrasamples:
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
         kept = array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha]
