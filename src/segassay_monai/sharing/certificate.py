@@ -165,8 +165,8 @@ def export_certificate(
 def files_of(place: Path) -> dict[str, str]:
     """SHA-256 of every file of an export, by its path in it.
 
-    Left out are the certificate, what Python and a download cache, and the description of a package of bioimage.io, which
-    holds the hash of the certificate, and to which the collection adds entries when it publishes a model.
+    Left out are the certificate, what Python and a download cache, and the description of a package of bioimage.io. It
+    holds the hash of the certificate, and the collection adds entries to it when it publishes a model.
 
     Args:
         place: Its folder, or its only file.
