@@ -125,7 +125,7 @@ def test_a_run_leaves_environment_log_level_and_store_as_they_were(tmp_path, mon
     with tracking.run("quiet", "run", tags={}, params={}):
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert os.environ["DO_NOT_TRACK"] == "1"
-        assert logger.level == logging.WARNING
+        assert logger.level == logging.ERROR
     tracking.open_experiment("quiet")
     assert dict(os.environ) == before
     assert logger.level == logging.INFO

@@ -12,7 +12,8 @@ import pandas as pd
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, data_hash_of_masks, read_sources
-from segassay.assay.write import log_results, tracked_run, write_results
+from segassay.assay.track import log_results, tracked_run
+from segassay.assay.write import write_results
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.normalise import MEASURES
@@ -145,7 +146,7 @@ def evaluate(
         found = _computed(sources, content, n_jobs, progress)
         write_results(work_dir, found, xlsx=xlsx)
         if track:
-            log_results(work_dir, found.scores)
+            log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
         publish_output(work_dir)
     return found
 
@@ -168,10 +169,15 @@ def _params(dataset: Any, annotations: Any, masks: Mapping[str, Any], sources: S
         f"{name}={place if isinstance(place, (str, os.PathLike)) else 'arrays'}" for name, place in masks.items()
     ]
     return {
-        "dataset": dataset,
-        "annotations": "a table in memory" if isinstance(annotations, pd.DataFrame) else annotations,
-        "masks": ", ".join(folders) or None,
-        "data_hash": content,
-        "n_cases": sources.annotations["case"].nunique(),
-        "n_annotators": sources.annotations["annotator"].nunique(),
+        "data/dataset": dataset,
+        "data/annotations": "a table in memory" if isinstance(annotations, pd.DataFrame) else annotations,
+        "data/masks": ", ".join(folders) or None,
+        "data/hash": content,
+        "data/n_cases": sources.annotations["case"].nunique(),
+        "data/n_annotators": sources.annotations["annotator"].nunique(),
     }
+
+
+def _place(annotations: Any) -> str | os.PathLike[str] | None:
+    """File of a table of annotations; None of one in memory."""
+    return annotations if isinstance(annotations, (str, os.PathLike)) else None

@@ -23,7 +23,8 @@ class TrackTraining:
     """Log a training while it runs: loss and learning rate within epochs, scores of the selection images after each.
 
     Attach it after the validation, just before the handler that keeps states: it logs numbers at the end of their
-    epoch, so that an epoch that is interrupted and repeated is logged once.
+    epoch, so that an epoch that is interrupted and repeated is logged once. A step is an iteration, for training and
+    selection alike, and each number has the time at which it was measured.
     `train/waiting_for_data` is the share of time in the epoch so far that was spent waiting for tiles.
 
     Args:
@@ -34,7 +35,7 @@ class TrackTraining:
     def __init__(self, evaluator: Engine, every: int = 10) -> None:
         self.evaluator, self.every = evaluator, every
         self._asked = self._waited = self._stepped = 0.0
-        self._points: list[tuple[int, dict[str, float]]] = []
+        self._points: list[tracking.Point] = []
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer."""
@@ -65,15 +66,14 @@ class TrackTraining:
             "train/learning_rate": engine.optimizer.param_groups[0]["lr"],
             "train/waiting_for_data": self._waited / self._stepped,
         }
-        self._points.append((engine.state.iteration, metrics))
+        self._points.append(tracking.Point(engine.state.iteration, time.time(), metrics))
 
     def _log(self, engine: Any) -> None:
-        for iteration, metrics in self._points:
-            tracking.log_metrics(metrics, step=iteration)
+        tracking.log_points(self._points)
 
     def _validated(self, evaluator: Any, trainer: Any) -> None:
         metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
-        self._points.append((trainer.state.iteration, metrics))
+        self._points.append(tracking.Point(trainer.state.iteration, time.time(), metrics))
 
 
 class _Pace:
