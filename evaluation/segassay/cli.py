@@ -137,6 +137,9 @@ def _refuse_experiment(word: str | None) -> str | None:
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+SystemMetrics = Annotated[
+    bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
+]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)

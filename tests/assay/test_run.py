@@ -1,7 +1,6 @@
 """`segassay evaluate` as its users run it: on a published lab, on another tool's masks, and on input that is wrong."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from PIL import Image
 from segassay import cli, tracking
 from segassay.assay import evaluate
 from segassay.assay.sources import data_hash_of_masks
-from segassay.assay.write import metric_name
+from segassay.assay.track import VIEW, metric_name
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
@@ -142,13 +141,24 @@ def test_the_evaluation_is_one_run_with_its_numbers_and_files(wue1):
     client = MlflowClient(tracking.store_uri())
     (logged,) = client.search_runs([client.get_experiment_by_name("lab-wue1").experiment_id])
     assert (logged.data.tags["kind"], logged.info.status) == ("evaluation", "FINISHED")
-    scores = read_table(wue1, "scores")
-    defined = scores[scores["value"].notna()]
-    assert sum(not name.endswith(".n_undefined") for name in logged.data.metrics) == len(defined)
-    for row in defined.to_dict("records"):
-        name = re.sub(r"[^\w.\- /]", "_", f"{row['quality']}/{row['measure']}/{row['target']}")
-        assert logged.data.metrics[name] == pytest.approx(row["value"])
-    assert {file.path for file in client.list_artifacts(logged.info.run_id)} == {path.name for path in wue1.iterdir()}
+    numbers = {name: value for name, value in logged.data.metrics.items() if not name.endswith(".n_undefined")}
+    scores = read_table(wue1, "scores").set_index(["quality", "measure", "target"])
+    between = scores.loc[("objectivity", "f1", "between raters")]
+    assert [numbers[f"objectivity/f1{end}"] for end in ("", "_low", "_high")] == pytest.approx(
+        between[["value", "low", "high"]].tolist()
+    )
+    assert numbers["objectivity/f1_leave_one_out"] == pytest.approx(
+        scores.loc[("objectivity", "f1_leave_one_out", "all raters"), "value"]
+    )
+    assert len(numbers) <= 75
+    assert logged.data.tags["verdict.raters"] == "not supported"
+    assert logged.data.tags["mlflow.note.content"].startswith("**raters: not supported")
+    (used,) = logged.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("lab-wue1", logged.data.params["data/hash"][:12])
+    table = client.load_table(logged.info.experiment_id, f"{VIEW}/scores.json", [logged.info.run_id])
+    assert len(table) == len(scores)
+    files = {file.path for file in client.list_artifacts(logged.info.run_id)}
+    assert files == {path.name for path in wue1.iterdir()} | {VIEW}
 
 
 @pytest.fixture(scope="module")

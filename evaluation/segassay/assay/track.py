@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
+from PIL import Image
 
 from segassay.judgement.headlines import headlines
 from segassay.judgement.judged import judged_annotators
@@ -27,6 +29,8 @@ VIEW = "view"
 """Folder of artifacts that only MLflow's user interface needs; all others are the files of the evaluation."""
 
 _KEY_FIGURES = ("strategies", "f1_over_threshold", "agreement")
+_KEY_FIGURE = f"{VIEW}/key_figure.png"
+_WIDTH = 860  # pixels of the key figure
 _LONGEST = 7500  # characters of a description; MLflow cuts at 8000
 
 
@@ -73,7 +77,7 @@ def log_headlines(found: Results, folder: Path, about: str = "") -> None:
 
     Args:
         found: The evaluation.
-        folder: Its folder, for the key figure, which must be an artifact of the run under the same path.
+        folder: Its folder, for the key figure.
         about: What the run is, in Markdown, before the verdicts.
     """
     from segassay import tracking
@@ -83,10 +87,18 @@ def log_headlines(found: Results, folder: Path, about: str = "") -> None:
     judged = judged_annotators(found.annotations)
     verdicts = {f"verdict.{name}": _word(found.summary[name]) for name in judged_in(found.summary)}
     tracking.set_tags(verdicts | {"judged": ", ".join(judged.names) or None})
-    run_id = tracking.active_run()
-    figure = next((name for name in _KEY_FIGURES if (folder / "figures" / f"{name}.png").is_file()), None)
-    link = None if figure is None else f"get-artifact?path=figures%2F{figure}.png&run_uuid={run_id}"
-    tracking.describe(description(found, table, figure=link, about=about))
+    figure = next((path for name in _KEY_FIGURES if (path := folder / "figures" / f"{name}.png").is_file()), None)
+    if figure is not None:
+        tracking.log_image(_small(figure), _KEY_FIGURE)
+    link = f"get-artifact?path={quote(_KEY_FIGURE, safe='')}&run_uuid={tracking.active_run()}"
+    tracking.describe(description(found, table, figure=None if figure is None else link, about=about))
+
+
+def _small(path: Path) -> Image.Image:
+    """A figure as wide as a description: a wider one would keep the text beside it from being wrapped."""
+    with Image.open(path) as figure:
+        figure.thumbnail((_WIDTH, 10 * _WIDTH))
+        return figure.copy()
 
 
 def _word(judged: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from segassay.tracking.logs import describe_experiment as describe_experiment
 from segassay.tracking.logs import log_dataset as log_dataset
 from segassay.tracking.logs import log_figure as log_figure
 from segassay.tracking.logs import log_files as log_files
+from segassay.tracking.logs import log_image as log_image
 from segassay.tracking.logs import log_metrics as log_metrics
 from segassay.tracking.logs import log_points as log_points
 from segassay.tracking.logs import log_table as log_table

@@ -87,7 +87,8 @@ def without_password(text: str, uri: str) -> str:
     """
     text = text.replace(uri, shown(uri))
     secret = uri.partition("://")[2].rpartition("@")[0].partition(":")[2]
-    for password in {secret, unquote(secret), os.environ.get("MLFLOW_TRACKING_PASSWORD", "")}:
+    of_query = re.findall(r"(?:password|pwd)=([^&;]+)", uri, re.IGNORECASE)
+    for password in {secret, unquote(secret), *of_query, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")}:
         text = text.replace(password, "…") if len(password) > 2 else text
     return re.sub(r"(\w://)[^\s/@]*@", r"\1", text)
 

@@ -24,6 +24,7 @@ __all__ = [
     "log_dataset",
     "log_figure",
     "log_files",
+    "log_image",
     "log_metrics",
     "log_points",
     "log_table",
@@ -32,7 +33,7 @@ __all__ = [
 
 _NOTE = "mlflow.note.content"  # shown as the description, as Markdown
 _LONGEST_NOTE = 7900  # characters; MLflow takes 8000
-_LONGEST_DIGEST = 36  # characters of a data hash that MLflow keeps
+_LONGEST_DIGEST = 12  # characters of a data hash; MLflow takes 36, and shows them in a narrow column
 _BATCH = 900  # MLflow takes 1000 numbers at a time
 
 
@@ -101,6 +102,11 @@ def log_figure(figure: Any, path: str) -> None:
     load_mlflow().log_figure(figure, path)
 
 
+def log_image(image: Any, path: str) -> None:
+    """Keep a picture, of Pillow or an array, as an artifact."""
+    load_mlflow().log_image(image, path)
+
+
 def log_files(path: Path, folder: str | None = None) -> None:
     """Keep a file, or all files of a folder, as artifacts."""
     if path.is_dir():
@@ -121,7 +127,7 @@ def log_dataset(
 
     Args:
         name: Name of the dataset.
-        digest: Hash of its content; MLflow keeps the first 36 characters.
+        digest: Hash of its content, of which the first 12 characters are kept.
         context: What it was used for: `training` or `evaluation`.
         source: Its folder or table, if there is one.
         **sizes: Numbers that describe it, such as `cases`.

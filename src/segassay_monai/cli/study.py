@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, examples
+from segassay.cli import OF_TRAINING, SystemMetrics, examples
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -55,10 +55,12 @@ def run(
         bool,
         typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
     ] = False,
+    system_metrics: SystemMetrics = False,
     trust: _Trust = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
     with training_needs():
+        from segassay.tracking import with_system_metrics
         from segassay_monai.sharing.certificate import study_certificate, write_certificate
         from segassay_monai.sharing.methods import write_methods
         from segassay_monai.study.earlier import find_earlier, keep_earlier
@@ -70,9 +72,10 @@ def run(
         keep_earlier(planned)
     print_earlier(planned, find_earlier(planned))
     if member is not None:
-        run_member(planned, find_member(planned, member))
+        with with_system_metrics(system_metrics):
+            run_member(planned, find_member(planned, member))
         return
-    with show_run(planned) as report:
+    with with_system_metrics(system_metrics), show_run(planned) as report:
         outcome = run_study(planned, jobs=jobs, report=report)
     print_outcome(planned, outcome)
     if outcome.failed:

@@ -166,7 +166,8 @@ def _signature(settings: NetworkSettings) -> Any:
 def _example(settings: NetworkSettings) -> np.ndarray:
     """A small image with a bright square, as raw intensities `(1, C, *spatial)`."""
     image = np.full((1, settings.in_channels, *[_EXAMPLE_SIZE] * settings.spatial_dims), 100, np.float32)
-    image[(..., *[slice(4, 10)] * settings.spatial_dims)] = 1000
+    square: Any = (..., *[slice(4, 10)] * settings.spatial_dims)
+    image[square] = 1000
     return image
 
 

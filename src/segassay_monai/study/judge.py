@@ -89,12 +89,10 @@ def _log_study(study: Study, found: Results, out: Path) -> None:
     """Log what the study came to into its own run: headlines, verdicts, description, report and key figure."""
     n_folds, n_seeds = (len({getattr(one, part) for one in study.members}) for part in ("fold", "seed"))
     about = (
-        f"Study of {number_of(len(study.members), 'member')}: {number_of(len(study.file.strategies), 'strategy')}, "
-        f"{number_of(n_folds, 'fold')}, {number_of(n_seeds, 'seed')}. Members and ensembles are its child runs; the "
-        "strategies are runs beside it."
+        f"Study of {number_of(len(study.members), 'member')} in {number_of(n_folds, 'fold')} with "
+        f"{number_of(n_seeds, 'seed')}. Members and ensembles are its child runs; the strategies are runs beside it."
     )
     tracking.log_files(out / "report.html")
-    tracking.log_files(out / "figures", "figures")
     log_headlines(found, out, about)
     tracking.describe_experiment(
         f"Study `{study.name}`. The runs are its strategies, with the numbers to compare, and the study itself, with "
@@ -118,8 +116,17 @@ def _log_strategies(study: Study, on: str, table: pd.DataFrame, strategies: pd.D
         with run as run_id:
             known[group] = run_id
             log_study_data(study)
-            tracking.log_metrics(metrics_of(rows))
+            tracking.log_metrics(_compared(rows))
     write_state(study, **{f"strategies_{on}": known})
+
+
+def _compared(rows: pd.DataFrame) -> dict[str, float]:
+    """Numbers of a strategy under names of their own, so that charts of the list begin with them, and not with those
+    that only the study has; the ends of intervals have charts further below.
+    """
+    numbers = {name.partition("/")[2]: value for name, value in metrics_of(rows).items()}
+    is_end = {name: name.endswith(("_low", "_high", ".n_undefined")) for name in numbers}
+    return {f"by strategy{' interval' if is_end[name] else ''}/{name}": value for name, value in numbers.items()}
 
 
 def _run_name(group: str, on: str) -> str:

@@ -31,7 +31,7 @@ def is_plain(value: Any) -> bool:
 
 
 _GROUPS = {
-    "data": ("data_hash", "fold", "n_folds", "n_train", "n_val", "rater", "spatial_dims", "val_fraction"),
+    "data": ("fold", "n_folds", "n_train", "n_val", "rater", "spatial_dims", "val_fraction"),
     "network": ("channels", "initialise_from", "max_pixels", "strides"),
     "augmentation": (
         *("blur", "elastic", "foreground", "gamma", "intensity_scale", "intensity_shift", "noise", "tile_size"),

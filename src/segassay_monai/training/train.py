@@ -161,8 +161,8 @@ def run_params(member: Member) -> dict[str, Any]:
     """Parameters of an MLflow run by group, such as `network/channels`: plain settings, and what the data adds."""
     config = running_config()
     params = {key: value for key, value in config.items() if value is not None and is_plain(value)}
-    params |= {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
-    return {f"{group_of(key)}/{key}": value for key, value in params.items()}
+    params |= {"n_train": len(member.train), "n_val": len(member.val)}
+    return {f"{group_of(key)}/{key}": value for key, value in params.items()} | {"data/hash": member.data_hash}
 
 
 def log_training_data(dataset: Dataset, member: Member) -> None:
