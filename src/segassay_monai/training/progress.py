@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segassay import tracking
+from segassay.io.progress import is_live, progress_console
 from segassay_monai.training.progress_file import TrainingProgress, write_progress
 
 __all__ = ["KeepProgress", "ShowProgress", "TrackTraining"]
 
 logger = logging.getLogger("segassay")
+
+_LONGEST = 40  # epochs whose losses are kept
 
 
 class TrackTraining:
@@ -105,20 +108,39 @@ class KeepProgress:
 
     Args:
         folder: Folder of the unfinished training.
+        evaluator: The validator, for its F1.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, evaluator: Engine | None = None) -> None:
+        self.folder, self.evaluator = folder, evaluator
         self._pace = _Pace()
+        self._of_epoch: list[float] = []
+        self._losses: list[float] = []
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer."""
         self._pace.attach(engine)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def _step(self, engine: Any) -> None:
+        if engine.state.output:
+            self._of_epoch.append(float(engine.state.output[0]["loss"]))
 
     def _write(self, engine: Any) -> None:
         state, minutes = engine.state, self._pace.minutes_left(engine)
-        progress = TrainingProgress(epoch=state.epoch, epochs=state.max_epochs, minutes_left=minutes)
+        if self._of_epoch:
+            self._losses.append(sum(self._of_epoch) / len(self._of_epoch))
+            self._of_epoch.clear()
+        scores = {} if self.evaluator is None else self.evaluator.state.metrics
+        f1 = float(scores.get("f1", math.nan))
+        progress = TrainingProgress(
+            epoch=state.epoch,
+            epochs=state.max_epochs,
+            minutes_left=minutes,
+            losses=[loss for loss in self._losses[-_LONGEST:] if math.isfinite(loss)],
+            f1=f1 if math.isfinite(f1) else None,
+        )
         write_progress(self.folder, progress)
 
 
@@ -145,8 +167,8 @@ class ShowProgress:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _start(self, engine: Any) -> None:
-        console = Console(stderr=True)
-        if console.is_terminal:
+        console = progress_console()
+        if is_live(console):
             columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
             self._bar = Progress(*columns, console=console, transient=True)
             self._bar.start()

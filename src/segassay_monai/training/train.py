@@ -130,7 +130,7 @@ def _train(
         trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
-    KeepProgress(work_dir).attach(trainer)
+    KeepProgress(work_dir, evaluator).attach(trainer)
     StopDiverged(trainer.network).attach(trainer)
     for engine in (trainer, evaluator):
         stop_between_steps(engine)
