@@ -164,7 +164,7 @@ class Server:
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         words = [sys.executable, "-W", "ignore", "-m", "mlflow", "server", "--app-name", "basic-auth"]
-        words += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "2"]
+        words += ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         words += ["--artifacts-destination", str(self.folder / "artifacts")]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -17,7 +17,7 @@ from PIL import Image
 from segassay import cli, tracking
 from segassay.assay import evaluate
 from segassay.assay.sources import data_hash_of_masks
-from segassay.assay.track import VIEW, metric_name
+from segassay.assay.track import VIEW
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
@@ -348,11 +348,6 @@ def test_without_mlflow_the_library_is_not_loaded(small, tmp_path):
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "compared masks of 6 of 6 images" in done.stderr
-
-
-def test_names_of_metrics_are_what_mlflow_takes():
-    assert metric_name("validity/f1/staple/s0-3") == "validity/f1/staple/s0-3"
-    assert metric_name("validity/f1//../é+(2d)") == "validity/f1/_/_/é__2d_"
 
 
 def check_refused(words: list[object], message: str, exit_code: int, out: Path, capsys: pytest.CaptureFixture) -> None:

@@ -118,7 +118,8 @@ def _effects(found: Results, judged: tuple[str, ...]) -> pd.DataFrame:
     own = {group.target for group in strategy_groups(found.people) if set(judged) & set(group.names)}
     table = found.strategies
     chosen = table["group"].isin(own) & table["base"].eq(validity.ETA_SQUARED.name) & table["of"].eq("count")
-    return table[chosen].assign(target=table["group"])
+    table = table[chosen]
+    return table.assign(target=table["group"])
 
 
 def of_strategies(strategies: pd.DataFrame) -> pd.DataFrame:

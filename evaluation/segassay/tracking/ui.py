@@ -26,14 +26,14 @@ HOST, PORT = "127.0.0.1", 5000
 _SECONDS_TO_START = 120.0
 
 
-def page_of(experiment_id: str, *, charts: bool = False) -> str:
-    """Path and fragment of the page of an MLflow experiment: its runs as a table, or as charts.
+def page_of(experiment_id: str) -> str:
+    """Path and fragment of the page of an MLflow experiment that compares its runs in charts.
 
     Example:
         >>> page_of("1")
-        '/#/experiments/1/runs?workflowType=machine_learning'
+        '/#/experiments/1/runs?workflowType=machine_learning&compareRunsMode=CHART'
     """
-    query = {"workflowType": "machine_learning"} | ({"compareRunsMode": "CHART"} if charts else {})
+    query = {"workflowType": "machine_learning", "compareRunsMode": "CHART"}
     return f"/#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
 

@@ -9,7 +9,6 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -179,15 +178,3 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             soft_wrap=True,
         )
     console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"strategies side by side, once it runs: {_address(study)}", highlight=False, soft_wrap=True)
-
-
-def _address(study: Study) -> str:
-    """Page of MLflow's user interface at its default address, with a run per strategy and a chart per number."""
-    query = {
-        "workflowType": "machine_learning",
-        "searchFilter": 'tags.kind="strategy"',
-        "orderByKey": "tags.`mlflow.runName`",
-        "compareRunsMode": "CHART",
-    }
-    return f"http://127.0.0.1:5000/#/experiments/{tracking.open_experiment(study.name)}/runs?{urlencode(query)}"
