@@ -138,7 +138,11 @@ class Key:
 
 _KEYS = {
     What.TOGETHER: ("agreement of the median rater with {against} ({unit})", True, "share"),
-    What.APART: ("how much less {against} agrees with the others than the median rater does ({unit})", False, "difference"),
+    What.APART: (
+        "how much less {against} agrees with the others than the median rater does ({unit})",
+        False,
+        "difference",
+    ),
     What.CONSISTENT: ("{task}: reliability of the mean of all raters (ICC)", True, "share"),
     What.IMPRINT: ("largest imprint of a rater: {against} ({unit})", False, "difference"),
     What.CONSENSUS_IMPRINT: ("largest imprint of a rater on the consensus: {against} ({unit})", False, "difference"),

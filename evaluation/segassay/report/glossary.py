@@ -107,4 +107,4 @@ def _marked_up(text: str) -> Markup:
     safe = re.sub(r"&lt;(/?su[bp])&gt;", r"<\1>", str(escape(text)))
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", safe)
     doi = r"doi:((?:(?!&gt;|&lt;|&#)[^\s])+?)(?=[,;]?(?:\s|$))"
-    return Markup(re.sub(doi, r'<a href="https://doi.org/\1">doi:\1</a>', safe))  # noqa: S704
+    return Markup(re.sub(doi, r'<a href="https://doi.org/\1">doi:\1</a>', safe))

@@ -73,8 +73,8 @@ def write_report(
     parts = ("report", "gallery") if gallery else ("report",)
     style, script = ("\n".join(_text_of(f"{part}.{kind}") for part in parts) for kind in ("css", "js"))
     page = environment.get_template("report.html").render(
-        style=Markup(style),  # noqa: S704
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
         policy_of_content=content_policy(style, script),
         gallery=gallery,
         facts=facts or {},
@@ -102,7 +102,9 @@ def content_policy(style: str, script: str) -> str:
         >>> content_policy("", "").split("; ")[:2]
         ["default-src 'none'", 'img-src data:']
     """
-    of = {kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for kind, text in _kinds(style, script)}
+    of = {
+        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for kind, text in _kinds(style, script)
+    }
     allowed = "; ".join(f"{kind} 'sha256-{digest}'" for kind, digest in of.items())
     return f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'; form-action 'none'"
 

@@ -17,7 +17,18 @@ from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 from segassay.report.glossary import anchor
 from segassay.report.naming import plain_name
 
-__all__ = ["SCORES", "SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side", "terms_of", "value_in_words"]
+__all__ = [
+    "SCORES",
+    "SECTIONS",
+    "Heading",
+    "Section",
+    "Table",
+    "core_scores",
+    "sections",
+    "side_by_side",
+    "terms_of",
+    "value_in_words",
+]
 
 SCORES = "tables/scores.csv"
 MAX_ROWS = 30
