@@ -68,7 +68,8 @@ def listed(problems: Iterable[Problem], folder: Path) -> list[str]:
     """Problems as lines, at most 20 of one kind, and then how many more there are; files relative to the dataset.
 
     Example:
-        >>> alike = [Problem(str(Path("lab", f"{n}.png")), "is not square", "cut it", "warning", kind="shape") for n in range(22)]
+        >>> files = [str(Path("lab", f"{n}.png")) for n in range(22)]
+        >>> alike = [Problem(file, "is not square", "cut it", "warning", kind="shape") for file in files]
         >>> listed(alike, Path("lab"))[-2:]
         ['19.png: is not square; cut it', '2 more of this kind: is not square; `segassay check --json` lists all']
     """

@@ -4,7 +4,7 @@ Results  ->  judgements  ->  for each undecided criterion what to add, as far as
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -74,8 +74,20 @@ def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]
     if judgement.supported is not None:
         return ()
     undecided = [one for one in judgement.criteria if one.met is None and one.counts]
-    texts = [text for one in undecided for missing in one.missing for text in _texts(missing, judgement, annotations)]
-    return tuple(dict.fromkeys(texts))
+    missing = [missing for one in undecided for missing in one.missing]
+    texts = [text for one in missing for text in _texts(one, judgement, annotations)]
+    return tuple(dict.fromkeys([*texts, *_more_images(missing)]))
+
+
+def _more_images(missing: Sequence[Missing]) -> Iterator[str]:
+    """Images that are lacking for all numbers that lie on either side of their line."""
+    unclear = [(one, one.number) for one in missing if one.why is Why.EITHER_SIDE and one.number is not None]
+    needed = [images_to_settle(number, one.line, ratio=one.of is What.AMOUNT) for one, number in unclear]
+    if None in needed:
+        yield "other models or raters: a number is so close to its limit that ten times as many images may not decide"
+    known = [n for n in needed if n is not None]
+    if known:
+        yield f"about {number_of(max(known), 'more image')}, if the numbers stay as they are"
 
 
 def _texts(missing: Missing, judgement: Judgement, annotations: pd.DataFrame) -> Iterator[str]:
@@ -89,10 +101,6 @@ def _texts(missing: Missing, judgement: Judgement, annotations: pd.DataFrame) ->
         yield "1 more image, or more subjects"
     elif missing.why is Why.NO_SECOND_RATER:
         yield "masks of a second rater"
-    elif missing.why is Why.EITHER_SIDE and number is not None:
-        more = images_to_settle(number, missing.line, ratio=missing.of is What.AMOUNT)
-        close = "a number this close to its limit needs many times as many images, or other models or raters"
-        yield close if more is None else f"about {number_of(more, 'more image')}, if the number stays as it is"
     elif missing.why in (Why.NOT_TESTABLE, Why.OTHER_CONCLUSIONS):
         yield "more images or subjects in each group of the experiment"
     elif missing.why is Why.COPIES and len(missing.names) == 2:
