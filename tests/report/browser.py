@@ -17,7 +17,9 @@ _FLAGS = (
 
 
 def chromium() -> str | None:
-    """Path of Chromium: `$SEGASSAY_CHROMIUM`, else what the system has; None without one."""
+    """Path of Chromium: `$SEGASSAY_CHROMIUM`, else what the system has; None without one, and on Windows."""
+    if os.name == "nt":
+        return None  # has no pipes with numbers
     return os.environ.get("SEGASSAY_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
