@@ -56,7 +56,7 @@ def evaluate(
     Args:
         dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without the arguments that
             describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured.
-        out: Folder to write: tables, figures, summary and report.
+        out: Folder to write: tables, figures, gallery, summary and report.
         annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
             strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
             uncertainty may contain arrays instead of paths.
@@ -143,7 +143,7 @@ def evaluate(
     params = _params(dataset, annotations, masks or {}, sources, content)
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
         found = _computed(sources, content, n_jobs, progress)
-        write_results(work_dir, found, xlsx=xlsx)
+        write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
         if track:
             log_results(work_dir, found.scores)
         publish_output(work_dir)
@@ -154,7 +154,13 @@ def _computed(sources: Sources, content: str, n_jobs: int, progress: bool) -> Ev
     found = compute_results(
         sources.name, sources.dataset, sources.annotations, content=content, n_jobs=n_jobs, progress=progress
     )
-    return Evaluation(**vars(found))
+    return Evaluation(**vars(found), dataset=sources.dataset)
+
+
+def _gallery(found: Evaluation, n_jobs: int) -> dict[str, Any]:
+    from segassay.report.gallery.make import make_gallery  # loads matplotlib
+
+    return make_gallery(found, found.dataset, n_jobs=n_jobs)
 
 
 def _check_experiment(sources: Sources) -> None:

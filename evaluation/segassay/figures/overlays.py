@@ -151,7 +151,18 @@ def _rims(labels: np.ndarray, width: int) -> np.ndarray:
 
 
 def coloured(channels: np.ndarray) -> np.ndarray:
-    """uint8 `(height, width, 3)` of one to three channels, each stretched on its own."""
+    """Colours of an image, each channel stretched on its own from its 1st to its 99.8th percentile.
+
+    Args:
+        channels: `(C, height, width)`. One channel is grey, two are magenta and green, three red, green and blue.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+
+    Example:
+        >>> coloured(np.array([[[0.0, 1.0]]])).tolist()
+        [[[0, 0, 0], [255, 255, 255]]]
+    """
     order = {1: (0, 0, 0), 2: (0, 1, 0)}.get(len(channels), (0, 1, 2))
     bright = [_stretched(channel) for channel in channels]
     return np.stack([bright[channel] for channel in order], axis=-1)

@@ -188,7 +188,18 @@ def _read_picture(job: Job) -> Picture | None:
 
 
 def read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
-    """Masks by annotator, and areas, all of the image's shape; and its pixels."""
+    """Read all masks of a case.
+
+    Args:
+        job: Its files.
+
+    Returns:
+        Masks `(*spatial)` by annotator, without those that are missing; the parts of the image that count; and its
+        pixels, else those of the first mask, None without image and masks.
+
+    Raises:
+        DataError: If a file cannot be read or shapes differ; every problem of the case at once.
+    """
     files: dict[tuple[str, str], tuple[Path, _Read]] = {
         ("mask", a.name): (a.path, partial(read_annotation, meaning=a.meaning, instances=job.instances))
         for a in job.annotators

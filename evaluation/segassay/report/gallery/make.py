@@ -13,6 +13,7 @@ Results, dataset  ->  gallery (a dictionary that is the same after a turn throug
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -44,7 +45,7 @@ __all__ = ["MAX_BYTES", "MAX_LISTED", "MAX_PICTURES", "gallery_text", "make_gall
 MAX_PICTURES = 40
 """Cases with a picture, at most: those with most disagreement."""
 
-MAX_BYTES = 3_000_000
+MAX_BYTES = 3_500_000
 """Size of all pictures together, as text."""
 
 MAX_ANNOTATORS = 60
@@ -140,12 +141,11 @@ def _uncertain(found: Results) -> str | None:
 
 
 def _most_disagreement_first(table: pd.DataFrame) -> list[str]:
-    """Cases in the order of the first measure; those without it are last, equal ones in natural order."""
+    """Cases by disagreement; equal ones by Dice, then in natural order; those without a number are last."""
     cases = sorted(map(str, table.index), key=natural_key)
-    if not len(table.columns):
-        return cases
-    value = dict(zip(map(str, table.index), table.iloc[:, 0], strict=True))
-    return sorted(cases, key=lambda case: (pd.isna(value[case]), 0 if pd.isna(value[case]) else -round(value[case], 9)))
+    signs = {"disagreement": -1, "dice": 1}
+    keys = {name: (signs[name] * table[name].round(9)).fillna(math.inf) for name in signs if name in table}
+    return sorted(cases, key=lambda case: [column[case] for column in keys.values()])
 
 
 def _pictures(

@@ -30,7 +30,7 @@ class Polygons:
     loop: np.ndarray
 
 
-def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.5) -> str:
+def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.35) -> str:
     """Outlines of all objects of a plane as a text.
 
     Args:
@@ -46,7 +46,7 @@ def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.5) ->
         >>> labels = np.zeros((4, 4), dtype=int)
         >>> labels[1:3, 1:3] = 1
         >>> decode_numbers(outline_text(labels, scale=2))
-        [8, 3, 2, 2, 0, 1, 1, 0, 2, -1, 1, -2, 0, -1, -1, 0, -2, 1, -1]
+        [8, 3, 2, 2, 0, 1, 1, 0, 2, -1, 1, -2, 0, -1, -1, 0, -2]
     """
     found = _simplified(traced(labels), max(tolerance, 0.5 / scale))
     if not len(found.points):

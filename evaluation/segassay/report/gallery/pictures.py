@@ -43,8 +43,11 @@ MAX_SINGLE = 100
 N_LEVELS = 16
 """Steps of the uncertainty."""
 
-_OUTLINE_SIDE, _TRACED_SIDE, _UNCERTAINTY_SIDE = 1024, 4096, 256
+_OUTLINE_SIDE, _TRACED_SIDE, _UNCERTAINTY_SIDE = 2048, 4096, 256
 _MOST_COLOURS = 255
+_FEW = 8  # annotators
+_LARGE_SIDE = 1024
+_TOLERANCES = (0.35, 0.8)  # pixels between outlines and their simplified form, of few annotators and of many on large images
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def picture_of(task: PictureJob) -> dict[str, Any]:
         task: What to show.
 
     Returns:
-        `case`; `shape` in pixels and `plane` in words; `size` of the outlines' units; `image`, `votes` and
+        `case`; `shape` (rows, columns) in pixels and `plane` in words; `size` (width, height) in units of the outlines; `image`, `votes` and
         `uncertainty` as `data:` addresses, None if there is none; `n_raters`; `outlines`, annotator -> text;
         `left_out`, annotator -> objects that are outlined, and all; `single`, and `n_single` for each rater.
         If a file can no longer be read, only `case` and `unreadable`.
@@ -103,7 +106,7 @@ def _picture(task: PictureJob) -> dict[str, Any]:
         "case": job.case,
         "shape": list(shape),
         "plane": _in_words(plane, votes.shape),
-        "size": [max(1, round(length * scale)) for length in shape],
+        "size": [max(1, round(length * scale)) for length in reversed(shape)],
         "image": None if image is None else image_url(image),
         "n_raters": len(persons),
         "votes": _votes_url(votes[plane], len(persons)) if persons else None,
@@ -157,17 +160,16 @@ def _uncertainty_url(values: np.ndarray) -> str:
 def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: float) -> dict[str, Any]:
     """Outlines of each annotator, as long as they fit; objects that are outlined, and all, where these differ."""
     outlines, left_out, n_letters = {}, {}, 0
+    fine, coarse = _TOLERANCES
+    longest = max((max(of.shape) for of in labels.values()), default=1)
+    tolerance = fine if len(order) <= _FEW else max(fine, min(coarse, coarse * longest / _LARGE_SIDE))
     for name in order:
         if name not in labels:
             continue
-        sizes = np.bincount(labels[name].ravel())
-        sizes[0] = 0
-        n_objects = int(np.count_nonzero(sizes))
-        shown = reduced(_largest(labels[name], sizes, n_objects), _TRACED_SIDE, "max")
-        n_shown = len(np.unique(shown[shown > 0])) if shown.size < labels[name].size else min(n_objects, MAX_OBJECTS)
-        text = outline_text(shown, scale=scale * max(labels[name].shape) / max(shown.shape))
+        shown, n_shown, n_objects = _traceable(labels[name])
+        text = outline_text(shown, scale=scale * max(labels[name].shape) / max(shown.shape), tolerance=tolerance)
         if n_letters + len(text) > MAX_OUTLINES:
-            left_out[name] = [0, n_objects]
+            left_out[name] = [0, n_objects or len(np.unique(labels[name][labels[name] > 0]))]
             continue
         n_letters += len(text)
         outlines[name] = text
@@ -176,13 +178,19 @@ def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: floa
     return {"outlines": outlines, "left_out": left_out}
 
 
-def _largest(labels: np.ndarray, sizes: np.ndarray, n_objects: int) -> np.ndarray:
-    if n_objects <= MAX_OBJECTS:
-        return labels
-    kept = np.argsort(-sizes, kind="stable")[:MAX_OBJECTS]
-    is_kept = np.zeros(len(sizes), dtype=bool)
-    is_kept[kept] = True
-    return np.where(is_kept[labels], labels, 0)
+def _traceable(labels: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Labels whose outlines are short enough; the number of their objects, and of all: 0 and 0 if these are the same."""
+    if labels.max(initial=0) <= MAX_OBJECTS and max(labels.shape) <= _TRACED_SIDE:
+        return labels, 0, 0
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    n_objects = int(np.count_nonzero(sizes))
+    if n_objects > MAX_OBJECTS:
+        is_kept = np.zeros(len(sizes), dtype=bool)
+        is_kept[np.argsort(-sizes, kind="stable")[:MAX_OBJECTS]] = True
+        labels = np.where(is_kept[labels], labels, 0)
+    shown = reduced(labels, _TRACED_SIDE, "max")
+    return shown, len(np.unique(shown[shown > 0])), n_objects
 
 
 def _listed(one: Single, plane: tuple[slice | int, ...], scale: float) -> list[Any]:

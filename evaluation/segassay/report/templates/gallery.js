@@ -313,7 +313,7 @@
     by("strip").replaceChildren(...order().map((name) => {
       const picture = pictures.get(name);
       const face = picture.image || picture.votes;
-      const value = measure ? `${measure.words} ${words(valuesOf.get(name)[state.order], measure)}` : "";
+      const value = measure ? `${words(valuesOf.get(name)[state.order], measure)} ${measure.words}` : "";
       const button = make("button", { type: "button", "data-case": name, "aria-current": String(name === state.case) },
         face ? make("img", { src: face, alt: "", loading: "lazy" }) : make("span", { class: "gallery-blank" }),
         make("span", {}, name), make("span", { class: "gallery-quiet" }, value));
