@@ -51,16 +51,20 @@ def single_objects(labels: Mapping[str, np.ndarray], persons: Sequence[str]) -> 
         return []
     raters = list(labels)
     joint = joint_overlaps(list(labels.values()))
+    first = np.cumsum([0, *(len(sizes) for sizes in joint.sizes)])
+    sizes = np.concatenate(joint.sizes)
+    pair = np.repeat(np.arange(len(raters) ** 2), np.diff(joint.starts))
+    of_a, of_b = np.divmod(pair, len(raters))
+    a, b = first[of_a] + joint.a, first[of_b] + joint.b
+    person = np.unique(list(persons), return_inverse=True)[1]
+    same = (person[of_a] != person[of_b]) & (2 * joint.intersection > np.minimum(sizes[a], sizes[b]))
+    alone = np.ones(len(sizes), dtype=bool)
+    alone[a[same]] = alone[b[same]] = False
     found = []
-    for own, rater in enumerate(raters):
-        alone = np.ones(len(joint.sizes[own]), dtype=bool)
-        for other, person in enumerate(persons):
-            if person != persons[own]:
-                pair = joint.pair(own, other)
-                smaller = np.minimum(pair.size_a[pair.a], pair.size_b[pair.b])
-                alone[pair.a[2 * pair.intersection > smaller]] = False
-        boxes = ndimage.find_objects(labels[rater]) if alone.any() else []
-        for index in np.flatnonzero(alone).tolist():
+    for place, rater in enumerate(raters):
+        own = np.flatnonzero(alone[first[place] : first[place + 1]])
+        boxes = ndimage.find_objects(labels[rater]) if len(own) else []
+        for index in own.tolist():
             box = tuple((side.start, side.stop - 1) for side in boxes[index])
-            found.append(Single(rater, int(joint.sizes[own][index]), box))
-    return sorted(found, key=lambda one: (-one.size, raters.index(one.rater), one.box))
+            found.append((-int(joint.sizes[place][index]), place, box))
+    return [Single(raters[place], -size, box) for size, place, box in sorted(found)]
