@@ -22,7 +22,7 @@ def odd() -> Evaluation:
 
 @pytest.fixture(scope="session")
 def odd_page(odd: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its report."""
+    """Its report, with the gallery."""
     path = tmp_path_factory.mktemp("odd") / "report.html"
-    write_report(path, odd, encoded_figures(odd))
+    write_report(path, odd, encoded_figures(odd), gallery=odd.gallery)
     return path

@@ -23,9 +23,7 @@ def evaluate_odd_names() -> Evaluation:
     rows = [_row(case, name, "human", masks[case]) for name, masks in raters.items() for case in cases]
     for kind, of_kind in (("model", models), ("ensemble", ensembles)):
         about = {"strategy": "staple", "trained_on": "staple", "held_out": True}
-        rows += [
-            _row(case, name, kind, masks[case]) | about for name, masks in of_kind.items() for case in cases
-        ]
+        rows += [_row(case, name, kind, masks[case]) | about for name, masks in of_kind.items() for case in cases]
     groups = [SCRIPT if n % 2 else STYLE for n in range(N_CASES)]
     experiment = pd.DataFrame({"case": cases, "group": groups})
     return evaluate(annotations=pd.DataFrame(rows), experiment=experiment, control_group=STYLE)

@@ -57,7 +57,7 @@ def evaluate(
     Args:
         dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without the arguments that
             describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured.
-        out: Folder to write: tables, figures, summary and report.
+        out: Folder to write: tables, figures, gallery, summary and report.
         annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
             strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
             uncertainty may contain arrays instead of paths.
@@ -144,7 +144,7 @@ def evaluate(
     params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
         found = _computed(sources, about, n_jobs, progress)
-        write_results(work_dir, found, xlsx=xlsx)
+        write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
         if track:
             log_results(work_dir, found.scores)
         publish_output(work_dir)
@@ -161,7 +161,13 @@ def _computed(sources: Sources, about: Mapping[str, str], n_jobs: int, progress:
         n_jobs=n_jobs,
         progress=progress,
     )
-    return Evaluation(**vars(found))
+    return Evaluation(**vars(found), dataset=sources.dataset)
+
+
+def _gallery(found: Evaluation, n_jobs: int) -> dict[str, Any]:
+    from segassay.report.gallery.make import make_gallery  # loads matplotlib
+
+    return make_gallery(found, found.dataset, n_jobs=n_jobs)
 
 
 def _command(dataset: Any, annotations: Any, masks: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
 from segassay.report.cards import cards
+from segassay.report.gallery.embed import gallery_json
 from segassay.report.glossary import TERMS, entries, hints
 from segassay.report.plots import in_figures, tested_measures
 from segassay.report.sections import core_scores, sections, side_by_side
@@ -50,7 +51,7 @@ def write_report(
     found: Results,
     figures: Mapping[str, bytes],
     *,
-    gallery: Any = None,
+    gallery: Mapping[str, Any] | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """Write the report; the same arguments give the same bytes.
@@ -59,8 +60,7 @@ def write_report(
         path: File to write.
         found: The evaluation.
         figures: Name -> SVG, as `draw_figures` returns them.
-        gallery: What `templates/gallery.html` shows as `gallery`, after the first screen; `gallery.css` and
-            `gallery.js` beside it then belong to the page.
+        gallery: Images with most disagreement, from `make_gallery`; shown after the first screen.
         facts: Further lines of the header, such as the date of a run: label -> text.
     """
     environment = Environment(
@@ -77,6 +77,7 @@ def write_report(
         script=Markup(script),
         policy_of_content=content_policy(style, script),
         gallery=gallery,
+        gallery_json=gallery_json(dict(gallery)) if gallery else "",
         facts=facts or {},
         contents=[],
         figures={name: _picture(svg) for name, svg in figures.items()},
