@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from browser import Browser, chromium
 
 
@@ -60,7 +59,8 @@ def test_tables_sort_by_number_and_filter_by_words(browser, odd_page):
     assert [int(cell) for cell in found[1]] == sorted((int(cell) for cell in found[1]), reverse=True)
     assert found[2] == "descending"
     shown = browser.run(
-        "box = table.parentNode.previousElementSibling.querySelector('input'); box.value = 'Ensemble'; box.dispatchEvent(new Event('input'));"
+        "box = table.parentNode.previousElementSibling.querySelector('input'); box.value = 'Ensemble';"
+        "box.dispatchEvent(new Event('input'));"
         "[...table.tBodies[0].rows].filter(row => !row.hidden).map(row => row.cells[1].textContent)"
     )
     assert shown == ["ensemble", "ensemble"]

@@ -93,9 +93,7 @@ def test_all_cases_stay_in_the_list_and_the_page_says_what_has_no_picture(evalua
     few = make_gallery(evaluated, evaluated.dataset)
     assert [picture["case"] for picture in few["pictures"]] == [case for case, _ in gallery["cases"][:2]]
     assert [case for case, _ in few["cases"]] == [case for case, _ in gallery["cases"]]
-    assert [case for case, n in values(few, "single").items() if n is not None] == [
-        case for case, _ in few["cases"][:2]
-    ]
+    assert [case for case, n in values(few, "single").items() if n is not None] == [case for case, _ in few["cases"][:2]]
     assert few["notes"][0].startswith("Pictures of 2 of 12 cases")
     monkeypatch.setattr(make, "MAX_BYTES", len(json.dumps(few["pictures"][0])) + 10)
     assert len(make_gallery(evaluated, evaluated.dataset)["pictures"]) == 1
@@ -163,10 +161,7 @@ def test_a_missing_prediction_has_no_outline():
     table.columns = ["case", "annotator", "kind", "path"]
     table.loc[3, "path"] = "nowhere.png"
     gallery = evaluate(annotations=table).gallery
-    assert [(one["case"], list(one["outlines"])) for one in gallery["pictures"]] == [
-        ("2", ["anna"]),
-        ("1", ["anna", "net"]),
-    ]
+    assert [(one["case"], list(one["outlines"])) for one in gallery["pictures"]] == [("2", ["anna"]), ("1", ["anna", "net"])]
     assert [one["n_objects"] for one in gallery["annotators"]] == [[1, 1], [None, 1]]
     assert "annotators" in gallery["measures"][0]["explained"]  # there is one rater
 
@@ -211,10 +206,7 @@ def test_the_page_keeps_a_strict_policy(gallery):
     seen = Elements()
     seen.feed(rendered(gallery))
     assert not [name for name in seen.attributes if name == "style" or name.startswith("on")]
-    assert not re.search(
-        r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org/2000/svg)",
-        gallery_js(),
-    )
+    assert not re.search(r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org/2000/svg)", gallery_js())
     assert "url(" not in gallery_css()
     assert "@import" not in gallery_css()
 

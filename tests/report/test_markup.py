@@ -2,12 +2,12 @@
 
 import base64
 import hashlib
+import itertools
 import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-
 from odd_names import HANDLER, SCRIPT, STYLE
 
 VOID = {"meta", "img", "br", "input", "link"}
@@ -103,7 +103,7 @@ def test_headings_are_in_order_and_ids_are_of_one_element(markup):
     levels = [int(name[1]) for name, _ in markup.elements if re.fullmatch("h[1-6]", name)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     ids = [attributes["id"] for _, attributes in markup.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = {link["href"][1:] for link in markup.all("a") if link["href"].startswith("#")}

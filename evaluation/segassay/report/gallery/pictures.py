@@ -47,10 +47,7 @@ _OUTLINE_SIDE, _TRACED_SIDE, _UNCERTAINTY_SIDE = 2048, 4096, 256
 _MOST_COLOURS = 255
 _FEW = 8  # annotators
 _LARGE_SIDE = 1024
-_TOLERANCES = (
-    0.35,
-    0.8,
-)  # pixels between outlines and their simplified form, of few annotators and of many on large images
+_TOLERANCES = (0.35, 0.8)  # pixels between outlines and their simplified form, of few annotators and of many on large images
 
 
 @dataclass(frozen=True)
@@ -203,11 +200,7 @@ def _listed(one: Single, plane: tuple[slice | int, ...], scale: float) -> list[A
     """
     rows, columns = (side for side, at in zip(one.box, plane, strict=True) if isinstance(at, slice))
     first, last, shown = next(
-        (
-            (low + 1, high + 1, low <= at <= high)
-            for (low, high), at in zip(one.box, plane, strict=True)
-            if isinstance(at, int)
-        ),
+        ((low + 1, high + 1, low <= at <= high) for (low, high), at in zip(one.box, plane, strict=True) if isinstance(at, int)),
         (0, 0, True),
     )
     box = [round(columns[0] * scale), round(rows[0] * scale)]
