@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,9 +177,8 @@ def f1_over_threshold(
         axes = axes_on(place, 7.6, max(3.6, 0.24 * len(names) + 1))
         numbers = itertools.count()
         for name in names:
-            if kinds[name] == "truth":
-                style = {"color": INK, "marker": "o", "linestyle": ":"}
-            else:
+            style: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": ":", "markerfacecolor": INK}
+            if kinds[name] != "truth":
                 style = curve_style(next(numbers), hollow=not is_rater(kinds[name]))
             axes.plot(curves.columns, curves.loc[name], markersize=4.5, label=name, **style)
         axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
