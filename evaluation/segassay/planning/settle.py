@@ -156,5 +156,5 @@ def images_to_settle(number: Number, line: float, *, ratio: bool = False) -> int
         if distance <= 0:
             return None
         needed = max(needed, (half / distance) ** 2)
-    more = math.ceil(number.n_cases * needed) - number.n_cases
+    more = math.ceil(number.n_cases * needed - 1e-9) - number.n_cases
     return max(more, 1) if needed <= MANY + 1 else None

@@ -221,11 +221,13 @@ def gauge(key: Key) -> Gauge | None:
 
     value, low, high = map(place, ends)
     lines = tuple(map(place, limits))
-    good = (lines[0], lines[-1]) if len(lines) == 2 else (lines[0], 100.0) if key.above else (0.0, *lines)
+    good = None
+    if lines:
+        good = (lines[0], lines[-1]) if len(lines) == 2 else (lines[0], 100.0) if key.above else (0.0, lines[0])
     back = math.exp if key.scale == "ratio" else float
     said = " and ".join(f"{limit:.3g}" for limit in limits)
     side = "between them" if len(lines) == 2 else "above" if key.above else "below"
     text = format_interval(*ends) + (f"; the limit is {said}, the good side is {side}" if limits else "")
     zero = None if key.scale == "share" else 50.0
     texts = tuple(f"{back(one):.2g}".replace("-", "−") for one in (start, end))
-    return Gauge(value, low, high, lines, good if limits else None, zero, (texts[0], texts[1]), text.replace("-", "−"))
+    return Gauge(value, low, high, lines, good, zero, (texts[0], texts[1]), text.replace("-", "−"))

@@ -19,6 +19,8 @@ _OF = {
     "pixels": "pixels",
     "objects": "objects",
     "log_count": "logarithm of the number of objects",
+    **{"iou": "IoU", "sq": "SQ", "nsd": "NSD", "hd95": "HD95", "assd": "ASSD"},
+    **{name: name.replace("_", " ") for name in ("count_error", "absolute_count_error", "relative_count_error")},
 }
 _VERDICTS = {"none": "no difference", "not_testable": "not testable"}
 _OTHERS = "the consensus of the other raters"
@@ -151,7 +153,8 @@ def plain_name(row: Mapping[Any, Any]) -> str:
     quality = str(row["record"]).partition("/")[0]
     template = _DIFFERENCES.get(quality) if row["base"] == "difference" else _PLAIN.get(str(row["base"]))
     if template is None:
-        return str(row["words"])
+        words, of = str(row["words"]), str(row["of"]).replace("_", " ")
+        return of_in_words(row["of"]) + words.removeprefix(of) if of and words.startswith(of) else words
     words = template.format(of=of_in_words(row["of"]) or "all", variant=_variant(str(row["variant"])))
     said = "{of}" in template or not row["of"]
     more = [words if said else f"{words}, of {of_in_words(row['of'])}", _unit(str(row["variant"]))]
