@@ -10,7 +10,7 @@ def polygons(text: str, scale: float) -> list[np.ndarray]:
     """`(n, 2)` column and row of each polygon, in pixels from the middle of the first pixel."""
     numbers, found, corner = iter(decode_numbers(text)), [], np.zeros(2, dtype=int)
     for n in numbers:
-        corner = corner + (next(numbers), next(numbers))
+        corner = corner + np.array([next(numbers), next(numbers)])
         steps = [(next(numbers), next(numbers)) for _ in range(n - 1)]
         found.append(np.cumsum([corner, *steps], axis=0) / scale - 0.5)
     return found

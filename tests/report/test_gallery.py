@@ -1,7 +1,9 @@
-"""The gallery of an evaluation: which cases have a picture, their order and numbers, and what is said to be left out."""
+"""The gallery of an evaluation: which cases have a picture, their order and numbers, and what is left out."""
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,28 +15,59 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import segassay.report
 from lab_like import lab
-from segassay.assay import Evaluation, evaluate
+from segassay.assay import evaluate
+from segassay.assay.sources import check_kinds, read_sources
+from segassay.data.dataset import Dataset
 from segassay.io.images import write_mask
+from segassay.judgement.results import Results
 from segassay.report.gallery import make
 from segassay.report.gallery.embed import gallery_css, gallery_js, gallery_json
 from segassay.report.gallery.make import gallery_text, make_gallery
+from segassay.tables.build import build_tables
 
 TEMPLATES = Path(segassay.report.__file__).parent / "templates"
+CASES = ("00_0", "01_0", "02_0", "04_0")
 ODD = "</script><script>alert(1)</script>"
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Masks compared, without the scores and verdicts that the gallery does not need."""
+
+    found: Results
+    dataset: Dataset | None
+
+    @property
+    def gallery(self) -> dict[str, Any]:
+        return make_gallery(self.found, self.dataset)
+
+
+def compared(
+    annotations: pd.DataFrame | None = None, masks: Mapping[str, Any] | None = None, **described: Any
+) -> Compared:
+    kinds = check_kinds(masks or {}, None, None, default="human")
+    sources = read_sources(None, annotations, masks or {}, kinds=kinds, described=described)
+    tables = build_tables(sources.dataset, sources.annotations, n_jobs=1)
+    none = pd.DataFrame()
+    rest = (none, none, None, none, none, none, {}, pd.Series(dtype=str), sources.annotations)
+    return Compared(Results(sources.name, sources.annotations, tables, *rest), sources.dataset)
+
+
 @pytest.fixture(scope="module")
-def evaluated() -> Evaluation:
-    """Twelve images of four raters and many models, with the uncertainty of one ensemble."""
+def evaluated() -> Compared:
+    """Four images of four raters and six models, with the uncertainty of the ensembles."""
     data = lab(1)
     table = data["annotations"]
+    table = table[table["case"].isin(CASES) & ~table["annotator"].str.match("ben/|cleo/|dora/|staple/s[4567]$")]
     share = [np.asarray(cell, dtype=float) if isinstance(cell, np.ndarray) else None for cell in table["prob"]]
-    table["uncertainty"] = ["" if cell is None else 4 * cell * (1 - cell) for cell in share]
-    return evaluate(**data)
+    table = table.assign(
+        uncertainty=pd.Series(["" if one is None else 4 * one * (1 - one) for one in share], table.index)
+    )
+    return compared(table, images={case: data["images"][case] for case in CASES}, min_object_size=4)
 
 
 @pytest.fixture(scope="module")
-def gallery(evaluated: Evaluation) -> dict[str, Any]:
+def gallery(evaluated: Compared) -> dict[str, Any]:
     return evaluated.gallery
 
 
@@ -45,14 +78,14 @@ def values(gallery: dict[str, Any], key: str) -> dict[str, float | None]:
 
 def test_it_is_the_same_after_a_turn_through_its_file(evaluated, gallery):
     assert json.loads(gallery_text(gallery)) == gallery
-    assert gallery_text(make_gallery(evaluated, evaluated.dataset)) == gallery_text(gallery)
+    assert gallery_text(evaluated.gallery) == gallery_text(gallery)
 
 
 def test_cases_with_most_disagreement_come_first(evaluated, gallery):
-    of_raters = evaluated.agreement[evaluated.agreement["iou_threshold"] == 0.5]
+    of_raters = evaluated.found.tables.agreement[evaluated.found.tables.agreement["iou_threshold"] == 0.5]
     people = ("anna", "ben", "cleo", "dora")
     of_raters = of_raters[of_raters["annotator_a"].isin(people) & of_raters["annotator_b"].isin(people)]
-    assert len(of_raters) == 12 * 6
+    assert len(of_raters) == 4 * 6
     expected = (1 - of_raters.groupby("case", observed=True)["f1"].mean()).sort_values(ascending=False)
     assert values(gallery, "disagreement") == pytest.approx(expected.to_dict(), abs=1e-4)
     found = [case for case, _ in gallery["cases"]]
@@ -62,7 +95,9 @@ def test_cases_with_most_disagreement_come_first(evaluated, gallery):
 
 
 def test_measures_of_a_case_are_those_of_the_tables(evaluated, gallery):
-    counts = evaluated.counts[evaluated.counts["annotator"].isin(("anna", "ben", "cleo", "dora"))]
+    counts = evaluated.found.tables.counts[
+        evaluated.found.tables.counts["annotator"].isin(("anna", "ben", "cleo", "dora"))
+    ]
     of_case = counts.groupby("case", observed=True)["n_objects"]
     assert values(gallery, "objects") == pytest.approx(of_case.mean().to_dict(), abs=1e-4)
     assert values(gallery, "range") == pytest.approx((of_case.max() - of_case.min()).to_dict())
@@ -70,14 +105,16 @@ def test_measures_of_a_case_are_those_of_the_tables(evaluated, gallery):
     assert values(gallery, "single") == single
     assert max(single.values()) > 0
     anna = next(one for one in gallery["annotators"] if one["name"] == "anna")
-    own = evaluated.counts[evaluated.counts["annotator"] == "anna"].set_index("case")["n_objects"]
+    own = evaluated.found.tables.counts[evaluated.found.tables.counts["annotator"] == "anna"].set_index("case")[
+        "n_objects"
+    ]
     assert anna["n_objects"] == [own[picture["case"]] for picture in gallery["pictures"]]
 
 
 def test_the_uncertainty_of_a_judged_ensemble_is_shown(evaluated, gallery):
     assert gallery["uncertain"] == "staple/s0-3"
     assert all(picture["uncertainty"].startswith("data:image/png") for picture in gallery["pictures"])
-    rows = evaluated.annotations.query("annotator == 'staple/s0-3'").set_index("case")["uncertainty"]
+    rows = evaluated.found.annotations.query("annotator == 'staple/s0-3'").set_index("case")["uncertainty"]
     means = {case: float(cell.picture.array.mean()) for case, cell in rows.items()}
     assert values(gallery, "uncertainty") == pytest.approx(means, abs=1e-3)
 
@@ -90,15 +127,17 @@ def test_raters_come_first_and_then_what_is_judged(gallery):
 
 def test_all_cases_stay_in_the_list_and_the_page_says_what_has_no_picture(evaluated, gallery, monkeypatch):
     monkeypatch.setattr(make, "MAX_PICTURES", 2)
-    few = make_gallery(evaluated, evaluated.dataset)
+    few = evaluated.gallery
     assert [picture["case"] for picture in few["pictures"]] == [case for case, _ in gallery["cases"][:2]]
     assert [case for case, _ in few["cases"]] == [case for case, _ in gallery["cases"]]
-    assert [case for case, n in values(few, "single").items() if n is not None] == [case for case, _ in few["cases"][:2]]
-    assert few["notes"][0].startswith("Pictures of 2 of 12 cases")
+    assert [case for case, n in values(few, "single").items() if n is not None] == [
+        case for case, _ in few["cases"][:2]
+    ]
+    assert few["notes"][0].startswith("Pictures of 2 of 4 cases")
     monkeypatch.setattr(make, "MAX_BYTES", len(json.dumps(few["pictures"][0])) + 10)
-    assert len(make_gallery(evaluated, evaluated.dataset)["pictures"]) == 1
+    assert len(evaluated.gallery["pictures"]) == 1
     monkeypatch.setattr(make, "MAX_LISTED", 3)
-    short = make_gallery(evaluated, evaluated.dataset)
+    short = evaluated.gallery
     assert len(short["cases"]) == 3
     assert "the first 3; all are in the tables" in short["notes"][0]
 
@@ -106,7 +145,7 @@ def test_all_cases_stay_in_the_list_and_the_page_says_what_has_no_picture(evalua
 def test_annotators_without_outlines_are_counted(evaluated, monkeypatch):
     monkeypatch.setattr(make, "MAX_ANNOTATORS", 3)
     monkeypatch.setattr(make, "MAX_PICTURES", 1)
-    few = make_gallery(evaluated, evaluated.dataset)
+    few = evaluated.gallery
     assert [one["name"] for one in few["annotators"]] == ["anna", "ben", "cleo"]
     assert few["pictures"][0]["n_raters"] == 4
     assert list(few["pictures"][0]["outlines"]) == ["anna", "ben", "cleo"]
@@ -121,10 +160,9 @@ def test_files_and_arrays_give_the_same_gallery(tmp_path: Path):
             write_mask(tmp_path / name / f"{case}.png", mask)
     of_files = evaluate(masks={name: tmp_path / name for name in masks}, out=tmp_path / "out")
     text = (tmp_path / "out" / "gallery.json").read_text(encoding="utf-8")
-    assert text == gallery_text(evaluate(masks=masks).gallery)
-    assert text == gallery_text(of_files.gallery)
+    assert text == gallery_text(compared(masks=masks).gallery)
     assert str(tmp_path) not in text
-    assert (of_files.save(tmp_path / "again") / "gallery.json").read_text(encoding="utf-8") == text
+    assert gallery_text(of_files.gallery) == text
 
 
 def two_raters() -> dict[str, dict[str, np.ndarray]]:
@@ -140,7 +178,7 @@ def test_a_file_that_was_moved_is_said_and_stops_nothing(tmp_path: Path):
         (tmp_path / name).mkdir()
         for case, mask in of_case.items():
             write_mask(tmp_path / name / f"{case}.png", mask)
-    found = evaluate(masks={name: tmp_path / name for name in masks})
+    found = compared(masks={name: tmp_path / name for name in masks})
     (tmp_path / "ben" / "1.png").unlink()
     gallery = found.gallery
     assert [picture["case"] for picture in gallery["pictures"]] == ["2"]
@@ -149,7 +187,7 @@ def test_a_file_that_was_moved_is_said_and_stops_nothing(tmp_path: Path):
 
 
 def test_empty_masks_have_a_picture_without_outlines():
-    picture = next(one for one in evaluate(masks=two_raters()).gallery["pictures"] if one["case"] == "2")
+    picture = next(one for one in compared(masks=two_raters()).gallery["pictures"] if one["case"] == "2")
     assert picture["outlines"] == {"anna": "", "ben": ""}
     assert picture["single"] == []
 
@@ -160,15 +198,18 @@ def test_a_missing_prediction_has_no_outline():
     table = pd.DataFrame([(*row, "" if row == ("2", "net", "model") else mask) for row in rows])
     table.columns = ["case", "annotator", "kind", "path"]
     table.loc[3, "path"] = "nowhere.png"
-    gallery = evaluate(annotations=table).gallery
-    assert [(one["case"], list(one["outlines"])) for one in gallery["pictures"]] == [("2", ["anna"]), ("1", ["anna", "net"])]
+    gallery = compared(table).gallery
+    assert [(one["case"], list(one["outlines"])) for one in gallery["pictures"]] == [
+        ("2", ["anna"]),
+        ("1", ["anna", "net"]),
+    ]
     assert [one["n_objects"] for one in gallery["annotators"]] == [[1, 1], [None, 1]]
     assert "annotators" in gallery["measures"][0]["explained"]  # there is one rater
 
 
 def test_no_name_leaves_the_script_element():
     masks = two_raters()
-    gallery = evaluate(masks={ODD: masks["anna"], "b&b": masks["ben"]}).gallery
+    gallery = compared(masks={ODD: masks["anna"], "b&b": masks["ben"]}).gallery
     page = rendered(gallery)
     assert "alert(1)" in page
     assert ODD not in page
@@ -206,7 +247,10 @@ def test_the_page_keeps_a_strict_policy(gallery):
     seen = Elements()
     seen.feed(rendered(gallery))
     assert not [name for name in seen.attributes if name == "style" or name.startswith("on")]
-    assert not re.search(r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org/2000/svg)", gallery_js())
+    assert not re.search(
+        r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org/2000/svg)",
+        gallery_js(),
+    )
     assert "url(" not in gallery_css()
     assert "@import" not in gallery_css()
 

@@ -24,7 +24,7 @@ def gallery_json(gallery: dict[str, Any]) -> str:
 
 
 def gallery_css() -> str:
-    """Style of the gallery; it takes the colours of the page, `--ink`, `--paper`, `--line`, `--accent` and `--quiet`."""
+    """Style of the gallery; it takes the colours `--ink`, `--paper`, `--line`, `--accent` and `--quiet` of the page."""
     return (_TEMPLATES / "gallery.css").read_text(encoding="utf-8")
 
 

@@ -19,7 +19,16 @@ from segassay.figures.overlays import coloured
 from segassay.io.images import image_suffix, read_image
 from segassay.io.windows import TiffWindows
 
-__all__ = ["SIDE", "UNCERTAINTY_COLOURS", "VOTES_COLOURS", "image_url", "numbers_url", "palette", "reduced", "small_image"]
+__all__ = [
+    "SIDE",
+    "UNCERTAINTY_COLOURS",
+    "VOTES_COLOURS",
+    "image_url",
+    "numbers_url",
+    "palette",
+    "reduced",
+    "small_image",
+]
 
 SIDE = 512
 """Pixels along the longer side of a picture, at most."""
@@ -103,12 +112,14 @@ def _is_tiff(path: Path) -> bool:
 
 def _of_strips(windows: TiffWindows) -> list[np.ndarray]:
     """As `reduced`, from a few rows at a time."""
-    n_channels, n_rows, n_columns = windows.shape
+    _, n_rows, n_columns = windows.shape
     edges = _edges(n_rows, SIDE, max(n_rows, n_columns))
     columns = _edges(n_columns, SIDE, max(n_rows, n_columns))
     widths = np.diff(columns, append=n_columns)
     rows = [
-        np.add.reduceat(windows.read(slice(int(top), int(end)), slice(0, n_columns))[:3].sum(1, dtype=float), columns, 1)
+        np.add.reduceat(
+            windows.read(slice(int(top), int(end)), slice(0, n_columns))[:3].sum(1, dtype=float), columns, 1
+        )
         / (widths * (end - top))
         for top, end in zip(edges, np.append(edges[1:], n_rows), strict=True)
     ]
@@ -190,7 +201,9 @@ def numbers_url(numbers: np.ndarray, colours: list[Colour]) -> str:
         (b"IDAT", zlib.compress(lines, 9)),
         (b"IEND", b""),
     ]
-    chunks = [struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts]
+    chunks = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts
+    ]
     return _url("png", b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 

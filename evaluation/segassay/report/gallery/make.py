@@ -130,7 +130,9 @@ def _outlined(found: Results) -> list[str]:
 def _uncertain(found: Results) -> str | None:
     """The annotator whose uncertainty is shown: one that the verdicts judge, else an ensemble, else any."""
     table = found.annotations
-    has_map = table["uncertainty"].map(lambda cell: isinstance(cell, HeldImage) or (isinstance(cell, str) and cell != ""))
+    has_map = table["uncertainty"].map(
+        lambda cell: isinstance(cell, HeldImage) or (isinstance(cell, str) and cell != "")
+    )
     with_map = table.loc[has_map & ~table["missing"], "annotator"].value_counts()
     judged = judged_annotators(table).names
     ranked = sorted(
@@ -172,9 +174,13 @@ def _pictures(
         pictures.append(picture)
     notes = []
     if moved:
-        notes.append(f"{number_of(len(moved), 'case')} without a picture, since a file can no longer be read: {_some(moved)}.")
+        notes.append(
+            f"{number_of(len(moved), 'case')} without a picture, since a file can no longer be read: {_some(moved)}."
+        )
     if empty:
-        notes.append(f"{number_of(len(empty), 'case')} without a picture, since no image and no mask exists: {_some(empty)}.")
+        notes.append(
+            f"{number_of(len(empty), 'case')} without a picture, since no image and no mask exists: {_some(empty)}."
+        )
     return pictures, notes
 
 
@@ -199,7 +205,9 @@ def _annotators(found: Results, names: list[str], cases: list[str]) -> list[dict
     counts = found.tables.counts
     counts = counts[counts["case"].astype(str).isin(cases) & counts["n_objects"].notna()]
     n_objects: dict[str, dict[str, int]] = {name: {} for name in names}
-    for case, name, n in zip(counts["case"].astype(str), counts["annotator"].astype(str), counts["n_objects"], strict=True):
+    for case, name, n in zip(
+        counts["case"].astype(str), counts["annotator"].astype(str), counts["n_objects"], strict=True
+    ):
         if name in n_objects:
             n_objects[name][case] = int(n)
     return [
@@ -251,7 +259,7 @@ def _notes(found: Results, names: list[str], order: list[str], pictures: list[di
         notes.append(f"Of objects that only one rater drew, the {MAX_SINGLE} largest of an image are listed.")
     if any(max(picture["shape"]) > 512 for picture in pictures):
         notes.append(
-            "Large images are reduced to 512 pixels along the longer side, outlines are simplified; a reduced pixel of the "
-            "map of raters shows the largest number in it."
+            "Large images are reduced to 512 pixels along the longer side, and outlines are simplified by less than a "
+            "pixel of this page; a reduced pixel of the map of raters shows the largest number in it."
         )
     return notes

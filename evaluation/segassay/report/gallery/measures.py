@@ -63,7 +63,10 @@ def case_measures(found: Results, uncertain: str | None = None) -> tuple[list[Ca
         (CaseMeasure("dice", "Dice", f"mean Dice of all pairs of {whose}", low_first=True), mean["dice"].mean()),
         (
             CaseMeasure(
-                "hd95", f"HD95 ({unit})", f"mean distance HD95 of the outlines of all pairs of {whose}, in {unit}", n_digits=1
+                "hd95",
+                f"HD95 ({unit})",
+                f"mean distance HD95 of the outlines of all pairs of {whose}, in {unit}",
+                n_digits=1,
             ),
             distances.groupby("case", observed=True)["hd95"].mean(),
         ),
@@ -75,7 +78,9 @@ def case_measures(found: Results, uncertain: str | None = None) -> tuple[list[Ca
     if uncertain is not None:
         bins = found.tables.uncertainty[found.tables.uncertainty["annotator"] == uncertain]
         sums = bins.groupby("case", observed=True)[["sum_uncertainty", "n_pixels"]].sum()
-        words = CaseMeasure("uncertainty", "uncertainty", f"mean uncertainty of {uncertain} over all pixels", n_digits=3)
+        words = CaseMeasure(
+            "uncertainty", "uncertainty", f"mean uncertainty of {uncertain} over all pixels", n_digits=3
+        )
         columns.append((words, sums["sum_uncertainty"] / sums["n_pixels"]))
     cases = found.tables.counts["case"].astype(str).unique()
     values = {measure.key: column.reindex(cases).astype(float) for measure, column in columns}

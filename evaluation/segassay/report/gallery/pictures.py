@@ -47,7 +47,10 @@ _OUTLINE_SIDE, _TRACED_SIDE, _UNCERTAINTY_SIDE = 2048, 4096, 256
 _MOST_COLOURS = 255
 _FEW = 8  # annotators
 _LARGE_SIDE = 1024
-_TOLERANCES = (0.35, 0.8)  # pixels between outlines and their simplified form, of few annotators and of many on large images
+_TOLERANCES = (
+    0.35,
+    0.8,
+)  # pixels between outlines and their simplified form, of few annotators and of many on large images
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ def picture_of(task: PictureJob) -> dict[str, Any]:
         task: What to show.
 
     Returns:
-        `case`; `shape` (rows, columns) in pixels and `plane` in words; `size` (width, height) in units of the outlines; `image`, `votes` and
-        `uncertainty` as `data:` addresses, None if there is none; `n_raters`; `outlines`, annotator -> text;
-        `left_out`, annotator -> objects that are outlined, and all; `single`, and `n_single` for each rater.
+        `case`; `shape` (rows, columns) in pixels and `plane` in words; `size` (width, height) in units of the outlines;
+        `image`, `votes` and `uncertainty` as `data:` addresses, None if there is none; `n_raters`; `outlines`,
+        annotator -> text; `left_out`, annotator -> objects that are outlined, and all; `single`, the largest objects
+        of one rater as `_listed` describes them, and `n_single` for each rater.
         If a file can no longer be read, only `case` and `unreadable`.
     """
     try:
@@ -179,7 +183,7 @@ def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: floa
 
 
 def _traceable(labels: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Labels whose outlines are short enough; the number of their objects, and of all: 0 and 0 if these are the same."""
+    """Labels whose outlines are short enough; the numbers of their objects and of all, 0 and 0 if none is left out."""
     if labels.max(initial=0) <= MAX_OBJECTS and max(labels.shape) <= _TRACED_SIDE:
         return labels, 0, 0
     sizes = np.bincount(labels.ravel())
@@ -200,7 +204,11 @@ def _listed(one: Single, plane: tuple[slice | int, ...], scale: float) -> list[A
     """
     rows, columns = (side for side, at in zip(one.box, plane, strict=True) if isinstance(at, slice))
     first, last, shown = next(
-        ((low + 1, high + 1, low <= at <= high) for (low, high), at in zip(one.box, plane, strict=True) if isinstance(at, int)),
+        (
+            (low + 1, high + 1, low <= at <= high)
+            for (low, high), at in zip(one.box, plane, strict=True)
+            if isinstance(at, int)
+        ),
         (0, 0, True),
     )
     box = [round(columns[0] * scale), round(rows[0] * scale)]
