@@ -1,14 +1,10 @@
 """The page of an evaluation with odd names, written once."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from odd_names import evaluate_odd_names
-
 from segassay.assay import Evaluation
 from segassay.report.page import write_report
 from segassay.report.plots import encoded_figures
