@@ -1,10 +1,12 @@
 """Output of an evaluation: tables, summary, figures and report in a folder.
 
-Results  ->  summary.json, report.html, tables/*.csv, figures/*
+Results  ->  summary.json, report.html, gallery.json, tables/*.csv, figures/*
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,8 +24,17 @@ _OPTIONAL = (
 """Tables that are not written if they have no rows."""
 
 
-def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None:
-    """Write tables, summary, figures and report into a folder that exists; if asked, also the tables as a workbook."""
+def write_results(
+    work_dir: Path, found: Results, *, gallery: Mapping[str, Any] | None = None, xlsx: bool = False
+) -> None:
+    """Write tables, summary, figures and report into a folder that exists.
+
+    Args:
+        work_dir: The folder.
+        found: The evaluation.
+        gallery: From `make_gallery`, also written as `gallery.json`; None for none.
+        xlsx: Also write the tables as a workbook.
+    """
     from segassay.report.checklists import checklists
     from segassay.report.page import write_report
     from segassay.report.plots import draw_figures
@@ -39,8 +50,12 @@ def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None
         write_workbook(work_dir / "tables.xlsx", frames_of(found) | forms)
     summary = json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (work_dir / "summary.json").write_text(summary, encoding="utf-8", newline="")
+    if gallery is not None:
+        from segassay.report.gallery.make import gallery_text
+
+        (work_dir / "gallery.json").write_text(gallery_text(gallery), encoding="utf-8", newline="")
     figures = draw_figures(found, work_dir / "figures")
-    write_report(work_dir / "report.html", found, figures)
+    write_report(work_dir / "report.html", found, figures, gallery=gallery)
 
 
 def frames_of(found: Results) -> dict[str, pd.DataFrame]:
