@@ -361,6 +361,55 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
 
 @app.command(
     rich_help_panel=COMPARE,
+    epilog=examples(
+        "segassay report result",
+        "segassay report result --out figures --style talk --format svg,pdf",
+        "segassay report --run 0a1b2c --out again",
+    ),
+)
+def report(
+    *,
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER]",
+            help="Folder of an evaluation or study.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default the report in FOLDER is replaced.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
+    ] = None,
+    style: Annotated[str | None, typer.Option(help="Draw all figures for a paper or a talk; needs --out.")] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
+    ] = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make a report again from its tables, or draw its figures for a paper."""
+    from contextlib import nullcontext
+
+    from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
+
+    words = list(places or [])
+    if len(words) + (run is not None) != 1:
+        raise UsageError("expected one folder, or --run and the id of a run")
+    if out is None and (run is not None or style is not None or formats is not None):
+        raise UsageError("--run, --style and --format write another folder; give it as --out DIR")
+    with nullcontext(Path(words[0])) if run is None else evaluation_of_run(run) as folder:
+        if out is None:
+            path = rebuild_in_place(folder)
+        else:
+            kinds = None if formats is None else formats.split(",")
+            path = rebuild(folder, out, overwrite=overwrite, style=style, formats=kinds)
+    typer.echo(f"written: {path.resolve()}")
+
+
+@app.command(
+    rich_help_panel=COMPARE,
     epilog=examples("segassay selftest", "segassay selftest --data labs"),
 )
 def selftest(

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -313,3 +314,47 @@ def log_files(path: Path, folder: str | None = None) -> None:
         load_mlflow().log_artifacts(str(path), folder)
     else:
         load_mlflow().log_artifact(str(path), folder)
+
+
+def with_children(run_id: str) -> list[str]:
+    """A run, then the runs of evaluations that are its children, the newest first.
+
+    Raises:
+        UsageError: If there is no store, or no such run in it.
+    """
+    uri = store_uri()
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
+        raise UsageError(f"{database}: there is no MLflow store; set MLFLOW_TRACKING_URI, or work in its folder")
+    _check_server(uri)
+    from mlflow.exceptions import MlflowException
+
+    with _mlflow_in_use() as mlflow:
+        client = mlflow.MlflowClient()
+        try:
+            experiment = client.get_run(run_id).info.experiment_id
+        except MlflowException as error:
+            raise UsageError(f"{uri} has no run {run_id!r} ({_first_line(error)}); correct the id") from error
+        of = f"tags.`mlflow.parentRunId` = '{run_id}' and tags.kind = 'evaluation'"
+        return [run_id, *(child.info.run_id for child in client.search_runs([experiment], of))]
+
+
+def download(run_id: str, name: str, folder: Path) -> bool:
+    """Get a file that a run has logged; False if it has no such file.
+
+    Args:
+        run_id: Id of the run.
+        name: Path of the artifact.
+        folder: Folder, created if missing, in which the file gets the same path.
+    """
+    from mlflow.exceptions import MlflowException
+
+    place = folder / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _mlflow_in_use() as mlflow, TemporaryDirectory(dir=folder) as work:  # stores differ in where they put a file
+        try:
+            found = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=work)
+        except (MlflowException, OSError):
+            return False
+        shutil.move(found, place)
+    return True

@@ -9,8 +9,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from segassay.report.plots import Plots
 
+from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
-from segassay.assay.write import frames_of, write_results
+from segassay.assay.write import write_results
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.judgement.results import Results
 from segassay.judgement.summary import judged_in
@@ -92,7 +93,8 @@ class Evaluation(Results):
         from segassay.report.page import write_report
         from segassay.report.plots import encoded_figures
 
-        write_report(Path(path), self, encoded_figures(self))
+        written, _ = as_written(self)
+        write_report(Path(path), written, encoded_figures(written))
         return Path(path)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
