@@ -17,9 +17,10 @@ from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.table_files import LIST, read_list
 
-__all__ = ["evaluation_of_run", "rebuild", "rebuild_in_place"]
+__all__ = ["OPTIONS", "evaluation_of_run", "rebuild", "rebuild_in_place"]
 
-_OPTIONS = ("--out", "--overwrite")
+OPTIONS = ("--out", "--overwrite")
+"""Names of both, for messages."""
 
 
 def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
@@ -80,10 +81,10 @@ def rebuild(
     drawn_anew = style is not None or formats is not None
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
     folder = evaluation_folder(place)
-    final = check_output(Path(out), overwrite, options=_OPTIONS)
+    final = check_output(Path(out), overwrite, options=OPTIONS)
     refuse_inputs(final, [folder], used="read", option="--out")
     found = read_results(folder)
-    work_dir = prepare_output(final, overwrite, options=_OPTIONS)
+    work_dir = prepare_output(final, overwrite, options=OPTIONS)
     with whole_or_nothing(work_dir):
         work_dir.rmdir()
         _write_again(work_dir, folder, found)

@@ -22,6 +22,8 @@ INK, ACCENT, PALE = "#222222", "#0072b2", "#8a8a8a"
 SIZES = {"paper": (1.0, 1.1), "talk": (1.3, 1.7)}
 """Style -> size of a figure, and of its text and lines, in multiples of those for a page."""
 
+_Place = Literal["outside lower center", "outside upper center", "outside upper right"]
+
 _STYLE: ContextVar[str] = ContextVar("style", default="paper")
 
 
@@ -79,7 +81,7 @@ def axes_on(place: Figure | Axes | None, width: float, height: float) -> Axes:
     return axes
 
 
-def add_legend(figure: Figure, handles: Sequence[Artist], loc: str) -> None:
+def add_legend(figure: Figure, handles: Sequence[Artist], loc: _Place) -> None:
     """A legend outside of the axes, in as many columns as fit into the width of the figure."""
     _, text = SIZES[_STYLE.get()]
     inches = 0.5 + 0.075 * text * max((len(str(handle.get_label())) for handle in handles), default=0)

@@ -1,6 +1,5 @@
 """Every figure of an evaluation in the style of a paper and of a talk: nothing is cut off, the same bytes each time."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
