@@ -94,7 +94,7 @@ def _evaluations(found: Mapping[str, Results]) -> pd.DataFrame:
             "dataset": one.name,
             "n_cases": one.annotations["case"].nunique(),
             "n_annotators": len(one.kinds),
-            "data_hash": one.summary["data_hash"],
+            "data_hash": _hash(one),
         }
         for label, one in found.items()
     ]
@@ -214,8 +214,9 @@ class _Scored:
 
     def values(self, names: list[str], measure: str) -> tuple[pd.Series, str]:
         """Mean over annotators of the score of each case, and what it is against."""
-        of = {"agreement": self._agreement, "counts": self.found.tables.counts, "kinds": self.found.kinds}
-        values, against = values_of(names, measure, **of)
+        values, against = values_of(
+            names, measure, agreement=self._agreement, counts=self.found.tables.counts, kinds=self.found.kinds
+        )
         return (values.mean(axis=1) if len(values.columns) else pd.Series(dtype=float)), against
 
 
@@ -278,22 +279,31 @@ def _changes(first: Results, other: Results, same: Sequence[str], differences: p
 
 def _changed_verdicts(first: Results, other: Results) -> Iterator[str]:
     for quality in dict.fromkeys((*judged_in(first.summary), *judged_in(other.summary))):
-        before, after = (one.summary.get(quality, {}).get("verdict", "no verdict") for one in (first, other))
-        if before != after:
-            yield f"Verdict of {quality}: {before} → {after}."
+        before, after = (one.summary.get(quality, {}).get("verdict", "not asked") for one in (first, other))
+        short, now = before.partition(":")[0], after.partition(":")[0]
+        if short != now:
+            yield f"Verdict of {quality}: {short} → {now}."
+        elif before != after:
+            yield f"Verdict of {quality}: {now}, for another reason."
 
 
 def _changed_data(first: Results, other: Results) -> Iterator[str]:
     if first.name != other.name:
         yield f"Dataset: {first.name} → {other.name}."
-    if first.summary["data_hash"] != other.summary["data_hash"]:
-        yield f"The data differ: hash {first.summary['data_hash'][:12]} → {other.summary['data_hash'][:12]}."
+    before, after = _hash(first), _hash(other)
+    if before != after:
+        yield f"The data differ: hash {before[:12]} → {after[:12]}."
     ours, theirs = (list(dict.fromkeys(one.annotations["case"])) for one in (first, other))
     yield from _only("case", ours, theirs)
     yield from _only("annotator", list(first.kinds), list(other.kinds))
     for name in first.kinds:
         if name in other.kinds and first.kinds[name] != other.kinds[name]:
             yield f"{name} is a {first.kinds[name]} in the first evaluation and a {other.kinds[name]} here."
+
+
+def _hash(one: Results) -> str:
+    """Hash of all masks that were evaluated."""
+    return str(one.summary.get("masks_hash", one.summary["data_hash"]))
 
 
 def _only(what: str, ours: list[str], theirs: list[str]) -> Iterator[str]:
@@ -312,14 +322,14 @@ def _changed_masks(first: Results, other: Results, n_same: int) -> Iterator[str]
         changed = [case for case in shared if not _equal(ours[case], theirs[case])]
         if changed:
             yield f"{name} has other masks in {len(changed)} of {number_of(len(shared), 'shared case')}."
-    ours, theirs = (set(one.annotations["case"]) for one in (first, other))
-    if n_same < len(ours & theirs):
+    n_shared = len(set(first.annotations["case"]) & set(other.annotations["case"]))
+    if n_same < n_shared:
         what = "none is" if not n_same else f"{n_same} {'is' if n_same == 1 else 'are'}"
         yield (
-            f"Of {number_of(len(ours & theirs), 'case')} with the same name, {what} scored against the same masks of "
+            f"Of {number_of(n_shared, 'case')} with the same name, {what} scored against the same masks of "
             "raters, references and truth; scores are compared on these alone."
         )
-    elif not ours & theirs:
+    elif not n_shared:
         yield "No case is in both, so no score can be compared case by case."
 
 

@@ -45,7 +45,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
     page = environment.get_template("compare.html").render(
         labels=comparison.labels,
         changes=comparison.changes,
-        evaluations=_as_text(tables["evaluations"]),
+        evaluations=_overview(tables["evaluations"]),
         verdicts=_beside(tables["verdicts"], ["quality"], "verdict", comparison.labels),
         criteria=_differing(tables["criteria"].assign(says=_says), ["quality", "criterion"], "says", comparison.labels),
         settings=_differing(tables["settings"], ["setting"], "value", comparison.labels),
@@ -67,7 +67,7 @@ def _figures(folder: Path, comparison: Comparison) -> dict[str, str]:
     for number, label in enumerate(comparison.labels[1:], start=2):
         rows = comparison.tables["differences"]
         rows = rows[rows["evaluation"] == label]
-        if len(rows):
+        if (rows["difference"].abs() > 1e-9).any():
             figure = differences_figure(rows)
             svg = encode_figure(figure, "svg")
             (folder / f"differences_{number}.svg").write_bytes(svg)
@@ -77,8 +77,10 @@ def _figures(folder: Path, comparison: Comparison) -> dict[str, str]:
     return found
 
 
-def _as_text(table: pd.DataFrame) -> Table:
-    return Table(list(table.columns), [[str(cell) for cell in row] for row in table.itertuples(index=False)])
+def _overview(evaluations: pd.DataFrame) -> Table:
+    header = ("evaluation", "dataset", "images", "annotators", "hash of the data")
+    rows = [[str(cell) for cell in row] for row in evaluations.itertuples(index=False)]
+    return Table(header, [[*row[:-1], row[-1][:12]] for row in rows])
 
 
 def _says(table: pd.DataFrame) -> list[str]:

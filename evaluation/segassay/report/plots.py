@@ -198,7 +198,8 @@ def _charts(found: Results) -> dict[str, _Draw]:
     if len(kinds) > 1:
         charts["agreement"] = partial(agreement_matrix, tables.agreement, list(kinds))
     if raters_of(kinds):
-        charts["f1_over_threshold"] = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
+        curves = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
+        charts["f1_over_threshold"] = partial(curves, clusters=units_of(found.subjects))
     if len(tables.raters) > 1:
         charts["habits"] = partial(rater_habits, tables.raters, found.scores)
     models = _models_with_raters(found)

@@ -48,6 +48,7 @@ __all__ = [
     "score_rows",
     "score_table",
     "seeds_of",
+    "written",
 ]
 
 MEASURES = ("f1", "mean_iou", "dice")
@@ -197,6 +198,11 @@ def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Rows of `interval_row` as a table with `SCORE_COLUMNS`; its types are the same without rows."""
     columns: dict[str, Any] = {column: [row.get(column, math.nan) for row in rows] for column in SCORE_COLUMNS}
     return pd.DataFrame(columns | {column: np.array(columns[column], dtype=of) for column, of in _TYPES.items()})
+
+
+def written(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for people: without `FIELD_COLUMNS`, which its names repeat."""
+    return table.drop(columns=list(FIELD_COLUMNS), errors="ignore")
 
 
 def rows_of(scores: pd.DataFrame, form: Form, target: str | None = None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from segassay.data.annotations import is_rater
 from segassay.figures.style import ACCENT, INK, PALE, _intervals, add_legend, axes_on, figure_on, name_rows, plot_style
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
 from segassay.report.charts.heat_map import heat_map
+from segassay.statistics.intervals import mean_intervals
 from segassay.tables.samples import unit_of
 
 
@@ -180,6 +181,8 @@ def f1_over_threshold(
     leave_one_out: pd.DataFrame,
     kinds: Mapping[str, str],
     place: Figure | Axes | None = None,
+    *,
+    clusters: pd.Series | None = None,
 ) -> Figure:
     """F1 of objects against the overlap from which an object counts as found, one line per annotator.
 
@@ -188,13 +191,16 @@ def f1_over_threshold(
         leave_one_out: Table of `tables.build`; if it is empty, mean agreement with the raters is drawn instead.
         kinds: Annotator -> kind, in the order of the legend. Raters have solid lines, models dashed, a truth dotted.
         place: Where to draw; by default a new figure.
+        clusters: Case -> subject, or the case itself, for the intervals; by default every case is one of its own.
 
     Returns:
-        The figure; references and consensuses, which contain the raters, are not drawn.
+        The figure, with 95 % intervals of the means; references and consensuses, which contain the raters, are not
+        drawn.
     """
     import seaborn as sns
 
-    curves, against = _curves(agreement, leave_one_out, kinds)
+    curves, of_case, against = _curves(agreement, leave_one_out, kinds)
+    ends = _ends(of_case, clusters)
     names = [name for name in kinds if name in curves.index]
     with plot_style():
         axes = axes_on(place, 7.6, max(3.6, 0.24 * len(names) + 1))
@@ -205,6 +211,10 @@ def f1_over_threshold(
             colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
             line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
+            low, high = ends.loc[name, "low"], ends.loc[name, "high"]
+            axes.vlines(low.index, low, high, colors=axes.lines[-1].get_color(), linewidth=0.8, alpha=0.5)
+        n = of_case.index.get_level_values("case").nunique()
+        against = f"{against}\n(n = {n} images)"
         axes.set(
             xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1.02)
         )
@@ -217,8 +227,10 @@ def f1_over_threshold(
     return axes.figure.figure
 
 
-def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
-    """`(annotators, thresholds)`, mean over raters of means over cases; and what the annotators are compared with."""
+def _curves(
+    agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.Series, str]:
+    """`(annotators, thresholds)`, mean over raters of means over cases; numbers of cases; what they are against."""
     rows, against = leave_one_out, "the consensus of the other raters"
     if rows.empty:
         sides = [
@@ -228,5 +240,16 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
         rows, against = pd.concat(sides), "each of the other raters"
         of_raters = rows["rater"].map(kinds).map(is_rater)
         rows = rows[of_raters & (rows["annotator"].map(kinds) != "consensus")]
+    rows = rows[rows["annotator"].isin(list(kinds))]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
-    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against
+    of_case = rows.groupby(["case", "annotator", "iou_threshold"])["f1"].mean()
+    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), of_case, against
+
+
+def _ends(of_case: pd.Series, clusters: pd.Series | None) -> pd.DataFrame:
+    """`low` and `high` of the interval over cases, by annotator and threshold."""
+    table = of_case.unstack(["annotator", "iou_threshold"])
+    units = table.index.to_numpy() if clusters is None else clusters.reindex(table.index).to_numpy()
+    bounds = np.tile([0.0, 1.0], (table.shape[1], 1))
+    found = mean_intervals(table.to_numpy(dtype=float), units, bounds=bounds)
+    return found[["low", "high"]].set_axis(table.columns, axis=0)
