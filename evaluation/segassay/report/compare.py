@@ -28,7 +28,14 @@ __all__ = ["Comparison", "compare_evaluations"]
 
 _ROUNDING = 1e-9
 _WORDS = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice"}
-_OF_MASKS = ("n_objects", "area_px", "mean_intensity", "region_area_px")
+_FINGERPRINT = (
+    ("counts", ("annotator",), ("n_objects", "area_px", "mean_intensity", "region_area_px")),
+    ("agreement", ("annotator_a", "annotator_b"), ("f1", "mean_iou", "dice")),
+    ("distances", ("annotator_a", "annotator_b"), ("hd95", "assd", "shift")),
+    ("mirrored", ("annotator", "rater"), ("dice",)),
+)
+"""Tables, the annotators of a row, and numbers that are hardly equal for other masks: those of mirrored masks depend on
+where in the image the objects lie."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,18 +189,17 @@ def _people(one: Results) -> list[str]:
 
 
 def _numbers(one: Results, names: Sequence[str]) -> dict[str, dict[tuple[str, ...], tuple[float, ...]]]:
-    """Case -> numbers of the masks of these annotators, and of the agreement of each two of them."""
+    """Case -> numbers of the masks of these annotators, and of each two of them."""
     found: dict[str, dict[tuple[str, ...], tuple[float, ...]]] = {}
-    counts, pairs = one.tables.counts, one.tables.agreement
-    counts = counts[counts["annotator"].isin(list(names))]
-    numbers = counts[list(_OF_MASKS)].astype(float).to_numpy()
-    for case, name, row in zip(counts["case"], counts["annotator"], numbers, strict=True):
-        found.setdefault(case, {})[(name,)] = tuple(row)
-    pairs = pairs[pairs["annotator_a"].isin(list(names)) & pairs["annotator_b"].isin(list(names))]
-    pairs = pairs[pairs["iou_threshold"] == 0.5]
-    keys = pairs[["case", "annotator_a", "annotator_b"]].itertuples(index=False, name=None)
-    for (case, a, b), row in zip(keys, pairs[["f1", "dice"]].astype(float).to_numpy(), strict=True):
-        found.setdefault(case, {})[(a, b)] = tuple(row)
+    for table, keys, columns in _FINGERPRINT:
+        rows: pd.DataFrame = getattr(one.tables, table)
+        if rows.empty:
+            continue
+        rows = rows[rows[list(keys)].isin(list(names)).all(axis=1)]
+        rows = rows[rows["iou_threshold"] == 0.5] if "iou_threshold" in rows else rows
+        of = rows[["case", *keys]].itertuples(index=False, name=None)
+        for (case, *who), numbers in zip(of, rows[list(columns)].astype(float).to_numpy(), strict=True):
+            found.setdefault(case, {})[(table, *who)] = tuple(numbers)
     return found
 
 
@@ -321,7 +327,8 @@ def _changed_masks(first: Results, other: Results, n_same: int) -> Iterator[str]
         shared = [case for case in ours if case in theirs]
         changed = [case for case in shared if not _equal(ours[case], theirs[case])]
         if changed:
-            yield f"{name} has other masks in {len(changed)} of {number_of(len(shared), 'shared case')}."
+            of = number_of(len(shared), "shared case")
+            yield f"{name} has other masks in {len(changed)} of {of}, by their numbers."
     n_shared = len(set(first.annotations["case"]) & set(other.annotations["case"]))
     if n_same < n_shared:
         what = "none is" if not n_same else f"{n_same} {'is' if n_same == 1 else 'are'}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -212,7 +213,7 @@ def f1_over_threshold(
             line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
             low, high = ends.loc[name, "low"], ends.loc[name, "high"]
-            axes.vlines(low.index, low, high, colors=axes.lines[-1].get_color(), linewidth=0.8, alpha=0.5)
+            axes.vlines(low.index, low, high, colors=to_hex(axes.lines[-1].get_color()), linewidth=0.8, alpha=0.5)
         n = of_case.index.get_level_values("case").nunique()
         against = f"{against}\n(n = {n} images)"
         axes.set(
