@@ -373,7 +373,7 @@ def report(
     places: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER | compare A B …]",
+            metavar="FOLDER | compare A B …",
             help="Folder of an evaluation or study; or compare, then two or more folders or MLflow runs.",
             show_default=False,
         ),
@@ -384,7 +384,7 @@ def report(
     run: Annotated[
         str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
     ] = None,
-    style: Annotated[str | None, typer.Option(help="Draw all figures for a paper or a talk; needs --out.")] = None,
+    style: Annotated[str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")] = None,
     formats: Annotated[
         str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
     ] = None,

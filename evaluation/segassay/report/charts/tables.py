@@ -212,8 +212,9 @@ def f1_over_threshold(
             colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
             line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
             axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
-            low, high = ends.loc[name, "low"], ends.loc[name, "high"]
-            axes.vlines(low.index, low, high, colors=to_hex(axes.lines[-1].get_color()), linewidth=0.8, alpha=0.5)
+            own = ends.loc[[name]]
+            at, low, high = own.index.get_level_values("iou_threshold"), own["low"].to_numpy(), own["high"].to_numpy()
+            axes.vlines(at, low, high, colors=to_hex(axes.lines[-1].get_color()), linewidth=0.8, alpha=0.5)
         n = of_case.index.get_level_values("case").nunique()
         against = f"{against}\n(n = {n} images)"
         axes.set(
