@@ -24,7 +24,7 @@ from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask, write_mask
-from segassay.qualities.scores.table import WRITTEN_COLUMNS
+from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
 
@@ -128,7 +128,7 @@ def test_the_summary_has_the_form_that_others_read(wue1):
     assert list(summary) == [*judged, "versions", "command", "data_hash", "policy"]
     assert summary["command"] == "segassay evaluate lab-wue1"
     scores = read_table(wue1, "scores")
-    assert tuple(scores) == WRITTEN_COLUMNS
+    assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
         assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
