@@ -3,7 +3,8 @@
 mask, prob (*spatial)  ->  labels (*spatial) int32, 0 = background, objects 1..n
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +13,10 @@ from skimage.segmentation import watershed
 
 from segassay.masks.objects import label_objects
 
-__all__ = ["split_touching"]
+__all__ = ["LARGEST_BOX", "divide", "split_objects", "split_touching"]
+
+LARGEST_BOX = 2**24
+"""Pixels of the bounding box of an object that is divided as a whole, which takes about 100 bytes for each."""
 
 _STEPS = 1000
 """Heights are whole numbers of this many steps for a factor of e, so that rounding decides nothing."""
@@ -66,17 +70,64 @@ def split_touching(
         raise TypeError(f"mask must be boolean, got {mask.dtype}; apply a threshold first")
     if prob is not None and prob.shape != mask.shape:
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
-    whole = label_objects(mask, min_size=min_size)
-    steps = np.asarray(spacing if spacing is not None else (1.0,) * mask.ndim, dtype=float)
-    inner = (slice(1, -1),) * mask.ndim
-    labels, n = np.zeros_like(whole), 0
-    for number, box in enumerate(ndimage.find_objects(whole), start=1):
-        own = np.pad(whole[box] == number, 1)  # an object at the edge of the image ends there
-        height = _height(own, None if prob is None else np.pad(prob[box], 1), steps / steps.min())
-        parts = _parts(height, own, min_size)
-        labels[box][own[inner]] = parts[own] + n
+    labels = label_objects(mask, min_size=min_size)
+    boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
+    split_objects(labels, prob, boxes, 0, min_size, spacing=spacing)
+    return np.negative(labels, out=labels)
+
+
+def split_objects(
+    labels: np.ndarray,
+    prob: np.ndarray | None,
+    boxes: Mapping[int, tuple[slice, ...]],
+    n: int,
+    min_size: int = 0,
+    *,
+    spacing: Sequence[float] | None = None,
+) -> int:
+    """Divide some numbered objects in place: their parts get the numbers -n - 1, -n - 2 and so on.
+
+    Negative, so that they cannot be taken for objects that are still to be divided. The arrays may be on disk: only the
+    bounding boxes are read, one at a time; of a box of more than `LARGEST_BOX` pixels one block at a time, see
+    `segassay.masks.touching_blocks`.
+
+    Args:
+        labels: int32 `(*spatial)`, objects as `label_objects` gives them; changed.
+        prob: As for `split_touching`.
+        boxes: Number -> bounding box of each object to divide, in the order of their parts.
+        n: Number of parts so far.
+        min_size: As for `split_touching`.
+        spacing: As for `split_touching`.
+
+    Returns:
+        Number of parts with these.
+    """
+    for number, box in boxes.items():
+        if math.prod(part.stop - part.start for part in box) > LARGEST_BOX:
+            from segassay.masks.touching_blocks import split_by_blocks
+
+            n = split_by_blocks(labels, prob, number, box, n, min_size, spacing=spacing)
+            continue
+        own = labels[box] == number
+        parts = divide(own, None if prob is None else prob[box], min_size, spacing)
+        labels[box] = np.where(own, -(parts + n), labels[box])
         n += int(parts.max())
-    return labels
+    return n
+
+
+def divide(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None) -> np.ndarray:
+    """Parts 1, 2 and so on of one connected object; int32, 0 outside.
+
+    Args:
+        own: Boolean, the object in its box; it ends at the edge of the box.
+        prob: As for `split_touching`, in the box.
+        min_size: As for `split_touching`.
+        spacing: As for `split_touching`.
+    """
+    steps = np.asarray(spacing if spacing is not None else (1.0,) * own.ndim, dtype=float)
+    framed = np.pad(own, 1)
+    height = _height(framed, None if prob is None else np.pad(prob, 1), steps / steps.min())
+    return _parts(height, framed, min_size)[(slice(1, -1),) * own.ndim]
 
 
 def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.ndarray:

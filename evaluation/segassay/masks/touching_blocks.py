@@ -1,0 +1,143 @@
+"""Divide an object whose bounding box is too large for the memory, as of a dense sheet of cells, block by block.
+
+labels, prob on disk, one object -> blocks that overlap -> parts of each block -> parts of two blocks that are one -> labels
+
+Each block is divided together with what is around it, so that its own parts are those of the whole object wherever the
+outline, within that margin, decides. Where a part reaches over the border of two blocks, both have seen it: two
+parts that share more than half of the smaller one, beside the border, are one. No part ends at a border unless the two
+blocks disagree.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+
+from segassay.masks.objects import label_objects
+from segassay.masks.touching import divide
+
+__all__ = ["split_by_blocks"]
+
+_BLOCK = {2: 1536, 3: 128}
+"""Side of a block, by the number of axes."""
+
+_MARGIN = {2: 256, 3: 32}
+"""What a block sees around it."""
+
+_Box = tuple[slice, ...]
+
+
+def split_by_blocks(
+    labels: np.ndarray,
+    prob: np.ndarray | None,
+    number: int,
+    box: _Box,
+    n: int,
+    min_size: int,
+    *,
+    spacing: Sequence[float] | None = None,
+) -> int:
+    """Divide one object in place, as `segassay.masks.touching.split_objects` does for a large box.
+
+    Args:
+        labels: As there; changed.
+        prob: As there.
+        number: Of the object.
+        box: Its bounding box.
+        n: Number of parts so far.
+        min_size: Smaller parts of a block join their neighbour.
+        spacing: As there.
+
+    Returns:
+        Number of parts with these, numbered by their first pixel.
+    """
+    n_seen = 0
+    pairs: list[tuple[int, int]] = []
+    for core, wide in _blocks(box):
+        seen = labels[wide]
+        own = seen == number
+        earlier = np.where(seen < -n, -seen - n, 0)  # parts of blocks before, in what this one sees around it
+        parts = _parts_of(own | (earlier > 0), None if prob is None else prob[wide], min_size, spacing)
+        parts[parts > 0] += n_seen
+        inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
+        pairs += _same(earlier, parts, np.unique(parts[inner][own[inner]]))
+        n_seen = max(n_seen, int(parts.max(initial=0)))
+        labels[core] = np.where(own[inner], -(parts[inner] + n), labels[core])
+    return _renumber(labels, box, n, _roots(n_seen, pairs))
+
+
+def _blocks(box: _Box) -> Iterator[tuple[_Box, _Box]]:
+    """Blocks of a box, each with its margin inside the box."""
+    side, margin = _BLOCK[len(box)], _MARGIN[len(box)]
+    for corner in product(*(range(part.start, part.stop, side) for part in box)):
+        core = tuple(slice(c, min(c + side, part.stop)) for c, part in zip(corner, box, strict=True))
+        wide = (
+            slice(max(c.start - margin, part.start), min(c.stop + margin, part.stop))
+            for c, part in zip(core, box, strict=True)
+        )
+        yield core, tuple(wide)
+
+
+def _parts_of(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None) -> np.ndarray:
+    """Parts of a window, in which the object may be in several pieces."""
+    pieces = label_objects(own)
+    if pieces.max(initial=0) <= 1:
+        return divide(own, prob, min_size, spacing) if own.any() else pieces
+    parts = np.zeros_like(pieces)
+    for number, where in enumerate(_boxes(pieces), start=1):
+        piece = pieces[where] == number
+        found = divide(piece, None if prob is None else prob[where], min_size, spacing)
+        parts[where][piece] = found[piece] + parts.max()
+    return parts
+
+
+def _boxes(pieces: np.ndarray) -> list[_Box]:
+    from scipy import ndimage
+
+    return list(ndimage.find_objects(pieces))
+
+
+def _same(earlier: np.ndarray, parts: np.ndarray, reaching: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs of an earlier part and one of this block that share more than half of the smaller one in the margin."""
+    beside = (earlier > 0) & np.isin(parts, reaching)
+    pairs, shared = np.unique(np.stack([earlier[beside], parts[beside]]), axis=1, return_counts=True)
+    of_earlier = np.bincount(earlier.ravel())
+    of_parts = np.bincount(parts[earlier > 0], minlength=int(parts.max(initial=0)) + 1)
+    return [
+        (int(a), int(b))
+        for (a, b), count in zip(pairs.T, shared, strict=True)
+        if 2 * count > min(of_earlier[a], of_parts[b])
+    ]
+
+
+def _roots(n: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+    """One number for each part, equal for parts that are one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(n + 1, n + 1))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _renumber(labels: np.ndarray, box: _Box, n: int, roots: np.ndarray) -> int:
+    """Number the parts by their first pixel, from -n - 1 on; the number of parts."""
+    final = np.zeros(int(roots.max()) + 1, dtype=np.int32)
+    first, *others = box
+    height = max(2**22 // int(np.prod([part.stop - part.start for part in others])), 1)
+    strips = [slice(at, min(at + height, first.stop)) for at in range(first.start, first.stop, height)]
+    n_found = 0
+    for rows in strips:
+        strip = labels[(rows, *others)]
+        own = strip[strip < -n]
+        found, places = np.unique(roots[-own - n], return_index=True)
+        fresh = [root for root in found[np.argsort(places)] if not final[root]]
+        final[fresh] = np.arange(n_found + 1, n_found + len(fresh) + 1)
+        n_found += len(fresh)
+    for rows in strips:
+        strip = labels[(rows, *others)]
+        own = strip < -n
+        strip = np.array(strip)
+        strip[own] = -(final[roots[-strip[own] - n]] + n)
+        labels[(rows, *others)] = strip
+    return n + n_found
