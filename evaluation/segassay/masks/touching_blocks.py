@@ -3,15 +3,18 @@
 labels, prob on disk, one object -> blocks that overlap -> parts of each block -> parts of two blocks that are one -> labels
 
 Each block is divided together with what is around it, so that its own parts are those of the whole object wherever the
-outline, within that margin, decides. Where a part reaches over the border of two blocks, both have seen it: two
-parts that share more than half of the smaller one, beside the border, are one. No part ends at a border unless the two
-blocks disagree.
+outline, within that margin, decides, but for single pixels between parts. Where a part reaches over the border of two
+blocks, both have seen it: two parts that share more than half of the smaller one, within half a margin of the border,
+are one. No part ends at a border unless the two blocks disagree.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import product
 
 import numpy as np
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from segassay.masks.objects import label_objects
 from segassay.masks.touching import divide
@@ -53,6 +56,7 @@ def split_by_blocks(
     """
     n_seen = 0
     pairs: list[tuple[int, int]] = []
+    half = _MARGIN[len(box)] // 2
     for core, wide in _blocks(box):
         seen = labels[wide]
         own = seen == number
@@ -60,7 +64,8 @@ def split_by_blocks(
         parts = _parts_of(own | (earlier > 0), None if prob is None else prob[wide], min_size, spacing)
         parts[parts > 0] += n_seen
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
-        pairs += _same(earlier, parts, np.unique(parts[inner][own[inner]]))
+        near = tuple(slice(max(part.start - half, 0), part.stop + half) for part in inner)
+        pairs += _same(earlier[near], parts[near], np.unique(parts[inner][own[inner]]))
         n_seen = max(n_seen, int(parts.max(initial=0)))
         labels[core] = np.where(own[inner], -(parts[inner] + n), labels[core])
     return _renumber(labels, box, n, _roots(n_seen, pairs))
@@ -84,17 +89,11 @@ def _parts_of(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: 
     if pieces.max(initial=0) <= 1:
         return divide(own, prob, min_size, spacing) if own.any() else pieces
     parts = np.zeros_like(pieces)
-    for number, where in enumerate(_boxes(pieces), start=1):
+    for number, where in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[where] == number
         found = divide(piece, None if prob is None else prob[where], min_size, spacing)
         parts[where][piece] = found[piece] + parts.max()
     return parts
-
-
-def _boxes(pieces: np.ndarray) -> list[_Box]:
-    from scipy import ndimage
-
-    return list(ndimage.find_objects(pieces))
 
 
 def _same(earlier: np.ndarray, parts: np.ndarray, reaching: np.ndarray) -> list[tuple[int, int]]:
@@ -112,9 +111,6 @@ def _same(earlier: np.ndarray, parts: np.ndarray, reaching: np.ndarray) -> list[
 
 def _roots(n: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """One number for each part, equal for parts that are one."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=(n + 1, n + 1))
     return np.asarray(connected_components(graph, directed=False)[1])

@@ -128,7 +128,7 @@ def _sides(
         return [max((tile or _CORE) // divisor, 1) * divisor for divisor in divisors], list(halo)
     most = window_size([-(-length // d) * d for length, d in zip(shape, divisors, strict=True)], divisors, _VOXELS)
     core = [side if side >= length else side - 2 * h for side, length, h in zip(most, shape, halo, strict=True)]
-    if all(side >= h for side, h in zip(core, halo, strict=True)):
+    if all(side >= min(h, length) for side, length, h in zip(core, shape, halo, strict=True)):
         return core, list(halo)
     narrow = [min(h, side // 3 // d * d) for h, side, d in zip(halo, most, divisors, strict=True)]
     logger.info(f"the network sees {list(halo)} voxels around each, windows overlap by {narrow}: masks differ a little")
