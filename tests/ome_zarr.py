@@ -58,7 +58,11 @@ def write_ome_zarr(
         write_json(folder / ".zattrs", {"multiscales": [images[0] | {"version": "0.4"}]})
         write_json(folder / "0" / ".zarray", format_2(array, edges, compression, order))
     else:
-        about = {"zarr_format": 3, "node_type": "group", "attributes": {"ome": {"version": "0.5", "multiscales": images}}}
+        about = {
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {"ome": {"version": "0.5", "multiscales": images}},
+        }
         write_json(folder / "zarr.json", about)
         write_json(folder / "0" / "zarr.json", format_3(array, edges, compression))
     for place in product(*(range(-(-length // edge)) for length, edge in zip(array.shape, edges, strict=True))):

@@ -90,7 +90,7 @@ def test_a_scale_of_all_levels_multiplies_that_of_the_level(tmp_path: Path) -> N
 
 
 def test_older_and_converted_images(tmp_path: Path) -> None:
-    """NGFF 0.1 names no axes; bioformats2raw puts the image into a folder `0`; chunks may be stored in another order."""
+    """NGFF 0.1 names no axes; bioformats2raw puts the image into a folder `0`; chunks may have another order."""
     path = write_ome_zarr(tmp_path / "a.zarr", TWO[None, :, None], "tczyx", chunk=[1, 1, 1, 64, 64])
     write_json(path / ".zattrs", {"multiscales": [{"version": "0.1", "datasets": [{"path": "0"}]}]})
     picture = read_image(path)

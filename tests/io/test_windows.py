@@ -138,9 +138,7 @@ def test_broken_and_missing_tiles_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".tif", ".ome.tif"])
 @pytest.mark.parametrize("shape", [(700, 300), (3, 270, 90), (1, 30, 40)])
-def test_parts_become_the_same_image_with_its_pixel_size(
-    tmp_path: Path, ending: str, shape: tuple[int, ...]
-) -> None:
+def test_parts_become_the_same_image_with_its_pixel_size(tmp_path: Path, ending: str, shape: tuple[int, ...]) -> None:
     array = RNG.random(shape).astype(np.float32)
     if shape[0] == 1 and ending == ".ome.tif":
         return  # written as .tif, since OME has no volume of one plane

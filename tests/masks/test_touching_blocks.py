@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segassay.masks import touching, touching_blocks
+from segassay.masks import touching_blocks
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects
 from segassay.masks.touching import split_touching
+from segassay.masks.touching_blocks import split_objects
 
 
 def sheet(shape: tuple[int, ...], seed: int = 0, distance: int = 9) -> np.ndarray:
@@ -23,10 +24,13 @@ def sheet(shape: tuple[int, ...], seed: int = 0, distance: int = 9) -> np.ndarra
 
 def by_blocks(mask: np.ndarray, patch: pytest.MonkeyPatch, side: int, margin: int, min_size: int = 0) -> np.ndarray:
     with patch.context() as inside:
-        inside.setattr(touching, "LARGEST_BOX", 100)
+        inside.setattr(touching_blocks, "LARGEST_BOX", 100)
         inside.setattr(touching_blocks, "_BLOCK", {2: side, 3: side})
         inside.setattr(touching_blocks, "_MARGIN", {2: margin, 3: margin})
-        return split_touching(mask, min_size=min_size)
+        labels = label_objects(mask, min_size=min_size)
+        boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
+        assert split_objects(labels, None, boxes, 0, min_size) == -labels.min(initial=0)
+        return -labels
 
 
 @pytest.mark.parametrize("shape", [(110, 97), (31, 33, 35)])

@@ -15,8 +15,8 @@ from networks import unet
 from segassay.errors import DataError
 from segassay.io.images import read_image
 from segassay_monai.prediction import large as module
-from segassay_monai.prediction.window_run import receptive_radii
 from segassay_monai.prediction.run import predict
+from segassay_monai.prediction.window_run import receptive_radii
 
 SHAPE = (97, 131)
 

@@ -133,7 +133,9 @@ def _places_of(path: Path, axes: Sequence[tuple[str, str, str]], shape: Sequence
         action = "save each time point or position as an image of its own"
         expected = "rows and columns, with at most depth and channels"
         sizes = " × ".join(map(str, shape))
-        raise DataError.of(path, f"has the axes {''.join(names)} ({sizes})", action, expected=expected, kind="image-axes")
+        raise DataError.of(
+            path, f"has the axes {''.join(names)} ({sizes})", action, expected=expected, kind="image-axes"
+        )
     return channels + spatial, len(channels)
 
 

@@ -30,7 +30,8 @@ class Windows(Protocol):
 
     Attributes:
         path: Its file.
-        frame: The picture without its pixels, which are all 0 and take no memory: shape, number type, pixel size, place.
+        frame: The picture without its pixels, which are all 0 and take no memory: shape, number type, pixel size and
+            place.
     """
 
     path: Path

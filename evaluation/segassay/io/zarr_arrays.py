@@ -57,10 +57,7 @@ class _Codec:
     def decode(self, data: bytes) -> np.ndarray:
         size = math.prod(self.chunk) * self.dtype.itemsize
         for name in self.compressions:
-            if name == "crc32c":
-                data = _without_crc(data)
-            else:
-                data = bytes(_DECODERS[name](data, size + _CRC_BYTES))
+            data = _without_crc(data) if name == "crc32c" else bytes(_DECODERS[name](data, size + _CRC_BYTES))
         if len(data) != size:
             raise ValueError(f"a chunk has {len(data)} bytes instead of {size}")
         stored = np.frombuffer(data, self.dtype).reshape([self.chunk[axis] for axis in self.axes])
@@ -278,7 +275,7 @@ def _codec_of(
         return inner, _Shard(chunk, inner, settings.get("index_location", "end") == "end", "crc32c" in index)
     if first != "bytes":
         raise _unknown(root, f"codec {first!r}")
-    ordered = dtype.newbyteorder({"little": "<", "big": ">"}[settings.get("endian", "little")])
+    ordered = dtype.newbyteorder("<" if {"little": True, "big": False}[settings.get("endian", "little")] else ">")
     compressions = _known(root, [name for name, _ in reversed(rest)])
     return _Codec(ordered, chunk, axes, compressions), None
 

@@ -3,8 +3,7 @@
 mask, prob (*spatial)  ->  labels (*spatial) int32, 0 = background, objects 1..n
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -13,10 +12,7 @@ from skimage.segmentation import watershed
 
 from segassay.masks.objects import label_objects
 
-__all__ = ["LARGEST_BOX", "divide", "split_objects", "split_touching"]
-
-LARGEST_BOX = 2**24
-"""Pixels of the bounding box of an object that is divided as a whole, which takes about 100 bytes for each."""
+__all__ = ["divide", "split_touching"]
 
 _STEPS = 1000
 """Heights are whole numbers of this many steps for a factor of e, so that rounding decides nothing."""
@@ -70,49 +66,14 @@ def split_touching(
         raise TypeError(f"mask must be boolean, got {mask.dtype}; apply a threshold first")
     if prob is not None and prob.shape != mask.shape:
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
-    labels = label_objects(mask, min_size=min_size)
-    boxes = dict(enumerate(ndimage.find_objects(labels), start=1))
-    split_objects(labels, prob, boxes, 0, min_size, spacing=spacing)
-    return np.negative(labels, out=labels)
-
-
-def split_objects(
-    labels: np.ndarray,
-    prob: np.ndarray | None,
-    boxes: Mapping[int, tuple[slice, ...]],
-    n: int,
-    min_size: int = 0,
-    *,
-    spacing: Sequence[float] | None = None,
-) -> int:
-    """Divide some numbered objects in place: their parts get the numbers -n - 1, -n - 2 and so on.
-
-    Negative, so that they cannot be taken for objects that are still to be divided. The arrays may be on disk: only the
-    bounding boxes are read, one at a time; of a box of more than `LARGEST_BOX` pixels one block at a time, see
-    `segassay.masks.touching_blocks`.
-
-    Args:
-        labels: int32 `(*spatial)`, objects as `label_objects` gives them; changed.
-        prob: As for `split_touching`.
-        boxes: Number -> bounding box of each object to divide, in the order of their parts.
-        n: Number of parts so far.
-        min_size: As for `split_touching`.
-        spacing: As for `split_touching`.
-
-    Returns:
-        Number of parts with these.
-    """
-    for number, box in boxes.items():
-        if math.prod(part.stop - part.start for part in box) > LARGEST_BOX:
-            from segassay.masks.touching_blocks import split_by_blocks
-
-            n = split_by_blocks(labels, prob, number, box, n, min_size, spacing=spacing)
-            continue
-        own = labels[box] == number
+    whole = label_objects(mask, min_size=min_size)
+    labels, n = np.zeros_like(whole), 0
+    for number, box in enumerate(ndimage.find_objects(whole), start=1):
+        own = whole[box] == number
         parts = divide(own, None if prob is None else prob[box], min_size, spacing)
-        labels[box] = np.where(own, -(parts + n), labels[box])
+        labels[box][own] = parts[own] + n
         n += int(parts.max())
-    return n
+    return labels
 
 
 def divide(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Divide an object whose bounding box is too large for the memory, as of a dense sheet of cells, block by block.
 
-labels, prob on disk, one object -> blocks that overlap -> parts of each block -> parts of two blocks that are one -> labels
+labels, prob on disk, one object -> blocks that overlap -> parts of each -> parts of two blocks that are one -> labels
 
 Each block is divided together with what is around it, so that its own parts are those of the whole object wherever the
 outline, within that margin, decides, but for single pixels between parts. Where a part reaches over the border of two
@@ -8,7 +8,8 @@ blocks, both have seen it: two parts that share more than half of the smaller on
 are one. No part ends at a border unless the two blocks disagree.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -19,7 +20,10 @@ from scipy.sparse.csgraph import connected_components
 from segassay.masks.objects import label_objects
 from segassay.masks.touching import divide
 
-__all__ = ["split_by_blocks"]
+__all__ = ["LARGEST_BOX", "split_by_blocks", "split_objects"]
+
+LARGEST_BOX = 2**24
+"""Pixels of the bounding box of an object that is divided as a whole, which takes about 100 bytes for each."""
 
 _BLOCK = {2: 1536, 3: 128}
 """Side of a block, by the number of axes."""
@@ -28,6 +32,47 @@ _MARGIN = {2: 256, 3: 32}
 """What a block sees around it."""
 
 _Box = tuple[slice, ...]
+
+
+def split_objects(
+    labels: np.ndarray,
+    prob: np.ndarray | None,
+    boxes: Mapping[int, _Box],
+    n: int,
+    min_size: int = 0,
+    *,
+    spacing: Sequence[float] | None = None,
+) -> int:
+    """Divide some numbered objects in place: their parts get the numbers -n - 1, -n - 2 and so on.
+
+    Negative, so that they cannot be taken for objects that are still to be divided. The arrays may be on disk: only the
+    bounding boxes are read, one at a time, and of a box of more than `LARGEST_BOX` pixels one block at a time.
+
+    Args:
+        labels: int32 `(*spatial)`, objects as `label_objects` gives them; changed.
+        prob: As for `segassay.masks.touching.split_touching`.
+        boxes: Number -> bounding box of each object to divide, in the order of their parts.
+        n: Number of parts so far.
+        min_size: As for `split_touching`.
+        spacing: As for `split_touching`.
+
+    Returns:
+        Number of parts with these.
+
+    Example:
+        >>> labels = np.array([[1, 1, 0, 2]], dtype=np.int32)
+        >>> split_objects(labels, None, {1: np.s_[0:1, 0:2], 2: np.s_[0:1, 3:4]}, 0), labels.tolist()
+        (2, [[-1, -1, 0, -2]])
+    """
+    for number, box in boxes.items():
+        if math.prod(part.stop - part.start for part in box) > LARGEST_BOX:
+            n = split_by_blocks(labels, prob, number, box, n, min_size, spacing=spacing)
+            continue
+        own = labels[box] == number
+        parts = divide(own, None if prob is None else prob[box], min_size, spacing)
+        labels[box] = np.where(own, -(parts + n), labels[box])
+        n += int(parts.max())
+    return n
 
 
 def split_by_blocks(
@@ -40,7 +85,7 @@ def split_by_blocks(
     *,
     spacing: Sequence[float] | None = None,
 ) -> int:
-    """Divide one object in place, as `segassay.masks.touching.split_objects` does for a large box.
+    """Divide one object in place, as `split_objects` does for a large box.
 
     Args:
         labels: As there; changed.

@@ -28,8 +28,8 @@ def write_case(
 ) -> dict[str, str]:
     """Write the files of one case, each whole or not at all.
 
-    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF or OME-Zarr are OME-TIFF. Others are TIFF with the pixel
-    size of the image, if it is known; a 2-D mask without pixel size is a PNG.
+    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF or OME-Zarr are OME-TIFF. Others are TIFF
+    with the pixel size of the image, if it is known; a 2-D mask without pixel size is a PNG.
 
     Args:
         folder: Where the folders of all kinds are.

@@ -122,9 +122,7 @@ def _sharpness(part: np.ndarray) -> float:
     return float(near / far) if far else 1.0
 
 
-def network_features(
-    image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]
-) -> np.ndarray:
+def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
     """Mean and standard deviation of each channel of the network's deepest level, over the image.
 
     The image is normalised as in training. Of a large one at most 16 evenly spaced windows of about 65,000 pixels are

@@ -218,9 +218,7 @@ def subject_of(dataset: Dataset, name: str) -> str:
     return f"{dataset.name}: {name}"
 
 
-def seen_by(
-    members: Sequence[Member], dataset: Dataset, case: str, subject: str, pixels: str | None = None
-) -> str:
+def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str, pixels: str | None = None) -> str:
     """Name of a member that has seen this image (by content or name) or its subject; empty if there is none.
 
     `pixels` is the `image_hash`, if it is known.

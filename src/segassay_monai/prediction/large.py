@@ -1,7 +1,7 @@
 """Predict one large image or volume in bounded memory: window by window, with all that its edges cannot know around it.
 
-    file by windows -> WindowRun -> maps on disk
-    strips of the mask -> objects across strips -> files, rows of objects.csv, row of cases.csv
+file by windows -> WindowRun -> maps on disk
+strips of the mask -> objects across strips -> files, rows of objects.csv, row of cases.csv
 """
 
 from __future__ import annotations

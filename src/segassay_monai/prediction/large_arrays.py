@@ -1,6 +1,6 @@
 """Maps and objects of a large image on disk: written window by window, labelled strip by strip, divided one by one.
 
-    maps of windows -> LargeArrays -> label_large -> objects 1..n -> split_large -> touching objects apart
+maps of windows -> LargeArrays -> label_large -> objects 1..n -> split_large -> touching objects apart
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from segassay.masks.strips import StripLabels
-from segassay.masks.touching import split_objects
+from segassay.masks.touching_blocks import split_objects
 from segassay_monai.ensemble.case_files import MAPS
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.prediction.window_run import strip_height

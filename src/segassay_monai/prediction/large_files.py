@@ -1,7 +1,7 @@
 """Objects and files of a large image: measured block by block, written from arrays on disk.
 
-    LargeArrays -> measure_objects -> rows of objects.csv
-                -> write_large -> masks/ instances/ prob/ … rois/ geojson/ overlays/
+LargeArrays -> measure_objects -> rows of objects.csv
+            -> write_large -> masks/ instances/ prob/ … rois/ geojson/ overlays/
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ def _measure(
     )
     part = arrays.read("labels", window)
     part[~np.isin(part, labels)] = 0
-    table = object_properties(
-        part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names
-    )
+    table = object_properties(part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names)
     at_border = np.zeros(len(table), dtype=bool)
     for name, where, length in zip(names, window, arrays.shape, strict=True):
         for column in (f"centroid_{name}", f"bbox_{name}_min", f"bbox_{name}_max"):
@@ -147,13 +145,13 @@ def _write_outlines(
     boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}
     labels = _OnDisk(arrays, is_turned)
     shown = _shown(arrays, image, is_turned)
-    words = {"boxes": boxes}
+    n = len(frame.array)
     writers: dict[str, tuple[str, str, Callable[[Path], None]]] = {
-        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=len(frame.array), **words)),
+        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=n, boxes=boxes)),
         "geojson": (
             "geojson",
             ".geojson",
-            lambda path: write_geojson(path, labels, confidence, measurements=objects, **words),
+            lambda path: write_geojson(path, labels, confidence, measurements=objects, boxes=boxes),
         ),
         "overlay": ("overlays", ".png", lambda path: write_bytes(path, overlay_png(*shown[:2]))),
     }

@@ -157,9 +157,7 @@ def receptive_radii(network: nn.Module, in_channels: int, divisors: Sequence[int
 
 
 @torch.no_grad()
-def _radius(
-    network: nn.Module, in_channels: int, divisors: Sequence[int], axis: int, device: torch.device
-) -> int:
+def _radius(network: nn.Module, in_channels: int, divisors: Sequence[int], axis: int, device: torch.device) -> int:
     side, divisor = 64, divisors[axis]
     while True:
         side *= 2
