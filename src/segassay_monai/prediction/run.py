@@ -237,8 +237,10 @@ def _by_windows(
 ) -> dict[str, Any]:
     """The same of a large image."""
     spacing = images.spacing_of(large)
-    words = {"spacing_um": spacing, "channel": _channel(images), **images.areas(case)}
-    found = predict_large(predictor, case, large, out, work, save, **words)  # type: ignore[arg-type]
+    areas = images.areas(case)
+    found = predict_large(
+        predictor, case, large, out, work, save, spacing_um=spacing, channel=_channel(images), **areas
+    )
     return {
         "row": case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1) | found.unlike,
         "objects": objects_of(found.objects),
