@@ -33,12 +33,15 @@ def main() -> None:
     """Make the image, predict it, and write the numbers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
-    parser.add_argument("kinds", nargs="*", choices=["tiff", "zarr"], default=["tiff", "zarr"])
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help="tiff, zarr; default: both")
     parser.add_argument("--side", type=int, default=20_000, help="pixels along each axis (default: %(default)s)")
     parser.add_argument("--split-touching", action="store_true")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    args.kinds = args.kinds or ["tiff", "zarr"]
+    if unknown := set(args.kinds) - {"tiff", "zarr"}:
+        parser.error(f"no kind {', '.join(sorted(unknown))}; choose from tiff, zarr")
     if args.child is not None:
         return child(args)
     with tempfile.TemporaryDirectory() as folder:
