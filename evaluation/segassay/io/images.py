@@ -20,7 +20,6 @@ from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
 from segassay.io.encoding import encode
 from segassay.io.formats import (
-    Picture,
     nifti_affine,
     nifti_shape,
     quiet_decoders,
@@ -34,6 +33,7 @@ from segassay.io.held import HeldImage
 from segassay.io.mask_values import mask_of
 from segassay.io.ome_zarr import ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
+from segassay.io.picture import Picture
 from segassay.io.png_files import png_shape, read_png
 from segassay.io.roi_files import outlines_of_rois, read_rois
 

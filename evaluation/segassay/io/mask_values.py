@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from segassay.errors import DataError
-from segassay.io.formats import Picture
+from segassay.io.picture import Picture
 
 __all__ = ["mask_of"]
 
