@@ -34,7 +34,8 @@ def examples_of(*names: str) -> list[str]:
 def test_the_commands_are_those_of_both_packages():
     names = {words[0] for words in COMMANDS if words}
     training = {"train", "study", "predict", "describe", "export", "verify"}
-    assert names == training | {"check", "download", "simulate", "consensus", "evaluate", "selftest", "planner"}
+    evaluation = {"check", "download", "simulate", "consensus", "evaluate", "selftest", "planner", "report", "mlflow"}
+    assert names == training | evaluation
 
 
 @pytest.mark.parametrize("width", [80, 120])

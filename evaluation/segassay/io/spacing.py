@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-__all__ = ["UM_PER_UNIT", "nifti_spacing_um", "tiff_spacing_um"]
+__all__ = ["UM_PER_UNIT", "nifti_spacing_um", "tiff_spacing_um", "um_per_unit"]
 
 _UNITS = {
     1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
@@ -53,14 +53,14 @@ def _ome_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     for element in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter():
         if element.tag.rsplit("}", 1)[-1] == "Pixels":
             sizes = {axis: element.get(f"PhysicalSize{axis}") for axis in "ZYX"}
-            units = {axis: _um(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
+            units = {axis: um_per_unit(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
             return {axis: float(size) * (units[axis] or np.nan) for axis, size in sizes.items() if size}
     return {}
 
 
 def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     metadata = tif.imagej_metadata or {}
-    um = _um(str(metadata.get("unit", "")))
+    um = um_per_unit(str(metadata.get("unit", "")))
     tags = tif.pages.first.tags
     if um is None or "XResolution" not in tags or "YResolution" not in tags:
         return {}
@@ -68,7 +68,7 @@ def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     return spacing | ({"Z": um * abs(float(metadata["spacing"]))} if "spacing" in metadata else {})
 
 
-def _um(unit: str) -> float | None:
+def um_per_unit(unit: str) -> float | None:
     """Micrometres per unit, by any of its names; None if it is no known unit of length."""
     name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
     return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))

@@ -35,7 +35,7 @@ from segassay_monai.ensemble.familiar import (
     read_description,
     read_member_network,
 )
-from segassay_monai.ensemble.image_features import feature_counts, intensity_features, network_features
+from segassay_monai.ensemble.image_features import Pixels, feature_counts, intensity_features, network_features
 from segassay_monai.ensemble.members import image_hash
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import REGISTERED, find_model
@@ -84,11 +84,11 @@ class Familiar:
     network: nn.Module
     strides: Sequence[Sequence[int]]
 
-    def compare(self, image: np.ndarray, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
+    def compare(self, image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
 
         Args:
-            image: Raw values `(C, *spatial)`, with the channels of the training.
+            image: Raw values `(C, *spatial)`, an array or `Pixels`, with the channels of the training.
             spacing_um: Size of a pixel along each axis.
 
         Returns:
