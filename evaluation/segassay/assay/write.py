@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.io.csv_tables import csv_text
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import STRATEGY_FIELDS
 from segassay.qualities.scores.table import written
@@ -35,7 +36,7 @@ def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None
     (work_dir / "tables").mkdir()
     forms = {f"checklist_{name}": table for name, table in checklists(found).items()}
     for name, frame in (frames_of(found) | forms).items():
-        text = frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+        text = csv_text(frame, float_format="%.12g")
         (work_dir / "tables" / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     if xlsx:
         from segassay.io.workbooks import write_workbook

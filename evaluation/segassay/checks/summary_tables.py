@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.markup import escape
+from rich.markup import escape as as_it_is
 from rich.table import Table
 
 from segassay.checks.facts import spacing_text
-from segassay.errors import number_of
+from segassay.errors import number_of, printable
 
 __all__ = ["summary_tables"]
 
@@ -19,6 +19,11 @@ def summary_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
     yield _raters(summary)
     if summary["experiment"] is not None:
         yield _groups(summary["experiment"])
+
+
+def escape(text: str) -> str:
+    """Text without markup and without letters that a terminal obeys."""
+    return as_it_is(printable(text))
 
 
 def _table(*columns: str) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segassay.data.channels import group_channels
+from segassay.data.harmless import name_problems
 from segassay.data.names import CELLPOSE_SUFFIX, common_suffix, find_affixes, list_images, written_by_cellpose
 from segassay.data.nnunet import DatasetJson
 from segassay.data.settings import DatasetFile, inside
@@ -38,6 +39,7 @@ def find_images(
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
         problems.append(Problem(str(place), what, "put the images there, not into subfolders", kind="no-image"))
+    problems += name_problems(str(place), "case", [case for case, _ in files], "rename the file")
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]

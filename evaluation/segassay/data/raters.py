@@ -5,10 +5,11 @@ dataset.yaml -> folder of each rater -> files -> case of each file, by its name 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from segassay.data.harmless import name_problems
 from segassay.data.names import (
     Affixes,
     find_affixes,
@@ -27,12 +28,13 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
     """Folder of each rater in natural order, without the reference and the areas; and all problems."""
     raters = settings.rater_folders
     if isinstance(raters, dict):
+        harmful = _harmful_names(folder, settings, raters)
         named = {rater: inside(folder, path) for rater, path in raters.items()}
         action = "write `rater: folder`, or leave it out for labels/*"
         empty = (
             [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action, kind="no-rater")]
         )
-        problems = [*empty, *_not_described(folder, settings, named)]
+        problems = [*empty, *harmful, *_not_described(folder, settings, named)]
         return {rater: named[rater] for rater in sorted(named, key=natural_key)}, problems
     try:
         paths = [path for path in folder.glob(raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
@@ -42,6 +44,14 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
             Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*", kind="rater-pattern")
         ]
     return _folders_of_pattern(folder, settings, raters, paths)
+
+
+def _harmful_names(folder: Path, settings: DatasetFile, raters: Iterable[str]) -> list[Problem]:
+    """Problems of names in dataset.yaml: of raters, and of their person, tool and site."""
+    file = str(folder / "dataset.yaml")
+    said = settings.facets.values()
+    of_facets = [(word, [getattr(one, word) for one in said]) for word in ("person", "tool", "site")]
+    return [problem for what, names in (("rater", raters), *of_facets) for problem in name_problems(file, what, names)]
 
 
 def _not_described(folder: Path, settings: DatasetFile, named: dict[str, Path]) -> Iterator[Problem]:
@@ -79,6 +89,7 @@ def _folders_of_pattern(
         what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
         problems.append(Problem(place, what, action, kind="no-rater-folder"))
+    problems += name_problems(place, "rater", sorted(path.name for path in folders), "rename the folder")
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)

@@ -17,6 +17,7 @@ from segassay import tracking
 from segassay.assay import evaluate
 from segassay.assay.write import metric_name
 from segassay.data.dataset import data_hash
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import sha256
 from segassay.judgement.summary import versions
 from segassay_monai.ensemble.registry import register_ensemble
@@ -46,7 +47,7 @@ def _judge(study: Study, on: str) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
     out = study.out / EVALUATION[on]
     table = list_masks(study, on)
-    text = table.to_csv(index=False, lineterminator="\n")
+    text = csv_text(table)
     files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from segassay import tracking
 from segassay.data.annotations import WITHOUT
+from segassay.errors import printable
 from segassay.judgement.summary import QUALITIES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
@@ -206,7 +207,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     for name, reason in outcome.failed.items():
-        console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"failed: {name}: {reason}"), highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
             f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; run the same "
