@@ -343,8 +343,14 @@ def test_palette_of_greys_is_a_grey_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), GREY % 4)
 
 
-def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+def test_grey_in_three_channels_is_grey(tmp_path: Path) -> None:
     Image.fromarray(np.repeat((GREY % 4)[..., np.newaxis], 3, axis=2)).save(tmp_path / "0001.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), GREY % 4)
+
+
+def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+    red = (GREY % 4)[..., np.newaxis] * np.array([1, 0, 0], np.uint8)
+    Image.fromarray(red).save(tmp_path / "0001.png")
     with pytest.raises(DataError, match=r"0001\.png is a colour image with nothing brighter than 3"):
         read_mask(tmp_path / "0001.png")
 

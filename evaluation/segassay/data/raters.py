@@ -161,7 +161,7 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
         return [], [
             Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder", kind="no-folder")
         ]
-    files, problems = list_images(_exported_by_cvat(folder), outlines=True)
+    files, problems = list_images(_objects_of_export(folder), outlines=True)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
         what = f"{number_of(len(pictures), 'picture')} of flows or outlines by Cellpose not used: {shortlist(pictures)}"
@@ -181,10 +181,11 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
     return files, problems
 
 
-def _exported_by_cvat(folder: Path) -> Path:
-    """The folder itself, or that of the objects in an unpacked `Segmentation mask` of CVAT."""
-    objects = folder / "SegmentationObject"
-    return objects if (folder / "labelmap.txt").is_file() and objects.is_dir() else folder
+def _objects_of_export(folder: Path) -> Path:
+    """The folder itself, or that of the objects in PASCAL VOC's layout: `Segmentation mask` of CVAT, labelme2voc."""
+    is_export = any((folder / name).exists() for name in ("labelmap.txt", "class_names.txt", "SegmentationClass"))
+    objects = [folder / name for name in ("SegmentationObjectPNG", "SegmentationObject")]
+    return next((place for place in objects if is_export and place.is_dir()), folder)
 
 
 def _match(
@@ -202,14 +203,14 @@ def _match(
         else:
             folded = folded or {case.lstrip("0").casefold(): case for case in images}
             near = folded.get((case or stem).lstrip("0").casefold())
-            what = (
-                f"mask without image; expected a name {affixes.name_of('<case>')}.<ext> with <case> one of the images"
-            )
-            problems.append(Problem(str(path), what, _how_to_name(stem, near, images), kind="mask-without-image"))
+            expected = f"{affixes.name_of('<case>')}.<ext> with <case> one of the images"
+            action = _how_to_name(stem, near, images, is_zip=path.suffix.lower() == ".zip")
+            what = f"mask without image; expected a name {expected}"
+            problems.append(Problem(str(path), what, action, kind="mask-without-image"))
     return {case: masks[case] for case in images if case in masks}, problems
 
 
-def _how_to_name(stem: str, near: str | None, images: dict[str, Path]) -> str:
+def _how_to_name(stem: str, near: str | None, images: dict[str, Path], *, is_zip: bool) -> str:
     if near:
         return f"rename it, if it belongs to image {near!r}"
     if is_of_label_studio(stem):
@@ -217,4 +218,6 @@ def _how_to_name(stem: str, near: str | None, images: dict[str, Path]) -> str:
             "Label Studio names masks by its own tasks: look up the image of each task in its Data Manager, and rename "
             f"masks to names such as {next(iter(images))}.png, in a folder for each person"
         )
+    if is_zip:
+        return "unpack it if it is an export of CVAT or another tool; else rename or remove it, or add its image"
     return "rename or remove it, or add its image"

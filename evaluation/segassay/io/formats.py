@@ -21,6 +21,7 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import turned, turned_shape
 
 _UNITS = {
@@ -60,6 +61,7 @@ class Picture:
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
         placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
+        colours: Masks only: whether the channels are red, green and blue.
         palette: Masks only: colours `(n, 3)` of the numbers in `array`; None if these are no indices.
         turned: Whether the file asks viewers to turn or mirror its pixels, as has been done here.
         overlay: Masks only: ROIs that ImageJ keeps in the file, each as the content of a .roi file.
@@ -71,6 +73,7 @@ class Picture:
     placement: Mapping[str, np.ndarray] | None = None
     palette: np.ndarray | None = None
     turned: bool = False
+    colours: bool = False
     overlay: tuple[bytes, ...] = ()
 
 
@@ -151,12 +154,16 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         page, orientation = series.keyframe, _orientation(series)
         palette = _palette(page) if as_mask and len(array) == 1 else None
         array = turned(_tiff_colours(path, array, page, as_mask=as_mask), orientation)
+        if as_mask and tif.is_imagej and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            array = ~array  # the inverting colour table of ImageJ: its numbers count, as in Fiji
+        colours = len(array) == 3 and page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
         overlay = _overlay(tif) if as_mask else ()
     if orientation > 4:  # rows and columns have changed places
         spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): um for axis, um in spacing.items()}
     of_axes = _spacing_or_none(spacing, array.ndim - 1)
-    return Picture(_native(array), of_axes, palette=palette, turned=orientation > 1, overlay=overlay)
+    array, is_turned = _native(array), orientation > 1
+    return Picture(array, of_axes, palette=palette, turned=is_turned, colours=colours, overlay=overlay)
 
 
 def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
@@ -300,7 +307,10 @@ def _tiff_colours(path: Path, array: np.ndarray, page: tifffile.TiffPage, *, as_
     if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and (as_mask or not page.extrasamples):
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
-        return array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha].reshape(-1, *array.shape[1:])
+        samples = array.reshape(-1, n_samples, *array.shape[1:])
+        if as_mask and n_alpha == 1 and page.extrasamples and len(samples) == 1:
+            return drawn_on_transparent(samples[0, :-1], samples[0, -1])
+        return samples[:, :-n_alpha].reshape(-1, *array.shape[1:])
     return array
 
 
@@ -355,16 +365,18 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
     check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
+    colours = False
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:
         array = np.stack([array[name] for name in "RGB"], axis=-1).reshape(*spatial, 3)
         n_channels = 3
+        colours = True
     array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
     um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
     zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
+    return Picture(_native(array), spacing, np.asarray(file.affine), placement, colours=colours)
 
 
 def _load_nifti(path: Path) -> Any:
