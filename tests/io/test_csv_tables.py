@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from segassay.io.csv_tables import csv_text, looks_like_formula
+from segassay.io.csv_tables import csv_text, looks_like_formula, read_csv_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +64,15 @@ def test_formulas_are_found_in_every_kind_of_column_and_in_names_of_columns():
     before = table.copy()
     assert csv_text(table) == "'=a,b,b\n'=1,'@c,'=2\nb,,3\n"
     pd.testing.assert_frame_equal(table, before)
+
+
+def test_names_that_look_like_nothing_or_like_numbers_are_read_as_written(tmp_path: Path):
+    table = pd.DataFrame({"rater": ["NA", "null", "nan", "1", "01"], "case": None, "n": [1, 2, None, 4, 5]})
+    (tmp_path / "a.csv").write_text(csv_text(table), encoding="utf-8")
+    read = read_csv_text(tmp_path / "a.csv", ["rater", "case", "strategy"])
+    assert list(read["rater"]) == list(table["rater"])
+    assert read["case"].isna().all()
+    assert read["n"].isna().tolist() == [False, False, True, False, False]
 
 
 def test_every_table_is_written_so():

@@ -1,15 +1,17 @@
-"""Write tables as CSV in which no cell is a formula for a spreadsheet program.
+"""Write tables as CSV in which no cell is a formula for a spreadsheet program, and read them again.
 
 DataFrame  ->  text of a .csv; the same table gives the same text
 """
 
+import os
 import re
+from collections.abc import Sequence
 from typing import Any
 from unicodedata import normalize
 
 import pandas as pd
 
-__all__ = ["csv_text", "looks_like_formula"]
+__all__ = ["csv_text", "looks_like_formula", "read_csv_text"]
 
 _FORMULA = re.compile(r"(?:^|[;\t\r\n])\s*(?:[=@]|[+\-][^;\t\r\n]*(?:[|!]|\w\s*\())")
 """Starts with = or @, or with + or - and calls a function, a program (|) or another sheet (!).
@@ -50,6 +52,20 @@ def csv_text(table: pd.DataFrame, *, float_format: str | None = None) -> str:
     names = [f"'{name}" if looks_like_formula(str(name)) else name for name in table.columns]
     text: str = table.to_csv(index=False, header=names, float_format=float_format, lineterminator="\n")
     return text
+
+
+def read_csv_text(path: str | os.PathLike[str], texts: Sequence[str]) -> pd.DataFrame:
+    """Read a table that this package wrote: an empty cell is unknown, and nothing else is, neither `NA` nor `null`.
+
+    Args:
+        path: The file.
+        texts: Columns of text, as far as they are there: a rater `1` stays a text. Of others, the type is found.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no table.
+    """
+    return pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=[""])
 
 
 def _as_text(column: pd.Series, formulas: set[str]) -> pd.Series:

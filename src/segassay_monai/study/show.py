@@ -23,6 +23,7 @@ from rich.table import Table
 from segassay import tracking
 from segassay.data.annotations import WITHOUT
 from segassay.errors import printable
+from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.summary import QUALITIES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
@@ -122,7 +123,7 @@ def _score(study: Study, task: Task) -> str:
     path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
     if not path.is_file():
         return ""
-    table = pd.read_csv(path)
+    table = read_csv_text(path, ("annotator_a", "annotator_b"))
     own = table[table["annotator_a"] == target_name(own_target(task))]
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
