@@ -1,6 +1,7 @@
 """Show the summary of a check as tables for a terminal; 80 columns are enough, nothing is truncated."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich import box
@@ -47,7 +48,7 @@ def _about(summary: Mapping[str, Any]) -> Table:
         "image size": _counts(images["size"], _size),
         "channels": _counts(images["n_channels"]),
         "type": _counts(images["type"]),
-        "spacing": _counts(images["spacing_um"], _spacing) + _source(images),
+        "spacing": _counts(images["spacing_um"], partial(_spacing, images["spacing_unit"])) + _source(images),
         "smallest object": number_of(summary["min_object_size"], "voxel" if _is_volume(images) else "pixel"),
         "ignored area": _area(summary["ignored"], n_cases),
         "region mask": _area(summary["region"], n_cases),
@@ -68,8 +69,8 @@ def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _spacing(spacing_um: Sequence[float] | None) -> str:
-    return "unknown" if spacing_um is None else spacing_text(spacing_um, 6)
+def _spacing(unit: str | None, spacing_um: Sequence[float] | None) -> str:
+    return "unknown" if spacing_um is None else spacing_text(spacing_um, 6, unit)
 
 
 def _source(images: Mapping[str, Any]) -> str:

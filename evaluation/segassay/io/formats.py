@@ -32,6 +32,7 @@ _UNITS = {
     1e6: ("m", "meter", "meters", "metre", "metres"),
     25400.0: ("inch", "inches", "in"),
 }
+_NAMES = {name: names[0] for names in _UNITS.values() for name in names}
 UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
 """Micrometres per unit of length, by the names that files give it."""
 
@@ -59,6 +60,7 @@ class Picture:
     Attributes:
         array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
         spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
+        unit: Unit in which the file gives the spacing, as in `UM_PER_UNIT`; None if unknown.
         affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
         placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
         colours: Masks only: whether the channels are red, green and blue.
@@ -73,6 +75,7 @@ class Picture:
     placement: Mapping[str, np.ndarray] | None = None
     palette: np.ndarray | None = None
     turned: bool = False
+    unit: str | None = None
     colours: bool = False
     overlay: tuple[bytes, ...] = ()
 
@@ -158,12 +161,14 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
             array = ~array  # the inverting colour table of ImageJ: its numbers count, as in Fiji
         colours = len(array) == 3 and page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+        unit = _unit(tif)
         overlay = _overlay(tif) if as_mask else ()
     if orientation > 4:  # rows and columns have changed places
         spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): um for axis, um in spacing.items()}
     of_axes = _spacing_or_none(spacing, array.ndim - 1)
     array, is_turned = _native(array), orientation > 1
-    return Picture(array, of_axes, palette=palette, turned=is_turned, colours=colours, overlay=overlay)
+    unit = None if of_axes is None else unit
+    return Picture(array, of_axes, palette=palette, turned=is_turned, unit=unit, colours=colours, overlay=overlay)
 
 
 def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
@@ -333,10 +338,23 @@ def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     return spacing | ({"Z": um * abs(float(metadata["spacing"]))} if "spacing" in metadata else {})
 
 
+def _unit(tif: tifffile.TiffFile) -> str | None:
+    """The unit of the columns, which is that of the other axes in what programs write."""
+    if not tif.is_ome:
+        return _name_of_unit(str((tif.imagej_metadata or {}).get("unit", "")))
+    pixels = (one for one in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter() if one.tag.endswith("Pixels"))
+    return next((_name_of_unit(one.get("PhysicalSizeXUnit", "µm")) for one in pixels), None)
+
+
 def _um(unit: str) -> float | None:
     """Micrometres per unit, by any of its names; None if it is no known unit of length."""
+    name = _name_of_unit(unit)
+    return None if name is None else UM_PER_UNIT[name]
+
+
+def _name_of_unit(unit: str) -> str | None:
     name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
-    return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))
+    return _NAMES.get(name, _NAMES.get(name.lower()))
 
 
 def _spacing_or_none(spacing: dict[str, float], n_axes: int) -> tuple[float, ...] | None:
@@ -372,11 +390,13 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
         n_channels = 3
         colours = True
     array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
-    um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
+    unit = _NAMES.get(file.header.get_xyzt_units()[0], "mm")
+    um = UM_PER_UNIT[unit]
     zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(_native(array), spacing, np.asarray(file.affine), placement, colours=colours)
+    unit_or_none = None if spacing is None else unit
+    return Picture(_native(array), spacing, np.asarray(file.affine), placement, unit=unit_or_none, colours=colours)
 
 
 def _load_nifti(path: Path) -> Any:
