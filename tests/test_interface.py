@@ -70,6 +70,14 @@ def test_errors_of_training_are_ours(dataset, tmp_path, change, error, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["%lab", "@lab", "$lab"])
+def test_a_folder_named_like_an_expression_of_monai_is_a_folder(dataset, tmp_path, monkeypatch, name):
+    shutil.copytree(dataset, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="has no such rater"):
+        segassay_monai.train(name, out=Path("@out"), rater="zoe", **TINY)
+
+
 def test_errors_of_prediction_are_ours(models, tmp_path):
     with pytest.raises(UsageError, match="expected a folder with trained members"):
         segassay_monai.predict(tmp_path, tmp_path, out=tmp_path / "out")

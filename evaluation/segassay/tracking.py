@@ -119,7 +119,6 @@ def open_experiment(name: str) -> str:
     Raises:
         UsageError: If the store cannot be reached or written, or the MLflow experiment was deleted there.
     """
-    _check_server(store_uri())
     with _mlflow_in_use():
         return _open(store_uri(), name)
 
@@ -144,6 +143,7 @@ def _open(uri: str, name: str) -> str:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    _check_server(uri)
     try:
         return _open_in_database(uri, name) if uri.startswith("sqlite:///") else _open_in_store(uri, name)
     except SQLAlchemyError as error:

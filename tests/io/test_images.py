@@ -71,6 +71,15 @@ def test_colours_become_channels_and_alpha_is_dropped(tmp_path: Path, suffix: st
     assert image_shape(path) == (5, 8)
 
 
+def test_an_image_of_one_bit_has_numbers(tmp_path: Path) -> None:
+    for suffix in (".png", ".tif"):
+        Image.fromarray(MASK).save(tmp_path / f"0001{suffix}")
+        array = read_image(tmp_path / f"0001{suffix}").array
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array[0] > 0, MASK)
+    assert read_mask(tmp_path / "0001.tif").dtype == bool
+
+
 def test_grey_with_alpha_is_one_channel(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GREY, GREY + 1]), mode="LA").save(tmp_path / "0001.png")
     np.testing.assert_array_equal(read_image(tmp_path / "0001.png").array, GREY[np.newaxis])

@@ -13,6 +13,7 @@ from segassay.data.harmless import name_problems
 from segassay.data.names import (
     Affixes,
     find_affixes,
+    how_to_rename,
     is_image,
     is_of_the_system,
     list_images,
@@ -89,7 +90,7 @@ def _folders_of_pattern(
         what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
         problems.append(Problem(place, what, action, kind="no-rater-folder"))
-    problems += name_problems(place, "rater", sorted(path.name for path in folders), "rename the folder")
+    problems += name_problems(place, "rater", sorted(path.name for path in folders), how_to_rename("folder"))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)

@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
 
     Returns:
-        Array `(C, *spatial)`, spacing and affine.
+        Array `(C, *spatial)`, spacing and affine; an image of one bit has 0 and 1 in 8 bits.
 
     Raises:
         DataError: If the file is missing, truncated, broken or a time series, or its name has no image ending.
@@ -117,6 +118,8 @@ def _read(path: str | os.PathLike[str], *, as_mask: bool) -> Picture:
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
             raise DataError.of(path, what, expected="whole or real numbers, export it with these", kind="pixel-type")
+    if picture.array.dtype == bool and not as_mask:  # numpy does not calculate with it as with numbers
+        picture = replace(picture, array=picture.array.view(np.uint8))
     return picture
 
 

@@ -78,14 +78,14 @@ def _is_on_white(known: np.ndarray, counts: np.ndarray, limit: int) -> bool:
     """Whether white is the background: the most frequent colour, or more than half of it where there is black, too."""
     n_white = int(counts[(known == limit).all(axis=1)].sum())
     n_black = int(counts[(known == 0).all(axis=1)].sum())
-    return n_white == counts.max() and (n_black == 0 or 2 * n_white > counts.sum())
+    return n_white == int(counts.max()) and (n_black == 0 or 2 * n_white > int(counts.sum()))
 
 
 def _is_picture(known: np.ndarray, counts: np.ndarray, limit: int) -> bool:
     greys = known[(known == known[:, :1]).all(axis=1), 0]
     n_rare = np.count_nonzero(counts <= _FEW_PIXELS)
     is_noisy = len(known) >= _MANY_COLOURS and 2 * n_rare > len(known)
-    return is_noisy or np.count_nonzero((greys > 0) & (greys < limit)) >= _MANY_GREYS
+    return is_noisy or int(np.count_nonzero((greys > 0) & (greys < limit))) >= _MANY_GREYS
 
 
 def of_two_colours(numbers: np.ndarray, used: np.ndarray, colours: np.ndarray) -> np.ndarray | None:
