@@ -1,6 +1,7 @@
 """Training and prediction from Python: the smallest members there are, and errors that are ours."""
 
 import inspect
+import shutil
 import subprocess
 import sys
 import warnings

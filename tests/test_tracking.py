@@ -1,12 +1,15 @@
 """MLflow: what is logged is read back through its own API."""
 
+import contextlib
 import logging
 import math
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -312,6 +315,23 @@ def test_a_store_that_is_no_database_is_refused_at_once(tmp_path, monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / name).as_posix()}")
         with pytest.raises(UsageError, match="is not an SQLite database"):
             tracking.open_experiment("x")
+
+
+def test_a_store_of_another_mlflow_is_kept_before_its_tables_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, new_store: Callable[[Path], str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
+    database = next(tmp_path.glob("*.db"))
+    tracking.open_experiment("lab")
+    assert not list(tmp_path.glob("*.db.*[0-9a-f]"))  # nothing is kept where nothing changes
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("update alembic_version set version_num = '7f2a7d5fae7d'")
+    before = database.read_bytes()
+    with caplog.at_level(logging.WARNING, "segassay"), contextlib.suppress(UsageError):
+        tracking.open_experiment("lab")
+    kept = database.with_name(f"{database.name}.7f2a7d5fae7d")
+    assert kept.read_bytes() == before
+    assert f"as it was: {kept}" in caplog.text
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -17,10 +17,11 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 STORE = "mlflow.db"
 ARTIFACTS = "mlartifacts"
+logger = logging.getLogger(__name__)
 _SERVER_SECONDS = 5
 _SILENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -185,12 +187,38 @@ def _open_in_database(uri: str, name: str) -> str:
             f"{database}: cannot be written ({error.strerror}); work in another folder, or set MLFLOW_TRACKING_URI"
         ) from error
     with lock:
+        _keep_before_migration(database)
         experiment = MlflowClient(uri).get_experiment_by_name(name)
         if experiment is None:
             location = (database.parent / ARTIFACTS).resolve().as_uri()
             tags = {"mlflow.experimentKind": "custom_model_development"}  # which pages the user interface shows
             return str(MlflowClient(uri).create_experiment(name, artifact_location=location, tags=tags))
     return _living(uri, experiment)
+
+
+def _keep_before_migration(database: Path) -> None:
+    """Copy a store of another version of MLflow, whose tables MLflow changes when it opens it."""
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    found = _schema_of(database)
+    if found is None or found == _get_latest_schema_revision():
+        return
+    kept = database.with_name(f"{database.name}.{found}")
+    if not kept.exists():
+        shutil.copyfile(database, kept)
+    logger.warning(f"{database} is of another version of MLflow, which changes its tables now; as it was: {kept}")
+
+
+def _schema_of(database: Path) -> str | None:
+    """Version of the tables of a store; None if there is none yet, or it cannot be told."""
+    if not database.is_file() or database.stat().st_size == 0:
+        return None
+    try:
+        with closing(sqlite3.connect(database, timeout=1)) as connection:
+            row = connection.execute("select version_num from alembic_version").fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else str(row[0])
 
 
 def _is_usable(database: Path) -> bool:
