@@ -112,6 +112,15 @@ def test_an_export_that_is_still_packed_is_to_be_unpacked(tmp_path: Path) -> Non
     assert found.action.startswith("unpack it if it is an export of CVAT")
 
 
+def test_a_folder_of_files_that_are_not_read_says_how_to_save_them_where_warnings_are_not_shown(tmp_path: Path) -> None:
+    _make(tmp_path, [*_images(), "labels/anna/001.seg.nrrd"])
+    with pytest.raises(DataError, match=r"labels/anna: holds no mask; .*3D Slicer: Segmentations"):
+        read_dataset(tmp_path)
+    _make(tmp_path / "b", ["images/001.czi", "labels/anna/001.png"])
+    with pytest.raises(DataError, match=r"holds no image; .*open them in Fiji \(Bio-Formats\)"):
+        read_dataset(tmp_path / "b")
+
+
 def test_a_drawing_of_paint_is_no_photograph(tmp_path: Path) -> None:
     _, problems = index_dataset(_make(tmp_path, [*_images(), "labels/anna/001.bmp"]))
     (found,) = [problem for problem in problems if problem.kind == "not-an-image"]

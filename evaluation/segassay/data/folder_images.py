@@ -6,7 +6,14 @@ from pathlib import Path
 
 from segassay.data.channels import group_channels
 from segassay.data.harmless import name_problems
-from segassay.data.names import CELLPOSE_SUFFIX, common_suffix, find_affixes, list_images, written_by_cellpose
+from segassay.data.names import (
+    CELLPOSE_SUFFIX,
+    common_suffix,
+    find_affixes,
+    list_images,
+    what_to_do,
+    written_by_cellpose,
+)
 from segassay.data.nnunet import DatasetJson
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import Problem, number_of, shortlist
@@ -38,7 +45,8 @@ def find_images(
     files, problems = list_images(place, known=_own_files(settings) if place == folder else ())
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
-        problems.append(Problem(str(place), what, "put the images there, not into subfolders", kind="no-image"))
+        action = what_to_do(problems) or "put the images there, not into subfolders"
+        problems.append(Problem(str(place), what, action, kind="no-image"))
     problems += name_problems(str(place), "case", [case for case, _ in files], "rename the file")
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)

@@ -130,6 +130,12 @@ def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     return None
 
 
+def what_to_do(problems: Iterable[Problem]) -> str:
+    """What to do with the files of other tools in a folder without any that can be read; empty if there are none."""
+    found = (one for one in problems if one.kind == "not-an-image" and "not searched" not in one.what)
+    return next((one.action for one in found), "")
+
+
 def how_to_rename(what: str) -> str:
     """What to do with a name that cannot be written: under a locale without UTF-8, the name may be right."""
     encoding = sys.getfilesystemencoding().lower()

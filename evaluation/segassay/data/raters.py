@@ -18,6 +18,7 @@ from segassay.data.names import (
     is_of_the_system,
     list_images,
     natural_key,
+    what_to_do,
     written_by_cellpose,
 )
 from segassay.data.settings import DatasetFile, inside
@@ -178,7 +179,8 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
         files = [(stem, path) for stem, path in files if path.name not in set(pictures)]
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no mask; expected files named after the images"
-        problems.append(Problem(str(folder), what, "save the masks there, or remove the folder", kind="no-mask"))
+        action = what_to_do(problems) or "save the masks there, or remove the folder"
+        problems.append(Problem(str(folder), what, action, kind="no-mask"))
     return files, problems
 
 
