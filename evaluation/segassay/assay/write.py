@@ -1,12 +1,10 @@
-"""Output of an evaluation: tables, summary, figures and report in a folder, and one MLflow run.
+"""Output of an evaluation: tables, summary, figures and report in a folder.
 
-Results  ->  summary.json, report.html, tables/*.csv, figures/*; MLflow
+Results  ->  summary.json, report.html, gallery.json, tables/*.csv, figures/*
 """
 
 import json
-import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from segassay.judgement.results import Results
 from segassay.judgement.strategies import STRATEGY_FIELDS
 from segassay.qualities.scores.table import written
 
-__all__ = ["frames_of", "log_results", "metric_name", "tracked_run", "write_results"]
+__all__ = ["frames_of", "write_results"]
 
 
 _OPTIONAL = (
@@ -27,8 +25,17 @@ _OPTIONAL = (
 """Tables that are not written if they have no rows."""
 
 
-def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None:
-    """Write tables, summary, figures and report into a folder that exists; if asked, also the tables as a workbook."""
+def write_results(
+    work_dir: Path, found: Results, *, gallery: Mapping[str, Any] | None = None, xlsx: bool = False
+) -> None:
+    """Write tables, summary, figures and report into a folder that exists.
+
+    Args:
+        work_dir: The folder.
+        found: The evaluation.
+        gallery: From `make_gallery`, also written as `gallery.json`; None for none.
+        xlsx: Also write the tables as a workbook.
+    """
     from segassay.report.checklists import checklists
     from segassay.report.page import write_report
     from segassay.report.plots import draw_figures
@@ -44,8 +51,12 @@ def write_results(work_dir: Path, found: Results, *, xlsx: bool = False) -> None
         write_workbook(work_dir / "tables.xlsx", frames_of(found) | forms)
     summary = json.dumps(found.summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     (work_dir / "summary.json").write_text(summary, encoding="utf-8", newline="")
+    if gallery is not None:
+        from segassay.report.gallery.make import gallery_text
+
+        (work_dir / "gallery.json").write_text(gallery_text(gallery), encoding="utf-8", newline="")
     figures = draw_figures(found, work_dir / "figures")
-    write_report(work_dir / "report.html", found, figures)
+    write_report(work_dir / "report.html", found, figures, gallery=gallery)
 
 
 def frames_of(found: Results) -> dict[str, pd.DataFrame]:
@@ -73,43 +84,3 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
     return frames
-
-
-def tracked_run(
-    track: bool, experiment: str, name: str, params: Mapping[str, Any]
-) -> AbstractContextManager[str | None]:
-    """An MLflow run; does nothing if `track` is False, and does not load MLflow."""
-    if not track:
-        return nullcontext()
-    from segassay import __version__, tracking
-
-    return tracking.run(
-        experiment, f"evaluate {name}", tags={"kind": "evaluation", "segassay": __version__}, params=params
-    )
-
-
-def log_results(work_dir: Path, scores: pd.DataFrame, batch: int = 400) -> None:
-    """Log every score and file to the active MLflow run."""
-    from segassay import tracking
-
-    metrics: dict[str, float] = {}
-    for row in scores.to_dict("records"):
-        name = metric_name(f"{row['quality']}/{row['measure']}/{row['target']}")
-        metrics[name] = row["value"]
-        if row["n_undefined"]:
-            metrics[f"{name}.n_undefined"] = row["n_undefined"]
-    names = list(metrics)
-    for start in range(0, len(names), batch):  # MLflow takes 1000 at a time
-        tracking.log_metrics({name: metrics[name] for name in names[start : start + batch]})
-    tracking.log_files(work_dir)
-
-
-def metric_name(text: str) -> str:
-    """A name that MLflow accepts: letters, digits and a few signs, without parts that a path cannot have.
-
-    Example:
-        >>> metric_name("validity/f1/../nnU-Net (2d)")
-        'validity/f1/_/nnU-Net _2d_'
-    """
-    parts = (re.sub(r"[^\w.\- ]", "_", part) for part in text.split("/"))
-    return "/".join("_" if part.strip(".") == "" else part for part in parts)

@@ -54,7 +54,7 @@ def of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
             what = f"is a picture of {len(known)} colours, as a photograph, a screenshot or a JPEG"
             raise DataError.of(path, what, _ON_BLACK, expected="a mask", kind="picture")
         numbers = np.cumsum(bright > 0) * (bright > 0)  # the background is 0
-        return np.asarray(numbers[places].reshape(array.shape[1:]).astype(np.int32))
+        return np.asarray(numbers[places].astype(np.int32))
     values = np.asarray(array.max(axis=0))
     if values.max() > limit // 2:
         return values > limit // 2
@@ -67,9 +67,15 @@ def of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
 
 def _colours_in(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Colours `(n, 3)` in ascending order, the place of each pixel's colour in them, and how often each occurs."""
-    wide = array.astype(np.uint64)
+    marked = array.any(axis=0)
+    wide = array[:, marked].astype(np.uint64)  # mostly few pixels
     codes = (wide[0] << np.uint64(32)) | (wide[1] << np.uint64(16)) | wide[2]
-    known, places, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    known, of_marked, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    places = np.zeros(marked.shape, dtype=np.intp)
+    if not marked.all():
+        known, counts = np.insert(known, 0, 0), np.insert(counts, 0, marked.size - len(codes))
+        of_marked = of_marked + 1
+    places[marked] = of_marked.reshape(-1)
     split = np.stack([known >> np.uint64(32), known >> np.uint64(16), known], axis=1) & np.uint64(0xFFFF)
     return split.astype(np.int64), places, counts
 
