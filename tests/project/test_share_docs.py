@@ -29,7 +29,7 @@ def test_every_export_of_the_page_runs_and_writes_the_files_of_its_table(tmp_pat
     bundle = Path("neurons_fluorescence_segmentation")
     rows = re.findall(r"^\| (`.+?) \|", PAGE, re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`(.+?)`", row)}
-    assert len(named) == 13
+    assert len(named) == 14
     assert [name for name in named if not (bundle / name).exists()] == []
 
 
