@@ -76,7 +76,7 @@ def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_written_and_nothing_else(wue1):
     files = {path.relative_to(wue1).as_posix() for path in wue1.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
-    assert files == {"summary.json", "report.html", *(f"tables/{name}.csv" for name in TABLES), *figures}
+    assert files == {"summary.json", "files.json", "report.html", *(f"tables/{name}.csv" for name in TABLES), *figures}
     assert not wue1.with_name("out.partial").exists()
 
 
