@@ -15,7 +15,15 @@ import pytest
 LONGEST_FIRST = (
     *("tests/study/test_run.py", "tests/assay/", "tests/tables/test_measured.py", "tests/bundle/test_bundle.py"),
     *("tests/project/test_cheats.py", "tests/tables/", "tests/training/", "tests/project/", "tests/study/"),
-    *("tests/judgement/", "tests/before/", "tests/ensemble/", "tests/prediction/", "tests/sharing/", "tests/test_"),
+    *(
+        "tests/judgement/",
+        "tests/before/",
+        "tests/ensemble/",
+        "tests/prediction/",
+        "tests/sharing/",
+        "tests/tracking/",
+        "tests/test_",
+    ),
     *("tests/cli/", "tests/qualities/", "tests/selftest/"),
 )
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""

@@ -20,8 +20,9 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
     "predict": "Predict images: masks, objects, counts per image.",
+    "describe": "Keep what the training images of a model were like, so that predict marks others.",
     "export": "Share a model with people who do not have this package.",
-    "verify": "Check the certificate of a study or bundle: hashes, numbers, trainings.",
+    "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
 
@@ -137,6 +138,9 @@ def _refuse_experiment(word: str | None) -> str | None:
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+SystemMetrics = Annotated[
+    bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
+]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
@@ -384,7 +388,9 @@ def report(
     run: Annotated[
         str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
     ] = None,
-    style: Annotated[str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")
+    ] = None,
     formats: Annotated[
         str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
     ] = None,
@@ -430,6 +436,44 @@ def selftest(
     print_outcomes(outcomes)
     if not all(outcome.passed or outcome.skipped for outcome in outcomes):
         raise typer.Exit(1)
+
+
+mlflow_app = typer.Typer(no_args_is_help=True, help="Look at the runs of trainings, studies and evaluations.")
+app.add_typer(mlflow_app, name="mlflow", rich_help_panel=COMPARE)
+
+
+@mlflow_app.callback()
+def _of_mlflow() -> None:
+    """Look at the runs of trainings, studies and evaluations."""
+
+
+@mlflow_app.command(
+    epilog=examples("segassay mlflow ui", "segassay mlflow ui --experiment demo --store study/mlflow.db")
+)
+def ui(
+    *,
+    experiment: Annotated[
+        str | None, typer.Option(help="MLflow experiment to open.", show_default="the one that was changed last")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE_OR_URI",
+            help="mlflow.db, or the address of a store.",
+            show_default="MLFLOW_TRACKING_URI, else mlflow.db in the current folder",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="5000, or the next free one", help="Port.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Open MLflow's user interface on this computer, on the page of the last study."""
+    from segassay.tracking.address import as_uri, using
+    from segassay.tracking.ui import open_ui
+
+    with using(None if store is None else as_uri(store)):
+        open_ui(experiment, port=port, browser=browser, say=typer.echo)
 
 
 @app.command(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.frames import UnreadableError, results_of
-from segassay.assay.write import SUMMARY
+from segassay.assay.write import GALLERY, SUMMARY
 from segassay.errors import DataError
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
 
@@ -69,7 +69,8 @@ def read_results(place: str | os.PathLike[str]) -> Evaluation:
         except (ValueError, TypeError) as error:
             raise DataError.of(folder / path, f"cannot be read: {' '.join(str(error).split())}", ADVICE) from error
     summary = parse_json(folder / SUMMARY, texts.get(SUMMARY, ""), ADVICE)
+    gallery = parse_json(folder / GALLERY, texts[GALLERY], ADVICE) if GALLERY in texts else None
     try:
-        return Evaluation(**vars(results_of(listed.name, frames, summary)))
+        return Evaluation(**vars(results_of(listed.name, frames, summary)), kept_gallery=gallery)
     except UnreadableError as error:
         raise DataError.of(folder, f"cannot be read by this version: {error}", ADVICE) from error

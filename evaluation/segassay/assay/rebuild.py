@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import ADVICE, evaluation_folder, read_results
-from segassay.assay.write import SUMMARY, WORKBOOK, write_results
+from segassay.assay.write import WORKBOOK, write_results
 from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.table_files import LIST, read_list
@@ -95,12 +95,9 @@ def rebuild(
 
 
 def _write_again(work_dir: Path, folder: Path, found: Evaluation) -> None:
-    """Write the whole evaluation; first what it read besides the tables, such as pictures of its images."""
+    """Write the whole evaluation into a folder that does not exist yet."""
     work_dir.mkdir()
-    for name in read_list(folder, ADVICE).checksums:
-        if "/" not in name and name != SUMMARY:
-            shutil.copyfile(folder / name, work_dir / name)
-    write_results(work_dir, found, xlsx=(folder / WORKBOOK).is_file())
+    write_results(work_dir, found, gallery=found.kept_gallery, xlsx=(folder / WORKBOOK).is_file())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib
 import pandas as pd
@@ -111,3 +111,32 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
+
+
+CURVES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of curves, of Okabe and Ito; readers who see no green tell them apart too, some of them barely."""
+
+_MARKERS = "osD^vP"
+_DASHES = ((0, ()), (0, (5, 1.6)), (0, (1.2, 1.4)), (0, (6, 1.5, 1.2, 1.5)))
+
+
+def curve_style(number: int, *, hollow: bool = False) -> dict[str, Any]:
+    """Style of one of several curves: no two of the first 72 have the same colour, marker and dash.
+
+    Two of the first 12 differ in marker or dash, so that they are told apart in print without colours.
+
+    Args:
+        number: Place among the curves, from 0.
+        hollow: Whether markers have no face, for models next to raters.
+
+    Returns:
+        Keywords of `matplotlib.axes.Axes.plot`.
+
+    Example:
+        >>> curve_style(1)
+        {'color': '#d55e00', 'marker': 's', 'linestyle': (0, (5, 1.6)), 'markerfacecolor': '#d55e00'}
+    """
+    colour = CURVES[number % len(CURVES)]
+    marker = _MARKERS[(number + number // 12) % len(_MARKERS)]
+    dash = _DASHES[number % len(_DASHES)]
+    return {"color": colour, "marker": marker, "linestyle": dash, "markerfacecolor": "white" if hollow else colour}

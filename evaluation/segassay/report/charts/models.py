@@ -8,12 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from segassay.figures.style import axes_on, plot_style
+from segassay.figures.style import CURVES, axes_on, curve_style, plot_style
 from segassay.report.charts.heat_map import heat_map
 
 __all__ = ["imprint_matrix", "saturation_figure"]
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
@@ -34,7 +32,7 @@ def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) 
         for (row, name), (column, rater) in itertools.product(enumerate(agreement.index), enumerate(agreement.columns)):
             if name == rater:
                 corner = (column - 0.46, row - 0.44)
-                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2))
+                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=CURVES[1], linewidth=2))
         axes.set(xlabel="scored on the masks of", ylabel="models trained on")
     return axes.figure.figure
 
@@ -51,13 +49,12 @@ def saturation_figure(curve: pd.DataFrame, place: Figure | Axes | None = None) -
     """
     with plot_style():
         axes = axes_on(place, 5.2, 3.2)
-        for colour, (name, part) in zip(
-            COLOURS * (1 + curve["trained_on"].nunique() // len(COLOURS)),
-            curve.groupby("trained_on", sort=False),
-            strict=False,
-        ):
-            axes.plot(part["n_members"], part["agreement"], "o", color=colour, label=str(name))
-            axes.plot(part["n_members"], part["fitted"], "-", color=colour, linewidth=1)
+        for number, (name, part) in enumerate(curve.groupby("trained_on", sort=False)):
+            style = curve_style(number)
+            points, line = style | {"linestyle": ""}, style | {"marker": "", "linewidth": 1.2}
+            axes.plot(part["n_members"], part["agreement"], **points)
+            axes.plot(part["n_members"], part["fitted"], **line)
+            axes.plot([], [], **style, label=str(name))
         axes.set(xlabel="members of each ensemble", ylabel="mean F1 of two ensembles\nwithout a common member")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from segassay.data.annotations import is_rater
-from segassay.figures.style import ACCENT, INK, PALE, _intervals, add_legend, axes_on, figure_on, name_rows, plot_style
+from segassay.figures.style import (
+    ACCENT,
+    INK,
+    PALE,
+    _intervals,
+    add_legend,
+    axes_on,
+    curve_style,
+    figure_on,
+    name_rows,
+    plot_style,
+)
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
 from segassay.report.charts.heat_map import heat_map
 from segassay.statistics.intervals import mean_intervals
@@ -190,7 +202,8 @@ def f1_over_threshold(
     Args:
         agreement: Table of `segassay.tables.build`.
         leave_one_out: Table of `tables.build`; if it is empty, mean agreement with the raters is drawn instead.
-        kinds: Annotator -> kind, in the order of the legend. Raters have solid lines, models dashed, a truth dotted.
+        kinds: Annotator -> kind, in the order of the legend. Each has a colour, marker and dash; markers of models are
+            hollow, a truth is black.
         place: Where to draw; by default a new figure.
         clusters: Case -> subject, or the case itself, for the intervals; by default every case is one of its own.
 
@@ -198,20 +211,17 @@ def f1_over_threshold(
         The figure, with 95 % intervals of the means; references and consensuses, which contain the raters, are not
         drawn.
     """
-    import seaborn as sns
-
     curves, of_case, against = _curves(agreement, leave_one_out, kinds)
     ends = _ends(of_case, clusters)
     names = [name for name in kinds if name in curves.index]
     with plot_style():
         axes = axes_on(place, 7.6, max(3.6, 0.24 * len(names) + 1))
-        colours = itertools.cycle(sns.color_palette("colorblind"))
-        markers = itertools.chain.from_iterable(itertools.repeat(mark, 10) for mark in itertools.cycle("os^D"))
+        numbers = itertools.count()
         for name in names:
-            is_truth = kinds[name] == "truth"
-            colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
-            line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
-            axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
+            style: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": ":", "markerfacecolor": INK}
+            if kinds[name] != "truth":
+                style = curve_style(next(numbers), hollow=not is_rater(kinds[name]))
+            axes.plot(curves.columns, curves.loc[name], markersize=4.5, label=name, **style)
             own = ends.loc[[name]]
             at, low, high = own.index.get_level_values("iou_threshold"), own["low"].to_numpy(), own["high"].to_numpy()
             axes.vlines(at, low, high, colors=to_hex(axes.lines[-1].get_color()), linewidth=0.8, alpha=0.5)
