@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segassay.io.formats import UM_PER_UNIT
+from segassay.io.spacing import UM_PER_UNIT
 from segassay.masks.numbers import Numbers
 
 __all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "spacing_text"]
