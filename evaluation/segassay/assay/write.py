@@ -26,9 +26,7 @@ _OPTIONAL = (
 """Tables that are not written if they have no rows."""
 
 
-def write_results(
-    work_dir: Path, found: Results, *, gallery: Mapping[str, Any] | None = None, xlsx: bool = False
-) -> None:
+def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | None = None, xlsx: bool = False) -> None:
     """Write tables, summary, figures and report into a folder that exists.
 
     Args:
