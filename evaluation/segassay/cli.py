@@ -137,6 +137,9 @@ def _refuse_experiment(word: str | None) -> str | None:
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+SystemMetrics = Annotated[
+    bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
+]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
@@ -361,6 +364,61 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
 
 @app.command(
     rich_help_panel=COMPARE,
+    epilog=examples(
+        "segassay report result",
+        "segassay report result --out figures --style talk --format svg,pdf",
+        "segassay report --run 0a1b2c --out again",
+        "segassay report compare result with_nnunet --out compared",
+    ),
+)
+def report(
+    *,
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER | compare A B …",
+            help="Folder of an evaluation or study; or compare, then two or more folders or MLflow runs.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default the report in FOLDER is replaced.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
+    ] = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make a report again from its tables, draw its figures for a paper, or put evaluations side by side."""
+    from contextlib import nullcontext
+
+    from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
+
+    words = list(places or [])
+    if words[:1] == ["compare"]:
+        _compare(words[1:], out, overwrite, unused={"--run": run, "--style": style, "--format": formats})
+        return
+    if len(words) + (run is not None) != 1:
+        raise UsageError("expected one folder, or --run and the id of a run; or compare, then two or more of them")
+    if out is None and (run is not None or style is not None or formats is not None):
+        raise UsageError("--run, --style and --format write another folder; give it as --out DIR")
+    with nullcontext(Path(words[0])) if run is None else evaluation_of_run(run) as folder:
+        if out is None:
+            path = rebuild_in_place(folder)
+        else:
+            kinds = None if formats is None else formats.split(",")
+            path = rebuild(folder, out, overwrite=overwrite, style=style, formats=kinds)
+    typer.echo(f"written: {path.resolve()}")
+
+
+@app.command(
+    rich_help_panel=COMPARE,
     epilog=examples("segassay selftest", "segassay selftest --data labs"),
 )
 def selftest(
@@ -377,6 +435,44 @@ def selftest(
     print_outcomes(outcomes)
     if not all(outcome.passed or outcome.skipped for outcome in outcomes):
         raise typer.Exit(1)
+
+
+mlflow_app = typer.Typer(no_args_is_help=True, help="Look at the runs of trainings, studies and evaluations.")
+app.add_typer(mlflow_app, name="mlflow", rich_help_panel=COMPARE)
+
+
+@mlflow_app.callback()
+def _of_mlflow() -> None:
+    """Look at the runs of trainings, studies and evaluations."""
+
+
+@mlflow_app.command(
+    epilog=examples("segassay mlflow ui", "segassay mlflow ui --experiment demo --store study/mlflow.db")
+)
+def ui(
+    *,
+    experiment: Annotated[
+        str | None, typer.Option(help="MLflow experiment to open.", show_default="the one that was changed last")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE_OR_URI",
+            help="mlflow.db, or the address of a store.",
+            show_default="MLFLOW_TRACKING_URI, else mlflow.db in the current folder",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="5000, or the next free one", help="Port.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Open MLflow's user interface on this computer, on the page of the last study."""
+    from segassay.tracking.address import as_uri, using
+    from segassay.tracking.ui import open_ui
+
+    with using(None if store is None else as_uri(store)):
+        open_ui(experiment, port=port, browser=browser, say=typer.echo)
 
 
 @app.command(
@@ -398,6 +494,21 @@ def planner(
     for line in describe_plan(pilot, plan, width=width, min_phi=phi):
         typer.echo(line)
     typer.echo(f"written: {out.resolve()}")
+
+
+def _compare(places: list[str], out: Path | None, overwrite: bool, *, unused: dict[str, str | None]) -> None:
+    """Put evaluations side by side: say what changed, and write tables and a page if there is an `out`."""
+    from segassay.assay.side_by_side import write_side_by_side
+
+    if wrong := [option for option, value in unused.items() if value is not None]:
+        raise UsageError(f"{wrong[0]} is not for `segassay report compare`; name runs like folders, by their ids")
+    comparison, page = write_side_by_side(places, out, overwrite=overwrite)
+    for label, sentences in comparison.changes.items():
+        typer.echo(f"{label}, compared with {comparison.labels[0]}:")
+        for sentence in sentences:
+            typer.echo(f"  {sentence}")
+    if page is not None:
+        typer.echo(f"written: {page.resolve()}")
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ def test_the_commands_are_those_of_both_packages():
         "selftest",
         "planner",
         "predict",
+        "report",
     }
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from segassay.report.plots import Plots
 
+from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
-from segassay.assay.write import frames_of, write_results
+from segassay.assay.write import write_results
 from segassay.data.dataset import Dataset
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.judgement.results import Results
@@ -29,6 +30,7 @@ class Evaluation(Results):
 
     Attributes:
         dataset: Images, areas and settings, of which the gallery is made; None if there are only masks.
+        kept_gallery: The gallery that was written, if the evaluation was read from its folder.
 
     Example:
         >>> import numpy as np
@@ -44,6 +46,7 @@ class Evaluation(Results):
     """
 
     dataset: Dataset | None = None
+    kept_gallery: dict[str, Any] | None = None
 
     @property
     def agreement(self) -> pd.DataFrame:
@@ -92,6 +95,8 @@ class Evaluation(Results):
         """Pictures of the images with most disagreement, as `segassay.report.gallery.make` describes them."""
         from segassay.report.gallery.make import make_gallery
 
+        if self.kept_gallery is not None:
+            return self.kept_gallery
         return make_gallery(self, self.dataset)
 
     def report(self, path: str | Path) -> Path:
@@ -106,7 +111,8 @@ class Evaluation(Results):
         from segassay.report.page import write_report
         from segassay.report.plots import encoded_figures
 
-        write_report(Path(path), self, encoded_figures(self))
+        written, _ = as_written(self)
+        write_report(Path(path), written, encoded_figures(written), gallery=self.gallery)
         return Path(path)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:

@@ -87,11 +87,18 @@ def quiet_decoders() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
-    """Refuse a header that claims more pixels than the file can hold, before memory is allocated."""
+def check_size(path: Path, shape: tuple[int, ...], n_bytes: int, size: int | None = None) -> None:
+    """Refuse a header that claims more pixels than the file can hold, before memory is allocated.
+
+    Args:
+        path: The file.
+        shape: What its header claims.
+        n_bytes: Of these pixels in memory.
+        size: Bytes on disk, if they are in several files.
+    """
     if min(shape) < 1:
         raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again", kind="no-pixel")
-    size = path.stat().st_size
+    size = path.stat().st_size if size is None else size
     if n_bytes > max(_MAX_UNCHECKED_BYTES, _MAX_COMPRESSION * size):
         what = f"claims {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
         raise DataError.of(path, what, "export or copy it again", kind="damaged")
@@ -159,30 +166,37 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
     return Picture(_native(array), of_axes, palette=palette, turned=orientation > 1, overlay=overlay)
 
 
-def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None]:
     """What is needed to read an image by windows.
 
     Returns:
-        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+        The pages of each channel, one for each plane; whether the channels are colours of a page instead; whether it
+        is a volume; and the pixel size.
 
     Raises:
-        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+        ValueError: If its pixels are not the intensities themselves (palette, alpha, white is 0).
     """
     series = _first_series(path, tif)
     page = series.keyframe
     colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
     is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
     channels, spatial = _tiff_axes(path, series)
-    is_plain = is_grey or (colours and len(series.pages) == 1)
-    if len(spatial) != 2 or not is_plain or np.dtype(page.dtype).kind not in "uif":
+    of_pages = [axis for axis in range(len(series.axes)) if series.axes[axis] not in "YXS"]
+    is_plain = is_grey or (colours and all(axis in spatial or series.axes[axis] == "S" for axis in channels))
+    if not is_plain or np.dtype(page.dtype).kind not in "uif":
         raise ValueError(f"{path} cannot be read by windows")
     pages = [one for one in series.pages if one is not None]
-    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
-    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+    sizes = [series.shape[axis] for axis in of_pages]
+    if len(pages) != math.prod(sizes) or not all(_is_whole(one) for one in pages):
         raise ValueError("some planes or rows are missing")
     _check_codes_of_large(page)
+    depth = spatial[0] if len(spatial) == 3 else None
+    order = sorted(range(len(of_pages)), key=lambda place: of_pages[place] == depth)  # depth last
+    numbers = np.arange(len(pages)).reshape(sizes).transpose(order)
+    numbers = numbers.reshape(-1, 1 if depth is None else series.shape[depth])
     spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
-    return pages, colours, _spacing_or_none(spacing, 2)
+    rows = [[pages[number] for number in of_channel] for of_channel in numbers.tolist()]
+    return rows, colours, depth is not None, _spacing_or_none(spacing, len(spatial))
 
 
 def _check_codes_of_large(page: Any) -> None:
@@ -308,14 +322,14 @@ def _ome_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     for element in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter():
         if element.tag.rsplit("}", 1)[-1] == "Pixels":
             sizes = {axis: element.get(f"PhysicalSize{axis}") for axis in "ZYX"}
-            units = {axis: _um(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
+            units = {axis: um_per_unit(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
             return {axis: float(size) * (units[axis] or np.nan) for axis, size in sizes.items() if size}
     return {}
 
 
 def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     metadata = tif.imagej_metadata or {}
-    um = _um(str(metadata.get("unit", "")))
+    um = um_per_unit(str(metadata.get("unit", "")))
     tags = tif.pages.first.tags
     if um is None or "XResolution" not in tags or "YResolution" not in tags:
         return {}
@@ -323,7 +337,7 @@ def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
     return spacing | ({"Z": um * abs(float(metadata["spacing"]))} if "spacing" in metadata else {})
 
 
-def _um(unit: str) -> float | None:
+def um_per_unit(unit: str) -> float | None:
     """Micrometres per unit, by any of its names; None if it is no known unit of length."""
     name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
     return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))
@@ -360,11 +374,36 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
         array = np.stack([array[name] for name in "RGB"], axis=-1).reshape(*spatial, 3)
         n_channels = 3
     array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
+    return _placed(file, _native(array), len(spatial))
+
+
+def _placed(file: Any, array: np.ndarray, n_axes: int) -> Picture:
+    """The picture of an array, with the spacing and the place that a NIfTI gives it."""
     um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
-    zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
+    zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[:n_axes]]  # 0.62, not 0.6200000047…
     spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
+    return Picture(array, spacing, np.asarray(file.affine), placement)
+
+
+def nifti_layout(path: Path) -> tuple[Any, Picture]:
+    """What is needed to read a NIfTI by windows: nibabel's image, and a picture without pixels (all 0).
+
+    Raises:
+        ValueError: If its channels are colours of one voxel.
+    """
+    file = _load_nifti(path)
+    spatial, n_channels = _nifti_axes(path, file.shape)
+    if file.get_data_dtype().names or file.get_data_dtype().kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    is_scaled = (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+    dtype = np.dtype(np.float64) if is_scaled else file.get_data_dtype().newbyteorder("=")
+    return file, _placed(file, blank((n_channels, *spatial), dtype), len(spatial))
+
+
+def blank(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of zeros that takes no memory, in the place of pixels that are read by windows."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def _load_nifti(path: Path) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,22 @@ def seed_range(seeds: Sequence[int]) -> str:
     each = sorted(set(seeds))
     is_range = len(each) > 1 and each == list(range(each[0], each[-1] + 1))
     return f"{each[0]}-{each[-1]}" if is_range else ",".join(map(str, each))
+
+
+def run_name(trained_on: str, seeds: Sequence[int], fold: int | None) -> str:
+    """Name of an MLflow run; such names sort as their seeds and folds do.
+
+    Args:
+        trained_on: What all members were trained on.
+        seeds: Seeds of the members.
+        fold: Fold of all members; None for several.
+
+    Example:
+        >>> run_name("staple", [7], 0), run_name("staple", [0, 1, 2, 3], None)
+        ('staple/s07 fold 00', 'staple/s00-03')
+    """
+    padded = re.sub(r"\d+", lambda number: number[0].zfill(2), seed_range(seeds))
+    return f"{trained_on}/s{padded}" + ("" if fold is None else f" fold {fold:02d}")
 
 
 def seeds_in(text: str) -> list[int]:

@@ -27,7 +27,7 @@ from torch import nn
 
 from segassay.errors import number_of
 from segassay_monai.ensemble.familiar import Description, read_description, read_member_network
-from segassay_monai.ensemble.image_features import intensity_features, network_features
+from segassay_monai.ensemble.image_features import Pixels, intensity_features, network_features
 
 __all__ = ["NOT_COMPARED", "Familiar", "Space", "distances", "make_space", "read_familiar"]
 
@@ -73,11 +73,11 @@ class Familiar:
     network: nn.Module
     strides: Sequence[Sequence[int]]
 
-    def compare(self, image: np.ndarray, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
+    def compare(self, image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
 
         Args:
-            image: Raw values `(C, *spatial)`, with the channels of the training.
+            image: Raw values `(C, *spatial)`, an array or `Pixels`, with the channels of the training.
             spacing_um: Size of a pixel along each axis.
 
         Returns:

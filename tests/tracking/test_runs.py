@@ -125,7 +125,7 @@ def test_a_run_leaves_environment_log_level_and_store_as_they_were(tmp_path, mon
     with tracking.run("quiet", "run", tags={}, params={}):
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert os.environ["DO_NOT_TRACK"] == "1"
-        assert logger.level == logging.WARNING
+        assert logger.level == logging.ERROR
     tracking.open_experiment("quiet")
     assert dict(os.environ) == before
     assert logger.level == logging.INFO
@@ -275,7 +275,7 @@ def test_several_processes_start_at_once_on_a_fresh_store(tmp_path, monkeypatch)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     # importlib mode gives this module no name that a new process could import
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
-    code = "import sys, test_tracking; test_tracking.log_one_run(int(sys.argv[1]))"
+    code = "import sys, test_runs; test_runs.log_one_run(int(sys.argv[1]))"
     started = [subprocess.Popen([sys.executable, "-c", code, str(number)]) for number in range(3)]
     assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
     found = runs("together")
