@@ -4,7 +4,6 @@ Results  ->  summary.json, files.json, report.html, gallery.json, tables/*.csv, 
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
