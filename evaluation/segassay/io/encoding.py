@@ -1,4 +1,7 @@
-"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes."""
+"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
+
+An exported bundle can carry this module unchanged: it imports numpy, readers of image files and modules of this kind.
+"""
 
 import gzip
 import io
@@ -12,7 +15,8 @@ import nibabel
 import numpy as np
 import tifffile
 
-from segassay.io.formats import UM_PER_UNIT, Picture
+from .picture import Picture
+from .spacing import UM_PER_UNIT
 
 __all__ = ["encode", "nifti_header", "ome_words", "tiff_words"]
 

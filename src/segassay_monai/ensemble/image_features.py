@@ -22,7 +22,7 @@ from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.inferer import pad_to_multiple, window_size
 from segassay_monai.ensemble.network import size_divisor
 
-__all__ = ["PERCENTILES", "Pixels", "intensity_features", "network_features"]
+__all__ = ["PERCENTILES", "Pixels", "feature_counts", "intensity_features", "network_features"]
 
 PERCENTILES = (1, 25, 50, 75, 99, 99.9)
 _MAX_PIXELS = 2**22  # of a larger image every second, third, … pixel is used for percentiles
@@ -120,6 +120,16 @@ def _sharpness(part: np.ndarray) -> float:
         return 1.0
     near, far = (np.sqrt(np.mean((part[..., step:] - part[..., :-step]) ** 2)) for step in (1, 4))
     return float(near / far) if far else 1.0
+
+
+def feature_counts(in_channels: int, channels: Sequence[int]) -> tuple[int, int]:
+    """How many numbers `intensity_features` and `network_features` give for a network.
+
+    Example:
+        >>> feature_counts(2, [4, 8])
+        (21, 16)
+    """
+    return in_channels * (len(PERCENTILES) + 4) + 1, 2 * channels[-1]
 
 
 def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
