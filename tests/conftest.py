@@ -121,6 +121,15 @@ def finished(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPath
     return finish_study(folder, new_store(folder))
 
 
+@pytest.fixture(scope="session")
+def written(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An evaluation, written and logged once; no test may change it."""
+    from written_evaluation import write_evaluation
+
+    folder = tmp_path_factory.mktemp("written")
+    return write_evaluation(folder, new_store(folder))
+
+
 @pytest.fixture
 def copied(finished: Any, tmp_path: Path) -> Any:
     """The finished study in another place, to be broken."""

@@ -20,8 +20,9 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
     "predict": "Predict images: masks, objects, counts per image.",
+    "describe": "Keep what the training images of a model were like, so that predict marks others.",
     "export": "Share a model with people who do not have this package.",
-    "verify": "Check the certificate of a study or bundle: hashes, numbers, trainings.",
+    "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
 
@@ -364,6 +365,61 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
 
 @app.command(
     rich_help_panel=COMPARE,
+    epilog=examples(
+        "segassay report result",
+        "segassay report result --out figures --style talk --format svg,pdf",
+        "segassay report --run 0a1b2c --out again",
+        "segassay report compare result with_nnunet --out compared",
+    ),
+)
+def report(
+    *,
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER | compare A B …",
+            help="Folder of an evaluation or study; or compare, then two or more folders or MLflow runs.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default the report in FOLDER is replaced.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
+    ] = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make a report again from its tables, draw its figures for a paper, or put evaluations side by side."""
+    from contextlib import nullcontext
+
+    from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
+
+    words = list(places or [])
+    if words[:1] == ["compare"]:
+        _compare(words[1:], out, overwrite, unused={"--run": run, "--style": style, "--format": formats})
+        return
+    if len(words) + (run is not None) != 1:
+        raise UsageError("expected one folder, or --run and the id of a run; or compare, then two or more of them")
+    if out is None and (run is not None or style is not None or formats is not None):
+        raise UsageError("--run, --style and --format write another folder; give it as --out DIR")
+    with nullcontext(Path(words[0])) if run is None else evaluation_of_run(run) as folder:
+        if out is None:
+            path = rebuild_in_place(folder)
+        else:
+            kinds = None if formats is None else formats.split(",")
+            path = rebuild(folder, out, overwrite=overwrite, style=style, formats=kinds)
+    typer.echo(f"written: {path.resolve()}")
+
+
+@app.command(
+    rich_help_panel=COMPARE,
     epilog=examples("segassay selftest", "segassay selftest --data labs"),
 )
 def selftest(
@@ -439,6 +495,21 @@ def planner(
     for line in describe_plan(pilot, plan, width=width, min_phi=phi):
         typer.echo(line)
     typer.echo(f"written: {out.resolve()}")
+
+
+def _compare(places: list[str], out: Path | None, overwrite: bool, *, unused: dict[str, str | None]) -> None:
+    """Put evaluations side by side: say what changed, and write tables and a page if there is an `out`."""
+    from segassay.assay.side_by_side import write_side_by_side
+
+    if wrong := [option for option, value in unused.items() if value is not None]:
+        raise UsageError(f"{wrong[0]} is not for `segassay report compare`; name runs like folders, by their ids")
+    comparison, page = write_side_by_side(places, out, overwrite=overwrite)
+    for label, sentences in comparison.changes.items():
+        typer.echo(f"{label}, compared with {comparison.labels[0]}:")
+        for sentence in sentences:
+            typer.echo(f"  {sentence}")
+    if page is not None:
+        typer.echo(f"written: {page.resolve()}")
 
 
 def main() -> None:

@@ -18,11 +18,13 @@ from segassay import cli, tracking
 from segassay.assay import evaluate
 from segassay.assay.sources import data_hash_of_masks
 from segassay.assay.track import VIEW
+from segassay.checks.check import check_dataset
+from segassay.checks.report import listed
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask, write_mask
-from segassay.qualities.scores.table import WRITTEN_COLUMNS
+from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
 
@@ -75,7 +77,13 @@ def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_written_and_nothing_else(wue1):
     files = {path.relative_to(wue1).as_posix() for path in wue1.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
-    assert files == {"summary.json", "report.html", *(f"tables/{name}.csv" for name in TABLES), *figures}
+    assert files == {
+        "summary.json",
+        "report.html",
+        "gallery.json",
+        *(f"tables/{name}.csv" for name in TABLES),
+        *figures,
+    }
     assert not wue1.with_name("out.partial").exists()
 
 
@@ -116,9 +124,11 @@ def test_effects_of_the_reference_are_as_published(wue1):
 
 def test_the_summary_has_the_form_that_others_read(wue1):
     summary = json.loads((wue1 / "summary.json").read_text(encoding="utf-8"))
-    assert list(summary) == ["raters", "objectivity", "reliability", "validity", "versions", "data_hash", "policy"]
+    judged = ["raters", "objectivity", "reliability", "validity"]
+    assert list(summary) == [*judged, "versions", "command", "data_hash", "policy"]
+    assert summary["command"] == "segassay evaluate lab-wue1"
     scores = read_table(wue1, "scores")
-    assert tuple(scores) == WRITTEN_COLUMNS
+    assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
         assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
@@ -200,7 +210,9 @@ def test_a_model_stands_beside_the_human_range_and_its_held_out_status_is_unknow
     assert model["value"] == pytest.approx(of_model.mean())
     summary = json.loads((inns1 / "summary.json").read_text(encoding="utf-8"))
     assert any("nnunet: it is unknown whether it was trained" in note for note in summary["policy"]["notes"])
-    assert summary["data_hash"] != data_hash(read_dataset(inns1.parent / "lab-inns1"))
+    assert summary["data_hash"] == data_hash(read_dataset(inns1.parent / "lab-inns1"))
+    assert summary["masks_hash"] != summary["data_hash"]
+    assert summary["command"] == "segassay evaluate lab-inns1 --masks nnunet=predicted"
 
 
 @pytest.fixture(scope="module")
@@ -302,6 +314,30 @@ def test_distances_are_as_in_the_reference_scene(tmp_path):
     for folder, unit, expected in (("pixels", "px", measures), ("um", "um", measures | lengths)):
         (found,) = read_table(tmp_path / folder, "distances").to_dict("records")
         assert found == names | {"unit": unit} | {name: pytest.approx(value) for name, value in expected.items()}
+
+
+def test_every_warning_of_a_check_stands_in_the_summary_and_at_the_top_of_the_report(small, tmp_path):
+    """A rater who is a copy, and a folder of ignored areas that no setting names."""
+    folder = copy_of(small, tmp_path)
+    shutil.copytree(folder / "labels" / "rater_0", folder / "labels" / "rater_9")
+    shutil.copytree(folder / "labels" / "rater_0", folder / "ignored_regions")
+    found = evaluate(folder, tmp_path / "out")
+    problems = check_dataset(folder).problems
+    assert {problem.kind for problem in problems} >= {"copy", "area-not-used"}
+    assert found.summary["policy"]["warnings"] == listed(problems, folder)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    top = page[: page.index('<div class="cards')]
+    assert "ignored_regions: holds masks, but dataset.yaml names no `ignore`" in top
+    assert "labels/rater_9: " in top or "labels/rater_0: " in top
+    assert str(tmp_path) not in page
+
+
+def test_a_part_of_a_dataset_has_the_hash_of_the_dataset_and_one_of_its_own(small):
+    cases = read_dataset(small).cases
+    whole, part = (evaluate(small, cases=of).summary for of in (None, cases[:2]))
+    assert whole["data_hash"] == part["data_hash"] == check_dataset(small).summary["data_hash"]
+    assert "masks_hash" not in whole
+    assert part["masks_hash"] != part["data_hash"]
 
 
 def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):

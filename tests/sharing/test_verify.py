@@ -17,7 +17,8 @@ from segassay_monai.cli import verify as command
 from segassay_monai.sharing import verify as module
 from segassay_monai.sharing.certificate import (
     CERTIFICATE,
-    bundle_certificate,
+    export_certificate,
+    files_of,
     seal,
     study_certificate,
     write_certificate,
@@ -223,7 +224,7 @@ def test_a_bundle_whose_files_changed_is_found_out(finished: Study, tmp_path: Pa
     (bundle / "scripts").mkdir(parents=True)
     (bundle / "scripts" / "net.py").write_text("x = 1\n")
     paths = [finished.checkpoint(planned) for planned in finished.members]
-    path = write_certificate(bundle, bundle_certificate(bundle, paths))
+    path = write_certificate(bundle, export_certificate("bundle", files_of(bundle), paths))
     assert differing(path) == {"weights"}, "this bundle holds none"
     (bundle / "scripts" / "net.py").write_text("import os\n")
     (bundle / "scripts" / "more.py").write_text("")

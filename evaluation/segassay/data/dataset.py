@@ -9,7 +9,8 @@ as `reference`.
 
 import hashlib
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
+from segassay.data.names import is_image
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
@@ -166,7 +168,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     if not images:
         return None, problems
-    problems += _warnings(folder, of_each, images)
+    problems += [*_warnings(folder, of_each, images), *_unused_areas(folder, settings)]
     dataset = Dataset(
         folder=folder,
         name=settings.name or folder.resolve().name,
@@ -279,6 +281,23 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
         action = "rename it to dataset.yaml"
         found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning", kind="not-read"))
     return found
+
+
+def _unused_areas(folder: Path, settings: DatasetFile) -> Iterator[Problem]:
+    """Folders whose name says that their masks mark what does not count, or where objects count, but no setting."""
+    used = {inside(folder, path) for path in (settings.ignore, settings.region_masks, settings.images) if path}
+    for place in sorted(folder.iterdir()):
+        found = _AREA_NAME.search(place.name)
+        if found is None or place in used or not place.is_dir():
+            continue
+        key = "ignore" if found["ignore"] else "region_masks"
+        if getattr(settings, key) is None and any(is_image(one.name, outlines=True) for one in place.iterdir()):
+            what = f"holds masks, but dataset.yaml names no `{key}`, so they are not used"
+            action = f"write `{key}: {place.name}` into dataset.yaml, or move the folder away"
+            yield Problem(str(place), what, action, "warning", kind="area-not-used")
+
+
+_AREA_NAME = re.compile(r"(?P<ignore>ignor|exclu)|^(regions?|region_masks?|roi_masks?)$", re.IGNORECASE)
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from segassay.data.tools import how_to_save
 from segassay.errors import Problem, shortlist
-from segassay.io.images import image_suffix, outline_suffix, strip_suffix
+from segassay.io.images import image_suffix, is_folder_image, outline_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
 """Text that Cellpose appends to the name of an image in its exported masks."""
@@ -62,7 +62,7 @@ def list_images(
     """Image files of a folder in natural order, each with its `case_of`.
 
     Args:
-        folder: Where to look; folders in it are not searched.
+        folder: Where to look; folders in it are not searched, but those of OME-Zarr images count.
         known: Names in the folder that are not images and belong there.
         outlines: Whether files of outlines count too, as they do for masks.
 
@@ -73,6 +73,7 @@ def list_images(
     """
     usable, folders, problems = _list_folder(folder, known)
     pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
+    folders = {name for name in folders if not is_folder_image(Path(name))}
     images = {name: case_of(name) for name in usable if name not in folders and is_image(name, outlines=outlines)}
     if pickles:
         problems.append(_pickles_of_cellpose(folder, pickles))

@@ -21,7 +21,7 @@ _OF_ENDING = {
     ),
     (".npy", ".npz"): "NumPy: save arrays with tifffile.imwrite as .tif",
     (".h5", ".hdf5", ".ilp"): "ilastik: Choose Export Image Settings › Format: tiff",
-    (".zarr", ".n5"): "Zarr: open it in Fiji or napari, and save as TIFF",
+    (".n5",): "N5: open it in Fiji or napari, and save as TIFF",
     (".svg", ".xcf", ".psd", ".ai"): "drawing: export it as PNG in the size of the image",
     (".xml", ".json", ".txt"): (
         "annotations as text: export masks as images (CVAT: Segmentation mask; Label Studio: PNG)"

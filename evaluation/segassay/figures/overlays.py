@@ -124,7 +124,7 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     shown, labels = image[:3][(slice(None), *plane)], labels[plane]
     step = -(-max(labels.shape) // 4096)
     enlarged = max(1, 800 // max(1, min(labels.shape)) if max(labels.shape) < 2000 else 1)
-    shown = _coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    shown = coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     width = max(1, enlarged // 2, round(max(labels.shape) / 1000))
     line = _rims(labels, width)
@@ -150,8 +150,19 @@ def _rims(labels: np.ndarray, width: int) -> np.ndarray:
     return rim & (labels > 0)
 
 
-def _coloured(channels: np.ndarray) -> np.ndarray:
-    """uint8 `(height, width, 3)` of one to three channels, each stretched on its own."""
+def coloured(channels: np.ndarray) -> np.ndarray:
+    """Colours of an image, each channel stretched on its own from its 1st to its 99.8th percentile.
+
+    Args:
+        channels: `(C, height, width)`. One channel is grey, two are magenta and green, three red, green and blue.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+
+    Example:
+        >>> coloured(np.array([[[0.0, 1.0]]])).tolist()
+        [[[0, 0, 0], [255, 255, 255]]]
+    """
     order = {1: (0, 0, 0), 2: (0, 1, 0)}.get(len(channels), (0, 1, 2))
     bright = [_stretched(channel) for channel in channels]
     return np.stack([bright[channel] for channel in order], axis=-1)

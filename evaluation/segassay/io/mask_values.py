@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from segassay.errors import DataError
-from segassay.io.formats import Picture
+from segassay.io.picture import Picture
 
 __all__ = ["mask_of"]
 
@@ -143,13 +143,18 @@ def _of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
 
 def _numbers_of_colours(array: np.ndarray) -> np.ndarray | None:
     """Object numbers `(*spatial)` in the order of the colours; None unless there are several hues on black."""
-    wide = array.astype(np.uint64)
+    marked = array.any(axis=0)
+    if marked.all():
+        return None
+    wide = array[:, marked].astype(np.uint64)  # mostly few pixels
     codes = (wide[0] << np.uint64(32)) | (wide[1] << np.uint64(16)) | wide[2]
     known, numbers = np.unique(codes, return_inverse=True)
-    if known[0] != 0 or len(known) < 3:
+    if len(known) < 2:
         return None
     colours = np.stack([known >> np.uint64(32), known >> np.uint64(16), known]) & np.uint64(0xFFFF)
-    shares = (colours[:, 1:] / colours[:, 1:].max(axis=0)).T
+    shares = (colours / colours.max(axis=0)).T
     if np.ptp(shares, axis=0).max() <= _SAME_HUE:  # soft edges of one colour, or greys
         return None
-    return numbers.reshape(codes.shape).astype(np.int32)
+    of_pixels = np.zeros(marked.shape, dtype=np.int32)
+    of_pixels[marked] = numbers.reshape(-1) + 1
+    return of_pixels

@@ -12,6 +12,8 @@ from segassay.tracking.logs import log_metrics as log_metrics
 from segassay.tracking.logs import log_points as log_points
 from segassay.tracking.logs import log_table as log_table
 from segassay.tracking.logs import set_tags as set_tags
+from segassay.tracking.read import download as download
+from segassay.tracking.read import with_children as with_children
 from segassay.tracking.runs import active_run as active_run
 from segassay.tracking.runs import is_active as is_active
 from segassay.tracking.runs import run as run

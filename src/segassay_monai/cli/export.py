@@ -68,6 +68,13 @@ def bioimageio(
         Path | None,
         typer.Option(help="Image that becomes public as an example.", show_default="a simulated image"),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of axes in the files of the training: zyx (TIFF) or xyz (NIfTI).",
+            show_default="as thick slices tell",
+        ),
+    ] = None,
     both_channels: Both = False,
     tiles: Annotated[
         bool,
@@ -79,7 +86,14 @@ def bioimageio(
     with training_needs():
         from segassay_monai.sharing.bioimageio.export import export_bioimageio
     folder = export_bioimageio(
-        model, out, about=about, sample=sample, both_channels=both_channels, tiles=tiles, overwrite=overwrite
+        model,
+        out,
+        about=about,
+        sample=sample,
+        axes=axes,
+        both_channels=both_channels,
+        tiles=tiles,
+        overwrite=overwrite,
     )
     typer.echo(f"written: {folder}")
 

@@ -20,9 +20,9 @@ _WORDS = {True: "agrees", False: "DIFFERS", None: "note"}
 )
 def verify(
     certificate: Annotated[
-        Path, typer.Argument(help="certificate.json, or the folder of a study or of an exported bundle.")
+        Path, typer.Argument(help="certificate.json, the folder of a study or an export, or an exported ONNX file.")
     ],
-    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of a bundle.")] = None,
+    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of an export.")] = None,
     retrain: Annotated[int, typer.Option(min=0, help="Members to train again.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that compute the numbers again.")] = 1,
     trust: Annotated[bool, typer.Option("--trust", help="Run the programs in the settings of the study.")] = False,
