@@ -210,3 +210,25 @@ def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFra
     both = pd.concat([table.set_axis(columns, axis=1) for table in (pairs, turned)])
     both = both[both["rater"].isin(raters)].reset_index(drop=True)
     return both.assign(dice=MIRRORED_SHARE * both["dice"].astype(float))
+
+
+def single_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
+    """One vote tells little: raters and models mark a tenth more of what a rater marks, whoever the others are."""
+    raters = [member.name for member in members if is_rater(member.kind)]
+    pairs = [(one.name, rater) for one in members for rater in raters if one.name != rater]
+    levels = np.arange(len(raters))
+    last = np.array([len(raters) - 1 - (name in raters) for name, _ in pairs])
+    n = rng.poisson(200, size=(2, len(cases), len(pairs), len(levels))) * (levels <= last[:, None])
+    share = np.minimum(0.1 + 0.7 * levels / len(raters), 0.8)
+    marked = np.stack([rng.binomial(n[0], share + 0.1), rng.binomial(n[1], share)])
+    shape = n.shape[1:]
+    kept = np.broadcast_to(levels <= last[:, None], shape).ravel()
+    columns = {
+        "case": repeat_names(cases, shape, 0),
+        "annotator": repeat_names([name for name, _ in pairs], shape, 1),
+        "rater": repeat_names([rater for _, rater in pairs], shape, 1),
+        "n_others": np.tile(levels, shape[0] * shape[1]),
+    }
+    columns |= {"n_with": n[0].ravel(), "n_without": n[1].ravel()}
+    columns |= {"n_marked_with": marked[0].ravel(), "n_marked_without": marked[1].ravel()}
+    return frame_of(columns)[kept].reset_index(drop=True)

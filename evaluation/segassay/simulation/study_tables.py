@@ -39,6 +39,7 @@ from segassay.simulation.study_plain_tables import (
     recall_by_size_table,
     recounts_table,
     repeats_table,
+    single_votes_table,
     surface_shares_table,
     uncertainty_table,
     votes_table,
@@ -122,6 +123,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),
         mirrored=mirrored_table(agreement, members),
+        single_votes=single_votes_table(cases, members, np.random.default_rng([settings.seed, 5])),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)
     annotations = _annotations(cases, members, set(repeats["case"]))

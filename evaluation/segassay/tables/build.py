@@ -98,6 +98,10 @@ class Tables:
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
+        single_votes: Case × annotator × (other) rater × number of further raters that mark a pixel: `case, annotator,
+            rater, n_others`, the pixels that the rater marks too, `n_with`, or not, `n_without`, and those of both that
+            the annotator marks, `n_marked_with` and `n_marked_without`; only pixels around which no rater's mask
+            changes (3 in each direction), of cases with 3 raters or more, each another person.
         facets: Only by person (`segassay.tables.persons`): case × person × facet (`tool`, `session`, `site`) × its
             level: `case, person, facet, level` and the numbers of `counts`.
         measured: Only for an experiment with a control group: `case, annotator, measure, value, unit` of every tested
@@ -123,6 +127,7 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
+    single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
     facets: pd.DataFrame = field(default_factory=pd.DataFrame)
     measured: pd.DataFrame = field(default_factory=partial(_nothing_measured, MEASURED_COLUMNS))
     remeasured: pd.DataFrame = field(default_factory=partial(_nothing_measured, REMEASURED_COLUMNS))

@@ -32,6 +32,7 @@ from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
 from segassay.tables.plausible import identical_masks, mirrored_agreement
+from segassay.tables.single_votes import single_votes
 
 __all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
@@ -364,6 +365,11 @@ CASE_TABLES = {
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
+    "single_votes": CaseTable(
+        {"case": str, "annotator": str, "rater": str}
+        | dict.fromkeys(("n_others", "n_with", "n_without", "n_marked_with", "n_marked_without"), int),
+        single_votes,
+    ),
     "measured": CaseTable(
         {"case": str, "annotator": str, "measure": str, "value": float, "pixel_size": float, "n_axes": int},
         measured_rows,
