@@ -15,6 +15,7 @@ from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
 from segassay.judgement.summary import judged_in
+from segassay.qualities.validity import records as validity
 from segassay.report.plots import in_figures, tested_measures
 from segassay.report.sections import core_scores, sections, side_by_side
 from segassay.report.tables import (
@@ -73,6 +74,7 @@ def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> No
         one_area="density" in set(found.effects["measure"]) - set(tested_measures(found)),
         unit=unit_of(found.effects["unit"] == "subject"),
         images_as_units=IMAGES_AS_UNITS,
+        said_by_mistake=validity.SAME_VERDICT.errors,
         undefined=undefined_table(core),
         sections=sections(found.scores, judged_annotators(found.annotations).names),
         n_scores=len(found.scores),

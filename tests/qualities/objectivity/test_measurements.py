@@ -149,7 +149,7 @@ def test_bias_tests_are_those_of_the_estimator():
     expected = [plain["p_adjusted"].min(), *plain["p_adjusted"]]
     np.testing.assert_allclose(found["value"].astype(float), expected)
     assert found["note"].tolist()[0].endswith(f"(Friedman): p = {plain['friedman_p'][0]:.2g}")
-    assert found["note"].tolist()[1] == "p-value; biased; 6 units"
+    assert found["note"].tolist()[1] == f"p-value; biased (said {BIAS.words}); 6 units"
 
 
 def test_bias_is_tested_over_subjects():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
+from segassay.qualities.scores import error_rates
 from segassay.qualities.scores.coverage import (
     EFFECT_RATIO,
     EFFECTS,
@@ -266,12 +267,13 @@ SAME_AS_MAJORITY = replace(
 SAME_VERDICT = replace(
     VOTES,
     name="same_verdict",
+    errors=error_rates.CONCLUSION,
     question=questions.CONCLUSIONS,
     against="each (other) rater",
     functions=("qualities.validity.concordance.same_verdicts",),
     gaps={"raters": Gap("same_verdicts, effect_ratios", "no raters", "same verdicts, effect ratios")},
 )
-SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement")
+SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement", errors=None)
 ETA_SQUARED_RATIO = replace(
     ETA_SQUARED,
     name="eta_squared_ratio",
@@ -294,6 +296,7 @@ DIFFERENCE = Measure(
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
     coverage=(EQUIVALENCE,),
+    errors=error_rates.EQUIVALENT,
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),
