@@ -16,6 +16,7 @@ from segassay.qualities.objectivity.measurements import (
     measurements_of,
     rater_share,
 )
+from segassay.qualities.scores.error_rates import BIAS
 from segassay.qualities.scores.table import ALL_RATERS, SCORE_COLUMNS
 from segassay.statistics.chance import krippendorff_alpha
 from segassay.statistics.methods import bland_altman, lins_ccc

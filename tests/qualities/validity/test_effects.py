@@ -16,6 +16,7 @@ from segassay.data.cases import read_case_mask
 from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.masks.objects import label_objects
+from segassay.qualities.scores.error_rates import EQUIVALENT
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity.concordance import effect_ratios, equivalence, same_verdicts, type_s_and_m
 from segassay.qualities.validity.effects import (
