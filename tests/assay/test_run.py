@@ -40,6 +40,7 @@ TABLES = [
 ]
 TABLES += ["recall_by_size", "recounts", "scores", "specifications", "votes"]
 TABLES += [
+    "boundaries",
     "identical",
     "mirrored",
     "single_votes",

@@ -21,7 +21,16 @@ __all__ = ["frames_of", "log_results", "metric_name", "tracked_run", "write_resu
 
 _OPTIONAL = (
     *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
-    *("identical", "single_votes", "measured", "remeasured", "surface_shares", "prob_votes"),
+    *(
+        "identical",
+        "single_votes",
+        "boundaries",
+        "detections",
+        "measured",
+        "remeasured",
+        "surface_shares",
+        "prob_votes",
+    ),
 )
 """Tables that are not written if they have no rows."""
 

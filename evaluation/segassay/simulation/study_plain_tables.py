@@ -15,6 +15,7 @@ from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
 from segassay.tables.case import TOLERANCES
+from segassay.tables.detections import N_SCORE_BINS
 from segassay.tables.maps import N_LEVELS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
@@ -198,6 +199,32 @@ def surface_shares_table(distances: pd.DataFrame) -> pd.DataFrame:
     keys = distances.loc[distances.index.repeat(len(TOLERANCES)), ["case", "annotator_a", "annotator_b"]]
     columns = {"tolerance_px": np.tile(TOLERANCES, len(distances)), "share": share.ravel()}
     return keys.reset_index(drop=True).assign(**columns)
+
+
+def boundaries_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Overlaps of rims and centre lines, and MASD, follow the distances."""
+    far = distances["assd"].astype(float) / 4
+    overlaps = {"boundary_iou": (1 - far) / (1 + far), "centreline_dice": 1 - far**2, "masd": distances["assd"]}
+    return distances[["case", "annotator_a", "annotator_b"]].assign(**overlaps, unit=distances["unit"])
+
+
+def detections_table(cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator) -> pd.DataFrame:
+    """Of what is marked, the likelier part is found in the truth, of which half is marked."""
+    names = [member.name for member in members if member.role == "model"]
+    truth = next(place for place, member in enumerate(members) if member.kind == "truth")
+    share = np.linspace(0, 1, N_SCORE_BINS)
+    n_objects = np.broadcast_to(drawn.counts[0][:, truth, None, None], (len(cases), len(names), N_SCORE_BINS))
+    n_marked = rng.multinomial(n_objects[..., 0].astype(int) // 2, share / share.sum())
+    n_matched = rng.binomial(n_marked, share)
+    shape = n_marked.shape
+    columns = {
+        "case": repeat_names(cases, shape, 0),
+        "annotator": repeat_names(names, shape, 1),
+        "reference": "truth",
+        "bin": np.tile(np.arange(N_SCORE_BINS), shape[0] * shape[1]),
+    }
+    columns |= {"n_matched": n_matched.ravel(), "n_false": (n_marked - n_matched).ravel()}
+    return frame_of(columns | {"n_objects": n_objects.ravel()})
 
 
 def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFrame:

@@ -31,7 +31,9 @@ from segassay.simulation.study_frames import (
 )
 from segassay.simulation.study_members import Member, cast
 from segassay.simulation.study_plain_tables import (
+    boundaries_table,
     calibration_table,
+    detections_table,
     distances_table,
     mirrored_table,
     prob_votes_table,
@@ -123,6 +125,8 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),
         mirrored=mirrored_table(agreement, members),
+        detections=detections_table(cases, members, drawn, np.random.default_rng([settings.seed, 6])),
+        boundaries=boundaries_table(distances),
         single_votes=single_votes_table(cases, members, np.random.default_rng([settings.seed, 5])),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)

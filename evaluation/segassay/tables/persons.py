@@ -77,6 +77,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "measured": _means(_renamed(tables.measured, persons)),
         "remeasured": _means(_renamed(tables.remeasured, persons)),
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
+        "boundaries": _pairs(tables.boundaries, persons, ranks),
         "single_votes": tables.single_votes[:0],
         "facets": _facets(tables.counts, annotations, persons),
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),

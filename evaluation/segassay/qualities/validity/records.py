@@ -79,6 +79,18 @@ NSD_OF_RATERS = replace(
     needs="needs 2 raters with outlines in one image",
     gaps={NO_ROWS: GAP},
 )
+BOUNDARY_IOU = replace(
+    F1,
+    name="boundary_iou",
+    question=questions.BOUNDARIES,
+    section=CSV_ONLY,
+    functions=("qualities.validity.boundaries.boundary_scores",),
+    words="boundary IoU",
+    estimators=("masks.boundaries.boundary_iou",),
+    gaps={},
+)
+CL_DICE = replace(BOUNDARY_IOU, name="cl_dice", words="clDice", estimators=("masks.boundaries.centreline_dice",))
+MASD = replace(BOUNDARY_IOU, name="masd", words="MASD", estimators=("masks.boundaries.mean_average_surface_distance",))
 
 # objects
 
@@ -128,6 +140,18 @@ MERGES = replace(
 SPLITS = replace(MERGES, name="splits")
 FALSE_POSITIVES = replace(MERGES, name="false_positives", question=questions.FALSE_MARKS)
 FALSE_POSITIVE_PX = replace(FALSE_POSITIVES, name="false_positive_px", words="false positive pixels")
+FROC_SENSITIVITY = replace(
+    FALSE_POSITIVES,
+    name="froc_sensitivity",
+    against="the truth; else the consensus of all raters; else another consensus",
+    section=CSV_ONLY,
+    functions=("qualities.validity.free_response.free_response",),
+    coverage=(NOT_MEASURED,),
+    words="sensitivity at few false positives (FROC)",
+    needs="needs a map of probabilities and a reference with objects",
+    gaps={NO_ROWS: GAP},
+    estimators=("masks.free_response.froc", "masks.free_response.mean_sensitivity"),
+)
 RECALL = Measure(
     name="recall",
     quality="validity",
