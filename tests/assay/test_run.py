@@ -40,7 +40,16 @@ TABLES = [
     "raters",
 ]
 TABLES += ["recall_by_size", "recounts", "scores", "specifications", "votes"]
-TABLES += ["identical", "mirrored", "surface_shares", "checklist_grras", "checklist_claim", "checklist_tripod_ai"]
+TABLES += [
+    "boundaries",
+    "identical",
+    "mirrored",
+    "single_votes",
+    "surface_shares",
+    "checklist_grras",
+    "checklist_claim",
+    "checklist_tripod_ai",
+]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
