@@ -69,7 +69,7 @@ def changed(found: Evaluation, names: dict[str, str], columns: tuple[str, ...]) 
         return table.assign(**{column: table[column].replace(names) for column in columns if column in table})
 
     frames = {name: rename(frame) for name, frame in found.frames.items()}
-    return Evaluation(**vars(results_of(found.name, frames, found.summary)))
+    return Evaluation(**vars(results_of(found.name, frames, found.summary)), kept_gallery=found.gallery)
 
 
 def of_cases(*parts: tuple[Evaluation, str]) -> Evaluation:
@@ -173,7 +173,7 @@ def save(found: Evaluation, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
     with monkeypatch.context() as patch:
         patch.setattr(plots, "draw_figures", lambda *arguments: {})
-        patch.setattr(page, "write_report", lambda *arguments: None)
+        patch.setattr(page, "write_report", lambda *arguments, **named: None)
         return found.save(folder)
 
 
