@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segassay.errors import SegAssayError, UsageError, number_of
+from segassay.errors import SegAssayError, UsageError, number_of, printable
 
 DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
 _PANELS = (DATA, TRAIN, COMPARE, PLAN)
@@ -25,6 +25,11 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
     "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text, in which letters that a terminal would obey are written out."""
+    typer.echo(printable(text), err=err)
 
 
 class _Commands(TyperGroup):
@@ -47,7 +52,7 @@ class _Commands(TyperGroup):
         except SegAssayError as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
 
 
@@ -108,7 +113,7 @@ def _show_version(asked: bool) -> None:
     if asked:
         from segassay import __version__
 
-        typer.echo(f"segassay {__version__}")
+        say(f"segassay {__version__}")
         raise typer.Exit
 
 
@@ -166,7 +171,7 @@ def check(
 
     found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
     if as_json:
-        typer.echo(_as_written(check_report.as_json(found)))
+        say(_as_written(check_report.as_json(found)))
     else:
         check_report.print_check(found, Console())
     if found.errors:
@@ -177,7 +182,8 @@ def _as_written(text: str) -> str:
     """JSON as it is, or in ASCII if standard output takes no other letters, as on some Windows consoles."""
     import json
 
-    if (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf"):
+    takes_all = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    if takes_all and printable(text) == text:
         return text
     return json.dumps(json.loads(text), indent=2)
 
@@ -214,9 +220,7 @@ def download(
     for lab in fetch(
         out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=True
     ):
-        typer.echo(
-            f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}"
-        )
+        say(f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}")
 
 
 @app.command(
@@ -260,7 +264,7 @@ def simulate(
     plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
     write(out, keep_effect(plan, effect), overwrite=overwrite)
     images, raters = number_of(plan.n_cases, "image"), number_of(len(plan.raters), "rater")
-    typer.echo(f"{images} by {raters}, with truth: {out}")
+    say(f"{images} by {raters}, with truth: {out}")
 
 
 def _shape(size: str | None) -> tuple[int, ...] | None:
@@ -292,8 +296,8 @@ def consensus(
     for line in describe_consensus(
         write_consensus(dataset, out, method=method, overwrite=overwrite, progress=True), method
     ):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
+        say(line)
+    say(f"written: {out.resolve()}")
 
 
 @app.command(
@@ -343,12 +347,12 @@ def evaluate(
     )
     for quality in judged_in(found.summary):
         judged = found.summary[quality]
-        typer.echo(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
-    typer.echo(f"written: {out.resolve() / 'report.html'}")
+        say(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
+    say(f"written: {out.resolve() / 'report.html'}")
     if mlflow:
         from segassay.tracking import ui_command
 
-        typer.echo(f"to see all runs: {ui_command()}")
+        say(f"to see all runs: {ui_command()}")
 
 
 def _mask_dirs(words: list[str]) -> dict[str, Path]:
@@ -493,8 +497,8 @@ def planner(
 
     pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
     for line in describe_plan(pilot, plan, width=width, min_phi=phi):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
+        say(line)
+    say(f"written: {out.resolve()}")
 
 
 def _compare(places: list[str], out: Path | None, overwrite: bool, *, unused: dict[str, str | None]) -> None:

@@ -226,6 +226,12 @@ def test_a_bundle_whose_files_changed_is_found_out(finished: Study, tmp_path: Pa
     paths = [finished.checkpoint(planned) for planned in finished.members]
     path = write_certificate(bundle, export_certificate("bundle", files_of(bundle), paths))
     assert differing(path) == {"weights"}, "this bundle holds none"
+    (bundle / ".cache" / "huggingface").mkdir(parents=True)
+    (bundle / ".cache" / "huggingface" / "net.lock").touch()  # as a download leaves it
+    assert "cached code" not in {finding.claim for finding in verify(path)}
+    (bundle / "scripts" / "__pycache__").mkdir()
+    cached = next(finding for finding in verify(path) if finding.claim == "cached code")
+    assert "remove scripts/__pycache__, which Python may run" in cached.detail
     (bundle / "scripts" / "net.py").write_text("import os\n")
     (bundle / "scripts" / "more.py").write_text("")
     found = {finding.claim: finding for finding in verify(path, study=finished.path)}

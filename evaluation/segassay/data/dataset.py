@@ -20,6 +20,7 @@ import pandas as pd
 from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
+from segassay.data.harmless import name_problems
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
 from segassay.data.names import is_image
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
@@ -166,12 +167,16 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
+    name = settings.name or folder.resolve().name
+    problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
+    if reference_name is not None:
+        problems += name_problems(str(folder), "reference", [reference_name], "rename the folder")
     if not images:
         return None, problems
     problems += [*_warnings(folder, of_each, images), *_unused_areas(folder, settings)]
     dataset = Dataset(
         folder=folder,
-        name=settings.name or folder.resolve().name,
+        name=name,
         settings=settings.model_copy(
             update={"mask_prefix": affixes.prefix, "mask_suffix": affixes.suffix, "ignore_suffix": ignore_suffix}
         ),

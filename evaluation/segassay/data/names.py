@@ -7,6 +7,7 @@ One warning per folder lists the files that are ignored, except those that a sys
 
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable
@@ -122,12 +123,26 @@ def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     name = entry.name
     if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         what = f"the name {name!a} holds letters that cannot be written"
-        return Problem(str(folder), what, "rename the file", kind="unwritable-name")
+        return Problem(str(folder), what, how_to_rename("file"), kind="unwritable-name")
     if entry.is_symlink() and not os.path.exists(entry.path):
         return Problem(entry.path, "is a link to a missing file", "fix or remove the link", kind="broken-link")
     if not entry.is_file() and not entry.is_dir():
         return Problem(entry.path, "is neither a file nor a folder", "remove it", kind="no-file")
     return None
+
+
+def what_to_do(problems: Iterable[Problem]) -> str:
+    """What to do with the files of other tools in a folder without any that can be read; empty if there are none."""
+    found = (one for one in problems if one.kind == "not-an-image" and "not searched" not in one.what)
+    return next((one.action for one in found), "")
+
+
+def how_to_rename(what: str) -> str:
+    """What to do with a name that cannot be written: under a locale without UTF-8, the name may be right."""
+    encoding = sys.getfilesystemencoding().lower()
+    if encoding in ("utf-8", "utf8"):
+        return f"rename the {what}"
+    return f"set LANG=C.UTF-8 or PYTHONUTF8=1, since names are read as {encoding} now; else rename the {what}"
 
 
 def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:

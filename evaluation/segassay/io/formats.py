@@ -19,9 +19,10 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import turned, turned_shape
 from segassay.io.picture import PLACEMENT, Picture
-from segassay.io.spacing import nifti_spacing_um, tiff_spacing_um
+from segassay.io.spacing import nifti_spacing_um, nifti_unit, tiff_spacing_um, tiff_unit
 
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
@@ -114,9 +115,14 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         page, orientation = series.keyframe, _orientation(series)
         palette = _palette(page) if as_mask and len(array) == 1 else None
         array = turned(_tiff_colours(path, array, page, as_mask=as_mask), orientation)
+        if as_mask and tif.is_imagej and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            array = ~array  # the inverting colour table of ImageJ: its numbers count, as in Fiji
+        colours = len(array) == 3 and page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
         spacing = tiff_spacing_um(tif, array.ndim - 1, orientation)
+        unit = None if spacing is None else tiff_unit(tif)
         overlay = _overlay(tif) if as_mask else ()
-    return Picture(_native(array), spacing, palette=palette, turned=orientation > 1, overlay=overlay)
+    array, is_turned = _native(array), orientation > 1
+    return Picture(array, spacing, palette=palette, turned=is_turned, unit=unit, colours=colours, overlay=overlay)
 
 
 def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None]:
@@ -266,7 +272,10 @@ def _tiff_colours(path: Path, array: np.ndarray, page: tifffile.TiffPage, *, as_
     if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and (as_mask or not page.extrasamples):
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
-        return array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha].reshape(-1, *array.shape[1:])
+        samples = array.reshape(-1, n_samples, *array.shape[1:])
+        if as_mask and n_alpha == 1 and page.extrasamples and len(samples) == 1:
+            return drawn_on_transparent(samples[0, :-1], samples[0, -1])
+        return samples[:, :-n_alpha].reshape(-1, *array.shape[1:])
     return array
 
 
@@ -291,19 +300,22 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
     check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
+    colours = False
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:
         array = np.stack([array[name] for name in "RGB"], axis=-1).reshape(*spatial, 3)
         n_channels = 3
+        colours = True
     array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
-    return _placed(file, _native(array), len(spatial))
+    return _placed(file, _native(array), len(spatial), colours=colours)
 
 
-def _placed(file: Any, array: np.ndarray, n_axes: int) -> Picture:
+def _placed(file: Any, array: np.ndarray, n_axes: int, *, colours: bool = False) -> Picture:
     """The picture of an array, with the spacing and the place that a NIfTI gives it."""
     spacing = nifti_spacing_um(file.header, n_axes)
+    unit = None if spacing is None else nifti_unit(file.header)
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(array, spacing, np.asarray(file.affine), placement)
+    return Picture(array, spacing, np.asarray(file.affine), placement, unit=unit, colours=colours)
 
 
 def nifti_layout(path: Path) -> tuple[Any, Picture]:

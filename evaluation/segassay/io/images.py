@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from segassay.io.formats import (
     read_tiff,
     tiff_shape,
 )
-from segassay.io.geojson_files import read_geojson
+from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
 from segassay.io.mask_values import mask_of
@@ -102,7 +103,7 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
 
     Returns:
-        Array `(C, *spatial)`, spacing and affine.
+        Array `(C, *spatial)`, spacing and affine; an image of one bit has 0 and 1 in 8 bits.
 
     Raises:
         DataError: If the file is missing, truncated, broken or a time series, or its name has no image ending.
@@ -127,6 +128,8 @@ def _read(path: str | os.PathLike[str], *, as_mask: bool) -> Picture:
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
             raise DataError.of(path, what, expected="whole or real numbers, export it with these", kind="pixel-type")
+    if picture.array.dtype == bool and not as_mask:  # numpy does not calculate with it as with numbers
+        picture = replace(picture, array=picture.array.view(np.uint8))
     return picture
 
 
@@ -216,9 +219,9 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
       values are close to 0 or 255, as a JPEG leaves them: a binary mask, foreground is above 127.
     - Anything else, such as 1, 2, 3 … or more than 255 objects in 16 bits: a label image. A label image with a single
       object cannot be distinguished from a binary mask and is read as one.
-    - Colours: one colour on black is a binary mask, foreground is where the brightest channel is above half of the
-      number type's range (127 of 255), or above 0 if all values are 0 and 1. Several colours on black are one object
-      each.
+    - Colours: one colour on black or white is a binary mask, foreground is where the brightest channel (on white, the
+      darkest) is beyond half of the number type's range (127 of 255), or above 0 if all values are 0 and 1. Several
+      colours are one object each. What is fully transparent is background.
     - A palette with more than two colours in use: a label image of the numbers behind them, unless the colours are
       distinct greys, which count as in a grey image.
 
@@ -233,8 +236,8 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
         `(*spatial)` bool or int32; all False for an empty mask.
 
     Raises:
-        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours, or lies
-            elsewhere than its image.
+        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN, several channels, a picture or
+            only dark colours, or lies elsewhere than its image.
 
     Example:
         >>> import tempfile
@@ -259,7 +262,8 @@ def _read_outlines(path: Path, grid: Grid | None) -> np.ndarray:
         what = "holds outlines, which have no size without their image"
         raise DataError.of(path, what, "give the dataset with its images", kind="outlines-without-image")
     with _naming(path):
-        outlines = read_geojson(path) if path.suffix.lower() == ".geojson" else read_rois(path)
+        is_geojson = path.suffix.lower() == ".geojson" or is_zipped_geojson(path)
+        outlines = read_geojson(path) if is_geojson else read_rois(path)
         return fill_outlines(path, outlines, grid.shape, grid.path)
 
 

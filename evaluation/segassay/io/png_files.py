@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 
 from segassay.io.formats import check_room, check_size
+from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import png_chunks, png_orientation, turned, turned_shape
 from segassay.io.picture import Picture
 
@@ -42,7 +43,7 @@ def read_png(path: Path, *, as_mask: bool = False) -> Picture:
 
     Args:
         path: The file.
-        as_mask: Keep the numbers behind a palette; otherwise they become colours.
+        as_mask: Keep the numbers behind a palette, which become colours otherwise; what is transparent is black.
     """
     header = _header(path)
     check_room(path, (header.rows, header.columns), header.n_samples, header.n_bytes)
@@ -57,8 +58,12 @@ def read_png(path: Path, *, as_mask: bool = False) -> Picture:
     if array.ndim == 2:
         array = array[..., np.newaxis]
     n_colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])  # the rest is alpha
-    array = np.ascontiguousarray(turned(np.moveaxis(array[:, :, :n_colours], 2, 0), orientation))
-    return Picture(array, palette=palette, turned=orientation > 1)
+    alpha = array[:, :, n_colours:]
+    array = np.moveaxis(array[:, :, :n_colours], 2, 0)
+    if as_mask and alpha.size:
+        array = drawn_on_transparent(array, alpha[:, :, 0])
+    array = np.ascontiguousarray(turned(array, orientation))
+    return Picture(array, palette=palette, turned=orientation > 1, colours=n_colours == 3)
 
 
 def _header(path: Path) -> _Header:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-__all__ = ["UM_PER_UNIT", "nifti_spacing_um", "tiff_spacing_um", "um_per_unit"]
+__all__ = ["UM_PER_UNIT", "nifti_spacing_um", "nifti_unit", "tiff_spacing_um", "tiff_unit", "um_per_unit"]
 
 _UNITS = {
     1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
@@ -21,6 +21,7 @@ _UNITS = {
     1e6: ("m", "meter", "meters", "metre", "metres"),
     25400.0: ("inch", "inches", "in"),
 }
+_NAMES = {name: names[0] for names in _UNITS.values() for name in names}
 UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
 """Micrometres per unit of length, by the names that files give it."""
 
@@ -41,8 +42,21 @@ def tiff_spacing_um(tif: tifffile.TiffFile, n_axes: int, orientation: int = 1) -
 
 def nifti_spacing_um(header: Any, n_axes: int) -> tuple[float, ...] | None:
     """Pixel size by the header of a NIfTI; an unknown unit means mm."""
-    um = UM_PER_UNIT.get(header.get_xyzt_units()[0], 1e3)
+    um = UM_PER_UNIT[nifti_unit(header)]
     return _if_known([float(str(zoom)) * um for zoom in header.get_zooms()[:n_axes]])  # 0.62, not 0.6200000047…
+
+
+def tiff_unit(tif: tifffile.TiffFile) -> str | None:
+    """Unit in which an open TIFF gives its columns, which is that of the other axes in what programs write."""
+    if not tif.is_ome:
+        return _name_of_unit(str((tif.imagej_metadata or {}).get("unit", "")))
+    pixels = (one for one in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter() if one.tag.endswith("Pixels"))
+    return next((_name_of_unit(one.get("PhysicalSizeXUnit", "µm")) for one in pixels), None)
+
+
+def nifti_unit(header: Any) -> str:
+    """Unit of the header of a NIfTI; mm if it is unknown."""
+    return _NAMES.get(header.get_xyzt_units()[0], "mm")
 
 
 def _if_known(spacing: list[float]) -> tuple[float, ...] | None:
@@ -70,5 +84,10 @@ def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
 
 def um_per_unit(unit: str) -> float | None:
     """Micrometres per unit, by any of its names; None if it is no known unit of length."""
+    name = _name_of_unit(unit)
+    return None if name is None else UM_PER_UNIT[name]
+
+
+def _name_of_unit(unit: str) -> str | None:
     name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
-    return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))
+    return _NAMES.get(name, _NAMES.get(name.lower()))

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.errors import DataError, Problem, raise_problems, why_unreadable
+from segassay.io.csv_tables import csv_text
 
 __all__ = ["LIST", "Listed", "as_csv", "check_files", "from_csv", "parse_json", "read_list", "types_of", "write_list"]
 
@@ -55,7 +56,7 @@ def as_csv(frame: pd.DataFrame) -> str:
         >>> as_csv(pd.DataFrame({"case": ["0144"], "f1": [1 / 3]}))
         'case,f1\\n0144,0.333333333333\\n'
     """
-    return frame.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+    return csv_text(frame, float_format="%.12g")
 
 
 def types_of(frame: pd.DataFrame) -> dict[str, str]:

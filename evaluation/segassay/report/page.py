@@ -20,6 +20,7 @@ from segassay.data.annotations import kind_label
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
+from segassay.qualities.validity import records as validity
 from segassay.report.cards import cards
 from segassay.report.gallery.embed import gallery_json
 from segassay.report.glossary import TERMS, entries, hints
@@ -170,6 +171,7 @@ def _chapters(found: Results) -> dict[str, Any]:
         "one_area": "density" in set(found.effects["measure"]) - set(tested_measures(found)),
         "unit": unit_of(found.effects["unit"] == "subject"),
         "images_as_units": IMAGES_AS_UNITS,
+        "said_by_mistake": validity.SAME_VERDICT.errors,
         "undefined": undefined_table(core),
         "sections": sections(found.scores, judged_annotators(found.annotations).names),
         "n_in_figures": len(in_figures(found)),

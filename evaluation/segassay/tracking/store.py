@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import sqlite3
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["environment", "load_mlflow", "mlflow_in_use", "open_experiment", "opened"]
 
+logger = logging.getLogger(__name__)
 ARTIFACTS = "mlartifacts"
 _SILENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -93,7 +96,6 @@ def open_experiment(name: str) -> str:
     Raises:
         UsageError: If the store cannot be reached or written, or the MLflow experiment was deleted there.
     """
-    check_server(store_uri())
     with mlflow_in_use():
         return opened(name)
 
@@ -101,6 +103,7 @@ def open_experiment(name: str) -> str:
 def opened(name: str) -> str:
     """As `open_experiment`, where MLflow is in use already."""
     uri = store_uri()
+    check_server(uri)
     with refusals(uri, f"the experiment {name!r}"):
         return _open_in_database(uri, name) if uri.startswith("sqlite:///") else _open_in_store(uri, name, None)
 
@@ -129,7 +132,33 @@ def _open_in_database(uri: str, name: str) -> str:
             f"{database}: cannot be written ({error.strerror}); work in another folder, or set MLFLOW_TRACKING_URI"
         ) from error
     with lock:
+        _keep_before_migration(database)
         return _open_in_store(uri, name, (database.parent / ARTIFACTS).resolve().as_uri())
+
+
+def _keep_before_migration(database: Path) -> None:
+    """Copy a store of another version of MLflow, whose tables MLflow changes when it opens it."""
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    found = _schema_of(database)
+    if found is None or found == _get_latest_schema_revision():
+        return
+    kept = database.with_name(f"{database.name}.{found}")
+    if not kept.exists():
+        shutil.copyfile(database, kept)
+    logger.warning(f"{database} is of another version of MLflow, which changes its tables now; as it was: {kept}")
+
+
+def _schema_of(database: Path) -> str | None:
+    """Version of the tables of a store; None if there is none yet, or it cannot be told."""
+    if not database.is_file() or database.stat().st_size == 0:
+        return None
+    try:
+        with closing(sqlite3.connect(database, timeout=1)) as connection:
+            row = connection.execute("select version_num from alembic_version").fetchone()
+    except sqlite3.Error:
+        return None
+    return None if row is None else str(row[0])
 
 
 def _is_usable(database: Path) -> bool:

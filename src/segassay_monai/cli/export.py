@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, examples
+from segassay.cli import OF_TRAINING, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def zoo(
     with training_needs():
         from segassay_monai.sharing.zoo.export import export_zoo
     folder = export_zoo(model, out, about=about, overwrite=overwrite)
-    typer.echo(f"written: {folder}")
+    say(f"written: {folder}")
 
 
 Both = Annotated[
@@ -95,7 +95,7 @@ def bioimageio(
         tiles=tiles,
         overwrite=overwrite,
     )
-    typer.echo(f"written: {folder}")
+    say(f"written: {folder}")
 
 
 @app.command(epilog=examples("segassay export onnx STUDY --out model.onnx"))
@@ -110,5 +110,5 @@ def onnx(
     with training_needs():
         from segassay_monai.sharing.onnx import export_onnx
     found = export_onnx(model, out, both_channels=both_channels, overwrite=overwrite)
-    typer.echo(f"written: {out}")
-    typer.echo(f"ONNX Runtime against torch {found}" if found else "not compared: onnxruntime is not installed")
+    say(f"written: {out}")
+    say(f"ONNX Runtime against torch {found}" if found else "not compared: onnxruntime is not installed")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, SystemMetrics, examples
+from segassay.cli import OF_TRAINING, SystemMetrics, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def plan(
         from segassay_monai.study.show import print_plan
     planned = plan_study(path, trust=trust)
     if ids:
-        typer.echo("\n".join(member.id for member in planned.members))
+        say("\n".join(member.id for member in planned.members))
         return
     print_plan(planned, estimate(planned))
 

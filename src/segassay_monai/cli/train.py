@@ -10,7 +10,7 @@ from segassay.cli import OF_TRAINING, TRAIN, SystemMetrics, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
-from segassay_monai.bundle.typed import TEXTS, device_named
+from segassay_monai.bundle.typed import TEXTS, as_path, device_named
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -57,8 +57,8 @@ def train(
         )
     if "output_dir" in settings:
         raise UsageError(f"--output_dir is a name of the bundle; give the folder as --out {settings['output_dir']}")
-    settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
-    settings |= {} if out is None else {"output_dir": str(out)}
+    settings |= {"dataset_dir": as_path(str(dataset)), "fold": fold, "seed": seed}
+    settings |= {} if out is None else {"output_dir": as_path(str(out))}
     settings |= {"overwrite": True} if overwrite else {}
     try:
         with with_system_metrics(system_metrics):

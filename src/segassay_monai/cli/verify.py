@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.cli import OF_TRAINING, TRAIN, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -32,8 +32,8 @@ def verify(
         from segassay_monai.sharing.verify import verify as findings
     n_wrong = 0
     for found in findings(certificate, study=study, retrain=retrain, n_jobs=jobs, trust=trust):
-        typer.echo(f"{_WORDS[found.agrees]:<8} {found.claim}: {found.detail}")
+        say(f"{_WORDS[found.agrees]:<8} {found.claim}: {found.detail}")
         n_wrong += found.agrees is False
-    typer.echo("differs from its certificate" if n_wrong else "all that was checked agrees")
+    say("differs from its certificate" if n_wrong else "all that was checked agrees")
     if n_wrong:
         raise typer.Exit(1)

@@ -21,6 +21,7 @@ from segassay.data.cases import read_case_ignore, read_case_region
 from segassay.data.dataset import Dataset
 from segassay.data.names import list_images
 from segassay.errors import DataError, raise_problems
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import IMAGE_SUFFIXES, read_image
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import label_objects
@@ -156,8 +157,8 @@ class WritePredictions:
 
     def write_tables(self, members: Sequence[Member], held_out: bool | None) -> None:
         """Write `annotations.csv` and `uncertainty.csv`."""
-        self.annotations(members, held_out).to_csv(self.work_dir / "annotations.csv", index=False)
-        self.uncertainty().to_csv(self.work_dir / "uncertainty.csv", index=False)
+        (self.work_dir / "annotations.csv").write_bytes(csv_text(self.annotations(members, held_out)).encode())
+        (self.work_dir / "uncertainty.csv").write_bytes(csv_text(self.uncertainty()).encode())
 
     def annotations(self, members: Sequence[Member], held_out: bool | None) -> pd.DataFrame:
         """Table of `annotations.csv`, one row per mask; paths are relative to the folder."""

@@ -22,6 +22,7 @@ from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
+from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
@@ -225,8 +226,8 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
     agreement = scores.agreement()
     summary = summarise(agreement)
     uncertainty = summarise_uncertainty(writer.uncertainty())
-    agreement.to_csv(work_dir / "agreement.csv", index=False)
-    summary.to_csv(work_dir / "scores.csv", index=False)
+    (work_dir / "agreement.csv").write_bytes(csv_text(agreement).encode())
+    (work_dir / "scores.csv").write_bytes(csv_text(summary).encode())
     writer.write_tables(scores.members, held_out=True)
     own_target, ensemble = target_name(scores.trained_on), ensemble_name(scores.members)
     tracking.log_metrics(_metrics(summary, own_target, ensemble) | uncertainty_metrics(uncertainty))

@@ -20,6 +20,7 @@ import pandas as pd
 
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
 from segassay.data.dataset import Dataset, index_dataset
+from segassay.data.harmless import name_problems
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
 from segassay.errors import DataError, Problem, UsageError, raise_problems
 from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix, is_folder_image
@@ -101,6 +102,7 @@ def find_images(
         found = _of_dataset(place)
     else:
         found = Images(place, _of_folder(place, recursive, out))
+    raise_problems(place, name_problems(str(place), "case", found.files, "rename the file, or its folder"))
     return _with_experiment(found, experiment, control_group)
 
 

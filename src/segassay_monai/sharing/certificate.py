@@ -37,6 +37,7 @@ from segassay_monai.training.resume import reseed
 from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = [
+    "CACHED_CODE",
     "CERTIFICATE",
     "EXPORTS",
     "ONNX",
@@ -58,6 +59,7 @@ CERTIFICATE = "certificate.json"
 FORMAT = 1
 ONNX = ".onnx"
 RDF = "rdf.yaml"
+CACHED_CODE = "__pycache__"
 
 EXPORTS = ("bundle", "bioimageio", "onnx")
 """What is exported: for the Model Zoo, for bioimage.io, as one ONNX file."""
@@ -163,8 +165,8 @@ def export_certificate(
 def files_of(place: Path) -> dict[str, str]:
     """SHA-256 of every file of an export, by its path in it.
 
-    Left out are the certificate, what Python caches, and the description of a package of bioimage.io, which names the
-    certificate by its hash, and to which the collection adds entries when it publishes a model.
+    Left out are the certificate, what Python and a download cache, and the description of a package of bioimage.io. It
+    holds the hash of the certificate, and the collection adds entries to it when it publishes a model.
 
     Args:
         place: Its folder, or its only file.
@@ -172,8 +174,8 @@ def files_of(place: Path) -> dict[str, str]:
     if place.is_file():
         return {place.name: sha256(place)}
     paths = sorted(path.relative_to(place) for path in place.rglob("*") if path.is_file())
-    own = [path for path in paths if path.as_posix() not in (CERTIFICATE, RDF) and "__pycache__" not in path.parts]
-    return {path.as_posix(): sha256(place / path) for path in own}
+    own = [path for path in paths if path.as_posix() not in (CERTIFICATE, RDF) and path.parts[0] != ".cache"]
+    return {path.as_posix(): sha256(place / path) for path in own if CACHED_CODE not in path.parts}
 
 
 def mask_hashes(study: Study, parts: Sequence[str]) -> dict[str, str]:

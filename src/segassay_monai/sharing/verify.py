@@ -22,6 +22,7 @@ from segassay_monai.ensemble.network import read_checkpoint, read_weights
 from segassay_monai.prediction.bundles import read_bundle, split_members
 from segassay_monai.sharing.bioimageio.description import Files
 from segassay_monai.sharing.certificate import (
+    CACHED_CODE,
     CERTIFICATE,
     EXPORTS,
     FORMAT,
@@ -168,6 +169,9 @@ def _of_export(
             yield _compare("weights", then, {str(number): value for number, value in enumerate(found)}, "members")
         except SegAssayError as error:
             yield Finding("weights", False, str(error))
+    if cached := sorted(path.parent.rglob(CACHED_CODE)):
+        text = f"not compared: remove {shortlist([found.relative_to(path.parent).as_posix() for found in cached])}"
+        yield Finding("cached code", None, f"{text}, which Python may run instead of the scripts")
     if content["of"] == "bioimageio":
         yield Finding(RDF, None, "not compared: bioimage.io adds to it when it publishes a model")
     if study is None:

@@ -18,6 +18,7 @@ from segassay.assay import evaluate
 from segassay.assay.track import log_headlines, metrics_of
 from segassay.data.dataset import data_hash
 from segassay.errors import number_of
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import sha256
 from segassay.judgement.headlines import of_strategies
 from segassay.judgement.results import Results
@@ -50,7 +51,7 @@ def _judge(study: Study, on: str) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
     out = study.out / EVALUATION[on]
     table = list_masks(study, on)
-    text = table.to_csv(index=False, lineterminator="\n")
+    text = csv_text(table)
     files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()

@@ -19,6 +19,8 @@ from rich.table import Table
 
 from segassay import tracking
 from segassay.data.annotations import WITHOUT
+from segassay.errors import printable
+from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.summary import QUALITIES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
@@ -118,7 +120,7 @@ def score_of(study: Study, task: Task) -> str:
     path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
     if not path.is_file():
         return ""
-    table = pd.read_csv(path)
+    table = read_csv_text(path, ("annotator_a", "annotator_b"))
     own = table[table["annotator_a"] == target_name(own_target(task))]
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
@@ -169,7 +171,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     for name, reason in outcome.failed.items():
-        console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"failed: {name}: {reason}"), highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
             f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; run the same "

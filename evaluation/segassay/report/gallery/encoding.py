@@ -147,7 +147,7 @@ def image_url(image: np.ndarray) -> str:
     return _url(kind, content)
 
 
-def _encoded(shown: np.ndarray, quality: int) -> tuple[str, bytes]:
+def _encoded(shown: np.ndarray, quality: int) -> tuple[str, bytes | bytearray]:
     if imagecodecs.WEBP.available:
         return "webp", imagecodecs.webp_encode(shown, level=quality, lossless=False, method=0)
     if imagecodecs.JPEG8.available:  # a library that was built without WebP
@@ -207,5 +207,5 @@ def numbers_url(numbers: np.ndarray, colours: list[Colour]) -> str:
     return _url("png", b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
-def _url(kind: str, content: bytes) -> str:
+def _url(kind: str, content: bytes | bytearray) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(bytes(content)).decode('ascii')}"
