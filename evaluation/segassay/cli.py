@@ -442,11 +442,11 @@ def selftest(
         raise typer.Exit(1)
 
 
-mlflow_app = typer.Typer(no_args_is_help=True, help="Look at the runs of trainings, studies and evaluations.")
+mlflow_app = typer.Typer(no_args_is_help=True)
 app.add_typer(mlflow_app, name="mlflow", rich_help_panel=COMPARE)
 
 
-@mlflow_app.callback()
+@mlflow_app.callback(epilog=examples("segassay mlflow ui"))
 def _of_mlflow() -> None:
     """Look at the runs of trainings, studies and evaluations."""
 
