@@ -78,7 +78,7 @@ def of_cases(*parts: tuple[Evaluation, str]) -> Evaluation:
     for name in [name for name, frame in frames.items() if "case" in frame]:
         rows = [found.frames[name][found.frames[name]["case"].isin(list(cases))] for found, cases in parts]
         frames[name] = pd.concat(rows, ignore_index=True)
-    return Evaluation(**vars(results_of("some cases", frames, parts[0][0].summary)))
+    return Evaluation(**vars(results_of("some cases", frames, parts[0][0].summary)), kept_gallery={})
 
 
 def test_the_same_twice_says_that_nothing_changed(written):
