@@ -20,6 +20,7 @@ FOREIGN = {
     "io/workbooks.py": "characters that XML cannot hold",
     "data/measurements.py": "names of endpoints, as the lab wrote them",
     "qualities/scores/table.py": "names of annotators, which hold the random seed",
+    "report/glossary.py": "formulas of measures, which are written in Markdown",
     "report/charts/strategies.py": "line breaks of a label in a figure",
 }
 """Modules that may use regular expressions, and on what text that the package has not written as a message."""
