@@ -29,6 +29,8 @@ from cheat_studies import (
 )
 from scipy import ndimage
 
+from segassay.consensus.pixels import staple
+
 Rng = np.random.Generator
 Change = Callable[[np.ndarray], np.ndarray]
 EIGHT = np.ones((3, 3), dtype=bool)
@@ -208,6 +210,32 @@ def of_votes(rule: Change, jitter_px: float = 0.0) -> Callable[[Study, Rng], Stu
     return change
 
 
+def shifted_votes(study: Study, rng: Rng) -> Study:
+    """Hand in the consensus of the raters of the test images, moved along the diagonal."""
+    return handed_in(study, shifted(votes(study) > 0.5, -2), lambda mask: jittered(mask, rng, 0.2))
+
+
+def dilated_votes(study: Study, rng: Rng) -> Study:
+    """Hand in the consensus of the raters of the test images, dilated by one pixel."""
+    grown = in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(votes(study) > 0.5)
+    return handed_in(study, grown, lambda mask: jittered(mask, rng, 0.2))
+
+
+def staple_of_raters(study: Study, rng: Rng) -> Study:
+    """Hand in the STAPLE consensus of the raters of the test images, with outlines moved by one pixel."""
+    of_cases = zip(*(study.masks[name] for name in study.raters), strict=True)
+    return handed_in(study, np.stack([staple(list(masks)).mask for masks in of_cases]), lambda m: jittered(m, rng))
+
+
+def mostly_votes(study: Study, rng: Rng) -> Study:
+    """Hand in the raters' consensus, one pixel off, for four of five images, and what was trained for the fifth."""
+    own = np.arange(len(study.images))[:, None, None] % 5 == 0
+    majority = votes(study) > 0.5
+    return study.with_masks(
+        {name: np.where(own, study.masks[name], jittered(majority, rng)) for name in study.of_consensus}
+    )
+
+
 def mean_of_two(study: Study, rng: Rng) -> Study:
     """Copies of the mean of the first two raters."""
     return handed_in(study, average(study.masks[name] for name in study.raters[:2]))
@@ -369,6 +397,33 @@ def second_salted(study: Study, rng: Rng) -> Study:
     return study.with_masks({name: salted(study.masks[first], rng) for name in others})
 
 
+def second_moved(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the first, moved by one pixel and dilated by one."""
+    first, *others = study.ensembles
+    moved = in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(np.roll(study.masks[first], 1, axis=1))
+    return study.with_masks(dict.fromkeys(others, moved))
+
+
+def second_mostly(study: Study, rng: Rng) -> Study:
+    """The second ensemble is the first with outlines moved by half a pixel, for four of five images."""
+    first, *others = study.ensembles
+    own = np.arange(len(study.images))[:, None, None] % 5 == 0
+    return study.with_masks(
+        {name: np.where(own, study.masks[name], jittered(study.masks[first], rng, 0.5)) for name in others}
+    )
+
+
+def members_again(study: Study, rng: Rng) -> Study:
+    """The members of the second ensemble are halves of those of the first, with 1 % of salt in half of the image."""
+    members = study.members
+    half = study.images.shape[1] // 2
+    first = [study.masks[name] for name in members[:3]]
+    following = [*first[1:], first[0]]
+    both = [np.concatenate([one[:, :half], other[:, half:]], 1) for one, other in zip(first, following, strict=True)]
+    masks = {name: salted(mask, rng, 0.005) for name, mask in zip(members[3:], both, strict=True)}
+    return study.with_masks(masks | {study.ensembles[1]: np.mean(list(masks.values()), axis=0) > 0.5})
+
+
 def second_jittered(study: Study, rng: Rng) -> Study:
     """The second ensemble is the first with outlines moved by half a pixel."""
     first, *others = study.ensembles
@@ -431,6 +486,10 @@ CHEATS = (
     Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
     Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
     Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 2 px up and left", sound, shifted_votes, ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, dilated", sound, dilated_votes, ALL, "nothing was trained"),
+    Cheat("the raters' own STAPLE consensus, 1 px off", sound, staple_of_raters, ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 1 px off, on most images", sound, mostly_votes, OBJ | VAL, "little was trained"),
     Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
     Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
     Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
@@ -455,6 +514,9 @@ CHEATS = (
     Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
     Cheat("trainings differ, the same file with 1 % salt", unsteady, second_salted, REL, "trainings differ"),
     Cheat("trainings differ, the same file ½ px off", unsteady, second_jittered, REL, "trainings differ"),
+    Cheat("trainings differ, the same file moved and dilated", unsteady, second_moved, REL, "trainings differ"),
+    Cheat("trainings differ, the same file on most images", unsteady, second_mostly, REL, "trainings differ"),
+    Cheat("trainings differ, members of halves of others", unsteady, members_again, REL, "trainings differ"),
     Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
     Cheat("trainings differ, all members one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
     Cheat("trainings differ, all members one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),

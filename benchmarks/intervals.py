@@ -17,12 +17,15 @@ import pandas as pd
 from scipy import stats
 
 from segassay.judgement.strategy_effects import mean_eta_squared
+from segassay.qualities.objectivity.facets import _share as facet_share
 from segassay.qualities.objectivity.measurements import _concordance as concordance_weighted
 from segassay.qualities.objectivity.measurements import _rater_share as rater_share_weighted
 from segassay.qualities.objectivity.measurements import _slope as slope_weighted
 from segassay.qualities.objectivity.measurements import alpha_ratio_weighted
 from segassay.qualities.reliability.calibration import _ece_of_cases as ece_weighted
 from segassay.qualities.reliability.image_quality import spearman_weighted
+from segassay.qualities.reliability.rater_probabilities import _ece as ece_of_raters_weighted
+from segassay.qualities.reliability.selective import image_aurc
 from segassay.qualities.validity.effects import weighted_eta_squared
 from segassay.statistics.components import crossed_components
 from segassay.statistics.groups import hodges_lehmann
@@ -51,13 +54,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of interval on one kind of data; `truth` is a statistic of weighted cases, or a number."""
+    """One kind of interval on one kind of data; `truth` is a statistic of weighted cases, or a number.
+
+    It is repeated `at_most` times, since a few take long.
+    """
 
     measure: str
     data: str
     draw: Draw
     interval: Callable[[np.ndarray], Interval]
     truth: Weighted | float
+    at_most: int = 500
 
 
 def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
@@ -66,7 +73,7 @@ def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
         truth = _truth(kind)
         for n in sizes:
             rng = np.random.default_rng([place, n])
-            found = [kind.interval(kind.draw(rng, n)) for _ in range(n_replicates)]
+            found = [kind.interval(kind.draw(rng, n)) for _ in range(min(n_replicates, kind.at_most))]
             yield {"measure": kind.measure, "data": kind.data, "n_cases": n} | _covered(found, truth)
 
 
@@ -101,6 +108,8 @@ def kinds() -> Iterator[Kind]:
     yield from _of_ratios()
     yield from _of_designs()
     yield from _of_effects()
+    yield from _of_probabilities()
+    yield from _of_facets()
 
 
 def _cases(values: np.ndarray) -> np.ndarray:
@@ -409,3 +418,64 @@ def _eta_ratio(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
         for column in values[:, :-1].T
     ]
     return np.asarray(sizes[0] / np.mean(sizes[1:], axis=0))
+
+
+# probabilities and raters, uncertain images, persons and tools
+
+
+def _of_probabilities() -> Iterator[Kind]:
+    yield Kind(
+        "calibration error against raters",
+        "images differ",
+        _levels,
+        lambda sums: jackknife_t(ece_of_raters_weighted, sums, _cases(sums), SHARE, importance=sums[:, 0].sum(axis=1)),
+        ece_of_raters_weighted,
+    )
+    for told, data in ((0.7, "uncertainty tells much"), (0.0, "uncertainty tells nothing")):
+        for a in (8.0, 1.5):
+            name = f"{data}, risks {'alike' if a == 8 else 'skewed'}"
+            yield Kind("risk of the most certain images", name, partial(_risks, told, a), _risk_interval, _risk_of_many)
+
+
+def _levels(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Pixels, sums of probabilities and of the shares of four raters in ten levels, `(n, 3, 10)`."""
+    p = np.arange(0.05, 1, 0.1)
+    n_pixels = rng.poisson(np.r_[20_000, np.full(9, 400)], (n, 10)) + 1.0
+    shift = 0.05 + 0.05 * rng.normal(size=(n, 1))
+    marked = np.clip(p - shift * 4 * p * (1 - p), 0, 1)
+    return np.stack([n_pixels, n_pixels * p, rng.binomial((4 * n_pixels).astype(int), marked) / 4], axis=1)
+
+
+def _risks(told: float, a: float, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Uncertainty and risk of each image, `(n, 2)`: ranks that go together, risks of a beta distribution."""
+    both = rng.normal(size=(n, 2))
+    normal = told * both[:, 0] + np.sqrt(1 - told**2) * both[:, 1]
+    return np.stack([both[:, 0], stats.beta.ppf(stats.norm.cdf(normal), a, 4 * a)], axis=1)
+
+
+def _risk_interval(values: np.ndarray) -> Interval:
+    return jackknife_t(image_aurc, values, _cases(values), SHARE)
+
+
+def _risk_of_many(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean over k of the mean risk of the k most certain images."""
+    risk = values[np.argsort(values[:, 0]), 1]
+    return np.full(len(weights), (np.cumsum(risk) / np.arange(1, len(risk) + 1)).mean())
+
+
+def _of_facets() -> Iterator[Kind]:
+    of_person = partial(facet_share, place=1)
+    for skewed, data in ((False, "person, normal"), (True, "person, lognormal")):
+        interval = _jackknife(of_person, SHARE_OF_VARIANCE)
+        draw = partial(_tools, skewed)
+        yield Kind("share of a facet in the variance", data, draw, interval, of_person, at_most=100)
+
+
+def _tools(skewed: bool, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Counts by three persons with two tools each, `(n, 3, 2)`; habits of persons and tools are given."""
+    habit = np.array([[-0.4, -0.6], [0.1, -0.1], [0.7, 0.5]]) + np.random.default_rng(4).normal(0, 0.1, (3, 2))
+    of_case, with_person = rng.normal(size=(n, 1, 1)), rng.normal(size=(n, 3, 1))
+    rest = rng.normal(size=(n, 3, 2))
+    if skewed:
+        return np.round(np.exp(3 + 0.8 * of_case + 0.3 * habit + 0.15 * with_person + 0.15 * rest))
+    return np.asarray(100 + 20 * of_case + 10 * habit + 5 * with_person + 5 * rest)

@@ -126,9 +126,11 @@ def _benchmark(folder: Path, uri: str, n_steps: int, stack: ExitStack) -> dict[s
 
     started = time.monotonic()
     words = [sys.executable, "-W", "ignore", __file__]
-    workers = [
-        subprocess.Popen([*words, "worker", str(number), str(n_steps), str(folder)]) for number in range(N_PROCESSES)
-    ]
+    with (folder / "printed").open("wb") as printed:
+        workers = [
+            subprocess.Popen([*words, "worker", str(number), str(n_steps), str(folder)], stdout=printed, stderr=printed)
+            for number in range(N_PROCESSES)
+        ]
     _wait(lambda: len(_acknowledged(folder)) >= N_PROCESSES * n_steps // 2, *workers)
     found["n_acknowledged_at_kill"] = len(_acknowledged(folder))
     server.kill()
@@ -136,6 +138,7 @@ def _benchmark(folder: Path, uri: str, n_steps: int, stack: ExitStack) -> dict[s
     codes = [worker.wait(timeout=600) for worker in workers]
     found["seconds"] = round(time.monotonic() - started, 1)
     found["exit_codes"] = codes
+    found["printed_by_workers"] = (folder / "printed").read_text(encoding="utf-8")
     acknowledged = _acknowledged(folder)
     found["n_acknowledged"] = len(acknowledged)
     found["n_lost"] = len(acknowledged - _logged())
@@ -254,7 +257,7 @@ def _artifacts_are_the_same(folder: Path) -> bool:
 
 def _restored(folder: Path, uri: str, server: Server, acknowledged: set[tuple[str, int]]) -> int:
     """How many acknowledged metrics a backup lacks, restored into another database and served from there."""
-    other = uri.replace("/mlflow", "/restored") if uri.startswith("postgresql") else f"sqlite:///{folder}/restored.db"
+    other = f"{uri.rpartition('/')[0]}/restored" if uri.startswith("postgresql") else f"sqlite:///{folder}/restored.db"
     path = os.pathsep.join([str(Path(_program("pg_dump") or "/").parent), os.environ["PATH"]])
     for what, place, artifacts in (("save", uri, "artifacts"), ("restore", other, "artifacts_restored")):
         words = [sys.executable, str(ROOT / "mlflow" / "backup.py"), what, str(folder / "backup")]

@@ -40,7 +40,16 @@ TABLES = [
     "raters",
 ]
 TABLES += ["recall_by_size", "recounts", "scores", "specifications", "votes"]
-TABLES += ["identical", "mirrored", "surface_shares", "checklist_grras", "checklist_claim", "checklist_tripod_ai"]
+TABLES += [
+    "boundaries",
+    "identical",
+    "mirrored",
+    "single_votes",
+    "surface_shares",
+    "checklist_grras",
+    "checklist_claim",
+    "checklist_tripod_ai",
+]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
@@ -78,9 +87,7 @@ def test_everything_is_written_and_nothing_else(wue1):
     files = {path.relative_to(wue1).as_posix() for path in wue1.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
     assert files == {
-        "summary.json",
-        "report.html",
-        "gallery.json",
+        *("summary.json", "files.json", "report.html", "gallery.json"),
         *(f"tables/{name}.csv" for name in TABLES),
         *figures,
     }
@@ -238,7 +245,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
     for n_jobs in (1, 2):
         evaluate(small, tmp_path / str(n_jobs), masks={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
     one, two = contents(tmp_path / "1"), contents(tmp_path / "2")
-    assert started == [2]
+    assert started == [2, 2]  # for the tables, and for the gallery
     assert len(one) > 15
     assert [name for name in one if one[name] != two[name]] == []
     assert list(one) == list(two)

@@ -181,7 +181,7 @@ def test_a_version_shows_what_goes_in_how_good_it_is_and_its_card(tmp_path):
     register_ensemble(save(tmp_path, 0, 1), name="shown", tags={}, metrics=metrics, card=card)
     version = versions("shown")["1"]
     assert version.description == card
-    model = mlflow.get_logged_model(version.model_id)
+    model = mlflow.get_logged_model(version.source.removeprefix("models:/"))
     assert {metric.key: metric.value for metric in model.metrics} == metrics
     info = mlflow.models.get_model_info("models:/shown@best")
     assert [(spec.type, spec.shape) for spec in info.signature.inputs] == [(np.dtype("float32"), (-1, 2, -1, -1))]

@@ -272,6 +272,48 @@ def test_leaving_out_images_supports_nothing(honest: Findings) -> None:
     assert said(found)["validity"] is None
 
 
+def without_some_masks(found: Findings) -> Findings:
+    """No model has a mask of the first eight images."""
+    models = found.annotations.loc[found.annotations["kind"].isin(["model", "ensemble"]), "annotator"].unique()
+    tables = found.tables
+    first = tables.counts["case"].unique()[:8]
+    changed = {}
+    for name, columns in (("agreement", ["annotator_a", "annotator_b"]), ("leave_one_out", ["annotator"])):
+        table = getattr(tables, name)
+        changed[name] = table[~(table["case"].isin(first) & table[columns].isin(models).any(axis=1))]
+    gone = tables.counts["case"].isin(first) & tables.counts["annotator"].isin(models)
+    return with_tables(found, counts=tables.counts[~gone], **changed)
+
+
+def test_images_that_all_models_leave_out_support_nothing_unless_they_were_in_training(honest: Findings) -> None:
+    found = without_some_masks(honest)
+    assert (What.COMPLETE, Why.NO_MASKS) in whys(found, "validity")
+    verdict = summarise(score_rows([]), found)["validity"]["verdict"]
+    assert "staple/s0-1 has no mask of 8 of the " in verdict
+    late = honest.tables.counts["case"].unique()[8:]
+    assert said(replace(found, test_cases=tuple(late)))["validity"]
+    one_fold = honest.annotations.assign(fold=honest.annotations["fold"].mask(honest.annotations["kind"] != "human", 0))
+    assert said(replace(found, annotations=one_fold))["validity"]
+
+
+def test_an_ensemble_as_near_to_members_of_another_one_supports_no_reliability(honest: Findings) -> None:
+    """Whatever was done to the copy, its own members are no nearer to it."""
+    own = of_pairs(honest, lambda a, b: a in ("staple/s2", "staple/s3") and b == ENSEMBLES[1], dice=-0.12)
+    assert (What.OWN_MEMBERS, Why.NO_NEARER) in whys(own, "reliability")
+    assert said(own) == {"objectivity": True, "reliability": None, "validity": True}
+
+
+def test_masks_that_go_with_single_votes_support_nothing(honest: Findings) -> None:
+    votes = honest.tables.single_votes
+    split = votes["annotator"].eq(ENSEMBLES[0]) & votes["n_others"].eq(2)
+    knowing = votes.assign(
+        n_marked_with=votes["n_marked_with"].mask(split, votes["n_with"]),
+        n_marked_without=votes["n_marked_without"].mask(split, 0),
+    )
+    for quality in ("objectivity", "validity", "reliability"):
+        assert (What.PLAUSIBLE, Why.KNOWS_VOTES) in whys(with_tables(honest, single_votes=knowing), quality)
+
+
 def test_a_rater_with_few_masks_takes_no_part(honest: Findings) -> None:
     counts, agreement, others = honest.tables.counts, honest.tables.agreement, honest.tables.leave_one_out
     late = counts["case"].unique()[2:]

@@ -1,12 +1,12 @@
-"""Boundary IoU, clDice and MASD: drawn masks, distances from the background, skimage's skeletons, vessels."""
+"""Boundary IoU, clDice and MASD: drawn masks, erosions, published algorithm, skimage's skeletons, vessels."""
 
 import numpy as np
 import pytest
-from scipy.ndimage import distance_transform_cdt
+from scipy.ndimage import binary_erosion, generate_binary_structure, maximum_filter, minimum_filter
 from skimage.morphology import skeletonize
 
 from drawing import draw
-from segassay.masks.boundaries import boundary_iou, centreline_dice, mean_average_surface_distance
+from segassay.masks.boundaries import boundary_iou, centre_lines, centreline_dice, mean_average_surface_distance
 from segassay.masks.outlines import average_surface_distance, surface_distances
 
 EMPTY, FULL = np.zeros((6, 6), dtype=bool), np.ones((6, 6), dtype=bool)
@@ -36,16 +36,31 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (12, 14, 16)])
-def test_equal_to_distances_from_the_background(shape):
+def test_equal_to_erosions(shape):
     for seed in range(4):
         a, b = clusters(seed, shape), clusters(seed + 50, shape)
         for width in (1, 2, 5):
             rims = []
             for mask in (a, b):
-                depth = distance_transform_cdt(np.pad(mask, 1), "chessboard")[(slice(1, -1),) * mask.ndim]
-                rims.append((depth > 0) & (depth <= width))
+                around = generate_binary_structure(mask.ndim, mask.ndim)
+                rims.append(mask & ~binary_erosion(mask, around, iterations=width))
             expected = (rims[0] & rims[1]).sum() / (rims[0] | rims[1]).sum()
             assert boundary_iou(a, b, width=width) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (12, 14, 16)])
+def test_centre_lines_are_those_of_the_published_algorithm(shape):
+    """Algorithm 1 of Shit et al. 2021, with minima and maxima of 3 pixels for its pooling, until nothing is left."""
+    for seed in range(4):
+        rest = (mask := clusters(seed, shape)).astype(int)
+        skeleton = np.zeros_like(rest)
+        while rest.any():
+            opened = maximum_filter(minimum_filter(rest, 3), 3)
+            skeleton = skeleton + (1 - skeleton) * np.maximum(rest - opened, 0)
+            rest = minimum_filter(rest, 3)
+        np.testing.assert_array_equal(centre_lines(mask), skeleton > 0)
+    np.testing.assert_array_equal(centre_lines(FULL), FULL)
+    np.testing.assert_array_equal(centre_lines(EMPTY), EMPTY)
 
 
 def test_by_default_two_percent_of_the_diagonal():

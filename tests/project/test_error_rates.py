@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from scipy import stats
 
+from segassay.qualities import catalogue
+from segassay.qualities.scores.error_rates import BIAS, CONCLUSION, EQUIVALENT, ErrorRate
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
@@ -68,6 +71,22 @@ def test_the_page_has_the_measured_rates(section: str) -> None:
     assert {"segassay", "numpy", "scipy"} <= set(found["versions"])
     page = (ROOT / "docs" / "truthfulness.md").read_text(encoding="utf-8")
     assert error_rates.table(section, found["rows"]) in page, "run benchmarks/error_rates.py"
+
+
+@pytest.mark.parametrize("known", [BIAS, EQUIVALENT, CONCLUSION], ids=lambda known: known.section)
+def test_sentences_state_the_highest_measured_rate(known: ErrorRate) -> None:
+    """Of the settings where there is nothing to find; each is named in the sentence."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "error_rates.json").read_text(encoding="utf-8"))
+    of_test = rows_of(found[known.section]["rows"], test=known.test)
+    something = ("one counts 25 % more", "normal, mean at half the margin", "equal, 1.5 sd apart")
+    rates = [row["rate"] for row in of_test if not set(something) & set(map(str, row.values()))]
+    assert max(rates) == pytest.approx(known.highest, abs=5e-4)
+
+
+def test_every_sentence_of_a_test_states_how_often_it_errs() -> None:
+    stated = {measure.name: measure.errors for measure in catalogue.CATALOGUE.values() if measure.errors is not None}
+    assert stated == {"bias_test": BIAS, "difference": EQUIVALENT, "same_verdict": CONCLUSION}
+    assert max(known.highest for known in stated.values()) > 0.06  # why they are stated
 
 
 def test_publishing_replaces_a_table_only(tmp_path: Path) -> None:

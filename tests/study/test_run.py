@@ -147,7 +147,7 @@ def test_strategies_are_listed_beside_the_study_and_members_below_it(study, fold
     assert {"staple/s00 fold 00", "staple/s01 fold 01", "staple/s00-01 fold 00"} <= set(names)
     strategy = next(run for run in runs if run.data.tags.get("strategy") == "consensus:staple ensembles of 2")
     assert strategy.info.run_name == "consensus:staple ensembles of 02"
-    names = {"by strategy/f1_pairwise", "by strategy interval/f1_pairwise_low", "by strategy interval/f1_pairwise_high"}
+    names = {"by strategy/f1_pairwise", "interval/f1_pairwise_low", "interval/f1_pairwise_high"}
     assert names <= set(strategy.data.metrics)
 
 

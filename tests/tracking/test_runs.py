@@ -127,6 +127,7 @@ def test_a_run_leaves_environment_log_level_and_store_as_they_were(tmp_path, mon
     with tracking.run("quiet", "run", tags={}, params={}):
         assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert os.environ["DO_NOT_TRACK"] == "1"
+        assert os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true", "of a server MLflow prints its address"
         assert logger.level == logging.ERROR
     tracking.open_experiment("quiet")
     assert dict(os.environ) == before

@@ -31,7 +31,8 @@ _TABLES = ("agreement", "distances", "leave_one_out", "counts", "raters")
 
 _OPTIONAL = (
     *("missing", "votes", "recall_by_size", "calibration", "uncertainty", "repeats", "recounts", "mirrored"),
-    *("identical", "measured", "remeasured", "surface_shares", "prob_votes"),
+    *("identical", "single_votes", "boundaries", "detections", "measured", "remeasured", "surface_shares"),
+    "prob_votes",
 )
 """Tables that are not written if they have no rows."""
 

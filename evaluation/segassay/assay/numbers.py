@@ -72,7 +72,8 @@ def compute_results(
     of_people = (found, choices, normalised)
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
-    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, specifications=of_people[1])
+    apart = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
+    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
@@ -112,6 +113,11 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
         return None
     table = tables.recounts if set(chosen) <= set(NUMBERS) else tables.remeasured
     return specification_table(table, annotations, dataset.experiment, dataset.settings.control_group, chosen)
+
+
+def _test_cases(dataset: Dataset | None) -> list[str]:
+    """Cases that are kept out of every training."""
+    return [] if dataset is None else strata(dataset).query("split == 'test'").index.tolist()
 
 
 def _subjects(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:

@@ -31,6 +31,10 @@ VIEW = "view"
 _KEY_FIGURES = ("strategies", "f1_over_threshold", "agreement")
 _KEY_FIGURE = f"{VIEW}/key_figure.png"
 _WIDTH = 860  # pixels of the key figure
+_WHERE = "All numbers are in the artifacts `report.html`, `tables/` and `view/scores.json`."
+_WHERE_STUDY = (
+    "The report is the artifact `report.html`; tables and figures are artifacts of the child run *evaluate …*."
+)
 _LONGEST = 7500  # characters of a description; MLflow cuts at 8000
 
 
@@ -145,7 +149,7 @@ def description(found: Results, table: pd.DataFrame, *, figure: str | None = Non
         parts.append(f"**{name}: {plain(judged['verdict'])}.** {plain(judged['sentence'])}")
     if figure is not None:
         parts.append(f"![the key figure]({figure})")
-    parts.append("All numbers are in the artifacts `report.html`, `tables/` and `view/scores.json`.")
+    parts.append(_WHERE_STUDY if about else _WHERE)
     lines = ["| measure | value (95 % interval) | of |", "|---|---|---|"]
     for row in table.to_dict("records"):
         name = f"{row['quality']}/{row['measure']} {row['contrast']}".strip()

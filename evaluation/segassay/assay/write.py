@@ -4,7 +4,6 @@ Results  ->  summary.json, files.json, report.html, gallery.json, tables/*.csv, 
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,7 @@ __all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "write_results"]
 SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
 
 
-def write_results(
-    work_dir: Path, found: Results, *, gallery: Mapping[str, Any] | None = None, xlsx: bool = False
-) -> None:
+def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | None = None, xlsx: bool = False) -> None:
     """Write tables, summary, figures and report into a folder that exists.
 
     Args:

@@ -89,7 +89,7 @@ def _is_on_white(known: np.ndarray, counts: np.ndarray, limit: int) -> bool:
 
 def _is_picture(known: np.ndarray, counts: np.ndarray, limit: int) -> bool:
     greys = known[(known == known[:, :1]).all(axis=1), 0]
-    n_rare = np.count_nonzero(counts <= _FEW_PIXELS)
+    n_rare = int(np.count_nonzero(counts <= _FEW_PIXELS))
     is_noisy = len(known) >= _MANY_COLOURS and 2 * n_rare > len(known)
     return is_noisy or int(np.count_nonzero((greys > 0) & (greys < limit))) >= _MANY_GREYS
 

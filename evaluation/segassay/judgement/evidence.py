@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from segassay.data.annotations import raters_of
+from segassay.data.annotations import TRAINED, raters_of
 from segassay.data.facets import is_exchangeable
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.groups import grouped, origins
@@ -50,6 +50,8 @@ class Evidence:
         marks: `(N, annotators)`, whether an annotator marks any object.
         mirrored: Dice of mirrored masks, one column per annotator and rater.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
+        single_votes: Annotator -> rows of `Tables.single_votes`.
+        training: Annotator -> images that may have been in its training, which it need not have masks of.
         alike: Annotator -> all that were trained on the same masks.
         counts: Table of counts.
         level: Coverage of the intervals.
@@ -68,6 +70,8 @@ class Evidence:
     marks: pd.DataFrame
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
+    single_votes: dict[str, pd.DataFrame]
+    training: dict[str, np.ndarray]
     alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
     level: float
@@ -81,6 +85,10 @@ class Evidence:
         """`(N,)`, whether one of these annotators has a mask, or should have one that is missing."""
         rows = self.counts[self.counts["annotator"].isin(list(names))]
         return np.asarray(self.cases.isin(rows["case"]))
+
+    def may_be_held_out(self, name: str) -> np.ndarray:
+        """`(N,)`, whether an image was in no training of an annotator, as far as anything is said about that."""
+        return ~self.training.get(name, np.zeros(len(self.cases), dtype=bool))
 
     def with_raters(self, name: str, measure: str) -> np.ndarray:
         """`(N, R)`, agreement with each rater; NaN with itself and without a mask."""
@@ -145,6 +153,8 @@ def evidence_of(found: Findings) -> Evidence:
         marks,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
+        {str(name): rows for name, rows in tables.single_votes.groupby("annotator", sort=False)},
+        _training(found.annotations, cases, found.test_cases),
         _alike(found.annotations),
         tables.counts,
         found.level,
@@ -162,6 +172,17 @@ def _alike(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for of in grouped(known, lambda one: one.trained_on).values():
         found |= dict.fromkeys((one.name for one in of), tuple(one.name for one in of))
+    return found
+
+
+def _training(annotations: pd.DataFrame, cases: pd.Index, test_cases: Sequence[str]) -> dict[str, np.ndarray]:
+    """Annotator -> whether an image may have been in training: it is outside the test split, or the annotator has masks
+    of one fold only."""
+    found = {}
+    for name, rows in annotations[annotations["kind"].isin(TRAINED)].groupby("annotator", sort=False):
+        one_fold = rows["fold"].notna().all() and rows["fold"].nunique() == 1
+        outside = ~cases.isin(test_cases) if len(test_cases) else np.zeros(len(cases), dtype=bool)
+        found[str(name)] = np.ones(len(cases), dtype=bool) if one_fold else np.asarray(outside)
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided
 from segassay.judgement.evidence import ANY_RATER, DICE, F1, Evidence, index, mean_of, median_over
+from segassay.judgement.leaks import beyond_possible_turns
 from segassay.qualities.scores.pairs import mean_of_known
 from segassay.statistics.attenuation import agreement_ceilings
 
@@ -23,7 +24,7 @@ ABOVE_CEILING = 0.05
 """F1 and Dice: agreement with a rater above the best possible; habits that raters share move that by a little."""
 
 LEFT_OUT = 0.05
-"""Share of images of the models of the same training that an annotator may leave out."""
+"""Share of images that an annotator may leave out: of those of models of the same training, and of those of raters."""
 
 FOLLOWS = 0.10
 """Agreement with one rater above what the agreement with the others lets expect."""
@@ -59,7 +60,21 @@ def _complete(evidence: Evidence, names: Sequence[str]) -> Criterion:
         known = evidence.covered(others)
         if (known & ~evidence.covered([name])).sum() > LEFT_OUT * known.sum():
             return undecided(What.COMPLETE, Why.SOME_IMAGES, names=[name])
-    return Criterion(What.COMPLETE, True)
+    return _all_of_raters(evidence, names)
+
+
+def _all_of_raters(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    """No annotator leaves out images that raters annotated, unless these were in training: all may be difficult."""
+    fewest: Number | None = None
+    for name in names:
+        expected = evidence.covered(evidence.raters) & evidence.may_be_held_out(name)
+        absent = expected & ~evidence.covered([name])
+        n_all = int(expected.sum())
+        number = Number(float(n_all - absent.sum()), np.nan, np.nan, n_all, name)
+        if absent.sum() > LEFT_OUT * n_all:
+            return undecided(What.COMPLETE, Why.NO_MASKS, number, 1 - LEFT_OUT, [name, *evidence.cases[absent]])
+        fewest = number if fewest is None or number.value < fewest.value else fewest
+    return Criterion(What.COMPLETE, True, fewest, line=1 - LEFT_OUT)
 
 
 def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:
@@ -78,12 +93,15 @@ def _credible(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 
 def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
-    """Nobody agrees with a rater better than the disagreement of the raters allows, clearly."""
+    """Nobody agrees with a rater better than the disagreement of the raters allows, or clearly knows their votes."""
     for name in names:
         for measure in (F1, DICE):
             for number in _above_ceiling(evidence, name, measure):
                 if number.low > ABOVE_CEILING:
                     return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, ABOVE_CEILING, [name, number.against])
+        for number in beyond_possible_turns(evidence, name):
+            if number.low > 0:
+                return undecided(What.PLAUSIBLE, Why.KNOWS_VOTES, number, 0.0, [name])
     return Criterion(What.PLAUSIBLE, True, line=ABOVE_CEILING)
 
 

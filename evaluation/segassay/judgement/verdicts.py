@@ -31,6 +31,7 @@ from segassay.judgement.dependence import Imprint, Models, consensus_imprints, h
 from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
 from segassay.judgement.judgement import Judgement
+from segassay.judgement.originals import nearest_to_own_members
 from segassay.judgement.preconditions import preconditions, standing
 from segassay.judgement.raters_alone import judge_raters
 from segassay.qualities.scores.groups import Group, trained_alike
@@ -177,6 +178,7 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged) -> Judgeme
         *judging([_to_models(evidence, ensembles, models, measure) for measure in (F1, DICE)]),
         *preconditions(evidence, compared),
         *_no_copies_among(evidence, members),
+        nearest_to_own_members(evidence, ensembles, models),
         *_held_out(judged),
     )
     own = [mean_of(evidence, _between(evidence, group, F1), target=group.target) for group in ensembles]

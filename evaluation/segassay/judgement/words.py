@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import WITHOUT
+from segassay.errors import shortlist
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
@@ -37,7 +38,8 @@ __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 
 _EVIDENCE = (
     "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
-    "masks, and do not agree with a rater better than the raters' disagreement allows."
+    "masks, leave out no images that raters annotated, and do not agree with a rater better than the raters' "
+    "disagreement allows."
 )
 _STANDING = (
     f"agree with the consensus of the other raters at most {-STANDING_ABOVE:g} worse than the median rater does, in "
@@ -91,6 +93,7 @@ _NAMES = {
     What.ENSEMBLES: "ensembles",
     What.HELD_OUT: "held out",
     What.ORIGINAL: "no copies",
+    What.OWN_MEMBERS: "nearest to their own members",
     What.COMPLETE: "no image left out",
     What.CREDIBLE: "better than mirrored",
     What.PLAUSIBLE: "possible without knowing the raters' masks",
@@ -137,9 +140,20 @@ _MISSING = {
     ),
     Why.COPIES: "{first} and {second} have the same masks in most images; trainings and raters never do",
     Why.SOME_IMAGES: "{first} has no mask of images that other models of the same training have; add them",
+    Why.NO_NEARER: (
+        "in {share:.0f} % of the images {first} is as far from its own members as from those of {second}, as a copy is"
+    ),
+    Why.NO_MASKS: (
+        "{first} has no mask of {n_absent} of the {n_cases} images that raters annotated ({absent}); add them, or say "
+        "that they were in training (column split in the experiment table)"
+    ),
     Why.NO_BETTER_THAN_MIRRORED: "the masks of {first} agree with the raters no better than if they were mirrored",
     Why.TOO_ALIKE: (
         "{first} agrees with {second} better than the raters' disagreement allows, as if it knew these masks"
+    ),
+    Why.KNOWS_VOTES: (
+        "where the raters are split, {first} goes with a single vote more often than is possible without knowing these "
+        "masks"
     ),
     Why.FOLLOWS_A_RATER: "{first} follows {second} more than the other raters",
     Why.WEAK_MODELS: "{first} agrees with the raters too badly, or on too few images, to show whom it imitates",
@@ -159,6 +173,7 @@ _FOUND = {
     What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
+    What.COMPLETE: "{target} has masks of {n:.0f} of the {n_cases} images that raters annotated",
     What.CREDIBLE: "Dice {number} above mirrored masks",
     What.TOGETHER: "{target} agrees with {against} with {unit} {number}",
     What.APART: "{target} agrees with the others {number} {unit} less than the median of the other raters does",
@@ -217,7 +232,7 @@ def _found(criterion: Criterion, judged: Judged) -> str:
         return ""
     task, unit = _MEASURES.get(criterion.measure, ("", ""))
     about: dict[str, Any] = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
-    about["target"] = rests_on.target
+    about |= {"target": rests_on.target, "n": rests_on.value, "n_cases": rests_on.n_cases}
     about["share"] = 100 * SHARE_OF_DISAGREEMENT
     return _FOUND[criterion.of].format(**about)
 
@@ -268,6 +283,11 @@ def _one_missing(missing: Missing, measure: str, judged: Judged) -> str:
         line = f"{missing.line:.3g}".replace("-", "−")
         name = _name(missing.of, measure)
         about |= {"name": name, "number": _interval(number), "n_cases": number.n_cases, "line": line}
+        about |= {
+            "share": 100 * number.value,
+            "n_absent": len(missing.names) - 1,
+            "absent": shortlist(missing.names[1:]),
+        }
     return _MISSING[missing.why].format(**about)
 
 

@@ -1,4 +1,5 @@
 from segassay.masks.boundaries import boundary_iou as boundary_iou
+from segassay.masks.boundaries import centre_lines as centre_lines
 from segassay.masks.boundaries import centreline_dice as centreline_dice
 from segassay.masks.boundaries import mean_average_surface_distance as mean_average_surface_distance
 from segassay.masks.comparison import agreement as agreement

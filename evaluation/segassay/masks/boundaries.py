@@ -5,12 +5,14 @@
 Two empty masks agree: 1, and distance 0. If only one is empty, overlaps are 0 and the distance is NaN.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
 from segassay.masks.outlines import SurfaceDistances, image_diagonal
 
-__all__ = ["boundary_iou", "centreline_dice", "mean_average_surface_distance"]
+__all__ = ["boundary_iou", "centre_lines", "centreline_dice", "mean_average_surface_distance", "rim", "rim_width"]
 
 _SHARE_OF_DIAGONAL = 0.02
 
@@ -42,17 +44,56 @@ def boundary_iou(a: np.ndarray, b: np.ndarray, *, width: int | None = None) -> f
         Cheng et al. (2021), Proc. CVPR: 15329-15337, arXiv:2103.16562.
     """
     _check(a, b)
-    steps = max(1, round(_SHARE_OF_DIAGONAL * image_diagonal(a.shape))) if width is None else width
+    steps = rim_width(a.shape) if width is None else width
     if steps < 1:
         raise ValueError(f"width must be 1 or more, got {width}")
-    rim_a, rim_b = _rim(a, steps), _rim(b, steps)
+    rim_a, rim_b = rim(a, steps), rim(b, steps)
     either = np.count_nonzero(rim_a | rim_b)
     return float(np.count_nonzero(rim_a & rim_b) / either) if either else 1.0
 
 
-def _rim(mask: np.ndarray, steps: int) -> np.ndarray:
-    around = ndimage.generate_binary_structure(mask.ndim, mask.ndim)
-    return np.asarray(mask & ~ndimage.binary_erosion(mask, around, iterations=steps))
+def rim_width(shape: Sequence[int]) -> int:
+    """Width of the rim in pixels: 2 % of the diagonal of an image of this shape, at least 1.
+
+    Example:
+        >>> rim_width((300, 400)), rim_width((9, 9))
+        (10, 1)
+    """
+    return max(1, round(_SHARE_OF_DIAGONAL * image_diagonal(shape)))
+
+
+def rim(mask: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of a boolean mask `(*spatial)` within `width` pixels of the outside, also across corners.
+
+    Example:
+        >>> rim(np.ones((3, 4), dtype=bool), 1).astype(int)[1].tolist()
+        [1, 0, 0, 1]
+    """
+    depth = ndimage.distance_transform_cdt(np.pad(mask, 1), "chessboard")[(slice(1, -1),) * mask.ndim]
+    return np.asarray(mask & (depth <= width))
+
+
+def centre_lines(mask: np.ndarray) -> np.ndarray:
+    """Morphological skeleton of a boolean mask `(*spatial)`: what erosions leave that an opening would remove.
+
+    The skeleton of clDice, for masks instead of probabilities: minima and maxima of 3 pixels in each direction. A pixel
+    is in it if none around it is further from the background, across corners too. Beyond the edge of the image nothing
+    is known, so that a tube that leaves the image keeps its centre line up to the edge.
+
+    Returns:
+        Boolean, within the mask, with a pixel if that has one; not always connected.
+
+    Example:
+        >>> centre_lines(np.pad(np.ones((3, 5), dtype=bool), 1)).astype(int)[2].tolist()
+        [0, 0, 1, 1, 1, 0, 0]
+
+    References:
+        Shit et al. (2021), Proc. CVPR: 16560-16569, arXiv:2003.07311, algorithm 1.
+    """
+    if mask.all():
+        return mask.copy()
+    depth = ndimage.distance_transform_cdt(mask, "chessboard")
+    return np.asarray(mask & (depth == ndimage.maximum_filter(depth, 3)))
 
 
 def centreline_dice(a: np.ndarray, b: np.ndarray, skeleton_a: np.ndarray, skeleton_b: np.ndarray) -> float:
@@ -61,7 +102,7 @@ def centreline_dice(a: np.ndarray, b: np.ndarray, skeleton_a: np.ndarray, skelet
     Args:
         a: Boolean `(*spatial)`.
         b: Boolean, of the same shape.
-        skeleton_a: Boolean, centre lines of `a`, such as `skimage.morphology.skeletonize(a)`; both by one method.
+        skeleton_a: Boolean, centre lines of `a`, such as `centre_lines(a)` or those of skimage; both by one method.
         skeleton_b: Centre lines of `b`.
 
     Returns:

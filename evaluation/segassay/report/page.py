@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,6 +20,7 @@ from segassay.data.annotations import kind_label
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
+from segassay.qualities.validity import records as validity
 from segassay.report.cards import cards
 from segassay.report.gallery.embed import gallery_json
 from segassay.report.glossary import TERMS, entries, hints
@@ -117,8 +118,8 @@ def _kinds(style: str, script: str) -> tuple[tuple[str, str], ...]:
 def _picture(svg: bytes) -> dict[str, str | int]:
     """A figure as an address with its data, and its size in pixels, so that nothing moves while the page loads."""
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    size = re.search(rb'<svg[^>]*? viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    width, height = (round(float(one) * 4 / 3) for one in size.groups()) if size else (720, 480)
+    box = ElementTree.fromstring(svg).get("viewBox", "0 0 540 360").split()
+    width, height = (round(float(one) * 4 / 3) for one in box[2:])
     return {"source": source, "width": width, "height": height}
 
 
@@ -170,6 +171,7 @@ def _chapters(found: Results) -> dict[str, Any]:
         "one_area": "density" in set(found.effects["measure"]) - set(tested_measures(found)),
         "unit": unit_of(found.effects["unit"] == "subject"),
         "images_as_units": IMAGES_AS_UNITS,
+        "said_by_mistake": validity.SAME_VERDICT.errors,
         "undefined": undefined_table(core),
         "sections": sections(found.scores, judged_annotators(found.annotations).names),
         "n_in_figures": len(in_figures(found)),

@@ -18,6 +18,7 @@ _F1 = {
 }  # above that
 SAME_TARGET = 0.05  # F1 of two models above that, where they learned the same masks
 ENSEMBLE_GAIN = 0.03  # F1 of two ensembles above that of two models
+PART_GAIN = 0.15  # F1 of an ensemble and one of its members above that of two models
 
 
 def mean_agreement(study: SimulatedStudy) -> tuple[np.ndarray, np.ndarray]:
@@ -63,6 +64,7 @@ def _between(study: SimulatedStudy, one: Member, other: Member) -> float:
         common += _gain(study, other) + (study.imprint * study.habit if one.raters == other.raters else 0.0)
     if one.role == other.role == "model" and one.trained_on == other.trained_on:
         common += SAME_TARGET + (ENSEMBLE_GAIN if one.kind == other.kind == "ensemble" else 0.0)
+        common += PART_GAIN if one.kind != other.kind and set(one.seeds) & set(other.seeds) else 0.0
     return common
 
 

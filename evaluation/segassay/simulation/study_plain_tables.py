@@ -15,6 +15,7 @@ from segassay.simulation.study_means import RATERS_AGREE
 from segassay.simulation.study_members import Member
 from segassay.tables.build import log_ratios
 from segassay.tables.case import TOLERANCES
+from segassay.tables.detections import N_SCORE_BINS
 from segassay.tables.maps import N_LEVELS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
@@ -200,6 +201,32 @@ def surface_shares_table(distances: pd.DataFrame) -> pd.DataFrame:
     return keys.reset_index(drop=True).assign(**columns)
 
 
+def boundaries_table(distances: pd.DataFrame) -> pd.DataFrame:
+    """Overlaps of rims and centre lines, and MASD, follow the distances."""
+    far = distances["assd"].astype(float) / 4
+    overlaps = {"boundary_iou": (1 - far) / (1 + far), "centreline_dice": 1 - far**2, "masd": distances["assd"]}
+    return distances[["case", "annotator_a", "annotator_b"]].assign(**overlaps, unit=distances["unit"])
+
+
+def detections_table(cases: np.ndarray, members: list[Member], drawn: Draws, rng: np.random.Generator) -> pd.DataFrame:
+    """Of what is marked, the likelier part is found in the truth, of which half is marked."""
+    names = [member.name for member in members if member.role == "model"]
+    truth = next(place for place, member in enumerate(members) if member.kind == "truth")
+    share = np.linspace(0, 1, N_SCORE_BINS)
+    n_objects = np.broadcast_to(drawn.counts[0][:, truth, None, None], (len(cases), len(names), N_SCORE_BINS))
+    n_marked = rng.multinomial(n_objects[..., 0].astype(int) // 2, share / share.sum())
+    n_matched = rng.binomial(n_marked, share)
+    shape = n_marked.shape
+    columns = {
+        "case": repeat_names(cases, shape, 0),
+        "annotator": repeat_names(names, shape, 1),
+        "reference": "truth",
+        "bin": np.tile(np.arange(N_SCORE_BINS), shape[0] * shape[1]),
+    }
+    columns |= {"n_matched": n_matched.ravel(), "n_false": (n_marked - n_matched).ravel()}
+    return frame_of(columns | {"n_objects": n_objects.ravel()})
+
+
 def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFrame:
     """Mirrored masks agree with a rater `MIRRORED_SHARE` as well as the masks themselves."""
     raters = {member.name for member in members if is_rater(member.kind)}
@@ -210,3 +237,25 @@ def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFra
     both = pd.concat([table.set_axis(columns, axis=1) for table in (pairs, turned)])
     both = both[both["rater"].isin(raters)].reset_index(drop=True)
     return both.assign(dice=MIRRORED_SHARE * both["dice"].astype(float))
+
+
+def single_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
+    """One vote tells little: raters and models mark a tenth more of what a rater marks, whoever the others are."""
+    raters = [member.name for member in members if is_rater(member.kind)]
+    pairs = [(one.name, rater) for one in members for rater in raters if one.name != rater]
+    levels = np.arange(len(raters))
+    last = np.array([len(raters) - 1 - (name in raters) for name, _ in pairs])
+    n = rng.poisson(200, size=(2, len(cases), len(pairs), len(levels))) * (levels <= last[:, None])
+    share = np.minimum(0.1 + 0.7 * levels / len(raters), 0.8)
+    marked = np.stack([rng.binomial(n[0], share + 0.1), rng.binomial(n[1], share)])
+    shape = n.shape[1:]
+    kept = np.broadcast_to(levels <= last[:, None], shape).ravel()
+    columns = {
+        "case": repeat_names(cases, shape, 0),
+        "annotator": repeat_names([name for name, _ in pairs], shape, 1),
+        "rater": repeat_names([rater for _, rater in pairs], shape, 1),
+        "n_others": np.tile(levels, shape[0] * shape[1]),
+    }
+    columns |= {"n_with": n[0].ravel(), "n_without": n[1].ravel()}
+    columns |= {"n_marked_with": marked[0].ravel(), "n_marked_without": marked[1].ravel()}
+    return frame_of(columns)[kept].reset_index(drop=True)

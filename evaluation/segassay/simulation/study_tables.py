@@ -31,7 +31,9 @@ from segassay.simulation.study_frames import (
 )
 from segassay.simulation.study_members import Member, cast
 from segassay.simulation.study_plain_tables import (
+    boundaries_table,
     calibration_table,
+    detections_table,
     distances_table,
     mirrored_table,
     prob_votes_table,
@@ -39,6 +41,7 @@ from segassay.simulation.study_plain_tables import (
     recall_by_size_table,
     recounts_table,
     repeats_table,
+    single_votes_table,
     surface_shares_table,
     uncertainty_table,
     votes_table,
@@ -122,6 +125,9 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         repeats=repeats,
         recounts=recounts_table(cases, members, drawn),
         mirrored=mirrored_table(agreement, members),
+        detections=detections_table(cases, members, drawn, np.random.default_rng([settings.seed, 6])),
+        boundaries=boundaries_table(distances),
+        single_votes=single_votes_table(cases, members, np.random.default_rng([settings.seed, 5])),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)
     annotations = _annotations(cases, members, set(repeats["case"]))

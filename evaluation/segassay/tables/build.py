@@ -98,6 +98,16 @@ class Tables:
             mask with the rater's mask, mean over the mirrors. A mask that finds what is there agrees better as it is.
         identical: `case, annotator_a, annotator_b` of every two masks that mark the same pixels, at least one;
             `annotator_b` may be a consensus of all raters, `=staple`, `=majority`, `=union` or `=intersection`.
+        single_votes: Case × annotator × (other) rater × number of further raters that mark a pixel: `case, annotator,
+            rater, n_others`, the pixels that the rater marks too, `n_with`, or not, `n_without`, and those of both that
+            the annotator marks, `n_marked_with` and `n_marked_without`; only pixels around which no rater's mask
+            changes (3 in each direction), of cases with 3 raters or more, each another person.
+        boundaries: Case × the pairs of distances with a rater, a reference, a truth or a C₋r: `boundary_iou`, with a
+            rim of 2 % of the diagonal, `centreline_dice`, and `masd` in `unit`, an empty cell where one side is empty.
+        detections: Case × annotator with a map in `prob` × bin of the score of an object, the mean probability of its
+            pixels: `case, annotator, reference, bin`, objects of the mask that match one of the reference at IoU > .5,
+            `n_matched`, or none, `n_false`, and the objects of the reference, `n_objects`. Bins and reference as in
+            calibration.
         facets: Only by person (`segassay.tables.persons`): case × person × facet (`tool`, `session`, `site`) × its
             level: `case, person, facet, level` and the numbers of `counts`.
         measured: Only for an experiment with a control group: `case, annotator, measure, value, unit` of every tested
@@ -123,6 +133,9 @@ class Tables:
     recounts: pd.DataFrame = field(default_factory=partial(_empty, "recounts"))
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
+    single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
+    boundaries: pd.DataFrame = field(default_factory=partial(_empty, "boundaries"))
+    detections: pd.DataFrame = field(default_factory=partial(_empty, "detections"))
     facets: pd.DataFrame = field(default_factory=pd.DataFrame)
     measured: pd.DataFrame = field(default_factory=partial(_nothing_measured, MEASURED_COLUMNS))
     remeasured: pd.DataFrame = field(default_factory=partial(_nothing_measured, REMEASURED_COLUMNS))

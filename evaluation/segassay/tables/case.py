@@ -25,13 +25,16 @@ from segassay.masks.outlines import (
     surface_shares,
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
+from segassay.tables.boundaries import boundary_rows
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
 from segassay.tables.counts import count_objects
+from segassay.tables.detections import detection_bins
 from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
 from segassay.tables.plausible import identical_masks, mirrored_agreement
+from segassay.tables.single_votes import single_votes
 
 __all__ = ["CASE_TABLES", "RATES", "TOLERANCES", "CaseRows", "CaseTable", "score_case"]
 
@@ -255,6 +258,16 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
                 yield (annotator.name, name, *row)
 
 
+def _detections(case: ComparedCase) -> Iterator[Row]:
+    """One map is held at a time."""
+    for annotator, name, reference in _held_against(case):
+        if annotator.prob is not None:
+            prob = read_map(annotator.prob, case.region.shape, case.grid)
+            objects = case.labels[name] if name in case.labels else case.areas.label(reference)
+            for row in detection_bins(case.labels[annotator.name], prob, objects, min_size=case.job.min_size):
+                yield (annotator.name, name, *row)
+
+
 def _prob_votes(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator in case.job.annotators if case.raters else ():
@@ -346,6 +359,11 @@ CASE_TABLES = {
         | {"n_pixels": int, "sum_prob": float, "sum_squared_error": float, "n_foreground": int},
         _calibration,
     ),
+    "detections": CaseTable(
+        {"case": str, "annotator": str, "reference": str}
+        | dict.fromkeys(("bin", "n_matched", "n_false", "n_objects"), int),
+        _detections,
+    ),
     "prob_votes": CaseTable(
         {"case": str, "annotator": str}
         | dict.fromkeys(("level", "n_raters", "n_marked", "n_pixels"), int)
@@ -364,6 +382,15 @@ CASE_TABLES = {
     ),
     "mirrored": CaseTable({"case": str, "annotator": str, "rater": str, "dice": float}, mirrored_agreement),
     "identical": CaseTable(_PAIR, identical_masks),
+    "single_votes": CaseTable(
+        {"case": str, "annotator": str, "rater": str}
+        | dict.fromkeys(("n_others", "n_with", "n_without", "n_marked_with", "n_marked_without"), int),
+        single_votes,
+    ),
+    "boundaries": CaseTable(
+        _PAIR | dict.fromkeys(("boundary_iou", "centreline_dice", "masd"), float) | {"unit": str},
+        lambda case: ((*row, _pixel(case)[1]) for row in boundary_rows(case)),
+    ),
     "measured": CaseTable(
         {"case": str, "annotator": str, "measure": str, "value": float, "pixel_size": float, "n_axes": int},
         measured_rows,

@@ -50,8 +50,8 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
 
     Returns:
         As they are if each rater is another person. Else numbers of a person are means over the person's masks, `votes`
-        has no rows, because a person has no single vote on a pixel, and `repeats` also has the pairs of masks of one
-        person, with `between`, what differs between them.
+        and `single_votes` have no rows, because a person has no single vote on a pixel, and `repeats` also has the
+        pairs of masks of one person, with `between`, what differs between them.
 
     Raises:
         DataError: If a person has the name of a model, a reference or another annotator.
@@ -77,6 +77,8 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "measured": _means(_renamed(tables.measured, persons)),
         "remeasured": _means(_renamed(tables.remeasured, persons)),
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
+        "boundaries": _pairs(tables.boundaries, persons, ranks),
+        "single_votes": tables.single_votes[:0],
         "facets": _facets(tables.counts, annotations, persons),
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),
     }

@@ -35,6 +35,7 @@ _SILENCE = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the address of a server, with a password that is in it
 }
 _LEVELS = {"mlflow": logging.ERROR, "alembic": logging.ERROR, "sqlalchemy": logging.CRITICAL}
 """Loggers -> level below which they are silent: they speak of tables and connections, not of the user's data."""
@@ -54,7 +55,7 @@ def load_mlflow() -> ModuleType:
 
 @contextmanager
 def environment() -> Iterator[None]:
-    """Turn MLflow's telemetry and progress bars off inside the block, unless the user has set them."""
+    """Turn MLflow's telemetry, progress bars and printed lines off inside the block, unless the user has set them."""
     added = _SILENCE.keys() - os.environ.keys()
     os.environ.update({name: _SILENCE[name] for name in added})
     try:

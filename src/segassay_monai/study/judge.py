@@ -127,7 +127,7 @@ def _compared(rows: pd.DataFrame) -> dict[str, float]:
     """
     numbers = {name.partition("/")[2]: value for name, value in metrics_of(rows).items()}
     is_end = {name: name.endswith(("_low", "_high", ".n_undefined")) for name in numbers}
-    return {f"by strategy{' interval' if is_end[name] else ''}/{name}": value for name, value in numbers.items()}
+    return {f"{'interval' if is_end[name] else 'by strategy'}/{name}": value for name, value in numbers.items()}
 
 
 def _run_name(group: str, on: str) -> str:

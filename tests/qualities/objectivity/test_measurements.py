@@ -16,6 +16,7 @@ from segassay.qualities.objectivity.measurements import (
     measurements_of,
     rater_share,
 )
+from segassay.qualities.scores.error_rates import BIAS
 from segassay.qualities.scores.table import ALL_RATERS, SCORE_COLUMNS
 from segassay.statistics.chance import krippendorff_alpha
 from segassay.statistics.methods import bland_altman, lins_ccc
@@ -149,7 +150,7 @@ def test_bias_tests_are_those_of_the_estimator():
     expected = [plain["p_adjusted"].min(), *plain["p_adjusted"]]
     np.testing.assert_allclose(found["value"].astype(float), expected)
     assert found["note"].tolist()[0].endswith(f"(Friedman): p = {plain['friedman_p'][0]:.2g}")
-    assert found["note"].tolist()[1] == "p-value; biased; 6 units"
+    assert found["note"].tolist()[1] == f"p-value; biased (said {BIAS.words}); 6 units"
 
 
 def test_bias_is_tested_over_subjects():

@@ -16,6 +16,7 @@ from segassay.data.cases import read_case_mask
 from segassay.data.dataset import read_dataset
 from segassay.data.published.download import download
 from segassay.masks.objects import label_objects
+from segassay.qualities.scores.error_rates import EQUIVALENT
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity.concordance import effect_ratios, equivalence, same_verdicts, type_s_and_m
 from segassay.qualities.validity.effects import (
@@ -245,7 +246,8 @@ class TestEquivalence:
         people = treated[["anna", "ben", "cleo"]].mean(axis=1)
         p_value, *_ = ttost_paired(treated["e_1"], people, -0.1, 0.1)
         assert row["value"] == pytest.approx((treated["e_1"] - people).mean())
-        assert row["note"] == f"equivalent within 0.1 of the control mean, p = {p_value:.2g}"
+        errs = f"said {EQUIVALENT.words}"
+        assert row["note"] == f"equivalent within 0.1 of the control mean, p = {p_value:.2g} ({errs})"
         assert (row["n_cases"], row["method"]) == (10, "TOST, 90 %")
 
     def test_the_interval_lies_within_the_margin_where_they_are_equivalent(self):

@@ -4,6 +4,7 @@ Means of agreement alone, `agreement_of_raters` and distances between outlines, 
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from segassay.data.annotations import TRAINED, WITHOUT, raters_of
@@ -48,6 +49,7 @@ def computations(found: Findings) -> list[Computation]:
     tables, annotations, clusters = found.tables, found.annotations, found.clusters
     raters, one_way = raters_of(annotator_kinds(annotations)), is_exchangeable(annotations)
     how: dict[str, Any] = {"level": found.level}
+    shares_of_facets = cache(lambda: facet_shares(tables.facets, clusters, **how))
     of_counts = (tables.counts, raters, clusters)
     of_agreement = (tables.agreement, annotations, clusters)
     return [
@@ -76,8 +78,8 @@ def computations(found: Findings) -> list[Computation]:
         Computation((of.RATER_SHARE,), lambda: rater_share(*of_counts, **how)),
         Computation(
             (of.FACET_SHARE,),
-            lambda: facet_shares(tables.facets, clusters, **how),
-            gaps=lambda: _without_crossing(found),
+            shares_of_facets,
+            gaps=lambda: [of.FACET_SHARE.form().gap()] if len(tables.facets) and shares_of_facets().empty else [],
         ),
         Computation(
             (of.DIFFERENCE, of.LIMIT_LOW, of.LIMIT_HIGH, of.SLOPE, of.CCC),
@@ -120,12 +122,6 @@ def computations(found: Findings) -> list[Computation]:
 def _without_raters(n_raters: int) -> Iterator[Gap]:
     if n_raters < 2:
         yield of.BIAS_TEST.gap("raters", n_raters=n_raters)
-
-
-def _without_crossing(found: Findings) -> Iterator[Gap]:
-    facets = found.tables.facets
-    if len(facets) and facet_shares(facets, found.clusters).empty:
-        yield of.FACET_SHARE.form().gap()
 
 
 def _without_votes(found: Findings, n_raters: int) -> Iterator[Gap]:

@@ -87,6 +87,7 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
         of the bias.
     """
     rows = []
+    assert BIAS_TEST.errors is not None
     for name, matrix in _each(counts, raters):
         if name == "mean_intensity":
             continue
@@ -100,7 +101,8 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
             n_drawn = int(matrix[rater].notna().sum())
             n_alone = int((matrix[rater].notna() & (matrix.notna().sum(axis=1) < 2)).sum())
             tested = Interval(row["p_adjusted"], np.nan, np.nan, "t, Holm", n_drawn - n_alone, n_alone, False)
-            note = f"p-value; {'biased' if row['biased'] else 'no bias found'}; {row['n_units']} units"
+            called = f"biased (said {BIAS_TEST.errors.words})" if row["biased"] else "no bias found"
+            note = f"p-value; {called}; {row['n_units']} units"
             rows.append(interval_row(BIAS_TEST.form(name), rater, tested, note=note))
     return score_rows(rows)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from segassay.qualities.objectivity import questions
+from segassay.qualities.scores import error_rates
 from segassay.qualities.scores.coverage import (
     ALPHA,
     CONCORDANCE,
@@ -94,6 +95,7 @@ BIAS_TEST = replace(
     section="measurements",
     functions=("qualities.objectivity.measurements.bias_tests",),
     coverage=(NO_INTERVAL,),
+    errors=error_rates.BIAS,
     unit="p",
     estimators=("statistics.raters.bias_test", "statistics.raters.friedman"),
     gaps={"raters": Gap("agreement and bias of raters", "{needs}, there are {n_raters}")},

@@ -12,7 +12,7 @@ __all__ = ["bounds_of"]
 # fmt: off
 _SHARES = (
     "f1", "mean_iou", "dice", "nsd", "iou", "ap", "ap_at_threshold", "pq", "sq", "sensitivity", "specificity",
-    "repeated", "within", "alt_test_advantage", "uncertainty_auroc", "uncertainty_aurc",
+    "repeated", "within", "alt_test_advantage", "uncertainty_auroc", "uncertainty_aurc", "boundary_iou", "cl_dice",
 )
 # fmt: on
 _DIFFERENCES_OF_SHARES = (
@@ -23,7 +23,7 @@ _DIFFERENCES_OF_SHARES = (
     "removal_of_bias",
     "uncertainty_spearman",
 )
-_NOT_NEGATIVE = ("hd95", "assd", "absolute_count_error", "merges", "splits")
+_NOT_NEGATIVE = ("hd95", "assd", "masd", "absolute_count_error", "merges", "splits")
 
 
 def bounds_of(form: Form) -> tuple[float, float]:

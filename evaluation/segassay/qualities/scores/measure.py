@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from segassay.qualities.scores.coverage import Coverage
+from segassay.qualities.scores.error_rates import ErrorRate
 
 __all__ = [
     "AGAINST",
@@ -114,6 +115,7 @@ class Measure:
         order: Order of the parts of a name.
         shown: Quantities that the section shows; empty for all.
         estimators: Functions of plain arrays that it rests on; `segassay selftest` names it next to their values.
+        errors: How often the test errs whose result its sentence states; None if it states none.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Measure:
     order: tuple[str, ...] = ("name", "variant", "of", "comparison")
     shown: tuple[str, ...] = ()
     estimators: tuple[str, ...] = ()
+    errors: ErrorRate | None = None
 
     @property
     def key(self) -> str:

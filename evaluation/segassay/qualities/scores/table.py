@@ -124,6 +124,7 @@ class Findings:
         equivalence_margin: Share of the control mean that does not matter, set beforehand in `dataset.yaml`.
         level: Coverage of the intervals.
         specifications: What `specification_table` returns; None if objects were not counted again.
+        test_cases: Cases of the test split; empty if there is none. Other cases may have been in training.
     """
 
     tables: Tables
@@ -134,6 +135,7 @@ class Findings:
     equivalence_margin: float = 0.1
     level: float = 0.95
     specifications: pd.DataFrame | None = None
+    test_cases: Sequence[str] = ()
 
 
 def score_table(scores: Sequence[Score], clusters: pd.Series, level: float = 0.95) -> pd.DataFrame:

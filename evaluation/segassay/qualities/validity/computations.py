@@ -16,8 +16,10 @@ from segassay.qualities.scores.table import Findings, annotator_kinds, score_row
 from segassay.qualities.validity import concordance, effects
 from segassay.qualities.validity import records as of
 from segassay.qualities.validity.amounts import amounts_against_raters
+from segassay.qualities.validity.boundaries import boundary_scores
 from segassay.qualities.validity.ceiling import ceiling_normalised, human_range
 from segassay.qualities.validity.detection import Compared, detection
+from segassay.qualities.validity.free_response import free_response
 from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
 from segassay.qualities.validity.tolerance import nsd_at_tolerance
@@ -55,6 +57,11 @@ def computations(found: Findings) -> list[Computation]:
             lambda: nsd_at_tolerance(
                 tables.distances, tables.surface_shares, tables.counts, annotations, clusters, **how
             ),
+        ),
+        Computation((of.FROC_SENSITIVITY,), lambda: free_response(tables.detections, clusters, **how)),
+        Computation(
+            (of.BOUNDARY_IOU, of.CL_DICE, of.MASD),
+            lambda: boundary_scores(tables.boundaries, annotations, clusters, **how),
         ),
         Computation(
             (of.AMOUNT_BIAS, *_LIMITS, of.AMOUNT_CCC, of.AMOUNT_RATIO),

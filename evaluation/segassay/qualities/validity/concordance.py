@@ -188,6 +188,7 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
     References:
         Schuirmann (1987), J. Pharmacokinet. Biopharm. 15(6):657-680, doi:10.1007/BF01068419.
     """
+    assert DIFFERENCE.errors is not None
     kinds, rows = annotator_kinds(annotations), []
     controls = set(normalised.loc[normalised["control"], "group"])
     for measure, all_values, groups in values_of_units(normalised):
@@ -210,8 +211,10 @@ def equivalence(normalised: pd.DataFrame, annotations: pd.DataFrame, *, margin: 
             passed = found.p_value < 0.05
             doubtful = passed and bool(found.gap)
             interval = Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, n_undefined, doubtful)
-            decided = "equivalent" if passed and not doubtful else "not shown to be equivalent"
+            is_equal = passed and not doubtful
+            decided = "equivalent" if is_equal else "not shown to be equivalent"
             note = f"{decided} within {margin:g} of the control mean, p = {found.p_value:.2g}"
+            note += f" (said {DIFFERENCE.errors.words})" if is_equal else ""
             note += f", which cannot be relied on: {found.gap}" if doubtful else ""
             if found.n > 1 and math.isnan(found.p_value):
                 note = "all differences are equal, so the test decides nothing"

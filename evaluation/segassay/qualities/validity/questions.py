@@ -153,13 +153,14 @@ FALSE_MARKS = Question(
     text="How much does it mark that is not there?",
     formula=(
         "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
-        "per case. FROC: share of objects found against false positives per image, as the score that an object needs "
-        "falls"
+        "per case. `froc_sensitivity`: share of objects found, mean over 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives "
+        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability"
     ),
     source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
     not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
     functions=(
         "qualities.validity.objects.object_measures",
+        "qualities.validity.free_response.mean_sensitivity_weighted",
         "masks.free_response.froc",
         "masks.free_response.mean_sensitivity",
     ),
@@ -167,6 +168,7 @@ FALSE_MARKS = Question(
         "drawn": "masks/test_free_response.py#test_by_hand",
         "second implementation": "masks/test_free_response.py#test_equal_to_thresholds_one_by_one",
         "pixels": "qualities/validity/test_objects.py#test_equal_to_counting_in_masks",
+        "rows": "qualities/validity/test_free_response.py#test_equal_to_the_curve_of_all_objects",
         "attack": "masks/test_free_response.py#test_scores_that_are_all_equal_have_one_point",
         "empty": "masks/test_free_response.py#test_nothing",
     },
@@ -174,9 +176,9 @@ FALSE_MARKS = Question(
 BOUNDARIES = Question(
     text="Are boundaries and centre lines right, whatever the size?",
     formula=(
-        "Boundary IoU: IoU of the pixels of each mask within d of its outline; clDice: harmonic mean of the shares of "
-        "each skeleton inside the other mask; MASD: mean of the two directed mean surface distances. Functions of two "
-        "masks; not in scores.csv"
+        "`boundary_iou`: IoU of the pixels of each mask within d (2 % of the diagonal) of its outline; `cl_dice`: "
+        "harmonic mean of the shares of each centre line inside the other mask; `masd`: mean of the two directed mean "
+        "surface distances; per case, against C₋r, raters, a reference or a truth"
     ),
     source=(
         "Cheng et al. 2021, arXiv:2103.16562; Shit et al. 2021, arXiv:2003.07311; Beneš & Zitová 2015, "
@@ -185,12 +187,17 @@ BOUNDARIES = Question(
     not_when="boundary IoU with d wider than the objects: it is their IoU; clDice for blobs, whose skeletons are noise",
     functions=(
         "masks.boundaries.boundary_iou",
+        "masks.boundaries.centre_lines",
+        "masks.boundaries.rim",
+        "masks.boundaries.rim_width",
         "masks.boundaries.centreline_dice",
         "masks.boundaries.mean_average_surface_distance",
     ),
     tests={
         "drawn": "masks/test_boundaries.py#test_by_hand",
-        "second implementation": "masks/test_boundaries.py#test_equal_to_distances_from_the_background",
+        "second implementation": "masks/test_boundaries.py#test_equal_to_erosions",
+        "centre lines": "masks/test_boundaries.py#test_centre_lines_are_those_of_the_published_algorithm",
+        "rows": "qualities/validity/test_boundaries.py#test_rows_equal_the_functions_of_two_masks",
         "attack": "masks/test_boundaries.py#test_a_thick_or_broken_vessel",
         "empty": "masks/test_boundaries.py#test_empty",
     },

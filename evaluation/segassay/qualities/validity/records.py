@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
+from segassay.qualities.scores import error_rates
 from segassay.qualities.scores.coverage import (
     EFFECT_RATIO,
     EFFECTS,
@@ -78,6 +79,18 @@ NSD_OF_RATERS = replace(
     needs="needs 2 raters with outlines in one image",
     gaps={NO_ROWS: GAP},
 )
+BOUNDARY_IOU = replace(
+    F1,
+    name="boundary_iou",
+    question=questions.BOUNDARIES,
+    section=CSV_ONLY,
+    functions=("qualities.validity.boundaries.boundary_scores",),
+    words="boundary IoU",
+    estimators=("masks.boundaries.boundary_iou",),
+    gaps={},
+)
+CL_DICE = replace(BOUNDARY_IOU, name="cl_dice", words="clDice", estimators=("masks.boundaries.centreline_dice",))
+MASD = replace(BOUNDARY_IOU, name="masd", words="MASD", estimators=("masks.boundaries.mean_average_surface_distance",))
 
 # objects
 
@@ -127,6 +140,18 @@ MERGES = replace(
 SPLITS = replace(MERGES, name="splits")
 FALSE_POSITIVES = replace(MERGES, name="false_positives", question=questions.FALSE_MARKS)
 FALSE_POSITIVE_PX = replace(FALSE_POSITIVES, name="false_positive_px", words="false positive pixels")
+FROC_SENSITIVITY = replace(
+    FALSE_POSITIVES,
+    name="froc_sensitivity",
+    against="the truth; else the consensus of all raters; else another consensus",
+    section=CSV_ONLY,
+    functions=("qualities.validity.free_response.free_response",),
+    coverage=(NOT_MEASURED,),
+    words="sensitivity at few false positives (FROC)",
+    needs="needs a map of probabilities and a reference with objects",
+    gaps={NO_ROWS: GAP},
+    estimators=("masks.free_response.froc", "masks.free_response.mean_sensitivity"),
+)
 RECALL = Measure(
     name="recall",
     quality="validity",
@@ -266,12 +291,13 @@ SAME_AS_MAJORITY = replace(
 SAME_VERDICT = replace(
     VOTES,
     name="same_verdict",
+    errors=error_rates.CONCLUSION,
     question=questions.CONCLUSIONS,
     against="each (other) rater",
     functions=("qualities.validity.concordance.same_verdicts",),
     gaps={"raters": Gap("same_verdicts, effect_ratios", "no raters", "same verdicts, effect ratios")},
 )
-SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement")
+SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement", errors=None)
 ETA_SQUARED_RATIO = replace(
     ETA_SQUARED,
     name="eta_squared_ratio",
@@ -294,6 +320,7 @@ DIFFERENCE = Measure(
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
     coverage=(EQUIVALENCE,),
+    errors=error_rates.EQUIVALENT,
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),

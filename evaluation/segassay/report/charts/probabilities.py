@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from segassay.figures.style import INK, figure_on, plot_style
+from segassay.figures.style import CURVES, INK, figure_on, plot_style
 from segassay.qualities.reliability.calibration import by_bin, reliability_diagram
 from segassay.qualities.reliability.uncertainty import EVENTS, risk_coverage
-from segassay.report.charts.models import COLOURS
 from segassay.statistics.jackknife import SHARE, jackknife_ratio
 
 __all__ = ["calibration_figure", "risk_coverage_figure", "uncertainty_figure"]
@@ -26,7 +25,7 @@ _MARKERS = "os^Dvp"
 def _marks(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str, str]]:
     """The first annotators with their rows, colour and marker."""
     names = list(table["annotator"].unique())[:MAX_ANNOTATORS]
-    for name, colour, marker in zip(names, COLOURS, _MARKERS, strict=False):
+    for name, colour, marker in zip(names, CURVES, _MARKERS, strict=False):
         yield name, table[table["annotator"] == name], colour, marker
 
 

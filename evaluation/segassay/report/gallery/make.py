@@ -162,7 +162,9 @@ def _pictures(
         kept = tuple(one for one in job.annotators if one.name in names or is_rater(one.kind))
         tasks.append(PictureJob(replace(job, annotators=_without_maps(kept)), tuple(names), maps.get(case)))
     pictures: list[dict[str, Any]] = []
-    n_bytes, moved, empty = 0, [], []
+    n_bytes = 0
+    moved: list[str] = []
+    empty: list[str] = []
     made: Iterator[dict[str, Any]] = iter(in_order(picture_of, tasks, n_jobs))
     for picture in made:
         if "unreadable" in picture:
@@ -260,6 +262,6 @@ def _notes(found: Results, names: list[str], order: list[str], pictures: list[di
     if any(max(picture["shape"]) > 512 for picture in pictures):
         notes.append(
             "Large images are reduced to 512 pixels along the longer side, and outlines are simplified by less than a "
-            "pixel of this page; a reduced pixel of the map of raters shows the largest number in it."
+            "reduced pixel; such a pixel of the map of raters shows the largest number in it."
         )
     return notes

@@ -30,7 +30,7 @@ class Polygons:
     loop: np.ndarray
 
 
-def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.35) -> str:
+def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.3) -> str:
     """Outlines of all objects of a plane as a text.
 
     Args:

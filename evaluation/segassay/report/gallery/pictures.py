@@ -47,10 +47,8 @@ _OUTLINE_SIDE, _TRACED_SIDE, _UNCERTAINTY_SIDE = 2048, 4096, 256
 _MOST_COLOURS = 255
 _FEW = 8  # annotators
 _LARGE_SIDE = 1024
-_TOLERANCES = (
-    0.35,
-    0.8,
-)  # pixels between outlines and their simplified form, of few annotators and of many on large images
+_TOLERANCES = (0.3, 0.8)
+"""Pixels between outlines and their simplified form, of few annotators and of many on large images."""
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,7 @@ def test_no_name_leaves_the_script_element():
     page = rendered(gallery)
     assert "alert(1)" in page
     assert ODD not in page
+    assert not set("<>&") & set(gallery_json(gallery))  # nor does `<!--` begin a comment
     seen = Elements()
     seen.feed(page)
     assert seen.tags.count("script") == 1

@@ -1,0 +1,66 @@
+"""What a single rater's vote changes: how often an annotator marks pixels that the rater marks, or does not.
+
+ComparedCase  ->  annotator, rater, number of other raters that mark a pixel, and how many pixels the annotator marks
+
+Who has not seen the raters' masks cannot know how one of them voted where the others are split. Only pixels count
+around which no rater's mask changes, since outlines can be moved a little without changing what is found.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from segassay.tables.compared import ComparedCase
+
+__all__ = ["MAX_RATERS", "single_votes"]
+
+MAX_RATERS = 62
+"""Raters whose votes on a pixel fit into one whole number."""
+
+AROUND = 3
+"""Side of the neighbourhood, in pixels, in which no rater's mask may change."""
+
+
+def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, int, int]]:
+    """Rows of an annotator and another rater r, by the number of further raters that mark a pixel.
+
+    Returns:
+        annotator, r, number of further raters that mark a pixel, pixels that r marks too, pixels that r does not mark,
+        and those of both that the annotator marks. Further raters are neither r nor the annotator. Without rows where
+        there are fewer than 3 raters, or several masks of one person, who has no single vote on a pixel.
+    """
+    raters = case.raters
+    persons = [annotator.person or annotator.name for annotator in case.job.annotators if annotator.name in raters]
+    if case.shape is None or not 3 <= len(raters) <= MAX_RATERS or len(set(persons)) < len(raters):
+        return
+    patterns, n_pixels, n_marked = _patterns(case)
+    n_votes = patterns.sum(axis=1)
+    for name, marked in n_marked.items():
+        own = patterns[:, raters.index(name)] if name in raters else np.zeros(len(patterns), dtype=np.int64)
+        for place, rater in enumerate(raters):
+            if rater != name:
+                votes = patterns[:, place] > 0
+                others = n_votes - own - patterns[:, place]
+                most = len(raters) - 1 - (name in raters)
+                counts = [
+                    np.bincount(others[chosen], of[chosen], most + 1).astype(int).tolist()
+                    for of in (n_pixels, marked)
+                    for chosen in (votes, ~votes)
+                ]
+                yield from ((name, rater, n_others, *row) for n_others, row in enumerate(zip(*counts, strict=True)))
+
+
+def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Patterns of votes `(P, R)`, pixels of each `(P,)`, and those that each annotator marks."""
+    foreground = {name: case.labels[name] > 0 for name in case.names if name in case.labels}
+    code = np.zeros(case.region.shape, dtype=np.int64)
+    for place, rater in enumerate(case.raters):
+        code |= foreground[rater].astype(np.int64) << place
+    still = ndimage.maximum_filter(code, AROUND) == ndimage.minimum_filter(code, AROUND)
+    still &= case.region
+    found, which = np.unique(code[still], return_inverse=True)
+    patterns = (found[:, None] >> np.arange(len(case.raters))) & 1
+    n_pixels = np.bincount(which, minlength=len(found))
+    n_marked = {name: np.bincount(which[mask[still]], minlength=len(found)) for name, mask in foreground.items()}
+    return patterns, n_pixels, n_marked

@@ -1,0 +1,90 @@
+"""Masks that know how single raters voted; raters miss discs by chance, so that nobody can know which."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from segassay.assay.sources import read_sources
+from segassay.judgement.evidence import Evidence, evidence_of
+from segassay.judgement.leaks import ANYBODY_TURNS, beyond_possible_turns, possible_turn
+from segassay.qualities.scores.table import Findings
+from segassay.tables.build import build_tables
+
+N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
+CENTRES = [(y, x) for y in range(8, SIDE, 15) for x in range(8, SIDE, 15)]
+
+
+def drawn(found: np.ndarray) -> np.ndarray:
+    """Masks `(N, side, side)` of the discs that are found, `(N, discs)`."""
+    y, x = np.indices((SIDE, SIDE))
+    discs = np.stack([np.hypot(y - at[0], x - at[1]) < 5 for at in CENTRES])
+    return np.einsum("nd,dyx->nyx", found.astype(int), discs) > 0
+
+
+@pytest.fixture(scope="module")
+def evidence() -> Evidence:
+    rng = np.random.default_rng(0)
+    found = rng.random((N_RATERS, N_IMAGES, DISCS)) < 0.6
+    most = found.mean(axis=0) > 0.5
+    masks = {f"rater_{n}": drawn(one) for n, one in enumerate(found)}
+    masks |= {"honest": drawn(rng.random((N_IMAGES, DISCS)) < 0.9)}
+    masks |= {"leak": drawn(most), "moved": np.roll(drawn(most), (1, 1), (1, 2)), "union": drawn(found.any(axis=0))}
+    masks |= {"eroded": ndimage.binary_erosion(drawn(most), np.ones((1, 3, 3)))}
+    masks |= {"dilated": ndimage.binary_dilation(drawn(most), np.ones((1, 3, 3)))}
+    masks |= {"salted": drawn(most) ^ (rng.random((N_IMAGES, SIDE, SIDE)) < 0.01)}
+    masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
+    rows = [
+        {"case": f"{case:02d}", "annotator": name, "kind": "human" if "rater" in name else "model", "path": mask}
+        for name, of in masks.items()
+        for case, mask in enumerate(of)
+    ]
+    sources = read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=None)
+    clusters = pd.Series({row["case"]: row["case"] for row in rows})
+    return evidence_of(
+        Findings(build_tables(None, sources.annotations, n_jobs=1), sources.annotations, clusters, pd.DataFrame())
+    )
+
+
+def knows(evidence: Evidence, name: str) -> bool:
+    return any(number.low > 0 for number in beyond_possible_turns(evidence, name))
+
+
+@pytest.mark.parametrize("name", ["leak", "moved", "eroded", "dilated", "salted", "mostly"])
+def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines(evidence: Evidence, name: str) -> None:
+    assert knows(evidence, name)
+
+
+@pytest.mark.parametrize("name", ["honest", "union"])
+def test_masks_of_what_is_there_are_not(evidence: Evidence, name: str) -> None:
+    """Raters who never mark what is not there tell with one vote what is; so their union cannot be recognised."""
+    assert not knows(evidence, name)
+
+
+def test_fewer_than_three_raters_or_images_in_which_they_are_split_say_nothing(evidence: Evidence) -> None:
+    def numbers(**changed: object) -> Iterator[object]:
+        return beyond_possible_turns(Evidence(**{**vars(evidence), **changed}), "leak")
+
+    assert list(numbers())
+    assert not list(numbers(raters=evidence.raters[:2]))
+    assert not list(numbers(single_votes={}))
+    few = {name: rows[rows["case"] < "09"] for name, rows in evidence.single_votes.items()}
+    assert not list(numbers(single_votes=few))
+
+
+@pytest.mark.parametrize("error", [0.1, 0.2, 0.3])
+def test_someone_who_marks_just_what_is_there_stays_below_the_possible_turn(error: float) -> None:
+    """Five raters who err by chance: of pixels that two of four others mark, one rater's vote decides."""
+    rng = np.random.default_rng(1)
+    there = rng.random(200_000) < 0.5
+    votes = there ^ (rng.random((5, there.size)) < error)
+    split = votes[1:].sum(axis=0) == 2
+    own = there[split & votes[0]].mean() - there[split & ~votes[0]].mean()
+    of_raters = []
+    for n in (1, 2):
+        of = votes[2:].sum(axis=0) == n
+        of_raters.append(votes[1][of & votes[0]].mean() - votes[1][of & ~votes[0]].mean())
+    assert own == pytest.approx(1 - 2 * error, abs=0.02)
+    assert possible_turn(np.array(of_raters)).max() == pytest.approx(max(own, ANYBODY_TURNS), abs=0.03)
