@@ -43,6 +43,9 @@ NO_MIRROR = {
     "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
     "sharing/test_volumes.py": "exports of members of volumes, in every format",
+    "report/test_markup.py": "the page as it is read by parsers and screen readers",
+    "report/test_style.py": "contrasts and colours of the page and of curves",
+    "report/test_browser.py": "the page in a browser",
     "test_imports.py": "what importing either package loads and changes",
 }
 """Folders and files of tests that are about more than one module."""

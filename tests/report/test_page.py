@@ -65,7 +65,7 @@ def test_the_page_needs_no_other_file(page):
 
 
 def test_the_figures_in_it_are_those_beside_it(evaluated, page):
-    inlined = [base64.b64decode(text) for text in re.findall(r"base64,([^\"]+)", page)]
+    inlined = [base64.b64decode(text) for text in re.findall(r"image/svg\+xml;base64,([^\"]+)", page)]
     beside = [path.read_bytes() for path in evaluated[1].with_name("figures").glob("*.svg")]
     assert sorted(inlined) == sorted(beside)
     for svg in inlined:
@@ -168,7 +168,8 @@ def test_the_same_evaluation_gives_the_same_page(evaluated, tmp_path):
     found, path = evaluated
     figures = {svg.stem: svg.read_bytes() for svg in path.with_name("figures").glob("*.svg")}
     for name in ("one", "two"):
-        write_report(tmp_path / name, found, dict(sorted(figures.items(), reverse=name == "two")), facts={})
+        drawn = dict(sorted(figures.items(), reverse=name == "two"))
+        write_report(tmp_path / name, found, drawn, gallery=found.gallery, facts={})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == path.read_bytes()
 
 
