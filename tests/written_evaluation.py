@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from lab_like import lab
 from segassay import evaluate
 
-CASES = {"00_0": "0144", "01_0": "NA", "02_0": "1e5", "03_0": "nan", "04_0": ' d, "e"', "05_0": "=1+1"}
+CASES = {"00_0": "0144", "01_0": "NA", "02_0": "1e5", "03_0": "nan", "04_0": ' d, "e"', "05_0": "True"}
 """Names that a table without types would take for something else."""
 
 LEFT_OUT = (

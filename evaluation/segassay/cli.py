@@ -419,7 +419,7 @@ def report(
         else:
             kinds = None if formats is None else formats.split(",")
             path = rebuild(folder, out, overwrite=overwrite, style=style, formats=kinds)
-    typer.echo(f"written: {path.resolve()}")
+    say(f"written: {path.resolve()}")
 
 
 @app.command(
@@ -477,7 +477,7 @@ def ui(
     from segassay.tracking.ui import open_ui
 
     with using(None if store is None else as_uri(store)):
-        open_ui(experiment, port=port, browser=browser, say=typer.echo)
+        open_ui(experiment, port=port, browser=browser, say=say)
 
 
 @app.command(
@@ -509,11 +509,11 @@ def _compare(places: list[str], out: Path | None, overwrite: bool, *, unused: di
         raise UsageError(f"{wrong[0]} is not for `segassay report compare`; name runs like folders, by their ids")
     comparison, page = write_side_by_side(places, out, overwrite=overwrite)
     for label, sentences in comparison.changes.items():
-        typer.echo(f"{label}, compared with {comparison.labels[0]}:")
+        say(f"{label}, compared with {comparison.labels[0]}:")
         for sentence in sentences:
-            typer.echo(f"  {sentence}")
+            say(f"  {sentence}")
     if page is not None:
-        typer.echo(f"written: {page.resolve()}")
+        say(f"written: {page.resolve()}")
 
 
 def main() -> None:

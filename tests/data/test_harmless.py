@@ -123,3 +123,9 @@ def test_messages_are_without_escape_codes():
         assert "\x1b" not in str(message)
         assert "\\x1b[2J\\x9b31m" in str(message)
     assert printable("Mäuse 李\n\t\u202e\x07") == "Mäuse 李\n\t\\u202e\\x07"
+
+
+def test_commands_print_through_one_function():
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("evaluation/segassay/**/*.py"), *root.glob("src/segassay_monai/**/*.py")]
+    assert sum(path.read_text(encoding="utf-8").count("typer.echo(") for path in sources) == 1

@@ -156,7 +156,7 @@ def test_parts_become_the_same_image_with_its_pixel_size(tmp_path: Path, ending:
 
 
 def read_frame(array: np.ndarray, spacing: tuple[float, ...]) -> Any:
-    from segassay.io.formats import Picture
+    from segassay.io.picture import Picture
 
     return Picture(np.broadcast_to(np.zeros((), array.dtype), (1, *array.shape)), spacing)
 

@@ -69,7 +69,7 @@ def changed(found: Evaluation, names: dict[str, str], columns: tuple[str, ...]) 
         return table.assign(**{column: table[column].replace(names) for column in columns if column in table})
 
     frames = {name: rename(frame) for name, frame in found.frames.items()}
-    return Evaluation(**vars(results_of(found.name, frames, found.summary)))
+    return Evaluation(**vars(results_of(found.name, frames, found.summary)), kept_gallery=found.gallery)
 
 
 def of_cases(*parts: tuple[Evaluation, str]) -> Evaluation:
@@ -78,7 +78,7 @@ def of_cases(*parts: tuple[Evaluation, str]) -> Evaluation:
     for name in [name for name, frame in frames.items() if "case" in frame]:
         rows = [found.frames[name][found.frames[name]["case"].isin(list(cases))] for found, cases in parts]
         frames[name] = pd.concat(rows, ignore_index=True)
-    return Evaluation(**vars(results_of("some cases", frames, parts[0][0].summary)))
+    return Evaluation(**vars(results_of("some cases", frames, parts[0][0].summary)), kept_gallery={})
 
 
 def test_the_same_twice_says_that_nothing_changed(written):
@@ -173,7 +173,7 @@ def save(found: Evaluation, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
     with monkeypatch.context() as patch:
         patch.setattr(plots, "draw_figures", lambda *arguments: {})
-        patch.setattr(page, "write_report", lambda *arguments: None)
+        patch.setattr(page, "write_report", lambda *arguments, **named: None)
         return found.save(folder)
 
 

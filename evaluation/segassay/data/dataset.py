@@ -9,7 +9,6 @@ as `reference`.
 
 import hashlib
 import os
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -292,17 +291,27 @@ def _unused_areas(folder: Path, settings: DatasetFile) -> Iterator[Problem]:
     """Folders whose name says that their masks mark what does not count, or where objects count, but no setting."""
     used = {inside(folder, path) for path in (settings.ignore, settings.region_masks, settings.images) if path}
     for place in sorted(folder.iterdir()):
-        found = _AREA_NAME.search(place.name)
-        if found is None or place in used or not place.is_dir():
+        key = _area_key(place.name.lower())
+        if key is None or place in used or not place.is_dir():
             continue
-        key = "ignore" if found["ignore"] else "region_masks"
-        if getattr(settings, key) is None and any(is_image(one.name, outlines=True) for one in place.iterdir()):
+        if getattr(settings, key) is None and _holds_images(place):
             what = f"holds masks, but dataset.yaml names no `{key}`, so they are not used"
             action = f"write `{key}: {place.name}` into dataset.yaml, or move the folder away"
             yield Problem(str(place), what, action, "warning", kind="area-not-used")
 
 
-_AREA_NAME = re.compile(r"(?P<ignore>ignor|exclu)|^(regions?|region_masks?|roi_masks?)$", re.IGNORECASE)
+def _holds_images(folder: Path) -> bool:
+    try:
+        return any(is_image(name, outlines=True) for name in os.listdir(folder))
+    except OSError:  # not to be listed, so nothing is known of it
+        return False
+
+
+def _area_key(name: str) -> str | None:
+    """The setting that a folder of this name, in small letters, belongs to; None for any other name."""
+    if "ignor" in name or "exclu" in name:
+        return "ignore"
+    return "region_masks" if name in ("region", "regions", "region_mask", "region_masks", "roi_masks") else None
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from segassay.errors import DataError
-from segassay.io.formats import Picture, blank, check_room, check_size
+from segassay.io.formats import blank, check_room, check_size
+from segassay.io.picture import Picture
 from segassay.io.spacing import um_per_unit
 from segassay.io.zarr_arrays import ZarrArray, open_array, read_json
 

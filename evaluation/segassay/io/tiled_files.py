@@ -14,7 +14,7 @@ import tifffile
 
 from segassay.errors import UsageError
 from segassay.io.encoding import nifti_header, ome_words, tiff_words
-from segassay.io.formats import Picture
+from segassay.io.picture import Picture
 
 __all__ = ["write_parts"]
 

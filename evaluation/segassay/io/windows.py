@@ -17,8 +17,9 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
-from segassay.io.formats import Picture, blank, nifti_layout, quiet_decoders, tiff_layout
+from segassay.io.formats import blank, nifti_layout, quiet_decoders, tiff_layout
 from segassay.io.ome_zarr import ZarrWindows
+from segassay.io.picture import Picture
 
 __all__ = ["NiftiWindows", "TiffWindows", "Windows", "open_windows", "strips_of"]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -118,8 +118,8 @@ def _kinds(style: str, script: str) -> tuple[tuple[str, str], ...]:
 def _picture(svg: bytes) -> dict[str, str | int]:
     """A figure as an address with its data, and its size in pixels, so that nothing moves while the page loads."""
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-    size = re.search(rb'<svg[^>]*? viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)
-    width, height = (round(float(one) * 4 / 3) for one in size.groups()) if size else (720, 480)
+    box = ElementTree.fromstring(svg).get("viewBox", "0 0 540 360").split()
+    width, height = (round(float(one) * 4 / 3) for one in box[2:])
     return {"source": source, "width": width, "height": height}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.cli import OF_TRAINING, TRAIN, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -28,6 +28,6 @@ def describe(
         from segassay_monai.prediction.familiar import describe_members
     written = describe_members(model, read_dataset(dataset))
     for path in written:
-        typer.echo(f"written: {path}")
+        say(f"written: {path}")
     if not written:
-        typer.echo("nothing to do: every member says what its training images were like")
+        say("nothing to do: every member says what its training images were like")

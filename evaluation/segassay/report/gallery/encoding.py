@@ -96,7 +96,8 @@ def _small_channels(path: Path, plane: tuple[slice | int, ...]) -> list[np.ndarr
     if _is_tiff(path):
         try:
             with TiffWindows(path) as windows:
-                if windows.shape[1] * windows.shape[2] > _LARGE:
+                shape = windows.frame.array.shape
+                if len(shape) == 3 and shape[1] * shape[2] > _LARGE:
                     return _of_strips(windows)
         except (ValueError, DataError):  # not in windows, or broken: the usual reader reads it, or says what is wrong
             pass
@@ -112,7 +113,7 @@ def _is_tiff(path: Path) -> bool:
 
 def _of_strips(windows: TiffWindows) -> list[np.ndarray]:
     """As `reduced`, from a few rows at a time."""
-    _, n_rows, n_columns = windows.shape
+    _, n_rows, n_columns = windows.frame.array.shape
     edges = _edges(n_rows, SIDE, max(n_rows, n_columns))
     columns = _edges(n_columns, SIDE, max(n_rows, n_columns))
     widths = np.diff(columns, append=n_columns)

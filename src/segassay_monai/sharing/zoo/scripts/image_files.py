@@ -187,6 +187,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     if suffix == ".png":
         return Picture(_read_png(Path(path)))
     array = _read_nifti(path) if suffix.startswith(".nii") else _read_tiff(path)
+    array = array.view(np.uint8) if array.dtype == bool else array
     place = _read_place(path, array.ndim - 1)
     return Picture(array, place.spacing_um, place.affine, place.placement)
 
