@@ -7,6 +7,7 @@
 MODEL is as of `segassay predict`. bioimageio.core 0.11.0 brings bioimageio.spec 0.5.12.0, which cannot make packages
 with pydantic 2.14; therefore an environment of its own. The script exports MODEL for whole images and with `--tiles`.
 
+- `segassay verify` of both packages.
 - `bioimageio test` of both packages, with all three kinds of weights; with `--without PYTHON`, in the environment of
   that interpreter, which has torch, monai, onnxruntime and bioimageio.core, but not this package.
 - For whole images: every kind of weights predicts images of 1001 × 1301 pixels (volumes: 21 × 75 × 91) with dark
@@ -37,9 +38,11 @@ from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import read_network_settings, residual_unet, size_divisor
 from segassay_monai.prediction.models import find_model
+from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.sample import sample_image
+from segassay_monai.sharing.verify import verify
 
 KINDS = ("pytorch_state_dict", "torchscript", "onnx")
 
@@ -57,10 +60,18 @@ def main() -> None:
         passed = True
         for package, tiles in zip(packages, (False, True), strict=True):
             export_bioimageio(arguments.model, package, tiles=tiles)
+            passed &= verified(package)
             passed &= tested(package, arguments.without)
         for row in itertools.chain(whole(packages[0], checkpoints), tiled(packages[1], checkpoints)):
             passed &= same(*row)
     sys.exit(0 if passed else "not accepted")
+
+
+def verified(package):
+    """Compare a package with its certificate."""
+    wrong = [found for found in verify(package) if found.agrees is False]
+    print(f"segassay verify, {package.name}: {len(wrong)} of its claims differ", *wrong, sep="\n  ", flush=True)
+    return not wrong
 
 
 def tested(package, python):
@@ -78,7 +89,8 @@ def tested(package, python):
 def whole(package, checkpoints):
     """Predict whole images with all kinds of weights: name, prediction, ours, tolerance."""
     settings = read_network_settings(checkpoints)
-    grey = framed(settings, (1001, 1301) if settings.spatial_dims == 2 else (21, 75, 91))
+    axes = network_axes(settings.strides)
+    grey = framed(settings, (1001, 1301) if settings.spatial_dims == 2 else as_seen(np.empty((21, 75, 91)), axes).shape)
     images = {
         "8 bits": grey,
         "16 bits": grey.astype(np.uint16) * 200,
@@ -90,7 +102,7 @@ def whole(package, checkpoints):
     for kind in KINDS:
         with create_prediction_pipeline(model, weight_format=kind) as pipeline:
             for name, image in images.items():
-                found = pipeline.predict_sample_without_blocking(as_sample(image))
+                found = pipeline.predict_sample_without_blocking(as_sample(image, axes))
                 yield f"whole, {kind}, {name}", probability(found), expected[name], 1e-5
 
 
@@ -98,13 +110,14 @@ def tiled(package, checkpoints):
     """Predict an image in tiles of two sizes: name, prediction, ours, tolerance; away from the border."""
     settings = read_network_settings(checkpoints)
     divisors, halo = size_divisor(settings.strides), tiles_of(settings.strides).halo
+    axes = network_axes(settings.strides)
     least = (1000, 1300) if settings.spatial_dims == 2 else [3 * border for border in halo]
     image = framed(settings, [-(-size // divisor) * divisor for size, divisor in zip(least, divisors, strict=True)])
     away = tuple(slice(border, -border) for border in halo)
     expected = ours(checkpoints, settings, image)[away]
     with create_prediction_pipeline(load_model_description(package / "rdf.yaml")) as pipeline:
         for n in (4, 20) if settings.spatial_dims == 2 else (1, 2):
-            found = pipeline.predict_sample_with_blocking(as_sample(image.astype(np.float32)), ns=n)
+            found = pipeline.predict_sample_with_blocking(as_sample(image.astype(np.float32), axes), ns=n)
             yield f"tiles, n = {n}", probability(found)[away], expected, 1e-4
 
 
@@ -116,10 +129,10 @@ def framed(settings, shape):
     return image
 
 
-def as_sample(image):
+def as_sample(image, axes):
     """An image `(C, *spatial)` as the reference implementation takes it."""
-    axes = ["batch", "channel", *"zyx"[4 - image.ndim :]]
-    return Sample(members={"image": Tensor.from_numpy(image[None], dims=axes)}, stat={}, id=None)
+    tensor = Tensor.from_numpy(image[None], dims=["batch", "channel", *axes])
+    return Sample(members={"image": tensor}, stat={}, id=None)
 
 
 def probability(sample):

@@ -3,8 +3,9 @@
     python benchmarks/export_acceptance.py MODEL DATASET --out WORK --schema meta_schema_20240725.json --zoo CLONE
 
 The model is exported as with `segassay export zoo`; images of the dataset are cut to a shape that is not square and
-written as PNG, TIFF and NIfTI; then every command that a reviewer or user of the zoo would run is run from a folder
-elsewhere. Masks must be those of this package, pixel for pixel. Exit code 1 if one check fails.
+written as PNG, TIFF and OME-TIFF with pixel sizes, and NIfTI; then every command that a reviewer or user of the zoo
+would run is run from a folder elsewhere. Masks, probabilities and instance labels must be the files of this package,
+byte for byte: no pixel, pixel size or affine differs. Exit code 1 if one check fails.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ import numpy as np
 
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import read_dataset
-from segassay.io.formats import Picture
-from segassay.io.images import read_mask, write_image
+from segassay.io.images import read_image, read_mask, write_image
+from segassay.io.picture import Picture
 from segassay_monai import predict
+from segassay_monai.sharing.verify import verify
 from segassay_monai.sharing.zoo.export import export_zoo
 
 OWNER = "lab"
@@ -106,15 +108,15 @@ def main() -> None:
     """Export, then check."""
     words = _words()
     out = words.out.resolve()
-    shutil.rmtree(out / "elsewhere", ignore_errors=True)
+    for name in ("elsewhere", "ours"):
+        shutil.rmtree(out / name, ignore_errors=True)
     bundle = export_zoo(words.model, out / "models" / words.name, about=words.about, overwrite=True)
     python = words.python or _clean_environment(bundle, out / "clean_env")
     checks = Checks(python, out / "elsewhere")
     images = out / "images"
-    shapes = _write_images(words.dataset, images)
+    spatial = _write_images(words.dataset, images)
     _check_bundle(checks, bundle, words.schema)
     _check_masks(checks, "run", bundle, words.model, images, out)
-    spatial = len(shapes[0])
     load = LOAD.replace("SPATIAL", str(spatial))
     checks.run("load", "-c", load, bundle.name, str(bundle.parent), str(bundle / "models" / "model.pt"))
     with _hub(bundle) as address:
@@ -125,6 +127,8 @@ def main() -> None:
     copy = there / bundle.name
     checks.run("load what was downloaded", "-c", load, copy.name, str(there), str(bundle / "models" / "model.pt"))
     _check_masks(checks, "run what was downloaded", copy, words.model, images, out)
+    wrong = [f"{found.claim}: {found.detail}" for found in verify(copy) if found.agrees is False]
+    checks.show("verify what was downloaded", not wrong, "its certificate agrees", "\n".join(wrong))
     if words.zoo is not None:
         _check_zoo(checks, bundle, words.zoo.resolve(), out / "zoo", words.schema, words.tools or python)
     print(f"{checks.failed} failed")
@@ -158,21 +162,20 @@ def _clean_environment(bundle: Path, folder: Path) -> Path:
 _BASE = {"monai": "monai", "torch": "pytorch", "numpy": "numpy"}
 
 
-def _write_images(dataset: Path, folder: Path) -> list[tuple[int, ...]]:
-    """Three images, cut so that no two axes have the same length and none fits the network, in three formats."""
+def _write_images(dataset: Path, folder: Path) -> int:
+    """Images without two axes of one length, and none that fits the network, in four formats; the number of axes."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     read = read_dataset(dataset)
-    shapes = []
-    for case, suffix in zip(read.cases[:3], (".png", ".tif", ".nii.gz"), strict=True):
-        array = read_case_image(read, case).array
-        cut = tuple(slice(size - 3 - 10 * axis) for axis, size in enumerate(array.shape[1:]))
-        array = np.ascontiguousarray(array[(slice(None), *cut)])
-        if suffix == ".png" and array.ndim == 4:
-            suffix = ".tiff"
-        write_image(folder / f"{suffix.strip('.').replace('.', '_')}{suffix}", Picture(array))
-        shapes.append(array.shape[1:])
-    return shapes
+    for case, suffix in zip(read.cases, (".png", ".tif", ".nii.gz", ".ome.tif"), strict=False):
+        picture = read_case_image(read, case)
+        cut = tuple(slice(size - min(3 + 10 * axis, size // 3)) for axis, size in enumerate(picture.array.shape[1:]))
+        array = np.ascontiguousarray(picture.array[(slice(None), *cut)])
+        suffix = ".tiff" if suffix == ".png" and array.ndim == 4 else suffix
+        spacing = picture.spacing_um or (1.5, 0.65, 0.325)[4 - array.ndim :]
+        name = f"{suffix.strip('.').replace('.', '_')}{suffix}"
+        write_image(folder / name, Picture(array, spacing, picture.affine, picture.placement))
+    return array.ndim - 1
 
 
 def _check_bundle(checks: Checks, bundle: Path, schema: Path) -> None:
@@ -192,24 +195,28 @@ def _check_bundle(checks: Checks, bundle: Path, schema: Path) -> None:
 
 
 def _check_masks(checks: Checks, name: str, bundle: Path, model: str, images: Path, out: Path) -> None:
-    """Run inference from a folder elsewhere, and compare its masks with those of this package."""
+    """Run inference from a folder elsewhere, and compare its files with those of this package."""
     ours, theirs = out / "ours", out / "theirs"
     if not ours.exists():
-        predict(model, images, out=ours, save=["mask"])
+        predict(model, images, out=ours, save=["mask", "prob", "instances"])
     shutil.rmtree(theirs, ignore_errors=True)
     config = str(bundle / "configs" / "inference.json")
     words = ["--config_file", config, "--dataset_dir", str(images), "--output_dir", str(theirs)]
-    checks.run(name, "-m", "monai.bundle", "run", *words)
+    checks.run(name, "-m", "monai.bundle", "run", *words, "--save_instances", "True")
     for path in sorted((ours / "masks").glob("*")):
-        found = [*(theirs / "masks").glob(f"{path.name.partition('.')[0]}.*")]
-        expected = read_mask(path)
-        differing = int((read_mask(found[0]) != expected).sum()) if found else expected.size
-        detail = f"{differing} pixels differ, {int(expected.sum())} of {expected.shape} marked"
+        found, expected = theirs / "masks" / path.name, read_mask(path)
+        differing = int((read_mask(found) != expected).sum()) if found.is_file() else expected.size
+        spacing = read_image(path).spacing_um
+        detail = f"{differing} pixels differ, {int(expected.sum())} of {expected.shape} marked, spacing {spacing} µm"
         checks.show(f"{name}: mask of {path.name}", differing == 0, detail)
-    if not (theirs / "masks").is_dir():
-        return
-    affine = [nibabel.load(folder).affine for folder in (images / "nii_gz.nii.gz", theirs / "masks" / "nii_gz.nii.gz")]
-    checks.show(f"{name}: affine of the NIfTI", np.array_equal(*affine), "as in the image")
+    for kind in ("masks", "prob", "instances"):
+        expected = {path.name: path.read_bytes() for path in sorted((ours / kind).iterdir())}
+        written = {path.name: path.read_bytes() for path in (theirs / kind).glob("*")}
+        checks.show(f"{name}: {kind}", written == expected, f"{len(expected)} files, the same bytes")
+    if (theirs / "masks").is_dir():
+        places = (images / "nii_gz.nii.gz", theirs / "masks" / "nii_gz.nii.gz")
+        affine = [nibabel.load(folder).affine for folder in places]
+        checks.show(f"{name}: affine of the NIfTI", np.array_equal(*affine), "as in the image")
 
 
 def _check_zoo(checks: Checks, bundle: Path, zoo: Path, folder: Path, schema: Path, tools: Path) -> None:

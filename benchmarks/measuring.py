@@ -44,8 +44,8 @@ def chosen_sections(names: Sequence[str], what: str | None, n_replicates: int) -
     return args
 
 
-def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:
-    """Conditions that a reader needs to judge or repeat a number."""
+def circumstances(lab: Dataset | None, packages: Sequence[str]) -> dict[str, Any]:
+    """Conditions that a reader needs to judge or repeat a number; `lab` is None if no data were read."""
     git = ["git", "-C", str(ROOT)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     own = ("segassay", "segassay_monai")
@@ -57,7 +57,7 @@ def circumstances(lab: Dataset, packages: Sequence[str]) -> dict[str, Any]:
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "commit": " ".join([commit, *(["with changes in", *changed] if changed else [])]),
-        "data_hash": data_hash(lab),
+        **({} if lab is None else {"data_hash": data_hash(lab)}),
         "machine": {
             "cpu": cpu[0] if cpu else platform.processor(),
             "cores": os.cpu_count(),

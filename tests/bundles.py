@@ -24,5 +24,12 @@ def train(dataset: Path, out: Path, **settings: Any) -> Path:
     return out
 
 
+def run_exported(bundle: Path, out: Path, folder: Path, run_id: str = "run", **words: Any) -> None:
+    """Run an exported bundle of the zoo in this process."""
+    config = str(bundle / "configs" / "inference.json")
+    words = {"config_file": config, "dataset_dir": str(folder), "output_dir": str(out), "logging_file": False} | words
+    run(run_id=run_id, **words)
+
+
 def broken(dataset: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(dataset, tmp_path / "broken"))

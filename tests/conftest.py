@@ -15,7 +15,15 @@ import pytest
 LONGEST_FIRST = (
     *("tests/study/test_run.py", "tests/assay/", "tests/tables/test_measured.py", "tests/bundle/test_bundle.py"),
     *("tests/project/test_cheats.py", "tests/tables/", "tests/training/", "tests/project/", "tests/study/"),
-    *("tests/judgement/", "tests/before/", "tests/ensemble/", "tests/prediction/", "tests/sharing/", "tests/test_"),
+    *(
+        "tests/judgement/",
+        "tests/before/",
+        "tests/ensemble/",
+        "tests/prediction/",
+        "tests/sharing/",
+        "tests/tracking/",
+        "tests/test_",
+    ),
     *("tests/cli/", "tests/qualities/", "tests/selftest/"),
 )
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
@@ -111,6 +119,15 @@ def finished(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPath
 
     folder = tmp_path_factory.mktemp("finished")
     return finish_study(folder, new_store(folder))
+
+
+@pytest.fixture(scope="session")
+def written(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An evaluation, written and logged once; no test may change it."""
+    from written_evaluation import write_evaluation
+
+    folder = tmp_path_factory.mktemp("written")
+    return write_evaluation(folder, new_store(folder))
 
 
 @pytest.fixture

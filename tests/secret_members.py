@@ -1,8 +1,10 @@
 """Checkpoints whose names and hashes tell where they come from, so that a test finds them where they do not belong."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from networks import SETTINGS, unet
@@ -14,7 +16,7 @@ SECRETS = ("secretdataset", "secretcase", "secretsubject", "secretrater", "c0ffe
 
 
 def write_members(folder: Path, seeds: Sequence[int]) -> Path:
-    """Checkpoints as a training leaves them, in a folder for each seed."""
+    """Checkpoints as a training leaves them, in a folder for each seed; the last says what its images were like."""
     for seed in seeds:
         member = Member(
             dataset="secretdataset",
@@ -35,4 +37,9 @@ def write_members(folder: Path, seeds: Sequence[int]) -> Path:
         path = folder / f"s{seed}" / "model.pt"
         path.parent.mkdir(parents=True)
         torch.save(content, path)
+    rows = np.random.default_rng(0).normal(size=(9, 27)).round(3)
+    familiar = {"version": 1, "n_training": 7, "intensity": rows[:, :11].tolist(), "network": rows[:, 11:].tolist()}
+    path.with_name("familiar.json").write_text(
+        json.dumps(familiar | {"cases": ["secretcase1"], "dataset": "secretdataset"})
+    )
     return folder

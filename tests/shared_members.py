@@ -6,7 +6,10 @@ from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, residual_unet
 
 SECRETS = ("case-4711", "f00dfacecafe", "mouse-Berta", "rater-Wilhelmine", "dataset-of-the-lab")
-"""Names of cases, hashes, subjects, raters, datasets."""
+"""Names of cases, hashes of images, subjects, raters, datasets."""
+
+DATA_HASH = "decade" * 10
+"""Of the dataset; certificates alone say it."""
 
 FLAT = NetworkSettings(2, 2, [4, 8, 8], [[2, 2], [2, 2]])
 VOLUME = NetworkSettings(3, 1, [4, 8], [[1, 2, 2]])
@@ -16,7 +19,7 @@ def member(seed):
     case, digest, subject, rater, dataset = SECRETS
     return Member(
         dataset=dataset,
-        data_hash=digest,
+        data_hash=DATA_HASH,
         strategy="expert",
         trained_on=rater,
         fold=0,
@@ -44,4 +47,5 @@ def members(folder, settings, n=3):
         paths[-1].parent.mkdir(parents=True)
         content = {"model": net, "network": settings, "member": member(seed)}
         torch.save({name: part.state_dict() for name, part in content.items()}, paths[-1])
+        paths[-1].with_name("familiar.json").write_text(f'{{"cases": ["{SECRETS[0]}"]}}')  # damaged, and not read
     return paths

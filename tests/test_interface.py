@@ -1,6 +1,7 @@
 """Training and prediction from Python: the smallest members there are, and errors that are ours."""
 
 import inspect
+import shutil
 import subprocess
 import sys
 import warnings
@@ -68,6 +69,14 @@ def test_errors_of_training_are_ours(dataset, tmp_path, change, error, message):
     with pytest.raises(error, match=message):
         segassay_monai.train(call.pop("dataset"), **call)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["%lab", "@lab", "$lab"])
+def test_a_folder_named_like_an_expression_of_monai_is_a_folder(dataset, tmp_path, monkeypatch, name):
+    shutil.copytree(dataset, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="has no such rater"):
+        segassay_monai.train(name, out=Path("@out"), rater="zoe", **TINY)
 
 
 def test_errors_of_prediction_are_ours(models, tmp_path):

@@ -3,6 +3,7 @@ from segassay import masks as masks
 from segassay import qualities as qualities
 from segassay import statistics as statistics
 from segassay.assay.evaluation import Evaluation as Evaluation
+from segassay.assay.read import read_results as read_results
 from segassay.assay.run import evaluate as evaluate
 from segassay.checks.check import check_dataset as check_dataset
 from segassay.consensus.objects import object_consensus as object_consensus

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segassay.errors import SegAssayError, UsageError, number_of
+from segassay.errors import SegAssayError, UsageError, number_of, printable
 
 DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
 _PANELS = (DATA, TRAIN, COMPARE, PLAN)
@@ -20,10 +20,16 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
     "predict": "Predict images: masks, objects, counts per image.",
+    "describe": "Keep what the training images of a model were like, so that predict marks others.",
     "export": "Share a model with people who do not have this package.",
-    "verify": "Check the certificate of a study or bundle: hashes, numbers, trainings.",
+    "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
 }
 _INSTALL = 'pip install "segassay[monai]"'
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a text, in which letters that a terminal would obey are written out."""
+    typer.echo(printable(text), err=err)
 
 
 class _Commands(TyperGroup):
@@ -46,7 +52,7 @@ class _Commands(TyperGroup):
         except SegAssayError as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
 
 
@@ -107,7 +113,7 @@ def _show_version(asked: bool) -> None:
     if asked:
         from segassay import __version__
 
-        typer.echo(f"segassay {__version__}")
+        say(f"segassay {__version__}")
         raise typer.Exit
 
 
@@ -137,6 +143,9 @@ def _refuse_experiment(word: str | None) -> str | None:
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
+SystemMetrics = Annotated[
+    bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
+]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
@@ -162,7 +171,7 @@ def check(
 
     found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
     if as_json:
-        typer.echo(_as_written(check_report.as_json(found)))
+        say(_as_written(check_report.as_json(found)))
     else:
         check_report.print_check(found, Console())
     if found.errors:
@@ -173,7 +182,8 @@ def _as_written(text: str) -> str:
     """JSON as it is, or in ASCII if standard output takes no other letters, as on some Windows consoles."""
     import json
 
-    if (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf"):
+    takes_all = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    if takes_all and printable(text) == text:
         return text
     return json.dumps(json.loads(text), indent=2)
 
@@ -210,9 +220,7 @@ def download(
     for lab in fetch(
         out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=True
     ):
-        typer.echo(
-            f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}"
-        )
+        say(f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}")
 
 
 @app.command(
@@ -256,7 +264,7 @@ def simulate(
     plan = dataclasses.replace(plan, **{name: value for name, value in stated.items() if value is not None})
     write(out, keep_effect(plan, effect), overwrite=overwrite)
     images, raters = number_of(plan.n_cases, "image"), number_of(len(plan.raters), "rater")
-    typer.echo(f"{images} by {raters}, with truth: {out}")
+    say(f"{images} by {raters}, with truth: {out}")
 
 
 def _shape(size: str | None) -> tuple[int, ...] | None:
@@ -288,8 +296,8 @@ def consensus(
     for line in describe_consensus(
         write_consensus(dataset, out, method=method, overwrite=overwrite, progress=True), method
     ):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
+        say(line)
+    say(f"written: {out.resolve()}")
 
 
 @app.command(
@@ -339,12 +347,12 @@ def evaluate(
     )
     for quality in judged_in(found.summary):
         judged = found.summary[quality]
-        typer.echo(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
-    typer.echo(f"written: {out.resolve() / 'report.html'}")
+        say(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
+    say(f"written: {out.resolve() / 'report.html'}")
     if mlflow:
         from segassay.tracking import ui_command
 
-        typer.echo(f"to see all runs: {ui_command()}")
+        say(f"to see all runs: {ui_command()}")
 
 
 def _mask_dirs(words: list[str]) -> dict[str, Path]:
@@ -357,6 +365,61 @@ def _mask_dirs(words: list[str]) -> dict[str, Path]:
             raise UsageError(f"--masks {word}: {name!r} is given twice; choose another name")
         folders[name] = Path(folder)
     return folders
+
+
+@app.command(
+    rich_help_panel=COMPARE,
+    epilog=examples(
+        "segassay report result",
+        "segassay report result --out figures --style talk --format svg,pdf",
+        "segassay report --run 0a1b2c --out again",
+        "segassay report compare result with_nnunet --out compared",
+    ),
+)
+def report(
+    *,
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="FOLDER | compare A B …",
+            help="Folder of an evaluation or study; or compare, then two or more folders or MLflow runs.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; by default the report in FOLDER is replaced.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="MLflow run of an evaluation or study, instead of FOLDER.")
+    ] = None,
+    style: Annotated[
+        str | None, typer.Option(help="Draw all figures for a paper or a talk: paper or talk; needs --out.")
+    ] = None,
+    formats: Annotated[
+        str | None, typer.Option("--format", metavar="svg,png,pdf", help="Formats of these figures; needs --out.")
+    ] = None,
+    overwrite: _Overwrite = False,
+) -> None:
+    """Make a report again from its tables, draw its figures for a paper, or put evaluations side by side."""
+    from contextlib import nullcontext
+
+    from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
+
+    words = list(places or [])
+    if words[:1] == ["compare"]:
+        _compare(words[1:], out, overwrite, unused={"--run": run, "--style": style, "--format": formats})
+        return
+    if len(words) + (run is not None) != 1:
+        raise UsageError("expected one folder, or --run and the id of a run; or compare, then two or more of them")
+    if out is None and (run is not None or style is not None or formats is not None):
+        raise UsageError("--run, --style and --format write another folder; give it as --out DIR")
+    with nullcontext(Path(words[0])) if run is None else evaluation_of_run(run) as folder:
+        if out is None:
+            path = rebuild_in_place(folder)
+        else:
+            kinds = None if formats is None else formats.split(",")
+            path = rebuild(folder, out, overwrite=overwrite, style=style, formats=kinds)
+    say(f"written: {path.resolve()}")
 
 
 @app.command(
@@ -379,6 +442,44 @@ def selftest(
         raise typer.Exit(1)
 
 
+mlflow_app = typer.Typer(no_args_is_help=True)
+app.add_typer(mlflow_app, name="mlflow", rich_help_panel=COMPARE)
+
+
+@mlflow_app.callback(epilog=examples("segassay mlflow ui"))
+def _of_mlflow() -> None:
+    """Look at the runs of trainings, studies and evaluations."""
+
+
+@mlflow_app.command(
+    epilog=examples("segassay mlflow ui", "segassay mlflow ui --experiment demo --store study/mlflow.db")
+)
+def ui(
+    *,
+    experiment: Annotated[
+        str | None, typer.Option(help="MLflow experiment to open.", show_default="the one that was changed last")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE_OR_URI",
+            help="mlflow.db, or the address of a store.",
+            show_default="MLFLOW_TRACKING_URI, else mlflow.db in the current folder",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, show_default="5000, or the next free one", help="Port.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+) -> None:
+    """Open MLflow's user interface on this computer, on the page of the last study."""
+    from segassay.tracking.address import as_uri, using
+    from segassay.tracking.ui import open_ui
+
+    with using(None if store is None else as_uri(store)):
+        open_ui(experiment, port=port, browser=browser, say=say)
+
+
 @app.command(
     rich_help_panel=PLAN,
     epilog=examples("segassay planner raters --out plan", "segassay planner raters --width 0.05 --out narrow"),
@@ -396,8 +497,23 @@ def planner(
 
     pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
     for line in describe_plan(pilot, plan, width=width, min_phi=phi):
-        typer.echo(line)
-    typer.echo(f"written: {out.resolve()}")
+        say(line)
+    say(f"written: {out.resolve()}")
+
+
+def _compare(places: list[str], out: Path | None, overwrite: bool, *, unused: dict[str, str | None]) -> None:
+    """Put evaluations side by side: say what changed, and write tables and a page if there is an `out`."""
+    from segassay.assay.side_by_side import write_side_by_side
+
+    if wrong := [option for option, value in unused.items() if value is not None]:
+        raise UsageError(f"{wrong[0]} is not for `segassay report compare`; name runs like folders, by their ids")
+    comparison, page = write_side_by_side(places, out, overwrite=overwrite)
+    for label, sentences in comparison.changes.items():
+        say(f"{label}, compared with {comparison.labels[0]}:")
+        for sentence in sentences:
+            say(f"  {sentence}")
+    if page is not None:
+        say(f"written: {page.resolve()}")
 
 
 def main() -> None:

@@ -4,15 +4,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from unicodedata import bidirectional, category
 
 _MAX_SHOWN = 20
 _MAX_NAMES = 5
 
 
 class SegAssayError(Exception):
-    """Any error whose message is meant for the user; shown without a traceback."""
+    """Any error whose message is meant for the user; shown without a traceback, and without letters for a terminal."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The message."""
+        return printable(str(self.args[0])) if self.args else ""
 
 
 class DataError(SegAssayError):
@@ -35,10 +40,6 @@ class DataError(SegAssayError):
     def __init__(self, message: str, file: str | None = None, what: str = "", action: str = "", kind: str = "") -> None:
         super().__init__(message, file, what, action, kind)  # all arguments, so that the error can be pickled
         self.file, self.what, self.action, self.kind = file, what, action, kind
-
-    def __str__(self) -> str:
-        """The message."""
-        return str(self.args[0])
 
     @classmethod
     def of(
@@ -88,7 +89,29 @@ class Problem:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{self.file}: {self.what}; {self.action}"
+        return printable(f"{self.file}: {self.what}; {self.action}")
+
+
+_OVERRIDES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+"""Letters without a form of their own that turn the order of those after them."""
+
+
+def printable(text: str) -> str:
+    """Text without letters that a terminal obeys: escape codes and the like are written as in Python.
+
+    Line feeds and tabs stay.
+
+    Example:
+        >>> print(printable("\\x1b[2Jmouse 7"))
+        \\x1b[2Jmouse 7
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter in "\n\t" or not _is_obeyed(letter) else repr(letter)[1:-1] for letter in text)
+
+
+def _is_obeyed(letter: str) -> bool:
+    return category(letter) in ("Cc", "Cs") or bidirectional(letter) in _OVERRIDES
 
 
 def shortlist(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from segassay.data.dataset import read_dataset
 from segassay.errors import UsageError
 from segassay_monai.bundle.needs import training_needs
+from segassay_monai.bundle.typed import as_path
 
 __all__ = ["train"]
 
@@ -55,11 +56,11 @@ def train(
     name = read_dataset(dataset).name
     folder = models_dir() / name / member_folder(rater, fold, seed) if out is None else Path(out)
     own: dict[str, Any] = {
-        "dataset_dir": os.fspath(dataset),
+        "dataset_dir": as_path(os.fspath(dataset)),
         "rater": rater,
         "fold": fold,
         "seed": seed,
-        "output_dir": str(folder),
+        "output_dir": as_path(str(folder)),
     }
     for name, argument in {"output_dir": "out", "dataset_dir": "dataset"}.items():
         if name in settings:

@@ -1,7 +1,6 @@
 """`segassay evaluate` as its users run it: on a published lab, on another tool's masks, and on input that is wrong."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +17,14 @@ from PIL import Image
 from segassay import cli, tracking
 from segassay.assay import evaluate
 from segassay.assay.sources import data_hash_of_masks
-from segassay.assay.write import metric_name
+from segassay.assay.track import VIEW
+from segassay.checks.check import check_dataset
+from segassay.checks.report import listed
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask, write_mask
-from segassay.qualities.scores.table import WRITTEN_COLUMNS
+from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
 
@@ -85,7 +86,11 @@ def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_is_written_and_nothing_else(wue1):
     files = {path.relative_to(wue1).as_posix() for path in wue1.rglob("*") if path.is_file()}
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("svg", "png")}
-    assert files == {"summary.json", "report.html", *(f"tables/{name}.csv" for name in TABLES), *figures}
+    assert files == {
+        *("summary.json", "files.json", "report.html", "gallery.json"),
+        *(f"tables/{name}.csv" for name in TABLES),
+        *figures,
+    }
     assert not wue1.with_name("out.partial").exists()
 
 
@@ -126,9 +131,11 @@ def test_effects_of_the_reference_are_as_published(wue1):
 
 def test_the_summary_has_the_form_that_others_read(wue1):
     summary = json.loads((wue1 / "summary.json").read_text(encoding="utf-8"))
-    assert list(summary) == ["raters", "objectivity", "reliability", "validity", "versions", "data_hash", "policy"]
+    judged = ["raters", "objectivity", "reliability", "validity"]
+    assert list(summary) == [*judged, "versions", "command", "data_hash", "policy"]
+    assert summary["command"] == "segassay evaluate lab-wue1"
     scores = read_table(wue1, "scores")
-    assert tuple(scores) == WRITTEN_COLUMNS
+    assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
         assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
@@ -151,13 +158,24 @@ def test_the_evaluation_is_one_run_with_its_numbers_and_files(wue1):
     client = MlflowClient(tracking.store_uri())
     (logged,) = client.search_runs([client.get_experiment_by_name("lab-wue1").experiment_id])
     assert (logged.data.tags["kind"], logged.info.status) == ("evaluation", "FINISHED")
-    scores = read_table(wue1, "scores")
-    defined = scores[scores["value"].notna()]
-    assert sum(not name.endswith(".n_undefined") for name in logged.data.metrics) == len(defined)
-    for row in defined.to_dict("records"):
-        name = re.sub(r"[^\w.\- /]", "_", f"{row['quality']}/{row['measure']}/{row['target']}")
-        assert logged.data.metrics[name] == pytest.approx(row["value"])
-    assert {file.path for file in client.list_artifacts(logged.info.run_id)} == {path.name for path in wue1.iterdir()}
+    numbers = {name: value for name, value in logged.data.metrics.items() if not name.endswith(".n_undefined")}
+    scores = read_table(wue1, "scores").set_index(["quality", "measure", "target"])
+    between = scores.loc[("objectivity", "f1", "between raters")]
+    assert [numbers[f"objectivity/f1{end}"] for end in ("", "_low", "_high")] == pytest.approx(
+        between[["value", "low", "high"]].tolist()
+    )
+    assert numbers["objectivity/f1_leave_one_out"] == pytest.approx(
+        scores.loc[("objectivity", "f1_leave_one_out", "all raters"), "value"]
+    )
+    assert len(numbers) <= 75
+    assert logged.data.tags["verdict.raters"] == "not supported"
+    assert logged.data.tags["mlflow.note.content"].startswith("**raters: not supported")
+    (used,) = logged.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("lab-wue1", logged.data.params["data/hash"][:12])
+    table = client.load_table(logged.info.experiment_id, f"{VIEW}/scores.json", [logged.info.run_id])
+    assert len(table) == len(scores)
+    files = {file.path for file in client.list_artifacts(logged.info.run_id)}
+    assert files == {path.name for path in wue1.iterdir()} | {VIEW}
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +217,9 @@ def test_a_model_stands_beside_the_human_range_and_its_held_out_status_is_unknow
     assert model["value"] == pytest.approx(of_model.mean())
     summary = json.loads((inns1 / "summary.json").read_text(encoding="utf-8"))
     assert any("nnunet: it is unknown whether it was trained" in note for note in summary["policy"]["notes"])
-    assert summary["data_hash"] != data_hash(read_dataset(inns1.parent / "lab-inns1"))
+    assert summary["data_hash"] == data_hash(read_dataset(inns1.parent / "lab-inns1"))
+    assert summary["masks_hash"] != summary["data_hash"]
+    assert summary["command"] == "segassay evaluate lab-inns1 --masks nnunet=predicted"
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +245,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
     for n_jobs in (1, 2):
         evaluate(small, tmp_path / str(n_jobs), masks={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
     one, two = contents(tmp_path / "1"), contents(tmp_path / "2")
-    assert started == [2]
+    assert started == [2, 2]  # for the tables, and for the gallery
     assert len(one) > 15
     assert [name for name in one if one[name] != two[name]] == []
     assert list(one) == list(two)
@@ -303,6 +323,30 @@ def test_distances_are_as_in_the_reference_scene(tmp_path):
         assert found == names | {"unit": unit} | {name: pytest.approx(value) for name, value in expected.items()}
 
 
+def test_every_warning_of_a_check_stands_in_the_summary_and_at_the_top_of_the_report(small, tmp_path):
+    """A rater who is a copy, and a folder of ignored areas that no setting names."""
+    folder = copy_of(small, tmp_path)
+    shutil.copytree(folder / "labels" / "rater_0", folder / "labels" / "rater_9")
+    shutil.copytree(folder / "labels" / "rater_0", folder / "ignored_regions")
+    found = evaluate(folder, tmp_path / "out")
+    problems = check_dataset(folder).problems
+    assert {problem.kind for problem in problems} >= {"copy", "area-not-used"}
+    assert found.summary["policy"]["warnings"] == listed(problems, folder)
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    top = page[: page.index('<div class="cards')]
+    assert "ignored_regions: holds masks, but dataset.yaml names no `ignore`" in top
+    assert "labels/rater_9: " in top or "labels/rater_0: " in top
+    assert str(tmp_path) not in page
+
+
+def test_a_part_of_a_dataset_has_the_hash_of_the_dataset_and_one_of_its_own(small):
+    cases = read_dataset(small).cases
+    whole, part = (evaluate(small, cases=of).summary for of in (None, cases[:2]))
+    assert whole["data_hash"] == part["data_hash"] == check_dataset(small).summary["data_hash"]
+    assert "masks_hash" not in whole
+    assert part["masks_hash"] != part["data_hash"]
+
+
 def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):
     dataset = read_dataset(small)
     alone = data_hash_of_masks(dataset, read_annotations(dataset))
@@ -347,11 +391,6 @@ def test_without_mlflow_the_library_is_not_loaded(small, tmp_path):
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "compared masks of 6 of 6 images" in done.stderr
-
-
-def test_names_of_metrics_are_what_mlflow_takes():
-    assert metric_name("validity/f1/staple/s0-3") == "validity/f1/staple/s0-3"
-    assert metric_name("validity/f1//../é+(2d)") == "validity/f1/_/_/é__2d_"
 
 
 def check_refused(words: list[object], message: str, exit_code: int, out: Path, capsys: pytest.CaptureFixture) -> None:

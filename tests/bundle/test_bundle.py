@@ -113,9 +113,9 @@ def test_mlflow_has_parameters_curves_scores_and_pictures(members: Path) -> None
     assert run.data.tags["strategy"] == "consensus:staple"
     assert run.data.tags["trained_on"] == "staple"
     assert run.data.tags["fold"] == "0"
-    assert run.data.params["epochs"] == "2"
-    assert run.data.params["channels"] == "[4, 8]"
-    assert len(run.data.params["data_hash"]) == 64
+    assert run.data.params["training/epochs"] == "2"
+    assert run.data.params["network/channels"] == "[4, 8]"
+    assert len(run.data.params["data/hash"]) == 64
     assert {"val/f1", "val/dice", "val/best_f1", "validity/f1_own_training_target"} <= set(run.data.metrics)
     assert all(np.isfinite(value) for value in run.data.metrics.values())
     client = mlflow.MlflowClient()
@@ -123,11 +123,12 @@ def test_mlflow_has_parameters_curves_scores_and_pictures(members: Path) -> None
     scores = pd.read_csv(members / "seed1" / "held_out" / "scores.csv")
     assert run.data.metrics["validity/f1_own_training_target"] == pytest.approx(scores["f1"].item())
     names = {
-        item.path
-        for folder in (None, "model", "overlays", "tables")
-        for item in client.list_artifacts(run.info.run_id, folder)
+        item.path for folder in (None, "overlays", "tables") for item in client.list_artifacts(run.info.run_id, folder)
     }
-    assert {"config.yaml", "model/model.pt", "tables/agreement.csv"} <= names
+    assert {"config.yaml", "tables/agreement.csv"} <= names
+    model = mlflow.get_logged_model(run.outputs.model_outputs[0].model_id)
+    attached = {metric.key: metric.value for metric in model.metrics}
+    assert attached["validity/f1_own_training_target"] == pytest.approx(scores["f1"].item())
     assert sum(name.startswith("overlays/") for name in names) == 3
 
 

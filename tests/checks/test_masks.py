@@ -1,15 +1,20 @@
 """What `check` says about masks that other tools wrote, and that its advice makes them right."""
 
+import io
+import re
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
 import yaml
 from PIL import Image
+from rich.console import Console
 
 from segassay.checks.check import Check, check_dataset
 from segassay.checks.facts import spacing_text
+from segassay.checks.report import print_check
 
 SHAPE = (40, 50)
 BOXES = [(2, 2), (2, 20), (15, 5), (15, 30), (28, 12), (28, 40)]
@@ -153,3 +158,45 @@ def test_an_orientation_tag_is_a_warning(tmp_path: Path) -> None:
 )
 def test_spacings_of_scanners_are_shown_in_millimetres(spacing: tuple[float, ...], text: str) -> None:
     assert spacing_text(spacing, 6) == text
+
+
+def _volume(path: Path, unit: str) -> None:
+    image = nibabel.Nifti1Image(np.arange(60, dtype=np.uint8).reshape(3, 4, 5), np.diag([0.5, 0.25, 0.008, 1]))
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, path)
+
+
+def _plane(path: Path, unit: str) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": 4, "PhysicalSizeY": 8}
+    metadata |= {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
+    tifffile.imwrite(path, np.arange(20, dtype=np.uint8).reshape(4, 5), metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "text"),
+    [
+        ("1.nii", "mm", "0.5 × 0.25 × 0.008 mm"),
+        ("1.nii", "unknown", "0.5 × 0.25 × 0.008 mm"),
+        ("1.nii", "micron", "0.5 × 0.25 × 0.008 µm"),
+        ("1.ome.tif", "nm", "8 × 4 nm"),
+        ("1.ome.tif", "µm", "8 × 4 µm"),
+        ("1.tif", "micron", "2 × 1 µm"),
+        ("1.tif", "mm", "2 × 1 mm"),
+    ],
+)
+def test_a_spacing_is_shown_in_the_unit_of_its_file(tmp_path: Path, name: str, unit: str, text: str) -> None:
+    (tmp_path / "images").mkdir()
+    if name == "1.tif":
+        array = np.arange(20, dtype=np.uint8).reshape(4, 5)
+        of_imagej = {"resolution": (1, 0.5), "metadata": {"unit": unit, "axes": "YX"}}
+        tifffile.imwrite(tmp_path / "images" / name, array, imagej=True, **of_imagej)
+    else:
+        (_volume if name == "1.nii" else _plane)(tmp_path / "images" / name, unit)
+    (tmp_path / "labels/anna").mkdir(parents=True)
+    console = Console(file=io.StringIO(), width=100)
+    print_check(check_dataset(tmp_path), console)
+    assert re.search(rf"spacing +{text} *\n", console.file.getvalue())
+    n_axes = text.count("×") + 1
+    (tmp_path / "dataset.yaml").write_text(f"spacing_um: {[0.7] * n_axes}\n")
+    (found,) = [problem.what for problem in check_dataset(tmp_path).warnings if problem.kind == "spacing-settings"]
+    assert found.startswith(f"spacing_um is {' × '.join(['0.7'] * n_axes)} µm, but {name} says {text}")

@@ -33,12 +33,9 @@ def examples_of(*names: str) -> list[str]:
 
 def test_the_commands_are_those_of_both_packages():
     names = {words[0] for words in COMMANDS if words}
-    assert names == {"check", "download", "simulate", "consensus", "train", "study", "predict", "export", "verify"} | {
-        "evaluate",
-        "selftest",
-        "planner",
-        "predict",
-    }
+    training = {"train", "study", "predict", "describe", "export", "verify"}
+    evaluation = {"check", "download", "simulate", "consensus", "evaluate", "selftest", "planner", "report", "mlflow"}
+    assert names == training | evaluation
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -90,7 +87,7 @@ def test_every_example_of_a_download_runs_and_the_selftest_takes_the_result(tmp_
         assert run(monkeypatch, *words, *mirror) == 0, line
 
 
-PAGES = {"train": "training", "study": "study", "export": "share", "verify": "trust"}
+PAGES = {"train": "training", "study": "study", "describe": "predict", "export": "share", "verify": "trust"}
 
 
 @pytest.mark.parametrize(("name", "page"), PAGES.items())

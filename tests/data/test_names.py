@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
+from segassay.data.names import case_of, how_to_rename, list_images, natural_key, written_by_cellpose
 from segassay.errors import Problem
 from watching import files_opened
 
@@ -110,6 +110,14 @@ def test_links_are_followed_and_broken_ones_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(("encoding", "action"), [("utf-8", "rename the file"), ("ascii", "set LANG=C.UTF-8")])
+def test_a_name_that_a_locale_cannot_read_is_no_wrong_name(
+    monkeypatch: pytest.MonkeyPatch, encoding: str, action: str
+) -> None:
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: encoding)
+    assert how_to_rename("file").startswith(action)
+
+
 def test_a_pipe_would_be_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "1.png")
     cases, (problem,) = listed(tmp_path, "2.png")

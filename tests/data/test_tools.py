@@ -99,6 +99,34 @@ def test_the_objects_of_a_cvat_export_are_the_masks(tmp_path: Path) -> None:
     assert dataset.warnings[0].what.startswith("'anna' is the only rater")
 
 
+@pytest.mark.parametrize("place", ["SegmentationObject", "SegmentationObjectPNG"])
+def test_the_objects_of_labelme2voc_are_the_masks(tmp_path: Path, place: str) -> None:
+    masks = [f"labels/anna/{part}/{case}.png" for part in (place, "SegmentationClass") for case in CASES]
+    dataset = read_dataset(_make(tmp_path, [*_images(), *masks, "labels/anna/class_names.txt"]))
+    assert {path.parent.name for path in dataset.masks["anna"].values()} == {place}
+
+
+def test_an_export_that_is_still_packed_is_to_be_unpacked(tmp_path: Path) -> None:
+    _, problems = index_dataset(_make(tmp_path, [*_images(), "labels/anna/task_17_segmentation mask 1.1.zip"]))
+    (found,) = [problem for problem in problems if problem.kind == "mask-without-image"]
+    assert found.action.startswith("unpack it if it is an export of CVAT")
+
+
+def test_a_folder_of_files_that_are_not_read_says_how_to_save_them_where_warnings_are_not_shown(tmp_path: Path) -> None:
+    _make(tmp_path, [*_images(), "labels/anna/001.seg.nrrd"])
+    with pytest.raises(DataError, match=r"labels/anna: holds no mask; .*3D Slicer: Segmentations"):
+        read_dataset(tmp_path)
+    _make(tmp_path / "b", ["images/001.czi", "labels/anna/001.png"])
+    with pytest.raises(DataError, match=r"holds no image; .*open them in Fiji \(Bio-Formats\)"):
+        read_dataset(tmp_path / "b")
+
+
+def test_a_drawing_of_paint_is_no_photograph(tmp_path: Path) -> None:
+    _, problems = index_dataset(_make(tmp_path, [*_images(), "labels/anna/001.bmp"]))
+    (found,) = [problem for problem in problems if problem.kind == "not-an-image"]
+    assert "JPEG" not in found.action
+
+
 def test_masks_of_label_studio_say_what_to_do(tmp_path: Path) -> None:
     name = "labels/all/task-17-annotation-1-by-1-tag-nucleus-0.png"
     _, problems = index_dataset(_make(tmp_path, [*_images(), name]))
@@ -114,6 +142,16 @@ def test_masks_of_label_studio_say_what_to_do(tmp_path: Path) -> None:
         ("001.czi", "Bio-Formats"),
         ("001.jpg", "JPEG"),
         ("001.dcm", "dcm2niix"),
+        ("001.mha", "ITK-SNAP"),
+        ("001.hdr", "Analyze"),
+        ("001.mat", "imwrite"),
+        ("001_cp_outlines.txt", "Cellpose"),
+        ("001.geojson.gz", "unpack"),
+        ("001.csv", "shapes of napari"),
+        ("001.xml", "CVAT"),
+        ("project-1-at-2024.json", "Label Studio"),
+        ("001.json", "labelme2voc"),
+        ("instances_default.json", "COCO"),
         ("001.h5", "ilastik"),
         ("notes.md", "PNG, TIFF or NIfTI"),
     ],

@@ -191,6 +191,12 @@ def test_too_few_images_to_train_select_and_hold_out(tmp_path, n_cases):
         plan(write_dataset(tmp_path, n_cases))
 
 
+def test_enough_images_that_are_too_few_for_these_folds_ask_for_more_folds(tmp_path):
+    with pytest.raises(DataError, match="larger --n_folds"):
+        plan(write_dataset(tmp_path, 3), n_folds=2)
+    plan(write_dataset(tmp_path / "again", 3), n_folds=3)
+
+
 def test_many_images_of_two_subjects_are_too_few(tmp_path):
     experiment = pd.DataFrame({"case": [f"c{i}" for i in range(6)], "group": "A", "subject": ["s1", "s2"] * 3})
     with pytest.raises(DataError, match="images of at least 3 subjects"):

@@ -11,6 +11,7 @@ import torch
 import yaml
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 
 from segassay import tracking
 from segassay.errors import UsageError
@@ -53,7 +54,7 @@ def save(folder: Path, *seeds: int, settings: NetworkSettings = SETTINGS) -> lis
 def images(n: int) -> np.ndarray:
     """Raw intensities as a camera has them, `(n, 2, 21, 34)`; each image brighter than the one before."""
     drawn = np.random.default_rng(0).integers(100, 4000, size=(n, 2, 21, 34))
-    return (drawn * np.arange(1, n + 1).reshape(-1, 1, 1, 1)).astype(np.uint16)
+    return (drawn * np.arange(1, n + 1).reshape(-1, 1, 1, 1)).astype(np.float32)
 
 
 @torch.no_grad()
@@ -90,16 +91,16 @@ def test_a_model_loaded_by_name_predicts_as_its_ensemble(tmp_path):
     again = save(tmp_path / "again", 0, 1, 2)
     expected = np.stack([predicted_by_ensemble(again, image) for image in batch])
     np.testing.assert_array_equal(prob, expected)
-    np.testing.assert_array_equal(model.predict(batch[1]), expected[1:])
+    np.testing.assert_array_equal(model.predict(batch[1:]), expected[1:])
     assert np.abs(prob - predicted_by_ensemble(again[:1], batch[0])).max() > 0.01, "one member would do as well"
 
 
 def test_members_keep_their_order_and_number_beyond_ten(tmp_path):
     paths = save(tmp_path, *range(12))
     register_ensemble(paths, name="twelve", tags={})
-    image = images(1)[0]
+    image = images(1)
     prob = mlflow.pyfunc.load_model("models:/twelve@best").predict(image)
-    np.testing.assert_array_equal(prob[0], predicted_by_ensemble(paths, image))
+    np.testing.assert_array_equal(prob[0], predicted_by_ensemble(paths, image[0]))
 
 
 def test_an_ensemble_is_registered_once_and_the_alias_follows_the_latest(tmp_path):
@@ -152,7 +153,7 @@ def test_numbers_of_the_training_images_stay_beside_their_member(tmp_path):
         "artifacts/members/0001.pt",
         "artifacts/members/0001.familiar.json",
     }
-    prob = mlflow.pyfunc.load_model("models:/familiar@best").predict(images(1)[0])
+    prob = mlflow.pyfunc.load_model("models:/familiar@best").predict(images(1))
     np.testing.assert_array_equal(prob[0], predicted_by_ensemble(paths, images(1)[0]))
 
 
@@ -161,7 +162,7 @@ def test_a_server_may_predict_several_images_at_once(tmp_path):
     model = mlflow.pyfunc.load_model("models:/server@best")
     drawn = images(8)
     with ThreadPoolExecutor(8) as threads:
-        at_once = np.concatenate(list(threads.map(model.predict, drawn)))
+        at_once = np.concatenate(list(threads.map(model.predict, drawn[:, None])))
     np.testing.assert_array_equal(at_once, model.predict(drawn))
 
 
@@ -169,23 +170,37 @@ def test_volumes_are_predicted_too(tmp_path):
     settings = NetworkSettings(spatial_dims=3, in_channels=1, channels=[4, 8], strides=[[1, 2, 2]])
     register_ensemble(save(tmp_path, 0, settings=settings), name="volumes", tags={})
     model = mlflow.pyfunc.load_model("models:/volumes@best")
-    assert model.predict(np.ones((1, 5, 12, 10), np.uint8)).shape == (1, 1, 5, 12, 10)
-    with pytest.raises(PredictionError, match="expected 1 channel"):
-        model.predict(np.ones((4, 5, 12, 10), np.uint8))
+    assert model.predict(np.ones((1, 1, 5, 12, 10), np.float32)).shape == (1, 1, 5, 12, 10)
+    with pytest.raises(MlflowException, match=r"does not match expected shape \(-1, 1, -1, -1, -1\)"):
+        model.predict(np.ones((1, 4, 5, 12, 10), np.float32))
+
+
+def test_a_version_shows_what_goes_in_how_good_it_is_and_its_card(tmp_path):
+    card = "# A model card"
+    metrics = {"validity/f1_pairwise": 0.71, "validity/f1_pairwise_low": 0.6}
+    register_ensemble(save(tmp_path, 0, 1), name="shown", tags={}, metrics=metrics, card=card)
+    version = versions("shown")["1"]
+    assert version.description == card
+    model = mlflow.get_logged_model(version.source.removeprefix("models:/"))
+    assert {metric.key: metric.value for metric in model.metrics} == metrics
+    info = mlflow.models.get_model_info("models:/shown@best")
+    assert [(spec.type, spec.shape) for spec in info.signature.inputs] == [(np.dtype("float32"), (-1, 2, -1, -1))]
+    assert [spec.shape for spec in info.signature.outputs] == [(-1, 1, -1, -1)]
+    loaded = mlflow.pyfunc.load_model("models:/shown@best")
+    assert loaded.predict(loaded.input_example).shape == (1, 1, 16, 16)
 
 
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.ones((8, 8)), r"expected an image \(2 channel\(s\), then 2 axes\) .* got an array of shape \(8, 8\)"),
-        (np.ones((1, 1, 2, 8, 8)), r"got an array of shape \(1, 1, 2, 8, 8\)"),
-        (np.ones((3, 8, 8)), r"expected 2 channel\(s\) and 2 axes, got 3 and 2"),
-        (np.full((2, 8, 8), np.nan), "image 0: has pixels that are NaN"),
+        (np.ones((8, 8), np.float32), r"expected shape \(-1, 2, -1, -1\)"),
+        (np.ones((1, 2, 8, 8), np.uint16), "dtype of input uint16 does not match expected dtype float32"),
+        (np.full((1, 2, 8, 8), np.nan, np.float32), "image 0: has pixels that are NaN"),
     ],
 )
 def test_an_image_that_does_not_fit_is_one_message(tmp_path, image, message):
     register_ensemble(save(tmp_path, 0), name="refuses", tags={})
-    with pytest.raises(PredictionError, match=message):
+    with pytest.raises((PredictionError, MlflowException), match=message):
         mlflow.pyfunc.load_model("models:/refuses@best").predict(image)
 
 

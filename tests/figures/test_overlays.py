@@ -103,3 +103,13 @@ def test_an_image_with_holes_in_its_numbers_is_shown():
     assert picture[0, 0, 0] == picture[900, 900, 0] == picture[901, 900, 0] == 0
     assert picture[500, 500, 0] == pytest.approx(127, abs=3)
     assert not shown(image * np.nan, np.zeros((1000, 1000), int)).any()
+
+
+@pytest.mark.parametrize(("shape", "drawn"), [((1, 40), (102, 4080)), ((3, 5), (798, 1330)), ((1, 1999), (2, 3998))])
+def test_a_tiny_or_narrow_image_is_no_huge_picture(shape: tuple[int, int], drawn: tuple[int, int]) -> None:
+    labels = np.zeros(shape, int)
+    labels[0, 1] = 1
+    picture = imagecodecs.png_decode(overlay_png(labels[None] / 2, labels))
+    assert picture.shape == (*drawn, 3)
+    scale = drawn[0] // shape[0]
+    assert picture[scale // 2, scale + min(scale // 2, 15) // 2].tolist() == [240, 228, 66]

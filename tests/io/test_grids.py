@@ -104,3 +104,23 @@ def test_a_mask_of_another_size_keeps_it() -> None:
     """So that the message about shapes names it."""
     assert on_grid("mask.nii", np.zeros((3, 5, 6)), AFFINE, Grid("image.nii", SHAPE, AFFINE)).shape == (3, 5, 6)
     assert on_grid("mask.png", np.zeros((40, 1)), None, Grid("image.png", (1, 40))).shape == (40, 1)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_mask_of_a_part_of_the_image_is_placed_there(mirrored: bool) -> None:
+    """As 3D Slicer crops a segment; in a NIfTI stored from right to left, too."""
+    whole = np.zeros(SHAPE, np.uint8)
+    whole[2:4, 1:4, 3:5] = np.arange(1, 13).reshape(2, 3, 2)
+    affine = AFFINE.copy()
+    affine[:3, 3] = (AFFINE @ [1, 0, 2, 1])[:3]
+    part = whole[1:, :5, 2:]
+    if mirrored:
+        flip = np.diag([-1.0, 1, 1, 1])
+        flip[0, 3] = len(part) - 1
+        part, affine = part[::-1], affine @ flip
+    np.testing.assert_array_equal(on_grid("mask.nii", part, affine, Grid("image.nii", SHAPE, AFFINE)), whole)
+    coarser = affine @ np.diag([1.5, 1, 1, 1])  # other voxels: no part of the image
+    assert on_grid("mask.nii", part, coarser, Grid("image.nii", SHAPE, AFFINE)).shape == part.shape
+    beyond = affine.copy()
+    beyond[:3, 3] += AFFINE[:3, 0] * 3
+    assert on_grid("mask.nii", part, beyond, Grid("image.nii", SHAPE, AFFINE)).shape == part.shape

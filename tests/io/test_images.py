@@ -71,6 +71,15 @@ def test_colours_become_channels_and_alpha_is_dropped(tmp_path: Path, suffix: st
     assert image_shape(path) == (5, 8)
 
 
+def test_an_image_of_one_bit_has_numbers(tmp_path: Path) -> None:
+    for suffix in (".png", ".tif"):
+        Image.fromarray(MASK).save(tmp_path / f"0001{suffix}")
+        array = read_image(tmp_path / f"0001{suffix}").array
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array[0] > 0, MASK)
+    assert read_mask(tmp_path / "0001.tif").dtype == bool
+
+
 def test_grey_with_alpha_is_one_channel(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([GREY, GREY + 1]), mode="LA").save(tmp_path / "0001.png")
     np.testing.assert_array_equal(read_image(tmp_path / "0001.png").array, GREY[np.newaxis])
@@ -343,8 +352,14 @@ def test_palette_of_greys_is_a_grey_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), GREY % 4)
 
 
-def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+def test_grey_in_three_channels_is_grey(tmp_path: Path) -> None:
     Image.fromarray(np.repeat((GREY % 4)[..., np.newaxis], 3, axis=2)).save(tmp_path / "0001.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "0001.png"), GREY % 4)
+
+
+def test_mask_in_dark_colours_is_refused_rather_than_empty(tmp_path: Path) -> None:
+    red = (GREY % 4)[..., np.newaxis] * np.array([1, 0, 0], np.uint8)
+    Image.fromarray(red).save(tmp_path / "0001.png")
     with pytest.raises(DataError, match=r"0001\.png is a colour image with nothing brighter than 3"):
         read_mask(tmp_path / "0001.png")
 

@@ -75,6 +75,12 @@ def test_palettes_of_few_bits_keep_their_numbers(tmp_path: Path, bits: int) -> N
     np.testing.assert_array_equal(read_mask(tmp_path / "1.png"), expected)
 
 
+@pytest.mark.parametrize("bits", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_labels_of_napari_have_any_whole_numbers(tmp_path: Path, bits: str) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", LABELS.astype(bits), compression="zlib")
+    np.testing.assert_array_equal(read_mask(tmp_path / "a.tif"), LABELS)
+
+
 def test_one_dark_colour_does_not_vanish(tmp_path: Path) -> None:
     Image.fromarray(MASK[..., None] * np.array([64, 0, 0], np.uint8)).save(tmp_path / "rgb.png")
     image = Image.fromarray(MASK.astype(np.uint8) * 8, "P")

@@ -275,6 +275,24 @@ def test_objects_of_qupath(tmp_path: Path, image: Path) -> None:
     assert (_read(_geojson(path, [holed, parts]), image) == mask).all()
 
 
+@pytest.mark.parametrize("name", ["a.geojson", "b c.GEOJSON"])
+def test_objects_of_qupath_in_a_zip(tmp_path: Path, image: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, json.dumps([_feature("Polygon", [_ring(_square(2, 2, 10))])]))
+    assert np.count_nonzero(_read(path, image)) == 100
+    monkeypatch.setattr(geojson_files, "_MAX_BYTES", 100)
+    with pytest.raises(DataError, match="larger than 1 GiB"):
+        _read(path, image)
+
+
+def test_a_cell_of_qupath_is_its_boundary_not_its_nucleus(tmp_path: Path, image: Path) -> None:
+    cell = _feature("Polygon", [_ring(_square(2, 2, 10))], "cell")
+    nucleus = {"type": "Polygon", "coordinates": [_ring(_square(4, 4, 2))]}
+    path = _geojson(tmp_path / "a.geojson", [cell | {"nucleusGeometry": nucleus}])
+    assert np.count_nonzero(_read(path, image)) == 100
+
+
 def test_annotations_around_detections_are_no_objects(tmp_path: Path, image: Path) -> None:
     region = _feature("Polygon", [_ring(_square(0, 0, 20))])
     cell = _feature("Polygon", [_ring(_square(3, 3, 3))], "cell")

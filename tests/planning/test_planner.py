@@ -13,6 +13,7 @@ import pytest
 
 from segassay import cli
 from segassay.errors import DataError, UsageError
+from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.strategies import strategy_table
 from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
@@ -157,6 +158,19 @@ def test_a_pilot_of_raters_is_read_from_an_evaluation(result: Path) -> None:
     assert set(pilot.score) == {"case", "rater", "residual"}
     assert "unknown and left out" in pilot.notes[0]
     assert "too few raters" in pilot.notes[1]
+
+
+def test_raters_may_have_names_that_look_like_nothing_or_like_numbers(result: Path, tmp_path: Path) -> None:
+    shutil.copytree(result, tmp_path / "other")
+    raters = read_csv_text(result / "tables" / "annotations.csv", ())["annotator"].unique()
+    for path in (tmp_path / "other" / "tables").glob("*.csv"):
+        text = path.read_text(encoding="utf-8")
+        for rater, name in zip(raters, ("NA", "null", "1"), strict=True):
+            text = re.sub(rf"(?<=[,\n]){re.escape(rater)}(?=[,\n])", name, text)
+        path.write_text(text, encoding="utf-8")
+    found, expected = read_pilot(tmp_path / "other"), read_pilot(result)
+    assert found.n_raters == 3
+    assert found.score == pytest.approx(expected.score)
 
 
 def test_the_width_for_the_size_of_the_pilot_is_that_of_its_report(result: Path) -> None:

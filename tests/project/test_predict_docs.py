@@ -20,7 +20,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "predict.md").read_text(e
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study and new images of the names of the page."""
     settings = Simulation(shape=(30, 44), n_cases=6, images_per_subject=1, n_nuclei=4)
-    data = simulate(tmp_path / "data", settings)
+    data = simulate(tmp_path / "DATASET", settings)
     members = {
         "staple": write_members(tmp_path / "a", data, seeds=(14, 15)),
         "strict": write_members(tmp_path / "b", data, seeds=(2, 3), trained_on="strict"),
@@ -35,12 +35,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_every_command_runs_and_writes_what_the_page_lists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [shlex.split(line) for line in re.findall(r"^segassay .*$", PAGE, re.MULTILINE)]
-    assert len(commands) == 4
+    assert len(commands) == 5
     for words in commands:
         assert run(monkeypatch, *words[1:]) == 0, words
     listed = re.findall(r"`([\w.]+/?)`", PAGE.split("## What is written")[1].split("`--save`")[0])
     written = {path.name + "/" * path.is_dir() for path in (folder / "COUNTED").iterdir() if path.name[0] != "."}
     assert set(listed) - {"failed.csv"} == written - {"settings.yaml"}
+    assert len(list(folder.glob("STUDY/members/*/familiar.json"))) == 2
     assert (folder / "SPLIT" / "geojson" / "case_0000.geojson").is_file()
     (code,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     names: dict[str, object] = {}

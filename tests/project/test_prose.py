@@ -15,10 +15,12 @@ FOREIGN = {
     "data/published/mirrors.py": "errors of the HTTP library, whose text alone says what happened",
     "data/design.py": "names of cases that a spreadsheet has made a date",
     "data/tools.py": "names of files that other tools write",
+    "io/csv_tables.py": "cells that a spreadsheet program would compute",
     "io/text_tables.py": "rows of a table without any text",
     "io/workbooks.py": "characters that XML cannot hold",
     "data/measurements.py": "names of endpoints, as the lab wrote them",
     "qualities/scores/table.py": "names of annotators, which hold the random seed",
+    "report/glossary.py": "formulas of measures, which are written in Markdown",
     "report/charts/strategies.py": "line breaks of a label in a figure",
 }
 """Modules that may use regular expressions, and on what text that the package has not written as a message."""

@@ -42,6 +42,7 @@ NO_MIRROR = {
     "ensemble/test_foreign_checkpoints.py": "files that are no checkpoints, wherever one is read",
     "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
+    "sharing/test_volumes.py": "exports of members of volumes, in every format",
     "test_imports.py": "what importing either package loads and changes",
 }
 """Folders and files of tests that are about more than one module."""

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ from markupsafe import escape
 
 from scored import scored
 from segassay.assay import Evaluation, evaluate
+from segassay.checks.check import check_dataset
 from segassay.io.images import write_mask
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.scores.measure import AGAINST
@@ -47,12 +49,19 @@ def page(evaluated: tuple[Evaluation, Path]) -> str:
     return evaluated[1].read_text(encoding="utf-8")
 
 
+def chapter(page: str, name: str, following: str) -> str:
+    """The page from one heading to another."""
+    return page[page.index(f'<h2 id="{name}"') : page.index(f'<h2 id="{following}"')]
+
+
 def test_the_page_needs_no_other_file(page):
-    sources = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    sources = re.findall(r'(?:src|srcset|data|poster)="([^"]{0,40})', page)
     assert len(sources) >= 4
     assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    links = re.findall(r'href="([^"]*)', page)
+    assert all(link.startswith(("#", "https://doi.org/")) for link in links)
     assert "url(" not in page
-    assert "<script" not in page
+    assert "<link" not in page
 
 
 def test_the_figures_in_it_are_those_beside_it(evaluated, page):
@@ -93,7 +102,7 @@ def test_what_is_undefined_is_counted(evaluated, page):
     assert 0 < n < 8
     assert of_model.loc["mean_iou_leave_one_out", ["n_cases", "n_undefined"]].to_list() == [0, n]
     assert "undefined" in page
-    section = page[page.index("Left out or undefined") :]
+    section = re.sub(r"</?a[^>]*>", "", chapter(page, "undefined", "conventions"))
     assert (
         f"m &amp; co&lt;/b&gt;</td><td>mean IoU against the consensus of the other raters</td><td>{n}</td><td>0"
         in section
@@ -132,7 +141,7 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
 
 def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
     """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
-    section = page[page.index("How far apart outlines are") : page.index("How each rater differs from the others")]
+    section = chapter(page, "distances", "habits")
     ((unit, table),) = distance_tables(evaluated[0].scores).items()
     assert f"HD95 ({unit})" in section
     diagonal = evaluated[0].tables.distances["diagonal"].unique().item()
@@ -159,7 +168,7 @@ def test_the_same_evaluation_gives_the_same_page(evaluated, tmp_path):
     found, path = evaluated
     figures = {svg.stem: svg.read_bytes() for svg in path.with_name("figures").glob("*.svg")}
     for name in ("one", "two"):
-        write_report(tmp_path / name, found, dict(sorted(figures.items(), reverse=name == "two")))
+        write_report(tmp_path / name, found, dict(sorted(figures.items(), reverse=name == "two")), facts={})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == path.read_bytes()
 
 
@@ -175,3 +184,45 @@ def test_the_same_evaluation_gives_the_same_page(evaluated, tmp_path):
 def test_held_out_status(evaluated, held_out, kind, expected):
     masks = evaluated[0].annotations.head(2).assign(held_out=held_out).astype({"held_out": "boolean"})
     assert _held_out(masks, kind) == expected
+
+
+def test_the_header_says_what_was_evaluated_and_how(evaluated, page):
+    found, path = evaluated
+    header = page[page.index("<header") : page.index("</header>")]
+    assert f"<h1>{found.name}</h1>" in header
+    assert f"segassay {found.summary['versions']['segassay']}" in header
+    assert found.summary["data_hash"] == check_dataset(path.parents[1] / "data").summary["data_hash"]
+    assert found.summary["data_hash"] in header
+    assert found.summary["masks_hash"] not in header
+    assert "--masks truth=truth --masks" in found.summary["command"]
+    assert str(path.parents[1]) not in page  # names of folders, not their places
+    assert str(escape(found.summary["command"])) in header
+
+
+def test_facts_that_are_given_stand_in_the_header(evaluated, tmp_path):
+    write_report(tmp_path / "page", evaluated[0], {}, facts={"Date": "2026-01-31", "Run": "<i>7</i>"})
+    text = (tmp_path / "page").read_text()
+    assert "<dt>Date</dt><dd>2026-01-31</dd>" in text
+    assert "<dt>Run</dt><dd>&lt;i&gt;7&lt;/i&gt;</dd>" in text
+
+
+def test_warnings_and_notes_stand_before_the_verdicts(evaluated, tmp_path):
+    policy = evaluated[0].summary["policy"] | {"warnings": [f"mask {n} is <b>" for n in range(9)]}
+    found = replace(evaluated[0], summary=evaluated[0].summary | {"policy": policy})
+    write_report(tmp_path / "page", found, {})
+    text = (tmp_path / "page").read_text()
+    box = text[text.index('<section class="warnings"') : text.index('<div class="cards')]
+    assert all(f"mask {n} is &lt;b&gt;" in box for n in range(9))
+    assert "<strong>9 warnings</strong>" in box
+    assert all(str(escape(note)) in box for note in policy["notes"])
+
+
+def test_people_alone_have_a_verdict_on_people_and_no_empty_ones(tmp_path):
+    rng = np.random.default_rng(1)
+    masks = {name: {case: rng.random((16, 16)) > 0.6 for case in "123"} for name in ("anna", "ben")}
+    found = evaluate(masks=masks)
+    write_report(tmp_path / "page", found, {})
+    text = (tmp_path / "page").read_text()
+    assert text.count('<section class="card ') == 1
+    assert "do they agree well enough to teach a model?" in text
+    assert "7 more images in which something is marked" in text

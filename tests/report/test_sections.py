@@ -75,7 +75,7 @@ def test_who_is_judged_stands_first_and_nothing_is_lost_silently():
     (section,) = sections(scores, first=["m33"])
     assert [row[1] for row in section.table.rows[:3]] == ["all raters", "m33", "m0"]
     assert (len(section.table.rows), section.n_more) == (MAX_ROWS, 6)
-    assert section.key == "imprint (all raters): 0.50 (0.40 to 0.60)"
+    assert section.key == "Imprint of the rater that a model was trained on (all raters): 0.50 (0.40 to 0.60)"
 
 
 def test_warnings_stand_beside_the_number():

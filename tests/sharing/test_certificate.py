@@ -11,7 +11,7 @@ import torch
 from segassay.errors import DataError
 from segassay_monai.sharing.certificate import (
     CERTIFICATE,
-    bundle_certificate,
+    export_certificate,
     files_of,
     seal,
     study_certificate,
@@ -63,7 +63,9 @@ def test_the_certificate_of_a_bundle_names_nobody(finished: Study, tmp_path: Pat
     (bundle / "scripts" / "net.py").write_text("x = 1\n")
     (bundle / "scripts" / "__pycache__" / "net.pyc").write_bytes(b"x")
     paths = [finished.checkpoint(planned) for planned in finished.members]
-    content = bundle_certificate(bundle, paths, evaluation=finished.out / "evaluation", annotator="staple/s0-1")
+    content = export_certificate(
+        "bundle", files_of(bundle), paths, evaluation=finished.out / "evaluation", annotator="staple/s0-1"
+    )
     path = write_certificate(bundle, content)
     assert list(files_of(bundle)) == list(content["files"]) == ["scripts/net.py"], "without itself"
     numbers = [number for part in content["assay"]["held_out"]["qualities"].values() for number in part["numbers"]]

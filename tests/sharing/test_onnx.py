@@ -9,7 +9,9 @@ import torch
 from segassay.errors import UsageError
 from segassay_monai.sharing import onnx as exports
 from segassay_monai.sharing.onnx import Difference, compare, export_onnx
+from segassay_monai.sharing.verify import verify
 from segassay_monai.sharing.weights import read_whole_image_net
+from shared_members import DATA_HASH, SECRETS
 
 
 def test_onnx_runtime_gives_the_same_masks_at_three_sizes(ensemble, tmp_path):
@@ -26,7 +28,23 @@ def test_onnx_runtime_gives_the_same_masks_at_three_sizes(ensemble, tmp_path):
     expected = read_whole_image_net(checkpoints)(torch.from_numpy(image))
     np.testing.assert_allclose(prob[:, 1:], expected.detach().numpy(), rtol=0, atol=1e-5)
     np.testing.assert_allclose(prob.sum(axis=1), 1, rtol=0, atol=1e-6)
-    assert not re.search(rb"site-packages|/home/|/work|\.py\b", (tmp_path / "net.onnx").read_bytes())
+    for name in ("net.onnx", "net.certificate.json"):
+        content = (tmp_path / name).read_bytes()
+        assert not re.search(rb"site-packages|/home/|/work|\.py\b", content)
+        unless = [] if name.endswith(".json") else [DATA_HASH]
+        assert not [word for word in [*SECRETS, *unless, str(tmp_path)] if word.encode() in content]
+    assert {path.name for path in tmp_path.iterdir()} == {"net.onnx", "net.certificate.json"}
+    _verify(tmp_path / "net.onnx")
+
+
+def _verify(path):
+    """The certificate agrees with the file beside it, and no longer if a byte of it changes, or it is gone."""
+    for place in (path, path.with_name("net.certificate.json")):
+        assert {finding.claim: finding.agrees for finding in verify(place)}["files"] is True
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert [finding.claim for finding in verify(path) if finding.agrees is False] == ["files"]
+    path.unlink()
+    assert "missing: net.onnx" in {finding.claim: finding.detail for finding in verify(path)}["files"]
 
 
 def test_a_difference_is_measured(ensemble):
@@ -57,3 +75,6 @@ def test_an_existing_file_and_another_ending_are_refused(ensemble, tmp_path):
     with pytest.raises(UsageError, match=r"ends in \.onnx"):
         export_onnx(ensemble[1][0].parents[1], tmp_path / "net.pt")
     assert (tmp_path / "net.onnx").read_text() == "mine"
+    (tmp_path / "net.onnx").rename(tmp_path / "net.certificate.json")
+    with pytest.raises(UsageError, match=r"certificate\.json exists already"):
+        export_onnx(ensemble[1][0].parents[1], tmp_path / "net.onnx")

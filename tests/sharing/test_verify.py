@@ -17,7 +17,8 @@ from segassay_monai.cli import verify as command
 from segassay_monai.sharing import verify as module
 from segassay_monai.sharing.certificate import (
     CERTIFICATE,
-    bundle_certificate,
+    export_certificate,
+    files_of,
     seal,
     study_certificate,
     write_certificate,
@@ -223,8 +224,14 @@ def test_a_bundle_whose_files_changed_is_found_out(finished: Study, tmp_path: Pa
     (bundle / "scripts").mkdir(parents=True)
     (bundle / "scripts" / "net.py").write_text("x = 1\n")
     paths = [finished.checkpoint(planned) for planned in finished.members]
-    path = write_certificate(bundle, bundle_certificate(bundle, paths))
+    path = write_certificate(bundle, export_certificate("bundle", files_of(bundle), paths))
     assert differing(path) == {"weights"}, "this bundle holds none"
+    (bundle / ".cache" / "huggingface").mkdir(parents=True)
+    (bundle / ".cache" / "huggingface" / "net.lock").touch()  # as a download leaves it
+    assert "cached code" not in {finding.claim for finding in verify(path)}
+    (bundle / "scripts" / "__pycache__").mkdir()
+    cached = next(finding for finding in verify(path) if finding.claim == "cached code")
+    assert "remove scripts/__pycache__, which Python may run" in cached.detail
     (bundle / "scripts" / "net.py").write_text("import os\n")
     (bundle / "scripts" / "more.py").write_text("")
     found = {finding.claim: finding for finding in verify(path, study=finished.path)}

@@ -128,20 +128,45 @@ def test_the_report_compares_people_models_and_ensembles(study):
     assert (study.out / "evaluation" / "report.html").is_file()
 
 
-def test_all_runs_are_children_of_the_study(study, folder):
+def test_strategies_are_listed_beside_the_study_and_members_below_it(study, folder):
     client = mlflow.MlflowClient(_store(folder))
     (experiment,) = (e for e in client.search_experiments() if e.name == "lab")
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "Study `lab`" in experiment.tags["mlflow.note.content"]
     runs = client.search_runs([experiment.experiment_id], max_results=100)
     kinds = pd.Series([run.data.tags["kind"] for run in runs]).value_counts().to_dict()
     assert kinds == {"member": 10, "ensemble": 2, "strategy": 4, "evaluation": 1, "study": 1}
     (parent,) = (run for run in runs if run.data.tags["kind"] == "study")
-    assert all(run is parent or run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in runs)
+    below = {run.data.tags["kind"] for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
+    assert below == {"member", "ensemble", "evaluation"}
+    assert all(("mlflow.parentRunId" in run.data.tags) == (run.data.tags["kind"] in below) for run in runs)
     assert {run.info.status for run in runs} == {"FINISHED"}
+    digests = {run.inputs.dataset_inputs[0].dataset.digest for run in runs if run.data.tags["kind"] != "evaluation"}
+    assert digests == {parent.data.params["data/hash"][:12]}, "that of an evaluation is of its masks, too"
+    names = [run.info.run_name for run in runs if run.data.tags["kind"] in ("member", "ensemble")]
+    assert {"staple/s00 fold 00", "staple/s01 fold 01", "staple/s00-01 fold 00"} <= set(names)
     strategy = next(run for run in runs if run.data.tags.get("strategy") == "consensus:staple ensembles of 2")
-    assert "validity/f1_pairwise" in strategy.data.metrics
+    assert strategy.info.run_name == "consensus:staple ensembles of 02"
+    names = {"by strategy/f1_pairwise", "interval/f1_pairwise_low", "interval/f1_pairwise_high"}
+    assert names <= set(strategy.data.metrics)
+
+
+def test_the_run_of_the_study_has_its_numbers_verdicts_and_report(study, folder):
+    client = mlflow.MlflowClient(_store(folder))
+    (experiment,) = (e for e in client.search_experiments() if e.name == "lab")
+    (run,) = client.search_runs([experiment.experiment_id], "tags.kind = 'study'")
+    scores = pd.read_csv(study.out / "evaluation" / "tables" / "scores.csv")
+    own = scores[(scores["measure"] == "f1_pairwise") & (scores["target"] == "staple/s0-1")].iloc[0]
+    assert run.data.metrics["validity/f1_pairwise"] == pytest.approx(own["value"])
+    assert len([name for name in run.data.metrics if not name.endswith(("_low", "_high", "undefined"))]) <= 25
+    words = ("supported", "not supported", "cannot be judged")
+    assert all(run.data.tags[f"verdict.{one}"] in words for one in ("objectivity", "reliability", "validity"))
+    assert run.data.tags["mlflow.note.content"].startswith("Study of 10 members in 2 folds with 2 seeds.")
+    assert {"report.html", "view", "study.yaml"} <= {file.path for file in client.list_artifacts(run.info.run_id)}
     (version,) = client.search_model_versions("name='lab'")
     assert version.tags["annotator"] == "staple/s0-1"
     assert version.tags["n_members"] == "4"
+    assert version.description.startswith("# staple/s0-1 of study lab")
 
 
 def test_run_again_it_does_nothing(study, folder, monkeypatch, capfd):

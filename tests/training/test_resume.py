@@ -1,6 +1,7 @@
 """Resume: a training that is killed inside an epoch ends as one that was left alone, in weights and logged numbers."""
 
 import logging
+import re
 import shutil
 import signal
 import subprocess
@@ -190,6 +191,11 @@ def test_a_finished_member_of_other_settings_is_kept_unless_told_otherwise(
     out = train(dataset, tmp_path / "out")
     with pytest.raises(UsageError, match=r"differs in --learning_rate \(there 0.01, here 0.02\)"):
         train(dataset, out, learning_rate=0.02)
+    moved = Path(shutil.copytree(dataset, tmp_path / "moved"))
+    settings = (moved / "dataset.yaml").read_text()
+    (moved / "dataset.yaml").write_text(re.sub("^name: .*$", "name: moved", settings, flags=re.MULTILINE))
+    with pytest.raises(UsageError, match=r"differs in the name of its dataset \(.*here moved: write `name: "):
+        train(moved, out)
     n_steps[0] = 0
     train(dataset, out, learning_rate=0.02, overwrite=True)
     assert n_steps[0] > 0

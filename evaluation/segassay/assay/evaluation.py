@@ -1,16 +1,19 @@
 """`Evaluation`: the result of `evaluate`, with its tables, verdicts, figures and report."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from segassay.report.plots import Plots
 
+from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
-from segassay.assay.write import frames_of, write_results
+from segassay.assay.write import write_results
+from segassay.data.dataset import Dataset
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.judgement.results import Results
 from segassay.judgement.summary import judged_in
@@ -25,6 +28,10 @@ class Evaluation(Results):
     `segassay.tables.build.Tables` and `segassay.judgement.results.Results` describe the tables; `frames` has all of
     them by name.
 
+    Attributes:
+        dataset: Images, areas and settings, of which the gallery is made; None if there are only masks.
+        kept_gallery: The gallery that was written, if the evaluation was read from its folder.
+
     Example:
         >>> import numpy as np
         >>> from segassay import evaluate
@@ -37,6 +44,9 @@ class Evaluation(Results):
         reliability: cannot be judged: no model or ensemble among the annotators
         validity: cannot be judged: no model or ensemble among the annotators
     """
+
+    dataset: Dataset | None = None
+    kept_gallery: dict[str, Any] | None = None
 
     @property
     def agreement(self) -> pd.DataFrame:
@@ -80,6 +90,15 @@ class Evaluation(Results):
 
         return Plots(self)
 
+    @cached_property
+    def gallery(self) -> dict[str, Any]:
+        """Pictures of the images with most disagreement, as `segassay.report.gallery.make` describes them."""
+        from segassay.report.gallery.make import make_gallery
+
+        if self.kept_gallery is not None:
+            return self.kept_gallery
+        return make_gallery(self, self.dataset)
+
     def report(self, path: str | Path) -> Path:
         """Write only the report: one HTML file that needs no other file.
 
@@ -92,11 +111,12 @@ class Evaluation(Results):
         from segassay.report.page import write_report
         from segassay.report.plots import encoded_figures
 
-        write_report(Path(path), self, encoded_figures(self))
+        written, _ = as_written(self)
+        write_report(Path(path), written, encoded_figures(written), gallery=self.gallery)
         return Path(path)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write tables, figures, summary and report, as `evaluate` does with `out`.
+        """Write tables, figures, gallery, summary and report, as `evaluate` does with `out`.
 
         Args:
             folder: Folder to write, completely or not at all.
@@ -111,7 +131,7 @@ class Evaluation(Results):
         options = ("folder", "overwrite=True")
         work_dir = prepare_output(check_output(folder, overwrite, options=options), overwrite, options=options)
         with whole_or_nothing(work_dir):
-            write_results(work_dir, self)
+            write_results(work_dir, self, gallery=self.gallery)
             return publish_output(work_dir)
 
     def __str__(self) -> str:

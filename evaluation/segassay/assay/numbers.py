@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segassay.checks.check import problems_of
+from segassay.checks.report import listed
 from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
 from segassay.data.facets import is_exchangeable
@@ -32,7 +34,14 @@ __all__ = ["compute_results", "normalised_counts"]
 
 
 def compute_results(
-    name: str, dataset: Dataset | None, annotations: pd.DataFrame, *, content: str, n_jobs: int, progress: bool = False
+    name: str,
+    dataset: Dataset | None,
+    annotations: pd.DataFrame,
+    *,
+    about: Mapping[str, str],
+    checked: bool = False,
+    n_jobs: int,
+    progress: bool = False,
 ) -> Results:
     """Compare all annotators and judge the results.
 
@@ -40,7 +49,8 @@ def compute_results(
         name: Name of the results.
         dataset: The dataset; None if there are only annotations.
         annotations: What `read_annotations` returns.
-        content: Hash of the evaluated data.
+        about: Hashes of the evaluated data, and the command if there is one, for the summary.
+        checked: Whether the dataset is a folder whose problems, as `segassay check` finds them, become warnings.
         n_jobs: Number of processes that share the cases; no result depends on it.
         progress: Whether to show how many cases are done.
 
@@ -67,8 +77,10 @@ def compute_results(
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
-    summary |= {"versions": versions(), "data_hash": content}
+    summary |= {"versions": versions(), **about}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
+    if checked and dataset is not None:
+        summary["policy"]["warnings"] = listed(problems_of(dataset), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
     return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people)

@@ -1,6 +1,7 @@
 """`evaluate`: compare all annotators of a folder, a table or arrays, and write the results if asked to."""
 
 import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -11,8 +12,9 @@ import pandas as pd
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.numbers import compute_results, normalised_counts
-from segassay.assay.sources import Sources, check_kinds, data_hash_of_masks, read_sources
-from segassay.assay.write import log_results, tracked_run, write_results
+from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
+from segassay.assay.track import log_results, tracked_run
+from segassay.assay.write import write_results
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.normalise import MEASURES
@@ -56,7 +58,7 @@ def evaluate(
     Args:
         dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without the arguments that
             describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured.
-        out: Folder to write: tables, figures, summary and report.
+        out: Folder to write: tables, figures, gallery, summary and report.
         annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
             strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
             uncertainty may contain arrays instead of paths.
@@ -136,25 +138,56 @@ def evaluate(
     if final is not None:
         refuse_inputs(final, sources.files, used="evaluated", option=ARGUMENTS[0])
     _check_experiment(sources)
-    content = data_hash_of_masks(sources.dataset, sources.annotations)
+    about = _command(dataset, annotations, masks or {}) | hashes_of(sources)
     if final is None:
-        return _computed(sources, content, n_jobs, progress)
+        return _computed(sources, about, n_jobs, progress)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
-    params = _params(dataset, annotations, masks or {}, sources, content)
+    params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
-        found = _computed(sources, content, n_jobs, progress)
-        write_results(work_dir, found, xlsx=xlsx)
+        found = _computed(sources, about, n_jobs, progress)
+        write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
         if track:
-            log_results(work_dir, found.scores)
+            log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
         publish_output(work_dir)
     return found
 
 
-def _computed(sources: Sources, content: str, n_jobs: int, progress: bool) -> Evaluation:
+def _computed(sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool) -> Evaluation:
     found = compute_results(
-        sources.name, sources.dataset, sources.annotations, content=content, n_jobs=n_jobs, progress=progress
+        sources.name,
+        sources.dataset,
+        sources.annotations,
+        about=about,
+        checked=sources.folder is not None,
+        n_jobs=n_jobs,
+        progress=progress,
     )
-    return Evaluation(**vars(found))
+    return Evaluation(**vars(found), dataset=sources.dataset)
+
+
+def _gallery(found: Evaluation, n_jobs: int) -> dict[str, Any]:
+    from segassay.report.gallery.make import make_gallery  # loads matplotlib
+
+    return make_gallery(found, found.dataset, n_jobs=n_jobs)
+
+
+def _command(dataset: Any, annotations: Any, masks: Mapping[str, Any]) -> dict[str, str]:
+    """The command that evaluates the same, with the names of files and folders and not their places.
+
+    Nothing if the data is only in memory. The output folder and the number of processes change no result.
+    """
+    places = [place for place in (dataset, annotations, *masks.values()) if place is not None]
+    if not all(isinstance(place, (str, os.PathLike)) for place in places):
+        return {}
+    words = ["segassay", "evaluate", *([] if dataset is None else [_name(dataset)])]
+    words += [] if annotations is None else ["--annotations", _name(annotations)]
+    for name, place in masks.items():
+        words += ["--masks", f"{name}={_name(place)}"]
+    return {"command": shlex.join(words)}
+
+
+def _name(place: str | os.PathLike[str]) -> str:
+    return Path(place).resolve().name
 
 
 def _check_experiment(sources: Sources) -> None:
@@ -168,10 +201,15 @@ def _params(dataset: Any, annotations: Any, masks: Mapping[str, Any], sources: S
         f"{name}={place if isinstance(place, (str, os.PathLike)) else 'arrays'}" for name, place in masks.items()
     ]
     return {
-        "dataset": dataset,
-        "annotations": "a table in memory" if isinstance(annotations, pd.DataFrame) else annotations,
-        "masks": ", ".join(folders) or None,
-        "data_hash": content,
-        "n_cases": sources.annotations["case"].nunique(),
-        "n_annotators": sources.annotations["annotator"].nunique(),
+        "data/dataset": dataset,
+        "data/annotations": "a table in memory" if isinstance(annotations, pd.DataFrame) else annotations,
+        "data/masks": ", ".join(folders) or None,
+        "data/hash": content,
+        "data/n_cases": sources.annotations["case"].nunique(),
+        "data/n_annotators": sources.annotations["annotator"].nunique(),
     }
+
+
+def _place(annotations: Any) -> str | os.PathLike[str] | None:
+    """File of a table of annotations; None of one in memory."""
+    return annotations if isinstance(annotations, (str, os.PathLike)) else None

@@ -18,7 +18,7 @@ from segassay.data.dataset import Dataset, data_hash, of_cases, read_dataset
 from segassay.errors import DataError, UsageError
 from segassay.io.images import sha256
 
-__all__ = ["Sources", "check_kinds", "data_hash_of_masks", "read_sources"]
+__all__ = ["Sources", "check_kinds", "data_hash_of_masks", "hashes_of", "read_sources"]
 
 _AREAS = ("images", "ignore", "regions")
 _TABLES = ("experiment", "endpoints")
@@ -33,12 +33,14 @@ class Sources:
         dataset: Images, areas, experiment and settings; None if there are only masks.
         annotations: One row per mask.
         files: Files and folders that are read.
+        folder: The dataset folder with all of its cases; None if the dataset is in memory, or there is none.
     """
 
     name: str
     dataset: Dataset | None
     annotations: pd.DataFrame
     files: frozenset[str | Path]
+    folder: Dataset | None = None
 
 
 def read_sources(
@@ -73,7 +75,7 @@ def read_sources(
             f"{next(iter(described))} is given together with a dataset folder, which has its own; leave one of them out"
         )
     source = hold_table(annotations) if isinstance(annotations, pd.DataFrame) else annotations
-    dataset = None if folder is None else read_dataset(folder)
+    whole = dataset = None if folder is None else read_dataset(folder)
     table = read_annotations(dataset, source, hold_masks(masks), kinds)
     if described:
         dataset = _in_memory(table, described)
@@ -83,7 +85,8 @@ def read_sources(
     _check_comparable(table)
     csv = None if annotations is None or isinstance(annotations, pd.DataFrame) else Path(annotations)
     name = dataset.name if dataset is not None else "masks" if csv is None else csv.stem
-    return Sources(name, dataset, table, frozenset(_files(None if folder is None else Path(folder), csv, table)))
+    files = frozenset(_files(None if folder is None else Path(folder), csv, table))
+    return Sources(name, dataset, table, files, whole)
 
 
 def _in_memory(table: pd.DataFrame, described: Mapping[str, Any]) -> Dataset:
@@ -125,6 +128,18 @@ def _check_comparable(annotations: pd.DataFrame) -> None:
 def _files(folder: Path | None, csv: Path | None, annotations: pd.DataFrame) -> Iterable[str | Path]:
     yield from (os.path.dirname(path) for path in annotations["path"] if isinstance(path, str) and path)
     yield from (place for place in (folder, csv) if place is not None)
+
+
+def hashes_of(sources: Sources) -> dict[str, str]:
+    """The hash of the dataset, and of what is evaluated if that is more or less than the dataset.
+
+    Returns:
+        `data_hash`, which is that of `segassay check` for a dataset folder whatever is compared with it, and
+        `masks_hash` if there are further masks, as those of models, or not all cases are evaluated.
+    """
+    content = data_hash_of_masks(sources.dataset, sources.annotations)
+    whole = content if sources.folder is None else data_hash(sources.folder)
+    return {"data_hash": whole} | ({} if whole == content else {"masks_hash": content})
 
 
 def data_hash_of_masks(dataset: Dataset | None, annotations: pd.DataFrame) -> str:

@@ -24,7 +24,7 @@ from segassay.data.dataset import Dataset, index_dataset
 from segassay.errors import Problem
 from segassay.masks.objects import counted_pixels
 
-__all__ = ["Check", "check_dataset"]
+__all__ = ["Check", "check_dataset", "problems_of"]
 
 
 @dataclass(frozen=True)
@@ -71,25 +71,41 @@ def check_dataset(
         ['nowhere: is not a folder; give a dataset folder, which holds images/ and labels/']
     """
     dataset, found = index_dataset(folder)
-    problems = list(found)
     if dataset is None:
-        return Check(_errors_first(problems), None)
+        return Check(_errors_first(list(found)), None)
     dataset = _with_unique_rows(dataset)
-    alike = Lookalikes(dataset.raters, dataset.reference_name)
-    cases = []
     with progress(len(dataset.cases)) as advance:
-        for case in dataset.cases:
-            facts, of_case = _check_case(dataset, case, alike)
-            cases.append(facts)
-            problems += of_case
-            advance(case)
+        problems, cases = _check_cases(dataset, list(found), advance)
+    return Check(problems, summarise_dataset(dataset, cases))
+
+
+def problems_of(dataset: Dataset) -> tuple[Problem, ...]:
+    """Every problem of a dataset that was read before, as `check_dataset` finds them; no errors of its folders.
+
+    Args:
+        dataset: From `read_dataset`; perhaps restricted to some cases.
+    """
+    return _check_cases(dataset, dataset.warnings, lambda case: None)[0]
+
+
+def _check_cases(
+    dataset: Dataset, problems: list[Problem], advance: Callable[[str], None]
+) -> tuple[tuple[Problem, ...], list[CaseFacts]]:
+    """These problems and those of images, masks and experiment; and the facts of every case."""
+    alike = Lookalikes(dataset.raters, dataset.reference_name)
+    cases, problems = [], list(problems)
+    for case in dataset.cases:
+        facts, of_case = _check_case(dataset, case, alike)
+        cases.append(facts)
+        problems += of_case
+        advance(case)
     images = [facts.image for facts in cases if facts.image is not None]
     problems += across_images(dataset, images)
     problems = [*_not_of_swapped(dataset, cases, problems), *across_masks(dataset, cases)]
     problems += lookalike_problems(dataset, alike)
     problems += experiment_problems(dataset)
     problems += measurement_problems(dataset, images)
-    return Check(_errors_first(problems), summarise_dataset(dataset, cases))
+    return _errors_first(problems), cases
 
 
 def _not_of_swapped(dataset: Dataset, cases: list[CaseFacts], problems: list[Problem]) -> list[Problem]:

@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segassay.io.spacing import UM_PER_UNIT
 from segassay.masks.numbers import Numbers
 
 __all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "spacing_text"]
 
 _OF_SCANNERS_UM = 100
-"""Spacing from which on it is shown in millimetres: that of a scanner, not of a microscope."""
+"""Spacing from which on it is shown in millimetres where no file says: that of a scanner, not of a microscope."""
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Facts of an image; `spacing_um` is that of the file, `digest` is equal for equal pixels."""
+    """Facts of an image; `spacing_um` and its `unit` are those of the file, `digest` is equal for equal pixels."""
 
     path: Path
     shape: tuple[int, ...]
     n_channels: int
     dtype: str
     spacing_um: tuple[float, ...] | None
+    unit: str | None
     digest: str
 
 
@@ -73,12 +75,18 @@ class CaseFacts:
     region_share: float | None
 
 
-def spacing_text(spacing_um: Sequence[float], digits: int) -> str:
-    """A spacing as people read it, in millimetres if it is that of a scanner.
+def spacing_text(spacing_um: Sequence[float], digits: int, unit: str | None = None) -> str:
+    """A spacing as people read it.
+
+    Args:
+        spacing_um: Micrometres along each axis.
+        digits: Significant digits.
+        unit: That of the file; by default millimetres if the spacing is that of a scanner, else micrometres.
 
     Example:
-        >>> spacing_text([0.62, 0.62], 4), spacing_text([2000, 500, 500], 4)
-        ('0.62 × 0.62 µm', '2 × 0.5 × 0.5 mm')
+        >>> spacing_text([0.62, 0.62], 4), spacing_text([2000, 500, 500], 4), spacing_text([50, 8, 8], 4, "mm")
+        ('0.62 × 0.62 µm', '2 × 0.5 × 0.5 mm', '0.05 × 0.008 × 0.008 mm')
     """
-    per_unit, unit = (1000, "mm") if min(spacing_um) >= _OF_SCANNERS_UM else (1, "µm")
-    return " × ".join(f"{value / per_unit:.{digits}g}" for value in spacing_um) + f" {unit}"
+    if unit is None:
+        unit = "mm" if min(spacing_um) >= _OF_SCANNERS_UM else "µm"
+    return " × ".join(f"{value / UM_PER_UNIT[unit]:.{digits}g}" for value in spacing_um) + f" {unit}"

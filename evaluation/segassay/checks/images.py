@@ -38,6 +38,7 @@ def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Pr
         n_channels=array.shape[0],
         dtype=str(array.dtype),
         spacing_um=picture.spacing_um,
+        unit=picture.unit,
         digest=hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest(),
     )
     return facts, list(_pixel_problems(path, picture, dataset.settings.intensity_channel))
@@ -155,7 +156,8 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
         image for image in images if image not in wrong and not _same_spacing(image.spacing_um or spacing, spacing)
     ]
     if other:
-        what = f"spacing_um is {_listed(spacing)}, but {_such_as(other)} says {_listed(other[0].spacing_um)}"
+        said = _listed(other[0].spacing_um, other[0].unit)
+        what = f"spacing_um is {_listed(spacing, 'µm')}, but {_such_as(other)} says {said}"
         yield Problem(file, what, "check which is right; dataset.yaml is used", "warning", kind="spacing-settings")
 
 
@@ -163,7 +165,9 @@ def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     for usual, n_usual in Counter(image.spacing_um for image in images).most_common(1):
         for image in images:
             if len(image.shape) == len(usual or image.shape) and not _same_spacing(image.spacing_um, usual):
-                what = f"spacing {_listed(image.spacing_um)}, but {_usual(n_usual, len(images))} {_listed(usual)}"
+                unit = image.unit or images[0].unit
+                own, others = _listed(image.spacing_um, unit), _listed(usual, unit)
+                what = f"spacing {own}, but {_usual(n_usual, len(images))} {others}"
                 action = (
                     "correct the file, or give spacing_um in dataset.yaml: sizes in pixels are not comparable otherwise"
                 )
@@ -176,8 +180,8 @@ def _same_spacing(one: tuple[float, ...] | None, other: tuple[float, ...] | None
     return len(one) == len(other) and bool(np.allclose(one, other, rtol=_SAME_SPACING, atol=0))
 
 
-def _listed(spacing_um: tuple[float, ...] | None) -> str:
-    return "unknown" if spacing_um is None else spacing_text(spacing_um, 4)
+def _listed(spacing_um: tuple[float, ...] | None, unit: str | None) -> str:
+    return "unknown" if spacing_um is None else spacing_text(spacing_um, 4, unit)
 
 
 def _such_as(images: Sequence[ImageFacts]) -> str:

@@ -5,6 +5,8 @@ Check -> lines and tables (80 columns are enough, nothing is truncated) | one JS
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,7 +15,7 @@ from segassay.checks.check import Check
 from segassay.checks.summary_tables import summary_tables
 from segassay.errors import Problem, number_of
 
-__all__ = ["as_json", "print_check"]
+__all__ = ["as_json", "listed", "print_check"]
 
 _MAX_ALIKE = 20
 _COLOURS = {"error": "bold red", "warning": "yellow"}
@@ -60,6 +62,31 @@ def print_check(check: Check, console: Console) -> None:
             console.print(table)
             console.print()
     _print(console, _verdict(check))
+
+
+def listed(problems: Iterable[Problem], folder: Path) -> list[str]:
+    """Problems as lines, at most 20 of one kind, and then how many more there are; files relative to the dataset.
+
+    Example:
+        >>> files = [str(Path("lab", f"{n}.png")) for n in range(22)]
+        >>> alike = [Problem(file, "is not square", "cut it", "warning", kind="shape") for file in files]
+        >>> listed(alike, Path("lab"))[-2:]
+        ['19.png: is not square; cut it', '2 more of this kind: is not square; `segassay check --json` lists all']
+    """
+    lines = []
+    for alike in _kinds(problems):
+        lines += [str(_inside(problem, folder)) for problem in alike[:_MAX_ALIKE]]
+        if len(alike) > _MAX_ALIKE:
+            more = f"{len(alike) - _MAX_ALIKE} more of this kind: {alike[0].what}"
+            lines.append(f"{more}; `segassay check --json` lists all")
+    return lines
+
+
+def _inside(problem: Problem, folder: Path) -> Problem:
+    place = Path(problem.file)
+    if place == folder or not place.is_relative_to(folder):
+        return replace(problem, file=place.name if place == folder else problem.file)
+    return replace(problem, file=place.relative_to(folder).as_posix())
 
 
 def _print(console: Console, text: str) -> None:

@@ -44,6 +44,7 @@ def summarise_dataset(dataset: Dataset, cases: Sequence[CaseFacts]) -> dict[str,
             "n_channels": _counted("n_channels", (image.n_channels for image in images)),
             "type": _counted("type", (image.dtype for image in images)),
             "spacing_um": _counted("spacing_um", (spacing or _rounded(image.spacing_um) for image in images)),
+            "spacing_unit": None if spacing else _most_common(image.unit for image in images),
             "spacing_from": "dataset.yaml" if spacing else "files",
         },
         "experiment": _experiment(dataset),
@@ -77,6 +78,11 @@ def _counted(what: str, values: Iterable[Hashable]) -> list[dict[str, Any]]:
         {what: list(value) if isinstance(value, tuple) else value, "n_cases": count}
         for value, count in Counter(values).most_common()
     ]
+
+
+def _most_common(units: Iterable[str | None]) -> str | None:
+    known = Counter(unit for unit in units if unit is not None).most_common(1)
+    return known[0][0] if known else None
 
 
 def _rounded(spacing_um: tuple[float, ...] | None) -> tuple[float, ...] | None:

@@ -1,14 +1,15 @@
 """Show the summary of a check as tables for a terminal; 80 columns are enough, nothing is truncated."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich import box
-from rich.markup import escape
+from rich.markup import escape as as_it_is
 from rich.table import Table
 
 from segassay.checks.facts import spacing_text
-from segassay.errors import number_of
+from segassay.errors import number_of, printable
 
 __all__ = ["summary_tables"]
 
@@ -19,6 +20,11 @@ def summary_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
     yield _raters(summary)
     if summary["experiment"] is not None:
         yield _groups(summary["experiment"])
+
+
+def escape(text: str) -> str:
+    """Text without markup and without letters that a terminal obeys."""
+    return as_it_is(printable(text))
 
 
 def _table(*columns: str) -> Table:
@@ -42,7 +48,7 @@ def _about(summary: Mapping[str, Any]) -> Table:
         "image size": _counts(images["size"], _size),
         "channels": _counts(images["n_channels"]),
         "type": _counts(images["type"]),
-        "spacing": _counts(images["spacing_um"], _spacing) + _source(images),
+        "spacing": _counts(images["spacing_um"], partial(_spacing, images["spacing_unit"])) + _source(images),
         "smallest object": number_of(summary["min_object_size"], "voxel" if _is_volume(images) else "pixel"),
         "ignored area": _area(summary["ignored"], n_cases),
         "region mask": _area(summary["region"], n_cases),
@@ -63,8 +69,8 @@ def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
 
 
-def _spacing(spacing_um: Sequence[float] | None) -> str:
-    return "unknown" if spacing_um is None else spacing_text(spacing_um, 6)
+def _spacing(unit: str | None, spacing_um: Sequence[float] | None) -> str:
+    return "unknown" if spacing_um is None else spacing_text(spacing_um, 6, unit)
 
 
 def _source(images: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.data.cases import refuse_classes
 from segassay.data.dataset import Dataset, case_raters, read_dataset
 from segassay.errors import UsageError
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import Picture, image_suffix, read_image, write_bytes, write_map, write_mask
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.progress import show_progress
@@ -78,7 +79,7 @@ def write_consensus(
                 rows += rows_of_case(dataset, case, fused)
                 advance(case)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
-        text = table.to_csv(index=False, float_format="%.12g", lineterminator="\n")
+        text = csv_text(table, float_format="%.12g")
         write_bytes(work_dir / "raters.csv", text.encode())
         publish_output(work_dir)
     return table

@@ -17,6 +17,7 @@ import pandas as pd
 
 from segassay.data.dataset import Dataset
 from segassay.data.facets import EXCHANGEABLE, FACET_COLUMNS
+from segassay.data.harmless import name_problems
 from segassay.data.mask_folder import find_masks_of_option
 from segassay.data.names import is_image, names_of_cases, natural_key
 from segassay.errors import DataError, number_of, raise_problems
@@ -184,12 +185,20 @@ def read_annotations(
         problems += of_masks
         tables.append(table)
     file = None if annotations is None or isinstance(annotations, pd.DataFrame) else os.fspath(annotations)
-    raise_problems(Path(file or (dataset.folder if dataset is not None else "annotations")), problems)
+    source = file or str(dataset.folder if dataset is not None else "annotations")
+    problems += _harmful_names(source, _joined(tables))
+    raise_problems(Path(source), problems)
     table = _without_gaps(_joined(tables))
     if table["missing"].all():
         what = f"none of {len(table)} masks exists; expected paths that are absolute or relative to the folder of the "
         raise DataError(f"{file or 'the annotations'}: {what}table", file, f"{what}table")
     return _sorted(table)
+
+
+def _harmful_names(source: str, table: pd.DataFrame) -> list[str]:
+    named = ("case", "annotator", "strategy", "trained_on")
+    found = [name_problems(source, column, table[column].unique()) for column in named]
+    return [str(problem) for problems in found for problem in problems]
 
 
 def _as_text(cell: Any) -> Any:

@@ -21,9 +21,9 @@ from segassay.data.measurements import checked_endpoints, measurement_problems
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, Problem, UsageError, raise_problems, wrong_value
-from segassay.io.formats import Picture
 from segassay.io.held import HeldImage
 from segassay.io.images import image_shape
+from segassay.io.picture import Picture
 
 __all__ = ["dataset_of_arrays", "hold_masks", "hold_table"]
 

@@ -59,10 +59,15 @@ def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | Non
             raise DataError.of(path, what, expected="the same, export the channels again", kind="channel-shape")
     if len(pictures) > 1:
         picture = dataclasses.replace(picture, array=np.concatenate([other.array for other in pictures]))
+    return spaced(paths[0], picture, spacing_um)
+
+
+def spaced(path: Path, picture: Picture, spacing_um: tuple[float, ...] | None) -> Picture:
+    """A picture with the pixel size of `dataset.yaml`, if there is one. Raises as `read_case_image`."""
     if spacing_um is None:
         return picture
     if len(spacing_um) != picture.array.ndim - 1:
-        what = f"spacing_um has {len(spacing_um)} numbers, but {paths[0]} has {picture.array.ndim - 1} axes"
+        what = f"spacing_um has {len(spacing_um)} numbers, but {path} has {picture.array.ndim - 1} axes"
         raise DataError.of_problem(Problem("dataset.yaml", what, "give one number per axis", kind="spacing-axes"))
     return dataclasses.replace(picture, spacing_um=spacing_um)
 

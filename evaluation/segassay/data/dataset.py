@@ -9,7 +9,7 @@ as `reference`.
 
 import hashlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,9 @@ import pandas as pd
 from segassay.data.classes import ClassMap, Inverted, Meaning
 from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
+from segassay.data.harmless import name_problems
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
+from segassay.data.names import is_image
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
@@ -164,12 +166,16 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
+    name = settings.name or folder.resolve().name
+    problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
+    if reference_name is not None:
+        problems += name_problems(str(folder), "reference", [reference_name], "rename the folder")
     if not images:
         return None, problems
-    problems += _warnings(folder, of_each, images)
+    problems += [*_warnings(folder, of_each, images), *_unused_areas(folder, settings)]
     dataset = Dataset(
         folder=folder,
-        name=settings.name or folder.resolve().name,
+        name=name,
         settings=settings.model_copy(
             update={"mask_prefix": affixes.prefix, "mask_suffix": affixes.suffix, "ignore_suffix": ignore_suffix}
         ),
@@ -279,6 +285,33 @@ def _warnings(folder: Path, masks: dict[str, dict[str, Path]], images: dict[str,
         action = "rename it to dataset.yaml"
         found.append(Problem(str(folder / "dataset.yml"), "is not read", action, "warning", kind="not-read"))
     return found
+
+
+def _unused_areas(folder: Path, settings: DatasetFile) -> Iterator[Problem]:
+    """Folders whose name says that their masks mark what does not count, or where objects count, but no setting."""
+    used = {inside(folder, path) for path in (settings.ignore, settings.region_masks, settings.images) if path}
+    for place in sorted(folder.iterdir()):
+        key = _area_key(place.name.lower())
+        if key is None or place in used or not place.is_dir():
+            continue
+        if getattr(settings, key) is None and _holds_images(place):
+            what = f"holds masks, but dataset.yaml names no `{key}`, so they are not used"
+            action = f"write `{key}: {place.name}` into dataset.yaml, or move the folder away"
+            yield Problem(str(place), what, action, "warning", kind="area-not-used")
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        return any(is_image(name, outlines=True) for name in os.listdir(folder))
+    except OSError:  # not to be listed, so nothing is known of it
+        return False
+
+
+def _area_key(name: str) -> str | None:
+    """The setting that a folder of this name, in small letters, belongs to; None for any other name."""
+    if "ignor" in name or "exclu" in name:
+        return "ignore"
+    return "region_masks" if name in ("region", "regions", "region_mask", "region_masks", "roi_masks") else None
 
 
 def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from segassay.data.harmless import name_problems
 from segassay.data.names import names_of_cases, natural_key
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import DataError, Problem, shortlist
@@ -87,6 +88,8 @@ def problems_of_experiment(
 ) -> list[Problem]:
     """All problems of the cells of an experiment table of text; `path` is its name in messages."""
     problems = cases_without_image(path, table["case"], images)
+    for column in (name for name in STRATA if name in table):
+        problems += name_problems(path, column, table[column].unique())
     for case in table["case"][table["case"].duplicated()].unique():
         problems.append(Problem(path, f"case {case!r} has several rows", "keep one", kind="row-repeated"))
     for case in table["case"][table["group"] == ""]:

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segassay.data.channels import group_channels
-from segassay.data.names import CELLPOSE_SUFFIX, common_suffix, find_affixes, list_images, written_by_cellpose
+from segassay.data.harmless import name_problems
+from segassay.data.names import (
+    CELLPOSE_SUFFIX,
+    common_suffix,
+    find_affixes,
+    list_images,
+    what_to_do,
+    written_by_cellpose,
+)
 from segassay.data.nnunet import DatasetJson
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import Problem, number_of, shortlist
@@ -37,7 +45,9 @@ def find_images(
     files, problems = list_images(place, known=_own_files(settings) if place == folder else ())
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no image; expected files ending in .png, .tif, .tiff, .nii or .nii.gz"
-        problems.append(Problem(str(place), what, "put the images there, not into subfolders", kind="no-image"))
+        action = what_to_do(problems) or "put the images there, not into subfolders"
+        problems.append(Problem(str(place), what, action, kind="no-image"))
+    problems += name_problems(str(place), "case", [case for case, _ in files], "rename the file")
     if layout is not None:
         of_channels, found = group_channels(files, layout, folder)
         return of_channels, [*problems, *found]

@@ -12,6 +12,7 @@ from unicodedata import normalize
 import pandas as pd
 
 from segassay.data.design import cases_without_image
+from segassay.data.harmless import name_problems
 from segassay.data.names import names_of_cases
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import DataError, Problem
@@ -130,6 +131,7 @@ def _name_problems(path: str, table: pd.DataFrame) -> list[Problem]:
         elif alike := [other for other in names if other != name and other.casefold() == name.casefold()]:
             what = f"the endpoints {name!r} and {alike[0]!r} differ only in capital letters"
             problems.append(Problem(path, what, "write both in the same way", kind="endpoint-name"))
+    problems += name_problems(path, "unit", table["unit"].unique(), "write it in another way")
     for name, units in table.groupby("endpoint", sort=False)["unit"].unique().items():
         if len(units) > 1:
             what = f"the endpoint {name!r} has several units: {', '.join(map(repr, units))}"

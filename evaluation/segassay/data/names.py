@@ -7,6 +7,7 @@ One warning per folder lists the files that are ignored, except those that a sys
 
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Container, Iterable
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from segassay.data.tools import how_to_save
 from segassay.errors import Problem, shortlist
-from segassay.io.images import image_suffix, outline_suffix, strip_suffix
+from segassay.io.images import image_suffix, is_folder_image, outline_suffix, strip_suffix
 
 CELLPOSE_SUFFIX = "_cp_masks"
 """Text that Cellpose appends to the name of an image in its exported masks."""
@@ -62,7 +63,7 @@ def list_images(
     """Image files of a folder in natural order, each with its `case_of`.
 
     Args:
-        folder: Where to look; folders in it are not searched.
+        folder: Where to look; folders in it are not searched, but those of OME-Zarr images count.
         known: Names in the folder that are not images and belong there.
         outlines: Whether files of outlines count too, as they do for masks.
 
@@ -73,6 +74,7 @@ def list_images(
     """
     usable, folders, problems = _list_folder(folder, known)
     pickles = [name for name in usable if name.lower().endswith("_seg.npy")]
+    folders = {name for name in folders if not is_folder_image(Path(name))}
     images = {name: case_of(name) for name in usable if name not in folders and is_image(name, outlines=outlines)}
     if pickles:
         problems.append(_pickles_of_cellpose(folder, pickles))
@@ -121,12 +123,26 @@ def _unusable(folder: Path, entry: os.DirEntry[str]) -> Problem | None:
     name = entry.name
     if not name.isprintable() and any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         what = f"the name {name!a} holds letters that cannot be written"
-        return Problem(str(folder), what, "rename the file", kind="unwritable-name")
+        return Problem(str(folder), what, how_to_rename("file"), kind="unwritable-name")
     if entry.is_symlink() and not os.path.exists(entry.path):
         return Problem(entry.path, "is a link to a missing file", "fix or remove the link", kind="broken-link")
     if not entry.is_file() and not entry.is_dir():
         return Problem(entry.path, "is neither a file nor a folder", "remove it", kind="no-file")
     return None
+
+
+def what_to_do(problems: Iterable[Problem]) -> str:
+    """What to do with the files of other tools in a folder without any that can be read; empty if there are none."""
+    found = (one for one in problems if one.kind == "not-an-image" and "not searched" not in one.what)
+    return next((one.action for one in found), "")
+
+
+def how_to_rename(what: str) -> str:
+    """What to do with a name that cannot be written: under a locale without UTF-8, the name may be right."""
+    encoding = sys.getfilesystemencoding().lower()
+    if encoding in ("utf-8", "utf8"):
+        return f"rename the {what}"
+    return f"set LANG=C.UTF-8 or PYTHONUTF8=1, since names are read as {encoding} now; else rename the {what}"
 
 
 def _pickles_of_cellpose(folder: Path, names: list[str]) -> Problem:

@@ -5,17 +5,20 @@ dataset.yaml -> folder of each rater -> files -> case of each file, by its name 
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from segassay.data.harmless import name_problems
 from segassay.data.names import (
     Affixes,
     find_affixes,
+    how_to_rename,
     is_image,
     is_of_the_system,
     list_images,
     natural_key,
+    what_to_do,
     written_by_cellpose,
 )
 from segassay.data.settings import DatasetFile, inside
@@ -27,12 +30,13 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
     """Folder of each rater in natural order, without the reference and the areas; and all problems."""
     raters = settings.rater_folders
     if isinstance(raters, dict):
+        harmful = _harmful_names(folder, settings, raters)
         named = {rater: inside(folder, path) for rater, path in raters.items()}
         action = "write `rater: folder`, or leave it out for labels/*"
         empty = (
             [] if named else [Problem(str(folder / "dataset.yaml"), "raters lists no rater", action, kind="no-rater")]
         )
-        problems = [*empty, *_not_described(folder, settings, named)]
+        problems = [*empty, *harmful, *_not_described(folder, settings, named)]
         return {rater: named[rater] for rater in sorted(named, key=natural_key)}, problems
     try:
         paths = [path for path in folder.glob(raters.replace("\\", "/")) if path.name[:1] not in ("", ".")]
@@ -42,6 +46,14 @@ def rater_folders(folder: Path, settings: DatasetFile) -> tuple[dict[str, Path],
             Problem(str(folder / "dataset.yaml"), what, "write a pattern such as labels/*", kind="rater-pattern")
         ]
     return _folders_of_pattern(folder, settings, raters, paths)
+
+
+def _harmful_names(folder: Path, settings: DatasetFile, raters: Iterable[str]) -> list[Problem]:
+    """Problems of names in dataset.yaml: of raters, and of their person, tool and site."""
+    file = str(folder / "dataset.yaml")
+    said = settings.facets.values()
+    of_facets = [(word, [getattr(one, word) for one in said]) for word in ("person", "tool", "site")]
+    return [problem for what, names in (("rater", raters), *of_facets) for problem in name_problems(file, what, names)]
 
 
 def _not_described(folder: Path, settings: DatasetFile, named: dict[str, Path]) -> Iterator[Problem]:
@@ -79,6 +91,7 @@ def _folders_of_pattern(
         what = "matches no folder of a rater; expected one folder of masks per rater"
         action = "put the masks into labels/<rater>/, or name the folders as `raters` in dataset.yaml"
         problems.append(Problem(place, what, action, kind="no-rater-folder"))
+    problems += name_problems(place, "rater", sorted(path.name for path in folders), how_to_rename("folder"))
     of_name = defaultdict(list)
     for path in sorted(folders, key=lambda path: natural_key(path.name)):
         of_name[path.name].append(path)
@@ -150,7 +163,7 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
         return [], [
             Problem(str(folder), what, "correct its name in dataset.yaml, or create the folder", kind="no-folder")
         ]
-    files, problems = list_images(_exported_by_cvat(folder), outlines=True)
+    files, problems = list_images(_objects_of_export(folder), outlines=True)
     pictures = written_by_cellpose(files, images, masks=False)
     if pictures:
         what = f"{number_of(len(pictures), 'picture')} of flows or outlines by Cellpose not used: {shortlist(pictures)}"
@@ -166,14 +179,16 @@ def _list_masks(name: str, folder: Path, images: dict[str, Path]) -> tuple[list[
         files = [(stem, path) for stem, path in files if path.name not in set(pictures)]
     if not files and not any(problem.level == "error" for problem in problems):
         what = "holds no mask; expected files named after the images"
-        problems.append(Problem(str(folder), what, "save the masks there, or remove the folder", kind="no-mask"))
+        action = what_to_do(problems) or "save the masks there, or remove the folder"
+        problems.append(Problem(str(folder), what, action, kind="no-mask"))
     return files, problems
 
 
-def _exported_by_cvat(folder: Path) -> Path:
-    """The folder itself, or that of the objects in an unpacked `Segmentation mask` of CVAT."""
-    objects = folder / "SegmentationObject"
-    return objects if (folder / "labelmap.txt").is_file() and objects.is_dir() else folder
+def _objects_of_export(folder: Path) -> Path:
+    """The folder itself, or that of the objects in PASCAL VOC's layout: `Segmentation mask` of CVAT, labelme2voc."""
+    is_export = any((folder / name).exists() for name in ("labelmap.txt", "class_names.txt", "SegmentationClass"))
+    objects = [folder / name for name in ("SegmentationObjectPNG", "SegmentationObject")]
+    return next((place for place in objects if is_export and place.is_dir()), folder)
 
 
 def _match(
@@ -191,14 +206,14 @@ def _match(
         else:
             folded = folded or {case.lstrip("0").casefold(): case for case in images}
             near = folded.get((case or stem).lstrip("0").casefold())
-            what = (
-                f"mask without image; expected a name {affixes.name_of('<case>')}.<ext> with <case> one of the images"
-            )
-            problems.append(Problem(str(path), what, _how_to_name(stem, near, images), kind="mask-without-image"))
+            expected = f"{affixes.name_of('<case>')}.<ext> with <case> one of the images"
+            action = _how_to_name(stem, near, images, is_zip=path.suffix.lower() == ".zip")
+            what = f"mask without image; expected a name {expected}"
+            problems.append(Problem(str(path), what, action, kind="mask-without-image"))
     return {case: masks[case] for case in images if case in masks}, problems
 
 
-def _how_to_name(stem: str, near: str | None, images: dict[str, Path]) -> str:
+def _how_to_name(stem: str, near: str | None, images: dict[str, Path], *, is_zip: bool) -> str:
     if near:
         return f"rename it, if it belongs to image {near!r}"
     if is_of_label_studio(stem):
@@ -206,4 +221,6 @@ def _how_to_name(stem: str, near: str | None, images: dict[str, Path]) -> str:
             "Label Studio names masks by its own tasks: look up the image of each task in its Data Manager, and rename "
             f"masks to names such as {next(iter(images))}.png, in a folder for each person"
         )
+    if is_zip:
+        return "unpack it if it is an export of CVAT or another tool; else rename or remove it, or add its image"
     return "rename or remove it, or add its image"

@@ -16,15 +16,22 @@ _OF_ENDING = {
     (".czi", ".lif", ".nd2", ".oib", ".oif", ".oir", ".lsm", ".vsi", ".svs", ".ndpi", ".mrxs", ".ims"): (
         "microscope: open them in Fiji (Bio-Formats), and save as TIFF"
     ),
-    (".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".heic"): (
+    (".bmp", ".gif"): "drawing: open it in Fiji or another program, and save it as PNG",
+    (".jpg", ".jpeg", ".jfif", ".webp", ".heic"): (
         "photograph: save as PNG or TIFF from the originals, since JPEG has changed the values of pixels"
     ),
     (".npy", ".npz"): "NumPy: save arrays with tifffile.imwrite as .tif",
     (".h5", ".hdf5", ".ilp"): "ilastik: Choose Export Image Settings › Format: tiff",
-    (".zarr", ".n5"): "Zarr: open it in Fiji or napari, and save as TIFF",
+    (".n5",): "N5: open it in Fiji or napari, and save as TIFF",
     (".svg", ".xcf", ".psd", ".ai"): "drawing: export it as PNG in the size of the image",
+    (".geojson.gz",): "GeoJSON, compressed: unpack it to .geojson",
+    (".hdr", ".img"): "Analyze: save them as .nii.gz, in ITK-SNAP or 3D Slicer",
+    (".mat",): "MATLAB: save the labels with imwrite(uint16(labels), '0144.tif')",
+    ("_cp_outlines.txt",): "Cellpose: File › Save masks as PNG/tif, or --save_tif",
+    (".csv",): "table: if it holds shapes of napari, convert them to labels there, and save these as .tif",
     (".xml", ".json", ".txt"): (
-        "annotations as text: export masks as images (CVAT: Segmentation mask; Label Studio: PNG)"
+        "annotations as text: export masks as images (CVAT: Segmentation mask; Label Studio: PNG; labelme: "
+        "labelme2voc.py, which writes SegmentationObject; COCO: import it to CVAT, and export Segmentation mask)"
     ),
 }
 
@@ -38,8 +45,12 @@ def how_to_save(names: Sequence[str]) -> str:
         >>> how_to_save(["notes"])
         'if they belong to the data, save them here as PNG, TIFF or NIfTI; else move them away'
     """
-    found = [action for endings, action in _OF_ENDING.items() if any(name.lower().endswith(endings) for name in names)]
+    found = dict.fromkeys(action for name in names if (action := _how_to_save(name.lower())))
     return "; ".join(found) or _OTHERWISE
+
+
+def _how_to_save(name: str) -> str | None:
+    return next((action for endings, action in _OF_ENDING.items() if name.endswith(endings)), None)
 
 
 _OF_LABEL_STUDIO = re.compile(r"task-\d+-annotation-\d+-by-.+-tag-.+-\d+")

@@ -106,8 +106,8 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
             foreground is shown.
 
     Returns:
-        Bytes of the file. Small images are enlarged to about 800 pixels, large ones reduced to at most 4096; the same
-        input gives the same bytes.
+        Bytes of the file. Small images are enlarged to about 800 pixels, at most 4096 along the longer side, large ones
+        reduced to at most 4096; the same input gives the same bytes.
 
     Raises:
         ValueError: If the shapes differ.
@@ -123,16 +123,20 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     plane = most_marked_plane(labels > 0)
     shown, labels = image[:3][(slice(None), *plane)], labels[plane]
     step = -(-max(labels.shape) // 4096)
-    enlarged = max(1, 800 // max(1, min(labels.shape)) if max(labels.shape) < 2000 else 1)
-    shown = _coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
+    longest = max(labels.shape)
+    enlarged = max(1, min(800 // max(1, min(labels.shape)), 4096 // longest) if longest < 2000 else 1)
+    shown = coloured(shown[:, ::step, ::step]).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
     labels = labels[::step, ::step].repeat(enlarged, axis=0).repeat(enlarged, axis=1)
-    width = max(1, enlarged // 2, round(max(labels.shape) / 1000))
+    width = max(1, min(enlarged // 2, _THICK), round(max(labels.shape) / 1000))
     line = _rims(labels, width)
     edge = ndimage.binary_dilation(line, iterations=width) & ~line
     shown[edge] //= 2
     shown[line] = _LINE
     return bytes(imagecodecs.png_encode(shown, level=2))
 
+
+_THICK = 16
+"""Width of an outline in the enlarged picture of a tiny image, at most."""
 
 _LINE = (240, 228, 66)
 """Yellow of Okabe and Ito's colour-blind safe palette."""
@@ -150,8 +154,19 @@ def _rims(labels: np.ndarray, width: int) -> np.ndarray:
     return rim & (labels > 0)
 
 
-def _coloured(channels: np.ndarray) -> np.ndarray:
-    """uint8 `(height, width, 3)` of one to three channels, each stretched on its own."""
+def coloured(channels: np.ndarray) -> np.ndarray:
+    """Colours of an image, each channel stretched on its own from its 1st to its 99.8th percentile.
+
+    Args:
+        channels: `(C, height, width)`. One channel is grey, two are magenta and green, three red, green and blue.
+
+    Returns:
+        uint8 `(height, width, 3)`.
+
+    Example:
+        >>> coloured(np.array([[[0.0, 1.0]]])).tolist()
+        [[[0, 0, 0], [255, 255, 255]]]
+    """
     order = {1: (0, 0, 0), 2: (0, 1, 0)}.get(len(channels), (0, 1, 2))
     bright = [_stretched(channel) for channel in channels]
     return np.stack([bright[channel] for channel in order], axis=-1)

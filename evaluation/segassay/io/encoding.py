@@ -1,4 +1,7 @@
-"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes."""
+"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
+
+An exported bundle can carry this module unchanged: it imports numpy, readers of image files and modules of this kind.
+"""
 
 import gzip
 import io
@@ -12,9 +15,12 @@ import nibabel
 import numpy as np
 import tifffile
 
-from segassay.io.formats import UM_PER_UNIT, Picture
+from .picture import Picture
+from .spacing import UM_PER_UNIT
 
-__all__ = ["encode", "tiff_words"]
+__all__ = ["encode", "nifti_header", "ome_words", "tiff_words"]
+
+_NIFTI_OFFSET = 352  # bytes of the header and of the flag that no extension follows
 
 _OME = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
 
@@ -40,8 +46,9 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
         return bytes(imagecodecs.png_encode(array))
     if suffix in (".tif", ".tiff") and array.ndim in (2, 3):
         return _encode_tiff(array, None if like is None else like.spacing_um)
-    if suffix in (".ome.tif", ".ome.tiff") and array.ndim in (2, 3) and array.dtype.name in _OME_TYPES:
-        return _encode_ome(array, None if like is None else like.spacing_um)
+    if suffix in (".ome.tif", ".ome.tiff") and array.ndim in (2, 3):
+        words = ome_words(array.shape, array.dtype, None if like is None else like.spacing_um)
+        return None if words is None else _tiff(array, **words)
     if suffix in (".nii", ".nii.gz") and array.ndim in (2, 3):
         data = _encode_nifti(array, like)
         return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
@@ -75,20 +82,24 @@ def _pixels_per_um(spacing: float) -> tuple[int, int]:
     return (fraction.numerator, fraction.denominator) if inverse else (fraction.denominator, fraction.numerator)
 
 
-def _encode_ome(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes | None:
-    if array.shape[:-2] == (1,):  # OME has no volume of one plane: it would be read as an image
+def ome_words(shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None) -> dict[str, Any] | None:
+    """Arguments of `tifffile.imwrite` that write OME metadata; None for what OME cannot hold.
+
+    OME has no volume of one plane, which would be read as an image, and few number types.
+    """
+    if shape[:-2] == (1,) or dtype.name not in _OME_TYPES:
         return None
-    sizes = dict(zip("XYZCT", (*array.shape[::-1], 1, 1, 1), strict=False))
-    pixels = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": _OME_TYPES[array.dtype.name]}
+    sizes = dict(zip("XYZCT", (*shape[::-1], 1, 1, 1), strict=False))
+    pixels = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": _OME_TYPES[dtype.name]}
     pixels |= {f"Size{axis}": str(size) for axis, size in sizes.items()}
-    for axis, spacing in zip("ZYX"[-array.ndim :], spacing_um or (), strict=False):
+    for axis, spacing in zip("ZYX"[-len(shape) :], spacing_um or (), strict=False):
         pixels |= {f"PhysicalSize{axis}": repr(float(spacing)), f"PhysicalSize{axis}Unit": "µm"}
     ome = ElementTree.Element("OME", {"xmlns": _OME, "Creator": "SegAssay"})
     image = ElementTree.SubElement(ElementTree.SubElement(ome, "Image", ID="Image:0"), "Pixels", pixels)
     ElementTree.SubElement(image, "Channel", ID="Channel:0:0", SamplesPerPixel="1")
     ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(sizes["Z"]))
     xml = ElementTree.tostring(ome, encoding="us-ascii", xml_declaration=True)
-    return _tiff(array, metadata=None, description=xml.decode("ascii"))
+    return {"metadata": None, "description": xml.decode("ascii")}
 
 
 def _tiff(array: np.ndarray, **how: Any) -> bytes:
@@ -98,6 +109,18 @@ def _tiff(array: np.ndarray, **how: Any) -> bytes:
 
 
 def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
+    return bytes(_nifti(array, like).to_bytes())
+
+
+def nifti_header(shape: tuple[int, ...], dtype: np.dtype, like: Picture | None) -> bytes:
+    """Bytes of a NIfTI in front of its pixels, which follow with the first axis fastest."""
+    header = _nifti(np.broadcast_to(np.zeros((), dtype), shape), like).header
+    header.set_data_offset(_NIFTI_OFFSET)
+    header.set_slope_inter(1, 0)
+    return bytes(header.binaryblock) + bytes(_NIFTI_OFFSET - len(header.binaryblock))
+
+
+def _nifti(array: np.ndarray, like: Picture | None) -> Any:
     """The image's placement; without one its affine in its unit; without one the spacing in mm."""
     affine, unit = np.eye(4), "unknown"
     if like is not None and like.spacing_um is not None:
@@ -113,4 +136,4 @@ def _encode_nifti(array: np.ndarray, like: Picture | None) -> bytes:
     if like is not None and like.placement is not None:
         for name, value in like.placement.items():
             file.header[name] = value
-    return bytes(file.to_bytes())
+    return file

@@ -8,10 +8,8 @@ decoders into messages.
 
 import logging
 import math
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,57 +19,16 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import turned, turned_shape
-
-_UNITS = {
-    1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
-    1.0: ("µm", "um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"),
-    1e3: ("mm", "millimeter", "millimeters", "millimetre", "millimetres"),
-    1e4: ("cm", "centimeter", "centimeters", "centimetre", "centimetres"),
-    1e6: ("m", "meter", "meters", "metre", "metres"),
-    25400.0: ("inch", "inches", "in"),
-}
-UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
-"""Micrometres per unit of length, by the names that files give it."""
-
-PLACEMENT = (
-    "pixdim",
-    "xyzt_units",
-    "qform_code",
-    "sform_code",
-    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z"),
-    *("srow_x", "srow_y", "srow_z"),
-)
-"""Fields of a NIfTI header that say where the voxels are; a mask has those of its image."""
+from segassay.io.picture import PLACEMENT, Picture
+from segassay.io.spacing import nifti_spacing_um, nifti_unit, tiff_spacing_um, tiff_unit
 
 _CHECKED_CODES = (2, 3, 4, 5, 32773)  # TIFF 6.0, tag Compression: CCITT RLE, fax 3, fax 4, LZW, PackBits
 _MAX_UNCHECKED_BYTES = 2**28
 _MAX_COMPRESSION = 2000  # deflate reaches 1032, run lengths of an empty mask somewhat more
 
 _LOGGERS = ("tifffile", "nibabel.global", "roifile")
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One image as stored in its file.
-
-    Attributes:
-        array: `(C, *spatial)` in the file's own number type; grey images have one channel, alpha is dropped.
-        spacing_um: Micrometres from one pixel to the next along each spatial axis, in array order; None if unknown.
-        affine: NIfTI only: 4 × 4 matrix from voxel to world coordinates, in the file's unit.
-        placement: NIfTI only: the fields of its header that say where the voxels are, such as `qform_code`.
-        palette: Masks only: colours `(n, 3)` of the numbers in `array`; None if these are no indices.
-        turned: Whether the file asks viewers to turn or mirror its pixels, as has been done here.
-        overlay: Masks only: ROIs that ImageJ keeps in the file, each as the content of a .roi file.
-    """
-
-    array: np.ndarray
-    spacing_um: tuple[float, ...] | None = None
-    affine: np.ndarray | None = None
-    placement: Mapping[str, np.ndarray] | None = None
-    palette: np.ndarray | None = None
-    turned: bool = False
-    overlay: tuple[bytes, ...] = ()
 
 
 @contextmanager
@@ -87,11 +44,18 @@ def quiet_decoders() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def check_size(path: Path, shape: tuple[int, ...], n_bytes: int) -> None:
-    """Refuse a header that claims more pixels than the file can hold, before memory is allocated."""
+def check_size(path: Path, shape: tuple[int, ...], n_bytes: int, size: int | None = None) -> None:
+    """Refuse a header that claims more pixels than the file can hold, before memory is allocated.
+
+    Args:
+        path: The file.
+        shape: What its header claims.
+        n_bytes: Of these pixels in memory.
+        size: Bytes on disk, if they are in several files.
+    """
     if min(shape) < 1:
         raise DataError.of(path, f"holds no pixel: its shape is {shape}", "export it again", kind="no-pixel")
-    size = path.stat().st_size
+    size = path.stat().st_size if size is None else size
     if n_bytes > max(_MAX_UNCHECKED_BYTES, _MAX_COMPRESSION * size):
         what = f"claims {' × '.join(map(str, shape))} pixels, more than a file of {size} bytes can hold"
         raise DataError.of(path, what, "export or copy it again", kind="damaged")
@@ -151,38 +115,46 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         page, orientation = series.keyframe, _orientation(series)
         palette = _palette(page) if as_mask and len(array) == 1 else None
         array = turned(_tiff_colours(path, array, page, as_mask=as_mask), orientation)
-        spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
+        if as_mask and tif.is_imagej and page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            array = ~array  # the inverting colour table of ImageJ: its numbers count, as in Fiji
+        colours = len(array) == 3 and page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+        spacing = tiff_spacing_um(tif, array.ndim - 1, orientation)
+        unit = None if spacing is None else tiff_unit(tif)
         overlay = _overlay(tif) if as_mask else ()
-    if orientation > 4:  # rows and columns have changed places
-        spacing = {{"X": "Y", "Y": "X"}.get(axis, axis): um for axis, um in spacing.items()}
-    of_axes = _spacing_or_none(spacing, array.ndim - 1)
-    return Picture(_native(array), of_axes, palette=palette, turned=orientation > 1, overlay=overlay)
+    array, is_turned = _native(array), orientation > 1
+    return Picture(array, spacing, palette=palette, turned=is_turned, unit=unit, colours=colours, overlay=overlay)
 
 
-def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[Any], bool, tuple[float, ...] | None]:
+def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None]:
     """What is needed to read an image by windows.
 
     Returns:
-        The page of each channel; whether the channels are colours of one page instead; and the pixel size.
+        The pages of each channel, one for each plane; whether the channels are colours of a page instead; whether it
+        is a volume; and the pixel size.
 
     Raises:
-        ValueError: If it is a volume, or its pixels are not the intensities themselves (palette, alpha, white is 0).
+        ValueError: If its pixels are not the intensities themselves (palette, alpha, white is 0).
     """
     series = _first_series(path, tif)
     page = series.keyframe
     colours = page.samplesperpixel == 3 and page.photometric == tifffile.PHOTOMETRIC.RGB and page.planarconfig == 1
     is_grey = page.samplesperpixel == 1 and page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
     channels, spatial = _tiff_axes(path, series)
-    is_plain = is_grey or (colours and len(series.pages) == 1)
-    if len(spatial) != 2 or not is_plain or np.dtype(page.dtype).kind not in "uif":
+    of_pages = [axis for axis in range(len(series.axes)) if series.axes[axis] not in "YXS"]
+    is_plain = is_grey or (colours and all(axis in spatial or series.axes[axis] == "S" for axis in channels))
+    if not is_plain or np.dtype(page.dtype).kind not in "uif":
         raise ValueError(f"{path} cannot be read by windows")
     pages = [one for one in series.pages if one is not None]
-    n_pages = 1 if colours else math.prod(series.shape[axis] for axis in channels)
-    if len(pages) != n_pages or not all(_is_whole(one) for one in pages):
+    sizes = [series.shape[axis] for axis in of_pages]
+    if len(pages) != math.prod(sizes) or not all(_is_whole(one) for one in pages):
         raise ValueError("some planes or rows are missing")
     _check_codes_of_large(page)
-    spacing = _ome_spacing_um(tif) if tif.is_ome else _imagej_spacing_um(tif)
-    return pages, colours, _spacing_or_none(spacing, 2)
+    depth = spatial[0] if len(spatial) == 3 else None
+    order = sorted(range(len(of_pages)), key=lambda place: of_pages[place] == depth)  # depth last
+    numbers = np.arange(len(pages)).reshape(sizes).transpose(order)
+    numbers = numbers.reshape(-1, 1 if depth is None else series.shape[depth])
+    rows = [[pages[number] for number in of_channel] for of_channel in numbers.tolist()]
+    return rows, colours, depth is not None, tiff_spacing_um(tif, len(spatial))
 
 
 def _check_codes_of_large(page: Any) -> None:
@@ -300,38 +272,11 @@ def _tiff_colours(path: Path, array: np.ndarray, page: tifffile.TiffPage, *, as_
     if photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and (as_mask or not page.extrasamples):
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
-        return array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha].reshape(-1, *array.shape[1:])
+        samples = array.reshape(-1, n_samples, *array.shape[1:])
+        if as_mask and n_alpha == 1 and page.extrasamples and len(samples) == 1:
+            return drawn_on_transparent(samples[0, :-1], samples[0, -1])
+        return samples[:, :-n_alpha].reshape(-1, *array.shape[1:])
     return array
-
-
-def _ome_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
-    for element in ElementTree.fromstring(tif.ome_metadata or "<OME/>").iter():
-        if element.tag.rsplit("}", 1)[-1] == "Pixels":
-            sizes = {axis: element.get(f"PhysicalSize{axis}") for axis in "ZYX"}
-            units = {axis: _um(element.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "ZYX"}
-            return {axis: float(size) * (units[axis] or np.nan) for axis, size in sizes.items() if size}
-    return {}
-
-
-def _imagej_spacing_um(tif: tifffile.TiffFile) -> dict[str, float]:
-    metadata = tif.imagej_metadata or {}
-    um = _um(str(metadata.get("unit", "")))
-    tags = tif.pages.first.tags
-    if um is None or "XResolution" not in tags or "YResolution" not in tags:
-        return {}
-    spacing = {axis: um * tags[f"{axis}Resolution"].value[1] / tags[f"{axis}Resolution"].value[0] for axis in "YX"}
-    return spacing | ({"Z": um * abs(float(metadata["spacing"]))} if "spacing" in metadata else {})
-
-
-def _um(unit: str) -> float | None:
-    """Micrometres per unit, by any of its names; None if it is no known unit of length."""
-    name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
-    return UM_PER_UNIT.get(name, UM_PER_UNIT.get(name.lower()))
-
-
-def _spacing_or_none(spacing: dict[str, float], n_axes: int) -> tuple[float, ...] | None:
-    values = tuple(float(spacing.get(axis, np.nan)) for axis in "ZYX"[-n_axes:])
-    return values if all(np.isfinite(value) and value > 0 for value in values) else None
 
 
 def nifti_shape(path: Path) -> tuple[int, ...]:
@@ -355,16 +300,42 @@ def read_nifti(path: Path, *, as_mask: bool = False) -> Picture:
     n_values, is_scaled = math.prod(file.shape), (file.dataobj.slope, file.dataobj.inter) != (1, 0)
     check_room(path, file.shape, n_values, n_values * (8 if is_scaled else file.get_data_dtype().itemsize))
     spatial, n_channels = _nifti_axes(path, file.shape)
+    colours = False
     array = np.asanyarray(file.dataobj)  # the file's own type, unless the header asks for scaling
     if array.dtype.names:
         array = np.stack([array[name] for name in "RGB"], axis=-1).reshape(*spatial, 3)
         n_channels = 3
+        colours = True
     array = np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
-    um = UM_PER_UNIT.get(file.header.get_xyzt_units()[0], 1e3)
-    zooms = [float(str(zoom)) * um for zoom in file.header.get_zooms()[: len(spatial)]]  # 0.62, not 0.6200000047…
-    spacing = tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
+    return _placed(file, _native(array), len(spatial), colours=colours)
+
+
+def _placed(file: Any, array: np.ndarray, n_axes: int, *, colours: bool = False) -> Picture:
+    """The picture of an array, with the spacing and the place that a NIfTI gives it."""
+    spacing = nifti_spacing_um(file.header, n_axes)
+    unit = None if spacing is None else nifti_unit(file.header)
     placement = {name: np.array(file.header[name]) for name in PLACEMENT}
-    return Picture(_native(array), spacing, np.asarray(file.affine), placement)
+    return Picture(array, spacing, np.asarray(file.affine), placement, unit=unit, colours=colours)
+
+
+def nifti_layout(path: Path) -> tuple[Any, Picture]:
+    """What is needed to read a NIfTI by windows: nibabel's image, and a picture without pixels (all 0).
+
+    Raises:
+        ValueError: If its channels are colours of one voxel.
+    """
+    file = _load_nifti(path)
+    spatial, n_channels = _nifti_axes(path, file.shape)
+    if file.get_data_dtype().names or file.get_data_dtype().kind not in "uif":
+        raise ValueError(f"{path} cannot be read by windows")
+    is_scaled = (file.dataobj.slope, file.dataobj.inter) != (1, 0)
+    dtype = np.dtype(np.float64) if is_scaled else file.get_data_dtype().newbyteorder("=")
+    return file, _placed(file, blank((n_channels, *spatial), dtype), len(spatial))
+
+
+def blank(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of zeros that takes no memory, in the place of pixels that are read by windows."""
+    return np.broadcast_to(np.zeros((), dtype), shape)
 
 
 def _load_nifti(path: Path) -> Any:

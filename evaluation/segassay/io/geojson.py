@@ -29,6 +29,7 @@ def write_geojson(
     measurements: pd.DataFrame | None = None,
     classification: str = "object",
     object_type: Literal["annotation", "detection"] = "detection",
+    boxes: Mapping[int, tuple[slice, ...]] | None = None,
 ) -> None:
     """Write one feature for each object; rasterised, its polygon has exactly the object's pixels.
 
@@ -44,6 +45,7 @@ def write_geojson(
             become measurements; empty values are left out.
         classification: Name of QuPath's class of all objects.
         object_type: A detection cannot be edited in QuPath and is fast for many thousands; an annotation can be edited.
+        boxes: As for `write_rois`.
 
     Raises:
         ValueError: If `labels` has not two or three axes.
@@ -62,7 +64,7 @@ def write_geojson(
     """
     measured = _measured(measurements, confidence)
     features = []
-    for label, plane, polygons in outlined(labels, confidence):
+    for label, plane, polygons in outlined(labels, confidence, boxes):
         properties = {
             "objectType": object_type,
             "name": str(label),

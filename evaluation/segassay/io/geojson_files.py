@@ -1,4 +1,4 @@
-"""Read the objects of a GeoJSON file, as QuPath exports them.
+"""Read the objects of a GeoJSON file, as QuPath exports them, also in a zip.
 
 file -> features -> Outline of each
 
@@ -7,8 +7,10 @@ objects, and annotations, in which QuPath looked for them, are left out.
 """
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy as np
 from segassay.errors import DataError, why_unreadable
 from segassay.io.outlines import Outline
 
-__all__ = ["read_geojson"]
+__all__ = ["is_zipped_geojson", "read_geojson"]
 
 _MAX_BYTES = 2**30
 _FOUND = ("detection", "cell", "tile")
@@ -28,17 +30,39 @@ def read_geojson(path: Path) -> list[Outline]:
     Raises:
         DataError: If the file is broken, too large, holds no features, or one without area; the message names it.
     """
-    if path.stat().st_size > _MAX_BYTES:
-        raise DataError.of(path, "is larger than 1 GiB", "export the objects of one image", kind="too-large")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        content = json.loads(_content(path).decode("utf-8-sig"))
+    except (ValueError, RecursionError, zipfile.BadZipFile, zlib.error) as error:
         what = f"cannot be read as GeoJSON: {why_unreadable(error)}"
         raise DataError.of(path, what, "export it again", kind="damaged") from error
     numbered = [(f"feature {number}", one) for number, one in enumerate(_features(path, content), start=1)]
     kinds = [_kind(feature) for _, feature in numbered]
     objects = [one for one, kind in zip(numbered, kinds, strict=True) if kind in _FOUND] or numbered
     return [Outline(name, _paths(path, name, feature), _plane(feature)) for name, feature in objects]
+
+
+def is_zipped_geojson(path: Path) -> bool:
+    """Whether a file is a zip of one .geojson, as QuPath writes it if asked to compress."""
+    if path.suffix.lower() != ".zip":
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [PurePosixPath(name).suffix.lower() for name in archive.namelist()] == [".geojson"]
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of the file, or of the one file in a zip; no more than the limit are read."""
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
+            data = file.read(_MAX_BYTES + 1)
+    else:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise DataError.of(path, "is larger than 1 GiB", "export the objects of one image", kind="too-large")
+    return data
 
 
 def _features(path: Path, content: Any) -> list[Any]:

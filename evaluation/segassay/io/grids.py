@@ -36,7 +36,8 @@ def on_grid(path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray 
     """A mask or map in the axes of its image, by the affines of both; no value is interpolated.
 
     Without affines, or where only that of the mask is the identity, as scripts write it that know no place, pixels
-    are taken in their order. Further axes of length 1 are dropped.
+    are taken in their order. Further axes of length 1 are dropped. A mask of a part of the image is placed there, with
+    zeros around it.
 
     Args:
         path: The file, for messages.
@@ -70,15 +71,44 @@ def on_grid(path: str | os.PathLike[str], array: np.ndarray, affine: np.ndarray 
     full = array.reshape(*array.shape, *[1] * (3 - array.ndim))
     mirrored = [bool(to_image[axis, order[axis]] < 0) for axis in range(3)]
     full = full.transpose(*order)
+    turned = full[tuple(slice(None, None, -1 if turn else 1) for turn in mirrored)]
     if full.shape[: array.ndim] != grid.shape:
-        return array
+        placed = _part(turned, to_image, order, mirrored, (*grid.shape, *[1] * (3 - array.ndim)))
+        return array if placed is None else placed.reshape(grid.shape)
     off = _largest_distance(to_image, order, mirrored, full.shape)
     if off > _SAME_PLACE:
         raise _elsewhere(path, grid, off)
-    return full[tuple(slice(None, None, -1 if turn else 1) for turn in mirrored)].reshape(grid.shape)
+    return turned.reshape(grid.shape)
 
 
-def _largest_distance(to_image: np.ndarray, order: np.ndarray, mirrored: list[bool], shape: tuple[int, ...]) -> float:
+def _part(
+    turned: np.ndarray, to_image: np.ndarray, order: np.ndarray, mirrored: list[bool], shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """A mask of a part of the image, as 3D Slicer crops it, on the whole image; None if it is none.
+
+    One that begins where the image begins may be a crop whose header was forgotten: it keeps its shape, an error.
+    """
+    of_first = np.zeros(4)
+    of_first[3] = 1
+    for axis, turn in enumerate(mirrored):
+        of_first[order[axis]] = turned.shape[axis] - 1 if turn else 0
+    start = np.rint((to_image @ of_first)[:3]).astype(int)
+    if (start < 0).any() or not start.any() or (start + turned.shape > shape).any():
+        return None
+    if _largest_distance(to_image, order, mirrored, turned.shape, start) > _SAME_PLACE:
+        return None
+    whole = np.zeros(shape, turned.dtype)
+    whole[tuple(slice(first, first + n) for first, n in zip(start, turned.shape, strict=True))] = turned
+    return whole
+
+
+def _largest_distance(
+    to_image: np.ndarray,
+    order: np.ndarray,
+    mirrored: list[bool],
+    shape: tuple[int, ...],
+    start: np.ndarray | tuple[int, ...] = (0, 0, 0),
+) -> float:
     """Voxels between the places of a corner of the mask by the affines and by order and direction of its axes."""
     largest = 0.0
     for corner in itertools.product(*[(0, n - 1) for n in shape]):  # in the axes of the image
@@ -86,7 +116,7 @@ def _largest_distance(to_image: np.ndarray, order: np.ndarray, mirrored: list[bo
         of_mask[3] = 1
         for axis, place in enumerate(corner):
             of_mask[order[axis]] = shape[axis] - 1 - place if mirrored[axis] else place
-        largest = max(largest, float(np.abs((to_image @ of_mask)[:3] - corner).max()))
+        largest = max(largest, float(np.abs((to_image @ of_mask)[:3] - corner - np.asarray(start)).max()))
     return largest
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segassay.io.formats import Picture
+from segassay.io.picture import Picture
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,6 @@ from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
 from segassay.io.encoding import encode
 from segassay.io.formats import (
-    Picture,
     nifti_affine,
     nifti_shape,
     quiet_decoders,
@@ -28,15 +28,20 @@ from segassay.io.formats import (
     read_tiff,
     tiff_shape,
 )
-from segassay.io.geojson_files import read_geojson
+from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
 from segassay.io.mask_values import mask_of
+from segassay.io.ome_zarr import ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
+from segassay.io.picture import Picture
 from segassay.io.png_files import png_shape, read_png
 from segassay.io.roi_files import outlines_of_rois, read_rois
 
-IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz")
+FOLDER_SUFFIXES = (".ome.zarr", ".zarr")
+"""Endings of folders that are one image each."""
+
+IMAGE_SUFFIXES = (".ome.tif", ".ome.tiff", ".png", ".tif", ".tiff", ".nii", ".nii.gz", *FOLDER_SUFFIXES)
 """Endings of image files, upper or lower case; the longest match counts."""
 
 OUTLINE_SUFFIXES = (".zip", ".roi", ".geojson")
@@ -52,6 +57,11 @@ def image_suffix(name: str) -> str | None:
     """
     found = [suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)]
     return name[-max(map(len, found)) :] if found else None
+
+
+def is_folder_image(path: Path) -> bool:
+    """Whether a path is an image that is a folder of files, by its name: OME-Zarr."""
+    return path.name.lower().endswith(FOLDER_SUFFIXES)
 
 
 def is_nifti(path: Path) -> bool:
@@ -86,13 +96,14 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
     PNG: grey or RGB, 8 or 16 bits; palettes become colours; no spacing, since a PNG stores the resolution of a screen.
     TIFF: grey, RGB, multi-channel and Z stacks by the axes the file names; several pages without named axes are a Z
     stack; spacing from OME or ImageJ metadata, not from the resolution tags alone, which usually describe a printer.
-    NIfTI: a fourth axis is channels; spacing from the header, where an unknown unit means mm.
+    NIfTI: a fourth axis is channels; spacing from the header, where an unknown unit means mm. OME-Zarr, a folder: axes,
+    finest level and spacing from its metadata; no spacing without a unit of length.
 
     Args:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
 
     Returns:
-        Array `(C, *spatial)`, spacing and affine.
+        Array `(C, *spatial)`, spacing and affine; an image of one bit has 0 and 1 in 8 bits.
 
     Raises:
         DataError: If the file is missing, truncated, broken or a time series, or its name has no image ending.
@@ -117,6 +128,8 @@ def _read(path: str | os.PathLike[str], *, as_mask: bool) -> Picture:
         if picture.array.dtype.kind not in "buif":
             what = f"holds numbers of type {picture.array.dtype}"
             raise DataError.of(path, what, expected="whole or real numbers, export it with these", kind="pixel-type")
+    if picture.array.dtype == bool and not as_mask:  # numpy does not calculate with it as with numbers
+        picture = replace(picture, array=picture.array.view(np.uint8))
     return picture
 
 
@@ -155,6 +168,7 @@ _FORMATS: dict[str, tuple[Callable[..., Picture], Callable[[Path], tuple[int, ..
     "png": (read_png, png_shape),
     "tiff": (read_tiff, tiff_shape),
     "nifti": (read_nifti, nifti_shape),
+    "zarr": (read_ome_zarr, ome_zarr_shape),
 }
 
 
@@ -164,6 +178,8 @@ def _kind(path: Path) -> str:
         expected = f"a name ending in {', '.join(IMAGE_SUFFIXES)}"
         raise DataError.of(path, "is not an image that can be read", expected=expected, kind="no-image")
     suffix = suffix.lower()
+    if suffix in FOLDER_SUFFIXES:
+        return "zarr"
     return "png" if suffix == ".png" else "nifti" if suffix.startswith(".nii") else "tiff"
 
 
@@ -203,9 +219,9 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
       values are close to 0 or 255, as a JPEG leaves them: a binary mask, foreground is above 127.
     - Anything else, such as 1, 2, 3 … or more than 255 objects in 16 bits: a label image. A label image with a single
       object cannot be distinguished from a binary mask and is read as one.
-    - Colours: one colour on black is a binary mask, foreground is where the brightest channel is above half of the
-      number type's range (127 of 255), or above 0 if all values are 0 and 1. Several colours on black are one object
-      each.
+    - Colours: one colour on black or white is a binary mask, foreground is where the brightest channel (on white, the
+      darkest) is beyond half of the number type's range (127 of 255), or above 0 if all values are 0 and 1. Several
+      colours are one object each. What is fully transparent is background.
     - A palette with more than two colours in use: a label image of the numbers behind them, unless the colours are
       distinct greys, which count as in a grey image.
 
@@ -220,8 +236,8 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
         `(*spatial)` bool or int32; all False for an empty mask.
 
     Raises:
-        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN or only dark colours, or lies
-            elsewhere than its image.
+        DataError: If the file cannot be read, or holds fractions, negative numbers, NaN, several channels, a picture or
+            only dark colours, or lies elsewhere than its image.
 
     Example:
         >>> import tempfile
@@ -246,7 +262,8 @@ def _read_outlines(path: Path, grid: Grid | None) -> np.ndarray:
         what = "holds outlines, which have no size without their image"
         raise DataError.of(path, what, "give the dataset with its images", kind="outlines-without-image")
     with _naming(path):
-        outlines = read_geojson(path) if path.suffix.lower() == ".geojson" else read_rois(path)
+        is_geojson = path.suffix.lower() == ".geojson" or is_zipped_geojson(path)
+        outlines = read_geojson(path) if is_geojson else read_rois(path)
         return fill_outlines(path, outlines, grid.shape, grid.path)
 
 
@@ -373,15 +390,25 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file's bytes in hexadecimal.
+    """SHA-256 of a file's bytes in hexadecimal; of an image that is a folder, of the names and bytes of its files.
 
     Raises:
         DataError: If the file cannot be read.
     """
     if isinstance(path, HeldImage):
         return path.sha256()
-    digest = hashlib.sha256()
-    with _naming(Path(path)), Path(path).open("rb") as file:
+    path, digest = Path(path), hashlib.sha256()
+    with _naming(path):
+        if not is_folder_image(path) or not path.is_dir():
+            _add_file(digest, path)
+            return digest.hexdigest()
+        for file in ome_zarr_files(path):
+            digest.update(f"{file.relative_to(path).as_posix()}\n{file.stat().st_size}\n".encode())
+            _add_file(digest, file)
+    return digest.hexdigest()
+
+
+def _add_file(digest: "hashlib._Hash", path: Path) -> None:
+    with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()

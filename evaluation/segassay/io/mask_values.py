@@ -8,7 +8,8 @@ import os
 import numpy as np
 
 from segassay.errors import DataError
-from segassay.io.formats import Picture
+from segassay.io.mask_colours import of_colours, of_two_colours
+from segassay.io.picture import Picture
 
 __all__ = ["mask_of"]
 
@@ -19,8 +20,8 @@ _NEARLY_WHOLE = 1e-3
 
 _NEARLY_ONE = 0.02
 
-_SAME_HUE = 0.1
-"""Difference between the shares of red, green and blue up to which colours are soft edges of one colour."""
+_VOID = [224, 224, 192]
+"""Colour of the number 255 in the palette of PASCAL VOC: the border around objects, which belongs to none."""
 
 _NEAR_0, _NEAR_255 = 32, 223
 """Up to and from where the compression of a JPEG leaves black and white pixels."""
@@ -35,12 +36,23 @@ def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
         DataError: If the values are neither.
     """
     array = picture.array
-    if array.dtype == bool:
-        return np.asarray(array.any(axis=0))
+    if array.dtype == bool and len(array) == 1:
+        return np.asarray(array[0])
     if picture.palette is not None:
         return _of_palette(path, array[0], picture.palette)
-    array = _whole_numbers(path, array)
-    return _of_colours(path, array) if len(array) > 1 else _of_values(path, array[0])
+    array = _whole_numbers(path, array.view(np.uint8) if array.dtype == bool else array)
+    if (array[1:] != array[0]).any() and (len(array) != 3 or not picture.colours):
+        what = (
+            f"has {len(array)} channels that differ and are no colours, as an image beside its mask, or probabilities"
+        )
+        action = "save the channel of the mask alone; threshold probabilities first"
+        raise DataError.of(path, what, action, expected="one channel, or red, green and blue", kind="mask-channels")
+    return _of_channels(path, array)
+
+
+def _of_channels(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
+    """One channel, several equal ones, or red, green and blue."""
+    return of_colours(path, array) if (array[1:] != array[0]).any() else _of_values(path, array[0])
 
 
 def _whole_numbers(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
@@ -111,45 +123,11 @@ def _of_palette(path: str | os.PathLike[str], numbers: np.ndarray, palette: np.n
     if len(used) <= 2:
         if not of_used[0].any() and (len(used) == 1 or of_used[1].max() <= 127):  # too dark to be told by eye
             return np.asarray(numbers > 0)
-        return _of_colours(path, np.moveaxis(colours[numbers], -1, 0))
+        bright = of_two_colours(numbers, used, of_used) if len(used) == 2 else None
+        return _of_channels(path, np.moveaxis(colours[numbers], -1, 0)) if bright is None else bright
     greys = of_used[:, 0]
     if (of_used == greys[:, None]).all() and len(np.unique(greys)) == len(greys):
         return _of_values(path, colours[numbers, 0])
+    if len(colours) == 256 and colours[255].tolist() == _VOID:
+        numbers = np.where(numbers == 255, 0, numbers)
     return _of_values(path, numbers)
-
-
-def _of_colours(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
-    """Several channels: one bright colour on black is a mask, several colours on black are one object each."""
-    values = np.asarray(array.max(axis=0))
-    top = int(values.max())
-    if top <= 1:
-        return values > 0
-    numbers = _numbers_of_colours(array) if len(array) == 3 else None
-    if numbers is not None:
-        return numbers
-    half = int(np.iinfo(np.uint16 if values.dtype == np.uint16 else np.uint8).max) // 2
-    if top > half:
-        return values > half
-    if ((values == 0) | (array == array.reshape(len(array), -1)[:, values.argmax()][:, None, None]).all(axis=0)).all():
-        return values > 0  # black and one dark colour
-    raise DataError.of(
-        path,
-        f"is a colour image with nothing brighter than {top}",
-        "save the mask in black and white, or object numbers as a grey image without palette",
-        expected=f"foreground above {half}",
-        kind="colours",
-    )
-
-
-def _numbers_of_colours(array: np.ndarray) -> np.ndarray | None:
-    """Object numbers `(*spatial)` in the order of the colours; None unless there are several hues on black."""
-    wide = array.astype(np.uint64)
-    codes = (wide[0] << np.uint64(32)) | (wide[1] << np.uint64(16)) | wide[2]
-    known, numbers = np.unique(codes, return_inverse=True)
-    if known[0] != 0 or len(known) < 3:
-        return None
-    colours = np.stack([known >> np.uint64(32), known >> np.uint64(16), known]) & np.uint64(0xFFFF)
-    shares = (colours[:, 1:] / colours[:, 1:].max(axis=0)).T
-    if np.ptp(shares, axis=0).max() <= _SAME_HUE:  # soft edges of one colour, or greys
-        return None
-    return numbers.reshape(codes.shape).astype(np.int32)

@@ -1,13 +1,16 @@
 """Turn pixels upright, as the orientation that a camera or an editor wrote into a TIFF or PNG asks viewers to do.
 
 array (C, [planes,] rows, columns), orientation 1 to 8 (TIFF 6.0, tag 274)  ->  array as a viewer shows it
+
+An exported bundle can carry this module unchanged: it imports numpy alone.
 """
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["exif_orientation", "turned", "turned_shape"]
+__all__ = ["exif_orientation", "png_chunks", "png_orientation", "turned", "turned_shape"]
 
 _ORIENTATION = 274
 _SHORT = 3
@@ -56,3 +59,17 @@ def exif_orientation(exif: bytes) -> int:
     except struct.error:
         return 1
     return 1
+
+
+def png_orientation(data: bytes) -> int:
+    """Orientation that a PNG has in its chunk `eXIf`; 1 without one."""
+    return next((exif_orientation(content) for name, content in png_chunks(data) if name == b"eXIf"), 1)
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and content of each chunk of a PNG, up to where the file is broken."""
+    place = 8  # behind the signature
+    while place + 12 <= len(data):
+        (size,) = struct.unpack_from(">I", data, place)
+        yield data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
+        place += 12 + size

@@ -5,15 +5,16 @@ file -> header (shape, checked against the size of the file) -> Picture(array (C
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 
-from segassay.io.formats import Picture, check_room, check_size
-from segassay.io.orientation import exif_orientation, turned, turned_shape
+from segassay.io.formats import check_room, check_size
+from segassay.io.mask_colours import drawn_on_transparent
+from segassay.io.orientation import png_chunks, png_orientation, turned, turned_shape
+from segassay.io.picture import Picture
 
 __all__ = ["png_shape", "read_png"]
 
@@ -34,7 +35,7 @@ class _Header:
 def png_shape(path: Path) -> tuple[int, ...]:
     """Rows and columns of a PNG; no pixel is decoded."""
     header = _header(path)
-    return turned_shape((header.rows, header.columns), _orientation(path.read_bytes()))
+    return turned_shape((header.rows, header.columns), png_orientation(path.read_bytes()))
 
 
 def read_png(path: Path, *, as_mask: bool = False) -> Picture:
@@ -42,12 +43,12 @@ def read_png(path: Path, *, as_mask: bool = False) -> Picture:
 
     Args:
         path: The file.
-        as_mask: Keep the numbers behind a palette; otherwise they become colours.
+        as_mask: Keep the numbers behind a palette, which become colours otherwise; what is transparent is black.
     """
     header = _header(path)
     check_room(path, (header.rows, header.columns), header.n_samples, header.n_bytes)
     data = path.read_bytes()
-    orientation = _orientation(data)
+    orientation = png_orientation(data)
     palette = None
     if as_mask and header.colours == _PALETTE:
         data, palette = _as_grey(data)
@@ -57,8 +58,12 @@ def read_png(path: Path, *, as_mask: bool = False) -> Picture:
     if array.ndim == 2:
         array = array[..., np.newaxis]
     n_colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])  # the rest is alpha
-    array = np.ascontiguousarray(turned(np.moveaxis(array[:, :, :n_colours], 2, 0), orientation))
-    return Picture(array, palette=palette, turned=orientation > 1)
+    alpha = array[:, :, n_colours:]
+    array = np.moveaxis(array[:, :, :n_colours], 2, 0)
+    if as_mask and alpha.size:
+        array = drawn_on_transparent(array, alpha[:, :, 0])
+    array = np.ascontiguousarray(turned(array, orientation))
+    return Picture(array, palette=palette, turned=orientation > 1, colours=n_colours == 3)
 
 
 def _header(path: Path) -> _Header:
@@ -74,22 +79,9 @@ def _header(path: Path) -> _Header:
     return _Header(rows, columns, bits, colours, n_samples, n_bytes)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Name and content of each chunk, up to where the file is broken."""
-    place = len(_SIGNATURE)
-    while place + 12 <= len(data):
-        (size,) = struct.unpack_from(">I", data, place)
-        yield data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
-        place += 12 + size
-
-
-def _orientation(data: bytes) -> int:
-    return next((exif_orientation(content) for name, content in _chunks(data) if name == b"eXIf"), 1)
-
-
 def _as_grey(data: bytes) -> tuple[bytes, np.ndarray]:
     """The same file with its numbers as grey values; and the colours `(n, 3)` of the numbers."""
-    chunks = list(_chunks(data))
+    chunks = list(png_chunks(data))
     end = next((place for place, (name, _) in enumerate(chunks, start=1) if name == b"IEND"), len(chunks))
     chunks = chunks[:end]  # some programs write further bytes behind
     if not data.startswith(_SIGNATURE + b"".join(_chunk(name, content) for name, content in chunks)):

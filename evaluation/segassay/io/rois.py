@@ -32,6 +32,7 @@ def write_rois(
     confidence: Mapping[int, float] | None = None,
     *,
     n_channels: int = 1,
+    boxes: Mapping[int, tuple[slice, ...]] | None = None,
 ) -> None:
     """Write one ROI for each object; filled by ImageJ, it has exactly the object's pixels.
 
@@ -47,6 +48,8 @@ def write_rois(
             by label. By default in the order of the labels.
         n_channels: Channels of the image that the ROIs of a volume are opened on; with one, a ROI has the number of
             its image in the stack, with several, its plane of the hyperstack.
+        boxes: Label -> where it is; by default they are searched for. With them, no other part of `labels` is read,
+            which may be on disk.
 
     Raises:
         ValueError: If `labels` has not two or three axes.
@@ -66,9 +69,10 @@ def write_rois(
         raise UsageError(f"{path}: ROIs hold coordinates up to {_MAX_EXACT}, got an image of {labels.shape}; cut it")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        digits = max(4, len(str(labels.max(initial=0))))
-        planes = len(str(len(labels)))
-        for label, plane, polygons in outlined(labels, confidence):
+        boxes = _boxes(labels) if boxes is None else boxes
+        digits = max(4, len(str(max(boxes, default=0))))
+        planes = len(str(labels.shape[0]))
+        for label, plane, polygons in outlined(labels, confidence, boxes):
             name = f"{label:0{digits}}" if plane is None else f"{label:0{digits}}_z{plane + 1:0{planes}}"
             roi = _roi([loop for polygon in polygons for loop in polygon])
             roi.name = name
@@ -85,13 +89,16 @@ def write_rois(
 
 
 def outlined(
-    labels: np.ndarray, confidence: Mapping[int, float] | None = None
+    labels: np.ndarray,
+    confidence: Mapping[int, float] | None = None,
+    boxes: Mapping[int, tuple[slice, ...]] | None = None,
 ) -> Iterator[tuple[int, int | None, list[list[np.ndarray]]]]:
     """Outlines of all objects, the most confident first.
 
     Args:
         labels: As for `write_rois`.
         confidence: As for `write_rois`.
+        boxes: As for `write_rois`.
 
     Yields:
         Label, plane (None in two axes), and polygons as `edge_loops` gives them.
@@ -106,7 +113,7 @@ def outlined(
     if labels.ndim not in (2, 3):
         raise ValueError(f"labels must have two or three axes, got {labels.ndim}")
     given = confidence if confidence is not None else {}
-    boxes = _boxes(labels)
+    boxes = _boxes(labels) if boxes is None else boxes
     for label in sorted(boxes, key=lambda label: (-_or_lowest(given.get(label)), label)):
         *planes, rows, columns = boxes[label]
         corner = np.array([columns.start, rows.start])

@@ -1,53 +1,103 @@
-"""Large TIFF images by windows, in bounded memory: read a part, write rows as they come.
+"""Large images by windows, in bounded memory: TIFF, NIfTI and OME-Zarr, images and volumes.
 
-file -> TiffWindows -> (C, height, width) of any window
-strips of rows, from the top -> write_strips -> tiled TIFF, whole or not at all
+file -> open_windows -> Windows.read(window) -> (C, *window)
+     -> strips_of -> (C, height, ...) from the first row or plane to the last
 """
 
+import gzip
 import math
-import os
-import uuid
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tifffile
 
-from segassay.errors import DataError, UsageError
-from segassay.io.encoding import tiff_words
-from segassay.io.formats import quiet_decoders, tiff_layout
+from segassay.errors import DataError
+from segassay.io.formats import blank, nifti_layout, quiet_decoders, tiff_layout
+from segassay.io.ome_zarr import ZarrWindows
+from segassay.io.picture import Picture
 
-__all__ = ["TiffWindows", "write_strips"]
-
-TILE = 256
-"""Side of the tiles that are written, in pixels."""
+__all__ = ["NiftiWindows", "TiffWindows", "Windows", "open_windows", "strips_of"]
 
 _LARGEST_CHUNK = 2**27  # bytes of a tile or strip that is decoded at once
 
 
-class TiffWindows:
-    """A 2-D TIFF image of which windows are read; tiled, in strips, or not compressed.
-
-    Args:
-        path: Grey channels as pages, or interleaved colours without alpha.
+class Windows(Protocol):
+    """An image of which windows are read.
 
     Attributes:
-        shape: `(C, rows, columns)`.
-        dtype: Number type of the file.
-        spacing_um: As of `Picture`.
+        path: Its file.
+        frame: The picture without its pixels, which are all 0 and take no memory: shape, number type, pixel size and
+            place.
+    """
+
+    path: Path
+    frame: Picture
+
+    def read(self, *window: slice) -> np.ndarray:
+        """Pixels `(C, *window)` of a window inside the image, one slice for each spatial axis.
+
+        Raises:
+            DataError: If a part of the file is missing or broken.
+        """
+        ...
+
+
+@contextmanager
+def open_windows(path: Path, work: Path) -> Iterator[Windows]:
+    """Open an image of which windows are read.
+
+    Args:
+        path: The image.
+        work: An empty folder, for a compressed NIfTI: it is unpacked there, for it can only be read from its start.
 
     Raises:
         DataError: If the file is broken.
-        ValueError: If it cannot be read by windows: a volume, a palette, alpha, or compressed as a whole.
+        ValueError: If it cannot be read by windows: another format, a palette, alpha, or compressed as a whole.
+    """
+    name = path.name.lower()
+    if name.endswith((".tif", ".tiff")):
+        with TiffWindows(path) as image:
+            yield image
+    elif name.endswith((".nii", ".nii.gz")):
+        yield NiftiWindows(path, work)
+    elif name.endswith(".zarr"):
+        yield ZarrWindows(path)
+    else:
+        raise ValueError(f"{path} cannot be read by windows")
+
+
+def strips_of(image: Windows, height: int) -> Iterator[np.ndarray]:
+    """All pixels `(C, height, ...)` from the first row, or plane of a volume, to the last; `height` at a time."""
+    first, *others = image.frame.array.shape[1:]
+    for start in range(0, first, height):
+        yield image.read(slice(start, min(start + height, first)), *(slice(0, length) for length in others))
+
+
+class TiffWindows:
+    """A TIFF image or stack of which windows are read; tiled, in strips, or not compressed.
+
+    Args:
+        path: Grey channels and planes as pages, or interleaved colours without alpha.
+
+    Attributes:
+        path: The file.
+        frame: As of `Windows`.
+
+    Raises:
+        DataError: If the file is broken.
+        ValueError: If it cannot be read by windows: a palette, alpha, or compressed as a whole.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     tifffile.imwrite(f"{folder}/a.tif", np.arange(4096, dtype=np.uint16).reshape(64, 64), tile=(16, 16))
         ...     with TiffWindows(Path(f"{folder}/a.tif")) as image:
-        ...         image.shape, image.read(slice(15, 17), slice(0, 2)).tolist()
+        ...         image.frame.array.shape, image.read(slice(15, 17), slice(0, 2)).tolist()
         ((1, 64, 64), [[[960, 961], [1024, 1025]]])
     """
 
@@ -59,18 +109,19 @@ class TiffWindows:
             raise _damaged(path, error) from error
         try:
             with quiet_decoders():
-                self._pages, self._colours, self.spacing_um = tiff_layout(path, self._file)
+                self._pages, self._colours, self._is_volume, spacing = tiff_layout(path, self._file)
             self._check_chunks()
         except BaseException:
             self._file.close()
             raise
-        page = self._pages[0]
-        self.dtype = np.dtype(page.dtype).newbyteorder("=")
+        page = self._pages[0][0]
         n_channels = page.samplesperpixel if self._colours else len(self._pages)
-        self.shape = (n_channels, page.imagelength, page.imagewidth)
+        depth = (len(self._pages[0]),) if self._is_volume else ()
+        shape = (n_channels, *depth, page.imagelength, page.imagewidth)
+        self.frame = Picture(blank(shape, np.dtype(page.dtype).newbyteorder("=")), spacing)
 
     def _check_chunks(self) -> None:
-        page = self._pages[0]
+        page = self._pages[0][0]
         n_bytes = math.prod(page.chunks) * page.dtype.itemsize
         if n_bytes > _LARGEST_CHUNK and not page.is_memmappable:
             raise ValueError(f"{self.path} is compressed in parts of {n_bytes} bytes, too large to be read by windows")
@@ -85,36 +136,29 @@ class TiffWindows:
         """Close the file."""
         self._file.close()
 
-    def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Pixels `(C, height, width)` of a window inside the image.
-
-        Raises:
-            DataError: If a tile is missing or broken.
-        """
+    def read(self, *window: slice) -> np.ndarray:
+        """Pixels as of `Windows.read`."""
+        *planes, rows, columns = window
+        plane = planes[0] if planes else slice(0, 1)
         try:
             with quiet_decoders():
-                windows = [self._of_page(page, rows, columns) for page in self._pages]
+                parts = [[self._of_page(page, rows, columns) for page in of[plane]] for of in self._pages]
         except Exception as error:
             raise _damaged(self.path, error) from error
-        if self._colours:
-            return np.ascontiguousarray(np.moveaxis(windows[0], -1, 0))
-        return np.stack([window[..., 0] for window in windows])
-
-    def strips(self, height: int) -> Iterator[np.ndarray]:
-        """All rows from the top, `height` at a time."""
-        _, n_rows, n_columns = self.shape
-        for start in range(0, n_rows, height):
-            yield self.read(slice(start, min(start + height, n_rows)), slice(0, n_columns))
+        array = np.array(parts)  # channels, planes, rows, columns, samples
+        array = np.moveaxis(array[0], -1, 0) if self._colours else array[..., 0]
+        return np.ascontiguousarray(array if planes else array[:, 0])
 
     def _of_page(self, page: Any, rows: slice, columns: slice) -> np.ndarray:
         """`(height, width, samples)` of a window of one page."""
-        like = self._pages[0]  # of which the others hold only where their pixels are
+        like = self._pages[0][0]  # of which the others hold only where their pixels are
         if like.is_memmappable and page.dataoffsets[0] % like.dtype.itemsize == 0:
             shape = (like.imagelength, like.imagewidth, like.samplesperpixel)
             dtype = like.dtype.newbyteorder(self._file.byteorder)
             whole = np.memmap(self.path, dtype, "r", offset=page.dataoffsets[0], shape=shape)
-            return np.array(whole[rows, columns], dtype=self.dtype)
-        window = np.zeros((rows.stop - rows.start, columns.stop - columns.start, like.samplesperpixel), self.dtype)
+            return np.array(whole[rows, columns], dtype=self.frame.array.dtype)
+        shape = (rows.stop - rows.start, columns.stop - columns.start, like.samplesperpixel)
+        window = np.zeros(shape, self.frame.array.dtype)
         height, width = like.chunks[:2]
         n_across = -(-like.imagewidth // width)
         for down in range(rows.start // height, -(-rows.stop // height)):
@@ -126,11 +170,64 @@ class TiffWindows:
     def _chunk(self, page: Any, index: int) -> np.ndarray:
         self._file.filehandle.seek(page.dataoffsets[index])
         data = self._file.filehandle.read(page.databytecounts[index])
-        like = self._pages[0]
+        like = self._pages[0][0]
         decoded = like.decode(data, index, jpegtables=like.jpegtables)[0] if data else None
         if decoded is None:
             raise ValueError("a tile is missing")
         return np.asarray(decoded[0])
+
+
+class NiftiWindows:
+    """A NIfTI of which windows are read, in the axes of its file.
+
+    Args:
+        path: The file; a compressed one is unpacked first.
+        work: Folder for the unpacked file.
+
+    Attributes:
+        path: The file.
+        frame: As of `Windows`.
+
+    Raises:
+        DataError: If the file is broken.
+        ValueError: If its voxels are colours.
+    """
+
+    def __init__(self, path: Path, work: Path) -> None:
+        self.path = path
+        with quiet_decoders():
+            file, self.frame = nifti_layout(path)
+            if path.name.lower().endswith(".gz"):
+                unpacked = work / "unpacked.nii"
+                _unpack(path, unpacked, file.dataobj.offset + math.prod(file.shape) * file.get_data_dtype().itemsize)
+                file, _ = nifti_layout(unpacked)
+        self._file = file
+
+    def read(self, *window: slice) -> np.ndarray:
+        """Pixels as of `Windows.read`."""
+        n_channels = len(self.frame.array)
+        others = [slice(0, length) for length in self._file.shape[len(window) :]]
+        try:
+            array = np.asanyarray(self._file.dataobj[(*window, *others)])
+        except Exception as error:
+            raise _damaged(self.path, error) from error
+        array = array.reshape(*(part.stop - part.start for part in window), n_channels)
+        return np.ascontiguousarray(np.moveaxis(array, -1, 0), dtype=self.frame.array.dtype)
+
+
+def _unpack(path: Path, unpacked: Path, size: int) -> None:
+    """Write the first bytes of a gzip file to another."""
+    left = size
+    try:
+        with gzip.open(path) as file, unpacked.open("wb") as copy:
+            while left and (block := file.read(min(left, 1 << 22))):
+                copy.write(block)
+                left -= len(block)
+            file.read(1)  # at the end of the file its checksum is compared
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _damaged(path, error) from error
+    if left:
+        raise _damaged(path, ValueError(f"{left} bytes are missing"))
 
 
 def _paste(window: np.ndarray, chunk: np.ndarray, corner: tuple[int, int], rows: slice, columns: slice) -> None:
@@ -146,53 +243,3 @@ def _paste(window: np.ndarray, chunk: np.ndarray, corner: tuple[int, int], rows:
 def _damaged(path: Path, error: Exception) -> DataError:
     cause = str(error).strip().split("\n")[0][:200] or type(error).__name__
     return DataError.of(path, f"is truncated or broken ({cause})", "export or copy it again", kind="damaged")
-
-
-def write_strips(
-    path: Path,
-    strips: Iterator[np.ndarray],
-    shape: tuple[int, int],
-    dtype: type[np.generic],
-    spacing_um: Sequence[float] | None = None,
-) -> None:
-    """Write a tiled TIFF from strips of rows, whole or not at all; the same input gives the same bytes.
-
-    Args:
-        path: Ends in .tif; its folder exists.
-        strips: From the top, each `(height, columns)`; all but the last have a height that is a multiple of `TILE`.
-        shape: `(rows, columns)` of the image.
-        dtype: Number type of the file.
-        spacing_um: Micrometres between rows and between columns.
-
-    Raises:
-        UsageError: If the file cannot be written; no partial file remains.
-    """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        tifffile.imwrite(
-            temporary,
-            _tiles(strips, shape[1], dtype),
-            shape=shape,
-            dtype=dtype,
-            tile=(TILE, TILE),
-            photometric="minisblack",
-            compression="zlib",
-            maxworkers=1,
-            **tiff_words(shape, spacing_um),
-        )
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}; check the folder and the free space") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _tiles(strips: Iterator[np.ndarray], n_columns: int, dtype: type[np.generic]) -> Iterator[np.ndarray]:
-    """Tiles in the order of the file; those at the end are filled with 0."""
-    for strip in strips:
-        for top in range(0, len(strip), TILE):
-            for left in range(0, n_columns, TILE):
-                part = strip[top : top + TILE, left : left + TILE]
-                tile = np.zeros((TILE, TILE), dtype)
-                tile[: part.shape[0], : part.shape[1]] = part
-                yield tile

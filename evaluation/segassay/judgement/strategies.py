@@ -46,7 +46,7 @@ STRATEGY_COLUMNS = (
 )
 # fmt: on
 STRATEGY_FIELDS = ("quality", *FIELD_COLUMNS)
-"""What a row is, as data; not written."""
+"""What a row is, as data."""
 
 
 def strategy_table(found: Findings) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
+from segassay.judgement.version import RULES_VERSION
 from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
 from segassay.qualities.scores.table import QUALITIES, Findings
 
@@ -62,5 +63,9 @@ def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def versions() -> Mapping[str, str]:
-    """Versions of the libraries that compute the numbers and draw the figures."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+    """Versions of the rules of the verdicts, and of the libraries that compute the numbers and draw the figures."""
+    return {
+        "rules": str(RULES_VERSION),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }

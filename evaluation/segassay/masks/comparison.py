@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from segassay.io.formats import Picture
 from segassay.io.held import HeldImage
 from segassay.io.images import read_mask
+from segassay.io.picture import Picture
 from segassay.masks.objects import label_objects
 from segassay.masks.outlines import (
     average_surface_distance,

@@ -1,18 +1,18 @@
 """Objects of a mask that is seen strip by strip, from the top, because it is too large to be held as a whole.
 
-strips (height, columns) bool -> StripLabels.add -> provisional numbers -> StripLabels.finish -> final numbers 1..n
+strips (height, ...) bool -> StripLabels.add -> provisional numbers -> StripLabels.finish -> final numbers 1..n
 """
+
+from itertools import product
 
 import numpy as np
 from scipy import ndimage
 
 __all__ = ["StripLabels"]
 
-_EVERYWHERE = np.ones((3, 3), dtype=bool)
-
 
 class StripLabels:
-    """Numbers the objects of a 2-D mask as `label_objects` does, without ever holding it.
+    """Numbers the objects of a mask as `label_objects` does, without ever holding it: of strips of rows, or of planes.
 
     Objects that reach over the border of strips get several provisional numbers, of which the smallest counts.
 
@@ -35,12 +35,12 @@ class StripLabels:
         """Provisional numbers of the next strip, int32 of its shape; 0 for background.
 
         Args:
-            strip: Boolean `(height, columns)`, directly below the one before.
+            strip: Boolean `(height, columns)`, directly below the one before; of a volume `(planes, rows, columns)`.
 
         Raises:
             OverflowError: If there are more than 2³¹ provisional objects.
         """
-        labels, n = ndimage.label(strip, structure=_EVERYWHERE)
+        labels, n = ndimage.label(strip, structure=np.ones((3,) * strip.ndim, dtype=bool))
         if self._n + n > np.iinfo(np.int32).max:
             raise OverflowError("too many objects")
         self._sizes.append(np.bincount(labels.ravel(), minlength=n + 1)[1:])
@@ -54,8 +54,8 @@ class StripLabels:
     def _join(self, above: np.ndarray, below: np.ndarray) -> None:
         """Note which numbers touch, at corners too."""
         padded = np.pad(above, 1)
-        for shift in range(3):
-            other = padded[shift : shift + len(below)]
+        for shifts in product(range(3), repeat=below.ndim):
+            other = padded[tuple(slice(shift, shift + n) for shift, n in zip(shifts, below.shape, strict=True))]
             touching = (other > 0) & (below > 0)
             if touching.any():
                 self._pairs.append(np.unique(np.stack([other[touching], below[touching]], axis=1), axis=0))

@@ -12,7 +12,7 @@ from skimage.segmentation import watershed
 
 from segassay.masks.objects import label_objects
 
-__all__ = ["split_touching"]
+__all__ = ["divide", "split_touching"]
 
 _STEPS = 1000
 """Heights are whole numbers of this many steps for a factor of e, so that rounding decides nothing."""
@@ -67,16 +67,28 @@ def split_touching(
     if prob is not None and prob.shape != mask.shape:
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
     whole = label_objects(mask, min_size=min_size)
-    steps = np.asarray(spacing if spacing is not None else (1.0,) * mask.ndim, dtype=float)
-    inner = (slice(1, -1),) * mask.ndim
     labels, n = np.zeros_like(whole), 0
     for number, box in enumerate(ndimage.find_objects(whole), start=1):
-        own = np.pad(whole[box] == number, 1)  # an object at the edge of the image ends there
-        height = _height(own, None if prob is None else np.pad(prob[box], 1), steps / steps.min())
-        parts = _parts(height, own, min_size)
-        labels[box][own[inner]] = parts[own] + n
+        own = whole[box] == number
+        parts = divide(own, None if prob is None else prob[box], min_size, spacing)
+        labels[box][own] = parts[own] + n
         n += int(parts.max())
     return labels
+
+
+def divide(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None) -> np.ndarray:
+    """Parts 1, 2 and so on of one connected object; int32, 0 outside.
+
+    Args:
+        own: Boolean, the object in its box; it ends at the edge of the box.
+        prob: As for `split_touching`, in the box.
+        min_size: As for `split_touching`.
+        spacing: As for `split_touching`.
+    """
+    steps = np.asarray(spacing if spacing is not None else (1.0,) * own.ndim, dtype=float)
+    framed = np.pad(own, 1)
+    height = _height(framed, None if prob is None else np.pad(prob, 1), steps / steps.min())
+    return _parts(height, framed, min_size)[(slice(1, -1),) * own.ndim]
 
 
 def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ import pandas as pd
 from segassay.data.annotations import is_rater
 from segassay.data.dataset import units_of
 from segassay.errors import DataError, number_of
+from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.results import Results
 from segassay.qualities.scores.table import mean_over_raters
 from segassay.statistics.components import three_way_components, two_way_components
@@ -150,14 +151,16 @@ def _models_of_raters(annotations: pd.DataFrame, raters: list[str]) -> pd.DataFr
     return models[strategies.isin(strategies.mode()[:1])]
 
 
+_TEXTS = ("case", "annotator", "annotator_a", "annotator_b", "rater", "trained_on", "strategy", "person")
+"""Columns of names, which may look like numbers."""
+
+
 def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
     if isinstance(result, Results):
         return result.annotations if name == "annotations" else getattr(result.tables, name)
     path = Path(result) / "tables" / f"{name}.csv"
     try:
-        return pd.read_csv(
-            path, dtype={"case": str, "annotator": str, "rater": str, "trained_on": str}, keep_default_na=True
-        )
+        return read_csv_text(path, _TEXTS)
     except (OSError, ValueError) as error:
         raise DataError.of(path, "cannot be read", expected="a folder written by `segassay evaluate`") from error
 

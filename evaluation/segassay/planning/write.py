@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.planning.figure import draw_plan
 from segassay.planning.pilot import Pilot, read_pilot
@@ -37,7 +38,7 @@ def write_plan(
     plan = make_plan(pilot, width=width, min_phi=min_phi)
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):
-        plan.to_csv(work_dir / "plan.csv", index=False, float_format="%.6g", lineterminator="\n")
+        (work_dir / "plan.csv").write_bytes(csv_text(plan, float_format="%.6g").encode())
         known = {name: getattr(pilot, name) for name in Pilot.__dataclass_fields__}
         (work_dir / "pilot.json").write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (work_dir / "plan.png").write_bytes(draw_plan(pilot, plan, width=width, min_phi=min_phi))

@@ -1,21 +1,29 @@
 """The report: one self-contained HTML page for biologists.
 
-Results, figures  ->  report.html, which needs no other file
+Results, figures, perhaps a gallery  ->  report.html, which needs no other file and asks for none
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from segassay.data.annotations import kind_label
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
-from segassay.judgement.summary import judged_in
 from segassay.qualities.validity import records as validity
+from segassay.report.cards import cards
+from segassay.report.gallery.embed import gallery_json
+from segassay.report.glossary import TERMS, entries, hints
 from segassay.report.plots import in_figures, tested_measures
 from segassay.report.sections import core_scores, sections, side_by_side
 from segassay.report.tables import (
@@ -34,52 +42,141 @@ from segassay.report.tables import (
 from segassay.tables.effects import IMAGES_AS_UNITS
 from segassay.tables.samples import unit_of
 
-__all__ = ["write_report"]
+__all__ = ["content_policy", "write_report"]
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(path: Path, found: Results, figures: Mapping[str, bytes]) -> None:
-    """Write the report.
+def write_report(
+    path: Path,
+    found: Results,
+    figures: Mapping[str, bytes],
+    *,
+    gallery: Mapping[str, Any] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write the report; the same arguments give the same bytes.
 
     Args:
         path: File to write.
         found: The evaluation.
         figures: Name -> SVG, as `draw_figures` returns them.
+        gallery: Images with most disagreement, from `make_gallery`; shown after the first screen.
+        facts: Further lines of the header, such as the date of a run: label -> text.
     """
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
+        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sources = {name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in figures.items()}
-    annotations, core = found.annotations, core_scores(found.scores)
+    parts = ("report", "gallery") if gallery else ("report",)
+    style, script = ("\n".join(_text_of(f"{part}.{kind}") for part in parts) for kind in ("css", "js"))
     page = environment.get_template("report.html").render(
-        name=found.name,
-        n_cases=annotations["case"].nunique(),
-        kinds=found.kinds,
-        summary=found.summary,
-        qualities=[(quality, found.summary[quality]) for quality in judged_in(found.summary)],
-        figures=sources,
-        annotators=annotators_table(found),
-        between=between_raters(core),
-        raters=raters_table(found),
-        compared_with_raters=compared_with_raters(core),
-        strategies=side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
-        against=against_references(core),
-        reliability=trainings_table(core),
-        distances=distance_tables(core),
-        effects={measure: effects_table(found.effects, measure) for measure in tested_measures(found)},
-        measurement_words=measurement_words,
-        one_area="density" in set(found.effects["measure"]) - set(tested_measures(found)),
-        unit=unit_of(found.effects["unit"] == "subject"),
-        images_as_units=IMAGES_AS_UNITS,
-        said_by_mistake=validity.SAME_VERDICT.errors,
-        undefined=undefined_table(core),
-        sections=sections(found.scores, judged_annotators(found.annotations).names),
-        n_scores=len(found.scores),
-        n_in_figures=len(in_figures(found)),
-        not_judged=not_judged_table(found),
-        policy=found.summary["policy"],
+        style=Markup(style),
+        script=Markup(script),
+        policy_of_content=content_policy(style, script),
+        gallery=gallery,
+        gallery_json=gallery_json(dict(gallery)) if gallery else "",
+        facts=facts or {},
+        contents=[],
+        figures={name: _picture(svg) for name, svg in figures.items()},
+        **_first_screen(found),
+        **_chapters(found),
     )
     path.write_text(page, encoding="utf-8", newline="")
+
+
+def _text_of(name: str) -> str:
+    """Text of a style or script, with the line ends that a browser hashes."""
+    return (TEMPLATES / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def content_policy(style: str, script: str) -> str:
+    """Content security policy of the page: only its own style and script, and images inside it.
+
+    Args:
+        style: Text between `<style>` and `</style>`.
+        script: Text between `<script>` and `</script>`.
+
+    Example:
+        >>> content_policy("", "").split("; ")[:2]
+        ["default-src 'none'", 'img-src data:']
+    """
+    of = {
+        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for kind, text in _kinds(style, script)
+    }
+    allowed = "; ".join(f"{kind} 'sha256-{digest}'" for kind, digest in of.items())
+    return f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _kinds(style: str, script: str) -> tuple[tuple[str, str], ...]:
+    return ("style-src", style), ("script-src", script)
+
+
+def _picture(svg: bytes) -> dict[str, str | int]:
+    """A figure as an address with its data, and its size in pixels, so that nothing moves while the page loads."""
+    source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    box = ElementTree.fromstring(svg).get("viewBox", "0 0 540 360").split()
+    width, height = (round(float(one) * 4 / 3) for one in box[2:])
+    return {"source": source, "width": width, "height": height}
+
+
+def _first_screen(found: Results) -> dict[str, Any]:
+    """Header, warnings and verdicts; of people alone their own verdict apart from those that need a model."""
+    shown = cards(found)
+    subjects = found.subjects[found.subjects != ""]
+    return {
+        "name": found.name,
+        "n_cases": found.annotations["case"].nunique(),
+        "n_subjects": subjects.nunique(),
+        "who": who(found.kinds),
+        "summary": found.summary,
+        "policy": found.summary["policy"],
+        "people": next((card for card in shown if card.quality == "raters"), None),
+        "verdicts": [card for card in shown if card.quality != "raters"],
+        "n_scores": len(found.scores),
+    }
+
+
+def who(kinds: Mapping[str, str]) -> str:
+    """Numbers of annotators by kind.
+
+    Example:
+        >>> who({"anna": "human", "ben": "human", "staple": "consensus"})
+        '2 raters, 1 consensus'
+    """
+    found = Counter(map(kind_label, kinds.values()))
+    return ", ".join(
+        f"{n} {label}" if n == 1 else f"{n} {label}{'es' if label.endswith('s') else 's'}" for label, n in found.items()
+    )
+
+
+def _chapters(found: Results) -> dict[str, Any]:
+    """Tables and texts of the chapters."""
+    core = core_scores(found.scores)
+    return {
+        "kinds": found.kinds,
+        "annotators": annotators_table(found),
+        "between": between_raters(core),
+        "raters": raters_table(found),
+        "compared_with_raters": compared_with_raters(core),
+        "strategies": side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
+        "against": against_references(core),
+        "reliability": trainings_table(core),
+        "distances": distance_tables(core),
+        "effects": {measure: effects_table(found.effects, measure) for measure in tested_measures(found)},
+        "measurement_words": measurement_words,
+        "one_area": "density" in set(found.effects["measure"]) - set(tested_measures(found)),
+        "unit": unit_of(found.effects["unit"] == "subject"),
+        "images_as_units": IMAGES_AS_UNITS,
+        "said_by_mistake": validity.SAME_VERDICT.errors,
+        "undefined": undefined_table(core),
+        "sections": sections(found.scores, judged_annotators(found.annotations).names),
+        "n_in_figures": len(in_figures(found)),
+        "not_judged": not_judged_table(found),
+        "terms": TERMS,
+        "glossary": entries(found.scores),
+        "hints": hints(found.scores),
+    }

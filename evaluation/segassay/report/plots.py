@@ -14,29 +14,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from segassay.data.annotations import is_rater, is_trained, raters_of
+from segassay.data.dataset import units_of
 from segassay.data.facets import is_exchangeable
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
+from segassay.judgement.sentences import format_interval
 from segassay.judgement.strategies import annotator_points, are_side_by_side, spending_groups
 from segassay.qualities.objectivity.imprint import held_out_models
 from segassay.qualities.objectivity.records import MIN_RATERS_FOR_IMPRINT
+from segassay.qualities.reliability.records import ECE, VARIANCE
 from segassay.qualities.reliability.saturation import saturation_curve
 from segassay.qualities.scores.groups import strategy_groups
-from segassay.qualities.scores.table import Agreement
+from segassay.qualities.scores.table import Agreement, rows_of
+from segassay.qualities.validity.effects import decisive_effects
 from segassay.qualities.validity.specification import specification_curve
+from segassay.report.charts.bland_altman import bland_altman_figure, with_the_median
+from segassay.report.charts.clusters import can_be_clustered, clustered_agreement
 from segassay.report.charts.models import imprint_matrix, saturation_figure
+from segassay.report.charts.probabilities import calibration_figure, risk_coverage_figure, uncertainty_figure
 from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
+from segassay.report.charts.variation import variance_figure, variation_per_effect
 
-__all__ = ["Plots", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
+__all__ = ["Plots", "all_charts", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
 
 MAX_IN_FIGURES = 15
 
+_AMOUNT_WORDS = {
+    "count": ("n_objects", "number of objects"),
+    "area": ("area_px", "area in pixels"),
+    "intensity": ("mean_intensity", "mean intensity of objects"),
+}
+"""Measurement -> column of `counts`, and in words."""
+
 _Draw = Callable[..., Figure]
-_EFFECTS = "effects_"  # and a measure: name of the figure of its effects
+_EFFECTS, _AMOUNTS = "effects_", "bland_altman_"  # and a measure: name of its figure
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ class Plots:
     @property
     def available(self) -> list[str]:
         """Names of the functions that have something to show; `effects` draws the first measurement by default."""
-        return list(dict.fromkeys("effects" if name.startswith(_EFFECTS) else name for name in _charts(self.found)))
+        return list(dict.fromkeys(map(_without_measure, all_charts(self.found))))
 
     def agreement(self, ax: Axes | None = None) -> Axes:
         """Mean F1 of objects (IoU > .5) of every pair of annotators."""
@@ -100,8 +115,41 @@ class Plots:
         """Effects of every analysis of the same images; two axes per pair of groups."""
         return self._several("specifications", figure)
 
+    def clustered_agreement(self, figure: Figure | None = None) -> np.ndarray:
+        """Like `agreement`, with annotators next to each other who agree best, and the tree that sorts them."""
+        return self._several("clustered_agreement", figure)
+
+    def bland_altman(self, measure: str = "count", figure: Figure | None = None) -> np.ndarray:
+        """Measurements of each annotator against the median of the other raters; one axes per annotator.
+
+        Args:
+            measure: `count`, `area` or `intensity`.
+            figure: Figure to draw on; by default a new one.
+        """
+        return self._several(f"{_AMOUNTS}{measure}", figure)
+
+    def variation_per_effect(self, figure: Figure | None = None) -> np.ndarray:
+        """Sizes of each effect of the experiment with the masks of every annotator."""
+        return self._several("variation_per_effect", figure)
+
+    def variance(self, figure: Figure | None = None) -> np.ndarray:
+        """Where the variance of a score comes from: cases, raters and seeds; one axes per quantity."""
+        return self._several("variance", figure)
+
+    def calibration(self, figure: Figure | None = None) -> np.ndarray:
+        """How often pixels are foreground, against their probability; below, the number of pixels."""
+        return self._several("calibration", figure)
+
+    def uncertainty(self, figure: Figure | None = None) -> np.ndarray:
+        """Errors, and disagreement of raters, against the uncertainty of a pixel."""
+        return self._several("uncertainty", figure)
+
+    def risk_coverage(self, figure: Figure | None = None) -> np.ndarray:
+        """Errors among the pixels that are kept if the most uncertain ones are not."""
+        return self._several("risk_coverage", figure)
+
     def _draw(self, name: str) -> _Draw:
-        charts = _charts(self.found)
+        charts = all_charts(self.found)
         if name not in charts:
             raise UsageError(
                 f"{self.found.name}: nothing to show as {_call(name)}; there are {', '.join(map(_call, charts))}"
@@ -124,11 +172,16 @@ def _call(name: str) -> str:
     """How the function of a figure is called.
 
     Example:
-        >>> _call("agreement"), _call("effects_count")
-        ('agreement', "effects('count')")
+        >>> _call("agreement"), _call("effects_count"), _call("bland_altman_area")
+        ('agreement', "effects('count')", "bland_altman('area')")
     """
-    measure = name.removeprefix(_EFFECTS)
-    return name if measure == name else f"effects({measure!r})"
+    function = _without_measure(name)
+    return name if function == name else f"{function}({name.removeprefix(function + '_')!r})"
+
+
+def _without_measure(name: str) -> str:
+    """The function that draws a figure."""
+    return next((start.rstrip("_") for start in (_EFFECTS, _AMOUNTS) if name.startswith(start)), name)
 
 
 def _new_figure() -> Figure:
@@ -139,13 +192,14 @@ def _new_figure() -> Figure:
 
 
 def _charts(found: Results) -> dict[str, _Draw]:
-    """All figures that can be drawn: name -> function that draws on a `place`."""
+    """Figures of an evaluation and its report: name -> function that draws on a `place`."""
     tables, kinds = found.tables, in_figures(found)
     charts: dict[str, _Draw] = {}
     if len(kinds) > 1:
         charts["agreement"] = partial(agreement_matrix, tables.agreement, list(kinds))
     if raters_of(kinds):
-        charts["f1_over_threshold"] = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
+        curves = partial(f1_over_threshold, tables.agreement, tables.leave_one_out, kinds)
+        charts["f1_over_threshold"] = partial(curves, clusters=units_of(found.subjects))
     if len(tables.raters) > 1:
         charts["habits"] = partial(rater_habits, tables.raters, found.scores)
     models = _models_with_raters(found)
@@ -159,6 +213,40 @@ def _charts(found: Results) -> dict[str, _Draw]:
     choices = _specifications(found, kinds)
     if choices is not None:
         charts["specifications"] = partial(specification_figure, choices)
+    return charts
+
+
+def all_charts(found: Results) -> dict[str, _Draw]:
+    """All figures that can be drawn, also those that neither an evaluation nor its report draws, to save time."""
+    tables, kinds, clusters = found.tables, in_figures(found), units_of(found.subjects)
+    charts = _charts(found)
+    if can_be_clustered(tables.agreement, list(kinds)):
+        charts["clustered_agreement"] = partial(clustered_agreement, tables.agreement, list(kinds))
+    for name, (column, words) in _AMOUNT_WORDS.items():
+        measured = with_the_median(tables.counts, list(kinds), raters_of(kinds), column)
+        if measured:
+            charts[f"{_AMOUNTS}{name}"] = partial(bland_altman_figure, measured, clusters, words)
+    tested = decisive_effects(found.effects)
+    if (tested["annotator"].isin(list(kinds)) & tested["eta_squared"].notna()).any():
+        charts["variation_per_effect"] = partial(variation_per_effect, tested, kinds)
+    components = found.scores[found.scores["record"] == VARIANCE.key]
+    if len(components):
+        charts["variance"] = partial(variance_figure, components)
+    return charts | _of_maps(found, clusters)
+
+
+def _of_maps(found: Results, clusters: pd.Series) -> dict[str, _Draw]:
+    calibration, uncertainty = found.tables.calibration, found.tables.uncertainty
+    charts: dict[str, _Draw] = {}
+    if len(calibration):
+        rows = rows_of(found.scores, ECE.form())
+        errors = {
+            row["target"]: format_interval(row["value"], row["low"], row["high"]) for row in rows.to_dict("records")
+        }
+        charts["calibration"] = partial(calibration_figure, calibration, clusters, errors)
+    if len(uncertainty):
+        charts["uncertainty"] = partial(uncertainty_figure, uncertainty, clusters)
+        charts["risk_coverage"] = partial(risk_coverage_figure, uncertainty)
     return charts
 
 

@@ -3,8 +3,8 @@
 scores, records of their measures  ->  sections: title, explanation, rows as text
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,42 @@ from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.scores.measure import AGAINST
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
+from segassay.report.glossary import anchor
+from segassay.report.naming import plain_name
 
-__all__ = ["SECTIONS", "Heading", "Section", "Table", "core_scores", "sections", "side_by_side", "value_in_words"]
+__all__ = [
+    "SCORES",
+    "SECTIONS",
+    "Heading",
+    "Section",
+    "Table",
+    "core_scores",
+    "sections",
+    "side_by_side",
+    "terms_of",
+    "value_in_words",
+]
 
+SCORES = "tables/scores.csv"
 MAX_ROWS = 30
 """Rows of a section that the report shows; all rows are in tables/scores.csv."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report: all cells are text."""
+    """A table of the report: all cells are text.
+
+    Attributes:
+        header: Names of the columns.
+        rows: Cells.
+        source: File of the same numbers with all digits; may be empty.
+        terms: Name of a measure, as in a header or in a column `measure` -> its place in the glossary.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    source: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -257,18 +280,19 @@ def side_by_side(strategies: pd.DataFrame) -> Table:
         }
         n_annotators = str(part["n_annotators"].max())
         shown.append([str(group), n_annotators, *(cells.get(name, "") for name in columns["measure"])])
-    return Table(("group", "annotators", *header), shown)
+    return Table(("group", "annotators", *header), shown, "tables/strategies.csv")
 
 
 def _key(row: dict[Hashable, Any]) -> str:
-    return f"{row['words']} ({row['target']}): {value_in_words(row)}"
+    words = plain_name(row)
+    return f"{words[0].upper()}{words[1:]} ({row['target']}): {value_in_words(row)}"
 
 
 def _table(rows: pd.DataFrame) -> Table:
     header = ("measure", "annotators", "value (95 % interval)", "lowest to highest rater", "n", "undefined", "note")
     cells = [
         [
-            row["words"],
+            plain_name(row),
             row["target"],
             value_in_words(row),
             "" if pd.isna(row["human_low"]) else f"{_short(row['human_low'])} to {_short(row['human_high'])}",
@@ -279,7 +303,13 @@ def _table(rows: pd.DataFrame) -> Table:
         for row in rows.to_dict("records")
     ]
     kept = [place for place in range(len(header)) if any(row[place] for row in cells)]
-    return Table([header[place] for place in kept], [[row[place] for place in kept] for row in cells])
+    shown = [[row[place] for place in kept] for row in cells]
+    return Table([header[place] for place in kept], shown, SCORES, terms_of(rows))
+
+
+def terms_of(scores: pd.DataFrame) -> dict[str, str]:
+    """Plain name of each row of scores -> its place in the glossary."""
+    return {plain_name(row): anchor(row["record"]) for row in scores.to_dict("records")}
 
 
 def _note(row: dict[Hashable, Any]) -> str:

@@ -14,10 +14,13 @@ from segassay.data.measurements import OF_ALL
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, MEASURES, QUALITIES
 from segassay.qualities.validity import records as validity
-from segassay.report.sections import Table
+from segassay.report.glossary import anchor
+from segassay.report.naming import plain_gap, plain_name
+from segassay.report.sections import SCORES, Table, terms_of
 from segassay.tables.effects import UNEQUAL_SPREAD
 from segassay.tables.samples import unit_of
 
@@ -42,6 +45,13 @@ _MEASUREMENTS = {
     "mean_intensity": "Mean intensity of objects",
     "object_size": "Mean size of objects",
 }
+_OBJECTS, _AREA = "objects marked, log ratio", "area marked, log ratio"
+_OF_RATERS = {
+    "F1": anchor(objectivity.F1.key),
+    _OBJECTS: anchor(objectivity.LOG_COUNT_RATIO.key),
+    _AREA: anchor(objectivity.LOG_AREA_RATIO.key),
+}
+_OF_MASKS = {record.words: anchor(record.key) for record in (validity.F1, validity.MEAN_IOU, validity.DICE)}
 _UNITS = {"px": "px", "um": "µm"}
 _COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the consensus of the other raters"}
 
@@ -66,7 +76,7 @@ def annotators_table(found: Results) -> Table:
             ]
         )
     header = ("annotator", "kind", "images", "objects", "missing predictions", "held out from training")
-    return Table(header, rows)
+    return Table(header, rows, "tables/annotations.csv")
 
 
 def _held_out(masks: pd.DataFrame, kind: str) -> str:
@@ -81,11 +91,12 @@ def _held_out(masks: pd.DataFrame, kind: str) -> str:
 def between_raters(core: pd.DataFrame) -> Table:
     """Agreement of all raters together."""
     rows = [
-        [row["words"], row["target"], *_number(row)]
+        [plain_name(row), row["target"], *_number(row)]
         for row in _of_masks(core, "objectivity").to_dict("records")
         if row["target"] in (BETWEEN_RATERS, ALL_RATERS)
     ]
-    return Table(("measure", "annotators", "mean (95 % interval)", "images", "undefined"), rows)
+    header = ("measure", "annotators", "mean (95 % interval)", "images", "undefined")
+    return Table(header, rows, SCORES, terms_of(core))
 
 
 def _of_masks(core: pd.DataFrame, quality: str) -> pd.DataFrame:
@@ -109,8 +120,8 @@ def raters_table(found: Results) -> Table:
         habits = [own.get((rater, measure, ""), _DASH) for measure in ("log_count_ratio", "log_area_ratio")]
         rates = [_rate(row[f"{name}_leave_one_out"]) for name in ("sensitivity", "specificity")]
         rows.append([rater, str(row["n_cases"]), f1, *habits, *rates])
-    header = ("rater", "images", "F1", "log count ratio", "log area ratio", "sensitivity", "specificity")
-    return Table(header, rows)
+    header = ("rater", "images", "F1", _OBJECTS, _AREA, "foreground found", "background left")
+    return Table(header, rows, "tables/raters.csv", _OF_RATERS)
 
 
 def _rate(value: float) -> str:
@@ -129,10 +140,11 @@ def compared_with_raters(core: pd.DataFrame) -> Table:
         difference = gap.get((row["target"], row["base"], row["comparison"]))
         value, *counts = _number(row)
         cells = [value, of_raters, _DASH if difference is None else _number(difference)[0], *counts]
-        words = CATALOGUE[row["record"]].words if row["comparison"] == LEAVE_ONE_OUT else row["words"]
+        words = CATALOGUE[row["record"]].words if row["comparison"] == LEAVE_ONE_OUT else plain_name(row)
         rows.append([row["target"], words, *cells])
     header = ("annotator", "measure", "mean (95 % interval)", "lowest to highest rater", "minus the raters’ mean")
-    return Table((*header, "images", "undefined"), rows)
+    terms = {CATALOGUE[record].words: anchor(record) for record in scores["record"].unique()}
+    return Table((*header, "images", "undefined"), rows, SCORES, terms | terms_of(scores[is_shown]))
 
 
 def against_references(core: pd.DataFrame) -> dict[str, Table]:
@@ -146,17 +158,19 @@ def against_references(core: pd.DataFrame) -> dict[str, Table]:
             for target in part["target"].unique()
         ]
         words = [record.words for record in (validity.F1, validity.MEAN_IOU, validity.DICE)]
-        tables[str(reference)] = Table(("annotator", *words, "images", "without any overlap"), shown)
+        header = ("annotator", *words, "images", "without any overlap")
+        tables[str(reference)] = Table(header, shown, SCORES, _OF_MASKS)
     return tables
 
 
 def trainings_table(core: pd.DataFrame) -> Table:
     """Agreement of trainings that differ only by the seed, or by the fold."""
     rows = [
-        [row["target"], row["words"], row["note"], *_number(row)]
+        [row["target"], plain_name(row), row["note"], *_number(row)]
         for row in _of_masks(core, "reliability").to_dict("records")
     ]
-    return Table(("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined"), rows)
+    header = ("between", "measure", "pairs", "mean (95 % interval)", "images", "undefined")
+    return Table(header, rows, SCORES, terms_of(core))
 
 
 def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
@@ -182,6 +196,8 @@ def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
                 [*key, cell["hd95"], cell["assd"], nsd[key], cell["images"], cell["undefined"]]
                 for key, cell in of.items()
             ],
+            SCORES,
+            {cell.format(unit): anchor(validity.HD95.key) for cell in header[2:5]},
         )
         for unit, of in rows.items()
     }
@@ -232,7 +248,7 @@ def effects_table(effects: pd.DataFrame, measure: str) -> Table:
         cells = [row["annotator"], contrast, sizes, statistic, _p(row["p_adjusted"]), _rate(eta_squared)]
         rows.append([*cells, shift, verdict])
     header = ("annotator", "groups", "n", "statistic", "adjusted p", "η²", "shift (95 % interval)", "conclusion")
-    return Table(header, rows)
+    return Table(header, rows, "tables/effects.csv", {"η²": anchor(validity.ETA_SQUARED.key)})
 
 
 def _p(value: float) -> str:
@@ -241,16 +257,20 @@ def _p(value: float) -> str:
 
 def not_judged_table(found: Results) -> Table:
     """Measures that could not be computed, and what is missing for each."""
-    rows = [[row["quality"], row["words"], row["why"]] for row in found.not_judged.to_dict("records")]
-    return Table(("quality", "measure", "what is missing"), rows)
+    rows = [
+        [row["quality"], plain_gap(row["measure"], row["words"]), row["why"]]
+        for row in found.not_judged.to_dict("records")
+    ]
+    return Table(("quality", "measure", "what is missing"), rows, "tables/not_judged.csv")
 
 
 def undefined_table(core: pd.DataFrame) -> Table:
     """Scores that are undefined for some image."""
     rows = [
-        [quality, row["target"], row["words"], str(row["n_undefined"]), str(row["n_cases"])]
+        [quality, row["target"], plain_name(row), str(row["n_undefined"]), str(row["n_cases"])]
         for quality in QUALITIES
         for row in core[core["quality"] == quality].to_dict("records")
         if row["n_undefined"]
     ]
-    return Table(("quality", "annotators", "measure", "images undefined", "images used"), rows)
+    header = ("quality", "annotators", "measure", "images undefined", "images used")
+    return Table(header, rows, SCORES, terms_of(core))

@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from segassay.errors import UsageError
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import Picture, write_bytes, write_image, write_labels, write_mask
 from segassay.io.outputs import ARGUMENTS, prepare_output, publish_output, whole_or_nothing
 from segassay.simulation.habits import annotate
@@ -137,4 +138,4 @@ def _with_folder(path: Path) -> Path:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    write_bytes(path, csv_text(table).encode())

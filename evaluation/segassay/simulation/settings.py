@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import ConfigDict
 
+from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 
 __all__ = [
@@ -41,7 +42,8 @@ def _require(*rules: tuple[str, bool | np.bool_, object]) -> None:
 
 
 def _fits_folder(name: str) -> bool:
-    return Path(name).name == name != "" and name[0] != "." and not set(name) & set('\\:*?"<>|\0\n')
+    fits = Path(name).name == name != "" and name[0] != "." and not set(name) & set('\\:*?"<>|\0\n')
+    return fits and why_harmful(name) is None
 
 
 def _is_range(limits: tuple[float, float]) -> bool:
@@ -225,6 +227,7 @@ class Simulation:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be simulated."""
         names, spacing = [rater.name for rater in self.raters], self.spacing_um
+        harmful = [name for name in (*self.groups, *self.regions) if why_harmful(name)]
         unknown = [group for region in self.regions.values() for group in region.groups if group not in self.groups]
         shares = ("bright_fraction", "touching_fraction", "crowding")
         positive = ("bright_contrast", "dim_contrast", "background", "gain")
@@ -243,6 +246,7 @@ class Simulation:
             ("groups must name at least one group", len(self.groups) >= 1, dict(self.groups)),
             ("regions may only name groups of the experiment", not unknown, unknown),
             ("groups and regions must have names", all((*self.groups, *self.regions)), [*self.groups, *self.regions]),
+            ("groups and regions need names that are no formulas", not harmful, harmful),
             *((f"{x} must be within 0 and 1", 0 <= getattr(self, x) <= 1, getattr(self, x)) for x in shares),
             *((f"{x} must be above 0", 0 < getattr(self, x) < math.inf, getattr(self, x)) for x in positive),
             *((f"{x} must be 0 or more", 0 <= getattr(self, x) < math.inf, getattr(self, x)) for x in amounts),

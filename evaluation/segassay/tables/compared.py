@@ -28,7 +28,7 @@ from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.jobs import Job
 
-__all__ = ["MIN_OTHERS", "ComparedCase", "compare_case"]
+__all__ = ["MIN_OTHERS", "Areas", "ComparedCase", "compare_case", "read_masks"]
 
 MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
@@ -154,7 +154,7 @@ def compare_case(job: Job) -> ComparedCase:
         DataError: If a file cannot be read or shapes differ; for masks every problem of the case at once.
     """
     picture = _read_picture(job)
-    masks, areas, grid = _read_masks(job)
+    masks, areas, grid = read_masks(job)
     image = None if picture is None else picture.array[job.channel]
     shape = next((array.shape for array in (image, *masks.values()) if array is not None), None)
     blank = np.zeros(shape or 1, dtype=np.int32)  # a placeholder if every prediction of a case is missing
@@ -187,8 +187,19 @@ def _read_picture(job: Job) -> Picture | None:
     return picture
 
 
-def _read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
-    """Masks by annotator, and areas, all of the image's shape; and its pixels."""
+def read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
+    """Read all masks of a case.
+
+    Args:
+        job: Its files.
+
+    Returns:
+        Masks `(*spatial)` by annotator, without those that are missing; the parts of the image that count; and its
+        pixels, else those of the first mask, None without image and masks.
+
+    Raises:
+        DataError: If a file cannot be read or shapes differ; every problem of the case at once.
+    """
     files: dict[tuple[str, str], tuple[Path, _Read]] = {
         ("mask", a.name): (a.path, partial(read_annotation, meaning=a.meaning, instances=job.instances))
         for a in job.annotators

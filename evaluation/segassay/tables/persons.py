@@ -19,7 +19,7 @@ from segassay.data.facets import persons_of
 from segassay.errors import DataError
 from segassay.tables.build import Tables
 
-__all__ = ["by_person", "different_persons"]
+__all__ = ["by_person", "different_persons", "people_of"]
 
 _MEASURED = ("n_objects", "area_px", "mean_intensity")
 _KEYS = (
@@ -83,6 +83,12 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),
     }
     return replace(tables, **changed), _annotations(annotations, persons)
+
+
+def people_of(annotations: pd.DataFrame) -> pd.DataFrame:
+    """The annotations that `by_person` returns, without the tables."""
+    persons = different_persons(annotations)
+    return _annotations(annotations, persons) if persons else annotations
 
 
 def _annotations(annotations: pd.DataFrame, persons: Mapping[str, str]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from segassay.errors import UsageError
 
-__all__ = ["TEXTS", "as_typed", "device_named"]
+__all__ = ["TEXTS", "as_path", "as_typed", "device_named"]
 
 TEXTS = frozenset({"dataset_dir", "output_dir", "rater", "strategy", "experiment", "initialise_from", "models"})
 """Settings whose value is a text; `models` may also be a list."""
@@ -45,6 +45,16 @@ def as_typed(words: Sequence[str]) -> list[str]:
             kept.append(_quoted(before, word))
         before = _setting(word) if word.startswith("--") and not equals else ""
     return kept
+
+
+def as_path(text: str) -> str:
+    """A path that MONAI does not take for an expression.
+
+    Example:
+        >>> as_path("%lab"), as_path("lab")
+        ('./%lab', 'lab')
+    """
+    return f"./{text}" if text.startswith(_EXPRESSIONS) else text
 
 
 def _setting(word: str) -> str:

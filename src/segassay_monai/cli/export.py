@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, examples
+from segassay.cli import OF_TRAINING, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def zoo(
     with training_needs():
         from segassay_monai.sharing.zoo.export import export_zoo
     folder = export_zoo(model, out, about=about, overwrite=overwrite)
-    typer.echo(f"written: {folder}")
+    say(f"written: {folder}")
 
 
 Both = Annotated[
@@ -68,6 +68,13 @@ def bioimageio(
         Path | None,
         typer.Option(help="Image that becomes public as an example.", show_default="a simulated image"),
     ] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            help="Order of axes in the files of the training: zyx (TIFF) or xyz (NIfTI).",
+            show_default="as thick slices tell",
+        ),
+    ] = None,
     both_channels: Both = False,
     tiles: Annotated[
         bool,
@@ -79,9 +86,16 @@ def bioimageio(
     with training_needs():
         from segassay_monai.sharing.bioimageio.export import export_bioimageio
     folder = export_bioimageio(
-        model, out, about=about, sample=sample, both_channels=both_channels, tiles=tiles, overwrite=overwrite
+        model,
+        out,
+        about=about,
+        sample=sample,
+        axes=axes,
+        both_channels=both_channels,
+        tiles=tiles,
+        overwrite=overwrite,
     )
-    typer.echo(f"written: {folder}")
+    say(f"written: {folder}")
 
 
 @app.command(epilog=examples("segassay export onnx STUDY --out model.onnx"))
@@ -96,5 +110,5 @@ def onnx(
     with training_needs():
         from segassay_monai.sharing.onnx import export_onnx
     found = export_onnx(model, out, both_channels=both_channels, overwrite=overwrite)
-    typer.echo(f"written: {out}")
-    typer.echo(f"ONNX Runtime against torch {found}" if found else "not compared: onnxruntime is not installed")
+    say(f"written: {out}")
+    say(f"ONNX Runtime against torch {found}" if found else "not compared: onnxruntime is not installed")

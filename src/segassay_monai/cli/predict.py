@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from segassay.cli import OF_TRAINING, TRAIN, examples
-from segassay.errors import number_of
+from segassay.errors import number_of, printable
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -91,7 +91,7 @@ def predict(
         console.print(note)
     console.print(f"report: {done.out / 'report.html'}")
     for row in done.failed.to_dict("records"):
-        console.print(f"failed: {row['file']} {row['what']}; {row['action']}")
+        console.print(printable(f"failed: {row['file']} {row['what']}; {row['action']}"))
     if len(done.failed):
         count = number_of(len(done.failed), "image")
         console.print(f"{count} failed, see {done.out / 'failed.csv'}; call it again when this is fixed")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, examples
+from segassay.cli import OF_TRAINING, SystemMetrics, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -35,7 +35,7 @@ def plan(
         from segassay_monai.study.show import print_plan
     planned = plan_study(path, trust=trust)
     if ids:
-        typer.echo("\n".join(member.id for member in planned.members))
+        say("\n".join(member.id for member in planned.members))
         return
     print_plan(planned, estimate(planned))
 
@@ -55,24 +55,29 @@ def run(
         bool,
         typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
     ] = False,
+    system_metrics: SystemMetrics = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print failures and the verdicts only.")] = False,
     trust: _Trust = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
     with training_needs():
+        from segassay.tracking import with_system_metrics
         from segassay_monai.sharing.certificate import study_certificate, write_certificate
         from segassay_monai.sharing.methods import write_methods
         from segassay_monai.study.earlier import find_earlier, keep_earlier
+        from segassay_monai.study.live import show_run
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
-        from segassay_monai.study.show import print_earlier, print_outcome, show_run
+        from segassay_monai.study.show import print_earlier, print_outcome
     planned = plan_study(path, trust=trust)
     if keep_old:
         keep_earlier(planned)
     print_earlier(planned, find_earlier(planned))
     if member is not None:
-        run_member(planned, find_member(planned, member))
+        with with_system_metrics(system_metrics):
+            run_member(planned, find_member(planned, member))
         return
-    with show_run(planned) as report:
+    with with_system_metrics(system_metrics), show_run(planned, quiet=quiet) as report:
         outcome = run_study(planned, jobs=jobs, report=report)
     print_outcome(planned, outcome)
     if outcome.failed:

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.cli import OF_TRAINING, TRAIN, SystemMetrics, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
-from segassay_monai.bundle.typed import TEXTS, device_named
+from segassay_monai.bundle.typed import TEXTS, as_path, device_named
 
 app = typer.Typer(rich_markup_mode="rich")
 
@@ -42,9 +42,11 @@ def train(
         typer.Option(help="Folder of the model; by default bundle/models/, or models/ in the current folder."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+    system_metrics: SystemMetrics = False,
 ) -> None:
     """Train one model, or one per rater."""
     with training_needs():
+        from segassay.tracking import with_system_metrics
         from segassay_monai.bundle.settings import find_own_error
         from segassay_monai.bundle.workflow import OF_MONAI, run_config
     settings = _extra_settings(context.args)
@@ -55,12 +57,13 @@ def train(
         )
     if "output_dir" in settings:
         raise UsageError(f"--output_dir is a name of the bundle; give the folder as --out {settings['output_dir']}")
-    settings |= {"dataset_dir": str(dataset), "fold": fold, "seed": seed}
-    settings |= {} if out is None else {"output_dir": str(out)}
+    settings |= {"dataset_dir": as_path(str(dataset)), "fold": fold, "seed": seed}
+    settings |= {} if out is None else {"output_dir": as_path(str(out))}
     settings |= {"overwrite": True} if overwrite else {}
     try:
-        for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
-            run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
+        with with_system_metrics(system_metrics):
+            for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
+                run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
     except Exception as error:
         ours = find_own_error(error)
         if ours is None or context.find_root().params["debug"]:

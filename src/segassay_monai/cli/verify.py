@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.cli import OF_TRAINING, TRAIN, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -20,9 +20,9 @@ _WORDS = {True: "agrees", False: "DIFFERS", None: "note"}
 )
 def verify(
     certificate: Annotated[
-        Path, typer.Argument(help="certificate.json, or the folder of a study or of an exported bundle.")
+        Path, typer.Argument(help="certificate.json, the folder of a study or an export, or an exported ONNX file.")
     ],
-    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of a bundle.")] = None,
+    study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of an export.")] = None,
     retrain: Annotated[int, typer.Option(min=0, help="Members to train again.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that compute the numbers again.")] = 1,
     trust: Annotated[bool, typer.Option("--trust", help="Run the programs in the settings of the study.")] = False,
@@ -32,8 +32,8 @@ def verify(
         from segassay_monai.sharing.verify import verify as findings
     n_wrong = 0
     for found in findings(certificate, study=study, retrain=retrain, n_jobs=jobs, trust=trust):
-        typer.echo(f"{_WORDS[found.agrees]:<8} {found.claim}: {found.detail}")
+        say(f"{_WORDS[found.agrees]:<8} {found.claim}: {found.detail}")
         n_wrong += found.agrees is False
-    typer.echo("differs from its certificate" if n_wrong else "all that was checked agrees")
+    say("differs from its certificate" if n_wrong else "all that was checked agrees")
     if n_wrong:
         raise typer.Exit(1)

@@ -88,7 +88,7 @@ def save_onnx(net: nn.Module, file: str | BinaryIO, example: torch.Tensor) -> No
     Raises:
         UsageError: If the package `onnx` is not installed.
     """
-    axes = {0: "batch"} | {axis: "zyx"[axis - example.ndim] for axis in range(2, example.ndim)}
+    axes = {0: "batch"} | {axis: f"axis{axis - 1}" for axis in range(2, example.ndim)}
     with _needs("onnx", "writing ONNX"):
         import onnx  # noqa: F401  # the exporter reads its own result
     with torch.no_grad(), _quiet():

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.io.images import Picture, image_suffix, is_nifti, write_labels, write_map, write_mask
+from segassay.io.images import Picture, image_suffix, is_folder_image, is_nifti, write_labels, write_map, write_mask
 
-__all__ = ["MAPS", "write_case"]
+__all__ = ["MAPS", "map_type", "write_case"]
 
 MAPS = ("prob", "uncertainty", "disagreement", "doubt")
 """Folders of real numbers; the others are `masks` and `instances`."""
@@ -28,8 +28,8 @@ def write_case(
 ) -> dict[str, str]:
     """Write the files of one case, each whole or not at all.
 
-    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF are OME-TIFF. Others are TIFF with the pixel
-    size of the image, if it is known; a 2-D mask without pixel size is a PNG.
+    Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF or OME-Zarr are OME-TIFF. Others are TIFF
+    with the pixel size of the image, if it is known; a 2-D mask without pixel size is a PNG.
 
     Args:
         folder: Where the folders of all kinds are.
@@ -42,13 +42,13 @@ def write_case(
     Returns:
         Kind -> path relative to the folder.
     """
-    map_type = _map_type(image, picture)
-    is_png = map_type == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
+    ending = map_type(image, picture)
+    is_png = ending == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
     written = {}
     for kind, array in arrays.items():
         if kinds is not None and kind not in kinds:
             continue
-        name = f"{kind}/{case}{'.png' if kind == 'masks' and is_png else map_type}"
+        name = f"{kind}/{case}{'.png' if kind == 'masks' and is_png else ending}"
         (folder / kind).mkdir(parents=True, exist_ok=True)
         write = write_mask if kind == "masks" else write_labels if kind == "instances" else write_map
         write(folder / name, array, picture)
@@ -56,9 +56,9 @@ def write_case(
     return written
 
 
-def _map_type(image: Path, picture: Picture) -> str:
+def map_type(image: Path, picture: Picture) -> str:
     """Ending of all files but a PNG; OME has no volume of one plane."""
     if is_nifti(image):
         return ".nii.gz"
-    is_ome = ".ome." in (image_suffix(image.name) or "").lower()
+    is_ome = ".ome." in (image_suffix(image.name) or "").lower() or is_folder_image(image)
     return ".ome.tif" if is_ome and picture.array.shape[1:-2] != (1,) else ".tif"

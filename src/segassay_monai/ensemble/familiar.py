@@ -29,7 +29,9 @@ __all__ = [
     "FAMILIAR",
     "Description",
     "describe_training",
+    "description_bytes",
     "description_path",
+    "parse_description",
     "read_description",
     "read_member_network",
 ]
@@ -104,15 +106,27 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
         picture = read_case_image(dataset, case)
         own = network_features(picture.array, network, strides)
         rows.append((intensity_features(picture.array, picture.spacing_um), own))
+    intensity, features = (np.array(column) for column in zip(*rows, strict=True))
+    path = description_path(checkpoint)
+    write_bytes(path, description_bytes(Description(intensity, features, len(training))))
+    return path
+
+
+def description_bytes(description: Description, **more: int) -> bytes:
+    """Content of `familiar.json`: the numbers, each with six digits, and nothing else that a file may have held.
+
+    Args:
+        description: The numbers.
+        more: Further entries.
+    """
     content = {
         "version": _VERSION,
-        "n_training": len(training),
-        "intensity": [_numbers(intensity) for intensity, _ in rows],
-        "network": [_numbers(features) for _, features in rows],
+        **more,
+        "n_training": description.n_training,
+        "intensity": [_numbers(row) for row in description.intensity],
+        "network": [_numbers(row) for row in description.network],
     }
-    path = description_path(checkpoint)
-    write_bytes(path, (json.dumps(content, separators=(",", ":")) + "\n").encode())
-    return path
+    return (json.dumps(content, separators=(",", ":")) + "\n").encode()
 
 
 def _spaced(cases: Sequence[str]) -> list[str]:
@@ -135,13 +149,34 @@ def read_description(checkpoint: Path) -> Description | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _undescribed(path, error) from error
+    return parse_description(text, path)
+
+
+def parse_description(text: str, path: Path) -> Description:
+    """Numbers in the content of a `familiar.json`.
+
+    Args:
+        text: The content.
+        path: Its file, for the message.
+
+    Raises:
+        DataError: If it is damaged.
+    """
+    try:
+        content = json.loads(text)
         intensity, network = (np.array(content[key], dtype=float) for key in ("intensity", "network"))
         n_training = int(content["n_training"])
         usable = intensity.ndim == network.ndim == 2 and len(intensity) == len(network) >= n_training > 0
         if not usable or content["version"] != _VERSION or not np.isfinite(network).all():
             raise ValueError("rows are missing")
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        what = f"does not describe the images of a training ({type(error).__name__})"
-        raise DataError.of(path, what, "remove it; images are then not compared with those of the training") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _undescribed(path, error) from error
     return Description(intensity, network, n_training)
+
+
+def _undescribed(path: Path, error: Exception) -> DataError:
+    what = f"does not describe the images of a training ({type(error).__name__})"
+    return DataError.of(path, what, "remove it; images are then not compared with those of the training")

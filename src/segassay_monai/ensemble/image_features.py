@@ -3,13 +3,16 @@
     raw image (C, *spatial), pixel size  ->  intensity_features  ->  log percentiles, spread, noise, sharpness
     raw image, a member                  ->  network_features    ->  mean and spread of each deepest channel
 
-Neither holds a pixel of the image, its name or its path. Of a large image only a part is read.
+Neither holds a pixel of the image, its name or its path. Of a large image only a part is used, the same whether the
+image is an array or is read by windows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,7 +22,7 @@ from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.inferer import pad_to_multiple, window_size
 from segassay_monai.ensemble.network import size_divisor
 
-__all__ = ["PERCENTILES", "intensity_features", "network_features"]
+__all__ = ["PERCENTILES", "Pixels", "feature_counts", "intensity_features", "network_features"]
 
 PERCENTILES = (1, 25, 50, 75, 99, 99.9)
 _MAX_PIXELS = 2**22  # of a larger image every second, third, … pixel is used for percentiles
@@ -27,14 +30,45 @@ _MAX_WINDOWS, _WINDOW_PIXELS = 16, 2**16
 _SMALLEST = 1e-3  # logarithms of smaller numbers, as of the noise of a constant image, are those of this
 
 
-def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = None) -> np.ndarray:
+class Pixels(Protocol):
+    """An image `(C, *spatial)` of which parts are read as they are needed."""
+
+    shape: tuple[int, ...]
+
+    def every(self, step: int) -> np.ndarray:
+        """Each `step`-th pixel along each spatial axis, all channels."""
+        ...
+
+    def read(self, *window: slice) -> np.ndarray:
+        """All channels of a window, one slice for each spatial axis."""
+        ...
+
+
+class _Held:
+    """An image in memory as `Pixels`."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.shape = array, array.shape
+
+    def every(self, step: int) -> np.ndarray:
+        return self.array[(slice(None), *[slice(None, None, step)] * (self.array.ndim - 1))]
+
+    def read(self, *window: slice) -> np.ndarray:
+        return self.array[(slice(None), *window)]
+
+
+def _pixels(image: np.ndarray | Pixels) -> Pixels:
+    return _Held(image) if isinstance(image, np.ndarray) else image
+
+
+def intensity_features(image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> np.ndarray:
     """Logarithms (to base 2) of the brightness, contrast, noise and sharpness of an image, and of its pixel size.
 
     A step of 1 is a factor of 2. Noise is the median absolute difference of a pixel from the mean of its two neighbours
     along the last axis; sharpness compares differences of neighbours with those of pixels 4 apart.
 
     Args:
-        image: Raw values `(C, *spatial)`; negative ones count by their size, with their sign.
+        image: Raw values `(C, *spatial)`, an array or `Pixels`; negative ones count by their size, with their sign.
         spacing_um: Size of a pixel along each axis.
 
     Returns:
@@ -47,15 +81,19 @@ def intensity_features(image: np.ndarray, spacing_um: Sequence[float] | None = N
         >>> brighter[[0, 2, 6, 7, 8, 9]].round(1).tolist()  # percentiles, spread, noise; not their ratio or sharpness
         [2.0, 2.0, 2.0, 2.0, 0.0, 0.0]
     """
-    numbers = [_of_channel(channel) for channel in np.asarray(image)]
+    pixels = _pixels(image)
+    parts = [pixels.read(*window) for window in _windows(pixels.shape[1:], [1] * (len(pixels.shape) - 1))]
+    numbers = [
+        _of_channel(sampled, [part[channel].astype(float) for part in parts])
+        for channel, sampled in enumerate(_sampled(pixels))
+    ]
     size = np.nan if spacing_um is None else float(np.log2(np.prod(np.asarray(spacing_um, dtype=float))))
     return np.array([*np.concatenate(numbers), size])
 
 
-def _of_channel(channel: np.ndarray) -> np.ndarray:
-    percentiles = np.percentile(_sampled(channel).astype(float), PERCENTILES)
+def _of_channel(sampled: np.ndarray, parts: list[np.ndarray]) -> np.ndarray:
+    percentiles = np.percentile(sampled.astype(float), PERCENTILES)
     spread = percentiles[4] - percentiles[0]
-    parts = [channel[window].astype(float) for window in _windows(channel.shape, [1] * channel.ndim)]
     noise = float(np.median([_noise(part) for part in parts]))
     sharpness = float(np.median([_sharpness(part) for part in parts]))
     brightness = np.sign(percentiles) * np.log2(1 + np.abs(percentiles))
@@ -63,9 +101,10 @@ def _of_channel(channel: np.ndarray) -> np.ndarray:
     return np.concatenate([brightness, contrast])
 
 
-def _sampled(channel: np.ndarray) -> np.ndarray:
-    step = max(int(np.ceil((channel.size / _MAX_PIXELS) ** (1 / channel.ndim))), 1)
-    return channel[(slice(None, None, step),) * channel.ndim]
+def _sampled(pixels: Pixels) -> np.ndarray:
+    """All pixels `(C, *spatial)`, of a large image every second, third, … along each axis."""
+    spatial = pixels.shape[1:]
+    return pixels.every(max(int(np.ceil((prod(spatial) / _MAX_PIXELS) ** (1 / len(spatial)))), 1))
 
 
 def _noise(part: np.ndarray) -> float:
@@ -83,14 +122,24 @@ def _sharpness(part: np.ndarray) -> float:
     return float(near / far) if far else 1.0
 
 
-def network_features(image: np.ndarray, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
+def feature_counts(in_channels: int, channels: Sequence[int]) -> tuple[int, int]:
+    """How many numbers `intensity_features` and `network_features` give for a network.
+
+    Example:
+        >>> feature_counts(2, [4, 8])
+        (21, 16)
+    """
+    return in_channels * (len(PERCENTILES) + 4) + 1, 2 * channels[-1]
+
+
+def network_features(image: np.ndarray | Pixels, network: nn.Module, strides: Sequence[Sequence[int]]) -> np.ndarray:
     """Mean and standard deviation of each channel of the network's deepest level, over the image.
 
     The image is normalised as in training. Of a large one at most 16 evenly spaced windows of about 65,000 pixels are
     used.
 
     Args:
-        image: Raw values `(C, *spatial)`.
+        image: Raw values `(C, *spatial)`, an array or `Pixels`.
         network: A member, a `residual_unet`; it is set to evaluation.
         strides: Those of the network.
 
@@ -106,12 +155,13 @@ def network_features(image: np.ndarray, network: nn.Module, strides: Sequence[Se
     found: list[torch.Tensor] = []
     hook = deepest_level(network).register_forward_hook(lambda module, given, output: found.append(output))
     divisors, device = size_divisor(strides), next(network.parameters()).device
-    low, high = _limits(image)
+    pixels = _pixels(image)
+    low, high = _limits(pixels)
     try:
         network.eval()
         with torch.no_grad():
-            for window in _windows(image.shape[1:], divisors):
-                part = as_float(image[(slice(None), *window)])
+            for window in _windows(pixels.shape[1:], divisors):
+                part = as_float(pixels.read(*window))
                 normalised = ((part - low) / (high - low)).clamp(-_LIMIT, _LIMIT)
                 network(pad_to_multiple(normalised[None].to(device), divisors))
     finally:
@@ -123,14 +173,14 @@ def network_features(image: np.ndarray, network: nn.Module, strides: Sequence[Se
 _LIMIT = NormalisePercentiled("image").limit
 
 
-def _limits(image: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+def _limits(image: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
     """Values `(C, 1, …)` that become 0 and 1, as in `NormalisePercentiled`."""
     rule = NormalisePercentiled("image")
-    flat = np.stack([_sampled(channel).ravel() for channel in image]).astype(np.float32)
+    flat = np.stack([channel.ravel() for channel in _sampled(image)]).astype(np.float32)
     low, high = np.percentile(flat, [rule.lower, rule.upper], axis=1)
     high = np.where(high > low, high, flat.max(axis=1))
     high = np.where(high > low, high, np.inf)
-    shape = (len(image), *[1] * (image.ndim - 1))
+    shape = (image.shape[0], *[1] * (len(image.shape) - 1))
     return as_float(low.reshape(shape)), as_float(high.reshape(shape))
 
 

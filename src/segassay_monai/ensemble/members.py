@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -199,14 +199,31 @@ def pixel_hash(array: np.ndarray) -> str:
     return hashlib.sha256(f"{array.shape}".encode() + array.astype("<f4").tobytes()).hexdigest()
 
 
+def pixel_hash_of_parts(shape: tuple[int, ...], parts: Iterable[np.ndarray]) -> str:
+    """The same of an image that is read in parts: channel by channel, in the order of memory.
+
+    Example:
+        >>> array = np.arange(12.0).reshape(1, 3, 4)
+        >>> pixel_hash_of_parts(array.shape, [array[:, :2], array[:, 2:]]) == pixel_hash(array)
+        True
+    """
+    digest = hashlib.sha256(f"{shape}".encode())
+    for part in parts:
+        digest.update(part.astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
 def subject_of(dataset: Dataset, name: str) -> str:
     """Subject with its dataset, because another dataset may use the same name for another animal."""
     return f"{dataset.name}: {name}"
 
 
-def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str) -> str:
-    """Name of a member that has seen this image (by content or name) or its subject; empty if there is none."""
-    pixels = image_hash(dataset, case)
+def seen_by(members: Sequence[Member], dataset: Dataset, case: str, subject: str, pixels: str | None = None) -> str:
+    """Name of a member that has seen this image (by content or name) or its subject; empty if there is none.
+
+    `pixels` is the `image_hash`, if it is known.
+    """
+    pixels = image_hash(dataset, case) if pixels is None else pixels
     for member in members:
         same_dataset = member.dataset == dataset.name
         if pixels in member.seen_images or (same_dataset and case in member.train + member.val):

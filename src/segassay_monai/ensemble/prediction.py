@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from segassay.data.cases import read_case_ignore, read_case_region
 from segassay.data.dataset import Dataset
 from segassay.data.names import list_images
 from segassay.errors import DataError, raise_problems
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import IMAGE_SUFFIXES, read_image
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import label_objects
@@ -85,6 +87,22 @@ def seed_range(seeds: Sequence[int]) -> str:
     return f"{each[0]}-{each[-1]}" if is_range else ",".join(map(str, each))
 
 
+def run_name(trained_on: str, seeds: Sequence[int], fold: int | None) -> str:
+    """Name of an MLflow run; such names sort as their seeds and folds do.
+
+    Args:
+        trained_on: What all members were trained on.
+        seeds: Seeds of the members.
+        fold: Fold of all members; None for several.
+
+    Example:
+        >>> run_name("staple", [7], 0), run_name("staple", [0, 1, 2, 3], None)
+        ('staple/s07 fold 00', 'staple/s00-03')
+    """
+    padded = re.sub(r"\d+", lambda number: number[0].zfill(2), seed_range(seeds))
+    return f"{trained_on}/s{padded}" + ("" if fold is None else f" fold {fold:02d}")
+
+
 def seeds_in(text: str) -> list[int]:
     """Seeds that `seed_range` has put into a name.
 
@@ -139,8 +157,8 @@ class WritePredictions:
 
     def write_tables(self, members: Sequence[Member], held_out: bool | None) -> None:
         """Write `annotations.csv` and `uncertainty.csv`."""
-        self.annotations(members, held_out).to_csv(self.work_dir / "annotations.csv", index=False)
-        self.uncertainty().to_csv(self.work_dir / "uncertainty.csv", index=False)
+        (self.work_dir / "annotations.csv").write_bytes(csv_text(self.annotations(members, held_out)).encode())
+        (self.work_dir / "uncertainty.csv").write_bytes(csv_text(self.uncertainty()).encode())
 
     def annotations(self, members: Sequence[Member], held_out: bool | None) -> pd.DataFrame:
         """Table of `annotations.csv`, one row per mask; paths are relative to the folder."""

@@ -17,21 +17,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segassay.errors import UsageError
-from segassay.tracking import is_active, load_mlflow
+from segassay.tracking import is_active, load_mlflow, log_metrics
 from segassay_monai.ensemble.familiar import description_path
 from segassay_monai.ensemble.members import weights_hash
-from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
+from segassay_monai.ensemble.network import NetworkSettings, read_checkpoint, read_network_settings
 
-__all__ = ["register_ensemble"]
+__all__ = ["log_model", "register_ensemble"]
 
 logger = logging.getLogger("segassay")
 
 _CODE = Path(__file__).with_name("served_model.py")
 _CONTENT = "content_hash"
+_EXAMPLE_SIZE = 16  # pixels per axis
 
 
-def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[str, Any], alias: str = "best") -> str:
+def register_ensemble(
+    checkpoints: Sequence[Path],
+    *,
+    name: str,
+    tags: Mapping[str, Any],
+    metrics: Mapping[str, float] | None = None,
+    card: str = "",
+    alias: str = "best",
+) -> str:
     """Register an ensemble as a version of a model, and set an alias to it; the active MLflow run keeps its files.
 
     The same weights and tags are registered once; a second call only sets the alias.
@@ -40,6 +51,8 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
         checkpoints: One file per member.
         name: Name of the registered model; it is created if it does not exist.
         tags: Tags of this version, such as scores, strategy, seeds and data; values become text, `None` is left out.
+        metrics: Numbers that MLflow shows with the model.
+        card: Model card in Markdown, the description of the version.
         alias: Name that points to this version, and no longer to an earlier one.
 
     Returns:
@@ -53,7 +66,7 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
     Example:
         with tracking.run("lab-wue1", "staple/s0-3", tags={"kind": "ensemble"}, params={}):
             register_ensemble(paths, name="lab-wue1", tags={"strategy": "consensus", "f1": 0.71})
-        mlflow.pyfunc.load_model("models:/lab-wue1@best").predict(image)
+        mlflow.pyfunc.load_model("models:/lab-wue1@best").predict(images)  # float32 (B, C, *spatial)
     """
     from mlflow.exceptions import MlflowException
 
@@ -66,7 +79,7 @@ def register_ensemble(checkpoints: Sequence[Path], *, name: str, tags: Mapping[s
     texts = {key: str(value) for key, value in tags.items() if value is not None}
     texts[_CONTENT] = _content_hash(checkpoints, texts)
     try:
-        number = _version_with(texts[_CONTENT], name) or _add_version(checkpoints, name, texts)
+        number = _version_with(texts[_CONTENT], name) or _add_version(checkpoints, name, texts, metrics or {}, card)
         load_mlflow().MlflowClient().set_registered_model_alias(name, alias, number)
     except MlflowException as error:
         if error.error_code != "INVALID_PARAMETER_VALUE":
@@ -98,8 +111,28 @@ def _version_with(content_hash: str, name: str) -> str | None:
     return next((str(found.version) for found in versions if found.name == name), None)
 
 
-def _add_version(checkpoints: Sequence[Path], name: str, tags: Mapping[str, str]) -> str:
-    mlflow = load_mlflow()
+def _add_version(
+    checkpoints: Sequence[Path], name: str, tags: Mapping[str, str], metrics: Mapping[str, float], card: str
+) -> str:
+    model = log_model(checkpoints, name="ensemble", metrics=metrics)
+    found = load_mlflow().register_model(model.model_uri, name, tags=dict(tags))
+    if card:
+        load_mlflow().MlflowClient().update_model_version(name, found.version, card)
+    return str(found.version)
+
+
+def log_model(checkpoints: Sequence[Path], *, name: str, metrics: Mapping[str, float]) -> Any:
+    """Log checkpoints as one model of the active MLflow run: code, weights, signature, an example, and its numbers.
+
+    Args:
+        checkpoints: One file per member.
+        name: Name of the logged model in the run.
+        metrics: Numbers that are shown with the model.
+
+    Returns:
+        What MLflow knows about the model, with `model_uri`.
+    """
+    mlflow, settings = load_mlflow(), read_network_settings(checkpoints)
     with tempfile.TemporaryDirectory() as folder:
         members = Path(folder) / "members"
         members.mkdir()
@@ -109,13 +142,33 @@ def _add_version(checkpoints: Sequence[Path], name: str, tags: Mapping[str, str]
             if description_path(Path(path)).is_file():
                 shutil.copyfile(description_path(Path(path)), description_path(registered))
         model = mlflow.pyfunc.log_model(
-            name="ensemble",
+            name=name,
             python_model=str(_CODE),
             artifacts={"members": str(members)},
-            signature=False,  # MLflow's cannot express "one image or several, of any type"
+            signature=_signature(settings),
+            input_example=_example(settings),
             pip_requirements=_requirements(),
         )
-    return str(mlflow.register_model(model.model_uri, name, tags=dict(tags)).version)
+    log_metrics(metrics, model=model.model_id)
+    return model
+
+
+def _signature(settings: NetworkSettings) -> Any:
+    """What goes in and comes out: raw intensities `(B, C, *spatial)` and probabilities `(B, 1, *spatial)`, float32."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    axes, number = (-1,) * settings.spatial_dims, np.dtype("float32")
+    image, prob = (-1, settings.in_channels, *axes), (-1, 1, *axes)
+    return ModelSignature(Schema([TensorSpec(number, image)]), Schema([TensorSpec(number, prob)]))
+
+
+def _example(settings: NetworkSettings) -> np.ndarray:
+    """A small image with a bright square, as raw intensities `(1, C, *spatial)`."""
+    image = np.full((1, settings.in_channels, *[_EXAMPLE_SIZE] * settings.spatial_dims), 100, np.float32)
+    square: Any = (..., *[slice(4, 10)] * settings.spatial_dims)
+    image[square] = 1000
+    return image
 
 
 def _requirements() -> list[str]:

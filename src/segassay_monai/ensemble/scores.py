@@ -22,11 +22,12 @@ from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
+from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.ensemble.members import Member
-from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, seed_range
+from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, run_name, seed_range
 from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.ensemble.uncertainty import (
     show_uncertainty,
@@ -61,6 +62,7 @@ class ScoreCases:
     ) -> None:
         self.dataset, self.members, self.trained_on = dataset, list(members), trained_on
         self.figures_dir = Path(figures_dir)
+        self.cases = list(cases)
         self.drawn = {cases[i * len(cases) // max(n_figures, 1)] for i in range(min(n_figures, len(cases)))}
         if len(cases) <= n_figures:
             self.drawn = set(cases)
@@ -188,15 +190,24 @@ def run_evaluating(
         with whole_or_nothing(work_dir):
             _evaluate(evaluator, writer, scores, work_dir)
     else:
-        tags = _tags(members) | {"annotator": name, "segassay": segassay.__version__}
-        params = {"data_hash": data_hash(dataset), "n_members": len(members), "dataset": dataset.name}
-        with whole_or_nothing(work_dir), tracking.run(experiment, f"evaluate {name}", tags=tags, params=params):
+        tags, digest = _tags(members) | {"annotator": name, "segassay": segassay.__version__}, data_hash(dataset)
+        params = {"data/hash": digest, "data/dataset": dataset.name, "ensemble/n_members": len(members)}
+        with whole_or_nothing(work_dir), tracking.run(experiment, _run_name(members), tags=tags, params=params):
+            n_cases = len(scores.cases)
+            tracking.log_dataset(dataset.name, digest, context="evaluation", source=dataset.folder, cases=n_cases)
             _evaluate(evaluator, writer, scores, work_dir)
     final = publish_output(work_dir)
     if not tracking.is_active():
         logger.info(f"written: {final}")
         logger.info(f"to see all runs: {tracking.ui_command()}")
     return final
+
+
+def _run_name(members: Sequence[Member]) -> str:
+    """Name of the MLflow run of an evaluation on its own."""
+    folds = {member.fold for member in members}
+    trained_on = "+".join(dict.fromkeys(member.trained_on for member in members))
+    return run_name(trained_on, [member.seed for member in members], folds.pop() if len(folds) == 1 else None)
 
 
 def _tags(members: Sequence[Member]) -> dict[str, Any]:
@@ -215,11 +226,12 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
     agreement = scores.agreement()
     summary = summarise(agreement)
     uncertainty = summarise_uncertainty(writer.uncertainty())
-    agreement.to_csv(work_dir / "agreement.csv", index=False)
-    summary.to_csv(work_dir / "scores.csv", index=False)
+    (work_dir / "agreement.csv").write_bytes(csv_text(agreement).encode())
+    (work_dir / "scores.csv").write_bytes(csv_text(summary).encode())
     writer.write_tables(scores.members, held_out=True)
     own_target, ensemble = target_name(scores.trained_on), ensemble_name(scores.members)
     tracking.log_metrics(_metrics(summary, own_target, ensemble) | uncertainty_metrics(uncertainty))
+    tracking.log_table(summary, "view/scores.json")
     for table in ("agreement.csv", "scores.csv", "uncertainty.csv"):
         tracking.log_files(work_dir / table, "tables")
     if scores.drawn:
@@ -241,7 +253,8 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str,
             if len(members):
                 metrics[f"validity/{measure}_{label}_mean_of_members"] = float(members[measure].mean())
         metrics[f"validity/n_cases_{label}"] = float(whole["n_cases"])
-        metrics[f"validity/mean_iou_{label}.n_undefined"] = float(whole["n_undefined"])
+        if whole["n_undefined"]:
+            metrics[f"validity/mean_iou_{label}.n_undefined"] = float(whole["n_undefined"])
     return metrics
 
 

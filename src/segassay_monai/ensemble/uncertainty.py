@@ -137,12 +137,12 @@ def summarise_uncertainty(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
-    """MLflow numbers `reliability/uncertainty…` and `reliability/quality`, each with its number of undefined cases."""
+    """MLflow numbers `reliability/uncertainty…` and `reliability/quality`, with their numbers of undefined cases."""
     metrics: dict[str, float] = {}
     for measure, value, n_undefined in summary[["measure", "value", "n_undefined"]].to_numpy().tolist():
         name = "_".join(["uncertainty", *[word for word in measure.split("_") if word != "total"]])
         name = "reliability/" + ("quality" if measure == "quality" else name)
-        metrics |= {name: value, f"{name}.n_undefined": n_undefined}
+        metrics |= {name: value} | ({f"{name}.n_undefined": n_undefined} if n_undefined else {})
     return metrics
 
 

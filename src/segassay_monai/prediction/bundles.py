@@ -1,6 +1,7 @@
 """Read the members of an exported bundle, from its folder or from a zip of it; none of its code is run.
 
 configs/inference.json (network_def), configs/metadata.json, models/model.pt  ->  one checkpoint per member
+models/familiar.json  ->  the same beside the checkpoint of the member that it was made with
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import atexit
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ import torch
 from segassay.errors import DataError
 from segassay.io.archives import open_archive
 from segassay_monai.ensemble.errors import PredictionError
+from segassay_monai.ensemble.familiar import description_path, parse_description
 from segassay_monai.ensemble.network import NetworkSettings, read_weights
 
-__all__ = ["BundleMembers", "is_bundle", "read_bundle"]
+__all__ = ["BundleMembers", "is_bundle", "read_bundle", "split_members"]
 
 _METADATA, _INFERENCE, _WEIGHTS = "configs/metadata.json", "configs/inference.json", "models/model.pt"
+_FAMILIAR = "models/familiar.json"  # what the training images were like; older bundles have none
 _PREFIX = "members."  # of the state dict of `MeanNet`
 _LARGEST = 2**32  # bytes of a file in a zip, before it is unpacked
 
@@ -69,7 +72,10 @@ def read_bundle(path: Path) -> BundleMembers:
         file = path / _WEIGHTS if path.is_dir() else folder / "bundle.pt"
         if not path.is_dir():
             file.write_bytes(read(_WEIGHTS))
-        members = _members(read_weights(file))
+        members = split_members(read_weights(file))
+        paths = tuple(folder / f"{number:04d}.pt" for number in range(len(members)))
+        if _holds(path, _FAMILIAR):
+            _write_familiar(read(_FAMILIAR), path / _FAMILIAR, paths)
     except DataError:
         raise
     except PredictionError as error:
@@ -77,7 +83,6 @@ def read_bundle(path: Path) -> BundleMembers:
     except Exception as error:
         what = f"is not a bundle that SegAssay exported ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         raise DataError.of(path, what, "export it again: segassay export zoo MODEL --out DIR") from error
-    paths = tuple(folder / f"{number:04d}.pt" for number in range(len(members)))
     for file, member in zip(paths, members, strict=True):
         torch.save({"model": member, "network": settings.state_dict()}, file)
     size = config.get("min_object_size")
@@ -88,7 +93,7 @@ def read_bundle(path: Path) -> BundleMembers:
     )
 
 
-def _members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:
+def split_members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:
     """Weights of each member of a `MeanNet`; a network without members is a single one."""
     if not all(name.startswith(_PREFIX) for name in weights):
         return [dict(weights)]
@@ -97,6 +102,20 @@ def _members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:
         number, _, rest = name.removeprefix(_PREFIX).partition(".")
         members.setdefault(int(number), {})[rest] = value
     return [members[number] for number in sorted(members)]
+
+
+def _write_familiar(content: bytes, path: Path, checkpoints: Sequence[Path]) -> None:
+    """Write what the training images were like beside the member that the numbers belong to."""
+    text = content.decode("utf-8")
+    parse_description(text, path)
+    description_path(checkpoints[json.loads(text)["member"]]).write_bytes(content)
+
+
+def _holds(path: Path, name: str) -> bool:
+    if path.is_dir():
+        return (path / name).is_file()
+    with open_archive(path) as archive:
+        return any(f"/{info.filename}".endswith(f"/{name}") for info in archive.infolist())
 
 
 def _reader(path: Path) -> Callable[[str], bytes]:

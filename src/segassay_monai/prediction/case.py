@@ -28,7 +28,7 @@ from segassay_monai.ensemble.uncertainty import uncertainty_row
 from segassay_monai.prediction.familiar import Familiar, read_familiar
 from segassay_monai.prediction.models import Model
 
-__all__ = ["CasePrediction", "Options", "Predictor", "load_predictor", "predict_case"]
+__all__ = ["CasePrediction", "Options", "Predictor", "axes_of", "load_predictor", "predict_case"]
 
 _WINDOWS = 4  # an image of up to so many windows is predicted as a whole
 
@@ -164,7 +164,7 @@ def predict_case(
         picture=picture,
         mask=mask,
         labels=labels,
-        objects=object_properties(labels, picture.array, prob, picture.spacing_um, axes=_axes(path, mask.ndim)),
+        objects=object_properties(labels, picture.array, prob, picture.spacing_um, axes=axes_of(path, mask.ndim)),
         prob=prob,
         uncertainty=arrays["uncertainty"],
         disagreement=arrays["disagreement"],
@@ -180,6 +180,6 @@ def _objects(mask: np.ndarray, prob: np.ndarray, options: Options, spacing: tupl
     return label_objects(mask, min_size=options.min_object_size)
 
 
-def _axes(path: Path, n_axes: int) -> str:
+def axes_of(path: Path, n_axes: int) -> str:
     """Names of the axes of an image: a NIfTI runs along x first."""
     return "xyz"[:n_axes] if is_nifti(path) else "zyx"[-n_axes:]

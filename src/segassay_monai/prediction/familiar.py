@@ -16,6 +16,7 @@ simulated demonstration, with 24 images, 14 and 3 of 100 new images are (8 % are
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +26,21 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from torch import nn
 
-from segassay.errors import number_of
-from segassay_monai.ensemble.familiar import Description, read_description, read_member_network
-from segassay_monai.ensemble.image_features import intensity_features, network_features
+from segassay.data.dataset import Dataset
+from segassay.errors import DataError, UsageError, number_of
+from segassay_monai.ensemble.familiar import (
+    Description,
+    describe_training,
+    description_path,
+    read_description,
+    read_member_network,
+)
+from segassay_monai.ensemble.image_features import Pixels, feature_counts, intensity_features, network_features
+from segassay_monai.ensemble.members import image_hash
+from segassay_monai.ensemble.network import read_network_settings
+from segassay_monai.prediction.models import REGISTERED, find_model
 
-__all__ = ["NOT_COMPARED", "Familiar", "Space", "distances", "make_space", "read_familiar"]
+__all__ = ["NOT_COMPARED", "Familiar", "Space", "describe_members", "distances", "make_space", "read_familiar"]
 
 logger = logging.getLogger("segassay")
 
@@ -73,11 +84,11 @@ class Familiar:
     network: nn.Module
     strides: Sequence[Sequence[int]]
 
-    def compare(self, image: np.ndarray, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
+    def compare(self, image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
 
         Args:
-            image: Raw values `(C, *spatial)`, with the channels of the training.
+            image: Raw values `(C, *spatial)`, an array or `Pixels`, with the channels of the training.
             spacing_um: Size of a pixel along each axis.
 
         Returns:
@@ -112,6 +123,7 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
         if space.n_calibration < ROUGH:
             n = number_of(space.n_calibration, "image")
             logger.info(f"images unlike the training: the limit is rough, it comes from {n}")
+        _check_columns(Path(checkpoint), description)
         network, strides = read_member_network(Path(checkpoint))
         return Familiar(space, network.to(device), strides)
     else:
@@ -119,6 +131,47 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
         return None
     logger.info(f"the model was trained on fewer than {_FEWEST} images, so new ones are not compared with them")
     return None
+
+
+def _check_columns(checkpoint: Path, description: Description) -> None:
+    """Refuse numbers that this network does not give."""
+    settings = read_network_settings([checkpoint])
+    found = description.intensity.shape[1], description.network.shape[1]
+    if found != (expected := feature_counts(settings.in_channels, settings.channels)):
+        what = (
+            f"has {found[0]} and {found[1]} numbers per image, not {expected[0]} and {expected[1]} as its network gives"
+        )
+        action = "remove it; images are then not compared with those of the training"
+        raise DataError.of(description_path(checkpoint), what, action)
+
+
+def describe_members(model: str | os.PathLike[str], dataset: Dataset) -> list[Path]:
+    """Write `familiar.json` beside each member of a model that has none, as those of an earlier version.
+
+    Args:
+        model: As of `find_model`; its members are files that can be written beside.
+        dataset: The dataset that they were trained on.
+
+    Returns:
+        The files; empty if every member has one.
+
+    Raises:
+        UsageError: If the model is registered or an exported bundle, or there is none.
+        DataError: If it is another dataset, or one of its training images has changed.
+    """
+    found = find_model(model)
+    if not found.members or str(model).startswith(REGISTERED):
+        raise UsageError(f"model {model}: give the folder of its members, then export or register them again")
+    written = []
+    for checkpoint, member in zip(found.checkpoints, found.members, strict=True):
+        if description_path(checkpoint).is_file():
+            continue
+        for case in (*member.train, *member.val):
+            if case in dataset.images and image_hash(dataset, case) not in member.seen_images:
+                what = f"is not the image that {checkpoint} was trained on"
+                raise DataError.of(dataset.images[case], what, "give the dataset of the training")
+        written.append(describe_training(checkpoint, dataset))
+    return written
 
 
 def make_space(description: Description) -> Space | None:

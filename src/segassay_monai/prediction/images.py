@@ -18,11 +18,13 @@ from unicodedata import category, normalize
 import numpy as np
 import pandas as pd
 
-from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image
+from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
 from segassay.data.dataset import Dataset, index_dataset
+from segassay.data.harmless import name_problems
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
 from segassay.errors import DataError, Problem, UsageError, raise_problems
-from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix
+from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix, is_folder_image
+from segassay.io.windows import Windows
 from segassay_monai.prediction.subjects import read_experiment_file
 
 __all__ = ["Images", "find_images"]
@@ -60,6 +62,11 @@ class Images:
         """Image of a case with all its channels, and its pixel size."""
         return read_spaced_image(self.files[case], self.dataset.settings.spacing_um if self.dataset else None)
 
+    def spacing_of(self, image: Windows) -> tuple[float, ...] | None:
+        """Pixel size of an image that is read by windows; None if neither its file nor the dataset gives it."""
+        spacing = self.dataset.settings.spacing_um if self.dataset else None
+        return spaced(image.path, image.frame, spacing).spacing_um
+
     def areas(self, case: str) -> dict[str, np.ndarray | None]:
         """Ignored area and region of a case, each None if there is none."""
         if self.dataset is None:
@@ -78,7 +85,7 @@ def find_images(
     """Find the images to predict; no image is opened.
 
     Args:
-        images: One image file, a folder of images, or a dataset folder.
+        images: One image (a file, or the folder of an OME-Zarr), a folder of images, or a dataset folder.
         recursive: Whether folders in a folder of images are searched, too.
         out: Folder of the results, which is not searched.
         experiment: CSV table with the columns case and group; by default that of the dataset.
@@ -89,10 +96,13 @@ def find_images(
         UsageError: If a control group is given without experiment.
     """
     place = Path(images)
-    if _is_dataset(place, recursive):
+    if is_folder_image(place) or not place.is_dir():
+        found = Images(place, _of_file(place))
+    elif _is_dataset(place, recursive):
         found = _of_dataset(place)
     else:
-        found = Images(place, _of_folder(place, recursive, out) if place.is_dir() else _of_file(place))
+        found = Images(place, _of_folder(place, recursive, out))
+    raise_problems(place, name_problems(str(place), "case", found.files, "rename the file, or its folder"))
     return _with_experiment(found, experiment, control_group)
 
 
@@ -157,13 +167,17 @@ def _folders(place: Path, out: Path | None) -> list[Path]:
     """A folder and all below it, without hidden ones and that of the results; links are not followed."""
     found = []
     for folder, names, _ in os.walk(place):
-        names[:] = sorted(name for name in names if not name.startswith(".") and Path(folder, name).resolve() != out)
+        names[:] = sorted(name for name in names if _is_searched(Path(folder, name), out))
         found.append(Path(folder))
     return found
 
 
+def _is_searched(folder: Path, out: Path | None) -> bool:
+    return not folder.name.startswith(".") and not is_folder_image(folder) and folder.resolve() != out
+
+
 def _names_of_folders(folder: Path) -> set[str]:
-    return {entry.name for entry in os.scandir(folder) if entry.is_dir()}
+    return {entry.name for entry in os.scandir(folder) if entry.is_dir() and not is_folder_image(Path(entry.name))}
 
 
 def _with_experiment(found: Images, experiment: str | os.PathLike[str] | None, control_group: str | None) -> Images:

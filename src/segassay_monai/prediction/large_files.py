@@ -1,191 +1,159 @@
-"""Maps and objects of a large image: kept on disk row by row, measured block by block, written as tiled files.
+"""Objects and files of a large image: measured block by block, written from arrays on disk.
 
-strips -> LargeArrays -> measure_objects -> rows of objects.csv
-                      -> write_large -> masks/ instances/ prob/ … rois/ geojson/ overlays/
+LargeArrays -> measure_objects -> rows of objects.csv
+            -> write_large -> masks/ instances/ prob/ … rois/ geojson/ overlays/
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
+import torch
 
 from segassay.figures.overlays import overlay_png
 from segassay.io.geojson import write_geojson
-from segassay.io.images import write_bytes
+from segassay.io.images import Picture, is_nifti, write_bytes
 from segassay.io.rois import write_rois
-from segassay.io.windows import TiffWindows, write_strips
+from segassay.io.tiled_files import write_parts
+from segassay.io.windows import Windows
 from segassay.masks.properties import object_properties
-from segassay_monai.ensemble.case_files import MAPS
-from segassay_monai.ensemble.ensemble_net import THRESHOLD
+from segassay_monai.ensemble.case_files import MAPS, map_type
+from segassay_monai.ensemble.ensemble_net import THRESHOLD, uncertainty
+from segassay_monai.prediction.case import axes_of
+from segassay_monai.prediction.large_arrays import Box, LargeArrays, object_boxes
 from segassay_monai.prediction.thumbnails import thumbnail
 
-__all__ = ["LargeArrays", "measure_objects", "write_large"]
+__all__ = ["measure_objects", "write_large"]
 
-_ROWS, _BLOCK, _SHOWN = 512, 2048, 4096
+_BLOCK = {2: 2048, 3: 192}  # side of the blocks whose objects are measured together, by the number of axes
+_SHOWN = 4096
+_READS = 1000
 
 
-class LargeArrays:
-    """Arrays `(rows, columns)` of an image in files of a folder: `labels` and `prob`, perhaps all `MAPS`.
+def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
+    """Rows of all objects, as `object_properties` gives them for the whole image.
 
     Args:
-        folder: An empty folder.
-        shape: Of the image.
-        keep_maps: Whether the uncertainties are kept, too; else only a small picture of their total.
+        arrays: With all labels.
+        image: The image.
+        frame: Its picture, with the pixel size to use.
     """
-
-    def __init__(self, folder: Path, shape: tuple[int, int], keep_maps: bool) -> None:
-        self.folder, self.shape = folder, shape
-        self.kinds = MAPS if keep_maps else ("prob",)
-        self.step = max(-(-max(shape) // _SHOWN), 1)
-        self._unsure: list[np.ndarray] = []
-        self._row = 0
-
-    def add(self, maps: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-        """Append a strip of all maps and of provisional labels."""
-        for kind in self.kinds:
-            self._append(kind, maps[kind])
-        self._append("labels", labels)
-        first = -self._row % self.step
-        self._unsure.append(maps["uncertainty"][first :: self.step, :: self.step].copy())
-        self._row += len(labels)
-
-    def _append(self, kind: str, strip: np.ndarray) -> None:
-        with (self.folder / kind).open("ab") as file:
-            strip.tofile(file)
-
-    def finish(self, final: np.ndarray) -> None:
-        """Replace provisional labels by final ones."""
-        labels = self.open("labels", "r+")
-        for rows in _strips(self.shape[0]):
-            labels[rows] = final[labels[rows]]
-        labels.flush()
-
-    @property
-    def unsure(self) -> np.ndarray:
-        """Uncertainty of every `step`-th pixel."""
-        return np.concatenate(self._unsure)
-
-    def open(self, kind: str, mode: str = "r") -> np.memmap:
-        """An array on disk."""
-        dtype = np.int32 if kind == "labels" else np.float32
-        return np.memmap(self.folder / kind, dtype, mode, shape=self.shape)  # type: ignore[call-overload]
-
-    def strips(self, kind: str) -> Iterator[np.ndarray]:
-        """Rows from the top, read as they are needed."""
-        dtype = np.dtype(np.int32 if kind == "labels" else np.float32)
-        n_columns = self.shape[1]
-        for rows in _strips(self.shape[0]):
-            count = (rows.stop - rows.start) * n_columns
-            offset = rows.start * n_columns * dtype.itemsize
-            yield np.fromfile(self.folder / kind, dtype, count, offset=offset).reshape(-1, n_columns)
-
-
-def _strips(n_rows: int) -> Iterator[slice]:
-    for start in range(0, n_rows, _ROWS):
-        yield slice(start, min(start + _ROWS, n_rows))
-
-
-def measure_objects(arrays: LargeArrays, image: TiffWindows, spacing_um: Sequence[float] | None) -> pd.DataFrame:
-    """Rows of all objects, as `object_properties` gives them for the whole image."""
-    boxes = _boxes(arrays)
-    blocks: dict[tuple[int, int], list[int]] = {}
-    for label, (rows, columns) in boxes.items():
-        blocks.setdefault((rows.start // _BLOCK, columns.start // _BLOCK), []).append(label)
-    tables = [_measure(arrays, image, spacing_um, boxes, labels) for labels in blocks.values()]
+    boxes = object_boxes(arrays)
+    names, side = axes_of(image.path, len(arrays.shape)), _BLOCK[len(arrays.shape)]
+    blocks: dict[tuple[int, ...], list[int]] = {}
+    for label, box in boxes.items():
+        blocks.setdefault(tuple(part.start // side for part in box), []).append(label)
+    tables = [_measure(arrays, image, frame, boxes, labels, names) for labels in blocks.values()]
     if not tables:
-        nothing = np.zeros((1, 1), dtype=np.int32)
-        return object_properties(nothing, np.zeros((image.shape[0], 1, 1)), nothing * 1.0, spacing_um)
+        nothing = np.zeros((1,) * len(arrays.shape), dtype=np.int32)
+        channels = np.zeros((len(frame.array), *nothing.shape))
+        return object_properties(nothing, channels, nothing * 1.0, frame.spacing_um, axes=names)
     return pd.concat(tables).sort_values("label", ignore_index=True)
 
 
-def _boxes(arrays: LargeArrays) -> dict[int, tuple[slice, slice]]:
-    """Bounding box of each object, from those of its parts in strips."""
-    found: dict[int, tuple[slice, slice]] = {}
-    for start, strip in zip(range(0, arrays.shape[0], _ROWS), arrays.strips("labels"), strict=True):
-        present = np.unique(strip)
-        present = present[present > 0]
-        ranks = np.searchsorted(present, strip) + 1
-        ranks[strip == 0] = 0
-        for label, (rows, columns) in zip(present.tolist(), ndimage.find_objects(ranks), strict=True):
-            box = (slice(rows.start + start, rows.stop + start), columns)
-            found[label] = _joined(found[label], box) if label in found else box
-    return found
-
-
-def _joined(one: tuple[slice, slice], other: tuple[slice, slice]) -> tuple[slice, slice]:
-    rows, columns = (slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True))
-    return rows, columns
-
-
 def _measure(
-    arrays: LargeArrays,
-    image: TiffWindows,
-    spacing_um: Sequence[float] | None,
-    boxes: Mapping[int, tuple[slice, slice]],
-    labels: Sequence[int],
+    arrays: LargeArrays, image: Windows, frame: Picture, boxes: Mapping[int, Box], labels: Sequence[int], names: str
 ) -> pd.DataFrame:
     """Rows of the objects of one block; others in its window are left out."""
     own = [boxes[label] for label in labels]
-    rows, columns = (
-        slice(min(box[axis].start for box in own), max(box[axis].stop for box in own)) for axis in range(2)
+    window = tuple(
+        slice(min(box[axis].start for box in own), max(box[axis].stop for box in own)) for axis in range(len(names))
     )
-    part = np.array(arrays.open("labels")[rows, columns])
+    part = arrays.read("labels", window)
     part[~np.isin(part, labels)] = 0
-    prob = np.array(arrays.open("prob")[rows, columns])
-    table = object_properties(part, image.read(rows, columns), prob, spacing_um)
-    for name, start, length in (("y", rows.start, arrays.shape[0]), ("x", columns.start, arrays.shape[1])):
+    table = object_properties(part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names)
+    at_border = np.zeros(len(table), dtype=bool)
+    for name, where, length in zip(names, window, arrays.shape, strict=True):
         for column in (f"centroid_{name}", f"bbox_{name}_min", f"bbox_{name}_max"):
-            table[column] += start
-        at_border = (table[f"bbox_{name}_min"] == 0) | (table[f"bbox_{name}_max"] == length)
-        table["touches_border"] = at_border if name == "y" else table["touches_border"] | at_border
-    return table
+            table[column] += where.start
+        at_border |= (table[f"bbox_{name}_min"] == 0) | (table[f"bbox_{name}_max"] == length)
+    return table.assign(touches_border=at_border)
 
 
 def write_large(
     out: Path,
     case: str,
     arrays: LargeArrays,
-    image: TiffWindows,
+    image: Windows,
+    frame: Picture,
     objects: pd.DataFrame,
     save: Sequence[str],
-    spacing_um: Sequence[float] | None,
 ) -> dict[str, str]:
-    """Write the files of a large image: tiled TIFF, and of the overlay every few pixels.
+    """Write the files of a large image: tiled TIFF or OME-TIFF, NIfTI for NIfTI, and of the overlay every few pixels.
 
     Returns:
         Folder -> path relative to `out`.
     """
-    images: dict[str, tuple[type[np.generic], Iterator[np.ndarray]]] = {
-        "masks": (np.uint8, ((strip > THRESHOLD) * np.uint8(255) for strip in arrays.strips("prob")))
-    }
+    ending = map_type(image.path, frame)
+    kinds: dict[str, tuple[type[np.generic], Callable[..., np.ndarray]]] = {"masks": (np.uint8, partial(_mask, arrays))}
     if "instances" in save:
         large = len(objects) > np.iinfo(np.uint16).max
-        images["instances"] = (np.uint32 if large else np.uint16, arrays.strips("labels"))
+        kinds["instances"] = (np.uint32 if large else np.uint16, partial(_part, arrays, "labels"))
     maps = (["prob"] if "prob" in save else []) + (list(MAPS[1:]) if "uncertainty" in save else [])
-    images |= {kind: (np.float32, arrays.strips(kind)) for kind in maps}
+    kinds |= {kind: (np.float32, partial(_part, arrays, kind)) for kind in maps}
     written = {}
-    for kind, (dtype, strips) in images.items():
-        written[kind] = _place(out, kind, f"{case}.tif")
-        write_strips(out / written[kind], strips, arrays.shape, dtype, spacing_um)
-    return written | _write_outlines(out, case, arrays, image, objects, save)
+    for kind, (dtype, read) in kinds.items():
+        written[kind] = _place(out, kind, f"{case}{ending}")
+        write_parts(out / written[kind], read, frame, dtype)
+    return written | _write_outlines(out, case, arrays, image, frame, objects, save)
+
+
+def _part(arrays: LargeArrays, kind: str, *window: slice) -> np.ndarray:
+    return arrays.read(kind, window)
+
+
+def _mask(arrays: LargeArrays, *window: slice) -> np.ndarray:
+    return (arrays.read("prob", window) > THRESHOLD) * np.uint8(255)
+
+
+class _OnDisk:
+    """Labels of which parts are read, with rows before columns as ImageJ shows them: an index is that of an array.
+
+    The file is opened again after some parts, since what was read of an open one counts as memory of the process.
+    """
+
+    def __init__(self, arrays: LargeArrays, is_turned: bool) -> None:
+        self.arrays, self.is_turned = arrays, is_turned
+        self.shape = arrays.shape[::-1] if is_turned else arrays.shape
+        self.ndim = len(self.shape)
+        self._open: np.ndarray | None = None
+        self._n_read = 0
+
+    def __getitem__(self, place: tuple[slice | int, ...]) -> np.ndarray:
+        if self._open is None or self._n_read % _READS == 0:
+            labels = self.arrays.open("labels")
+            self._open = labels.T if self.is_turned else labels
+        self._n_read += 1
+        return np.array(self._open[place])
 
 
 def _write_outlines(
-    out: Path, case: str, arrays: LargeArrays, image: TiffWindows, objects: pd.DataFrame, save: Sequence[str]
+    out: Path,
+    case: str,
+    arrays: LargeArrays,
+    image: Windows,
+    frame: Picture,
+    objects: pd.DataFrame,
+    save: Sequence[str],
 ) -> dict[str, str]:
     confidence = dict(zip(objects["label"].tolist(), objects["confidence"].tolist(), strict=True))
-    labels, step = arrays.open("labels"), arrays.step
-    height = max(_ROWS // step, 1) * step
-    small = np.concatenate([strip[:, ::step, ::step] for strip in image.strips(height)], axis=1)
-    small_labels = np.array(labels[::step, ::step])
+    is_turned = is_nifti(image.path)
+    boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}
+    labels = _OnDisk(arrays, is_turned)
+    shown = _shown(arrays, image, is_turned)
+    n = len(frame.array)
     writers: dict[str, tuple[str, str, Callable[[Path], None]]] = {
-        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence)),
-        "geojson": ("geojson", ".geojson", lambda path: write_geojson(path, labels, confidence, measurements=objects)),
-        "overlay": ("overlays", ".png", lambda path: write_bytes(path, overlay_png(small, small_labels))),
+        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=n, boxes=boxes)),
+        "geojson": (
+            "geojson",
+            ".geojson",
+            lambda path: write_geojson(path, labels, confidence, measurements=objects, boxes=boxes),
+        ),
+        "overlay": ("overlays", ".png", lambda path: write_bytes(path, overlay_png(*shown[:2]))),
     }
     written = {}
     for kind, (folder, ending, write) in writers.items():
@@ -193,8 +161,47 @@ def _write_outlines(
             written[folder] = _place(out, folder, f"{case}{ending}")
             write(out / written[folder])
     written["thumbnail"] = f".records/{case}.jpg"
-    write_bytes(out / written["thumbnail"], thumbnail(small, small_labels, arrays.unsure))
+    write_bytes(out / written["thumbnail"], thumbnail(*shown))
     return written
+
+
+def _shown(arrays: LargeArrays, image: Windows, is_turned: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image `(C, rows, columns)`, labels and uncertainty of what is drawn: every few pixels, of a volume one plane."""
+    plane = _most_marked(arrays, is_turned)
+    sides = [length for length, part in zip(arrays.shape, plane, strict=True) if part is None]
+    step = max(-(-max(sides) // _SHOWN), 1)
+    found: list[list[np.ndarray]] = [[], [], []]
+    first = next(axis for axis, part in enumerate(plane) if part is None)
+    n_rows = arrays.shape[first]
+    height = max(2**23 // max(sides) // step, 1) * step
+    thinned = tuple(slice(None, None, step) if part is None else 0 for part in plane)
+    for start in range(0, n_rows, height):
+        window = [
+            slice(0, length) if part is None else slice(part, part + 1)
+            for length, part in zip(arrays.shape, plane, strict=True)
+        ]
+        window[first] = slice(start, min(start + height, n_rows))
+        prob = torch.from_numpy(arrays.read("prob", tuple(window))[thinned])
+        found[0].append(image.read(*window)[(slice(None), *thinned)])
+        found[1].append(arrays.read("labels", tuple(window))[thinned])
+        found[2].append(uncertainty(prob).numpy())
+    pixels, labels, unsure = (np.concatenate(parts, axis=-2) for parts in found)
+    if is_turned:
+        pixels, labels, unsure = pixels.swapaxes(1, 2), labels.T, unsure.T
+    return pixels, labels, unsure
+
+
+def _most_marked(arrays: LargeArrays, is_turned: bool) -> list[int | None]:
+    """Which plane of a volume is drawn, as `figures.overlays.most_marked_plane` chooses it; None along other axes."""
+    plane: list[int | None] = [None] * len(arrays.shape)
+    if len(arrays.shape) == 3:
+        across = 2 - int(np.argmin(arrays.shape[::-1])) if is_turned else int(np.argmin(arrays.shape))
+        amount = np.zeros(arrays.shape[across], dtype=np.int64)
+        others = tuple(axis for axis in range(3) if axis != across)
+        for window in arrays.strips():
+            amount[window[across]] += np.count_nonzero(arrays.read("labels", window), axis=others)
+        plane[across] = int(amount.argmax()) if amount.any() else len(amount) // 2
+    return plane
 
 
 def _place(out: Path, folder: str, name: str) -> str:

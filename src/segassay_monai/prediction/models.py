@@ -25,9 +25,10 @@ from segassay_monai.study.best import read_best
 from segassay_monai.study.file import read_study_file
 from segassay_monai.targets import OF
 
-__all__ = ["Model", "find_model"]
+__all__ = ["REGISTERED", "Model", "find_model"]
 
-_REGISTERED = "models:/"
+REGISTERED = "models:/"
+"""What the address of a model in the registry of MLflow begins with."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ model.pt, models:/NAME@best or an exported bundle
     """
     if not isinstance(model, (str, os.PathLike)):
         return _of_members(find_checkpoints([Path(path) for path in model]), "the members", strategy)
-    if str(model).startswith(_REGISTERED):
+    if str(model).startswith(REGISTERED):
         return _of_members(_registered(str(model)), str(model), strategy)
     path = Path(model)
     if not path.exists():

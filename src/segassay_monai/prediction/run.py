@@ -13,15 +13,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import segassay
 from segassay.data.dataset import strata
 from segassay.errors import DataError, UsageError, number_of
-from segassay.io.images import Picture, sha256
+from segassay.io.images import sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
-from segassay.io.windows import TiffWindows
+from segassay.io.windows import Windows
 from segassay_monai.ensemble.backends import check_backend
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
@@ -29,7 +30,7 @@ from segassay_monai.prediction.case import Options, Predictor, load_predictor, p
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
-from segassay_monai.prediction.large import open_large, predict_large
+from segassay_monai.prediction.large import LargePixels, open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
@@ -191,12 +192,12 @@ def _predict_one(
         what = f"gives the case a name of {len(case.encode())} bytes; expected at most {_LONGEST}"
         raise DataError.of(files[0], what, "rename the file, or its folders")
     inputs = [sha256(path) for path in files]
-    large = open_large(files)
-    if large is None:
-        content = _in_memory(model, predictor, images, case, save, out)
-    else:
-        with large:
-            content = _by_windows(predictor, images, case, large, save, out)
+    work = out / ".records" / f"{case}.partial"
+    with open_large(files, work) as large:
+        if large is None:
+            content = _in_memory(model, predictor, images, case, save, out)
+        else:
+            content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
     record: Record = {"inputs": inputs, "split": predictor.options.split_touching, "case": row} | content
     write_record(out, case, record)
@@ -219,38 +220,47 @@ def _in_memory(
     return {
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | dict(unlike),
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, picture),
+        "held_out": _held_out(model, images, case, picture.array),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
 
 
 def _by_windows(
-    predictor: Predictor, images: Images, case: str, large: TiffWindows, save: Sequence[str], out: Path
+    model: Model,
+    predictor: Predictor,
+    images: Images,
+    case: str,
+    large: Windows,
+    save: Sequence[str],
+    out: Path,
+    work: Path,
 ) -> dict[str, Any]:
-    """The same of a large image, which is neither compared with those of the training nor looked for among them."""
-    spacing = images.dataset.settings.spacing_um if images.dataset is not None else None
+    """The same of a large image."""
+    spacing = images.spacing_of(large)
     areas = images.areas(case)
-    found = predict_large(predictor, case, large, out, save, spacing_um=spacing, channel=_channel(images), **areas)
+    found = predict_large(
+        predictor, case, large, out, work, save, spacing_um=spacing, channel=_channel(images), **areas
+    )
     return {
-        "row": case_row(found.counts, found.summary, found.spacing_um, 2) | dict(NOT_COMPARED),
+        "row": case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1) | found.unlike,
         "objects": objects_of(found.objects),
-        "held_out": None,
+        "held_out": _held_out(model, images, case, LargePixels(large)),
         "files": found.files,
     }
 
 
 def _relative(path: Path, place: Path) -> str:
-    return path.relative_to(place).as_posix() if place.is_dir() else path.name
+    return path.relative_to(place).as_posix() if path != place else path.name
 
 
-def _held_out(model: Model, images: Images, case: str, picture: Picture) -> bool | None:
+def _held_out(model: Model, images: Images, case: str, image: np.ndarray | LargePixels) -> bool | None:
     """Whether no member was trained on an image; None if it is not known."""
     if not model.members:
         return None
+    pixels = pixel_hash(image) if isinstance(image, np.ndarray) else image.hash()
     if images.dataset is not None:
         subject = str(strata(images.dataset)["subject"][case])
-        return not seen_by(model.members, images.dataset, case, subject)
-    pixels = pixel_hash(picture.array)
+        return not seen_by(model.members, images.dataset, case, subject, pixels)
     return False if any(pixels in member.seen_images for member in model.members) else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import write_bytes
 from segassay_monai.ensemble.members import common_value
 from segassay_monai.ensemble.uncertainty import MEANS
@@ -98,4 +99,4 @@ def _mask_of(files: Mapping[str, str], split: bool) -> str:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a CSV table whole or not at all."""
-    write_bytes(path, table.to_csv(index=False, lineterminator="\n").encode())
+    write_bytes(path, csv_text(table).encode())

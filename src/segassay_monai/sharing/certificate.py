@@ -1,10 +1,10 @@
 """The certificate of a study or an exported bundle: what its numbers rest on, by hashes, in one file.
 
     study                        ->  data, configuration, members, masks, verdicts, versions  ->  certificate.json
-    bundle, members, evaluation  ->  files, members, verdicts, versions                       ->  certificate.json
+    export, members, evaluation  ->  files, members, verdicts, versions                       ->  certificate.json
 
-The same study gives the same bytes on the same machine: no time, no absolute path. The certificate of a bundle names no
-case, rater, subject or dataset.
+The same study gives the same bytes on the same machine: no time, no absolute path. The certificate of an export names
+no case, rater, subject or dataset.
 """
 
 from __future__ import annotations
@@ -37,10 +37,15 @@ from segassay_monai.training.resume import reseed
 from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = [
+    "CACHED_CODE",
     "CERTIFICATE",
+    "EXPORTS",
+    "ONNX",
+    "RDF",
     "assay_of",
-    "bundle_certificate",
+    "certificate_path",
     "environment",
+    "export_certificate",
     "files_of",
     "mask_hashes",
     "plan_of",
@@ -52,19 +57,25 @@ __all__ = [
 
 CERTIFICATE = "certificate.json"
 FORMAT = 1
+ONNX = ".onnx"
+RDF = "rdf.yaml"
+CACHED_CODE = "__pycache__"
+
+EXPORTS = ("bundle", "bioimageio", "onnx")
+"""What is exported: for the Model Zoo, for bioimage.io, as one ONNX file."""
 
 _PACKAGES = ("segassay", "torch", "monai", "pytorch-ignite", "numpy", "scipy", "pandas", "nibabel", "tifffile")
 _PLACES = ("dataset", "output_dir", "masks")
 
 
-def write_certificate(folder: Path, content: Mapping[str, Any]) -> Path:
-    """Write a certificate into the folder of a study or bundle; returns the file.
+def write_certificate(place: Path, content: Mapping[str, Any]) -> Path:
+    """Write a certificate into the folder of a study or export, or beside its only file; returns its path.
 
     Args:
-        folder: Folder that exists.
-        content: From `study_certificate` or `bundle_certificate`.
+        place: Folder or file.
+        content: From `study_certificate` or `export_certificate`.
     """
-    path = Path(folder) / CERTIFICATE
+    path = certificate_path(place)
     write_whole(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
@@ -103,13 +114,29 @@ def study_certificate(study: Study) -> dict[str, Any]:
     return content | {"seal": seal(content)}
 
 
-def bundle_certificate(
-    folder: Path, checkpoints: Sequence[Path], *, evaluation: Path | None = None, annotator: str = ""
+def certificate_path(place: Path) -> Path:
+    """The certificate of a study or export: in its folder, or beside a model that is one file.
+
+    Example:
+        >>> certificate_path(Path("net.onnx")).name
+        'net.certificate.json'
+    """
+    return place.with_suffix(f".{CERTIFICATE}") if place.suffix == ONNX else place / CERTIFICATE
+
+
+def export_certificate(
+    kind: str,
+    files: Mapping[str, str],
+    checkpoints: Sequence[Path],
+    *,
+    evaluation: Path | None = None,
+    annotator: str = "",
 ) -> dict[str, Any]:
-    """The certificate of an exported bundle, once all its other files are written.
+    """The certificate of an export, once all its other files are written.
 
     Args:
-        folder: The bundle.
+        kind: One of `EXPORTS`.
+        files: SHA-256 of its files, as of `files_of`.
         checkpoints: Its members, in the order in which they are averaged.
         evaluation: Folder of the evaluation of the study that they come from.
         annotator: Name of the model there; its own numbers are kept.
@@ -122,8 +149,8 @@ def bundle_certificate(
     members = [member_from_state(state["member"]) if "member" in state else None for state in states]
     content: dict[str, Any] = {
         "certificate": FORMAT,
-        "of": "bundle",
-        "files": files_of(folder),
+        "of": kind,
+        "files": dict(files),
         "data": {"sha256": sorted({member.data_hash for member in members if member is not None})},
         "members": [
             _anonymous(member) | {"weights": weights_hash(state["model"])}
@@ -135,11 +162,20 @@ def bundle_certificate(
     return content | {"seal": seal(content)}
 
 
-def files_of(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a bundle, by its path in it; but for the certificate and what Python caches."""
-    paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    own = [path for path in paths if path.as_posix() != CERTIFICATE and "__pycache__" not in path.parts]
-    return {path.as_posix(): sha256(folder / path) for path in own}
+def files_of(place: Path) -> dict[str, str]:
+    """SHA-256 of every file of an export, by its path in it.
+
+    Left out are the certificate, what Python and a download cache, and the description of a package of bioimage.io. It
+    holds the hash of the certificate, and the collection adds entries to it when it publishes a model.
+
+    Args:
+        place: Its folder, or its only file.
+    """
+    if place.is_file():
+        return {place.name: sha256(place)}
+    paths = sorted(path.relative_to(place) for path in place.rglob("*") if path.is_file())
+    own = [path for path in paths if path.as_posix() not in (CERTIFICATE, RDF) and path.parts[0] != ".cache"]
+    return {path.as_posix(): sha256(place / path) for path in own if CACHED_CODE not in path.parts}
 
 
 def mask_hashes(study: Study, parts: Sequence[str]) -> dict[str, str]:

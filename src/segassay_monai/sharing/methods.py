@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segassay.checks.facts import spacing_text
 from segassay.errors import DataError, number_of
 from segassay.judgement.summary import format_interval, judged_in
 from segassay.judgement.version import RULES_VERSION
@@ -69,7 +70,7 @@ def _data(study: Study) -> str:
     if (smallest := dataset.min_object_size) > 1:
         text += f" Objects of fewer than {smallest} pixels did not count."
     if dataset.settings.spacing_um is not None:
-        text += f" A pixel measures {' × '.join(f'{length:g}' for length in dataset.settings.spacing_um)} µm."
+        text += f" A pixel measures {spacing_text(dataset.settings.spacing_um, 6)}."
     return text
 
 

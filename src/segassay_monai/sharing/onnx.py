@@ -1,6 +1,7 @@
 """Export a model as one ONNX file, and measure how much its predictions differ from ours.
 
 checkpoints -> WholeImageNet -> FILE.onnx -> ONNX Runtime at three sizes -> largest difference
+FILE.onnx, members, numbers of the assay -> FILE.certificate.json
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from segassay.errors import UsageError
 from segassay_monai.ensemble.backends import save_onnx
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
 from segassay_monai.prediction.models import find_model
+from segassay_monai.sharing.certificate import ONNX, certificate_path, write_certificate
 from segassay_monai.sharing.sample import sample_image
 from segassay_monai.sharing.weights import read_whole_image_net
 from segassay_monai.sharing.whole_image_net import WholeImageNet
+from segassay_monai.sharing.zoo.numbers import certificate_of
 
 __all__ = ["TOLERANCE", "Difference", "compare_with_onnx", "export_onnx"]
 
@@ -60,7 +63,7 @@ def export_onnx(
 
     Args:
         model: As of `find_model`: study (its best ensemble), folder of members, checkpoint, `models:/NAME@best`.
-        out: File to write, ending in `.onnx`.
+        out: File to write, ending in `.onnx`; the certificate is written beside it.
         both_channels: Whether the output has background and foreground, not the foreground alone.
         overwrite: Whether an existing file may be replaced.
 
@@ -73,22 +76,26 @@ def export_onnx(
         PredictionError: If a file is not a checkpoint, or members differ in their network.
     """
     out = Path(out)
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out {out}: expected a name that ends in .onnx")
-    if out.exists() and not overwrite:
-        raise UsageError(f"{out} exists already; give another --out, or --overwrite to replace it")
-    net = read_whole_image_net(find_model(model).checkpoints, both_channels=both_channels)
+    if out.suffix != ONNX:
+        raise UsageError(f"--out {out}: expected a name that ends in {ONNX}")
+    certificate, found = certificate_path(out), find_model(model)
+    for path in (out, certificate):
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} exists already; give another --out, or --overwrite to replace it")
+    net = read_whole_image_net(found.checkpoints, both_channels=both_channels)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     try:
         save_onnx(net, str(partial), _images(net)[0])
-        found = compare_with_onnx(net, partial)
-        if found is not None and found.largest > TOLERANCE:
-            raise UsageError(f"{out}: ONNX Runtime and torch differ {found}; update onnx, onnxruntime and torch")
+        differing = compare_with_onnx(net, partial)
+        if differing is not None and differing.largest > TOLERANCE:
+            raise UsageError(f"{out}: ONNX Runtime and torch differ {differing}; update onnx, onnxruntime and torch")
+        certificate.unlink(missing_ok=True)  # of a file that is replaced now
         partial.replace(out)
+        write_certificate(out, certificate_of("onnx", out, model, found))
     finally:
         partial.unlink(missing_ok=True)
-    return found
+    return differing
 
 
 def compare_with_onnx(net: WholeImageNet, path: Path) -> Difference | None:

@@ -1,6 +1,6 @@
 """Verify a certificate: compare hashes, compute the numbers again, and train members again.
 
-certificate.json, study or bundle  ->  one finding for each claim: agrees, differs, or not checked
+certificate.json, study or export  ->  one finding for each claim: agrees, differs, or not checked
 """
 
 from __future__ import annotations
@@ -18,12 +18,18 @@ from segassay.data.dataset import data_hash
 from segassay.errors import DataError, SegAssayError, UsageError, shortlist
 from segassay.io.text_tables import read_text_table
 from segassay_monai.ensemble.members import weights_hash
-from segassay_monai.ensemble.network import read_checkpoint
-from segassay_monai.prediction.bundles import read_bundle
+from segassay_monai.ensemble.network import read_checkpoint, read_weights
+from segassay_monai.prediction.bundles import read_bundle, split_members
+from segassay_monai.sharing.bioimageio.description import Files
 from segassay_monai.sharing.certificate import (
+    CACHED_CODE,
     CERTIFICATE,
+    EXPORTS,
     FORMAT,
+    ONNX,
+    RDF,
     assay_of,
+    certificate_path,
     environment,
     files_of,
     mask_hashes,
@@ -41,6 +47,7 @@ _CLOSE = 1e-9
 """Largest relative difference of two numbers that other versions of libraries may cause."""
 
 _NAMES = ("measure", "target")
+_GIVE = "give certificate.json, its folder, or an exported ONNX file"
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,8 @@ def verify(
     """Check every claim of a certificate, the quick ones first.
 
     Args:
-        certificate: `certificate.json`, or the folder of the study or bundle that holds it.
-        study: STUDY.yaml, if it is not where it was, or to compare a bundle with its study.
+        certificate: `certificate.json`, the folder of the study or export that holds it, or an exported ONNX file.
+        study: STUDY.yaml, if it is not where it was, or to compare an export with its study.
         retrain: Number of members to train again.
         n_jobs: Processes that compute the numbers again.
         trust: As of `plan_study`.
@@ -86,8 +93,8 @@ def verify(
     yield Finding("certificate", sealed, "is as it was written" if sealed else "was changed after it was written")
     yield _of_rules(content)
     yield _of_environment(content)
-    if content["of"] == "bundle":
-        yield from _of_bundle(path.parent, content, study, trust)
+    if content["of"] in EXPORTS:
+        yield from _of_export(path, content, study, trust)
         return
     file = path.parent / content["study_file"] if study is None else Path(study)
     if not file.is_file():
@@ -97,14 +104,18 @@ def verify(
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
-    path = path / CERTIFICATE if path.is_dir() else path
+    path = certificate_path(path) if path.is_dir() or path.suffix == ONNX else path
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        known = content["certificate"] == FORMAT and content["of"] in ("study", "bundle")
+        known = content["certificate"] == FORMAT and content["of"] in ("study", *EXPORTS)
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}); give certificate.json, or its folder") from error
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}); give certificate.json, its folder, or the ONNX file"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: is no certificate of SegAssay; give certificate.json, or its folder") from error
+        raise UsageError(
+            f"{path}: is no certificate of SegAssay; give certificate.json, its folder, or the ONNX file"
+        ) from error
     if not known:
         raise UsageError(f"{path}: is a certificate of another version; use the version of SegAssay that wrote it")
     return path, content
@@ -143,16 +154,26 @@ def _compare(claim: str, then: Mapping[str, Any], now: Mapping[str, Any], what: 
     return Finding(claim, not parts, "; ".join(parts) or f"{len(then)} {what} agree bit by bit")
 
 
-def _of_bundle(
-    folder: Path, content: Mapping[str, Any], study: str | os.PathLike[str] | None, trust: bool
+def _of_export(
+    path: Path, content: Mapping[str, Any], study: str | os.PathLike[str] | None, trust: bool
 ) -> Iterator[Finding]:
-    yield _compare("files", content["files"], files_of(folder), "files")
     then = {str(number): member["weights"] for number, member in enumerate(content["members"])}
-    try:
-        found = [weights_hash(read_checkpoint(path)["model"]) for path in read_bundle(folder).checkpoints]
-        yield _compare("weights", then, {str(number): value for number, value in enumerate(found)}, "members")
-    except SegAssayError as error:
-        yield Finding("weights", False, str(error))
+    if content["of"] == "onnx":
+        file = path.with_name(path.name.removesuffix(f".{CERTIFICATE}") + ONNX)
+        yield _compare("files", content["files"], files_of(file) if file.is_file() else {}, "files")
+        yield Finding("weights", None, "not compared: ONNX holds them in another form")
+    else:
+        yield _compare("files", content["files"], files_of(path.parent), "files")
+        try:
+            found = [weights_hash(weights) for weights in _exported(path.parent, content["of"])]
+            yield _compare("weights", then, {str(number): value for number, value in enumerate(found)}, "members")
+        except SegAssayError as error:
+            yield Finding("weights", False, str(error))
+    if cached := sorted(path.parent.rglob(CACHED_CODE)):
+        text = f"not compared: remove {shortlist([found.relative_to(path.parent).as_posix() for found in cached])}"
+        yield Finding("cached code", None, f"{text}, which Python may run instead of the scripts")
+    if content["of"] == "bioimageio":
+        yield Finding(RDF, None, "not compared: bioimage.io adds to it when it publishes a model")
     if study is None:
         yield Finding("data, numbers", None, "not checked: give the study that it comes from as --study")
         return
@@ -162,6 +183,13 @@ def _of_bundle(
     weights = set(_weights(planned.out, [planned_member.folder for planned_member in planned.members]).values())
     strange = [name for name, value in then.items() if value not in weights]
     yield Finding("members", not strange, "are members of the study" if not strange else "are not all of this study")
+
+
+def _exported(folder: Path, kind: str) -> list[Mapping[str, Any]]:
+    """Weights of each member of an export."""
+    if kind == "bundle":
+        return [read_checkpoint(path)["model"] for path in read_bundle(folder).checkpoints]
+    return list(split_members(read_weights(folder / Files().state)))
 
 
 def _ids(members: Sequence[Mapping[str, Any]]) -> dict[str, str]:

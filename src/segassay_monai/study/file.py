@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
+from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError, why_unreadable, wrong_value
 from segassay.io.yaml_files import read_yaml
 
@@ -124,6 +125,14 @@ class StudyFile(BaseModel):
     def _each_once(cls, value: list[int] | None) -> list[int] | None:
         if value is not None and len(set(value)) < len(value):
             raise ValueError(f"folds {value} has a fold twice; give each once")
+        return value
+
+    @field_validator("masks")
+    @classmethod
+    def _no_formula(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if why := why_harmful(name):
+                raise ValueError(f"the name {name!r} {why}; rename it")
         return value
 
 

@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from segassay import tracking
 from segassay.assay import evaluate
-from segassay.assay.write import metric_name
+from segassay.assay.track import log_headlines, metrics_of
 from segassay.data.dataset import data_hash
+from segassay.errors import number_of
+from segassay.io.csv_tables import csv_text
 from segassay.io.images import sha256
+from segassay.judgement.headlines import of_strategies
+from segassay.judgement.results import Results
 from segassay.judgement.summary import versions
 from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.study.best import best_ensemble
+from segassay_monai.study.card import model_card
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
 from segassay_monai.study.store import read_state, write_state, write_whole
 
-__all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge"]
+__all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge", "log_study_data"]
 
 ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
@@ -46,7 +51,7 @@ def _judge(study: Study, on: str) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
     out = study.out / EVALUATION[on]
     table = list_masks(study, on)
-    text = table.to_csv(index=False, lineterminator="\n")
+    text = csv_text(table)
     files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
@@ -65,9 +70,10 @@ def _judge(study: Study, on: str) -> Path:
         track=True,
         mlflow_experiment=study.name,
     )
-    _log_strategies(study, on, found.strategies)
+    _log_strategies(study, on, of_strategies(found.strategies), found.strategies)
     if on == HELD_OUT:
-        _register_best(study, found.scores)
+        _log_study(study, found, out)
+        _register_best(study, found)
     write_state(study, **{on: digest})
     return out
 
@@ -80,38 +86,76 @@ def further_masks(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def _log_strategies(study: Study, on: str, strategies: pd.DataFrame) -> None:
-    """Log one run per strategy, the same one each time, so that MLflow's user interface can compare strategies."""
-    if strategies.empty:
-        return
+def _log_study(study: Study, found: Results, out: Path) -> None:
+    """Log what the study came to into its own run: headlines, verdicts, description, report and key figure."""
+    n_folds, n_seeds = (len({getattr(one, part) for one in study.members}) for part in ("fold", "seed"))
+    about = (
+        f"Study of {number_of(len(study.members), 'member')} in {number_of(n_folds, 'fold')} with "
+        f"{number_of(n_seeds, 'seed')}. Members and ensembles are its child runs; the strategies are runs beside it."
+    )
+    tracking.log_files(out / "report.html")
+    log_headlines(found, out, about)
+    tracking.describe_experiment(
+        f"Study `{study.name}`. The runs are its strategies, with the numbers to compare, and the study itself, with "
+        "its verdicts and report; click **+** beside it for its members. Charts and *Compare* show what is in the list."
+    )
+
+
+def _log_strategies(study: Study, on: str, table: pd.DataFrame, strategies: pd.DataFrame) -> None:
+    """Log one run per strategy, the same one each time, so that MLflow's user interface can compare strategies.
+
+    They are listed beside the study instead of below it, and the first of them is logged last, so that the list, which
+    begins with what is new, has their order.
+    """
     known = read_state(study).get(f"strategies_{on}", {})
-    for group, rows in strategies.groupby("group", sort=False):
-        about = rows.iloc[0]
-        tags = {"kind": "strategy", "strategy": group, "annotators": about["kind"], "cases": on}
-        with tracking.run(study.name, str(group), tags=tags, params={}, run_id=known.get(group)) as run_id:
+    kinds = strategies.set_index("group")["kind"].to_dict() if len(strategies) else {}
+    for group, rows in reversed(list(table.groupby("target", sort=False))):
+        name = _run_name(str(group), on)
+        tags = {"kind": "strategy", "strategy": group, "annotators": kinds[group], "cases": on}
+        tags["study"] = tracking.active_run()
+        run = tracking.run(study.name, name, tags=tags, params={}, run_id=known.get(group), is_top=True)
+        with run as run_id:
             known[group] = run_id
-            tracking.log_metrics({_strategy_metric(row): float(row["value"]) for row in rows.to_dict("records")})
+            log_study_data(study)
+            tracking.log_metrics(_compared(rows))
     write_state(study, **{f"strategies_{on}": known})
 
 
-def _strategy_metric(row: Mapping[Any, Any]) -> str:
-    """Name of a number of a strategy, under its quality.
+def _compared(rows: pd.DataFrame) -> dict[str, float]:
+    """Numbers of a strategy under names of their own, so that charts of the list begin with them, and not with those
+    that only the study has; the ends of intervals have charts further below.
+    """
+    numbers = {name.partition("/")[2]: value for name, value in metrics_of(rows).items()}
+    is_end = {name: name.endswith(("_low", "_high", ".n_undefined")) for name in numbers}
+    return {f"{'interval' if is_end[name] else 'by strategy'}/{name}": value for name, value in numbers.items()}
+
+
+def _run_name(group: str, on: str) -> str:
+    """Name of the run of a strategy; such names sort as the sizes of their ensembles do.
 
     Example:
-        >>> _strategy_metric({"quality": "validity", "measure": "count_eta_squared", "contrast": "A against H"})
-        'validity/count_eta_squared/A against H'
+        >>> _run_name("expert ensembles of 2", HELD_OUT), _run_name("expert models", TEST)
+        ('expert ensembles of 02', 'expert models, test')
     """
-    return metric_name("/".join(row[part] for part in ("quality", "measure", "contrast") if row[part]))
+    padded = re.sub(r" of (\d+)$", lambda number: f" of {int(number[1]):02d}", group)
+    return padded + (", test" if on == TEST else "")
 
 
-def _register_best(study: Study, scores: pd.DataFrame) -> None:
+def log_study_data(study: Study) -> None:
+    """Say in the active MLflow run which data the study is about."""
+    data = study.dataset
+    sizes = {"cases": len(data.cases), "raters": len(data.raters)}
+    tracking.log_dataset(data.name, data_hash(data), context="evaluation", source=data.folder, **sizes)
+
+
+def _register_best(study: Study, found: Results) -> None:
     """Register the ensemble with the highest score against the raters, over all folds; the first of equal ones."""
     ensembles: dict[str, list[PlannedMember]] = {}
     for prediction in study.predictions:
         if prediction.on == HELD_OUT and len(prediction.members) > 1:
             ensembles.setdefault(prediction.annotator, []).extend(prediction.members)
     ensembles = {name: members for name, members in ensembles.items() if all(map(study.is_done, members))}
-    best = best_ensemble(scores, ensembles)
+    best = best_ensemble(found.scores, ensembles)
     if best is None:
         return
     members = ensembles[best["target"]]
@@ -125,4 +169,8 @@ def _register_best(study: Study, scores: pd.DataFrame) -> None:
         "n_cases": int(best["n_cases"]),
         "data_hash": data_hash(study.dataset),
     }
-    register_ensemble([study.checkpoint(planned) for planned in members], name=study.name, tags=tags)
+    name = f"validity/{best['measure']}"
+    metrics = {name: best["value"], f"{name}_low": best["low"], f"{name}_high": best["high"]}
+    checkpoints = [study.checkpoint(planned) for planned in members]
+    card = model_card(study, found, best, members)
+    register_ensemble(checkpoints, name=study.name, tags=tags, metrics=metrics, card=card)

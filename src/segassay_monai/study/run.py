@@ -16,7 +16,7 @@ from segassay import tracking
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
 from segassay_monai.study.file import as_yaml
-from segassay_monai.study.judge import judge
+from segassay_monai.study.judge import judge, log_study_data
 from segassay_monai.study.plan import PlannedMember, Study
 from segassay_monai.study.scheduler import n_workers, work_side_by_side
 from segassay_monai.study.store import (
@@ -114,10 +114,10 @@ def _parent_run(study: Study) -> Iterator[str]:
     """The parent of all MLflow runs of the study; a resumed study has the same parent."""
     tags = {"kind": "study", "segassay": segassay.__version__}
     params = {
-        "dataset": study.dataset.name,
-        "data_hash": data_hash(study.dataset),
-        "n_members": len(study.members),
-        "n_folds": study.file.n_folds,
+        "data/dataset": study.dataset.name,
+        "data/hash": data_hash(study.dataset),
+        "study/n_members": len(study.members),
+        "study/n_folds": study.file.n_folds,
     }
     with ExitStack() as stack:
         with claim(study, "mlflow", timeout=-1):
@@ -125,6 +125,7 @@ def _parent_run(study: Study) -> Iterator[str]:
             run_id = stack.enter_context(tracking.run(study.name, study.name, tags=tags, params=params, run_id=known))
             write_state(study, run=run_id)
             write_whole(study.out / "study.yaml", as_yaml(study.file))
+            log_study_data(study)
             tracking.log_files(study.out / "study.yaml")
         yield run_id
 

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlencode
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from segassay import tracking
 from segassay.data.annotations import WITHOUT
+from segassay.errors import printable
+from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.summary import QUALITIES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
@@ -33,7 +32,7 @@ from segassay_monai.targets import target_name
 from segassay_monai.training.progress_file import read_progress
 from segassay_monai.training.resume import unfinished
 
-__all__ = ["print_earlier", "print_outcome", "print_plan", "show_run", "show_status", "state_of"]
+__all__ = ["print_earlier", "print_outcome", "print_plan", "score_of", "show_status", "state_of"]
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 
@@ -105,7 +104,7 @@ def _stale(study: Study) -> list[str]:
 def state_of(study: Study, task: Task) -> tuple[str, str]:
     """State of a task in a word, and its score, progress or failure."""
     if study.is_done(task):
-        return "done", _score(study, task)
+        return "done", score_of(study, task)
     if is_claimed(study, task):
         return "running", _progress(study, task)
     if reason := failure(study, task):
@@ -115,13 +114,13 @@ def state_of(study: Study, task: Task) -> tuple[str, str]:
     return "waiting", ""
 
 
-def _score(study: Study, task: Task) -> str:
+def score_of(study: Study, task: Task) -> str:
     """F1 against the own training target, on the held-out cases."""
     is_member = isinstance(task, PlannedMember)
     path = study.place(task) / ("held_out" if is_member else "") / "scores.csv"
     if not path.is_file():
         return ""
-    table = pd.read_csv(path)
+    table = read_csv_text(path, ("annotator_a", "annotator_b"))
     own = table[table["annotator_a"] == target_name(own_target(task))]
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
@@ -161,40 +160,6 @@ def show_status(study: Study) -> None:
         pass
 
 
-@contextmanager
-def show_run(study: Study) -> Iterator[Callable[[str, str], None]]:
-    """Show the tasks of a run: a progress bar on a terminal, and a line for each task that ended."""
-    console = Console(stderr=True)
-    n_tasks = len(study.tasks)
-    started: dict[str, float] = {}
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        row = bar.add_task(study.name, total=n_tasks, completed=_n_done(study))
-
-        def report(word: str, name: str) -> None:
-            if word == "start":
-                started[name] = time.monotonic()
-                bar.update(row, description=", ".join(started))
-                return
-            minutes = (time.monotonic() - started.pop(name, time.monotonic())) / 60
-            task = study.tasks[name]
-            n_done = _n_done(study)
-            words = _score(study, task) if word == "done" else failure(study, task)
-            console.print(
-                f"{n_done}/{n_tasks} {name}: {word}, {minutes:.1f} min{', ' if words else ''}{words}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-            bar.update(row, completed=n_done, description=", ".join(started))
-
-        yield report
-
-
-def _n_done(study: Study) -> int:
-    return sum(study.is_done(task) for task in study.tasks.values())
-
-
 def print_outcome(study: Study, outcome: Outcome) -> None:
     """Print the verdicts, where the reports are, and what failed."""
     console = Console()
@@ -206,7 +171,7 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
     for name, reason in outcome.failed.items():
-        console.print(f"failed: {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"failed: {name}: {reason}"), highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
             f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; run the same "
@@ -215,15 +180,3 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             soft_wrap=True,
         )
     console.print(f"to see all runs: {tracking.ui_command()}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"strategies side by side, once it runs: {_address(study)}", highlight=False, soft_wrap=True)
-
-
-def _address(study: Study) -> str:
-    """Page of MLflow's user interface at its default address, with a run per strategy and a chart per number."""
-    query = {
-        "workflowType": "machine_learning",
-        "searchFilter": 'tags.kind="strategy"',
-        "orderByKey": "tags.`mlflow.runName`",
-        "compareRunsMode": "CHART",
-    }
-    return f"http://127.0.0.1:5000/#/experiments/{tracking.open_experiment(study.name)}/runs?{urlencode(query)}"

@@ -69,6 +69,8 @@ def plan_member(
     if units < 2:
         what = f"has {len(table)} case(s), of which {len(seen)} in {units} subject(s) are left to train on {trained_on}"
         action = "give images of at least 3 subjects (or 3 images): one to train, one to select, one to hold out"
+        if units_of(table["subject"]).nunique() >= 3:
+            action = "give more images, masks of this target, or a larger --n_folds, so that two are left"
         raise DataError.of(dataset.folder, what, action)
     number = number_subjects(seen, seed=[seed, fold])
     if n_train is not None:

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 from segassay import tracking
 from segassay.errors import DataError
 from segassay.figures.style import ACCENT, PALE, encode_figure, plot_style
+from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.io.progress import show_progress
 from segassay.io.yaml_files import read_yaml
@@ -80,7 +81,7 @@ def find_learning_rate(
         curve["smoothed_loss"] = smooth(curve["loss"].to_numpy())
         suggestion = suggest(curve)
         figure = draw_curve(curve, suggestion, title=f"{member.name}, fold {member.fold}")
-        curve.to_csv(work_dir / "learning_rates.csv", index=False)
+        (work_dir / "learning_rates.csv").write_bytes(csv_text(curve).encode())
         (work_dir / "learning_rate.png").write_bytes(encode_figure(figure, "png"))
         tracking.log_files(work_dir)
         for step, (rate, loss, smoothed) in enumerate(curve.itertuples(index=False), start=1):

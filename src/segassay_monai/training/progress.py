@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from pathlib import Path
 from typing import Any
 
 from ignite.engine import Engine, Events
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segassay import tracking
+from segassay.io.progress import is_live, progress_console
 from segassay_monai.training.progress_file import TrainingProgress, write_progress
 
 __all__ = ["KeepProgress", "ShowProgress", "TrackTraining"]
 
 logger = logging.getLogger("segassay")
 
+_LONGEST = 40  # epochs whose losses are kept
+
 
 class TrackTraining:
     """Log a training while it runs: loss and learning rate within epochs, scores of the selection images after each.
 
     Attach it after the validation, just before the handler that keeps states: it logs numbers at the end of their
-    epoch, so that an epoch that is interrupted and repeated is logged once.
+    epoch, so that an epoch that is interrupted and repeated is logged once. A step is an iteration, for training and
+    selection alike, and each number has the time at which it was measured.
     `train/waiting_for_data` is the share of time in the epoch so far that was spent waiting for tiles.
 
     Args:
@@ -34,7 +38,7 @@ class TrackTraining:
     def __init__(self, evaluator: Engine, every: int = 10) -> None:
         self.evaluator, self.every = evaluator, every
         self._asked = self._waited = self._stepped = 0.0
-        self._points: list[tuple[int, dict[str, float]]] = []
+        self._points: list[tracking.Point] = []
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer."""
@@ -65,15 +69,14 @@ class TrackTraining:
             "train/learning_rate": engine.optimizer.param_groups[0]["lr"],
             "train/waiting_for_data": self._waited / self._stepped,
         }
-        self._points.append((engine.state.iteration, metrics))
+        self._points.append(tracking.Point(engine.state.iteration, time.time(), metrics))
 
     def _log(self, engine: Any) -> None:
-        for iteration, metrics in self._points:
-            tracking.log_metrics(metrics, step=iteration)
+        tracking.log_points(self._points)
 
     def _validated(self, evaluator: Any, trainer: Any) -> None:
         metrics = {f"val/{name}": float(value) for name, value in evaluator.state.metrics.items()}
-        self._points.append((trainer.state.iteration, metrics))
+        self._points.append(tracking.Point(trainer.state.iteration, time.time(), metrics))
 
 
 class _Pace:
@@ -105,20 +108,39 @@ class KeepProgress:
 
     Args:
         folder: Folder of the unfinished training.
+        evaluator: The validator, for its F1.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, evaluator: Engine | None = None) -> None:
+        self.folder, self.evaluator = folder, evaluator
         self._pace = _Pace()
+        self._of_epoch: list[float] = []
+        self._losses: list[float] = []
 
     def attach(self, engine: Any) -> None:
         """Register with the trainer."""
         self._pace.attach(engine)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._write)
+
+    def _step(self, engine: Any) -> None:
+        if engine.state.output:
+            self._of_epoch.append(float(engine.state.output[0]["loss"]))
 
     def _write(self, engine: Any) -> None:
         state, minutes = engine.state, self._pace.minutes_left(engine)
-        progress = TrainingProgress(epoch=state.epoch, epochs=state.max_epochs, minutes_left=minutes)
+        if self._of_epoch:
+            self._losses.append(sum(self._of_epoch) / len(self._of_epoch))
+            self._of_epoch.clear()
+        scores = {} if self.evaluator is None else self.evaluator.state.metrics
+        f1 = float(scores.get("f1", math.nan))
+        progress = TrainingProgress(
+            epoch=state.epoch,
+            epochs=state.max_epochs,
+            minutes_left=minutes,
+            losses=[loss for loss in self._losses[-_LONGEST:] if math.isfinite(loss)],
+            f1=f1 if math.isfinite(f1) else None,
+        )
         write_progress(self.folder, progress)
 
 
@@ -145,8 +167,8 @@ class ShowProgress:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._fail)
 
     def _start(self, engine: Any) -> None:
-        console = Console(stderr=True)
-        if console.is_terminal:
+        console = progress_console()
+        if is_live(console):
             columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
             self._bar = Progress(*columns, console=console, transient=True)
             self._bar.start()

@@ -27,6 +27,8 @@ class TrainingProgress(BaseModel):
         epoch: Number of finished epochs.
         epochs: Number of all epochs.
         minutes_left: Estimated minutes until the last epoch is finished.
+        losses: Mean loss of the last epochs of this process.
+        f1: F1 on the selection images, of the last validation; None before the first.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -34,6 +36,8 @@ class TrainingProgress(BaseModel):
     epoch: Annotated[int, Field(ge=0)]
     epochs: Annotated[int, Field(ge=1)]
     minutes_left: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    losses: list[Annotated[float, Field(allow_inf_nan=False)]] = []
+    f1: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _not_beyond_the_end(self) -> TrainingProgress:

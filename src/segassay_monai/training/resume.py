@@ -153,6 +153,9 @@ def _differences(checkpoint: Path, member: Member) -> str:
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
     if len(plain) < len(names):
         changed.append("the configuration itself (another version, or an overlay)")
+    if not changed and found.dataset != member.dataset and found.data_hash == member.data_hash:
+        keep = f"write `name: {found.dataset}` into dataset.yaml if it was only moved"
+        changed = [f"the name of its dataset (there {found.dataset}, here {member.dataset}: {keep})"]
     if not changed and replace(found, strategy=member.strategy) != member:
         changed = ["its images or masks (they have changed since)"]
     return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")

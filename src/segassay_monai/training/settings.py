@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ELSEWHERE", "is_plain"]
+__all__ = ["ELSEWHERE", "group_of", "is_plain"]
 
 ELSEWHERE = (
     "bundle_root",
@@ -28,3 +28,27 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return all(map(is_plain, value))
     return not isinstance(value, Mapping) and not str(value).startswith(("$", "@", "%"))
+
+
+_GROUPS = {
+    "data": ("fold", "n_folds", "n_train", "n_val", "rater", "spatial_dims", "val_fraction"),
+    "network": ("channels", "initialise_from", "max_pixels", "strides"),
+    "augmentation": (
+        *("blur", "elastic", "foreground", "gamma", "intensity_scale", "intensity_shift", "noise", "tile_size"),
+    ),
+    "training": (
+        *("batch_size", "epochs", "iterations_per_epoch", "learning_rate", "seed", "val_interval", "warm_up"),
+        *("weight_decay", "weight_map"),
+    ),
+}
+"""Group of parameters in MLflow -> settings; all others are of the call."""
+
+
+def group_of(setting: str) -> str:
+    """Group in which MLflow lists a setting among the parameters of a run.
+
+    Example:
+        >>> group_of("channels"), group_of("output_dir")
+        ('network', 'call')
+    """
+    return next((group for group, names in _GROUPS.items() if setting in names), "call")

@@ -28,6 +28,8 @@ from segassay_monai.bundle.workflow import Workflow, running_config
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
+from segassay_monai.ensemble.prediction import run_name
+from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
@@ -35,9 +37,9 @@ from segassay_monai.training.divergence import StopDiverged
 from segassay_monai.training.progress import KeepProgress
 from segassay_monai.training.progress_file import remove_progress
 from segassay_monai.training.resume import mlflow_run, open_training
-from segassay_monai.training.settings import is_plain
+from segassay_monai.training.settings import group_of, is_plain
 
-__all__ = ["SECONDS", "evaluate_held_out", "run_params", "run_tags", "train_member"]
+__all__ = ["SECONDS", "evaluate_held_out", "log_training_data", "run_params", "run_tags", "train_member"]
 
 logger = logging.getLogger("segassay")
 
@@ -89,16 +91,18 @@ def train_member(
             return Path(output_dir).resolve()
         run = tracking.run(
             experiment,
-            f"{member.name} fold {member.fold}",
+            run_name(member.trained_on, [member.seed], member.fold),
             tags=run_tags(member, kind="member"),
             params=run_params(member),
             run_id=mlflow_run(work_dir),
         )
-        with run:
+        with run as run_id:
+            log_training_data(dataset, member)
             seconds = _train(member, dataset, trainer, evaluator, work_dir)
             started = time.perf_counter()
             evaluate_held_out(member, dataset, work_dir, evaluation)
             describe_training(work_dir / "model.pt", dataset)
+            log_model([work_dir / "model.pt"], name="model", metrics=_scores_of(run_id))
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         remove_progress(work_dir)
@@ -126,7 +130,7 @@ def _train(
         trainer, Events.STARTED, Events.ITERATION_COMPLETED, Events.GET_BATCH_STARTED, Events.ITERATION_COMPLETED
     )
     validation.attach(evaluator, start=Events.STARTED, pause=Events.COMPLETED)
-    KeepProgress(work_dir).attach(trainer)
+    KeepProgress(work_dir, evaluator).attach(trainer)
     StopDiverged(trainer.network).attach(trainer)
     for engine in (trainer, evaluator):
         stop_between_steps(engine)
@@ -134,7 +138,6 @@ def _train(
     best = evaluator.state
     logger.info(f"best state: F1 {best.best_metric:.3f} on the selection images, epoch {best.best_metric_epoch}")
     tracking.log_metrics({"val/best_f1": best.best_metric, "val/best_epoch": best.best_metric_epoch})
-    tracking.log_files(work_dir / "model.pt", "model")
     return {"step": round(step.value(), 4), "validation": round(validation.value(), 4)}
 
 
@@ -155,10 +158,26 @@ def evaluate_held_out(member: Member, dataset: Dataset, work_dir: Path, evaluati
 
 
 def run_params(member: Member) -> dict[str, Any]:
-    """Parameters of an MLflow run: settings given as numbers or names, and what follows from the data."""
+    """Parameters of an MLflow run by group, such as `network/channels`: plain settings, and what the data adds."""
     config = running_config()
     params = {key: value for key, value in config.items() if value is not None and is_plain(value)}
-    return params | {"data_hash": member.data_hash, "n_train": len(member.train), "n_val": len(member.val)}
+    params |= {"n_train": len(member.train), "n_val": len(member.val)}
+    return {f"{group_of(key)}/{key}": value for key, value in params.items()} | {"data/hash": member.data_hash}
+
+
+def log_training_data(dataset: Dataset, member: Member) -> None:
+    """Say in the active MLflow run which data the member is trained on."""
+    cases = {"cases": len(dataset.cases), "train": len(member.train), "held_out": len(member.held_out)}
+    tracking.log_dataset(
+        dataset.name, member.data_hash, context="training", source=dataset.folder, raters=len(dataset.raters), **cases
+    )
+
+
+def _scores_of(run_id: str) -> dict[str, float]:
+    """Scores that a run has so far, to be shown with its model."""
+    metrics = tracking.load_mlflow().get_run(run_id).data.metrics
+    scores = {name: value for name, value in metrics.items() if name.startswith("validity/") and "." not in name}
+    return scores | {name: metrics[name] for name in ("val/best_f1",) if name in metrics}
 
 
 def run_tags(member: Member, *, kind: str) -> dict[str, Any]:

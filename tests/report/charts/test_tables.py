@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from drawing import draw
+from drawing import draw, fits
 from segassay.figures.overlays import overlay
 from segassay.figures.style import encode_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
@@ -115,13 +115,6 @@ def effects_of(*rows: tuple[str, str, str, float, str]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["annotator", "group_1", "group_2", "hl_shift", "verdict"])
     table = table.assign(measure="count", region="", unit="case", test="mann_whitney")
     return table.assign(hl_low=table["hl_shift"] - 1, hl_high=table["hl_shift"] + 1)
-
-
-def fits(figure: Figure) -> bool:
-    """Whether nothing that is drawn is cut off by the edge of the picture."""
-    figure.draw_without_rendering()
-    drawn, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-    return drawn.x0 >= -0.01 and drawn.y0 >= -0.01 and drawn.x1 <= width + 0.01 and drawn.y1 <= height + 0.01
 
 
 def test_each_cell_of_the_matrix_is_the_mean_of_its_pair_on_both_sides():

@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import importlib.util
 import re
+import shutil
 import socket
 import sys
 import zipfile
@@ -18,8 +19,9 @@ import yaml
 
 from segassay.errors import UsageError
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
+from segassay_monai.sharing.verify import verify
 from segassay_monai.sharing.weights import read_whole_image_net
-from shared_members import SECRETS
+from shared_members import DATA_HASH, SECRETS
 
 ABOUT = {
     "title": "Nuclei, cFOS / mouse",
@@ -139,8 +141,30 @@ def test_nothing_private_is_in_any_byte(package, ensemble):
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 content += [archive.read(name) for name in archive.namelist()]
-        for text in private:
+        for text in private if path.name == "certificate.json" else [*private, DATA_HASH]:
             assert not any(text.encode() in part for part in content), (path.name, text)
+
+
+def test_its_certificate_holds_and_names_what_was_exchanged(package, ensemble, tmp_path):
+    assert {finding.claim: finding.agrees for finding in verify(package)} == {
+        "certificate": True,
+        "rules": True,
+        "environment": None,
+        "files": True,
+        "weights": True,
+        "rdf.yaml": None,
+        "data, numbers": None,
+    }
+    copy = shutil.copytree(package, tmp_path / "copy")
+    weights = torch.load(copy / "weights.pt", weights_only=True)
+    next(iter(weights.values())).view(-1)[0] += 1e-6
+    torch.save(weights, copy / "weights.pt")
+    (copy / "weights.onnx").write_bytes(b"")
+    (copy / "run_me.py").write_text("")
+    found = {finding.claim: finding for finding in verify(copy) if finding.agrees is False}
+    assert found["files"].detail == "changed: weights.onnx, weights.pt; new: run_me.py"
+    assert found["weights"].detail == "changed: 0"
+    assert set(found) == {"files", "weights"}
 
 
 def test_bioimageio_spec_accepts_it(package):

@@ -71,12 +71,13 @@ def test_a_package_in_tiles_normalises_before_and_names_its_halo(ensemble, tmp_p
     for name in vars(Files()).values():
         (tmp_path / name).write_bytes(b"")
     net = read_whole_image_net(checkpoints, normalised=True)
-    described = describe(tmp_path, name="model", net=net, about=About(), files=Files())
+    axes = "zyx"[3 - settings.spatial_dims :]
+    described = describe(tmp_path, name="model", net=net, about=About(), files=Files(), axes=axes)
     [taken], [given] = described["inputs"], described["outputs"]
     assert [step["id"] for step in taken["preprocessing"]] == ["ensure_dtype", "scale_range", "clip"]
     scale = taken["preprocessing"][1]["kwargs"]
     assert (scale["min_percentile"], scale["max_percentile"], scale["eps"]) == (1.0, 99.0, 1e-30)
-    assert scale["axes"] == list("zyx"[3 - settings.spatial_dims :])
+    assert scale["axes"] == list(axes)
     assert [axis["halo"] for axis in given["axes"][2:]] == list(tiles_of(settings.strides).halo)
     for axis, out in zip(taken["axes"][2:], given["axes"][2:], strict=True):
         assert axis["size"]["min"] > 2 * out["halo"]

@@ -1,15 +1,13 @@
 """Members with telling names, and bundles that were exported from them, for all tests of this room."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from secret_members import write_members
-from segassay.io.formats import Picture
 from segassay.io.images import write_image
+from segassay.io.picture import Picture
 from segassay_monai.sharing.zoo.export import export_zoo
 
 
@@ -33,21 +31,12 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One image of each format; no axis fits the network, and none has the length of another."""
+    """Images of each format, two with pixel sizes; no axis fits the network, and none has the length of another."""
     folder = tmp_path_factory.mktemp("zoo_images")
     rng = np.random.default_rng(0)
     affine = np.array([[0, -0.5, 0, 3], [0.25, 0, 0, -4], [0, 0, 2, 5], [0, 0, 0, 1.0]])
-    for name in ("a.png", "b.tif", "c.nii.gz"):
+    for name in ("a.png", "b.tif", "c.nii.gz", "d.tif", "e.ome.tif"):
         array = rng.integers(0, 255, (1, 21, 34), dtype=np.uint8)
-        write_image(folder / name, Picture(array, affine=affine if name == "c.nii.gz" else None))
+        spacing = (0.5, 0.325) if name[0] in "de" else None
+        write_image(folder / name, Picture(array, spacing, affine if name == "c.nii.gz" else None))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _forget_scripts() -> Iterator[None]:
-    """Each bundle has a package `scripts`; a program that uses two of them must import the second one anew."""
-    path = list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
-        del sys.modules[name]

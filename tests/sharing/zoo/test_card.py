@@ -32,7 +32,10 @@ def card(request, tmp_path):
     numbers = Numbers(NUMBERS.numbers, NUMBERS.verdicts, (figure,)) if n == 3 else Numbers()
     metadata = bundle_metadata("cells_segmentation", SETTINGS, n, ABOUT, numbers.eval_metrics)
     words = {"metadata": metadata, "about": ABOUT, "settings": SETTINGS, "members": [], "n_members": n}
-    write_card(tmp_path, name="cells_segmentation", numbers=numbers, **words)
+    if n == 3:
+        (tmp_path / "models").mkdir()
+        (tmp_path / "models" / "familiar.json").touch()
+    write_card(tmp_path, name="cells_segmentation", numbers=numbers, min_object_size=30, **words)
     return tmp_path
 
 
@@ -66,6 +69,12 @@ def test_the_numbers_of_the_assay_are_in_its_tables(card):
     assert "| validity | supported | F1 is 0.75 / 24 images. |" in text
     assert "](strategies.png)" in text
     assert (card / "docs" / "strategies.png").read_bytes() == b"picture"
+
+
+def test_it_says_how_small_objects_may_be_and_what_marks_unlike_images(card):
+    text = (card / "docs" / "README.md").read_text()
+    assert "`--min_object_size` pixels, 30 by default" in text
+    assert ("models/familiar.json" in text) == (card / "models").is_dir()
 
 
 def test_tables_have_as_many_cells_as_their_header(card):

@@ -1,5 +1,6 @@
 """An exported bundle, as people of the zoo use it: elsewhere, without this package, and with the same masks."""
 
+import ast
 import getpass
 import json
 import logging
@@ -14,41 +15,24 @@ import monai.bundle
 import nibabel
 import numpy as np
 import pytest
-import tifffile
 import torch
 import yaml
 from monai.bundle.properties import InferProperties, MetaProperties
 
-from networks import image, trained
-from secret_members import DATA_HASH, SECRETS, write_members
+from bundles import run_exported as run
+from networks import image
+from secret_members import DATA_HASH, SECRETS
 from segassay.errors import UsageError
-from segassay.io.formats import Picture
 from segassay.io.images import read_image, read_mask, sha256, write_image
+from segassay.io.picture import Picture
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.members import find_checkpoints
-from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.zoo import files
 from segassay_monai.sharing.zoo.export import export_zoo
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def without_this_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A process that cannot import this package, in a folder elsewhere."""
-    for name in [name for name in sys.modules if name.partition(".")[0] in ("segassay", "segassay_monai")]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in ("segassay", "segassay_monai"):
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.chdir(tmp_path)
-
-
-def run(bundle: Path, out: Path, folder: Path, run_id: str = "run", **words: object) -> None:
-    config = str(bundle / "configs" / "inference.json")
-    words = {"config_file": config, "dataset_dir": str(folder), "output_dir": str(out), "logging_file": False} | words
-    monai.bundle.run(run_id=run_id, **words)
 
 
 def content(bundle: Path, name: str) -> dict:
@@ -66,26 +50,38 @@ def network(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
 def test_its_files_are_those_of_the_zoo(bundles, kind):
     found = {path.relative_to(bundles[kind]).as_posix() for path in bundles[kind].rglob("*") if path.is_file()}
     configs = {f"configs/{name}.json" for name in ("metadata", "inference", "evaluate", "train")}
-    scripts = {"__init__", "errors", "image_files", "images", "inferer"}
+    scripts = {"__init__", "errors", "image_files", "images", "inferer", "objects"}
+    scripts |= {"encoding", "orientation", "picture", "spacing"}
     scripts |= {"mean_net", "members_inferer", "network"} if kind == "three" else set()
     rest = {"configs/logging.conf", "docs/README.md", "docs/data_license.txt", "README.md", "LICENSE"}
     rest |= {"certificate.json"}
-    assert found == configs | rest | {f"scripts/{name}.py" for name in scripts} | {"models/model.pt", "models/model.ts"}
+    models = {f"models/{name}" for name in ("model.pt", "model.ts", "familiar.json")}
+    assert found == configs | rest | models | {f"scripts/{name}.py" for name in scripts}
 
 
 @pytest.mark.parametrize("run_id", ["run", "inference"])
-def test_its_masks_are_ours_in_every_pixel(bundles, models, kind, images, tmp_path, without_this_package, run_id):
-    run(bundles[kind], tmp_path / "theirs", images, run_id)
-    predict(models[kind], images, out=tmp_path / "ours", save=["mask", "prob"])
-    for file in ("a.png", "b.tif", "c.nii.gz"):
-        case = file.partition(".")[0]
-        ours, theirs = (next((tmp_path / who / "masks").glob(f"{case}.*")) for who in ("ours", "theirs"))
-        assert 0 < read_mask(ours).sum() < read_mask(ours).size
-        np.testing.assert_array_equal(read_mask(theirs), read_mask(ours))
-        ours, theirs = (next((tmp_path / who / "prob").glob(f"{case}.*")) for who in ("ours", "theirs"))
-        np.testing.assert_array_equal(read_image(theirs).array, read_image(ours).array)
+def test_its_files_are_ours_in_every_byte(bundles, models, kind, images, tmp_path, without_this_package, run_id):
+    """Masks, probabilities and instance labels: same names, pixels, pixel sizes and places."""
+    asked = {"save_instances": True, "min_object_size": 60} if run_id == "run" else {}
+    run(bundles[kind], tmp_path / "theirs", images, run_id, **asked)
+    words = {"min_object_size": 60} if asked else {}
+    kinds = ["masks", "prob", "instances"] if asked else ["masks", "prob"]
+    predict(models[kind], images, out=tmp_path / "ours", save=["mask", "prob", "instances"], **words)
+    for folder in kinds:
+        ours = {path.name: path.read_bytes() for path in (tmp_path / "ours" / folder).iterdir()}
+        assert {path.name: path.read_bytes() for path in (tmp_path / "theirs" / folder).iterdir()} == ours
+        assert len(ours) == 5
+    assert asked or not (tmp_path / "theirs" / "instances").exists()
+    for path in (tmp_path / "theirs" / "masks").iterdir():
+        assert 0 < read_mask(path).sum() < read_mask(path).size
     affine = nibabel.load(tmp_path / "theirs" / "masks" / "c.nii.gz").affine
     np.testing.assert_array_equal(affine, nibabel.load(images / "c.nii.gz").affine)
+    for name in ("d.tif", "e.ome.tif"):
+        assert read_image(tmp_path / "theirs" / "masks" / name).spacing_um == pytest.approx((0.5, 0.325))
+    if asked:
+        labels, masks = ([*map(read_mask, (tmp_path / "theirs" / part).iterdir())] for part in ("instances", "masks"))
+        kept, marked = sum((label > 0).sum() for label in labels), sum(mask.sum() for mask in masks)
+        assert 0 < kept < marked or kind == "one"  # its objects are all large
 
 
 def test_windows_of_a_large_image_give_our_masks(bundles, models, tmp_path, without_this_package):
@@ -216,7 +212,11 @@ def test_nothing_private_is_in_any_byte(bundles, kind, models):
 
 
 def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, kind):
-    sources = {path.name: path for room in ("ensemble", "sharing/zoo/scripts") for path in _modules(room)}
+    rooms = ("evaluation/segassay/io", "src/segassay_monai/sharing/zoo/scripts", "src/segassay_monai/ensemble")
+    sources = {path.name: path for room in reversed(rooms) for path in (ROOT / room).glob("*.py")}
+    own = ("__init__.py", "image_files.py", "objects.py", "members_inferer.py")
+    sources |= {name: ROOT / rooms[1] / name for name in own}
+    sources |= {f"{name}.py": ROOT / rooms[2] / f"{name}.py" for name in ("errors", "images")}
     for path in (bundles[kind] / "scripts").iterdir():
         assert path.read_bytes() == sources[path.name].read_bytes()
     for path in (bundles[kind] / "configs").glob("*.json"):
@@ -225,8 +225,17 @@ def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, ki
         assert "/home/" not in text
 
 
-def _modules(room: str) -> list[Path]:
-    return sorted((ROOT / "src" / "segassay_monai" / room).glob("*.py"))
+def test_scripts_import_only_what_the_metadata_names_and_each_other(bundles, kind):
+    metadata = content(bundles[kind], "metadata")
+    allowed = {"torch", "monai", "numpy", *metadata["required_packages_version"], *sys.stdlib_module_names}
+    scripts = list((bundles[kind] / "scripts").glob("*.py"))
+    for path in scripts:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert {alias.name.partition(".")[0] for alias in node.names} <= allowed, path.name
+            elif isinstance(node, ast.ImportFrom):
+                known = {script.stem for script in scripts} if node.level else allowed
+                assert str(node.module).partition(".")[0] in known, path.name
 
 
 def test_training_from_the_bundle_works_where_this_package_is_installed(bundles, tmp_path, monkeypatch, new_store):
@@ -247,34 +256,6 @@ def test_training_without_data_is_one_clear_error(bundles):
     config = str(bundles["three"] / "configs" / "train.json")
     with pytest.raises(UsageError, match="--dataset_dir is missing: give the folder with images/ and labels/"):
         monai.bundle.run(config_file=config, workflow_name="segassay_monai.Workflow", logging_file=False)
-
-
-def test_volumes_with_thick_slices_give_our_masks(tmp_path, without_this_package):
-    spacing = [4.0, 1.0, 1.0]
-    settings = NetworkSettings(3, 2, [2, 4], network_strides(spacing, n_levels=2))
-    for seed in (1, 2):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            net = trained(residual_unet(**settings.state_dict()), seed)
-        path = write_members(tmp_path / "models", [seed]) / f"s{seed}" / "model.pt"
-        checkpoint = torch.load(path, weights_only=True)
-        torch.save(checkpoint | {"model": net.state_dict(), "network": settings.state_dict()}, path)
-    bundle = export_zoo(tmp_path / "models", tmp_path / "volumes_segmentation")
-    (tmp_path / "images").mkdir()
-    pixels = np.random.default_rng(2).integers(0, 255, (5, 2, 13, 22), dtype=np.uint8)
-    tifffile.imwrite(tmp_path / "images" / "a.ome.tif", pixels, metadata={"axes": "ZCYX"})
-    nibabel.save(
-        nibabel.Nifti1Image(np.moveaxis(pixels, 1, 3), np.diag([4.0, 1, 1, 1])), tmp_path / "images" / "b.nii.gz"
-    )
-    run(bundle, tmp_path / "theirs", tmp_path / "images")
-    predict(tmp_path / "models", tmp_path / "images", out=tmp_path / "ours", save=["mask"])
-    for case in ("a", "b"):
-        ours, theirs = (next((tmp_path / who / "masks").glob(f"{case}.*")) for who in ("ours", "theirs"))
-        assert 0 < read_mask(ours).sum() < read_mask(ours).size
-        np.testing.assert_array_equal(read_mask(theirs), read_mask(ours))
-    one = content(bundle, "metadata")["network_data_format"]["inputs"]["image"]
-    assert one["spatial_shape"] == ["1*n", "2*n", "2*n"]
-    assert one["num_channels"] == 2
 
 
 def test_large_files_are_listed_with_their_hash(models, tmp_path, monkeypatch, caplog):

@@ -21,7 +21,6 @@ SUMMARY = {
     "objectivity": {"verdict": "supported", "sentence": "Staple/s0-1 agrees with raters."},
     "reliability": {"verdict": "cannot be judged: only secretrater was repeated", "sentence": "Secretrater agrees."},
     "validity": {"verdict": "cannot be judged: too few images", "sentence": "F1 of staple/s0-1 is 0.75 | 24 images."},
-    "policy": {"min_object_size": 30},
 }
 
 
@@ -43,7 +42,6 @@ def test_scores_are_those_of_this_ensemble_against_raters(evaluation):
     assert found.eval_metrics == {"dice_leave_one_out": 0.8235, "f1_pairwise": 0.75, "williams_index": 1.25}
     f1 = next(number for number in found.numbers if number.name == "f1_pairwise")
     assert (f1.low, f1.high, f1.n_cases) == (0.7, 0.8, 24)
-    assert found.min_object_size == 30
     assert [path.name for path in found.figures] == ["strategies.png"]  # habits.png names raters
 
 

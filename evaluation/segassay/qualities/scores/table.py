@@ -29,7 +29,6 @@ __all__ = [
     "QUALITIES",
     "SCORE_COLUMNS",
     "THRESHOLD",
-    "WRITTEN_COLUMNS",
     "Agreement",
     "Findings",
     "Pairs",
@@ -65,15 +64,14 @@ FIELD_COLUMNS = (
 )
 """Description of a row as data: key and name of its measure, the parts of its form, its name in the report, whether the
 reference contains the raters, the number of pairs of annotators and, for outlines, the numbers of all and of undefined
-comparisons; 0 if they are not counted. Not written, because the names in scores.csv contain it."""
+comparisons; 0 if they are not counted."""
 
-WRITTEN_COLUMNS = (
+SCORE_COLUMNS = (
     "quality", "measure", "target", "value", "low", "high", "n_cases", "n_undefined",
-    "method", "approximate", "human_low", "human_high", "note", "bound",
+    "method", "approximate", "human_low", "human_high", "note", "bound", *FIELD_COLUMNS,
 )
 # fmt: on
-SCORE_COLUMNS = (*WRITTEN_COLUMNS, *FIELD_COLUMNS)
-"""Columns of a table of scores in memory."""
+"""Columns of a table of scores, in memory and in scores.csv."""
 
 _TYPES: dict[str, type] = {
     **dict.fromkeys(("value", "low", "high", "human_low", "human_high", "bound"), float),
@@ -205,7 +203,7 @@ def score_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def written(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as it is written to CSV: without `FIELD_COLUMNS`, which its names repeat."""
+    """A table for people: without `FIELD_COLUMNS`, which its names repeat."""
     return table.drop(columns=list(FIELD_COLUMNS), errors="ignore")
 
 

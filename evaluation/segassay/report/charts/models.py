@@ -1,17 +1,17 @@
 """Charts of models: which rater a model imitates, and how much more members of an ensemble help."""
 
-import numpy as np
+import itertools
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from segassay.figures.style import INK, axes_on, plot_style
+from segassay.figures.style import CURVES, axes_on, curve_style, plot_style
+from segassay.report.charts.heat_map import heat_map
 
 __all__ = ["imprint_matrix", "saturation_figure"]
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
@@ -25,29 +25,16 @@ def imprint_matrix(agreement: pd.DataFrame, place: Figure | Axes | None = None) 
         Heat map with the number in each cell, and a frame around models with their own rater; the scale runs from the
         lowest to the highest value, because the differences within a column matter.
     """
-    values = agreement.to_numpy(dtype=float)
     with plot_style():
         width = 0.75 * len(agreement.columns) + 0.09 * max(map(len, agreement.index)) + 1.6
         axes = axes_on(place, max(width, 4), 0.42 * len(agreement) + 1.6)
-        figure = axes.figure.figure
-        image = axes.imshow(values, cmap="cividis", aspect="auto")
-        figure.colorbar(image, ax=axes, label="mean F1 (IoU > 0.5)", shrink=0.8)
-        middle = (np.nanmin(values) + np.nanmax(values)) / 2
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                colour = INK if value > middle else "white"
-                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, size=9)
-            if agreement.index[row] == agreement.columns[column]:
+        heat_map(axes, agreement, "mean F1 (IoU > 0.5)")
+        for (row, name), (column, rater) in itertools.product(enumerate(agreement.index), enumerate(agreement.columns)):
+            if name == rater:
                 corner = (column - 0.46, row - 0.44)
-                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=COLOURS[1], linewidth=2))
-        axes.set_xticks(
-            range(len(agreement.columns)), agreement.columns, rotation=40, ha="right", rotation_mode="anchor"
-        )
-        axes.set_yticks(range(len(agreement)), agreement.index)
+                axes.add_patch(Rectangle(corner, 0.92, 0.88, fill=False, edgecolor=CURVES[1], linewidth=2))
         axes.set(xlabel="scored on the masks of", ylabel="models trained on")
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    return figure
+    return axes.figure.figure
 
 
 def saturation_figure(curve: pd.DataFrame, place: Figure | Axes | None = None) -> Figure:
@@ -62,13 +49,12 @@ def saturation_figure(curve: pd.DataFrame, place: Figure | Axes | None = None) -
     """
     with plot_style():
         axes = axes_on(place, 5.2, 3.2)
-        for colour, (name, part) in zip(
-            COLOURS * (1 + curve["trained_on"].nunique() // len(COLOURS)),
-            curve.groupby("trained_on", sort=False),
-            strict=False,
-        ):
-            axes.plot(part["n_members"], part["agreement"], "o", color=colour, label=str(name))
-            axes.plot(part["n_members"], part["fitted"], "-", color=colour, linewidth=1)
+        for number, (name, part) in enumerate(curve.groupby("trained_on", sort=False)):
+            style = curve_style(number)
+            points, line = style | {"linestyle": ""}, style | {"marker": "", "linewidth": 1.2}
+            axes.plot(part["n_members"], part["agreement"], **points)
+            axes.plot(part["n_members"], part["fitted"], **line)
+            axes.plot([], [], **style, label=str(name))
         axes.set(xlabel="members of each ensemble", ylabel="mean F1 of two ensembles\nwithout a common member")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from segassay.data.names import natural_key
-from segassay.figures.style import ACCENT, INK, PALE, figure_on, plot_style
+from segassay.figures.style import ACCENT, INK, PALE, add_legend, figure_on, plot_style
 from segassay.qualities.validity.specification import CHOICES
 
 __all__ = ["specification_figure"]
@@ -48,7 +48,7 @@ def specification_figure(curve: pd.DataFrame, place: Figure | None = None) -> Fi
         figure.supxlabel("specifications, by their effect", fontsize="medium")
         marks = [("p < .05", ACCENT), ("p ≥ .05", PALE)]
         handles = [Line2D([], [], marker="o", linestyle="", color=colour, label=label) for label, colour in marks]
-        figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+        add_legend(figure, handles, "outside upper right")
     return figure
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from segassay.figures.style import ACCENT, INK, figure_on, name_rows, plot_style
+from segassay.figures.style import ACCENT, INK, add_legend, figure_on, name_rows, plot_style
 from segassay.qualities.reliability.records import WITHIN
 from segassay.qualities.scores.groups import RATERS
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
@@ -68,7 +68,7 @@ def strategies_figure(table: pd.DataFrame, points: pd.DataFrame, place: Figure |
             axes.locator_params(axis="x", nbins=5)
         handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+            add_legend(figure, handles, "outside lower center")
     return figure
 
 
@@ -213,7 +213,7 @@ def spending_figure(
         figure.supxlabel(f"raters × images ({_joined(about['n_masks'])} masks)", fontsize="medium")
         handles = [*_legend_of_raters(points, score), *_legend_of_contrasts(contrasts)]
         if handles:
-            figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+            add_legend(figure, handles, "outside upper center")
     return figure
 
 

@@ -2,17 +2,69 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from segassay.data.annotations import is_rater
-from segassay.figures.style import ACCENT, INK, PALE, _intervals, axes_on, figure_on, name_rows, plot_style
+from segassay.figures.style import (
+    ACCENT,
+    INK,
+    PALE,
+    _intervals,
+    add_legend,
+    axes_on,
+    curve_style,
+    figure_on,
+    name_rows,
+    plot_style,
+)
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
+from segassay.report.charts.heat_map import heat_map
+from segassay.statistics.intervals import mean_intervals
 from segassay.tables.samples import unit_of
+
+
+def mean_agreement(agreement: pd.DataFrame, annotators: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean F1 at IoU > .5 of each pair, and the number of cases that it is the mean of.
+
+    Args:
+        agreement: Table of `segassay.tables.build`.
+        annotators: Rows and columns, in this order.
+
+    Returns:
+        Two symmetric tables `(annotators, annotators)`; NaN and 0 on the diagonal, and for a pair without a
+        common case.
+
+    Example:
+        >>> rows = {"annotator_a": ["a", "a"], "annotator_b": ["b", "b"], "iou_threshold": 0.5, "f1": [0.5, 1.0]}
+        >>> mean, n = mean_agreement(pd.DataFrame(rows), ["a", "b"])
+        >>> float(mean.loc["b", "a"]), int(n.loc["a", "b"])
+        (0.75, 2)
+    """
+    rows = agreement[agreement["iou_threshold"] == 0.5]
+    of_pair, names = rows.groupby(["annotator_a", "annotator_b"])["f1"], list(annotators)
+    mean, n = (
+        part.unstack().reindex(index=names, columns=names).astype(float) for part in (of_pair.mean(), of_pair.size())
+    )
+    return mean.fillna(mean.T), n.fillna(n.T).fillna(0).astype(int)
+
+
+def images_in_words(n: pd.DataFrame) -> str:
+    """The numbers of images that pairs have in common.
+
+    Example:
+        >>> images_in_words(pd.DataFrame([[0, 3], [3, 0]]))
+        'n = 3 images'
+    """
+    known = n.to_numpy()[n.to_numpy() > 0]
+    low, high = min(known, default=0), max(known, default=0)
+    return f"n = {low} images" if low == high else f"n = {low} to {high} images"
 
 
 def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: Figure | Axes | None = None) -> Figure:
@@ -26,26 +78,12 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: 
     Returns:
         The figure; a pair without a common case is an empty cell.
     """
-    import seaborn as sns
-
-    rows = agreement[agreement["iou_threshold"] == 0.5]
-    mean = rows.groupby(["annotator_a", "annotator_b"])["f1"].mean().unstack()
-    mean = mean.reindex(index=list(annotators), columns=list(annotators)).astype(float)
-    both_sides = mean.fillna(mean.T)
+    mean, n = mean_agreement(agreement, annotators)
     width = 0.62 * len(annotators) + 0.075 * max(map(len, annotators)) + 1.4
     with plot_style():
         axes = axes_on(place, max(width, 4), max(width - 1, 3.2))
-        colours = {"cmap": "cividis", "vmin": 0, "vmax": 1, "linewidths": 1, "linecolor": "white"}
-        bar = {"label": "mean F1 of objects (IoU > 0.5)", "shrink": 0.8}
-        numbers = {"size": 9 if len(annotators) <= 10 else 8}
-        sns.heatmap(both_sides, ax=axes, annot=True, fmt=".2f", annot_kws=numbers, square=True, cbar_kws=bar, **colours)
-        for text in axes.texts:  # dark on light colours, white on dark ones
-            text.set_color(INK if float(text.get_text()) > 0.52 else "white")
-        axes.set(xlabel="", ylabel="", facecolor="0.95")
-        axes.tick_params(axis="x", rotation=40 if max(map(len, annotators)) > 3 else 0, length=0)
-        axes.tick_params(axis="y", rotation=0, length=0)
-        for label in axes.get_xticklabels():
-            label.set(ha="right" if max(map(len, annotators)) > 3 else "center", rotation_mode="anchor")
+        heat_map(axes, mean, "mean F1 of objects (IoU > 0.5)", low=0, high=1)
+        axes.set_title(images_in_words(n), loc="left", size="medium")
     return axes.figure.figure
 
 
@@ -81,8 +119,7 @@ def rater_habits(raters: pd.DataFrame, scores: pd.DataFrame, place: Figure | Non
                 _intervals(axes, found["low"], found["high"], [ACCENT] * len(names))
             axes.plot(raters[column], range(len(names)), "o", color=ACCENT, clip_on=False)
             axes.set(xlabel=label)
-            if not is_ratio:
-                axes.locator_params(axis="x", nbins=4)
+            axes.locator_params(axis="x", nbins=4)
             name_rows(axes, names)
     return figure
 
@@ -112,7 +149,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | No
     n_columns = min(len(contrasts), 3)
     n_rows = -(-len(contrasts) // n_columns)
     with plot_style():
-        height = n_rows * (0.3 * len(names) + 0.9) + 0.5
+        height = n_rows * (0.3 * len(names) + 0.9) + 1.0
         figure = figure_on(place, max(3.1 * n_columns + 1.2, 5.5), height)
         panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes in panels[len(contrasts) :]:
@@ -122,7 +159,7 @@ def effects_by_annotator(effects: pd.DataFrame, measure: str, place: Figure | No
             _effect_panel(axes, of_pair.reindex(names))
             axes.set_title(f"{other} − {one}", loc="left")
         figure.supxlabel(f"shift of {measure.replace('_', ' ')} in multiples of the control mean", fontsize="medium")
-        figure.legend(handles=_effect_legend(), loc="outside upper right", ncols=3, frameon=False)
+        add_legend(figure, _effect_legend(), "outside upper right")
     return figure
 
 
@@ -157,32 +194,42 @@ def f1_over_threshold(
     leave_one_out: pd.DataFrame,
     kinds: Mapping[str, str],
     place: Figure | Axes | None = None,
+    *,
+    clusters: pd.Series | None = None,
 ) -> Figure:
     """F1 of objects against the overlap from which an object counts as found, one line per annotator.
 
     Args:
         agreement: Table of `segassay.tables.build`.
         leave_one_out: Table of `tables.build`; if it is empty, mean agreement with the raters is drawn instead.
-        kinds: Annotator -> kind, in the order of the legend. Raters have solid lines, models dashed, a truth dotted.
+        kinds: Annotator -> kind, in the order of the legend. Each has a colour, marker and dash; markers of models are
+            hollow, a truth is black.
         place: Where to draw; by default a new figure.
+        clusters: Case -> subject, or the case itself, for the intervals; by default every case is one of its own.
 
     Returns:
-        The figure; references and consensuses, which contain the raters, are not drawn.
+        The figure, with 95 % intervals of the means; references and consensuses, which contain the raters, are not
+        drawn.
     """
-    import seaborn as sns
-
-    curves, against = _curves(agreement, leave_one_out, kinds)
+    curves, of_case, against = _curves(agreement, leave_one_out, kinds)
+    ends = _ends(of_case, clusters)
     names = [name for name in kinds if name in curves.index]
     with plot_style():
         axes = axes_on(place, 7.6, max(3.6, 0.24 * len(names) + 1))
-        colours = itertools.cycle(sns.color_palette("colorblind"))
-        markers = itertools.chain.from_iterable(itertools.repeat(mark, 10) for mark in itertools.cycle("os^D"))
+        numbers = itertools.count()
         for name in names:
-            is_truth = kinds[name] == "truth"
-            colour, marker = (INK, "o") if is_truth else (next(colours), next(markers))
-            line = ":" if is_truth else "-" if is_rater(kinds[name]) else "--"
-            axes.plot(curves.columns, curves.loc[name], line, marker=marker, markersize=4, color=colour, label=name)
-        axes.set(xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1))
+            style: dict[str, Any] = {"color": INK, "marker": "o", "linestyle": ":", "markerfacecolor": INK}
+            if kinds[name] != "truth":
+                style = curve_style(next(numbers), hollow=not is_rater(kinds[name]))
+            axes.plot(curves.columns, curves.loc[name], markersize=4.5, label=name, **style)
+            own = ends.loc[[name]]
+            at, low, high = own.index.get_level_values("iou_threshold"), own["low"].to_numpy(), own["high"].to_numpy()
+            axes.vlines(at, low, high, colors=to_hex(axes.lines[-1].get_color()), linewidth=0.8, alpha=0.5)
+        n = of_case.index.get_level_values("case").nunique()
+        against = f"{against}\n(n = {n} images)"
+        axes.set(
+            xlabel="IoU above which an object counts as found", ylabel=f"mean F1 against\n{against}", ylim=(0, 1.02)
+        )
         axes.grid(axis="y", color="0.92")
         axes.spines[["top", "right"]].set_visible(False)
         if axes is place:
@@ -192,8 +239,10 @@ def f1_over_threshold(
     return axes.figure.figure
 
 
-def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]) -> tuple[pd.DataFrame, str]:
-    """`(annotators, thresholds)`, mean over raters of means over cases; and what the annotators are compared with."""
+def _curves(
+    agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.Series, str]:
+    """`(annotators, thresholds)`, mean over raters of means over cases; numbers of cases; what they are against."""
     rows, against = leave_one_out, "the consensus of the other raters"
     if rows.empty:
         sides = [
@@ -203,5 +252,16 @@ def _curves(agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping
         rows, against = pd.concat(sides), "each of the other raters"
         of_raters = rows["rater"].map(kinds).map(is_rater)
         rows = rows[of_raters & (rows["annotator"].map(kinds) != "consensus")]
+    rows = rows[rows["annotator"].isin(list(kinds))]
     mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
-    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), against
+    of_case = rows.groupby(["case", "annotator", "iou_threshold"])["f1"].mean()
+    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), of_case, against
+
+
+def _ends(of_case: pd.Series, clusters: pd.Series | None) -> pd.DataFrame:
+    """`low` and `high` of the interval over cases, by annotator and threshold."""
+    table = of_case.unstack(["annotator", "iou_threshold"])
+    units = table.index.to_numpy() if clusters is None else clusters.reindex(table.index).to_numpy()
+    bounds = np.tile([0.0, 1.0], (table.shape[1], 1))
+    found = mean_intervals(table.to_numpy(dtype=float), units, bounds=bounds)
+    return found[["low", "high"]].set_axis(table.columns, axis=0)

@@ -19,7 +19,7 @@ __all__ = ["write_card"]
 _TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 
-def write_card(path: Path, *, name: str, net: WholeImageNet, about: About, numbers: Numbers) -> None:
+def write_card(path: Path, *, name: str, net: WholeImageNet, axes: str, about: About, numbers: Numbers) -> None:
     """Write `README.md`."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -27,7 +27,7 @@ def write_card(path: Path, *, name: str, net: WholeImageNet, about: About, numbe
         about=about,
         numbers=numbers,
         n_members=len(net.members),
-        n_axes=len(net.axes),
+        axes=axes,
         n_channels=net.in_channels,
         both_channels=net.both_channels,
         net=net,

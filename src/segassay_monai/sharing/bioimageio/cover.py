@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib import colormaps
 from matplotlib.image import imsave
 
@@ -19,15 +18,15 @@ __all__ = ["write_cover"]
 SIDE = 256
 
 
-def write_cover(path: Path, image: torch.Tensor, prob: torch.Tensor) -> None:
+def write_cover(path: Path, image: np.ndarray, prob: np.ndarray) -> None:
     """Write the first channel, and the probability over it, of the middle of an image or of one plane of a volume.
 
     Args:
         path: PNG file.
-        image: Normalised `(C, *spatial)`.
-        prob: `(*spatial)`.
+        image: Normalised `(C, [planes,] rows, columns)`.
+        prob: `([planes,] rows, columns)`.
     """
-    grey, marked = np.clip(image[0].numpy(), 0, 1), prob.numpy()
+    grey, marked = np.clip(image[0], 0, 1), prob
     plane = most_marked_plane(marked)
     grey, marked = _square(grey[plane]), _square(marked[plane])
     shown = np.repeat(grey[..., None], 3, axis=2)

@@ -22,6 +22,7 @@ from segassay.io.images import sha256
 from segassay_monai.ensemble.backends import OPSET
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.bioimageio.tiles import tiles_of
+from segassay_monai.sharing.certificate import CERTIFICATE
 from segassay_monai.sharing.weights import network_arguments
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 
@@ -56,6 +57,7 @@ class Files:
     sample_output: str = "sample_output.tif"
     cover: str = "cover.png"
     card: str = "README.md"
+    certificate: str = CERTIFICATE
 
 
 def model_name(text: str) -> str:
@@ -84,7 +86,7 @@ def environment() -> dict[str, Any]:
     return {"name": "model", "channels": ["conda-forge"], "dependencies": dependencies}
 
 
-def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files: Files) -> dict[str, Any]:
+def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files: Files, axes: str) -> dict[str, Any]:
     """Content of `rdf.yaml` as plain values; every file is given with its SHA-256.
 
     Args:
@@ -93,6 +95,7 @@ def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files
         net: The network.
         about: What the author said.
         files: Their names.
+        axes: From `network_axes`.
     """
     n_axes = len(net.axes)
     return {
@@ -106,9 +109,10 @@ def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files
         "license": "Apache-2.0",
         "documentation": _file(folder, files.card),
         "covers": [_file(folder, files.cover)],
+        "attachments": [_file(folder, files.certificate)],
         "tags": ["segmentation", "unet", f"{n_axes}d", "pytorch", "ensemble", *_words(about.modality, about.objects)],
-        "inputs": [_input(folder, net, files)],
-        "outputs": [_output(folder, net, files)],
+        "inputs": [_input(folder, net, files, axes)],
+        "outputs": [_output(folder, net, files, axes)],
         "weights": _weights(folder, net, files),
         "config": {
             "bioimageio": {
@@ -150,7 +154,7 @@ def _file(folder: Path, name: str) -> dict[str, str]:
     return {"source": name, "sha256": sha256(folder / name)}
 
 
-def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
+def _input(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[str, Any]:
     tiles = tiles_of(net.strides)
     if net.normalised:
         about = "Intensities, normalised over the whole image; a tile at a time"
@@ -160,7 +164,7 @@ def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         sizes = [{"min": 1, "step": 1} for _ in net.axes]
     space = [
         {"type": "space", "id": axis, "size": size, "concatenable": net.normalised}
-        for axis, size in zip(_axes(net), sizes, strict=True)
+        for axis, size in zip(axes, sizes, strict=True)
     ]
     names = [f"channel{number}" for number in range(net.in_channels)]
     return {
@@ -170,28 +174,27 @@ def _input(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         "test_tensor": _file(folder, files.test_input),
         "sample_tensor": _file(folder, files.sample_input),
         "data": {"type": "float32", "range": [None, None]},
-        "preprocessing": list(_preprocessing(net)),
+        "preprocessing": list(_preprocessing(net, axes)),
     }
 
 
-def _preprocessing(net: WholeImageNet) -> Iterator[dict[str, Any]]:
+def _preprocessing(net: WholeImageNet, axes: str) -> Iterator[dict[str, Any]]:
     """Steps before the network. The format has none for a channel whose two percentiles are equal."""
     yield {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
     if net.normalised:
         percentiles = {"min_percentile": net.lower, "max_percentile": net.upper}
-        yield {"id": "scale_range", "kwargs": {"axes": list(_axes(net)), **percentiles, "eps": EPS}}
+        yield {"id": "scale_range", "kwargs": {"axes": list(axes), **percentiles, "eps": EPS}}
         yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
 
 
-def _output(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
+def _output(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[str, Any]:
     names = ["background", "foreground"] if net.both_channels else ["foreground"]
     space: list[dict[str, Any]] = [
-        {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}}
-        for axis in _axes(net)
+        {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}} for axis in axes
     ]
     if net.normalised:
-        for axis, halo in zip(space, tiles_of(net.strides).halo, strict=True):
-            axis["halo"] = halo
+        for place, halo in zip(space, tiles_of(net.strides).halo, strict=True):
+            place["halo"] = halo
     return {
         "id": "prob",
         "description": "Mean probability of the members; a mask is where it exceeds 0.5",
@@ -200,10 +203,6 @@ def _output(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         "sample_tensor": _file(folder, files.sample_output),
         "data": {"type": "float32", "range": [0.0, 1.0]},
     }
-
-
-def _axes(net: WholeImageNet) -> str:
-    return "zyx"[3 - len(net.axes) :]
 
 
 def _weights(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:

@@ -17,21 +17,23 @@ import torch
 import yaml
 
 from segassay.errors import UsageError
-from segassay.io.images import read_image
+from segassay.io.images import is_nifti, read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.backends import save_onnx
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing import whole_image_net
 from segassay_monai.sharing.about import About, read_about
+from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
 from segassay_monai.sharing.bioimageio.card import write_card
 from segassay_monai.sharing.bioimageio.cover import write_cover
 from segassay_monai.sharing.bioimageio.description import Files, describe, environment, model_name
+from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
 from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
-from segassay_monai.sharing.zoo.numbers import Numbers, numbers_of
+from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 
 __all__ = ["export_bioimageio"]
 
@@ -50,6 +52,7 @@ def export_bioimageio(
     *,
     about: str | os.PathLike[str] | None = None,
     sample: str | os.PathLike[str] | None = None,
+    axes: str | None = None,
     both_channels: bool = False,
     tiles: bool = False,
     overwrite: bool = False,
@@ -61,6 +64,8 @@ def export_bioimageio(
         out: Folder to write; its name becomes that of the model unless `about` has a title.
         about: `about.yaml` with what only the author knows.
         sample: Image that becomes public as sample and test; by default a simulated one.
+        axes: Order of the axes of the files that the members were trained on: `zyx` (TIFF) or `xyz` (NIfTI); by default
+            as the strides of the network tell.
         both_channels: Whether the output has background and foreground, not the foreground alone.
         tiles: Whether images are predicted in tiles, as those must that are too large for the memory. Then other
             programs normalise, not the network, which is less exact, and whole images give other masks.
@@ -90,7 +95,12 @@ give another --out, or a title in --about
     with whole_or_nothing(work_dir):
         numbers = numbers_of(model, found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
-        _write(work_dir, name, net, _sample(net, sample), said, numbers)
+        order = network_axes(net.strides, axes)
+        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers)
+        write_certificate(work_dir, certificate_of("bioimageio", work_dir, model, found))
+        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order)
+        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
+        (work_dir / RDF).write_text(text, encoding="utf-8", newline="")
     for text in _missing(said, numbers):
         logger.warning(text)
     return publish_output(work_dir)
@@ -105,23 +115,28 @@ def _missing(about: About, numbers: Numbers) -> Iterator[str]:
         yield "the documentation holds no scores, because there is no evaluation of a study and members hold none"
 
 
-def _write(folder: Path, name: str, net: WholeImageNet, image: torch.Tensor, about: About, numbers: Numbers) -> None:
+def _write(
+    folder: Path, name: str, net: WholeImageNet, axes: str, image: torch.Tensor, about: About, numbers: Numbers
+) -> Files:
+    """Write all files but the description, which has the hash of each, and the certificate."""
     files = Files()
     _write_weights(folder, net, image, files)
-    prob = _write_images(folder, net, image, files)
-    write_cover(folder / files.cover, net.normalise(image)[0], prob[0, -1])
-    write_card(folder / files.card, name=name, net=net, about=about, numbers=numbers)
-    described = describe(folder, name=name, net=net, about=about, files=files)
-    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
-    (folder / "rdf.yaml").write_text(text, encoding="utf-8", newline="")
+    prob = _write_images(folder, net, axes, image, files)
+    write_cover(
+        folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(prob[0, -1].numpy(), axes)
+    )
+    write_card(folder / files.card, name=name, net=net, axes=axes, about=about, numbers=numbers)
+    return files
 
 
-def _sample(net: WholeImageNet, path: str | os.PathLike[str] | None) -> torch.Tensor:
+def _sample(net: WholeImageNet, axes: str, path: str | os.PathLike[str] | None) -> torch.Tensor:
     """Image `(1, C, *spatial)` that shows how the model is used."""
     n_channels, n_axes = net.in_channels, len(net.axes)
     if path is None:
-        return as_float(sample_image(n_channels, SIMULATED[n_axes]))[None]
-    image = as_float(read_image(path).array)
+        return as_float(as_seen(sample_image(n_channels, SIMULATED[n_axes]), axes))[None]
+    array = read_image(path).array
+    upright = as_seen(array, "xyz"[: array.ndim - 1]) if is_nifti(Path(path)) else array
+    image = as_float(as_seen(upright, axes) if array.ndim - 1 == n_axes else array)
     check_image(os.fspath(path), image, n_channels, n_axes)
     starts = [max(size - LARGEST[n_axes], 0) // 2 for size in image.shape[1:]]
     middle = tuple(slice(start, start + LARGEST[n_axes]) for start in starts)
@@ -141,15 +156,16 @@ def _write_weights(folder: Path, net: WholeImageNet, image: torch.Tensor, files:
     )
 
 
-def _write_images(folder: Path, net: WholeImageNet, image: torch.Tensor, files: Files) -> torch.Tensor:
+def _write_images(folder: Path, net: WholeImageNet, axes: str, image: torch.Tensor, files: Files) -> torch.Tensor:
     """Write test and sample images; returns the probability `(1, C, *spatial)`."""
     with torch.no_grad():
         prob = net(net.normalise(image) if net.normalised else image)
-    axes = "C" + "ZYX"[3 - len(net.axes) :]
+    metadata = {"axes": "C" + "ZYX"[3 - len(net.axes) :]}
     for values, test, sample in (
         (image, files.test_input, files.sample_input),
         (prob, files.test_output, files.sample_output),
     ):
         np.save(folder / test, values.numpy())
-        tifffile.imwrite(folder / sample, values[0].numpy(), metadata={"axes": axes}, software="", compression="zlib")
+        shown = np.ascontiguousarray(as_seen(values[0].numpy(), axes))
+        tifffile.imwrite(folder / sample, shown, metadata=metadata, software="", compression="zlib")
     return prob

@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 
+from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 from segassay_monai.sharing.about import About
@@ -42,6 +43,7 @@ def write_card(
     members: Sequence[Member],
     n_members: int,
     numbers: Numbers,
+    min_object_size: int,
 ) -> None:
     """Write `docs/README.md` with its figures, and `README.md` as a repository on Hugging Face shows it."""
     docs = folder / "docs"
@@ -57,6 +59,8 @@ def write_card(
         "target": _target({member.trained_on for member in members}),
         "n_images": len(seen) or "not stated",
         "numbers": numbers,
+        "min_object_size": min_object_size,
+        "has_familiar": (folder / "models" / FAMILIAR).is_file(),
     }
     (docs / "README.md").write_text(template.render(words, figures_at=""), encoding="utf-8", newline="")
     tagged = _TAGS + template.render(words, figures_at="docs/")

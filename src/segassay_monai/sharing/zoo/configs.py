@@ -39,8 +39,14 @@ def network_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
     return {"_target_": "monai.networks.nets.UNet", **plain, **own}
 
 
-def inference_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
-    """`inference.json`: from a folder of images to probabilities and masks."""
+def inference_config(settings: NetworkSettings, n_members: int, min_object_size: int = 0) -> dict[str, Any]:
+    """`inference.json`: from a folder of images to probabilities and masks, and to instance labels if asked.
+
+    Args:
+        settings: Network of the members.
+        n_members: Number of members.
+        min_object_size: Smaller objects are left out of the instance labels, in pixels; the mask keeps them.
+    """
     run = _run("@dataset_dir")
     return {
         "imports": ["$import inspect", "$import sys"],
@@ -49,6 +55,8 @@ def inference_config(settings: NetworkSettings, n_members: int) -> dict[str, Any
         "output_dir": "$@bundle_root + '/eval'",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "max_pixels": _MAX_PIXELS[settings.spatial_dims],
+        "save_instances": False,
+        "min_object_size": min_object_size,
         "network_def": network_config(settings, n_members),
         "network": "$@network_def.to(@device)",
         "data": {"_target_": "scripts.image_files.find_images", "folder": "@dataset_dir"},
@@ -112,7 +120,7 @@ def _inferer(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
 
 
 def _postprocessing(n_members: int) -> list[dict[str, Any]]:
-    """Probability and mask are written; the mask is above one half, not from one half on as MONAI's threshold."""
+    """Probability and mask are written, instances if asked; the mask is above one half, MONAI's from one half on."""
     to_probability = {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
     save = {"_target_": "scripts.image_files.SaveImageFiled", "keys": "pred"}
     return [
@@ -120,6 +128,13 @@ def _postprocessing(n_members: int) -> list[dict[str, Any]]:
         save | {"output_dir": "$@output_dir + '/prob'"},
         {"_target_": "Lambdad", "keys": "pred", "func": "$lambda prob: (prob > 0.5).to(torch.uint8)"},
         save | {"output_dir": "$@output_dir + '/masks'"},
+        {
+            "_target_": "scripts.objects.SaveInstancesd",
+            "_disabled_": "$not @save_instances",
+            "keys": "pred",
+            "output_dir": "$@output_dir + '/instances'",
+            "min_size": "@min_object_size",
+        },
     ]
 
 

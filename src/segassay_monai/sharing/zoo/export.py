@@ -13,15 +13,16 @@ from pathlib import Path
 
 from segassay.errors import UsageError
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
-from segassay_monai.sharing.certificate import bundle_certificate, write_certificate
+from segassay_monai.sharing.certificate import write_certificate
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
-from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_json, write_large_files
+from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_familiar, write_json, write_large_files
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
-from segassay_monai.sharing.zoo.numbers import Numbers, evaluation_of, numbers_of
+from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 from segassay_monai.sharing.zoo.weights import write_state_dict, write_torchscript
 
 __all__ = ["export_zoo"]
@@ -72,10 +73,7 @@ underscores, such as neurons_fluorescence_segmentation
         _write(work_dir, name, found, said, numbers)
         large = large_files(work_dir)
         write_large_files(work_dir, large, said.files_url)
-        evaluation = evaluation_of(model, found)
-        write_certificate(
-            work_dir, bundle_certificate(work_dir, found.checkpoints, evaluation=evaluation, annotator=found.name)
-        )
+        write_certificate(work_dir, certificate_of("bundle", work_dir, model, found))
     for text in _missing(name, said, numbers, [path.name for path in large]):
         logger.warning(text)
     return publish_output(work_dir)
@@ -88,13 +86,14 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
     metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics)
-    inference = inference_config(settings, n_members)
+    inference = inference_config(settings, n_members, model.min_object_size or 0)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)
     write_json(folder / "configs" / "evaluate.json", evaluate_config())
     write_json(folder / "configs" / "train.json", train_config(settings, n_members))
     write_state_dict(folder / "models" / "model.pt", net)
     write_torchscript(folder / "models" / "model.ts", net, metadata, inference)
+    write_familiar(folder / "models" / FAMILIAR, model.checkpoints)
     copy_scripts(folder, n_members)
     write_data_license(folder / "docs" / "data_license.txt", about)
     write_card(
@@ -106,6 +105,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
         members=model.members,
         n_members=n_members,
         numbers=numbers,
+        min_object_size=model.min_object_size or 0,
     )
 
 

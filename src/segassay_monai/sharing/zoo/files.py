@@ -7,26 +7,29 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from segassay.io import images
 from segassay.io.images import sha256
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
+from segassay_monai.ensemble.familiar import description_bytes, read_description
 from segassay_monai.sharing.zoo import scripts
 
-__all__ = ["copy_scripts", "large_files", "write_json", "write_large_files"]
+__all__ = ["copy_scripts", "large_files", "write_familiar", "write_json", "write_large_files"]
 
 LARGEST = 25 * 10**6
 """Bytes of the largest file that the zoo takes."""
 
 _OF_ONE = ("errors", "images", "inferer")
 _OF_SEVERAL = ("mean_net", "network")
-_OWN = ("__init__", "image_files")
+_OWN = ("__init__", "image_files", "objects")
 _OWN_OF_SEVERAL = ("members_inferer",)
+_OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
 def copy_scripts(folder: Path, n_members: int) -> None:
@@ -35,11 +38,19 @@ def copy_scripts(folder: Path, n_members: int) -> None:
     own = _OWN + _OWN_OF_SEVERAL * (n_members > 1)
     target = folder / "scripts"
     target.mkdir()
-    for package, names in ((mean_net, of_ensemble), (scripts, own)):
+    for package, names in ((mean_net, of_ensemble), (scripts, own), (images, _OF_FILES)):
         for name in names:
             shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
     shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")
     shutil.copyfile(bundle_root() / "configs" / "logging.conf", folder / "configs" / "logging.conf")
+
+
+def write_familiar(path: Path, checkpoints: Sequence[Path]) -> None:
+    """Write what the training images of the first member that says it were like, with its number; else nothing."""
+    for number, checkpoint in enumerate(checkpoints):
+        if (description := read_description(checkpoint)) is not None:
+            path.write_bytes(description_bytes(description, member=number))
+            return
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -19,8 +19,18 @@ import pandas as pd
 from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
 from segassay_monai.prediction.models import Model
+from segassay_monai.sharing.certificate import export_certificate, files_of
 
-__all__ = ["Number", "Numbers", "Verdict", "evaluation_of", "numbers_of", "numbers_of_members", "numbers_of_study"]
+__all__ = [
+    "Number",
+    "Numbers",
+    "Verdict",
+    "certificate_of",
+    "evaluation_of",
+    "numbers_of",
+    "numbers_of_members",
+    "numbers_of_study",
+]
 
 THIS = "this model"
 
@@ -73,7 +83,6 @@ class Numbers:
     numbers: tuple[Number, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     figures: tuple[Path, ...] = ()
-    min_object_size: int | None = None
 
     @property
     def eval_metrics(self) -> dict[str, float]:
@@ -101,6 +110,19 @@ def evaluation_of(model: str | os.PathLike[str], found: Model) -> Path | None:
     return None
 
 
+def certificate_of(kind: str, place: Path, model: str | os.PathLike[str], found: Model) -> dict[str, Any]:
+    """Certificate of an export, with the numbers of the study if the model is its best ensemble.
+
+    Args:
+        kind: One of `certificate.EXPORTS`.
+        place: Folder, or only file, of the export.
+        model: As given to `find_model`.
+        found: What it found.
+    """
+    evaluation = evaluation_of(model, found)
+    return export_certificate(kind, files_of(place), found.checkpoints, evaluation=evaluation, annotator=found.name)
+
+
 def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
     """Read the scores of one annotator from the folder of an evaluation.
 
@@ -119,7 +141,6 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
         tuple(_numbers(rows)),
         tuple(_verdicts(summary, annotator, raters)),
         (figure,) if figure.is_file() else (),
-        int(summary["policy"]["min_object_size"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Read images as in the training, and write probabilities and masks in the format of the image.
+"""Read images as in the training, and write probabilities and masks in the format of the image, with its pixel size.
 
     PNG, TIFF, NIfTI -> LoadImageFiled -> (C, *spatial) float32, axes in the order of the file, never transposed
     pred (1, *spatial) -> SaveImageFiled -> prob/<case>.tif, masks/<case>.png
@@ -22,6 +22,11 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
+
+from .encoding import encode
+from .orientation import png_orientation, turned
+from .picture import PLACEMENT, Picture
+from .spacing import nifti_spacing_um, tiff_spacing_um
 
 SUFFIXES = (".ome.tif", ".ome.tiff", ".nii.gz", ".png", ".tif", ".tiff", ".nii")
 """Endings of image files; the first match counts."""
@@ -88,14 +93,15 @@ class LoadImageFiled(MapTransform):
         return dict(data) | {key: self._read(str(data[key])) for key in self.keys}
 
     def _read(self, path: str) -> MetaTensor:
-        pixels, affine = read_pixels(path)
-        image = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32))
+        picture = read_picture(path)
+        image = torch.from_numpy(np.ascontiguousarray(picture.array, dtype=np.float32))
         if (len(image), image.ndim - 1) != (self.n_channels, self.spatial_dims):
             expected = f"{self.n_channels} channel(s) and {self.spatial_dims} axes"
             raise ValueError(f"{path}: expected {expected}, got {len(image)} and {image.ndim - 1}")
         if not torch.isfinite(image).all():
             raise ValueError(f"{path} has pixels that are NaN or infinite; replace them")
-        return MetaTensor(image, affine=None if affine is None else torch.from_numpy(affine), meta={PATH: path})
+        affine = None if picture.affine is None else torch.from_numpy(picture.affine)
+        return MetaTensor(image, affine=affine, meta={PATH: path})
 
 
 PATH = "filename_or_obj"
@@ -107,7 +113,7 @@ class LoadImageMaskd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case with every path in `keys` replaced by its mask."""
-        masks = {key: (read_pixels(str(data[key]))[0] > 0).any(axis=0, keepdims=True) for key in self.keys}
+        masks = {key: (read_picture(str(data[key])).array > 0).any(axis=0, keepdims=True) for key in self.keys}
         return dict(data) | {key: torch.from_numpy(mask.astype(np.float32)) for key, mask in masks.items()}
 
 
@@ -133,31 +139,44 @@ class SaveImageFiled(MapTransform):
         return dict(data)
 
 
-def write_like(image: str, folder: Path, values: np.ndarray) -> Path:
-    """Write a map or mask `(*spatial)` of an image: NIfTI in the same place, TIFF, or a mask of a PNG as PNG."""
+def write_like(image: str | os.PathLike[str], folder: Path, values: np.ndarray) -> Path:
+    """Write a map, mask or labels `(*spatial)` of an image, in its place and with its pixel size.
+
+    Args:
+        image: File of the image. NIfTI gives NIfTI, OME-TIFF gives OME-TIFF, and the others TIFF; a mask of an image of
+            two axes without pixel size is a PNG.
+        folder: Folder that exists.
+        values: Real numbers for a map, bytes or booleans for a mask (0 and 255 in the file), else labels from 0.
+    """
     case, suffix = split_name(image)
-    is_map = values.dtype.kind == "f"
-    values = values.astype(np.float32) if is_map else (values > 0).astype(np.uint8) * np.uint8(255)
+    place = _read_place(image, values.ndim)
+    is_mask = values.dtype.kind == "b" or values.dtype == np.uint8
     if suffix.startswith(".nii"):
-        path, like = folder / f"{case}.nii.gz", _load_nifti(image)
-        header = like.header.copy()
-        header.set_data_dtype(values.dtype)
-        nibabel.save(nibabel.Nifti1Image(values, like.affine, header), path)
-    elif suffix == ".png" and not is_map:
-        path = folder / f"{case}.png"
-        path.write_bytes(imagecodecs.png_encode(values))
+        ending = ".nii.gz"
+    elif suffix.startswith(".ome.") and values.shape[:-2] != (1,):  # OME has no volume of one plane
+        ending = ".ome.tif"
     else:
-        path = folder / f"{case}.tif"
-        axes = {"axes": "ZYX"[-values.ndim :]}
-        tifffile.imwrite(path, values, photometric="minisblack", compression="zlib", metadata=axes)
+        ending = ".png" if is_mask and values.ndim == 2 and place.spacing_um is None else ".tif"
+    if is_mask:
+        values = (values > 0).astype(np.uint8) * np.uint8(255)
+    elif values.dtype.kind == "f":
+        values = values.astype(np.float32)
+    else:
+        large = values.size > 0 and values.max() > np.iinfo(np.uint16).max
+        values = values.astype(np.uint32 if large else np.uint16)
+    data = encode(ending, np.ascontiguousarray(values), place)
+    if data is None:
+        raise ValueError(f"{image}: files ending in {ending} cannot hold {values.ndim} axes of {values.dtype}")
+    path = folder / f"{case}{ending}"
+    path.write_bytes(data)
     return path
 
 
-def read_pixels(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray | None]:
+def read_picture(path: str | os.PathLike[str]) -> Picture:
     """Read an image.
 
     Returns:
-        Array `(C, *spatial)` in the number type of the file, and the affine of a NIfTI.
+        Array `(C, *spatial)` in the number type of the file, its pixel size, and the affine of a NIfTI.
 
     Raises:
         ValueError: If the file is no PNG, TIFF or NIfTI, is incomplete, or is a time series.
@@ -166,35 +185,52 @@ def read_pixels(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray | 
     if not suffix:
         raise ValueError(f"{path}: expected a name ending in {', '.join(SUFFIXES)}")
     if suffix == ".png":
-        return _read_png(Path(path)), None
-    return _read_nifti(path) if suffix.startswith(".nii") else (_read_tiff(path), None)
+        return Picture(_read_png(Path(path)))
+    array = _read_nifti(path) if suffix.startswith(".nii") else _read_tiff(path)
+    array = array.view(np.uint8) if array.dtype == bool else array
+    place = _read_place(path, array.ndim - 1)
+    return Picture(array, place.spacing_um, place.affine, place.placement)
+
+
+def _read_place(path: str | os.PathLike[str], n_axes: int) -> Picture:
+    """Where the pixels of an image are, without them."""
+    suffix, none = split_name(path)[1], np.empty(0)
+    if suffix == ".png":
+        return Picture(none)  # it has the resolution of a screen
+    if suffix.startswith(".nii"):
+        file = _load_nifti(path)
+        placement = {name: np.array(file.header[name]) for name in PLACEMENT}
+        return Picture(none, nifti_spacing_um(file.header, n_axes), np.asarray(file.affine), placement)
+    with tifffile.TiffFile(path) as tif:
+        return Picture(none, tiff_spacing_um(tif, n_axes, _orientation(tif.series[0].keyframe)))
 
 
 def _read_png(path: Path) -> np.ndarray:
     """Grey or colours; a palette becomes colours, alpha is dropped."""
-    array = imagecodecs.png_decode(path.read_bytes())
-    if array.ndim == 2:
-        return array[np.newaxis]
+    data = path.read_bytes()
+    array = imagecodecs.png_decode(data)
+    array = array[..., np.newaxis] if array.ndim == 2 else array
     n_colours = {2: 1, 4: 3}.get(array.shape[2], array.shape[2])
-    return np.moveaxis(array[:, :, :n_colours], 2, 0)
+    return turned(np.moveaxis(array[:, :, :n_colours], 2, 0), png_orientation(data))
 
 
 def _load_nifti(path: str | os.PathLike[str]) -> Any:
     return nibabel.load(path)
 
 
-def _read_nifti(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
-    """A fourth axis is channels, and so are colours."""
+def _read_nifti(path: str | os.PathLike[str]) -> np.ndarray:
+    """A fourth axis is channels, and so are colours; one plane is an image of two axes."""
     file = _load_nifti(path)
     shape = tuple(file.shape)
     shape = (*shape[:3], shape[4]) if len(shape) == 5 and shape[3] == 1 else shape
     if not 2 <= len(shape) <= 4:
         raise ValueError(f"{path} has the shape {shape}; expected 2 or 3 axes and at most one of channels")
+    spatial = shape[:2] if shape[2:3] == (1,) else shape[:3]
     array = np.asanyarray(file.dataobj)
     n_channels = shape[3] if len(shape) == 4 else 1
     if array.dtype.names:
         array, n_channels = np.stack([array[name] for name in "RGB"], axis=-1), 3
-    return np.moveaxis(array.reshape(*shape[:3], n_channels), -1, 0), np.asarray(file.affine)
+    return np.moveaxis(array.reshape(*spatial, n_channels), -1, 0)
 
 
 def _read_tiff(path: str | os.PathLike[str]) -> np.ndarray:
@@ -202,14 +238,24 @@ def _read_tiff(path: str | os.PathLike[str]) -> np.ndarray:
     with tifffile.TiffFile(path) as tif:
         series = _only_series(path, tif)
         axes, page = series.axes, series.keyframe
-        depth = [axis for axis, name in enumerate(axes) if name not in "CSYXT"]
-        if len(depth) > 1 or "T" in axes or not {"Y", "X"} <= set(axes):
+        depth = [
+            axis for axis, name in enumerate(axes) if name not in "CSYX" and (name, series.shape[axis]) != ("T", 1)
+        ]
+        if len(depth) > 1:
+            depth = [axis for axis in depth if series.shape[axis] > 1] or depth[:1]
+        if len(depth) > 1 or any(axes[axis] == "T" for axis in depth) or not {"Y", "X"} <= set(axes):
             raise ValueError(f"{path} has the axes {axes}; expected rows and columns, with at most depth and channels")
         spatial = [*depth, axes.index("Y"), axes.index("X")]
-        channels = [axis for axis, name in enumerate(axes) if name in "CS"]
+        channels = [axis for axis in range(len(axes)) if axis not in spatial]  # or axes of length 1
         array = series.asarray().transpose(*channels, *spatial)
         array = array.reshape(-1, *(series.shape[axis] for axis in spatial))
-        return _tiff_colours(array, page)
+        return turned(_tiff_colours(array, page), _orientation(page))
+
+
+def _orientation(page: Any) -> int:
+    """How viewers shall turn a TIFF."""
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
 
 
 def _only_series(path: str | os.PathLike[str], tif: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -232,7 +278,7 @@ def _tiff_colours(array: np.ndarray, page: Any) -> np.ndarray:
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and array.dtype.kind in "bu":
         return ~array
     n_samples, n_alpha = page.samplesperpixel, sum(int(extra) in (1, 2) for extra in page.extrasamples)
-    if page.photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4:
+    if page.photometric == tifffile.PHOTOMETRIC.RGB and n_samples == 4 and not page.extrasamples:
         n_alpha = 1
     if n_alpha and len(array) % n_samples == 0:
         kept = array.reshape(-1, n_samples, *array.shape[1:])[:, :-n_alpha]

@@ -1,0 +1,130 @@
+"""Make the report and figures of an evaluation again from its files, or all of it from its MLflow run.
+
+folder or run  ->  tables, summary, figures, report.html, as the evaluation wrote them
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from segassay.assay.evaluation import Evaluation
+from segassay.assay.read import ADVICE, evaluation_folder, read_results
+from segassay.assay.write import WORKBOOK, write_results
+from segassay.errors import DataError, UsageError, shortlist
+from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.table_files import LIST, read_list
+
+__all__ = ["OPTIONS", "evaluation_of_run", "rebuild", "rebuild_in_place"]
+
+OPTIONS = ("--out", "--overwrite")
+"""Names of both, for messages."""
+
+
+def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
+    """Make the report and the figures in the folder of an evaluation again; nothing else in it is changed.
+
+    Args:
+        place: Folder of the evaluation, or of a study that was evaluated.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        DataError: If the files that it is made of are damaged; nothing is changed then.
+        UsageError: If the folder cannot be written.
+    """
+    folder = evaluation_folder(place)
+    found = read_results(folder)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".report") as work:
+            whole = Path(work) / "whole"
+            _write_again(whole, folder, found)
+            (folder / "figures").mkdir(exist_ok=True)
+            for path in (*sorted((whole / "figures").iterdir()), whole / "report.html"):
+                os.replace(path, folder / path.relative_to(whole))
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); give another folder as --out") from error
+    return folder / "report.html"
+
+
+def rebuild(
+    place: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    style: str | None = None,
+    formats: Sequence[str] | None = None,
+) -> Path:
+    """Write an evaluation again into another folder, from the files that it has.
+
+    Args:
+        place: Folder of the evaluation, or of a study that was evaluated.
+        out: Folder to write: tables, summary, figures and report have the same bytes as those of the evaluation,
+            unless it was written by another version.
+        overwrite: Replace `out` with everything in it.
+        style: `paper` or `talk`: draw all figures for a publication or for slides instead, also those that an
+            evaluation does not draw. The report has its own figures.
+        formats: Any of `svg`, `png` and `pdf`; by default the first two. Also draws the figures for a publication.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        UsageError: If `out` exists or cannot be written, or a style or format is unknown.
+        DataError: If files of the evaluation are damaged.
+    """
+    from segassay.report.publication import check_style, draw_publication
+
+    drawn_anew = style is not None or formats is not None
+    chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
+    folder = evaluation_folder(place)
+    final = check_output(Path(out), overwrite, options=OPTIONS)
+    refuse_inputs(final, [folder], used="read", option="--out")
+    found = read_results(folder)
+    work_dir = prepare_output(final, overwrite, options=OPTIONS)
+    with whole_or_nothing(work_dir):
+        work_dir.rmdir()
+        _write_again(work_dir, folder, found)
+        if chosen is not None:
+            shutil.rmtree(work_dir / "figures")
+            draw_publication(found, work_dir / "figures", *chosen)
+        return publish_output(work_dir) / "report.html"
+
+
+def _write_again(work_dir: Path, folder: Path, found: Evaluation) -> None:
+    """Write the whole evaluation into a folder that does not exist yet."""
+    work_dir.mkdir()
+    write_results(work_dir, found, gallery=found.kept_gallery, xlsx=(folder / WORKBOOK).is_file())
+
+
+@contextmanager
+def evaluation_of_run(run_id: str) -> Iterator[Path]:
+    """Folder with the files of the evaluation that an MLflow run logged; it is removed after the block.
+
+    Args:
+        run_id: Id of the run of an evaluation, or of a study with one.
+
+    Raises:
+        UsageError: If the store or the run is missing.
+        DataError: If the run has no evaluation.
+    """
+    from segassay import tracking
+
+    with tempfile.TemporaryDirectory(prefix="segassay") as work:
+        folder = Path(work) / run_id
+        for one in tracking.with_children(run_id):
+            if tracking.download(one, LIST, folder):
+                break
+        else:
+            what = f"run {run_id} has no {LIST}"
+            raise DataError.of(
+                None, what, "a run of an evaluation by this version: segassay evaluate logs one", kind="run"
+            )
+        names = read_list(folder, ADVICE).checksums
+        if missing := [name for name in names if not tracking.download(one, name, folder)]:
+            raise DataError.of(None, f"run {run_id} has no {shortlist(missing)}", "evaluate again", kind="run")
+        tracking.download(one, WORKBOOK, folder)
+        yield folder

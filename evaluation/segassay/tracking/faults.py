@@ -1,0 +1,109 @@
+"""What a store or server of MLflow refuses, as one message that says what to set.
+
+error of MLflow, SQLAlchemy or an HTTP request  ->  `UsageError`, without a password
+"""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from segassay.errors import UsageError
+from segassay.tracking.address import STORE, is_server, shown, without_password
+
+__all__ = ["check_server", "first_line", "refusal", "refusals"]
+
+_SERVER_SECONDS = 5
+_STATUS_OF = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
+
+
+def check_server(uri: str) -> None:
+    """Raise an error within seconds if nobody answers: MLflow itself tries for ten minutes."""
+    place = urlsplit(uri)
+    through_proxy = place.scheme in getproxies() and not proxy_bypass(place.hostname or "")
+    if not is_server(uri) or place.hostname is None or through_proxy:
+        return
+    try:
+        port = place.port or (443 if place.scheme == "https" else 80)
+        socket.create_connection((place.hostname, port), timeout=_SERVER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        reason = without_password(str(error), uri)
+        raise UsageError(
+            f"the MLflow server at {shown(uri)} does not answer ({reason}); start it, or correct MLFLOW_TRACKING_URI, "
+            f"or unset it to log to {STORE} in the current folder"
+        ) from error
+
+
+def first_line(error: BaseException, uri: str) -> str:
+    """The first line of an error, cut and without a password."""
+    text = (str(error).strip() or type(error).__name__).split("\n")[0]
+    return without_password(text, uri)[:300].rstrip(".;")
+
+
+def refusal(error: Exception, uri: str, what: str) -> UsageError | None:
+    """What a server says no to, as one message; None for any other error.
+
+    Args:
+        error: An error of MLflow, or of an HTTP request of its client.
+        uri: Address of the store.
+        what: What was asked for, such as `the experiment 'lab'`.
+    """
+    place, user = shown(uri), os.environ.get("MLFLOW_TRACKING_USERNAME") or urlsplit(uri).username
+    status = _status(error)
+    if status == 401 and user is None:
+        return UsageError(
+            f"the MLflow server at {place} wants a name and a password; set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD"
+        )
+    if status == 401:
+        return UsageError(
+            f"the MLflow server at {place} does not know the user {user!r} with this password; correct "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if status == 403:
+        return UsageError(
+            f"the MLflow server at {place} does not allow the user {user!r} to write to {what}; ask its owner for the "
+            "permission EDIT, name another experiment, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
+            "to a user who has it"
+        )
+    if is_server(uri) and "failed with exception" in str(error) and "ax retries exceeded" in str(error):
+        return UsageError(
+            f"the MLflow server at {place} no longer answers; start it again, and repeat the command, which resumes"
+        )
+    return None
+
+
+def _status(error: Exception) -> int | None:
+    """Status of the HTTP answer behind an error; None if there is none."""
+    response = getattr(error, "response", None)
+    if response is not None and hasattr(response, "status_code"):
+        return int(response.status_code)
+    if (code := getattr(error, "error_code", None)) in _STATUS_OF:
+        return _STATUS_OF[code]
+    found = re.search(r"failed with error code (\d{3})", str(error))
+    return int(found[1]) if found else None
+
+
+@contextmanager
+def refusals(uri: str, what: str) -> Iterator[None]:
+    """Turn every refusal of the store inside the block into one message.
+
+    Raises:
+        UsageError: If the store cannot be reached or written, or refuses.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = first_line(error.__cause__ or error, uri)
+        raise UsageError(f"{shown(uri)}: {reason}; set MLFLOW_TRACKING_URI to another store") from error
+    except MlflowException as error:
+        raise refusal(error, uri, what) or UsageError(
+            f"MLflow at {shown(uri)} refuses {what}: {first_line(error, uri)}; name another one, or set "
+            "MLFLOW_TRACKING_URI to another store"
+        ) from error

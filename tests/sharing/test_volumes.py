@@ -1,0 +1,135 @@
+"""Exports of members of volumes, of CT with thick slices: masks, places and voxel sizes are those of `predict`."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+import torch
+import yaml
+
+from bundles import run_exported
+from drawn_members import write_members
+from segassay.data.dataset import read_dataset
+from segassay.errors import UsageError
+from segassay.io.images import read_image, read_mask
+from segassay_monai.prediction.familiar import describe_members
+from segassay_monai.prediction.run import predict
+from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
+from segassay_monai.sharing.bioimageio.export import SIMULATED, _sample, export_bioimageio
+from segassay_monai.sharing.onnx import export_onnx
+from segassay_monai.sharing.verify import verify
+from segassay_monai.sharing.zoo.export import export_zoo
+
+
+@pytest.fixture(scope="module")
+def dataset(multirater_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six CT nodules of LIDC, cut to a small part; no axis has the length of another, and slices are the last axis."""
+    folder = tmp_path_factory.mktemp("lidc") / "data"
+    source = multirater_dir / "lidc_nodules_3d"
+    for number, image in enumerate(sorted((source / "images").iterdir())[:6]):
+        for path in (image, *source.glob(f"labels/*/{image.name}")):
+            target = folder / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = nibabel.load(path).slicer[40 : 71 + number, 45 : 90 + number]
+            nibabel.save(part, target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_members(tmp_path_factory.mktemp("volumes"), dataset, seeds=(14, 15), spacing=(0.7, 0.7, 2.5))
+    assert len(describe_members(folder, read_dataset(dataset))) == 2
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
+    for path in sorted((dataset / "images").iterdir())[:2]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ours(models: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("ours") / "out"
+    predict(models, images, out=out, save=["mask", "prob", "instances"])
+    for path in (out / "masks").iterdir():
+        assert 0 < read_mask(path).mean() < 1
+        np.testing.assert_array_equal(nibabel.load(path).affine, nibabel.load(images / path.name).affine)
+        assert len(set(read_image(path).spacing_um)) == 2
+    return out
+
+
+def test_a_bundle_for_the_zoo_writes_the_same_bytes(models, images, ours, tmp_path, without_this_package):
+    bundle = export_zoo(models, tmp_path / "lung_ct_segmentation")
+    run_exported(bundle, tmp_path / "theirs", images, save_instances=True)
+    for kind in ("masks", "prob", "instances"):
+        theirs = {path.name: path.read_bytes() for path in (tmp_path / "theirs" / kind).iterdir()}
+        assert theirs == {path.name: path.read_bytes() for path in (ours / kind).iterdir()}
+
+
+def test_onnx_runtime_gives_the_same_masks(models, images, ours, tmp_path):
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    export_onnx(models, tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    for path in images.iterdir():
+        prob = session.run(None, {"image": read_image(path).array[None].astype(np.float32)})[0][0, 0]
+        np.testing.assert_allclose(prob, read_image(ours / "prob" / path.name).array[0], rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(prob > 0.5, read_mask(ours / "masks" / path.name))
+
+
+def test_a_package_for_bioimageio_names_the_axes_of_the_network(models, images, ours, tmp_path):
+    """A program has planes, rows and columns, and turns them to the axes of the description."""
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
+    image = next(images.iterdir())
+    package = export_bioimageio(models, tmp_path / "nodules", sample=image)
+    described = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))
+    for tensor in (described["inputs"][0], described["outputs"][0]):
+        assert [axis.get("id", axis["type"]) for axis in tensor["axes"]] == ["batch", "channel", "x", "y", "z"]
+    net = network(package, described)
+    prob = net(torch.from_numpy(read_image(image).array[None].astype(np.float32))).detach().numpy()[0, 0]
+    np.testing.assert_array_equal(prob > 0.5, read_mask(ours / "masks" / image.name))
+    np.testing.assert_array_equal(np.load(package / "test_input.npy")[0], read_image(image).array)
+    sample = read_image(package / "sample_input.tif").array
+    np.testing.assert_array_equal(sample, as_seen(read_image(image).array, "xyz"))
+    assert {finding.agrees for finding in verify(package)} == {True, None}
+    tifffile.imwrite(tmp_path / "a.tif", sample[0], metadata={"axes": "ZYX"})
+    for place, axes in ((tmp_path / "a.tif", "xyz"), (image, "xyz")):
+        np.testing.assert_array_equal(_sample(net, axes, place)[0], read_image(image).array)
+        np.testing.assert_array_equal(_sample(net, axes[::-1], place)[0], sample)
+    assert _sample(net, "zyx", None).shape[2:] == SIMULATED[3] == _sample(net, "xyz", None).shape[:1:-1]
+
+
+def network(package, described):
+    architecture = described["weights"]["pytorch_state_dict"]["architecture"]
+    spec = importlib.util.spec_from_file_location("of_volumes", package / architecture["source"])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["of_volumes"] = module
+    spec.loader.exec_module(module)
+    net = getattr(module, architecture["callable"])(**architecture["kwargs"])
+    net.load_state_dict(torch.load(package / "weights.pt", weights_only=True))
+    return net.eval()
+
+
+@pytest.mark.parametrize(
+    ("strides", "axes", "warns"),
+    [
+        ([[1, 2, 2]], "zyx", False),
+        ([[2, 2, 1], [2, 2, 2]], "xyz", False),
+        ([[2, 2, 2]], "zyx", True),
+        ([[2, 2]], "yx", 0),
+    ],
+)
+def test_thick_slices_tell_the_axes_and_else_the_caller(strides, axes, warns, caplog):
+    assert network_axes(strides) == axes
+    assert ("--axes xyz" in caplog.text) == warns
+    assert network_axes(strides, axes[::-1]) == axes[::-1]
+    with pytest.raises(UsageError, match="--axes zxy: expected"):
+        network_axes(strides, "zxy")
