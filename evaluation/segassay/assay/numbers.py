@@ -72,7 +72,7 @@ def compute_results(
     of_people = (found, choices, normalised)
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
-    apart = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
+    apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
     findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)

@@ -7,7 +7,9 @@ from segassay.qualities.reliability import questions
 from segassay.qualities.scores.coverage import (
     BRIER_SCORE,
     CALIBRATION,
+    CALIBRATION_OF_RATERS,
     COMPONENTS,
+    IMAGE_RISK,
     MEANS,
     NO_INTERVAL,
     NOT_MEASURED,
@@ -263,7 +265,7 @@ ECE_OF_RATERS = replace(
     DICE_OF_SHARES,
     name="ece_of_raters",
     functions=DICE_OF_SHARES.functions[:1],
-    coverage=ECE.coverage,
+    coverage=(CALIBRATION_OF_RATERS,),
     words="ece of raters",
 )
 UNCERTAINTY_SPEARMAN = Measure(
@@ -312,6 +314,7 @@ IMAGE_AURC = replace(
     name="image_aurc",
     question=questions.SELECTION,
     functions=("qualities.reliability.selective.selective_risk", "qualities.reliability.selective.image_aurc"),
+    coverage=(IMAGE_RISK,),
     words="AURC of images",
     needs="needs uncertainty maps, or two models that differ by nothing but the seed, and a score of three cases",
     gaps={NO_ROWS: GAP},

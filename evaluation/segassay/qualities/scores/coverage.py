@@ -12,6 +12,7 @@ __all__ = [
     "ALPHA",
     "BRIER_SCORE",
     "CALIBRATION",
+    "CALIBRATION_OF_RATERS",
     "CLUMPED",
     "COMPONENTS",
     "CONCORDANCE",
@@ -19,6 +20,7 @@ __all__ = [
     "EFFECTS",
     "EFFECT_RATIO",
     "EQUIVALENCE",
+    "IMAGE_RISK",
     "LIMITS",
     "MEANS",
     "NOT_MEASURED",
@@ -141,6 +143,16 @@ CALIBRATION = Coverage(
     "intervals hold what they promise",
     "expected calibration error",
     {10: (0.972, 0.972), 20: (0.968, 0.968), 40: (0.958, 0.958)},
+)
+CALIBRATION_OF_RATERS = Coverage(
+    "intervals hold what they promise",
+    "calibration error against raters",
+    {10: (0.976, 0.976), 20: (0.958, 0.958), 40: (0.946, 0.946)},
+)
+IMAGE_RISK = Coverage(
+    "fewest of 10 images whose risks are alike",
+    "risk of the most certain images",
+    {10: (0.918, 0.96), 20: (0.942, 0.96), 40: (0.93, 0.956)},
 )
 RANKS = Coverage(
     "intervals hold what they promise",
