@@ -27,7 +27,8 @@ TOOLS = {
     "pytest-xdist",
     "ruff",
     "types-pyyaml",
-}  # called, not imported
+    "zarr",
+}  # called, not imported, or imported only where it can be installed
 TOOLS_OF_DOCS = {"ipykernel", "mkdocs-material", "mkdocstrings-python"}
 HOMES = {
     "PIL": "pillow",

@@ -14,13 +14,10 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import ADVICE, evaluation_folder, read_results
 from segassay.assay.write import WORKBOOK, write_results
 from segassay.errors import DataError, UsageError, shortlist
-from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.table_files import LIST, read_list
 
-__all__ = ["OPTIONS", "evaluation_of_run", "rebuild", "rebuild_in_place"]
-
-OPTIONS = ("--out", "--overwrite")
-"""Names of both, for messages."""
+__all__ = ["evaluation_of_run", "rebuild", "rebuild_in_place"]
 
 
 def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
@@ -46,7 +43,8 @@ def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
             for path in (*sorted((whole / "figures").iterdir()), whole / "report.html"):
                 os.replace(path, folder / path.relative_to(whole))
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written ({error.strerror}); give another folder as --out") from error
+        action = "give another folder as out (--out)"
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); {action}") from error
     return folder / "report.html"
 
 
@@ -81,10 +79,10 @@ def rebuild(
     drawn_anew = style is not None or formats is not None
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
     folder = evaluation_folder(place)
-    final = check_output(Path(out), overwrite, options=OPTIONS)
-    refuse_inputs(final, [folder], used="read", option="--out")
+    final = check_output(Path(out), overwrite, options=ARGUMENTS)
+    refuse_inputs(final, [folder], used="read", option=ARGUMENTS[0])
     found = read_results(folder)
-    work_dir = prepare_output(final, overwrite, options=OPTIONS)
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):
         work_dir.rmdir()
         _write_again(work_dir, folder, found)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import evaluation_folder, read_results
-from segassay.assay.rebuild import OPTIONS, evaluation_of_run
-from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.assay.rebuild import evaluation_of_run
+from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.report.compare import Comparison, compare_evaluations
 
 __all__ = ["write_side_by_side"]
@@ -36,21 +36,21 @@ def write_side_by_side(
         UsageError: If there are fewer than two places, a run is missing, or `out` exists or cannot be written.
         DataError: If files of an evaluation are damaged.
     """
-    final = None if out is None else check_output(out, overwrite, options=OPTIONS)
+    final = None if out is None else check_output(out, overwrite, options=ARGUMENTS)
     found: dict[str, Evaluation] = {}
     with ExitStack() as stack:
         for place, label in zip(places, _labels(places), strict=True):
             is_run = not Path(place).exists() and _RUN.fullmatch(place)
             folder = stack.enter_context(evaluation_of_run(place)) if is_run else evaluation_folder(place)
             if final is not None:
-                refuse_inputs(final, [folder], used="read", option="--out")
+                refuse_inputs(final, [folder], used="read", option=ARGUMENTS[0])
             found[label] = read_results(folder)
     comparison = compare_evaluations(found)
     if final is None:
         return comparison, None
     from segassay.report.compare_page import write_comparison
 
-    work_dir = prepare_output(final, overwrite, options=OPTIONS)
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):
         page = write_comparison(work_dir, comparison)
         return comparison, publish_output(work_dir) / page.name

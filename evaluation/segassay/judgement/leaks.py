@@ -58,7 +58,7 @@ def beyond_possible_turns(evidence: Evidence, name: str) -> Iterator[Number]:
     between = np.sum([_counts(evidence, rater).sum(axis=1) for rater in raters], axis=0)
     for n_others in range(own.shape[2]):
         split = own[:, :, n_others]
-        known = (split[:, :, :2] > 0).all(axis=2) & evidence.marked([name])[:, None]
+        known = np.all(split[:, :, :2] > 0, axis=2) & evidence.marked([name])[:, None]
         counted = known.sum(axis=0) >= MIN_CASES
         if 2 * counted.sum() <= len(raters):
             continue
@@ -86,8 +86,8 @@ def _counts(evidence: Evidence, name: str) -> np.ndarray:
         return found
     rows = evidence.single_votes[name]
     rows = rows[rows["rater"].isin(evidence.raters)]
-    case = evidence.cases.get_indexer(rows["case"])
-    rater = pd.Index(evidence.raters).get_indexer(rows["rater"])
+    case = evidence.cases.get_indexer(pd.Index(rows["case"]))
+    rater = pd.Index(evidence.raters).get_indexer(pd.Index(rows["rater"]))
     found[case, rater, rows["n_others"].astype(int)] = rows[_COUNTS].to_numpy(dtype=float)
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -143,7 +144,7 @@ def _write_outlines(
     confidence = dict(zip(objects["label"].tolist(), objects["confidence"].tolist(), strict=True))
     is_turned = is_nifti(image.path)
     boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}
-    labels = _OnDisk(arrays, is_turned)
+    labels: Any = _OnDisk(arrays, is_turned)
     shown = _shown(arrays, image, is_turned)
     n = len(frame.array)
     writers: dict[str, tuple[str, str, Callable[[Path], None]]] = {
