@@ -10,9 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from segassay.masks.neighbours import largest_around
 from segassay.masks.outlines import SurfaceDistances, image_diagonal
 
-__all__ = ["boundary_iou", "centre_lines", "centreline_dice", "mean_average_surface_distance", "rim", "rim_width"]
+__all__ = [
+    "boundary_iou",
+    "centre_lines",
+    "centreline_dice",
+    "depth_in",
+    "mean_average_surface_distance",
+    "rim",
+    "rim_width",
+]
 
 _SHARE_OF_DIAGONAL = 0.02
 
@@ -62,23 +71,42 @@ def rim_width(shape: Sequence[int]) -> int:
     return max(1, round(_SHARE_OF_DIAGONAL * image_diagonal(shape)))
 
 
-def rim(mask: np.ndarray, width: int) -> np.ndarray:
+def depth_in(mask: np.ndarray) -> np.ndarray:
+    """Distance of each pixel of a boolean mask `(*spatial)` from the nearest one outside, also across corners.
+
+    Beyond the edge of the image nothing is known. Without any pixel outside, all are as far away as a number can be.
+
+    Example:
+        >>> depth_in(np.array([[True, True, False]])).tolist()
+        [[2, 1, 0]]
+    """
+    if mask.all():
+        return np.full(mask.shape, np.iinfo(np.int32).max)
+    return np.asarray(ndimage.distance_transform_cdt(mask, "chessboard"))
+
+
+def rim(mask: np.ndarray, width: int, depth: np.ndarray | None = None) -> np.ndarray:
     """Pixels of a boolean mask `(*spatial)` within `width` pixels of the outside, also across corners.
+
+    Beyond the edge of the image is outside. `depth` is `depth_in(mask)`, if that is known.
 
     Example:
         >>> rim(np.ones((3, 4), dtype=bool), 1).astype(int)[1].tolist()
         [1, 0, 0, 1]
     """
-    depth = ndimage.distance_transform_cdt(np.pad(mask, 1), "chessboard")[(slice(1, -1),) * mask.ndim]
-    return np.asarray(mask & (depth <= width))
+    found = (depth_in(mask) if depth is None else depth) > width
+    inside = np.zeros(mask.shape, dtype=bool)
+    inside[tuple(slice(width, max(n - width, width)) for n in mask.shape)] = True
+    return np.asarray(mask & ~(found & inside))
 
 
-def centre_lines(mask: np.ndarray) -> np.ndarray:
+def centre_lines(mask: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
     """Morphological skeleton of a boolean mask `(*spatial)`: what erosions leave that an opening would remove.
 
     The skeleton of clDice, for masks instead of probabilities: minima and maxima of 3 pixels in each direction. A pixel
     is in it if none around it is further from the background, across corners too. Beyond the edge of the image nothing
-    is known, so that a tube that leaves the image keeps its centre line up to the edge.
+    is known, so that a tube that leaves the image keeps its centre line up to the edge. `depth` is `depth_in(mask)`, if
+    that is known.
 
     Returns:
         Boolean, within the mask, with a pixel if that has one; not always connected.
@@ -90,10 +118,8 @@ def centre_lines(mask: np.ndarray) -> np.ndarray:
     References:
         Shit et al. (2021), Proc. CVPR: 16560-16569, arXiv:2003.07311, algorithm 1.
     """
-    if mask.all():
-        return mask.copy()
-    depth = ndimage.distance_transform_cdt(mask, "chessboard")
-    return np.asarray(mask & (depth == ndimage.maximum_filter(depth, 3)))
+    depth = depth_in(mask) if depth is None else depth
+    return np.asarray(mask & (depth == largest_around(depth)))
 
 
 def centreline_dice(a: np.ndarray, b: np.ndarray, skeleton_a: np.ndarray, skeleton_b: np.ndarray) -> float:

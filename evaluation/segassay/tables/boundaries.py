@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segassay.masks.boundaries import centre_lines, mean_average_surface_distance, rim, rim_width
+from segassay.masks.boundaries import centre_lines, depth_in, mean_average_surface_distance, rim, rim_width
 from segassay.tables.compared import ComparedCase
 
 __all__ = ["boundary_rows"]
@@ -27,10 +27,11 @@ def boundary_rows(case: ComparedCase) -> Iterator[tuple[str, str, float, float, 
         return
     width = rim_width(case.shape)
     marked = np.any(list(masks.values()), axis=0)
-    parts = {
-        name: tuple(part[marked].astype(np.float32) for part in (mask, rim(mask, width), centre_lines(mask)))
-        for name, mask in masks.items()
-    }
+    parts = {}
+    for name, mask in masks.items():
+        depth = depth_in(mask)
+        of_mask = (mask, rim(mask, width, depth), centre_lines(mask, depth))
+        parts[name] = tuple(part[marked].astype(np.float32) for part in of_mask)
     for a, b in pairs:
         i, j = case.position(a), case.position(b)
         if i is None or j is None:

@@ -9,8 +9,8 @@ around which no rater's mask changes, since outlines can be moved a little witho
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
 
+from segassay.masks.neighbours import alike_around
 from segassay.tables.compared import ComparedCase
 
 __all__ = ["MAX_RATERS", "single_votes"]
@@ -18,8 +18,7 @@ __all__ = ["MAX_RATERS", "single_votes"]
 MAX_RATERS = 62
 """Raters whose votes on a pixel fit into one whole number."""
 
-AROUND = 3
-"""Side of the neighbourhood, in pixels, in which no rater's mask may change."""
+_FEW_RATERS = 16  # whose patterns of votes are all counted
 
 
 def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, int, int]]:
@@ -54,12 +53,18 @@ def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, 
 def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Patterns of votes `(P, R)`, pixels of each `(P,)`, and those that each annotator marks."""
     foreground = {name: case.labels[name] > 0 for name in case.names if name in case.labels}
-    code = np.zeros(case.region.shape, dtype=np.int64)
+    code = np.zeros(case.region.shape, dtype=np.min_scalar_type(2 ** len(case.raters)))
     for place, rater in enumerate(case.raters):
-        code |= foreground[rater].astype(np.int64) << place
-    still = ndimage.maximum_filter(code, AROUND) == ndimage.minimum_filter(code, AROUND)
-    still &= case.region
-    found, which = np.unique(code[still], return_inverse=True)
+        code |= foreground[rater].astype(code.dtype) << code.dtype.type(place)
+    still = alike_around(code) & case.region
+    codes = code[still]
+    if len(case.raters) <= _FEW_RATERS:  # as `unique`, without sorting a million pixels
+        counts = np.bincount(codes)
+        found = np.flatnonzero(counts)
+        which = (np.cumsum(counts > 0) - 1)[codes]
+    else:
+        found, which = np.unique(codes, return_inverse=True)
+    found = found.astype(np.int64)
     patterns = (found[:, None] >> np.arange(len(case.raters))) & 1
     n_pixels = np.bincount(which, minlength=len(found))
     n_marked = {name: np.bincount(which[mask[still]], minlength=len(found)) for name, mask in foreground.items()}
