@@ -79,9 +79,7 @@ def test_the_workbook_holds_every_table(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setattr(module, name, lambda *arguments, **options: None)
     masks = np.zeros((2, 2, 24, 24), dtype=bool)
     masks[:, :, 3:9, 3:9] = masks[1, :, 14:20, 14:20] = True
-    found = evaluate(
-        masks={name: {"1": one, "2": two} for name, (one, two) in zip(("anna", "-1"), masks, strict=True)}
-    )
+    found = evaluate(masks={name: {"1": one, "2": two} for name, (one, two) in zip(("anna", "-1"), masks, strict=True)})
     for name, xlsx in (("with", True), ("without", False)):
         (tmp_path / name).mkdir()
         write_results(tmp_path / name, found, xlsx=xlsx)

@@ -52,13 +52,17 @@ def test_a_folder_without_images_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_hostile_names_are_problems_or_plain_names(tmp_path: Path) -> None:
-    names = ("a;b&c.png", "<img src=x>.png", "50% ä.png", "=1+1.png", "..png", "a\\b.png")
+    names = ("a;b&c.png", "<img src=x>.png", "50% ä.png", "-1+1.png", "..png", "a\\b.png")
     touch(tmp_path, *names)
     assert len(find_images(tmp_path).files) == len(names) - 1  # `..png` is hidden
     touch(tmp_path, "new\nline.png")
     with pytest.raises(DataError, match="letters that cannot be written"):
         find_images(tmp_path)
     os.remove(tmp_path / "new\nline.png")
+    touch(tmp_path, "=1+1.png")
+    with pytest.raises(DataError, match="the case '=1\\+1' looks like a formula"):
+        find_images(tmp_path)
+    os.remove(tmp_path / "=1+1.png")
     touch(tmp_path, "new\nfolder/a.png")
     with pytest.raises(DataError, match="letters that cannot be written"):
         find_images(tmp_path, recursive=True)

@@ -55,6 +55,16 @@ def read_results(place: str | os.PathLike[str]) -> Evaluation:
 
     Raises:
         DataError: If files are missing, empty, cut or changed, or of a version that cannot be read; it names them.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from segassay import evaluate, read_results
+        >>> mask = np.pad(np.ones((1, 8, 8), dtype=bool), ((0, 0), (4, 4), (4, 4)))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found = evaluate(masks={"anna": {"1": mask[0]}, "ben": {"1": mask[0]}})
+        ...     read_results(found.save(f"{folder}/out")).counts["n_objects"].tolist()
+        [1, 1]
     """
     folder = evaluation_folder(place)
     listed = read_list(folder, ADVICE)
