@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2] / "evaluation" / "segassay"
 FOLDERS = ("assay", "consensus", "planning", "simulation", "data")
 OTHER_PROGRAMS = ("--save_tif", "segassay download")
 """Texts that tell a command line to type, not an option of the call."""
+WORDS_OF_A_COMMAND = ("--annotations", "--masks")
+"""Words of the command line that the summary of an evaluation holds."""
 
 
 def unexplained(tree: ast.AST) -> list[str]:
@@ -31,6 +33,7 @@ def unexplained(tree: ast.AST) -> list[str]:
         text
         for text in texts
         if not any(other in text for other in OTHER_PROGRAMS)
+        and text not in WORDS_OF_A_COMMAND
         and any(text[:match].endswith("(") is False for match in _options(text))
     ]
 
