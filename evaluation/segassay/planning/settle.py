@@ -25,7 +25,7 @@ MANY = 10
 
 _ADD = {
     What.RATERS: "masks of a second rater",
-    What.MODELS: "masks of a model: train one with `segassay study run`, or add them with --masks name=folder",
+    What.MODELS: "masks of a model: train one with `segassay study run`, or add them as masks (--masks name=folder)",
     What.SEEDS: "1 more seed of the same training",
     What.CREDIBLE: "images that the raters and the model have in common",
     What.IMPRINT: "models of 3 single raters or more, scored on images that they were not trained on",
