@@ -72,7 +72,7 @@ ESTIMATORS = (
 
 NO_MEASURE = {
     *("joint_overlaps", "label_objects", "overlap_table", "match_overlaps"),  # steps to match_objects
-    *("surface_distances", "joint_surface_distances", "image_diagonal"),  # what distances are read off
+    *("surface_distances", "joint_surface_distances", "image_diagonal", "depth_in"),  # what distances are read off
     *(
         "as_scores",
         "beside",
