@@ -260,7 +260,7 @@ def _restored(folder: Path, uri: str, server: Server, acknowledged: set[tuple[st
     other = f"{uri.rpartition('/')[0]}/restored" if uri.startswith("postgresql") else f"sqlite:///{folder}/restored.db"
     path = os.pathsep.join([str(Path(_program("pg_dump") or "/").parent), os.environ["PATH"]])
     for what, place, artifacts in (("save", uri, "artifacts"), ("restore", other, "artifacts_restored")):
-        words = [sys.executable, str(ROOT / "mlflow" / "backup.py"), what, str(folder / "backup")]
+        words = [sys.executable, "-m", "segassay.tracking.backup", what, str(folder / "backup")]
         words += ["--artifacts", str(folder / artifacts)]
         subprocess.run(words, check=True, env=os.environ | {"MLFLOW_BACKEND_STORE_URI": place, "PATH": path})
     server.kill()

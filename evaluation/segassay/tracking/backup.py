@@ -1,7 +1,7 @@
 """Back up the store of an MLflow server, or restore it: the database, the users, and the artifacts.
 
-    python mlflow/backup.py save mlflow-2026-11-29 --artifacts mlartifacts --users basic_auth.db
-    python mlflow/backup.py restore mlflow-2026-11-29 --artifacts mlartifacts --users basic_auth.db
+    python -m segassay.tracking.backup save saved --artifacts mlartifacts --users basic_auth.db
+    python -m segassay.tracking.backup restore saved --artifacts mlartifacts --users basic_auth.db
 
 The database is the one that `MLFLOW_BACKEND_STORE_URI` names: PostgreSQL (by `pg_dump` and `pg_restore`, which must be
 on the path) or SQLite. Its password is given to these programs by their environment, never in the command. Save first
