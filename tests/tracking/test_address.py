@@ -20,7 +20,7 @@ SECRET = "hunter2"
         (f"mysql://anna@db.example/mlflow?ssl=1&password={SECRET}", "mysql://db.example/mlflow"),
         (f"mssql+pyodbc:///?odbc_connect=PWD={SECRET}", "mssql+pyodbc:///"),
         (f"http://anna:{SECRET}@lab.example:5000", "http://lab.example:5000"),
-        ("sqlite:////home/an@na/a?b/mlflow.db", "sqlite:////home/an@na/a?b/mlflow.db"),
+        ("sqlite:////srv/an@na/a?b/mlflow.db", "sqlite:////srv/an@na/a?b/mlflow.db"),
     ],
 )
 def test_an_address_is_shown_without_its_password(uri, printed, monkeypatch):

@@ -68,8 +68,8 @@ def shown(uri: str) -> str:
     """An address as it may be printed: without user, password and query; that of a file as it is.
 
     Example:
-        >>> shown("postgresql://anna:secret@db.example:5432/mlflow?sslpassword=x"), shown("sqlite:////home/a/mlflow.db")
-        ('postgresql://db.example:5432/mlflow', 'sqlite:////home/a/mlflow.db')
+        >>> shown("postgresql://anna:secret@db.example:5432/mlflow?sslpassword=x"), shown("sqlite:///lab/mlflow.db")
+        ('postgresql://db.example:5432/mlflow', 'sqlite:///lab/mlflow.db')
     """
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme.startswith("sqlite"):
