@@ -1,105 +1,17 @@
-"""The command line: `segassay check`, `evaluate`, `planner`. Each command loads the heavy libraries it needs.
-
-The training package adds its commands by an entry point, so that nothing here imports it.
-"""
+"""The command line: `segassay check`, `evaluate`, `planner`. Each command loads the heavy libraries it needs."""
 
 import os
 import sys
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
-from segassay.errors import SegAssayError, UsageError, number_of, printable
-
-DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
-_PANELS = (DATA, TRAIN, COMPARE, PLAN)
-OF_TRAINING = {  # help of the commands of the training package, whether it is installed or not
-    "train": "Train one model.",
-    "study": "Train, compare and judge strategies × folds × seeds.",
-    "predict": "Predict images: masks, objects, counts per image.",
-    "describe": "Keep what the training images of a model were like, so that predict marks others.",
-    "export": "Share a model with people who do not have this package.",
-    "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
-}
-_INSTALL = 'pip install "segassay[monai]"'
-
-
-def say(text: str, *, err: bool = False) -> None:
-    """Print a text, in which letters that a terminal would obey are written out."""
-    typer.echo(printable(text), err=err)
-
-
-class _Commands(TyperGroup):
-    """All commands in the order of the workflow; an error of the data or the call is one message and an exit code."""
-
-    def __init__(self, **words: Any) -> None:
-        super().__init__(**words)
-        for name, command in _training_commands().items():
-            self.add_command(command, name)
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order of the panels."""
-        commands: Any = self.commands
-        return sorted(commands, key=lambda name: _PANELS.index(commands[name].rich_help_panel))
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except SegAssayError as error:
-            if ctx.params["debug"]:
-                raise
-            say(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
-
-
-class _Command(TyperCommand):
-    """A command whose usage line omits hidden arguments."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Options, then the arguments that are not hidden."""
-        params: list[Any] = self.params
-        hidden = [piece for param in params if param.hidden for piece in param.get_usage_pieces(ctx)]
-        return [piece for piece in super().collect_usage_pieces(ctx) if piece not in hidden]
-
-
-def _training_commands() -> dict[str, Any]:
-    found = {name: _not_installed(name) for name in OF_TRAINING}
-    for entry in distribution("segassay").entry_points.select(group="segassay.commands"):
-        try:
-            commands = entry.load()
-        except ModuleNotFoundError:
-            continue
-        found |= typer.main.get_group(commands).commands
-    return found
-
-
-def _not_installed(name: str) -> Any:
-    """A command that only says how to install the training package."""
-    missing = typer.Typer(rich_markup_mode="rich")
-
-    @missing.command(
-        name,
-        help=f"{OF_TRAINING[name]} Not installed: {_INSTALL.replace('[', chr(92) + '[')}",
-        rich_help_panel=TRAIN,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )
-    def _say() -> None:
-        raise UsageError(f"`segassay {name}` needs the training package; install it with: {_INSTALL}")
-
-    return typer.main.get_command(missing)
-
-
-def examples(*lines: str) -> str:
-    """Examples for the end of a help text, one per paragraph."""
-    return "\n\n".join(["Examples:", *lines])
-
+from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, examples, say
+from segassay.errors import UsageError, number_of, printable
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -143,9 +55,6 @@ def _refuse_experiment(word: str | None) -> str | None:
 
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
-SystemMetrics = Annotated[
-    bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
-]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
@@ -189,7 +98,7 @@ def _as_written(text: str) -> str:
 
 
 @app.command(
-    cls=_Command,
+    cls=Command,
     rich_help_panel=DATA,
     epilog=examples(
         "segassay download segebarth2020 --out labs --labs wue1",
@@ -224,7 +133,7 @@ def download(
 
 
 @app.command(
-    cls=_Command,
+    cls=Command,
     rich_help_panel=DATA,
     epilog=examples(
         "segassay simulate --out sim --cases 4 --size 96,96",

@@ -5,7 +5,7 @@ An entry point finds them; torch is loaded only when a command runs.
 
 import typer
 
-from segassay.cli import TRAIN
+from segassay.commands import TRAIN
 from segassay_monai.cli import describe, export, predict, study, train, verify
 
 app = typer.Typer(rich_markup_mode="rich")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from segassay.cli import OF_TRAINING, TRAIN, examples
+from segassay.commands import OF_TRAINING, TRAIN, examples
 from segassay.errors import number_of, printable
 from segassay_monai.bundle.needs import training_needs
 

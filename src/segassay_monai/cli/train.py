@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.cli import OF_TRAINING, TRAIN, SystemMetrics, examples
+from segassay.commands import OF_TRAINING, TRAIN, SystemMetrics, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
