@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segassay.figures.style import CURVES, curve_style
-from segassay.report.page import TEMPLATES
+from segassay.report.templating import TEMPLATES
 
 CSS = (TEMPLATES / "report.css").read_text(encoding="utf-8")
 GROUNDS = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from segassay.figures.style import encode_figure
 from segassay.io.table_files import as_csv
@@ -16,6 +16,7 @@ from segassay.judgement.sentences import format_interval
 from segassay.report.charts.paired import MAX_ROWS, differences_figure
 from segassay.report.compare import Comparison
 from segassay.report.sections import Table
+from segassay.report.templating import content_policy, environment, text_of
 
 __all__ = ["write_comparison"]
 
@@ -34,26 +35,28 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
     for name, table in comparison.tables.items():
         (folder / "tables" / f"{name}.csv").write_text(as_csv(table), encoding="utf-8", newline="")
     figures = _figures(folder / "figures", comparison)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     tables = comparison.tables
-    page = environment.get_template("compare.html").render(
-        labels=comparison.labels,
-        changes=comparison.changes,
-        evaluations=_overview(tables["evaluations"]),
-        verdicts=_beside(tables["verdicts"], ["quality"], "verdict", comparison.labels),
-        criteria=_differing(tables["criteria"].assign(says=_says), ["quality", "criterion"], "says", comparison.labels),
-        settings=_differing(tables["settings"], ["setting"], "value", comparison.labels),
-        annotators=_beside(tables["annotators"].assign(has=_has), ["annotator"], "has", comparison.labels),
-        scores=_differing(_headlines(tables["scores"]), ["words", "target"], "says", comparison.labels),
-        differences={label: _paired(tables["differences"], label) for label in comparison.labels[1:]},
-        figures=figures,
-        max_rows=MAX_ROWS,
+    style = text_of("compare.css")
+    page = (
+        environment()
+        .get_template("compare.html")
+        .render(
+            style=Markup(style),
+            policy_of_content=content_policy(style, ""),
+            labels=comparison.labels,
+            changes=comparison.changes,
+            evaluations=_overview(tables["evaluations"]),
+            verdicts=_beside(tables["verdicts"], ["quality"], "verdict", comparison.labels),
+            criteria=_differing(
+                tables["criteria"].assign(says=_says), ["quality", "criterion"], "says", comparison.labels
+            ),
+            settings=_differing(tables["settings"], ["setting"], "value", comparison.labels),
+            annotators=_beside(tables["annotators"].assign(has=_has), ["annotator"], "has", comparison.labels),
+            scores=_differing(_headlines(tables["scores"]), ["words", "target"], "says", comparison.labels),
+            differences={label: _paired(tables["differences"], label) for label in comparison.labels[1:]},
+            figures=figures,
+            max_rows=MAX_ROWS,
+        )
     )
     path = folder / "compare.html"
     path.write_text(page, encoding="utf-8", newline="")

@@ -6,14 +6,12 @@ Results, figures, perhaps a gallery  ->  report.html, which needs no other file 
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from segassay.data.annotations import kind_label
@@ -39,12 +37,11 @@ from segassay.report.tables import (
     trainings_table,
     undefined_table,
 )
+from segassay.report.templating import content_policy, environment, text_of
 from segassay.tables.effects import IMAGES_AS_UNITS
 from segassay.tables.samples import unit_of
 
-__all__ = ["content_policy", "write_report"]
-
-TEMPLATES = Path(__file__).parent / "templates"
+__all__ = ["write_report"]
 
 
 def write_report(
@@ -64,55 +61,25 @@ def write_report(
         gallery: Images with most disagreement, from `make_gallery`; shown after the first screen.
         facts: Further lines of the header, such as the date of a run: label -> text.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     parts = ("report", "gallery") if gallery else ("report",)
-    style, script = ("\n".join(_text_of(f"{part}.{kind}") for part in parts) for kind in ("css", "js"))
-    page = environment.get_template("report.html").render(
-        style=Markup(style),
-        script=Markup(script),
-        policy_of_content=content_policy(style, script),
-        gallery=gallery,
-        gallery_json=gallery_json(dict(gallery)) if gallery else "",
-        facts=facts or {},
-        contents=[],
-        figures={name: _picture(svg) for name, svg in figures.items()},
-        **_first_screen(found),
-        **_chapters(found),
+    style, script = ("\n".join(text_of(f"{part}.{kind}") for part in parts) for kind in ("css", "js"))
+    page = (
+        environment()
+        .get_template("report.html")
+        .render(
+            style=Markup(style),
+            script=Markup(script),
+            policy_of_content=content_policy(style, script),
+            gallery=gallery,
+            gallery_json=gallery_json(dict(gallery)) if gallery else "",
+            facts=facts or {},
+            contents=[],
+            figures={name: _picture(svg) for name, svg in figures.items()},
+            **_first_screen(found),
+            **_chapters(found),
+        )
     )
     path.write_text(page, encoding="utf-8", newline="")
-
-
-def _text_of(name: str) -> str:
-    """Text of a style or script, with the line ends that a browser hashes."""
-    return (TEMPLATES / name).read_text(encoding="utf-8").replace("\r\n", "\n")
-
-
-def content_policy(style: str, script: str) -> str:
-    """Content security policy of the page: only its own style and script, and images inside it.
-
-    Args:
-        style: Text between `<style>` and `</style>`.
-        script: Text between `<script>` and `</script>`.
-
-    Example:
-        >>> content_policy("", "").split("; ")[:2]
-        ["default-src 'none'", 'img-src data:']
-    """
-    of = {
-        kind: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for kind, text in _kinds(style, script)
-    }
-    allowed = "; ".join(f"{kind} 'sha256-{digest}'" for kind, digest in of.items())
-    return f"default-src 'none'; img-src data:; {allowed}; base-uri 'none'; form-action 'none'"
-
-
-def _kinds(style: str, script: str) -> tuple[tuple[str, str], ...]:
-    return ("style-src", style), ("script-src", script)
 
 
 def _picture(svg: bytes) -> dict[str, str | int]:

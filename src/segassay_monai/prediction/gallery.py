@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from segassay.errors import number_of
 from segassay.io.images import write_bytes
+from segassay.report.templating import environment
 from segassay.tables.samples import on_deciding_unit
 
 __all__ = ["effect_sentences", "write_gallery"]
@@ -58,7 +58,7 @@ def write_gallery(
         failed: Rows of failed.csv: `file`, `what`, `action`.
         notes: Sentences about what was left out.
     """
-    template = _environment().get_template("report.html")
+    template = environment(Path(__file__).parent / "templates").get_template("report.html")
     shown, n_hidden = _cards(review, cases, thumbnails)
     sentences = [] if effects is None else list(effect_sentences(effects))
     page = template.render(
@@ -83,17 +83,6 @@ def _n_unlike(cases: pd.DataFrame) -> int | None:
     if "is_unlike" not in cases or not cases["is_unlike"].notna().any():
         return None
     return int(cases["is_unlike"].astype(str).eq("True").sum())
-
-
-def _environment() -> Environment:
-    folder = Path(__file__).parent / "templates"
-    return Environment(
-        loader=FileSystemLoader(folder, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _with_policy(page: str) -> str:

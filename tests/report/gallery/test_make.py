@@ -21,8 +21,9 @@ from segassay.data.dataset import Dataset
 from segassay.io.images import write_mask
 from segassay.judgement.results import Results
 from segassay.report.gallery import make
-from segassay.report.gallery.embed import gallery_css, gallery_js, gallery_json
+from segassay.report.gallery.embed import gallery_json
 from segassay.report.gallery.make import gallery_text, make_gallery
+from segassay.report.templating import text_of
 from segassay.tables.build import build_tables
 
 TEMPLATES = Path(segassay.report.__file__).parent / "templates"
@@ -250,14 +251,14 @@ def test_the_page_keeps_a_strict_policy(gallery):
     assert not [name for name in seen.attributes if name == "style" or name.startswith("on")]
     assert not re.search(
         r"\beval\b|\bFunction\(|innerHTML|insertAdjacentHTML|document\.write|https?://(?!www\.w3\.org/2000/svg)",
-        gallery_js(),
+        text_of("gallery.js"),
     )
-    assert "url(" not in gallery_css()
-    assert "@import" not in gallery_css()
+    assert "url(" not in text_of("gallery.css")
+    assert "@import" not in text_of("gallery.css")
 
 
 def test_every_part_that_the_program_uses_is_in_the_page(gallery):
     page = rendered(gallery)
-    used = set(re.findall(r'by\("([a-z]+)"\)', gallery_js()))
+    used = set(re.findall(r'by\("([a-z]+)"\)', text_of("gallery.js")))
     assert len(used) > 20
     assert [name for name in used if f'id="gallery-{name}"' not in page] == []
