@@ -1,6 +1,7 @@
 """What several test files share: the real data, and folders of their own for what a run leaves behind."""
 
 import gc
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -110,6 +111,18 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """What the `logging.conf` of a bundle sets ends with the test that ran it: its handler writes to a closed stream."""
+    loggers = [logging.getLogger(name) for name in ("", "segassay", "monai", "ignite.engine.engine")]
+    states = [(logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
+    yield
+    for logger, (handlers, level, disabled) in zip(loggers, states, strict=True):
+        logger.handlers[:] = [handler for handler in logger.handlers if handler in handlers]
+        logger.setLevel(level)
+        logger.disabled = disabled
 
 
 @pytest.fixture(scope="session")
