@@ -115,7 +115,7 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """What the `logging.conf` of a bundle sets ends with the test that ran it: its handler writes to a closed stream."""
+    """What the `logging.conf` of a bundle sets ends with the test: its handler would write to a closed stream."""
     loggers = [logging.getLogger(name) for name in ("", "segassay", "monai", "ignite.engine.engine")]
     states = [(logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
     yield
