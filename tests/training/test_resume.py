@@ -279,7 +279,7 @@ def test_a_torn_state_starts_anew(dataset: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_two_processes_do_not_train_into_one_folder(dataset: Path, tmp_path: Path) -> None:
-    with FileLock(tmp_path / ".out.lock"), pytest.raises(UsageError, match="another process trains"):
+    with FileLock(tmp_path / ".out.lock"), pytest.raises(UsageError, match="another process writes"):
         train(dataset, tmp_path / "out")
     train(dataset, tmp_path / "out")
 

@@ -10,6 +10,7 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.frames import UnreadableError, results_of
 from segassay.assay.write import GALLERY, SUMMARY
 from segassay.errors import DataError
+from segassay.io.outputs import recover_output
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
 
 __all__ = ["ADVICE", "evaluation_folder", "read_results"]
@@ -28,6 +29,8 @@ def evaluation_folder(place: str | os.PathLike[str]) -> Path:
         DataError: If there is none, or it was written by an earlier version, which listed no files.
     """
     folder = Path(place)
+    for one in (folder, folder / _STUDY):
+        recover_output(one.resolve())
     if not folder.is_dir():
         raise DataError.of(folder, "is not a folder", expected="one that `segassay evaluate` or `segassay study` wrote")
     for one in (folder, folder / _STUDY):

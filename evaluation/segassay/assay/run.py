@@ -141,8 +141,8 @@ def evaluate(
     about = _command(dataset, annotations, masks or {}) | hashes_of(sources)
     if final is None:
         return _computed(sources, about, n_jobs, progress)
-    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
+    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
         found = _computed(sources, about, n_jobs, progress)
         write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)

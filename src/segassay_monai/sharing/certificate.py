@@ -251,7 +251,7 @@ def _assay(evaluation: Path, annotator: str | None = None) -> dict[str, Any]:
         return assay_of(summary, annotator)
     except (OSError, ValueError, KeyError, TypeError) as error:
         what = f"cannot be read ({type(error).__name__}: {error})"
-        raise DataError.of(path, what, "remove the folder and run the study again") from error
+        raise DataError.of(path, what, "run the study again") from error
 
 
 def assay_of(summary: Mapping[str, Any], annotator: str | None = None) -> dict[str, Any]:

@@ -6,7 +6,6 @@ OUT/annotations.csv, OUT/evaluation ->  read_best        ->  its name and the ch
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any
 import pandas as pd
 
 from segassay.errors import DataError
+from segassay.io.outputs import recover_output
+from segassay.io.table_files import LIST, check_files, parse_json, read_list
 from segassay.io.text_tables import read_text_table
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.validity.records import F1
@@ -23,6 +24,9 @@ from segassay_monai.ensemble.prediction import seeds_in
 __all__ = ["BestEnsemble", "best_ensemble", "read_best"]
 
 _MEASURES = tuple(f"{F1.name}_{comparison}" for comparison in (LEAVE_ONE_OUT, PAIRWISE))
+
+_AGAIN = "run the study again: segassay study run STUDY.yaml"
+"""What to do about a damaged file."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,11 @@ def read_best(out: Path) -> BestEnsemble:
         DataError: If the study is not finished, or no ensemble was scored.
     """
     evaluation = out / "evaluation"
+    recover_output(evaluation.resolve())
     if not (evaluation / "summary.json").is_file():
         raise DataError.of(out, "is a study that is not finished", "run it: segassay study run STUDY.yaml")
+    if (evaluation / LIST).is_file():  # earlier versions wrote none
+        check_files(evaluation, read_list(evaluation, _AGAIN), _AGAIN)
     table = read_text_table(out / "annotations.csv")
     scores = read_text_table(evaluation / "tables" / "scores.csv")
     scores["value"] = pd.to_numeric(scores["value"], errors="coerce")
@@ -81,7 +88,10 @@ def read_best(out: Path) -> BestEnsemble:
     if best is None:
         what = "is a study without an ensemble that was compared with raters"
         raise DataError.of(out, what, f"choose members by yourself: give {out / 'members'} and --strategy NAME")
-    policy = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))["policy"]
+    path = evaluation / "summary.json"
+    policy = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), _AGAIN).get("policy", {})
+    if "min_object_size" not in policy:
+        raise DataError.of(path, "is not the summary of an evaluation", _AGAIN)
     return BestEnsemble(best["target"], _checkpoints(out, table, best["target"]), int(policy["min_object_size"]))
 
 

@@ -87,9 +87,9 @@ def estimate(study: Study) -> Estimate:
         key = json.dumps(planned.settings, sort_keys=True, default=str)
         if key not in costs:
             alike = [m for m in study.members if m.settings == planned.settings]
-            done = [m for m in alike if study.is_done(m)]
-            if done:
-                costs[key] = _costs_of([study.place(m) for m in done])
+            folders = [study.place(m) for m in alike if study.is_done(m)]
+            if done := [folder for folder in folders if _seconds_in(folder)]:
+                costs[key] = _costs_of(done)
             else:
                 costs[key], memory = _try_out(study, planned)
                 remember_memory(study, memory)
@@ -126,9 +126,21 @@ def _seconds(planned: PlannedMember, cost: Costs) -> float:
 
 
 def _costs_of(folders: list[Path]) -> Costs:
-    seconds = [json.loads((folder / SECONDS).read_text(encoding="utf-8")) for folder in folders]
-    median = {name: statistics.median(float(of[name]) for of in seconds) for name in ("step", "validation", "held_out")}
+    seconds = [_seconds_in(folder) for folder in folders]
+    median = {name: statistics.median(of[name] for of in seconds) for name in _PARTS}
     return Costs(start=0.0, n_bytes=statistics.median(_size(folder) for folder in folders), **median)
+
+
+_PARTS = ("step", "validation", "held_out")
+
+
+def _seconds_in(folder: Path) -> dict[str, float]:
+    """Seconds that the parts of a training took; nothing if they are missing or damaged."""
+    try:
+        seconds = json.loads((folder / SECONDS).read_bytes())
+        return {name: float(seconds[name]) for name in _PARTS}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _size(folder: Path) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from segassay.data.dataset import data_hash
 from segassay.errors import number_of
 from segassay.io.csv_tables import csv_text
 from segassay.io.images import sha256
+from segassay.io.outputs import recover_output
 from segassay.judgement.headlines import of_strategies
 from segassay.judgement.results import Results
 from segassay.judgement.summary import versions
@@ -30,6 +32,9 @@ from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import HELD_OUT, TEST, PlannedMember, Study
 from segassay_monai.study.scheduler import n_cores
 from segassay_monai.study.store import read_state, write_state, write_whole
+from segassay_monai.study.whole import is_whole
+
+logger = logging.getLogger("segassay")
 
 __all__ = ["ANNOTATIONS", "EVALUATION", "further_masks", "judge", "log_study_data"]
 
@@ -55,10 +60,15 @@ def _judge(study: Study, on: str) -> Path:
     files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
     content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(), sort_keys=True), *files])
     digest = hashlib.sha256(content.encode()).hexdigest()
-    if read_state(study).get(on) == digest and (out / "summary.json").is_file():
-        return out
     path = study.out / ANNOTATIONS[on]
-    write_whole(path, text)
+    recover_output(out)
+    is_known = read_state(study).get(on) == digest
+    if not path.is_file() or path.read_bytes() != text.encode():
+        if is_known:
+            logger.warning(f"{path} is damaged or missing, and is written again")
+        write_whole(path, text)
+    if is_known and is_whole(out):
+        return out
     found = evaluate(
         study.dataset.folder,
         out,

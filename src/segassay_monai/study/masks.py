@@ -16,7 +16,7 @@ from segassay.errors import DataError
 from segassay_monai.ensemble.members import Member, held_out_cases, read_members
 from segassay_monai.study.plan import HELD_OUT, PlannedMember, Study, Task
 
-__all__ = ["list_masks"]
+__all__ = ["list_masks", "read_written"]
 
 _COLUMNS = (*(name for name in ANNOTATION_COLUMNS if name not in ("session", "missing")), *SPENT_COLUMNS)
 _WHOLE_NUMBERS = ("fold", "seed", *SPENT_COLUMNS)
@@ -59,7 +59,7 @@ def _rows(study: Study, task: Task) -> Iterator[dict[str, Any]]:
     written = {}
     if study.is_done(task):
         own = [_planned(study, planned) for planned in members]
-        written = _read_written(place)
+        written = read_written(place)
         held_out_cases(study.dataset, own, list(written))
         common |= {"held_out": True, "n_train": common["n_train"] or len(own[0].train + own[0].val)}
     if is_ensemble:
@@ -85,7 +85,15 @@ def _planned(study: Study, planned: PlannedMember) -> Member:
     return found
 
 
-def _read_written(place: Path) -> dict[str, dict[str, str]]:
+def read_written(place: Path) -> dict[str, dict[str, str]]:
+    """Case -> its `path`, `prob` and `uncertainty`, as a prediction lists them, relative to its folder.
+
+    Args:
+        place: Folder of the prediction, with `annotations.csv`.
+
+    Raises:
+        DataError: If the table is missing or damaged.
+    """
     path = place / "annotations.csv"
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)

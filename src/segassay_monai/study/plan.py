@@ -26,6 +26,7 @@ from segassay_monai.study.trust import refuse_code
 from segassay_monai.training.folds import assign_folds
 
 __all__ = [
+    "AGAIN",
     "HELD_OUT",
     "TEST",
     "PlannedMember",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 HELD_OUT = "held_out"
+AGAIN = "predict_again"
+"""A file in the folder of a trained member whose held-out images are to be predicted again."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +133,9 @@ class Study:
         return self.out / kind / task.folder
 
     def is_done(self, task: Task) -> bool:
-        """Whether the task is done: its folder appears when all is written."""
-        return self.place(task).is_dir()
+        """Whether the task is done: its folder appears when all is written; `AGAIN` opens it again."""
+        place = self.place(task)
+        return place.is_dir() and not (place / AGAIN).exists()
 
     def checkpoint(self, member: PlannedMember) -> Path:
         """Checkpoint of a member."""

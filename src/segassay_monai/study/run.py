@@ -30,6 +30,7 @@ from segassay_monai.study.store import (
     write_state,
     write_whole,
 )
+from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
 
 __all__ = ["Outcome", "run_member", "run_study"]
@@ -70,6 +71,7 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
     _make_folder(study)
     for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
+    mend(study, study.tasks.values())
     with _parent_run(study) as run_id:
         if tasks := open_tasks(study):
             n = jobs or n_workers(len(tasks), memory_of_worker(study), study.file.threads)
@@ -94,6 +96,7 @@ def run_member(study: Study, planned: PlannedMember) -> None:
         UsageError: If another process is training it.
     """
     _make_folder(study)
+    mend(study, [planned])
     with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
         if not is_ours:
             raise UsageError(f"{planned.id}: another process is training this member; wait for it, or run another one")

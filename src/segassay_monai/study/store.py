@@ -8,15 +8,19 @@ several `study run`, and the jobs of a cluster, can share one study; the next pr
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from segassay.errors import UsageError
+from segassay.io.durable import write_durably
 from segassay_monai.study.plan import Prediction, Study, Task
 
 __all__ = [
@@ -35,6 +39,8 @@ __all__ = [
     "write_whole",
 ]
 
+logger = logging.getLogger("segassay")
+
 MEMORY_PER_WORKER = 2 * 2**30
 """Memory of a training, in bytes, until one was measured. A process that exceeds it is replaced, because a process
 keeps some of the memory that each training frees."""
@@ -48,15 +54,23 @@ def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
         study: The study.
         name: Name of the work, such as the id of a member.
         timeout: Seconds to wait for the other process; -1 waits without limit.
+
+    Raises:
+        UsageError: If nothing can be written to the folder of the study.
     """
     folder = study.out / ".claims"
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{name}.lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=timeout)
     except Timeout:
         yield False
         return
+    except OSError as error:
+        raise UsageError(
+            f"{study.out}: cannot be written ({error.strerror}); if it is another user's, ask for the permission to "
+            f"write there; else free some space, or give another output_dir in {study.path}"
+        ) from error
     try:
         yield True
     finally:
@@ -64,11 +78,14 @@ def claim(study: Study, name: str, *, timeout: float = 0) -> Iterator[bool]:
 
 
 def is_claimed(study: Study, task: Task) -> bool:
-    """Whether a process is working on the task."""
+    """Whether a process is working on the task; False if that cannot be told, in a study that cannot be written."""
     if not (study.out / ".claims" / f"{task.folder}.lock").is_file():
         return False
-    with claim(study, task.folder) as is_free:
-        return not is_free
+    try:
+        with claim(study, task.folder) as is_free:
+            return not is_free
+    except UsageError:
+        return False
 
 
 def failure(study: Study, task: Task) -> str:
@@ -109,24 +126,54 @@ def log_file(study: Study, task: Task) -> Path:
 
 
 def read_state(study: Study) -> dict[str, Any]:
-    """State of the study: ids of MLflow runs, what was evaluated, memory of a worker."""
+    """State of the study: ids of MLflow runs, what was evaluated, memory of a worker.
+
+    A damaged file is set aside with a message, and the state is empty: nothing in it determines a result.
+    """
     path = study.out / "state.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    try:
+        state = dict(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, RecursionError):
+        state = {_CHECKSUM: ""}
+    if state.pop(_CHECKSUM, None) in (None, _checksum(state)):  # an earlier version wrote none
+        return state
+    aside = path.with_name("state.json.damaged")
+    with suppress(OSError):  # of another user, or another process was faster
+        os.replace(path, aside)
+    logger.warning(
+        f"{path} is damaged, and now {aside.name}. No result is lost: masks are evaluated again, and MLflow shows the "
+        "study as a new run"
+    )
+    return {}
+
+
+_CHECKSUM = "checksum"
+
+
+def _checksum(state: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def write_state(study: Study, **changes: Any) -> None:
     """Change some values of the state."""
     with claim(study, "state", timeout=-1):
-        write_whole(
-            study.out / "state.json", json.dumps(read_state(study) | changes, indent=2, ensure_ascii=False) + "\n"
-        )
+        state = read_state(study) | changes
+        text = json.dumps(state | {_CHECKSUM: _checksum(state)}, indent=2, ensure_ascii=False)
+        write_whole(study.out / "state.json", text + "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_text(text, encoding="utf-8", newline="")
-    os.replace(new, path)
+    """Write a text file whole or not at all, so that it outlives a power cut.
+
+    Raises:
+        UsageError: If it cannot be written, as the disk is full.
+    """
+    try:
+        write_durably(path, text)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); free some space, or ask its owner") from error
 
 
 def memory_of_worker(study: Study) -> float:

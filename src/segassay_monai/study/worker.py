@@ -28,7 +28,7 @@ from segassay.errors import SegAssayError
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
 from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
-from segassay_monai.study.plan import PlannedMember, Prediction, Study, Task, own_target, plan_study
+from segassay_monai.study.plan import AGAIN, PlannedMember, Prediction, Study, Task, own_target, plan_study
 from segassay_monai.study.store import (
     MEMORY_PER_WORKER,
     claim,
@@ -38,6 +38,7 @@ from segassay_monai.study.store import (
     open_tasks,
     remember_memory,
 )
+from segassay_monai.study.whole import remember
 
 __all__ = ["do", "train", "work"]
 
@@ -56,10 +57,13 @@ def do(study: Study, task: Task) -> None:
         SegAssayError: If the data or a setting makes the task fail.
     """
     try:
-        if isinstance(task, PlannedMember):
-            train(study, task, study.place(task))
-        else:
+        if not isinstance(task, PlannedMember):
             _predict(study, task)
+        elif (study.place(task) / AGAIN).exists():
+            _predict_again(study, task)
+        else:  # an unfinished training in the member's own folder that differs from it is damaged
+            train(study, task, study.place(task), {"overwrite": True})
+        remember(study, task)
     except Exception as error:
         raise find_own_error(error) or error from None
 
@@ -84,6 +88,24 @@ def _predict(study: Study, prediction: Prediction) -> None:
         "overwrite": True,
     }
     run_config("evaluating", "evaluate.yaml", settings)
+
+
+def _predict_again(study: Study, planned: PlannedMember) -> None:
+    """Predict the held-out images of a trained member as its training did."""
+    torch.set_num_threads(study.file.threads)
+    place = study.place(planned)
+    settings = {
+        "dataset_dir": study.dataset.folder,
+        "models": (study.checkpoint(planned),),
+        "cases": planned.held_out,
+        "rater": planned.rater,
+        "output_dir": place / "held_out",
+        "experiment": study.name,
+        "overwrite": True,
+    }
+    same = {name: planned.settings[name] for name in ("device", "max_pixels") if name in planned.settings}
+    run_config("evaluating", "evaluate.yaml", settings | same)
+    (place / AGAIN).unlink()
 
 
 def work(study: Study, report: Callable[[str, Task], None]) -> bool:

@@ -10,25 +10,26 @@ data have generators of their own.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from ignite.engine import Events
 from monai.data.utils import set_rnd
 from monai.utils import set_determinism
 
 from segassay import tracking
 from segassay.errors import DataError, UsageError
-from segassay.io.outputs import OPTIONS, UNFINISHED, check_output, prepare_output, whole_or_nothing
+from segassay.io.durable import replaced
+from segassay.io.outputs import OPTIONS, UNFINISHED, alone, check_output, prepare_output, whole_or_nothing
 from segassay.io.yaml_files import parse_yaml, read_yaml
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
@@ -41,6 +42,7 @@ __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "res
 logger = logging.getLogger("segassay")
 
 _VERSION = "the version of SegAssay's training"
+_UNKNOWN = "unknown settings"
 
 
 def unfinished(output_dir: str | Path) -> Path:
@@ -73,7 +75,7 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
         UsageError: If the folder holds something else, or another process trains there.
     """
     final, partial = Path(str(output_dir)).resolve(), unfinished(output_dir)
-    with _alone(final):
+    with alone(final, OPTIONS.get()[0]):
         if (final / "model.pt").is_file() and not overwrite:
             if differences := _differences(final / "model.pt", member):
                 option, replace_it = OPTIONS.get()
@@ -92,39 +94,20 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
             yield partial
 
 
-@contextmanager
-def _alone(final: Path) -> Iterator[None]:
-    """Refuse to train into a folder that another process trains into."""
-    lock = FileLock(final.with_name(f".{final.name}.lock"))
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UsageError(
-            f"{final}: another process trains into this folder; wait for it, or give another folder"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{final}: cannot be written ({error.strerror}); give another {OPTIONS.get()[0]}") from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # not possible on Windows, where the file stays
-            Path(lock.lock_file).unlink()
-        lock.release()
-
-
 def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
     """Whether the folder holds an unfinished training of this member and these settings, which can be resumed."""
     if not (partial / UNFINISHED).is_file():
         return False
     try:
         differences = _differences(partial / UNFINISHED, member)
-    except DataError:
-        logger.warning(f"{partial / UNFINISHED} cannot be read; the training starts from the beginning")
+        if not differences and (partial / "model.pt").is_file():  # the best state so far
+            read_members([partial / "model.pt"])
+    except DataError as error:
+        logger.warning(f"{error.file} {error.what}; the training starts from the beginning")
         return False
     if differences and not overwrite:
         option, drop_it = OPTIONS.get()
-        finish = "" if differences.startswith(_VERSION) else "repeat the call of that one to finish it, "
+        finish = "" if differences.startswith((_VERSION, _UNKNOWN)) else "repeat the call of that one to finish it, "
         raise UsageError(
             f"{partial} holds an unfinished training that differs in {differences}; {finish}give another {option}, or "
             f"{drop_it} to remove it"
@@ -143,11 +126,11 @@ def _differences(checkpoint: Path, member: Member) -> str:
     if version != TRAINING_VERSION:
         return f"{_VERSION} (there {version}, here {TRAINING_VERSION})"
     if not (folder / "config.yaml").is_file():
-        return "unknown settings (config.yaml is missing)"
+        return f"{_UNKNOWN} (config.yaml is missing)"
     try:
         then, now = dict(read_yaml(folder / "config.yaml")), parse_yaml(config_text())
     except (OSError, ValueError, TypeError):
-        return "unknown settings (config.yaml cannot be read)"
+        return f"{_UNKNOWN} (config.yaml cannot be read)"
     names = [name for name in {**then, **now} if name not in ELSEWHERE and then.get(name) != now.get(name)]
     plain = [name for name in names if is_plain(then.get(name)) and is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
@@ -258,9 +241,13 @@ class KeepStates:
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
-    new = path.with_suffix(".new")
-    torch.save(state, new)
-    os.replace(new, path)
+    with replaced(path, path.with_suffix(".new")) as new:  # torch writes this name into the file
+        try:
+            torch.save(state, new)
+        except RuntimeError as error:
+            if "inline_container" not in str(error):
+                raise
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # torch does not say why it cannot write
 
 
 def _read_state(folder: Path) -> dict[str, Any]:

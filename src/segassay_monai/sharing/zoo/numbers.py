@@ -6,7 +6,6 @@ folder of members      -> mean of what each scored on the images that it held ou
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.io.table_files import parse_json
 from segassay.io.text_tables import read_text_table
 from segassay.judgement.summary import judged_in
 from segassay_monai.prediction.models import Model
@@ -130,7 +130,8 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
         evaluation: Folder with `summary.json`, `tables/` and `figures/`.
         annotator: Name of the ensemble in these tables.
     """
-    summary = json.loads((evaluation / "summary.json").read_text(encoding="utf-8"))
+    path = evaluation / "summary.json"
+    summary = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), "run the study again")
     scores = read_text_table(evaluation / "tables" / "scores.csv")
     annotations = read_text_table(evaluation / "tables" / "annotations.csv")
     raters = list(annotations.loc[annotations["kind"] == "human", "annotator"].unique())
