@@ -182,7 +182,7 @@ def test_a_study_of_another_user_is_one_message(copied: Study, monkeypatch: pyte
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(store.FileLock, "acquire", refused)
-    with pytest.raises(UsageError, match="cannot be written .Permission denied.; if it is another user's"):
+    with pytest.raises(UsageError, match=r"cannot be written \(Permission denied\); if it is another user's"):
         mend(copied, copied.tasks.values())
     (copied.out / ".claims" / f"{copied.members[0].folder}.lock").touch()
     assert not store.is_claimed(copied, copied.members[0]), "its status is shown nevertheless"

@@ -1,9 +1,12 @@
 """Jobs shared by processes: in order, and only where that pays."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from segassay.errors import DataError
 from segassay.tables import processes
 from segassay.tables.processes import in_order
 
@@ -50,3 +53,27 @@ def test_real_processes_keep_the_order(monkeypatch):
 
 def test_without_jobs_there_is_nothing():
     assert list(in_order(abs, [], n_jobs=4)) == []
+
+
+def squared(job: tuple[int, str]) -> int:
+    """Square of a number; the process of the fifth is killed, once if there is a file to remember it, else always."""
+    number, place = job
+    if number == 5 and not (place and Path(place).exists()):
+        if place:
+            Path(place).touch()
+        os._exit(137)
+    return number**2
+
+
+def test_what_a_killed_process_has_not_finished_is_done_again(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    jobs = [(number, str(tmp_path / "killed")) for number in range(8)]
+    assert list(in_order(squared, jobs, n_jobs=2)) == [number**2 for number in range(8)]
+    assert "is done again, now in 1 at a time" in caplog.text
+
+
+def test_a_case_that_kills_its_process_whenever_it_is_done_is_named(monkeypatch):
+    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    found = []
+    with pytest.raises(DataError, match="was killed, also alone"):
+        found.extend(in_order(squared, [(number, "") for number in range(8)], n_jobs=2))

@@ -1,15 +1,24 @@
 """Share many jobs between processes if that is faster: for a small lab, starting them takes longer than all jobs.
 
 score, jobs  ->  score(job) of every job, in the order of the jobs
+
+A process that is killed, as a system does that is out of memory, loses its own jobs alone: they are done again, by half
+as many processes.
 """
 
+import logging
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from segassay.errors import DataError
+
 __all__ = ["START_SECONDS", "in_order"]
+
+logger = logging.getLogger("segassay")
 
 START_SECONDS = 2.5
 """Seconds that a process takes before its first job, mostly for imports; it is not started for less work than that."""
@@ -33,6 +42,9 @@ def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int
     Returns:
         The results in the order of the jobs, one at a time; none without jobs.
 
+    Raises:
+        DataError: If a single process is killed by a job that it does alone.
+
     Example:
         >>> list(in_order(abs, [-1, 2, -3], n_jobs=1))
         [1, 2, 3]
@@ -50,11 +62,34 @@ def in_order(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_jobs: int
     if n_jobs <= 1:
         yield from map(score, rest)
         return
-    spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
     chunk = 1 if seconds > _LONG_JOB else min(_LARGEST_CHUNK, -(-len(rest) // (8 * n_jobs)))
-    with ProcessPoolExecutor(n_jobs, mp_context=spawn) as pool:
+    n_done = 0
+    while n_done < len(rest):
         try:
-            yield from pool.map(score, rest, chunksize=chunk)
+            for result in _shared(score, rest[n_done:], n_jobs, chunk):
+                n_done += 1
+                yield result
+        except BrokenProcessPool as error:
+            if n_jobs == chunk == 1:
+                raise _killed_by(rest[n_done]) from error
+            n_jobs, chunk = n_jobs // 2 or 1, 1
+            logger.warning(
+                "a process that compares masks was killed, perhaps for memory; what it had not finished is done again, "
+                f"now in {n_jobs} at a time"
+            )
+
+
+def _shared(score: Callable[[_Job], _Result], jobs: Sequence[_Job], n_processes: int, chunk: int) -> Iterator[_Result]:
+    spawn = multiprocessing.get_context("spawn")  # a copy of a process with threads may hang
+    with ProcessPoolExecutor(n_processes, mp_context=spawn) as pool:
+        try:
+            yield from pool.map(score, jobs, chunksize=chunk)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _killed_by(job: object) -> DataError:
+    case = getattr(job, "case", job)
+    what = f"case {case}: the process that compares its masks was killed, also alone, perhaps for memory"
+    return DataError.of(None, what, "free some memory, or leave the case out")

@@ -8,13 +8,14 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies, proxy_bypass, url2pathname
 
 from segassay.errors import UsageError
 from segassay.tracking.address import STORE, is_server, shown, without_password
 
-__all__ = ["check_server", "first_line", "refusal", "refusals"]
+__all__ = ["check_server", "first_line", "refusal", "refusals", "refused_artifact"]
 
 _SERVER_SECONDS = 5
 _STATUS_OF = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
@@ -44,10 +45,10 @@ def first_line(error: BaseException, uri: str) -> str:
 
 
 def refusal(error: Exception, uri: str, what: str) -> UsageError | None:
-    """What a server says no to, as one message; None for any other error.
+    """What a server or a disk says no to, as one message; None for any other error.
 
     Args:
-        error: An error of MLflow, or of an HTTP request of its client.
+        error: An error of MLflow, of an HTTP request of its client, or of its database or artifacts.
         uri: Address of the store.
         what: What was asked for, such as `the experiment 'lab'`.
     """
@@ -73,7 +74,41 @@ def refusal(error: Exception, uri: str, what: str) -> UsageError | None:
         return UsageError(
             f"the MLflow server at {place} no longer answers; start it again, and repeat the command, which resumes"
         )
+    fault = next((words for words in _OF_DISKS if words in str(error)), None)
+    if fault is not None and not is_server(uri):
+        return UsageError(f"the MLflow store {place}: {fault}; {_OF_DISKS[fault]}; then repeat the command")
     return None
+
+
+_ELSEWHERE = "or set MLFLOW_TRACKING_URI to another store"
+_OF_DISKS = {
+    "database or disk is full": f"free some space, {_ELSEWHERE}",
+    "attempt to write a readonly database": f"ask its owner for the permission to write, {_ELSEWHERE}",
+    "unable to open database file": f"make its folder writable, {_ELSEWHERE}",
+    "disk I/O error": f"check the disk and its free space, {_ELSEWHERE}",
+    "database disk image is malformed": f"take it from a copy, {_ELSEWHERE}",
+    "database is locked": f"end the program that keeps it open, {_ELSEWHERE}",
+}
+"""What SQLite says where its file cannot be written or read -> what to do."""
+
+
+def refused_artifact(error: BaseException, place: str) -> UsageError | None:
+    """Files of a run that a disk refuses, as one message; None for any other error.
+
+    Args:
+        error: Any error.
+        place: Address of the artifacts of the run.
+    """
+    if not isinstance(error, OSError) or not place.startswith("file:"):
+        return None
+    folder = Path(url2pathname(urlsplit(place).path))
+    names = [Path(str(name)) for name in (error.filename, error.filename2) if name is not None]
+    if not any(name.is_relative_to(folder) or folder.is_relative_to(name) for name in names):
+        return None
+    return UsageError(
+        f"the files of MLflow in {folder}: cannot be written ({error.strerror}); free some space, or ask its owner for "
+        "the permission to write; then repeat the command"
+    )
 
 
 def _status(error: Exception) -> int | None:
@@ -100,6 +135,8 @@ def refusals(uri: str, what: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        if refused := refusal(error, uri, what):
+            raise refused from error
         reason = first_line(error.__cause__ or error, uri)
         raise UsageError(f"{shown(uri)}: {reason}; set MLFLOW_TRACKING_URI to another store") from error
     except MlflowException as error:

@@ -1,6 +1,7 @@
 """Runs: one per task, closed whatever happens, nested like the tasks.
 
 Runs are new unless the caller names one to resume: a crashed run is closed as failed and no other task writes into it.
+A run whose process was killed cannot close itself; the next command that logs to its MLflow experiment does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from types import FrameType
 from typing import Any
 
 from segassay.tracking.address import store_uri, without_password
-from segassay.tracking.faults import refusal
+from segassay.tracking.faults import refusal, refusals, refused_artifact
+from segassay.tracking.killed import close_killed, own_process
 from segassay.tracking.store import load_mlflow, mlflow_in_use, opened
 
 __all__ = ["active_run", "is_active", "run", "with_system_metrics"]
@@ -60,7 +62,10 @@ def run(
     uri, what = store_uri(), f"the experiment {experiment!r}"
     with mlflow_in_use() as mlflow, _end_on_terminate(), _parent() as parent:
         experiment_id = opened(experiment)
-        texts = {key: str(value) for key, value in (({} if is_top else parent) | dict(tags)).items()}
+        if not parent:
+            with refusals(uri, what):
+                close_killed(experiment_id)
+        texts = {key: str(value) for key, value in (({} if is_top else parent) | dict(tags) | own_process()).items()}
         status, started = "FAILED", False
         try:
             earlier = run_id if run_id is not None and _has_run(run_id) else None
@@ -80,10 +85,12 @@ def run(
             status = "KILLED"
             raise
         except Exception as error:
-            if refused := refusal(error, uri, what):
+            place = active.info.artifact_uri if started else ""
+            if refused := refusal(error, uri, what) or refused_artifact(error, place):
                 raise refused from error
             if started:
-                mlflow.set_tag("error", without_password(f"{type(error).__name__}: {error}", uri)[:5000])
+                with suppress(Exception):  # of a store that fails, too; the first error is the one that matters
+                    mlflow.set_tag("error", without_password(f"{type(error).__name__}: {error}", uri)[:5000])
             raise
         finally:
             if started:

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from segassay.errors import UsageError
 from segassay.tracking.address import shown, store_uri
+from segassay.tracking.database import make_database
 from segassay.tracking.faults import check_server, refusals
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ def _open_in_database(uri: str, name: str) -> str:
             f"{database}: cannot be written ({error.strerror}); work in another folder, or set MLFLOW_TRACKING_URI"
         ) from error
     with lock:
+        make_database(database)
         _keep_before_migration(database)
         return _open_in_store(uri, name, (database.parent / ARTIFACTS).resolve().as_uri())
 
