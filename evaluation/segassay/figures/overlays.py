@@ -187,6 +187,7 @@ CONSENSUS_COLOUR = "#ffffff"
 
 
 _ZOOM_PX = 192  # side of the part that is shown enlarged
+_WHOLE_PX = 2048  # longer side of an image that is shown whole; four times as many pixels as its panel
 
 
 def most_marked_plane(marked: np.ndarray) -> tuple[slice | int, ...]:
@@ -242,7 +243,9 @@ def consensus_overview(
         >>> [axes.get_title(loc="left") for axes in figure.axes[:2]]
         ['raters and consensus', 'how many of 2 raters marked a pixel']
     """
-    votes = np.stack(list(masks.values())).sum(axis=0)
+    votes = np.zeros(consensus.shape, dtype=np.min_scalar_type(len(masks)))
+    for mask in masks.values():
+        votes += mask
     box = _most_disputed(votes, len(masks))
     shown = np.moveaxis(image, 0, -1)[..., :3]
     is_zoom = consensus[box].size < consensus.size
@@ -254,13 +257,15 @@ def consensus_overview(
     if is_zoom:
         where = " in the box"
         whole = panels.pop(0)
-        whole.imshow(_brighten(shown), cmap="gray", vmin=0, vmax=1)
-        _outline(whole, consensus, color=OUTLINES[0], linewidth=0.6)
+        step = _step(consensus.shape)
+        small = _blocks(np.logical_or, consensus, step)
+        whole.imshow(_brighten(shown[::step, ::step]), cmap="gray", vmin=0, vmax=1)
+        _outline(whole, small, color=OUTLINES[0], linewidth=0.6)
         rows, columns = box
-        corner = (columns.start - 0.5, rows.start - 0.5)
-        size = (columns.stop - columns.start, rows.stop - rows.start)
+        corner = (columns.start / step - 0.5, rows.start / step - 0.5)
+        size = ((columns.stop - columns.start) / step, (rows.stop - rows.start) / step)
         whole.add_patch(Rectangle(corner, *size, fill=False, edgecolor=OUTLINES[4], linewidth=1.5))
-        _frame(whole, consensus.shape, "consensus; box: most disagreement")
+        _frame(whole, small.shape, "consensus; box: most disagreement")
 
     dashes: tuple[Literal["-", "--", ":"], ...] = ("-", "--", ":")
     styles = itertools.cycle(itertools.product(dashes, OUTLINES))
@@ -287,12 +292,26 @@ def consensus_overview(
 
 def _most_disputed(votes: np.ndarray, n_raters: int) -> tuple[slice, slice]:
     """Rows and columns of the part with most disagreement; the whole of a small image."""
+    step = _step(votes.shape)
     part = min(1.0, max(1 / 6, _ZOOM_PX / max(votes.shape)))
-    size = [max(1, round(part * length)) for length in votes.shape]
     disputed = np.minimum(votes, n_raters - votes)
-    amount = disputed if disputed.any() else votes
+    amount = _blocks(np.add, disputed if disputed.any() else votes, step)
+    size = [max(1, round(part * length)) for length in amount.shape]
     sums = np.pad(amount, ((1, 0), (1, 0))).cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
     high, wide = size
     inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]
     row, column = np.unravel_index(int(inside.argmax()), inside.shape)
-    return slice(int(row), int(row) + high), slice(int(column), int(column) + wide)
+    return slice(int(row) * step, (int(row) + high) * step), slice(int(column) * step, (int(column) + wide) * step)
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    """By how much an image is reduced where it is shown whole; 1 up to `_WHOLE_PX` pixels along its longer side."""
+    return -(-max(shape) // _WHOLE_PX)
+
+
+def _blocks(function: np.ufunc, array: np.ndarray, step: int) -> np.ndarray:
+    """A function of every block of `step` by `step` pixels `(height, width)`; the last ones may be smaller."""
+    if step == 1:
+        return array
+    rows, columns = (list(range(0, length, step)) for length in array.shape)
+    return np.asarray(function.reduceat(function.reduceat(array, rows, axis=0), columns, axis=1))

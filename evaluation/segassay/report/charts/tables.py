@@ -25,7 +25,7 @@ from segassay.figures.style import (
     plot_style,
 )
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
-from segassay.report.charts.heat_map import heat_map
+from segassay.report.charts.heat_map import MOST_NUMBERS, heat_map
 from segassay.statistics.intervals import mean_intervals
 from segassay.tables.samples import unit_of
 
@@ -72,14 +72,15 @@ def agreement_matrix(agreement: pd.DataFrame, annotators: Sequence[str], place: 
 
     Args:
         agreement: Table of `segassay.tables.build`.
-        annotators: Rows and columns, in this order; readable up to about 15.
+        annotators: Rows and columns, in this order; readable up to about 15. Above `MOST_NUMBERS` the figure no longer
+            grows, as its pixels and the memory for them would with the square of their number.
         place: Where to draw; by default a new figure.
 
     Returns:
         The figure; a pair without a common case is an empty cell.
     """
     mean, n = mean_agreement(agreement, annotators)
-    width = 0.62 * len(annotators) + 0.075 * max(map(len, annotators)) + 1.4
+    width = 0.62 * min(len(annotators), MOST_NUMBERS) + 0.075 * max(map(len, annotators)) + 1.4
     with plot_style():
         axes = axes_on(place, max(width, 4), max(width - 1, 3.2))
         heat_map(axes, mean, "mean F1 of objects (IoU > 0.5)", low=0, high=1)
