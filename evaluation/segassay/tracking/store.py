@@ -38,7 +38,12 @@ _SILENCE = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the address of a server, with a password that is in it
 }
-_LEVELS = {"mlflow": logging.ERROR, "alembic": logging.ERROR, "sqlalchemy": logging.CRITICAL}
+_LEVELS = {
+    "mlflow": logging.ERROR,
+    "mlflow.store.db.utils": logging.CRITICAL,  # of a full disk, the whole error of the database
+    "alembic": logging.ERROR,
+    "sqlalchemy": logging.CRITICAL,
+}
 """Loggers -> level below which they are silent: they speak of tables and connections, not of the user's data."""
 
 _WARNING_MODULES = r"(mlflow|sqlalchemy|alembic|starlette|pydantic)(\.|$)"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -244,10 +243,8 @@ def _write(state: dict[str, Any], path: Path) -> None:
     with replaced(path, path.with_suffix(".new")) as new:  # torch writes this name into the file
         try:
             torch.save(state, new)
-        except RuntimeError as error:
-            if "inline_container" not in str(error):
-                raise
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error  # torch does not say why it cannot write
+        except RuntimeError as error:  # torch does not say why it cannot write
+            raise OSError(errno.ENOSPC, f"{path.name} cannot be written completely, as on a full disk") from error
 
 
 def _read_state(folder: Path) -> dict[str, Any]:
