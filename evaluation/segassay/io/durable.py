@@ -71,10 +71,11 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: If one cannot be written, as the disk is full.
     """
-    files, folders = [], [folder]
-    for place, _, names in os.walk(folder):
-        folders.append(Path(place))
-        files += [path for name in names if (path := Path(place, name)).is_file() and not path.is_symlink()]
+    files: list[Path] = []
+    folders = [folder]
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            (folders if path.is_dir() else files).append(path)
     with ThreadPoolExecutor(_N_THREADS) as pool:
         list(pool.map(_sync, files))
     for place in folders:
