@@ -36,6 +36,8 @@ NO_MIRROR = {
     "project": "documents, the demo and the house itself",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",
+    "training/test_torn.py": "damaged states and full disks, without a training",
+    "figures/test_large.py": "figures of many annotators and large images, in both rooms that draw",
     "training/test_loaded_cases.py": "a case from its files to the tile, by the steps of the configuration",
     "bundle/test_bundle.py": "the bundle's configurations, run as MONAI runs them",
     "bundle/test_errors.py": "messages of the bundle's commands",

@@ -96,7 +96,7 @@ def test_a_kill_while_a_store_is_made_leaves_none(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "replaced", killed)
+        patch.setattr(database.os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             make_database(tmp_path / "mlflow.db")
     assert not (tmp_path / "mlflow.db").exists()

@@ -11,8 +11,6 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from segassay.io.durable import replaced
-
 __all__ = ["make_database"]
 
 logger = logging.getLogger("segassay")
@@ -40,15 +38,18 @@ def make_database(database: Path) -> None:
         )
     from mlflow import MlflowClient
 
-    made = database.with_name(f".{database.name}.new")
+    made, copied = (database.with_name(f".{database.name}.{ending}") for ending in ("new", "copy"))
     made.unlink(missing_ok=True)  # of a process that was killed
+    copied.unlink(missing_ok=True)
     try:
         MlflowClient(f"sqlite:///{made.as_posix()}").search_experiments()
-        with replaced(database) as new, closing(sqlite3.connect(made)) as one, closing(sqlite3.connect(new)) as other:
-            one.backup(other)
+        with closing(sqlite3.connect(made)) as one, closing(sqlite3.connect(copied)) as other:
+            one.backup(other)  # SQLite waits until it is on the disk
+        os.replace(copied, database)
     finally:
         with suppress(OSError):  # MLflow keeps it open, which Windows does not like
             made.unlink(missing_ok=True)
+            copied.unlink(missing_ok=True)
 
 
 def _has_experiments(database: Path) -> bool:
