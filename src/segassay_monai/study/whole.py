@@ -124,7 +124,7 @@ def _mend_member(study: Study, member: PlannedMember, problems: dict[str, str], 
         if "/" not in name and name != _FAMILIAR and (place / name).exists():
             set_aside(study, place / name)
     action = " and ".join(again) or "no result depends on it, and the study goes on without it"
-    logger.warning(f"{place}: {words}; {action}; damaged files are in {study.out / 'damaged'}")
+    logger.warning(f"{place}: {words}; {action}; what is left of them is in {study.out / 'damaged'}")
 
 
 def _problems(study: Study, task: Task) -> dict[str, str]:
