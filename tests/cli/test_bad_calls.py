@@ -246,6 +246,14 @@ def test_a_full_disk_at_the_tables_of_an_evaluation_leaves_nothing(data, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+def test_a_current_folder_that_was_removed_is_one_message(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert run(monkeypatch, "check", data) == 2
+    assert "the current folder was removed" in error_of(capsys.readouterr().err)
+
+
 def test_nothing_is_unpickled_and_yaml_is_plain():
     """Files that can run code are read by no part of the project."""
     root = Path(__file__).parents[2]
