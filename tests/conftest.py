@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: proce
 
 import platformdirs
 import pytest
+
+from stores import MODULE, CopiedStores
 
 LONGEST_FIRST = (
     *("tests/study/test_run.py", "tests/assay/", "tests/tables/test_measured.py", "tests/bundle/test_bundle.py"),
@@ -110,6 +113,11 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # processes that a test starts
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        copied = CopiedStores(folder / "first.db")
+        if MODULE in sys.modules:
+            copied.change(sys.modules[MODULE])
+        else:
+            sys.meta_path.insert(0, copied)
         yield
 
 

@@ -222,9 +222,10 @@ def test_masks_that_are_no_dictionary_are_named():
 
 
 def test_python_is_quiet_unless_progress_is_asked_for(in_memory, capsys):
-    evaluate(masks=in_memory["masks"])
+    two = {rater: in_memory["masks"][rater] for rater in ("rater_0", "rater_1")}
+    evaluate(masks=two)
     assert capsys.readouterr().err == ""
-    evaluate(masks=in_memory["masks"], progress=True)
+    evaluate(masks=two, progress=True)
     assert "compared masks of 6 of 6 images" in capsys.readouterr().err
 
 

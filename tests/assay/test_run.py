@@ -16,6 +16,7 @@ from PIL import Image
 
 from segassay import cli, tracking
 from segassay.assay import evaluate
+from segassay.assay.evaluation import Evaluation
 from segassay.assay.sources import data_hash_of_masks
 from segassay.assay.track import VIEW
 from segassay.checks.check import check_dataset
@@ -25,6 +26,7 @@ from segassay.data.dataset import data_hash, read_dataset
 from segassay.data.published.download import download
 from segassay.io.images import read_mask, write_mask
 from segassay.qualities.scores.table import SCORE_COLUMNS
+from segassay.report import plots
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
 
@@ -229,6 +231,25 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return simulate(tmp_path_factory.mktemp("small") / "data", settings)
 
 
+@pytest.fixture(scope="module")
+def found(small: Path) -> Evaluation:
+    """The evaluation of the small images."""
+    return evaluate(small)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two images by two raters, where neither raters nor groups matter."""
+    settings = Simulation(shape=(48, 48), n_cases=2, images_per_subject=1, n_nuclei=5, raters=RATERS[:2])
+    return simulate(tmp_path_factory.mktemp("tiny") / "data", settings)
+
+
+@pytest.fixture
+def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of tables, summary and text: to draw takes most of the time of a small evaluation."""
+    monkeypatch.setattr(plots, "draw_figures", lambda *_: {})
+
+
 def copy_of(dataset: Path, folder: Path) -> Path:
     return Path(shutil.copytree(dataset, folder / "data"))
 
@@ -256,12 +277,12 @@ def _pool(started: list[int], n: int, **options: object) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(n, **options)
 
 
-def test_the_order_of_raters_changes_no_number(small, tmp_path):
+def test_the_order_of_raters_changes_no_number(small, found, tmp_path):
     renamed = copy_of(small, tmp_path)
     names = {f"rater_{i}": f"name_{9 - i}" for i in range(4)}
     for old, new in names.items():
         (renamed / "labels" / old).rename(renamed / "labels" / new)
-    forwards, backwards = evaluate(small), evaluate(renamed)
+    forwards, backwards = found, evaluate(renamed)
     one = forwards.scores.replace({"target": names}, regex=True).sort_values(["quality", "measure", "target"])
     two = backwards.scores.sort_values(["quality", "measure", "target"])
     one, two = (table[~table["target"].str.contains(" minus | and ")] for table in (one, two))  # pairs turn round
@@ -272,6 +293,7 @@ def test_the_order_of_raters_changes_no_number(small, tmp_path):
     pd.testing.assert_frame_equal(one, two)
 
 
+@pytest.mark.usefixtures("_no_figures")
 def test_a_table_alone_gives_pixel_and_object_measures_only_and_says_so(small, tmp_path):
     table = pd.DataFrame(
         [
@@ -290,18 +312,20 @@ def test_a_table_alone_gives_pixel_and_object_measures_only_and_says_so(small, t
     assert "only pixels and objects are measured" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_missing_prediction_scores_zero_and_is_listed(small, tmp_path):
-    cases = read_dataset(small).cases
-    rows = [f"{case},m,model,{small / 'labels' / 'rater_0' / case}.png" for case in cases[1:]]
+@pytest.mark.usefixtures("_no_figures")
+def test_a_missing_prediction_scores_zero_and_is_listed(tiny, tmp_path):
+    cases = read_dataset(tiny).cases
+    rows = [f"{case},m,model,{tiny / 'labels' / 'rater_0' / case}.png" for case in cases[1:]]
     rows.append(f"{cases[0]},m,model,nowhere.png")
     (tmp_path / "models.csv").write_text("\n".join(["case,annotator,kind,path", *rows]))
-    found = evaluate(small, tmp_path / "out", annotations=tmp_path / "models.csv", track=False)
+    found = evaluate(tiny, tmp_path / "out", annotations=tmp_path / "models.csv", track=False)
     assert read_table(tmp_path / "out", "missing").to_dict("records") == [{"annotator": "m", "case": cases[0]}]
     pair = at_half(found.tables.agreement)
     pair = pair[(pair["annotator_a"] == "m") & (pair["annotator_b"] == "rater_0")]
     assert pair["f1"].to_list() == [0, *[1] * (len(cases) - 1)]
 
 
+@pytest.mark.usefixtures("_no_figures")
 def test_distances_are_as_in_the_reference_scene(tmp_path):
     """A square, as the reference, and the same square with a cross through it."""
     square = np.zeros((11, 11), dtype=bool)
@@ -323,9 +347,9 @@ def test_distances_are_as_in_the_reference_scene(tmp_path):
         assert found == names | {"unit": unit} | {name: pytest.approx(value) for name, value in expected.items()}
 
 
-def test_every_warning_of_a_check_stands_in_the_summary_and_at_the_top_of_the_report(small, tmp_path):
+def test_every_warning_of_a_check_stands_in_the_summary_and_at_the_top_of_the_report(tiny, tmp_path):
     """A rater who is a copy, and a folder of ignored areas that no setting names."""
-    folder = copy_of(small, tmp_path)
+    folder = copy_of(tiny, tmp_path)
     shutil.copytree(folder / "labels" / "rater_0", folder / "labels" / "rater_9")
     shutil.copytree(folder / "labels" / "rater_0", folder / "ignored_regions")
     found = evaluate(folder, tmp_path / "out")
@@ -339,9 +363,9 @@ def test_every_warning_of_a_check_stands_in_the_summary_and_at_the_top_of_the_re
     assert str(tmp_path) not in page
 
 
-def test_a_part_of_a_dataset_has_the_hash_of_the_dataset_and_one_of_its_own(small):
+def test_a_part_of_a_dataset_has_the_hash_of_the_dataset_and_one_of_its_own(small, found):
     cases = read_dataset(small).cases
-    whole, part = (evaluate(small, cases=of).summary for of in (None, cases[:2]))
+    whole, part = found.summary, evaluate(small, cases=cases[:2]).summary
     assert whole["data_hash"] == part["data_hash"] == check_dataset(small).summary["data_hash"]
     assert "masks_hash" not in whole
     assert part["masks_hash"] != part["data_hash"]
@@ -361,36 +385,37 @@ def test_the_hash_is_of_contents_and_not_of_places(small, tmp_path):
     assert len({alone, *hashes}) == 3
 
 
-def test_overwrite_replaces_an_evaluation_and_a_failure_leaves_it(small, tmp_path, capsys):
+@pytest.mark.usefixtures("_no_figures")
+def test_overwrite_replaces_an_evaluation_and_a_failure_leaves_it(tiny, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
     (out / "old.txt").write_text("old")
-    assert run("evaluate", small, "--out", out, "--no-mlflow") == 2
+    assert run("evaluate", tiny, "--out", out, "--no-mlflow") == 2
     assert (
         "exists already; give another out (--out), or overwrite (--overwrite) to replace it" in capsys.readouterr().err
     )
-    broken = copy_of(small, tmp_path)
+    broken = copy_of(tiny, tmp_path)
     next((broken / "labels" / "rater_1").iterdir()).write_bytes(b"\x89PNG\r\n\x1a\n")
     assert run("evaluate", broken, "--out", out, "--no-mlflow", "--overwrite", "--jobs", 1) == 1
     assert contents(out) == {"old.txt": b"old"}
-    assert run("evaluate", small, "--out", out, "--no-mlflow", "--overwrite", "--jobs", 1) == 0
+    assert run("evaluate", tiny, "--out", out, "--no-mlflow", "--overwrite", "--jobs", 1) == 0
     assert not (out / "old.txt").exists()
     assert (out / "report.html").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out"]
 
 
-def test_without_mlflow_the_library_is_not_loaded(small, tmp_path):
+def test_without_mlflow_the_library_is_not_loaded(tiny, tmp_path):
     lines = (
         "import sys\n"
         "from segassay import cli\n"
-        f"sys.argv = ['segassay', 'evaluate', {str(small)!r}, '--out', {str(tmp_path / 'out')!r}, '--no-mlflow', "
+        f"sys.argv = ['segassay', 'evaluate', {str(tiny)!r}, '--out', {str(tmp_path / 'out')!r}, '--no-mlflow', "
         "'--jobs', '1']\n"
         "try:\n    cli.main()\n"
         "finally:\n    print([name for name in ('mlflow', 'torch', 'monai') if name in sys.modules])\n"
     )
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "compared masks of 6 of 6 images" in done.stderr
+    assert "compared masks of 2 of 2 images" in done.stderr
 
 
 def check_refused(words: list[object], message: str, exit_code: int, out: Path, capsys: pytest.CaptureFixture) -> None:
@@ -447,12 +472,12 @@ def test_a_wrong_call_is_one_message(small, tmp_path, capsys, words, message, ex
     check_refused(words, message, exit_code, tmp_path / "out", capsys)
 
 
-def test_one_rater_alone_cannot_be_evaluated(small, tmp_path, capsys):
-    dataset = copy_of(small, tmp_path)
-    for rater in RATERS[1:]:
-        shutil.rmtree(dataset / "labels" / rater.name)
+@pytest.mark.usefixtures("_no_figures")
+def test_one_rater_alone_cannot_be_evaluated(tiny, tmp_path, capsys):
+    dataset = copy_of(tiny, tmp_path)
+    shutil.rmtree(dataset / "labels" / "rater_1")
     check_refused([dataset], "'rater_0' is the only annotator", 1, tmp_path / "out", capsys)
-    masks = f"other={small / 'labels' / 'rater_1'}"
+    masks = f"other={tiny / 'labels' / 'rater_1'}"
     assert run("evaluate", dataset, "--masks", masks, "--out", tmp_path / "out", "--no-mlflow", "--jobs", 1) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["objectivity"]["verdict"] == "cannot be judged: no second rater"

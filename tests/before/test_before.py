@@ -12,6 +12,7 @@ from monai.bundle import run
 
 import segassay
 import segassay_monai
+from forked import Forked
 from segassay import former as former_of_segassay
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import read_dataset
@@ -37,10 +38,11 @@ def assert_same_masks(folder: Path, member: Path) -> None:
         assert (folder / name).read_bytes() == (member / "held_out" / name).read_bytes()
 
 
-def test_a_saved_configuration_trains_the_same_member(tmp_path):
+def test_a_saved_configuration_trains_the_same_member(tmp_path, monkeypatch):
     """As today's configuration does with its settings; the weights of then differ by as much as processors do."""
     member = MEMBERS[0]
     words = ["training", "--config_file", str(member / "config.yaml"), "--output_dir", str(tmp_path / "member")]
+    monkeypatch.setattr(subprocess, "Popen", Forked)
     subprocess.run([sys.executable, "-W", "ignore", "-m", "monai.bundle", "run", *words], cwd=MADE, check=True)
     saved = read_yaml(member / "config.yaml")
     settings = {name: saved[name] for name in TrainSettings.model_fields if name in saved and is_plain(saved[name])}

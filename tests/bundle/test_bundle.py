@@ -53,7 +53,7 @@ def _own_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def evaluate(dataset: Path, models: Any, out: Path, **settings: Any) -> Path:
     paths = {"dataset_dir": str(dataset), "models": models, "output_dir": str(out)}
-    bundle("evaluating", "evaluate.yaml", **paths, channels=TINY["channels"], **settings)
+    bundle("evaluating", "evaluate.yaml", **paths, **{"channels": TINY["channels"], "n_figures": 1} | settings)
     return out
 
 

@@ -41,7 +41,7 @@ def test_importing_changes_no_log_and_no_environment() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.nii"])
-def test_reading_writes_no_log_and_leaves_the_level_as_it_was(
+def test_reading_writes_no_log_and_leaves_level_and_filters_as_they_were(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / name
@@ -54,8 +54,10 @@ def test_reading_writes_no_log_and_leaves_the_level_as_it_was(
         data[70:72] = (999).to_bytes(2, "little")  # a number type that does not exist
         path.write_bytes(bytes(data))
     loggers = [logging.getLogger(logger) for logger in ("tifffile", "nibabel.global")]
+    filters = [list(logger.filters) for logger in loggers]
     with caplog.at_level(logging.DEBUG, "tifffile"), caplog.at_level(logging.DEBUG, "nibabel.global"):
         with pytest.raises(DataError):
             read_image(path)
         assert [logger.level for logger in loggers] == [logging.DEBUG] * 2
+        assert [logger.filters for logger in loggers] == filters
     assert not caplog.records

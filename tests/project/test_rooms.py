@@ -49,6 +49,7 @@ NO_MIRROR = {
     "report/test_style.py": "contrasts and colours of the page and of curves",
     "report/test_browser.py": "the page in a browser",
     "test_imports.py": "what importing either package loads and changes",
+    "test_forked.py": "the processes that tests start",
 }
 """Folders and files of tests that are about more than one module."""
 

@@ -1,6 +1,7 @@
-"""A study of ten tiny members, run once: what it leaves, what a break does to it, and who tries to cheat.
+"""A study of eight tiny members, run once: what it leaves, what a break does to it, and who tries to cheat.
 
-Processes are killed while they work; the tables must be those of the study that was left alone, byte for byte.
+Processes are killed while they work; the tables must be those of the study that was left alone, byte for byte. The
+study that is left alone starts its worker as users do; the workers of all others are copies of this process.
 """
 
 import dataclasses
@@ -22,8 +23,9 @@ import yaml
 
 from bundles import TINY
 from command import run
+from forked import Forked
 from segassay.errors import DataError, UsageError
-from segassay.simulation.dataset import Simulation, simulate
+from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay_monai.study import scheduler, store
 from segassay_monai.study.estimate import estimate
 from segassay_monai.study.masks import list_masks
@@ -35,10 +37,12 @@ STUDY = {
     "n_folds": 2,
     "seeds": 2,
     "strategies": ["staple", {"target": "expert", "seeds": 1}],
-    "settings": {**TINY, "epochs": 3},
+    "settings": {**TINY, "epochs": 3, "tile_size": 32},
     "masks": {"truth": "data/truth"},
 }
-N_TASKS = 2 * 2 + 3 * 2 + 2  # members of the consensus, of three raters, and an ensemble of each fold
+RATERS = (RaterHabit("strict", brightness_threshold=1.5), RaterHabit("lenient", brightness_threshold=1))
+N_MEMBERS = 2 * 2 + 2 * 2  # of the consensus, and of two raters
+N_TASKS = N_MEMBERS + 2  # an ensemble of each fold
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,7 @@ def folder(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFa
     """A dataset and its study, not yet run; with a store of its own."""
     folder = tmp_path_factory.mktemp("study")
     new_store(folder)
-    simulate(folder / "data", Simulation(shape=(56, 96), n_cases=8, images_per_subject=1, n_nuclei=5))
+    simulate(folder / "data", Simulation(shape=(32, 48), n_cases=6, images_per_subject=1, n_nuclei=3, raters=RATERS))
     (folder / "lab.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     return folder
 
@@ -58,6 +62,12 @@ def study(folder: Path) -> Study:
         patch.setenv("MLFLOW_TRACKING_URI", _store(folder))
         assert run(patch, "study", "run", folder / "lab.yaml", "--jobs", "1") == 0
     return plan_study(folder / "lab.yaml")
+
+
+@pytest.fixture
+def _forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that a study starts are copies of the process that starts them."""
+    monkeypatch.setattr(subprocess, "Popen", Forked)
 
 
 @pytest.fixture
@@ -83,7 +93,7 @@ def start(path: Path, *options: str) -> "subprocess.Popen[bytes]":
     words = [sys.executable, "-W", "ignore", "-c", main, "study", "run", str(path), *options]
     environment = os.environ | {"MLFLOW_TRACKING_URI": _store(path.parent), "OMP_NUM_THREADS": "1"}
     with (path.parent / "run.log").open("ab") as log:
-        return subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+        return Forked(words, env=environment, stdout=log, stderr=log)
 
 
 def wait_for(happened: Callable[[], object], process: "subprocess.Popen[bytes]", seconds: float = 300) -> None:
@@ -102,7 +112,7 @@ def tables(study: Study) -> dict[str, bytes]:
 
 def test_every_mask_is_of_a_case_that_no_member_has_seen(study):
     table = list_masks(study)
-    assert len(table) == 8 * (2 + 3 + 1)
+    assert len(table) == 6 * (2 + 2 + 1)
     assert table["held_out"].all()
     assert set(table["annotator"]) == {
         "staple/s0",
@@ -135,7 +145,7 @@ def test_strategies_are_listed_beside_the_study_and_members_below_it(study, fold
     assert "Study `lab`" in experiment.tags["mlflow.note.content"]
     runs = client.search_runs([experiment.experiment_id], max_results=100)
     kinds = pd.Series([run.data.tags["kind"] for run in runs]).value_counts().to_dict()
-    assert kinds == {"member": 10, "ensemble": 2, "strategy": 4, "evaluation": 1, "study": 1}
+    assert kinds == {"member": N_MEMBERS, "ensemble": 2, "strategy": 4, "evaluation": 1, "study": 1}
     (parent,) = (run for run in runs if run.data.tags["kind"] == "study")
     below = {run.data.tags["kind"] for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id}
     assert below == {"member", "ensemble", "evaluation"}
@@ -161,7 +171,7 @@ def test_the_run_of_the_study_has_its_numbers_verdicts_and_report(study, folder)
     assert len([name for name in run.data.metrics if not name.endswith(("_low", "_high", "undefined"))]) <= 25
     words = ("supported", "not supported", "cannot be judged")
     assert all(run.data.tags[f"verdict.{one}"] in words for one in ("objectivity", "reliability", "validity"))
-    assert run.data.tags["mlflow.note.content"].startswith("Study of 10 members in 2 folds with 2 seeds.")
+    assert run.data.tags["mlflow.note.content"].startswith(f"Study of {N_MEMBERS} members in 2 folds with 2 seeds.")
     assert {"report.html", "view", "study.yaml"} <= {file.path for file in client.list_artifacts(run.info.run_id)}
     (version,) = client.search_model_versions("name='lab'")
     assert version.tags["annotator"] == "staple/s0-1"
@@ -181,7 +191,7 @@ def test_run_again_it_does_nothing(study, folder, monkeypatch, capfd):
 def test_plan_and_status_of_what_is_done(study, capsys, monkeypatch):
     found = estimate(study)
     assert found.total_minutes == found.total_bytes == 0
-    assert found.source == "10 finished members"
+    assert found.source == f"{N_MEMBERS} finished members"
     print_plan(study, found)
     assert "All members are trained" in capsys.readouterr().out
     assert run(monkeypatch, "study", "status", study.path) == 0
@@ -191,12 +201,12 @@ def test_plan_and_status_of_what_is_done(study, capsys, monkeypatch):
 
 
 def test_other_settings_make_other_members_and_the_old_ones_stay(copy, capsys):
-    copy.path.write_text(yaml.safe_dump(STUDY | {"settings": {**TINY, "epochs": 4}}))
+    copy.path.write_text(yaml.safe_dump(STUDY | {"settings": {**STUDY["settings"], "epochs": 4}}))
     other = plan_study(copy.path)
     assert not any(other.is_done(member) for member in other.members)
     found = dataclasses.replace(estimate(study_of_first_member(copy)), of_member={m.id: 0.0 for m in other.members})
     print_plan(other, found)
-    assert "12 folders hold members of other settings" in capsys.readouterr().out
+    assert f"{N_TASKS} folders hold members of other settings" in capsys.readouterr().out
 
 
 def study_of_first_member(study: Study) -> Study:
@@ -231,10 +241,16 @@ def test_a_model_that_says_it_is_of_another_fold_is_found_by_its_images(copy):
         list_masks(copy)
 
 
+@pytest.mark.usefixtures("_forked_workers")
 def test_killed_and_with_failures_it_ends_with_the_same_tables(study, fresh, new_store, monkeypatch, capfd):
-    """Killed inside a training and inside the evaluation; two members fail; then two processes share what is left."""
+    """Killed inside a training and inside the evaluation; two members fail; then two processes share what is left.
+
+    It begins with the members of the study but for two.
+    """
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
     planned = plan_study(fresh)
+    for member in planned.members[2:]:
+        shutil.copytree(study.place(member), planned.place(member))
     killed_inside_a_training_it_takes_its_workers_along(planned)
     killed_inside_the_evaluation_it_leaves_none(planned)
     what_fails_is_reported_and_counted_and_the_rest_goes_on(planned, monkeypatch, capfd)
@@ -265,7 +281,7 @@ def killed_inside_the_evaluation_it_leaves_none(planned: Study) -> None:
 def what_fails_is_reported_and_counted_and_the_rest_goes_on(
     planned: Study, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """One member cannot be written, and the process of another one is killed; eight are done."""
+    """One member cannot be written, and the process of another one is killed; all others are done."""
     killed, blocked = planned.members[:2]
     for task in (killed, blocked, *planned.predictions):
         shutil.rmtree(planned.place(task))
@@ -280,7 +296,7 @@ def what_fails_is_reported_and_counted_and_the_rest_goes_on(
     assert f"failed: {killed.id}: its process ended with " in printed, errors
     assert f"failed: {blocked.id}: {planned.place(blocked)} is a file" in printed
     assert state_of(planned, planned.predictions[0]) == ("failed", f"{killed.id} failed, a member of it")
-    assert sum(planned.is_done(member) for member in planned.members) == 8
+    assert sum(planned.is_done(member) for member in planned.members) == N_MEMBERS - 2
     lost = pd.read_csv(planned.out / "evaluation" / "tables" / "missing.csv")
     assert set(lost["annotator"]) == {killed.annotator, blocked.annotator, "staple/s0-1"}
 
@@ -299,8 +315,9 @@ def kill_worker(log: Path) -> None:
     """Kill the process that works on something, as a system does that is out of memory."""
     while not log.exists():
         time.sleep(0.02)
-    for child in psutil.Process().children():
-        if any("segassay_monai.study" in word for word in child.cmdline()):
+    here = psutil.Process()
+    for child in here.children():
+        if child.cmdline() == here.cmdline() or "segassay_monai.study.worker" in child.cmdline():
             child.kill()
 
 
@@ -308,7 +325,7 @@ def test_a_job_of_a_cluster_trains_one_member(study, fresh, new_store, monkeypat
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(fresh.parent))
     assert run(monkeypatch, "study", "run", fresh, "--member", "2") == 0
     planned = plan_study(fresh)
-    assert [planned.is_done(member) for member in planned.members] == [number == 1 for number in range(10)]
+    assert [planned.is_done(member) for member in planned.members] == [number == 1 for number in range(N_MEMBERS)]
     one, same = (torch.load(s.checkpoint(s.members[1]), weights_only=True)["model"] for s in (planned, study))
     assert all(torch.equal(one[name], same[name]) for name in same)
 
@@ -339,6 +356,7 @@ def test_a_member_that_another_process_trains_is_not_trained_again(fresh, new_st
     assert not planned.is_done(planned.members[0])
 
 
+@pytest.mark.usefixtures("_forked_workers")
 def test_processes_that_cannot_start_end_the_run(fresh):
     planned = plan_study(fresh)
     shutil.rmtree(planned.dataset.folder / "images")
@@ -346,18 +364,20 @@ def test_processes_that_cannot_start_end_the_run(fresh):
         scheduler.work_side_by_side(planned, 1, {}, lambda word, name: None)
 
 
+@pytest.mark.usefixtures("_forked_workers")
 def test_an_estimate_by_a_trial_leaves_nothing_behind_but_the_memory_it_took(fresh):
     planned = plan_study(fresh)
     found = estimate(planned)
     assert found.source == "1 short trial of 10 steps"
     assert found.n_workers >= 1
     assert found.total_minutes > 0
-    assert found.total_bytes > 12 * 10_000
+    assert found.total_bytes > N_TASKS * 10_000
     assert [path.name for path in planned.out.iterdir() if path.is_file()] == ["state.json"]
     assert 100 * 2**20 < store.memory_of_worker(planned) < 4 * 2**30
     assert not list(fresh.parent.glob("mlflow*"))
 
 
+@pytest.mark.usefixtures("_forked_workers")
 def test_a_trial_that_cannot_start_says_why(fresh):
     planned = plan_study(fresh)
     image = next(iter(planned.dataset.images.values()))

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from bundles import TINY
+from forked import Forked
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.study import store
 from segassay_monai.study.plan import Study, plan_study
@@ -52,7 +53,7 @@ def worker(study: Study, database: Path) -> Iterator["subprocess.Popen[bytes]"]:
     environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{database.as_posix()}", "OMP_NUM_THREADS": "1"}
     words = [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", str(study.path)]
     with (study.path.parent / "worker.log").open("wb") as log:
-        process = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+        process = Forked(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     try:
         yield process
     finally:

@@ -1,4 +1,7 @@
-"""Two processes train one member, started by `torchrun` as users do it; without a GPU they talk by gloo."""
+"""Two processes train one member, started by `torchrun` as users do it; without a GPU they talk by gloo.
+
+The launcher and both processes are copies of this one where that is safe: each would import MONAI for ten seconds.
+"""
 
 import logging
 import os
@@ -13,6 +16,7 @@ import pytest
 import torch
 
 from bundles import TINY, bundle
+from forked import Forked
 from segassay.errors import UsageError
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.bundle.paths import config_path
@@ -26,6 +30,12 @@ SCRIPT = Path(__file__).parents[1] / "two_processes.py"
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Simulation(shape=(56, 96), n_cases=6, images_per_subject=1, n_nuclei=5)
     return simulate(tmp_path_factory.mktemp("processes") / "data", settings)
+
+
+@pytest.fixture(autouse=True)
+def _forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Forked)
+    monkeypatch.setattr("torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler.Popen", Forked)
 
 
 def torchrun(dataset: Path, folder: Path, fails_at: int = 0) -> subprocess.CompletedProcess[str]:

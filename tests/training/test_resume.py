@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from bundles import TINY, bundle, train
 from command import run
+from forked import Forked
 from segassay.data.dataset import read_dataset
 from segassay.errors import UsageError
 from segassay.io.outputs import UNFINISHED, prepare_output
@@ -48,7 +49,7 @@ run(run_id="training", config_file={config!r}, **settings)
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = Simulation(shape=(56, 96), n_cases=9, images_per_subject=1, n_nuclei=5)
+    settings = Simulation(shape=(32, 48), n_cases=9, images_per_subject=1, n_nuclei=3)
     return simulate(tmp_path_factory.mktemp("resume") / "data", settings)
 
 
@@ -77,8 +78,10 @@ def kill(dataset: Path, out: Path, at: int, **settings: Any) -> None:
     code = KILLED.format(
         at=at, threads=torch.get_num_threads(), config=str(config_path("train.yaml")), settings=settings
     )
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    words = [sys.executable, "-W", "ignore", "-c", code]
+    with Forked(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        printed = process.communicate()[0]
+    assert process.returncode == -signal.SIGKILL, printed
 
 
 def stop(monkeypatch: pytest.MonkeyPatch, dataset: Path, out: Path, at: int, **settings: Any) -> None:
@@ -96,6 +99,31 @@ def stop(monkeypatch: pytest.MonkeyPatch, dataset: Path, out: Path, at: int, **s
         patch.setattr(torch.optim.AdamW, "step", break_off)
         with pytest.raises(KeyboardInterrupt):
             train(dataset, out, **SHORT | settings)
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Path, new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained once, and logged elsewhere: `member`, `whole` of other settings, and `cut`, broken off in epoch two."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", new_store(folder))
+        train(dataset, folder / "member")
+        train(dataset, folder / "whole", **SHORT)
+        stop(patch, dataset, folder / "cut", at=5)
+    return folder
+
+
+@pytest.fixture
+def unfinished(trained: Path, tmp_path: Path) -> Path:
+    """Folder of a member whose training was broken off."""
+    shutil.copytree(trained / "cut.partial", tmp_path / "out.partial")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def member(trained: Path, tmp_path: Path) -> Path:
+    """Folder of a finished member."""
+    return Path(shutil.copytree(trained / "member", tmp_path / "out"))
 
 
 def same(one: Path, other: Path) -> bool:
@@ -186,9 +214,10 @@ def test_starting_a_finished_member_again_trains_nothing(
 
 
 def test_a_finished_member_of_other_settings_is_kept_unless_told_otherwise(
-    dataset: Path, tmp_path: Path, n_steps: list[int]
+    dataset: Path, tmp_path: Path, n_steps: list[int], member: Path
 ) -> None:
-    out = train(dataset, tmp_path / "out")
+    out = train(dataset, member)
+    assert n_steps == [0]
     with pytest.raises(UsageError, match=r"differs in --learning_rate \(there 0.01, here 0.02\)"):
         train(dataset, out, learning_rate=0.02)
     moved = Path(shutil.copytree(dataset, tmp_path / "moved"))
@@ -201,20 +230,18 @@ def test_a_finished_member_of_other_settings_is_kept_unless_told_otherwise(
     assert n_steps[0] > 0
 
 
-def test_an_unfinished_training_of_other_settings_is_not_lost(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop(monkeypatch, dataset, tmp_path / "out", at=5)
+def test_an_unfinished_training_of_other_settings_is_not_lost(dataset: Path, tmp_path: Path, unfinished: Path) -> None:
     with pytest.raises(UsageError, match=r"unfinished training that differs in --seed \(there 0, here 1\)"):
-        train(dataset, tmp_path / "out", **SHORT, seed=1)
-    train(dataset, tmp_path / "out", **SHORT, seed=1, overwrite=True)
-    assert same(tmp_path / "out", train(dataset, tmp_path / "other", **SHORT, seed=1))
+        train(dataset, unfinished, **SHORT, seed=1)
+    train(dataset, unfinished, **SHORT, seed=1, overwrite=True)
+    assert same(unfinished, train(dataset, tmp_path / "other", **SHORT, seed=1))
 
 
 def test_a_member_of_another_version_of_the_training_is_not_finished(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int]
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int], member: Path
 ) -> None:
-    out = train(dataset, tmp_path / "out")
+    out = train(dataset, member)
+    assert n_steps == [0]
     monkeypatch.setattr("segassay_monai.training.resume.TRAINING_VERSION", TRAINING_VERSION + 1)
     versions = rf"version of SegAssay's training \(there {TRAINING_VERSION}, here {TRAINING_VERSION + 1}\)"
     with pytest.raises(UsageError, match=rf"{versions}; give another --output_dir, or --overwrite True to replace it"):
@@ -226,31 +253,25 @@ def test_a_member_of_another_version_of_the_training_is_not_finished(
 
 
 def test_an_unfinished_training_of_another_version_is_not_resumed(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int]
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, n_steps: list[int], unfinished: Path
 ) -> None:
-    stop(monkeypatch, dataset, tmp_path / "out", at=5)
     monkeypatch.setattr("segassay_monai.training.resume.TRAINING_VERSION", TRAINING_VERSION + 1)
     with pytest.raises(UsageError, match=r"here \d+\); give another --output_dir, or --overwrite True to remove it"):
-        train(dataset, tmp_path / "out", **SHORT)
-    n_steps[0] = 0
-    train(dataset, tmp_path / "out", **SHORT, overwrite=True)
+        train(dataset, unfinished, **SHORT)
+    train(dataset, unfinished, **SHORT, overwrite=True)
     assert n_steps == [N_STEPS]
 
 
-def test_a_checkpoint_without_a_version_is_of_an_earlier_one(dataset: Path, tmp_path: Path) -> None:
-    out = train(dataset, tmp_path / "out")
-    state = torch.load(out / "model.pt", weights_only=True)
-    torch.save({name: value for name, value in state.items() if name != "training_version"}, out / "model.pt")
+def test_a_checkpoint_without_a_version_is_of_an_earlier_one(dataset: Path, member: Path) -> None:
+    state = torch.load(member / "model.pt", weights_only=True)
+    torch.save({name: value for name, value in state.items() if name != "training_version"}, member / "model.pt")
     with pytest.raises(UsageError, match=rf"there an earlier one, here {TRAINING_VERSION}"):
-        train(dataset, out)
+        train(dataset, member)
 
 
-def test_other_work_does_not_remove_an_unfinished_training(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop(monkeypatch, dataset, tmp_path / "out", at=5)
+def test_other_work_does_not_remove_an_unfinished_training(tmp_path: Path, unfinished: Path) -> None:
     with pytest.raises(UsageError, match="contains an unfinished training"):
-        prepare_output(tmp_path / "out", overwrite=True)
+        prepare_output(unfinished, overwrite=True)
     assert (tmp_path / "out.partial" / UNFINISHED).is_file()
 
 
@@ -271,11 +292,13 @@ def test_changed_masks_do_not_go_on_unnoticed(dataset: Path, tmp_path: Path, mon
         train(data, tmp_path / "out", **SHORT)
 
 
-def test_a_torn_state_starts_anew(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stop(monkeypatch, dataset, tmp_path / "out", at=5)
+def test_a_torn_state_starts_anew(
+    dataset: Path, tmp_path: Path, n_steps: list[int], unfinished: Path, trained: Path
+) -> None:
     state = tmp_path / "out.partial" / UNFINISHED
     state.write_bytes(state.read_bytes()[:1000])
-    assert same(train(dataset, tmp_path / "out", **SHORT), train(dataset, tmp_path / "whole", **SHORT))
+    assert same(train(dataset, unfinished, **SHORT), trained / "whole")
+    assert n_steps == [N_STEPS]
 
 
 def test_two_processes_do_not_train_into_one_folder(dataset: Path, tmp_path: Path) -> None:
@@ -284,11 +307,8 @@ def test_two_processes_do_not_train_into_one_folder(dataset: Path, tmp_path: Pat
     train(dataset, tmp_path / "out")
 
 
-def test_what_a_training_keeps_is_read_without_pickle(
-    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop(monkeypatch, dataset, tmp_path / "out", at=5)
-    state = torch.load(tmp_path / "out.partial" / UNFINISHED, weights_only=True)
+def test_what_a_training_keeps_is_read_without_pickle(trained: Path) -> None:
+    state = torch.load(trained / "cut.partial" / UNFINISHED, weights_only=True)
     assert state["trainer"]["iteration"] == 1 * TINY["iterations_per_epoch"]
     assert {"model", "optimizer", "lr_scheduler", "trainer", "best_f1", "mlflow_run"} <= set(state)
 

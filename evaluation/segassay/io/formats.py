@@ -33,15 +33,21 @@ _LOGGERS = ("tifffile", "nibabel.global", "roifile")
 
 @contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Silence the logs of the decoders: `DataError` reports each problem of a file once."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    """Silence the logs of the decoders: `DataError` reports each problem of a file once.
+
+    By a filter: a new level makes Python forget the levels of all loggers, which takes longer than reading an image.
+    """
+
+    def is_critical(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.CRITICAL
+
     for name in _LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).addFilter(is_critical)
     try:
         yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(is_critical)
 
 
 def check_size(path: Path, shape: tuple[int, ...], n_bytes: int, size: int | None = None) -> None:

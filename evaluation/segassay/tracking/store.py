@@ -78,7 +78,7 @@ def mlflow_in_use() -> Iterator[ModuleType]:
     loggers = {logging.getLogger(name): level for name, level in _LEVELS.items()}
     levels, store = {logger: logger.level for logger in loggers}, os.environ.get("MLFLOW_TRACKING_URI")
     for logger, level in loggers.items():
-        logger.setLevel(max(logger.level, level))
+        _set_level(logger, max(logger.level, level))
     try:
         with environment(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=_WARNING_MODULES)
@@ -90,7 +90,13 @@ def mlflow_in_use() -> Iterator[ModuleType]:
         if store is not None:
             os.environ["MLFLOW_TRACKING_URI"] = store
         for logger, level in levels.items():
-            logger.setLevel(level)
+            _set_level(logger, level)
+
+
+def _set_level(logger: logging.Logger, level: int) -> None:
+    """Set a level that is another one: Python then forgets the levels of all loggers, which takes milliseconds."""
+    if logger.level != level:
+        logger.setLevel(level)
 
 
 def open_experiment(name: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from pydoc import locate
 from typing import Annotated, Any
@@ -133,7 +134,7 @@ def check_config(config: Mapping[str, Any], config_name: str) -> None:
         UsageError: If a setting is unknown (the message names the nearest known one), of the wrong type or out of
             range.
     """
-    known = read_yaml(config_path(config_name))
+    known = _own_config(config_name)
     model = SETTINGS[config_name]
     referenced = set(_references(config))
     for name, value in config.items():
@@ -146,6 +147,12 @@ def check_config(config: Mapping[str, Any], config_name: str) -> None:
     _check_interval(config)
     _check_output_holds_no_input(config)
     _check_paths(config)
+
+
+@cache
+def _own_config(name: str) -> dict[str, Any]:
+    """A configuration of the bundle, read once; nobody may change it."""
+    return dict(read_yaml(config_path(name)))
 
 
 def check_required(config: Mapping[str, Any], required: Mapping[str, str]) -> None:

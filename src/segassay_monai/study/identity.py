@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,8 @@ def known_hash(dataset: Dataset) -> str:
 
 
 @cache
-def _train_yaml() -> str:
-    return config_path("train.yaml").read_text(encoding="utf-8")
+def _train_yaml() -> dict[str, Any]:
+    return dict(parse_yaml(config_path("train.yaml").read_text(encoding="utf-8")))
 
 
 def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,11 +101,11 @@ def training_config(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _checked(settings: str, path: str) -> dict[str, Any]:
-    own, known = json.loads(settings), parse_yaml(_train_yaml())
+    own, known = json.loads(settings), _train_yaml()
     for name in own:
         if "::" in name or "#" in name or isinstance(known.get(name), dict):
             raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
-    parser = ConfigParser(known)
+    parser = ConfigParser(deepcopy(known))
     parser.update({"dataset_dir": "checked", **own})
     try:
         check_config(parser.get(), "train.yaml")
@@ -115,7 +116,7 @@ def _checked(settings: str, path: str) -> dict[str, Any]:
 
 def training_length(settings: Mapping[str, Any]) -> tuple[int, int]:
     """Number of steps and of validations of a training with these settings."""
-    parser = ConfigParser(parse_yaml(_train_yaml()))
+    parser = ConfigParser(deepcopy(_train_yaml()))
     parser.update(dict(settings))
     epochs, steps, interval = (
         int(parser.get_parsed_content(name)) for name in ("epochs", "iterations_per_epoch", "val_interval")

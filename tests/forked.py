@@ -1,0 +1,122 @@
+"""Python processes that are copies of this one: what takes ten seconds to import is loaded in them already.
+
+They are processes all the same: each has its own memory and its own end, and can be killed. Where a copy is not safe
+(no Linux, or a GPU) a fresh process is started.
+"""
+
+import atexit
+import gc
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+import types
+import weakref
+from typing import Any, NoReturn
+
+import torch
+
+CAN_FORK = sys.platform == "linux" and not torch.cuda.is_available()
+
+_made: "weakref.WeakSet[Forked]" = weakref.WeakSet()
+
+
+class Forked(subprocess.Popen):  # type: ignore[type-arg]
+    """`subprocess.Popen`, with copies for `python -c CODE …`, `python -m MODULE …` and `python SCRIPT …`."""
+
+    def _execute_child(self, args: Any, *rest: Any, **named: Any) -> None:
+        words = _words_of(args)
+        if not CAN_FORK or words is None:
+            super()._execute_child(args, *rest, **named)  # type: ignore[misc]
+            return
+        cwd, env = rest[4], rest[5]
+        to_child, own_in, own_out, from_child, own_err, error_out = rest[9:15]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            if rest[20]:
+                os.setsid()
+            _become(words, cwd, env, (to_child, from_child, error_out), (own_in, own_out, own_err))
+        self._child_created = True
+        _made.add(self)
+        self._close_pipe_fds(*rest[9:15])  # type: ignore[attr-defined]
+
+
+def _words_of(args: Any) -> "list[str] | None":
+    """Words after the options of Python that change nothing here; None for another command."""
+    words = [os.fspath(word) for word in args] if isinstance(args, (list, tuple)) else []
+    if words[:1] != [sys.executable]:
+        return None
+    words = words[1:]
+    while words[:1] in (["-W"], ["-u"]):
+        words = words[2:] if words[0] == "-W" else words[1:]
+    return words if words and (words[0] in ("-c", "-m") or not words[0].startswith("-")) else None
+
+
+def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others: tuple[int, ...]) -> NoReturn:
+    """In the copy: forget what belongs to the process before, run the words, end as Python does."""
+    status = 1
+    try:
+        _leave_behind(others)
+        for number, fd in enumerate(ends):
+            if fd != -1:
+                os.dup2(fd, number)
+        streams = zip(("stdin", "stdout", "stderr"), "rww", strict=True)
+        for number, (name, mode) in enumerate(streams):
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        own = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        sys.path[:0] = [path for path in own if path and path not in sys.path]
+        if cwd is not None:
+            os.chdir(cwd)
+        sys.argv = words[1:] if words[0] == "-m" else ["-c", *words[2:]] if words[0] == "-c" else words
+        status = _run(words)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _leave_behind(pipes: tuple[int, ...]) -> None:
+    """What a fresh process does not have: pipes to others, connections to a database, things to do at its end."""
+    from sqlalchemy.engine import Engine
+
+    for fd in pipes:
+        if fd != -1:
+            os.close(fd)
+    for other in list(_made):
+        for stream in (other.stdin, other.stdout, other.stderr):
+            if stream is not None and not stream.closed:
+                os.close(stream.fileno())
+    for engine in [one for one in gc.get_objects() if type(one) is Engine]:
+        engine.dispose(close=False)
+    gc.freeze()  # nothing of the process before is closed here
+    atexit._clear()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _run(words: list[str]) -> int:
+    """Exit code of the words."""
+    try:
+        if words[0] == "-c":
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(words[1], "<string>", "exec"), vars(sys.modules["__main__"]))
+        elif words[0] == "-m":
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+            return 1
+        return end.code or 0
+    return 0
