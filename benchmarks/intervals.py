@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from object_intervals import by_contrast, by_score, half_interval, half_weighted
 from scipy import stats
 
 from segassay.judgement.strategy_effects import mean_eta_squared
@@ -27,6 +28,7 @@ from segassay.qualities.reliability.image_quality import spearman_weighted
 from segassay.qualities.reliability.rater_probabilities import _ece as ece_of_raters_weighted
 from segassay.qualities.reliability.selective import image_aurc
 from segassay.qualities.validity.effects import weighted_eta_squared
+from segassay.qualities.validity.free_response import mean_sensitivity_weighted
 from segassay.statistics.components import crossed_components
 from segassay.statistics.groups import hodges_lehmann
 from segassay.statistics.intervals import Interval, mean_interval
@@ -110,6 +112,7 @@ def kinds() -> Iterator[Kind]:
     yield from _of_effects()
     yield from _of_probabilities()
     yield from _of_facets()
+    yield from _of_objects()
 
 
 def _cases(values: np.ndarray) -> np.ndarray:
@@ -469,6 +472,17 @@ def _of_facets() -> Iterator[Kind]:
         interval = _jackknife(of_person, SHARE_OF_VARIANCE)
         draw = partial(_tools, skewed)
         yield Kind("share of a facet in the variance", data, draw, interval, of_person, at_most=100)
+
+
+def _of_objects() -> Iterator[Kind]:
+    for spread in (0.0, 0.3):
+        data = f"sd over images of the log threshold {spread:g}"
+        yield Kind(
+            "contrast at which half are marked", data, partial(by_contrast, spread), half_interval, half_weighted
+        )
+    for clumped, data in ((False, "6 objects per image"), (True, "half of the images without objects")):
+        interval = _jackknife(mean_sensitivity_weighted, SHARE)
+        yield Kind("FROC sensitivity", data, partial(by_score, clumped), interval, mean_sensitivity_weighted)
 
 
 def _tools(skewed: bool, rng: np.random.Generator, n: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, examples, say
+from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, Quiet, examples, say
 from segassay.errors import UsageError, number_of, printable
 
 app = typer.Typer(
@@ -68,6 +68,7 @@ _Misplaced = Annotated[
 def check(
     dataset: _Dataset,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find all problems of a dataset at once, and summarise its content."""
     from functools import partial
@@ -78,7 +79,8 @@ def check(
     from segassay.checks.check import check_dataset
     from segassay.io.progress import show_progress
 
-    found = check_dataset(dataset, progress=partial(show_progress, doing="checking images", done="checked"))
+    progress = partial(show_progress, doing="checking images", done="checked", shown=not quiet)
+    found = check_dataset(dataset, progress=progress)
     if as_json:
         say(_as_written(check_report.as_json(found)))
     else:
@@ -120,6 +122,7 @@ def download(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a lab that differs from the published files.")
     ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Download real images with masks by several raters, checked by SHA-256; resumes after an interruption."""
     from segassay.data.published.download import download as fetch
@@ -127,7 +130,7 @@ def download(
     if data != "segebarth2020":
         raise UsageError(f"no dataset {data!r} to download; expected segebarth2020")
     for lab in fetch(
-        out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=True
+        out, labs=None if labs is None else labs.split(","), mirror=mirror, overwrite=overwrite, progress=not quiet
     ):
         say(f"{lab.folder}: {number_of(lab.n_files, 'file')} as published{'' if lab.is_new else ', nothing to do'}")
 
@@ -197,13 +200,14 @@ def consensus(
         str, typer.Option(help="staple, majority, soft, union, intersection (pixels), or object.")
     ] = "staple",
     overwrite: _Overwrite = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fuse the raters' masks of each image into one, with a figure per image."""
     from segassay.consensus.describe import describe_consensus
     from segassay.consensus.write import write_consensus
 
     for line in describe_consensus(
-        write_consensus(dataset, out, method=method, overwrite=overwrite, progress=True), method
+        write_consensus(dataset, out, method=method, overwrite=overwrite, progress=not quiet), method
     ):
         say(line)
     say(f"written: {out.resolve()}")
@@ -236,6 +240,7 @@ def evaluate(
         str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")
     ] = None,
     xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
+    quiet: Quiet = False,
     experiment: Annotated[str | None, typer.Option(hidden=True, is_eager=True, callback=_refuse_experiment)] = None,
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
@@ -251,7 +256,7 @@ def evaluate(
         n_jobs=jobs,
         track=mlflow,
         mlflow_experiment=mlflow_experiment,
-        progress=True,
+        progress=not quiet,
         xlsx=xlsx,
     )
     for quality in judged_in(found.summary):

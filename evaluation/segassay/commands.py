@@ -11,7 +11,19 @@ from typer.core import TyperCommand, TyperGroup
 
 from segassay.errors import SegAssayError, UsageError, printable
 
-__all__ = ["COMPARE", "DATA", "OF_TRAINING", "PLAN", "TRAIN", "Command", "Commands", "SystemMetrics", "examples", "say"]
+__all__ = [
+    "COMPARE",
+    "DATA",
+    "OF_TRAINING",
+    "PLAN",
+    "TRAIN",
+    "Command",
+    "Commands",
+    "Quiet",
+    "SystemMetrics",
+    "examples",
+    "say",
+]
 
 DATA, TRAIN, COMPARE, PLAN = "Data", "Train", "Compare", "Plan"
 _PANELS = (DATA, TRAIN, COMPARE, PLAN)
@@ -25,6 +37,7 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
 }
 _INSTALL = 'pip install "segassay[monai]"'
 
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 SystemMetrics = Annotated[
     bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
 ]

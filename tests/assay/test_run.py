@@ -39,7 +39,7 @@ TABLES = [
     "prerequisites",
     "raters",
 ]
-TABLES += ["recall_by_size", "recounts", "scores", "specifications", "votes"]
+TABLES += ["recall_by_contrast", "recall_by_size", "recounts", "scores", "specifications", "votes"]
 TABLES += [
     "boundaries",
     "identical",

@@ -13,8 +13,15 @@ import pytest
 from command import run
 from segassay import cli
 from segassay.data.dataset import read_dataset
-from segassay.errors import DataError, SegAssayError
+from segassay.errors import DataError, SegAssayError, UsageError
+from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.cli.train import _extra_settings
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """A dataset of three small images."""
+    return simulate(tmp_path_factory.mktemp("three") / "sim", Simulation(n_cases=3, shape=(48, 48), seed=3))
 
 
 def test_simulate_writes_a_dataset_that_can_be_read(tmp_path, monkeypatch, capsys):
@@ -47,6 +54,39 @@ def test_an_unknown_command_or_option_is_a_wrong_call(tmp_path, monkeypatch, cap
     assert run(monkeypatch, "simulat", tmp_path) == 2
     assert run(monkeypatch, "simulate", "--out", tmp_path / "sim", "--number", 3) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["check", "{data}"], ["consensus", "{data}", "--out", "{out}"]], ids=" ".join)
+def test_quiet_shows_no_progress_but_the_result(three, tmp_path, monkeypatch, capsys, words):
+    words = [str(word).format(data=three, out=tmp_path / "out") for word in words]
+    code = run(monkeypatch, *words, "--quiet")
+    quiet = capsys.readouterr()
+    assert run(monkeypatch, *words, *(["--overwrite"] if "--out" in words else [])) == code == 0
+    loud = capsys.readouterr()
+    assert "3 of 3 images" in loud.err
+    assert quiet.err == ""
+    assert quiet.out == loud.out != ""
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["evaluate", "lab", "--out", "result"], "segassay.assay.evaluate"),
+        (["download", "segebarth2020", "--out", "labs"], "segassay.data.published.download.download"),
+        (["predict", "model", "images", "--out", "result"], "segassay_monai.prediction.run.predict"),
+    ],
+    ids=["evaluate", "download", "predict"],
+)
+def test_quiet_reaches_the_long_work(monkeypatch, words, place):
+    asked = []
+
+    def stop(*args, progress, **settings):
+        asked.append(progress)
+        raise UsageError("far enough")
+
+    monkeypatch.setattr(place, stop)
+    assert [run(monkeypatch, *words), run(monkeypatch, *words, "--quiet")] == [2, 2]
+    assert asked == [True, False]
 
 
 @pytest.mark.parametrize(

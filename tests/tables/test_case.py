@@ -8,10 +8,12 @@ import pytest
 
 from drawing import draw
 from segassay.consensus.pixels import staple
+from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.images import write_map
-from segassay.tables.build import Tables
+from segassay.tables.build import Tables, build_tables
+from segassay.tables.contrast import OTHER_RATERS
 from segassay.tables.notes import Note
 from small_datasets import make_dataset, row, save, tables_of
 
@@ -150,6 +152,54 @@ class TestRecallBySize:
     def test_a_reference_without_objects_has_no_rows(self, tmp_path):
         masks = {"gt": {"x": draw("..")}, "anna": {"x": draw("##")}}
         assert tables_of(make_dataset(tmp_path / "d", masks, reference="labels/gt")).recall_by_size.empty
+
+
+class TestRecallByContrast:
+    """Three bright objects of Anna on a background of 1000 ± 100, which is 148 in standard deviations."""
+
+    ANNA = draw("##..##..##......") & np.ones((30, 1), dtype=bool)
+
+    def tables(self, tmp_path: Path, image: np.ndarray, rows: str = "", **masks: np.ndarray) -> Tables:
+        drawn = {name: {"x": mask} for name, mask in masks.items()}
+        return tables_of(make_dataset(tmp_path / "d", drawn, images={"x": image}), rows)
+
+    def image(self) -> np.ndarray:
+        image = np.tile([[900], [1100]], (15, 16))
+        for at, contrast in ((0, 8.1), (4, 4.1), (8, 2.1)):
+            image[:, at : at + 2] = round(1000 + contrast * 148.26)
+        return image
+
+    def test_objects_of_all_other_raters_are_counted_by_their_contrast(self, tmp_path):
+        ben, cleo = self.ANNA.copy(), self.ANNA.copy()
+        ben[:, 8:], cleo[:, 4:] = False, False
+        found = self.tables(tmp_path, self.image(), anna=self.ANNA, ben=ben, cleo=cleo).recall_by_contrast
+        where = {"case": "x", "reference": OTHER_RATERS}
+        assert cells(found, **where, annotator="anna") == [(4, 1, 1), (8, 2, 2)]
+        assert cells(found, **where, annotator="ben") == [(2, 1, 0), (4, 1, 1), (8, 2, 2)]
+        assert cells(found, **where, annotator="cleo") == [(2, 1, 0), (4, 2, 0), (8, 2, 2)]
+
+    def test_an_object_is_marked_however_far_outside_its_boundary_is_drawn(self, tmp_path):
+        wide = draw("###.###.####....") & np.ones((30, 1), dtype=bool)
+        found = self.tables(tmp_path, self.image(), anna=self.ANNA, ben=wide).recall_by_contrast
+        assert found.loc[found["annotator"] == "ben", "n_found"].tolist() == [1, 1, 1]
+
+    def test_a_truth_is_a_reference_of_its_own_and_a_missing_mask_marks_nothing(self, tmp_path):
+        save(tmp_path / "m.png", self.ANNA)
+        rows = "x,true,truth,m.png,,\nx,unet,model,lost.png,,\n"
+        found = self.tables(tmp_path, self.image(), rows, anna=self.ANNA, ben=self.ANNA).recall_by_contrast
+        assert cells(found, case="x", reference="true", annotator="unet") == [(2, 1, 0), (4, 1, 0), (8, 1, 0)]
+        assert cells(found, case="x", reference="true", annotator="anna") == [(2, 1, 1), (4, 1, 1), (8, 1, 1)]
+        assert not ((found["annotator"] == "true") & (found["reference"] == "true")).any()
+
+    def test_without_a_background_that_varies_there_is_no_contrast(self, tmp_path):
+        image = np.where(self.ANNA, 50, 7)
+        assert self.tables(tmp_path, image, anna=self.ANNA, ben=self.ANNA).recall_by_contrast.empty
+
+    def test_without_an_image_there_is_no_contrast(self, tmp_path):
+        make_dataset(tmp_path / "d", {"anna": {"x": self.ANNA}, "ben": {"x": self.ANNA}}, images={"x": self.image()})
+        rows = "".join(f"x,{name},human,d/labels/{name}/x.png\n" for name in ("anna", "ben"))
+        (tmp_path / "a.csv").write_text(f"case,annotator,kind,path\n{rows}")
+        assert build_tables(None, read_annotations(None, tmp_path / "a.csv"), n_jobs=1).recall_by_contrast.empty
 
 
 class TestMaps:

@@ -32,6 +32,7 @@ from segassay.qualities.validity.effects import decisive_effects
 from segassay.qualities.validity.specification import specification_curve
 from segassay.report.charts.bland_altman import bland_altman_figure, with_the_median
 from segassay.report.charts.clusters import can_be_clustered, clustered_agreement
+from segassay.report.charts.contrast import contrast_figure, of_contrast
 from segassay.report.charts.models import imprint_matrix, saturation_figure
 from segassay.report.charts.probabilities import calibration_figure, risk_coverage_figure, uncertainty_figure
 from segassay.report.charts.specification import specification_figure
@@ -83,6 +84,10 @@ class Plots:
     def habits(self, figure: Figure | None = None) -> np.ndarray:
         """How each rater differs from the others; four axes."""
         return self._several("habits", figure)
+
+    def contrast(self, figure: Figure | None = None) -> np.ndarray:
+        """How bright the objects are that each annotator marks; two axes."""
+        return self._several("contrast", figure)
 
     def imprint(self, ax: Axes | None = None) -> Axes:
         """How models trained on each rater agree with each rater."""
@@ -226,6 +231,8 @@ def all_charts(found: Results) -> dict[str, _Draw]:
         measured = with_the_median(tables.counts, list(kinds), raters_of(kinds), column)
         if measured:
             charts[f"{_AMOUNTS}{name}"] = partial(bland_altman_figure, measured, clusters, words)
+    if by_contrast := of_contrast(tables.recall_by_contrast, list(kinds)):
+        charts["contrast"] = partial(contrast_figure, by_contrast, clusters)
     tested = decisive_effects(found.effects)
     if (tested["annotator"].isin(list(kinds)) & tested["eta_squared"].notna()).any():
         charts["variation_per_effect"] = partial(variation_per_effect, tested, kinds)

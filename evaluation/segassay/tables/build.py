@@ -77,6 +77,13 @@ class Tables:
             with size_low ≤ pixels < size_high, and those of them matched at IoU > .5. Classes are min_object_size × 1,
             2, 4, …; those without objects have no row. The pairs are those of agreement whose `annotator_a` is a truth,
             the reference or a consensus, and those of leave_one_out, whose C₋rater is named `-rater`.
+        recall_by_contrast: Only of cases with an image and a background that varies: `case, annotator, reference,
+            contrast_low, n_objects, n_found`: objects of the reference with contrast_low ≤ contrast < contrast_low +
+            0.25, and those of them of which an object of the annotator shares more than half of the smaller one of the
+            two. The reference is a truth, or `other raters`: the objects of each other rater (of other persons),
+            counted together. Contrast is the mean value of an object
+            above the median of the pixels that no rater marks, in units of their spread (median absolute deviation ×
+            1.4826). Contrasts beyond ±50 are in the last class.
         calibration: Case × annotator with a map in `prob` × bin of the probability p: `case, annotator, reference,
             bin, n_pixels, sum_prob, sum_squared_error, n_foreground`. Bin i of 20 holds i/20 < p ≤ (i+1)/20, the first
             also p = 0, so that bins from 1 on are p > .05. `n_foreground` counts pixels that the reference marks:
@@ -125,6 +132,7 @@ class Tables:
     notes: list[Note]
     votes: pd.DataFrame = field(default_factory=partial(_empty, "votes"))
     recall_by_size: pd.DataFrame = field(default_factory=partial(_empty, "recall_by_size"))
+    recall_by_contrast: pd.DataFrame = field(default_factory=partial(_empty, "recall_by_contrast"))
     calibration: pd.DataFrame = field(default_factory=partial(_empty, "calibration"))
     surface_shares: pd.DataFrame = field(default_factory=partial(_empty, "surface_shares"))
     prob_votes: pd.DataFrame = field(default_factory=partial(_empty, "prob_votes"))

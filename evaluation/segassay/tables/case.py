@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from segassay.data.annotations import TRUTH
 from segassay.data.cases import read_annotation
 from segassay.errors import DataError
 from segassay.masks.joint import JointOverlaps, joint_overlaps
@@ -28,6 +29,7 @@ from segassay.masks.overlaps import IOU_THRESHOLDS, match_overlaps
 from segassay.tables.boundaries import boundary_rows
 from segassay.tables.columns import UNKNOWN
 from segassay.tables.compared import ComparedCase, compare_case
+from segassay.tables.contrast import OTHER_RATERS, background_of, found_by_contrast
 from segassay.tables.counts import count_objects
 from segassay.tables.detections import detection_bins
 from segassay.tables.jobs import Annotator, Job, Session
@@ -222,6 +224,26 @@ def _found_by_size(joint: JointOverlaps, a: int, b: int | None, unit: int) -> li
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
+def _recall_by_contrast(case: ComparedCase) -> Iterator[Row]:
+    """Of the objects of all other raters, for an annotator that is a person those of other persons; and of a truth."""
+    if case.picture is None:
+        return
+    background = background_of(case.picture.array[case.job.channel][case.region & (case.votes == 0)])
+    if background is None:
+        return
+    persons = {annotator.name: annotator.person or annotator.name for annotator in case.job.annotators}
+    truths = [annotator.name for annotator in case.job.annotators if annotator.kind == TRUTH]
+    for name, person in persons.items():
+        others = [rater for rater in case.raters if persons[rater] != person]
+        of_truths = {truth: [truth] for truth in truths if truth != name and truth in case.labels}
+        references = {
+            reference: [at for one in names if (at := case.position(one)) is not None]
+            for reference, names in ({OTHER_RATERS: others} | of_truths).items()
+        }
+        for row in found_by_contrast(case.joint, references, case.position(name), background):
+            yield (name, *row)
+
+
 def _held_against(case: ComparedCase) -> Iterator[tuple[Annotator, str, np.ndarray]]:
     """Annotators with a mask, and the name and boolean mask of the reference of their maps: the truth, else the
     consensus of all raters, else another consensus; nothing without any of these."""
@@ -353,6 +375,11 @@ CASE_TABLES = {
         {"case": str, "reference": str, "annotator": str}
         | dict.fromkeys(("size_low", "size_high", "n_objects", "n_found"), int),
         _recall_by_size,
+    ),
+    "recall_by_contrast": CaseTable(
+        {"case": str, "annotator": str, "reference": str, "contrast_low": float}
+        | dict.fromkeys(("n_objects", "n_found"), int),
+        _recall_by_contrast,
     ),
     "calibration": CaseTable(
         {"case": str, "annotator": str, "reference": str, "bin": int}

@@ -24,7 +24,7 @@ __all__ = ["by_person", "different_persons", "people_of"]
 _MEASURED = ("n_objects", "area_px", "mean_intensity")
 _KEYS = (
     *("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater"),
-    *("size_low", "size_high", "threshold", "min_size", "measure"),
+    *("size_low", "contrast_low", "size_high", "threshold", "min_size", "measure"),
 )
 _EXCHANGED = (("n_a", "n_b"), ("precision", "recall"), ("n_merges", "n_splits"), ("n_px_a", "n_px_b"))
 """Columns that change places if the annotators of a pair do."""
@@ -72,6 +72,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "raters": _means(_renamed(tables.raters, persons), ("rater",)),
         "votes": tables.votes[:0],
         "recall_by_size": _means(_renamed(tables.recall_by_size, persons)),
+        "recall_by_contrast": _means(_renamed(tables.recall_by_contrast, persons)),
         "repeats": _repetitions(tables, annotations, persons),
         "recounts": _means(_renamed(tables.recounts, persons)),
         "measured": _means(_renamed(tables.measured, persons)),

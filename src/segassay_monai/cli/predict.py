@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from segassay.commands import OF_TRAINING, TRAIN, examples
+from segassay.commands import OF_TRAINING, TRAIN, Quiet, examples
 from segassay.errors import number_of, printable
 from segassay_monai.bundle.needs import training_needs
 
@@ -62,6 +62,7 @@ def predict(
     ] = None,
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Predict images."""
     with training_needs():
@@ -83,7 +84,7 @@ def predict(
         experiment=experiment,
         control_group=control_group,
         overwrite=overwrite,
-        progress=True,
+        progress=not quiet,
     )
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {done.out}")

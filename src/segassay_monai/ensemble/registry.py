@@ -8,11 +8,13 @@ The model consists of code and weights, without a pickle: MLflow keeps `served_m
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,8 @@ def _add_version(
     checkpoints: Sequence[Path], name: str, tags: Mapping[str, str], metrics: Mapping[str, float], card: str
 ) -> str:
     model = log_model(checkpoints, name="ensemble", metrics=metrics)
-    found = load_mlflow().register_model(model.model_uri, name, tags=dict(tags))
+    with redirect_stderr(io.StringIO()):  # MLflow prints a line that does not say what is new
+        found = load_mlflow().register_model(model.model_uri, name, tags=dict(tags))
     if card:
         load_mlflow().MlflowClient().update_model_version(name, found.version, card)
     return str(found.version)
