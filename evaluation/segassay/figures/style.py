@@ -121,7 +121,9 @@ def plot_style() -> AbstractContextManager[object]:
     """Style of all figures with axes, as a context manager."""
     _, text = SIZES[_STYLE.get()]
     lines = {name: size * _PAPER for name, size in _SIZES_OF_LINES.items()}
-    return matplotlib.rc_context(_AXES | lines | {name: size * _PAPER * text for name, size in _SIZES_OF_TEXT.items()})
+    texts = {name: size * _PAPER * text for name, size in _SIZES_OF_TEXT.items()}
+    settings: Any = _AXES | lines | texts  # matplotlib lists the names that it knows
+    return matplotlib.rc_context(settings)
 
 
 def _intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[str]) -> None:
