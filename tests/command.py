@@ -16,3 +16,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     return 0
+
+
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations write no figures, no gallery and no page, for tests of something else: half of their time."""
+    from segassay.report import page, plots
+    from segassay.report.gallery import make
+
+    monkeypatch.setattr(plots, "draw_figures", lambda *arguments: {})
+    monkeypatch.setattr(make, "make_gallery", lambda *arguments, **named: None)
+    monkeypatch.setattr(page, "write_report", lambda *arguments, **named: None)

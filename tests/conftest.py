@@ -143,6 +143,16 @@ def written(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathF
     return write_evaluation(folder, new_store(folder))
 
 
+@pytest.fixture(scope="session")
+def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A published lab with its tables, made by one of the processes that run tests; no test may change it."""
+    from published_lab import compare_lab
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return compare_lab(shared / "wue1", data_dir / "segebarth2020")
+
+
 @pytest.fixture
 def copied(finished: Any, tmp_path: Path) -> Any:
     """The finished study in another place, to be broken."""

@@ -63,7 +63,10 @@ def by_name(table: pd.DataFrame) -> pd.DataFrame:
     return table.set_index(["group", "measure"])
 
 
-STUDY = SimulatedStudy(n_seeds=2, n_consensus_seeds=8, consensus_gain=0.1, imprint=0.5, habit=0.2)
+STUDY = SimulatedStudy(
+    **{"log_count_bias": (-0.3, 0.0, 0.1, 0.2), "agreeableness": (-0.03, 0.0, 0.02, 0.01)},
+    **{"n_seeds": 2, "n_consensus_seeds": 6, "consensus_gain": 0.1, "imprint": 0.5, "habit": 0.2},
+)
 
 
 def spent(annotations: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ words by `evaluate` and `consensus`.
 import json
 import shutil
 import unicodedata
+import warnings
 from pathlib import Path
 
 import nibabel
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 from breaking import CASES, EXPERIMENT, IMAGE, MASK, content, error_of, good_dataset, put
-from command import run
+from command import run, without_pictures
 from damages import DAMAGES, LAYOUT, Damage, as_image, as_mask, copy, empty, layout, move, remove, tiff
 from segassay.errors import UsageError
 from segassay.io.images import read_mask, write_mask
@@ -141,25 +142,43 @@ def test_what_nnunet_would_not_take_may_still_be_read(tmp_path, monkeypatch, cap
     assert says is None or any(says in what for what in warnings)
 
 
-@pytest.mark.filterwarnings("ignore:.*missing from font")
-@pytest.mark.parametrize(
-    "name",
-    ["\U0001f42d\U0001f52c", "a\u0301\u0328o\u0308", "\u0639\u064a\u0646", "a  b", "\u00df#{}'$", "x" * 200],
-    ids=["emoji", "combining", "right to left", "spaces", "signs", "very long"],
-)
-def test_unusual_names_are_read_written_and_compared(data, tmp_path, monkeypatch, name):
+UNUSUAL = {
+    "emoji": "\U0001f42d\U0001f52c",
+    "combining": "a\u0301\u0328o\u0308",
+    "right to left": "\u0639\u064a\u0646",
+    "spaces": "a  b",
+    "signs": "\u00df#{}'$",
+    "very long": "x" * 200,
+}
+
+
+@pytest.fixture(scope="module")
+def unusual(good: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with a dataset whose cases have these names beside the usual ones, its consensus and its evaluation."""
+    folder = tmp_path_factory.mktemp("unusual")
+    data = Path(shutil.copytree(good, folder / "data"))
     for path in [path for path in data.rglob("001*") if path.is_file()]:
-        path.rename(path.with_name(path.name.replace("001", name)))
-    (data / "experiment.csv").write_text(EXPERIMENT.replace("001", name), encoding="utf-8")
-    assert run(monkeypatch, "check", data) == 0
-    assert run(monkeypatch, "consensus", data, "--out", tmp_path / "fused") == 0
+        for name in UNUSUAL.values():
+            shutil.copy(path, path.with_name(path.name.replace("001", name)))
+    rows = [f"{name},{group},\n" for name, group in zip(UNUSUAL.values(), "HAHAHA", strict=True)]
+    (data / "experiment.csv").write_text(EXPERIMENT + "".join(rows), encoding="utf-8")
+    masks = f"fused={folder / 'fused' / 'masks'}"
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*missing from font")
+        assert run(patch, "check", data) == 0
+        assert run(patch, "consensus", data, "--out", folder / "fused") == 0
+        words = ["evaluate", data, "--out", folder / "out", "--no-mlflow", "--jobs", 1, "--masks", masks]
+        assert run(patch, *words) == 0
+    return folder
+
+
+@pytest.mark.parametrize("name", UNUSUAL.values(), ids=UNUSUAL)
+def test_unusual_names_are_read_written_and_compared(unusual, name):
     case = unicodedata.normalize("NFC", name)
-    assert (tmp_path / "fused" / "masks" / f"{case}.png").is_file()
-    masks = f"fused={tmp_path / 'fused' / 'masks'}"
-    words = ["evaluate", data, "--out", tmp_path / "out", "--no-mlflow", "--jobs", 1, "--masks", masks]
-    assert run(monkeypatch, *words) == 0
-    found = pd.read_csv(tmp_path / "out" / "tables" / "counts.csv", dtype=str)
-    assert set(found["case"]) == {case, "002", "010"}
+    assert (unusual / "fused" / "masks" / f"{case}.png").is_file()
+    found = pd.read_csv(unusual / "out" / "tables" / "counts.csv", dtype=str)
+    assert (found["case"] == case).sum() == 4
+    assert set(found["case"]) == {unicodedata.normalize("NFC", other) for other in UNUSUAL.values()} | set(CASES)
 
 
 def test_a_name_as_long_as_the_system_allows_is_a_message_where_it_gets_longer(data, tmp_path, monkeypatch, capsys):
@@ -183,6 +202,7 @@ def test_numbers_that_are_none_in_an_image_touch_no_mask_and_no_other_image(data
     assert "are NaN or infinite" in " ".join(capsys.readouterr().out.split())
     assert run(monkeypatch, "consensus", data, "--out", tmp_path / "fused") == 0
     np.testing.assert_array_equal(read_mask(tmp_path / "fused/masks/001.tif") > 0, inside)
+    without_pictures(monkeypatch)
     words = ["evaluate", data, "--out", tmp_path / "out", "--no-mlflow", "--jobs", 1]
     assert run(monkeypatch, *words) == 0
     found = pd.read_csv(tmp_path / "out/tables/counts.csv", dtype={"case": str}).set_index(["case", "annotator"])

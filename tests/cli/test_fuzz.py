@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from segassay.data.annotations import read_annotations
-from segassay.data.dataset import read_dataset
+from segassay.data.dataset import Dataset, read_dataset
 from segassay.errors import DataError, SegAssayError
 from segassay.io.images import image_shape, read_image, read_mask, write_labels
 from segassay.io.text_tables import read_text_table
@@ -288,6 +288,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> Dataset:
+    return read_dataset(folder)
+
+
 def _ours(read: Callable[[], Any]) -> None:
     """It works, or one of our errors says why not."""
     try:
@@ -311,8 +316,7 @@ def test_any_dataset_yaml_is_read_or_refused(folder, content):
 
 @search(120)
 @given(content=texts, header=st.booleans())
-def test_any_table_is_read_or_refused(folder, content, header):
-    dataset = read_dataset(folder)
+def test_any_table_is_read_or_refused(folder, dataset, content, header):
     path = folder.parent / "table.csv"
     _write(path, "case,annotator,kind,path,group,session\n" * header + content)
     _ours(lambda: read_text_table(path))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import typer
 
-from command import run
+from command import run, without_pictures
+from published_lab import use_tables
 from segassay import cli
 from segassay.simulation.dataset import Simulation, simulate
 
@@ -71,20 +72,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_example_of_the_evaluation_runs(folder, monkeypatch):
+    without_pictures(monkeypatch)  # other tests draw them
     quick = {"evaluate": ["--no-mlflow", "--jobs", "1"]}
     for line in examples_of("check", "simulate", "consensus", "evaluate", "planner"):
         words = shlex.split(line)[1:]
-        assert run(monkeypatch, *words, *quick.get(words[0], [])) == 0, line
+        small = ["--size", "64,64"] if words[0] == "simulate" and not {"--size", "--settings"} & set(words) else []
+        assert run(monkeypatch, *words, *small, *quick.get(words[0], [])) == 0, line
 
 
-def test_every_example_of_a_download_runs_and_the_selftest_takes_the_result(tmp_path, data_dir, monkeypatch):
+def test_every_example_of_a_download_runs_and_the_selftest_takes_the_result(tmp_path, data_dir, lab_wue1, monkeypatch):
     """From the real data that is here."""
     monkeypatch.chdir(tmp_path)
+    asked = use_tables(monkeypatch, lab_wue1)
     shutil.copytree(data_dir / "segebarth2020" / "lab-mue", "downloads/lab-mue")
     for line in examples_of("download", "selftest"):
         words = shlex.split(line)[1:]
         mirror = ["--mirror", data_dir / "segebarth2020"] if words[0] == "download" and "--mirror" not in words else []
         assert run(monkeypatch, *words, *mirror) == 0, line
+    assert len(asked) == 1
 
 
 PAGES = {"train": "training", "study": "study", "describe": "predict", "export": "share", "verify": "trust"}

@@ -97,9 +97,10 @@ def test_equals_the_published_consensus_and_simpleitk_on_every_image(data_dir, l
     images = read_lab(data_dir, lab)
     assert len(images) == LABS[lab]
     for name, masks, published in images:
+        np.testing.assert_array_equal(staple(masks).mask, published, err_msg=name)
+        masks = masks[:, ::2, ::2]  # SimpleITK looks at each pixel alone, and takes long
         result = staple(masks)
         prob, sensitivity, specificity = staple_of_simpleitk(masks)
-        np.testing.assert_array_equal(result.mask, published, err_msg=name)
         np.testing.assert_array_equal(result.mask, prob > 0.5, err_msg=name)
         np.testing.assert_allclose(result.prob, prob, atol=1e-4, err_msg=name)  # which stops a few steps earlier
         np.testing.assert_allclose(result.sensitivity, sensitivity, atol=1e-6, err_msg=name)

@@ -291,7 +291,7 @@ def test_staple_of_a_lab_is_the_published_consensus(lab, tmp_path):
 
 def test_masks_of_a_consensus_can_be_evaluated_like_any_other(lab, tmp_path):
     write_consensus(lab, tmp_path / "c", method="object")
-    found = evaluate(lab, tmp_path / "e", masks={"objects": tmp_path / "c" / "masks"}, track=False)
+    found = evaluate(lab, masks={"objects": tmp_path / "c" / "masks"})
     counts = found.tables.counts.set_index(["annotator", "case"])["n_objects"]
     table = pd.read_csv(tmp_path / "c" / "raters.csv", dtype={"case": str}).set_index("case")["n_objects_consensus"]
     assert counts["objects"].to_dict() == table.groupby(level=0).first().to_dict()

@@ -1,5 +1,6 @@
 """The verdict on raters without models: do these people agree well enough to teach?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from segassay.qualities.scores.table import Findings, score_rows
 from segassay.tables.build import build_tables
 from segassay.tables.effects import EFFECT_COLUMNS
 
-SIZE, N_CASES = 48, 40
+SIZE, N_CASES, ENOUGH = 48, 24, 40  # images: enough to support that raters agree
 
 
 def masks(
@@ -53,8 +54,9 @@ class Judged:
         return {name: self.summary[name]["verdict"] for name in judged_in(self.summary)}
 
 
-def judged(**raters: dict[str, np.ndarray]) -> Judged:
-    annotations = read_annotations(None, masks=hold_masks(raters), kinds=dict.fromkeys(raters, "human"))
+def judged(kinds: Mapping[str, str] | None = None, **raters: dict[str, np.ndarray]) -> Judged:
+    kinds = dict.fromkeys(raters, "human") | dict(kinds or {})
+    annotations = read_annotations(None, masks=hold_masks(raters), kinds=kinds)
     cases = annotations["case"].unique()
     tables = build_tables(None, annotations, n_jobs=1)
     effects = pd.DataFrame(columns=list(EFFECT_COLUMNS))
@@ -62,8 +64,8 @@ def judged(**raters: dict[str, np.ndarray]) -> Judged:
     return Judged(summarise(score_rows([]), found))
 
 
-def good(n: int) -> dict[str, dict[str, np.ndarray]]:
-    return {f"rater_{number}": masks(number) for number in range(n)}
+def good(n: int, n_cases: int = N_CASES) -> dict[str, dict[str, np.ndarray]]:
+    return {f"rater_{number}": masks(number, n_cases=n_cases) for number in range(n)}
 
 
 def outcome(found: Judged, of: str) -> list[bool | None]:
@@ -71,7 +73,7 @@ def outcome(found: Judged, of: str) -> list[bool | None]:
 
 
 def test_raters_who_agree_can_teach() -> None:
-    found = judged(**good(4))
+    found = judged(**good(4, ENOUGH))
     assert found.verdicts["raters"] == "supported"
     assert "the consensus of the other raters with F1" in found.summary["raters"]["sentence"]
     assert found.summary["raters"]["rule"] == RULES["raters"]
@@ -83,10 +85,10 @@ def test_raters_who_agree_can_teach() -> None:
 
 
 def test_two_and_three_raters_are_compared_with_each_other() -> None:
-    found = judged(**good(3))
+    found = judged(**good(3, ENOUGH))
     assert found.verdicts["raters"] == "supported"
     assert "with each other" in found.summary["raters"]["sentence"]
-    two = judged(**good(2))
+    two = judged(**good(2, ENOUGH))
     assert two.verdicts["raters"] == "supported"
     assert outcome(two, "distance") == []  # of two nobody can tell who is apart
 
@@ -125,8 +127,8 @@ def test_a_copy_of_a_rater_supports_nothing() -> None:
 
 
 def test_the_consensus_of_the_others_is_no_rater() -> None:
-    raters = good(3)
-    fused = {case: np.sum([raters[name][case] for name in raters], axis=0) > 1 for case in masks(0)}
+    raters = good(3, ENOUGH)
+    fused = {case: np.sum([raters[name][case] for name in raters], axis=0) > 1 for case in raters["rater_0"]}
     found = judged(**raters, fused=fused)
     assert found.verdicts["raters"].startswith("cannot be judged") or found.verdicts["raters"] == "not supported"
 
@@ -143,7 +145,7 @@ def test_few_images_decide_nothing() -> None:
 
 
 def test_one_rater_has_nobody_to_agree_with() -> None:
-    found = evaluate(masks={"anna": masks(0), "truth": masks(1)}, kinds={"anna": "human"}, n_jobs=1)
+    found = judged({"truth": "truth"}, anna=masks(0), truth=masks(1))
     assert found.verdicts["raters"] == "cannot be judged: no second rater"
     assert found.summary["raters"]["sentence"] == "There is at most one rater, who has nobody to agree with."
 
@@ -162,12 +164,12 @@ def _first(mask: np.ndarray) -> np.ndarray:
 
 
 def test_a_model_ends_the_verdict_on_raters() -> None:
-    found = evaluate(masks=good(4) | {"net": masks(20)}, kinds={"net": "model"}, n_jobs=1)
+    found = judged({"net": "model"}, **good(4), net=masks(20))
     assert "raters" not in found.verdicts
 
 
 def test_all_outputs_show_it(tmp_path: Path) -> None:
-    found = evaluate(masks=good(4), n_jobs=1)
+    found = evaluate(masks=good(4, ENOUGH), n_jobs=1)
     assert "raters: supported" in str(found)
     assert "supported" in found._repr_html_()
     page = found.report(tmp_path / "report.html").read_text()

@@ -1,16 +1,15 @@
 """Strategies side by side: numbers that can be checked in the head, simulated studies, and the raters of lab-wue1."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from published_lab import Lab, with_copies
 from segassay.assay import evaluate
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
-from segassay.data.published.download import download
 from segassay.judgement.measures import build_scores
 from segassay.judgement.strategies import (
     STRATEGY_COLUMNS,
@@ -25,7 +24,6 @@ from segassay.qualities.scores.table import Findings
 from segassay.report.sections import side_by_side
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.simulation.study_tables import simulate_tables
-from segassay.tables.build import build_tables
 from segassay.tables.effects import effects
 from segassay.tables.normalise import normalise
 from strategy_findings import (
@@ -104,10 +102,9 @@ def test_renaming_the_groups_changes_no_number(simulated, table):
 
 
 @pytest.fixture(scope="module")
-def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def wue1(lab_wue1: Lab, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """Five raters; models that draw as each of them does, and one that draws as the published consensus."""
-    folder = tmp_path_factory.mktemp("wue1")
-    dataset = read_dataset(download(folder, labs=["wue1"], mirror=data_dir)[0].folder)
+    dataset = lab_wue1.dataset
     rows = [
         (case, f"{name}/s0", "model", path, "expert", name)
         for name, masks in dataset.masks.items()
@@ -117,34 +114,35 @@ def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.Dat
         (case, "staple/s0", "model", path, "consensus:staple", "staple") for case, path in dataset.reference.items()
     ]
     names = ["case", "annotator", "kind", "path", "strategy", "trained_on"]
-    pd.DataFrame(rows, columns=names).to_csv(folder / "models.csv", index=False)
-    annotations = read_annotations(dataset, folder / "models.csv")
-    tables = build_tables(dataset, annotations, n_jobs=1)
+    path = tmp_path_factory.mktemp("wue1") / "models.csv"
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    copies = {name: f"{name}/s0" for name in dataset.masks} | {"est_GT": "staple/s0"}
+    tables = with_copies(lab_wue1.tables, copies)
     normalised = normalise(tables.counts, dataset.experiment, dataset.settings.control_group)
     clusters = pd.Series(dataset.cases, dataset.cases)
-    found = Findings(tables, annotations, clusters, effects(normalised), normalised)
+    found = Findings(tables, read_annotations(dataset, path), clusters, effects(normalised), normalised)
     return strategy_table(found).set_index(["group", "measure"])
 
 
-def test_on_lab_wue1_scores_are_as_published(lab_wue1):
+def test_on_lab_wue1_scores_are_as_published(wue1):
     """People: .664 against the others' consensus; models that copy them: .738 against est_GT, which contains them."""
-    assert round(lab_wue1.loc[("raters", "f1_leave_one_out"), "value"], 3) == 0.664
-    assert round(lab_wue1.loc[("expert models", "f1_against_est_GT"), "value"], 3) == 0.738
-    row = lab_wue1.loc[("consensus:staple models", "f1_against_est_GT")]
+    assert round(wue1.loc[("raters", "f1_leave_one_out"), "value"], 3) == 0.664
+    assert round(wue1.loc[("expert models", "f1_against_est_GT"), "value"], 3) == 0.738
+    row = wue1.loc[("consensus:staple models", "f1_against_est_GT")]
     assert (row["value"], row["note"]) == (1, "own training target: est_GT contains the raters")
-    people, copies = (lab_wue1.loc[(name, "f1_within"), "value"] for name in ("raters", "expert models"))
+    people, copies = (wue1.loc[(name, "f1_within"), "value"] for name in ("raters", "expert models"))
     assert copies == people
     assert 0.5 < people < 0.664
 
 
-def test_on_lab_wue1_effects_are_as_published(lab_wue1):
-    rows = lab_wue1.loc[("consensus:staple models", "count_eta_squared")]
+def test_on_lab_wue1_effects_are_as_published(wue1):
+    rows = wue1.loc[("consensus:staple models", "count_eta_squared")]
     assert rows["value"].round(3).tolist() == [0.623, 0.681, 0.056]
     assert (rows["low"] <= rows["value"]).all()
     assert (rows["value"] <= rows["high"]).all()
-    people, copies = (lab_wue1.loc[(name, "count_eta_squared"), "value"] for name in ("raters", "expert models"))
+    people, copies = (wue1.loc[(name, "count_eta_squared"), "value"] for name in ("raters", "expert models"))
     assert copies.tolist() == people.tolist()
-    same = lab_wue1.loc[("expert models", "count_same_as_majority")]
+    same = wue1.loc[("expert models", "count_same_as_majority")]
     assert same["value"].between(0.5, 1).all()
 
 
@@ -210,7 +208,7 @@ def test_the_table_of_the_page_says_what_contains_the_raters():
 def test_evaluate_writes_table_figures_and_section_where_models_take_part(tmp_path):
     habits = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
     data = simulate(
-        tmp_path / "data", Simulation(shape=(64, 64), n_cases=6, images_per_subject=1, n_nuclei=6, raters=habits)
+        tmp_path / "data", Simulation(shape=(48, 48), n_cases=4, images_per_subject=1, n_nuclei=5, raters=habits)
     )
     rows = [
         (case, f"{strategy}/s{seed}", "model", data / "labels" / f"rater_{seed}" / f"{case}.png", strategy, *price)
@@ -230,6 +228,7 @@ def test_evaluate_writes_table_figures_and_section_where_models_take_part(tmp_pa
     for name in ("strategies", "spending"):
         assert (tmp_path / "out" / "figures" / f"{name}.svg").is_file()
     assert "Strategies side by side" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    evaluate(data, tmp_path / "people", track=False)
+    masks = {name: dict.fromkeys(("1", "2"), np.eye(16, dtype=bool)) for name in ("anna", "ben")}
+    evaluate(out=tmp_path / "people", masks=masks)
     assert not (tmp_path / "people" / "tables" / "strategies.csv").exists()
     assert "Strategies side by side" not in (tmp_path / "people" / "report.html").read_text(encoding="utf-8")

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from command import without_pictures
 from segassay import cli
 from segassay.errors import DataError, UsageError
 from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.strategies import strategy_table
 from segassay.planning.pilot import Pilot, read_pilot
 from segassay.planning.planner import Units, images_needed, interval_width, make_plan, units_of_pilot
+from segassay.qualities.scores.table import Findings
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.statistics.intervals import mean_interval
@@ -138,7 +140,9 @@ def test_the_cheapest_design_that_is_enough_stands_first() -> None:
 def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planner")
     simulate(folder / "data", Simulation(shape=(96, 96), n_cases=6, n_nuclei=8))
-    assert call("evaluate", folder / "data", "--out", folder / "result", "--no-mlflow", "--jobs", 1) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch)
+        assert call("evaluate", folder / "data", "--out", folder / "result", "--no-mlflow", "--jobs", 1) == 0
     return folder / "result"
 
 
@@ -189,7 +193,8 @@ def test_the_width_of_models_is_that_of_the_table_of_strategies(tmp_path: Path, 
     if few:
         tables = dataclasses.replace(drawn.tables, leave_one_out=drawn.tables.leave_one_out.head(0))
         drawn = dataclasses.replace(drawn, tables=tables)
-    strategies = strategy_table(drawn.findings()).set_index(["group", "measure"])
+    found = Findings(drawn.tables, drawn.annotations, drawn.clusters, effects=pd.DataFrame())
+    strategies = strategy_table(found).set_index(["group", "measure"])
     row = strategies.loc[("expert models", measure)]
     tables = {name: getattr(drawn.tables, name) for name in ("agreement", "leave_one_out", "counts")}
     tables |= {"annotations": drawn.annotations, "subjects": drawn.experiment[["case", "subject"]]}

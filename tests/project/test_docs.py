@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from command import without_pictures
 from segassay import cli
 from segassay.checks.check import check_dataset
 from segassay.consensus import write
@@ -149,6 +150,7 @@ def small_dataset(folder: Path) -> Path:
 
 def test_every_command_on_consensus_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_dataset(folder / "mydata")
+    without_pictures(monkeypatch)
     for words in plain_commands(CONSENSUS):
         quick = ["--no-mlflow", "--jobs", "1"] if words[1] == "evaluate" else []
         assert run(monkeypatch, *words, *quick) == 0, words
@@ -179,6 +181,7 @@ def test_every_command_on_simulate_runs(folder: Path, monkeypatch: pytest.Monkey
     """With images as small as they may be, unless the size is what is shown."""
     ((_, settings),) = blocks("yaml", text=SIMULATE)
     (folder / "mine.yaml").write_text(settings, encoding="utf-8")
+    without_pictures(monkeypatch)
     stated = re.findall(r"`(segassay simulate [^`]*--settings [^`]*)`", SIMULATE)
     assert stated == ["segassay simulate --out sim --settings mine.yaml"]
     for words in [*plain_commands(SIMULATE), [*stated[0].split(), "--overwrite"]]:

@@ -5,7 +5,6 @@ import importlib
 import inspect
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from command import run
+from published_lab import Lab, use_tables
 from segassay.errors import DataError
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.selftest import lab_wue1
@@ -189,13 +189,12 @@ def test_a_folder_that_is_not_the_lab_is_refused(tmp_path, monkeypatch, capsys):
     assert "segassay download segebarth2020" in capsys.readouterr().err
 
 
-def test_values_of_the_real_images(data_dir: Path, tmp_path: Path):
-    from segassay.data.published.download import download
-
-    (lab,) = download(tmp_path, labs=["wue1"], mirror=str(data_dir / "segebarth2020"))
-    outcomes = run_checks_of_images(lab.folder.parent, n_jobs=2)
+def test_values_of_the_real_images(lab_wue1: Lab, monkeypatch: pytest.MonkeyPatch):
+    asked = use_tables(monkeypatch, lab_wue1)
+    outcomes = run_checks_of_images(lab_wue1.dataset.folder.parent, n_jobs=2)
     assert [outcome for outcome in outcomes if not outcome.passed] == []
     assert len(outcomes) == len(CHECKS_OF_LAB_WUE1)
+    assert asked == [2]
 
 
 def test_a_changed_table_of_images_fails(monkeypatch):

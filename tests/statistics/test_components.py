@@ -1,5 +1,7 @@
 """Variance components: published data, statsmodels, ANOVA where no component is negative, and the boundary."""
 
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
@@ -65,15 +67,18 @@ def components_of(cells: pd.DataFrame) -> pd.DataFrame:
     return three_way_components(cells["value"], case=cells["case"], seed=cells["seed"], rater=cells["rater"])
 
 
-def deviance(components: np.ndarray, cells: pd.DataFrame) -> float:
-    """Minus twice the restricted log-likelihood, from the definition with the whole covariance matrix."""
-    covariance = components[-1] * np.eye(len(cells))
-    for term, variance in zip(TERMS[:-1], components, strict=False):
-        level = cells.groupby(term.split(":")).ngroup().to_numpy()
-        covariance = covariance + variance * (level[:, None] == level)
-    inverse, one = np.linalg.inv(covariance), np.ones(len(cells))
+def deviance_of(cells: pd.DataFrame) -> Callable[[np.ndarray], float]:
+    """Components -> minus twice the restricted log-likelihood, by its definition with the whole covariance matrix."""
+    levels = [cells.groupby(term.split(":")).ngroup().to_numpy() for term in TERMS[:-1]]
+    alike = np.array([level[:, None] == level for level in levels] + [np.eye(len(cells))], dtype=float)
+    return partial(_deviance, alike=alike, values=cells["value"].to_numpy())
+
+
+def _deviance(components: np.ndarray, alike: np.ndarray, values: np.ndarray) -> float:
+    covariance = np.tensordot(components, alike, axes=1)
+    inverse, one = np.linalg.inv(covariance), np.ones(len(values))
     information = one @ inverse @ one
-    residual = cells["value"] - one @ inverse @ cells["value"] / information
+    residual = values - one @ inverse @ values / information
     return float(np.linalg.slogdet(covariance)[1] + np.log(information) + residual @ inverse @ residual)
 
 
@@ -131,16 +136,14 @@ def test_no_other_components_are_more_likely(seed):
     scores = draw_scores(5, 3, 3, rng, planted)
     for keep in (np.ones(scores.shape, dtype=bool), rng.random(scores.shape) < 0.8):
         cells = long_form(scores, keep)
-        found = components_of(cells)["reml"].to_numpy()
+        found, deviance = components_of(cells)["reml"].to_numpy(), deviance_of(cells)
         start = np.full(7, cells["value"].var() / 7)
-        best = minimize(
-            deviance, start, args=(cells,), bounds=[(0, None)] * 6 + [(1e-6, None)], options={"ftol": 1e-13}
-        )
-        assert deviance(found, cells) <= best.fun + 1e-6
+        best = minimize(deviance, start, bounds=[(0, None)] * 6 + [(1e-6, None)], options={"ftol": 1e-13})
+        assert deviance(found) <= best.fun + 1e-6
         for term in range(7):  # nor can a small change of any component help
             step = np.eye(7)[term] * 1e-4
-            assert deviance(found, cells) <= deviance(found + step, cells)
-            assert found[term] < 1e-4 or deviance(found, cells) <= deviance(found - step, cells)
+            assert deviance(found) <= deviance(found + step)
+            assert found[term] < 1e-4 or deviance(found) <= deviance(found - step)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -156,7 +156,9 @@ def test_like_raters_are_hardly_ever_called_biased():
 
 
 def one_sample_p(values):
-    return np.array([stats.ttest_1samp(column[~np.isnan(column)], 0).pvalue for column in values.T])
+    n = (~np.isnan(values)).sum(axis=0)
+    t = np.nanmean(values, axis=0) / (np.nanstd(values, axis=0, ddof=1) / np.sqrt(n))
+    return 2 * stats.t.sf(abs(t), n - 1)
 
 
 def noisy_studies(n_studies: int, n_cases: int = 40, spread: float = 0.8) -> np.ndarray:

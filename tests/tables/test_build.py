@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from drawing import draw
+from published_lab import Lab
 from segassay.consensus.pixels import staple
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset
@@ -404,17 +405,13 @@ def link_lab(folder: Path, data_dir: Path, lab: str) -> Dataset:
     folder.mkdir()
     for name in ("images", "labels"):
         (folder / name).symlink_to(data_dir / "segebarth2020" / lab / name)
-    size = {"lab-wue1": 30, "lab-inns1": 16}[lab]
-    (folder / "dataset.yaml").write_text(
-        f"raters: labels/expert_*\nreference: labels/est_GT\nmin_object_size: {size}\n"
-    )
+    (folder / "dataset.yaml").write_text("raters: labels/expert_*\nreference: labels/est_GT\nmin_object_size: 16\n")
     return read_dataset(folder)
 
 
 @pytest.fixture(scope="module")
-def wue1(data_dir, tmp_path_factory) -> Tables:
-    dataset = link_lab(tmp_path_factory.mktemp("lab") / "wue1", data_dir, "lab-wue1")
-    return build_tables(dataset, read_annotations(dataset))
+def wue1(lab_wue1: Lab) -> Tables:
+    return lab_wue1.tables
 
 
 def test_votes_of_lab_wue1_cover_every_pixel_once(wue1):

@@ -54,19 +54,22 @@ class Models:
     agreement: dict[str, dict[str, np.ndarray]]
 
 
-def imprints(evidence: Evidence, models: Models, measure: str) -> Imprint:
-    """Imprint of each rater on the models that were trained on that rater's masks; empty with fewer than 3 raters."""
+def imprints(evidence: Evidence, models: Models) -> dict[str, Imprint]:
+    """Measure -> imprint of each rater on the models that were trained on that rater's masks; empty with fewer than 3
+    raters."""
     own = [rater for rater in evidence.raters if rater in models.names]
     if len(own) < MIN_RATERS_FOR_IMPRINT:
-        return Imprint()
+        return dict.fromkeys(models.agreement, Imprint())
     if (why := usable(evidence, {rater: models.names[rater] for rater in own}, of_rater=True)) is not None:
-        return Imprint(unusable=why)
-    agreement, places = models.agreement[measure], [evidence.raters.index(rater) for rater in own]
-    values = imprint(np.stack([agreement[rater][:, places] for rater in own], axis=1))
-    return _imprint(evidence, values, own, values)
+        return dict.fromkeys(models.agreement, Imprint(unusable=why))
+    places, found = [evidence.raters.index(rater) for rater in own], {}
+    for measure, agreement in models.agreement.items():
+        values = imprint(np.stack([agreement[rater][:, places] for rater in own], axis=1))
+        found[measure] = _imprint(evidence, values, own, values)
+    return found
 
 
-def consensus_imprints(evidence: Evidence, models: Models, measure: str, method: str) -> Imprint:
+def consensus_imprints(evidence: Evidence, models: Models, method: str) -> dict[str, Imprint]:
     """What a rater's part in the consensus changes: how much better models of the consensus agree with the rater than
     models of the consensus without the rater do, minus the same for the other raters.
 
@@ -75,23 +78,26 @@ def consensus_imprints(evidence: Evidence, models: Models, measure: str, method:
     Args:
         evidence: All comparisons.
         models: Held-out models.
-        measure: `f1` or `dice`.
         method: What models of the whole consensus were trained on, such as `staple`.
 
     Returns:
-        The imprints; empty unless every rater was left out once.
+        Measure -> the imprints; empty unless every rater was left out once.
     """
     without = {rater: models.names.get(f"{method}{WITHOUT}{rater}", ()) for rater in evidence.raters}
     if len(without) < 2 or not all(without.values()) or method not in models.names:
-        return Imprint()
+        return dict.fromkeys(models.agreement, Imprint())
     if (why := usable(evidence, without, of_rater=False)) is not None:
-        return Imprint(unusable=why)
-    agreement, values, with_own = models.agreement[measure], [], []
-    for place, rater in enumerate(evidence.raters):
-        change = agreement[method] - agreement[f"{method}{WITHOUT}{rater}"]
-        values.append(change[:, place] - mean_of_known(np.delete(change, place, axis=1)))
-        with_own.append(change[:, place])
-    return _imprint(evidence, np.stack(values, axis=1), list(evidence.raters), np.stack(with_own, axis=1))
+        return dict.fromkeys(models.agreement, Imprint(unusable=why))
+    found = {}
+    for measure, agreement in models.agreement.items():
+        values, with_own = [], []
+        for place, rater in enumerate(evidence.raters):
+            change = agreement[method] - agreement[f"{method}{WITHOUT}{rater}"]
+            values.append(change[:, place] - mean_of_known(np.delete(change, place, axis=1)))
+            with_own.append(change[:, place])
+        of_raters = list(evidence.raters)
+        found[measure] = _imprint(evidence, np.stack(values, axis=1), of_raters, np.stack(with_own, axis=1))
+    return found
 
 
 def held_out_agreement(evidence: Evidence, found: Findings) -> Models:

@@ -13,7 +13,7 @@ from segassay.judgement.leaks import beyond_possible_turns
 from segassay.qualities.scores.pairs import mean_of_known
 from segassay.statistics.attenuation import agreement_ceilings
 
-__all__ = ["preconditions", "standing", "usable"]
+__all__ = ["neutrality", "preconditions", "standing", "usable"]
 
 Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -34,17 +34,20 @@ TEACHER_WITHIN = -0.20
 show whom they imitate."""
 
 
-def preconditions(evidence: Evidence, names: Sequence[str], *, neutral: bool = False) -> list[Criterion]:
+def preconditions(evidence: Evidence, names: Sequence[str]) -> list[Criterion]:
     """What holds for the judged annotators if they are evidence at all.
 
     Args:
         evidence: All comparisons.
         names: The judged annotators; at least one.
-        neutral: Whether they must also follow no single rater.
     """
     copies = evidence.copies(names) + evidence.copies(names, names) + evidence.copies(evidence.raters, evidence.raters)
-    found = [_original(copies), _complete(evidence, names), _credible(evidence, names), _plausible(evidence, names)]
-    return [*found, _neutral(evidence, names)] if neutral and not evidence.exchangeable else found
+    return [_original(copies), _complete(evidence, names), _credible(evidence, names), _plausible(evidence, names)]
+
+
+def neutrality(evidence: Evidence, names: Sequence[str]) -> list[Criterion]:
+    """That the judged annotators follow no single rater; nothing to be said of raters who are exchangeable."""
+    return [] if evidence.exchangeable else [_neutral(evidence, names)]
 
 
 def _original(copies: Sequence[tuple[str, str]]) -> Criterion:

@@ -7,8 +7,10 @@ compared with whole 95 % intervals. A quality is supported if every criterion is
 and otherwise it cannot be judged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,7 +34,7 @@ from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, 
 from segassay.judgement.judged import Judged, judged_annotators
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.originals import nearest_to_own_members
-from segassay.judgement.preconditions import preconditions, standing
+from segassay.judgement.preconditions import neutrality, preconditions, standing
 from segassay.judgement.raters_alone import judge_raters
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Findings
@@ -76,24 +78,33 @@ def judge(found: Findings) -> dict[str, Judgement]:
         Quality, or first `raters`, -> judgement; `segassay.judgement.words` puts it in words.
     """
     evidence, judged = evidence_of(found), judged_annotators(found.annotations)
+    basis = Basis(cache(partial(preconditions, evidence)), cache(partial(_standing, evidence)))
     judgements = (
-        _objectivity(evidence, found, judged),
-        _reliability(evidence, found, judged),
-        _validity(evidence, found, judged),
+        _objectivity(evidence, found, judged, basis),
+        _reliability(evidence, found, judged, basis),
+        _validity(evidence, found, judged, basis),
     )
     left_out = (*evidence.few, *evidence.careless)
     raters = {} if judged.names else {"raters": judge_raters(evidence, found)}
     return raters | {one.quality: replace(one, left_out=left_out) for one in judgements}
 
 
-def _objectivity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
+class Basis(NamedTuple):
+    """Criteria of several qualities, each computed once."""
+
+    preconditions: Callable[[tuple[str, ...]], list[Criterion]]
+    standing: Callable[[tuple[str, ...]], tuple[Criterion, ...]]
+
+
+def _objectivity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
     if lacking := _lacking(evidence, judged):
         return Judgement("objectivity", judged, (lacking,))
     models = held_out_agreement(evidence, found)
     criteria = (
-        *judging([_dependence(evidence, models, judged, measure) for measure in (F1, DICE)]),
-        *_standing(evidence, judged),
-        *preconditions(evidence, judged.names, neutral=True),
+        *judging(_dependence(evidence, models, judged)),
+        *basis.standing(tuple(judged.names)),
+        *basis.preconditions(tuple(judged.names)),
+        *neutrality(evidence, judged.names),
         *_held_out(judged),
     )
     return Judgement("objectivity", judged, criteria)
@@ -105,18 +116,19 @@ def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
     return None if judged.names else undecided(What.MODELS, Why.NO_NUMBER)
 
 
-def _dependence(evidence: Evidence, models: Models, judged: Judged, measure: str) -> Criterion:
+def _dependence(evidence: Evidence, models: Models, judged: Judged) -> list[Criterion]:
     """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
     if evidence.exchangeable:
-        return replace(undecided(What.IMPRINT, Why.EXCHANGEABLE), measure=measure)
-    single = _below_line(What.IMPRINT, imprints(evidence, models, measure), IMPRINT_OF_ONE_MATTERS)
-    if not judged.of_consensus:
-        return replace(single, measure=measure)
-    parts = [single]
-    for method in judged.trained_on:
-        of_consensus = consensus_imprints(evidence, models, measure, method)
-        parts.append(_below_line(What.CONSENSUS_IMPRINT, of_consensus, CONSENSUS_IMPRINT_MATTERS))
-    return replace(either(What.DEPENDENCE, parts), measure=measure)
+        return [replace(undecided(What.IMPRINT, Why.EXCHANGEABLE), measure=measure) for measure in (F1, DICE)]
+    of_single, criteria = imprints(evidence, models), []
+    of_consensus = [consensus_imprints(evidence, models, on) for on in judged.trained_on if judged.of_consensus]
+    for measure in (F1, DICE):
+        found = _below_line(What.IMPRINT, of_single[measure], IMPRINT_OF_ONE_MATTERS)
+        if judged.of_consensus:
+            parts = [_below_line(What.CONSENSUS_IMPRINT, of[measure], CONSENSUS_IMPRINT_MATTERS) for of in of_consensus]
+            found = either(What.DEPENDENCE, [found, *parts])
+        criteria.append(replace(found, measure=measure))
+    return criteria
 
 
 def _below_line(of: What, imprint: Imprint, of_one: float) -> Criterion:
@@ -134,7 +146,7 @@ def _below_line(of: What, imprint: Imprint, of_one: float) -> Criterion:
     return replace(decisive, met=all_met([largest, mean]), rests_on=largest.rests_on)
 
 
-def _standing(evidence: Evidence, judged: Judged) -> tuple[Criterion, ...]:
+def _standing(evidence: Evidence, names: Sequence[str]) -> tuple[Criterion, ...]:
     return judging(
         [
             replace(
@@ -142,7 +154,7 @@ def _standing(evidence: Evidence, judged: Judged) -> tuple[Criterion, ...]:
                     What.STANDING,
                     [
                         mean_of(evidence, standing(evidence, name, measure), target=name, against=measure)
-                        for name in judged.names
+                        for name in names
                     ],
                     STANDING_ABOVE,
                     lack=Why.NO_SECOND_RATER if len(evidence.raters) < 2 else Why.NO_NUMBER,
@@ -159,7 +171,7 @@ def _held_out(judged: Judged) -> list[Criterion]:
     return [] if judged.held_out or not judged.names else [undecided(What.HELD_OUT, Why.NO_NUMBER)]
 
 
-def _reliability(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
+def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
     groups = trained_alike(found.annotations)
     if not judged.names:
         return Judgement("reliability", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
@@ -176,7 +188,7 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged) -> Judgeme
     criteria = (
         *judging([_to_raters(evidence, ensembles, measure) for measure in (F1, DICE)]),
         *judging([_to_models(evidence, ensembles, models, measure) for measure in (F1, DICE)]),
-        *preconditions(evidence, compared),
+        *basis.preconditions(tuple(compared)),
         *_no_copies_among(evidence, members),
         nearest_to_own_members(evidence, ensembles, models),
         *_held_out(judged),
@@ -233,14 +245,14 @@ def _to_models(
     return replace(all_above(What.TO_MODELS, numbers, ENSEMBLES_ABOVE_MODELS), measure=measure)
 
 
-def _validity(evidence: Evidence, found: Findings, judged: Judged) -> Judgement:
+def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
     if not judged.names:
         return Judgement("validity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
     amounts = [amount for amount in AMOUNTS if found.tables.counts[amount].notna().any()]
     criteria = [
-        *_standing(evidence, judged),
+        *basis.standing(tuple(judged.names)),
         *judging([_amount(evidence, judged, amount) for amount in amounts]),
-        *preconditions(evidence, judged.names),
+        *basis.preconditions(tuple(judged.names)),
         *_held_out(judged),
     ]
     if not found.effects.empty and not evidence.exchangeable:

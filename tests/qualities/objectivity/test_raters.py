@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from statsmodels.stats import inter_rater
 
 from drawing import draw
+from published_lab import Lab
 from segassay.consensus.pixels import staple
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import read_dataset
@@ -360,23 +360,10 @@ def test_the_same_seed_gives_the_same_rows():
     pd.testing.assert_frame_equal(measured(found)[0], measured(found)[0])
 
 
-def test_the_five_experts_of_a_published_lab(data_dir, tmp_path):
-    """Five images of lab-wue1: ICCs are those of the plain estimator, and the published consensus is no rater."""
-    lab = data_dir / "segebarth2020" / "lab-wue1"
-    chosen = sorted(path.stem for path in (lab / "images").iterdir())[:5]
-    for path in [*lab.glob("images/*.png"), *lab.glob("labels/*/*.png")]:
-        if path.name.split("_")[0].removesuffix(".png") in chosen:
-            link = tmp_path / path.relative_to(lab)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path)
-    settings = {
-        "reference": "labels/est_GT",
-        "raters": "labels/expert_*",
-        "mask_suffix": "_cFOS",
-        "min_object_size": 30,
-    }
-    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
-    found = findings_of(tmp_path)
+def test_the_five_experts_of_a_published_lab(lab_wue1: Lab):
+    """ICCs are those of the plain estimator, and the published consensus is no rater."""
+    cases = lab_wue1.annotations["case"].unique()
+    found = Findings(lab_wue1.tables, lab_wue1.annotations, pd.Series(cases, cases), pd.DataFrame())
     table, _ = measured(found)
     counts = found.tables.counts.pivot(index="case", columns="annotator", values="n_objects").astype(float)
     expected = icc(counts.drop(columns="est_GT").to_numpy())["value"]

@@ -1,7 +1,5 @@
 """Effects of several annotators, written by hand or made of a few numbers, and those of the raters of lab-wue1."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,11 +9,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from segassay.data.annotations import ANNOTATION_COLUMNS, read_annotations
-from segassay.data.cases import read_case_mask
-from segassay.data.dataset import read_dataset
-from segassay.data.published.download import download
-from segassay.masks.objects import label_objects
+from published_lab import Lab
+from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.scores.error_rates import EQUIVALENT
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity.concordance import effect_ratios, equivalence, same_verdicts, type_s_and_m
@@ -319,20 +314,12 @@ class TestTypeSAndM:
 
 
 @pytest.fixture(scope="module")
-def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, pd.DataFrame]:
+def wue1(lab_wue1: Lab) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Annotations and normalised counts of lab-wue1."""
-    (lab,) = download(tmp_path_factory.mktemp("labs"), labs=["wue1"], mirror=str(data_dir / "segebarth2020"))
-    dataset = read_dataset(lab.folder)
-    annotations = read_annotations(dataset)
-    rows = [
-        (case, annotator, label_objects(read_case_mask(dataset, annotator, case), min_size=30).max())
-        for case, annotator in annotations[["case", "annotator"]].itertuples(index=False)
-    ]
-    counts = pd.DataFrame(rows, columns=["case", "annotator", "n_objects"])
-    counts["density"] = counts["n_objects"] / 1024**2
-    totals = counts.groupby("annotator")["n_objects"].sum()
+    counts = lab_wue1.tables.counts
+    totals = counts.groupby("annotator", sort=True)["n_objects"].sum()
     assert totals.tolist() == [3296, 1559, 3297, 3612, 3900, 3315]  # est_GT, expert_1 … expert_5, as published
-    return annotations, normalise(counts.assign(mean_intensity=np.nan), dataset.experiment, "H")
+    return lab_wue1.annotations, normalise(counts.assign(mean_intensity=np.nan), lab_wue1.dataset.experiment, "H")
 
 
 def test_variation_per_effect_of_the_raters_of_lab_wue1(wue1: tuple[pd.DataFrame, pd.DataFrame]):

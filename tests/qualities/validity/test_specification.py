@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawing import draw
+from published_lab import Lab
 from segassay.data.annotations import ANNOTATION_COLUMNS, read_annotations
 from segassay.data.dataset import Dataset, read_dataset
-from segassay.data.published.download import download
 from segassay.io.images import write_map, write_mask
 from segassay.qualities.scores.table import SCORE_COLUMNS, Findings
 from segassay.qualities.validity.computations import _specifications
@@ -173,11 +173,12 @@ def test_every_specification_has_its_choices(dataset):
     assert table[["annotator", "min_size", "threshold"]].drop_duplicates().shape == (12, 3)
 
 
-def test_specifications_of_lab_wue1(data_dir: Path, tmp_path: Path):
-    (lab,) = download(tmp_path, labs=["wue1"], mirror=str(data_dir / "segebarth2020"))
-    dataset = read_dataset(lab.folder)
-    annotations = read_annotations(dataset)
-    table = table_of(dataset, annotations[annotations["annotator"].isin(["est_GT", "expert_1"])])
+def test_specifications_of_lab_wue1(lab_wue1: Lab):
+    chosen = ["est_GT", "expert_1"]
+    recounts, annotations = (
+        table[table["annotator"].isin(chosen)] for table in (lab_wue1.tables.recounts, lab_wue1.annotations)
+    )
+    table = specification_table(recounts, annotations, lab_wue1.dataset.experiment, "H")
     shares = specification_shares(specification_curve(table)).set_index(["target", "measure"])["value"]
     assert shares["context_0 against H", "specifications_significant"] == 1
     assert shares["context_1 against context_0", "specifications_significant"] == 0

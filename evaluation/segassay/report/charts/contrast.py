@@ -1,6 +1,7 @@
 """Chart of how bright the objects are that each annotator marks, and of the contrast at which half are marked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def contrast_figure(rows: dict[str, pd.DataFrame], clusters: pd.Series, place: F
     return figure
 
 
-def _draw_points(axes: Axes, own: pd.DataFrame, style: dict[str, object]) -> None:
+def _draw_points(axes: Axes, own: pd.DataFrame, style: dict[str, Any]) -> None:
     sums = own.groupby("contrast_low")[["n_objects", "n_found"]].sum().astype(float).sort_index()
     sums["sum"] = (np.maximum(sums.index.to_numpy(), 0) + CONTRAST_STEP / 2) * sums["n_objects"]
     before = sums["n_objects"].cumsum() - sums["n_objects"] / 2
