@@ -1,6 +1,8 @@
 """Masks that know how single raters voted; raters miss discs by chance, so that nobody can know which."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,8 +66,8 @@ def test_masks_of_what_is_there_are_not(evidence: Evidence, name: str) -> None:
 
 
 def test_fewer_than_three_raters_or_images_in_which_they_are_split_say_nothing(evidence: Evidence) -> None:
-    def numbers(**changed: object) -> Iterator[object]:
-        return beyond_possible_turns(Evidence(**{**vars(evidence), **changed}), "leak")
+    def numbers(**changed: Any) -> Iterator[object]:
+        return beyond_possible_turns(replace(evidence, **changed), "leak")
 
     assert list(numbers())
     assert not list(numbers(raters=evidence.raters[:2]))

@@ -94,6 +94,7 @@ NO_MEASURE = {
         "of_masks",
         "outcomes",
     ),  # what is compared
+    "limits_of_pairs",  # a step to limits_of_agreement
     "majority_verdict",  # a step to deviations from it
     *("annotator_points", "are_side_by_side", "spending_groups", "strategy_table"),  # what is shown
     *("specification_table", "specifications"),  # counting again, and its choices

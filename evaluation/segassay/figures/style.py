@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Literal
 
@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -57,6 +56,8 @@ def encode_figure(
         if kind == "svg":
             FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
         elif kind == "pdf":
+            from matplotlib.backends.backend_pdf import FigureCanvasPdf  # loads a writer of fonts
+
             figure.set_dpi(72)
             FigureCanvasPdf(figure).print_pdf(file, metadata={"CreationDate": None})
         else:
@@ -89,15 +90,40 @@ def add_legend(figure: Figure, handles: Sequence[Artist], loc: _Place) -> None:
     figure.legend(handles=list(handles), loc=loc, ncols=n_columns, frameon=False)
 
 
+_AXES: dict[str, Any] = {
+    **{"figure.facecolor": "white", "axes.facecolor": "white", "axes.edgecolor": "0.6", "axes.axisbelow": True},
+    **{"text.color": INK, "axes.labelcolor": INK, "xtick.color": ".15", "ytick.color": ".15"},
+    **{"axes.grid": False, "grid.color": ".8", "grid.linestyle": "-"},
+    **{"xtick.direction": "out", "xtick.bottom": True, "xtick.top": False},
+    **{"ytick.direction": "out", "ytick.left": True, "ytick.right": False},
+    **dict.fromkeys([f"axes.spines.{side}" for side in ("left", "bottom", "right", "top")], True),
+    **{"font.family": ["sans-serif"], "lines.solid_capstyle": "round"},
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    **{"patch.edgecolor": "w", "patch.force_edgecolor": True},
+}
+"""Axes with ticks and without a grid: seaborn's style `ticks`, which is written out because seaborn loads slowly."""
+
+_SIZES_OF_LINES = {
+    **{"axes.linewidth": 1.25, "grid.linewidth": 1, "lines.linewidth": 1.5, "lines.markersize": 6},
+    **{"patch.linewidth": 1, "xtick.major.width": 1.25, "ytick.major.width": 1.25},
+    **{"xtick.minor.width": 1, "ytick.minor.width": 1, "xtick.major.size": 6, "ytick.major.size": 6},
+    **{"xtick.minor.size": 4, "ytick.minor.size": 4},
+}
+_SIZES_OF_TEXT = {
+    **{"font.size": 12, "axes.labelsize": 12, "axes.titlesize": 12, "legend.title_fontsize": 12},
+    **{"xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11},
+}
+_PAPER = 0.8
+"""Scale of both sizes on paper; with these it is seaborn's context `paper`."""
+
+
 def plot_style() -> AbstractContextManager[object]:
     """Style of all figures with axes, as a context manager."""
-    import seaborn as sns
-
     _, text = SIZES[_STYLE.get()]
-    stack = ExitStack()
-    stack.enter_context(sns.axes_style("ticks", {"text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": "0.6"}))
-    stack.enter_context(sns.plotting_context("paper", font_scale=text))
-    return stack
+    lines = {name: size * _PAPER for name, size in _SIZES_OF_LINES.items()}
+    texts = {name: size * _PAPER * text for name, size in _SIZES_OF_TEXT.items()}
+    settings: Any = _AXES | lines | texts  # matplotlib lists the names that it knows
+    return matplotlib.rc_context(settings)
 
 
 def _intervals(axes: Axes, low: pd.Series, high: pd.Series, colours: Sequence[str]) -> None:

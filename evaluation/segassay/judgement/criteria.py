@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from scipy import stats
+import scipy
 
 __all__ = [
     "MIN_CASES",
@@ -245,7 +245,7 @@ def all_below(of: What, numbers: Sequence[Number | None], line: float, *, lack: 
     interval at Bonferroni's level is above the line refutes the criterion.
     """
     criteria = [below(of, number, line, lack=lack) for number in numbers or [None]]
-    reach = stats.norm.ppf(1 - 0.025 / len(criteria)) / stats.norm.ppf(0.975)
+    reach = scipy.stats.norm.ppf(1 - 0.025 / len(criteria)) / scipy.stats.norm.ppf(0.975)
     for place, (one, number) in enumerate(zip(criteria, numbers, strict=False)):
         if one.met is False and number is not None and number.value - reach * (number.value - number.low) <= line:
             criteria[place] = undecided(of, Why.EITHER_SIDE, number, line)

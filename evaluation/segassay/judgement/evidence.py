@@ -9,6 +9,7 @@ that images without any object would reward whoever marks nothing.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
-from segassay.statistics.intervals import Interval, mean_intervals
+from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
@@ -29,6 +30,9 @@ F1, DICE = "f1", "dice"
 
 ANY_RATER = "a rater"
 """Name of exchangeable raters as copies of each other, or as copied by others."""
+
+_VOTES = ["n_with", "n_without", "n_marked_with", "n_marked_without"]
+"""Pixels by the vote of a rater, and how many of them an annotator marks."""
 
 SHARED = 0.5
 """Share of images with the same masks from which two annotators are copies of each other."""
@@ -79,7 +83,13 @@ class Evidence:
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
         """`(N,)`, whether a rater, or one of these annotators, marks something; False for an image entered again."""
-        return ~self.repeated & np.asarray(self.marks.reindex(columns=[*self.raters, *names]).eq(True).any(axis=1))
+        marks, column = self._marks
+        known = [column[name] for name in (*self.raters, *names) if name in column]
+        return np.asarray(~self.repeated & marks[:, known].any(axis=1))
+
+    @cached_property
+    def _marks(self) -> tuple[np.ndarray, dict[str, int]]:
+        return self.marks.to_numpy(dtype=bool), {str(name): place for place, name in enumerate(self.marks.columns)}
 
     def covered(self, names: Sequence[str]) -> np.ndarray:
         """`(N,)`, whether one of these annotators has a mask, or should have one that is missing."""
@@ -111,10 +121,35 @@ class Evidence:
 
     def above_mirrored(self, name: str) -> np.ndarray:
         """`(N,)`, Dice minus that of the mirrored mask, median over the raters; NaN where nothing is marked."""
-        columns = pd.MultiIndex.from_product([[name], self.raters])
-        mirrored = self.mirrored.reindex(index=self.cases, columns=columns).to_numpy(dtype=float)
-        gap = median_over(self.with_raters(name, DICE) - mirrored)
+        mirrored, column = self._mirrored
+        places = [column.get((name, rater), -1) for rater in self.raters]
+        gap = median_over(self.with_raters(name, DICE) - mirrored[:, places])
         return np.where(self.marked([name]), gap, np.nan)
+
+    @cached_property
+    def _mirrored(self) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
+        """`(N, K + 1)`, a column for each annotator and rater, the last without any value."""
+        table = self.mirrored.reindex(self.cases)
+        column = {(str(name), str(rater)): place for place, (name, rater) in enumerate(table.columns)}
+        return np.pad(table.to_numpy(dtype=float), ((0, 0), (0, 1)), constant_values=np.nan), column
+
+    def votes_of(self, name: str) -> np.ndarray:
+        """`(N, R, n_others, 4)`, the numbers of pixels in `_VOTES` of an annotator; 0 without a row."""
+        n_most = max((int(rows["n_others"].max()) + 1 for rows in self.single_votes.values()), default=0)
+        found = np.zeros((len(self.cases), len(self.raters), n_most, len(_VOTES)))
+        if name not in self.single_votes:
+            return found
+        rows = self.single_votes[name]
+        rows = rows[rows["rater"].isin(self.raters)]
+        case = self.cases.get_indexer(pd.Index(rows["case"]))
+        rater = pd.Index(self.raters).get_indexer(pd.Index(rows["rater"]))
+        found[case, rater, rows["n_others"].astype(int)] = rows[_VOTES].to_numpy(dtype=float)
+        return found
+
+    @cached_property
+    def votes_of_raters(self) -> np.ndarray:
+        """`(N, n_others, 4)`, the numbers in `_VOTES` of all raters with each other together."""
+        return np.asarray(np.sum([self.votes_of(rater).sum(axis=1) for rater in self.raters], axis=0))
 
     def copies(self, names: Sequence[str], of: Sequence[str] | None = None) -> list[tuple[str, str]]:
         """Pairs of annotators, the first of `names` and the second of `of`, with the same masks in most images."""
@@ -252,9 +287,7 @@ def mean_of(evidence: Evidence, values: np.ndarray, *, target: str = "", against
     """
     if np.isnan(values).all():
         return None
-    row = mean_intervals(values[:, None], evidence.clusters, evidence.level).iloc[0]
-    found = Interval(**{str(name): value for name, value in row.items()})
-    return _number(found, target, against)
+    return _number(mean_interval(values, evidence.clusters, evidence.level), target, against)
 
 
 def index(

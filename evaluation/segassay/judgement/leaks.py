@@ -12,7 +12,6 @@ is √(b / (1 - b)).
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.judgement.evidence import Evidence, index, median_over
@@ -24,8 +23,6 @@ ANYBODY_TURNS = 0.5
 
 MIN_RATERS = 3
 """Raters of whom one can be left out of two who are split."""
-
-_COUNTS = ["n_with", "n_without", "n_marked_with", "n_marked_without"]
 
 
 def possible_turn(of_raters: np.ndarray) -> np.ndarray:
@@ -54,8 +51,7 @@ def beyond_possible_turns(evidence: Evidence, name: str) -> Iterator[Number]:
     raters = evidence.raters
     if len(raters) < MIN_RATERS:
         return
-    own = _counts(evidence, name)
-    between = np.sum([_counts(evidence, rater).sum(axis=1) for rater in raters], axis=0)
+    own, between = evidence.votes_of(name), evidence.votes_of_raters
     for n_others in range(own.shape[2]):
         split = own[:, :, n_others]
         known = np.all(split[:, :, :2] > 0, axis=2) & evidence.marked([name])[:, None]
@@ -76,20 +72,6 @@ def beyond_possible_turns(evidence: Evidence, name: str) -> Iterator[Number]:
         number = index(evidence, values, beyond, target=name, against="the raters")
         if number is not None and number.n_cases >= MIN_CASES:
             yield number
-
-
-def _counts(evidence: Evidence, name: str) -> np.ndarray:
-    """`(N, R, n_others, 4)`, the numbers of pixels in `_COUNTS` of an annotator; 0 without a row."""
-    n_most = max((int(rows["n_others"].max()) + 1 for rows in evidence.single_votes.values()), default=0)
-    found = np.zeros((len(evidence.cases), len(evidence.raters), n_most, len(_COUNTS)))
-    if name not in evidence.single_votes:
-        return found
-    rows = evidence.single_votes[name]
-    rows = rows[rows["rater"].isin(evidence.raters)]
-    case = evidence.cases.get_indexer(pd.Index(rows["case"]))
-    rater = pd.Index(evidence.raters).get_indexer(pd.Index(rows["rater"]))
-    found[case, rater, rows["n_others"].astype(int)] = rows[_COUNTS].to_numpy(dtype=float)
-    return found
 
 
 def _turns(counts: np.ndarray) -> np.ndarray:

@@ -145,11 +145,11 @@ def same_as_majority(verdicts: pd.Series, names: Sequence[str], raters: Sequence
         The share without an interval, and a note. `n_cases` counts annotators; `n_undefined` counts those without a
         verdict, because the effect is not testable, and those for which no verdict of the raters has most votes.
     """
-    testable = verdicts.where(verdicts != "not_testable")
+    testable = {name: verdict for name, verdict in verdicts.dropna().items() if verdict != "not_testable"}
     same = []
     for name in names:
-        majority = majority_verdict(testable.reindex([rater for rater in raters if rater != name]).dropna())
-        if majority is not None and pd.notna(testable[name]):
+        majority = majority_verdict(testable[rater] for rater in raters if rater != name and rater in testable)
+        if majority is not None and name in testable:
             same.append(testable[name] == majority)
     of_raters = bool(set(names) & set(raters))
     note = f"{ANNOTATORS}, each held against the majority of the other raters" if of_raters else ANNOTATORS

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage, stats
+import scipy
+from scipy import ndimage
 
 __all__ = ["Numbers", "Why", "numbers_of", "same_numbers", "why_classes"]
 
@@ -177,14 +178,14 @@ def _sizes_agree(images: Sequence[Numbers]) -> bool:
     sizes = np.array([[image.sizes[v] for v in usual] for image in images if set(usual) <= image.sizes.keys()])
     if len(sizes) < 2 or len(usual) < 2:
         return False
-    ranks = stats.rankdata(sizes, axis=1)
+    ranks = scipy.stats.rankdata(sizes, axis=1)
     total = ranks.sum(axis=0)
     steps = np.diff(total)
     if (steps <= 0).all() or (len(usual) > 2 and (steps >= 0).all()):
         return False  # numbered by size
     n, k = sizes.shape
     w = 12 * ((total - total.mean()) ** 2).sum() / (n**2 * (k**3 - k))
-    return bool(w >= 0.7 and stats.chi2.sf(n * (k - 1) * w, k - 1) < 0.001)
+    return bool(w >= 0.7 and scipy.stats.chi2.sf(n * (k - 1) * w, k - 1) < 0.001)
 
 
 def _usual(images: Sequence[Numbers]) -> list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.errors import UsageError
 from segassay.judgement.results import Results
@@ -137,7 +137,7 @@ def interval_width(
     drawn = n | {"case": n_units}
     df = np.array([math.prod(max(drawn[facet] - 1, 1) for facet in FACETS[name]) for name in known], dtype=float)
     effective = parts.sum() ** 2 / (parts**2 / df).sum() if beyond else n_units - 1
-    return float(2 * stats.t.ppf(0.975, effective) * math.sqrt(parts.sum()))
+    return float(2 * scipy.stats.t.ppf(0.975, effective) * math.sqrt(parts.sum()))
 
 
 def images_needed(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.data.annotations import is_rater
 from segassay.masks.overlaps import IOU_THRESHOLDS
@@ -93,7 +93,7 @@ def votes_table(settings: SimulatedStudy, cases: np.ndarray, rng: np.random.Gene
 
 
 def _binomial(n: int, p: float) -> np.ndarray:
-    return np.asarray(stats.binom.pmf(np.arange(n + 1), n, p))
+    return np.asarray(scipy.stats.binom.pmf(np.arange(n + 1), n, p))
 
 
 def recall_by_size_table(
@@ -148,7 +148,7 @@ def prob_votes_table(cases: np.ndarray, members: list[Member], n_raters: int, rn
     """Raters who mark pixels independently of each other, each with the probability of the map."""
     keys, n_pixels, p = _maps(cases, members, N_LEVELS, rng)
     votes = np.arange(n_raters + 1)
-    n = rng.multinomial(n_pixels, stats.binom.pmf(votes, n_raters, p[:, None]))
+    n = rng.multinomial(n_pixels, scipy.stats.binom.pmf(votes, n_raters, p[:, None]))
     rows = {name: np.repeat(keys[name], len(votes)) for name in ("case", "annotator")}
     level, centre = np.repeat(keys["bin"], len(votes)), np.repeat(p, len(votes))
     rows |= {"level": level, "n_raters": np.full(n.size, n_raters), "n_marked": np.tile(votes, len(p))}

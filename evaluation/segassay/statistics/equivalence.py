@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 __all__ = ["RatioEquivalence", "ratio_equivalence"]
 
@@ -72,7 +72,7 @@ def ratio_equivalence(a: np.ndarray, b: np.ndarray, *, margin: float) -> RatioEq
         raise ValueError("amounts must be 0 or more, got a negative one")
     if a.size < 2 or not b.any():
         return RatioEquivalence(a.size, math.nan, math.nan, math.nan, margin, math.nan)
-    low, high = _fieller(a, b, float(stats.t.ppf(0.95, a.size - 1)))
+    low, high = _fieller(a, b, float(special.stdtrit(a.size - 1, 0.95)))
     p_value = max(_p_above(a - (1 - margin) * b), _p_above((1 + margin) * b - a))
     return RatioEquivalence(a.size, float(a.mean() / b.mean()), low, high, margin, p_value)
 
@@ -92,4 +92,4 @@ def _p_above(values: np.ndarray) -> float:
     mean, se = float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
     if se <= 1e-12 * float(np.abs(values).max()):
         return float(mean <= 0)
-    return float(stats.t.sf(mean / se, values.size - 1))
+    return float(special.stdtr(values.size - 1, -mean / se))

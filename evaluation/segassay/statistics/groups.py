@@ -14,8 +14,10 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
+from scipy import special
 from scipy.optimize import minimize_scalar
+
+from segassay.statistics.ranks import average_ranks
 
 MAX_N_FOR_EXACT_P = 20
 MAX_N_FOR_EXACT_INTERVAL = 50
@@ -135,14 +137,14 @@ def kruskal_wallis(groups: Sequence[np.ndarray]) -> KruskalWallis:
     k, n = len(samples), sum(map(len, samples))
     if k < 2:
         return KruskalWallis(math.nan, math.nan, math.nan, math.nan)
-    ranks = stats.rankdata(np.concatenate(samples))
+    ranks = average_ranks(np.concatenate(samples))
     group = np.repeat(np.arange(k), [len(sample) for sample in samples])
     rank_sum = np.bincount(group, weights=ranks)
     between = float(((rank_sum / np.bincount(group) - (n + 1) / 2) ** 2 * np.bincount(group)).sum())
     total = float(((ranks - (n + 1) / 2) ** 2).sum())
     h = (n - 1) * between / total if total else 0.0
     eta_squared = (h - k + 1) / (n - k) if n > k else math.nan
-    return KruskalWallis(h, float(stats.chi2.sf(h, k - 1)), h / (n - 1), eta_squared)
+    return KruskalWallis(h, float(special.chdtrc(k - 1, max(h, 0.0))), h / (n - 1), eta_squared)
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
@@ -182,12 +184,12 @@ def mann_whitney(x: np.ndarray, y: np.ndarray) -> MannWhitney:
     n_1, n_2, n = len(x), len(y), len(x) + len(y)
     if not n_1 or not n_2:
         return MannWhitney(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
-    ranks = stats.rankdata(np.concatenate([x, y]))
+    ranks = average_ranks(np.concatenate([x, y]))
     u = float(ranks[:n_1].sum()) - n_1 * (n_1 + 1) / 2
     excess = u - n_1 * n_2 / 2
     z = excess / math.sqrt(n_1 * n_2 * (n + 1) / 12)
     sd = math.sqrt(n_1 * n_2 * float(((ranks - (n + 1) / 2) ** 2).sum()) / (n * (n - 1)))
-    p_value = min(1.0, 2 * float(stats.norm.sf((abs(excess) - 0.5) / sd))) if sd else 1.0
+    p_value = min(1.0, 2 * float(special.ndtr((0.5 - abs(excess)) / sd))) if sd else 1.0
     tied = len(np.unique(ranks)) < n
     p_exact = math.nan if tied or n > MAX_N_FOR_EXACT_P else _exact_p(u, n_1, n_2)
     return MannWhitney(u, p_value, p_exact, z, z * z / n, 2 * u / (n_1 * n_2) - 1)
@@ -238,9 +240,9 @@ def brunner_munzel(x: np.ndarray, y: np.ndarray) -> UnequalSpread:
         Brunner & Munzel (2000), Biom. J. 42(1):17-25; the example is that of R's lawstat.
     """
     x, y = _finite(x), _finite(y)
-    ranks = stats.rankdata(np.concatenate([x, y]))
-    below_x = (ranks[: len(x)] - stats.rankdata(x)) / max(len(y), 1)  # share of the other sample below each value
-    below_y = (ranks[len(x) :] - stats.rankdata(y)) / max(len(x), 1)
+    ranks = average_ranks(np.concatenate([x, y]))
+    below_x = (ranks[: len(x)] - average_ranks(x)) / max(len(y), 1)  # share of the other sample below each value
+    below_y = (ranks[len(x) :] - average_ranks(y)) / max(len(x), 1)
     return _of_unequal_spread(below_x, below_y, (below_y.mean() - 0.5) if len(y) else math.nan)
 
 
@@ -283,7 +285,7 @@ def _of_unequal_spread(x: np.ndarray, y: np.ndarray, difference: float) -> Unequ
         return UnequalSpread(0.0 if same else math.copysign(math.inf, difference), math.nan, float(same))
     df = float(parts.sum() ** 2 / (parts**2 / [len(x) - 1, len(y) - 1]).sum())
     t = float(difference) / math.sqrt(parts.sum())
-    return UnequalSpread(t, df, 2 * float(stats.t.sf(abs(t), df)))
+    return UnequalSpread(t, df, 2 * float(special.stdtr(df, -abs(t))))
 
 
 def unequal_spread_p(x: np.ndarray, y: np.ndarray) -> float:
@@ -422,7 +424,7 @@ def grubbs(values: np.ndarray, *, alpha: float = 0.05) -> Grubbs:
     deviation = np.abs(values - values.mean())
     index = int(deviation.argmax())
     statistic = float(deviation[index] / values.std(ddof=1))
-    t_squared = float(stats.t.isf(alpha / (2 * n), n - 2)) ** 2
+    t_squared = float(special.stdtrit(n - 2, alpha / (2 * n))) ** 2
     critical = (n - 1) / math.sqrt(n) * math.sqrt(t_squared / (n - 2 + t_squared))
     return Grubbs(statistic, critical, index, statistic > critical)
 

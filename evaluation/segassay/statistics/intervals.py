@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 MIN_CLUSTERS_FOR_HALL = 10
 MIN_SEEDS = 4
@@ -89,8 +89,9 @@ def mean_interval(
         Surv. Methodol. 28(2):169-181; Pustejovsky & Tipton (2018), J. Bus. Econ. Stat. 36(4):672-683,
         doi:10.1080/07350015.2016.1247004; Clopper & Pearson (1934), Biometrika 26(4):404-413, doi:10.2307/2331986.
     """
-    table = mean_intervals(as_column(values), clusters, level, np.array([bounds]))
-    return only_row(table)
+    column, cluster = checked(as_column(values), clusters)
+    found = _mean_block(column, cluster, np.array([bounds], dtype=float), level)
+    return Interval(**{name: of.item() for name, of in found.items()})
 
 
 def as_column(values: np.ndarray) -> np.ndarray:
@@ -99,11 +100,6 @@ def as_column(values: np.ndarray) -> np.ndarray:
     if values.ndim != 1:
         raise ValueError(f"values must be of shape (n,), got {values.shape}; for many columns use the plural function")
     return values[:, None]
-
-
-def only_row(table: pd.DataFrame) -> Interval:
-    """The one row of a table of intervals."""
-    return Interval(*(column.item() for _, column in table.items()))
 
 
 def paired_difference(
@@ -160,7 +156,7 @@ def mean_intervals(
         _mean_block(values[:, start : start + BLOCK], cluster, bounds[start : start + BLOCK], level)
         for start in range(0, max(n_columns, 1), BLOCK)
     ]
-    return pd.concat(blocks, ignore_index=True)
+    return pd.DataFrame({name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
 
 
 def checked(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,8 +171,8 @@ def checked(values: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.nd
     return values, np.unique(clusters, return_inverse=True)[1]
 
 
-def _mean_block(values: np.ndarray, cluster: np.ndarray, bounds: np.ndarray, level: float) -> pd.DataFrame:
-    """Columns first from here on: sums and sizes are `(columns, clusters)`."""
+def _mean_block(values: np.ndarray, cluster: np.ndarray, bounds: np.ndarray, level: float) -> dict[str, np.ndarray]:
+    """Fields of `Interval`. Columns first from here on: sums and sizes are `(columns, clusters)`."""
     defined = ~np.isnan(values)
     size = cluster_sums(defined.astype(float), cluster)
     n_cases, n_clusters = size.sum(axis=1), (size > 0).sum(axis=1)
@@ -186,7 +182,7 @@ def _mean_block(values: np.ndarray, cluster: np.ndarray, bounds: np.ndarray, lev
         share = size / n_cases[:, None]
         se = np.sqrt((residual**2 / (1 - share)).sum(axis=1)) / n_cases
         se = np.where(se > 1e-12 * np.abs(mean), se, 0 * se)
-        t = stats.t.ppf((1 + level) / 2, degrees_of_freedom(share))
+        t = special.stdtrit(degrees_of_freedom(share), (1 + level) / 2)
         low, high = mean - t * se, mean + t * se
     method = np.where(n_clusters > 1, "t", "").astype(object)
 
@@ -203,7 +199,9 @@ def _mean_block(values: np.ndarray, cluster: np.ndarray, bounds: np.ndarray, lev
         low[row], high[row], method[row] = limits_of_constant(mean[row], n_clusters[row], lowest, highest, level)
     with np.errstate(invalid="ignore", divide="ignore"):
         clumped = _share_of_commonest(residual / size, size > 0, 1e-12 * np.abs(mean)) > 0.5
-    return interval_table(mean, low, high, method, n_cases, (~defined).sum(axis=0), clumped & (n_clusters > 1))
+    counts = {"n_cases": n_cases.astype(int), "n_undefined": (~defined).sum(axis=0)}
+    limits = {"value": mean, "low": low, "high": high, "method": method}
+    return limits | counts | {"approximate": clumped & (n_clusters > 1)}
 
 
 def degrees_of_freedom(share: np.ndarray) -> np.ndarray:
@@ -282,21 +280,6 @@ def cluster_sums(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     return np.asarray(values.T @ membership.astype(float))
 
 
-def interval_table(
-    value: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    method: np.ndarray,
-    n_cases: np.ndarray,
-    n_undefined: np.ndarray,
-    approximate: np.ndarray,
-) -> pd.DataFrame:
-    """Intervals as a table, one row per column of the values, with the fields of `Interval`."""
-    columns = {"value": value, "low": low, "high": high, "method": method}
-    counts = {"n_cases": n_cases.astype(int), "n_undefined": n_undefined.astype(int), "approximate": approximate}
-    return pd.DataFrame(columns | counts)
-
-
 def sd_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
     """Standard deviation of one number over trainings that differ by the seed, with its chi-square interval.
 
@@ -330,5 +313,6 @@ def sd_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
         return Interval(sd, math.nan, math.nan, "not judged", n, n_undefined, True)
     if sd == 0:
         return Interval(sd, math.nan, math.nan, "constant", n, n_undefined, True)
-    low, high = (sd * math.sqrt((n - 1) / stats.chi2.ppf(tail, n - 1)) for tail in ((1 + level) / 2, (1 - level) / 2))
+    upper, lower = (2 * special.gammaincinv((n - 1) / 2, tail) for tail in ((1 + level) / 2, (1 - level) / 2))  # of χ²
+    low, high = sd * math.sqrt((n - 1) / upper), sd * math.sqrt((n - 1) / lower)
     return Interval(sd, low, high, "chi-square", n, n_undefined, False)

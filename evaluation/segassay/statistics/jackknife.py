@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from segassay.statistics.intervals import (
     MIN_CLUSTERS_FOR_HALL,
@@ -207,7 +207,7 @@ def _limits(found: LeftOut, scale: Scale, level: float) -> tuple[float, float, s
         return limits_of_constant(float(every[0]), len(pull), scale.low, scale.high, level)
     if not math.isfinite(se):  # all that counts is in one cluster
         return math.nan, math.nan, ""
-    t = float(stats.t.ppf((1 + level) / 2, degrees_of_freedom(share)))
+    t = float(special.stdtrit(degrees_of_freedom(share), (1 + level) / 2))
     ends = np.array([-t, t])
     if len(pull) >= MIN_CLUSTERS_FOR_HALL:
         hall = hall_limits((pull - pull.mean())[None], np.array([se]), np.array([len(pull)]), np.array([t]))[:, 0]

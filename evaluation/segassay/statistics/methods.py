@@ -7,10 +7,12 @@ of subjects if a subject has several cases.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
+from scipy import special
 
 from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import SPREAD, jackknife_t
@@ -88,10 +90,10 @@ def bland_altman(a: np.ndarray, b: np.ndarray) -> BlandAltman:
         return BlandAltman(n, nan, nan, nan, nan, nan, nan, (nan, nan), (nan, nan), (nan, nan), nan, nan)
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
     bias_se, limit_se = sd / math.sqrt(n), sd * math.sqrt(3 / n)
-    low, high, t = bias - 1.96 * sd, bias + 1.96 * sd, float(stats.t.ppf(0.975, n - 1))
+    low, high, t = bias - 1.96 * sd, bias + 1.96 * sd, float(scipy.stats.t.ppf(0.975, n - 1))
     slope, slope_p = np.nan, np.nan
     if n > 2 and np.ptp(mean) > 0:
-        line = stats.linregress(mean, difference)
+        line = scipy.stats.linregress(mean, difference)
         slope, slope_p = float(line.slope), float(line.pvalue)
     return BlandAltman(
         n=n,
@@ -139,9 +141,28 @@ def limit_of_agreement(
     References:
         Zou (2013), Stat. Methods Med. Res. 22(6):630-642, doi:10.1177/0962280211402548.
     """
+    return limits_of_agreement_at((z,), a, b, clusters, level=level)[0]
+
+
+def limits_of_agreement_at(
+    z: Sequence[float], a: np.ndarray, b: np.ndarray, clusters: np.ndarray, *, level: float = 0.95
+) -> list[Interval]:
+    """`limit_of_agreement` of each z; the bias and the standard deviation are computed once.
+
+    Args:
+        z: Numbers of standard deviations from the bias.
+        a: As for `limit_of_agreement`.
+        b: As for `limit_of_agreement`.
+        clusters: As for `limit_of_agreement`.
+        level: Coverage of the intervals.
+    """
     difference = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
     bias = mean_interval(difference, clusters, level)
     sd = jackknife_t(_sd, difference, clusters, SPREAD, level=level)
+    return [_limit(bias, sd, one) for one in z]
+
+
+def _limit(bias: Interval, sd: Interval, z: float) -> Interval:
     value, low, high = bias.value + z * sd.value, math.nan, math.nan
     ends = sorted((z * (sd.low - sd.value), z * (sd.high - sd.value)))
     if math.isfinite(bias.low) and math.isfinite(sd.low):
@@ -258,9 +279,9 @@ def equivalence_test(a: np.ndarray, b: np.ndarray, *, margin: float) -> Equivale
     mean, se = float(difference.mean()), float(difference.std(ddof=1) / np.sqrt(n))
     if se <= 1e-12 * abs(mean):
         return Equivalence(n, mean, np.nan, np.nan, margin, np.nan)
-    reach = float(stats.t.ppf(0.95, n - 1)) * se
-    p_value = float(max(stats.t.sf((mean + margin) / se, n - 1), stats.t.cdf((mean - margin) / se, n - 1)))
-    return Equivalence(n, mean, mean - reach, mean + reach, margin, p_value, float(stats.skew(difference)))
+    reach = float(special.stdtrit(n - 1, 0.95)) * se
+    p_value = float(max(special.stdtr(n - 1, -(mean + margin) / se), special.stdtr(n - 1, (mean - margin) / se)))
+    return Equivalence(n, mean, mean - reach, mean + reach, margin, p_value, float(scipy.stats.skew(difference)))
 
 
 def _both(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.statistics.groups import holm
 from segassay.statistics.intervals import Interval
@@ -95,13 +95,13 @@ def friedman(scores: np.ndarray) -> Friedman:
     n_undefined, df_1, df_2 = len(scores) - n, k - 1, (n - 1) * (k - 1)
     if n < 2 or k < 2:
         return Friedman(math.nan, math.nan, df_1, df_2, math.nan, n, n_undefined)
-    excess = stats.rankdata(kept, axis=1) - (k + 1) / 2
+    excess = scipy.stats.rankdata(kept, axis=1) - (k + 1) / 2
     within = float((excess**2).sum()) / (n * (k - 1))  # variance of a rank within a case, k (k + 1) / 12 without ties
     chi_squared = float((excess.sum(axis=0) ** 2).sum()) / (n * within) if within else 0.0
     room = n * (k - 1) - chi_squared
     if room > 1e-9 * n:
         f = (n - 1) * chi_squared / room
-        p_value = float(stats.f.sf(f, df_1, df_2))
+        p_value = float(scipy.stats.f.sf(f, df_1, df_2))
     else:
         f, p_value = math.inf, math.factorial(k) ** -(n - 1.0)
     return Friedman(chi_squared, f, df_1, df_2, p_value, n, n_undefined)
@@ -215,9 +215,9 @@ def _t_test(
     if se <= 1e-12 * abs(mean):
         away = mean < null if alternative == "less" else mean != null
         return mean, mean, mean, math.copysign(math.inf, mean - null) if mean != null else 0.0, float(not away), n
-    reach = float(stats.t.ppf(0.975, n - 1)) * se
+    reach = float(scipy.stats.t.ppf(0.975, n - 1)) * se
     t = (mean - null) / se
-    p_value = stats.t.cdf(t, n - 1) if alternative == "less" else 2 * stats.t.sf(abs(t), n - 1)
+    p_value = scipy.stats.t.cdf(t, n - 1) if alternative == "less" else 2 * scipy.stats.t.sf(abs(t), n - 1)
     return mean, mean - reach, mean + reach, t, float(p_value), n
 
 
@@ -354,7 +354,7 @@ def alt_test(
     table["statistic"], table["p_value"] = [test[3] for test in tests], [test[4] for test in tests]
     judged = table["p_value"].notna()
     table["p_adjusted"] = table["p_value"]
-    table.loc[judged, "p_adjusted"] = stats.false_discovery_control(table["p_value"][judged], method="by")
+    table.loc[judged, "p_adjusted"] = scipy.stats.false_discovery_control(table["p_value"][judged], method="by")
     table["won"], table["n_cases"] = table["p_adjusted"] <= q, n_cases
     winning_rate = float(table["won"][judged].mean()) if judged.any() else math.nan
     advantage = float(table["model_advantage"].mean())

@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.statistics.components import (
     as_scores,
@@ -110,7 +110,7 @@ def icc(scores: np.ndarray, *, level: float = 0.95) -> pd.DataFrame:
     rows = {}
     for name, (value, low, high, above, below, df_2) in single.items():
         f = _ratio(above, below)
-        test = (f, max(n - 1, 0), max(df_2, 0), float(stats.f.sf(f, n - 1, df_2)), n, len(scores) - n, k)
+        test = (f, max(n - 1, 0), max(df_2, 0), float(scipy.stats.f.sf(f, n - 1, df_2)), n, len(scores) - n, k)
         rows[f"ICC({name},1)"] = (value, low, high, *test)
         rows[f"ICC({name},k)"] = (*(float(_of_mean(x, k)) for x in (value, low, high)), *test)
     columns = ["value", "low", "high", "f", "df_1", "df_2", "p_value", "n_cases", "n_undefined", "n_raters"]
@@ -137,7 +137,7 @@ def _with_limits(
 ) -> tuple[float, float, float]:
     """The correlation, and where it would be if F were at either end of its distribution."""
     tail = (1 - level) / 2
-    quantiles = 1.0, float(stats.f.isf(tail, df_1, df_2)), 1 / float(stats.f.isf(tail, df_2, df_1))
+    quantiles = 1.0, float(scipy.stats.f.isf(tail, df_1, df_2)), 1 / float(scipy.stats.f.isf(tail, df_2, df_1))
     value, low, high = (_ratio(of_case - q * noise, of_case + q * rest) for q in quantiles)
     return value, low, high
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.data.names import natural_key
 from segassay.statistics.groups import grubbs
@@ -61,7 +61,7 @@ def _normality_row(group: str, units: Units) -> dict[str, Any]:
     row = {"test": "shapiro_wilk", "group": group, "n": len(units.value), "outlier": ""}
     if len(units.value) < 3 or np.ptp(units.value) == 0:
         return row
-    statistic, p_value = stats.shapiro(units.value)
+    statistic, p_value = scipy.stats.shapiro(units.value)
     return row | {"statistic": statistic, "p_value": p_value, "rejected": p_value < ALPHA}
 
 
@@ -80,5 +80,5 @@ def _variance_row(groups: list[np.ndarray]) -> dict[str, Any]:
     samples = [group for group in groups if len(group) >= 3]
     if len(samples) < 2 or all(np.ptp(sample) == 0 for sample in samples):
         return row
-    statistic, p_value = stats.levene(*samples, center="median")
+    statistic, p_value = scipy.stats.levene(*samples, center="median")
     return row | {"statistic": statistic, "p_value": p_value, "rejected": p_value < ALPHA}

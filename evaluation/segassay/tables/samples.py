@@ -51,8 +51,11 @@ def samples(normalised: pd.DataFrame) -> Iterator[Sample]:
     """
     regions = ["", *sorted(set(normalised["region"]) - {""}, key=natural_key)]
     units = list(dict.fromkeys(["case", unit_of(normalised["subject"])]))
-    for (annotator, measure), rows in normalised.groupby(["annotator", "measure"], sort=False):
-        whole = {str(column): rows[column].to_numpy() for column in rows}
+    columns = {str(column): normalised[column].to_numpy() for column in normalised}
+    family = normalised.groupby(["annotator", "measure"], sort=False).ngroup().to_numpy()
+    for number in range(family.max(initial=-1) + 1):
+        whole = {name: of[family == number] for name, of in columns.items()}
+        annotator, measure = whole["annotator"][0], whole["measure"][0]
         for region in regions:
             part = {name: of[whole["region"] == region] for name, of in whole.items()} if region else whole
             value, notes = _region_value(part) if region else (part["value"], [])
@@ -82,8 +85,19 @@ def subject_means(cases: Units) -> Units:
     """Subjects as units: the value of each is the mean of its cases."""
     code, subjects = pd.factorize(cases.subject)
     first = np.unique(code, return_index=True)[1]
-    means = pd.Series(cases.value).groupby(code).mean().to_numpy()
-    return Units(subjects, subjects, cases.group[first], _without_rounding_errors(means))
+    return Units(subjects, subjects, cases.group[first], _without_rounding_errors(_means(code, cases.value)))
+
+
+def _means(code: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean of the values of each code, sums compensated for rounding as by Kahan, in plain numbers: they are few."""
+    n = int(code.max(initial=-1)) + 1
+    total, lost = [0.0] * n, [0.0] * n
+    for at, value in zip(code.tolist(), values.tolist(), strict=True):
+        added = value - lost[at]
+        new = total[at] + added
+        lost[at] = new - total[at] - added
+        total[at] = new
+    return np.array(total) / np.bincount(code, minlength=n)
 
 
 def _without_rounding_errors(values: np.ndarray) -> np.ndarray:

@@ -217,7 +217,7 @@ class TestBesidePeople:
         assert row["value"] == pytest.approx((6 / 9 + (8 / 12 + 6 / 7) / 2) / 2 - 0.5)
 
     def test_a_gap_neither_moves_the_mean_nor_narrows_its_spread(self):
-        filled = _filled(pd.Series([0.0, 1.0], ["1", "2"]), pd.Index(["1", "2", "3", "4"]))
+        filled = _filled(np.array([0.0, 1.0, np.nan, np.nan]), np.ones(4, dtype=bool))
         assert filled.tolist() == [-0.5, 1.5, 0.5, 0.5]
 
     def test_ends_of_the_range_belong_to_it(self):

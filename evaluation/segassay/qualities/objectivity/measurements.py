@@ -5,7 +5,7 @@
 Intervals leave out clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -38,7 +38,7 @@ from segassay.qualities.scores.table import (
 from segassay.statistics.components import crossed_components
 from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import OF_MEANS, PLAIN, SHARE_OF_VARIANCE, correlation_scale, jackknife_t
-from segassay.statistics.methods import limit_of_agreement
+from segassay.statistics.methods import limits_of_agreement_at
 from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc_1k_weighted, icc_11_weighted, icc_a1_of_subjects
 
@@ -49,6 +49,7 @@ __all__ = [
     "bias_tests",
     "intraclass_correlation",
     "limits_of_agreement",
+    "limits_of_pairs",
     "measurements_of",
     "one_way_correlation",
     "rater_share",
@@ -316,14 +317,35 @@ def limits_of_agreement(
         both: the bias is proportional where the interval is free of 0. For `<a> and <b>` the `ccc_count`. The same of
         areas and intensities.
     """
+    pairs = list(combinations(raters, 2))
+    return limits_of_pairs(dict(_each(counts, raters)), pairs, clusters, level=level)
+
+
+def limits_of_pairs(
+    matrices: Mapping[str, pd.DataFrame], pairs: Sequence[tuple[str, str]], clusters: pd.Series, *, level: float = 0.95
+) -> pd.DataFrame:
+    """`limits_of_agreement` of some pairs.
+
+    Args:
+        matrices: Measurement of `MEASUREMENTS` -> what `measurements_of` returns.
+        pairs: Pairs of their columns.
+        clusters: As for `limits_of_agreement`.
+        level: As for `limits_of_agreement`.
+
+    Returns:
+        As `limits_of_agreement`; no rows of a measurement and a pair that have no case together.
+    """
     scores, rows = [], []
-    for name, matrix in _each(counts, raters):
-        for a, b in combinations(raters, 2):
-            pair = matrix.loc[matrix[[a, b]].notna().any(axis=1), [a, b]]
-            if pair.dropna().empty:
+    for name, matrix in matrices.items():
+        for a, b in pairs:
+            values = matrix[[a, b]].to_numpy(dtype=float)
+            known = ~np.isnan(values)
+            if not known.all(axis=1).any():
                 continue
-            scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pair[a] - pair[b]))
-            for record, interval in _of_pair(pair.to_numpy(), clusters.reindex(pair.index).to_numpy(), level):
+            used = known.any(axis=1)
+            values, cases = values[used], matrix.index[used]
+            scores.append(Score(DIFFERENCE.form(name), f"{a} minus {b}", pd.Series(values[:, 0] - values[:, 1], cases)))
+            for record, interval in _of_pair(values, clusters.reindex(cases).to_numpy(), level):
                 target = f"{a} and {b}" if record is CCC else f"{a} minus {b}"
                 rows.append(interval_row(record.form(name), target, interval))
     return pd.concat([score_table(scores, clusters, level), score_rows(rows)], ignore_index=True)
@@ -333,10 +355,8 @@ def _of_pair(pair: np.ndarray, drawn: np.ndarray, level: float) -> list[tuple[Me
     """Limits, slope and concordance of two raters, `(N, 2)`; a slope hangs on the cases far from the mean."""
     size = pair.mean(axis=1)
     distance = (size - np.nanmean(size)) ** 2
-    limits = [
-        (record, limit_of_agreement(pair[:, 0], pair[:, 1], drawn, z=z, level=level))
-        for record, z in ((LIMIT_LOW, -1.96), (LIMIT_HIGH, 1.96))
-    ]
+    low, high = limits_of_agreement_at((-1.96, 1.96), pair[:, 0], pair[:, 1], drawn, level=level)
+    limits = [(LIMIT_LOW, low), (LIMIT_HIGH, high)]
     slope = jackknife_t(_slope, pair, drawn, PLAIN, level=level, importance=distance)
     return [*limits, (SLOPE, slope), (CCC, jackknife_t(_concordance, pair, drawn, correlation_scale(2), level=level))]
 

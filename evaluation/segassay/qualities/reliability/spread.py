@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from segassay.qualities.reliability.records import CV, RANGE, SD, SD_RATIO
 from segassay.qualities.scores.groups import Group, trained_alike
@@ -103,7 +103,7 @@ def cv_over_seeds(values: np.ndarray, level: float = 0.95) -> Interval:
         return Interval(cv, math.nan, math.nan, "not judged", n, sd.n_undefined, True)
     if sd.value == 0:
         return Interval(cv, math.nan, math.nan, sd.method, n, sd.n_undefined, True)
-    low, high = (_mckay(cv, n, float(stats.chi2.ppf(tail, n - 1))) for tail in ((1 + level) / 2, (1 - level) / 2))
+    low, high = (_mckay(cv, n, float(scipy.stats.chi2.ppf(tail, n - 1))) for tail in ((1 + level) / 2, (1 - level) / 2))
     return Interval(cv, low, high, "McKay", n, sd.n_undefined, cv > 1 / 3)
 
 

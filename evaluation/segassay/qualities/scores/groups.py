@@ -199,7 +199,7 @@ def origins(annotations: pd.DataFrame) -> list[Origin]:
                 strategy,
                 trained_on,
                 bool(trained_on) and trained_on not in raters,
-                frozenset(seeds_of(name, pd.Series(told["seed"][name], dtype=object))),
+                frozenset(seeds_of(name, told["seed"][name])),
                 folds.get(name),
                 all(not pd.isna(value) and bool(value == True) for value in told["held_out"][name]),  # noqa: E712
                 *(_same(told[column][name]) if column in told else None for column in SPENT_COLUMNS),

@@ -29,10 +29,16 @@ class Ratio:
 
 def ratio_rows(ratios: Sequence[Ratio], clusters: pd.Series, scale: Scale, level: float) -> pd.DataFrame:
     """Table with `SCORE_COLUMNS`, a row per ratio; `n_undefined` counts cases that are covered and undefined."""
+    indexes = {id(ratio.above.index): ratio.above.index for ratio in ratios}  # many ratios share one
+    drawn_of = {key: clusters.reindex(index).to_numpy() for key, index in indexes.items()}
     rows = []
     for ratio in ratios:
-        above, below = (part.to_numpy(dtype=float) for part in (ratio.above, ratio.below.reindex(ratio.above.index)))
-        drawn = clusters.reindex(ratio.above.index).to_numpy()
+        index = ratio.above.index
+        same = ratio.below.index.equals(index)
+        above, below = (
+            part.to_numpy(dtype=float) for part in (ratio.above, ratio.below if same else ratio.below.reindex(index))
+        )
+        drawn = drawn_of[id(index)]
         rows.append(
             interval_row(
                 ratio.form,

@@ -8,8 +8,9 @@ truth with raters, reliability about the agreement of models that differ only by
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -145,17 +146,33 @@ def score_table(scores: Sequence[Score], clusters: pd.Series, level: float = 0.9
         Table with `SCORE_COLUMNS`, one row per score in the order given. `n_undefined` counts the cases of the target
         for which the measure is undefined, `n_cases` those that the value is computed from.
     """
-    cases = list(dict.fromkeys(case for score in scores for case in score.values.index))
+    cases, values = _by_case(scores)
     if not cases:
         return score_rows([])
-    values = np.column_stack([score.values.reindex(cases).to_numpy(dtype=float) for score in scores])
     bounds = np.array([bounds_of(score.form) for score in scores])
-    table = mean_intervals(values, clusters.reindex(cases).to_numpy(), level, bounds)
-    table["n_undefined"] = [int(score.values.isna().sum()) for score in scores]  # a case not covered is no such case
+    columns: dict[str, Any] = dict(mean_intervals(values, clusters.reindex(cases).to_numpy(), level, bounds))
+    columns["n_undefined"] = [_n_undefined(score.values) for score in scores]  # a case not covered is no such case
     for column in ("target", "human_low", "human_high", "note", "bound", *_COUNTED):
-        table[column] = [getattr(score, column) for score in scores]
-    forms = pd.DataFrame([_fields(score.form) for score in scores], index=table.index)
-    return pd.concat([table, forms], axis=1)[list(SCORE_COLUMNS)]
+        columns[column] = [getattr(score, column) for score in scores]
+    forms = [_fields(score.form) for score in scores]
+    columns |= {column: [form[column] for form in forms] for column in forms[0]}
+    return pd.DataFrame({column: columns[column] for column in SCORE_COLUMNS})
+
+
+def _n_undefined(values: pd.Series) -> int:
+    return int(np.count_nonzero(np.isnan(values.to_numpy(dtype=float))))
+
+
+def _by_case(scores: Sequence[Score]) -> tuple[list[str], np.ndarray]:
+    """All cases, and the values `(cases, scores)`; NaN where a score does not cover a case."""
+    indexes = {id(score.values.index): score.values.index for score in scores}  # most scores share one
+    cases_of = {key: index.tolist() for key, index in indexes.items()}
+    row = {case: place for place, case in enumerate(dict.fromkeys(chain.from_iterable(cases_of.values())))}
+    places = {key: [row[case] for case in cases] for key, cases in cases_of.items()}
+    values = np.full((len(row), len(scores)), np.nan)
+    for column, score in enumerate(scores):
+        values[places[id(score.values.index)], column] = score.values.to_numpy(dtype=float)
+    return list(row), values
 
 
 _COUNTED = ("contains_raters", "n_pairs", "n_comparisons", "n_comparisons_undefined")
@@ -230,6 +247,7 @@ class Rows:
         number = pd.factorize(self._case)[0]
         self._cases_of = {key: number[at].tobytes() for key, at in self.at.items()}
         self._indexes: dict[bytes, pd.Index] = {}
+        self._names: dict[tuple[Any, ...], pd.Index] = {}
         self._rows = rows
         self._numbers: dict[str, np.ndarray] = {}
 
@@ -240,11 +258,17 @@ class Rows:
         numbers = self._column(measure)
         values = [numbers[self.at[key]] for key in keys.values()]
         indexes = [self._index(key) for key in keys.values()]
-        names = pd.Index(list(keys), tupleize_cols=False)  # a MultiIndex of pairs takes ten times as long
+        names = self._named(tuple(keys))
         if all(index is indexes[0] for index in indexes):
             return pd.DataFrame(np.column_stack(values), indexes[0], names)
         columns = [pd.Series(of_key, index) for of_key, index in zip(values, indexes, strict=True)]
         return pd.concat(columns, axis=1, sort=False).set_axis(names, axis=1)
+
+    def _named(self, names: tuple[Any, ...]) -> pd.Index:
+        """Names as an index, one for all columns of the same names; a MultiIndex of pairs takes ten times as long."""
+        if names not in self._names:
+            self._names[names] = pd.Index(list(names), tupleize_cols=False)
+        return self._names[names]
 
     def _index(self, key: tuple[str, str]) -> pd.Index:
         """Cases of a key; one index for all keys that have the same cases in the same order."""
@@ -348,9 +372,9 @@ def rater_score(agreement: Agreement, raters: list[str], rater: str, measure: st
     return mean_over_pairs(pairs), PAIRWISE, "too few raters for C₋r: mean agreement with the other raters"
 
 
-def seeds_of(annotator: str, column: pd.Series) -> set[int]:
+def seeds_of(annotator: str, column: Iterable[Any]) -> set[int]:
     """Seeds of a model or ensemble: from the table, else from its name: `staple/s7`, `staple/s0-3`, `staple/s0,2`."""
-    listed = {int(seed) for seed in column.dropna()}
+    listed = {int(seed) for seed in column if not pd.isna(seed)}
     named = re.fullmatch(r".*/s(\d+(?:-\d+)?(?:,\d+)*)", annotator)
     if listed or named is None:
         return listed

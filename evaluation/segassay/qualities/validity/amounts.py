@@ -5,14 +5,14 @@
 Errors that cancel over images leave the ratio of the means right; limits and concordance show them.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.objectivity import records as of_raters
-from segassay.qualities.objectivity.measurements import MEASUREMENTS, limits_of_agreement, measurements_of
+from segassay.qualities.objectivity.measurements import MEASUREMENTS, limits_of_pairs, measurements_of
 from segassay.qualities.scores.table import annotator_kinds, interval_row, score_rows
 from segassay.qualities.validity.records import (
     AMOUNT_BIAS,
@@ -67,13 +67,17 @@ def amounts_against_raters(
     kinds = annotator_kinds(annotations)
     models = [name for name, kind in kinds.items() if is_trained(kind)]
     median = _median_rater(counts, raters_of(kinds))
-    parts = []
-    for model in models if len(median) else []:
-        both = pd.concat([counts[counts["annotator"] == model], median], ignore_index=True)
-        found = limits_of_agreement(both, (model, MEDIAN_RATER), clusters, level=level)
-        rows = [_as_of_model(row) for row in found.to_dict("records")]
-        parts.append(score_rows([*rows, *_ratios(both, model, clusters, margin)]))
-    return pd.concat(parts, ignore_index=True) if parts else score_rows([])
+    if not len(median):
+        return score_rows([])
+    everyone = pd.concat([counts[counts["annotator"].isin(models)], median], ignore_index=True)
+    who = [*models, MEDIAN_RATER]
+    matrices = {name: measurements_of(everyone, column, who) for name, column in MEASUREMENTS.items()}
+    rows: list[dict[str, Any]] = []
+    for model in models:
+        found = limits_of_pairs(matrices, [(model, MEDIAN_RATER)], clusters, level=level)
+        rows += [_as_of_model(row) for row in found.to_dict("records")]
+        rows += _ratios(matrices, model, clusters, margin)
+    return score_rows(rows)
 
 
 def _median_rater(counts: pd.DataFrame, raters: list[str]) -> pd.DataFrame:
@@ -90,10 +94,12 @@ def _as_of_model(row: dict[Hashable, Any]) -> dict[str, Any]:
     return interval_row(_RECORDS[str(row["record"])].form(str(row["of"])), str(row["target"]), interval)
 
 
-def _ratios(both: pd.DataFrame, model: str, clusters: pd.Series, margin: float) -> list[dict[str, Any]]:
+def _ratios(
+    matrices: Mapping[str, pd.DataFrame], model: str, clusters: pd.Series, margin: float
+) -> list[dict[str, Any]]:
     rows = []
-    for name, column in MEASUREMENTS.items():
-        cases = measurements_of(both, column, (model, MEDIAN_RATER))
+    for name, matrix in matrices.items():
+        cases = matrix[[model, MEDIAN_RATER]]
         complete = cases.dropna()
         if complete.empty or complete.lt(0).any(axis=None):  # intensities below 0, as in CT, have no ratio
             continue

@@ -5,6 +5,7 @@ Compared  ->  Beside  ->  human_range, ceiling_normalised
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
@@ -45,14 +46,16 @@ def human_range(
     raters = raters_of(kinds)
     scores = []
     for name, both, measure in _beside_all(agreement, kinds):
-        shared = both.scores.notna() & both.rater_scores.notna()
-        if not shared.any(axis=None) or len(raters) < 2:
+        shared = _shared(both)
+        if not shared.any() or len(raters) < 2:
             continue
-        model = mean_over_raters(both.scores.loc[shared.any(axis=1)])
+        rows = shared.any(axis=1)
+        model = mean_over_raters(both.scores.loc[rows])
         of_rater = both.of_rater
-        stands = position(float(model.mean()), float(of_rater.min()), float(of_rater.max()))
+        stands = position(float(model.mean()), *both.human_range)
         for record, rater in ((MINUS_WORST_RATER, of_rater.idxmin()), (MINUS_BEST_RATER, of_rater.idxmax())):
-            own = _filled(both.rater_scores[rater].where(shared[rater]), model.index)
+            column = both.rater_scores.columns.get_loc(rater)
+            own = _filled(np.where(shared, both.rater_scores.to_numpy(dtype=float), np.nan)[:, column], rows)
             note = "; ".join(filter(None, [f"{rater}; {stands}", both.note]))
             scores.append(Score(record.form(measure, both.comparison), name, model - own, note=note))
     return score_table(scores, clusters, level)
@@ -80,10 +83,17 @@ def position(value: float, human_low: float, human_high: float) -> str:
     return "above the best rater" if value > human_high else "within the human range"
 
 
-def _filled(values: pd.Series, cases: pd.Index) -> pd.Series:
-    """Numbers for all cases whose mean is that of the defined ones, each gap at that mean."""
-    mean, n = values.mean(), values.notna().sum()
-    return mean + ((values - mean) * len(cases) / n).reindex(cases).fillna(0.0)
+def _shared(both: Beside) -> np.ndarray:
+    """`(cases, raters)`, whether the annotator and the rater both have a score."""
+    return ~np.isnan(both.scores.to_numpy(dtype=float)) & ~np.isnan(both.rater_scores.to_numpy(dtype=float))
+
+
+def _filled(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Numbers for these rows whose mean is that of the defined ones, each gap at that mean."""
+    known = ~np.isnan(values)
+    n = int(known.sum())
+    mean = pd.Series(values).mean()
+    return np.asarray(mean + np.where(known, (values - mean) * int(rows.sum()) / n, 0.0)[rows])
 
 
 def ceiling_normalised(
@@ -104,7 +114,7 @@ def ceiling_normalised(
     """
     ratios = []
     for name, both, measure in _beside_all(agreement, annotator_kinds(annotations)):
-        shared = both.scores.notna() & both.rater_scores.notna()
+        shared = _shared(both)
         rows = shared.any(axis=1)
         if rows.any():
             above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.rater_scores))

@@ -63,7 +63,8 @@ def same_verdicts(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.DataFr
         sign = part.pivot(index="contrast", columns="annotator", values="direction").astype(float)
         testable, signed = verdict.where(verdict != "not_testable"), sign.where(sign != 0)
         for record, values, agree in ((SAME_VERDICT, testable, True), (SIGN_DISAGREEMENT, signed, False)):
-            shares = {who: _share(values, who, raters, agree) for who in kinds if who in values}
+            codes = dict(zip(map(str, values), _codes(values.to_numpy(dtype=object)).T, strict=True))
+            shares = {who: _share(codes, who, raters, agree) for who in kinds if who in codes}
             of_raters = [shares[who].value for who in raters if who in shares]
             low, high = (
                 (np.nanmin(of_raters), np.nanmax(of_raters)) if np.isfinite(of_raters).any() else (math.nan, math.nan)
@@ -86,14 +87,21 @@ def _about(who: str, kinds: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _share(values: pd.DataFrame, who: str, raters: list[str], agree: bool) -> Interval:
-    """Share of pairs (effect, rater) with equal values, or with unequal ones; NaN is no value."""
-    others = [rater for rater in raters if rater != who and rater in values]
-    own = values[who]
-    both = values[others].notna().mul(own.notna(), axis=0)
-    equal = values[others].eq(own, axis=0) & both
-    n, total = int(both.to_numpy().sum()), both.size
-    n_hits = int(equal.to_numpy().sum()) if agree else n - int(equal.to_numpy().sum())
+def _codes(values: np.ndarray) -> np.ndarray:
+    """Number of each value, -1 for NaN."""
+    flat = pd.factorize(values.ravel())[0]
+    return flat.reshape(values.shape)
+
+
+def _share(codes: dict[str, np.ndarray], who: str, raters: list[str], agree: bool) -> Interval:
+    """Share of pairs (effect, rater) with equal values, or with unequal ones; -1 is no value."""
+    own = codes[who]
+    others = [codes[rater] for rater in raters if rater != who and rater in codes]
+    of_others = np.stack(others) if others else np.zeros((0, len(own)), dtype=int)
+    both = (of_others >= 0) & (own >= 0)
+    n, total = int(both.sum()), both.size
+    n_equal = int(((of_others == own) & both).sum())
+    n_hits = n_equal if agree else n - n_equal
     return without_interval(n_hits / n if n else math.nan, n, total - n)
 
 

@@ -81,7 +81,7 @@ def _detection(agreement: Compared, kinds: dict[str, str], measure: str) -> Iter
             both = beside(agreement, raters, name, measure, own)
             if both is not None and (both.comparison == LEAVE_ONE_OUT or not is_directed):
                 form, mean = _form(measure, both.comparison), mean_over_raters(both.scores)
-                yield Score(form, name, mean, both.of_rater.min(), both.of_rater.max(), note=both.note)
+                yield Score(form, name, mean, *both.human_range, note=both.note)
         elif is_rater(kind) and len(raters) > 1:
             own_score, comparison, note = rater_score(agreement, raters, name, measure)
             if comparison == LEAVE_ONE_OUT or not is_directed:

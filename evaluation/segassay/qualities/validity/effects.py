@@ -9,7 +9,8 @@ Its rank-biserial correlation and its Hodges-Lehmann shift with interval are col
 """
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -169,11 +170,11 @@ def variation_per_model(effects: pd.DataFrame, annotations: pd.DataFrame) -> pd.
     return score_rows(rows)
 
 
-def majority_verdict(verdicts: pd.Series) -> str | None:
-    """Verdict with more votes than any other; None without one."""
-    counts = verdicts.value_counts()
-    clear = len(counts) == 1 or (len(counts) > 1 and counts.iloc[0] > counts.iloc[1])
-    return str(counts.index[0]) if clear else None
+def majority_verdict(verdicts: Iterable[Any]) -> str | None:
+    """Verdict with more votes than any other, missing ones left out; None without one."""
+    counts = Counter(verdict for verdict in verdicts if not pd.isna(verdict)).most_common(2)
+    clear = len(counts) == 1 or (len(counts) > 1 and counts[0][1] > counts[1][1])
+    return str(counts[0][0]) if clear else None
 
 
 def weighted_eta_squared(weights_x: np.ndarray, weights_y: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs, one_wa
     left_out = compared.comparison == LEAVE_ONE_OUT
     in_range = left_out and compared.quality == "validity"
     values, bounds, without = _of_raters_with_enough(values, bounds) if in_range else (values, bounds, "")
-    n, n_defined = (int(np.count_nonzero(columns.notna())) for columns in (bounds, values))
+    n, n_defined = (int(_known(columns).sum()) for columns in (bounds, values))
     undefined = f"{n - n_defined} of {n} comparisons undefined"
     average = mean_over_raters if left_out and not one_way else mean_over_pairs
     limit = float(np.mean(average(bounds)))
@@ -108,6 +108,11 @@ def _score(compared: _Compared, record: Measure, unit: str, table: Pairs, one_wa
     )
 
 
+def _known(values: pd.DataFrame) -> np.ndarray:
+    """Where values are defined."""
+    return ~np.isnan(values.to_numpy(dtype=float))
+
+
 def _pairs_of(values: pd.DataFrame) -> list[tuple[str, str]]:
     """The pairs of annotators that columns are named after."""
     return [(str(pair[0]), str(pair[1])) for pair in values.columns]
@@ -116,10 +121,12 @@ def _pairs_of(values: pd.DataFrame) -> list[tuple[str, str]]:
 def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """Distances and bounds of pairs `(-r, annotator)` without raters r with too few cases; and a note of these."""
     names = [other.removeprefix("-") for other, _ in _pairs_of(bounds)]
-    n_cases = dict(zip(names, bounds.notna().sum().astype(int), strict=True))
+    n_cases = dict(zip(names, _known(bounds).sum(axis=0).tolist(), strict=True))
     kept = raters_with_enough(n_cases)
+    if len(kept) == len(names):
+        return values, bounds, ""
     columns = np.array([name in kept for name in names])
-    covered = bounds.loc[:, columns].notna().any(axis=1)
+    covered = _known(bounds)[:, columns].any(axis=1)
     return values.loc[covered, columns], bounds.loc[covered, columns], without_note(n_cases)
 
 

@@ -96,10 +96,17 @@ class Beside:
     def of_rater(self) -> pd.Series:
         """Mean score of each rater on the cases for which the annotator has a score."""
         rater_scores = self.rater_scores.to_numpy(dtype=float)
-        known = ~np.isnan(rater_scores) & self.scores.notna().to_numpy()
+        known = ~np.isnan(rater_scores) & ~np.isnan(self.scores.to_numpy(dtype=float))
         with np.errstate(invalid="ignore"):
             mean = np.where(known, rater_scores, 0).sum(axis=0) / known.sum(axis=0)
         return pd.Series(mean, self.rater_scores.columns)
+
+    @cached_property
+    def human_range(self) -> tuple[float, float]:
+        """Lowest and highest mean score of a rater; NaN where none has one."""
+        known = self.of_rater.to_numpy()
+        known = known[~np.isnan(known)]
+        return (float(known.min()), float(known.max())) if known.size else (np.nan, np.nan)
 
 
 def beside(
@@ -118,7 +125,7 @@ def beside(
     if agreement.one_way:
         return _beside_exchangeable(agreement, raters, name, measure, own_left_out)
     if len(scores.columns):
-        rater_scores = own_left_out.reindex(index=scores.index, columns=scores.columns)
+        rater_scores = _like(scores, own_left_out)
         return _of_raters_with_enough(Beside(scores, rater_scores, LEAVE_ONE_OUT, ""))
     pairs = {rater: agreement.of_pairs([(name, rater)], measure) for rater in raters}
     found = {rater: values.iloc[:, 0] for rater, values in pairs.items() if len(values.columns)}
@@ -131,9 +138,17 @@ def beside(
     return _of_raters_with_enough(Beside(scores, rater_scores, PAIRWISE, note))
 
 
+def _like(scores: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """Other scores of the same cases and raters; to look these up takes long where they are the same already."""
+    if others.index.equals(scores.index) and others.columns.equals(scores.columns):
+        return others
+    return others.reindex(index=scores.index, columns=scores.columns)
+
+
 def _of_raters_with_enough(both: Beside) -> Beside:
     """The same without raters with too few of the cases, and without cases that only these have."""
-    n_cases = {str(rater): int(n) for rater, n in both.scores.notna().sum().items()}
+    n_known = (~np.isnan(both.scores.to_numpy(dtype=float))).sum(axis=0)
+    n_cases = dict(zip(map(str, both.scores.columns), n_known.tolist(), strict=True))
     kept = raters_with_enough(n_cases)
     if len(kept) == len(n_cases):
         return both
@@ -161,9 +176,10 @@ def _beside_exchangeable(
 def _beside_raters(both: Beside, record: Measure, name: str) -> Iterator[Score]:
     """Score of a model with the range of the raters on the same cases, and its difference from the raters."""
     scores, rater_scores, comparison, note = both.scores, both.rater_scores, both.comparison, both.note
-    human_low, human_high = both.of_rater.min(), both.of_rater.max()
+    human_low, human_high = both.human_range
     form = record.form(comparison=comparison)
     yield Score(form, name, mean_over_raters(scores), human_low, human_high, note=note)
-    if rater_scores.notna().any(axis=None):
-        difference = (scores - rater_scores).loc[rater_scores.notna().any(axis=1)]
+    rows = (~np.isnan(rater_scores.to_numpy(dtype=float))).any(axis=1)
+    if rows.any():
+        difference = (scores - rater_scores).loc[rows]
         yield Score(MINUS_RATERS.form(record.name, comparison), name, mean_over_raters(difference), note=note)

@@ -35,13 +35,16 @@ def recall_of_sizes(
     """
     kinds = annotator_kinds(annotations)
     left_out = recall_by_size["reference"].str.startswith("-")  # -anna is C₋r of anna
-    rows = recall_by_size.assign(against=recall_by_size["reference"].mask(left_out, ""))
-    cases_of = {key: pd.unique(part["case"]) for key, part in rows.groupby(["against", "annotator"], sort=False)}
+    rows = recall_by_size.assign(against=recall_by_size["reference"].mask(left_out, "")).reset_index(drop=True)
+    case, cases = pd.factorize(rows["case"])
+    numbers = rows[["n_found", "n_objects"]].to_numpy(dtype=float)
+    places_of = {key: pd.unique(case[at]) for key, at in rows.groupby(["against", "annotator"]).indices.items()}
+    cases_of = {key: cases[places] for key, places in places_of.items()}
     ratios = []
     keys = ["against", "size_low", "size_high", "annotator"]
-    for (reference, low, high, annotator), part in rows.groupby(keys, sort=False):
-        sums = part.groupby("case", sort=False)[["n_found", "n_objects"]].sum().astype(float)
-        sums = sums.reindex(cases_of[reference, annotator])
+    for (reference, low, high, annotator), part in rows.groupby(keys, sort=False)["case"]:
+        at = part.index.to_numpy()
+        sums = _sums(numbers[at], case[at], len(cases))[places_of[reference, annotator]]
         comparison = AGAINST if reference else LEAVE_ONE_OUT
         of_rater = is_rater(kinds.get(str(annotator)))
         quality = "objectivity" if of_rater and comparison == LEAVE_ONE_OUT else ""
@@ -49,8 +52,17 @@ def recall_of_sizes(
         form = RECALL.form(comparison=comparison, variant=size, reference=str(reference), quality=quality)
         contains = kinds.get(str(reference)) == "consensus"
         note = containment(str(reference), contains)
-        ratios.append(Ratio(form, str(annotator), sums["n_found"], sums["n_objects"], note, contains))
+        found, there = (pd.Series(column, cases_of[reference, annotator]) for column in sums.T)
+        ratios.append(Ratio(form, str(annotator), found, there, note, contains))
     return _with_human_range(ratio_rows(ratios, clusters, SHARE, level), kinds)
+
+
+def _sums(numbers: np.ndarray, case: np.ndarray, n_cases: int) -> np.ndarray:
+    """`(cases, columns)`, sums over the rows of each case; NaN without a row."""
+    sums = np.zeros((n_cases, numbers.shape[1]))
+    np.add.at(sums, case, numbers)
+    sums[np.bincount(case, minlength=n_cases) == 0] = np.nan
+    return sums
 
 
 def _with_human_range(table: pd.DataFrame, kinds: dict[str, str]) -> pd.DataFrame:
