@@ -130,7 +130,7 @@ class Evidence:
     def _mirrored(self) -> tuple[np.ndarray, dict[tuple[str, str], int]]:
         """`(N, K + 1)`, a column for each annotator and rater, the last without any value."""
         table = self.mirrored.reindex(self.cases)
-        column = {(str(name), str(rater)): place for place, (name, rater) in enumerate(table.columns)}
+        column = {(str(pair[0]), str(pair[1])): place for place, pair in enumerate(table.columns)}
         return np.pad(table.to_numpy(dtype=float), ((0, 0), (0, 1)), constant_values=np.nan), column
 
     def votes_of(self, name: str) -> np.ndarray:

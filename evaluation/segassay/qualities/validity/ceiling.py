@@ -49,7 +49,7 @@ def human_range(
         shared = _shared(both)
         if not shared.any() or len(raters) < 2:
             continue
-        rows = shared.any(axis=1)
+        rows = np.any(shared, axis=1)
         model = mean_over_raters(both.scores.loc[rows])
         of_rater = both.of_rater
         stands = position(float(model.mean()), *both.human_range)
@@ -115,7 +115,7 @@ def ceiling_normalised(
     ratios = []
     for name, both, measure in _beside_all(agreement, annotator_kinds(annotations)):
         shared = _shared(both)
-        rows = shared.any(axis=1)
+        rows = np.any(shared, axis=1)
         if rows.any():
             above, below = (mean_over_raters(part.where(shared).loc[rows]) for part in (both.scores, both.rater_scores))
             ratios.append(Ratio(OVER_RATERS.form(measure, both.comparison), name, above, below, both.note))

@@ -125,9 +125,9 @@ def _of_raters_with_enough(values: pd.DataFrame, bounds: pd.DataFrame) -> tuple[
     kept = raters_with_enough(n_cases)
     if len(kept) == len(names):
         return values, bounds, ""
-    columns = np.array([name in kept for name in names])
-    covered = _known(bounds)[:, columns].any(axis=1)
-    return values.loc[covered, columns], bounds.loc[covered, columns], without_note(n_cases)
+    columns = [place for place, name in enumerate(names) if name in kept]
+    covered = np.flatnonzero(_known(bounds)[:, columns].any(axis=1))
+    return values.iloc[covered, columns], bounds.iloc[covered, columns], without_note(n_cases)
 
 
 def _human_range(table: Pairs, values: pd.DataFrame) -> tuple[float, float]:
