@@ -234,7 +234,7 @@ def test_figures_are_axes_drawn_where_they_should(of_folder):
 
     assert of_folder.plot.available == [
         *("agreement", "f1_over_threshold", "habits", "effects", "specifications"),
-        *("clustered_agreement", "bland_altman", "variation_per_effect"),
+        *("clustered_agreement", "bland_altman", "contrast", "variation_per_effect"),
     ]
     assert all(len(np.atleast_1d(getattr(of_folder.plot, name)())) for name in of_folder.plot.available)
     for draw in (of_folder.plot.agreement, of_folder.plot.f1_over_threshold):
