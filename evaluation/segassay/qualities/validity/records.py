@@ -6,6 +6,7 @@ from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.scores import error_rates
 from segassay.qualities.scores.coverage import (
+    DETECTION,
     EFFECT_RATIO,
     EFFECTS,
     EQUIVALENCE,
@@ -146,7 +147,7 @@ FROC_SENSITIVITY = replace(
     against="the truth; else the consensus of all raters; else another consensus",
     section=CSV_ONLY,
     functions=("qualities.validity.free_response.free_response",),
-    coverage=(NOT_MEASURED,),
+    coverage=(DETECTION,),
     words="sensitivity at few false positives (FROC)",
     needs="needs a map of probabilities and a reference with objects",
     gaps={NO_ROWS: GAP},
