@@ -43,7 +43,9 @@ WITHOUT_PUBLISHED_VALUE = {
     "statistics.groups": {  # medians and sorted p-values: equal to scipy and statsmodels; the larger of two tests
         *("hodges_lehmann", "holm", "unequal_spread_p"),
     },
-    "statistics.methods": {"equivalence_test"},  # two t tests: equal to statsmodels
+    "statistics.methods": {  # two t tests: equal to statsmodels; limit_of_agreement of several z
+        *("equivalence_test", "limits_of_agreement_at"),
+    },
     "statistics.raters": {"alt_test", "bias_test", "log_ratio_to_others"},
     "statistics.reliability": {"icc_a1_of_subjects"},  # icc_a1_weighted where a subject has several cases
     "statistics.components": {"as_scores", "crossed_mean_squares", "three_way_components"},

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-__all__ = ["average_ranks"]
-
 
 def average_ranks(values: np.ndarray) -> np.ndarray:
     """Rank of each value, from 1; equal values share the mean of their ranks.
