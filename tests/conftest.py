@@ -128,7 +128,8 @@ def _logging_as_before() -> Iterator[None]:
     states = [(logger.handlers[:], logger.level, logger.disabled) for logger in loggers]
     yield
     for logger, (handlers, level, disabled) in zip(loggers, states, strict=True):
-        logger.handlers[:] = [handler for handler in logger.handlers if handler in handlers]
+        kept = [handler for handler in handlers if type(handler) is not logging.StreamHandler]  # of a fixture's run
+        logger.handlers[:] = [handler for handler in logger.handlers if handler in kept]
         logger.setLevel(level)
         logger.disabled = disabled
 
