@@ -58,7 +58,7 @@ def test_the_figure_has_a_row_per_group_and_a_panel_per_question(table, points):
         "η² of mean intensity",
     ]
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert (len(labels), labels[0]) == (5, "raters\N{NO-BREAK SPACE}(5)")
+    assert (len(labels), labels[0]) == (5, "raters\N{NO-BREAK SPACE}(4)")
     band = figure.axes[0].patches[0].get_extents().width
     assert band > 0
 
