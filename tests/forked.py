@@ -11,6 +11,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 import types
 import weakref
@@ -21,10 +22,15 @@ import torch
 CAN_FORK = sys.platform == "linux" and not torch.cuda.is_available()
 
 _made: "weakref.WeakSet[Forked]" = weakref.WeakSet()
+_starting = threading.Lock()  # a copy made meanwhile would keep the pipes of a process that is not in `_made` yet
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
     """`subprocess.Popen`, with copies for `python -c CODE …`, `python -m MODULE …` and `python SCRIPT …`."""
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        with _starting:
+            super().__init__(*args, **named)
 
     def _execute_child(self, args: Any, *rest: Any, **named: Any) -> None:
         words = _words_of(args)
@@ -96,6 +102,8 @@ def _leave_behind(pipes: tuple[int, ...]) -> None:
         for stream in (other.stdin, other.stdout, other.stderr):
             if stream is not None and not stream.closed:
                 os.close(stream.fileno())
+    _made.clear()
+    _starting.release()  # held by the thread that made this copy
     for engine in [one for one in gc.get_objects() if type(one) is Engine]:
         engine.dispose(close=False)
     gc.freeze()  # nothing of the process before is closed here

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,23 @@ def test_it_is_killed_alone_and_its_input_ends_when_it_is_closed_though_another_
     assert second.poll() is None
     second.kill()
     assert second.wait(60) == -signal.SIGKILL
+
+
+def test_copies_that_threads_start_at_once_end_when_their_input_is_closed() -> None:
+    waits = [*PYTHON, "-c", "import sys; sys.stdin.read()"]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            together = list(pool.map(lambda _: Forked(waits, stdin=subprocess.PIPE), range(4)))
+            for process in together:
+                assert process.stdin is not None
+                process.stdin.close()
+                assert process.wait(60) == 0
+
+
+def test_a_copy_starts_copies() -> None:
+    code = "import sys; from forked import Forked; print(Forked([sys.executable, '-c', 'print(1)']).wait())"
+    with Forked([*PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert sorted(process.communicate()[0].split()) == ["0", "1"]
 
 
 def test_what_it_changes_is_not_changed_here(tmp_path: Path) -> None:
