@@ -468,7 +468,7 @@ def _risk_of_many(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _of_facets() -> Iterator[Kind]:
     of_person = partial(facet_share, place=1)
-    for skewed, data in ((False, "person, normal"), (True, "person, lognormal")):
+    for skewed, data in ((False, "normal, two tools each"), (True, "lognormal, two tools each")):
         interval = _jackknife(of_person, SHARE_OF_VARIANCE)
         draw = partial(_tools, skewed)
         yield Kind("share of a facet in the variance", data, draw, interval, of_person, at_most=100)
