@@ -16,7 +16,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,onnx,dev,docs]"
 	touch $@
 
-demo: install ## simulate three raters, train 20 small models on them, evaluate both (about 3 minutes)
+demo: install ## simulate three raters, train 20 small models on them, evaluate both (about 4 minutes)
 	$(RUN)segassay simulate --out demo/data --settings docs/studies/demo_simulation.yaml --overwrite
 	$(RUN)segassay study run docs/studies/demo.yaml
 
