@@ -4,13 +4,12 @@ The training package adds its commands by an entry point, so that nothing here i
 """
 
 from importlib.metadata import distribution
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from segassay.errors import SegAssayError, UsageError, printable
+from segassay.errors import SegAssayError, UsageError, current_folder, printable
 
 __all__ = [
     "COMPARE",
@@ -65,21 +64,13 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
         try:
-            _check_current_folder()
+            current_folder()
             return super().invoke(ctx)
         except SegAssayError as error:
             if ctx.params["debug"]:
                 raise
             say(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
-
-
-def _check_current_folder() -> None:
-    try:
-        Path.cwd()
-    except OSError as error:
-        action = "change to another one (cd), and repeat the command"
-        raise UsageError(f"the current folder was removed, or cannot be read; {action}") from error
 
 
 class Command(TyperCommand):

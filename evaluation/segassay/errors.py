@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from unicodedata import bidirectional, category
 
@@ -123,6 +124,24 @@ def shortlist(names: Sequence[str]) -> str:
     """
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return ", ".join(names[:_MAX_NAMES]) + more
+
+
+def current_folder() -> Path:
+    """The current folder, against which every relative path is read.
+
+    Raises:
+        UsageError: If it was removed, or cannot be read.
+
+    Example:
+        >>> current_folder().is_dir()
+        True
+    """
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            "the current folder was removed; change to another one (cd), and repeat the command"
+        ) from error
 
 
 def number_of(count: int, what: str) -> str:

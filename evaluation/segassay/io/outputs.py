@@ -21,7 +21,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from segassay.errors import UsageError
+from segassay.errors import UsageError, current_folder
 from segassay.io.durable import sync_folder
 
 __all__ = [
@@ -67,13 +67,8 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
         UsageError: If `output_dir` exists and may not be overwritten, or holds the current folder.
     """
     option, replace = options or OPTIONS.get()
-    try:
-        final = Path(str(output_dir)).resolve()  # the command line turns 2024 into a number
-        current = Path.cwd()
-    except FileNotFoundError as error:
-        raise UsageError(
-            "the current folder was removed; change to another one (cd), and repeat the command"
-        ) from error
+    current = current_folder()
+    final = Path(str(output_dir)).resolve()  # the command line turns 2024 into a number
     recover_output(final)
     if final.exists() and not final.is_dir():
         raise UsageError(f"{final} is a file; give another {option}")
