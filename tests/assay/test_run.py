@@ -14,7 +14,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
-from segassay import cli, tracking
+import command
+from segassay import tracking
 from segassay.assay import evaluate
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.sources import data_hash_of_masks
@@ -31,41 +32,19 @@ from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
 
 TABLES = [
-    "agreement",
-    "annotations",
-    "counts",
-    "distances",
-    "effects",
-    "leave_one_out",
-    "not_judged",
-    "prerequisites",
-    "raters",
-]
-TABLES += ["recall_by_contrast", "recall_by_size", "recounts", "scores", "specifications", "votes"]
-TABLES += [
-    "boundaries",
-    "identical",
-    "mirrored",
-    "single_votes",
-    "surface_shares",
-    "checklist_grras",
-    "checklist_claim",
-    "checklist_tripod_ai",
+    *("agreement", "annotations", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites"),
+    *("raters", "recall_by_contrast", "recall_by_size", "recounts", "scores", "specifications", "votes"),
+    *("boundaries", "identical", "mirrored", "single_votes", "surface_shares"),
+    *("checklist_grras", "checklist_claim", "checklist_tripod_ai"),
 ]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]
 RATERS = tuple(RaterHabit(f"rater_{i}", brightness_threshold=1 + 0.5 * i) for i in range(4))
 
 
 def run(*words: object) -> int:
-    """Exit code of `segassay …`, called as the shell does."""
+    """Exit code of `segassay …`, where no test has a `monkeypatch` to give."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEGASSAY_DEBUG", "")
-        patch.setattr(sys, "argv", ["segassay", *map(str, words)])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-    return 0
+        return command.run(patch, *words)
 
 
 def read_table(out: Path, name: str) -> pd.DataFrame:
