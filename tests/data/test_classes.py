@@ -13,9 +13,9 @@ from label_scenes import draw_labels
 from segassay import evaluate
 from segassay.checks.check import check_dataset
 from segassay.consensus.write import write_consensus
-from segassay.data.cases import read_case_mask, refuse_classes
-from segassay.data.dataset import Dataset, read_dataset
-from segassay.errors import DataError
+from segassay.data.cases import read_case_classes, read_case_mask, refuse_classes
+from segassay.data.dataset import Dataset, data_hash, of_class, read_dataset
+from segassay.errors import DataError, UsageError
 from small_datasets import make_dataset, save
 
 CELLS = draw_labels("............ .11..22..11. .11..22..11. ............ .22..11..22. .22..11..22. ............")
@@ -139,3 +139,25 @@ def test_a_wrong_declaration_is_an_error(tmp_path, value):
 
 def test_a_colour_picture_and_a_binary_mask_have_no_numbers(tmp_path):
     refuse_classes(lab(tmp_path, draw("##.. .... ..##")))
+
+
+def test_classes_are_read_by_name_one_by_one_and_together(tmp_path: Path) -> None:
+    mask = np.array([[0, 1, 2], [2, 3, 0]], dtype=np.uint8)
+    classes = {"organ": [1, 2, 3], "tumour": {"value": 2}, "zone": 1}
+    dataset = make_dataset(tmp_path / "lab", {"anna": {"1": mask}}, classes=classes)
+    assert dataset.class_names == ("organ", "tumour", "zone")
+    assert dataset.classes is not None
+    assert not dataset.classes.exclusive
+    assert (read_case_classes(dataset, "anna", "1") == mask).all()
+    assert (read_case_mask(dataset, "anna", "1") == (mask > 0)).all()
+    assert (read_case_mask(of_class(dataset, "tumour"), "anna", "1") == (mask == 2)).all()
+    assert data_hash(of_class(dataset, "zone")) != data_hash(of_class(dataset, "tumour")) != data_hash(dataset)
+    with pytest.raises(UsageError, match="no class 'organs'; its classes are organ, tumour, zone"):
+        of_class(dataset, "organs")
+
+
+def test_a_value_that_is_no_class_is_an_error_that_names_it(tmp_path: Path) -> None:
+    mask = np.array([[0, 1, 7]], dtype=np.uint8)
+    dataset = make_dataset(tmp_path / "lab", {"anna": {"1": mask}}, classes={"zone": 1, "tumour": 2})
+    with pytest.raises(DataError, match=r"holds the value 7; dataset\.yaml names 0, 1, 2: add the class there"):
+        read_case_classes(dataset, "anna", "1")

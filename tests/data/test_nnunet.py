@@ -106,7 +106,7 @@ def test_version_1(tmp_path: Path) -> None:
         "test": [],
     }
     dataset = read_dataset(make(tmp_path, version_1))
-    assert dataset.classes == ClassMap((1, 2))
+    assert dataset.classes == ClassMap((1, 2), names=(("PZ", (1,)), ("TZ", (2,))))
     assert read_case_image(dataset, "la_003").array.shape == (2, 3, 2, 7)
     assert "the classes PZ, TZ" in warnings(dataset)
 
@@ -122,7 +122,7 @@ def test_regions_and_the_ignored_class(tmp_path: Path) -> None:
     labels = {"background": 0, "whole": [1, 2], "core": [2], "ignore": 3}
     content = VERSION_2 | {"labels": labels, "regions_class_order": [1, 2]}
     dataset = read_dataset(make(tmp_path, content, CLASSES[None].repeat(3, axis=0)))
-    assert dataset.classes == ClassMap((1, 2), ignore=3)
+    assert dataset.classes == ClassMap((1, 2), ignore=3, names=(("whole", (1, 2)), ("core", (2,))))
     ignored = read_case_ignore(dataset, "la_003")
     assert ignored is not None
     np.testing.assert_array_equal(ignored[1], draw("......# ......#"))

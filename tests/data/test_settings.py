@@ -18,9 +18,9 @@ def read(folder: Path, text: str | bytes) -> tuple[DatasetFile | None, list[str]
 
 def test_every_key_of_the_contract_is_known_and_no_other() -> None:
     contract = (
-        "name images image_suffix raters mask_prefix mask_suffix foreground invert reference ignore ignore_suffix "
-        "region_masks experiment control_group measurements endpoints equivalence_margin objects min_object_size "
-        "spacing_um intensity_channel"
+        "name images image_suffix raters mask_prefix mask_suffix foreground classes ignore_value invert reference "
+        "ignore ignore_suffix region_masks experiment control_group measurements endpoints equivalence_margin "
+        "objects min_object_size spacing_um intensity_channel"
     )
     assert list(DatasetFile.model_fields) == contract.split()
     assert DatasetFile().equivalence_margin == 0.1

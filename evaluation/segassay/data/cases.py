@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.data.classes import ClassMap, Meaning, numbers_problem, read_foreground, read_ignored
+from segassay.data.classes import ClassMap, Meaning, numbers_problem, read_classes, read_foreground, read_ignored
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, UsageError, raise_problems
 from segassay.io.grids import Grid
@@ -91,14 +91,30 @@ def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
         UsageError: If there is no such rater or case, or that rater did not annotate the case.
         DataError: If the file cannot be read, its shape is not the image's, or its numbers look like classes.
     """
+    path, grid = _mask_file(dataset, annotator, case), _grid_of(dataset, case)
+    meaning = dataset.meaning_of(annotator)
+    return _fitting(path, read_annotation(path, meaning, instances=dataset.holds_instances, grid=grid), grid)
+
+
+def read_case_classes(dataset: Dataset, annotator: str, case: str) -> np.ndarray:
+    """Value of the class of each pixel by a rater or the reference, int32 `(*spatial)`; 0 for background.
+
+    Pixels to ignore are 0 too. Raises as `read_case_mask`, and a UsageError if the dataset has no classes.
+    """
+    if dataset.classes is None or not dataset.class_names:
+        raise UsageError(f"{dataset.folder} has no classes; name them as `classes` in dataset.yaml")
+    path, grid = _mask_file(dataset, annotator, case), _grid_of(dataset, case)
+    return _fitting(path, read_classes(path, dataset.classes, grid), grid)
+
+
+def _mask_file(dataset: Dataset, annotator: str, case: str) -> Path:
+    """Mask file of a rater or the reference. Raises a UsageError if there is none."""
     everyone = dict(dataset.masks)
     if dataset.reference_name is not None:
         everyone[dataset.reference_name] = dataset.reference
     if annotator not in everyone:
         raise UsageError(f"{dataset.folder} has no rater {annotator!r}; expected one of {', '.join(everyone)}")
-    path = _of_case(dataset, everyone[annotator], case, f"mask by {annotator}")
-    grid, meaning = _grid_of(dataset, case), dataset.meaning_of(annotator)
-    return _fitting(path, read_annotation(path, meaning, instances=dataset.holds_instances, grid=grid), grid)
+    return _of_case(dataset, everyone[annotator], case, f"mask by {annotator}")
 
 
 def read_annotation(

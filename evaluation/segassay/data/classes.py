@@ -1,6 +1,6 @@
 """Masks of classes, as in nnU-Net, whose values are never object numbers; and label images that look like them.
 
-mask file, ClassMap         ->  foreground (*spatial) bool | ignored area (*spatial) bool
+mask file, ClassMap         ->  foreground (*spatial) bool | ignored area (*spatial) bool | classes (*spatial) int
 numbers of label images     ->  an error, if they look like classes and nothing says what they are
 """
 
@@ -16,7 +16,15 @@ from segassay.io.grids import Grid
 from segassay.io.images import fit, read_image, read_mask
 from segassay.masks.numbers import Numbers, same_numbers, why_classes
 
-__all__ = ["ClassMap", "Inverted", "Meaning", "numbers_problem", "read_foreground", "read_ignored"]
+__all__ = [
+    "ClassMap",
+    "Inverted",
+    "Meaning",
+    "numbers_problem",
+    "read_classes",
+    "read_foreground",
+    "read_ignored",
+]
 
 _WHY = {
     "background": "no pixel is 0, the background: the numbers are {same}, as ilastik's Simple Segmentation writes them",
@@ -41,11 +49,35 @@ class ClassMap:
         foreground: Values of the classes; 0 is background.
         ignore: Value of the ignored area; None if there is none.
         others: Whether any other value is background; otherwise only 0 is, and other values are errors.
+        names: Each class by name, with its values; a region, as of nnU-Net, has several, which other classes may share.
+            Empty if masks have only one class.
+        said_in: The file that says so, for messages.
     """
 
     foreground: tuple[int, ...]
     ignore: int | None = None
     others: bool = field(default=False, repr=False)  # without it, the hash of nnU-Net's data stays as it was
+    names: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
+    said_in: str = field(default="dataset.json", repr=False, compare=False)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a pixel belongs to one class at most: no value is in two classes."""
+        values = [value for _, of_class in self.names for value in of_class]
+        return len(values) == len(set(values))
+
+    def only(self, name: str) -> "ClassMap":
+        """Meaning of the same masks if one class is foreground, and all others are background.
+
+        Raises:
+            KeyError: If there is no class of this name.
+
+        Example:
+            >>> classes = ClassMap((1, 2), names=(("zone", (1,)), ("organ", (1, 2))))
+            >>> classes.only("organ"), classes.exclusive
+            (ClassMap(foreground=(1, 2), ignore=None), False)
+        """
+        return ClassMap(dict(self.names)[name], self.ignore, others=True)
 
 
 @dataclass(frozen=True)
@@ -75,6 +107,15 @@ def read_ignored(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.
     return np.zeros(values.shape, dtype=bool) if classes.ignore is None else values == classes.ignore
 
 
+def read_classes(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.ndarray:
+    """Value of the class of each pixel, int32 `(*spatial)`; 0 for background and the ignored area.
+
+    Raises as `read_foreground`.
+    """
+    values = _read_classes(path, classes, grid)
+    return np.where(np.isin(values, classes.foreground), values, 0).astype(np.int32)
+
+
 def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
     array = read_image(path).array
     if len(array) > 1:
@@ -89,7 +130,7 @@ def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarra
         raise DataError.of(
             path,
             f"holds the value {values[~known][0]}",
-            f"dataset.json names {', '.join(map(str, numbers))}: add the class to `labels`, or correct the mask",
+            f"{classes.said_in} names {', '.join(map(str, numbers))}: add the class there, or correct the mask",
         )
     return np.asarray(values)
 

@@ -48,7 +48,7 @@ class Dataset:
         experiment: The experiment table as text, in the file's order; None if there is none.
         endpoints: Measurements of the lab, as `segassay.data.measurements.checked_endpoints` returns them; or None.
         more_channels: Files of the second and further channels of a case; without cases in a single file.
-        classes: Only where `dataset.json` or `foreground` says so: what the values in masks mean.
+        classes: Only where `dataset.json`, `classes` or `foreground` says so: what the values in masks mean.
         warnings: What may be intended, but the user should look at.
     """
 
@@ -81,6 +81,11 @@ class Dataset:
     def measurements(self) -> tuple[str, ...]:
         """Measurements that are tested for the experiment."""
         return measurements_of(self.settings, self.endpoints)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the file; empty if masks have only one."""
+        return () if self.classes is None else tuple(name for name, _ in self.classes.names)
 
     @property
     def min_object_size(self) -> int:
@@ -212,6 +217,10 @@ def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[
 
 def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
     """What the values in masks mean, as nnU-Net's or our settings say."""
+    if said := settings.class_values:
+        values = tuple(sorted({value for of_class in said.values() for value in of_class}))
+        names = tuple(said.items()) if len(said) > 1 else ()
+        return ClassMap(values, settings.ignore_value, names=names, said_in="dataset.yaml")
     if settings.foreground is not None:
         return ClassMap(settings.foreground, others=True)
     return layout.classes if layout is not None else None
@@ -240,14 +249,16 @@ def _find_ignored(
     images: dict[str, Path],
     masks: dict[str, dict[str, Path]],
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
-    """Masks of ignored areas: those named in dataset.yaml, else the masks with the class `ignore` of nnU-Net."""
+    """Masks of ignored areas: those named in dataset.yaml, else the masks with the class or value to ignore."""
     suffix, ignore, problems = _find_area(folder, settings.ignore, settings.ignore_suffix, images)
-    if layout is None or layout.classes.ignore is None or ignore:
+    classes = _classes(settings, layout)
+    if classes is None or classes.ignore is None or ignore:
         return suffix, ignore, problems
     if len(masks) > 1:
-        what = f"the class `ignore` is ambiguous for {len(masks)} raters, whose ignored areas may differ"
+        name = "the class `ignore`" if layout is not None else "ignore_value"
+        what = f"{name} is ambiguous for {len(masks)} raters, whose ignored areas may differ"
         action = "give one ignored area per image in a folder of masks, and name it as `ignore` in dataset.yaml"
-        problems.append(Problem(str(folder / "dataset.json"), what, action, kind="ambiguous-ignore"))
+        problems.append(Problem(str(folder / classes.said_in), what, action, kind="ambiguous-ignore"))
     return suffix, next(iter(masks.values()), {}), problems
 
 
@@ -342,6 +353,19 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
     )
 
 
+def of_class(dataset: Dataset, name: str) -> Dataset:
+    """The dataset if one class is foreground and all others are background; the ignored area stays.
+
+    Raises:
+        UsageError: If the dataset has no class of this name.
+    """
+    if name not in dataset.class_names:
+        known = shortlist(list(dataset.class_names)) or "none"
+        raise UsageError(f"{dataset.folder} has no class {name!r}; its classes are {known}")
+    assert dataset.classes is not None, "it has classes"
+    return replace(dataset, classes=dataset.classes.only(name))
+
+
 def case_raters(dataset: Dataset, case: str) -> list[str]:
     """Raters who annotated a case, in natural order; empty if no rater did."""
     return [rater for rater, masks in dataset.masks.items() if case in masks]
@@ -365,6 +389,8 @@ def data_hash(dataset: Dataset) -> str:
         if (path := getattr(dataset.settings, role)) is not None:
             files[role] = inside(dataset.folder, path)
     meaning = b"" if dataset.classes is None else f"{dataset.classes}\n".encode()
+    if dataset.classes is not None and dataset.classes.names:
+        meaning += f"classes {dataset.classes.names}\n".encode()
     if dataset.settings.invert:
         meaning += f"invert {dataset.settings.invert}\n".encode()
     digest = hashlib.sha256(meaning)

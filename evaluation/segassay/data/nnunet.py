@@ -133,7 +133,8 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
         what = f"the classes {names} are read as one foreground: touching pixels are one object, whatever their classes"
         action = "to evaluate a single class, write its masks to labels/<rater>/ and the images to images/"
         problems.append(Problem(path, what, action, "warning", kind="merged-classes"))
-    return ClassMap(foreground, ignore), problems
+    classes = tuple((name, tuple(of_class)) for name, of_class in values.items() if of_class != [0])
+    return ClassMap(foreground, ignore, names=classes if len(classes) > 1 else ()), problems
 
 
 def _values_of_classes(labels: Any) -> dict[str, list[Any]]:

@@ -13,11 +13,36 @@ from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal
 from unicodedata import normalize
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
 from segassay.errors import Problem, why_unreadable
 from segassay.io.yaml_files import read_yaml
+
+_Value = Annotated[int, Field(ge=1)]
+_Values = Annotated[tuple[_Value, ...], Field(min_length=1)]
+
+
+class ClassFile(BaseModel):
+    """A class with a colour in `dataset.yaml`.
+
+    Attributes:
+        value: Of its pixels in masks, or
+        values: of a region that joins several; one of the two.
+        colour: As `#e69f00`, in figures; by default one that colour-blind readers tell from the others.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: _Value | None = None
+    values: _Values | None = None
+    colour: Annotated[str, Field(pattern="^#[0-9a-fA-F]{6}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "ClassFile":
+        if (self.value is None) == (self.values is None):
+            raise ValueError("expected one of value and values")
+        return self
 
 
 class DatasetFile(BaseModel):
@@ -32,6 +57,8 @@ class DatasetFile(BaseModel):
     mask_prefix: str | None = None
     mask_suffix: str | None = None
     foreground: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(default=None, min_length=1)
+    classes: dict[str, _Value | _Values | ClassFile] | None = Field(default=None, min_length=1)
+    ignore_value: _Value | None = None
     invert: bool | tuple[str, ...] = False
     reference: str | None = None
     ignore: str | None = None
@@ -62,6 +89,17 @@ class DatasetFile(BaseModel):
         return folders if folders or EXCHANGEABLE not in self.raters else "labels/*"
 
     @property
+    def class_values(self) -> dict[str, tuple[int, ...]]:
+        """Values of each class in the masks; empty if `classes` is not given."""
+        return {name: _values_of(said) for name, said in (self.classes or {}).items()}
+
+    @property
+    def class_colours(self) -> dict[str, str]:
+        """Colours of the classes that have one."""
+        said = (self.classes or {}).items()
+        return {name: one.colour for name, one in said if isinstance(one, ClassFile) and one.colour is not None}
+
+    @property
     def exchangeable(self) -> bool:
         """Whether a rater of one case need not be the person who has the same name in another case."""
         return says_exchangeable(self.raters)
@@ -73,7 +111,16 @@ class DatasetFile(BaseModel):
         return {rater: facets for rater, facets in said.items() if isinstance(facets, RaterFacets)}
 
 
+def _values_of(said: int | tuple[int, ...] | ClassFile) -> tuple[int, ...]:
+    if isinstance(said, ClassFile):
+        return said.values or (said.value or 0,)
+    return said if isinstance(said, tuple) else (said,)
+
+
 _EXPECTED = {
+    "classes": "a value for each class above 0, such as {tumour: 2}; a list of values for a region, such as "
+    "{organ: [1, 2]}; or {value: 2, colour: '#e69f00'}",
+    "ignore_value": "a whole number above 0, that of pixels which do not count",
     "raters": "a pattern of folders such as labels/*, or a mapping `rater: folder` or `rater: {person: …, tool: …}`",
     "equivalence_margin": "a number above 0, such as 0.1",
     "objects": "instances (each number in a label image is one object), or nothing",
