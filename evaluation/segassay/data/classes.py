@@ -52,6 +52,8 @@ class ClassMap:
         names: Each class by name, with its values; a region, as of nnU-Net, has several, which other classes may share.
             Empty if masks have only one class.
         said_in: The file that says so, for messages.
+        channel: Place of the class among those of the dataset, and how many these are; of `only`. A map of
+            probabilities has one channel for each.
     """
 
     foreground: tuple[int, ...]
@@ -59,12 +61,18 @@ class ClassMap:
     others: bool = field(default=False, repr=False)  # without it, the hash of nnU-Net's data stays as it was
     names: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
     said_in: str = field(default="dataset.json", repr=False, compare=False)
+    channel: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
     def exclusive(self) -> bool:
         """Whether a pixel belongs to one class at most: no value is in two classes."""
         values = [value for _, of_class in self.names for value in of_class]
         return len(values) == len(set(values))
+
+    @property
+    def several(self) -> bool:
+        """Whether masks, also those of models, have several classes, even if only one of them is looked at."""
+        return bool(self.names) or self.channel is not None
 
     def only(self, name: str) -> "ClassMap":
         """Meaning of the same masks if one class is foreground, and all others are background.
@@ -77,7 +85,8 @@ class ClassMap:
             >>> classes.only("organ"), classes.exclusive
             (ClassMap(foreground=(1, 2), ignore=None), False)
         """
-        return ClassMap(dict(self.names)[name], self.ignore, others=True)
+        values, place = dict(self.names)[name], [known for known, _ in self.names].index(name)
+        return ClassMap(values, self.ignore, others=True, channel=(place, len(self.names)))
 
 
 @dataclass(frozen=True)
