@@ -66,7 +66,7 @@ def evaluate_classes(sources: Sources, about: Mapping[str, str], n_jobs: int, pr
     for name in dataset.class_names:
         view = of_class(dataset, name)
         found = compute_results(
-            f"{sources.name}: {name}", view, annotations, about=about, n_jobs=n_jobs, progress=progress
+            f"{sources.name}: {name}", view, annotations, about=about, n_jobs=n_jobs, progress=progress, of=name
         )
         found.summary["class"] = {"name": name, "of": sources.name}
         found.summary["policy"]["warnings"] = whole.summary["policy"]["warnings"]

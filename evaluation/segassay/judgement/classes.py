@@ -23,7 +23,16 @@ from segassay.statistics.jackknife import PLAIN, jackknife_of, left_out
 from segassay.tables.build import Tables
 from segassay.tables.persons import by_person
 
-__all__ = ["CLASS_COLUMNS", "CLASS_TABLES", "MEAN", "WHERE_MARKED", "class_headlines", "class_names", "class_paths", "verdicts_of_classes"]
+__all__ = [
+    "CLASS_COLUMNS",
+    "CLASS_TABLES",
+    "MEAN",
+    "WHERE_MARKED",
+    "class_headlines",
+    "class_names",
+    "class_paths",
+    "verdicts_of_classes",
+]
 
 CLASS_TABLES = ("classes", "class_agreement", "class_counts", "confusion", "confusion_objects")
 """Tables that only an evaluation of several classes has."""
@@ -66,7 +75,9 @@ def class_headlines(classes: Mapping[str, Results]) -> pd.DataFrame:
     clusters = units_of(next(iter(classes.values())).subjects) if classes else pd.Series(dtype=object)
     rows += list(_means(rows, {name: of_class[name] for name in marked}, clusters))
     table = pd.DataFrame(rows, columns=list(CLASS_COLUMNS))
-    numbers = dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(("n_cases", "n_undefined", "n_classes"), int)
+    numbers = dict.fromkeys(("value", "low", "high"), float) | dict.fromkeys(
+        ("n_cases", "n_undefined", "n_classes"), int
+    )
     return table.astype(numbers)
 
 
@@ -145,9 +156,7 @@ def _mean_of_scores(scores: list[Score], clusters: pd.Series) -> dict[str, Any]:
     used = known.any(axis=1)
     low, high = bounds_of(scores[0].form)
     places = np.where(used, np.arange(len(cases)), np.nan)
-    found = jackknife_of(
-        left_out(mean, places, clusters.reindex(cases).to_numpy()), replace(PLAIN, low=low, high=high)
-    )
+    found = jackknife_of(left_out(mean, places, clusters.reindex(cases).to_numpy()), replace(PLAIN, low=low, high=high))
     numbers = {"value": found.value, "low": found.low, "high": found.high}
     return numbers | {"n_cases": int(used.sum()), "n_undefined": int((~used).sum()), "note": ""}
 

@@ -85,6 +85,7 @@ def class_section(found: Results, *, links: bool = True) -> ClassSection | None:
     table, paths = found.of_classes["classes"], class_paths(names)
     keys = list(_shown(found, table))
     judged = judged_in(found.summary)
+    judged = judged[:1] if "raters" in judged else judged  # without models only the raters can be judged
     rows = tuple(
         ClassRow(
             name,
@@ -110,7 +111,9 @@ def _shown(found: Results, table: pd.DataFrame) -> Iterator[tuple[str, str, str]
     for quality, target in (("objectivity", BETWEEN_RATERS), *(("validity", name) for name in judged)):
         own = table[table["quality"].eq(quality) & table["target"].eq(target)]
         for base in _WORDS:
-            measures = own.loc[own["measure"].str.match(rf"{base}(_leave_one_out|_pairwise)?{WHERE_MARKED}$"), "measure"]
+            measures = own.loc[
+                own["measure"].str.match(rf"{base}(_leave_one_out|_pairwise)?{WHERE_MARKED}$"), "measure"
+            ]
             if len(measures):
                 yield quality, str(measures.iloc[0]), target
 

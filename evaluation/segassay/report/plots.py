@@ -295,8 +295,8 @@ def encoded_figures(found: Results) -> dict[str, bytes]:
     """Draw all figures that can be drawn.
 
     Returns:
-        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and if there is data for them `confusion`, `habits`,
-        `imprint`, `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and if there is data for them `confusion`,
+        `habits`, `imprint`, `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
     """
     return {name: encode_figure(draw(), "svg") for name, draw in _charts(found).items()}
 

@@ -124,13 +124,14 @@ def _without_names(table: pd.DataFrame, raters: set[str], labels: list[str]) -> 
     """Pairs of raters in both orders, and pairs with others, without the names of the raters."""
     a, b = (table[side].isin(raters) for side in ("annotator_a", "annotator_b"))
     turned = {"annotator_a": "annotator_b", "annotator_b": "annotator_a", "class_a": "class_b", "class_b": "class_a"}
-    both = table[a & b].assign(annotator_a=ONE, annotator_b=ANOTHER)
-    back = table[a & b].rename(columns=turned).assign(annotator_a=ONE, annotator_b=ANOTHER)
-    rest = table[~(a & b)]
-    rest = rest.assign(
-        annotator_a=rest["annotator_a"].mask(a[~(a & b)], ONE), annotator_b=rest["annotator_b"].mask(b[~(a & b)], ONE)
-    )
-    parts = [part[table.columns] for part in (both, back, rest) if len(part)]
+    both, back = table[a & b], table[a & b].rename(columns=turned)
+    parts = [
+        *(rows.assign(annotator_a=ONE, annotator_b=ANOTHER) for rows in (both, back)),
+        table[a & ~b].assign(annotator_a=ONE),
+        table[b & ~a].rename(columns=turned).assign(annotator_a=ONE),
+        table[~a & ~b],
+    ]
+    parts = [part[table.columns] for part in parts if len(part)]
     if not parts:
         return table
     found = pd.concat(parts).groupby(list(_PAIR), sort=False)[table.columns[-1]].sum().reset_index()
@@ -177,9 +178,7 @@ def _numbers(classes: ClassMap, values: np.ndarray, areas: Areas) -> np.ndarray:
     return numbers
 
 
-def _counts_of_regions(
-    classes: ClassMap, values: dict[str, np.ndarray], areas: Areas, min_size: int
-) -> Iterator[Row]:
+def _counts_of_regions(classes: ClassMap, values: dict[str, np.ndarray], areas: Areas, min_size: int) -> Iterator[Row]:
     for annotator, of in values.items():
         marked = of[label_objects(areas.counted(of), min_size=min_size) > 0]
         for name, of_class in classes.names:

@@ -18,8 +18,8 @@ import numpy as np
 
 from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
 from segassay.data.annotations import TRUTH, is_rater, is_trained
-from segassay.data.classes import ClassMap, read_classes
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
+from segassay.data.classes import ClassMap, read_classes
 from segassay.errors import DataError, number_of
 from segassay.io.grids import Grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_mask

@@ -33,7 +33,12 @@ _ROUNDING = 1e-5  # an entropy over ln 2 may exceed 1 by as much
 
 
 def read_map(
-    path: Path, shape: tuple[int, ...], grid: Grid | None = None, meaning: Meaning | None = None, *, shared: bool = False
+    path: Path,
+    shape: tuple[int, ...],
+    grid: Grid | None = None,
+    meaning: Meaning | None = None,
+    *,
+    shared: bool = False,
 ) -> np.ndarray:
     """Read a map of one number in [0, 1] per pixel.
 

@@ -60,7 +60,9 @@ def agreement_on_classes(
 _WHOLE: dict[str, Any] = dict.fromkeys(("n_cases", "n_undefined", "n_items"), int)
 
 
-def _of_raters(votes: pd.DataFrame, names: Sequence[str], clusters: pd.Series, level: float) -> Iterator[dict[str, Any]]:
+def _of_raters(
+    votes: pd.DataFrame, names: Sequence[str], clusters: pd.Series, level: float
+) -> Iterator[dict[str, Any]]:
     for unit in UNITS if len(votes) else ():
         labels = (BACKGROUND, *names) if unit == UNITS[0] else tuple(names)
         counts, items = _patterns(votes[votes["unit"] == unit], labels)
@@ -94,9 +96,7 @@ def _judgements(counts: np.ndarray) -> np.ndarray:
     return np.where(place[:, :, 0] < counts.sum(axis=1), given, np.nan)
 
 
-def _of_pairs(
-    tables: ClassTables, names: Sequence[str], clusters: pd.Series, level: float
-) -> Iterator[dict[str, Any]]:
+def _of_pairs(tables: ClassTables, names: Sequence[str], clusters: pd.Series, level: float) -> Iterator[dict[str, Any]]:
     """Pairs in the order of the table; without the cells in which one or both left a pixel as background."""
     pixels = tables.confusion[tables.confusion["annotator_a"].ne(ONE) & tables.confusion["annotator_b"].ne(ONE)]
     objects = dict(list(tables.confusion_objects.groupby(["annotator_a", "annotator_b"], sort=False)))

@@ -1,4 +1,4 @@
-"""Who calls what what: classes of raters against those of other raters and of models, as shares with numbers in cells."""
+"""Who calls what what: classes of raters against those of other raters and of models, as shares in the cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Confusion:
     Attributes:
         shares: `(classes, classes)`, and one more column for the background if it is about pixels; a row without any
             pixel or object is NaN.
-        n: Number of pixels or objects, each pair of annotators counted.
+        n: Number of comparisons: pixels or objects, counted for each pair of annotators, of raters in both orders.
         what: What is counted.
         other: Who the columns are of.
     """
@@ -77,6 +77,8 @@ def _of(table: pd.DataFrame, raters: set[str], others: set[str], names: Sequence
     whole = pd.DataFrame(0, index=list(names), columns=columns)
     for own, other in pairwise("aba"):
         rows = table[table[f"annotator_{own}"].isin(raters) & table[f"annotator_{other}"].isin(others)]
+        if own == "b":  # pairs without names stand in the table in both orders
+            rows = rows[rows["annotator_b"].ne(ANOTHER)]
         cells = rows.pivot_table(index=f"class_{own}", columns=f"class_{other}", values=amount, aggfunc="sum")
         whole += cells.reindex(index=list(names), columns=columns).fillna(0).astype(int)
     return whole
@@ -90,23 +92,23 @@ def confusion_figure(panels: Sequence[Confusion], place: Figure | None = None) -
         place: Where to draw; by default a new figure.
 
     Returns:
-        The figure, one row for pixels and one for objects.
+        The figure, one column for pixels and one for objects, one row for each other annotator.
     """
-    rows = [[one for one in panels if one.what == what] for what in dict.fromkeys(one.what for one in panels)]
+    rows = [[one for one in panels if one.other == other] for other in dict.fromkeys(one.other for one in panels)]
     n_columns, size = max(map(len, rows)), len(panels[0].shares)
     longest = min(max(len(str(name)) for name in panels[0].shares.columns), _MAX_LETTERS)
-    side = 0.62 * (size + 1) + 0.06 * longest + 1.6
+    side = 0.55 * (size + 1) + 0.06 * longest + 1.5
     with plot_style():
         figure = figure_on(place, max(n_columns * (side + 0.6), 4.5), len(rows) * max(side, 2.8))
         grid = figure.subplots(len(rows), n_columns, squeeze=False)
         for axes in grid.ravel():
             axes.set_visible(False)
-        for axes, one in ((grid[at, place], one) for at, row in enumerate(rows) for place, one in enumerate(row)):
+        for axes, one in ((grid[at, column], one) for at, row in enumerate(rows) for column, one in enumerate(row)):
             axes.set_visible(True)
             shown = one.shares.rename(index=_short, columns=_short)
             heat_map(axes, shown, "share of the row", low=0, high=1)
             axes.set(ylabel=f"class by {ONE}", xlabel=f"class by {_short(one.other)}")
-            axes.set_title(f"{one.what} (n = {one.n:,})", loc="left", size="medium")
+            axes.set_title(f"{one.what} (n = {one.n:,} comparisons)", loc="left", size="medium")
     return figure
 
 
