@@ -200,7 +200,9 @@ def test_what_is_written_is_read_and_made_again(tmp_path: Path) -> None:
     rebuild(out, tmp_path / "again")
     read.save(tmp_path / "saved")
     for folder in ("again", "saved"):
-        again = {p.relative_to(tmp_path / folder): p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()}
+        again = {
+            p.relative_to(tmp_path / folder): p.read_bytes() for p in (tmp_path / folder).rglob("*") if p.is_file()
+        }
         assert again == written
     for path in (out / "report.html", out / "classes/tumour_co/report.html"):
         path.write_text("damaged")
@@ -248,9 +250,7 @@ def test_probabilities_of_a_model_are_those_of_each_class() -> None:
         rows.append((case, "net", "model", mask, prob))
     table = pd.DataFrame(rows, columns=["case", "annotator", "kind", "path", "prob"])
     found = evaluate(annotations=table, classes=CLASSES)
-    ece = {
-        name: cell(one.scores, record="reliability/ece", target="net") for name, one in found.classes.items()
-    }
+    ece = {name: cell(one.scores, record="reliability/ece", target="net") for name, one in found.classes.items()}
     assert ece["tumour"] == 0
     assert ece["zone"] > 0
     table["prob"] = [prob[:1] if isinstance(prob, np.ndarray) else prob for prob in table["prob"]]

@@ -59,9 +59,7 @@ def test_an_object_has_the_class_of_most_of_its_pixels_and_of_equally_many_the_f
     ben = values("1222 0000 2222 0000", 1)
     found = tables_of(make(tmp_path, {"anna": {"1": anna}, "ben": {"1": ben}}))
     assert cells(found.confusion_objects, "anna", "ben") == {("zone", "tumour"): 2}
-    turned = tables_of(
-        make(tmp_path / "turned", {"anna": {"1": anna}, "ben": {"1": ben}}, {"tumour": 2, "zone": 1})
-    )
+    turned = tables_of(make(tmp_path / "turned", {"anna": {"1": anna}, "ben": {"1": ben}}, {"tumour": 2, "zone": 1}))
     assert cells(turned.confusion_objects, "anna", "ben") == {("zone", "tumour"): 1, ("tumour", "tumour"): 1}
 
 

@@ -6,6 +6,7 @@ sources with classes  ->  Evaluation, with one of each class  ->  folders classe
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -28,7 +29,9 @@ _SHARES = {"share_of_area": "share", "share_of_objects": "object_share"}
 _LONGEST = 40  # letters of the name of an endpoint
 
 
-def evaluate_classes(sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool) -> Evaluation:
+def evaluate_classes(
+    sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool, kept: Path | None = None
+) -> Evaluation:
     """Evaluate the foreground of all classes together, then each class, one after the other.
 
     Args:
@@ -36,6 +39,7 @@ def evaluate_classes(sources: Sources, about: Mapping[str, str], n_jobs: int, pr
         about: Hashes and command, for the summaries.
         n_jobs: Number of processes that share the cases.
         progress: Whether to show how many cases are done.
+        kept: As of `segassay.tables.build.build_tables`; one file for all classes.
 
     Returns:
         The evaluation of all classes together; with `classes`, the evaluation of each, and `of_classes`, the tables
@@ -61,12 +65,20 @@ def evaluate_classes(sources: Sources, about: Mapping[str, str], n_jobs: int, pr
         checked=checked,
         n_jobs=n_jobs,
         progress=progress,
+        kept=kept,
     )
     classes = {}
     for name in dataset.class_names:
         view = of_class(dataset, name)
         found = compute_results(
-            f"{sources.name}: {name}", view, annotations, about=about, n_jobs=n_jobs, progress=progress, of=name
+            f"{sources.name}: {name}",
+            view,
+            annotations,
+            about=about,
+            n_jobs=n_jobs,
+            progress=progress,
+            of=name,
+            kept=kept,
         )
         found.summary["class"] = {"name": name, "of": sources.name}
         found.summary["policy"]["warnings"] = whole.summary["policy"]["warnings"]

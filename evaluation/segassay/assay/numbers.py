@@ -5,6 +5,7 @@ dataset, annotations -> tables -> effects, scores -> summary -> Results
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ def compute_results(
     n_jobs: int,
     progress: bool = False,
     of: str = "",
+    kept: Path | None = None,
 ) -> Results:
     """Compare all annotators and judge the results.
 
@@ -55,6 +57,7 @@ def compute_results(
         n_jobs: Number of processes that share the cases; no result depends on it.
         progress: Whether to show how many cases are done.
         of: Class that the masks are of, to be shown; empty for all.
+        kept: As of `build_tables`.
 
     Returns:
         Tables, scores, effects and verdicts.
@@ -65,7 +68,7 @@ def compute_results(
     n_cases = annotations["case"].nunique()
     masks = f"masks of class {of} of" if of else "masks of"
     with show_progress(n_cases, doing=f"comparing {masks[:-3]}", done=f"compared {masks}", shown=progress) as advance:
-        tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
+        tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance, kept=kept)
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)
     subjects = _subjects(dataset, annotations)
