@@ -19,7 +19,7 @@ import numpy as np
 
 from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
-from segassay.io.encoding import encode
+from segassay.io.encoding import encode, encode_channels
 from segassay.io.formats import (
     nifti_affine,
     nifti_shape,
@@ -354,9 +354,37 @@ def write_map(path: str | os.PathLike[str], values: np.ndarray, like: Picture | 
     _write(Path(path), values.astype(np.float32), like)
 
 
+def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture | None = None) -> None:
+    """Write several numbers per pixel, such as the probability of each class, as channels in float32.
+
+    Args:
+        path: Ends in .tif, .tiff, .nii or .nii.gz; its folder exists.
+        values: Real numbers, `(C, *spatial)`; of one channel the file is that of `write_map`.
+        like: As for `write_mask`.
+
+    Raises:
+        UsageError: As for `write_mask`.
+    """
+    if len(values) == 1:
+        write_map(path, values[0], like)
+        return
+    path, array = Path(path), values.astype(np.float32)
+    _check_shape(path, array.shape[1:], like)
+    data = encode_channels((image_suffix(path.name) or "").lower(), array, like)
+    if data is None:
+        raise UsageError(
+            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .nii or .nii.gz"
+        )
+    write_bytes(path, data)
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], like: Picture | None) -> None:
+    if like is not None and like.array.shape[1:] != shape:
+        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {shape}")
+
+
 def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
-    if like is not None and like.array.shape[1:] != array.shape:
-        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {array.shape}")
+    _check_shape(path, array.shape, like)
     suffix = (image_suffix(path.name) or "").lower()
     data = encode(suffix, np.ascontiguousarray(array), like)
     if data is None:
