@@ -31,7 +31,7 @@ from segassay.io.formats import (
 from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
-from segassay.io.mask_values import mask_of
+from segassay.io.mask_values import class_values_of, mask_of
 from segassay.io.ome_zarr import ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
 from segassay.io.picture import Picture
@@ -255,6 +255,28 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
         return fill_outlines(path, outlines_of_rois(path, rois), grid.shape, grid.path)
     mask = mask_of(path if isinstance(path, HeldImage) else Path(path), picture)
     return mask if grid is None else fit(path, mask, grid)
+
+
+def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndarray:
+    """Value of the class of each pixel, as the mask file stores it: the number behind a palette, 1.0 as 1.
+
+    Args:
+        path: A file whose name ends in one of `IMAGE_SUFFIXES`.
+        grid: As for `read_mask`.
+
+    Returns:
+        Whole numbers `(*spatial)`.
+
+    Raises:
+        DataError: If the file cannot be read, holds fractions, negative numbers, NaN or several channels, or lies
+            elsewhere than its image.
+    """
+    picture = _read(path, as_mask=True)
+    if len(picture.array) > 1:
+        expected = "one, with the class number of each pixel"
+        raise DataError.of(path, f"has {len(picture.array)} channels", expected=expected)
+    values = class_values_of(path, picture)[0]
+    return values if grid is None else fit(path, values, grid)
 
 
 def _read_outlines(path: Path, grid: Grid | None) -> np.ndarray:
