@@ -180,8 +180,10 @@ def _figure_of_classes(dataset: Dataset, case: str, picture: Picture, fused: Fus
     from segassay.figures.overlays import most_marked_plane
     from segassay.figures.style import encode_figure
 
-    marked_by_any = np.asarray(fused.given.any(axis=(0, 2)))
-    plane = most_marked_plane(marked_by_any[fused.decisions.code])
+    marked = fused.masks.any(axis=0)
+    if not marked.any():
+        marked = np.asarray(fused.given.any(axis=(0, 2)))[fused.decisions.code]
+    plane = most_marked_plane(marked)
     code = fused.decisions.code[plane]
     raters = {rater: fused.given[:, :, number][:, code] for number, rater in enumerate(case_raters(dataset, case))}
     figure = class_overview(

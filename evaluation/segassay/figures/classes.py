@@ -88,7 +88,7 @@ def class_overview(
     names = list(raters)[:_MAX_RATERS]
     panels = {"consensus": consensus, **{name: raters[name] for name in names}}
     n_panels = len(panels) + 1
-    n_columns = min(_COLUMNS, n_panels)
+    n_columns = min(range(min(_COLUMNS, n_panels), 2, -1), key=lambda n: -n_panels % n, default=n_panels)
     n_rows = -(-n_panels // n_columns)
     height, width = shown.shape[:2]
     figure = Figure(figsize=(3.2 * n_columns + 0.5, n_rows * (3.2 * height / width + 0.35) + 0.9), layout="constrained")
