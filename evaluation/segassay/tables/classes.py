@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from segassay.data.annotations import is_rater
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset
 from segassay.data.facets import is_exchangeable
-from segassay.errors import DataError
 from segassay.masks.joint import JointOverlaps, foreground_runs, joint_overlaps
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import IOU_THRESHOLDS
@@ -101,9 +99,6 @@ def build_class_tables(
         DataError: If a file cannot be read, holds a value that is no class, or masks of one case differ in shape.
     """
     assert dataset.classes is not None, "it has classes"
-    if dataset.settings.invert:
-        what = "invert is given together with classes, whose background is 0"
-        raise DataError.of(Path(dataset.folder) / "dataset.yaml", what, "save the masks with background 0")
     jobs, _ = make_jobs(dataset, annotations)
     columns = {name: Columns(of) for name, of in _COLUMNS.items()}
     for case, rows in in_order(partial(_rows_of_case, dataset.classes), jobs, n_jobs):

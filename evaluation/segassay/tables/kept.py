@@ -85,7 +85,7 @@ def _key(job: Job) -> str:
 def _classes(job: Job) -> list[Any]:
     """What masks and maps of several classes mean besides their foreground, such as the channel of a class."""
     meanings = (one.meaning for one in job.annotators)
-    return [[one.names, one.channel, one.others] for one in meanings if isinstance(one, ClassMap) and one.several]
+    return [[one.names, one.channel] for one in meanings if isinstance(one, ClassMap) and one.several]
 
 
 def _state(path: Path) -> tuple[int, int]:
