@@ -18,7 +18,7 @@ from segassay.assay.classes import share_names
 from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
 from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
-from segassay.judgement.classes import class_paths
+from segassay.judgement.classes import CLASS_TABLES, class_paths
 
 TURNED = "000000000000 000000000000 022220011110 022220011110 022220011110 000000000000"
 CASES = {"1": values(RIGHT), "2": values(TURNED), "3": values(RIGHT)[::-1].copy()}
@@ -238,6 +238,10 @@ def test_wrong_classes_in_memory_are_refused() -> None:
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"zone": 0, "tumour": 2})
     with pytest.raises(UsageError, match="a class is called background"):
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"background": 1, "tumour": 2})
+    with pytest.raises(UsageError, match="a class is called mean"):
+        evaluate(masks={"anna": CASES, "ben": CASES}, classes={"mean": 1, "tumour": 2})
+    with pytest.raises(UsageError, match="the class '=1' looks like a formula"):
+        evaluate(masks={"anna": CASES, "ben": CASES}, classes={"=1": 1, "tumour": 2})
     with pytest.raises(DataError, match=r"masks\['anna'\]\['1'\] holds the value 2; classes names 0, 1, 3"):
         evaluate(masks={"anna": CASES, "ben": CASES}, classes={"zone": 1, "tumour": 3})
 
@@ -282,3 +286,11 @@ def test_a_run_has_the_numbers_of_every_class(tmp_path: Path, monkeypatch: pytes
     assert set(class_metrics(found.of_classes["classes"], class_paths(found.classes))) <= set(metrics)
     with evaluation_of_run(logged.info.run_id) as folder:
         assert list(read_results(folder).classes) == ["<b>", "tumour"]
+
+
+def test_the_guide_names_every_table_and_its_code_runs() -> None:
+    guide = (Path(__file__).parents[2] / "docs/classes.md").read_text(encoding="utf-8")
+    assert all(f"`{name}.csv`" in guide for name in CLASS_TABLES)
+    names: dict[str, Any] = {}
+    exec(guide.split("```python")[1].split("```")[0], names)
+    assert pixels(names["found"], "tumour", "zone") == 64

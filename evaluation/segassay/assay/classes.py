@@ -17,7 +17,7 @@ from segassay.data.dataset import Dataset, of_class, strata, units_of
 from segassay.data.measurements import ENDPOINT_COLUMNS
 from segassay.errors import UsageError
 from segassay.io.progress import show_progress
-from segassay.judgement.classes import class_headlines, verdicts_of_classes
+from segassay.judgement.classes import MEAN, class_headlines, verdicts_of_classes
 from segassay.qualities.objectivity.classes import agreement_on_classes
 from segassay.report.notes import in_words
 from segassay.tables.classes import BACKGROUND, build_class_tables
@@ -46,13 +46,13 @@ def evaluate_classes(
         that compare them.
 
     Raises:
-        UsageError: If a class has the name of the background.
+        UsageError: If a class has the name of the background, or of the mean over classes.
         DataError: If a file cannot be read, or a mask holds a value that is no class.
     """
     dataset, annotations = sources.dataset, sources.annotations
     assert dataset is not None, "it has classes"
-    if BACKGROUND in dataset.class_names:
-        raise UsageError(f"a class is called {BACKGROUND}; give it another name, or leave it out if its value is 0")
+    if taken := [name for name in (BACKGROUND, MEAN) if name in dataset.class_names]:
+        raise UsageError(f"a class is called {taken[0]}, which has another meaning in tables; give it another name")
     n_cases = annotations["case"].nunique()
     with show_progress(n_cases, doing="comparing classes", done="compared classes of", shown=progress) as advance:
         tables = build_class_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)

@@ -17,6 +17,7 @@ from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
 from segassay.assay.write import class_folders, write_results
+from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.normalise import MEASURES
@@ -168,6 +169,9 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
     if not isinstance(classes, Mapping) or len(classes) < 2:
         what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is no dictionary"
         raise UsageError(f"{what}; expected two or more, such as {{'zone': 1, 'tumour': 2}}, or leave it out")
+    for name in classes:
+        if why := why_harmful(str(name)):
+            raise UsageError(f"the class {name!r} {why}; rename it")
     return {name: value if isinstance(value, int) else tuple(value) for name, value in classes.items()}
 
 

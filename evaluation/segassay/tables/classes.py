@@ -7,7 +7,7 @@ has no answer: with regions there are only the counts.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -111,8 +111,11 @@ def build_class_tables(
         return tables
     raters = set(annotations.loc[annotations["kind"].map(is_rater), "annotator"])
     labels = [BACKGROUND, *dataset.class_names]
-    named = (_without_names(table, raters, labels) for table in (tables.confusion, tables.confusion_objects))
-    return ClassTables(tables.counts, *named, tables.votes)
+    return replace(
+        tables,
+        confusion=_without_names(tables.confusion, raters, labels),
+        confusion_objects=_without_names(tables.confusion_objects, raters, labels),
+    )
 
 
 def _without_names(table: pd.DataFrame, raters: set[str], labels: list[str]) -> pd.DataFrame:
