@@ -76,7 +76,7 @@ def rebuild(
         UsageError: If `out` exists or cannot be written, or a style or format is unknown.
         DataError: If files of the evaluation are damaged.
     """
-    from segassay.report.publication import check_style, draw_publication
+    from segassay.report.publication import check_style
 
     drawn_anew = style is not None or formats is not None
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
@@ -88,12 +88,18 @@ def rebuild(
     with whole_or_nothing(work_dir):
         work_dir.rmdir()
         _write_again(work_dir, folder, found)
-        folders = class_folders(work_dir, found.classes)
-        of_each = ((work_dir, found), *((folders[name], one) for name, one in found.classes.items()))
-        for one_dir, one in of_each if chosen is not None else ():
-            shutil.rmtree(one_dir / "figures")
-            draw_publication(one, one_dir / "figures", *chosen)
+        if chosen is not None:
+            _draw_anew(work_dir, found, *chosen)
+            for name, place in class_folders(work_dir, found.classes).items():
+                _draw_anew(place, found.classes[name], *chosen)
         return publish_output(work_dir) / "report.html"
+
+
+def _draw_anew(folder: Path, found: Evaluation, style: str, formats: Sequence[str]) -> None:
+    from segassay.report.publication import draw_publication
+
+    shutil.rmtree(folder / "figures")
+    draw_publication(found, folder / "figures", style, formats)
 
 
 def _write_again(work_dir: Path, folder: Path, found: Evaluation) -> None:

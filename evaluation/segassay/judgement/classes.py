@@ -108,11 +108,11 @@ def _is_of_masks(score: Score) -> bool:
 
 
 def _rows_of_class(found: Results, keys: list[_Key], of_cases: Mapping[_Key, Score]) -> Iterator[dict[str, Any]]:
-    scores = found.scores.drop_duplicates(["quality", "measure", "target"]).set_index(["quality", "measure", "target"])
+    scores = {(row["quality"], row["measure"], row["target"]): row for row in found.scores[::-1].to_dict("records")}
     clusters = units_of(found.subjects)
     for key in keys:
-        if key in scores.index:
-            yield _row(key, scores.loc[key].to_dict())
+        if key in scores:
+            yield _row(key, scores[key])
         marked = (key[0], f"{key[1]}{WHERE_MARKED}", key[2])
         if marked in of_cases:
             yield _row(marked, score_table([of_cases[marked]], clusters).iloc[0].to_dict())
