@@ -115,7 +115,12 @@ def test_real_numbers_that_are_whole_are_classes(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(0.5, "holds fractions"), (np.nan, "holds fractions"), (-1.0, "holds the negative number -1"), (1e12, "holds the number")],
+    [
+        (0.5, "holds fractions"),
+        (np.nan, "holds fractions"),
+        (-1.0, "holds the negative number -1"),
+        (1e12, "holds the number"),
+    ],
 )
 def test_other_real_numbers_are_errors(tmp_path, value, message):
     values = MASK.astype(np.float64)
