@@ -132,7 +132,7 @@ def test_no_model_is_told_by_the_names_of_exchangeable_raters(tmp_path: Path) ->
 def test_regions_are_evaluated_and_not_confused(tmp_path: Path) -> None:
     found = evaluate(make(tmp_path, raters(), {"organ": [1, 2], "tumour": 2}), tmp_path / "out")
     assert found.of_classes["confusion"].empty
-    assert "classes share pixels" in found.summary["policy"]["notes"][-1]
+    assert "classes overlap" in found.summary["policy"]["notes"][-1]
     assert found.classes["organ"].counts["area_px"].unique().tolist() == [96]
     assert "confusion" not in found.plot.available
     assert "Who calls what what" not in (tmp_path / "out/report.html").read_text()

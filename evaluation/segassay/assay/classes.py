@@ -85,7 +85,7 @@ def evaluate_classes(
         classes[name] = Evaluation(**vars(found), dataset=view)
     whole.summary["classes"] = verdicts_of_classes(classes)
     if dataset.classes is not None and not dataset.classes.exclusive:
-        whole.summary["policy"]["notes"].append(in_words(Note("classes_share_pixels")))
+        whole.summary["policy"]["notes"].append(in_words(Note("classes_overlap")))
     clusters = units_of(strata(dataset)["subject"].reindex(annotations["case"].unique()))
     of_classes = {
         "classes": class_headlines(classes),

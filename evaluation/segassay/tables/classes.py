@@ -2,8 +2,8 @@
 
     Job (files of a case), classes  ->  rows of each case  ->  counts, confusion of pixels and of objects, votes
 
-Classes that exclude each other are compared. A region shares its pixels with other classes, so what it is confused with
-has no answer: with regions there are only the counts.
+Classes that exclude each other are compared. Where classes overlap, a pixel has several, so what it is confused with has
+no answer: then there are only the counts.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ class ClassTables:
         counts: Case × annotator × class: pixels of objects that are large enough; objects of the foreground of all
             classes together whose class this is; and the shares of both in those of all classes, an empty cell where
             nothing is marked. The class of an object is that of most of its pixels; of equally many, that which comes
-            first in the dataset. Objects have no class where classes share pixels.
+            first in the dataset. Objects have no class where classes overlap.
         confusion: Case × pair of annotators × class of each: pixels that count, small objects included; `background`
             is one more class. Cells without a pixel have no row. Of exchangeable raters the pairs of a case are counted
             together, each in both orders, as `one rater` and `another rater`.
@@ -93,7 +93,7 @@ def build_class_tables(
         progress: Called with the name of each case that is done.
 
     Returns:
-        The tables; without rows of confusion and votes if classes share pixels.
+        The tables; without rows of confusion and votes if classes overlap.
 
     Raises:
         DataError: If a file cannot be read, holds a value that is no class, or masks of one case differ in shape.
