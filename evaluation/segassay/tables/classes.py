@@ -2,8 +2,8 @@
 
     Job (files of a case), classes  ->  rows of each case  ->  counts, confusion of pixels and of objects, votes
 
-Classes that exclude each other are compared. Where classes overlap, a pixel has several, so what it is confused with has
-no answer: then there are only the counts.
+Classes that exclude each other are compared. Where classes overlap, a pixel has several, so what it is confused with
+has no answer: then there are only the counts.
 """
 
 from collections.abc import Callable, Iterator
