@@ -263,7 +263,8 @@ def evaluate(
         judged = found.summary[quality]
         say(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
     for name, one in found.classes.items():
-        words = [f"{quality} {judged.partition(': ')[0]}" for quality, judged in one.verdicts.items()]
+        verdicts = dict(list(one.verdicts.items())[: 1 if "raters" in one.verdicts else None])  # others need a model
+        words = [f"{quality} {judged.partition(': ')[0]}" for quality, judged in verdicts.items()]
         say(f"class {printable(name)}: {', '.join(words)}.")
     say(f"written: {out.resolve() / 'report.html'}")
     if mlflow:
