@@ -151,7 +151,7 @@ def test_the_share_of_a_class_is_tested_in_the_experiment(tmp_path: Path) -> Non
     assert own.loc[["share_zone", "share_tumour"], "verdict"].tolist() == ["lower", "higher"]
     assert own.loc["share_tumour", "hl_shift"] == pytest.approx(1)  # from 2 of 5 to 4 of 5, in multiples of the control
     assert own.loc["share_tumour", "n_undefined"] == 1
-    assert own.loc["object_share_tumour", "n_left_out"] == 6  # no object of the control group is a tumour
+    assert own.loc["object_share_tumour", "n_left_out"] == 12  # no object of the control group is a tumour
 
 
 def test_names_of_shares_fit_into_tables() -> None:
@@ -254,7 +254,7 @@ def test_probabilities_of_a_model_are_those_of_each_class() -> None:
         rows.append((case, "net", "model", mask, prob))
     table = pd.DataFrame(rows, columns=["case", "annotator", "kind", "path", "prob"])
     found = evaluate(annotations=table, classes=CLASSES)
-    ece = {name: cell(one.scores, record="reliability/ece", target="net") for name, one in found.classes.items()}
+    ece = {name: cell(one.scores, measure="ece", target="net") for name, one in found.classes.items()}
     assert ece["tumour"] == 0
     assert ece["zone"] > 0
     table["prob"] = [prob[:1] if isinstance(prob, np.ndarray) else prob for prob in table["prob"]]
