@@ -12,6 +12,7 @@ from segassay.data.classes import ClassMap
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError
 from segassay.io.held import HeldImage
+from segassay.io.images import write_maps
 from segassay.io.picture import Picture
 from segassay.tables.classes import ANOTHER, ONE, ClassTables, build_class_tables
 from segassay.tables.maps import read_map
@@ -156,6 +157,16 @@ def test_a_map_has_a_channel_for_each_class() -> None:
     assert read_map(held(0.75, 0.75), (2, 3), None, TWO).max() == 1
     regions = ClassMap((1, 2), names=(("organ", (1, 2)), ("tumour", (2,))))
     assert read_map(prob, (2, 3), None, regions).max() == 0.5
+
+
+@pytest.mark.parametrize(("name", "shape"), [("1.tif", (5, 7)), ("1.nii.gz", (5, 7)), ("1.nii.gz", (3, 5, 7))])
+def test_maps_of_classes_are_read_as_they_are_written(tmp_path: Path, name: str, shape: tuple[int, ...]) -> None:
+    prob = np.random.default_rng(0).dirichlet(np.ones(3), size=shape).astype(np.float32)
+    prob = np.moveaxis(prob, -1, 0)[:2]
+    write_maps(tmp_path / name, prob)
+    for place, of_class in enumerate(("zone", "tumour")):
+        np.testing.assert_array_equal(read_map(tmp_path / name, shape, None, TWO.only(of_class)), prob[place])
+    np.testing.assert_allclose(read_map(tmp_path / name, shape, None, TWO), prob.sum(axis=0), atol=1e-6)
 
 
 def test_a_map_with_another_number_of_channels_is_one_clear_message() -> None:
