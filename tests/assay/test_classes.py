@@ -129,6 +129,15 @@ def test_no_model_is_told_by_the_names_of_exchangeable_raters(tmp_path: Path) ->
         assert "anna" not in (tmp_path / f"out/tables/{name}.csv").read_text()
 
 
+def test_masks_of_one_person_are_not_compared_in_the_figure(tmp_path: Path) -> None:
+    exchanged = {case: swapped(mask) for case, mask in CASES.items()}
+    tools = {"a_1": {"person": "anna", "tool": "x"}, "a_2": {"person": "anna", "tool": "y"}}
+    masks = {"a_1": CASES, "a_2": exchanged, "ben": CASES}
+    found = evaluate(make(tmp_path, masks, raters={**tools, "ben": {"person": "ben", "tool": "x"}}))
+    pixels_of, _ = (axes for axes in found.plot.confusion() if axes.get_title(loc="left"))
+    assert [text.get_text() for text in pixels_of.texts] == ["0.50", "0.50", "0.00"] * 2  # 0.33 with the pair of anna
+
+
 def test_regions_are_evaluated_and_not_confused(tmp_path: Path) -> None:
     found = evaluate(make(tmp_path, raters(), {"organ": [1, 2], "tumour": 2}), tmp_path / "out")
     assert found.of_classes["confusion"].empty

@@ -41,6 +41,7 @@ from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
 from segassay.report.charts.variation import variance_figure, variation_per_effect
+from segassay.tables.persons import different_persons
 
 __all__ = ["Plots", "all_charts", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
 
@@ -268,10 +269,17 @@ def _of_maps(found: Results, clusters: pd.Series) -> dict[str, _Draw]:
 def _of_classes(found: Results) -> dict[str, _Draw]:
     if not found.of_classes:
         return {}
-    tables = (found.of_classes["confusion"], found.of_classes["confusion_objects"])
+    persons = different_persons(found.annotations)
+    pixels, objects = (_of_others(found.of_classes[name], persons) for name in ("confusion", "confusion_objects"))
     judged = judged_annotators(found.annotations).names[:MAX_JUDGED]
-    panels = confusions(*tables, class_names(found.summary), raters_of(found.kinds), judged)
+    panels = confusions(pixels, objects, class_names(found.summary), raters_of(found.kinds), judged)
     return {"confusion": partial(confusion_figure, panels)} if panels else {}
+
+
+def _of_others(table: pd.DataFrame, persons: Mapping[str, str]) -> pd.DataFrame:
+    """Pairs of annotators without those of one person, who is several raters."""
+    a, b = (table[side].map(lambda name: persons.get(name, name)) for side in ("annotator_a", "annotator_b"))
+    return table[a.ne(b)]
 
 
 def _of_strategies(found: Results) -> dict[str, _Draw]:
