@@ -165,11 +165,12 @@ def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, met
     code = decisions.code[plane]
     raters = zip(case_raters(dataset, case), fused.n_objects_of_rater, decisions.patterns.T, strict=True)
     masks = {f"{rater}: {_objects(n)}": marked[code] for rater, n, marked in raters}
+    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
     figure = consensus_overview(
         picture.array[(slice(None), *plane)],
         masks,
         fused.consensus.mask[plane],
-        title=f"{case}, consensus by {method}{_plane_name(plane)}",
+        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
         consensus_name=f"consensus: {_objects(fused.n_objects)}",
     )
     return encode_figure(figure, "png")
@@ -184,6 +185,7 @@ def _figure_of_classes(dataset: Dataset, case: str, picture: Picture, fused: Fus
     if not marked.any():
         marked = np.asarray(fused.given.any(axis=(0, 2)))[fused.decisions.code]
     plane = most_marked_plane(marked)
+    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
     code = fused.decisions.code[plane]
     raters = {rater: fused.given[:, :, number][:, code] for number, rater in enumerate(case_raters(dataset, case))}
     figure = class_overview(
@@ -191,14 +193,9 @@ def _figure_of_classes(dataset: Dataset, case: str, picture: Picture, fused: Fus
         raters,
         fused.masks[(slice(None), *plane)],
         class_colours(dataset.class_names, dataset.settings.class_colours),
-        title=f"{case}, consensus by {method}{_plane_name(plane)}",
+        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
     )
     return encode_figure(figure, "png")
-
-
-def _plane_name(plane: tuple[slice | int, ...]) -> str:
-    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
-    return "".join(f"; {where} (most foreground)" for where in at)
 
 
 def _objects(n: int) -> str:
