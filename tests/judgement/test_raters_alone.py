@@ -142,6 +142,10 @@ def test_raters_who_all_mark_nothing_support_nothing() -> None:
 def test_few_images_decide_nothing() -> None:
     found = judged(**{f"r{seed}": masks(seed, n_cases=6) for seed in range(4)})
     assert found.verdicts["raters"].startswith("cannot be judged: fewer than 10 images")
+    assert (
+        "median rater agrees with the consensus of the other raters with F1 0." in found.summary["raters"]["sentence"]
+    )
+    assert "undefined" not in found.summary["raters"]["sentence"]
 
 
 def test_one_rater_has_nobody_to_agree_with() -> None:

@@ -47,7 +47,6 @@ MEAN = "mean"
 WHERE_MARKED = "_where_marked"
 """Ending of a measure that is undefined, instead of 1, where neither of two annotators marked anything of the class."""
 
-_LONGEST = 60  # letters of the name of a folder
 _OF_WINDOWS = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 _Key = tuple[str, str, str]  # quality, measure, target
@@ -177,9 +176,10 @@ def class_paths(names: Iterable[str]) -> dict[str, str]:
         >>> class_paths(["tumour", "Tumour", "<b>/..", "con"])
         {'tumour': 'classes/tumour', 'Tumour': 'classes/Tumour_2', '<b>/..': 'classes/b', 'con': 'classes/con_4'}
     """
+    longest = 60  # letters of the name of a folder
     paths, used = {}, set[str]()
     for place, name in enumerate(names, start=1):
-        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:_LONGEST].strip("._-")
+        plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:longest].strip("._-")
         if not plain or plain.casefold() in used or plain.casefold().split(".")[0] in _OF_WINDOWS:
             plain = f"{plain or 'class'}_{place}"
         while plain.casefold() in used:

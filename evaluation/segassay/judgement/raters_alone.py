@@ -61,10 +61,12 @@ def judge_raters(evidence: Evidence, found: Findings) -> Judgement:
     everyone = replace(evidence, raters=(*evidence.raters, *evidence.careless), careless=())
     if len(everyone.raters) < 2:
         return Judgement("raters", Judged(), (undecided(What.RATERS, Why.NO_SECOND_RATER),))
-    if (n_marked := int(everyone.marked().sum())) < MIN_CASES:
-        number = Number(math.nan, math.nan, math.nan, n_marked)
-        return Judgement("raters", Judged(), (undecided(What.TOGETHER, Why.FEW_CASES, number),))
     own = {measure: _own(everyone, measure) for measure in (F1, DICE)}
+    if (n_marked := int(everyone.marked().sum())) < MIN_CASES:
+        few = undecided(What.TOGETHER, Why.FEW_CASES, Number(math.nan, math.nan, math.nan, n_marked))
+        found_so_far = [_together(everyone, own[measure], measure) for measure in own]
+        criteria = [replace(one, met=None, missing=few.missing) for one in found_so_far]
+        return Judgement("raters", Judged(), tuple(criteria))
     criteria = [
         *judging([_together(everyone, own[measure], measure) for measure in own]),
         *judging(_consistent(everyone, found)),
