@@ -10,6 +10,10 @@ The last two learn the probability that raters mark a pixel; above one half, the
 
 All but the first can be restricted to some raters: `staple_without_anna` is the consensus of all raters but one,
 `staple_of_anna+ben` that of the named ones.
+
+With K classes each has a channel: `(K, …)`, of `random_rater` `(R K, …)`, those of the first rater first. The consensus
+of regions is that of each alone. Of exclusive classes, a pixel that belongs to several by the rule goes to the one that
+most raters gave it, to the first of equal ones.
 """
 
 from __future__ import annotations
@@ -25,10 +29,11 @@ from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.consensus.pixels import count_decisions, fuse_decisions
 from segassay.data.annotations import WITHOUT
-from segassay.data.cases import read_case_mask
-from segassay.data.dataset import Dataset, case_raters
+from segassay.data.cases import read_case_classes, read_case_mask
+from segassay.data.dataset import Dataset, case_raters, of_class
 from segassay.errors import DataError, UsageError
 from segassay.io.images import image_shape, read_grid
+from segassay_monai.ensemble.classes import Classes, is_exclusive, masks_of
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
@@ -157,7 +162,9 @@ def is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
     return any(case in dataset.masks[rater] for rater in raters_of(dataset, trained_on))
 
 
-def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
+def read_target(
+    dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None, classes: Classes = ()
+) -> np.ndarray:
     """Mask that a model is compared with, to select its best state and to score it.
 
     Args:
@@ -165,10 +172,13 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
         case: A case annotated by at least one of `raters_of`.
         trained_on: One of `targets_of`.
         cache_dir: Folder of computed STAPLE masks; by default the user's cache folder.
+        classes: Name and values of each class of the model; by default all classes are one foreground.
 
     Returns:
-        Boolean mask `(*spatial)`; ignored areas are not removed.
+        Boolean mask `(*spatial)`, or `(K, *spatial)` of each class; ignored areas are not removed.
     """
+    if classes:
+        return _read_classes(dataset, case, trained_on, cache_dir, classes)
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return read_case_mask(dataset, trained_on, case) > 0
@@ -179,6 +189,26 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
     if method == "object":
         return object_consensus(masks).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
+
+
+def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None, classes: Classes) -> np.ndarray:
+    """Target of each class, `(K, *spatial)`."""
+    method = _compared_with(_parts(trained_on)[0])
+    if method not in METHODS:
+        return masks_of(read_case_classes(dataset, trained_on, case), classes)
+    masks = np.stack([read_target(of_class(dataset, name), case, trained_on, cache_dir) for name, _ in classes])
+    if not is_exclusive(classes) or (masks.sum(axis=0) <= 1).all():
+        return masks
+    votes = _votes(dataset, case, trained_on, classes)
+    chosen = np.where(masks, votes, -1).argmax(axis=0)
+    return masks & (np.arange(len(masks)).reshape(-1, *[1] * chosen.ndim) == chosen)
+
+
+def _votes(dataset: Dataset, case: str, trained_on: str, classes: Classes) -> np.ndarray:
+    """Number of raters who gave a pixel to each class, `(K, *spatial)`."""
+    raters = _raters_of_case(dataset, case, trained_on)
+    masks = (masks_of(read_case_classes(dataset, rater, case), classes) for rater in raters)
+    return np.sum(np.stack(list(masks)), axis=0)
 
 
 def _compared_with(method: str) -> str:
@@ -201,16 +231,23 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
     return mask
 
 
-def read_labels(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
+def read_labels(
+    dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None, classes: Classes = ()
+) -> np.ndarray:
     """Label from which training tiles are cut.
 
     Returns:
         `(C, *spatial)`: for `random_rater` a boolean mask of each rater of the case in natural order; for `soft` one
-        float32 channel, the share of these raters who marked a pixel; else one boolean mask.
+        float32 channel, the share of these raters who marked a pixel; else one boolean mask. With classes the same of
+        each class: `(K, *spatial)`, for `random_rater` `(R K, *spatial)`, those of the first rater first.
     """
     method = _parts(trained_on)[0]
     if method not in (SOFT, RANDOM_RATER):
-        return read_target(dataset, case, trained_on, cache_dir)[None]
+        label = read_target(dataset, case, trained_on, cache_dir, classes)
+        return label if classes else label[None]
     raters = _raters_of_case(dataset, case, trained_on)
+    if classes:
+        each = np.stack([masks_of(read_case_classes(dataset, rater, case), classes) for rater in raters])
+        return each.reshape(-1, *each.shape[2:]) if method == RANDOM_RATER else each.mean(axis=0, dtype=np.float32)
     masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in raters])
     return masks if method == RANDOM_RATER else masks.mean(axis=0, dtype=np.float32, keepdims=True)

@@ -1,4 +1,4 @@
-"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
+"""One channel, or several of a map, as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
 
 An exported bundle can carry this module unchanged: it imports numpy, readers of image files and modules of this kind.
 """
@@ -18,7 +18,7 @@ import tifffile
 from .picture import Picture
 from .spacing import UM_PER_UNIT
 
-__all__ = ["encode", "nifti_header", "ome_words", "tiff_words"]
+__all__ = ["encode", "encode_channels", "nifti_header", "ome_words", "tiff_words"]
 
 _NIFTI_OFFSET = 352  # bytes of the header and of the flag that no extension follows
 
@@ -55,6 +55,43 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
     return None
 
 
+def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None:
+    """Bytes of a file of several channels; TIFF, OME-TIFF and NIfTI, as of `encode`.
+
+    Args:
+        suffix: As for `encode`.
+        array: `(C, *spatial)`.
+        like: The image it belongs to.
+
+    Returns:
+        None if files of that kind cannot hold the array.
+    """
+    spacing, n_axes = None if like is None else like.spacing_um, array.ndim - 1
+    if suffix in (".tif", ".tiff") and n_axes in (2, 3):
+        planes = array.swapaxes(0, 1) if n_axes == 3 else array  # as ImageJ orders them: the channels of each plane
+        return _tiff(np.ascontiguousarray(planes), **_words_of_channels(array.shape, spacing))
+    if suffix in (".ome.tif", ".ome.tiff") and n_axes in (2, 3):
+        words = ome_words(array.shape[1:], array.dtype, spacing, n_channels=len(array))
+        return None if words is None else _tiff(array, **words)
+    if suffix in (".nii", ".nii.gz") and n_axes in (2, 3):
+        flat = array if n_axes == 3 else array[:, :, :, np.newaxis]
+        data = _encode_nifti(np.moveaxis(flat, 0, -1), like)
+        return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
+    return None
+
+
+def _words_of_channels(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> dict[str, Any]:
+    """As `tiff_words`, of channels `(C, *spatial)`."""
+    n_channels, *spatial = shape
+    if spacing_um is None or spatial[:-2] == [1]:
+        return {"metadata": {"axes": "ZCYX"[-len(shape) :]}}
+    words = tiff_words(tuple(spatial), spacing_um)
+    n_planes = spatial[0] if len(spatial) == 3 else 1
+    about = [line for line in words["description"].splitlines() if not line.startswith(("images=", "slices="))]
+    about[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}", "hyperstack=true"]
+    return words | {"description": "\n".join(about) + "\n"}
+
+
 def _encode_tiff(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes:
     return _tiff(array, **tiff_words(array.shape, spacing_um))
 
@@ -82,22 +119,26 @@ def _pixels_per_um(spacing: float) -> tuple[int, int]:
     return (fraction.numerator, fraction.denominator) if inverse else (fraction.denominator, fraction.numerator)
 
 
-def ome_words(shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None) -> dict[str, Any] | None:
+def ome_words(
+    shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None, n_channels: int = 1
+) -> dict[str, Any] | None:
     """Arguments of `tifffile.imwrite` that write OME metadata; None for what OME cannot hold.
 
     OME has no volume of one plane, which would be read as an image, and few number types.
     """
     if shape[:-2] == (1,) or dtype.name not in _OME_TYPES:
         return None
-    sizes = dict(zip("XYZCT", (*shape[::-1], 1, 1, 1), strict=False))
+    n_planes = shape[0] if len(shape) == 3 else 1
+    sizes = {"X": shape[-1], "Y": shape[-2], "Z": n_planes, "C": n_channels, "T": 1}
     pixels = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": _OME_TYPES[dtype.name]}
     pixels |= {f"Size{axis}": str(size) for axis, size in sizes.items()}
     for axis, spacing in zip("ZYX"[-len(shape) :], spacing_um or (), strict=False):
         pixels |= {f"PhysicalSize{axis}": repr(float(spacing)), f"PhysicalSize{axis}Unit": "µm"}
     ome = ElementTree.Element("OME", {"xmlns": _OME, "Creator": "SegAssay"})
     image = ElementTree.SubElement(ElementTree.SubElement(ome, "Image", ID="Image:0"), "Pixels", pixels)
-    ElementTree.SubElement(image, "Channel", ID="Channel:0:0", SamplesPerPixel="1")
-    ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(sizes["Z"]))
+    for channel in range(n_channels):
+        ElementTree.SubElement(image, "Channel", ID=f"Channel:0:{channel}", SamplesPerPixel="1")
+    ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(n_planes * n_channels))
     xml = ElementTree.tostring(ome, encoding="us-ascii", xml_declaration=True)
     return {"metadata": None, "description": xml.decode("ascii")}
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
-from segassay.io.encoding import encode
+from segassay.io.encoding import encode, encode_channels
 from segassay.io.formats import (
     nifti_affine,
     nifti_shape,
@@ -354,11 +354,33 @@ def write_map(path: str | os.PathLike[str], values: np.ndarray, like: Picture | 
     _write(Path(path), values.astype(np.float32), like)
 
 
-def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
-    if like is not None and like.array.shape[1:] != array.shape:
-        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {array.shape}")
+def write_channels(path: str | os.PathLike[str], values: np.ndarray, like: Picture | None = None) -> None:
+    """Write several numbers per pixel as channels of one file, such as the probability of each class, as float32.
+
+    Args:
+        path: As for `write_map`.
+        values: Real numbers, `(C, *spatial)`.
+        like: As for `write_mask`.
+
+    Raises:
+        UsageError: As for `write_mask`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_channels(f"{folder}/0144.tif", np.arange(12).reshape(2, 2, 3) / 12)
+        ...     read_image(f"{folder}/0144.tif").array.shape
+        (2, 2, 3)
+    """
+    _write(Path(path), values.astype(np.float32), like, n_channels=len(values))
+
+
+def _write(path: Path, array: np.ndarray, like: Picture | None, n_channels: int = 0) -> None:
+    shape = array.shape[1:] if n_channels else array.shape
+    if like is not None and like.array.shape[1:] != shape:
+        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {shape}")
     suffix = (image_suffix(path.name) or "").lower()
-    data = encode(suffix, np.ascontiguousarray(array), like)
+    data = (encode_channels if n_channels else encode)(suffix, np.ascontiguousarray(array), like)
     if data is None:
         raise UsageError(
             f"{path} cannot hold {array.ndim} axes of {array.dtype}; expected .png for two axes of 8 or 16 bits, "
