@@ -33,7 +33,9 @@ from segassay.data.cases import read_case_classes, read_case_mask
 from segassay.data.dataset import Dataset, case_raters, of_class
 from segassay.errors import DataError, UsageError
 from segassay.io.images import image_shape, read_grid
-from segassay_monai.ensemble.classes import Classes, is_exclusive, masks_of
+
+Classes = Sequence[tuple[str, Sequence[int]]]
+"""Name and values of each class."""
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
@@ -189,6 +191,17 @@ def read_target(
     if method == "object":
         return object_consensus(masks).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
+
+
+def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:
+    """Mask of each class, boolean `(K, *spatial)`, in an image of values `(*spatial)`.
+
+    Example:
+        >>> masks_of(np.array([0, 1, 2]), [("organ", [1, 2]), ("tumour", [2])]).astype(int)
+        array([[0, 1, 1],
+               [0, 0, 1]])
+    """
+    return np.stack([np.isin(values, of_class) for _, of_class in classes])
 
 
 def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None, classes: Classes) -> np.ndarray:

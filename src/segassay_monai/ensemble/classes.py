@@ -53,6 +53,16 @@ def plain_classes(classes: Classes) -> list[list[object]]:
     return [[name, [int(value) for value in values]] for name, values in classes]
 
 
+def same_classes(one: Classes, other: Classes) -> bool:
+    """Whether both have the same names with the same values, in any order.
+
+    Example:
+        >>> same_classes([("a", [1]), ("b", [2])], [("b", (2,)), ("a", (1,))]), same_classes([("a", [1])], [("a", [2])])
+        (True, False)
+    """
+    return {name: set(values) for name, values in one} == {name: set(values) for name, values in other}
+
+
 def names_of(classes: Classes) -> str:
     """Classes in a message.
 
@@ -216,14 +226,3 @@ def values_of(masks: np.ndarray, classes: Classes) -> np.ndarray:
     for number in drawing_order(classes):
         values[masks[number]] = drawn[number]
     return values
-
-
-def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:
-    """Mask of each class `(K, *spatial)` in an image of values `(*spatial)`.
-
-    Example:
-        >>> masks_of(np.array([0, 1, 2]), [("organ", [1, 2]), ("tumour", [2])]).astype(int)
-        array([[0, 1, 1],
-               [0, 0, 1]])
-    """
-    return np.stack([np.isin(values, of_class) for _, of_class in classes])

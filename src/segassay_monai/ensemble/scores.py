@@ -25,7 +25,7 @@ from segassay.figures.overlays import overlay
 from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.classes import Classes, masks_of, metric_names, names_of, plain_classes
+from segassay_monai.ensemble.classes import Classes, metric_names, names_of, same_classes
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, run_name, seed_range
 from segassay_monai.ensemble.stop import stop_between_steps
@@ -34,7 +34,7 @@ from segassay_monai.ensemble.uncertainty import (
     summarise_uncertainty,
     uncertainty_metrics,
 )
-from segassay_monai.targets import is_labelled, read_target, target_name
+from segassay_monai.targets import is_labelled, masks_of, read_target, target_name
 
 logger = logging.getLogger("segassay")
 
@@ -193,7 +193,7 @@ def check_classes(classes: Classes, dataset: Dataset) -> None:
         DataError: If they differ, in their names or values.
     """
     own = [] if dataset.classes is None else dataset.classes.names
-    if classes and sorted(map(repr, plain_classes(classes))) != sorted(map(repr, plain_classes(own))):
+    if classes and not same_classes(classes, own):
         what = f"has {names_of(own)}, but the model was trained on {names_of(classes)}"
         action = "name these classes and values in dataset.yaml, or give a model of the classes of the dataset"
         raise DataError.of(dataset.folder, what, action, kind="other-classes")
