@@ -1,0 +1,347 @@
+"""Consensus of classes: fuse label images of several raters, in which each value is a class, into one.
+
+labels of R raters (*spatial) int, values of K classes  ->  prob (K + 1, *spatial), labels (*spatial)
+
+Classes are either exclusive, so that a pixel belongs to one class at most, or regions that share values, as tumour
+parts that are nested. Exclusive classes are fused together: a decision is one of K + 1, background or a class. Regions
+are fused one by one, each as a binary mask of its values; see `segassay.consensus.regions`.
+
+Background comes first, then the classes in the order of the dataset; this is also the order in which ties are broken.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segassay.consensus.estimation import from_majority, likeliest
+from segassay.consensus.objects import ObjectConsensus, object_consensus
+from segassay.consensus.patterns import CHUNK, Decisions, count_patterns, look_up
+from segassay.consensus.pixels import METHODS as PIXEL_METHODS
+
+__all__ = [
+    "METHODS",
+    "ClassConsensus",
+    "Values",
+    "are_exclusive",
+    "count_class_decisions",
+    "fuse_class_decisions",
+    "fuse_classes",
+    "values_of",
+]
+
+METHODS = (*PIXEL_METHODS, "object")
+
+TIE = 1e-6  # probabilities that differ by no more are equal: EM stops at 1e-7, and float32 holds 6e-8
+
+Values = Sequence[int | Sequence[int]]
+"""Value of each class, or its several values."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassConsensus:
+    """Consensus of several raters about K classes.
+
+    Attributes:
+        prob: float32 `(K + 1, *spatial)`, background first. Of exclusive classes they add up to 1 at every pixel,
+            except for the method `object`. Of regions, a pixel belongs to region k where `prob[k + 1] > 0.5`.
+        labels: int32 `(*spatial)`, the value of the class (its first one, if it has several); 0 for background.
+        sensitivity: float64 `(R, K)`, share of each class that each rater gave the same class; NaN if there is none.
+        specificity: float64 `(R, K)`, share of all else that each rater did not give the class; NaN if there is none.
+        confusion: float64 `(R, K + 1, K + 1)`, P(rater's decision | class of the consensus): `confusion[r, truth]`
+            adds up to 1, and is NaN for a class of which the consensus has nothing; None for regions.
+        n_iterations: Steps that STAPLE took, the largest number of all regions; 0 where nothing had to be estimated.
+        converged: Whether the last step moved no estimate by more than 1e-7.
+        log_likelihood: Natural logarithm, of all decisions under STAPLE's estimates; NaN for other methods and regions.
+        objects: For the method `object`, the consensus of the objects of each class before overlaps are resolved.
+    """
+
+    prob: np.ndarray
+    labels: np.ndarray
+    sensitivity: np.ndarray
+    specificity: np.ndarray
+    confusion: np.ndarray | None
+    n_iterations: int = 0
+    converged: bool = True
+    log_likelihood: float = float("nan")
+    objects: tuple[ObjectConsensus, ...] = ()
+
+
+def fuse_classes(labels: Iterable[np.ndarray], values: Values, method: str = "staple") -> ClassConsensus:
+    """Make a consensus of label images by any method.
+
+    | method | a pixel belongs to … | ties |
+    |---|---|---|
+    | `staple` | the class that is most probable, given how reliable each rater proves to be for each class | the one \
+that comes first, background before all |
+    | `majority` | background unless more than half of the raters gave it any class; then the class that most of \
+these gave it | background; the class that comes first |
+    | `soft` | as `majority`; `prob` is the share of the raters | as `majority` |
+    | `union` | the class that most gave it among those who gave it any | the class that comes first |
+    | `intersection` | the class that all raters gave it, else background | none |
+    | `object` | an object of the class that more than half of the raters drew (`object_consensus` of each class); \
+where objects of two classes overlap, the one of which a larger share of the supporters marked the pixel | the class \
+that comes first |
+
+    `staple` is Warfield's with several labels: expectation maximisation over one confusion matrix per rater, with the
+    mean share of each class as prior, from the majority vote of the pixels where one class has most votes. A class that
+    has most votes nowhere has probability 0. Where there is one rater, or all raters gave one and the same class to
+    every pixel, the consensus is as marked. Where only background and one class occur, the result is that of
+    `segassay.consensus.staple`, which starts from two values and keeps the likelier result.
+
+    ITK's `MultiLabelSTAPLE` has the same prior and the same steps. It differs in this: it counts pixels without a
+    majority, in its start, as background and a decision for the next value; it starts from the majority vote also where
+    only one class occurs; it stops when no rate moves by more than 1e-5, we at 1e-7; it computes in single precision;
+    and it gives undecided pixels a label of their own.
+
+    If a value belongs to several classes, these are regions: each is fused as a binary mask of its values, `confusion`
+    is None, and `labels` holds, at each pixel, the value whose regions are those of the pixel (or differ in the
+    fewest; then the first in ascending order, 0 before all).
+
+    Args:
+        labels: One array `(*spatial)` per rater, of whole numbers: 0 for background, else a value of a class; an array
+            `(R, *spatial)`, or one after another, from a generator that reads a file at a time.
+        values: Value of each of the K classes, in their order; or its several values.
+        method: One of `METHODS`.
+
+    Returns:
+        The consensus. Empty label images give an empty one.
+
+    Raises:
+        TypeError: If a label image is not of whole numbers.
+        ValueError: If there is no such method, no rater, no pixel or no class, shapes differ, or a pixel has another
+            value.
+
+    Example:
+        >>> anna, ben, cleo = np.array([[2, 2, 5, 0], [2, 2, 5, 5], [2, 5, 5, 0]])
+        >>> found = fuse_classes([anna, ben, cleo], [2, 5], "majority")
+        >>> found.labels
+        array([2, 2, 5, 0], dtype=int32)
+        >>> found.confusion[2].round(2)
+        array([[1. , 0. , 0. ],
+               [0. , 0.5, 0.5],
+               [0. , 0. , 1. ]])
+
+    References:
+        Warfield, Zou & Wells (2004), IEEE Trans. Med. Imaging 23(7):903-921, doi:10.1109/TMI.2004.828354.
+    """
+    if method not in METHODS:
+        raise ValueError(f"no method {method!r} for a consensus of classes; expected one of {', '.join(METHODS)}")
+    if not are_exclusive(values):
+        from segassay.consensus.regions import fuse_regions  # which builds on this module
+
+        return fuse_regions(labels, values, method)
+    if method == "object":
+        together = list(labels)
+        decisions = count_class_decisions(together, values)
+        return _of_objects(decisions, [np.asarray(one) for one in together], values)
+    return fuse_class_decisions(count_class_decisions(labels, values), values, method)
+
+
+def values_of(values: Values) -> list[tuple[int, ...]]:
+    """All values of each class, in the order of the classes.
+
+    Raises:
+        ValueError: If there is no class, a class without a value, or a value below 1.
+    """
+    of_each = [(int(value),) if isinstance(value, int | np.integer) else tuple(map(int, value)) for value in values]
+    if not of_each or any(not of_class or min(of_class) < 1 for of_class in of_each):
+        raise ValueError(f"expected at least one class, each with values above 0, got {list(values)}")
+    return of_each
+
+
+def are_exclusive(values: Values) -> bool:
+    """Whether no value belongs to two classes.
+
+    Example:
+        >>> are_exclusive([1, [2, 3]]), are_exclusive([[1, 2], 2])
+        (True, False)
+    """
+    every = [value for of_class in values_of(values) for value in of_class]
+    return len(every) == len(set(every))
+
+
+def count_class_decisions(labels: Iterable[np.ndarray], values: Values) -> Decisions:
+    """Count how often each pattern of decisions about exclusive classes occurs; arguments as of `fuse_classes`.
+
+    Returns:
+        Patterns `(P, R)` of the numbers 0 (background) to K. `without_rater` takes them.
+
+    Example:
+        >>> found = count_class_decisions(np.array([[2, 2, 0], [2, 5, 0]]), [2, 5])
+        >>> found.patterns.tolist(), found.counts.tolist()
+        ([[0, 0], [1, 1], [1, 2]], [1, 1, 1])
+    """
+    of_each = values_of(values)
+    number_of_value = {value: number for number, of_class in enumerate(of_each, start=1) for value in of_class}
+    return count_patterns(_numbers(labels, number_of_value), max(len(of_each) + 1, 3))  # 2 would give booleans
+
+
+def _numbers(labels: Iterable[np.ndarray], number_of_value: dict[int, int]) -> Iterator[np.ndarray]:
+    """The number of the class of each pixel, one rater after the other; few bytes per pixel."""
+    known = np.array([0, *sorted(number_of_value)])
+    numbers = np.array([0, *(number_of_value[value] for value in sorted(number_of_value))])
+    numbers = numbers.astype(np.min_scalar_type(int(numbers.max())))
+    shape = None
+    for one in labels:
+        one = np.asarray(one)
+        if one.dtype.kind not in "iu":
+            raise TypeError(f"labels must be whole numbers, got {one.dtype}; a boolean mask has only one class")
+        if one.ndim == 0 or one.size == 0:
+            raise ValueError(f"labels must be (*spatial) with at least one pixel, got {one.shape}")
+        shape = one.shape if shape is None else shape
+        if one.shape != shape:
+            raise ValueError(f"labels must be of one shape, got {one.shape} after {shape}")
+        yield _looked_up(one, known, numbers)
+
+
+def _looked_up(labels: np.ndarray, known: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """The number of each value, in chunks; `known` is sorted."""
+    found = np.empty(labels.shape, dtype=numbers.dtype)
+    flat_found, flat = found.reshape(-1), labels.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        chunk = flat[start : start + CHUNK]
+        place = np.minimum(np.searchsorted(known, chunk), len(known) - 1)
+        if (strange := known[place] != chunk).any():
+            raise ValueError(f"a pixel has the value {chunk[strange][0]}; expected {', '.join(map(str, known))}")
+        flat_found[start : start + CHUNK] = numbers[place]
+    return found
+
+
+def fuse_class_decisions(decisions: Decisions, values: Values, method: str = "staple") -> ClassConsensus:
+    """Consensus of exclusive classes by a method that looks at pixels, from decisions that are already counted.
+
+    Args:
+        decisions: From `count_class_decisions` or `without_rater`.
+        values: As of `fuse_classes`.
+        method: One of `METHODS` but `object`.
+
+    Returns:
+        What `fuse_classes` gives for the label images that were counted.
+
+    Example:
+        >>> decisions = count_class_decisions(np.array([[2, 2, 0], [2, 5, 0], [2, 5, 5]]), [2, 5])
+        >>> fuse_class_decisions(decisions, [2, 5], "intersection").labels
+        array([2, 0, 0], dtype=int32)
+    """
+    n_classes = len(values_of(values)) + 1
+    votes = _votes(decisions.patterns, n_classes)
+    if method == "staple":
+        return _staple(decisions, votes, values)
+    number = _chosen(votes, method)
+    prob = votes / decisions.patterns.shape[1] if method == "soft" else np.eye(n_classes)[number]
+    joint = decisions.counts[:, None] * np.eye(n_classes)[number]
+    return ClassConsensus(
+        prob=_by_class(prob, decisions.code),
+        labels=look_up(_written(values)[number], decisions.code),
+        **_performance(decisions.patterns, joint),
+    )
+
+
+def _votes(patterns: np.ndarray, n_classes: int) -> np.ndarray:
+    """How many raters gave each class, int64 `(P, K + 1)`."""
+    return np.stack([np.count_nonzero(patterns == number, axis=1) for number in range(n_classes)], axis=1)
+
+
+def _chosen(votes: np.ndarray, method: str) -> np.ndarray:
+    """Number of the class of each pattern `(P,)` by a rule that needs only the votes `(P, K + 1)`."""
+    n_raters = votes.sum(axis=1)
+    marked = n_raters - votes[:, 0]
+    favourite = 1 + votes[:, 1:].argmax(axis=1)
+    if method in ("majority", "soft"):
+        return np.where(2 * marked > n_raters, favourite, 0)
+    if method == "union":
+        return np.where(marked > 0, favourite, 0)
+    if method == "intersection":
+        return np.where(votes[:, 1:].max(axis=1) == n_raters, favourite, 0)
+    raise ValueError(f"no method {method!r} for classes by pixels; expected one of {', '.join(PIXEL_METHODS)}")
+
+
+def _staple(decisions: Decisions, votes: np.ndarray, values: Values) -> ClassConsensus:
+    patterns, counts = decisions.patterns, decisions.counts
+    n_classes, n_raters = votes.shape[1], patterns.shape[1]
+    present = np.flatnonzero(counts @ votes)
+    if n_raters == 1 or len(present) == 1:
+        return _as_marked(decisions, votes, values)
+    decided = np.hstack([patterns == number for number in present]).astype(float)
+    if len(present) == 2:
+        shares = votes[:, present] / n_raters
+        possible, found = present, likeliest(decided, counts, shares, counts @ shares / counts.sum())
+    else:
+        places, found = from_majority(decided, counts, votes[:, present])
+        possible = present[places]
+    posterior = np.zeros(votes.shape)
+    posterior[:, possible] = found.posterior
+    confusion = np.full((n_raters, n_classes, n_classes), np.nan)
+    confusion[:, possible] = 0
+    rates = found.rates.reshape(len(present), n_raters, len(possible)).transpose(1, 2, 0)
+    confusion[np.ix_(range(n_raters), possible, present)] = rates
+    performance = _performance(patterns, counts[:, None] * posterior)
+    performance |= {"confusion": confusion, "sensitivity": np.diagonal(confusion, axis1=1, axis2=2)[:, 1:].copy()}
+    return ClassConsensus(
+        prob=_by_class(posterior, decisions.code),
+        labels=look_up(_written(values)[_most_probable(posterior)], decisions.code),
+        n_iterations=found.n_iterations,
+        converged=found.converged,
+        log_likelihood=found.log_likelihood,
+        **performance,
+    )
+
+
+def _as_marked(decisions: Decisions, votes: np.ndarray, values: Values) -> ClassConsensus:
+    """STAPLE if nothing can be estimated: one rater, or one class everywhere."""
+    marked, counts = votes > 0, decisions.counts
+    prior = counts @ marked / counts.sum()
+    return ClassConsensus(
+        prob=_by_class(marked, decisions.code),
+        labels=look_up(_written(values)[marked.argmax(axis=1)], decisions.code),
+        log_likelihood=float(counts @ np.log(marked @ prior)),
+        **_performance(decisions.patterns, counts[:, None] * marked),
+    )
+
+
+def _most_probable(prob: np.ndarray) -> np.ndarray:
+    """Number of the most probable class of each pattern `(P,)`; of equal ones the first."""
+    return np.asarray((prob >= prob.max(axis=1, keepdims=True) - TIE).argmax(axis=1))
+
+
+def _of_objects(decisions: Decisions, labels: Sequence[np.ndarray], values: Values) -> ClassConsensus:
+    of_each = values_of(values)
+    found = tuple(object_consensus([np.isin(one, of_class) for one in labels]) for of_class in of_each)
+    claims = np.stack([np.where(one.mask, one.prob, np.float32(0)) for one in found])
+    number = np.where(claims.any(axis=0), 1 + claims.argmax(axis=0), 0)
+    prob = np.stack([np.zeros(number.shape, np.float32), *(one.prob for one in found)])
+    prob[0] = 1 - prob[1:].max(axis=0)
+    n_classes = len(of_each) + 1
+    together = decisions.code.astype(np.int64) * n_classes + number
+    joint = np.bincount(together.reshape(-1), minlength=n_classes * len(decisions.counts)).reshape(-1, n_classes)
+    performance = _performance(decisions.patterns, joint)
+    return ClassConsensus(prob=prob, labels=_written(values)[number], objects=found, **performance)
+
+
+def _written(values: Values) -> np.ndarray:
+    """Value that stands for each class in a label image, int32 `(K + 1,)`."""
+    return np.array([0, *(of_class[0] for of_class in values_of(values))], dtype=np.int32)
+
+
+def _by_class(prob: np.ndarray, code: np.ndarray) -> np.ndarray:
+    """Probability `(K + 1, *spatial)` of each class, from that of each pattern `(P, K + 1)`."""
+    found = np.empty((prob.shape[1], *code.shape), dtype=np.float32)
+    for number, of_pattern in enumerate(prob.T.astype(np.float32)):
+        found[number] = look_up(of_pattern, code)
+    return found
+
+
+def _performance(patterns: np.ndarray, joint: np.ndarray) -> dict[str, np.ndarray]:
+    """Confusion, sensitivity and specificity of each rater; `joint` `(P, K + 1)` are pixels by pattern and truth."""
+    n_classes = joint.shape[1]
+    pixels = np.stack([(patterns == number).T @ joint for number in range(n_classes)], axis=-1).astype(float)
+    of_truth = joint.sum(axis=0).astype(float)
+    right = np.diagonal(pixels, axis1=1, axis2=2)
+    elsewhere = of_truth.sum() - of_truth
+    with np.errstate(invalid="ignore"):
+        return {
+            "confusion": pixels / of_truth[:, None],
+            "sensitivity": (right / of_truth)[:, 1:],
+            "specificity": (1 - (pixels.sum(axis=1) - right) / elsewhere)[:, 1:],
+        }
