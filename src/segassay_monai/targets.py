@@ -12,8 +12,7 @@ All but the first can be restricted to some raters: `staple_without_anna` is the
 `staple_of_anna+ben` that of the named ones.
 
 With K classes each has a channel: `(K, …)`, of `random_rater` `(R K, …)`, those of the first rater first. The consensus
-of regions is that of each alone. Of exclusive classes, a pixel that belongs to several by the rule goes to the one that
-most raters gave it, to the first of equal ones.
+is that of `segassay.consensus.classes`: of exclusive classes together, of regions that of each alone.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from pathlib import Path
 import numpy as np
 
 from segassay.consensus.cache import cached_staple
+from segassay.consensus.classes import are_exclusive, fuse_classes
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.consensus.pixels import count_decisions, fuse_decisions
 from segassay.data.annotations import WITHOUT
 from segassay.data.cases import read_case_classes, read_case_mask
-from segassay.data.dataset import Dataset, case_raters, of_class
+from segassay.data.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
 from segassay.io.images import image_shape, read_grid
 
@@ -180,7 +180,7 @@ def read_target(
         Boolean mask `(*spatial)`, or `(K, *spatial)` of each class; ignored areas are not removed.
     """
     if classes:
-        return _read_classes(dataset, case, trained_on, cache_dir, classes)
+        return _read_classes(dataset, case, trained_on, classes)
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return read_case_mask(dataset, trained_on, case) > 0
@@ -204,24 +204,14 @@ def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:
     return np.stack([np.isin(values, of_class) for _, of_class in classes])
 
 
-def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None, classes: Classes) -> np.ndarray:
+def _read_classes(dataset: Dataset, case: str, trained_on: str, classes: Classes) -> np.ndarray:
     """Target of each class, `(K, *spatial)`."""
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return masks_of(read_case_classes(dataset, trained_on, case), classes)
-    masks = np.stack([read_target(of_class(dataset, name), case, trained_on, cache_dir) for name, _ in classes])
-    if not is_exclusive(classes) or (masks.sum(axis=0) <= 1).all():
-        return masks
-    votes = _votes(dataset, case, trained_on, classes)
-    chosen = np.where(masks, votes, -1).argmax(axis=0)
-    return masks & (np.arange(len(masks)).reshape(-1, *[1] * chosen.ndim) == chosen)
-
-
-def _votes(dataset: Dataset, case: str, trained_on: str, classes: Classes) -> np.ndarray:
-    """Number of raters who gave a pixel to each class, `(K, *spatial)`."""
-    raters = _raters_of_case(dataset, case, trained_on)
-    masks = (masks_of(read_case_classes(dataset, rater, case), classes) for rater in raters)
-    return np.sum(np.stack(list(masks)), axis=0)
+    raters, values = _raters_of_case(dataset, case, trained_on), [tuple(of_class) for _, of_class in classes]
+    found = fuse_classes((read_case_classes(dataset, rater, case) for rater in raters), values, method)
+    return masks_of(found.labels, classes) if are_exclusive(values) else found.prob[1:] > 0.5
 
 
 def _compared_with(method: str) -> str:

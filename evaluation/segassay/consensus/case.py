@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segassay.consensus.objects import ObjectConsensus, object_consensus
-from segassay.consensus.pixels import Consensus, Decisions, Staple, count_decisions, fuse_decisions
 from segassay.consensus.patterns import counts_inside, rates_against
+from segassay.consensus.pixels import Consensus, Decisions, Staple, count_decisions, fuse_decisions
 from segassay.data.cases import read_case_mask
 from segassay.data.dataset import Dataset, case_raters
 from segassay.masks.objects import label_objects

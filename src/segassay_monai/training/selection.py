@@ -11,7 +11,7 @@ from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CumulativeIterationMetric
 
 from segassay.masks.overlaps import label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.classes import Classes, class_masks, metric_names
+from segassay_monai.ensemble.classes import THRESHOLD, Classes, class_masks, is_exclusive, metric_names
 
 
 class _PerCase(CumulativeIterationMetric):
@@ -38,7 +38,7 @@ class _PerCase(CumulativeIterationMetric):
         n = max(len(self.classes), 1)
         masks = class_masks(y_pred[:, -n:], self.classes).cpu().numpy()
         share = y[:, :-1].float().unflatten(1, (-1, n)).mean(dim=1)
-        labels, ignored = class_masks(share, self.classes).cpu().numpy(), (y[:, -1] == 0).cpu().numpy()
+        labels, ignored = _majority(share, self.classes).cpu().numpy(), (y[:, -1] == 0).cpu().numpy()
         counted = range(n) if self.only is None else [self.only]
         values = [
             fmean(self._compare(label[number], mask[number], ignore) for number in counted)
@@ -57,6 +57,18 @@ class _PerCase(CumulativeIterationMetric):
         """Use the values of this process alone: other processes of a training do not validate and never answer."""
         if self._buffers is not None:
             self._synced_tensors = [torch.stack(values) for values in self._buffers]
+
+
+def _majority(share: torch.Tensor, classes: Classes) -> torch.Tensor:
+    """Masks `(B, K, *spatial)` of the majority, given the share of raters of each class, as `consensus.classes`.
+
+    Of exclusive classes a pixel is background unless more than half of the raters gave it any class.
+    """
+    if not is_exclusive(classes):
+        return share > THRESHOLD
+    first = share.argmax(dim=1, keepdim=True)
+    marked = torch.zeros_like(share, dtype=torch.bool).scatter(1, first, True)
+    return marked & (share.sum(dim=1, keepdim=True) > THRESHOLD)
 
 
 class ObjectF1(_PerCase):
