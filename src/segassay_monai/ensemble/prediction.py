@@ -138,6 +138,7 @@ class WritePredictions:
         self, work_dir: Path, images: Mapping[str, Path], min_size: int = 0, dataset: Dataset | None = None
     ) -> None:
         self.work_dir, self.images, self.min_size, self.dataset = Path(work_dir), images, min_size, dataset
+        self.has_classes = False
         self.written: list[dict[str, str]] = []
         self.rows: list[dict[str, Any]] = []
 
@@ -148,6 +149,7 @@ class WritePredictions:
     def _write(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
+        self.has_classes = bool(prediction.classes)
         arrays = case_arrays(prediction, () if self.dataset is None else self.dataset.class_names)
         arrays["instances"] = objects_of_classes(prediction, min_size=self.min_size)[0]
         picture = read_image(self.images[case])
@@ -251,5 +253,5 @@ def run_inference(
         writer.write_tables(members, held_out=None)
     final = publish_output(work_dir)
     logger.info(f"{len(writer.written)} images predicted by {len(members)} member(s): {final}")
-    show_uncertainty(summarise_uncertainty(writer.uncertainty()))
+    show_uncertainty(summarise_uncertainty(writer.uncertainty()), *["per pixel"] * writer.has_classes)
     return final

@@ -202,7 +202,7 @@ def check_classes(classes: Classes, dataset: Dataset) -> None:
 def summarise(agreement: pd.DataFrame) -> pd.DataFrame:
     """Mean scores over cases at IoU > 0.5, and numbers of cases, one row per target × annotator.
 
-    With classes one row for each class, and one for their mean.
+    With classes one row for their mean, then one for each class.
     """
     table = agreement[agreement["iou_threshold"] == IOU_THRESHOLDS[0]]
     of_class = ["class"] if "class" in table else []
@@ -215,12 +215,12 @@ def summarise(agreement: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_means(means: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each target and annotator, each followed by the mean over its classes."""
+    """The rows of each target and annotator, those of the classes after their mean."""
     parts = []
     for _, rows in means.groupby(["annotator_a", "annotator_b"], sort=False):
         mean: dict[str, Any] = {measure: rows[measure].mean() for measure in _MEASURES}
         mean |= {"class": MEAN_OF_CLASSES, "n_undefined": int(rows["n_undefined"].sum())}
-        parts += [rows, rows.iloc[:1].assign(**mean)]
+        parts += [rows.iloc[:1].assign(**mean), rows]
     return pd.concat(parts, ignore_index=True)
 
 
@@ -297,7 +297,7 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
     if scores.drawn:
         tracking.log_files(scores.figures_dir, "overlays")
     show(summary, own_target, scores.not_scored)
-    show_uncertainty(uncertainty)
+    show_uncertainty(uncertainty, *["per pixel"] * bool(scores.classes))
 
 
 def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str, classes: Classes = ()) -> dict[str, float]:

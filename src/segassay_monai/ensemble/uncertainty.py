@@ -150,10 +150,10 @@ def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
     return metrics
 
 
-def show_uncertainty(summary: pd.DataFrame) -> None:
-    """Print the means as a table."""
+def show_uncertainty(summary: pd.DataFrame, unit: str = "in bits per pixel") -> None:
+    """Print the means as a table; of classes the unit is not bits."""
     rows = summary.set_index("measure")
-    table = Table(title="Uncertainty in bits per pixel (0 sure, 1 undecided), means over n images")
+    table = Table(title=f"Uncertainty {unit} (0 sure, 1 undecided), means over n images")
     for column in ("pixels", "total", "between members", "within members", "n"):
         table.add_column(column, justify="left" if column == "pixels" else "right", no_wrap=True)
     for label, suffix in (("all that count", ""), ("predicted foreground", "_foreground")):
