@@ -176,20 +176,15 @@ def test_a_tie_of_probabilities_is_background_then_the_class_that_comes_first():
     assert classes._most_probable(prob).tolist() == [0, 1, 1, 2]
 
 
-def test_undecided_pixels_of_simpleitk_follow_the_rule():
-    """Two raters of equal skill who mix up two classes equally often: ITK leaves these pixels undecided."""
-    anna, ben = draw_labels("111122.."), draw_labels("112211..")
-    anna, ben = np.hstack([anna, draw_labels("2222")]), np.hstack([ben, draw_labels("2211")])
-    anna, ben = np.hstack([anna, draw_labels("11....")]), np.hstack([ben, draw_labels("22....")])
+def test_undecided_pixels_follow_the_rule():
+    """Two raters who mix up two classes equally often, each in one way as often as the other."""
+    anna, ben = draw_labels("11112222....1122"), draw_labels("11112222....2211")
     tied = anna != ben
-    found = fuse_classes([anna, ben], [1, 2])
-    itk, _ = staple_of_simpleitk([anna, ben])
-    np.testing.assert_array_equal(found.labels[~tied], itk[~tied])
-    backwards = fuse_classes([anna, ben], [2, 1])
-    undecided = np.isclose(found.prob[1], found.prob[2], atol=1e-6) & (found.prob[1] > 0.4)
-    assert undecided.any()
-    assert (found.labels[undecided] == 1).all()
-    assert (backwards.labels[undecided] == 2).all()
+    for values, first in (([1, 2], 1), ([2, 1], 2)):
+        found = fuse_classes([anna, ben], values)
+        np.testing.assert_allclose(found.prob[1:, tied], 0.5, atol=1e-6)
+        assert (found.labels[tied] == first).all()
+        np.testing.assert_array_equal(found.labels[~tied], anna[~tied])
 
 
 def test_soft_is_the_share_of_the_raters():
@@ -271,7 +266,7 @@ def test_raters_who_agree_are_the_consensus(method, n_raters):
     np.testing.assert_allclose(found.specificity, 1)
     assert np.isnan(found.sensitivity[:, 2]).all()  # a class in no mask
     assert not found.prob[3].any()
-    assert found.converged
+    assert found.converged == (True if method == "staple" else None)
 
 
 @pytest.mark.parametrize("method", METHODS)

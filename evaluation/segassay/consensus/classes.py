@@ -27,6 +27,7 @@ __all__ = [
     "count_class_decisions",
     "fuse_class_decisions",
     "fuse_classes",
+    "membership",
     "values_of",
 ]
 
@@ -50,9 +51,11 @@ class ClassConsensus:
         specificity: float64 `(R, K)`, share of all else that each rater did not give the class; NaN if there is none.
         confusion: float64 `(R, K + 1, K + 1)`, P(rater's decision | class of the consensus): `confusion[r, truth]`
             adds up to 1, and is NaN for a class of which the consensus has nothing; None for regions.
-        n_iterations: Steps that STAPLE took, the largest number of all regions; 0 where nothing had to be estimated.
-        converged: Whether the last step moved no estimate by more than 1e-7.
-        log_likelihood: Natural logarithm, of all decisions under STAPLE's estimates; NaN for other methods and regions.
+        n_iterations: Steps that STAPLE took, the largest number of all regions; 0 where nothing had to be estimated,
+            None for other methods.
+        converged: Whether STAPLE's last step moved no estimate by more than 1e-7; None for other methods.
+        log_likelihood: Natural logarithm, of all decisions under STAPLE's estimates; None for regions, and for other
+            methods.
         objects: For the method `object`, the consensus of the objects of each class before overlaps are resolved.
     """
 
@@ -61,9 +64,9 @@ class ClassConsensus:
     sensitivity: np.ndarray
     specificity: np.ndarray
     confusion: np.ndarray | None
-    n_iterations: int = 0
-    converged: bool = True
-    log_likelihood: float = float("nan")
+    n_iterations: int | None = None
+    converged: bool | None = None
+    log_likelihood: float | None = None
     objects: tuple[ObjectConsensus, ...] = ()
 
 
@@ -127,15 +130,9 @@ that comes first |
     """
     if method not in METHODS:
         raise ValueError(f"no method {method!r} for a consensus of classes; expected one of {', '.join(METHODS)}")
-    if not are_exclusive(values):
-        from segassay.consensus.regions import fuse_regions  # which builds on this module
-
-        return fuse_regions(labels, values, method)
-    if method == "object":
-        together = list(labels)
-        decisions = count_class_decisions(together, values)
-        return _of_objects(decisions, [np.asarray(one) for one in together], values)
-    return fuse_class_decisions(count_class_decisions(labels, values), values, method)
+    together = [np.asarray(one) for one in labels] if method == "object" else []
+    decisions = count_class_decisions(together or labels, values)
+    return fuse_class_decisions(decisions, values, method, labels=together)
 
 
 def values_of(values: Values) -> list[tuple[int, ...]]:
@@ -161,11 +158,28 @@ def are_exclusive(values: Values) -> bool:
     return len(every) == len(set(every))
 
 
+def membership(values: Values) -> np.ndarray:
+    """Which decision belongs to which class, bool `(D, K)`.
+
+    Decisions are numbered as in `count_class_decisions`: 0 is background; then each class, in order, if classes are
+    exclusive, and each value, in ascending order, if they are regions.
+
+    Example:
+        >>> membership([2, 5]).astype(int).tolist(), membership([[1, 2], 2]).astype(int).tolist()
+        ([[0, 0], [1, 0], [0, 1]], [[0, 0], [1, 0], [1, 1]])
+    """
+    of_each = values_of(values)
+    if are_exclusive(values):
+        return np.eye(len(of_each) + 1, dtype=bool)[:, 1:]
+    every = [0, *sorted({value for of_class in of_each for value in of_class})]
+    return np.stack([np.isin(every, of_class) for of_class in of_each], axis=1)
+
+
 def count_class_decisions(labels: Iterable[np.ndarray], values: Values) -> Decisions:
-    """Count how often each pattern of decisions about exclusive classes occurs; arguments as of `fuse_classes`.
+    """Count how often each pattern of decisions occurs; arguments as of `fuse_classes`.
 
     Returns:
-        Patterns `(P, R)` of the numbers 0 (background) to K. `without_rater` takes them.
+        Patterns `(P, R)` of numbers, which `membership` explains. `without_rater` takes them.
 
     Example:
         >>> found = count_class_decisions(np.array([[2, 2, 0], [2, 5, 0]]), [2, 5])
@@ -173,8 +187,13 @@ def count_class_decisions(labels: Iterable[np.ndarray], values: Values) -> Decis
         ([[0, 0], [1, 1], [1, 2]], [1, 1, 1])
     """
     of_each = values_of(values)
-    number_of_value = {value: number for number, of_class in enumerate(of_each, start=1) for value in of_class}
-    return count_patterns(_numbers(labels, number_of_value), max(len(of_each) + 1, 3))  # 2 would give booleans
+    if are_exclusive(values):
+        number_of_value = {value: number for number, of_class in enumerate(of_each, start=1) for value in of_class}
+    else:
+        every = sorted({value for of_class in of_each for value in of_class})
+        number_of_value = {value: number for number, value in enumerate(every, start=1)}
+    n_decisions = max(number_of_value.values()) + 1
+    return count_patterns(_numbers(labels, number_of_value), max(n_decisions, 3))  # 2 would give booleans
 
 
 def _numbers(labels: Iterable[np.ndarray], number_of_value: dict[int, int]) -> Iterator[np.ndarray]:
@@ -208,22 +227,31 @@ def _looked_up(labels: np.ndarray, known: np.ndarray, numbers: np.ndarray) -> np
     return found
 
 
-def fuse_class_decisions(decisions: Decisions, values: Values, method: str = "staple") -> ClassConsensus:
-    """Consensus of exclusive classes by a method that looks at pixels, from decisions that are already counted.
+def fuse_class_decisions(
+    decisions: Decisions, values: Values, method: str = "staple", *, labels: Sequence[np.ndarray] = ()
+) -> ClassConsensus:
+    """Consensus of decisions that are already counted.
 
     Args:
         decisions: From `count_class_decisions` or `without_rater`.
         values: As of `fuse_classes`.
-        method: One of `METHODS` but `object`.
+        method: One of `METHODS`.
+        labels: For the method `object`, the label images that were counted.
 
     Returns:
-        What `fuse_classes` gives for the label images that were counted.
+        What `fuse_classes` gives for the label images.
 
     Example:
         >>> decisions = count_class_decisions(np.array([[2, 2, 0], [2, 5, 0], [2, 5, 5]]), [2, 5])
         >>> fuse_class_decisions(decisions, [2, 5], "intersection").labels
         array([2, 0, 0], dtype=int32)
     """
+    if not are_exclusive(values):
+        from segassay.consensus.regions import fuse_regions  # which builds on this module
+
+        return fuse_regions(decisions, values, method, labels)
+    if method == "object":
+        return _of_objects(decisions, labels, values)
     n_classes = len(values_of(values)) + 1
     votes = _votes(decisions.patterns, n_classes)
     if method == "staple":
@@ -295,6 +323,8 @@ def _as_marked(decisions: Decisions, votes: np.ndarray, values: Values) -> Class
     return ClassConsensus(
         prob=_by_class(marked, decisions.code),
         labels=look_up(_written(values)[marked.argmax(axis=1)], decisions.code),
+        n_iterations=0,
+        converged=True,
         log_likelihood=float(counts @ np.log(marked @ prior)),
         **_performance(decisions.patterns, counts[:, None] * marked),
     )

@@ -1,6 +1,6 @@
 """Count how often each pattern of decisions occurs in an image: the table that every consensus by pixels uses.
 
-layers of R raters (*spatial), whole numbers below n_values  ->  Decisions: patterns (K, R), counts (K,), code (*spatial)
+R layers (*spatial) of whole numbers below n_values  ->  Decisions: patterns (K, R), counts (K,), code (*spatial)
 """
 
 from collections.abc import Iterable

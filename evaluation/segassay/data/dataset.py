@@ -171,6 +171,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
+    problems += _swapped_classes(folder, settings, layout)
     name = settings.name or folder.resolve().name
     problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
     if reference_name is not None:
@@ -213,6 +214,16 @@ def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[
     what = f"invert names {shortlist(unknown)}; expected raters: {shortlist(list(everyone))}"
     action = "correct the names, or write `invert: true` for all masks"
     return [Problem(str(folder / "dataset.yaml"), what, action, kind="invert-unknown")] if unknown else []
+
+
+def _swapped_classes(folder: Path, settings: DatasetFile, layout: DatasetJson | None) -> list[Problem]:
+    """An error if the masks of a folder of nnU-Net hold several classes, and are said to be inverted or objects."""
+    classes = _classes(settings, layout)
+    said = [key for key in ("invert", "objects") if getattr(settings, key)]
+    if layout is None or classes is None or not classes.names or not said:
+        return []
+    what = f"{said[0]} does not go with the classes of dataset.json, which say what each value of a mask is"
+    return [Problem(str(folder / "dataset.yaml"), what, f"leave {said[0]} out", kind="class-settings")]
 
 
 def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:

@@ -1,4 +1,4 @@
-"""One channel, or several of a map, as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
+"""One channel as the bytes of a file: PNG, TIFF or NIfTI; the same array gives the same bytes.
 
 An exported bundle can carry this module unchanged: it imports numpy, readers of image files and modules of this kind.
 """
@@ -56,40 +56,37 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
 
 
 def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None:
-    """Bytes of a file of several channels; TIFF, OME-TIFF and NIfTI, as of `encode`.
+    """Bytes of a file of several channels: a TIFF as ImageJ orders them, an OME-TIFF, or a NIfTI with a fourth axis.
 
     Args:
-        suffix: As for `encode`.
+        suffix: Ending of the file name, in lower case.
         array: `(C, *spatial)`.
         like: The image it belongs to.
 
     Returns:
         None if files of that kind cannot hold the array.
     """
-    spacing, n_axes = None if like is None else like.spacing_um, array.ndim - 1
-    if suffix in (".tif", ".tiff") and n_axes in (2, 3):
-        planes = array.swapaxes(0, 1) if n_axes == 3 else array  # as ImageJ orders them: the channels of each plane
-        return _tiff(np.ascontiguousarray(planes), **_words_of_channels(array.shape, spacing))
-    if suffix in (".ome.tif", ".ome.tiff") and n_axes in (2, 3):
-        words = ome_words(array.shape[1:], array.dtype, spacing, n_channels=len(array))
-        return None if words is None else _tiff(array, **words)
-    if suffix in (".nii", ".nii.gz") and n_axes in (2, 3):
-        flat = array if n_axes == 3 else array[:, :, :, np.newaxis]
-        data = _encode_nifti(np.moveaxis(flat, 0, -1), like)
+    n_channels, *spatial = array.shape
+    if suffix in (".tif", ".tiff") and len(spatial) in (2, 3):
+        words = tiff_words(tuple(spatial), None if like is None else like.spacing_um)
+        if words["metadata"] is not None:
+            axes = f"C{words['metadata']['axes']}"
+            return _tiff(np.ascontiguousarray(array), metadata={"axes": axes})
+        lines = words["description"].split("\n")
+        n_planes = spatial[0] if len(spatial) == 3 else 1
+        lines = [line for line in lines if not line.startswith(("images=", "slices="))]
+        lines[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}"]
+        lines[4:4] = ["hyperstack=true", "mode=grayscale"]
+        words["description"] = "\n".join(lines)
+        return _tiff(np.ascontiguousarray(np.moveaxis(array, 0, -3)), **words)
+    if suffix in (".ome.tif", ".ome.tiff") and len(spatial) in (2, 3):
+        of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels)
+        return None if of_ome is None else _tiff(np.ascontiguousarray(array), **of_ome)
+    if suffix in (".nii", ".nii.gz") and len(spatial) in (2, 3):
+        last = np.moveaxis(array, 0, -1).reshape(*spatial, *[1] * (3 - len(spatial)), n_channels)
+        data = _encode_nifti(last, like)
         return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
     return None
-
-
-def _words_of_channels(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> dict[str, Any]:
-    """As `tiff_words`, of channels `(C, *spatial)`."""
-    n_channels, *spatial = shape
-    if spacing_um is None or spatial[:-2] == [1]:
-        return {"metadata": {"axes": "ZCYX"[-len(shape) :]}}
-    words = tiff_words(tuple(spatial), spacing_um)
-    n_planes = spatial[0] if len(spatial) == 3 else 1
-    about = [line for line in words["description"].splitlines() if not line.startswith(("images=", "slices="))]
-    about[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}", "hyperstack=true"]
-    return words | {"description": "\n".join(about) + "\n"}
 
 
 def _encode_tiff(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes:

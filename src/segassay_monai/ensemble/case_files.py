@@ -15,7 +15,7 @@ from segassay.io.images import (
     image_suffix,
     is_folder_image,
     is_nifti,
-    write_channels,
+    write_maps,
     write_labels,
     write_map,
     write_mask,
@@ -69,7 +69,7 @@ def write_case(
 
 
 def _write_map(path: Path, array: np.ndarray, picture: Picture) -> None:
-    (write_channels if array.ndim == picture.array.ndim else write_map)(path, array, picture)
+    (write_maps if array.ndim == picture.array.ndim else write_map)(path, array, picture)
 
 
 def map_type(image: Path, picture: Picture) -> str:
