@@ -15,9 +15,9 @@ from segassay.io.images import (
     image_suffix,
     is_folder_image,
     is_nifti,
-    write_maps,
     write_labels,
     write_map,
+    write_maps,
     write_mask,
 )
 
