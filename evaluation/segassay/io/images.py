@@ -395,8 +395,8 @@ def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture |
     data = encode_channels((image_suffix(path.name) or "").lower(), array, like)
     if data is None:
         raise UsageError(
-            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .ome.tif (more than one "
-            "plane), .nii or .nii.gz"
+            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .ome.tif (more than "
+            "one plane), .nii or .nii.gz"
         )
     write_bytes(path, data)
 
