@@ -22,6 +22,7 @@ def draw_dataset(
     n: int = 8,
     raters: Sequence[str] = RATERS,
     without: Mapping[int, Sequence[str]] | None = None,
+    first: int = 0,
     **settings: Any,
 ) -> Path:
     """Images of discs (or balls, as NIfTI) at random places; raters draw them with another radius.
@@ -33,10 +34,11 @@ def draw_dataset(
         n: Number of images.
         raters: Each draws every disc by half a pixel larger than the one before.
         without: Number of an image -> classes that it lacks.
+        first: Number of the first image; other numbers are other images.
         settings: Further keys of dataset.yaml.
     """
     values = {name: int(np.ravel(value)[0]) for name, value in classes.items()}
-    for number in range(n):
+    for number in range(first, first + n):
         lacks = (without or {}).get(number, ())
         rng = np.random.default_rng(number)
         discs = [
