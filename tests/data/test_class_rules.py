@@ -115,7 +115,12 @@ def test_real_numbers_that_are_whole_are_classes(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "message"),
-    [(0.5, "holds fractions"), (np.nan, "holds fractions"), (-1.0, "holds the value -1"), (1e12, "holds the number")],
+    [
+        (0.5, "holds fractions"),
+        (np.nan, "holds fractions"),
+        (-1.0, "holds the negative number -1"),
+        (1e12, "holds the number"),
+    ],
 )
 def test_other_real_numbers_are_errors(tmp_path, value, message):
     values = MASK.astype(np.float64)
@@ -125,10 +130,19 @@ def test_other_real_numbers_are_errors(tmp_path, value, message):
         read_case_classes(dataset, "anna", "1")
 
 
+def test_beside_foreground_every_other_number_is_background(tmp_path):
+    folder = save_tiff(tmp_path, np.array([[1, 0.5, -3, 7, 0]]).repeat(3, axis=0))
+    tifffile.imwrite(folder / "images/1.tif", np.zeros((3, 5), np.uint8))
+    (folder / "images/1.png").unlink()
+    (folder / "dataset.yaml").write_text("foreground: [1]")
+    found = read_case_mask(read_dataset(folder), "anna", "1")
+    assert found[0].tolist() == [True, False, False, False, False]
+
+
 def test_values_beyond_16_bits(tmp_path):
     make_dataset(tmp_path / "lab", {"anna": {"1": MASK}}, classes={"a": 1, "b": 70_000})
     (tmp_path / "lab/labels/anna/1.png").unlink()
-    tifffile.imwrite(tmp_path / "lab/labels/anna/1.tif", np.where(MASK > 1, 70_000, MASK).astype(np.uint32))
+    tifffile.imwrite(tmp_path / "lab/labels/anna/1.tif", np.where(MASK > 1, 70_000, MASK.astype(np.uint32)))
     assert set(np.unique(read_case_classes(read_dataset(tmp_path / "lab"), "anna", "1"))) == {0, 1, 70_000}
 
 

@@ -104,7 +104,8 @@ def _raters(summary: Mapping[str, Any]) -> Table:
         name = rater["name"] + (" (reference)" if rater is summary["reference"] else "")
         median = "" if rater["median_objects"] is None else f"{rater['median_objects']:g}"
         cells = (f"{rater['n_cases']} of {summary['n_cases']}", str(rater["n_objects"]), median, str(rater["n_empty"]))
-        table.add_row(escape(name), *cells, _percent(rater["foreground_share"]), _kind(rater))
+        kind = _kind(rater) if summary["classes"] is None else "classes"
+        table.add_row(escape(name), *cells, _percent(rater["foreground_share"]), kind)
     return table
 
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
@@ -109,8 +109,9 @@ def _read(kind: type[_Result], path: Path) -> _Result | None:
             values = {name: stored[name] for name in _stored_fields(kind) if name not in left_out}
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None
-    found = {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
-    return kind(**dict.fromkeys(left_out), **found)
+    found: dict[str, Any] = dict.fromkeys(left_out)
+    found |= {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
+    return kind(**found)
 
 
 def _write(path: Path, result: Staple | ClassConsensus) -> None:

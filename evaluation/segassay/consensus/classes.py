@@ -11,6 +11,7 @@ Background comes first, then the classes in the order of the dataset; this is al
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -303,9 +304,10 @@ def _staple(decisions: Decisions, votes: np.ndarray, values: Values) -> ClassCon
     confusion = np.full((n_raters, n_classes, n_classes), np.nan)
     confusion[:, possible] = 0
     rates = found.rates.reshape(len(present), n_raters, len(possible)).transpose(1, 2, 0)
-    confusion[np.ix_(range(n_raters), possible, present)] = rates
+    confusion[np.ix_(np.arange(n_raters), possible, present)] = rates
     performance = _performance(patterns, counts[:, None] * posterior)
-    performance |= {"confusion": confusion, "sensitivity": np.diagonal(confusion, axis1=1, axis2=2)[:, 1:].copy()}
+    performance["confusion"] = confusion
+    performance["sensitivity"] = np.diagonal(confusion, axis1=1, axis2=2)[:, 1:].copy()
     return ClassConsensus(
         prob=_by_class(posterior, decisions.code),
         labels=look_up(_written(values)[_most_probable(posterior)], decisions.code),
@@ -362,7 +364,15 @@ def _by_class(prob: np.ndarray, code: np.ndarray) -> np.ndarray:
     return found
 
 
-def _performance(patterns: np.ndarray, joint: np.ndarray) -> dict[str, np.ndarray]:
+class _Performance(TypedDict):
+    """As in `ClassConsensus`."""
+
+    confusion: np.ndarray
+    sensitivity: np.ndarray
+    specificity: np.ndarray
+
+
+def _performance(patterns: np.ndarray, joint: np.ndarray) -> _Performance:
     """Confusion, sensitivity and specificity of each rater; `joint` `(P, K + 1)` are pixels by pattern and truth."""
     n_classes = joint.shape[1]
     pixels = np.stack([(patterns == number).T @ joint for number in range(n_classes)], axis=-1).astype(float)

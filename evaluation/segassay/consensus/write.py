@@ -180,7 +180,7 @@ def _figure_of_classes(dataset: Dataset, case: str, picture: Picture, fused: Fus
     from segassay.figures.overlays import most_marked_plane
     from segassay.figures.style import encode_figure
 
-    marked = fused.masks.any(axis=0)
+    marked: np.ndarray = np.asarray(fused.masks.any(axis=0))
     if not marked.any():
         marked = np.asarray(fused.given.any(axis=(0, 2)))[fused.decisions.code]
     plane = most_marked_plane(marked)

@@ -119,7 +119,7 @@ def read_classes(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.
 
 
 def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
-    values = read_class_values(path, grid)
+    values = read_class_values(path, grid, whole=not classes.others)
     if classes.others:
         return values
     ignored = [] if classes.ignore is None else [classes.ignore]

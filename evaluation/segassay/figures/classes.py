@@ -39,7 +39,7 @@ def class_colours(names: Sequence[str], said: Mapping[str, str] | None = None) -
     """
     known = {name: colour.lower() for name, colour in (said or {}).items()}
     free = [colour for colour in CLASS_COLOURS if colour not in known.values()]
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         found[name] = known.get(name) or (free.pop(0) if free else _hue(len(found)))
     return found
@@ -125,7 +125,7 @@ def _draw(axes: Axes, shown: np.ndarray, masks: np.ndarray, colours: Sequence[st
 
 def _marked_part(stacks: Sequence[np.ndarray]) -> tuple[slice, slice]:
     """Rows and columns with all that is marked in masks `(K, height, width)`, and a margin; all if nothing is."""
-    marked = np.zeros(stacks[0].shape[1:], dtype=bool)
+    marked: np.ndarray = np.zeros(stacks[0].shape[1:], dtype=bool)
     for masks in stacks:
         marked |= masks.any(axis=0)
     if not marked.any():

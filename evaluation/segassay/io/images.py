@@ -257,15 +257,16 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
     return mask if grid is None else fit(path, mask, grid)
 
 
-def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndarray:
+def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None, *, whole: bool = True) -> np.ndarray:
     """Value of the class of each pixel, as the mask file stores it: the number behind a palette, 1.0 as 1.
 
     Args:
         path: A file whose name ends in one of `IMAGE_SUFFIXES`.
         grid: As for `read_mask`.
+        whole: Whether fractions and negative numbers are errors; else they stay as they are.
 
     Returns:
-        Whole numbers `(*spatial)`.
+        Numbers `(*spatial)`.
 
     Raises:
         DataError: If the file cannot be read, holds fractions, negative numbers, NaN or several channels, or lies
@@ -275,7 +276,7 @@ def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None) ->
     if len(picture.array) > 1:
         expected = "one, with the class number of each pixel"
         raise DataError.of(path, f"has {len(picture.array)} channels", expected=expected)
-    values = class_values_of(path, picture)[0]
+    values = class_values_of(path, picture, whole=whole)[0]
     return values if grid is None else fit(path, values, grid)
 
 

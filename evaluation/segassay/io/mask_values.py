@@ -51,8 +51,13 @@ def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
     return _of_channels(path, array)
 
 
-def class_values_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
-    """Values of classes as stored, int64 or smaller `(C, *spatial)`: numbers behind a palette, whole real numbers.
+def class_values_of(path: str | os.PathLike[str], picture: Picture, *, whole: bool = True) -> np.ndarray:
+    """Values of classes as stored `(C, *spatial)`: numbers behind a palette, and whole real numbers as integers.
+
+    Args:
+        path: The file.
+        picture: Its content.
+        whole: Whether other numbers are errors; else they stay as they are.
 
     Raises:
         DataError: If a value is negative, no whole number, or above 2,147,483,647.
@@ -60,7 +65,7 @@ def class_values_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarra
     array = picture.array.view(np.uint8) if picture.array.dtype == bool else picture.array
     if picture.palette is not None and (greys := _distinct_greys(array, picture.palette)) is not None:
         array = greys[array]
-    return _whole_numbers(path, array)
+    return _whole_numbers(path, array) if whole else array
 
 
 def _distinct_greys(numbers: np.ndarray, palette: np.ndarray) -> np.ndarray | None:
