@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.consensus.cache import cached_staple
+from segassay.consensus.cache import cached_class_staple, cached_staple
 from segassay.consensus.classes import are_exclusive, fuse_classes
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
@@ -180,7 +180,7 @@ def read_target(
         Boolean mask `(*spatial)`, or `(K, *spatial)` of each class; ignored areas are not removed.
     """
     if classes:
-        return _read_classes(dataset, case, trained_on, classes)
+        return _read_classes(dataset, case, trained_on, cache_dir, classes)
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return read_case_mask(dataset, trained_on, case) > 0
@@ -204,14 +204,29 @@ def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:
     return np.stack([np.isin(values, of_class) for _, of_class in classes])
 
 
-def _read_classes(dataset: Dataset, case: str, trained_on: str, classes: Classes) -> np.ndarray:
+def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None, classes: Classes) -> np.ndarray:
     """Target of each class, `(K, *spatial)`."""
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return masks_of(read_case_classes(dataset, trained_on, case), classes)
     raters, values = _raters_of_case(dataset, case, trained_on), [tuple(of_class) for _, of_class in classes]
-    found = fuse_classes((read_case_classes(dataset, rater, case) for rater in raters), values, method)
+    labels = (read_case_classes(dataset, rater, case) for rater in raters)
+    if method == "staple":
+        paths = [dataset.masks[rater][case] for rater in raters]
+        affine = read_grid(dataset.images[case]).affine
+        reading = str([dataset.classes, None if affine is None else affine.tolist()])
+        found = cached_class_staple(paths, lambda: labels, values, cache_dir, reading=reading)
+        _check_shape(dataset, case, paths[0], found.labels.shape)
+    else:
+        found = fuse_classes(labels, values, method)
     return masks_of(found.labels, classes) if are_exclusive(values) else found.prob[1:] > 0.5
+
+
+def _check_shape(dataset: Dataset, case: str, path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse a consensus that was read from the cache after the image was replaced by one of another shape."""
+    if shape != image_shape(dataset.images[case]):
+        what = f"has shape {shape}, but its image {dataset.images[case]} has another"
+        raise DataError.of(path, what, "give both one shape")
 
 
 def _compared_with(method: str) -> str:
@@ -228,9 +243,7 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
     mask = cached_staple(
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask
-    if mask.shape != image_shape(dataset.images[case]):  # read from the cache, after the image was replaced
-        what = f"has shape {mask.shape}, but its image {dataset.images[case]} has another"
-        raise DataError.of(paths[0], what, "give both one shape")
+    _check_shape(dataset, case, paths[0], mask.shape)
     return mask
 
 

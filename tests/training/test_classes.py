@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from monai.bundle import run
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -22,6 +23,10 @@ from segassay.io.images import read_image
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.ensemble.members import read_members
+from segassay_monai.study.masks import list_masks
+from segassay_monai.study.plan import plan_study
+from segassay_monai.study.show import state_of
+from segassay_monai.study.worker import do
 from segassay_monai.targets import masks_of, read_labels, read_target
 from segassay_monai.training.inputs import open_classes
 from segassay_monai.training.loss import MaskedDiceCELoss
@@ -94,6 +99,20 @@ class TestTargets:
         np.testing.assert_array_equal(each, np.concatenate(drawn))
         some = read_labels(dataset, "c2", "soft_of_anna+cleo", classes=PAIRS)
         np.testing.assert_allclose(some, (drawn[0] + 0.0 + drawn[2]) / 2)
+
+    @pytest.mark.parametrize("which", ["data", "nested"])
+    def test_staple_is_computed_once_for_each_content_and_order_of_classes(
+        self, which: str, tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        dataset = read_dataset(request.getfixturevalue(which))
+        classes = open_classes(dataset)
+        first = read_target(dataset, "c0", "staple", tmp_path, classes)
+        turned = read_target(dataset, "c0", "staple", tmp_path, classes[::-1])
+        n_files = len(list(tmp_path.iterdir()))
+        assert n_files == 2
+        np.testing.assert_array_equal(read_target(dataset, "c0", "staple", tmp_path, classes), first)
+        np.testing.assert_array_equal(turned, first[::-1])
+        assert len(list(tmp_path.iterdir())) == n_files
 
     @pytest.mark.parametrize("method", ["staple", "majority", "union_without_ben"])
     def test_regions_are_fused_one_by_one(self, nested: Path, method: str) -> None:
@@ -282,6 +301,25 @@ def test_a_member_learns_to_tell_the_classes(data: Path, member: Path) -> None:
     assert metrics["validity/f1_own_training_target_dark"] == pytest.approx(scores.loc["dark", "f1"])
     assert metrics["validity/f1_own_training_target"] == pytest.approx(scores.loc["mean of classes", "f1"])
     assert {"val/dice", "val/dice_bright", "val/dice_dark"} <= set(metrics)
+
+
+def test_a_study_trains_members_and_predicts_with_their_ensemble(data: Path, tmp_path: Path) -> None:
+    settings = SHORT | {"epochs": 1, "iterations_per_epoch": 4}
+    plan = {"dataset": str(data), "n_folds": 2, "folds": [0], "seeds": 2, "strategies": ["staple"]}
+    (tmp_path / "lab.yaml").write_text(yaml.safe_dump(plan | {"settings": settings}), encoding="utf-8")
+    study = plan_study(tmp_path / "lab.yaml")
+    for task in study.tasks.values():
+        do(study, task)
+        assert state_of(study, task)[1].startswith("F1 ")
+    masks = list_masks(study)
+    assert set(masks["annotator"]) == {"staple/s0", "staple/s1", "staple/s0-1"}
+    assert all((study.out / name).is_file() for name in masks["path"])
+    table = pd.read_csv(study.place(study.predictions[0]) / "agreement.csv")
+    assert set(table["annotator_b"]) == {"staple/s0", "staple/s1", "staple/s0-1"}
+    assert set(table["class"]) == set(EXCLUSIVE)
+    quality = pd.read_csv(study.place(study.predictions[0]) / "uncertainty.csv")
+    assert quality["quality"].between(0, 1).all()
+    np.testing.assert_allclose(quality["total"], quality["disagreement"] + quality["doubt"], atol=1e-6)
 
 
 def test_regions_are_learned_and_written_with_the_inner_ones_on_top(nested: Path, tmp_path: Path) -> None:
