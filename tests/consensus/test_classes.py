@@ -57,6 +57,31 @@ def test_equals_simpleitk_on_random_raters(seed):
     assert_equals_simpleitk(labels, n_classes)
 
 
+def test_equals_simpleitk_on_small_images_where_some_pixels_are_explained_by_no_class():
+    n_undecided = 0
+    for seed in range(45):
+        rng = np.random.default_rng(seed)
+        n_classes, n_raters, shape = int(rng.integers(2, 5)), int(rng.integers(2, 8)), tuple(rng.integers(3, 20, 2))
+        truth = rng.choice(n_classes + 1, shape)
+        wrong = rng.random((n_raters, *shape)) < 0.2
+        labels = np.where(wrong, rng.choice(n_classes + 1, wrong.shape), truth)
+        ours, (found, _) = fuse_classes(labels, range(1, n_classes + 1)), staple_of_simpleitk(list(labels))
+        decided = found != UNDECIDED
+        n_undecided += np.count_nonzero(~decided)
+        np.testing.assert_array_equal(ours.labels[decided], found[decided], err_msg=str(seed))
+        np.testing.assert_allclose(ours.prob.sum(axis=0), 1, atol=1e-6)
+    assert n_undecided > 10
+
+
+def test_a_pixel_that_no_class_explains_has_the_share_of_the_raters():
+    """No rater ever gave 2 where most gave 1, nor 1 where most gave 2; at one pixel half of them do."""
+    one, other = draw_labels("1111....2222." + "1"), draw_labels("1111....2222." + "2")
+    found = fuse_classes([one, one, other, other], [2, 1])
+    np.testing.assert_allclose(found.prob[:, 0, -1], [0, 0.5, 0.5])
+    assert found.labels[0, -1] == 2
+    np.testing.assert_allclose(found.sensitivity, 1)
+
+
 def test_equals_simpleitk_on_readings_of_lung_nodules(multirater_dir):
     """Each reader gives a whole nodule one texture, and readers disagree on it in every case."""
     readers = sorted((multirater_dir / "lidc_texture_3d/labels").iterdir())

@@ -93,10 +93,10 @@ that comes first |
     every pixel, the consensus is as marked. Where only background and one class occur, the result is that of
     `segassay.consensus.staple`, which starts from two values and keeps the likelier result.
 
-    ITK's `MultiLabelSTAPLE` has the same prior and the same steps. It differs in this: it counts pixels without a
-    majority, in its start, as background and a decision for the next value; it starts from the majority vote also where
-    only one class occurs; it stops when no rate moves by more than 1e-5, we at 1e-7; it computes in single precision;
-    and it gives undecided pixels a label of their own.
+    ITK's `MultiLabelSTAPLE` has the same prior, the same start and the same steps. It differs in this: it takes them
+    also where only one class occurs; it stops when no rate moves by more than 1e-5, we at 1e-7; and it leaves two kinds
+    of pixels undecided: those with a tie, for which see the table; and those that no class explains, because a decision
+    there has probability 0 for each. No estimate rests on these; here their probability is the share of the raters.
 
     If a value belongs to several classes, these are regions: each is fused as a binary mask of its values, `confusion`
     is None, and `labels` holds, at each pixel, the value whose regions are those of the pixel (or differ in the
@@ -301,6 +301,8 @@ def _staple(decisions: Decisions, votes: np.ndarray, values: Values) -> ClassCon
         possible = present[places]
     posterior = np.zeros(votes.shape)
     posterior[:, possible] = found.posterior
+    unexplained = ~posterior.any(axis=1)
+    posterior[unexplained] = votes[unexplained] / n_raters
     confusion = np.full((n_raters, n_classes, n_classes), np.nan)
     confusion[:, possible] = 0
     rates = found.rates.reshape(len(present), n_raters, len(possible)).transpose(1, 2, 0)

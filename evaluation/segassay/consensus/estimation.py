@@ -69,7 +69,8 @@ def from_majority(decisions: np.ndarray, counts: np.ndarray, votes: np.ndarray) 
 
     Returns:
         The numbers of the C classes that have more votes than any other at some pixel (if there is none, of all that
-        have votes): only these can be the truth. And the result about them.
+        have votes): only these can be the truth. And the result about them, without patterns that no class explains
+        because a decision in them has probability 0 for each: their posterior is 0, and no rate rests on them.
     """
     most = votes == votes.max(axis=1, keepdims=True)
     decided = most & (most.sum(axis=1) == 1)[:, None]
@@ -79,7 +80,7 @@ def from_majority(decisions: np.ndarray, counts: np.ndarray, votes: np.ndarray) 
     prior = (counts @ votes)[possible]
     of_truth = (counts[:, None] * decided)[:, possible]
     rates = decisions.T @ of_truth / of_truth.sum(axis=0)
-    return possible, _climb(decisions, counts, np.log(prior / prior.sum()), rates, None)
+    return possible, _climb(decisions, counts, np.log(prior / prior.sum()), rates, None, exact=True)
 
 
 def _trusting(n_raters: int, n_classes: int) -> np.ndarray:
@@ -95,31 +96,45 @@ def _climb(
     log_prior: np.ndarray,
     rates: np.ndarray,
     weights: np.ndarray | None,
+    *,
+    exact: bool = False,
 ) -> Climb:
-    """Iterate from some rates, P(decision | truth) `(C * R, C)`, to the nearest maximum of the likelihood."""
+    """Iterate from some rates, P(decision | truth) `(D * R, C)`, to the nearest maximum of the likelihood.
+
+    A rate of 0 makes a truth impossible if `exact`, else nearly so.
+    """
     counted = decisions if weights is None else decisions * weights
     converged, n_iterations = False, 0
     while not converged and n_iterations < MAX_ITERATIONS:
-        log_posterior, _ = _expect(counted, log_prior, rates)
+        log_posterior, _ = _expect(counted, log_prior, rates, exact=exact)
         rates, before = _maximise(decisions, counts, log_posterior), rates
         converged = bool(np.abs(rates - before).max() < TOLERANCE)
         n_iterations += 1
-    log_posterior, log_evidence = _expect(counted, log_prior, rates)
-    return Climb(np.exp(log_posterior), rates, n_iterations, converged, float(counts @ log_evidence))
+    log_posterior, log_evidence = _expect(counted, log_prior, rates, exact=exact)
+    explained = np.isfinite(log_evidence)
+    log_likelihood = float(counts[explained] @ log_evidence[explained])
+    return Climb(np.exp(log_posterior), rates, n_iterations, converged, log_likelihood)
 
 
-def _expect(decisions: np.ndarray, log_prior: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """E-step: log P(truth | pattern) `(K, C)`, and log P(pattern) `(K,)`."""
+def _expect(
+    decisions: np.ndarray, log_prior: np.ndarray, rates: np.ndarray, *, exact: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """E-step: log P(truth | pattern) `(K, C)`, and log P(pattern) `(K,)`; minus infinity for what is impossible."""
     log_joint = log_prior + decisions @ np.log(np.maximum(rates, SMALLEST))
+    if exact:
+        log_joint[decisions @ (rates == 0) > 0] = -np.inf
     log_evidence = np.logaddexp.reduce(log_joint, axis=1)
-    return log_joint - log_evidence[:, None], log_evidence
+    scale = np.where(np.isfinite(log_evidence), log_evidence, 0)
+    return log_joint - scale[:, None], log_evidence
 
 
 def _maximise(decisions: np.ndarray, counts: np.ndarray, log_posterior: np.ndarray) -> np.ndarray:
-    """M-step: P(decision | truth) `(C * R, C)`.
+    """M-step: P(decision | truth) `(D * R, C)`; 0 for a truth that is impossible everywhere.
 
     Each rate is its own sum, never one minus another, so that rates near 0 keep their digits; dividing by the largest
     posterior keeps a truth that is improbable everywhere from underflowing to 0/0.
     """
-    weight = counts[:, None] * np.exp(log_posterior - log_posterior.max(axis=0))
-    return np.clip(decisions.T @ weight / weight.sum(axis=0), 0, 1)
+    largest = log_posterior.max(axis=0)
+    weight = counts[:, None] * np.exp(log_posterior - np.where(np.isfinite(largest), largest, 0))
+    total = weight.sum(axis=0)
+    return np.clip(decisions.T @ weight / np.where(total > 0, total, 1), 0, 1)
