@@ -261,6 +261,26 @@ def test_selection_compares_class_by_class_and_drops_the_background() -> None:
     assert only.aggregate().item() == 1.0
 
 
+def test_a_model_that_marks_nothing_is_not_selected_for_the_classes_that_an_image_lacks() -> None:
+    label = np.zeros((2, 9, 9), dtype=np.float32)
+    label[1, 5:8, 5:8] = 1
+    target = torch.from_numpy(np.concatenate([label, np.ones((1, 9, 9), np.float32)]))[None]
+    nothing = torch.zeros(1, 3, 9, 9)
+    right = torch.from_numpy(np.concatenate([np.zeros((1, 9, 9), np.float32), label]))[None]
+    more = right.clone()
+    more[:, 1, 1:4, 1:4] = 1
+    without = torch.from_numpy(np.concatenate([0 * label, np.ones((1, 9, 9), np.float32)]))[None]
+    for prob, of_case, expected in (
+        (nothing, target, 0),
+        (right, target, 1),
+        (more, target, 0.5),
+        (nothing, without, 1),
+    ):
+        metric = ObjectF1(classes=PAIRS)
+        metric(prob, of_case)
+        assert metric.aggregate().item() == expected
+
+
 def test_raters_who_differ_about_the_class_mark_the_pixel_as_their_majority_does() -> None:
     """Three raters: two classes and background; the class that comes first, as in the consensus."""
     share = torch.tensor(

@@ -6,7 +6,6 @@ labels (*spatial), label -> confidence  ->  archive for the ROI Manager, the mos
 import io
 import math
 import os
-import re
 import zipfile
 from collections.abc import Iterator, Mapping
 
@@ -78,7 +77,7 @@ def write_rois(
         for label, plane, polygons in outlined(labels, confidence, boxes):
             name = f"{label:0{digits}}" if plane is None else f"{label:0{digits}}_z{plane + 1:0{planes}}"
             if class_of:
-                name += "_" + re.sub(r"[^\w.+-]", "_", class_of[label])
+                name += "_" + "".join(letter if letter.isalnum() else "_" for letter in class_of[label])
             roi = _roi([loop for polygon in polygons for loop in polygon])
             roi.name = name
             if confidence is not None and label in confidence:

@@ -21,8 +21,8 @@ class _PerCase(CumulativeIterationMetric):
     counts. Foreground is where the mean of the label's channels (soft, or one for each rater) is above one half.
 
     With K classes there are K probabilities, perhaps after that of the background, and K channels of the label for each
-    rater. The value of a case is the mean over its classes; a class that neither the label nor the prediction has
-    counts as all others do, with the value of two empty masks.
+    rater. The value of a case is the mean over the classes that its label or its prediction has: if absent classes
+    counted as right, a model that marks nothing would be the best of all where most images have one class of several.
 
     Args:
         classes: Of the model, as in `ensemble.classes`; by default one foreground.
@@ -39,12 +39,14 @@ class _PerCase(CumulativeIterationMetric):
         masks = class_masks(y_pred[:, -n:], self.classes).cpu().numpy()
         share = y[:, :-1].float().unflatten(1, (-1, n)).mean(dim=1)
         labels, ignored = _majority(share, self.classes).cpu().numpy(), (y[:, -1] == 0).cpu().numpy()
-        counted = range(n) if self.only is None else [self.only]
-        values = [
-            fmean(self._compare(label[number], mask[number], ignore) for number in counted)
-            for label, mask, ignore in zip(labels, masks, ignored, strict=True)
-        ]
+        values = [self._mean(*case) for case in zip(labels, masks, ignored, strict=True)]
         return torch.tensor(values, dtype=torch.float64)[:, None]
+
+    def _mean(self, labels: np.ndarray, masks: np.ndarray, ignore: np.ndarray) -> float:
+        """Value of a case, from masks `(K, *spatial)`."""
+        every = range(len(labels)) if self.only is None else [self.only]
+        present = [number for number in every if ((labels[number] | masks[number]) & ~ignore).any()]
+        return fmean(self._compare(labels[number], masks[number], ignore) for number in present or every)
 
     def _compare(self, label: np.ndarray, mask: np.ndarray, ignore: np.ndarray) -> float:
         raise AssertionError("a measure defines _compare")
