@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from segassay.consensus.classes import ClassConsensus, Values, membership, values_of
+from segassay.consensus.class_values import ClassConsensus, Values, membership, values_of
 from segassay.consensus.objects import ObjectConsensus, object_consensus
 from segassay.consensus.patterns import Decisions, count_patterns, look_up, rates_against
 from segassay.consensus.pixels import Consensus, Staple, fuse_decisions

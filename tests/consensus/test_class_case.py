@@ -6,7 +6,6 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-import tifffile
 from PIL import Image
 
 from command import run
@@ -16,9 +15,7 @@ from segassay.consensus.describe import describe_consensus
 from segassay.consensus.write import COLUMNS, write_consensus
 from segassay.data.cases import read_case_classes
 from segassay.data.dataset import read_dataset
-from segassay.errors import UsageError
-from segassay.figures.classes import CLASS_COLOURS, class_colours, class_overview
-from segassay.io.images import Picture, read_image, write_labels, write_maps
+from segassay.io.images import Picture, read_image, write_labels
 from small_datasets import make_dataset
 
 ANNA = draw_labels("......... .111.222. .111.222. .111.222. .........")
@@ -128,50 +125,3 @@ def test_one_class_is_written_as_a_binary_mask(tmp_path):
     table = write_consensus(folder, tmp_path / "out")
     assert list(table) == list(COLUMNS)
     assert set(np.unique(np.asarray(Image.open(tmp_path / "out/masks/1.png")))) == {0, 255}
-
-
-@pytest.mark.parametrize("shape", [(3, 5, 7), (2, 4, 5, 7), (2, 1, 5, 7)])
-@pytest.mark.parametrize("spacing", [None, (0.5, 0.25)])
-@pytest.mark.parametrize("suffix", [".tif", ".nii.gz"])
-def test_channels_are_read_as_they_were_written(tmp_path, shape, spacing, suffix):
-    values = np.random.default_rng(0).random(shape, dtype=np.float32)
-    if spacing is not None:
-        spacing = (2.0, *spacing) if len(shape) == 4 else spacing
-    write_maps(tmp_path / f"a{suffix}", values, Picture(values[:1], spacing))
-    found = read_image(tmp_path / f"a{suffix}")
-    np.testing.assert_array_equal(found.array.reshape(shape), values)
-    if spacing is not None and 1 not in shape:
-        np.testing.assert_allclose(found.spacing_um, spacing, rtol=1e-6)
-    if suffix == ".tif" and spacing is not None and 1 not in shape:
-        with tifffile.TiffFile(tmp_path / "a.tif") as tif:
-            assert tif.is_imagej
-            assert tif.imagej_metadata["channels"] == shape[0]
-
-
-def test_channels_that_no_file_can_hold(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot hold 2 channels of 2 axes; expected \.tif"):
-        write_maps(tmp_path / "a.png", np.zeros((2, 3, 4)))
-    with pytest.raises(UsageError, match=r"expected the image's shape \(3, 5\), got \(3, 4\)"):
-        write_maps(tmp_path / "a.tif", np.zeros((2, 3, 4)), Picture(np.zeros((1, 3, 5))))
-
-
-def test_each_class_has_its_colour():
-    colours = class_colours(["a", "b", "c"], {"c": CLASS_COLOURS[0]})
-    assert colours == {"a": CLASS_COLOURS[1], "b": CLASS_COLOURS[2], "c": CLASS_COLOURS[0]}
-    many = class_colours([str(number) for number in range(40)])
-    assert len(set(many.values())) == 40
-
-
-def test_a_figure_shows_what_was_marked_and_names_what_it_leaves_out():
-    masks = np.zeros((2, 300, 400), bool)
-    masks[0, 100:120, 200:230], masks[1, 105:110, 205:210] = True, True
-    raters = {f"r{number}": masks for number in range(13)}
-    figure = class_overview(np.zeros((1, 300, 400)), raters, masks, class_colours(["a", "b"]), title="7")
-    titles = [axes.get_title(loc="left") for axes in figure.axes[:12]]
-    assert titles == ["consensus", *(f"r{number}" for number in range(10)), "raters who differ"]
-    assert "3 more raters are not shown" in str(figure.get_suptitle())
-    width = figure.axes[0].get_xlim()[1]
-    assert width < 60
-    fill = np.asarray(figure.axes[0].get_images()[1].get_array())
-    inner = fill[fill.shape[0] // 2 - 3, fill.shape[1] // 2 - 8]
-    np.testing.assert_allclose(inner[:3], [86 / 255, 180 / 255, 233 / 255], atol=1e-6)  # the smaller class is on top
