@@ -80,14 +80,12 @@ def test_an_ignore_value_beside_classes_is_the_ignored_area(tmp_path):
     assert not check_dataset(tmp_path / "lab").errors
 
 
-@pytest.mark.parametrize("reader", [read_case_classes, read_case_mask])
-@pytest.mark.parametrize("one_class", [False, True])
+@pytest.mark.parametrize(
+    ("reader", "one_class"), [(read_case_classes, False), (read_case_mask, False), (read_case_mask, True)]
+)
 def test_a_value_that_is_no_class_is_an_error_wherever_masks_are_read(tmp_path, reader, one_class):
     dataset = make_dataset(tmp_path / "lab", {"anna": {"1": MASK}}, classes={"a": 1, "b": 2})
-    if one_class:
-        if reader is read_case_classes:
-            pytest.skip("a dataset of one class has no classes")
-        dataset = of_class(dataset, "a")
+    dataset = of_class(dataset, "a") if one_class else dataset
     with pytest.raises(DataError, match=r"holds the value 3; dataset\.yaml names 0, 1, 2: add the class there"):
         reader(dataset, "anna", "1")
 
