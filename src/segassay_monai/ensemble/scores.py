@@ -95,7 +95,12 @@ class ScoreCases:
         if case in self.drawn:
             first = dict(list(targets.items())[:1]) | {"prediction": masks[ensemble_name(self.members)]}
             names = [f": {name}" for name, _ in self.classes] or [""]
-            drawn = {f"{of}{name}": mask[i] > 0 for i, name in enumerate(names) for of, mask in first.items()}
+            drawn = {
+                f"{of}{name}": mask[i] > 0
+                for i, name in enumerate(names)
+                for of, mask in first.items()
+                if not self.classes or mask[i].any()  # a legend of all classes would not fit
+            }
             self._draw(case, drawn)
 
     def _names(self) -> list[dict[str, str]]:
