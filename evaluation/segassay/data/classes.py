@@ -53,6 +53,8 @@ class ClassMap:
             Empty if masks have only one class.
         known: Other values that may occur, and are background: those of the other classes, if this is one of several.
         said_in: The file that says so, for messages.
+        channel: Place of the class among those of the dataset, and how many these are; of `only`. A map of
+            probabilities has one channel for each.
     """
 
     foreground: tuple[int, ...]
@@ -61,12 +63,18 @@ class ClassMap:
     names: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
     known: tuple[int, ...] = field(default=(), repr=False)
     said_in: str = field(default="dataset.json", repr=False, compare=False)
+    channel: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
     def exclusive(self) -> bool:
         """Whether a pixel belongs to one class at most: no value is in two classes."""
         values = [value for _, of_class in self.names for value in of_class]
         return len(values) == len(set(values))
+
+    @property
+    def several(self) -> bool:
+        """Whether masks, also those of models, have several classes, even if only one of them is looked at."""
+        return bool(self.names) or self.channel is not None
 
     def only(self, name: str) -> "ClassMap":
         """Meaning of the same masks if one class is foreground, and all others are background.
@@ -79,7 +87,9 @@ class ClassMap:
             >>> classes.only("organ"), classes.exclusive
             (ClassMap(foreground=(1, 2), ignore=None), False)
         """
-        return ClassMap(dict(self.names)[name], self.ignore, known=self.foreground, said_in=self.said_in)
+        values, place = dict(self.names)[name], [known for known, _ in self.names].index(name)
+        channel = (place, len(self.names))
+        return ClassMap(values, self.ignore, known=self.foreground, said_in=self.said_in, channel=channel)
 
 
 @dataclass(frozen=True)

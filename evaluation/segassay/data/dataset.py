@@ -194,7 +194,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         experiment=experiment,
         endpoints=endpoints,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
-        classes=_classes(settings, layout),
+        classes=classes_of(settings, layout),
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
@@ -218,7 +218,7 @@ def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[
 
 def _swapped_classes(folder: Path, settings: DatasetFile, layout: DatasetJson | None) -> list[Problem]:
     """An error if the masks of a folder of nnU-Net hold several classes, and are said to be inverted or objects."""
-    classes = _classes(settings, layout)
+    classes = classes_of(settings, layout)
     said = [key for key in ("invert", "objects") if getattr(settings, key)]
     if layout is None or classes is None or not classes.names or not said:
         return []
@@ -226,12 +226,14 @@ def _swapped_classes(folder: Path, settings: DatasetFile, layout: DatasetJson | 
     return [Problem(str(folder / "dataset.yaml"), what, f"leave {said[0]} out", kind="class-settings")]
 
 
-def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
+def classes_of(
+    settings: DatasetFile, layout: DatasetJson | None = None, said_in: str = "dataset.yaml"
+) -> ClassMap | None:
     """What the values in masks mean, as nnU-Net's or our settings say."""
     if said := settings.class_values:
         values = tuple(sorted({value for of_class in said.values() for value in of_class}))
         names = tuple(said.items()) if len(said) > 1 else ()
-        return ClassMap(values, settings.ignore_value, names=names, said_in="dataset.yaml")
+        return ClassMap(values, settings.ignore_value, names=names, said_in=said_in)
     if settings.foreground is not None:
         return ClassMap(settings.foreground, others=True)
     return layout.classes if layout is not None else None
@@ -262,7 +264,7 @@ def _find_ignored(
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
     """Masks of ignored areas: those named in dataset.yaml, else the masks with the class or value to ignore."""
     suffix, ignore, problems = _find_area(folder, settings.ignore, settings.ignore_suffix, images)
-    classes = _classes(settings, layout)
+    classes = classes_of(settings, layout)
     if classes is None or classes.ignore is None or ignore:
         return suffix, ignore, problems
     if len(masks) > 1:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segassay.data.annotations import is_rater
+from segassay.data.classes import ClassMap
 from segassay.errors import DataError
 from segassay.figures.overlays import most_marked_plane
 from segassay.masks.objects import label_objects
@@ -59,11 +60,13 @@ class PictureJob:
         job: Files of the case; its annotators are those with outlines, and all raters.
         order: Names of the annotators with outlines, the most important first.
         uncertainty: Map that is shown; None if there is none.
+        classes: What masks mean, if they have classes.
     """
 
     job: Job
     order: tuple[str, ...]
     uncertainty: Path | None = None
+    classes: ClassMap | None = None
 
 
 def picture_of(task: PictureJob) -> dict[str, Any]:
@@ -102,7 +105,9 @@ def _picture(task: PictureJob) -> dict[str, Any]:
     single = single_objects({name: labels[name] for name in persons}, list(persons.values()))
     scale = min(2.0, _OUTLINE_SIDE / max(votes[plane].shape))
     image = small_image(job.image, plane) if job.image else None
-    uncertainty = None if task.uncertainty is None else read_map(task.uncertainty, grid.shape, grid)[plane]
+    uncertainty = None
+    if task.uncertainty is not None:
+        uncertainty = read_map(task.uncertainty, grid.shape, grid, task.classes, shared=True)[plane]
     shape = votes[plane].shape
     return {
         "case": job.case,
