@@ -8,6 +8,7 @@ import torch
 from segassay.data.dataset import read_dataset
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.training.folds import plan_member
+from segassay_monai.training.inputs import open_classes
 
 
 def write_members(
@@ -15,7 +16,7 @@ def write_members(
 ) -> Path:
     """Checkpoints as a training leaves them, with weights drawn at random."""
     data = read_dataset(dataset)
-    settings = NetworkSettings(len(spacing), 1, [2, 4], network_strides(spacing, n_levels=2))
+    settings = NetworkSettings(len(spacing), 1, [2, 4], network_strides(spacing, n_levels=2), open_classes(data))
     for seed in seeds:
         with torch.random.fork_rng():
             torch.manual_seed(seed)

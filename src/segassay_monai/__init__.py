@@ -19,6 +19,7 @@ from segassay_monai.bundle.needs import training_needs
 _HOME = {
     "bundle.paths": ("bundle_root", "config_path", "models_dir"),
     "bundle.workflow": ("Workflow", "check_settings"),
+    "ensemble.classes": ("is_exclusive",),
     "ensemble.ensemble_net": ("EnsembleNet",),
     "ensemble.errors": ("PredictionError",),
     "ensemble.images": ("NormalisePercentiled", "ReadImaged", "as_float", "check_image"),
@@ -40,6 +41,7 @@ _HOME = {
     "training.folds": ("initialised", "plan_member"),
     "training.inputs": (
         "open_checkpoints",
+        "open_classes",
         "open_dataset",
         "open_held_out",
         "open_images",
@@ -54,7 +56,7 @@ _HOME = {
     "training.processes": ("join_processes", "leave_processes", "process_device"),
     "training.progress": ("ShowProgress", "TrackTraining"),
     "training.resume": ("KeepStates", "check_output_dir"),
-    "training.selection": ("ObjectF1", "PixelDice"),
+    "training.selection": ("ObjectF1", "PixelDice", "dice_metrics"),
     "training.tiles": ("LoadCased", "RandRaterd", "RandTiled", "n_channels", "tile_shape"),
     "training.train": ("train_member",),
 }

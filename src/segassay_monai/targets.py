@@ -10,6 +10,9 @@ The last two learn the probability that raters mark a pixel; above one half, the
 
 All but the first can be restricted to some raters: `staple_without_anna` is the consensus of all raters but one,
 `staple_of_anna+ben` that of the named ones.
+
+With K classes each has a channel: `(K, …)`, of `random_rater` `(R K, …)`, those of the first rater first. The consensus
+is that of `segassay.consensus.classes`: of exclusive classes together, of regions that of each alone.
 """
 
 from __future__ import annotations
@@ -20,15 +23,19 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.consensus.cache import cached_staple
+from segassay.consensus.cache import cached_class_staple, cached_staple
+from segassay.consensus.classes import are_exclusive, fuse_classes
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.consensus.pixels import count_decisions, fuse_decisions
 from segassay.data.annotations import WITHOUT
-from segassay.data.cases import read_case_mask
+from segassay.data.cases import read_case_classes, read_case_mask
 from segassay.data.dataset import Dataset, case_raters
 from segassay.errors import DataError, UsageError
 from segassay.io.images import image_shape, read_grid
+
+Classes = Sequence[tuple[str, Sequence[int]]]
+"""Name and values of each class."""
 
 SOFT, RANDOM_RATER = "soft", "random_rater"
 METHODS = (*(method for method in PIXEL_METHODS if method != SOFT), "object")
@@ -157,7 +164,9 @@ def is_labelled(dataset: Dataset, trained_on: str, case: str) -> bool:
     return any(case in dataset.masks[rater] for rater in raters_of(dataset, trained_on))
 
 
-def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
+def read_target(
+    dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None, classes: Classes = ()
+) -> np.ndarray:
     """Mask that a model is compared with, to select its best state and to score it.
 
     Args:
@@ -165,10 +174,13 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
         case: A case annotated by at least one of `raters_of`.
         trained_on: One of `targets_of`.
         cache_dir: Folder of computed STAPLE masks; by default the user's cache folder.
+        classes: Name and values of each class of the model; by default all classes are one foreground.
 
     Returns:
-        Boolean mask `(*spatial)`; ignored areas are not removed.
+        Boolean mask `(*spatial)`, or `(K, *spatial)` of each class; ignored areas are not removed.
     """
+    if classes:
+        return _read_classes(dataset, case, trained_on, cache_dir, classes)
     method = _compared_with(_parts(trained_on)[0])
     if method not in METHODS:
         return read_case_mask(dataset, trained_on, case) > 0
@@ -179,6 +191,42 @@ def read_target(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | 
     if method == "object":
         return object_consensus(masks).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
+
+
+def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:
+    """Mask of each class, boolean `(K, *spatial)`, in an image of values `(*spatial)`.
+
+    Example:
+        >>> masks_of(np.array([0, 1, 2]), [("organ", [1, 2]), ("tumour", [2])]).astype(int)
+        array([[0, 1, 1],
+               [0, 0, 1]])
+    """
+    return np.stack([np.isin(values, of_class) for _, of_class in classes])
+
+
+def _read_classes(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None, classes: Classes) -> np.ndarray:
+    """Target of each class, `(K, *spatial)`."""
+    method = _compared_with(_parts(trained_on)[0])
+    if method not in METHODS:
+        return masks_of(read_case_classes(dataset, trained_on, case), classes)
+    raters, values = _raters_of_case(dataset, case, trained_on), [tuple(of_class) for _, of_class in classes]
+    labels = (read_case_classes(dataset, rater, case) for rater in raters)
+    if method == "staple":
+        paths = [dataset.masks[rater][case] for rater in raters]
+        affine = read_grid(dataset.images[case]).affine
+        reading = str([dataset.classes, None if affine is None else affine.tolist()])
+        found = cached_class_staple(paths, lambda: labels, values, cache_dir, reading=reading)
+        _check_shape(dataset, case, paths[0], found.labels.shape)
+    else:
+        found = fuse_classes(labels, values, method)
+    return masks_of(found.labels, classes) if are_exclusive(values) else found.prob[1:] > 0.5
+
+
+def _check_shape(dataset: Dataset, case: str, path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse a consensus that was read from the cache after the image was replaced by one of another shape."""
+    if shape != image_shape(dataset.images[case]):
+        what = f"has shape {shape}, but its image {dataset.images[case]} has another"
+        raise DataError.of(path, what, "give both one shape")
 
 
 def _compared_with(method: str) -> str:
@@ -195,22 +243,27 @@ def _read_staple(dataset: Dataset, case: str, raters: Sequence[str], cache_dir: 
     mask = cached_staple(
         paths, lambda: [read_case_mask(dataset, rater, case) > 0 for rater in raters], cache_dir, reading=reading
     ).mask
-    if mask.shape != image_shape(dataset.images[case]):  # read from the cache, after the image was replaced
-        what = f"has shape {mask.shape}, but its image {dataset.images[case]} has another"
-        raise DataError.of(paths[0], what, "give both one shape")
+    _check_shape(dataset, case, paths[0], mask.shape)
     return mask
 
 
-def read_labels(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
+def read_labels(
+    dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None, classes: Classes = ()
+) -> np.ndarray:
     """Label from which training tiles are cut.
 
     Returns:
         `(C, *spatial)`: for `random_rater` a boolean mask of each rater of the case in natural order; for `soft` one
-        float32 channel, the share of these raters who marked a pixel; else one boolean mask.
+        float32 channel, the share of these raters who marked a pixel; else one boolean mask. With classes the same of
+        each class: `(K, *spatial)`, for `random_rater` `(R K, *spatial)`, those of the first rater first.
     """
     method = _parts(trained_on)[0]
     if method not in (SOFT, RANDOM_RATER):
-        return read_target(dataset, case, trained_on, cache_dir)[None]
+        label = read_target(dataset, case, trained_on, cache_dir, classes)
+        return label if classes else label[None]
     raters = _raters_of_case(dataset, case, trained_on)
+    if classes:
+        each = np.stack([masks_of(read_case_classes(dataset, rater, case), classes) for rater in raters])
+        return each.reshape(-1, *each.shape[2:]) if method == RANDOM_RATER else each.mean(axis=0, dtype=np.float32)
     masks = np.stack([read_case_mask(dataset, rater, case) > 0 for rater in raters])
     return masks if method == RANDOM_RATER else masks.mean(axis=0, dtype=np.float32, keepdims=True)

@@ -14,7 +14,7 @@ from segassay_monai.ensemble import ensemble_net
 from segassay_monai.ensemble.network import NetworkSettings
 
 FOLDER = Path(ensemble_net.__file__).parent
-EXPORTED = ("ensemble_net", "errors", "images", "inferer", "mean_net", "network")
+EXPORTED = ("classes", "ensemble_net", "errors", "images", "inferer", "mean_net", "network")
 
 
 def imported(path: Path) -> set[str]:

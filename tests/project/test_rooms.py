@@ -34,6 +34,8 @@ NO_MIRROR = {
     "cli": "the command line as a whole",
     "io/test_imagej.py": "what ImageJ itself finds in the files that are written",
     "project": "documents, the demo and the house itself",
+    "training/test_classes.py": "training on classes, from the masks of raters to the scores of a study",
+    "prediction/test_classes.py": "predictions of classes, in every file, table and export",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",
     "training/test_torn.py": "damaged states and full disks, without a training",

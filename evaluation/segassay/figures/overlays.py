@@ -93,7 +93,9 @@ def _brighten(shown: np.ndarray) -> np.ndarray:
     return stretched[..., 0] if shown.shape[-1] == 1 else stretched
 
 
-def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
+def overlay_png(
+    image: np.ndarray, labels: np.ndarray, colour_of: Mapping[int, tuple[int, int, int]] | None = None
+) -> bytes:
     """An image with the outline of each object as a PNG, pixel by pixel, without a frame or a legend.
 
     Outlines are the outermost pixels of the objects, so that they show what was counted; touching objects stay apart.
@@ -104,6 +106,7 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
             blue. Brightness of each channel runs from its 1st to its 99.8th percentile.
         labels: Whole numbers or boolean, `(*spatial)`; of a volume the plane across the shortest axis with most
             foreground is shown.
+        colour_of: Label -> colour of its outline, where that is not yellow.
 
     Returns:
         Bytes of the file. Small images are enlarged to about 800 pixels, at most 4096 along the longer side, large ones
@@ -132,6 +135,11 @@ def overlay_png(image: np.ndarray, labels: np.ndarray) -> bytes:
     edge = ndimage.binary_dilation(line, iterations=width) & ~line
     shown[edge] //= 2
     shown[line] = _LINE
+    if colour_of:
+        palette = np.full((int(labels.max(initial=0)) + 1, 3), _LINE, dtype=np.uint8)
+        for label, colour in colour_of.items():
+            palette[label] = colour
+        shown[line] = palette[labels[line]]
     return bytes(imagecodecs.png_encode(shown, level=2))
 
 

@@ -56,7 +56,7 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
 
 
 def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None:
-    """Bytes of a file of several channels: a TIFF as ImageJ orders them, or a NIfTI with a fourth axis.
+    """Bytes of a file of several channels: a TIFF as ImageJ orders them, an OME-TIFF, or a NIfTI with a fourth axis.
 
     Args:
         suffix: Ending of the file name, in lower case.
@@ -79,6 +79,9 @@ def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> byt
         lines[4:4] = ["hyperstack=true", "mode=grayscale"]
         words["description"] = "\n".join(lines)
         return _tiff(np.ascontiguousarray(np.moveaxis(array, 0, -3)), **words)
+    if suffix in (".ome.tif", ".ome.tiff") and len(spatial) in (2, 3):
+        of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels)
+        return None if of_ome is None else _tiff(np.ascontiguousarray(array), **of_ome)
     if suffix in (".nii", ".nii.gz") and len(spatial) in (2, 3):
         last = np.moveaxis(array, 0, -1).reshape(*spatial, *[1] * (3 - len(spatial)), n_channels)
         data = _encode_nifti(last, like)
@@ -113,22 +116,26 @@ def _pixels_per_um(spacing: float) -> tuple[int, int]:
     return (fraction.numerator, fraction.denominator) if inverse else (fraction.denominator, fraction.numerator)
 
 
-def ome_words(shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None) -> dict[str, Any] | None:
+def ome_words(
+    shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None, n_channels: int = 1
+) -> dict[str, Any] | None:
     """Arguments of `tifffile.imwrite` that write OME metadata; None for what OME cannot hold.
 
     OME has no volume of one plane, which would be read as an image, and few number types.
     """
     if shape[:-2] == (1,) or dtype.name not in _OME_TYPES:
         return None
-    sizes = dict(zip("XYZCT", (*shape[::-1], 1, 1, 1), strict=False))
+    n_planes = shape[0] if len(shape) == 3 else 1
+    sizes = {"X": shape[-1], "Y": shape[-2], "Z": n_planes, "C": n_channels, "T": 1}
     pixels = {"ID": "Pixels:0", "DimensionOrder": "XYZCT", "Type": _OME_TYPES[dtype.name]}
     pixels |= {f"Size{axis}": str(size) for axis, size in sizes.items()}
     for axis, spacing in zip("ZYX"[-len(shape) :], spacing_um or (), strict=False):
         pixels |= {f"PhysicalSize{axis}": repr(float(spacing)), f"PhysicalSize{axis}Unit": "µm"}
     ome = ElementTree.Element("OME", {"xmlns": _OME, "Creator": "SegAssay"})
     image = ElementTree.SubElement(ElementTree.SubElement(ome, "Image", ID="Image:0"), "Pixels", pixels)
-    ElementTree.SubElement(image, "Channel", ID="Channel:0:0", SamplesPerPixel="1")
-    ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(sizes["Z"]))
+    for channel in range(n_channels):
+        ElementTree.SubElement(image, "Channel", ID=f"Channel:0:{channel}", SamplesPerPixel="1")
+    ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(n_planes * n_channels))
     xml = ElementTree.tostring(ome, encoding="us-ascii", xml_declaration=True)
     return {"metadata": None, "description": xml.decode("ascii")}
 

@@ -15,10 +15,21 @@ import pandas as pd
 from segassay.io.images import write_bytes
 from segassay.io.rois import outlined
 
-__all__ = ["write_geojson"]
+__all__ = ["CLASS_COLOURS", "write_geojson"]
 
 ORANGE = (230, 159, 0)
 """Colour of the classification in QuPath, from Okabe and Ito's colour-blind safe palette."""
+
+CLASS_COLOURS = (
+    (240, 228, 66),
+    (86, 180, 233),
+    (230, 159, 0),
+    (204, 121, 167),
+    (0, 158, 115),
+    (213, 94, 0),
+    (0, 114, 178),
+)
+"""Colours of classes in their order, repeated after the last: all of that palette, those that differ most first."""
 
 
 def write_geojson(
@@ -30,6 +41,8 @@ def write_geojson(
     classification: str = "object",
     object_type: Literal["annotation", "detection"] = "detection",
     boxes: Mapping[int, tuple[slice, ...]] | None = None,
+    class_of: Mapping[int, str] | None = None,
+    colours: Mapping[str, tuple[int, int, int]] | None = None,
 ) -> None:
     """Write one feature for each object; rasterised, its polygon has exactly the object's pixels.
 
@@ -43,9 +56,11 @@ def write_geojson(
         confidence: Label -> confidence; becomes the measurement `confidence` and the order, as for `write_rois`.
         measurements: A row for each object, with a column `label`, as `object_properties` gives it: its other columns
             become measurements; empty values are left out.
-        classification: Name of QuPath's class of all objects.
+        classification: Name of QuPath's class of all objects without another one.
         object_type: A detection cannot be edited in QuPath and is fast for many thousands; an annotation can be edited.
         boxes: As for `write_rois`.
+        class_of: Label -> name of its class, the name of QuPath's class.
+        colours: Class -> its colour; by default orange.
 
     Raises:
         ValueError: If `labels` has not two or three axes.
@@ -65,10 +80,11 @@ def write_geojson(
     measured = _measured(measurements, confidence)
     features = []
     for label, plane, polygons in outlined(labels, confidence, boxes):
+        name = (class_of or {}).get(label, classification)
         properties = {
             "objectType": object_type,
             "name": str(label),
-            "classification": {"name": classification, "color": ORANGE},
+            "classification": {"name": name, "color": (colours or {}).get(name, ORANGE)},
             "measurements": measured.get(label, {}),
         }
         features.append({"type": "Feature", "geometry": _geometry(polygons, plane), "properties": properties})

@@ -381,7 +381,7 @@ def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture |
     """Write several numbers per pixel, such as the probability of each class, as channels in float32.
 
     Args:
-        path: Ends in .tif, .tiff, .nii or .nii.gz; its folder exists.
+        path: Ends in .tif, .tiff, .ome.tif, .ome.tiff, .nii or .nii.gz; its folder exists.
         values: Real numbers, `(C, *spatial)`; of one channel the file is that of `write_map`.
         like: As for `write_mask`.
 
@@ -396,7 +396,8 @@ def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture |
     data = encode_channels((image_suffix(path.name) or "").lower(), array, like)
     if data is None:
         raise UsageError(
-            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .nii or .nii.gz"
+            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .ome.tif (more than "
+            "one plane), .nii or .nii.gz"
         )
     write_bytes(path, data)
 

@@ -33,6 +33,7 @@ def write_rois(
     *,
     n_channels: int = 1,
     boxes: Mapping[int, tuple[slice, ...]] | None = None,
+    class_of: Mapping[int, str] | None = None,
 ) -> None:
     """Write one ROI for each object; filled by ImageJ, it has exactly the object's pixels.
 
@@ -50,6 +51,7 @@ def write_rois(
             its image in the stack, with several, its plane of the hyperstack.
         boxes: Label -> where it is; by default they are searched for. With them, no other part of `labels` is read,
             which may be on disk.
+        class_of: Label -> name of its class, which becomes a part of the name of the ROI (`0007_tumour`).
 
     Raises:
         ValueError: If `labels` has not two or three axes.
@@ -74,6 +76,8 @@ def write_rois(
         planes = len(str(labels.shape[0]))
         for label, plane, polygons in outlined(labels, confidence, boxes):
             name = f"{label:0{digits}}" if plane is None else f"{label:0{digits}}_z{plane + 1:0{planes}}"
+            if class_of:
+                name += "_" + "".join(letter if letter.isalnum() else "_" for letter in class_of[label])
             roi = _roi([loop for polygon in polygons for loop in polygon])
             roi.name = name
             if confidence is not None and label in confidence:

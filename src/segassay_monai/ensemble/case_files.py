@@ -10,7 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.io.images import Picture, image_suffix, is_folder_image, is_nifti, write_labels, write_map, write_mask
+from segassay.io.images import (
+    Picture,
+    image_suffix,
+    is_folder_image,
+    is_nifti,
+    write_labels,
+    write_map,
+    write_maps,
+    write_mask,
+)
 
 __all__ = ["MAPS", "map_type", "write_case"]
 
@@ -29,14 +38,16 @@ def write_case(
     """Write the files of one case, each whole or not at all.
 
     Files of a NIfTI image are NIfTI with its affine, those of an OME-TIFF or OME-Zarr are OME-TIFF. Others are TIFF
-    with the pixel size of the image, if it is known; a 2-D mask without pixel size is a PNG.
+    with the pixel size of the image, if it is known; a 2-D mask without pixel size is a PNG. A mask of classes has
+    their values, in 16 bits, or in 32 where a value needs them, and never as a PNG then.
 
     Args:
         folder: Where the folders of all kinds are.
         case: Name of the case.
         image: Its image file.
         picture: Content of that file.
-        arrays: Kind -> array `(*spatial)`: a boolean `masks`, whole numbers `instances`, and the `MAPS`.
+        arrays: Kind -> array `(*spatial)`: `masks`, boolean or the values of classes, whole numbers `instances`, and
+            the `MAPS`; `prob` is `(K, *spatial)` with classes.
         kinds: The kinds to write; by default all.
 
     Returns:
@@ -44,16 +55,21 @@ def write_case(
     """
     ending = map_type(image, picture)
     is_png = ending == ".tif" and picture.array.ndim == 3 and picture.spacing_um is None
+    is_png &= "masks" not in arrays or arrays["masks"].max(initial=0) <= np.iinfo(np.uint16).max
     written = {}
     for kind, array in arrays.items():
         if kinds is not None and kind not in kinds:
             continue
         name = f"{kind}/{case}{'.png' if kind == 'masks' and is_png else ending}"
         (folder / kind).mkdir(parents=True, exist_ok=True)
-        write = write_mask if kind == "masks" else write_labels if kind == "instances" else write_map
+        write = _write_map if kind in MAPS else write_mask if array.dtype == bool else write_labels
         write(folder / name, array, picture)
         written[kind] = name
     return written
+
+
+def _write_map(path: Path, array: np.ndarray, picture: Picture) -> None:
+    (write_maps if array.ndim == picture.array.ndim else write_map)(path, array, picture)
 
 
 def map_type(image: Path, picture: Picture) -> str:

@@ -1,6 +1,6 @@
 """An ensemble as one network: the mean probability of its members, and their doubt and disagreement.
 
-    image (B, C, *spatial) -> members, one after another -> mean probability (B, 1, *spatial)
+    image (B, C, *spatial) -> members, one after another -> mean probability (B, K, *spatial), K = 1 without classes
                                                          -> total uncertainty = disagreement + doubt
 
 An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
@@ -18,41 +18,52 @@ import torch
 from monai.inferers import Inferer
 from torch import nn
 
+from .classes import THRESHOLD, Classes, Probabilities, class_masks, entropy
+from .classes import binary_entropy as uncertainty
 from .errors import PredictionError
 from .network import read_checkpoint
 
-THRESHOLD = 0.5
-"""A mask is where the probability exceeds this."""
+__all__ = ["KEPT_BYTES", "THRESHOLD", "EnsembleNet", "Prediction", "uncertainty"]
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Prediction of an ensemble for a batch of images. Uncertainties are in bits per pixel, from 0 to 1, not rescaled.
+    """Prediction of an ensemble for a batch of images. Uncertainties are from 0 to 1, in every image on one scale.
 
     Attributes:
-        prob: Mean probability of the members, float32 `(B, 1, *spatial)`.
+        prob: Mean probability of the members, float32 `(B, K, *spatial)`: of the foreground, or of each class.
         doubt: Mean of the members' own uncertainties, float32 `(B, 1, *spatial)`.
-        packed_masks: uint8 `(M, B, n_bytes)`, one bit per member and pixel.
+        packed_masks: uint8 `(M, B, n_bytes)`, one bit per member, class and pixel.
+        classes: Of the model; empty if it has one foreground, with uncertainties in bits.
     """
 
     prob: torch.Tensor
     doubt: torch.Tensor
     packed_masks: np.ndarray
+    classes: Classes = ()
 
     @property
     def total(self) -> torch.Tensor:
         """Uncertainty of the mean probability, `(B, 1, *spatial)`."""
-        return uncertainty(self.prob)
+        return entropy(self.prob, self.classes)
 
     @property
     def disagreement(self) -> torch.Tensor:
         """The part of `total` due to differences between members, `(B, 1, *spatial)`; 0 for a single member."""
         return (self.total - self.doubt).clamp(min=0)
 
-    def member_mask(self, member: int, image: int = 0) -> np.ndarray:
-        """Mask of one member: where its probability exceeds one half, boolean `(*spatial)`."""
-        shape = self.prob.shape[2:]
+    def masks(self, image: int = 0) -> np.ndarray:
+        """Mask of each class (or of the foreground), boolean `(K, *spatial)`."""
+        return class_masks(self.prob[image : image + 1], self.classes)[0].cpu().numpy()
+
+    def member_masks(self, member: int, image: int = 0) -> np.ndarray:
+        """The same of one member."""
+        shape = self.prob.shape[1:]
         return np.unpackbits(self.packed_masks[member, image], count=shape.numel()).reshape(shape).astype(bool)
+
+    def member_mask(self, member: int, image: int = 0) -> np.ndarray:
+        """Mask of one member, all classes together, boolean `(*spatial)`."""
+        return np.asarray(self.member_masks(member, image).any(axis=0))
 
 
 KEPT_BYTES = 2**26
@@ -72,6 +83,7 @@ class EnsembleNet(nn.Module):
         inferer: Predicts an image with one member, whole or in windows.
         flips: Whether to average each member over the image flipped along every set of axes.
         backend: One function per checkpoint that predicts in place of `network`, see `load_backend`.
+        classes: Of the members, as in their `NetworkSettings`.
 
     Attributes:
         last: The last prediction, with its uncertainties; None before the first.
@@ -88,6 +100,7 @@ class EnsembleNet(nn.Module):
         inferer: Inferer,
         flips: bool = False,
         backend: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
+        classes: Classes = (),
     ) -> None:
         super().__init__()
         if not checkpoint_paths:
@@ -97,6 +110,8 @@ class EnsembleNet(nn.Module):
         self.inferer = inferer
         self.flips = flips
         self.backend = backend
+        self.classes = [(name, tuple(values)) for name, values in classes]
+        self.probabilities = Probabilities(self.classes)
         self.last: Prediction | None = None
         self._loaded: Path | None = None
         self._kept: dict[Path, Mapping[str, torch.Tensor]] = {}
@@ -109,23 +124,25 @@ class EnsembleNet(nn.Module):
             image: Normalised images `(B, C, *spatial)`.
 
         Returns:
-            Mean probability `(B, 1, *spatial)`, float32.
+            Mean probability `(B, K, *spatial)`, float32.
         """
         self.last = None
         self.network.eval()
-        prob = torch.zeros(len(image), 1, *image.shape[2:], device=image.device)
-        doubt = torch.zeros_like(prob)
+        n_channels = max(len(self.classes), 1)
+        prob = torch.zeros(len(image), n_channels, *image.shape[2:], device=image.device)
+        doubt = torch.zeros(len(image), 1, *image.shape[2:], device=image.device)
         # allocated before the first member predicts; else it would fragment the memory that each member frees
-        masks = np.zeros((len(self.checkpoint_paths), len(image), -(-image.shape[2:].numel() // 8)), dtype=np.uint8)
+        n_bytes = -(-n_channels * image.shape[2:].numel() // 8)
+        masks = np.zeros((len(self.checkpoint_paths), len(image), n_bytes), dtype=np.uint8)
         for number, mask in enumerate(masks):
             member = self._predict(image, self._member(number))
             prob += member
-            doubt += uncertainty(member)
-            mask[:] = np.packbits((member > THRESHOLD).flatten(1).cpu().numpy(), axis=1)
+            doubt += entropy(member, self.classes)
+            mask[:] = np.packbits(class_masks(member, self.classes).flatten(1).cpu().numpy(), axis=1)
             del member  # else it stays in memory during the next prediction
         prob /= len(masks)
         doubt /= len(masks)
-        self.last = Prediction(prob, doubt, masks)
+        self.last = Prediction(prob, doubt, masks, self.classes)
         return prob
 
     def _member(self, number: int) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -136,12 +153,12 @@ class EnsembleNet(nn.Module):
         return self.network
 
     def _predict(self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """Probability of one member, `(B, 1, *spatial)`."""
+        """Probability of one member, `(B, K, *spatial)`."""
         flips = list(_subsets(range(2, image.ndim))) if self.flips else [()]
         total: torch.Tensor | None = None
         for axes in flips:
             flipped = torch.flip(image, axes) if axes else image
-            prob = torch.sigmoid(self.inferer(flipped, network).float())
+            prob = self.probabilities(self.inferer(flipped, network).float())
             prob = torch.flip(prob, axes) if axes else prob
             total = prob if total is None else total.add_(prob)
             del prob
@@ -177,16 +194,3 @@ class EnsembleNet(nn.Module):
 
 def _subsets(axes: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return itertools.chain.from_iterable(itertools.combinations(axes, n) for n in range(len(axes) + 1))
-
-
-def uncertainty(prob: torch.Tensor) -> torch.Tensor:
-    """Entropy of a probability in bits: 0 where the ensemble is sure, 1 where it is undecided (p = 0.5).
-
-    Example:
-        >>> uncertainty(torch.tensor([0.0, 0.5, 1.0])).tolist()
-        [0.0, 1.0, 0.0]
-    """
-    other = 1 - prob
-    smallest = torch.finfo(prob.dtype).tiny  # 0 log 0 is 0
-    bits = prob.clamp(min=smallest).log2_().mul_(prob).add_(other.clamp(min=smallest).log2_().mul_(other))
-    return bits.abs_()  # not below 0, nor -0

@@ -1,6 +1,6 @@
 """An ensemble as one network that holds all its members: what an export contains.
 
-    image (B, C, *spatial), normalised -> members -> mean probability (B, 1, *spatial)
+    image (B, C, *spatial), normalised -> members -> mean probability (B, K, *spatial), K = 1 without classes
 
 `EnsembleNet` reads its members from files, one at a time; this network is one module with one state dict. Both give the
 same probabilities. An exported bundle carries this module unchanged: it imports torch, monai, numpy and modules of this
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .classes import Classes, Probabilities
 from .errors import PredictionError
 from .network import NetworkSettings, read_checkpoint, read_network_settings, residual_unet
 
@@ -28,6 +29,7 @@ class MeanNet(nn.Module):
         in_channels: Number of channels of the image.
         channels: Number of features per level.
         strides: Factors by which each axis shrinks from level to level.
+        classes: Name and values of each class.
 
     Raises:
         ValueError: If there is no member.
@@ -45,13 +47,15 @@ class MeanNet(nn.Module):
         in_channels: int,
         channels: Sequence[int],
         strides: Sequence[Sequence[int]] | None = None,
+        classes: Classes = (),
     ) -> None:
         super().__init__()
         if n_members < 1:
             raise ValueError(f"an ensemble needs at least one member, got {n_members}")
         self.members = nn.ModuleList(
-            residual_unet(spatial_dims, in_channels, channels, strides) for _ in range(n_members)
+            residual_unet(spatial_dims, in_channels, channels, strides, classes) for _ in range(n_members)
         )
+        self.probabilities = Probabilities(classes)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Average the members' probabilities.
@@ -60,11 +64,11 @@ class MeanNet(nn.Module):
             image: Normalised images `(B, C, *spatial)`; sizes are multiples of `size_divisor`.
 
         Returns:
-            Mean probability `(B, 1, *spatial)`.
+            Mean probability `(B, K, *spatial)`.
         """
         total = torch.zeros_like(image[:, :1])
         for member in self.members:
-            total = total + torch.sigmoid(member(image))
+            total = total + self.probabilities(member(image))
         return total / len(self.members)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from monai.networks.nets import UNet
 
+from .classes import Classes, n_outputs, plain_classes
 from .errors import PredictionError
 
 
@@ -64,9 +65,13 @@ def size_divisor(strides: Sequence[Sequence[int]]) -> list[int]:
 
 
 def residual_unet(
-    spatial_dims: int, in_channels: int, channels: Sequence[int], strides: Sequence[Sequence[int]] | None = None
+    spatial_dims: int,
+    in_channels: int,
+    channels: Sequence[int],
+    strides: Sequence[Sequence[int]] | None = None,
+    classes: Classes = (),
 ) -> UNet:
-    """Residual U-Net with one output channel (a logit per pixel) and batch normalisation.
+    """Residual U-Net with batch normalisation, and one output channel (a logit per pixel) or several for classes.
 
     In prediction, batch normalisation uses statistics of the training set, so the result for a pixel does not depend on
     the window around it, as it would with instance normalisation.
@@ -76,10 +81,11 @@ def residual_unet(
         in_channels: Number of channels of the image.
         channels: Number of features per level, from the finest.
         strides: Factors by which each axis shrinks from level to level; by default each is halved.
+        classes: Name and values of each class, as in `ensemble.classes`, which says what the outputs are.
 
     Returns:
-        The network; input `(B, in_channels, *spatial)`, output `(B, 1, *spatial)`. Sizes are multiples of
-        `size_divisor` (`WholeImageInferer` pads to them).
+        The network; input `(B, in_channels, *spatial)`, output `(B, outputs, *spatial)`, one output without classes.
+        Sizes are multiples of `size_divisor` (`WholeImageInferer` pads to them).
 
     Raises:
         PredictionError: If strides do not fit the levels or axes.
@@ -103,7 +109,7 @@ def residual_unet(
     return UNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
-        out_channels=1,
+        out_channels=n_outputs(classes),
         channels=list(channels),
         strides=steps,  # type: ignore[arg-type]  # annotated too narrowly
         num_res_units=2,
@@ -119,10 +125,13 @@ class NetworkSettings:
     in_channels: int
     channels: Sequence[int]
     strides: Sequence[Sequence[int]]
+    classes: Classes = ()
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint."""
-        return asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
+        """Plain values for the checkpoint; `classes` only if there are any, as in checkpoints of earlier versions."""
+        plain = asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
+        del plain["classes"]
+        return plain | ({"classes": plain_classes(self.classes)} if self.classes else {})
 
 
 def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
@@ -137,12 +146,13 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
     states: list[dict[str, Any]] = []
     for path in checkpoint_paths:
         state = read_checkpoint(path).get("network")
-        if not isinstance(state, dict) or set(state) != {field.name for field in fields(NetworkSettings)}:
+        if not isinstance(state, dict) or {*state, "classes"} != {field.name for field in fields(NetworkSettings)}:
             what = "does not hold the settings of its network, as checkpoints of another version"
             raise PredictionError.of(path, what, "train it again")
         if states and state != states[0]:
             first = states[0]
-            differing = [f"{name} {state[name]} and {first[name]}" for name in state if state[name] != first[name]]
+            names = [name for name in {**state, **first} if state.get(name) != first.get(name)]
+            differing = [f"{name} {state.get(name)} and {first.get(name)}" for name in names]
             what = f"its network differs from that of {checkpoint_paths[0]} ({'; '.join(differing)})"
             raise PredictionError.of(path, what, "members of an ensemble share one network: leave one out")
         states.append(state)

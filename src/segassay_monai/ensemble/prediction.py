@@ -24,8 +24,9 @@ from segassay.errors import DataError, raise_problems
 from segassay.io.csv_tables import csv_text
 from segassay.io.images import IMAGE_SUFFIXES, read_image
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
-from segassay.masks.overlaps import label_objects
 from segassay_monai.ensemble.case_files import write_case
+from segassay_monai.ensemble.class_objects import number_objects
+from segassay_monai.ensemble.classes import drawing_order, values_of
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 from segassay_monai.ensemble.members import Member, common_value
 from segassay_monai.ensemble.uncertainty import (
@@ -119,7 +120,11 @@ class WritePredictions:
 
     Files are PNG or TIFF for 2-D images, and NIfTI with the same affine for NIfTI images. The mask is where the
     probability exceeds one half; instances are its connected objects of at least `min_size` pixels. Uncertainties are
-    in bits, on the same scale in every image: uncertainty = disagreement between members + doubt within them.
+    from 0 to 1, on the same scale in every image: uncertainty = disagreement between members + doubt within them.
+
+    With classes a mask holds their values, as the masks of raters do; a region is overwritten by those inside it. The
+    probability has one channel per class, in the order of the dataset if there is one, else of the model. Instances are
+    the connected objects of each class, numbered through.
 
     Args:
         work_dir: Folder to write to.
@@ -133,6 +138,7 @@ class WritePredictions:
         self, work_dir: Path, images: Mapping[str, Path], min_size: int = 0, dataset: Dataset | None = None
     ) -> None:
         self.work_dir, self.images, self.min_size, self.dataset = Path(work_dir), images, min_size, dataset
+        self.has_classes = False
         self.written: list[dict[str, str]] = []
         self.rows: list[dict[str, Any]] = []
 
@@ -143,8 +149,9 @@ class WritePredictions:
     def _write(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
-        arrays = case_arrays(prediction)
-        arrays["instances"] = label_objects(arrays["masks"], min_size=self.min_size)
+        self.has_classes = bool(prediction.classes)
+        arrays = case_arrays(prediction, () if self.dataset is None else self.dataset.class_names)
+        arrays["instances"] = objects_of_classes(prediction, min_size=self.min_size)[0]
         picture = read_image(self.images[case])
         written = write_case(self.work_dir, case, self.images[case], picture, arrays)
         files = {"path": written["masks"], "prob": written["prob"], "uncertainty": written["uncertainty"]}
@@ -171,16 +178,38 @@ class WritePredictions:
         return table
 
 
-def case_arrays(prediction: Prediction) -> dict[str, np.ndarray]:
-    """Mask and maps `(*spatial)` of the prediction of one image, named as their folders."""
-    maps = {
-        "prob": prediction.prob,
-        "uncertainty": prediction.total,
-        "disagreement": prediction.disagreement,
-        "doubt": prediction.doubt,
-    }
-    arrays = {kind: values[0, 0].numpy() for kind, values in maps.items()}
-    return arrays | {"masks": arrays["prob"] > THRESHOLD}
+def case_arrays(prediction: Prediction, order: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Mask and maps `(*spatial)` of the prediction of one image, named as their folders.
+
+    Args:
+        prediction: Of one image.
+        order: Names of the classes in the order of their probabilities; by default that of the model.
+
+    Returns:
+        With classes, `masks` are their values, and `prob` is `(K, *spatial)`.
+    """
+    maps = {"uncertainty": prediction.total, "disagreement": prediction.disagreement, "doubt": prediction.doubt}
+    prob = prediction.prob[0].numpy()
+    arrays = {"prob": prob[0], **{kind: values[0, 0].numpy() for kind, values in maps.items()}}
+    if not prediction.classes:
+        return arrays | {"masks": arrays["prob"] > THRESHOLD}
+    names = [name for name, _ in prediction.classes]
+    own = [names.index(name) for name in order] if sorted(order) == sorted(names) else list(range(len(names)))
+    return arrays | {"prob": prob[own], "masks": values_of(prediction.masks(), prediction.classes)}
+
+
+def objects_of_classes(
+    prediction: Prediction, *, min_size: int, counted: np.ndarray | None = None
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Objects of a prediction of one image, those of each class numbered through, as `number_objects` returns them.
+
+    Args:
+        prediction: Of one image.
+        min_size: Smallest object, in pixels.
+        counted: Boolean `(*spatial)`, pixels that count; by default all.
+    """
+    masks = prediction.masks() if counted is None else prediction.masks() & counted
+    return number_objects(masks, drawing_order(prediction.classes) or [0], min_size=min_size)
 
 
 def predicted(engine: Any) -> Prediction:
@@ -224,5 +253,5 @@ def run_inference(
         writer.write_tables(members, held_out=None)
     final = publish_output(work_dir)
     logger.info(f"{len(writer.written)} images predicted by {len(members)} member(s): {final}")
-    show_uncertainty(summarise_uncertainty(writer.uncertainty()))
+    show_uncertainty(summarise_uncertainty(writer.uncertainty()), *["per pixel"] * writer.has_classes)
     return final

@@ -159,12 +159,12 @@ def log_model(checkpoints: Sequence[Path], *, name: str, metrics: Mapping[str, f
 
 
 def _signature(settings: NetworkSettings) -> Any:
-    """What goes in and comes out: raw intensities `(B, C, *spatial)` and probabilities `(B, 1, *spatial)`, float32."""
+    """What goes in and comes out: raw intensities `(B, C, *spatial)` and probabilities `(B, K, *spatial)`, float32."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     axes, number = (-1,) * settings.spatial_dims, np.dtype("float32")
-    image, prob = (-1, settings.in_channels, *axes), (-1, 1, *axes)
+    image, prob = (-1, settings.in_channels, *axes), (-1, max(len(settings.classes), 1), *axes)
     return ModelSignature(Schema([TensorSpec(number, image)]), Schema([TensorSpec(number, prob)]))
 
 

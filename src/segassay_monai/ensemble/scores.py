@@ -18,14 +18,14 @@ from rich.table import Table
 
 import segassay
 from segassay import tracking
-from segassay.data.cases import read_case_image, read_case_mask
+from segassay.data.cases import read_case_classes, read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
 from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.ensemble_net import THRESHOLD
+from segassay_monai.ensemble.classes import Classes, metric_names, names_of, same_classes
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, run_name, seed_range
 from segassay_monai.ensemble.stop import stop_between_steps
@@ -34,7 +34,7 @@ from segassay_monai.ensemble.uncertainty import (
     summarise_uncertainty,
     uncertainty_metrics,
 )
-from segassay_monai.targets import is_labelled, read_target, target_name
+from segassay_monai.targets import is_labelled, masks_of, read_target, target_name
 
 logger = logging.getLogger("segassay")
 
@@ -49,6 +49,10 @@ class ScoreCases:
         figures_dir: Folder for overlays.
         cases: Cases that are scored.
         n_figures: Number of cases with an overlay, evenly spaced.
+        classes: Of the members, as in `ensemble.classes`; each is compared alone. By default one foreground.
+
+    Raises:
+        DataError: If the dataset has other classes, or none.
     """
 
     def __init__(
@@ -59,7 +63,10 @@ class ScoreCases:
         figures_dir: Path,
         cases: Sequence[str],
         n_figures: int,
+        classes: Classes = (),
     ) -> None:
+        check_classes(classes, dataset)
+        self.classes = classes
         self.dataset, self.members, self.trained_on = dataset, list(members), trained_on
         self.figures_dir = Path(figures_dir)
         self.cases = list(cases)
@@ -77,20 +84,37 @@ class ScoreCases:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
         n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
-        masks = {member_label(self.members, number): prediction.member_mask(number) for number in range(n_members)}
-        masks[ensemble_name(self.members)] = prediction.prob[0, 0].numpy() > THRESHOLD
+        masks = {member_label(self.members, number): prediction.member_masks(number) for number in range(n_members)}
+        masks[ensemble_name(self.members)] = prediction.masks()
         targets = self._targets(case)
         if not targets:
             self.not_scored.append(case)
-        self.rows += self._compare(case, targets, masks)
+        for number, of_class in enumerate(self._names()):
+            one, other = ({name: mask[number] for name, mask in of.items()} for of in (targets, masks))
+            self.rows += self._compare(case, of_class, one, other)
         if case in self.drawn:
-            first = {name: target > 0 for name, target in list(targets.items())[:1]}
-            self._draw(case, first | {"prediction": masks[ensemble_name(self.members)]})
+            first = dict(list(targets.items())[:1]) | {"prediction": masks[ensemble_name(self.members)]}
+            names = [f": {name}" for name, _ in self.classes] or [""]
+            drawn = {
+                f"{of}{name}": mask[i] > 0
+                for i, name in enumerate(names)
+                for of, mask in first.items()
+                if not self.classes or mask[i].any()  # a legend of all classes would not fit
+            }
+            self._draw(case, drawn)
+
+    def _names(self) -> list[dict[str, str]]:
+        """What a row says of its class; nothing without classes."""
+        return [{"class": name} for name, _ in self.classes] or [{}]
 
     def _compare(
-        self, case: str, targets: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]
+        self,
+        case: str,
+        of_class: Mapping[str, str],
+        targets: Mapping[str, np.ndarray],
+        masks: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
-        """Rows that compare every mask with every target; the objects of each mask are labelled once."""
+        """Rows that compare every mask of a class with every target; the objects of each mask are labelled once."""
         counted = areas(self.dataset, case)
         min_size = self.dataset.min_object_size
         objects_of = {name: label_objects(target, min_size=min_size, **counted) for name, target in targets.items()}
@@ -98,20 +122,27 @@ class ScoreCases:
         for annotator, mask in masks.items():
             objects = label_objects(mask, min_size=min_size, **counted)
             for name, target in targets.items():
-                names = {"case": case, "annotator_a": name, "annotator_b": annotator}
+                names = {"case": case, "annotator_a": name, "annotator_b": annotator, **of_class}
                 dice, iou = pixel_agreement(target, mask, **counted)
                 pixels = {"dice": dice, "iou": iou}
                 rows += [names | row | pixels for row in _object_rows(match_objects(objects_of[name], objects))]
         return rows
 
     def _targets(self, case: str) -> dict[str, np.ndarray]:
-        """Own training target, then the published reference; those missing for this case are left out."""
+        """Own training target, then the published reference; those missing for this case are left out.
+
+        Each is `(K, *spatial)`.
+        """
         targets = {}
         if is_labelled(self.dataset, self.trained_on, case):
-            targets[target_name(self.trained_on)] = read_target(self.dataset, case, self.trained_on)
+            target = read_target(self.dataset, case, self.trained_on, classes=self.classes)
+            targets[target_name(self.trained_on)] = target if self.classes else target[None]
         if case in self.dataset.reference:
             reference = str(self.dataset.reference_name)
-            targets[reference] = read_case_mask(self.dataset, reference, case)
+            if self.classes:
+                targets[reference] = masks_of(read_case_classes(self.dataset, reference, case), self.classes)
+            else:
+                targets[reference] = read_case_mask(self.dataset, reference, case)[None]
         return targets
 
     def _draw(self, case: str, masks: Mapping[str, np.ndarray]) -> None:
@@ -154,14 +185,48 @@ def member_label(members: Sequence[Member], number: int) -> str:
     return f"{name} fold {members[number].fold}" if repeated else name
 
 
+MEAN_OF_CLASSES = "mean of classes"
+"""In the column `class` of scores.csv: the mean of the rows of all classes."""
+
+_MEASURES = ["f1", "precision", "recall", "mean_iou", "dice"]
+
+
+def check_classes(classes: Classes, dataset: Dataset) -> None:
+    """Refuse a dataset whose classes are not those of a model, in any order; a model of one foreground fits every one.
+
+    Raises:
+        DataError: If they differ, in their names or values.
+    """
+    own = [] if dataset.classes is None else dataset.classes.names
+    if classes and not same_classes(classes, own):
+        what = f"has {names_of(own)}, but the model was trained on {names_of(classes)}"
+        action = "name these classes and values in dataset.yaml, or give a model of the classes of the dataset"
+        raise DataError.of(dataset.folder, what, action, kind="other-classes")
+
+
 def summarise(agreement: pd.DataFrame) -> pd.DataFrame:
-    """Mean scores over cases at IoU > 0.5, and numbers of cases, one row per target × annotator."""
+    """Mean scores over cases at IoU > 0.5, and numbers of cases, one row per target × annotator.
+
+    With classes one row for their mean, then one for each class.
+    """
     table = agreement[agreement["iou_threshold"] == IOU_THRESHOLDS[0]]
-    groups = table.groupby(["annotator_a", "annotator_b"], sort=False)
-    means = groups[["f1", "precision", "recall", "mean_iou", "dice"]].mean()
+    of_class = ["class"] if "class" in table else []
+    groups = table.groupby(["annotator_a", "annotator_b", *of_class], sort=False)
+    means = groups[_MEASURES].mean()
     means["n_cases"] = groups.size()
     means["n_undefined"] = groups["mean_iou"].agg(lambda values: int(values.isna().sum()))
-    return means.reset_index()
+    means = means.reset_index()
+    return _with_means(means) if of_class else means
+
+
+def _with_means(means: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each target and annotator, those of the classes after their mean."""
+    parts = []
+    for _, rows in means.groupby(["annotator_a", "annotator_b"], sort=False):
+        mean: dict[str, Any] = {measure: rows[measure].mean() for measure in _MEASURES}
+        mean |= {"class": MEAN_OF_CLASSES, "n_undefined": int(rows["n_undefined"].sum())}
+        parts += [rows.iloc[:1].assign(**mean), rows]
+    return pd.concat(parts, ignore_index=True)
 
 
 def run_evaluating(
@@ -230,22 +295,30 @@ def _evaluate(evaluator: Engine, writer: WritePredictions, scores: ScoreCases, w
     (work_dir / "scores.csv").write_bytes(csv_text(summary).encode())
     writer.write_tables(scores.members, held_out=True)
     own_target, ensemble = target_name(scores.trained_on), ensemble_name(scores.members)
-    tracking.log_metrics(_metrics(summary, own_target, ensemble) | uncertainty_metrics(uncertainty))
+    tracking.log_metrics(_metrics(summary, own_target, ensemble, scores.classes) | uncertainty_metrics(uncertainty))
     tracking.log_table(summary, "view/scores.json")
     for table in ("agreement.csv", "scores.csv", "uncertainty.csv"):
         tracking.log_files(work_dir / table, "tables")
     if scores.drawn:
         tracking.log_files(scores.figures_dir, "overlays")
     show(summary, own_target, scores.not_scored)
-    show_uncertainty(uncertainty)
+    show_uncertainty(uncertainty, *["per pixel"] * bool(scores.classes))
 
 
-def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str, float]:
-    """MLflow numbers `validity/<measure>_<target>` of the ensemble, and the means of its members."""
+def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str, classes: Classes = ()) -> dict[str, float]:
+    """MLflow numbers `validity/<measure>_<target>` of the ensemble, and the means of its members.
+
+    With classes these are means over the classes; those of each class end in its name.
+    """
     metrics: dict[str, float] = {}
-    measures = ["f1", "precision", "recall", "mean_iou", "dice"]
-    for target, rows in summary.groupby("annotator_a", sort=False):
+    measures = _MEASURES
+    endings = {MEAN_OF_CLASSES: ""} | {
+        name: f"_{word}" for (name, _), word in zip(classes, metric_names(classes), strict=True)
+    }
+    of_class = summary["class"] if classes else pd.Series(MEAN_OF_CLASSES, index=summary.index)
+    for (target, name), rows in summary.groupby(["annotator_a", of_class.rename("class")], sort=False):
         label = "own_training_target" if target == own_target else str(target)
+        label += endings[str(name)]
         whole = rows[rows["annotator_b"] == ensemble].iloc[0]
         members = rows[rows["annotator_b"] != ensemble]
         for measure in measures:
@@ -261,14 +334,16 @@ def _metrics(summary: pd.DataFrame, own_target: str, ensemble: str) -> dict[str,
 def show(summary: pd.DataFrame, own_target: str, not_scored: Sequence[str]) -> None:
     """Print the scores as a table."""
     table = Table(title="Held-out images, means over n images")
-    for column in ("prediction", "compared with"):
+    of_class = ["class"] if "class" in summary else []
+    for column in ("prediction", "compared with", *of_class):
         table.add_column(column, no_wrap=True)
     for column in ("F1", "precision", "recall", "Dice", "n"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in summary.itertuples():
         target = str(row.annotator_a) + (" *" if row.annotator_a == own_target else "")
         numbers = [f"{getattr(row, measure):.3f}" for measure in ("f1", "precision", "recall", "dice")]
-        table.add_row(str(row.annotator_b), target, *numbers, str(row.n_cases))
+        names = [str(summary.at[row.Index, name]) for name in of_class]
+        table.add_row(str(row.annotator_b), target, *names, *numbers, str(row.n_cases))
     console = Console()
     console.print(table)
     console.print("F1: objects matched at an overlap (IoU) above one half; Dice: overlap of pixels.", highlight=False)

@@ -1,6 +1,6 @@
 """Prediction with a registered ensemble in MLflow; `ensemble.registry` logs this file as the code of the model.
 
-image as numpy array, raw intensities -> normalised -> EnsembleNet -> mean probability (B, 1, *spatial)
+image as numpy array, raw intensities -> normalised -> EnsembleNet -> mean probability (B, K, *spatial)
 """
 
 import threading
@@ -34,7 +34,8 @@ class EnsembleModel(PythonModel):
         self.settings = read_network_settings(paths)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = residual_unet(**self.settings.state_dict()).to(self.device)
-        self.ensemble = EnsembleNet(network, paths, WholeImageInferer(size_divisor(self.settings.strides)))
+        inferer, classes = WholeImageInferer(size_divisor(self.settings.strides)), self.settings.classes
+        self.ensemble = EnsembleNet(network, paths, inferer, classes=classes)
         self.normalise = NormalisePercentiled("image")
         self.lock = threading.Lock()  # the members share one network, and a server predicts in several threads
 
@@ -49,7 +50,8 @@ class EnsembleModel(PythonModel):
             params: Not used.
 
         Returns:
-            float32 `(B, 1, *spatial)`; `B` is 1 for one image.
+            float32 `(B, K, *spatial)`, one channel per class, in the order of the training (K is 1 without classes);
+            `B` is 1 for one image.
 
         Raises:
             PredictionError: If the images do not fit the network, or pixels are NaN or infinite.
@@ -64,7 +66,7 @@ class EnsembleModel(PythonModel):
                 f"shape {tuple(images.shape)}"
             )
             raise PredictionError.of(None, what, "add the channel axis, or use a model for such images")
-        prob = np.empty((len(images), 1, *images.shape[2:]), dtype=np.float32)
+        prob = np.empty((len(images), max(len(self.settings.classes), 1), *images.shape[2:]), dtype=np.float32)
         for number, image in enumerate(images):  # one after another, as images may be large
             check_image(f"image {number}", image, n_channels, n_axes)
             prob[number] = self._predict(self.normalise({"image": image})["image"][None])
@@ -72,7 +74,7 @@ class EnsembleModel(PythonModel):
 
     @torch.no_grad()
     def _predict(self, image: torch.Tensor) -> np.ndarray:
-        """Normalised image `(1, C, *spatial)` -> probability `(1, *spatial)`."""
+        """Normalised image `(1, C, *spatial)` -> probability `(K, *spatial)`."""
         with self.lock, torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             return self.ensemble(image.to(self.device))[0].cpu().numpy()
 

@@ -2,10 +2,11 @@
 
 Prediction of a case -> uncertainty_row -> uncertainty.csv -> summarise_uncertainty -> terminal, MLflow
 
-Uncertainty is in bits per pixel, from 0 to 1, and total = disagreement between members + doubt within them. Most pixels
+Uncertainty is per pixel, from 0 to 1 (in bits; of classes see `ensemble.classes.entropy`), and total = disagreement
+between members + doubt within them. Most pixels
 of most images are background of which every member is certain, so each mean is given twice: over all pixels that
-count, and over those of them that the ensemble marks as foreground. Quality is the mean Dice over all pairs of
-members; it needs no reference.
+count, and over those of them that the ensemble marks as foreground, of any class. Quality is the mean Dice over all
+pairs of members, and over the classes; it needs no reference.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def uncertainty_row(
         Depeweg et al. (2018), ICML, arXiv:1710.07283 (the two parts); Roy et al. (2019), NeuroImage 195:11-22,
         doi:10.1016/j.neuroimage.2019.03.042 (quality).
     """
-    marked = prediction.prob[0, 0].numpy() > THRESHOLD
+    marked = prediction.masks().any(axis=0)
     counted = counted_pixels(np.ones_like(marked), ignore=ignore, region=region)
     foreground = counted & marked
     row: dict[str, Any] = {
@@ -70,8 +71,11 @@ def _mean(values: np.ndarray) -> float:
 
 def _quality(prediction: Prediction, ignore: np.ndarray | None, region: np.ndarray | None) -> float:
     pairs = itertools.combinations(range(len(prediction.packed_masks)), 2)
-    masks = ((prediction.member_mask(a), prediction.member_mask(b)) for a, b in pairs)
-    dice = [pixel_agreement(a, b, ignore=ignore, region=region)[0] for a, b in masks]
+    members = ((prediction.member_masks(a), prediction.member_masks(b)) for a, b in pairs)
+    dice = [
+        fmean(pixel_agreement(a, b, ignore=ignore, region=region)[0] for a, b in zip(*masks, strict=True))
+        for masks in members
+    ]
     return fmean(dice) if dice else float("nan")
 
 
@@ -146,10 +150,10 @@ def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
     return metrics
 
 
-def show_uncertainty(summary: pd.DataFrame) -> None:
-    """Print the means as a table."""
+def show_uncertainty(summary: pd.DataFrame, unit: str = "in bits per pixel") -> None:
+    """Print the means as a table; of classes the unit is not bits."""
     rows = summary.set_index("measure")
-    table = Table(title="Uncertainty in bits per pixel (0 sure, 1 undecided), means over n images")
+    table = Table(title=f"Uncertainty {unit} (0 sure, 1 undecided), means over n images")
     for column in ("pixels", "total", "between members", "within members", "n"):
         table.add_column(column, justify="left" if column == "pixels" else "right", no_wrap=True)
     for label, suffix in (("all that count", ""), ("predicted foreground", "_foreground")):

@@ -68,7 +68,8 @@ def read_bundle(path: Path) -> BundleMembers:
     try:
         metadata, config = json.loads(read(_METADATA)), json.loads(read(_INFERENCE))
         network = config["network_def"]
-        settings = NetworkSettings(**{field.name: network[field.name] for field in fields(NetworkSettings)})
+        names = [field.name for field in fields(NetworkSettings) if field.name in network]
+        settings = NetworkSettings(**{name: network[name] for name in names})
         file = path / _WEIGHTS if path.is_dir() else folder / "bundle.pt"
         if not path.is_dir():
             file.write_bytes(read(_WEIGHTS))

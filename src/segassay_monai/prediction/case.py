@@ -6,6 +6,7 @@ image (C, *spatial) -> normalised -> EnsembleNet -> mask, objects, probability, 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.properties import object_properties
 from segassay.masks.touching import split_touching
 from segassay_monai.ensemble.backends import load_backend
-from segassay_monai.ensemble.ensemble_net import EnsembleNet
+from segassay_monai.ensemble.class_objects import number_objects
+from segassay_monai.ensemble.classes import drawing_order
+from segassay_monai.ensemble.ensemble_net import EnsembleNet, Prediction
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet, size_divisor
@@ -81,15 +84,17 @@ class CasePrediction:
         case: Name of the case.
         path: Its image file.
         picture: The image.
-        mask: Boolean `(*spatial)`: where the probability exceeds one half.
-        labels: int32 `(*spatial)`: the objects that count, numbered from 1.
-        objects: One row per object (`masks.properties`).
-        prob: Mean probability of the members, float32 `(*spatial)`.
-        uncertainty: In bits, float32 `(*spatial)`; the sum of the next two.
+        mask: Boolean `(*spatial)`: where the probability exceeds one half; with classes, the values of the classes.
+        labels: int32 `(*spatial)`: the objects that count, numbered from 1; with classes those of the first class, then
+            those of the second. Where regions overlap, the inner one is on top.
+        objects: One row per object (`masks.properties`); with classes a column `class`.
+        prob: Mean probability of the members, float32 `(*spatial)`, or `(K, *spatial)` of each class.
+        uncertainty: From 0 to 1, float32 `(*spatial)`; the sum of the next two.
         disagreement: Between members.
         doubt: Within members.
         counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
         summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
+        classes: Names of the classes; empty if the model has one foreground.
     """
 
     case: str
@@ -104,6 +109,14 @@ class CasePrediction:
     doubt: np.ndarray
     counted: np.ndarray
     summary: dict[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def class_of(self) -> dict[int, str]:
+        """Number of each object -> name of its class; empty without classes."""
+        if not self.classes:
+            return {}
+        return dict(zip(self.objects["label"].tolist(), self.objects["class"].tolist(), strict=True))
 
 
 def load_predictor(model: Model, options: Options) -> Predictor:
@@ -119,7 +132,7 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
     inferer = WholeImageInferer(divisor, **words)
     backend = load_backend(options.backend, model.checkpoints)
-    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend)
+    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend, settings.classes)
     return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 
@@ -132,6 +145,7 @@ def predict_case(
     *,
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
+    order: Sequence[str] = (),
 ) -> CasePrediction:
     """Predict one image.
 
@@ -142,6 +156,7 @@ def predict_case(
         picture: The image, with all its channels.
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
+        order: Names of the classes in the order of their probabilities; by default that of the model.
 
     Raises:
         PredictionError: If the image has another number of channels or axes than the network, or NaN pixels.
@@ -154,30 +169,50 @@ def predict_case(
     last = predictor.network.last
     assert last is not None, "the network has just predicted"
     prediction = dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
-    arrays = case_arrays(prediction)
+    arrays = case_arrays(prediction, order)
     mask, prob = arrays["masks"], arrays["prob"]
-    counted = counted_pixels(np.ones_like(mask), ignore=ignore, region=region)
-    labels = _objects(mask & counted, prob, predictor.options, picture.spacing_um)
+    counted = counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region)
+    axes = axes_of(path, mask.ndim)
+    labels, objects = _objects(prediction, counted, predictor.options, picture, axes)
     return CasePrediction(
         case=case,
         path=path,
         picture=picture,
         mask=mask,
         labels=labels,
-        objects=object_properties(labels, picture.array, prob, picture.spacing_um, axes=axes_of(path, mask.ndim)),
+        objects=objects,
         prob=prob,
         uncertainty=arrays["uncertainty"],
         disagreement=arrays["disagreement"],
         doubt=arrays["doubt"],
         counted=counted,
         summary=uncertainty_row(case, prediction, ignore=ignore, region=region),
+        classes=tuple(name for name, _ in prediction.classes),
     )
 
 
-def _objects(mask: np.ndarray, prob: np.ndarray, options: Options, spacing: tuple[float, ...] | None) -> np.ndarray:
-    if options.split_touching:
-        return split_touching(mask, prob, options.min_object_size, spacing=spacing)
-    return label_objects(mask, min_size=options.min_object_size)
+def _objects(
+    prediction: Prediction, counted: np.ndarray, options: Options, picture: Picture, axes: str
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Objects that count, and what is measured on them; each class alone, as regions overlap."""
+    prob, spacing, size = prediction.prob[0].numpy(), picture.spacing_um, options.min_object_size
+
+    def find(mask: np.ndarray, number: int) -> np.ndarray:
+        if options.split_touching:
+            return split_touching(mask, prob[number], size, spacing=spacing)
+        return label_objects(mask, min_size=size)
+
+    masks, order = prediction.masks() & counted, drawing_order(prediction.classes) or [0]
+    labels, each = number_objects(masks, order, label=find)
+    tables = [
+        object_properties(of_class, picture.array, of_prob, spacing, axes=axes)
+        for of_class, of_prob in zip(each, prob, strict=True)
+    ]
+    if not prediction.classes:
+        return labels, tables[0]
+    for table, (name, _) in zip(tables, prediction.classes, strict=True):
+        table.insert(1, "class", name)
+    return labels, pd.concat(tables, ignore_index=True)
 
 
 def axes_of(path: Path, n_axes: int) -> str:

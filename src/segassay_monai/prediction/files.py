@@ -12,7 +12,7 @@ import numpy as np
 
 from segassay.errors import UsageError
 from segassay.figures.overlays import overlay_png
-from segassay.io.geojson import write_geojson
+from segassay.io.geojson import CLASS_COLOURS, write_geojson
 from segassay.io.images import is_nifti, write_bytes
 from segassay.io.rois import write_rois
 from segassay_monai.ensemble.case_files import write_case
@@ -31,15 +31,25 @@ _FOLDERS = {
 
 
 def _write_rois(path: Path, found: CasePrediction) -> None:
-    write_rois(path, _as_seen(found, found.labels), _confidence(found), n_channels=len(found.picture.array))
+    labels, n = _as_seen(found, found.labels), len(found.picture.array)
+    write_rois(path, labels, _confidence(found), n_channels=n, class_of=found.class_of)
 
 
 def _write_geojson(path: Path, found: CasePrediction) -> None:
-    write_geojson(path, _as_seen(found, found.labels), _confidence(found), measurements=found.objects)
+    labels, measured = _as_seen(found, found.labels), found.objects.drop(columns="class", errors="ignore")
+    colours = _colours(found)
+    write_geojson(path, labels, _confidence(found), measurements=measured, class_of=found.class_of, colours=colours)
 
 
 def _write_overlay(path: Path, found: CasePrediction) -> None:
-    write_bytes(path, overlay_png(_image_as_seen(found), _as_seen(found, found.labels)))
+    colours = _colours(found)
+    colour_of = {label: colours[name] for label, name in found.class_of.items()}
+    write_bytes(path, overlay_png(_image_as_seen(found), _as_seen(found, found.labels), colour_of))
+
+
+def _colours(found: CasePrediction) -> dict[str, tuple[int, int, int]]:
+    """Class -> the colour of its outlines."""
+    return {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(found.classes)}
 
 
 def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:

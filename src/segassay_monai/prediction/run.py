@@ -24,18 +24,20 @@ from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
 from segassay.io.windows import Windows
 from segassay_monai.ensemble.backends import check_backend
+from segassay_monai.ensemble.classes import names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
-from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
+from segassay_monai.prediction.case import CasePrediction, Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
-from segassay_monai.prediction.large import LargePixels, open_large, predict_large
+from segassay_monai.prediction.large import LARGEST, LargePixels, open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
 from segassay_monai.prediction.subjects import count_case
 from segassay_monai.prediction.tables import case_row, objects_of
+from segassay_monai.training.inputs import open_classes
 
 __all__ = ["predict"]
 
@@ -171,6 +173,8 @@ def _predict_all(
     if len(left) < len(records):
         logger.info(f"{len(records) - len(left)} of {number_of(len(records), 'image')} were predicted before")
     predictor = load_predictor(model, options) if left else None
+    if predictor is not None:
+        _warn_of_classes(predictor, images)
     failed: list[dict[str, str]] = []
     with show_progress(len(left) or 1, doing="predicting", done="predicted", shown=progress and bool(left)) as report:
         for case in left:
@@ -184,6 +188,16 @@ def _predict_all(
     return {case: record for case, record in records.items() if record is not None}, failed
 
 
+def _warn_of_classes(predictor: Predictor, images: Images) -> None:
+    """Say so if the dataset of the images gives classes other values than the model does, whose values are written."""
+    own, theirs = predictor.settings.classes, open_classes(images.dataset) if images.dataset is not None else []
+    if own and theirs and not same_classes(own, theirs):
+        logger.warning(
+            f"{images.place} has {names_of(theirs)}, but the model was trained on {names_of(own)}; masks hold the "
+            "values of the model"
+        )
+
+
 def _predict_one(
     model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
 ) -> Record:
@@ -194,12 +208,16 @@ def _predict_one(
     inputs = [sha256(path) for path in files]
     work = out / ".records" / f"{case}.partial"
     with open_large(files, work) as large:
+        if large is not None and predictor.settings.classes:
+            what = f"has more than {LARGEST:,} pixels, and is not predicted window by window by a model of classes yet"
+            raise DataError.of(files[0], what, "cut it into smaller images, or train on one class alone")
         if large is None:
             content = _in_memory(model, predictor, images, case, save, out)
         else:
             content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
-    record: Record = {"inputs": inputs, "split": predictor.options.split_touching, "case": row} | content
+    split = predictor.options.split_touching and not predictor.settings.classes
+    record: Record = {"inputs": inputs, "split": split, "case": row} | content
     write_record(out, case, record)
     return record
 
@@ -213,16 +231,26 @@ def _in_memory(
 ) -> dict[str, Any]:
     """What the record holds of an image that fits into memory, with all its files written."""
     picture = images.read(case)
-    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case))
+    order = () if images.dataset is None else images.dataset.class_names
+    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case), order=order)
     counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
+    of_classes = _counts_of_classes(found)
+    if of_classes:  # of regions, an object can hide another one in the label image
+        n, area = len(found.objects), counts["region_area_px"]
+        counts |= {"n_objects": n, "density": n / area if area else float("nan")}
     known = predictor.familiar
     unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
     return {
-        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | dict(unlike),
+        "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, picture.array),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
+
+
+def _counts_of_classes(found: CasePrediction) -> dict[str, int]:
+    """Number of objects of each class, as columns of cases.csv; none without classes."""
+    return {f"n_objects_{name}": int((found.objects["class"] == name).sum()) for name in found.classes}
 
 
 def _by_windows(

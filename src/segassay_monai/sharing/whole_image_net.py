@@ -1,6 +1,6 @@
 """An ensemble as one network that takes an image as it comes from the microscope: what other programs load.
 
-    raw intensities (B, C, *spatial) -> normalised -> padded -> members -> mean probability -> cut to (B, 1, *spatial)
+    raw intensities (B, C, *spatial) -> normalised -> padded -> members -> mean probability -> cut to (B, K, *spatial)
 
 Normalisation is part of the network, because no format of other programs expresses it exactly. TorchScript and ONNX
 take the network as it is; an export carries this file unchanged: it imports torch and monai only.
@@ -20,7 +20,7 @@ class WholeImageNet(nn.Module):
     """Mean probability of several members for images of any size, with raw intensities.
 
     Args:
-        network: Arguments of `monai.networks.nets.UNet`, whose output is one logit per pixel.
+        network: Arguments of `monai.networks.nets.UNet`, whose output is one logit per pixel, or one for each class.
         divisors: For each spatial axis, the size whose multiples the network accepts.
         n_members: Number of members.
         both_channels: Whether the output has the probability of the background, too, as first channel.
@@ -28,6 +28,7 @@ class WholeImageNet(nn.Module):
         upper: Percentile of a channel that becomes 1.
         limit: Normalised values are clipped to `[-limit, limit]`.
         normalised: Whether images come normalised, as tiles of one image must.
+        softmax: Whether the outputs of the network are background and exclusive classes; else each is one of its own.
 
     Example:
         >>> unet = {"spatial_dims": 2, "in_channels": 1, "out_channels": 1, "channels": [4, 8], "strides": [[2, 2]]}
@@ -46,6 +47,7 @@ class WholeImageNet(nn.Module):
         upper: float = 99.0,
         limit: float = 8.0,
         normalised: bool = False,
+        softmax: bool = False,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(UNet(**network) for _ in range(n_members))
@@ -56,6 +58,7 @@ class WholeImageNet(nn.Module):
         self.both_channels = both_channels
         self.lower, self.upper, self.limit = lower, upper, limit
         self.normalised = normalised
+        self.softmax = softmax
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Predict images.
@@ -64,8 +67,8 @@ class WholeImageNet(nn.Module):
             image: Raw intensities `(B, C, *spatial)`, of any number type and size.
 
         Returns:
-            Mean probability of the foreground `(B, 1, *spatial)`, float32; with `both_channels`, background and
-            foreground `(B, 2, *spatial)`.
+            Mean probability of the foreground `(B, 1, *spatial)`, float32, or of each class `(B, K, *spatial)`; with
+            `both_channels` after that of the background.
         """
         image = image.float()
         padded = image if self.normalised else self.normalise(image)
@@ -73,12 +76,13 @@ class WholeImageNet(nn.Module):
             padded = axis.pad(padded)  # type: ignore[operator]
         prob = torch.zeros_like(padded[:, :1])
         for member in self.members:
-            prob = prob + torch.sigmoid(member(padded))
+            logits = member(padded)
+            prob = prob + (torch.softmax(logits, dim=1)[:, 1:] if self.softmax else torch.sigmoid(logits))
         prob = prob / len(self.members)
         for axis in self.axes:
             prob = axis.cut(prob, image)  # type: ignore[operator]
         if self.both_channels:
-            prob = torch.cat([1 - prob, prob], dim=1)
+            prob = torch.cat([1 - prob.sum(dim=1, keepdim=True), prob], dim=1)
         return prob
 
     def normalise(self, image: torch.Tensor) -> torch.Tensor:

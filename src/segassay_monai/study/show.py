@@ -22,6 +22,7 @@ from segassay.data.annotations import WITHOUT
 from segassay.errors import printable
 from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.summary import QUALITIES
+from segassay_monai.ensemble.scores import MEAN_OF_CLASSES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml
@@ -122,6 +123,8 @@ def score_of(study: Study, task: Task) -> str:
         return ""
     table = read_csv_text(path, ("annotator_a", "annotator_b"))
     own = table[table["annotator_a"] == target_name(own_target(task))]
+    if "class" in own:
+        own = own[own["class"] == MEAN_OF_CLASSES]
     return f"F1 {own['f1'].iloc[-1]:.3f} (own target)" if len(own) else ""
 
 

@@ -23,6 +23,7 @@ from segassay_monai.training.tiles import n_channels
 
 __all__ = [
     "open_checkpoints",
+    "open_classes",
     "open_dataset",
     "open_held_out",
     "open_images",
@@ -62,6 +63,16 @@ def open_member(dataset: Dataset, **words: Any) -> Member:
 def open_n_channels(dataset: Dataset) -> int:
     """Number of channels of the images; 1 without images."""
     return n_channels(dataset) if dataset.cases else 1
+
+
+def open_classes(dataset: Dataset) -> list[tuple[str, tuple[int, ...]]]:
+    """Name and values of each class of the dataset; empty if masks have one foreground.
+
+    Example:
+        >>> open_classes(open_dataset(None))
+        []
+    """
+    return [] if dataset.classes is None else list(dataset.classes.names)
 
 
 def open_spacing(dataset: Dataset) -> tuple[float, ...] | None:

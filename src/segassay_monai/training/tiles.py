@@ -4,6 +4,8 @@
          -> RandTiled  -> the same, tile-sized, turned by any angle, flipped and bent
          -> RandRaterd -> label (1, *spatial)
 
+With K classes a label has K channels, or R times K: those of the first rater, then those of the second.
+
 `valid` is 0 in ignored areas, which are left out of sampling, loss and scores. `weight`, if requested, is the weight of
 a pixel in the loss.
 """
@@ -11,7 +13,7 @@ a pixel in the loss.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from segassay.data.cases import read_case_ignore, read_case_image, read_case_reg
 from segassay.data.dataset import Dataset
 from segassay.errors import UsageError
 from segassay.masks.objects import counted_pixels
+from segassay_monai.ensemble.class_objects import number_objects
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.targets import read_labels
 from segassay_monai.training.weight_map import weight_map as weigh
@@ -43,6 +47,7 @@ class LoadCased(Transform):
         weight_map: Weight of the gaps between neighbouring objects (see `training.weight_map`); at 0 all pixels
             count the same and the case gets no `weight`.
         cache_dir: Folder of computed consensus masks; by default the user's cache folder.
+        classes: Of the model, as in `ensemble.classes`; by default all are one foreground.
     """
 
     def __init__(
@@ -53,31 +58,52 @@ class LoadCased(Transform):
         spatial_dims: int = 2,
         weight_map: float = 0.0,
         cache_dir: Path | None = None,
+        classes: Classes = (),
     ) -> None:
-        self.dataset, self.trained_on, self.cache_dir = dataset, trained_on, cache_dir
+        self.dataset, self.trained_on, self.cache_dir, self.classes = dataset, trained_on, cache_dir, classes
         self.n_channels, self.spatial_dims, self.weight_map = n_channels, spatial_dims, weight_map
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case named in `case` with `image`, `label` and `valid`.
 
-        `labelled` has the labelled pixels, as indices of the flat image, on which RandTiled may centre a tile.
+        `labelled` has the labelled pixels, as indices of the flat image, on which RandTiled may centre a tile; with
+        classes a list of the same for each class that the case has.
         """
         case = data["case"]
         picture = read_case_image(self.dataset, case)
         image = as_float(picture.array)
         check_image(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
         valid = read_valid(self.dataset, case, image.shape[1:])
-        label = read_labels(self.dataset, case, self.trained_on, self.cache_dir) * valid
+        label = read_labels(self.dataset, case, self.trained_on, self.cache_dir, self.classes) * valid
         loaded = dict(data) | {
             "image": image,
             "label": torch.from_numpy(label.astype(np.uint8) if label.dtype == bool else label),
             "valid": torch.from_numpy(valid[None].astype(np.uint8)),
-            "labelled": torch.from_numpy(np.flatnonzero(label.any(axis=0))),
+            "labelled": _labelled(label, len(self.classes)),
         }
         if self.weight_map > 0:
-            weights = [weigh(mask > 0.5, self.weight_map, relative_spacing(picture.spacing_um)) for mask in label]
+            spacing = relative_spacing(picture.spacing_um)
+            weights = [weigh(mask, self.weight_map, spacing) for mask in _objects(label > 0.5, len(self.classes))]
             loaded["weight"] = torch.from_numpy(np.stack(weights))
         return loaded
+
+
+def _labelled(label: np.ndarray, n_classes: int) -> torch.Tensor | list[torch.Tensor]:
+    """As `labelled` of `LoadCased`."""
+    of_each = [
+        torch.from_numpy(np.flatnonzero(label[first :: n_classes or 1].any(axis=0))) for first in range(n_classes)
+    ]
+    if n_classes:
+        return [pixels for pixels in of_each if len(pixels)]
+    return torch.from_numpy(np.flatnonzero(label.any(axis=0)))
+
+
+def _objects(masks: np.ndarray, n_classes: int) -> Iterator[np.ndarray]:
+    """Objects of each rater, for the weight map: a mask, or with classes the objects of all, numbered through."""
+    if not n_classes:
+        yield from masks
+    for first in range(0, len(masks) if n_classes else 0, n_classes or 1):
+        yield number_objects(masks[first : first + n_classes])[0]
 
 
 def relative_spacing(spacing_um: Sequence[float] | None) -> list[float] | None:
@@ -102,30 +128,38 @@ def read_valid(dataset: Dataset, case: str, spatial: Sequence[int]) -> np.ndarra
 
 
 class RandRaterd(Randomizable, MapTransform):
-    """Draw one rater at every call: keep the same channel of all entries that have a channel per rater.
+    """Draw one rater at every call: keep the same channels of all entries that have channels per rater.
 
-    Entries with one channel are not changed.
+    Entries of one rater are not changed.
 
     Args:
-        keys: Entries `(R, *spatial)`, all of one R.
+        keys: Entries `(R, *spatial)`, all of one R; the first may have `n_classes` channels for each rater.
+        n_classes: Number of classes; 0 for one foreground.
     """
 
-    def __init__(self, keys: KeysCollection) -> None:
+    def __init__(self, keys: KeysCollection, n_classes: int = 0) -> None:
         MapTransform.__init__(self, keys)
+        self.n_classes = n_classes
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Return the case with entries `(1, *spatial)`."""
-        n_raters = len(data[self.keys[0]])
+        """Return the case with entries `(1, *spatial)`, or `(n_classes, *spatial)`."""
+        n_raters = len(data[self.keys[0]]) // (self.n_classes or 1)
         chosen = self.R.randint(n_raters) if n_raters > 1 else 0
-        return dict(data) | {key: data[key][chosen : chosen + 1] for key in self.keys}
+        return dict(data) | {key: _of_rater(data[key], chosen, n_raters) for key in self.keys}
+
+
+def _of_rater(channels: torch.Tensor, chosen: int, n_raters: int) -> torch.Tensor:
+    n = len(channels) // n_raters
+    return channels[chosen * n : (chosen + 1) * n]
 
 
 class RandTiled(Randomizable, MapTransform):
     """Draw one tile: move, rotate, flip and deform it in a single resampling.
 
     With probability `foreground` the tile is centred near a random labelled pixel, else anywhere in the area that
-    counts. Tiles can exceed the border of small images; there the image is reflected and `valid` is 0. A single
-    resampling keeps the tile sharp and leaves no empty corners after a rotation.
+    counts. With classes, one of those that the case has is drawn first, then a pixel of it, so that rare classes are
+    seen as often as others. Tiles can exceed the border of small images; there the image is reflected and `valid` is 0.
+    A single resampling keeps the tile sharp and leaves no empty corners after a rotation.
 
     Args:
         keys: Entries to cut, each `(channels, *spatial)` with equal `*spatial`; must contain `label` and `valid`.
@@ -186,8 +220,10 @@ class RandTiled(Randomizable, MapTransform):
             result["valid"] = result["valid"] * inside
         return result
 
-    def _draw_centre(self, labelled: torch.Tensor, valid: torch.Tensor) -> np.ndarray:
+    def _draw_centre(self, labelled: torch.Tensor | list[torch.Tensor], valid: torch.Tensor) -> np.ndarray:
         on_foreground = self.R.random() < self.foreground and len(labelled) > 0
+        if isinstance(labelled, list):
+            labelled = labelled[self.R.randint(len(labelled))] if on_foreground else valid.new_empty(0)
         chosen = labelled[self.R.randint(len(labelled))] if on_foreground else self._draw_valid(valid)
         pixel = np.array(np.unravel_index(int(chosen), valid.shape), dtype=float)
         return pixel + self.R.uniform(-self.jitter, self.jitter, valid.ndim) * self.tile_size * on_foreground

@@ -25,6 +25,7 @@ from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
@@ -34,6 +35,7 @@ from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
 from segassay_monai.training import processes
 from segassay_monai.training.divergence import StopDiverged
+from segassay_monai.training.inputs import open_classes
 from segassay_monai.training.progress import KeepProgress
 from segassay_monai.training.progress_file import remove_progress
 from segassay_monai.training.resume import mlflow_run, open_training
@@ -189,10 +191,33 @@ def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
 
 
 def _check_not_empty(dataset: Dataset, member: Member) -> None:
-    if not any(read_labels(dataset, case, member.trained_on).any() for case in member.train):
+    """Refuse images without an object; a class that none of them has is a warning."""
+    if classes := open_classes(dataset):
+        absent = _absent(dataset, member, classes)
+        if 0 < len(absent) < len(classes):
+            several = f"{'classes' if len(absent) > 1 else 'class'} {', '.join(absent)}"
+            logger.warning(
+                f"{dataset.folder}: {describe_target(member.trained_on)} has no pixel of the {several} in any of the "
+                f"{len(member.train)} training images, so the model cannot learn it; give more images, or another fold"
+            )
+        is_empty = len(absent) == len(classes)
+    else:
+        is_empty = not any(read_labels(dataset, case, member.trained_on).any() for case in member.train)
+    if is_empty:
         target, n_images = describe_target(member.trained_on), len(member.train)
         what = f"cannot be trained on: {target} has no object in any of {n_images} training images"
         raise DataError.of(dataset.folder, what, "check the masks (0 is background, more is foreground)")
+
+
+def _absent(dataset: Dataset, member: Member, classes: Classes) -> list[str]:
+    """Classes that no training image has."""
+    absent = dict(enumerate(name for name, _ in classes))
+    for case in member.train:
+        label = read_labels(dataset, case, member.trained_on, classes=classes)
+        absent = {number: name for number, name in absent.items() if not label[number :: len(classes)].any()}
+        if not absent:
+            break
+    return list(absent.values())
 
 
 def _check_held_out(dataset: Dataset, member: Member) -> None:
@@ -218,7 +243,7 @@ def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
     image = as_float(read_case_image(dataset, case).array)
     check_image(dataset.images[case], image, len(expected), expected.ndim - 1)
     if is_labelled(dataset, trained_on, case):
-        read_target(dataset, case, trained_on)
+        read_target(dataset, case, trained_on, classes=open_classes(dataset))
     if case in dataset.reference:
         read_case_mask(dataset, str(dataset.reference_name), case)
 

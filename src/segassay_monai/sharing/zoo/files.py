@@ -26,7 +26,7 @@ LARGEST = 25 * 10**6
 """Bytes of the largest file that the zoo takes."""
 
 _OF_ONE = ("errors", "images", "inferer")
-_OF_SEVERAL = ("mean_net", "network")
+_OF_SEVERAL = ("classes", "mean_net", "network")
 _OWN = ("__init__", "image_files", "objects")
 _OWN_OF_SEVERAL = ("members_inferer",)
 _OF_FILES = ("encoding", "orientation", "picture", "spacing")

@@ -1,0 +1,208 @@
+"""Predictions of models of classes: label images, objects and outlines of each class."""
+
+import json
+import logging
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import roifile
+import torch
+
+from class_datasets import EXCLUSIVE, NESTED, draw_dataset
+from drawn_members import write_members
+from segassay.errors import UsageError
+from segassay.io.images import read_image, write_labels
+from segassay.masks.objects import label_objects
+from segassay_monai.ensemble.ensemble_net import EnsembleNet
+from segassay_monai.ensemble.inferer import WholeImageInferer
+from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet
+from segassay_monai.ensemble.registry import log_model
+from segassay_monai.prediction import run as module
+from segassay_monai.prediction.bundles import read_bundle
+from segassay_monai.prediction.run import predict
+from segassay_monai.sharing.bioimageio.export import export_bioimageio
+from segassay_monai.sharing.onnx import export_onnx
+from segassay_monai.sharing.weights import read_whole_image_net, save_torchscript
+from segassay_monai.sharing.zoo.export import export_zoo
+
+KINDS = ("masks", "instances", "prob", "uncertainty", "disagreement", "doubt")
+
+
+@pytest.fixture(scope="session")
+def discs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_dataset(tmp_path_factory.mktemp("classes") / "discs", n=5, raters=["anna"])
+
+
+@pytest.fixture(scope="session")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_dataset(tmp_path_factory.mktemp("classes") / "nested", NESTED, n=5, raters=["anna"])
+
+
+@pytest.fixture(scope="session")
+def of_discs(discs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_members(tmp_path_factory.mktemp("members"), discs, seeds=(4, 5))
+
+
+@pytest.fixture(scope="session")
+def of_nested(nested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_members(tmp_path_factory.mktemp("members"), nested, seeds=(4, 5))
+
+
+def test_every_file_and_table_says_the_class(discs: Path, of_discs: Path, tmp_path: Path) -> None:
+    done = predict(of_discs, discs / "images", out=tmp_path / "out", save=["all"], min_object_size=3)
+    names, values = list(EXCLUSIVE), list(EXCLUSIVE.values())
+    assert (done.objects["class"].isin(names)).all()
+    assert done.objects["class"].nunique() == 2
+    for name in names:
+        counted = done.objects[done.objects["class"] == name].groupby("case").size()
+        expected = done.cases["case"].map(counted).fillna(0)
+        np.testing.assert_array_equal(done.cases[f"n_objects_{name}"], expected)
+    np.testing.assert_array_equal(
+        done.cases[[f"n_objects_{name}" for name in names]].sum(axis=1), done.cases["n_objects"]
+    )
+    for case in done.cases["case"]:
+        mask, instances, prob, *maps = (
+            read_image(next((tmp_path / "out" / kind).glob(f"{case}.*"))).array for kind in KINDS
+        )
+        rest = 1 - prob.sum(axis=0)
+        expected = np.where(prob.max(axis=0) > rest, np.array(values)[prob.argmax(axis=0)], 0)
+        np.testing.assert_array_equal(mask[0], expected)
+        np.testing.assert_allclose(maps[0], maps[1] + maps[2], atol=1e-6)
+        own = done.objects[done.objects["case"] == case]
+        assert list(own["label"]) == list(range(1, len(own) + 1)) == [n for n in np.unique(instances) if n]
+        for row in own.to_dict("records"):
+            inside = instances[0] == row["label"]
+            assert inside.sum() == row["area_px"] >= 3
+            assert set(mask[0][inside]) == {EXCLUSIVE[row["class"]]}
+            channel = names.index(row["class"])
+            assert row["confidence"] == pytest.approx(prob[channel][inside].mean(), abs=1e-5)
+        rois = roifile.roiread(tmp_path / "out" / "rois" / f"{case}.zip")
+        assert {roi.name.partition("_")[2] for roi in rois} == set(own["class"])
+        features = json.loads((tmp_path / "out" / "geojson" / f"{case}.geojson").read_text())["features"]
+        said = {feature["properties"]["name"]: feature["properties"]["classification"] for feature in features}
+        assert {int(number): one["name"] for number, one in said.items()} == dict(
+            zip(own["label"], own["class"], strict=True)
+        )
+        assert len({tuple(one["color"]) for one in said.values()}) == own["class"].nunique()
+    listed = pd.read_csv(tmp_path / "out" / "annotations.csv", dtype=str)
+    assert (listed["path"].str.startswith("masks/")).all()
+
+
+def test_masks_stay_the_annotation_where_objects_are_divided(discs: Path, of_discs: Path, tmp_path: Path) -> None:
+    done = predict(of_discs, discs / "images", out=tmp_path / "out", split_touching=True)
+    assert done.failed.empty
+    assert {Path(path).parent.name for path in done.annotations["path"]} == {"masks"}
+    again = predict(of_discs, discs / "images", out=tmp_path / "out", split_touching=True)
+    pd.testing.assert_frame_equal(done.objects, again.objects, check_dtype=False)
+
+
+def test_objects_of_regions_are_measured_whole(nested: Path, of_nested: Path, tmp_path: Path) -> None:
+    done = predict(of_nested, nested / "images", out=tmp_path / "out", save=["all"])
+    for case in done.cases["case"]:
+        prob = read_image(tmp_path / "out" / "prob" / f"{case}.tif").array
+        mask = read_image(tmp_path / "out" / "masks" / f"{case}.png").array[0]
+        core, edge, whole = prob > 0.5
+        np.testing.assert_array_equal(mask, np.where(edge, 3, np.where(core, 2, np.where(whole, 1, 0))))
+        own = done.objects[done.objects["case"] == case]
+        for name, region in zip(NESTED, (core, edge, whole), strict=True):
+            expected = np.bincount(label_objects(region).ravel())[1:]
+            assert list(own.loc[own["class"] == name, "area_px"]) == expected.tolist()
+        assert len(own) == done.cases.set_index("case").loc[case, "n_objects"]
+
+
+def test_a_dataset_of_other_values_is_said_and_its_order_is_taken(
+    discs: Path, of_discs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    turned = draw_dataset(tmp_path / "discs", dict(reversed(EXCLUSIVE.items())), n=5, raters=["anna"])
+    (turned / "images" / "c0.png").write_bytes((discs / "images" / "c0.png").read_bytes())
+    one = predict(of_discs, discs / "images" / "c0.png", out=tmp_path / "one", save=["prob"])
+    two = predict(of_discs, turned, out=tmp_path / "two", save=["prob"])
+    own, other = (read_image(done.out / "prob" / "c0.tif").array for done in (one, two))
+    np.testing.assert_array_equal(own, other[::-1])
+    assert not [record for record in caplog.records if "masks hold the values of the model" in record.message]
+    swapped = draw_dataset(tmp_path / "swapped", {"bright": 7, "dark": 3}, n=3, raters=["anna"])
+    with caplog.at_level(logging.WARNING, logger="segassay"):
+        predict(of_discs, swapped, out=tmp_path / "three")
+    assert [record for record in caplog.records if "masks hold the values of the model" in record.message]
+
+
+def test_a_large_image_is_refused_and_says_what_to_do(
+    discs: Path, of_discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = read_image(discs / "images" / "c0.png").array[0]
+    write_labels(tmp_path / "large.tif", image.astype(np.uint16))
+    monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 1000)
+    monkeypatch.setattr(module, "LARGEST", 1000)
+    done = predict(of_discs, tmp_path / "large.tif", out=tmp_path / "out")
+    assert done.cases.empty
+    assert "more than 1,000 pixels" in done.failed["what"].item()
+    assert "smaller images" in done.failed["action"].item()
+
+
+@pytest.mark.parametrize("which", ["of_discs", "of_nested"])
+def test_exports_without_a_word_for_classes_are_refused(
+    which: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    model = request.getfixturevalue(which)
+    for export, name in ((export_zoo, "cells_light_segmentation"), (export_bioimageio, "cells-light")):
+        with pytest.raises(UsageError, match=r"classes .* are not exported to .* yet; use `segassay export onnx`"):
+            export(model, tmp_path / name)
+        assert not list(tmp_path.iterdir())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("which", ["of_discs", "of_nested"])
+def test_onnx_and_torchscript_have_a_channel_for_each_class(
+    which: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    model = request.getfixturevalue(which)
+    paths = sorted(model.rglob("model.pt"))
+    net = read_whole_image_net(paths)
+    image = 100 * torch.rand(1, 1, 21, 34, generator=torch.Generator().manual_seed(0))
+    settings = read_network_settings(paths)
+    ensemble = EnsembleNet(
+        residual_unet(**settings.state_dict()), paths, WholeImageInferer(2), classes=settings.classes
+    )
+    expected = ensemble(net.normalise(image))
+    assert expected.shape == (1, len(settings.classes), 21, 34)
+    torch.testing.assert_close(net(image), expected, rtol=0, atol=1e-6)
+    save_torchscript(net, tmp_path / "net.pt")
+    torch.testing.assert_close(torch.jit.load(tmp_path / "net.pt")(image), expected, rtol=0, atol=1e-6)
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install segassay[onnx]")
+    assert export_onnx(model, tmp_path / "net.onnx").largest <= 1e-5
+    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"))
+    np.testing.assert_allclose(session.run(None, {"image": image.numpy()})[0], expected, rtol=0, atol=1e-5)
+    if which == "of_nested":
+        with pytest.raises(UsageError, match="overlap, so there is no background channel"):
+            read_whole_image_net(paths, both_channels=True)
+    else:
+        both = read_whole_image_net(paths, both_channels=True)(image)
+        torch.testing.assert_close(both.sum(dim=1), torch.ones(1, 21, 34))
+
+
+def test_a_registered_model_gives_a_channel_for_each_class(
+    of_discs: Path, discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_store: object
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
+    with mlflow.start_run():
+        model = log_model(sorted(of_discs.rglob("model.pt")), name="ensemble", metrics={})
+    image = read_image(discs / "images" / "c1.png").array.astype(np.float32)
+    prob = mlflow.pyfunc.load_model(model.model_uri).predict(image[None])
+    done = predict(of_discs, discs / "images" / "c1.png", out=tmp_path / "out", save=["prob"])
+    np.testing.assert_allclose(prob[0], read_image(done.out / "prob" / "c1.tif").array, atol=1e-6)
+
+
+def test_a_bundle_without_classes_is_read_as_before(tmp_path: Path) -> None:
+    settings = NetworkSettings(2, 1, [4, 8], [[2, 2]])
+    assert "classes" not in settings.state_dict()
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "configs" / "metadata.json").write_text('{"name": "a"}')
+    (tmp_path / "configs" / "inference.json").write_text(json.dumps({"network_def": settings.state_dict()}))
+    torch.save(residual_unet(**settings.state_dict()).state_dict(), tmp_path / "models" / "model.pt")
+    found = read_bundle(tmp_path)
+    assert read_network_settings(found.checkpoints) == settings
