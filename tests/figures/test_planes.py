@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from segassay.figures.planes import spacing_of, view_of
+from segassay.figures.planes import Cut, largest_cut, spacing_of, view_of
 
 BODY = np.arange(4 * 5 * 3).reshape(4, 5, 3)
 AFFINE = np.array([[0.7, 0, 0, -100], [0, 0.7, 0, -20], [0, 0, 2.5, 30], [0, 0, 0, 1.0]])
@@ -84,3 +84,25 @@ def test_without_a_known_place_rows_and_columns_are_those_of_the_file(affine: np
 def test_an_image_has_no_view() -> None:
     with pytest.raises(ValueError, match="three axes"):
         view_of((4, 8), None, None)
+
+
+def test_one_figure_shows_the_slice_with_most_foreground_in_its_proportions() -> None:
+    """Sagittal slices of 4 mm, in which rows are 2 mm and columns 1 mm apart: each row is there twice."""
+    marked = np.zeros((5, 6, 7), dtype=bool)
+    marked[1, 0, 0] = marked[3, 2:4, 5] = True
+    cut = largest_cut(marked, (4, 1, 2), np.diag([4.0, 1, 2, 1]))
+    assert cut.in_words(marked.shape) == "sagittal slice 4 of 5"
+    shown = cut.proportioned(marked)
+    np.testing.assert_array_equal(shown[::2], marked[3, ::-1, ::-1].T)
+    np.testing.assert_array_equal(shown[1::2], shown[::2])
+    odd = largest_cut(marked, (4, 1, 1.5), np.diag([4.0, 1, 1.5, 1])).proportioned(marked)
+    assert odd.shape == (round(7 * 1.5), 6)
+    assert largest_cut(marked & False, None, None).place == 2, "the middle one"
+
+
+def test_an_image_is_shown_as_it_is() -> None:
+    image = np.random.default_rng(0).random((5, 6))
+    cut = largest_cut(image > 0.5, (1, 3), None)
+    assert cut == Cut()
+    assert cut.proportioned(image) is image
+    assert cut.in_words(image.shape) == ""

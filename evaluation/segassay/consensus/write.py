@@ -121,21 +121,22 @@ def _file_types(image: Path) -> tuple[str, str]:
 
 
 def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, method: str) -> bytes:
-    from segassay.figures.overlays import consensus_overview, most_marked_plane
+    from segassay.figures.overlays import consensus_overview
+    from segassay.figures.planes import largest_cut
     from segassay.figures.style import encode_figure
 
     decisions = fused.decisions
     marked_by_any = np.asarray(decisions.patterns.any(axis=1))
-    plane = most_marked_plane(marked_by_any[decisions.code])
-    code = decisions.code[plane]
+    cut = largest_cut(marked_by_any[decisions.code], picture.spacing_um, picture.affine)
+    code = cut.proportioned(decisions.code)
     raters = zip(case_raters(dataset, case), fused.n_objects_of_rater, decisions.patterns.T, strict=True)
     masks = {f"{rater}: {_objects(n)}": marked[code] for rater, n, marked in raters}
-    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
+    where = cut.in_words(decisions.code.shape)
     figure = consensus_overview(
-        picture.array[(slice(None), *plane)],
+        np.stack([cut.proportioned(channel) for channel in picture.array]),
         masks,
-        fused.consensus.mask[plane],
-        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
+        cut.proportioned(fused.consensus.mask),
+        title=f"{case}, consensus by {method}" + (f"; {where} ({cut.why})" if where else ""),
         consensus_name=f"consensus: {_objects(fused.n_objects)}",
     )
     return encode_figure(figure, "png")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["View", "spacing_of", "view_of"]
+__all__ = ["Cut", "View", "largest_cut", "spacing_of", "view_of"]
 
 _THICK = 1.5
 """A volume is cut across an axis whose voxels are this many times as long as those of both others."""
@@ -87,6 +87,60 @@ class View:
         return int(amount.argmax()) if amount.any() else len(amount) // 2
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A picture of an image or volume.
+
+    Attributes:
+        view: How the volume is cut; None for an image, which is shown as it is.
+        place: Index of the slice; None for an image, and for a projection through all slices.
+        why: Why it is shown; empty for an image.
+    """
+
+    view: View | None = None
+    place: int | None = None
+    why: str = ""
+
+    def take(self, array: np.ndarray) -> np.ndarray:
+        """The picture `(rows, columns)` of an array `(*spatial)`."""
+        if self.view is None:
+            return array
+        return self.view.through(array) if self.place is None else self.view.cut(array, self.place)
+
+    def in_words(self, shape: Sequence[int]) -> str:
+        """What is shown of a volume of this shape; empty for an image."""
+        if self.view is None:
+            return ""
+        if self.place is not None:
+            return self.view.in_words(self.place, shape)
+        name = f"{self.view.name} slices" if self.view.name else f"planes across axis {self.view.across + 1}"
+        return f"largest values of all {shape[self.view.across]} {name}"
+
+    def proportioned(self, array: np.ndarray) -> np.ndarray:
+        """The picture of an array, with rows or columns repeated where these are further apart than the others."""
+        picture = self.take(array)
+        for axis, times in enumerate(self.stretch()):
+            if round(times * picture.shape[axis]) > picture.shape[axis]:
+                wanted = np.arange(round(times * picture.shape[axis]))
+                picture = picture.take((wanted / times).astype(int), axis=axis)
+        return picture
+
+    def stretch(self) -> tuple[float, float]:
+        """How many times as long as the smaller one the distances of rows and of columns are; one of them is 1."""
+        if self.view is None:
+            return 1.0, 1.0
+        down, right = self.view.spacing
+        return down / min(down, right), right / min(down, right)
+
+    def where(
+        self, box: Sequence[tuple[int, int]], shape: Sequence[int]
+    ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int] | None]:
+        """First and last row, column and (None for an image) slice of what has these ends along each axis."""
+        if self.view is None:
+            return box[0], box[1], None
+        return (*self.view.box(box, shape), box[self.view.across])
+
+
 def view_of(shape: Sequence[int], spacing: Sequence[float] | None, affine: np.ndarray | None) -> View:
     """How to show a volume.
 
@@ -133,6 +187,26 @@ patient at the left, front at the top')
         turned = not is_backward[rows], not is_backward[columns]
         name, way_up = _NAMES[to_world[across]], _WAYS_UP[to_world[across]]
     return View(across, rows, columns, turned, (float(distances[rows]), float(distances[columns])), name, way_up)
+
+
+def largest_cut(marked: np.ndarray, spacing: Sequence[float] | None, affine: np.ndarray | None) -> Cut:
+    """What one figure shows: a whole image; of a volume the slice with most marked, the middle one without any.
+
+    Args:
+        marked: Boolean `(*spatial)`, two or three axes.
+        spacing: As for `view_of`.
+        affine: As for `view_of`.
+
+    Example:
+        >>> marked = np.zeros((4, 9, 8), dtype=bool)
+        >>> marked[3, 2:4, 5] = True
+        >>> int(largest_cut(marked, None, None).take(marked).sum())
+        2
+    """
+    if marked.ndim != 3:
+        return Cut()
+    view = view_of(marked.shape, spacing, affine)
+    return Cut(view, view.most(marked), "most foreground")
 
 
 def spacing_of(affine: np.ndarray | None) -> tuple[float, ...]:

@@ -4,62 +4,16 @@ votes, labels (*spatial), spacing, affine  ->  the disputed slice, those of the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from segassay.figures.planes import View, view_of
+from segassay.figures.planes import Cut, view_of
 from segassay.masks.objects import label_objects
 
-__all__ = ["MAX_OF_OBJECTS", "Cut", "cuts_of"]
+__all__ = ["MAX_OF_OBJECTS", "cuts_of"]
 
 MAX_OF_OBJECTS = 3
 """Slices that are shown because an object is largest there, at most: of the largest objects."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A picture of an image or volume.
-
-    Attributes:
-        view: How the volume is cut; None for an image, which is shown as it is.
-        place: Index of the slice; None for an image, and for a projection through all slices.
-        why: Why it is shown; empty for an image.
-    """
-
-    view: View | None = None
-    place: int | None = None
-    why: str = ""
-
-    def take(self, array: np.ndarray) -> np.ndarray:
-        """The picture `(rows, columns)` of an array `(*spatial)`."""
-        if self.view is None:
-            return array
-        return self.view.through(array) if self.place is None else self.view.cut(array, self.place)
-
-    def in_words(self, shape: Sequence[int]) -> str:
-        """What is shown of a volume of this shape; empty for an image."""
-        if self.view is None:
-            return ""
-        if self.place is not None:
-            return self.view.in_words(self.place, shape)
-        name = f"{self.view.name} slices" if self.view.name else f"planes across axis {self.view.across + 1}"
-        return f"largest values of all {shape[self.view.across]} {name}"
-
-    def stretch(self) -> tuple[float, float]:
-        """How many times as long as the smaller one the distances of rows and of columns are; one of them is 1."""
-        if self.view is None:
-            return 1.0, 1.0
-        down, right = self.view.spacing
-        return down / min(down, right), right / min(down, right)
-
-    def where(
-        self, box: Sequence[tuple[int, int]], shape: Sequence[int]
-    ) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int] | None]:
-        """First and last row, column and (None for an image) slice of what has these ends along each axis."""
-        if self.view is None:
-            return box[0], box[1], None
-        return (*self.view.box(box, shape), box[self.view.across])
 
 
 def cuts_of(

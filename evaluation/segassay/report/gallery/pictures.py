@@ -12,9 +12,10 @@ import numpy as np
 from segassay.data.annotations import is_rater
 from segassay.data.cases import read_spaced_image
 from segassay.errors import DataError
+from segassay.figures.planes import Cut
 from segassay.io.images import Picture
 from segassay.masks.objects import label_objects
-from segassay.report.gallery.cuts import Cut, cuts_of
+from segassay.report.gallery.cuts import cuts_of
 from segassay.report.gallery.encoding import (
     SIDE,
     UNCERTAINTY_COLOURS,
