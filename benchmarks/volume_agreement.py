@@ -2,8 +2,9 @@
 
     python benchmarks/volume_agreement.py EVALUATION       folder of an evaluation whose dataset measures `volume`
 
-Readers are exchangeable, so that of each nodule every reader is compared with the median of the others, and all these differences are
-pooled. Differences grow with size, so they are also given as a share: the geometric mean of the ratio, and its limits.
+Readers are exchangeable, so that of each nodule every reader is compared with the median of the others, and all these
+differences are pooled. Differences grow with size, so they are also given as a share: the geometric mean of the ratio,
+and its limits.
 """
 
 import sys
@@ -49,10 +50,9 @@ def main() -> None:
         ratio = np.log(own[(own > 0) & (other > 0)] / other[(own > 0) & (other > 0)])
         low, high = difference.mean() + np.array([-1.96, 1.96]) * difference.std(ddof=1)
         ends = np.exp(ratio.mean() + np.array([-1.96, 1.96]) * ratio.std(ddof=1))
-        print(
-            f"| {name} | {len(own)} | {difference.mean():+.0f} | {low:+.0f} to {high:+.0f} | {np.exp(ratio.mean()):.2f} | "
-            f"{ends[0]:.2f} to {ends[1]:.2f} | {int((own == 0).sum())} |"
-        )
+        shares = f"{np.exp(ratio.mean()):.2f} | {ends[0]:.2f} to {ends[1]:.2f}"
+        cells = (name, len(own), f"{difference.mean():+.0f}", f"{low:+.0f} to {high:+.0f}", shares, (own == 0).sum())
+        print(f"| {' | '.join(map(str, cells))} |")
 
 
 if __name__ == "__main__":

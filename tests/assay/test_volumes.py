@@ -89,6 +89,12 @@ def test_volumes_are_voxels_times_their_size_in_mm3(judged: Evaluation, nodules:
             assert table.loc[(case, reader), "value"] == pytest.approx(shape.GetPhysicalSize(1), rel=1e-5)
 
 
+def test_exchangeable_readers_alone_draw_no_conclusion_and_the_reason_is_said(judged: Evaluation) -> None:
+    assert judged.effects.empty
+    gaps = judged.not_judged.set_index("measure")["why"]
+    assert gaps["effects between annotators"].startswith("exchangeable raters draw no conclusions")
+
+
 def test_distances_are_those_of_a_distance_transform_in_millimetres(judged: Evaluation, nodules: Path) -> None:
     table = judged.tables.distances.set_index(["case", "annotator_a", "annotator_b"])
     assert set(table["unit"]) == {"um"}
