@@ -74,7 +74,8 @@ class View:
         Example:
             >>> view_of((64, 64, 12), None, None).in_words(6, (64, 64, 12))
             'plane 7 of 12 across axis 3'
-            >>> view_of((64, 64, 12), None, np.diag([0.7, 0.7, 2.5, 1])).in_words(6, (64, 64, 12))
+            >>> affine = np.array([[-0.7, 0, 0, 90], [0, -0.7, 0, 70], [0, 0, 2.5, 30], [0, 0, 0, 1.0]])
+            >>> view_of((64, 64, 12), None, affine).in_words(6, (64, 64, 12))
             'axial slice 7 of 12'
         """
         if self.name:
@@ -146,10 +147,11 @@ def view_of(shape: Sequence[int], spacing: Sequence[float] | None, affine: np.nd
 
     It is cut across the axis along which its voxels are longest, if these are at least 1.5 times as long as both other
     sides, since slices were taken that way. Else the cut is axial, if an affine says how the patient lies, or across
-    the axis with fewest voxels. With an affine (but the identity, which scripts write that know no place) the picture
-    is turned as radiologists look at it: the right of the patient, or the front, at the left; the head, or the front,
-    at the top. An oblique volume is shown along its nearest axes, so no value is interpolated. Without an affine rows
-    and columns are those of the file.
+    the axis with fewest voxels. With an affine the picture is turned as radiologists look at it: the right of the
+    patient, or the front, at the left; the head, or the front, at the top. An oblique volume is shown along its nearest
+    axes, so no value is interpolated. An affine of distances alone, without a place, as scripts write it, says nothing
+    of the patient: then the first axis of the file runs along the columns, as in a NIfTI made of slices. Without an
+    affine rows and columns are those of the file.
 
     Args:
         shape: Of the volume, three axes.
@@ -160,7 +162,8 @@ def view_of(shape: Sequence[int], spacing: Sequence[float] | None, affine: np.nd
         ValueError: If there are not three axes.
 
     Example:
-        >>> view_of((128, 128, 9), None, np.diag([0.7, 0.7, 2.5, 1]))  # first voxel at the left, back and bottom
+        >>> affine = np.array([[0.7, 0, 0, -90], [0, 0.7, 0, -70], [0, 0, 2.5, 30], [0, 0, 0, 1.0]])
+        >>> view_of((128, 128, 9), None, affine)  # first voxel at the left, back and bottom
         View(across=2, rows=1, columns=0, turned=(True, True), spacing=(0.7, 0.7), name='axial', way_up='right of the \
 patient at the left, front at the top')
         >>> view_of((30, 512, 512), (5.0, 1.0, 1.0), None)
@@ -168,7 +171,7 @@ patient at the left, front at the top')
     """
     if len(shape) != 3:
         raise ValueError(f"expected a volume of three axes, got the shape {tuple(shape)}")
-    world = None if affine is None or np.array_equal(affine, np.eye(4)) else _nearest_axes(affine)
+    world = None if affine is None or _knows_no_place(affine) else _nearest_axes(affine)
     distances = np.asarray(spacing_of(affine) if spacing is None else spacing, dtype=float)
     longest, *others = np.argsort(-distances, kind="stable").tolist()
     if distances[longest] >= _THICK * distances[others[0]]:
@@ -179,7 +182,7 @@ patient at the left, front at the top')
         across = int(np.argmin(shape))
     left = [axis for axis in range(3) if axis != across]
     if world is None:
-        rows, columns = left
+        rows, columns = left if affine is None else reversed(left)
         turned, name, way_up = (False, False), "", ""
     else:
         to_world, is_backward = world
@@ -219,6 +222,12 @@ def spacing_of(affine: np.ndarray | None) -> tuple[float, ...]:
     if affine is None:
         return (1.0, 1.0, 1.0)
     return tuple(np.sqrt((np.asarray(affine, dtype=float)[:3, :3] ** 2).sum(axis=0)).tolist())
+
+
+def _knows_no_place(affine: np.ndarray) -> bool:
+    """Whether an affine holds nothing but distances, as scripts write it: no patient lies at 0, 0, 0."""
+    affine = np.asarray(affine, dtype=float)
+    return np.array_equal(affine, np.diag(np.abs(np.diag(affine))))
 
 
 def _nearest_axes(affine: np.ndarray) -> tuple[list[int], list[bool]] | None:

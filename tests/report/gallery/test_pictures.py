@@ -155,7 +155,13 @@ def test_a_volume_without_dispute_shows_where_most_is_marked():
     )
 
 
-CT = np.diag([0.7, 0.7, 2.5, 1.0])
+def placed(*spacing: float) -> np.ndarray:
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -90, -70, 30
+    return affine
+
+
+CT = placed(0.7, 0.7, 2.5)
 """First voxel at the left, the back and the bottom."""
 
 
@@ -176,7 +182,7 @@ def of_ct(affine: np.ndarray, spacing: tuple[float, ...] | None = None) -> dict[
     image = np.zeros((20, 24, 6))
     image[19] = 200  # the patient's right
     image[:, :, 5] = 100
-    picture = Picture(image[None], spacing or tuple(1000 * np.abs(np.diag(affine)[:3])), affine)
+    picture = Picture(image[None], spacing or tuple(1000 * np.abs(np.diag(affine)[:3]).round(6)), affine)
     annotators = tuple(Annotator(name, "human", held_in_ct(mask)) for name, mask in nodules().items())
     return picture_of(PictureJob(Job("a", annotators, image=(HeldImage("ct", picture),)), ("anna", "ben")))
 
@@ -212,7 +218,7 @@ def test_the_right_of_the_patient_is_at_the_left_of_the_picture():
 
 def test_a_picture_has_the_proportions_of_the_voxels():
     """Sagittal slices of 3 mm, whose rows are 2 mm and columns 0.5 mm apart."""
-    seen = of_ct(np.diag([3.0, 0.5, 2.0, 1.0]))
+    seen = of_ct(placed(3, 0.5, 2))
     assert seen["plane"].startswith("sagittal slice")
     assert (seen["shape"], seen["size"]) == ([6, 24], [48, 48]), "12 mm by 12 mm"
     assert seen["um_per_unit"] == 250

@@ -95,9 +95,9 @@ def computations(found: Findings) -> list[Computation]:
 def _of_effects(found: Findings) -> list[Computation]:
     """Where all regions have one area, densities repeat the counts and are left out."""
     if found.effects.empty or found.normalised is None:
-        alone = is_exchangeable(found.annotations) and all(map(is_rater, found.annotations["kind"]))
-        missing = "exchangeable" if alone else "experiment"
-        return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap(missing)])]
+        if is_exchangeable(found.annotations) and all(map(is_rater, found.annotations["kind"])):
+            return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("exchangeable")])]
+        return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("experiment")])]
     annotations, kinds = found.annotations, annotator_kinds(found.annotations)
     tested, normalised = effects.without_repeats(found.effects, found.normalised)
     return [
