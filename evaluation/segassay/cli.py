@@ -394,6 +394,18 @@ def ui(
         open_ui(experiment, port=port, browser=browser, say=say)
 
 
+@mlflow_app.command(epilog=examples("segassay mlflow send"))
+def send() -> None:
+    """Send what waits in mlflow-waiting/ of the current folder to the server of MLFLOW_TRACKING_URI.
+
+    Trainings log there while the server does not answer; the next command that logs sends it as well.
+    """
+    from segassay.tracking.address import shown, store_uri
+    from segassay.tracking.sending import send as send_waiting
+
+    say(f"runs sent to {shown(store_uri())}: {send_waiting()}")
+
+
 @app.command(
     rich_help_panel=PLAN,
     epilog=examples("segassay planner raters --out plan", "segassay planner raters --width 0.05 --out narrow"),

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging.config
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from segassay import cli
 from segassay.data.dataset import read_dataset
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.bundle.paths import config_path
 from segassay_monai.cli.train import _extra_settings
 
 
@@ -130,6 +132,20 @@ def test_overwrite_of_train_takes_no_value(tmp_path, monkeypatch, capsys):
     assert run(monkeypatch, "train", tmp_path, "--overwrite", "True") == 2
     assert "--overwrite takes none" in capsys.readouterr().err
     assert len(calls) == 1
+
+
+def test_a_quiet_training_shows_only_warnings(tmp_path, monkeypatch, capsys):
+    def training(**words):
+        logging.config.fileConfig(config_path("logging.conf"), disable_existing_loggers=False)
+        logging.getLogger("segassay").info("epoch 1/2")
+        logging.getLogger("segassay").warning("an image is empty")
+
+    monkeypatch.setattr("monai.bundle.run", training)
+    assert run(monkeypatch, "train", tmp_path) == 0
+    assert "epoch 1/2" in capsys.readouterr().err
+    assert run(monkeypatch, "train", tmp_path, "--quiet") == 0
+    assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == ["an image is empty"]
+    assert logging.getLogger("segassay").isEnabledFor(logging.INFO)
 
 
 def test_messages_of_train_speak_of_its_options(tmp_path, monkeypatch, capsys):

@@ -6,13 +6,17 @@ benchmarks/cheats.py and test_cheats.py do the same with masks.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from segassay.judgement import verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import What, Why
+from segassay.judgement.evidence import mean_of
 from segassay.judgement.summary import summarise
 from segassay.judgement.words import RULES
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
@@ -379,3 +383,11 @@ def test_rules_name_every_line() -> None:
 
 def test_a_study_without_bias_is_never_refuted() -> None:
     assert False not in said(simulated(replace(NULL, n_seeds=1, n_consensus_seeds=4))).values()
+
+
+def test_no_interval_of_three_images_says_more_than_can_be() -> None:
+    evidence: Any = SimpleNamespace(clusters=np.arange(3), level=0.95)
+    found = mean_of(evidence, np.array([-0.9, 0.6, 0.9]))
+    assert found is not None
+    assert (found.low, found.high) == (-1.0, 1.0)
+    assert found.value == pytest.approx(0.2)

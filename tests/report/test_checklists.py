@@ -1,5 +1,7 @@
 """Checklists say what an evaluation knows, and never what only its author can."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,15 @@ def test_what_only_the_author_knows_stays_empty(found):
         assert table["topic"].is_unique
     assert known(checklists(found)["grras"], "independent") == ""
     assert checklists(found)["grras"]["item"].tolist() == [str(i) for i in range(1, 16)]
+
+
+@pytest.mark.parametrize(("name", "last"), [("claim", 44), ("tripod_ai", 27)])
+def test_items_have_the_numbers_of_the_published_checklists(found, name, last):
+    numbers = [re.findall(r"\d+", item) for item in checklists(found)[name]["item"]]
+    assert sum(not of_item for of_item in numbers) == (name == "tripod_ai")  # stability over seeds
+    assert {int(number) for of_item in numbers for number in of_item} <= set(range(1, last + 1))
+    first = [int(of_item[0]) for of_item in numbers if of_item]
+    assert first == sorted(first)
 
 
 def test_without_models_nothing_is_said_of_models():

@@ -31,6 +31,7 @@ from segassay_monai.study.estimate import estimate
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.show import print_plan, state_of
+from segassay_monai.study.store import read_state
 
 STUDY = {
     "dataset": "data",
@@ -177,6 +178,16 @@ def test_the_run_of_the_study_has_its_numbers_verdicts_and_report(study, folder)
     assert version.tags["annotator"] == "staple/s0-1"
     assert version.tags["n_members"] == "4"
     assert version.description.startswith("# staple/s0-1 of study lab")
+
+
+def test_the_run_of_the_study_alone_gives_its_report_and_tables_again(study, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(folder))
+    run_id = read_state(study)["run"]
+    assert run(monkeypatch, "report", "--run", run_id, "--out", tmp_path / "again") == 0
+    evaluation = study.out / "evaluation"
+    files = sorted(path.relative_to(evaluation) for path in evaluation.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*.*"))
+    assert all((evaluation / path).read_bytes() == (tmp_path / "again" / path).read_bytes() for path in files)
 
 
 def test_run_again_it_does_nothing(study, folder, monkeypatch, capfd):

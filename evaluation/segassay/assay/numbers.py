@@ -5,6 +5,7 @@ dataset, annotations -> tables -> effects, scores -> summary -> Results
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def compute_results(
     checked: bool = False,
     n_jobs: int,
     progress: bool = False,
+    kept: Path | None = None,
 ) -> Results:
     """Compare all annotators and judge the results.
 
@@ -53,6 +55,7 @@ def compute_results(
         checked: Whether the dataset is a folder whose problems, as `segassay check` finds them, become warnings.
         n_jobs: Number of processes that share the cases; no result depends on it.
         progress: Whether to show how many cases are done.
+        kept: As of `build_tables`.
 
     Returns:
         Tables, scores, effects and verdicts.
@@ -62,7 +65,7 @@ def compute_results(
     """
     n_cases = annotations["case"].nunique()
     with show_progress(n_cases, doing="comparing masks", done="compared masks of", shown=progress) as advance:
-        tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance)
+        tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance, kept=kept)
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)
     subjects = _subjects(dataset, annotations)

@@ -2,7 +2,8 @@
 
 import os
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal
@@ -143,8 +144,9 @@ def evaluate(
         return _computed(sources, about, n_jobs, progress)
     params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
-    with whole_or_nothing(work_dir), tracked_run(track, mlflow_experiment or sources.name, sources.name, params):
-        found = _computed(sources, about, n_jobs, progress)
+    of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
+    with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), of_mlflow:
+        found = _computed(sources, about, n_jobs, progress, kept)
         write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
         if track:
             log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
@@ -152,7 +154,21 @@ def evaluate(
     return found
 
 
-def _computed(sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool) -> Evaluation:
+@contextmanager
+def _kept_if_killed(final: Path) -> Iterator[Path]:
+    """File of what is compared; it stays if the evaluation is killed or interrupted, and no error is left behind."""
+    kept = final.with_name(f".{final.name}.compared")
+    try:
+        yield kept
+    except Exception:
+        kept.unlink(missing_ok=True)
+        raise
+    kept.unlink(missing_ok=True)
+
+
+def _computed(
+    sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool, kept: Path | None = None
+) -> Evaluation:
     found = compute_results(
         sources.name,
         sources.dataset,
@@ -161,6 +177,7 @@ def _computed(sources: Sources, about: Mapping[str, str], n_jobs: int, progress:
         checked=sources.folder is not None,
         n_jobs=n_jobs,
         progress=progress,
+        kept=kept,
     )
     return Evaluation(**vars(found), dataset=sources.dataset)
 

@@ -118,11 +118,11 @@ def _imprint(evidence: Evidence, values: np.ndarray, raters: list[str], with_own
     much better models agree with a rater whose masks they know."""
     marked = evidence.marked()[:, None]
     values, with_own = np.where(marked, values, np.nan), np.where(marked, with_own, np.nan)
-    numbers = [mean_of(evidence, values[:, place], against=rater) for place, rater in enumerate(raters)]
+    numbers = [mean_of(evidence, values[:, place], against=rater, limit=2.0) for place, rater in enumerate(raters)]
     mean = mean_over_raters(pd.DataFrame(values)).to_numpy()
-    own = [mean_of(evidence, with_own[:, place], against=rater) for place, rater in enumerate(raters)]
+    own = [mean_of(evidence, with_own[:, place], against=rater, limit=2.0) for place, rater in enumerate(raters)]
     return Imprint(
         tuple(number for number in numbers if number is not None),
-        mean_of(evidence, mean),
+        mean_of(evidence, mean, limit=2.0),  # a difference of two differences
         tuple(number.against for number in own if number is not None and number.high < -MIXED_UP),
     )

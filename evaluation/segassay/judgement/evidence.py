@@ -276,18 +276,22 @@ def median_over(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.nanmedian(values, axis=-1)) if values.shape[-1] else np.full(values.shape[:-1], np.nan)
 
 
-def mean_of(evidence: Evidence, values: np.ndarray, *, target: str = "", against: str = "") -> Number | None:
+def mean_of(
+    evidence: Evidence, values: np.ndarray, *, target: str = "", against: str = "", limit: float = 1.0
+) -> Number | None:
     """Mean over images with its interval; None without any value.
 
     Args:
         evidence: Gives clusters and coverage.
-        values: `(N,)`; NaN where undefined.
+        values: `(N,)`, an agreement or a difference between two; NaN where undefined.
         target: Annotator or group that it belongs to.
         against: Rater or measure that it is about.
+        limit: Largest size that the mean can have, where the interval ends at the latest.
     """
     if np.isnan(values).all():
         return None
-    return _number(mean_interval(values, evidence.clusters, evidence.level), target, against)
+    found = _number(mean_interval(values, evidence.clusters, evidence.level), target, against)
+    return replace(found, low=max(found.low, -limit), high=min(found.high, limit))
 
 
 def index(

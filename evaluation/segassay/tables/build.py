@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,14 +23,14 @@ from segassay.data.names import natural_key
 from segassay.errors import DataError, raise_problems
 from segassay.masks.numbers import Numbers
 from segassay.statistics.raters import log_ratio_to_others
-from segassay.tables.case import CASE_TABLES, RATES, score_case
+from segassay.tables.case import CASE_TABLES, RATES
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.copies import notes_on_copies
 from segassay.tables.jobs import Job, make_jobs
+from segassay.tables.kept import compared
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
-from segassay.tables.processes import in_order
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
@@ -155,6 +156,7 @@ def build_tables(
     *,
     n_jobs: int = 2,
     progress: Callable[[str], None] | None = None,
+    kept: Path | None = None,
 ) -> Tables:
     """Compare all annotators of all cases.
 
@@ -166,6 +168,7 @@ def build_tables(
             that starting them would take longer than the other cases. The result does not depend on it. With more
             than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
         progress: Called with the name of each case that is done.
+        kept: File that keeps what is compared, so that a call after a kill resumes (`segassay.tables.kept`).
 
     Returns:
         The tables, in natural order of cases and annotators for any order of `annotations`.
@@ -185,7 +188,7 @@ def build_tables(
         raise DataError.of(None, what, action)
     columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
     numbers = defaultdict[str, list[Numbers]](list)
-    for rows in in_order(score_case, jobs, n_jobs):
+    for rows in compared(jobs, n_jobs, kept):
         for name, new in rows.of_table.items():
             columns[name].add(new)
         for annotator, of_mask in rows.numbers.items():

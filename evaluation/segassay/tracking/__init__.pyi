@@ -11,6 +11,7 @@ from segassay.tracking.logs import log_image as log_image
 from segassay.tracking.logs import log_metrics as log_metrics
 from segassay.tracking.logs import log_points as log_points
 from segassay.tracking.logs import log_table as log_table
+from segassay.tracking.logs import logged_metrics as logged_metrics
 from segassay.tracking.logs import set_tags as set_tags
 from segassay.tracking.read import download as download
 from segassay.tracking.read import with_children as with_children
@@ -20,3 +21,4 @@ from segassay.tracking.runs import run as run
 from segassay.tracking.runs import with_system_metrics as with_system_metrics
 from segassay.tracking.store import load_mlflow as load_mlflow
 from segassay.tracking.store import open_experiment as open_experiment
+from segassay.tracking.waiting import kept as kept

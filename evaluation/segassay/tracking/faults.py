@@ -15,27 +15,42 @@ from urllib.request import getproxies, proxy_bypass, url2pathname
 from segassay.errors import UsageError
 from segassay.tracking.address import STORE, is_server, shown, without_password
 
-__all__ = ["check_server", "first_line", "refusal", "refusals", "refused_artifact"]
+__all__ = ["check_server", "first_line", "is_gone", "refusal", "refusals", "refused_artifact", "why_silent"]
 
 _SERVER_SECONDS = 5
 _STATUS_OF = {"UNAUTHENTICATED": 401, "CUSTOMER_UNAUTHORIZED": 401, "PERMISSION_DENIED": 403}
 
 
-def check_server(uri: str) -> None:
-    """Raise an error within seconds if nobody answers: MLflow itself tries for ten minutes."""
+def why_silent(uri: str) -> str:
+    """Why nobody answers at the address of a server; empty if somebody does, or it is not one."""
     place = urlsplit(uri)
     through_proxy = place.scheme in getproxies() and not proxy_bypass(place.hostname or "")
     if not is_server(uri) or place.hostname is None or through_proxy:
-        return
+        return ""
     try:
         port = place.port or (443 if place.scheme == "https" else 80)
         socket.create_connection((place.hostname, port), timeout=_SERVER_SECONDS).close()
     except (OSError, ValueError) as error:
-        reason = without_password(str(error), uri)
+        return without_password(str(error), uri)
+    return ""
+
+
+def check_server(uri: str) -> None:
+    """Raise an error within seconds if nobody answers: MLflow itself tries for ten minutes."""
+    if reason := why_silent(uri):
         raise UsageError(
             f"the MLflow server at {shown(uri)} does not answer ({reason}); start it, or correct MLFLOW_TRACKING_URI, "
             f"or unset it to log to {STORE} in the current folder"
-        ) from error
+        )
+
+
+def is_gone(error: BaseException, uri: str) -> bool:
+    """Whether an error of MLflow says that its server no longer answers."""
+    text = f"{error} {error.__cause__ or ''}"
+    return is_server(uri) and any(words in text for words in _OF_SILENCE)
+
+
+_OF_SILENCE = ("ax retries exceeded", "Connection refused", "Connection aborted", "too many 50")
 
 
 def first_line(error: BaseException, uri: str) -> str:
@@ -70,7 +85,7 @@ def refusal(error: Exception, uri: str, what: str) -> UsageError | None:
             "permission EDIT, name another experiment, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD "
             "to a user who has it"
         )
-    if is_server(uri) and "failed with exception" in str(error) and "ax retries exceeded" in str(error):
+    if is_gone(error, uri):
         return UsageError(
             f"the MLflow server at {place} no longer answers; start it again, and repeat the command, which resumes"
         )

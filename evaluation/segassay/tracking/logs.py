@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segassay.tracking.store import load_mlflow
+from segassay.tracking.waiting import kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ __all__ = [
     "log_metrics",
     "log_points",
     "log_table",
+    "logged_metrics",
     "set_tags",
 ]
 
@@ -51,6 +53,7 @@ class Point(NamedTuple):
     metrics: Mapping[str, float]
 
 
+@kept
 def log_metrics(metrics: Mapping[str, float], step: int | None = None, *, model: str | None = None) -> None:
     """Log numbers; an undefined one (NaN, infinite) is left out and counted as `<name>.n_undefined`.
 
@@ -72,6 +75,7 @@ def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
     return undefined | finite
 
 
+@kept
 def log_points(points: Iterable[Point]) -> None:
     """Log parts of curves at once, each number with the time at which it was measured; undefined ones are counted."""
     from mlflow.entities import Metric
@@ -86,6 +90,7 @@ def log_points(points: Iterable[Point]) -> None:
         load_mlflow().MlflowClient().log_batch(run_id, metrics=numbers[start : start + _BATCH])
 
 
+@kept
 def log_table(table: pd.DataFrame, path: str) -> None:
     """Keep a table that the user interface shows as one; an undefined number is an empty cell.
 
@@ -97,16 +102,19 @@ def log_table(table: pd.DataFrame, path: str) -> None:
     load_mlflow().log_table(cells.reset_index(drop=True), path)
 
 
+@kept
 def log_figure(figure: Any, path: str) -> None:
     """Keep a matplotlib figure as an artifact, such as `overlays/0144.png`."""
     load_mlflow().log_figure(figure, path)
 
 
+@kept
 def log_image(image: Any, path: str) -> None:
     """Keep a picture, of Pillow or an array, as an artifact."""
     load_mlflow().log_image(image, path)
 
 
+@kept
 def log_files(path: Path, folder: str | None = None) -> None:
     """Keep a file, or all files of a folder, as artifacts."""
     if path.is_dir():
@@ -115,11 +123,13 @@ def log_files(path: Path, folder: str | None = None) -> None:
         load_mlflow().log_artifact(str(path), folder)
 
 
+@kept
 def set_tags(tags: Mapping[str, Any]) -> None:
     """Set tags of the active run; `None` is left out."""
     load_mlflow().set_tags({name: str(value) for name, value in tags.items() if value is not None})
 
 
+@kept
 def log_dataset(
     name: str, digest: str, *, context: str, source: str | os.PathLike[str] | None = None, **sizes: int
 ) -> None:
@@ -141,11 +151,19 @@ def log_dataset(
     load_mlflow().MlflowClient().log_inputs(run_id, [DatasetInput(used, tags)])
 
 
+@kept
+def logged_metrics() -> dict[str, float]:
+    """The last value of every number of the active run."""
+    mlflow = load_mlflow()
+    return dict(mlflow.get_run(mlflow.active_run().info.run_id).data.metrics)
+
+
 def describe(text: str) -> None:
     """Describe the active run in Markdown; MLflow shows it on the run's page, and cuts what is too long."""
     set_tags({_NOTE: text[:_LONGEST_NOTE]})
 
 
+@kept
 def describe_experiment(text: str) -> None:
     """Describe the MLflow experiment of the active run in Markdown, unless it has a description."""
     mlflow = load_mlflow()

@@ -6,6 +6,7 @@ A run whose process was killed cannot close itself; the next command that logs t
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -15,12 +16,16 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-from segassay.tracking.address import store_uri, without_password
-from segassay.tracking.faults import refusal, refusals, refused_artifact
+from segassay.tracking.address import shown, store_uri, using, without_password
+from segassay.tracking.faults import refusal, refusals, refused_artifact, why_silent
 from segassay.tracking.killed import close_killed, own_process
+from segassay.tracking.sending import WAITED_AS, send_if_possible
 from segassay.tracking.store import load_mlflow, mlflow_in_use, opened
+from segassay.tracking.waiting import Running, current_run, end_run, running, waiting_store, waiting_uri
 
 __all__ = ["active_run", "is_active", "run", "with_system_metrics"]
+
+logger = logging.getLogger("segassay")
 
 _PARENT = "mlflow.parentRunId"
 _SYSTEM_METRICS = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
@@ -35,6 +40,7 @@ def run(
     params: Mapping[str, Any],
     run_id: str | None = None,
     is_top: bool = False,
+    may_wait: bool = False,
 ) -> Iterator[str]:
     """Log into a new run inside the `with` block; an error closes it as failed, an interruption by the user as killed.
 
@@ -48,6 +54,9 @@ def run(
         params: What it was called with; values become text, `None` is left out.
         run_id: An earlier run of the same task, to resume; if the store has no such run, a new one is made.
         is_top: Whether the run is nobody's child, so that the user interface lists it beside its parent.
+        may_wait: Whether to log to `mlflow-waiting/` in the current folder if the server does not answer; otherwise
+            that is an error. If it goes while the run is logged, the rest always waits there. What waits is sent before
+            and after a run if the server answers.
 
     Yields:
         The run's id.
@@ -59,6 +68,39 @@ def run(
         with tracking.run("lab-wue1", "staple/s07", tags={"seed": 7}, params={"epochs": 20}):
             tracking.log_metrics({"val/f1": 0.71}, step=1)
     """
+    is_outermost = not is_active() and "MLFLOW_RUN_ID" not in os.environ
+    if is_outermost:
+        send_if_possible()
+    with using(_where_to_wait() if may_wait else None):
+        words: dict[str, Any] = {"tags": tags, "params": params, "run_id": run_id, "is_top": is_top}
+        with _run(experiment, name, **words) as found:
+            yield found
+    if is_outermost:
+        send_if_possible()
+
+
+def _where_to_wait() -> str | None:
+    """Address of the waiting store if the server does not answer; None if it does, or there is no server."""
+    uri = store_uri()
+    if not (reason := why_silent(uri)):
+        return None
+    logger.warning(
+        f"the MLflow server at {shown(uri)} does not answer ({reason}); what is logged waits in "
+        f"{waiting_store().parent}, and is sent by the next command, or by `segassay mlflow send`"
+    )
+    return waiting_uri()
+
+
+@contextmanager
+def _run(
+    experiment: str,
+    name: str,
+    *,
+    tags: Mapping[str, Any],
+    params: Mapping[str, Any],
+    run_id: str | None,
+    is_top: bool,
+) -> Iterator[str]:
     uri, what = store_uri(), f"the experiment {experiment!r}"
     with mlflow_in_use() as mlflow, _end_on_terminate(), _parent() as parent:
         experiment_id = opened(experiment)
@@ -66,12 +108,12 @@ def run(
             with refusals(uri, what):
                 close_killed(experiment_id)
         texts = {key: str(value) for key, value in (({} if is_top else parent) | dict(tags) | own_process()).items()}
-        status, started = "FAILED", False
+        status, started, one = "FAILED", False, Running(experiment, name, "")
         try:
-            earlier = run_id if run_id is not None and _has_run(run_id) else None
+            earlier = None if run_id is None else _known_run(run_id, experiment_id)
             new_name = name if earlier is None else None
             active = mlflow.start_run(earlier, experiment_id=experiment_id, run_name=new_name, nested=True)
-            started = True
+            started, one = True, Running(experiment, name, active.info.run_id)
             if is_top and _PARENT in active.data.tags:
                 mlflow.delete_tag(_PARENT)
             mlflow.set_tags(texts)
@@ -79,7 +121,8 @@ def run(
                 mlflow.log_params({key: str(value) for key, value in params.items() if value is not None})
             elif "error" in active.data.tags:
                 mlflow.delete_tag("error")
-            yield active.info.run_id
+            with running(one):
+                yield active.info.run_id
             status = "FINISHED"
         except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
@@ -95,7 +138,7 @@ def run(
         finally:
             if started:
                 with _first_error_wins(status):
-                    mlflow.end_run(status)
+                    end_run(one, status)
 
 
 @contextmanager
@@ -140,13 +183,16 @@ def _parent() -> Iterator[dict[str, str]]:
             os.environ["MLFLOW_RUN_ID"] = named
 
 
-def _has_run(run_id: str) -> bool:
+def _known_run(run_id: str, experiment_id: str) -> str | None:
+    """Id of an earlier run in the store, also if it waited for the store under this id; None if it has no such run."""
     from mlflow.exceptions import MlflowException
 
+    client = load_mlflow().MlflowClient()
     try:
-        return bool(load_mlflow().get_run(run_id).info.lifecycle_stage == "active")
+        return run_id if client.get_run(run_id).info.lifecycle_stage == "active" else None
     except MlflowException:
-        return False
+        found = client.search_runs([experiment_id], f"tags.`{WAITED_AS}` = '{run_id}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
 
 
 def is_active() -> bool:
@@ -155,7 +201,11 @@ def is_active() -> bool:
 
 
 def active_run() -> str | None:
-    """Id of the active run; None without one."""
+    """Id of the active run, also while the rest of it waits for its server; None without one."""
+    return current_run() or _active_in_mlflow()
+
+
+def _active_in_mlflow() -> str | None:
     active = load_mlflow().active_run()
     return None if active is None else str(active.info.run_id)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.commands import OF_TRAINING, TRAIN, SystemMetrics, examples
+from segassay.commands import OF_TRAINING, TRAIN, Quiet, SystemMetrics, examples
 from segassay.errors import UsageError
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
@@ -43,12 +43,14 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
     system_metrics: SystemMetrics = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train one model, or one per rater."""
     with training_needs():
         from segassay.tracking import with_system_metrics
         from segassay_monai.bundle.settings import find_own_error
         from segassay_monai.bundle.workflow import OF_MONAI, run_config
+        from segassay_monai.training.progress import without_progress
     settings = _extra_settings(context.args)
     settings |= {"device": device_named(str(settings["device"]))} if "device" in settings else {}
     if taken := settings.keys() & {"dataset_dir", *OF_MONAI}:
@@ -61,7 +63,7 @@ def train(
     settings |= {} if out is None else {"output_dir": as_path(str(out))}
     settings |= {"overwrite": True} if overwrite else {}
     try:
-        with with_system_metrics(system_metrics):
+        with with_system_metrics(system_metrics), without_progress(quiet):
             for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
                 run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
     except Exception as error:

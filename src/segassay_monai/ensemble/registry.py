@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from segassay.errors import UsageError
-from segassay.tracking import is_active, load_mlflow, log_metrics
+from segassay.tracking import is_active, kept, load_mlflow, log_metrics
 from segassay_monai.ensemble.familiar import description_path
 from segassay_monai.ensemble.members import weights_hash
 from segassay_monai.ensemble.network import NetworkSettings, read_checkpoint, read_network_settings
@@ -36,6 +36,7 @@ _CONTENT = "content_hash"
 _EXAMPLE_SIZE = 16  # pixels per axis
 
 
+@kept
 def register_ensemble(
     checkpoints: Sequence[Path],
     *,
@@ -124,6 +125,7 @@ def _add_version(
     return str(found.version)
 
 
+@kept
 def log_model(checkpoints: Sequence[Path], *, name: str, metrics: Mapping[str, float]) -> Any:
     """Log checkpoints as one model of the active MLflow run: code, weights, signature, an example, and its numbers.
 

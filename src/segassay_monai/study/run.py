@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import segassay
 from segassay import tracking
@@ -125,7 +126,8 @@ def _parent_run(study: Study) -> Iterator[str]:
     with ExitStack() as stack:
         with claim(study, "mlflow", timeout=-1):
             known = read_state(study).get("run")
-            run_id = stack.enter_context(tracking.run(study.name, study.name, tags=tags, params=params, run_id=known))
+            words: dict[str, Any] = {"tags": tags, "params": params, "run_id": known, "may_wait": True}
+            run_id = stack.enter_context(tracking.run(study.name, study.name, **words))
             write_state(study, run=run_id)
             write_whole(study.out / "study.yaml", as_yaml(study.file))
             log_study_data(study)

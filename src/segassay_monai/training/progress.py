@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,23 @@ from segassay import tracking
 from segassay.io.progress import is_live, progress_console
 from segassay_monai.training.progress_file import TrainingProgress, write_progress
 
-__all__ = ["KeepProgress", "ShowProgress", "TrackTraining"]
+__all__ = ["KeepProgress", "ShowProgress", "TrackTraining", "without_progress"]
 
 logger = logging.getLogger("segassay")
 
 _LONGEST = 40  # epochs whose losses are kept
+
+
+@contextmanager
+def without_progress(asked: bool) -> Iterator[None]:
+    """Inside the block a training shows only warnings and its scores, if asked to."""
+    before = logger.level
+    if asked:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 class TrackTraining:
@@ -168,7 +182,7 @@ class ShowProgress:
 
     def _start(self, engine: Any) -> None:
         console = progress_console()
-        if is_live(console):
+        if logger.isEnabledFor(logging.INFO) and is_live(console):
             columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
             self._bar = Progress(*columns, console=console, transient=True)
             self._bar.start()

@@ -95,14 +95,15 @@ def train_member(
             tags=run_tags(member, kind="member"),
             params=run_params(member),
             run_id=mlflow_run(work_dir),
+            may_wait=True,
         )
-        with run as run_id:
+        with run:
             log_training_data(dataset, member)
             seconds = _train(member, dataset, trainer, evaluator, work_dir)
             started = time.perf_counter()
             evaluate_held_out(member, dataset, work_dir, evaluation)
             describe_training(work_dir / "model.pt", dataset)
-            log_model([work_dir / "model.pt"], name="model", metrics=_scores_of(run_id))
+            log_model([work_dir / "model.pt"], name="model", metrics=_scores())
             seconds["held_out"] = round(time.perf_counter() - started, 4)
             (work_dir / SECONDS).write_text(json.dumps(seconds) + "\n", encoding="utf-8")
         remove_progress(work_dir)
@@ -173,9 +174,9 @@ def log_training_data(dataset: Dataset, member: Member) -> None:
     )
 
 
-def _scores_of(run_id: str) -> dict[str, float]:
-    """Scores that a run has so far, to be shown with its model."""
-    metrics = tracking.load_mlflow().get_run(run_id).data.metrics
+def _scores() -> dict[str, float]:
+    """Scores that the active run has so far, to be shown with its model."""
+    metrics = tracking.logged_metrics()
     scores = {name: value for name, value in metrics.items() if name.startswith("validity/") and "." not in name}
     return scores | {name: metrics[name] for name in ("val/best_f1",) if name in metrics}
 

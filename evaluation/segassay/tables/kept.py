@@ -1,0 +1,133 @@
+"""Keep what is compared while a long evaluation runs, so that it resumes after it was killed.
+
+jobs, file of an evaluation that was killed  ->  rows of each case: from the file, or compared now
+
+The file grows by what was compared in the last seconds. Each of its lines has a checksum and says of which files, with
+which settings and by which versions it was made; a line that differs in any of it is not used.
+"""
+
+import hashlib
+import json
+import logging
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from segassay.io.held import HeldImage
+from segassay.masks.numbers import Numbers
+from segassay.tables.case import CaseRows, score_case
+from segassay.tables.jobs import Job
+from segassay.tables.processes import in_order
+
+__all__ = ["SECONDS", "compared"]
+
+logger = logging.getLogger("segassay")
+
+SECONDS = 5.0
+"""What was compared in so many seconds is written at once; a short evaluation writes nothing."""
+
+_PACKAGES = ("segassay", "numpy", "scipy", "scikit-image")
+
+
+def compared(jobs: Sequence[Job], n_jobs: int, kept: Path | None = None) -> Iterator[CaseRows]:
+    """Compare all annotators of each case, unless an evaluation that was killed has done it.
+
+    Args:
+        jobs: One per case.
+        n_jobs: Maximum number of processes.
+        kept: File of what is compared; None keeps nothing.
+
+    Returns:
+        Rows of each case, in the order of the jobs.
+    """
+    if kept is None or any(_is_in_memory(job) for job in jobs):
+        yield from in_order(score_case, jobs, n_jobs)
+        return
+    keys = [_key(job) for job in jobs]
+    earlier = _read(kept, set(keys))
+    if earlier:
+        logger.info(f"an evaluation into this folder was killed; it resumes with {len(earlier)} of {len(jobs)} cases")
+    now = in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
+    fresh: list[str] = []
+    written = time.monotonic()
+    for key in keys:
+        if key in earlier:
+            yield _rows(earlier.pop(key))
+            continue
+        rows = next(now)
+        fresh.append(_line(key, rows))
+        if time.monotonic() - written >= SECONDS:
+            _append(kept, fresh)
+            fresh.clear()
+            written = time.monotonic()
+        yield rows
+
+
+def _is_in_memory(job: Job) -> bool:
+    files = [part for one in (*job.annotators, *job.sessions) for part in vars(one).values()]
+    return any(isinstance(part, HeldImage) for part in (*files, *job.image, job.ignore, job.region))
+
+
+def _key(job: Job) -> str:
+    """Hash of a job, of the size and time of its files, and of the versions."""
+    files = {part for one in (*job.annotators, *job.sessions) for part in vars(one).values() if isinstance(part, Path)}
+    files |= {part for part in (*job.image, job.ignore, job.region) if isinstance(part, Path)}
+    states = [(str(path), *_state(path)) for path in sorted(files)]
+    versions = [version(package) for package in _PACKAGES]
+    return hashlib.sha256(json.dumps([repr(job), states, versions]).encode()).hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1  # reading it says what is wrong
+    return found.st_size, found.st_mtime_ns
+
+
+def _line(key: str, rows: CaseRows) -> str:
+    numbers = {name: asdict(found) for name, found in rows.numbers.items()}
+    text = json.dumps([key, rows.case, rows.of_table, numbers], default=_plain, separators=(",", ":"))
+    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+
+
+def _plain(number: Any) -> Any:
+    """A number of numpy as one of Python, of the same value."""
+    return number.item()
+
+
+def _append(path: Path, lines: Sequence[str]) -> None:
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(lines)
+    except OSError as error:
+        logger.warning(f"{path}: cannot be written ({error.strerror}), so the evaluation cannot resume if it is killed")
+
+
+def _read(path: Path, keys: set[str]) -> dict[str, list[Any]]:
+    """Lines that are whole and wanted, by key."""
+    found: dict[str, list[Any]] = {}
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                checksum, _, text = line.rstrip(b"\n").partition(b" ")
+                if line.endswith(b"\n") and checksum == f"{zlib.crc32(text):08x}".encode():
+                    key, *content = json.loads(text)
+                    if key in keys:
+                        found[key] = content
+    except OSError:
+        return {}
+    return found
+
+
+def _rows(content: list[Any]) -> CaseRows:
+    case, of_table, numbers = content
+    labelled = {
+        name: Numbers(**{**of_mask, "sizes": {int(number): n for number, n in of_mask["sizes"].items()}})
+        for name, of_mask in numbers.items()
+    }
+    return CaseRows(case, {name: [tuple(row) for row in rows] for name, rows in of_table.items()}, labelled)
