@@ -34,6 +34,7 @@ NO_MIRROR = {
     "cli": "the command line as a whole",
     "io/test_imagej.py": "what ImageJ itself finds in the files that are written",
     "project": "documents, the demo and the house itself",
+    "assay/test_volumes.py": "real volumes and real raters, from their files to the tables",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",
     "training/test_torn.py": "damaged states and full disks, without a training",
