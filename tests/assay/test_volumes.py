@@ -17,6 +17,8 @@ from segassay import evaluate
 from segassay.assay.evaluation import Evaluation
 from segassay.checks.check import check_dataset
 from segassay.io.images import read_image, write_mask
+from segassay.statistics.reliability import icc
+from segassay.tables.measured import areas_in_mm
 
 READERS = [f"reader_{number}" for number in range(1, 5)]
 CASES = ("0003_1", "0066_0", "0069_0")
@@ -87,6 +89,31 @@ def test_volumes_are_voxels_times_their_size_in_mm3(judged: Evaluation, nodules:
             shape = sitk.LabelShapeStatisticsImageFilter()
             shape.Execute(sitk.Cast(picture, sitk.sitkUInt8))
             assert table.loc[(case, reader), "value"] == pytest.approx(shape.GetPhysicalSize(1), rel=1e-5)
+
+
+def test_agreement_on_volumes_is_in_mm3_where_voxels_differ(judged: Evaluation, nodules: Path) -> None:
+    """A nodule in slices of 0.5 mm has five times as many voxels as in those of 2.5 mm; the table keeps voxels."""
+    volumes, voxels = [], []
+    for case in CASES:
+        masks = [array_of(nodules, case, reader) for reader in READERS]
+        voxels.append([np.count_nonzero(mask) for mask, _ in masks])
+        volumes.append([np.count_nonzero(mask) * zooms.prod() for mask, zooms in masks])
+    of_area = judged.scores[judged.scores["measure"] == "icc_11_area"]["value"].item()
+    assert of_area == pytest.approx(icc(np.array(volumes)).loc["ICC(1,1)", "value"], abs=1e-6)
+    assert of_area != pytest.approx(icc(np.array(voxels, dtype=float)).loc["ICC(1,1)", "value"], abs=0.01)
+    counted = judged.tables.counts.pivot(index="case", columns="annotator", values="area_px")
+    np.testing.assert_array_equal(counted.loc[list(CASES), READERS].to_numpy(), voxels)
+
+
+def test_areas_stay_numbers_of_pixels_where_all_pixels_are_alike(judged: Evaluation) -> None:
+    """Then nothing changes, not even the last bit: the table itself is used."""
+    counts, measured = judged.tables.counts, judged.tables.measured
+    alike = measured.merge(counts[["case", "annotator", "area_px"]]).assign(value=lambda table: table["area_px"] * 0.7)
+    assert areas_in_mm(counts, alike) is counts
+    assert areas_in_mm(counts, measured[:0]) is counts
+    assert areas_in_mm(counts, measured.assign(unit="px")) is counts
+    assert areas_in_mm(counts, measured[measured["case"] != CASES[0]]) is counts, "a size is unknown"
+    assert areas_in_mm(counts, measured) is not counts
 
 
 def test_exchangeable_readers_alone_draw_no_conclusion_and_the_reason_is_said(judged: Evaluation) -> None:
