@@ -30,7 +30,7 @@ def make_dataset(
         settings[area] = area
         for case, mask in of_case.items():
             save(folder / area / f"{case}.png", mask)
-    (folder / "dataset.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))  # classes have an order
     return read_dataset(folder)
 
 

@@ -262,6 +262,10 @@ def evaluate(
     for quality in judged_in(found.summary):
         judged = found.summary[quality]
         say(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
+    for name, one in found.classes.items():
+        verdicts = dict(list(one.verdicts.items())[: 1 if "raters" in one.verdicts else None])  # others need a model
+        words = [f"{quality} {judged.partition(': ')[0]}" for quality, judged in verdicts.items()]
+        say(f"class {printable(name)}: {', '.join(words)}.")
     say(f"written: {out.resolve() / 'report.html'}")
     if mlflow:
         from segassay.tracking import ui_command

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from drawing import draw
+from label_scenes import draw_labels
 from segassay.consensus import cache
-from segassay.consensus.cache import cached_staple
+from segassay.consensus.cache import cached_class_staple, cached_staple
+from segassay.consensus.classes import ClassConsensus, fuse_classes
 from segassay.consensus.pixels import Staple, staple
-from segassay.io.images import read_mask, write_mask
+from segassay.io.images import read_mask, write_labels, write_mask
 
 MASKS = {"anna": draw("##.. ##.. ...."), "ben": draw("##.. .... ...."), "cleo": draw("##.. ##.# ....")}
 
@@ -125,3 +127,31 @@ def test_an_error_while_reading_leaves_nothing(raters, tmp_path):
 def test_only_a_cache_is_left(raters, tmp_path):
     raters.fuse(tmp_path / "cache")
     assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".npz"]
+
+
+def test_classes_are_cached_by_content_and_values(tmp_path):
+    paths = [tmp_path / f"{rater}.png" for rater in "abc"]
+    labels = [draw_labels("1122. ..3.."), draw_labels("1122. ..33."), draw_labels("1222. ..3..")]
+    for path, image in zip(paths, labels, strict=True):
+        write_labels(path, image)
+    n_reads = 0
+
+    def read() -> list[np.ndarray]:
+        nonlocal n_reads
+        n_reads += 1
+        return labels
+
+    def fuse(values: list[int | list[int]]) -> ClassConsensus:
+        return cached_class_staple(paths, read, values, tmp_path / "cache")
+
+    for n_expected, values in ((1, [1, 2, 3]), (2, [3, 2, 1]), (3, [[1, 2, 3], [2, 3]])):
+        miss, hit, computed = fuse(values), fuse(values), fuse_classes(labels, values)
+        assert n_reads == n_expected
+        for one in (miss, hit):
+            for name, value in vars(computed).items():
+                np.testing.assert_array_equal(getattr(one, name), value)
+                assert type(getattr(one, name)) is type(value), name
+    for file in (tmp_path / "cache").iterdir():
+        file.write_bytes(file.read_bytes()[:-40])
+    np.testing.assert_array_equal(fuse([1, 2, 3]).labels, fuse_classes(labels, [1, 2, 3]).labels)
+    assert n_reads == 4

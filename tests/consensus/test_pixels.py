@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawing import draw
-from segassay.consensus import pixels
+from segassay.consensus import estimation, patterns
 from segassay.consensus.pixels import (
     METHODS,
     Staple,
@@ -197,7 +197,7 @@ def test_masks_need_not_lie_contiguously():
 def test_chunks_do_not_show(monkeypatch):
     masks = noisy_raters(np.random.default_rng(3), 5, (9, 11))
     whole = staple(masks)
-    monkeypatch.setattr(pixels, "CHUNK", 7)
+    monkeypatch.setattr(patterns, "CHUNK", 7)
     np.testing.assert_array_equal(staple(masks).prob, whole.prob)
 
 
@@ -260,7 +260,7 @@ def test_raters_who_never_agree_give_no_nan():
 
 
 def test_says_when_it_did_not_converge(monkeypatch):
-    monkeypatch.setattr(pixels, "MAX_ITERATIONS", 2)
+    monkeypatch.setattr(estimation, "MAX_ITERATIONS", 2)
     result = staple(noisy_raters(np.random.default_rng(5), 5, (20, 20)))
     assert (result.converged, result.n_iterations) == (False, 2)
 

@@ -75,7 +75,7 @@ def test_volumes_with_two_channels_in_the_files_own_order_and_spacing(tmp_path: 
     assert mask.dtype == bool
     np.testing.assert_array_equal(mask, CLASSES[None].repeat(3, axis=0) % 3 > 0)
     assert read_case_ignore(dataset, "la_003") is None
-    assert "the classes PZ, TZ are read as one foreground" in warnings(dataset)
+    assert "the classes PZ, TZ together are one foreground" in warnings(dataset)
     assert "'labelsTr' is the only rater" in warnings(dataset)
 
 

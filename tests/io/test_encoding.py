@@ -10,7 +10,7 @@ import SimpleITK
 import tifffile
 
 from segassay.errors import UsageError
-from segassay.io.images import Picture, read_image, read_mask, write_labels, write_map, write_mask
+from segassay.io.images import Picture, read_image, read_mask, write_labels, write_map, write_maps, write_mask
 
 FLAT = np.arange(40, dtype=np.uint8).reshape(5, 8)
 DEEP = np.arange(120, dtype=np.uint8).reshape(3, 5, 8)
@@ -161,3 +161,30 @@ def test_an_affine_that_was_changed_wins_over_the_header(tmp_path: Path) -> None
     moved = Picture(like.array, like.spacing_um, AFFINES["negative"], like.placement)
     write_mask(tmp_path / "mask.nii", DEEP > 7, moved)
     np.testing.assert_allclose(nibabel.load(tmp_path / "mask.nii").affine, AFFINES["negative"])
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (2, 4, 5, 7), (2, 1, 5, 7)])
+@pytest.mark.parametrize("spacing", [None, (0.5, 0.25)])
+@pytest.mark.parametrize("suffix", [".tif", ".nii.gz"])
+def test_channels_are_read_as_they_were_written(
+    tmp_path: Path, shape: tuple[int, ...], spacing: tuple[float, ...] | None, suffix: str
+) -> None:
+    values = np.random.default_rng(0).random(shape, dtype=np.float32)
+    if spacing is not None:
+        spacing = (2.0, *spacing) if len(shape) == 4 else spacing
+    write_maps(tmp_path / f"a{suffix}", values, Picture(values[:1], spacing))
+    found = read_image(tmp_path / f"a{suffix}")
+    np.testing.assert_array_equal(found.array.reshape(shape), values)
+    if spacing is not None and 1 not in shape:
+        np.testing.assert_allclose(found.spacing_um, spacing, rtol=1e-6)
+    if suffix == ".tif" and spacing is not None and 1 not in shape:
+        with tifffile.TiffFile(tmp_path / "a.tif") as tif:
+            assert tif.is_imagej
+            assert tif.imagej_metadata["channels"] == shape[0]
+
+
+def test_channels_that_no_file_can_hold(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot hold 2 channels of 2 axes; expected \.tif"):
+        write_maps(tmp_path / "a.png", np.zeros((2, 3, 4)))
+    with pytest.raises(UsageError, match=r"expected the image's shape \(3, 5\), got \(3, 4\)"):
+        write_maps(tmp_path / "a.tif", np.zeros((2, 3, 4)), Picture(np.zeros((1, 3, 5))))

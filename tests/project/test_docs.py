@@ -88,9 +88,23 @@ def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> 
     keys = [line.split(":")[0] for line in content.splitlines()]
     assert keys == list(DatasetFile.model_fields)
     (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
+    _, problems = read_dataset_file(tmp_path / "dataset.yaml")
+    assert {problem.what.split()[0] for problem in problems} == {"foreground", "invert", "objects"}  # not with classes
+    without = re.sub(r"^(classes|ignore_value): .*\n", "", content, flags=re.MULTILINE)
+    (tmp_path / "dataset.yaml").write_text(without, encoding="utf-8")
     settings, problems = read_dataset_file(tmp_path / "dataset.yaml")
     assert settings is not None
     assert problems == []
+
+
+def test_classes_of_the_page_are_valid(tmp_path: Path) -> None:
+    (content,) = [content for _, content in blocks("yaml") if content.startswith("raters") and "classes" in content]
+    (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
+    settings, problems = read_dataset_file(tmp_path / "dataset.yaml")
+    assert problems == []
+    assert settings is not None
+    assert settings.class_values == {"ground_glass": (1,), "part_solid": (2,), "solid": (3,)}
+    assert settings.exchangeable
 
 
 def test_defaults_of_the_page_are_those_of_the_code() -> None:

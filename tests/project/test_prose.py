@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("evaluation/segassay",)
 FOREIGN = {
+    "assay/classes.py": "names of classes become names of measurements",
     "assay/side_by_side.py": "what a user gives: a folder, or the id of an MLflow run",
     "assay/track.py": "names of annotators become names of MLflow, and text of Markdown",
     "data/channels.py": "names of files, by nnU-Net",
@@ -16,6 +17,7 @@ FOREIGN = {
     "data/published/mirrors.py": "errors of the HTTP library, whose text alone says what happened",
     "data/design.py": "names of cases that a spreadsheet has made a date",
     "data/tools.py": "names of files that other tools write",
+    "judgement/classes.py": "names of classes become names of folders",
     "io/csv_tables.py": "cells that a spreadsheet program would compute",
     "io/table_files.py": "names of files in a list that somebody may have changed",
     "io/text_tables.py": "rows of a table without any text",

@@ -38,6 +38,10 @@ SENTENCES = {
     Note("label_images", "anna", n=1, n_all=2): "anna: 1 of 2 files are label images, where each number is one object",
     Note("same_numbers", "anna"): "anna: every label image holds the same numbers; each is read as one object, not as "
     "a class",
+    Note(
+        "classes_overlap"
+    ): "classes overlap, as an organ and its tumour do, so a pixel has no single class: each class is "
+    "evaluated, but there is no confusion of classes and no agreement on them",
     Note("simulated"): "these tables are simulated",
 }
 

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import yaml
 
+from class_scenes import RIGHT, values
+from class_scenes import save as save_classes
 from command import without_pictures
 from segassay import evaluate
+from segassay.data.classes import ClassMap
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables import kept
 from segassay.tables.case import CaseRows
-from segassay.tables.jobs import Job
+from segassay.tables.jobs import Annotator, Job
 from small_datasets import save
 
 
@@ -118,3 +121,17 @@ def test_a_short_evaluation_writes_nothing_besides_its_result(data, tmp_path, mo
         with pytest.raises(Killed):
             evaluate(data, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_class_with_the_pixels_of_all_is_compared_apart_from_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their probabilities are other channels of a map."""
+    monkeypatch.setattr(kept, "SECONDS", 0.0)
+    scored = kill_at(monkeypatch, None)
+    classes = ClassMap((1, 2), names=(("organ", (1, 2)), ("tumour", (2,))))
+    paths = [save_classes(tmp_path / name, {"1": values(RIGHT)}) / "1.png" for name in ("anna", "ben")]
+    for meaning in (classes, classes.only("organ"), classes.only("organ")):
+        job = Job("1", tuple(Annotator(path.parent.name, "human", path, meaning) for path in paths))
+        list(kept.compared([job], 1, tmp_path / "kept"))
+    assert len(scored) == 2

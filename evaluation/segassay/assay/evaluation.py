@@ -1,6 +1,6 @@
 """`Evaluation`: the result of `evaluate`, with its tables, verdicts, figures and report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 from segassay.assay.frames import as_written, frames_of
 from segassay.assay.notebook import as_html, as_lines
-from segassay.assay.write import write_results
+from segassay.assay.write import class_folders, write_results
 from segassay.data.dataset import Dataset
 from segassay.io.outputs import check_output, prepare_output, publish_output, whole_or_nothing
 from segassay.judgement.results import Results
@@ -31,6 +31,7 @@ class Evaluation(Results):
     Attributes:
         dataset: Images, areas and settings, of which the gallery is made; None if there are only masks.
         kept_gallery: The gallery that was written, if the evaluation was read from its folder.
+        classes: The evaluation of each class, if masks have several; this one is of all classes together.
 
     Example:
         >>> import numpy as np
@@ -47,6 +48,7 @@ class Evaluation(Results):
 
     dataset: Dataset | None = None
     kept_gallery: dict[str, Any] | None = None
+    classes: dict[str, "Evaluation"] = field(default_factory=dict)
 
     @property
     def agreement(self) -> pd.DataFrame:
@@ -112,7 +114,7 @@ class Evaluation(Results):
         from segassay.report.plots import encoded_figures
 
         written, _ = as_written(self)
-        write_report(Path(path), written, encoded_figures(written), gallery=self.gallery)
+        write_report(Path(path), written, encoded_figures(written), gallery=self.gallery, links=False)
         return Path(path)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -132,6 +134,9 @@ class Evaluation(Results):
         work_dir = prepare_output(check_output(folder, overwrite, options=options), overwrite, options=options)
         with whole_or_nothing(work_dir):
             write_results(work_dir, self, gallery=self.gallery)
+            for name, place in class_folders(work_dir, self.classes).items():
+                place.mkdir(parents=True)
+                write_results(place, self.classes[name], gallery=self.classes[name].gallery)
             return publish_output(work_dir)
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.errors import SegAssayError
 from segassay.io.table_files import as_csv, from_csv, types_of
+from segassay.judgement.classes import CLASS_TABLES
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import STRATEGY_COLUMNS, STRATEGY_FIELDS
 from segassay.judgement.summary import QUALITIES
@@ -75,7 +76,7 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
     for name in _OPTIONAL:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
-    return frames
+    return frames | found.of_classes
 
 
 def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str, Any]) -> Results:
@@ -113,6 +114,7 @@ def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str,
         summary=summary,
         subjects=subjects,
         people=people_of(annotations),
+        of_classes={table: frames[table] for table in CLASS_TABLES if table in frames},
     )
 
 

@@ -18,7 +18,18 @@ _NUMBERS = 2  # of each quality
 def as_lines(found: Results) -> list[str]:
     """One line with the name and the annotators, and one line per quality."""
     verdicts = [f"{quality}: {found.summary[quality]['verdict']}" for quality in judged_in(found.summary)]
-    return [f"{found.name}: {_compared(found)}", *verdicts]
+    classes = [f"class {name}: {'; '.join(words)}" for name, words in _classes(found).items()]
+    return [f"{found.name}: {_compared(found)}", *verdicts, *classes]
+
+
+def _classes(found: Results) -> dict[str, list[str]]:
+    """Class -> its verdicts without their reasons; without models only that on the raters."""
+    shown = judged_in(found.summary)
+    shown = shown[:1] if "raters" in shown else shown
+    return {
+        name: [f"{quality} {of[quality]['verdict'].partition(': ')[0]}" for quality in shown]
+        for name, of in found.summary.get("classes", {}).items()
+    }
 
 
 def _compared(found: Results) -> str:
@@ -48,6 +59,7 @@ def as_html(found: Results) -> str:
     numbers = [row for quality in QUALITIES for row in _numbers(quality, found.scores)]
     tables = [
         _table(("quality", "verdict", "why"), verdicts),
+        _table(("class", "verdicts"), [[name, "; ".join(words)] for name, words in _classes(found).items()]),
         _table(("kind", "annotators"), annotators),
         _table(("quality", "measure", "annotators", "value (95 % interval)", "cases"), numbers),
     ]

@@ -44,6 +44,7 @@ def compute_results(
     checked: bool = False,
     n_jobs: int,
     progress: bool = False,
+    of: str = "",
     kept: Path | None = None,
 ) -> Results:
     """Compare all annotators and judge the results.
@@ -56,6 +57,7 @@ def compute_results(
         checked: Whether the dataset is a folder whose problems, as `segassay check` finds them, become warnings.
         n_jobs: Number of processes that share the cases; no result depends on it.
         progress: Whether to show how many cases are done.
+        of: Class that the masks are of, to be shown; empty for all.
         kept: As of `build_tables`.
 
     Returns:
@@ -65,7 +67,8 @@ def compute_results(
         DataError: If a file cannot be read, or there is nothing to compare.
     """
     n_cases = annotations["case"].nunique()
-    with show_progress(n_cases, doing="comparing masks", done="compared masks of", shown=progress) as advance:
+    masks = f"masks of class {of} of" if of else "masks of"
+    with show_progress(n_cases, doing=f"comparing {masks[:-3]}", done=f"compared {masks}", shown=progress) as advance:
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance, kept=kept)
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)

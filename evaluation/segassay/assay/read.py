@@ -8,10 +8,11 @@ from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.frames import UnreadableError, results_of
-from segassay.assay.write import GALLERY, SUMMARY
+from segassay.assay.write import GALLERY, SUMMARY, class_folders
 from segassay.errors import DataError
 from segassay.io.outputs import recover_output
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
+from segassay.judgement.classes import class_names
 
 __all__ = ["ADVICE", "evaluation_folder", "read_results"]
 
@@ -83,7 +84,8 @@ def read_results(place: str | os.PathLike[str]) -> Evaluation:
             raise DataError.of(folder / path, f"cannot be read: {' '.join(str(error).split())}", ADVICE) from error
     summary = parse_json(folder / SUMMARY, texts.get(SUMMARY, ""), ADVICE)
     gallery = parse_json(folder / GALLERY, texts[GALLERY], ADVICE) if GALLERY in texts else None
+    classes = {name: read_results(place) for name, place in class_folders(folder, class_names(summary)).items()}
     try:
-        return Evaluation(**vars(results_of(listed.name, frames, summary)), kept_gallery=gallery)
+        return Evaluation(**vars(results_of(listed.name, frames, summary)), kept_gallery=gallery, classes=classes)
     except UnreadableError as error:
         raise DataError.of(folder, f"cannot be read by this version: {error}", ADVICE) from error

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import ADVICE, evaluation_folder, read_results
-from segassay.assay.write import WORKBOOK, write_results
+from segassay.assay.write import SUMMARY, WORKBOOK, class_folders, write_results
 from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
-from segassay.io.table_files import LIST, read_list
+from segassay.io.table_files import LIST, parse_json, read_list
+from segassay.judgement.classes import class_names, class_paths
 
 __all__ = ["evaluation_of_run", "rebuild", "rebuild_in_place"]
 
@@ -39,9 +40,10 @@ def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".report") as work:
             whole = Path(work) / "whole"
             _write_again(whole, folder, found)
-            (folder / "figures").mkdir(exist_ok=True)
-            for path in (*sorted((whole / "figures").iterdir()), whole / "report.html"):
-                os.replace(path, folder / path.relative_to(whole))
+            for one in (whole, *class_folders(whole, found.classes).values()):
+                (folder / one.relative_to(whole) / "figures").mkdir(exist_ok=True)
+                for path in (*sorted((one / "figures").iterdir()), one / "report.html"):
+                    os.replace(path, folder / path.relative_to(whole))
     except OSError as error:
         action = "give another folder as out (--out)"
         raise UsageError(f"{folder}: cannot be written ({error.strerror}); {action}") from error
@@ -74,7 +76,7 @@ def rebuild(
         UsageError: If `out` exists or cannot be written, or a style or format is unknown.
         DataError: If files of the evaluation are damaged.
     """
-    from segassay.report.publication import check_style, draw_publication
+    from segassay.report.publication import check_style
 
     drawn_anew = style is not None or formats is not None
     chosen = check_style(style or "paper", formats or ("svg", "png")) if drawn_anew else None
@@ -87,15 +89,25 @@ def rebuild(
         work_dir.rmdir()
         _write_again(work_dir, folder, found)
         if chosen is not None:
-            shutil.rmtree(work_dir / "figures")
-            draw_publication(found, work_dir / "figures", *chosen)
+            _draw_anew(work_dir, found, *chosen)
+            for name, place in class_folders(work_dir, found.classes).items():
+                _draw_anew(place, found.classes[name], *chosen)
         return publish_output(work_dir) / "report.html"
 
 
+def _draw_anew(folder: Path, found: Evaluation, style: str, formats: Sequence[str]) -> None:
+    from segassay.report.publication import draw_publication
+
+    shutil.rmtree(folder / "figures")
+    draw_publication(found, folder / "figures", style, formats)
+
+
 def _write_again(work_dir: Path, folder: Path, found: Evaluation) -> None:
-    """Write the whole evaluation into a folder that does not exist yet."""
-    work_dir.mkdir()
+    """Write the whole evaluation, with those of its classes, into a folder that does not exist yet."""
+    work_dir.mkdir(parents=True)
     write_results(work_dir, found, gallery=found.kept_gallery, xlsx=(folder / WORKBOOK).is_file())
+    for name, path in class_paths(found.classes).items():
+        _write_again(work_dir / path, folder / path, found.classes[name])
 
 
 @contextmanager
@@ -125,4 +137,19 @@ def evaluation_of_run(run_id: str) -> Iterator[Path]:
         if missing := [name for name in names if not tracking.download(one, name, folder)]:
             raise DataError.of(None, f"run {run_id} has no {shortlist(missing)}", "evaluate again", kind="run")
         tracking.download(one, WORKBOOK, folder)
+        _download_classes(one, folder)
         yield folder
+
+
+def _download_classes(run_id: str, folder: Path) -> None:
+    """The evaluations of the classes, if there are several."""
+    from segassay import tracking
+
+    summary = parse_json(folder / SUMMARY, (folder / SUMMARY).read_text(encoding="utf-8"), ADVICE)
+    for path in class_paths(class_names(summary)).values():
+        if not tracking.download(run_id, f"{path}/{LIST}", folder):
+            raise DataError.of(None, f"run {run_id} has no {path}/{LIST}", "evaluate again", kind="run")
+        names = [f"{path}/{name}" for name in read_list(folder / path, ADVICE).checksums]
+        if missing := [name for name in names if not tracking.download(run_id, name, folder)]:
+            raise DataError.of(None, f"run {run_id} has no {shortlist(missing)}", "evaluate again", kind="run")
+        tracking.download(run_id, f"{path}/{WORKBOOK}", folder)

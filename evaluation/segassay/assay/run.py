@@ -11,11 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from segassay.assay.classes import evaluate_classes
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
-from segassay.assay.write import write_results
+from segassay.assay.write import class_folders, write_results
+from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.normalise import MEASURES
@@ -40,6 +42,7 @@ def evaluate(
     endpoints: pd.DataFrame | None = None,
     equivalence_margin: float | None = None,
     objects: Literal["instances"] | None = None,
+    classes: Mapping[str, int | Sequence[int]] | None = None,
     min_object_size: int | None = None,
     spacing_um: Sequence[float] | None = None,
     intensity_channel: int | None = None,
@@ -80,6 +83,8 @@ def evaluate(
         equivalence_margin: Largest difference that does not matter, as a share of the control mean; by default 0.1.
         objects: `instances` says that each number in a label image is one object; needed only where the numbers look
             like classes.
+        classes: Name of each class -> its value in masks, which are arrays of such values; of a region, which joins
+            several, its values. Each class is then evaluated, too: `Evaluation.classes`.
         min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
         intensity_channel: Channel of the images that is measured; by default 0.
@@ -124,6 +129,7 @@ def evaluate(
         "endpoints": endpoints,
         "equivalence_margin": equivalence_margin,
         "objects": objects,
+        "classes": _classes(classes),
         "min_object_size": min_object_size,
         "spacing_um": spacing_um,
         "intensity_channel": intensity_channel,
@@ -148,10 +154,25 @@ def evaluate(
     with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), of_mlflow:
         found = _computed(sources, about, n_jobs, progress, kept)
         write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
+        for name, place in class_folders(work_dir, found.classes).items():
+            place.mkdir(parents=True)
+            write_results(place, found.classes[name], gallery=_gallery(found.classes[name], n_jobs), xlsx=xlsx)
         if track:
             log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
         publish_output(work_dir)
     return found
+
+
+def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int | tuple[int, ...]] | None:
+    if classes is None:
+        return None
+    if not isinstance(classes, Mapping) or len(classes) < 2:
+        what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is no dictionary"
+        raise UsageError(f"{what}; expected two or more, such as {{'zone': 1, 'tumour': 2}}, or leave it out")
+    for name in classes:
+        if why := why_harmful(str(name)):
+            raise UsageError(f"the class {name!r} {why}; rename it")
+    return {name: value if isinstance(value, int) else tuple(value) for name, value in classes.items()}
 
 
 @contextmanager
@@ -169,6 +190,8 @@ def _kept_if_killed(final: Path) -> Iterator[Path]:
 def _computed(
     sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool, kept: Path | None = None
 ) -> Evaluation:
+    if sources.dataset is not None and sources.dataset.class_names:
+        return evaluate_classes(sources, about, n_jobs, progress, kept)
     found = compute_results(
         sources.name,
         sources.dataset,

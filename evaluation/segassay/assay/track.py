@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pandas as pd
 from PIL import Image
 
+from segassay.judgement.classes import class_names, class_paths
 from segassay.judgement.headlines import headlines
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
@@ -23,7 +24,18 @@ from segassay.judgement.sentences import format_interval
 from segassay.judgement.summary import judged_in
 from segassay.qualities.scores.table import written
 
-__all__ = ["VIEW", "description", "log_headlines", "log_results", "metric_name", "metrics_of", "plain", "tracked_run"]
+__all__ = [
+    "VIEW",
+    "class_metrics",
+    "description",
+    "log_classes",
+    "log_headlines",
+    "log_results",
+    "metric_name",
+    "metrics_of",
+    "plain",
+    "tracked_run",
+]
 
 VIEW = "view"
 """Folder of artifacts that only MLflow's user interface needs; all others are the files of the evaluation."""
@@ -76,6 +88,48 @@ def log_results(work_dir: Path, found: Results, *, source: str | os.PathLike[str
     tracking.log_files(work_dir)
 
 
+def log_classes(found: Results) -> None:
+    """Log F1, Dice and verdicts of every class to the active MLflow run; nothing if masks have one class.
+
+    Metrics are `classes/<class>/<quality>/<measure>`, the means over classes `mean_of_classes/<quality>/<measure>`, and
+    tags `classes/<class>/verdict.<quality>`; a class has the name of its folder.
+    """
+    from segassay import tracking
+
+    names = class_names(found.summary)
+    if not names:
+        return
+    paths = class_paths(names)
+    tracking.log_metrics(class_metrics(found.of_classes["classes"], paths))
+    verdicts = {
+        f"{paths[name]}/verdict.{quality}": _word(judged)
+        for name, of in found.summary["classes"].items()
+        for quality, judged in of.items()
+    }
+    tracking.set_tags(verdicts)
+
+
+def class_metrics(table: pd.DataFrame, paths: Mapping[str, str]) -> dict[str, float]:
+    """F1 and Dice of every class, and their means over classes.
+
+    Args:
+        table: Table `classes`, of `segassay.judgement.classes.class_headlines`.
+        paths: Class -> its folder, of `class_paths`.
+
+    Example:
+        >>> row = {"class": "zone", "quality": "objectivity", "measure": "f1_where_marked", "target": "between raters"}
+        >>> class_metrics(pd.DataFrame([row | {"value": 0.5, "n_classes": 0}]), {"zone": "classes/zone"})
+        {'classes/zone/objectivity/f1_where_marked': 0.5}
+    """
+    metrics: dict[str, float] = {}
+    for row in table.to_dict("records"):
+        if not re.match(r"(f1|dice)(_|$)", row["measure"]) or pd.isna(row["value"]):
+            continue
+        start = "mean_of_classes" if row["n_classes"] else paths[row["class"]]
+        metrics.setdefault(metric_name(f"{start}/{row['quality']}/{row['measure']}"), float(row["value"]))
+    return metrics
+
+
 def log_headlines(found: Results, folder: Path, about: str = "") -> None:
     """Log the headlines as numbers, the verdicts as tags, and both as description of the active MLflow run.
 
@@ -88,6 +142,7 @@ def log_headlines(found: Results, folder: Path, about: str = "") -> None:
 
     table = headlines(found)
     tracking.log_metrics(metrics_of(table))
+    log_classes(found)
     judged = judged_annotators(found.annotations)
     verdicts = {f"verdict.{name}": _word(found.summary[name]) for name in judged_in(found.summary)}
     tracking.set_tags(verdicts | {"judged": ", ".join(judged.names) or None})

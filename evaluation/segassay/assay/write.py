@@ -1,20 +1,29 @@
 """Output of an evaluation: tables, summary, figures and report in a folder.
 
 Results  ->  summary.json, files.json, report.html, gallery.json, tables/*.csv, figures/*
+
+The evaluation of each of several classes has a folder of the same form, `classes/<class>/`.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from segassay.assay.frames import as_written, frames_of
 from segassay.io.table_files import as_csv, types_of, write_list
+from segassay.judgement.classes import class_paths
 from segassay.judgement.results import Results
 
-__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "write_results"]
+__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "class_folders", "write_results"]
 
 
 SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
+
+
+def class_folders(folder: Path, classes: Iterable[str]) -> dict[str, Path]:
+    """Class -> folder of its evaluation, in that of all classes together."""
+    return {name: folder / path for name, path in class_paths(classes).items()}
 
 
 def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | None = None, xlsx: bool = False) -> None:

@@ -35,6 +35,7 @@ class MaskFacts:
         foreground_px: Foreground of the whole image.
         counted_px: Foreground inside the region and not ignored.
         ignored_px: Foreground that is ignored.
+        class_px: Pixels of each class that count, in the order of the dataset; empty if masks have only one class.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class MaskFacts:
     foreground_px: int
     counted_px: int
     ignored_px: int
+    class_px: tuple[int, ...] = ()
 
     @property
     def is_label_image(self) -> bool:

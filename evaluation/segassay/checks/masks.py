@@ -5,15 +5,17 @@ facts of all cases  ->  raters whose masks are of two kinds, or all empty
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from segassay.checks.classes import class_problems, pixels_of_classes
 from segassay.checks.facts import CaseFacts, MaskFacts
 from segassay.checks.images import as_problem
 from segassay.consensus.pixels import METHODS
 from segassay.data.annotations import TRUTH
-from segassay.data.cases import read_case_ignore, read_case_mask, read_case_region
+from segassay.data.cases import read_case_classes, read_case_ignore, read_case_mask, read_case_region
 from segassay.data.classes import numbers_problem
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
@@ -75,14 +77,25 @@ def check_masks(
     masks, facts, problems = {}, {}, list[Problem]()
     for annotator, path in mask_files(dataset, case).items():
         try:
-            mask = read_case_mask(dataset, annotator, case)
+            mask, values = _read_mask(dataset, annotator, case)
         except DataError as error:
             problems += _problems_of_reading(dataset.images[case], path, error)
             continue
         masks[annotator] = mask
         facts[annotator] = _mask_facts(path, mask, ignore, region, dataset.min_object_size)
+        if values is not None:
+            counted = values[counted_pixels(mask, ignore=ignore, region=region) > 0]
+            facts[annotator] = replace(facts[annotator], class_px=pixels_of_classes(dataset, counted))
         problems += _foreground_problems(facts[annotator])
     return masks, facts, problems
+
+
+def _read_mask(dataset: Dataset, annotator: str, case: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """A mask, and the values of its classes if there are several. Raises as `read_case_mask`."""
+    if not dataset.class_names:
+        return read_case_mask(dataset, annotator, case), None
+    values = read_case_classes(dataset, annotator, case)
+    return values > 0, values
 
 
 def mask_files(dataset: Dataset, case: str) -> dict[str, Path]:
@@ -109,7 +122,8 @@ def _mask_facts(
 
 
 def _foreground_problems(mask: MaskFacts) -> Iterator[Problem]:
-    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not mask.is_label_image:  # objects of these may be crowded
+    may_be_full = mask.is_label_image or mask.class_px  # with crowded objects, or a class for everything
+    if mask.foreground_px > _TOO_MUCH * mask.n_pixels and not may_be_full:
         what = f"{mask.foreground_px / mask.n_pixels:.0%} of the image is foreground"
         action = "if black and white are swapped, invert the mask: objects are bright, background is 0"
         yield Problem(str(mask.path), what, action, "warning", kind="foreground-share")
@@ -129,6 +143,8 @@ def across_masks(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Probl
     yield from _areas_missing(dataset)
     yield from _rater_problems(dataset, cases)
     yield from _numbers_that_are_classes(dataset, cases)
+    yield from _split_objects(dataset, cases)
+    yield from class_problems(dataset, cases)
 
 
 def _reserved_names(dataset: Dataset) -> Iterator[Problem]:
@@ -157,7 +173,8 @@ def _areas_missing(dataset: Dataset) -> Iterator[Problem]:
 def swapped(masks: Sequence[MaskFacts]) -> bool:
     """Whether nearly everything is foreground in all of several binary masks, as if black and white were swapped."""
     return len(masks) > 1 and all(
-        not mask.is_label_image and mask.foreground_px > _TOO_MUCH * mask.n_pixels for mask in masks
+        not mask.is_label_image and not mask.class_px and mask.foreground_px > _TOO_MUCH * mask.n_pixels
+        for mask in masks
     )
 
 
@@ -203,11 +220,28 @@ def _rater_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pr
             )
 
 
+def _split_objects(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
+    """Numbers in several pieces, where `objects: instances` says that each is one object."""
+    for annotator, paths in _everyone(dataset).items() if dataset.holds_instances else ():
+        masks = [facts.masks[annotator] for facts in cases if annotator in facts.masks]
+        split = [mask for mask in masks if mask.numbers is not None and mask.numbers.n_split]
+        if split:
+            n_split = sum(mask.numbers.n_split for mask in split if mask.numbers is not None)
+            numbers = "1 object number is" if n_split == 1 else f"{n_split} object numbers are"
+            what = f"{numbers} in several pieces, such as in {split[0].path.name}; each counts as one object"
+            action = "if the pieces are different objects, give each a number of its own"
+            yield Problem(str(next(iter(paths.values())).parent), what, action, "warning", kind="split-objects")
+
+
+def _everyone(dataset: Dataset) -> dict[str, dict[str, Path]]:
+    """Files of each rater and of the reference."""
+    return dataset.masks | ({dataset.reference_name: dataset.reference} if dataset.reference_name else {})
+
+
 def _numbers_that_are_classes(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Problem]:
     if dataset.holds_instances:
         return
-    everyone = dataset.masks | ({dataset.reference_name: dataset.reference} if dataset.reference_name else {})
-    for annotator, paths in everyone.items():
+    for annotator, paths in _everyone(dataset).items():
         numbers = [facts.masks[annotator].numbers for facts in cases if annotator in facts.masks]
         labelled = [of_mask for of_mask in numbers if of_mask is not None]
         folder = str(next(iter(paths.values())).parent) if paths else annotator

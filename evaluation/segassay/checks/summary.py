@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
+from segassay.checks.classes import classes_by_annotator
 from segassay.checks.facts import CaseFacts
 from segassay.data.dataset import Dataset, data_hash, strata
 from segassay.data.names import natural_key
@@ -38,6 +39,7 @@ def summarise_dataset(dataset: Dataset, cases: Sequence[CaseFacts]) -> dict[str,
             if dataset.reference_name is not None
             else None
         ),
+        "classes": classes_by_annotator(dataset, cases),
         "min_object_size": dataset.min_object_size,
         "images": {
             "size": _counted("size", (image.shape for image in images)),

@@ -15,9 +15,11 @@ __all__ = ["summary_tables"]
 
 
 def summary_tables(summary: Mapping[str, Any]) -> Iterator[Table]:
-    """The dataset, its raters and, where there is an experiment, its groups."""
+    """The dataset, its raters and, where there are several classes or an experiment, its classes and groups."""
     yield _about(summary)
     yield _raters(summary)
+    if summary["classes"] is not None:
+        yield _classes(summary)
     if summary["experiment"] is not None:
         yield _groups(summary["experiment"])
 
@@ -123,7 +125,21 @@ def _raters(summary: Mapping[str, Any]) -> Table:
         name = rater["name"] + (" (reference)" if rater is summary["reference"] else "")
         median = "" if rater["median_objects"] is None else f"{rater['median_objects']:g}"
         cells = (f"{rater['n_cases']} of {summary['n_cases']}", str(rater["n_objects"]), median, str(rater["n_empty"]))
-        table.add_row(escape(name), *cells, _percent(rater["foreground_share"]), _kind(rater))
+        kind = _kind(rater) if summary["classes"] is None else "classes"
+        table.add_row(escape(name), *cells, _percent(rater["foreground_share"]), kind)
+    return table
+
+
+def _classes(summary: Mapping[str, Any]) -> Table:
+    """Cases in which an annotator gave the class, and its share of the pixels that count."""
+    table = _table("class", "values", "rater", "cases", "share")
+    reference = summary["reference"]["name"] if summary["reference"] is not None else None
+    for of_class in summary["classes"]:
+        for position, row in enumerate(of_class["raters"]):
+            values = ", ".join(map(str, of_class["values"]))
+            about = (escape(of_class["name"]), values) if position == 0 else ("", "")
+            name = escape(row["name"]) + (" (reference)" if row["name"] == reference else "")
+            table.add_row(*about, name, f"{row['n_cases']} of {row['n_annotated']}", _percent(row["share"]))
     return table
 
 

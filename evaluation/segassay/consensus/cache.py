@@ -9,17 +9,22 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
 
+from segassay.consensus.classes import ClassConsensus, Values, fuse_classes, values_of
 from segassay.consensus.pixels import Staple, staple
 from segassay.io.images import sha256
 
 _VERSION = "staple-3"  # increase it when the computation or the reading of masks changes
+_VERSION_OF_CLASSES = "staple-classes-1"  # likewise
+
+_Result = TypeVar("_Result", Staple, ClassConsensus)
 
 
 def cached_staple(
@@ -44,27 +49,72 @@ def cached_staple(
     References:
         Warfield et al. (2004), IEEE TMI 23(7):903-921, doi:10.1109/TMI.2004.828354.
     """
+    return _cached(Staple, mask_paths, lambda: staple(np.stack(read_masks())), cache_dir, _VERSION + reading)
+
+
+def cached_class_staple(
+    mask_paths: Sequence[Path],
+    read_labels: Callable[[], Iterable[np.ndarray]],
+    values: Values,
+    cache_dir: Path | None = None,
+    *,
+    reading: str = "",
+) -> ClassConsensus:
+    """STAPLE consensus of the classes in mask files, from the cache if the same content was fused before.
+
+    Args:
+        mask_paths: One file per rater; their bytes are the key.
+        read_labels: Reads the values `(*spatial)` of these files in the same order; called only on a miss.
+        values: Of each class, as of `segassay.consensus.classes.fuse_classes`; a part of the key.
+        cache_dir: As of `cached_staple`.
+        reading: As of `cached_staple`.
+
+    Returns:
+        The same as `segassay.consensus.classes.fuse_classes`.
+
+    References:
+        Warfield et al. (2004), IEEE TMI 23(7):903-921, doi:10.1109/TMI.2004.828354.
+    """
+    version = f"{_VERSION_OF_CLASSES} {values_of(values)} {reading}"
+    return _cached(ClassConsensus, mask_paths, lambda: fuse_classes(read_labels(), values), cache_dir, version)
+
+
+def _cached(
+    kind: type[_Result], mask_paths: Sequence[Path], fuse: Callable[[], _Result], cache_dir: Path | None, version: str
+) -> _Result:
     folder = Path(cache_dir) if cache_dir else Path(platformdirs.user_cache_dir("segassay")) / "consensus"
-    key = hashlib.sha256("\n".join([_VERSION + reading, *map(sha256, mask_paths)]).encode()).hexdigest()
+    key = hashlib.sha256("\n".join([version, *map(sha256, mask_paths)]).encode()).hexdigest()
     path = folder / f"{key}.npz"
-    known = _read(path)
+    known = _read(kind, path)
     if known is not None:
         return known
-    result = staple(np.stack(read_masks()))
+    result = fuse()
     _write(path, result)
     return result
 
 
-def _read(path: Path) -> Staple | None:
+_OF_EXCLUSIVE_CLASSES = {"confusion", "log_likelihood"}
+"""Fields that a consensus of regions does not have."""
+
+
+def _stored_fields(kind: type[Staple] | type[ClassConsensus]) -> list[str]:
+    return [field.name for field in fields(kind) if field.name != "objects"]  # which STAPLE does not have
+
+
+def _read(kind: type[_Result], path: Path) -> _Result | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            values = {field.name: stored[field.name] for field in fields(Staple)}
+            of_regions = kind is ClassConsensus and not _OF_EXCLUSIVE_CLASSES & set(stored.files)
+            left_out = _OF_EXCLUSIVE_CLASSES if of_regions else set()
+            values = {name: stored[name] for name in _stored_fields(kind) if name not in left_out}
     except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return None
-    return Staple(**{name: value.item() if value.ndim == 0 else value for name, value in values.items()})
+    found: dict[str, Any] = dict.fromkeys(left_out)
+    found |= {name: value.item() if value.ndim == 0 else value for name, value in values.items()}
+    return kind(**found)
 
 
-def _write(path: Path, result: Staple) -> None:
+def _write(path: Path, result: Staple | ClassConsensus) -> None:
     """Write the file completely; if the cache cannot be written, continue without it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +123,8 @@ def _write(path: Path, result: Staple) -> None:
         return
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **{field.name: getattr(result, field.name) for field in fields(Staple)})
+            values = {name: getattr(result, name) for name in _stored_fields(type(result))}
+            np.savez_compressed(file, **{name: value for name, value in values.items() if value is not None})
         os.replace(temporary, path)
     except OSError:  # a full disk must not stop the caller, who does not need the cache
         Path(temporary).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segassay.consensus.objects import ObjectConsensus, object_consensus
+from segassay.consensus.patterns import counts_inside, rates_against
 from segassay.consensus.pixels import Consensus, Decisions, Staple, count_decisions, fuse_decisions
 from segassay.data.cases import read_case_mask
 from segassay.data.dataset import Dataset, case_raters
@@ -79,15 +80,7 @@ def _performance(fused: FusedCase) -> tuple[np.ndarray, np.ndarray]:
     """Sensitivity and specificity `(R,)`: as STAPLE estimates them, else against the mask; NaN where undefined."""
     if isinstance(fused.consensus, Staple):
         return fused.consensus.sensitivity, fused.consensus.specificity
-    marked, decisions = _marked_counts(fused.decisions, fused.consensus.mask), fused.decisions
-    left = decisions.counts - marked
-    with np.errstate(invalid="ignore"):
-        return marked @ decisions.patterns / marked.sum(), left @ ~decisions.patterns / left.sum()
-
-
-def _marked_counts(decisions: Decisions, mask: np.ndarray) -> np.ndarray:
-    """Pixels of each pattern `(K,)` that are foreground in the consensus."""
-    return np.bincount(decisions.code[mask], minlength=len(decisions.counts))
+    return rates_against(fused.decisions, fused.consensus.mask)
 
 
 def _raters_needed(fused: FusedCase) -> int | None:
@@ -95,5 +88,5 @@ def _raters_needed(fused: FusedCase) -> int | None:
     if isinstance(fused.consensus, ObjectConsensus):
         n_raters = fused.consensus.n_supporters
     else:
-        n_raters = fused.decisions.patterns[_marked_counts(fused.decisions, fused.consensus.mask) > 0].sum(axis=1)
+        n_raters = fused.decisions.patterns[counts_inside(fused.decisions, fused.consensus.mask) > 0].sum(axis=1)
     return int(n_raters.min()) if n_raters.size else None

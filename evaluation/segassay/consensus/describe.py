@@ -14,12 +14,16 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
         How many images and raters, how many raters a pixel needed in effect, and everything unusual.
     """
     cases = table.groupby("case", sort=False).first()
+    if "class" in table:
+        smallest = table.groupby("case", sort=False)[["n_raters_needed", "n_lost"]]
+        cases["n_raters_needed"], cases["n_lost"] = smallest.min()["n_raters_needed"], smallest.max()["n_lost"]
     fused = cases[cases["n_raters"] > 0]
     lines = [f"consensus of {table['rater'].nunique()} raters by {method}: {_images(len(fused))}"]
     needed = fused["n_raters_needed"].dropna().astype(int).value_counts().sort_index()
     if len(needed):
         shares = ", ".join(f"{number} in {_images(count)}" for number, count in needed.items())
         lines.append(f"raters needed in effect, per {'object' if method == 'object' else 'pixel'}: {shares}")
+    lines += _classes(table) if "class" in table else []
     remarks = (
         (~cases["n_raters"].gt(0), "annotated by no rater, no consensus"),
         (cases["n_raters"] == 1, "annotated by one rater, whose mask is the consensus"),
@@ -32,6 +36,17 @@ def describe_consensus(table: pd.DataFrame, method: str) -> list[str]:
             names = list(cases.index[which])
             more = ", …" if len(names) > 5 else ""
             lines.append(f"{_images(len(names))} {what}: {', '.join(names[:5])}{more}")
+    return lines
+
+
+def _classes(table: pd.DataFrame) -> list[str]:
+    """Each class: in how many images the consensus has it, and in how many at least one rater."""
+    lines = []
+    for name, rows in table.groupby("class", sort=False):
+        by_case = rows.groupby("case", sort=False)
+        n_consensus = int(by_case["n_objects_consensus"].first().gt(0).sum())
+        n_raters = int(by_case["n_objects"].max().gt(0).sum())
+        lines.append(f"{name}: in the consensus of {_images(n_consensus)}; a rater saw it in {n_raters}")
     return lines
 
 

@@ -11,20 +11,32 @@ Raters are the first axis, the number of spatial axes does not matter, and nothi
 from whole images; ignored areas are left out later, in sampling and scoring.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-METHODS = ("staple", "majority", "soft", "union", "intersection")
+from segassay.consensus.estimation import likeliest
+from segassay.consensus.patterns import Decisions, count_patterns, look_up, without_rater
 
-START = 0.99999  # sensitivity and specificity of every rater before the first step
-TOLERANCE = 1e-7  # stop when no sensitivity and no specificity moves by more
-MAX_ITERATIONS = 100_000  # real annotations need tens of steps, pure noise thousands
-SMALLEST = 1e-300  # replaces 0 in logarithms
-CHUNK = 1 << 16  # pixels at a time: temporary arrays stay in the processor's cache, and small compared with a volume
-MAX_NUMBERS = 1 << 16  # above this, numbers that do not occur are dropped
+__all__ = [
+    "METHODS",
+    "Consensus",
+    "Decisions",
+    "Staple",
+    "count_decisions",
+    "fuse_decisions",
+    "intersection",
+    "majority_vote",
+    "soft_mean",
+    "staple",
+    "staple_of_decisions",
+    "union",
+    "without_rater",
+]
+
+METHODS = ("staple", "majority", "soft", "union", "intersection")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +71,6 @@ class Staple(Consensus):
     n_iterations: int
     converged: bool
     log_likelihood: float
-
-
-@dataclass(frozen=True, eq=False)
-class Decisions:
-    """Decisions of several raters at each pixel of an image, as few patterns that occur often.
-
-    Attributes:
-        patterns: bool `(K, R)`, the patterns that occur: what each rater decided.
-        counts: int64 `(K,)`, pixels that have each pattern.
-        code: Whole numbers `(*spatial)`, the index of each pixel's pattern.
-    """
-
-    patterns: np.ndarray
-    counts: np.ndarray
-    code: np.ndarray
 
 
 class _Estimate(NamedTuple):
@@ -120,7 +117,7 @@ def fuse_decisions(decisions: Decisions, method: str) -> Consensus:
     """
     if method == "staple":
         return staple_of_decisions(decisions)
-    prob = _look_up(_share_marked(decisions.patterns, method).astype(np.float32), decisions.code)
+    prob = look_up(_share_marked(decisions.patterns, method).astype(np.float32), decisions.code)
     return Consensus(prob, prob > 0.5)
 
 
@@ -191,37 +188,8 @@ def staple_of_decisions(decisions: Decisions, weights: np.ndarray | None = None)
         (True, False)
     """
     estimate = _estimate(decisions.patterns, decisions.counts, weights)
-    prob = _look_up(estimate.prob.astype(np.float32), decisions.code)
+    prob = look_up(estimate.prob.astype(np.float32), decisions.code)
     return Staple(prob, prob > 0.5, *estimate[1:])
-
-
-def without_rater(decisions: Decisions, rater: int) -> Decisions:
-    """Decisions of all raters but one: its column is dropped, and patterns that became equal are merged.
-
-    Args:
-        decisions: Of at least 2 raters.
-        rater: Index of the rater to leave out.
-
-    Returns:
-        What `count_decisions` gives for the masks of the others, without another pass over the masks.
-
-    Raises:
-        ValueError: If no rater would remain.
-        IndexError: If there is no such rater.
-
-    Example:
-        >>> masks = np.array([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]], dtype=bool)
-        >>> others = without_rater(count_decisions(masks), 2)
-        >>> staple_of_decisions(others).mask.astype(int)
-        array([1, 1, 0, 0])
-    """
-    if decisions.patterns.shape[1] < 2:
-        raise ValueError("a consensus without one rater needs at least one other rater, got a single rater")
-    kept = np.delete(decisions.patterns, rater, axis=1)
-    merged, index = np.unique(kept[:, ::-1], axis=0, return_inverse=True)  # reversed: the order of count_decisions
-    index = index.reshape(-1)
-    counts = np.bincount(index, weights=decisions.counts).astype(np.int64)
-    return Decisions(merged[:, ::-1], counts, _look_up(index.astype(decisions.code.dtype), decisions.code))
 
 
 def count_decisions(masks: _Masks) -> Decisions:
@@ -248,80 +216,19 @@ def count_decisions(masks: _Masks) -> Decisions:
     """
     if isinstance(masks, np.ndarray):
         _check_stack(masks)
-    patterns, code, n_numbers = np.zeros((1, 0), dtype=bool), None, 1
+    return count_patterns(_checked(masks))
+
+
+def _checked(masks: _Masks) -> Iterator[np.ndarray]:
+    first = None
     for mask in masks:
-        code = np.zeros(mask.shape, dtype=np.uint8) if code is None else code
-        _check_mask(mask, code.shape)
-        if 2 * n_numbers > MAX_NUMBERS:
-            patterns, _, code = _renumber(patterns, code, n_numbers)
-            n_numbers = len(patterns)
-        code = _append(code, mask, n_numbers)
-        n_numbers *= 2
-    if code is None:
-        raise ValueError("masks must be of at least one rater, got none")
-    return Decisions(*_renumber(patterns, code, n_numbers))
-
-
-def _append(code: np.ndarray, mask: np.ndarray, n_numbers: int) -> np.ndarray:
-    """Numbers below `2 * n_numbers`: the code, plus `n_numbers` where the mask is set; in place where they fit."""
-    code = code.astype(np.promote_types(code.dtype, np.min_scalar_type(2 * n_numbers - 1)), copy=False)
-    flat_code, flat_mask = code.reshape(-1), mask.reshape(-1)
-    for start in range(0, flat_code.size, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        flat_code[chunk] += flat_mask[chunk] * code.dtype.type(n_numbers)
-    return code
-
-
-def _renumber(patterns: np.ndarray, code: np.ndarray, n_numbers: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Drop numbers that do not occur.
-
-    Args:
-        patterns: `(K, R)`, what the first R raters decided.
-        code: `(*spatial)`, below `n_numbers`: an index into `patterns`, plus K times the decisions of the raters after
-            them, a bit each.
-        n_numbers: K times a power of 2.
-
-    Returns:
-        Patterns of all raters, `(K', R')`; pixels of each, `(K',)`; and each pixel's index into them, `(*spatial)`.
-    """
-    counts = _tally(code, n_numbers)
-    present = np.flatnonzero(counts)
-    later, known = np.divmod(present, len(patterns))
-    n_later = (n_numbers // len(patterns)).bit_length() - 1
-    patterns = np.hstack([patterns[known], (later[:, None] >> np.arange(n_later) & 1).astype(bool)])
-    if present.size == n_numbers:
-        return patterns, counts, code
-    index = np.zeros(n_numbers, dtype=np.min_scalar_type(present.size - 1))
-    index[present] = np.arange(present.size)
-    return patterns, counts[present], _look_up(index, code)
-
-
-def _tally(code: np.ndarray, n_numbers: int) -> np.ndarray:
-    """How often each number below `n_numbers` occurs, `(n_numbers,)`."""
-    counts = np.zeros(n_numbers, dtype=np.int64)
-    flat = code.reshape(-1)
-    chunk = max(CHUNK, n_numbers)
-    for start in range(0, flat.size, chunk):
-        counts += np.bincount(flat[start : start + chunk], minlength=n_numbers)
-    return counts
-
-
-def _look_up(table: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """`table[code]`, in chunks."""
-    values = np.empty(code.shape, dtype=table.dtype)
-    flat_values, flat_code = values.reshape(-1), code.reshape(-1)
-    for start in range(0, flat_code.size, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        np.take(table, flat_code[chunk], out=flat_values[chunk], mode="clip")  # no number is too large; no buffer
-    return values
+        first = mask.shape if first is None else first
+        _check_mask(mask, first)
+        yield mask
 
 
 def _estimate(patterns: np.ndarray, counts: np.ndarray, weights: np.ndarray | None = None) -> _Estimate:
-    """Expectation maximisation on the histogram; patterns `(K, R)`, counts `(K,)`.
-
-    It finds a maximum near its start, and on masks with little in common there are several. So it starts twice, from
-    raters who are nearly always right (the article) and from the share of votes (ITK), and keeps the likelier result.
-    """
+    """Expectation maximisation on the histogram; patterns `(K, R)`, counts `(K,)`."""
     n_raters = patterns.shape[1]
     votes = patterns.mean(axis=1, keepdims=True)
     if weights is not None:
@@ -329,58 +236,16 @@ def _estimate(patterns: np.ndarray, counts: np.ndarray, weights: np.ndarray | No
     prior = float(counts @ votes[:, 0] / counts.sum())
     if n_raters == 1 or prior in (0, 1):
         return _as_marked(patterns, counts, prior)
-
     decisions = np.hstack([patterns, ~patterns]).astype(float)  # (K, 2R): marked, left blank
-    log_prior = np.log([prior, 1 - prior])
-    trusting = np.repeat([[START, 1 - START], [1 - START, START]], n_raters, axis=0)
-    voting = _maximise(decisions, counts, np.log(np.maximum(np.hstack([votes, 1 - votes]), SMALLEST)))
-    counting = None if weights is None else np.tile(weights, 2)
-    climbs = [_climb(decisions, counts, log_prior, rates, counting) for rates in (trusting, voting)]
-    return max(climbs, key=lambda climb: climb.log_likelihood)
-
-
-def _climb(
-    decisions: np.ndarray,
-    counts: np.ndarray,
-    log_prior: np.ndarray,
-    rates: np.ndarray,
-    weights: np.ndarray | None,
-) -> _Estimate:
-    """Iterate from some rates, P(decision | truth) `(2R, 2)`, to the nearest maximum of the likelihood."""
-    counted = decisions if weights is None else decisions * weights
-    n_raters = len(rates) // 2
-    converged, n_iterations = False, 0
-    while not converged and n_iterations < MAX_ITERATIONS:
-        log_posterior, _ = _expect(counted, log_prior, rates)
-        rates, before = _maximise(decisions, counts, log_posterior), rates
-        converged = bool(np.abs(rates - before).max() < TOLERANCE)
-        n_iterations += 1
-    log_posterior, log_evidence = _expect(counted, log_prior, rates)
+    found = likeliest(decisions, counts, np.hstack([votes, 1 - votes]), np.array([prior, 1 - prior]), weights)
     return _Estimate(
-        prob=np.exp(log_posterior[:, 0]),
-        sensitivity=rates[:n_raters, 0],
-        specificity=rates[n_raters:, 1],
-        n_iterations=n_iterations,
-        converged=converged,
-        log_likelihood=float(counts @ log_evidence),
+        prob=found.posterior[:, 0],
+        sensitivity=found.rates[:n_raters, 0],
+        specificity=found.rates[n_raters:, 1],
+        n_iterations=found.n_iterations,
+        converged=found.converged,
+        log_likelihood=found.log_likelihood,
     )
-
-
-def _expect(decisions: np.ndarray, log_prior: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """E-step: log P(truth | pattern) `(K, 2)` for foreground and background, and log P(pattern) `(K,)`."""
-    log_joint = log_prior + decisions @ np.log(np.maximum(rates, SMALLEST))
-    log_evidence = np.logaddexp(log_joint[:, 0], log_joint[:, 1])
-    return log_joint - log_evidence[:, None], log_evidence
-
-
-def _maximise(decisions: np.ndarray, counts: np.ndarray, log_posterior: np.ndarray) -> np.ndarray:
-    """M-step: P(decision | truth) `(2R, 2)`.
-
-    Each rate is its own sum, never one minus another, so that rates near 0 keep their digits; dividing by the largest
-    posterior keeps a truth that is improbable everywhere from underflowing to 0/0.
-    """
-    weight = counts[:, None] * np.exp(log_posterior - log_posterior.max(axis=0))
-    return np.clip(decisions.T @ weight / weight.sum(axis=0), 0, 1)
 
 
 def _as_marked(patterns: np.ndarray, counts: np.ndarray, prior: float) -> _Estimate:
@@ -440,7 +305,7 @@ def intersection(masks: _Masks) -> np.ndarray:
 
 def _mask(masks: _Masks, method: str) -> np.ndarray:
     decisions = count_decisions(masks)
-    return _look_up(_share_marked(decisions.patterns, method), decisions.code)
+    return look_up(_share_marked(decisions.patterns, method), decisions.code)
 
 
 def soft_mean(masks: _Masks) -> np.ndarray:
@@ -457,7 +322,7 @@ def soft_mean(masks: _Masks) -> np.ndarray:
         array([1. , 0.5, 0. , 0. ], dtype=float32)
     """
     decisions = count_decisions(masks)
-    return _look_up(_share_marked(decisions.patterns, "soft").astype(np.float32), decisions.code)
+    return look_up(_share_marked(decisions.patterns, "soft").astype(np.float32), decisions.code)
 
 
 def _check_stack(masks: np.ndarray) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from segassay.data.dataset import Dataset
+from segassay.data.dataset import Dataset, classes_of
 from segassay.data.design import problems_of_experiment
 from segassay.data.measurements import checked_endpoints, measurement_problems
 from segassay.data.names import natural_key
@@ -125,6 +125,7 @@ def dataset_of_arrays(
         region_masks=cast(dict[str, Path], areas[1]),
         experiment=None if experiment is None else _experiment(experiment, checked, cast(dict[str, Path], files)),
         endpoints=own,
+        classes=classes_of(checked, said_in="classes"),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from segassay.errors import DataError, Problem, shortlist
 from segassay.io.grids import Grid
-from segassay.io.images import fit, read_image, read_mask
+from segassay.io.images import read_class_values, read_mask
 from segassay.masks.numbers import Numbers, same_numbers, why_classes
 
 __all__ = [
@@ -35,8 +35,8 @@ _WHY = {
     "same": "every label image holds the numbers {same}, so they may be classes; each is read as one object",
 }
 _ACTION = (
-    "if each number is one object, write `objects: instances` into dataset.yaml; if the numbers are classes, save the "
-    "masks of one class as binary masks, or name the numbers that are foreground, as `foreground: [1]`"
+    "if each number is one object, write `objects: instances` into dataset.yaml; if the numbers are classes, name them "
+    "there, as `classes: {tumour: 1, liver: 2}`, or only the numbers that are foreground, as `foreground: [1]`"
 )
 _OF_VALUES = "threshold it first, at half of the largest value for instance, and save 0 and 255"
 
@@ -51,20 +51,30 @@ class ClassMap:
         others: Whether any other value is background; otherwise only 0 is, and other values are errors.
         names: Each class by name, with its values; a region, as of nnU-Net, has several, which other classes may share.
             Empty if masks have only one class.
+        known: Other values that may occur, and are background: those of the other classes, if this is one of several.
         said_in: The file that says so, for messages.
+        channel: Place of the class among those of the dataset, and how many these are; of `only`. A map of
+            probabilities has one channel for each.
     """
 
     foreground: tuple[int, ...]
     ignore: int | None = None
     others: bool = field(default=False, repr=False)  # without it, the hash of nnU-Net's data stays as it was
     names: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), repr=False)
+    known: tuple[int, ...] = field(default=(), repr=False)
     said_in: str = field(default="dataset.json", repr=False, compare=False)
+    channel: tuple[int, int] | None = field(default=None, repr=False)
 
     @property
     def exclusive(self) -> bool:
         """Whether a pixel belongs to one class at most: no value is in two classes."""
         values = [value for _, of_class in self.names for value in of_class]
         return len(values) == len(set(values))
+
+    @property
+    def several(self) -> bool:
+        """Whether masks, also those of models, have several classes, even if only one of them is looked at."""
+        return bool(self.names) or self.channel is not None
 
     def only(self, name: str) -> "ClassMap":
         """Meaning of the same masks if one class is foreground, and all others are background.
@@ -77,7 +87,9 @@ class ClassMap:
             >>> classes.only("organ"), classes.exclusive
             (ClassMap(foreground=(1, 2), ignore=None), False)
         """
-        return ClassMap(dict(self.names)[name], self.ignore, others=True)
+        values, place = dict(self.names)[name], [known for known, _ in self.names].index(name)
+        channel = (place, len(self.names))
+        return ClassMap(values, self.ignore, known=self.foreground, said_in=self.said_in, channel=channel)
 
 
 @dataclass(frozen=True)
@@ -117,22 +129,20 @@ def read_classes(path: Path, classes: ClassMap, grid: Grid | None = None) -> np.
 
 
 def _read_classes(path: Path, classes: ClassMap, grid: Grid | None) -> np.ndarray:
-    array = read_image(path).array
-    if len(array) > 1:
-        expected = "one, with the class number of each pixel"
-        raise DataError.of(path, f"has {len(array)} channels", expected=expected)
-    values = array[0] if grid is None else fit(path, array[0], grid)
+    values = read_class_values(path, grid, whole=not classes.others)
     if classes.others:
-        return np.asarray(values)
-    numbers = [0, *classes.foreground, *([] if classes.ignore is None else [classes.ignore])]
+        return values
+    ignored = [] if classes.ignore is None else [classes.ignore]
+    numbers = sorted({0, *classes.foreground, *classes.known, *ignored})
     known = np.isin(values, numbers)
     if not known.all():
         raise DataError.of(
             path,
             f"holds the value {values[~known][0]}",
             f"{classes.said_in} names {', '.join(map(str, numbers))}: add the class there, or correct the mask",
+            kind="class-value",
         )
-    return np.asarray(values)
+    return values
 
 
 def numbers_problem(file: str, images: Sequence[Numbers]) -> Problem | None:

@@ -171,6 +171,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
+    problems += _swapped_classes(folder, settings, layout)
     name = settings.name or folder.resolve().name
     problems += name_problems(str(folder), "dataset", [name], "write `name: …` into dataset.yaml")
     if reference_name is not None:
@@ -193,7 +194,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         experiment=experiment,
         endpoints=endpoints,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
-        classes=_classes(settings, layout),
+        classes=classes_of(settings, layout),
         warnings=[problem for problem in problems if problem.level == "warning"],
     )
     return dataset, problems
@@ -215,12 +216,24 @@ def _unknown_inverted(folder: Path, settings: DatasetFile, everyone: Collection[
     return [Problem(str(folder / "dataset.yaml"), what, action, kind="invert-unknown")] if unknown else []
 
 
-def _classes(settings: DatasetFile, layout: DatasetJson | None) -> ClassMap | None:
+def _swapped_classes(folder: Path, settings: DatasetFile, layout: DatasetJson | None) -> list[Problem]:
+    """An error if the masks of a folder of nnU-Net hold several classes, and are said to be inverted or objects."""
+    classes = classes_of(settings, layout)
+    said = [key for key in ("invert", "objects") if getattr(settings, key)]
+    if layout is None or classes is None or not classes.names or not said:
+        return []
+    what = f"{said[0]} does not go with the classes of dataset.json, which say what each value of a mask is"
+    return [Problem(str(folder / "dataset.yaml"), what, f"leave {said[0]} out", kind="class-settings")]
+
+
+def classes_of(
+    settings: DatasetFile, layout: DatasetJson | None = None, said_in: str = "dataset.yaml"
+) -> ClassMap | None:
     """What the values in masks mean, as nnU-Net's or our settings say."""
     if said := settings.class_values:
         values = tuple(sorted({value for of_class in said.values() for value in of_class}))
         names = tuple(said.items()) if len(said) > 1 else ()
-        return ClassMap(values, settings.ignore_value, names=names, said_in="dataset.yaml")
+        return ClassMap(values, settings.ignore_value, names=names, said_in=said_in)
     if settings.foreground is not None:
         return ClassMap(settings.foreground, others=True)
     return layout.classes if layout is not None else None
@@ -251,7 +264,7 @@ def _find_ignored(
 ) -> tuple[str | None, dict[str, Path], list[Problem]]:
     """Masks of ignored areas: those named in dataset.yaml, else the masks with the class or value to ignore."""
     suffix, ignore, problems = _find_area(folder, settings.ignore, settings.ignore_suffix, images)
-    classes = _classes(settings, layout)
+    classes = classes_of(settings, layout)
     if classes is None or classes.ignore is None or ignore:
         return suffix, ignore, problems
     if len(masks) > 1:

@@ -4,7 +4,9 @@
     labelsTr/<case>.<ext>                             each value is a class, 0 is background; never object numbers
     dataset.json                                      channel_names (version 1: modality), labels, file_ending
 
-All classes count as foreground, the class `ignore` as ignored area. The folder may also hold a `dataset.yaml` with
+Classes may have any numbers, also with gaps, and regions (`"whole": [1, 2]`) may share them. All classes together are
+the foreground, the class `ignore` is the ignored area. In a name of a class, what cannot be in the name of a folder
+becomes `_`. The folder may also hold a `dataset.yaml` with
 any key except `images`, which would make it a folder of the usual kind. `raters` may name further folders like
 `labelsTr`, as `raters: labelsTr*`; their masks and those of the `reference` hold the same classes.
 
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from segassay.data.class_rules import same_values, usable_name
 from segassay.data.classes import ClassMap
 from segassay.data.names import case_of
 from segassay.data.settings import DatasetFile
@@ -130,11 +133,25 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
         )
     if len(foreground) > 1:
         names = shortlist([name for name, of_class in values.items() if of_class != [0]])
-        what = f"the classes {names} are read as one foreground: touching pixels are one object, whatever their classes"
-        action = "to evaluate a single class, write its masks to labels/<rater>/ and the images to images/"
+        what = f"the classes {names} together are one foreground, in which touching pixels are one object"
+        action = "nothing: each class is also fused and evaluated by itself"
         problems.append(Problem(path, what, action, "warning", kind="merged-classes"))
-    classes = tuple((name, tuple(of_class)) for name, of_class in values.items() if of_class != [0])
-    return ClassMap(foreground, ignore, names=classes if len(classes) > 1 else ()), problems
+    named, of_names = _named(path, {name: tuple(of_class) for name, of_class in values.items() if of_class != [0]})
+    return ClassMap(foreground, ignore, names=named if len(named) > 1 else ()), [*problems, *of_names]
+
+
+def _named(
+    path: str, values: dict[str, tuple[int, ...]]
+) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], list[Problem]]:
+    """Classes by names that can be those of folders and columns, and problems of classes that cannot be told apart."""
+    problems = list(same_values(path, values))
+    named = tuple((usable_name(name), of_class) for name, of_class in values.items())
+    of_name: dict[str, str] = {}
+    for (usable, _), name in zip(named, values, strict=True):
+        if of_name.setdefault(usable.casefold(), name) != name:
+            what = f"the classes {of_name[usable.casefold()]!r} and {name!r} would share the name {usable!r} in tables"
+            problems.append(Problem(path, what, "name the classes as `classes` in dataset.yaml", kind="class-name"))
+    return named, problems
 
 
 def _values_of_classes(labels: Any) -> dict[str, list[Any]]:

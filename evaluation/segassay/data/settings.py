@@ -15,6 +15,7 @@ from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from segassay.data.class_rules import rules_broken
 from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
 from segassay.errors import Problem, why_unreadable
 from segassay.io.yaml_files import read_yaml
@@ -191,6 +192,9 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
             wrong[key] = Problem(
                 path, f"{key} is {came}; expected {expected}", f"correct {key}, or leave it out", kind="key-value"
             )
+    usable = {key: value for key, value in content.items() if key not in wrong}
+    for key, problem in rules_broken(path, DatasetFile.model_validate(usable)):
+        wrong.setdefault(key, problem)
     for key, value in content.items():
         if key not in wrong and key in (*_PATHS, "raters"):
             leaving = [name for name in _paths_of(key, value) if _leaves_folder(name[1])]

@@ -18,7 +18,7 @@ import tifffile
 from .picture import Picture
 from .spacing import UM_PER_UNIT
 
-__all__ = ["encode", "nifti_header", "ome_words", "tiff_words"]
+__all__ = ["encode", "encode_channels", "nifti_header", "ome_words", "tiff_words"]
 
 _NIFTI_OFFSET = 352  # bytes of the header and of the flag that no extension follows
 
@@ -51,6 +51,37 @@ def encode(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None
         return None if words is None else _tiff(array, **words)
     if suffix in (".nii", ".nii.gz") and array.ndim in (2, 3):
         data = _encode_nifti(array, like)
+        return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
+    return None
+
+
+def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> bytes | None:
+    """Bytes of a file of several channels: a TIFF as ImageJ orders them, or a NIfTI with a fourth axis.
+
+    Args:
+        suffix: Ending of the file name, in lower case.
+        array: `(C, *spatial)`.
+        like: The image it belongs to.
+
+    Returns:
+        None if files of that kind cannot hold the array.
+    """
+    n_channels, *spatial = array.shape
+    if suffix in (".tif", ".tiff") and len(spatial) in (2, 3):
+        words = tiff_words(tuple(spatial), None if like is None else like.spacing_um)
+        if words["metadata"] is not None:
+            axes = f"C{words['metadata']['axes']}"
+            return _tiff(np.ascontiguousarray(array), metadata={"axes": axes})
+        lines = words["description"].split("\n")
+        n_planes = spatial[0] if len(spatial) == 3 else 1
+        lines = [line for line in lines if not line.startswith(("images=", "slices="))]
+        lines[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}"]
+        lines[4:4] = ["hyperstack=true", "mode=grayscale"]
+        words["description"] = "\n".join(lines)
+        return _tiff(np.ascontiguousarray(np.moveaxis(array, 0, -3)), **words)
+    if suffix in (".nii", ".nii.gz") and len(spatial) in (2, 3):
+        last = np.moveaxis(array, 0, -1).reshape(*spatial, *[1] * (3 - len(spatial)), n_channels)
+        data = _encode_nifti(last, like)
         return gzip.compress(data, mtime=0) if suffix == ".nii.gz" else data
     return None
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
-from segassay.io.encoding import encode
+from segassay.io.encoding import encode, encode_channels
 from segassay.io.formats import (
     nifti_affine,
     nifti_shape,
@@ -31,7 +31,7 @@ from segassay.io.formats import (
 from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
-from segassay.io.mask_values import mask_of
+from segassay.io.mask_values import class_values_of, mask_of
 from segassay.io.ome_zarr import ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
 from segassay.io.picture import Picture
@@ -257,6 +257,29 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
     return mask if grid is None else fit(path, mask, grid)
 
 
+def read_class_values(path: str | os.PathLike[str], grid: Grid | None = None, *, whole: bool = True) -> np.ndarray:
+    """Value of the class of each pixel, as the mask file stores it: the number behind a palette, 1.0 as 1.
+
+    Args:
+        path: A file whose name ends in one of `IMAGE_SUFFIXES`.
+        grid: As for `read_mask`.
+        whole: Whether fractions and negative numbers are errors; else they stay as they are.
+
+    Returns:
+        Numbers `(*spatial)`.
+
+    Raises:
+        DataError: If the file cannot be read, holds fractions, negative numbers, NaN or several channels, or lies
+            elsewhere than its image.
+    """
+    picture = _read(path, as_mask=True)
+    if len(picture.array) > 1:
+        expected = "one, with the class number of each pixel"
+        raise DataError.of(path, f"has {len(picture.array)} channels", expected=expected)
+    values = class_values_of(path, picture, whole=whole)[0]
+    return values if grid is None else fit(path, values, grid)
+
+
 def _read_outlines(path: Path, grid: Grid | None) -> np.ndarray:
     if grid is None:
         what = "holds outlines, which have no size without their image"
@@ -354,9 +377,37 @@ def write_map(path: str | os.PathLike[str], values: np.ndarray, like: Picture | 
     _write(Path(path), values.astype(np.float32), like)
 
 
+def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture | None = None) -> None:
+    """Write several numbers per pixel, such as the probability of each class, as channels in float32.
+
+    Args:
+        path: Ends in .tif, .tiff, .nii or .nii.gz; its folder exists.
+        values: Real numbers, `(C, *spatial)`; of one channel the file is that of `write_map`.
+        like: As for `write_mask`.
+
+    Raises:
+        UsageError: As for `write_mask`.
+    """
+    if len(values) == 1:
+        write_map(path, values[0], like)
+        return
+    path, array = Path(path), values.astype(np.float32)
+    _check_shape(path, array.shape[1:], like)
+    data = encode_channels((image_suffix(path.name) or "").lower(), array, like)
+    if data is None:
+        raise UsageError(
+            f"{path} cannot hold {len(array)} channels of {array.ndim - 1} axes; expected .tif, .nii or .nii.gz"
+        )
+    write_bytes(path, data)
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], like: Picture | None) -> None:
+    if like is not None and like.array.shape[1:] != shape:
+        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {shape}")
+
+
 def _write(path: Path, array: np.ndarray, like: Picture | None) -> None:
-    if like is not None and like.array.shape[1:] != array.shape:
-        raise UsageError(f"{path}: expected the image's shape {like.array.shape[1:]}, got {array.shape}")
+    _check_shape(path, array.shape, like)
     suffix = (image_suffix(path.name) or "").lower()
     data = encode(suffix, np.ascontiguousarray(array), like)
     if data is None:

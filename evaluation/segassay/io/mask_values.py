@@ -1,6 +1,7 @@
 """What the pixel values of a mask say: a binary mask, or the number of each pixel's object.
 
 Picture of a mask file  ->  (*spatial) bool | (*spatial) int32
+the same with classes   ->  their values (C, *spatial)
 """
 
 import os
@@ -11,7 +12,7 @@ from segassay.errors import DataError
 from segassay.io.mask_colours import of_colours, of_two_colours
 from segassay.io.picture import Picture
 
-__all__ = ["mask_of"]
+__all__ = ["class_values_of", "mask_of"]
 
 _MAX_NUMBER = int(np.iinfo(np.int32).max)
 
@@ -48,6 +49,33 @@ def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
         action = "save the channel of the mask alone; threshold probabilities first"
         raise DataError.of(path, what, action, expected="one channel, or red, green and blue", kind="mask-channels")
     return _of_channels(path, array)
+
+
+def class_values_of(path: str | os.PathLike[str], picture: Picture, *, whole: bool = True) -> np.ndarray:
+    """Values of classes as stored `(C, *spatial)`: numbers behind a palette, and whole real numbers as integers.
+
+    Args:
+        path: The file.
+        picture: Its content.
+        whole: Whether other numbers are errors; else they stay as they are.
+
+    Raises:
+        DataError: If a value is negative, no whole number, or above 2,147,483,647.
+    """
+    array = picture.array.view(np.uint8) if picture.array.dtype == bool else picture.array
+    if picture.palette is not None and (greys := _distinct_greys(array, picture.palette)) is not None:
+        array = greys[array]
+    return _whole_numbers(path, array) if whole else array
+
+
+def _distinct_greys(numbers: np.ndarray, palette: np.ndarray) -> np.ndarray | None:
+    """The grey behind each number of a palette, if those in use are distinct greys; else None."""
+    used = np.unique(numbers)
+    if int(used.max()) >= len(palette):
+        return None
+    greys = palette[used, 0]
+    are_greys = (palette[used] == greys[:, None]).all() and len(np.unique(greys)) == len(greys)
+    return palette[:, 0] if are_greys else None
 
 
 def _of_channels(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:

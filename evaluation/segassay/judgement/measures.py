@@ -33,7 +33,7 @@ from segassay.qualities.validity.outlines import distance_scores
 from segassay.qualities.validity.raters import agreement_with_raters
 from segassay.tables.build import Tables
 
-__all__ = ["both_empty_shift", "build_scores", "by_quality", "further_measures"]
+__all__ = ["both_empty_shift", "build_scores", "by_quality", "case_scores", "further_measures", "where_marked"]
 
 
 def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series)
         the measure is undefined, `n_cases` those that the value is computed from. The table has no rows if there is
         nothing to score.
     """
-    scores = [*_all_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
+    scores = [*case_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
     return _warned(score_table(scores, clusters), clusters.nunique())
 
@@ -127,8 +127,8 @@ def both_empty_shift(tables: Tables, annotations: pd.DataFrame) -> dict[str, flo
 
 def _shifts(tables: Tables, annotations: pd.DataFrame) -> list[float]:
     """Change of each score; NaN where it would have no value."""
-    as_is = _all_scores(tables, annotations)
-    other = _all_scores(
+    as_is = case_scores(tables, annotations)
+    other = case_scores(
         dataclasses.replace(
             tables,
             agreement=_f1_undefined_where_both_empty(tables.agreement),
@@ -153,7 +153,18 @@ def _f1_undefined_where_both_empty(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(f1=rows["f1"].mask(_both_empty(rows)))
 
 
-def _all_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
+def where_marked(tables: Tables) -> Tables:
+    """The same tables with F1, Dice and mean IoU undefined where neither annotator of a comparison marked anything."""
+    parts = {}
+    for name in ("agreement", "leave_one_out"):
+        rows = getattr(tables, name)
+        nothing = (rows["n_px_a"].eq(0) & rows["n_px_b"].eq(0)).fillna(False).astype(bool)
+        parts[name] = rows.assign(f1=rows["f1"].mask(_both_empty(rows)), dice=rows["dice"].mask(nothing))
+    return dataclasses.replace(tables, **parts)
+
+
+def case_scores(tables: Tables, annotations: pd.DataFrame) -> list[Score]:
+    """All means of agreement, with their value in each case."""
     kinds = annotator_kinds(annotations)
     agreement = Agreement(tables.agreement, tables.leave_one_out, one_way=is_exchangeable(annotations))
     return [

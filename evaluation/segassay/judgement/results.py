@@ -1,6 +1,6 @@
 """Results: tables, measures and verdicts of a set of annotators."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,8 @@ class Results:
         subjects: Case -> name of its subject, empty where the experiment does not name it.
         people: As `annotations`, but with persons as raters, if a person is several of them: what scores, strategies
             and verdicts are about. Else `annotations` itself.
+        of_classes: Tables of several classes: name of the file -> table, as `segassay.judgement.classes` lists them.
+            Empty if masks have one class, and in the evaluation of a single class.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Results:
     summary: dict[str, Any]
     subjects: pd.Series
     people: pd.DataFrame
+    of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def kinds(self) -> dict[str, str]:

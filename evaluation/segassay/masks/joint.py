@@ -83,7 +83,7 @@ def joint_overlaps(
     """
     if min_size < 0:
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
-    runs, n_pixels, value_sums = _runs(labels, values)
+    runs, n_pixels, value_sums = foreground_runs(labels, values)
     foreground = csr_array((runs > 0).astype(np.int64))
     n_shared = (foreground * n_pixels @ foreground.T).toarray()
 
@@ -97,8 +97,28 @@ def joint_overlaps(
     return JointOverlaps(tuple(sizes), means, n_shared, *_all_overlaps(runs, n_pixels, n_objects))
 
 
-def _runs(labels: Sequence[np.ndarray], values: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of foreground pixels with equal labels: labels `(A, K)`, pixels `(K,)` and sum of values `(K,)` of each."""
+def foreground_runs(
+    labels: Sequence[np.ndarray], values: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut the foreground of all annotations of one image into runs of pixels with equal labels.
+
+    Args:
+        labels: As for `joint_overlaps`; or the numbers of classes.
+        values: As for `joint_overlaps`.
+
+    Returns:
+        Of each run its labels, int64 `(A, K)`, its number of pixels `(K,)`, and the sum of their values `(K,)`; without
+        runs where nothing is marked.
+
+    Raises:
+        TypeError: If labels are not integers.
+        ValueError: As for `joint_overlaps`.
+
+    Example:
+        >>> runs, n_pixels, _ = foreground_runs(np.array([[1, 1, 0, 0, 2], [1, 1, 1, 0, 0]]))
+        >>> runs.tolist(), n_pixels.tolist()
+        ([[1, 0, 2], [1, 1, 0]], [2, 1, 1])
+    """
     if not len(labels) or len({image.shape for image in labels}) > 1:
         raise ValueError(
             f"annotations of one image must have one shape, got {', '.join(str(image.shape) for image in labels) or 0}"

@@ -16,7 +16,7 @@ from segassay.judgement.summary import judged_in
 from segassay.planning.settle import judgements_of, remedies
 from segassay.report.naming import of_in_words
 
-__all__ = ["Card", "Gauge", "Key", "cards", "gauge"]
+__all__ = ["OUTCOMES", "Card", "Gauge", "Key", "cards", "gauge"]
 
 QUESTIONS = {
     "raters": "Raters: do they agree well enough to teach a model?",
@@ -25,7 +25,7 @@ QUESTIONS = {
     "validity": "Valid: does the result find what is there, and lead to the right conclusion?",
 }
 _NAMES = {"raters": "Raters", "objectivity": "Objectivity", "reliability": "Reliability", "validity": "Validity"}
-_OUTCOMES = {"supported": "yes", "not supported": "no"}
+OUTCOMES = {"supported": "yes", "not supported": "no"}
 _UNITS = {"f1": "F1", "dice": "Dice"}
 _TASKS = {"n_objects": "count", "area_px": "area"}
 _WHOM = {"others": "the consensus of the other raters", "raters": "single raters"}
@@ -98,7 +98,7 @@ def cards(found: Results) -> list[Card]:
 def _card(found: Results, quality: str, judgement: Judgement) -> Card:
     judged = found.summary[quality]
     word, _, why = str(judged["verdict"]).partition(": ")
-    outcome = _OUTCOMES.get(word, "open")
+    outcome = OUTCOMES.get(word, "open")
     key = _key(judgement)
     number = None if key is None else key.number
     return Card(

@@ -52,6 +52,10 @@ _WORDS: dict[About, str] = {
     "some_cases": "{annotator} covers {n} of {n_all} cases",
     "label_images": "{annotator}: {n} of {n_all} files are label images, where each number is one object",
     "same_numbers": "{annotator}: every label image holds the same numbers; each is read as one object, not as a class",
+    "classes_overlap": (
+        "classes overlap, as an organ and its tumour do, so a pixel has no single class: each class is evaluated, "
+        "but there is no confusion of classes and no agreement on them"
+    ),
     "simulated": "these tables are simulated",
 }
 

@@ -20,6 +20,7 @@ from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
 from segassay.qualities.validity import records as validity
 from segassay.report.cards import cards
+from segassay.report.classes import class_section
 from segassay.report.gallery.embed import gallery_json
 from segassay.report.glossary import TERMS, entries, hints
 from segassay.report.plots import in_figures, tested_measures
@@ -51,6 +52,7 @@ def write_report(
     *,
     gallery: Mapping[str, Any] | None = None,
     facts: Mapping[str, str] | None = None,
+    links: bool = True,
 ) -> None:
     """Write the report; the same arguments give the same bytes.
 
@@ -60,9 +62,12 @@ def write_report(
         figures: Name -> SVG, as `draw_figures` returns them.
         gallery: Images with most disagreement, from `make_gallery`; shown after the first screen.
         facts: Further lines of the header, such as the date of a run: label -> text.
+        links: Whether the reports of classes lie where `write_results` puts them, so that this one can link to them.
     """
+    classes = class_section(found, links=links)
     parts = ("report", "gallery") if gallery else ("report",)
     style, script = ("\n".join(text_of(f"{part}.{kind}") for part in parts) for kind in ("css", "js"))
+    style = "\n".join([style, text_of("classes.css")]) if classes else style
     page = (
         environment()
         .get_template("report.html")
@@ -74,6 +79,8 @@ def write_report(
             gallery_json=gallery_json(dict(gallery)) if gallery else "",
             facts=facts or {},
             contents=[],
+            classes=classes,
+            links=links,
             figures={name: _picture(svg) for name, svg in figures.items()},
             **_first_screen(found),
             **_chapters(found),

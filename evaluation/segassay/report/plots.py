@@ -18,6 +18,7 @@ from segassay.data.dataset import units_of
 from segassay.data.facets import is_exchangeable
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
+from segassay.judgement.classes import class_names
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
@@ -32,6 +33,7 @@ from segassay.qualities.validity.effects import decisive_effects
 from segassay.qualities.validity.specification import specification_curve
 from segassay.report.charts.bland_altman import bland_altman_figure, with_the_median
 from segassay.report.charts.clusters import can_be_clustered, clustered_agreement
+from segassay.report.charts.confusion import confusion_figure, confusions
 from segassay.report.charts.contrast import contrast_figure, of_contrast
 from segassay.report.charts.models import imprint_matrix, saturation_figure
 from segassay.report.charts.probabilities import calibration_figure, risk_coverage_figure, uncertainty_figure
@@ -39,10 +41,13 @@ from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
 from segassay.report.charts.variation import variance_figure, variation_per_effect
+from segassay.tables.persons import different_persons
 
 __all__ = ["Plots", "all_charts", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
 
 MAX_IN_FIGURES = 15
+MAX_JUDGED = 2
+"""Judged annotators in the confusion of classes."""
 
 _AMOUNT_WORDS = {
     "count": ("n_objects", "number of objects"),
@@ -76,6 +81,10 @@ class Plots:
     def agreement(self, ax: Axes | None = None) -> Axes:
         """Mean F1 of objects (IoU > .5) of every pair of annotators."""
         return self._one("agreement", ax)
+
+    def confusion(self, figure: Figure | None = None) -> np.ndarray:
+        """What raters, and judged models, call what another rater calls a class; one axes per panel."""
+        return self._several("confusion", figure)
 
     def f1_over_threshold(self, ax: Axes | None = None) -> Axes:
         """F1 against the overlap from which an object counts as found, one line per annotator."""
@@ -214,7 +223,7 @@ def _charts(found: Results) -> dict[str, _Draw]:
     curve = curve[curve.groupby("trained_on")["n_members"].transform("nunique") > 1]
     if len(curve):
         charts["saturation"] = partial(saturation_figure, curve)
-    charts |= _of_strategies(found) | _of_effects(found, kinds)
+    charts |= _of_classes(found) | _of_strategies(found) | _of_effects(found, kinds)
     choices = _specifications(found, kinds)
     if choices is not None:
         charts["specifications"] = partial(specification_figure, choices)
@@ -257,6 +266,22 @@ def _of_maps(found: Results, clusters: pd.Series) -> dict[str, _Draw]:
     return charts
 
 
+def _of_classes(found: Results) -> dict[str, _Draw]:
+    if not found.of_classes:
+        return {}
+    persons = different_persons(found.annotations)
+    pixels, objects = (_of_others(found.of_classes[name], persons) for name in ("confusion", "confusion_objects"))
+    judged = judged_annotators(found.annotations).names[:MAX_JUDGED]
+    panels = confusions(pixels, objects, class_names(found.summary), raters_of(found.kinds), judged)
+    return {"confusion": partial(confusion_figure, panels)} if panels else {}
+
+
+def _of_others(table: pd.DataFrame, persons: Mapping[str, str]) -> pd.DataFrame:
+    """Pairs of annotators without those of one person, who is several raters."""
+    a, b = (table[side].map(lambda name: persons.get(name, name)) for side in ("annotator_a", "annotator_b"))
+    return table[a.ne(b)]
+
+
 def _of_strategies(found: Results) -> dict[str, _Draw]:
     if not are_side_by_side(found.strategies):
         return {}
@@ -278,8 +303,8 @@ def encoded_figures(found: Results) -> dict[str, bytes]:
     """Draw all figures that can be drawn.
 
     Returns:
-        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and if there is data for them `habits`, `imprint`,
-        `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
+        Name -> the figure as SVG: `agreement`, `f1_over_threshold`, and if there is data for them `confusion`,
+        `habits`, `imprint`, `saturation`, `strategies`, `spending`, `effects_<measure>` and `specifications`.
     """
     return {name: encode_figure(draw(), "svg") for name, draw in _charts(found).items()}
 

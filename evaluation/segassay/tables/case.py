@@ -265,7 +265,7 @@ def _calibration(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid)
+            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
             for row in calibration_bins(prob, reference, case.region):
                 yield (annotator.name, name, *row)
 
@@ -274,7 +274,7 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
         if annotator.uncertainty is not None:
-            values = read_map(annotator.uncertainty, case.region.shape, case.grid)
+            values = read_map(annotator.uncertainty, case.region.shape, case.grid, annotator.meaning, shared=True)
             wrong = (case.masks[annotator.name] > 0) != reference
             for row in uncertainty_bins(values, wrong, case.votes, len(case.raters), case.region):
                 yield (annotator.name, name, *row)
@@ -284,7 +284,7 @@ def _detections(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid)
+            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
             objects = case.labels[name] if name in case.labels else case.areas.label(reference)
             for row in detection_bins(case.labels[annotator.name], prob, objects, min_size=case.job.min_size):
                 yield (annotator.name, name, *row)
@@ -294,7 +294,7 @@ def _prob_votes(case: ComparedCase) -> Iterator[Row]:
     """One map is held at a time."""
     for annotator in case.job.annotators if case.raters else ():
         if annotator.prob is not None and annotator.name in case.masks:
-            prob = read_map(annotator.prob, case.region.shape, case.grid)
+            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
             for row in vote_bins(prob, case.votes, len(case.raters), case.region):
                 yield (annotator.name, *row)
 
@@ -328,7 +328,7 @@ def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.n
             continue
         found = [(np.nan, case.labels[annotator.name])]
         if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid)
+            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
             found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
         for threshold, labels in found:
             sizes = np.bincount(labels[labels > 0])[1:]

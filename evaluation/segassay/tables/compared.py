@@ -19,6 +19,7 @@ import numpy as np
 from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
+from segassay.data.classes import ClassMap, read_classes
 from segassay.errors import DataError, number_of
 from segassay.io.grids import Grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_mask
@@ -187,11 +188,12 @@ def _read_picture(job: Job) -> Picture | None:
     return picture
 
 
-def read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
+def read_masks(job: Job, *, by_class: bool = False) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
     """Read all masks of a case.
 
     Args:
         job: Its files.
+        by_class: Whether to read the value of the class of each pixel instead of the foreground.
 
     Returns:
         Masks `(*spatial)` by annotator, without those that are missing; the parts of the image that count; and its
@@ -201,7 +203,12 @@ def read_masks(job: Job) -> tuple[dict[str, np.ndarray], Areas, Grid | None]:
         DataError: If a file cannot be read or shapes differ; every problem of the case at once.
     """
     files: dict[tuple[str, str], tuple[Path, _Read]] = {
-        ("mask", a.name): (a.path, partial(read_annotation, meaning=a.meaning, instances=job.instances))
+        ("mask", a.name): (
+            a.path,
+            partial(read_classes, classes=a.meaning)
+            if by_class and isinstance(a.meaning, ClassMap)
+            else partial(read_annotation, meaning=a.meaning, instances=job.instances),
+        )
         for a in job.annotators
         if a.path is not None
     }

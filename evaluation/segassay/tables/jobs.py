@@ -31,7 +31,7 @@ class Annotator:
     name: str
     kind: str
     path: Path | None  # None: the prediction is missing
-    meaning: Meaning | None = None  # of a mask of the dataset, if it holds classes or is inverted
+    meaning: Meaning | None = None  # of a mask that holds classes, or of one of the dataset that is inverted
     prob: Path | None = None
     uncertainty: Path | None = None
     person: str = ""  # empty if every rater is a person
@@ -92,10 +92,11 @@ def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[
 
 def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.DataFrame) -> Job:
     own = _meanings(dataset, case)
-    annotators = [_annotator(row, own) for row in rows.to_dict("records")]
+    others = _of_further_masks(dataset)
+    annotators = [_annotator(row, own, others) for row in rows.to_dict("records")]
     annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
     again = [
-        Session(name, int(session), _file(path), own.get(path))
+        Session(name, int(session), _file(path), own.get(path, others))
         for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
     ]
     again.sort(key=lambda session: (natural_key(session.annotator), session.annotator))  # and stay in their order
@@ -133,16 +134,22 @@ def _measured(dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in dataset.measurements if name in OF_MASKS and name not in BY_DEFAULT)
 
 
-def _annotator(row: dict[Any, Any], own: dict[str, Meaning]) -> Annotator:
+def _annotator(row: dict[Any, Any], own: dict[str, Meaning], others: Meaning | None) -> Annotator:
     prob, uncertainty = (_file(row[column]) for column in _MAPS)
     path = None if row["missing"] else _file(row["path"])
     person = row.get("person", "") if is_rater(row["kind"]) else ""
-    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"]), prob, uncertainty, person)
+    return Annotator(row["annotator"], row["kind"], path, own.get(row["path"], others), prob, uncertainty, person)
 
 
 def _file(cell: Any) -> Any:
     """The file of a cell, or the image in memory in its place; None for an empty cell."""
     return cell if isinstance(cell, HeldImage) else Path(cell) if isinstance(cell, str) and cell else None
+
+
+def _of_further_masks(dataset: Dataset | None) -> Meaning | None:
+    """What masks from outside the dataset mean: the same, if there are several classes; else what is in the file."""
+    classes = None if dataset is None else dataset.classes
+    return classes if classes is not None and classes.several else None
 
 
 def _meanings(dataset: Dataset | None, case: str) -> dict[str, Meaning]:

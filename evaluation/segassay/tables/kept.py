@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from segassay.data.classes import ClassMap
 from segassay.io.held import HeldImage
 from segassay.masks.numbers import Numbers
 from segassay.tables.case import CaseRows, score_case
@@ -78,7 +79,13 @@ def _key(job: Job) -> str:
     files |= {part for part in (*job.image, job.ignore, job.region) if isinstance(part, Path)}
     states = [(str(path), *_state(path)) for path in sorted(files)]
     versions = [version(package) for package in _PACKAGES]
-    return hashlib.sha256(json.dumps([repr(job), states, versions]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([repr(job), _classes(job), states, versions]).encode()).hexdigest()
+
+
+def _classes(job: Job) -> list[Any]:
+    """What masks and maps of several classes mean besides their foreground, such as the channel of a class."""
+    meanings = (one.meaning for one in job.annotators)
+    return [[one.names, one.channel] for one in meanings if isinstance(one, ClassMap) and one.several]
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segassay.errors import DataError
+from segassay.data.classes import ClassMap, Meaning
+from segassay.errors import DataError, number_of
 from segassay.io.grids import Grid
 from segassay.io.images import fit, read_image
 
@@ -31,28 +32,67 @@ N_LEVELS = 10  # the edges .1, .2 … .9 are the thresholds of QUBIQ
 _ROUNDING = 1e-5  # an entropy over ln 2 may exceed 1 by as much
 
 
-def read_map(path: Path, shape: tuple[int, ...], grid: Grid | None = None) -> np.ndarray:
+def read_map(
+    path: Path,
+    shape: tuple[int, ...],
+    grid: Grid | None = None,
+    meaning: Meaning | None = None,
+    *,
+    shared: bool = False,
+) -> np.ndarray:
     """Read a map of one number in [0, 1] per pixel.
 
     Args:
-        path: A TIFF or NIfTI of one channel, as `segassay.io.images.write_map` writes it.
+        path: A TIFF or NIfTI of one channel, as `segassay.io.images.write_map` writes it; or of one channel for each
+            class, in the order of the dataset, if masks have several.
         shape: Of the masks of the case.
         grid: Of the image, if there is one.
+        meaning: Of the mask that belongs to the map. The map of a class is its channel. That of all classes together is
+            their sum, at most 1; the highest of them, if a pixel may belong to several.
+        shared: Whether one channel may be about all classes, as an uncertainty is.
 
     Returns:
         float32 or float64 `(*spatial)`.
 
     Raises:
-        DataError: If the file is missing or broken, has another shape, or holds numbers outside [0, 1] or NaN.
+        DataError: If the file is missing or broken, has another shape or number of channels, or holds numbers outside
+            [0, 1] or NaN.
     """
     array = read_image(path).array
+    classes = meaning if isinstance(meaning, ClassMap) and meaning.several else None
+    if classes is not None:
+        array = array[0] if array.ndim == len(shape) + 2 else array  # in memory the channels are an axis of the array
+        if not (shared and len(array) == 1):
+            return _of_classes(path, array, shape, grid, classes)
     if grid is not None and len(array) == 1:
         array = fit(path, array[0], grid)[np.newaxis]
     if array.shape != (1, *shape):
         channels = f" in {len(array)} channels" if len(array) != 1 else ""
         what = f"has shape {array.shape[1:]}{channels}, but the masks of its case have {shape}"
         raise DataError.of(path, what)
-    values = array[0] if array.dtype in (np.float32, np.float64) else array[0].astype(np.float32)
+    return _in_range(path, array[0])
+
+
+def _of_classes(
+    path: Path, array: np.ndarray, shape: tuple[int, ...], grid: Grid | None, classes: ClassMap
+) -> np.ndarray:
+    """The map of one class, or of all together, from a file with a channel for each."""
+    place, n = classes.channel or (None, len(classes.names))
+    if len(array) != n:
+        what = f"has {number_of(len(array), 'channel')}, but the dataset has {n} classes"
+        raise DataError.of(path, what, expected="one channel for each class, in the order of the dataset")
+    channels = [array[place]] if place is not None else list(array)
+    if grid is not None:
+        channels = [fit(path, channel, grid) for channel in channels]
+    if channels[0].shape != shape:
+        raise DataError.of(path, f"has shape {channels[0].shape}, but the masks of its case have {shape}")
+    of_each = np.stack([_in_range(path, channel) for channel in channels])
+    whole = of_each.sum(axis=0) if classes.exclusive else of_each.max(axis=0)
+    return np.asarray(np.minimum(whole, 1))
+
+
+def _in_range(path: Path, array: np.ndarray) -> np.ndarray:
+    values = array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
     if not ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all():
         what = f"holds numbers from {values.min():g} to {values.max():g}"
         expected = "a probability or an uncertainty in [0, 1] for each pixel, save it as float32 without rescaling"

@@ -23,6 +23,7 @@ About = Literal[
     "some_cases",  # an annotator has n of all cases
     "label_images",  # n of all files of an annotator
     "same_numbers",  # in all label images of an annotator
+    "classes_overlap",  # so they are not compared with each other
     "simulated",  # the tables are
 ]
 

@@ -228,7 +228,7 @@ def agreement_of_pixels(votes: pd.DataFrame, clusters: pd.Series, *, level: floa
     cluster = clusters.reindex(pixels.index).to_numpy()
     rows = []
     for record, estimator in estimators:
-        counted, statistic = pixels.to_numpy(dtype=float), partial(_of_rows, estimator)
+        counted, statistic = pixels.to_numpy(dtype=float), partial(of_sums, estimator)
         interval = jackknife_t(statistic, counted, cluster, correlation_scale(2), level=level)
         rows.append(interval_row(record.form("pixels"), BETWEEN_RATERS, interval, n_undefined=n_undefined))
     return score_rows(rows)
@@ -240,7 +240,7 @@ def _decisions(n_raters: np.ndarray, n_marked: np.ndarray) -> np.ndarray:
     return np.where(place < n_marked, 1.0, np.where(place < n_raters, 0.0, np.nan))
 
 
-def _of_rows(estimator: Callable[[np.ndarray], float], weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def of_sums(estimator: Callable[[np.ndarray], float], weights: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Weighted cases `(B, N)` have so many pixels `(N, K)` of each kind; an image has few kinds, so this is quick."""
     return np.array([estimator(of_kind) for of_kind in weights @ pixels])
 

@@ -156,11 +156,12 @@ def _pictures(
     """Pictures of the first cases, as many as fit; and sentences about those that are missing."""
     jobs = {str(job.case): job for job in make_jobs(dataset, found.annotations)[0]}
     maps = _maps(found, uncertain)
+    classes = None if dataset is None else dataset.classes
     tasks = []
     for case in order[:MAX_PICTURES]:
         job = jobs[case]
         kept = tuple(one for one in job.annotators if one.name in names or is_rater(one.kind))
-        tasks.append(PictureJob(replace(job, annotators=_without_maps(kept)), tuple(names), maps.get(case)))
+        tasks.append(PictureJob(replace(job, annotators=_without_maps(kept)), tuple(names), maps.get(case), classes))
     pictures: list[dict[str, Any]] = []
     n_bytes = 0
     moved: list[str] = []

@@ -11,6 +11,7 @@ import numpy as np
 
 from segassay.data.annotations import is_rater
 from segassay.data.cases import read_spaced_image
+from segassay.data.classes import ClassMap
 from segassay.errors import DataError
 from segassay.figures.planes import Cut
 from segassay.io.images import Picture
@@ -63,11 +64,13 @@ class PictureJob:
         job: Files of the case; its annotators are those with outlines, and all raters.
         order: Names of the annotators with outlines, the most important first.
         uncertainty: Map that is shown; None if there is none.
+        classes: What masks mean, if they have classes.
     """
 
     job: Job
     order: tuple[str, ...]
     uncertainty: Path | None = None
+    classes: ClassMap | None = None
 
 
 def picture_of(task: PictureJob) -> dict[str, Any]:
@@ -108,7 +111,9 @@ def _picture(task: PictureJob) -> dict[str, Any]:
     spacing = job.spacing_um if picture is None else picture.spacing_um
     cuts = cuts_of(votes, len(persons), labels, spacing, grid.affine)
     single = single_objects({name: labels[name] for name in persons}, list(persons.values()))
-    uncertainty = None if task.uncertainty is None else read_map(task.uncertainty, grid.shape, grid)
+    uncertainty = None
+    if task.uncertainty is not None:
+        uncertainty = read_map(task.uncertainty, grid.shape, grid, task.classes, shared=True)
     first, *more = [_seen(task, cut, picture, votes, labels, uncertainty, len(persons), spacing) for cut in cuts]
     listed = [_listed(one, cuts[0], votes.shape) for one in single[:MAX_SINGLE]]
     n_single = {name: sum(one.rater == name for one in single) for name in persons}
