@@ -177,3 +177,13 @@ def test_a_rater_may_not_be_named_like_some_of_them(tmp_path):
     odd = make_dataset(tmp_path / "odd", {"staple_of_a": {"c1": ANNA}, "ben": {"c1": BEN}}, raters="labels/*")
     with pytest.raises(DataError, match="has a rater named staple_of_a"):
         targets_of(odd)
+
+
+def test_exchangeable_raters_are_learnt_together_or_not_at_all(tmp_path):
+    masks = {"reader_1": {"c1": ANNA, "c2": BEN}, "reader_2": {"c1": BEN, "c2": ANNA}, "reader_3": {"c1": CLEO}}
+    dataset = make_dataset(tmp_path / "lab", masks, raters={"exchangeable": True})
+    for trained_on in (*OF_ALL_RATERS, "staple_of_reader_1+reader_2"):
+        check_target(dataset, trained_on)
+    for trained_on in ("reader_2", "staple_without_reader_2"):
+        with pytest.raises(UsageError, match=rf"--rater {trained_on}: .* reader_2 is another person in each image"):
+            check_target(dataset, trained_on)

@@ -51,6 +51,7 @@ _HOME = {
         "open_spacing",
     ),
     "training.learning_rate": ("find_learning_rate",),
+    "training.case_cache": ("CachedCases",),
     "training.loader": ("TileLoader",),
     "training.loss": ("MaskedDiceCELoss",),
     "training.processes": ("join_processes", "leave_processes", "process_device"),

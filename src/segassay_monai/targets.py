@@ -62,7 +62,8 @@ def check_target(dataset: Dataset, trained_on: str) -> None:
     """Check that a training target exists.
 
     Raises:
-        UsageError: If there is no such rater or consensus.
+        UsageError: If there is no such rater or consensus, or if it is about a single rater although raters are
+            exchangeable: their masks were drawn by another person in each case.
         DataError: As `targets_of`.
     """
     known = targets_of(dataset)
@@ -75,6 +76,12 @@ def check_target(dataset: Dataset, trained_on: str) -> None:
         )
     if kind == WITHOUT and len(dataset.raters) == 1:
         raise UsageError(f"--rater {trained_on}: {dataset.folder} has no other rater")
+    if dataset.settings.exchangeable and (method in dataset.raters or kind == WITHOUT):
+        raise UsageError(
+            f"--rater {trained_on}: raters of {dataset.folder} are exchangeable, so {names[0] if names else method} is "
+            f"another person in each image, whom no model can learn or leave out; choose {', '.join(OF_ALL_RATERS)} "
+            "(in STUDY.yaml as `strategies`, for example [staple, random_rater])"
+        )
 
 
 def _parts(trained_on: str) -> tuple[str, str, list[str]]:

@@ -166,6 +166,36 @@ def _volume(path: Path, unit: str) -> None:
     nibabel.save(image, path)
 
 
+def _volumes(folder: Path, thickness: list[float]) -> Path:
+    (folder / "images").mkdir()
+    (folder / "labels/anna").mkdir(parents=True)
+    for number, thick in enumerate(thickness):
+        array = np.random.default_rng(number).integers(0, 200, (6, 5, 4), dtype=np.uint8)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([0.7, 0.7, thick, 1])), folder / f"images/{number}.nii")
+        nibabel.save(nibabel.Nifti1Image((array > 99) * np.uint8(1), np.eye(4)), folder / f"labels/anna/{number}.nii")
+    return folder
+
+
+def test_volumes_that_all_have_other_slices_give_one_warning_with_their_range(tmp_path: Path) -> None:
+    """Scanners fit the slices to the patient; one image that differs from most others is still named."""
+    report = check_dataset(_volumes(tmp_path, [1.0, 1.25, 2.0, 2.5, 3.0, 2.5, 0.5]))
+    (found,) = [problem for problem in report.problems if problem.kind == "spacing-differs"]
+    assert (Path(found.file).name, found.level) == ("images", "warning")
+    assert found.what == "7 images have 6 spacings, 0.7 × 0.7 × 0.5 to 3 mm"
+    assert "min_object_size is in voxels" in found.action
+    console = Console(file=io.StringIO(), width=100)
+    print_check(report, console)
+    assert re.search(r"spacing +0\.7 × 0\.7 × 0\.5 to 3 mm \(6 different\) *\n", console.file.getvalue())
+    assert re.search(r"image size +6 × 5 × 4 *\n", console.file.getvalue())
+
+
+def test_one_volume_that_differs_from_most_is_named(tmp_path: Path) -> None:
+    report = check_dataset(_volumes(tmp_path, [1.0, 1.0, 2.0, 1.0]))
+    (found,) = [problem for problem in report.problems if problem.kind == "spacing-differs"]
+    assert Path(found.file).name == "2.nii"
+    assert found.what == "spacing 0.7 × 0.7 × 2 mm, but 3 of 4 images have 0.7 × 0.7 × 1 mm"
+
+
 def _plane(path: Path, unit: str) -> None:
     metadata = {"axes": "YX", "PhysicalSizeX": 4, "PhysicalSizeY": 8}
     metadata |= {f"PhysicalSize{axis}Unit": unit for axis in "XY"}

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pandas as pd
 import pytest
@@ -230,6 +231,8 @@ def test_volumes_have_planes_in_their_files(tmp_path: Path) -> None:
     assert own["volume_um3"].sum() == pytest.approx(3.0 * np.count_nonzero(labels.array), rel=1e-6)
     assert list(own["label"]) == list(range(1, labels.array.max() + 1))
     assert {"centroid_x", "centroid_y", "centroid_z"} <= set(own)
+    overlay = imagecodecs.png_decode((done.out / "overlays" / f"{case}.png").read_bytes())
+    assert overlay.shape[0] / overlay.shape[1] == 26 / 20, "across the thick planes, the head at the top"
     found = done.annotations.set_index("case")["path"]
     assert all("instances" in path for path in found), "a mask cannot show touching objects apart"
 

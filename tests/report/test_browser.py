@@ -8,9 +8,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from browser import Browser, chromium
+from segassay import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,32 @@ def test_axe_finds_no_fault(browser, axe, odd_page, scheme, width):
         "fault => fault.id + ': ' + fault.nodes.map(node => node.html.slice(0, 120)).join(' ')))"
     )
     assert faults == []
+
+
+def test_the_slices_of_a_volume_are_chosen_in_the_gallery(browser, tmp_path):
+    """The disputed slice first, then the largest one of each object, then the projection; a case begins anew."""
+    anna = np.zeros((4, 20, 24), dtype=bool)
+    anna[1, 2:12, 2:12] = anna[2, 2:12, 2:8] = anna[3, 15:18, 15:18] = True
+    ben = anna.copy()
+    ben[2] = False
+    found = evaluate(masks={"anna": {"1": anna, "2": anna}, "ben": {"1": ben, "2": anna}}, n_jobs=1)
+    browser.open(found.report(tmp_path / "report.html"))
+    assert browser.complaints == []
+    options = browser.run("[...document.querySelectorAll('#gallery-slice option')].map(one => one.textContent)")
+    assert options == [
+        "plane 3 of 4 across axis 1: where raters disagree most",
+        "plane 2 of 4 across axis 1: where object 1 by size is largest",
+        "plane 4 of 4 across axis 1: where object 2 by size is largest",
+        "largest values of all 4 planes across axis 1: projection",
+    ]
+    seen = browser.run(
+        "slice = document.querySelector('#gallery-slice'); found = [];"
+        "for (const value of ['0', '1', '2', '3']) { slice.value = value; slice.dispatchEvent(new Event('change'));"
+        "  found.push([document.querySelector('#gallery-case').textContent,"
+        "    [...document.querySelectorAll('#gallery-stage g[data-annotator] .gallery-line')].map(one =>"
+        "      (one.getAttribute('d').match(/M/g) || []).length)]); } found"
+    )
+    assert ["plane" in head for head, _ in seen] == [True] * 4
+    assert [loops for _, loops in seen] == [[1, 0], [1, 1], [1, 1], [2, 2]], "outlines of anna and ben"
+    browser.run("document.querySelector('#gallery-next').click(); 1")
+    assert browser.run("document.querySelector('#gallery-slice').value") == "0"

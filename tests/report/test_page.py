@@ -139,6 +139,22 @@ def test_distances_stand_in_a_table_per_unit_with_what_bounds_them():
     assert tables["px"].rows == [[*of_net, "2", "0 of 2"]]
 
 
+def test_distances_in_images_of_scanners_are_in_millimetres():
+    rows = [(objectivity.HD95.form(variant="um"), "raters"), (objectivity.ASSD.form(variant="um"), "raters")]
+    scores = scored(*rows, (objectivity.NSD.form(), "raters")).assign(
+        value=[2577.7, 651.2, 0.75], low=[2077.2, 542.0, 0.5], high=[3247.4, 783.2, 1.0], bound=[4e4, 3e4, np.nan]
+    )
+    scores = scores.assign(n_comparisons=6, n_comparisons_undefined=1, n_cases=2)
+    ((unit, table),) = distance_tables(scores, 500.0).items()
+    assert (unit, table.header[2]) == ("mm", "HD95 (mm)")
+    assert table.rows[0][2:5] == [
+        "2.58 (2.08 to 3.25); at most 40.00",
+        "0.65 (0.54 to 0.78); at most 30.00",
+        "0.75 (0.50 to 1.00)",
+    ]
+    assert list(distance_tables(scores, 99.0)) == ["µm"]
+
+
 def test_the_page_says_how_far_outlines_lie_apart(evaluated, page):
     """The model that finds nothing has no outline; its distances are bounded by the diagonal of the image."""
     section = chapter(page, "distances", "habits")

@@ -157,3 +157,14 @@ def test_names_of_strategies_follow_from_their_targets(lab):
     assert names["soft_of_1"] == "soft_of_1"
     assert names["anna"] == "expert"
     assert names["staple_without_anna"] == "consensus:staple"
+
+
+@pytest.mark.parametrize("strategies", [None, ["staple", "expert"], ["soft", "staple_without_each"]])
+def test_models_of_single_raters_are_refused_if_raters_are_exchangeable(tmp_path, strategies):
+    masks = {rater: dict.fromkeys(CASES, np.eye(8, dtype=bool)) for rater in RATERS[:4]}
+    make_dataset(tmp_path / "lab", masks, raters={"exchangeable": True})
+    given = {} if strategies is None else {"strategies": strategies}
+    with pytest.raises(UsageError, match=r"study.yaml: target .*anna: raters of .* are exchangeable") as error:
+        plan(tmp_path / "lab", **given)
+    assert "for example [staple, random_rater]" in str(error.value)
+    assert len(plan(tmp_path / "lab", strategies=["staple", "random_rater"], folds=[0], seeds=2).members) == 4

@@ -27,6 +27,7 @@ from segassay.qualities.validity.specification import NUMBERS, outcomes, specifi
 from segassay.report.notes import in_words
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, effects
+from segassay.tables.measured import areas_in_mm
 from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
 from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
@@ -71,15 +72,16 @@ def compute_results(
         tables = build_tables(dataset, annotations, n_jobs=n_jobs, progress=advance, kept=kept)
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)
+    scored = replace(seen, counts=areas_in_mm(seen.counts, seen.measured))
     subjects = _subjects(dataset, annotations)
     clusters = units_of(subjects)
-    scores = build_scores(seen, people, clusters)
+    scores = build_scores(scored, people, clusters)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
     of_people = (found, choices, normalised)
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
-    findings = Findings(seen, people, clusters, of_people[0], of_people[2], margin, **apart)
+    findings = Findings(scored, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)

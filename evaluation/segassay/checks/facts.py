@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segassay.io.spacing import UM_PER_UNIT
+from segassay.io.spacing import OF_SCANNERS_UM, UM_PER_UNIT
 from segassay.masks.numbers import Numbers
 
-__all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "spacing_text"]
-
-_OF_SCANNERS_UM = 100
-"""Spacing from which on it is shown in millimetres where no file says: that of a scanner, not of a microscope."""
+__all__ = ["CaseFacts", "ImageFacts", "MaskFacts", "spacing_range", "spacing_text"]
 
 
 @dataclass(frozen=True)
@@ -90,5 +87,24 @@ def spacing_text(spacing_um: Sequence[float], digits: int, unit: str | None = No
         ('0.62 × 0.62 µm', '2 × 0.5 × 0.5 mm', '0.05 × 0.008 × 0.008 mm')
     """
     if unit is None:
-        unit = "mm" if min(spacing_um) >= _OF_SCANNERS_UM else "µm"
+        unit = "mm" if min(spacing_um) >= OF_SCANNERS_UM else "µm"
     return " × ".join(f"{value / UM_PER_UNIT[unit]:.{digits}g}" for value in spacing_um) + f" {unit}"
+
+
+def spacing_range(spacings_um: Sequence[Sequence[float]], digits: int, unit: str | None = None) -> str:
+    """Several spacings as people read them: the smallest and the largest of each axis.
+
+    Args:
+        spacings_um: Micrometres along each axis; at least one, all of one number of axes.
+        digits: Significant digits.
+        unit: As for `spacing_text`.
+
+    Example:
+        >>> spacing_range([[700, 700, 500], [900, 900, 3000], [800, 800, 3000]], 4)
+        '0.7 to 0.9 × 0.7 to 0.9 × 0.5 to 3 mm'
+    """
+    axes = list(zip(*spacings_um, strict=True))
+    if unit is None:
+        unit = "mm" if min(map(min, axes)) >= OF_SCANNERS_UM else "µm"
+    ends = ([f"{end / UM_PER_UNIT[unit]:.{digits}g}" for end in (min(axis), max(axis))] for axis in axes)
+    return " × ".join(low if low == high else f"{low} to {high}" for low, high in ends) + f" {unit}"

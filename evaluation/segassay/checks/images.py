@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from segassay.checks.facts import ImageFacts, spacing_text
+from segassay.checks.facts import ImageFacts, spacing_range, spacing_text
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError, Problem, number_of
@@ -162,7 +162,12 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
 
 
 def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
+    """One problem for each image that differs from most; only one for all if no spacing is that of most images."""
     for usual, n_usual in Counter(image.spacing_um for image in images).most_common(1):
+        known = {image.spacing_um for image in images if image.spacing_um is not None}
+        if 2 * n_usual <= len(images) and len(known) > 2 and len({len(spacing) for spacing in known}) == 1:
+            yield _many_spacings(images, sorted(known))
+            return
         for image in images:
             if len(image.shape) == len(usual or image.shape) and not _same_spacing(image.spacing_um, usual):
                 unit = image.unit or images[0].unit
@@ -172,6 +177,16 @@ def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
                     "correct the file, or give spacing_um in dataset.yaml: sizes in pixels are not comparable otherwise"
                 )
                 yield Problem(str(image.path), what, action, "warning", kind="spacing-differs")
+
+
+def _many_spacings(images: Sequence[ImageFacts], known: Sequence[tuple[float, ...]]) -> Problem:
+    """Of scanners, which fit the pixels to the patient."""
+    n_unknown = sum(image.spacing_um is None for image in images)
+    what = f"{len(images)} images have {len(known)} spacings, {spacing_range(known, 3, images[0].unit)}"
+    what += f", and {n_unknown} have none" if n_unknown else ""
+    pixels = "voxels" if len(known[0]) == 3 else "pixels"
+    action = f"distances and sizes use that of each image; only min_object_size is in {pixels}: check that it suits all"
+    return Problem(str(images[0].path.parent), what, action, "warning", kind="spacing-differs")
 
 
 def _same_spacing(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> bool:

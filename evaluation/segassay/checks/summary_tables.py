@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape as as_it_is
 from rich.table import Table
 
-from segassay.checks.facts import spacing_text
+from segassay.checks.facts import spacing_range, spacing_text
 from segassay.errors import number_of, printable
 
 __all__ = ["summary_tables"]
@@ -47,10 +47,10 @@ def _about(summary: Mapping[str, Any]) -> Table:
         "cases": str(n_cases),
         "raters": str(len(summary["raters"])),
         "reference": summary["reference"]["name"] if summary["reference"] is not None else "none",
-        "image size": _counts(images["size"], _size),
+        "image size": _counts(images["size"], _size, _sizes),
         "channels": _counts(images["n_channels"]),
         "type": _counts(images["type"]),
-        "spacing": _counts(images["spacing_um"], partial(_spacing, images["spacing_unit"])) + _source(images),
+        "spacing": _spacings(images),
         "smallest object": number_of(summary["min_object_size"], "voxel" if _is_volume(images) else "pixel"),
         "ignored area": _area(summary["ignored"], n_cases),
         "region mask": _area(summary["region"], n_cases),
@@ -61,14 +61,35 @@ def _about(summary: Mapping[str, Any]) -> Table:
     return table
 
 
-def _counts(rows: Sequence[Mapping[str, Any]], text: Any = str) -> str:
-    """`1024 × 1024` if all images agree, else `1024 × 1024 (35), 512 × 512 (1)`."""
+_MOST_VALUES = 4
+
+
+def _counts(rows: Sequence[Mapping[str, Any]], text: Any = str, several: Any = None) -> str:
+    """`1024 × 1024` if all images agree, else `1024 × 1024 (35), 512 × 512 (1)`; their range if they are many."""
+    if several is not None and len(rows) > _MOST_VALUES:
+        known = [next(iter(row.values())) for row in rows]
+        known = [value for value in known if value is not None]
+        if len({len(value) for value in known}) == 1:
+            n_unknown = sum(row["n_cases"] for row in rows if next(iter(row.values())) is None)
+            unknown = f", unknown ({n_unknown})" if n_unknown else ""
+            return f"{several(known)} ({len(known)} different){unknown}"
     values = [(text(next(iter(row.values()))), row["n_cases"]) for row in rows]
     return ", ".join(value if len(values) == 1 else f"{value} ({count})" for value, count in values) or "unknown"
 
 
 def _size(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape))
+
+
+def _sizes(shapes: Sequence[Sequence[int]]) -> str:
+    ends = [(min(axis), max(axis)) for axis in zip(*shapes, strict=True)]
+    return " × ".join(str(low) if low == high else f"{low} to {high}" for low, high in ends)
+
+
+def _spacings(images: Mapping[str, Any]) -> str:
+    unit = images["spacing_unit"]
+    several = partial(spacing_range, digits=4, unit=unit)
+    return _counts(images["spacing_um"], partial(_spacing, unit), several) + _source(images)
 
 
 def _spacing(unit: str | None, spacing_um: Sequence[float] | None) -> str:

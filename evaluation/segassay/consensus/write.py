@@ -15,6 +15,7 @@ from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.data.cases import refuse_classes
 from segassay.data.dataset import Dataset, case_raters, read_dataset
 from segassay.errors import UsageError
+from segassay.figures.planes import Cut, largest_cut
 from segassay.io.csv_tables import csv_text
 from segassay.io.images import (
     Picture,
@@ -156,21 +157,20 @@ def _file_types(image: Path) -> tuple[str, str]:
 
 
 def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, method: str) -> bytes:
-    from segassay.figures.overlays import consensus_overview, most_marked_plane
+    from segassay.figures.overlays import consensus_overview
     from segassay.figures.style import encode_figure
 
     decisions = fused.decisions
     marked_by_any = np.asarray(decisions.patterns.any(axis=1))
-    plane = most_marked_plane(marked_by_any[decisions.code])
-    code = decisions.code[plane]
+    cut = largest_cut(marked_by_any[decisions.code], picture.spacing_um, picture.affine)
+    code = cut.proportioned(decisions.code)
     raters = zip(case_raters(dataset, case), fused.n_objects_of_rater, decisions.patterns.T, strict=True)
     masks = {f"{rater}: {_objects(n)}": marked[code] for rater, n, marked in raters}
-    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
     figure = consensus_overview(
-        picture.array[(slice(None), *plane)],
+        np.stack([cut.proportioned(channel) for channel in picture.array]),
         masks,
-        fused.consensus.mask[plane],
-        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
+        cut.proportioned(fused.consensus.mask),
+        title=f"{case}, consensus by {method}{_slice_name(cut, decisions.code.shape)}",
         consensus_name=f"consensus: {_objects(fused.n_objects)}",
     )
     return encode_figure(figure, "png")
@@ -178,24 +178,27 @@ def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, met
 
 def _figure_of_classes(dataset: Dataset, case: str, picture: Picture, fused: FusedClasses, method: str) -> bytes:
     from segassay.figures.classes import class_colours, class_overview
-    from segassay.figures.overlays import most_marked_plane
     from segassay.figures.style import encode_figure
 
     marked: np.ndarray = np.asarray(fused.masks.any(axis=0))
     if not marked.any():
         marked = np.asarray(fused.given.any(axis=(0, 2)))[fused.decisions.code]
-    plane = most_marked_plane(marked)
-    at = [f"axis {axis}, plane {number}" for axis, number in enumerate(plane) if isinstance(number, int)]
-    code = fused.decisions.code[plane]
+    cut = largest_cut(marked, picture.spacing_um, picture.affine)
+    code = cut.proportioned(fused.decisions.code)
     raters = {rater: fused.given[:, :, number][:, code] for number, rater in enumerate(case_raters(dataset, case))}
     figure = class_overview(
-        picture.array[(slice(None), *plane)],
+        np.stack([cut.proportioned(channel) for channel in picture.array]),
         raters,
-        fused.masks[(slice(None), *plane)],
+        np.stack([cut.proportioned(mask) for mask in fused.masks]),
         class_colours(dataset.class_names, dataset.settings.class_colours),
-        title=f"{case}, consensus by {method}" + "".join(f"; {where} (most foreground)" for where in at),
+        title=f"{case}, consensus by {method}{_slice_name(cut, marked.shape)}",
     )
     return encode_figure(figure, "png")
+
+
+def _slice_name(cut: Cut, shape: tuple[int, ...]) -> str:
+    where = cut.in_words(shape)
+    return f"; {where} ({cut.why})" if where else ""
 
 
 def _objects(n: int) -> str:

@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 import tifffile
 
-__all__ = ["UM_PER_UNIT", "nifti_spacing_um", "nifti_unit", "tiff_spacing_um", "tiff_unit", "um_per_unit"]
+__all__ = [
+    "OF_SCANNERS_UM",
+    "UM_PER_UNIT",
+    "nifti_spacing_um",
+    "nifti_unit",
+    "shown_unit",
+    "tiff_spacing_um",
+    "tiff_unit",
+    "um_per_unit",
+]
 
 _UNITS = {
     1e-3: ("nm", "nanometer", "nanometers", "nanometre", "nanometres"),
@@ -24,6 +33,9 @@ _UNITS = {
 _NAMES = {name: names[0] for names in _UNITS.values() for name in names}
 UM_PER_UNIT = {name: um for um, names in _UNITS.items() for name in names}
 """Micrometres per unit of length, by the names that files give it."""
+
+OF_SCANNERS_UM = 100
+"""Spacing from which on it is shown in millimetres where no file says: that of a scanner, not of a microscope."""
 
 
 def tiff_spacing_um(tif: tifffile.TiffFile, n_axes: int, orientation: int = 1) -> tuple[float, ...] | None:
@@ -91,3 +103,18 @@ def um_per_unit(unit: str) -> float | None:
 def _name_of_unit(unit: str) -> str | None:
     name = unit.strip().replace("\\u00B5", "µ").replace("μ", "µ")
     return _NAMES.get(name, _NAMES.get(name.lower()))
+
+
+def shown_unit(unit: str, smallest_um: float) -> tuple[str, float]:
+    """Unit in which distances are shown, and the factor that turns those of the tables into it.
+
+    Args:
+        unit: That of the tables, `px` or `um`.
+        smallest_um: The smallest distance between pixels of any image, in micrometres: from 100 on, as of scanners,
+            distances are shown in millimetres.
+
+    Example:
+        >>> shown_unit("um", 620.0), shown_unit("um", 0.62), shown_unit("px", 1.0)
+        (('mm', 0.001), ('µm', 1.0), ('px', 1.0))
+    """
+    return ("mm", 1e-3) if unit == "um" and smallest_um >= OF_SCANNERS_UM else ({"um": "µm"}.get(unit, unit), 1.0)

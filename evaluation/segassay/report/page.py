@@ -139,7 +139,7 @@ def _chapters(found: Results) -> dict[str, Any]:
         "strategies": side_by_side(found.strategies) if are_side_by_side(found.strategies) else None,
         "against": against_references(core),
         "reliability": trainings_table(core),
-        "distances": distance_tables(core),
+        "distances": distance_tables(core, float(found.tables.distances["tolerance"].min())),
         "effects": {measure: effects_table(found.effects, measure) for measure in tested_measures(found)},
         "measurement_words": measurement_words,
         "one_area": "density" in set(found.effects["measure"]) - set(tested_measures(found)),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_trained, kind_label
 from segassay.data.measurements import OF_ALL
+from segassay.io.spacing import shown_unit
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.qualities.catalogue import CATALOGUE
@@ -52,7 +53,6 @@ _OF_RATERS = {
     _AREA: anchor(objectivity.LOG_AREA_RATIO.key),
 }
 _OF_MASKS = {record.words: anchor(record.key) for record in (validity.F1, validity.MEAN_IOU, validity.DICE)}
-_UNITS = {"px": "px", "um": "µm"}
 _COMPARED_WITH = {"": "each other", PAIRWISE: "the raters", LEAVE_ONE_OUT: "the consensus of the other raters"}
 
 
@@ -173,8 +173,13 @@ def trainings_table(core: pd.DataFrame) -> Table:
     return Table(header, rows, SCORES, terms_of(core))
 
 
-def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
-    """A table per unit: distances between outlines, with an upper bound if an outline is missing."""
+def distance_tables(core: pd.DataFrame, smallest_um: float = 0.0) -> dict[str, Table]:
+    """A table per unit: distances between outlines, with an upper bound if an outline is missing.
+
+    Args:
+        core: Scores, as the report sorts them.
+        smallest_um: The smallest distance between pixels of any image, see `segassay.io.spacing.shown_unit`.
+    """
     rows: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
     nsd = {}
     outlines = [key for key, record in CATALOGUE.items() if record.section == "outlines"]
@@ -184,9 +189,11 @@ def distance_tables(core: pd.DataFrame) -> dict[str, Table]:
         if row["base"] == "nsd":
             nsd[key] = value
             continue
+        unit, per_um = shown_unit(row["variant"], smallest_um)
+        value = _number(row | {name: row[name] * per_um for name in ("value", "low", "high")})[0]
         n, n_undefined = row["n_comparisons"], row["n_comparisons_undefined"]
-        bound = f"; at most {format_interval(row['bound'], math.nan, math.nan)}" if n_undefined else ""
-        cells = rows.setdefault(_UNITS[row["variant"]], {}).setdefault(key, {})
+        bound = f"; at most {format_interval(row['bound'] * per_um, math.nan, math.nan)}" if n_undefined else ""
+        cells = rows.setdefault(unit, {}).setdefault(key, {})
         cells |= {row["base"]: value + bound, "images": n_cases, "undefined": f"{n_undefined} of {n}"}
     header = ("annotators", "compared with", "HD95 ({0})", "ASSD ({0})", "NSD", "images", "undefined")
     return {

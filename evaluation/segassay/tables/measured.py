@@ -22,6 +22,7 @@ __all__ = [
     "MEASURED_COLUMNS",
     "REMEASURED_COLUMNS",
     "SIZE_OF_ALL",
+    "areas_in_mm",
     "in_units",
     "measured_rows",
     "notes_on_measured",
@@ -38,6 +39,7 @@ SIZE_OF_ALL = {"area": 2, "volume": 3}
 _SIZES = (*SIZE_OF_ALL, "object_size")
 _UNITS = {2: "mm2", 3: "mm3"}
 _MM = 1e-3  # per µm
+_SAME_SIZE = 1e-6  # by rounding
 
 
 def measured_rows(case: ComparedCase) -> Iterator[tuple[Any, ...]]:
@@ -116,6 +118,39 @@ def in_units(rows: pd.DataFrame) -> pd.DataFrame:
     units = rows["n_axes"].map(_UNITS) if known else "px"
     value = rows["value"] * rows["pixel_size"].where(sizes & known, 1.0)
     return rows.assign(value=value, unit=np.where(sizes, units, "")).drop(columns=["pixel_size", "n_axes"])
+
+
+def areas_in_mm(counts: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Counts for scores, with areas in mm² (volumes: mm³) where images differ in the size of a pixel.
+
+    Numbers of pixels of such images cannot be compared: the same nodule has five times as many voxels in slices of
+    0.5 mm as in those of 2.5 mm.
+
+    Args:
+        counts: Table `counts`; `area_px` in pixels.
+        measured: What `in_units` returns, perhaps with rows of endpoints.
+
+    Returns:
+        The table as it is, unless `area` or `volume` was measured in mm, and its ratio to the number of pixels differs
+        between cases. Then `area_px` holds the size in mm² or mm³.
+
+    Example:
+        >>> counts = pd.DataFrame({"case": ["1", "2"], "annotator": "anna", "area_px": [100, 100]})
+        >>> measured = counts[["case", "annotator"]].assign(measure="volume", value=[50.0, 250.0], unit="mm3")
+        >>> areas_in_mm(counts, measured)["area_px"].tolist()
+        [50.0, 250.0]
+    """
+    sizes = measured[measured["measure"].isin(SIZE_OF_ALL) & measured["unit"].isin(_UNITS.values())]
+    if sizes.empty:
+        return counts
+    keys = ["case", "annotator"]
+    known = counts[keys].merge(sizes.drop_duplicates(keys)[[*keys, "value"]], on=keys, how="left")["value"]
+    in_pixels = counts["area_px"].astype(float).to_numpy()
+    in_mm = known.to_numpy(dtype=float)
+    of_pixel = in_mm[in_pixels > 0] / in_pixels[in_pixels > 0]
+    if np.isnan(of_pixel).any() or not len(of_pixel) or np.allclose(of_pixel, of_pixel[0], rtol=_SAME_SIZE, atol=0):
+        return counts
+    return counts.assign(area_px=in_mm)
 
 
 def with_endpoints(measured: pd.DataFrame, dataset: Dataset | None, annotators: list[str]) -> pd.DataFrame:

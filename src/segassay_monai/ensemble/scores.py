@@ -22,6 +22,7 @@ from segassay.data.cases import read_case_classes, read_case_image, read_case_ma
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import DataError
 from segassay.figures.overlays import overlay
+from segassay.figures.planes import largest_cut
 from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
@@ -147,8 +148,14 @@ class ScoreCases:
 
     def _draw(self, case: str, masks: Mapping[str, np.ndarray]) -> None:
         self.figures_dir.mkdir(parents=True, exist_ok=True)
-        image = read_case_image(self.dataset, case).array
-        figure = overlay(image, masks, title=f"{case}, held out: {ensemble_name(self.members)}")
+        picture = read_case_image(self.dataset, case)
+        marked = np.any(list(masks.values()), axis=0)
+        cut = largest_cut(marked, picture.spacing_um, picture.affine)
+        image = np.stack([cut.proportioned(channel) for channel in picture.array])
+        shown = {name: cut.proportioned(mask) for name, mask in masks.items()}
+        where = cut.in_words(marked.shape)
+        title = f"{case}, {where + ', ' if where else ''}held out: {ensemble_name(self.members)}"
+        figure = overlay(image, shown, title=title)
         figure.savefig(self.figures_dir / f"{case}.png")
 
     def agreement(self) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 
 from segassay.errors import UsageError
 from segassay.figures.overlays import overlay_png
+from segassay.figures.planes import largest_cut
 from segassay.io.geojson import CLASS_COLOURS, write_geojson
 from segassay.io.images import is_nifti, write_bytes
 from segassay.io.rois import write_rois
@@ -44,7 +45,8 @@ def _write_geojson(path: Path, found: CasePrediction) -> None:
 def _write_overlay(path: Path, found: CasePrediction) -> None:
     colours = _colours(found)
     colour_of = {label: colours[name] for label, name in found.class_of.items()}
-    write_bytes(path, overlay_png(_image_as_seen(found), _as_seen(found, found.labels), colour_of))
+    image, labels = _shown(found, found.picture.array, found.labels[None])
+    write_bytes(path, overlay_png(image, labels[0], colour_of))
 
 
 def _colours(found: CasePrediction) -> dict[str, tuple[int, int, int]]:
@@ -57,8 +59,15 @@ def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:
     return array.T if is_nifti(found.path) else array
 
 
-def _image_as_seen(found: CasePrediction) -> np.ndarray:
-    return np.stack([_as_seen(found, channel) for channel in found.picture.array])
+def _shown(found: CasePrediction, *stacks: np.ndarray) -> list[np.ndarray]:
+    """Arrays `(n, *spatial)` as pictures `(n, rows, columns)`.
+
+    Of a volume the slice with most foreground, turned and in the proportions of its voxels as in the report.
+    """
+    if found.labels.ndim == 2:
+        return [np.stack([_as_seen(found, array) for array in stack]) for stack in stacks]
+    cut = largest_cut(found.labels > 0, found.picture.spacing_um, found.picture.affine)
+    return [np.stack([cut.proportioned(array) for array in stack]) for stack in stacks]
 
 
 def _confidence(found: CasePrediction) -> dict[int, float]:
@@ -124,6 +133,7 @@ def write_files(folder: Path, found: CasePrediction, save: Collection[str]) -> d
 def write_thumbnail(folder: Path, found: CasePrediction) -> dict[str, str]:
     """Write the small picture of an image for the page; where it is, as of `write_files`."""
     name = f".records/{found.case}.jpg"
-    picture = thumbnail(_image_as_seen(found), _as_seen(found, found.labels), _as_seen(found, found.uncertainty))
+    image, labels, uncertainty = _shown(found, found.picture.array, found.labels[None], found.uncertainty[None])
+    picture = thumbnail(image, labels[0], uncertainty[0])
     write_bytes(folder / name, picture)
     return {"thumbnail": name}

@@ -155,6 +155,78 @@ def test_a_volume_without_dispute_shows_where_most_is_marked():
     )
 
 
+def placed(*spacing: float) -> np.ndarray:
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -90, -70, 30
+    return affine
+
+
+CT = placed(0.7, 0.7, 2.5)
+"""First voxel at the left, the back and the bottom."""
+
+
+def nodules() -> dict[str, np.ndarray]:
+    """Two nodules, of which anna drew the larger one and ben both; they dispute slice 2 most."""
+    anna, ben = np.zeros((2, 20, 24, 6), dtype=bool)
+    anna[2:9, 3:9, 1] = ben[2:9, 3:9, 1] = True
+    anna[2:5, 3:9, 2] = True
+    ben[2:9, 3:9, 2] = True
+    ben[15:18, 20:23, 4] = True
+    return {"anna": anna, "ben": ben}
+
+
+def of_ct(affine: np.ndarray, spacing: tuple[float, ...] | None = None) -> dict[str, Any]:
+    def held_in_ct(array: np.ndarray) -> Any:
+        return HeldImage("held", Picture(array[None], None, affine))
+
+    image = np.zeros((20, 24, 6))
+    image[19] = 200  # the patient's right
+    image[:, :, 5] = 100
+    picture = Picture(image[None], spacing or tuple(1000 * np.abs(np.diag(affine)[:3]).round(6)), affine)
+    annotators = tuple(Annotator(name, "human", held_in_ct(mask)) for name, mask in nodules().items())
+    return picture_of(PictureJob(Job("a", annotators, image=(HeldImage("ct", picture),)), ("anna", "ben")))
+
+
+def test_a_volume_is_shown_by_its_disputed_slice_its_largest_slices_and_a_projection():
+    seen = of_ct(CT)
+    assert [(one["plane"], one["why"]) for one in (seen, *seen["views"])] == [
+        ("axial slice 3 of 6", "where raters disagree most"),
+        ("axial slice 2 of 6", "where object 1 by size is largest"),
+        ("axial slice 5 of 6", "where object 2 by size is largest"),
+        ("largest values of all 6 axial slices", "projection"),
+    ]
+    assert all(one["way_up"] == "right of the patient at the left, front at the top" for one in (seen, *seen["views"]))
+    of_ben = nodules()["ben"][::-1, ::-1]
+    for one, mask in zip(
+        (seen, *seen["views"]), [*(of_ben[..., z].T for z in (2, 1, 4)), of_ben.any(2).T], strict=True
+    ):
+        assert (one["shape"], one["size"], one["um_per_unit"]) == ([24, 20], [40, 48], 350)
+        np.testing.assert_array_equal(filled(one["outlines"]["ben"], (24, 20), 2), mask)
+    marked = colours_of(seen["views"][-1]["votes"])[..., 3] > 0
+    np.testing.assert_array_equal(marked, (of_ben | nodules()["anna"][::-1, ::-1]).any(2).T)
+    assert seen["single"] == [["ben", 9, 4, 2, 6, 6, 5, 5, 0]], "in the picture: 20 - 18 from the left, 24 - 23 down"
+
+
+def test_the_right_of_the_patient_is_at_the_left_of_the_picture():
+    shown = imagecodecs.webp_decode(content(of_ct(CT)["image"]))[..., 0].astype(int)
+    assert shown.shape == (24, 20)
+    assert shown[:, 0].min() > shown[:, 3:].max() + 50
+    mirrored = of_ct(CT @ np.diag([-1.0, 1, 1, 1]))
+    shown = imagecodecs.webp_decode(content(mirrored["image"]))[..., 0].astype(int)
+    assert shown[:, -1].min() > shown[:, :-3].max() + 50
+
+
+def test_a_picture_has_the_proportions_of_the_voxels():
+    """Sagittal slices of 3 mm, whose rows are 2 mm and columns 0.5 mm apart."""
+    seen = of_ct(placed(3, 0.5, 2))
+    assert seen["plane"].startswith("sagittal slice")
+    assert (seen["shape"], seen["size"]) == ([6, 24], [48, 48]), "12 mm by 12 mm"
+    assert seen["um_per_unit"] == 250
+    rows, columns = np.nonzero(nodules()["ben"][int(seen["plane"].split()[2]) - 1][::-1, ::-1].T)
+    points = np.concatenate(polygons(seen["outlines"]["ben"], 1))  # column and row of the middle of a pixel
+    np.testing.assert_array_equal(points.max(axis=0) + 0.5, [2 * (columns.max() + 1), 8 * (rows.max() + 1)])
+
+
 def test_the_uncertainty_has_sixteen_levels():
     values = np.linspace(0, 1, 16, dtype=np.float32).reshape(2, 8)
     task = PictureJob(

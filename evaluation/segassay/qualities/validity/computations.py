@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.annotations import is_trained, raters_of
+from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.facets import is_exchangeable
 from segassay.qualities.scores.computation import Computation
 from segassay.qualities.scores.measure import Gap
@@ -95,6 +95,8 @@ def computations(found: Findings) -> list[Computation]:
 def _of_effects(found: Findings) -> list[Computation]:
     """Where all regions have one area, densities repeat the counts and are left out."""
     if found.effects.empty or found.normalised is None:
+        if is_exchangeable(found.annotations) and all(map(is_rater, found.annotations["kind"])):
+            return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("exchangeable")])]
         return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("experiment")])]
     annotations, kinds = found.annotations, annotator_kinds(found.annotations)
     tested, normalised = effects.without_repeats(found.effects, found.normalised)

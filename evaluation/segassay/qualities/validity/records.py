@@ -27,6 +27,9 @@ _BESIDE = ("of", "comparison", "name")
 _NO_MODEL = "needs a model or ensemble, and raters"
 _NO_TRUTH = "no truth is known"
 _NO_EXPERIMENT = "no experiment with a control group"
+_ONLY_EXCHANGEABLE = (
+    "exchangeable raters draw no conclusions: needs a reference, a model or masks of a consensus, and an experiment"
+)
 _OF_RANGE = "human_range, ceiling_normalised"
 
 # masks and outlines
@@ -325,7 +328,10 @@ DIFFERENCE = Measure(
     needs=_NO_EXPERIMENT,
     order=_OF_FIRST,
     estimators=("statistics.methods.equivalence_test",),
-    gaps={"experiment": Gap("effects between annotators", GAP.why)},
+    gaps={
+        "experiment": Gap("effects between annotators", GAP.why),
+        "exchangeable": Gap("effects between annotators", _ONLY_EXCHANGEABLE),
+    },
 )
 TYPE_S = Measure(
     name="type_s",

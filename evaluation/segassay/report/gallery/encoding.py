@@ -6,6 +6,7 @@ image (C, rows, columns), numbers (rows, columns)  ->  at most 512 pixels along 
 import base64
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "numbers_url",
     "palette",
     "reduced",
+    "small_cut",
     "small_image",
 ]
 
@@ -102,9 +104,30 @@ def _small_channels(path: Path, plane: tuple[slice | int, ...]) -> list[np.ndarr
         except (ValueError, DataError):  # not in windows, or broken: the usual reader reads it, or says what is wrong
             pass
     array = read_image(path).array
-    if array.size > 1 and not any(array.strides[1:]):  # one number for all pixels, as where there is no image
+    if _is_blank(array):
         return [np.full((1, 1), channel.flat[0], dtype=np.float32) for channel in array[:3]]
     return [reduced(channel[plane], SIDE) for channel in array[:3]]
+
+
+def _is_blank(array: np.ndarray) -> bool:
+    """Whether it holds one number for all pixels, as where there is no image."""
+    return array.size > 1 and not any(array.strides[1:])
+
+
+def small_cut(array: np.ndarray, take: Callable[[np.ndarray], np.ndarray]) -> np.ndarray | None:
+    """The first three channels of a cut through a volume, reduced to `SIDE`.
+
+    Args:
+        array: The volume `(C, *spatial)`.
+        take: Gives `(rows, columns)` of `(*spatial)`.
+
+    Returns:
+        As `small_image`.
+    """
+    if _is_blank(array):
+        return None
+    image = np.stack([reduced(take(channel), SIDE) for channel in array[:3]])
+    return image if np.isfinite(image).any() else None
 
 
 def _is_tiff(path: Path) -> bool:

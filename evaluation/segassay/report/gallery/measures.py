@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
+from segassay.io.spacing import shown_unit
 from segassay.judgement.results import Results
 from segassay.qualities.scores.table import annotator_kinds
 
@@ -54,7 +55,9 @@ def case_measures(found: Results, uncertain: str | None = None) -> tuple[list[Ca
     of_pairs = agreement[pairs.are_of(agreement)]
     mean = of_pairs.groupby("case", observed=True)
     distances = found.tables.distances[pairs.are_of(found.tables.distances)]
-    unit = {"um": "µm"}.get(str(distances["unit"].iloc[0]), "px") if len(distances) else "px"
+    unit, factor = "px", 1.0
+    if len(distances):
+        unit, factor = shown_unit(str(distances["unit"].iloc[0]), float(distances["tolerance"].min()))
     columns: list[tuple[CaseMeasure, pd.Series]] = [
         (
             CaseMeasure("disagreement", "disagreement", f"1 − mean F1 of all pairs of {whose} (objects, IoU > 0.5)"),
@@ -68,7 +71,7 @@ def case_measures(found: Results, uncertain: str | None = None) -> tuple[list[Ca
                 f"mean distance HD95 of the outlines of all pairs of {whose}, in {unit}",
                 n_digits=1,
             ),
-            distances.groupby("case", observed=True)["hd95"].mean(),
+            distances.groupby("case", observed=True)["hd95"].mean() * factor,
         ),
     ]
     columns += _of_raters(found, raters) if by_raters else []

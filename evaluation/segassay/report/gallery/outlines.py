@@ -30,12 +30,13 @@ class Polygons:
     loop: np.ndarray
 
 
-def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.3) -> str:
+def outline_text(labels: np.ndarray, *, scale: float | tuple[float, float], tolerance: float = 0.3) -> str:
     """Outlines of all objects of a plane as a text.
 
     Args:
         labels: Whole numbers `(rows, columns)`, 0 = background.
-        scale: Units per pixel; points are rounded to whole units from the corner of the first pixel.
+        scale: Units per pixel, or per row and per column; points are rounded to whole units from the corner of the
+            first pixel.
         tolerance: How far, in pixels, the line may be from a point that is left out.
 
     Returns:
@@ -48,10 +49,11 @@ def outline_text(labels: np.ndarray, *, scale: float, tolerance: float = 0.3) ->
         >>> decode_numbers(outline_text(labels, scale=2))
         [8, 3, 2, 2, 0, 1, 1, 0, 2, -1, 1, -2, 0, -1, -1, 0, -2]
     """
-    found = _simplified(traced(labels), max(tolerance, 0.5 / scale))
+    per_row, per_column = scale if isinstance(scale, tuple) else (scale, scale)
+    found = _simplified(traced(labels), max(tolerance, 0.5 / min(per_row, per_column)))
     if not len(found.points):
         return ""
-    units = np.rint((found.points[:, ::-1] + 0.5) * scale).astype(np.int64)
+    units = np.rint((found.points[:, ::-1] + 0.5) * (per_column, per_row)).astype(np.int64)
     first = np.append(True, found.loop[1:] != found.loop[:-1])
     kept = first | (np.diff(units, axis=0, prepend=units[:1]) != 0).any(axis=1)
     units, first = units[kept], first[kept]

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from segassay.data.annotations import is_rater
+from segassay.data.cases import read_spaced_image
 from segassay.data.classes import ClassMap
 from segassay.errors import DataError
-from segassay.figures.overlays import most_marked_plane
+from segassay.figures.planes import Cut
+from segassay.io.images import Picture
 from segassay.masks.objects import label_objects
+from segassay.report.gallery.cuts import cuts_of
 from segassay.report.gallery.encoding import (
     SIDE,
     UNCERTAINTY_COLOURS,
@@ -22,6 +25,7 @@ from segassay.report.gallery.encoding import (
     numbers_url,
     palette,
     reduced,
+    small_cut,
     small_image,
 )
 from segassay.report.gallery.outlines import outline_text
@@ -79,7 +83,9 @@ def picture_of(task: PictureJob) -> dict[str, Any]:
         `case`; `shape` (rows, columns) in pixels and `plane` in words; `size` (width, height) in units of the outlines;
         `image`, `votes` and `uncertainty` as `data:` addresses, None if there is none; `n_raters`; `outlines`,
         annotator -> text; `left_out`, annotator -> objects that are outlined, and all; `single`, the largest objects
-        of one rater as `_listed` describes them, and `n_single` for each rater.
+        of one rater as `_listed` describes them, and `n_single` for each rater. Of a volume also `why` this slice is
+        shown, `way_up` in words, `um_per_unit` if the spacing is known, and `views`, further slices and the projection
+        through all, each with the same keys from `shape` on.
         If a file can no longer be read, only `case` and `unreadable`.
     """
     try:
@@ -101,56 +107,57 @@ def _picture(task: PictureJob) -> dict[str, Any]:
         if name in persons:
             votes += areas.counted(mask)
         labels[name] = label_objects(mask, min_size=job.min_size, ignore=areas.ignore, region=areas.region)
-    plane = _plane(votes, len(persons), labels)
+    picture = read_spaced_image(job.image, job.spacing_um) if job.image and votes.ndim == 3 else None
+    spacing = job.spacing_um if picture is None else picture.spacing_um
+    cuts = cuts_of(votes, len(persons), labels, spacing, grid.affine)
     single = single_objects({name: labels[name] for name in persons}, list(persons.values()))
-    scale = min(2.0, _OUTLINE_SIDE / max(votes[plane].shape))
-    image = small_image(job.image, plane) if job.image else None
     uncertainty = None
     if task.uncertainty is not None:
-        uncertainty = read_map(task.uncertainty, grid.shape, grid, task.classes, shared=True)[plane]
-    shape = votes[plane].shape
+        uncertainty = read_map(task.uncertainty, grid.shape, grid, task.classes, shared=True)
+    first, *more = [_seen(task, cut, picture, votes, labels, uncertainty, len(persons), spacing) for cut in cuts]
+    listed = [_listed(one, cuts[0], votes.shape) for one in single[:MAX_SINGLE]]
+    n_single = {name: sum(one.rater == name for one in single) for name in persons}
+    return {"case": job.case, **first, "single": listed, "n_single": n_single} | ({"views": more} if more else {})
+
+
+def _seen(
+    task: PictureJob,
+    cut: Cut,
+    picture: Picture | None,
+    votes: np.ndarray,
+    labels: dict[str, np.ndarray],
+    uncertainty: np.ndarray | None,
+    n_raters: int,
+    spacing_um: tuple[float, ...] | None,
+) -> dict[str, Any]:
+    """What is shown of one cut; `picture` is that of a volume, an image is read here."""
+    shown = cut.take(votes)
+    scale = _scale(cut, shown.shape)
+    if picture is not None:
+        image = small_cut(picture.array, cut.take)
+    else:
+        image = small_image(task.job.image, (slice(None), slice(None))) if task.job.image and votes.ndim == 2 else None
+    of_volume: dict[str, Any] = {} if cut.view is None else {"why": cut.why, "way_up": cut.view.way_up}
+    if cut.view is not None and spacing_um is not None:
+        of_volume["um_per_unit"] = round(cut.view.spacing[1] / scale[1], 6)
     return {
-        "case": job.case,
-        "shape": list(shape),
-        "plane": _in_words(plane, votes.shape),
-        "size": [max(1, round(length * scale)) for length in reversed(shape)],
+        "shape": list(shown.shape),
+        "plane": cut.in_words(votes.shape),
+        "size": [max(1, round(length * times)) for length, times in zip(shown.shape[::-1], scale[::-1], strict=True)],
         "image": None if image is None else image_url(image),
-        "n_raters": len(persons),
-        "votes": _votes_url(votes[plane], len(persons)) if persons else None,
-        "uncertainty": None if uncertainty is None else _uncertainty_url(uncertainty),
-        **_outlines(task.order, {name: of[plane] for name, of in labels.items()}, scale),
-        "single": [_listed(one, plane, scale) for one in single[:MAX_SINGLE]],
-        "n_single": {name: sum(one.rater == name for one in single) for name in persons},
+        "n_raters": n_raters,
+        "votes": _votes_url(shown, n_raters) if n_raters else None,
+        "uncertainty": None if uncertainty is None else _uncertainty_url(cut.take(uncertainty)),
+        **_outlines(task.order, {name: cut.take(of) for name, of in labels.items()}, scale),
+        **of_volume,
     }
 
 
-def _plane(votes: np.ndarray, n_raters: int, labels: dict[str, np.ndarray]) -> tuple[slice | int, ...]:
-    """What is shown of a volume: where most pixels are disputed, else where most are marked."""
-    if votes.ndim == 2:
-        return slice(None), slice(None)
-    disputed = (votes > 0) & (votes < n_raters)
-    if not disputed.any():
-        disputed = votes > 0
-    for of in labels.values() if not disputed.any() else ():
-        disputed |= of > 0
-    return most_marked_plane(disputed)
-
-
-def _in_words(plane: tuple[slice | int, ...], shape: tuple[int, ...]) -> str:
-    """Which plane of a volume is shown; empty for an image.
-
-    Example:
-        >>> _in_words((slice(None), slice(None), 6), (64, 64, 12))
-        'plane 7 of 12 across axis 3'
-    """
-    return next(
-        (
-            f"plane {place + 1} of {shape[axis]} across axis {axis + 1}"
-            for axis, place in enumerate(plane)
-            if isinstance(place, int)
-        ),
-        "",
-    )
+def _scale(cut: Cut, shape: tuple[int, ...]) -> tuple[float, float]:
+    """Units of the outlines per row and per column: 2 per smaller side of a pixel, less of a large image."""
+    down, right = cut.stretch()
+    scale = min(2.0, _OUTLINE_SIDE / max(shape[0] * down, shape[1] * right))
+    return scale * down, scale * right
 
 
 def _votes_url(votes: np.ndarray, n_raters: int) -> str:
@@ -164,7 +171,7 @@ def _uncertainty_url(values: np.ndarray) -> str:
     return numbers_url(levels, palette(UNCERTAINTY_COLOURS, N_LEVELS - 1))
 
 
-def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: float) -> dict[str, Any]:
+def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: tuple[float, float]) -> dict[str, Any]:
     """Outlines of each annotator, as long as they fit; objects that are outlined, and all, where these differ."""
     outlines, left_out, n_letters = {}, {}, 0
     fine, coarse = _TOLERANCES
@@ -174,7 +181,8 @@ def _outlines(order: tuple[str, ...], labels: dict[str, np.ndarray], scale: floa
         if name not in labels:
             continue
         shown, n_shown, n_objects = _traceable(labels[name])
-        text = outline_text(shown, scale=scale * max(labels[name].shape) / max(shown.shape), tolerance=tolerance)
+        times = max(labels[name].shape) / max(shown.shape)
+        text = outline_text(shown, scale=(scale[0] * times, scale[1] * times), tolerance=tolerance)
         if n_letters + len(text) > MAX_OUTLINES:
             left_out[name] = [0, n_objects or len(np.unique(labels[name][labels[name] > 0]))]
             continue
@@ -200,20 +208,15 @@ def _traceable(labels: np.ndarray) -> tuple[np.ndarray, int, int]:
     return shown, len(np.unique(shown[shown > 0])), n_objects
 
 
-def _listed(one: Single, plane: tuple[slice | int, ...], scale: float) -> list[Any]:
+def _listed(one: Single, cut: Cut, shape: tuple[int, ...]) -> list[Any]:
     """Rater, pixels, box in units of the outlines (left, top, width, height), first and last plane; 0, 0 of an image.
 
     The planes are counted from 1; the last number says whether the object is in the plane that is shown.
     """
-    rows, columns = (side for side, at in zip(one.box, plane, strict=True) if isinstance(at, slice))
-    first, last, shown = next(
-        (
-            (low + 1, high + 1, low <= at <= high)
-            for (low, high), at in zip(one.box, plane, strict=True)
-            if isinstance(at, int)
-        ),
-        (0, 0, True),
-    )
-    box = [round(columns[0] * scale), round(rows[0] * scale)]
-    box += [max(1, round((side[1] - side[0] + 1) * scale)) for side in (columns, rows)]
-    return [one.rater, one.size, *box, first, last, int(shown)]
+    rows, columns, planes = cut.where(one.box, shape)
+    down, right = _scale(cut, cut.take(np.empty(shape, dtype=bool)).shape)
+    box = [round(columns[0] * right), round(rows[0] * down)]
+    box += [max(1, round((side[1] - side[0] + 1) * times)) for side, times in ((columns, right), (rows, down))]
+    if planes is None or cut.place is None:
+        return [one.rater, one.size, *box, 0, 0, 1]
+    return [one.rater, one.size, *box, planes[0] + 1, planes[1] + 1, int(planes[0] <= cut.place <= planes[1])]

@@ -64,7 +64,7 @@
   const pictures = new Map(data.pictures.map((one, index) => [one.case, { ...one, index }]));
   const raters = annotators.filter((one) => one.kind === "rater");
   const shown = new Set(raters.length <= MOST_RATERS ? raters.map((one) => one.name) : []);
-  const state = { case: null, layer: raters.length <= MOST_RATERS ? "image" : "votes", order: 0, reverse: false, box: null, marked: null };
+  const state = { case: null, layer: raters.length <= MOST_RATERS ? "image" : "votes", order: 0, reverse: false, box: null, marked: null, view: 0 };
 
   const words = (value, measure) => value === null || value === undefined ? "–" : value.toFixed(measure.n_digits);
   function sorted(names) {
@@ -89,7 +89,7 @@
   }
   const loopsOf = new Map();
   function outlines(picture, name) {
-    const key = picture.case + "\n" + name;
+    const key = `${picture.case}\n${picture.view || 0}\n${name}`;
     if (!loopsOf.has(key)) loopsOf.set(key, polygons(picture.outlines[name]));
     return loopsOf.get(key);
   }
@@ -138,7 +138,11 @@
       svg.append(letter);
     }
   }
-  const current = () => pictures.get(state.case);
+  // the picture that is shown; of a volume one of its slices, or the projection through all
+  const current = () => {
+    const picture = pictures.get(state.case);
+    return state.view ? { ...picture, ...picture.views[state.view - 1], view: state.view } : picture;
+  };
   const view = (picture) => state.box || [0, 0, ...picture.size];
 
   function showStage() {
@@ -162,7 +166,24 @@
     for (const svg of document.querySelectorAll("#gallery-stage svg, #gallery-maps figure > svg")) svg.setAttribute("viewBox", box);
     const svg = by("stage").querySelector("svg");
     letters(svg, picture);
+    bar(svg, picture);
     by("out").disabled = by("fit").disabled = state.box === null;
+  }
+  // a bar of 1, 2 or 5 times a power of ten, about a fifth of what is seen
+  function bar(svg, picture) {
+    svg.querySelectorAll(".gallery-bar-length").forEach((node) => node.remove());
+    if (!picture.um_per_unit) return;
+    const [x, y, width, height] = view(picture);
+    const wanted = 0.25 * width * picture.um_per_unit;
+    const power = 10 ** Math.floor(Math.log10(wanted));
+    const um = power * (wanted >= 5 * power ? 5 : wanted >= 2 * power ? 2 : 1);
+    const length = um / picture.um_per_unit;
+    const em = (13 * width) / (svg.clientWidth || 600);
+    const [left, bottom] = [x + em, y + height - em];
+    const text = draw("text", { x: left, y: bottom - 0.5 * em, fill: "#fff", class: "gallery-letter", "stroke-width": em / 5 }, um >= 1000 ? `${um / 1000} mm` : `${um} µm`);
+    text.style.fontSize = em + "px";
+    svg.append(draw("g", { class: "gallery-bar-length" },
+      draw("rect", { x: left, y: bottom - 0.3 * em, width: length, height: 0.3 * em, fill: "#fff", stroke: "#000", "stroke-width": em / 12 }), text));
   }
   function zoom(factor, centre) {
     const picture = current();
@@ -272,7 +293,7 @@
     showStage();
   }
   function showSingle() {
-    const picture = current();
+    const picture = pictures.get(state.case);
     const counts = Object.entries(picture.n_single);
     const total = counts.reduce((sum, [, n]) => sum + n, 0);
     if (picture.n_raters < 2) return by("single").replaceChildren();
@@ -281,10 +302,11 @@
     const rows = picture.single.map(([name, size, x, y, w, h, first, last, visible]) => {
       const one = byName.get(name);
       const deep = first ? `, plane${first === last ? "" : "s"} ${first}${first === last ? "" : "–" + last}` : "";
-      const perUnit = picture.shape[1] / picture.size[0];
-      const where = `column ${Math.floor((x + w / 2) * perUnit) + 1}, row ${Math.floor((y + h / 2) * perUnit) + 1}${deep}`;
+      const [perColumn, perRow] = [picture.shape[1] / picture.size[0], picture.shape[0] / picture.size[1]];
+      const where = `column ${Math.floor((x + w / 2) * perColumn) + 1}, row ${Math.floor((y + h / 2) * perRow) + 1}${deep}`;
       const button = make("button", { type: "button" }, `${one ? one.letter + " " : ""}${name}: ${size} ${first ? "voxels" : "pixels"} at ${where}${visible ? "" : " (not in the plane shown)"}`);
       button.addEventListener("click", () => {
+        if (state.view) cut(0); // its place is that in the first slice
         if (one && one.name in picture.outlines && !shown.has(name)) toggle(one, true);
         zoomTo([x, y, w, h]);
       });
@@ -305,6 +327,13 @@
     const picture = current();
     const names = order();
     const size = `${picture.shape[1]} × ${picture.shape[0]} pixels`;
+    const whole = pictures.get(state.case);
+    by("slices").hidden = !whole.views;
+    if (whole.views) {
+      by("slice").replaceChildren(...[whole, ...whole.views].map((one, index) => make("option", { value: String(index) }, one.why ? `${one.plane}: ${one.why}` : one.plane)));
+      by("slice").value = String(state.view);
+      by("way-up").textContent = picture.way_up;
+    }
     by("case").textContent = `${picture.case}: image ${names.indexOf(picture.case) + 1} of ${names.length}, ${picture.plane ? picture.plane + ", " : ""}${size}`;
   }
   function showStrip() {
@@ -324,6 +353,7 @@
   }
   function show(name) {
     state.case = name;
+    state.view = 0;
     state.box = state.marked = null;
     for (const button of by("strip").querySelectorAll("button")) {
       const is = button.dataset.case === name;
@@ -336,6 +366,16 @@
     showAnnotators();
     showStage();
     showValues();
+    showSingle();
+  }
+  function cut(index) {
+    state.view = index;
+    state.box = state.marked = null;
+    showHead();
+    showLayers();
+    showMaps();
+    showAnnotators();
+    showStage();
     showSingle();
   }
   function step(by) {
@@ -474,6 +514,7 @@
     by("view").hidden = !data.pictures.length;
     by("strip").hidden = !data.pictures.length;
     if (!data.pictures.length) return;
+    by("slice").addEventListener("change", () => cut(Number(by("slice").value)));
     by("previous").addEventListener("click", () => step(-1));
     by("next").addEventListener("click", () => step(1));
     by("in").addEventListener("click", () => zoom(1.6));
