@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from segassay import tracking
 from segassay.errors import UsageError
+from segassay_monai.ensemble import registry
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.familiar import description_path
@@ -228,6 +229,6 @@ def test_a_name_that_mlflow_refuses_is_one_message(tmp_path):
 
 
 def test_outside_a_run_nothing_is_registered(tmp_path, monkeypatch):
-    monkeypatch.setattr(mlflow, "active_run", lambda: None)
+    monkeypatch.setattr(registry, "is_active", lambda: False)
     with pytest.raises(RuntimeError, match="active MLflow run"):
         register_ensemble(save(tmp_path, 0), name="outside", tags={})

@@ -21,7 +21,14 @@ COMMANDS = re.findall(r"^```\n(.*?)\n```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def test_every_setting_of_the_page_exists() -> None:
-    known = {"config_file", "standalone", "nproc_per_node", "name", "out"}  # `--name value`; `segassay train --out`
+    known = {
+        "config_file",
+        "standalone",
+        "nproc_per_node",
+        "name",
+        "out",
+        "quiet",
+    }  # of `segassay train`, and `--name value`
     for name in ("train.yaml", "evaluate.yaml", "inference.yaml"):
         known |= set(yaml.safe_load(config_path(name).read_text(encoding="utf-8")))
     named = set(re.findall(r"--(\w+)", PAGE))
