@@ -60,8 +60,7 @@ def _serve(port: int, store: str, artifacts: str) -> None:
     }
     import mlflow
     from mlflow.server import app, handlers
-    from werkzeug.serving import make_server
 
     mlflow.set_tracking_uri(store)
     handlers._tracking_store = handlers._model_registry_store = handlers._artifact_repo = None
-    make_server("127.0.0.1", port, app, threaded=True).serve_forever()
+    app.run("127.0.0.1", port, threaded=True)

@@ -114,6 +114,8 @@ SAME_MEMBER = {
 OTHER_MEMBER = {
     "name": lambda lab: say(lab, name="other"),  # stands in the checkpoint, where the leak guard reads it
     "foreground": lambda lab: say(lab, foreground=[255]),
+    "classes": lambda lab: say(lab, classes={"cell": 255}),
+    "ignore_value": lambda lab: say(lab, classes={"cell": 255}, ignore_value=7),
     "invert": lambda lab: say(lab, invert=True),
     "min_object_size": lambda lab: say(lab, min_object_size=5),
     "spacing_um": lambda lab: say(lab, spacing_um=[0.5, 0.5]),
@@ -122,7 +124,7 @@ OTHER_MEMBER = {
 
 def test_every_key_of_the_dataset_is_decided():
     assert {*SAME_MEMBER, *OTHER_MEMBER} == set(DatasetFile.model_fields)
-    in_data_hash = {"foreground", "invert"}  # what the values of masks mean
+    in_data_hash = {"foreground", "classes", "ignore_value", "invert"}  # what the values of masks mean
     assert set(identity.DATASET_KEYS) | in_data_hash == set(OTHER_MEMBER)
 
 

@@ -49,14 +49,14 @@ class View:
             array: `(*spatial)`, three axes.
             place: Index along `across`.
         """
-        return self._picture(array.take(place, axis=self.across))
+        return self.turn(array.take(place, axis=self.across))
 
     def through(self, array: np.ndarray) -> np.ndarray:
         """The largest value along `across` at each place: a maximum projection `(rows, columns)`."""
-        return self._picture(array.max(axis=self.across))
+        return self.turn(array.max(axis=self.across))
 
-    def _picture(self, plane: np.ndarray) -> np.ndarray:
-        """`(rows, columns)` of what is left of an array after `across` is gone."""
+    def turn(self, plane: np.ndarray) -> np.ndarray:
+        """The picture `(rows, columns)` of what is left of an array after `across` is gone."""
         plane = plane.T if self.rows > self.columns else plane
         return plane[tuple(slice(None, None, -1 if turn else 1) for turn in self.turned)]
 
@@ -119,7 +119,10 @@ class Cut:
 
     def proportioned(self, array: np.ndarray) -> np.ndarray:
         """The picture of an array, with rows or columns repeated where these are further apart than the others."""
-        picture = self.take(array)
+        return self.stretched(self.take(array))
+
+    def stretched(self, picture: np.ndarray) -> np.ndarray:
+        """A picture `(rows, columns)` with rows or columns repeated where these are further apart than the others."""
         for axis, times in enumerate(self.stretch()):
             if round(times * picture.shape[axis]) > picture.shape[axis]:
                 wanted = np.arange(round(times * picture.shape[axis]))

@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 
 from segassay.figures.overlays import overlay_png
+from segassay.figures.planes import Cut, view_of
 from segassay.io.geojson import write_geojson
 from segassay.io.images import Picture, is_nifti, write_bytes
 from segassay.io.rois import write_rois
@@ -145,7 +146,7 @@ def _write_outlines(
     is_turned = is_nifti(image.path)
     boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}
     labels: Any = _OnDisk(arrays, is_turned)
-    shown = _shown(arrays, image, is_turned)
+    shown = _shown(arrays, image, frame, is_turned)
     n = len(frame.array)
     writers: dict[str, tuple[str, str, Callable[[Path], None]]] = {
         "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=n, boxes=boxes)),
@@ -166,9 +167,14 @@ def _write_outlines(
     return written
 
 
-def _shown(arrays: LargeArrays, image: Windows, is_turned: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image `(C, rows, columns)`, labels and uncertainty of what is drawn: every few pixels, of a volume one plane."""
-    plane = _most_marked(arrays, is_turned)
+def _shown(
+    arrays: LargeArrays, image: Windows, frame: Picture, is_turned: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image `(C, rows, columns)`, labels and uncertainty of what is drawn: every few pixels, of a volume one slice."""
+    cut = _largest_cut(arrays, frame)
+    plane: list[int | None] = [None] * len(arrays.shape)
+    if cut.view is not None:
+        plane[cut.view.across] = cut.place
     sides = [length for length, part in zip(arrays.shape, plane, strict=True) if part is None]
     step = max(-(-max(sides) // _SHOWN), 1)
     found: list[list[np.ndarray]] = [[], [], []]
@@ -187,22 +193,24 @@ def _shown(arrays: LargeArrays, image: Windows, is_turned: bool) -> tuple[np.nda
         found[1].append(arrays.read("labels", tuple(window))[thinned])
         found[2].append(uncertainty(prob).numpy())
     pixels, labels, unsure = (np.concatenate(parts, axis=-2) for parts in found)
+    if cut.view is not None:
+        turned = [cut.stretched(cut.view.turn(picture)) for picture in (*pixels, labels, unsure)]
+        return np.stack(turned[:-2]), turned[-2], turned[-1]
     if is_turned:
         pixels, labels, unsure = pixels.swapaxes(1, 2), labels.T, unsure.T
     return pixels, labels, unsure
 
 
-def _most_marked(arrays: LargeArrays, is_turned: bool) -> list[int | None]:
-    """Which plane of a volume is drawn, as `figures.overlays.most_marked_plane` chooses it; None along other axes."""
-    plane: list[int | None] = [None] * len(arrays.shape)
-    if len(arrays.shape) == 3:
-        across = 2 - int(np.argmin(arrays.shape[::-1])) if is_turned else int(np.argmin(arrays.shape))
-        amount = np.zeros(arrays.shape[across], dtype=np.int64)
-        others = tuple(axis for axis in range(3) if axis != across)
-        for window in arrays.strips():
-            amount[window[across]] += np.count_nonzero(arrays.read("labels", window), axis=others)
-        plane[across] = int(amount.argmax()) if amount.any() else len(amount) // 2
-    return plane
+def _largest_cut(arrays: LargeArrays, frame: Picture) -> Cut:
+    """What is drawn, as `figures.planes.largest_cut` chooses it, of objects that are read part by part."""
+    if len(arrays.shape) != 3:
+        return Cut()
+    view = view_of(arrays.shape, frame.spacing_um, frame.affine)
+    amount = np.zeros(arrays.shape[view.across], dtype=np.int64)
+    others = tuple(axis for axis in range(3) if axis != view.across)
+    for window in arrays.strips():
+        amount[window[view.across]] += np.count_nonzero(arrays.read("labels", window), axis=others)
+    return Cut(view, int(amount.argmax()) if amount.any() else len(amount) // 2)
 
 
 def _place(out: Path, folder: str, name: str) -> str:
