@@ -48,11 +48,11 @@ def confusions(
         judged: Models and ensembles.
 
     Example:
-        >>> row = {"case": "1", "annotator_a": "anna", "annotator_b": "ben", "n_pixels": 30}
-        >>> rows = [row | {"class_a": "zone", "class_b": "zone"}, row | {"class_a": "zone", "class_b": "tumour"}]
+        >>> row = {"case": "1", "annotator_a": "anna", "annotator_b": "ben", "class_a": "zone"}
+        >>> rows = [row | {"class_b": name, "n_pixels": 30} for name in ("zone", "tumour")]
         >>> shown, = confusions(pd.DataFrame(rows), pd.DataFrame(), ["zone", "tumour"], ["anna", "ben"])
         >>> shown.shares.round(2).to_numpy().tolist(), shown.n
-        ([[0.67, 0.33, 0.0], [1.0, 0.0, 0.0]], 60)
+        ([[0.67, 0.33, 0.0], [1.0, 0.0, 0.0]], 120)
     """
     everyone = {*raters, ONE, ANOTHER}
     found = []
