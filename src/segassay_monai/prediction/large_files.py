@@ -33,7 +33,7 @@ __all__ = ["measure_objects", "write_large"]
 
 _BLOCK = {2: 2048, 3: 192}  # side of the blocks whose objects are measured together, by the number of axes
 _SHOWN = 4096
-_READS = 1000
+_READS = 50  # what is around each is read, too
 
 
 def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
@@ -189,8 +189,8 @@ def _shown(
         ]
         window[first] = slice(start, min(start + height, n_rows))
         prob = torch.from_numpy(arrays.read("prob", tuple(window))[thinned])
-        found[0].append(image.read(*window)[(slice(None), *thinned)])
-        found[1].append(arrays.read("labels", tuple(window))[thinned])
+        found[0].append(image.read(*window)[(slice(None), *thinned)].copy())  # a view would keep the whole window
+        found[1].append(arrays.read("labels", tuple(window))[thinned].copy())
         found[2].append(uncertainty(prob).numpy())
     pixels, labels, unsure = (np.concatenate(parts, axis=-2) for parts in found)
     if cut.view is not None:
