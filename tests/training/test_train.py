@@ -8,8 +8,15 @@ import pytest
 
 from bundles import TINY, train
 from mlflow_server import Server
+from segassay import tracking
 from segassay.simulation.dataset import Simulation, simulate
+from segassay.tracking import sending
 from segassay.tracking.sending import send
+from segassay_monai.ensemble.registry import register_ensemble
+
+
+def interrupt(*arguments: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_whole_training_without_its_server(
@@ -24,16 +31,26 @@ def test_a_whole_training_without_its_server(
     monkeypatch.chdir(tmp_path)
     train(data, tmp_path / "m")
     assert (tmp_path / "m" / "model.pt").is_file()
+    with tracking.run("lab", "ensemble", tags={}, params={}, may_wait=True):
+        register_ensemble([tmp_path / "m" / "model.pt"], name="lab", tags={})
     server.start()
     try:
-        assert send() == 1
+        with monkeypatch.context() as patch:
+            patch.setattr(sending, "_send_versions", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                send()
+        assert send() == 2
+        (version,) = mlflow.MlflowClient(server.uri).search_model_versions("name = 'lab'")
+        assert mlflow.MlflowClient(server.uri).get_model_version_by_alias("lab", "best").version == version.version
         client = mlflow.MlflowClient(server.uri)
         experiments = [one.experiment_id for one in client.search_experiments()]
-        (run,) = client.search_runs(experiments)
+        (run,) = client.search_runs(experiments, "tags.kind = 'member'")
         assert run.info.status == "FINISHED"
         epochs = client.get_metric_history(run.info.run_id, "val/f1")
         assert [point.step for point in epochs] == [3 * (epoch + 1) for epoch in range(TINY["epochs"])]
-        (model,) = client.search_logged_models(experiments)
+        logged = client.search_logged_models(experiments)
+        assert sorted(model.name for model in logged) == ["ensemble", "model"]  # each once
+        (model,) = (model for model in logged if model.name == "model")
         assert (model.source_run_id, str(model.status)) == (run.info.run_id, "READY")
         assert {metric.key for metric in model.metrics} >= {"val/best_f1"}
         place = Path(mlflow.artifacts.download_artifacts(f"models:/{model.model_id}"))

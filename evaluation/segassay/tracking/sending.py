@@ -107,8 +107,9 @@ def _send_run(source: Any, target: Any, run: Any, experiment: str, ids: dict[str
         if new is None:
             known = {WAITED_AS: old} | {key: tags[key] for key in (_PARENT, _NAME) if key in tags}
             new = target.create_run(experiment_id, run.info.start_time, known, run.info.run_name).info.run_id
-        elif found[0].info.status != "RUNNING":
-            return str(new)  # sent before
+        elif found[0].info.status != "RUNNING":  # sent before
+            _send_models(source, target, run, experiment_id, str(new), models)
+            return str(new)
     _send_numbers(source, target, run, str(new), tags)
     _send_models(source, target, run, experiment_id, str(new), models)
     if run.inputs.dataset_inputs:
@@ -143,11 +144,14 @@ def _send_models(source: Any, target: Any, run: Any, experiment_id: str, new: st
     from mlflow.entities import Metric
 
     for model in source.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"):
+        if known := _sent_model(target, experiment_id, model.model_id):
+            models[model.model_id] = known
+            continue
         sent = target.create_logged_model(
             experiment_id,
             name=model.name,
             source_run_id=new,
-            tags=_own(model.tags),
+            tags=_own(model.tags) | {WAITED_AS: model.model_id},
             params=model.params,
             model_type=model.model_type,
         )
@@ -160,6 +164,12 @@ def _send_models(source: Any, target: Any, run: Any, experiment_id: str, new: st
         models[model.model_id] = sent.model_id
 
 
+def _sent_model(target: Any, experiment_id: str, old: str) -> str | None:
+    """Id of a model that was sent completely before; None if it was not."""
+    found = target.search_logged_models([experiment_id], f"tags.`{WAITED_AS}` = '{old}'")
+    return next((str(model.model_id) for model in found if str(model.status) == "READY"), None)
+
+
 def _own(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not key.startswith("mlflow.")}
 
@@ -168,17 +178,23 @@ def _send_versions(source: Any, target: Any, ids: Mapping[str, str], models: Map
     """Register the versions of models that were registered while the server was gone."""
     for model in source.search_registered_models():
         _create_registered(target, model.name)
-        aliases = {number: alias for alias, number in model.aliases.items()}
+        aliases = {str(number): alias for alias, number in model.aliases.items()}
+        there = {_model_of(version) for version in _in_order(target, model.name)}
         for version in _in_order(source, model.name):
-            if version.model_id not in models:
-                continue  # sent before
-            place = f"models:/{models[version.model_id]}"
-            words = {"run_id": ids.get(version.run_id), "model_id": models[version.model_id]}
-            sent = target.create_model_version(model.name, place, tags=version.tags, **words)
+            own = models.get(_model_of(version))
+            if own is None or own in there:
+                continue  # of a run that is still being logged, or sent before
+            words = {"run_id": ids.get(version.run_id), "model_id": own}
+            sent = target.create_model_version(model.name, f"models:/{own}", tags=version.tags, **words)
             if version.description:
                 target.update_model_version(model.name, sent.version, version.description)
             if str(version.version) in aliases:
                 target.set_registered_model_alias(model.name, aliases[str(version.version)], sent.version)
+
+
+def _model_of(version: Any) -> str:
+    """Id of the logged model that a version was made of; stores keep it in the address alone."""
+    return str(version.source).removeprefix("models:/")
 
 
 def _create_registered(target: Any, name: str) -> None:
