@@ -72,8 +72,7 @@ def run(
     if is_outermost:
         send_if_possible()
     with using(_where_to_wait() if may_wait else None):
-        words: dict[str, Any] = {"tags": tags, "params": params, "run_id": run_id, "is_top": is_top}
-        with _run(experiment, name, **words) as found:
+        with _run(experiment, name, tags, params, run_id, is_top) as found:
             yield found
     if is_outermost:
         send_if_possible()
@@ -93,14 +92,9 @@ def _where_to_wait() -> str | None:
 
 @contextmanager
 def _run(
-    experiment: str,
-    name: str,
-    *,
-    tags: Mapping[str, Any],
-    params: Mapping[str, Any],
-    run_id: str | None,
-    is_top: bool,
+    experiment: str, name: str, tags: Mapping[str, Any], params: Mapping[str, Any], run_id: str | None, is_top: bool
 ) -> Iterator[str]:
+    """A run of `run` in the store that the environment names."""
     uri, what = store_uri(), f"the experiment {experiment!r}"
     with mlflow_in_use() as mlflow, _end_on_terminate(), _parent() as parent:
         experiment_id = opened(experiment)
@@ -202,12 +196,8 @@ def is_active() -> bool:
 
 def active_run() -> str | None:
     """Id of the active run, also while the rest of it waits for its server; None without one."""
-    return current_run() or _active_in_mlflow()
-
-
-def _active_in_mlflow() -> str | None:
     active = load_mlflow().active_run()
-    return None if active is None else str(active.info.run_id)
+    return current_run() or (None if active is None else str(active.info.run_id))
 
 
 @contextmanager

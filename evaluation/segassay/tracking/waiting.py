@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from segassay.tracking.address import STORE, is_server, shown, store_uri
+from segassay.tracking.address import STORE, shown, store_uri
 from segassay.tracking.faults import is_gone
 from segassay.tracking.store import load_mlflow, opened
 
@@ -127,7 +127,7 @@ def end_run(one: Running, status: str) -> None:
         try:
             mlflow.end_run(status)
         except Exception as error:
-            if not (is_server(store_uri()) and is_gone(error, store_uri())):
+            if not is_gone(error, store_uri()):
                 raise
             _wait(one)
             mlflow.end_run(status)
