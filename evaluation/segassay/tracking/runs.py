@@ -71,9 +71,9 @@ def run(
     is_outermost = not is_active() and "MLFLOW_RUN_ID" not in os.environ
     if is_outermost:
         send_if_possible()
-    with using(_where_to_wait() if may_wait else None):
-        with _run(experiment, name, tags, params, run_id, is_top) as found:
-            yield found
+    where = _where_to_wait() if may_wait else None
+    with using(where), _run(experiment, name, tags, params, run_id, is_top) as found:
+        yield found
     if is_outermost:
         send_if_possible()
 
