@@ -22,6 +22,7 @@ from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
+from segassay.tables.object_votes import BETWEEN_VOTERS
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
 
@@ -55,6 +56,7 @@ class Evidence:
         mirrored: Dice of mirrored masks, one column per annotator and rater.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
         single_votes: Annotator -> rows of `Tables.single_votes`.
+        object_votes: Annotator who is no rater -> rows of `Tables.object_votes`.
         training: Annotator -> images that may have been in its training, which it need not have masks of.
         alike: Annotator -> all that were trained on the same masks.
         counts: Table of counts.
@@ -75,6 +77,7 @@ class Evidence:
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
     single_votes: dict[str, pd.DataFrame]
+    object_votes: dict[str, pd.DataFrame]
     training: dict[str, np.ndarray]
     alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
@@ -146,6 +149,29 @@ class Evidence:
         found[case, rater, rows["n_others"].astype(int)] = rows[_VOTES].to_numpy(dtype=float)
         return found
 
+    def object_votes_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Who marked which objects, of the images of which all raters have masks.
+
+        Returns:
+            `(P, R)`, the patterns of votes that occur, 0 or 1, in order; and `(N, P, 2)`, objects with each pattern,
+            and those of them that the annotator marks, NaN in other images.
+        """
+        n_raters = len(self.raters)
+        if name not in self.object_votes or n_raters == 0:
+            return np.zeros((0, n_raters)), np.full((len(self.cases), 0, 2), np.nan)
+        rows = self.object_votes[name]
+        voters = [set(text.split(BETWEEN_VOTERS)) for text in rows["voters"]]
+        votes = np.array([[rater in of for rater in self.raters] for of in voters], dtype=float)
+        kept = votes.any(axis=1)
+        patterns, which = np.unique(votes[kept], axis=0, return_inverse=True)
+        found = np.zeros((len(self.cases), len(patterns), 2))
+        objects = rows[["n_objects", "n_marked"]].to_numpy(dtype=float) / np.array([[len(of)] for of in voters])
+        np.add.at(found, (self.cases.get_indexer(pd.Index(rows["case"]))[kept], which.reshape(-1)), objects[kept])
+        drawn = self.counts[self.counts["annotator"].isin(self.raters) & self.counts["n_objects"].notna()]
+        n_drawn = drawn.groupby("case").size().reindex(self.cases, fill_value=0).to_numpy()
+        answered = self.cases.isin(rows["case"]) & (n_drawn == n_raters) & self.marked([name])
+        return patterns, np.where(answered[:, None, None], found, np.nan)
+
     @cached_property
     def votes_of_raters(self) -> np.ndarray:
         """`(N, n_others, 4)`, the numbers in `_VOTES` of all raters with each other together."""
@@ -189,6 +215,7 @@ def evidence_of(found: Findings) -> Evidence:
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
         {str(name): rows for name, rows in tables.single_votes.groupby("annotator", sort=False)},
+        {str(name): rows for name, rows in tables.object_votes.groupby("annotator", sort=False)},
         _training(found.annotations, cases, found.test_cases),
         _alike(found.annotations),
         tables.counts,

@@ -110,6 +110,9 @@ class Tables:
             rater, n_others`, the pixels that the rater marks too, `n_with`, or not, `n_without`, and those of both that
             the annotator marks, `n_marked_with` and `n_marked_without`; only pixels around which no rater's mask
             changes (3 in each direction), of cases with 3 raters or more, each another person.
+        object_votes: Case × annotator that is no rater × the raters who marked an object: `case, annotator, voters`
+            (names with ` | ` between them), `n_objects`, each counted once as drawn by each of these raters, and `n_marked`
+            of them by the annotator; of the same cases.
         boundaries: Case × the pairs of distances with a rater, a reference, a truth or a C₋r: `boundary_iou`, with a
             rim of 2 % of the diagonal, `centreline_dice`, and `masd` in `unit`, an empty cell where one side is empty.
         detections: Case × annotator with a map in `prob` × bin of the score of an object, the mean probability of its
@@ -143,6 +146,7 @@ class Tables:
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
     single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
+    object_votes: pd.DataFrame = field(default_factory=partial(_empty, "object_votes"))
     boundaries: pd.DataFrame = field(default_factory=partial(_empty, "boundaries"))
     detections: pd.DataFrame = field(default_factory=partial(_empty, "detections"))
     facets: pd.DataFrame = field(default_factory=pd.DataFrame)
