@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,15 @@ from scipy import ndimage
 
 from segassay.assay.sources import read_sources
 from segassay.judgement.evidence import Evidence, evidence_of
-from segassay.judgement.leaks import ANYBODY_TURNS, beyond_possible_turns, possible_turn
+from segassay.judgement.leaks import (
+    ANYBODY_TURNS,
+    beyond_possible_object_turns,
+    beyond_possible_turns,
+    possible_object_turn,
+    possible_turn,
+)
 from segassay.qualities.scores.table import Findings
+from segassay.statistics.latent_classes import latent_classes
 from segassay.tables.build import build_tables
 
 N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
@@ -37,6 +45,11 @@ def evidence() -> Evidence:
     masks |= {"eroded": ndimage.binary_erosion(drawn(most), np.ones((1, 3, 3)))}
     masks |= {"dilated": ndimage.binary_dilation(drawn(most), np.ones((1, 3, 3)))}
     masks |= {"salted": drawn(most) ^ (rng.random((N_IMAGES, SIDE, SIDE)) < 0.01)}
+    own = np.arange(N_IMAGES)[:, None] % 5 == 0
+    masks |= {"on most images": drawn(np.where(own, rng.random(most.shape) < 0.9, most))}
+    masks |= {"dropped": drawn(most & (rng.random(most.shape) < 0.85))}
+    masks |= {"added": drawn(most | (rng.random(most.shape) < 0.3))}
+    masks |= {"ragged": drawn(most) & (rng.random((N_IMAGES, SIDE, SIDE)) < 0.8)}
     masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
     rows = [
         {"case": f"{case:02d}", "annotator": name, "kind": "human" if "rater" in name else "model", "path": mask}
@@ -57,6 +70,40 @@ def knows(evidence: Evidence, name: str) -> bool:
 @pytest.mark.parametrize("name", ["leak", "moved", "eroded", "dilated", "salted", "mostly"])
 def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines(evidence: Evidence, name: str) -> None:
     assert knows(evidence, name)
+
+
+@pytest.mark.parametrize("name", ["leak", "dilated", "mostly", "on most images", "dropped", "added", "ragged"])
+def test_it_is_recognised_by_its_objects_too(evidence: Evidence, name: str) -> None:
+    assert any(number.low > 0 for number in beyond_possible_object_turns(evidence, name))
+
+
+@pytest.mark.parametrize("name", ["honest", "union"])
+def test_objects_that_are_there_tell_nothing_of_single_votes(evidence: Evidence, name: str) -> None:
+    found = list(beyond_possible_object_turns(evidence, name))
+    assert found
+    assert all(number.high < 0 for number in found)
+
+
+def test_objects_of_images_that_a_rater_left_out_do_not_count(evidence: Evidence) -> None:
+    counts = evidence.counts
+    gone = counts["annotator"].eq("rater_0") & counts["case"].lt("06")
+    assert not list(beyond_possible_object_turns(replace(evidence, counts=counts[~gone]), "leak"))
+    assert not list(beyond_possible_object_turns(replace(evidence, object_votes={}), "leak"))
+    assert not list(beyond_possible_object_turns(replace(evidence, raters=evidence.raters[:2]), "leak"))
+
+
+@pytest.mark.parametrize("error", [0.1, 0.2, 0.3])
+def test_who_knows_the_class_of_every_object_turns_as_far_as_classes_allow(error: float) -> None:
+    """Half of the objects are there, and five raters err by chance: the same limit as that of pixels."""
+    rates = np.array([[error] * 5, [1 - error] * 5])
+    votes = np.array(list(product([0.0, 1.0], repeat=5)))
+    joint = np.prod(np.where(votes[:, None] > 0, rates, 1 - rates), axis=2) / 2
+    classes = latent_classes(votes[1:], 1000 * joint.sum(axis=1)[1:], 2)
+    split = votes[:, 1:].sum(axis=1) == 2
+    sides = [split & (votes[:, 0] == vote) for vote in (1, 0)]
+    with_vote, without = (joint[side, 1].sum() / joint[side].sum() for side in sides)
+    limit = possible_object_turn(classes, np.ones(5, dtype=bool), 2)
+    assert limit == pytest.approx(max(with_vote - without, ANYBODY_TURNS), abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["honest", "union"])

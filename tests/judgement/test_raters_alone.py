@@ -84,6 +84,15 @@ def test_raters_who_agree_can_teach() -> None:
     assert rest == {"cannot be judged: no model or ensemble among the annotators"}
 
 
+def test_agreement_that_nothing_is_there_says_nothing_about_what_is_marked() -> None:
+    """In most images one of four raters marks something: the others agree on its absence, and on nothing else."""
+    drawn = good(4, ENOUGH)
+    for name in list(drawn)[1:]:
+        drawn[name] = {case: mask & (case < "12") for case, mask in drawn[name].items()}
+    found = judged(**drawn)
+    assert outcome(found, "agreement of raters") == [False, False]
+
+
 def test_two_and_three_raters_are_compared_with_each_other() -> None:
     found = judged(**good(3, ENOUGH))
     assert found.verdicts["raters"] == "supported"

@@ -3,6 +3,7 @@
 dataset, annotations -> tables -> effects, scores -> summary -> Results
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from segassay.checks.report import listed
 from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
 from segassay.data.facets import is_exchangeable
+from segassay.io.images import HeldImage, read_grid
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
@@ -81,12 +83,15 @@ def compute_results(
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
+    apart |= {"of_volumes": _are_volumes(annotations)}
     findings = Findings(scored, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), **about}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
+    if findings.of_volumes:
+        summary["policy"]["of_volumes"] = True
     if checked and dataset is not None:
         summary["policy"]["warnings"] = listed(problems_of(dataset), dataset.folder)
     compared = strategy_table(findings)
@@ -121,6 +126,14 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
         return None
     table = tables.recounts if set(chosen) <= set(NUMBERS) else tables.remeasured
     return specification_table(table, annotations, dataset.experiment, dataset.settings.control_group, chosen)
+
+
+def _are_volumes(annotations: pd.DataFrame) -> bool:
+    """Whether masks have more than two axes; that of the first one that exists."""
+    for path in annotations["path"]:
+        if isinstance(path, HeldImage) or os.path.exists(path):
+            return len(read_grid(path).shape) > 2
+    return False
 
 
 def _test_cases(dataset: Dataset | None) -> list[str]:

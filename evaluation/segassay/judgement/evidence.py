@@ -2,8 +2,8 @@
 
     Findings  ->  Evidence: agreement of all pairs (N, A, A), with C₋r (N, R), mirrored (N, R), what marks something
 
-Only images count in which a rater, or the annotator in question, marks something: two empty masks agree perfectly, so
-that images without any object would reward whoever marks nothing.
+Only images count in which half of the raters, or the annotator in question, mark something: two empty masks agree
+perfectly, so that images without any object would reward whoever marks nothing.
 """
 
 import warnings
@@ -85,10 +85,23 @@ class Evidence:
     exchangeable: bool = False
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
-        """`(N,)`, whether a rater, or one of these annotators, marks something; False for an image entered again."""
+        """`(N,)`, whether an image says how well annotators agree; False for an image entered again.
+
+        Args:
+            names: Annotators who are compared with the raters: one of them, or half of the raters, must mark something.
+                What a single rater of several marks would else make an image in which all others agree on absence, and
+                differences from the raters would shrink with every such image. Without names one rater is enough.
+        """
         marks, column = self._marks
-        known = [column[name] for name in (*self.raters, *names) if name in column]
-        return np.asarray(~self.repeated & marks[:, known].any(axis=1))
+        of_raters, others = (marks[:, [column[name] for name in of if name in column]] for of in (self.raters, names))
+        enough = 2 * of_raters.sum(axis=1) >= self._n_drawn if names else True
+        return np.asarray(~self.repeated & (of_raters.any(axis=1) & enough | others.any(axis=1)))
+
+    @cached_property
+    def _n_drawn(self) -> np.ndarray:
+        """`(N,)`, raters with a mask."""
+        drawn = self.counts[self.counts["annotator"].isin(self.raters) & self.counts["n_objects"].notna()]
+        return drawn.groupby("case").size().reindex(self.cases, fill_value=0).to_numpy()
 
     @cached_property
     def _marks(self) -> tuple[np.ndarray, dict[str, int]]:
@@ -167,9 +180,7 @@ class Evidence:
         found = np.zeros((len(self.cases), len(patterns), 2))
         objects = rows[["n_objects", "n_marked"]].to_numpy(dtype=float) / np.array([[len(of)] for of in voters])
         np.add.at(found, (self.cases.get_indexer(pd.Index(rows["case"]))[kept], which.reshape(-1)), objects[kept])
-        drawn = self.counts[self.counts["annotator"].isin(self.raters) & self.counts["n_objects"].notna()]
-        n_drawn = drawn.groupby("case").size().reindex(self.cases, fill_value=0).to_numpy()
-        answered = self.cases.isin(rows["case"]) & (n_drawn == n_raters) & self.marked([name])
+        answered = self.cases.isin(rows["case"]) & (self._n_drawn == n_raters) & self.marked([name])
         return patterns, np.where(answered[:, None, None], found, np.nan)
 
     @cached_property

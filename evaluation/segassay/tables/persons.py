@@ -49,8 +49,9 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         annotations: What `read_annotations` returns.
 
     Returns:
-        As they are if each rater is another person. Else numbers of a person are means over the person's masks, `votes`,
-        `single_votes` and `object_votes` have no rows, because a person has no single vote on a pixel or object, and `repeats` also has the
+        As they are if each rater is another person. Else numbers of a person are means over the person's masks,
+        `votes`, `single_votes` and `object_votes` have no rows, because a person has no single vote on a pixel or
+        object, and `repeats` also has the
         pairs of masks of one person, with `between`, what differs between them.
 
     Raises:
