@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import ndimage
+from scipy.special import expit
 
 from segassay.assay.sources import read_sources
 from segassay.judgement.evidence import Evidence, evidence_of
@@ -20,7 +21,7 @@ from segassay.judgement.leaks import (
     possible_turn,
 )
 from segassay.qualities.scores.table import Findings
-from segassay.statistics.latent_classes import latent_classes
+from segassay.statistics.latent_classes import latent_classes, most_likely_classes
 from segassay.tables.build import build_tables
 
 N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
@@ -45,12 +46,12 @@ def evidence() -> Evidence:
     masks |= {"eroded": ndimage.binary_erosion(drawn(most), np.ones((1, 3, 3)))}
     masks |= {"dilated": ndimage.binary_dilation(drawn(most), np.ones((1, 3, 3)))}
     masks |= {"salted": drawn(most) ^ (rng.random((N_IMAGES, SIDE, SIDE)) < 0.01)}
-    own = np.arange(N_IMAGES)[:, None] % 5 == 0
+    masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
+    own = np.arange(N_IMAGES)[:, None] % 7 == 0
     masks |= {"on most images": drawn(np.where(own, rng.random(most.shape) < 0.9, most))}
     masks |= {"dropped": drawn(most & (rng.random(most.shape) < 0.85))}
     masks |= {"added": drawn(most | (rng.random(most.shape) < 0.3))}
     masks |= {"ragged": drawn(most) & (rng.random((N_IMAGES, SIDE, SIDE)) < 0.8)}
-    masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
     rows = [
         {"case": f"{case:02d}", "annotator": name, "kind": "human" if "rater" in name else "model", "path": mask}
         for name, of in masks.items()
@@ -75,6 +76,31 @@ def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines
 @pytest.mark.parametrize("name", ["leak", "dilated", "mostly", "on most images", "dropped", "added", "ragged"])
 def test_it_is_recognised_by_its_objects_too(evidence: Evidence, name: str) -> None:
     assert any(number.low > 0 for number in beyond_possible_object_turns(evidence, name))
+
+
+@pytest.mark.parametrize(("steepness", "apart", "spread"), [(1, 0, 3), (2, 1, 2), (3, 1, 1), (4, 0.5, 1)])
+def test_who_sees_every_object_exactly_and_draws_the_best_line_stays_below(
+    steepness: float, apart: float, spread: float
+) -> None:
+    """Objects differ by degrees; five raters see them, more or less surely, and have lines of their own."""
+    rng = np.random.default_rng(2)
+    seen = rng.normal(0, spread, 40_000)
+    votes = (rng.random((seen.size, 5)) < expit(steepness * (seen[:, None] - np.linspace(-apart, apart, 5)))).astype(
+        int
+    )
+    seen, votes = seen[votes.any(axis=1)], votes[votes.any(axis=1)]
+    patterns, counts = np.unique(votes, axis=0, return_counts=True)
+    classes = most_likely_classes(patterns, counts)
+    assert classes is not None
+    for n_others in (1, 2, 3):
+        limit = possible_object_turn(classes, np.ones(5, dtype=bool), n_others)
+        for line in np.quantile(seen, np.linspace(0.1, 0.9, 9)):
+            turns = []
+            for rater in range(5):
+                split = np.delete(votes, rater, axis=1).sum(axis=1) == n_others
+                sides = [split & (votes[:, rater] == vote) for vote in (1, 0)]
+                turns.append(float(np.subtract(*[(seen[side] > line).mean() for side in sides])))
+            assert np.mean(sorted(turns)[1:-1]) < limit + 0.03
 
 
 @pytest.mark.parametrize("name", ["honest", "union"])

@@ -9,7 +9,7 @@ half of the pixels are of objects, and that every rater errs by chance, with one
 others are split, a rater turns with another by b = J² / (1 + J²), and someone who marks just what is there by J, which
 is √(b / (1 - b)).
 
-Votes on objects say more about what is possible, because they are few and independent: classes of objects are fitted
+Votes on objects say more about what is possible, because they are few and independent: kinds of objects are fitted
 within which raters err independently of each other (`segassay.statistics.latent_classes`). Someone who knows of every
 object its class, and no more, turns at most as far as the best choice of classes does.
 """
@@ -131,7 +131,7 @@ def beyond_possible_object_turns(evidence: Evidence, name: str) -> Iterator[Numb
 
 
 def possible_object_turn(classes: LatentClasses, counted: np.ndarray, n_others: int) -> float:
-    """How far someone who knows of every object its class turns at most with one vote, usual over the raters.
+    """How far someone who knows of every object its kind turns at most with one vote, usual over the raters.
 
     Args:
         classes: Fitted to the votes of all R raters.
