@@ -5,20 +5,14 @@ from itertools import product
 import numpy as np
 import pytest
 
+from segassay.selftest.published_data import SLIDES, VOTES_ON_SLIDES
 from segassay.statistics.latent_classes import latent_classes, most_likely_classes
-
-CARCINOMA = {
-    **{"0000000": 34, "0000100": 2, "0100000": 6, "0100001": 1, "0100100": 4, "0100101": 5, "1000000": 2},
-    **{"1010101": 1, "1100000": 2, "1100001": 1, "1100100": 2, "1100101": 7, "1100111": 1, "1101001": 1},
-    **{"1101101": 2, "1101111": 3, "1110101": 13, "1110111": 5, "1111101": 10, "1111111": 16},
-}
-"""118 slides by seven pathologists (Landis & Koch 1977), as in the R package poLCA."""
 
 
 @pytest.mark.parametrize(("n_classes", "log_likelihood", "bic"), [(2, -317.2568, 706.0739), (3, -293.705, 697.1357)])
 def test_fits_equal_those_that_are_published_with_polca(n_classes: int, log_likelihood: float, bic: float) -> None:
-    votes = np.array([[int(vote) for vote in pattern] for pattern in CARCINOMA])
-    found = latent_classes(votes, np.array(list(CARCINOMA.values())), n_classes, all_seen=True)
+    """118 slides by seven pathologists."""
+    found = latent_classes(VOTES_ON_SLIDES, np.array(list(SLIDES.values())), n_classes, all_seen=True)
     assert found.log_likelihood == pytest.approx(log_likelihood, abs=5e-3)
     assert found.bic == pytest.approx(bic, abs=1e-2)
 
