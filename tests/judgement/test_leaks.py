@@ -21,7 +21,7 @@ from segassay.judgement.leaks import (
     possible_turn,
 )
 from segassay.qualities.scores.table import Findings
-from segassay.statistics.latent_classes import latent_classes, most_likely_classes
+from segassay.statistics.latent import latent_classes, most_likely_classes
 from segassay.tables.build import build_tables
 
 N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
@@ -48,7 +48,7 @@ def evidence() -> Evidence:
     masks |= {"salted": drawn(most) ^ (rng.random((N_IMAGES, SIDE, SIDE)) < 0.01)}
     masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
     masks |= {"dropped": drawn(most & (rng.random(most.shape) < 0.85))}
-    masks |= {"added": drawn(most | (rng.random(most.shape) < 0.3))}
+    masks |= {"added": drawn(most | (rng.random(most.shape) < 0.15))}
     masks |= {"ragged": drawn(most) & (rng.random((N_IMAGES, SIDE, SIDE)) < 0.8)}
     rows = [
         {"case": f"{case:02d}", "annotator": name, "kind": "human" if "rater" in name else "model", "path": mask}

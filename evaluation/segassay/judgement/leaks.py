@@ -10,7 +10,7 @@ others are split, a rater turns with another by b = J² / (1 + J²), and someone
 is √(b / (1 - b)).
 
 Votes on objects say more about what is possible, because they are few and independent: kinds of objects are fitted
-within which raters err independently of each other (`segassay.statistics.latent_classes`). Someone who knows of every
+within which raters err independently of each other (`segassay.statistics.latent`). Someone who knows of every
 object its class, and no more, turns at most as far as the best choice of classes does.
 """
 
@@ -21,7 +21,7 @@ import numpy as np
 
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.judgement.evidence import Evidence, index, median_over
-from segassay.statistics.latent_classes import LatentClasses, most_likely_classes
+from segassay.statistics.latent import LatentClasses, most_likely_classes
 
 __all__ = [
     "ANYBODY_TURNS",

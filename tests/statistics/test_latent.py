@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segassay.selftest.published_data import SLIDES, VOTES_ON_SLIDES
-from segassay.statistics.latent_classes import latent_classes, most_likely_classes
+from segassay.statistics.latent import latent_classes, most_likely_classes
 
 
 @pytest.mark.parametrize(("n_classes", "log_likelihood", "bic"), [(2, -317.2568, 706.0739), (3, -293.705, 697.1357)])
