@@ -17,7 +17,7 @@ from segassay.checks.report import listed
 from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
 from segassay.data.facets import is_exchangeable
-from segassay.io.images import HeldImage, read_grid
+from segassay.io.images import HeldImage, holds_outlines, read_grid
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
@@ -129,11 +129,10 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
 
 
 def _are_volumes(annotations: pd.DataFrame) -> bool:
-    """Whether masks have more than two axes; that of the first one that exists."""
-    for path in annotations["path"]:
-        if isinstance(path, HeldImage) or os.path.exists(path):
-            return len(read_grid(path).shape) > 2
-    return False
+    """Whether the first mask that exists has more than two axes; outlines are drawn in images of two."""
+    drawn = (path for path in annotations["path"] if isinstance(path, HeldImage) or os.path.exists(path))
+    first = next((path for path in drawn if not holds_outlines(path)), None)
+    return first is not None and len(read_grid(first).shape) > 2
 
 
 def _test_cases(dataset: Dataset | None) -> list[str]:
