@@ -15,6 +15,7 @@ from segassay.assay.sources import read_sources
 from segassay.judgement.evidence import Evidence, evidence_of
 from segassay.judgement.leaks import (
     ANYBODY_TURNS,
+    _turns_of_three,
     beyond_possible_object_turns,
     beyond_possible_turns,
     possible_object_turn,
@@ -74,6 +75,15 @@ def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines
 @pytest.mark.parametrize("name", ["leak", "dilated", "mostly", "dropped", "added", "ragged"])
 def test_it_is_recognised_by_its_objects_too(evidence: Evidence, name: str) -> None:
     assert any(number.low > 0 for number in beyond_possible_object_turns(evidence, name))
+
+
+@pytest.mark.parametrize("error", [0.1, 0.2])
+def test_of_three_raters_the_limit_is_that_of_someone_who_marks_just_what_is_there(error: float) -> None:
+    rates = np.array([[error] * 3, [1 - error] * 3])
+    votes = np.array(list(product([0.0, 1.0], repeat=3)))
+    joint = np.prod(np.where(votes[:, None] > 0, rates, 1 - rates), axis=2) / 2
+    turns = _turns_of_three(votes[1:], joint.sum(axis=1)[1:])
+    assert possible_turn(turns) == pytest.approx(max(1 - 2 * error, ANYBODY_TURNS))
 
 
 @pytest.mark.parametrize(("steepness", "apart", "spread"), [(1, 0, 3), (2, 1, 2), (3, 1, 1), (4, 0.5, 1)])

@@ -15,7 +15,7 @@ object its class, and no more, turns at most as far as the best choice of classe
 """
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def beyond_possible_object_turns(evidence: Evidence, name: str) -> Iterator[Numb
         if 2 * counted.sum() <= len(evidence.raters):
             continue
         if classes is None:
-            possible = float(possible_turn(_usual(_turns_of_others(votes, n_objects, sides)[counted])))
+            possible = float(possible_turn(_usual(_turns_of_three(votes, n_objects)[counted])))
         else:
             possible = possible_object_turn(classes, counted, n_others)
 
@@ -149,6 +149,17 @@ def possible_object_turn(classes: LatentClasses, counted: np.ndarray, n_others: 
     return float(max(_usual(choices @ of_class).max(), ANYBODY_TURNS))
 
 
+def _turns_of_three(votes: np.ndarray, n_objects: np.ndarray) -> np.ndarray:
+    """`(3,)`, how far raters turn with each of three, of objects that the third one marks; nobody counts the others."""
+    turns = np.full((3, 3), np.nan)
+    for rater, other, third in permutations(range(3)):
+        given = n_objects * (votes[:, third] > 0)
+        sides = [given * (votes[:, rater] == vote) for vote in (1, 0)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            turns[rater, other] = np.subtract(*[(side @ votes[:, other]) / side.sum() for side in sides])
+    return median_over(turns)
+
+
 def _usual(turns: np.ndarray) -> np.ndarray:
     """Mean over raters `(..., R)` without the highest and the lowest quarter, of each at least one: unlike the median
     it does not jump from rater to rater when an image is left out."""
@@ -167,10 +178,3 @@ def _object_turns(n: np.ndarray, n_marked: np.ndarray, with_vote: np.ndarray, wi
     """Objects of each pattern `(rows, P)` -> `(rows, R)` turns."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((n_marked @ with_vote) / (n @ with_vote) - (n_marked @ without) / (n @ without))
-
-
-def _turns_of_others(votes: np.ndarray, n_objects: np.ndarray, sides: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """`(R,)`, how far the other raters turn with each rater, median over them."""
-    turns = np.stack([_object_turns(n_objects, n_objects * votes[:, one], *sides) for one in range(votes.shape[1])])
-    np.fill_diagonal(turns, np.nan)
-    return median_over(turns.T)
