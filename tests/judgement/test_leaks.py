@@ -16,6 +16,7 @@ from segassay.judgement.evidence import Evidence, evidence_of
 from segassay.judgement.leaks import (
     ANYBODY_TURNS,
     _turns_of_three,
+    _usual,
     beyond_possible_object_turns,
     beyond_possible_turns,
     possible_object_turn,
@@ -75,6 +76,13 @@ def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines
 @pytest.mark.parametrize("name", ["leak", "dilated", "mostly", "dropped", "added", "ragged"])
 def test_it_is_recognised_by_its_objects_too(evidence: Evidence, name: str) -> None:
     assert any(number.low > 0 for number in beyond_possible_object_turns(evidence, name))
+
+
+@pytest.mark.parametrize(
+    ("turns", "usual"), [([0.4, 0.2], 0.3), ([0.9, 0.1, 0.3], 0.3), ([0, 0.1, 0.3, 0.2, 1], 0.2), ([0.7], 0.7)]
+)
+def test_one_rater_with_whom_a_mask_turns_far_does_not_decide(turns: list[float], usual: float) -> None:
+    assert _usual(np.array(turns)) == pytest.approx(usual)
 
 
 @pytest.mark.parametrize("error", [0.1, 0.2])
