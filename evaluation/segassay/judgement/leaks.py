@@ -161,8 +161,11 @@ def _turns_of_three(votes: np.ndarray, n_objects: np.ndarray) -> np.ndarray:
 
 
 def _usual(turns: np.ndarray) -> np.ndarray:
-    """Mean over raters `(..., R)` without the highest and the lowest quarter, of each at least one, if three are left or more:
-    unlike the median it does not jump from rater to rater when an image is left out."""
+    """Mean over raters `(..., R)` without the highest and the lowest quarter.
+
+    Of three raters or more, each is at least one. Unlike the median, the mean does not jump from rater to rater when an
+    image is left out.
+    """
     n = turns.shape[-1]
     cut = min(max(n // 4, 1), (n - 1) // 2)
     return np.asarray(np.sort(turns, axis=-1)[..., cut : n - cut].mean(axis=-1))
