@@ -366,6 +366,29 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
     )
 
 
+def of_one_case(dataset: Dataset, case: str) -> Dataset:
+    """The files of one case, with the settings and without experiment, endpoints and warnings: little to send.
+
+    In contrast to `of_cases`, it does not look at the other cases.
+    """
+
+    def own(paths: dict[str, _File]) -> dict[str, _File]:
+        return {case: paths[case]} if case in paths else {}
+
+    return replace(
+        dataset,
+        images=own(dataset.images),
+        masks={rater: own(paths) for rater, paths in dataset.masks.items()},
+        reference=own(dataset.reference),
+        ignore=own(dataset.ignore),
+        region_masks=own(dataset.region_masks),
+        more_channels=own(dataset.more_channels),
+        experiment=None,
+        endpoints=None,
+        warnings=[],
+    )
+
+
 def of_class(dataset: Dataset, name: str) -> Dataset:
     """The dataset if one class is foreground and all others are background; the ignored area stays.
 
