@@ -24,9 +24,9 @@ from segassay.masks.outlines import (
     surface_distances,
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_objects, pixel_agreement
-from segassay.workers import pool
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.notes import Note
+from segassay.workers import pool
 from small_datasets import make_dataset, row, save, tables_of
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]

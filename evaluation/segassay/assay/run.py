@@ -184,7 +184,7 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
 
 @contextmanager
 def _kept_if_killed(final: Path) -> Iterator[Path]:
-    """File of what is compared; it stays if the evaluation, or all its workers, is killed; no error leaves it behind."""
+    """File of what is compared; it stays if the evaluation or a worker is killed, but not after another error."""
     kept = final.with_name(f".{final.name}.compared")
     try:
         yield kept

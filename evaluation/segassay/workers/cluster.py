@@ -62,8 +62,8 @@ def connected(address: str) -> Iterator[Cluster]:
     """Connect to a cluster, or start one that ends with the context; the link of its dashboard is logged.
 
     Args:
-        address: Address of a Dask scheduler; `local:N` for N processes of this machine; `slurm:N`, `pbs:N` or `lsf:N` for
-            N jobs of a queue.
+        address: Address of a Dask scheduler; `local:N` for N processes of this machine; `slurm:N`, `pbs:N` or `lsf:N`
+            for N jobs of a queue.
 
     Raises:
         UsageError: If the address is none of these, Dask is not installed, or nobody answers.
@@ -144,7 +144,7 @@ class _Run:
         self.client, self.work, self.tasks = client, work, tasks
         self.sent: dict[Any, int] = {}  # future -> place of the task
         self.suspects: list[int] = []
-        self.failed: dict[int, BaseException] = {}
+        self.failed: dict[int, Exception] = {}
         self.run_id = uuid.uuid4().hex[:8]
         self.n_sent = itertools.count()
         self.seen_workers = float("-inf")  # when there were some
@@ -197,25 +197,28 @@ class _Run:
         if not self.sent:
             return
         try:
-            done = wait(list(self.sent), timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED").done
+            with self.client.as_current():
+                done = wait(list(self.sent), timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED").done
         except TimeoutError:
             return
         for future in sorted(done, key=self.sent.__getitem__):
-            place = self.sent.pop(future)
-            if future.status == "finished":
-                yield place, future.result()
+            if future.status in ("pending", "lost"):  # its worker is gone, and it is done again
                 continue
-            error = _error_of(future)
-            if not isinstance(error, KilledWorker):
-                self.failed[place] = error
-            elif is_alone:
-                yield place, lost(self.tasks[place])
-            else:
-                self.suspects.append(place)
-                logger.warning(
-                    f"a worker was lost twice while it worked on case {case_of_task(self.tasks[place])}, which is done "
-                    "again, alone"
-                )
+            place = self.sent.pop(future)
+            try:
+                yield place, future.result()
+            except KilledWorker:
+                if is_alone:
+                    yield place, lost(self.tasks[place])
+                else:
+                    self._suspect(place)
+            except Exception as error:
+                self.failed[place] = _explained(error)
+
+    def _suspect(self, place: int) -> None:
+        self.suspects.append(place)
+        case = case_of_task(self.tasks[place])
+        logger.warning(f"a worker was lost twice while it worked on case {case}, which is done again, alone")
 
     def _raise_first(self) -> None:
         """Raise the error of the first task that failed, once all before it are done."""
@@ -232,22 +235,23 @@ class _Run:
 
 
 def place_on_machine() -> int:
-    """Number of the worker that does this task among those of one machine, for the choice of a GPU; 0 if it has none."""
+    """Number of the worker that does this task among those of `local:N`, for the choice of a GPU; else 0."""
     from distributed import get_worker
 
     name = get_worker().name
     return name if isinstance(name, int) else 0
 
 
-def _error_of(future: Any) -> BaseException:
-    """Error of a task; of one that was taken away, that the cluster was lost."""
-    if future.status == "error":
-        error = future.exception()
-        if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("segassay"):
-            return UsageError(f"--cluster: a worker cannot import {error.name}; install SegAssay there as it is here")
-        return error
-    what = "the connection to the cluster was lost"
-    return DataError.of(None, what, "look whether its scheduler runs, and repeat the command: it goes on")
+def _explained(error: Exception) -> Exception:
+    """Error of a task, or what it means that it could not be done."""
+    from concurrent.futures import CancelledError
+
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith("segassay"):
+        return UsageError(f"--cluster: a worker cannot import {error.name}; install SegAssay there as it is here")
+    if isinstance(error, CancelledError):
+        what = "the connection to the cluster was lost"
+        return DataError.of(None, what, "look whether its scheduler runs, and repeat the command: it goes on")
+    return error
 
 
 def _name(work: Any) -> str:

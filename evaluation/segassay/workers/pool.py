@@ -1,7 +1,7 @@
 """A pool of processes of this machine, for many tasks: for a small lab, starting them takes longer than all tasks.
 
-A process that is killed, as a system does that is out of memory, loses its own tasks alone: they are done again, by half
-as many processes.
+A process that is killed, as a system does that is out of memory, loses its own tasks alone: they are done again, by
+half as many processes.
 """
 
 import logging
