@@ -18,6 +18,8 @@ from segassay.errors import DataError, UsageError
 from segassay.io.images import Picture, read_image, read_mask, write_image, write_labels
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.prediction import run as module
+from segassay_monai.prediction.case import Options
+from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
 
 
@@ -126,6 +128,21 @@ def test_nothing_is_predicted_twice_but_what_changed(
     assert asked == ["new_0", "new_1"]
     assert list(done.cases["case"]) == ["new_0", "new_1", "new_2"]
     assert not [name for name in content(done.out) if "new_3" in name]
+
+
+@pytest.mark.parametrize(("device", "expected"), [(None, "cuda:2"), ("cpu", "cpu")])
+def test_each_worker_of_a_machine_has_a_gpu_of_its_own(
+    models: Path, monkeypatch: pytest.MonkeyPatch, device: str | None, expected: str
+) -> None:
+    """The seventh worker of a machine with four GPUs, of which this one has none."""
+    asked: list[Options] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(module, "place_on_machine", lambda: 6)
+    monkeypatch.setattr(module, "load_predictor", lambda model, options: asked.append(options))
+    module._predictor.cache_clear()
+    module._predictor(find_model(models), "", Options(device=device))
+    module._predictor.cache_clear()
+    assert [options.device for options in asked] == [expected]
 
 
 def test_one_broken_file_among_good_ones(models: Path, images: Path, tmp_path: Path) -> None:

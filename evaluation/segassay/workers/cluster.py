@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -236,9 +237,12 @@ class _Run:
 
 def place_on_machine() -> int:
     """Number of the worker that does this task among those of `local:N`, for the choice of a GPU; else 0."""
-    from distributed import get_worker
-
-    name = get_worker().name
+    if "distributed" not in sys.modules:  # no worker has come so far without it
+        return 0
+    try:
+        name = _dask().get_worker().name
+    except ValueError:  # this process is no worker
+        return 0
     return name if isinstance(name, int) else 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from segassay.io.images import sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
 from segassay.io.windows import Windows
-from segassay.workers.cluster import workers_for
+from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
 from segassay_monai.ensemble.backends import check_backend
 from segassay_monai.ensemble.classes import names_of, same_classes
@@ -228,6 +228,9 @@ def _warn_of_classes(model: Model, images: Images) -> None:
 def _predictor(model: Model, sha256: str, options: Options) -> Predictor:
     """The model, ready to predict; the same for all images of this process."""
     _check_device(options.device)
+    n_gpus = torch.cuda.device_count()
+    if options.device is None and n_gpus > 1:
+        options = replace(options, device=f"cuda:{place_on_machine() % n_gpus}")
     return load_predictor(model, options)
 
 
