@@ -16,6 +16,9 @@ import pytest
 
 CAN_FORK = hasattr(os, "fork")
 
+_SETTINGS = {"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "2s"}
+"""A worker that was killed is not waited for as long as a busy one may need to answer."""
+
 
 class Machines:
     """A scheduler and workers, each with one thread, between `start` and `stop`.
@@ -26,6 +29,8 @@ class Machines:
 
     def __init__(self, folder: Path) -> None:
         pytest.importorskip("distributed", reason="Dask is not installed (the extra `cluster`)")
+        import dask
+
         if not CAN_FORK:
             pytest.skip("machines of a cluster are copies of this process, which this system cannot make")
         self._folder = folder
@@ -33,6 +38,7 @@ class Machines:
         self._processes: list[Any] = []
         self._workers: list[Any] = []
         self.address = ""
+        self._settings: Any = dask.config.set(_SETTINGS)
 
     def start(self, n: int) -> "Machines":
         """Start the scheduler and `n` workers; returns at once, the workers arrive when they are ready."""
@@ -75,10 +81,11 @@ class Machines:
                 os.kill(self._pid(number), signal.SIGKILL)
         self._workers.clear()
         del self._processes[not scheduler :]
+        if scheduler:
+            self._settings.__exit__(None, None, None)
 
 
 def _schedule(told: Connection) -> None:
-    import dask
     from distributed import Scheduler
 
     async def serve() -> None:
@@ -86,8 +93,7 @@ def _schedule(told: Connection) -> None:
             told.send(scheduler.address)
             await scheduler.finished()
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "2s"}):
-        asyncio.run(serve())
+    asyncio.run(serve())
 
 
 def _supervise(address: str, name: str, folder: Path, pid: Any) -> None:

@@ -1,4 +1,4 @@
-"""Commands with `--cluster`: the same bytes as with `--jobs`, also where a worker is killed or a case kills them."""
+"""`evaluate` and `check` with `--cluster`: the same bytes as with `--jobs`, also where workers are killed."""
 
 import json
 import os
@@ -9,20 +9,16 @@ from pathlib import Path
 import pytest
 
 from command import run, without_pictures
-from drawn_members import write_members
 from machines import Machines
-from segassay import evaluate
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables import case, kept
 from segassay.tables.case import CaseRows
 from segassay.tables.jobs import Job
-from segassay.workers.cluster import connected
-from segassay_monai.prediction.run import predict
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    settings = Simulation(shape=(48, 48), n_cases=14, images_per_subject=1, n_nuclei=4)
+    settings = Simulation(shape=(48, 48), n_cases=6, images_per_subject=1, n_nuclei=4)
     return simulate(tmp_path_factory.mktemp("cluster") / "data", settings)
 
 
@@ -39,7 +35,6 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     deadly.__module__, deadly.__qualname__ = score.__module__, score.__qualname__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(case, "score_case", deadly)
-        patch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
         found.start(2)
     yield found
     found.stop()
@@ -55,10 +50,20 @@ def same(one: Path, two: Path) -> bool:
     return [name for name in first if first[name] != second[name]] == []
 
 
-def test_an_evaluation_has_the_same_bytes_though_a_worker_is_killed(data, machines, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The evaluation by one process."""
+    folder = tmp_path_factory.mktemp("whole") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch)
+        assert run(patch, "evaluate", data, "--no-mlflow", "--out", folder, "--jobs", "1") == 0
+    return folder
+
+
+def test_an_evaluation_has_the_same_bytes_though_a_worker_is_killed(
+    data, machines, whole, tmp_path, monkeypatch, capsys
+):
     without_pictures(monkeypatch)
-    words = ["evaluate", data, "--no-mlflow", "--masks", f"truth={data / 'truth'}", "--out"]
-    assert run(monkeypatch, *words, tmp_path / "jobs", "--jobs", "1") == 0
     compared = kept.each_in_order
 
     def killed(*given):
@@ -69,17 +74,17 @@ def test_an_evaluation_has_the_same_bytes_though_a_worker_is_killed(data, machin
 
     monkeypatch.setattr(kept, "each_in_order", killed)
     capsys.readouterr()
-    assert run(monkeypatch, *words, tmp_path / "cluster", "--cluster", machines.address) == 0
+    words = ["evaluate", data, "--no-mlflow", "--out", tmp_path / "cluster", "--cluster", machines.address]
+    assert run(monkeypatch, *words) == 0
     assert f"cluster: {machines.address}, dashboard: http://127.0.0.1:" in capsys.readouterr().err
-    assert same(tmp_path / "jobs", tmp_path / "cluster")
+    assert same(whole, tmp_path / "cluster")
 
 
 def test_a_case_that_kills_every_worker_is_named_the_others_are_kept_and_the_next_call_resumes(
-    data, machines, tmp_path, monkeypatch, capsys, caplog
+    data, machines, whole, tmp_path, monkeypatch, capsys, caplog
 ):
     without_pictures(monkeypatch)
-    whole = evaluate(data, tmp_path / "whole")
-    names = list(whole.agreement["case"].unique())
+    names = sorted(path.stem for path in (data / "images").iterdir())
     (data / "images" / f"{names[3]}.deadly").touch()
     words = ["evaluate", data, "--no-mlflow", "--out", tmp_path / "out", "--cluster", machines.address]
     try:
@@ -91,7 +96,7 @@ def test_a_case_that_kills_every_worker_is_named_the_others_are_kept_and_the_nex
     caplog.set_level("INFO", "segassay")
     assert run(monkeypatch, *words) == 0
     assert f"it resumes with {len(names) - 1} of {len(names)} cases" in caplog.text
-    assert same(tmp_path / "whole", tmp_path / "out")
+    assert same(whole, tmp_path / "out")
 
 
 def test_a_check_finds_the_same(data, machines, monkeypatch, capsys):
@@ -107,19 +112,3 @@ def test_a_check_finds_the_same(data, machines, monkeypatch, capsys):
         mask.write_bytes(before)
     assert found[0] == found[1]
     assert mask.name in json.dumps(found[0]["problems"])
-
-
-def test_predictions_have_the_same_bytes_and_a_broken_image_is_named(data, machines, tmp_path, monkeypatch):
-    models = write_members(tmp_path / "models", data, seeds=(14, 15))
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for path in sorted((data / "images").glob("*.*"))[:5]:
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "bad.png").write_bytes(b"no image")
-    words = ["predict", models, folder, "--save", "all", "--out"]
-    assert run(monkeypatch, *words, tmp_path / "jobs") == 1
-    assert run(monkeypatch, *words, tmp_path / "cluster", "--cluster", machines.address) == 1
-    assert same(tmp_path / "jobs", tmp_path / "cluster")
-    with connected(machines.address) as workers:
-        again = predict(models, folder, out=tmp_path / "cluster", cluster=workers, save=["all"])
-    assert list(again.failed["file"]) == [str(folder / "bad.png")]

@@ -22,8 +22,9 @@ import torch
 import yaml
 
 from bundles import TINY
-from command import run
+from command import run, without_pictures
 from forked import Forked
+from machines import Machines
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay_monai.study import scheduler, store
@@ -32,6 +33,7 @@ from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.show import print_plan, state_of
 from segassay_monai.study.store import read_state
+from segassay_monai.training.resume import unfinished
 
 STUDY = {
     "dataset": "data",
@@ -330,6 +332,37 @@ def kill_worker(log: Path) -> None:
     for child in here.children():
         if child.cmdline() == here.cmdline() or "segassay_monai.study.worker" in child.cmdline():
             child.kill()
+
+
+@pytest.mark.usefixtures("_forked_workers")
+def test_on_a_cluster_whose_machine_is_lost_it_ends_with_the_same_tables(study, copy, tmp_path, monkeypatch):
+    """Two members are trained and ensembles predict again, by two machines of which one is killed."""
+    again = [member for member in copy.members if member.annotator == "staple/s1"]
+    gone = [*again, *(one for one in copy.predictions if set(one.members) & set(again))]
+    for place in (*map(copy.place, gone), copy.out / "evaluation"):
+        shutil.rmtree(place)
+    without_pictures(monkeypatch)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(copy.path.parent))
+    machines = Machines(tmp_path / "machines").start(2)
+    killed = threading.Thread(target=_kill_when, args=(machines, unfinished(copy.place(again[0]))))
+    killed.start()
+    try:
+        assert run(monkeypatch, "study", "run", copy.path, "--cluster", machines.address) == 0
+    finally:
+        killed.join()
+        machines.stop()
+    assert tables(copy) == tables(study)
+    for member in again:
+        one, other = (torch.load(of.checkpoint(member), weights_only=True)["model"] for of in (study, copy))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _kill_when(machines: Machines, begun: Path) -> None:
+    """Kill the first machine as soon as a member is in training."""
+    end = time.monotonic() + 300
+    while not begun.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    machines.kill_worker(0)
 
 
 def test_a_job_of_a_cluster_trains_one_member(study, fresh, new_store, monkeypatch):

@@ -28,10 +28,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 
 @pytest.fixture
 def two(machines: Machines) -> Iterator[Cluster]:
-    """Their workers; one that was killed is not waited for as long as a busy one may need to answer."""
-    import dask
-
-    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}), connected(machines.address) as workers:
+    """Their workers."""
+    with connected(machines.address) as workers:
         yield workers
 
 
