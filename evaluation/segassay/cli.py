@@ -85,7 +85,7 @@ def check(
     from segassay.workers.cluster import workers_for
 
     progress = partial(show_progress, doing="checking images", done="checked", shown=not quiet)
-    with workers_for(jobs, cluster) as workers:
+    with workers_for(jobs, cluster, progress=not quiet) as workers:
         found = check_dataset(dataset, n_jobs=workers, progress=progress)
     if as_json:
         say(_as_written(check_report.as_json(found)))

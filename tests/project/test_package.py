@@ -86,7 +86,9 @@ def test_the_evaluation_needs_what_it_imports_and_nothing_else():
 
 
 def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else():
-    assert used("src") - NEEDS == EXTRAS["monai"] - OF_MLFLOW | EXTRAS["onnx"] | {"openvino"}  # a backend that one may install
+    assert used("src") - NEEDS == EXTRAS["monai"] - OF_MLFLOW | EXTRAS["onnx"] | {
+        "openvino"
+    }  # a backend that one may install
 
 
 def test_developing_needs_what_the_tests_import_and_the_tools():

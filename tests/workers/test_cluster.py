@@ -109,7 +109,6 @@ def test_a_worker_of_another_version_is_refused(two, monkeypatch):
 
 
 def test_without_workers_it_waits_for_the_first_and_gives_up_when_all_are_gone(tmp_path, monkeypatch, caplog):
-    caplog.set_level("INFO", "segassay")
     monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     monkeypatch.setattr(cluster, "_POLL_SECONDS", 0.2)
     machines = Machines(tmp_path).start(0)
@@ -126,14 +125,13 @@ def test_without_workers_it_waits_for_the_first_and_gives_up_when_all_are_gone(t
         machines.stop()
 
 
-def test_a_cluster_of_processes_here_starts_and_ends(caplog):
+def test_a_cluster_of_processes_here_starts_and_ends(capsys):
     pytest.importorskip("distributed")
-    caplog.set_level("INFO", "segassay")
     with workers_for(1, "local:1") as workers:
         assert list(in_order(abs, [-1, 2, -3], workers)) == [1, 2, 3]
         with workers_for(1, workers) as same:
             assert same is workers
-    assert "dashboard: http://127.0.0.1:" in caplog.text
+    assert "dashboard: http://127.0.0.1:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("address", ["nowhere", "local", "local:0", "local:two", "slurm:", "local:-1", ""])

@@ -152,12 +152,12 @@ def evaluate(
     _check_experiment(sources)
     about = _command(dataset, annotations, masks or {}) | hashes_of(sources)
     if final is None:
-        with workers_for(n_jobs, cluster) as workers:
+        with workers_for(n_jobs, cluster, progress=progress) as workers:
             return _computed(sources, about, workers, progress)
     params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
-    of_cluster = workers_for(n_jobs, cluster)
+    of_cluster = workers_for(n_jobs, cluster, progress=progress)
     with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), of_mlflow, of_cluster as workers:
         found = _computed(sources, about, workers, progress, kept)
         write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)

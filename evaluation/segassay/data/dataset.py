@@ -348,9 +348,10 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
         raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
     if not cases:
         raise UsageError(f"{dataset.folder}: no case is named")
+    chosen = set(cases)
 
     def kept(paths: dict[str, _File]) -> dict[str, _File]:
-        return {case: path for case, path in paths.items() if case in cases}
+        return {case: path for case, path in paths.items() if case in chosen}
 
     table, endpoints = dataset.experiment, dataset.endpoints
     return replace(

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from segassay.errors import DataError, UsageError, number_of
+from segassay.io.progress import progress_console
 from segassay.workers.pool import Pool
 from segassay.workers.queues import QUEUES, start_queue
 from segassay.workers.tasks import LostError, Workers, case_of_task, lost
@@ -44,27 +45,29 @@ _Result = TypeVar("_Result")
 
 
 @contextmanager
-def workers_for(n_jobs: int, cluster: str | Workers | None) -> Iterator[Workers]:
+def workers_for(n_jobs: int, cluster: str | Workers | None, *, progress: bool = True) -> Iterator[Workers]:
     """The workers that a call asks for: those of a cluster, else a pool of `n_jobs` processes.
 
     Args:
         n_jobs: Maximum number of processes without a cluster.
         cluster: As of `connected`; workers that are there already; or None.
+        progress: As of `connected`.
     """
     if cluster is None:
         yield Pool(n_jobs)
         return
-    with connected(cluster) if isinstance(cluster, str) else nullcontext(cluster) as workers:
+    with connected(cluster, progress=progress) if isinstance(cluster, str) else nullcontext(cluster) as workers:
         yield workers
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
-    """Connect to a cluster, or start one that ends with the context; the link of its dashboard is logged.
+def connected(address: str, *, progress: bool = True) -> Iterator[Cluster]:
+    """Connect to a cluster, or start one that ends with the context.
 
     Args:
         address: Address of a Dask scheduler; `local:N` for N processes of this machine; `slurm:N`, `pbs:N` or `lsf:N`
             for N jobs of a queue.
+        progress: Whether to show the link of its dashboard on standard error.
 
     Raises:
         UsageError: If the address is none of these, Dask is not installed, or nobody answers.
@@ -98,7 +101,8 @@ def connected(address: str) -> Iterator[Cluster]:
             raise UsageError(
                 f"--cluster {address}: no scheduler answers there ({reason}); expected {_KINDS}"
             ) from error
-        logger.info(f"cluster: {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}")
+        words = f"cluster: {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}"
+        progress_console(quiet=not progress).print(words, soft_wrap=True, highlight=False, markup=False)
         yield Cluster(client)
 
 
@@ -183,7 +187,7 @@ class _Run:
         if n_threads:
             self.seen_workers = now
         elif self.seen_workers == float("-inf"):
-            logger.info("waiting for a worker of the cluster")
+            logger.warning("waiting for a worker of the cluster")
             self.seen_workers = float("inf")  # said once; the jobs of a queue may wait for days
         elif now - self.seen_workers > _PATIENCE:
             what = f"no worker of the cluster is left, and {number_of(len(self.sent), 'case')} at work are lost"

@@ -122,7 +122,7 @@ model.pt, models:/NAME@best or an exported bundle
     if cluster is None:  # its machines may have other devices
         _check_device(device)
     settings = _settings(chosen, found, options, kinds)
-    with open_output(final, settings, overwrite), workers_for(n_jobs, cluster) as workers:
+    with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
         records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
         return write_results(final, chosen, found, records, failed)
 
