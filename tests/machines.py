@@ -40,21 +40,16 @@ class Machines:
         self.address = ""
         self._settings: Any = dask.config.set(_SETTINGS)
 
-    def start(self, n: int) -> "Machines":
-        """Start the scheduler and `n` workers; returns at once, the workers arrive when they are ready."""
+    def start(self, n: int, *, late: float = 0) -> "Machines":
+        """Start the scheduler and `n` workers, so many seconds later; returns at once."""
         ours, theirs = self._fork.Pipe()
         self._start(_schedule, theirs)
         assert ours.poll(60), "no scheduler"
         self.address = ours.recv()
         for number in range(n):
-            self.add(f"machine {number}")
+            self._workers.append(self._fork.Value("i", 0))
+            self._start(_supervise, self.address, f"machine {number}", self._folder, self._workers[-1], late)
         return self
-
-    def add(self, name: str) -> None:
-        """Start one more worker."""
-        pid = self._fork.Value("i", 0)
-        self._workers.append(pid)
-        self._start(_supervise, self.address, name, self._folder, pid)
 
     def _start(self, target: Any, *words: Any) -> None:
         process = self._fork.Process(target=target, args=words)
@@ -96,8 +91,9 @@ def _schedule(told: Connection) -> None:
     asyncio.run(serve())
 
 
-def _supervise(address: str, name: str, folder: Path, pid: Any) -> None:
+def _supervise(address: str, name: str, folder: Path, pid: Any, late: float) -> None:
     """Start a worker, and another one whenever it is killed, as Dask's nanny does."""
+    time.sleep(late)
     while True:
         worker = multiprocessing.get_context("fork").Process(target=_work, args=(address, name, folder))
         worker.start()

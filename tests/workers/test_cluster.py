@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,10 +110,9 @@ def test_a_worker_of_another_version_is_refused(two, monkeypatch):
 def test_without_workers_it_waits_for_the_first_and_gives_up_when_all_are_gone(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     monkeypatch.setattr(cluster, "_POLL_SECONDS", 0.2)
-    machines = Machines(tmp_path).start(0)
+    machines = Machines(tmp_path).start(1, late=1)
     try:
         with connected(machines.address) as workers:
-            threading.Timer(1, machines.add, ["late"]).start()
             results = in_order(process_of, range(50), workers)
             assert next(results)[0] == 0
             assert "waiting for a worker of the cluster" in caplog.text
