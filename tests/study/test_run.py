@@ -35,6 +35,8 @@ from segassay_monai.study.show import print_plan, state_of
 from segassay_monai.study.store import read_state
 from segassay_monai.training.resume import unfinished
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 STUDY = {
     "dataset": "data",
     "n_folds": 2,
