@@ -96,7 +96,7 @@ def connected(address: str, *, progress: bool = True) -> Iterator[Cluster]:
             target = address
         try:
             client = stack.enter_context(distributed.Client(target, timeout=_CONNECT_SECONDS, set_as_default=False))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, distributed.TimeoutError, ValueError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UsageError(
                 f"--cluster {address}: no scheduler answers there ({reason}); expected {_KINDS}"
@@ -196,6 +196,7 @@ class _Run:
 
     def _arrived(self, *, is_alone: bool = False) -> Iterator[tuple[int, Any]]:
         """Results that have come, in the order of the tasks; waits a moment for the first."""
+        from distributed import TimeoutError as TakesLong  # another one than Python's before 3.11
         from distributed import wait
         from distributed.scheduler import KilledWorker
 
@@ -204,14 +205,16 @@ class _Run:
         try:
             with self.client.as_current():
                 done = wait(list(self.sent), timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
+        except TakesLong:
             return
         for future in sorted(done, key=self.sent.__getitem__):
             if future.status in ("pending", "lost"):  # its worker is gone, and it is done again
                 continue
             place = self.sent.pop(future)
             try:
-                yield place, future.result()
+                result = future.result(timeout=_PATIENCE)
+            except TakesLong:  # its worker went after it was done, and nobody does it again so far
+                self.sent[future] = place
             except KilledWorker:
                 if is_alone:
                     yield place, lost(self.tasks[place])
@@ -219,6 +222,8 @@ class _Run:
                     self._suspect(place)
             except Exception as error:
                 self.failed[place] = _explained(error)
+            else:
+                yield place, result
 
     def _suspect(self, place: int) -> None:
         self.suspects.append(place)
