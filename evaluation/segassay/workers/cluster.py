@@ -101,8 +101,8 @@ def connected(address: str, *, progress: bool = True) -> Iterator[Cluster]:
             raise UsageError(
                 f"--cluster {address}: no scheduler answers there ({reason}); expected {_KINDS}"
             ) from error
-        words = f"cluster: {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}"
-        progress_console(quiet=not progress).print(words, soft_wrap=True, highlight=False, markup=False)
+        line = f"cluster: {client.scheduler.address}, dashboard: {client.dashboard_link or 'none'}"
+        progress_console(quiet=not progress).print(line, soft_wrap=True, highlight=False, markup=False)
         yield Cluster(client)
 
 

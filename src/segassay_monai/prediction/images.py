@@ -127,7 +127,7 @@ def _of_dataset(place: Path) -> Images:
     raise_problems(place, errors if dataset is None else [one for one in errors if one.kind not in _OF_MASKS])
     assert dataset is not None, "a folder without images has a problem"
     files = {case: (path, *dataset.more_channels.get(case, ())) for case, path in dataset.images.items()}
-    subjects = strata(dataset)["subject"].to_dict()
+    subjects = {str(case): str(subject) for case, subject in strata(dataset)["subject"].items()}
     return Images(place, files, dataset, dataset.experiment, dataset.settings.control_group, subjects)
 
 

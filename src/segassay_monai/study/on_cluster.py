@@ -58,9 +58,9 @@ def work_on_cluster(
 def _do(task: _Task) -> tuple[int, str]:
     """Do a task of a study: exit code of its process, and the end of what it said outside of its log."""
     with tempfile.TemporaryFile() as said:
-        environment = {**os.environ, **task.environment}
-        words = {"threads": task.threads, "slot": place_on_machine(), "stderr": said}
-        process = start_worker([task.path, task.case], environment, **words)
+        environment, slot = {**os.environ, **task.environment}, place_on_machine()
+        words = [task.path, task.case]
+        process = start_worker(words, environment, threads=task.threads, slot=slot, stderr=said)
         try:
             status = process.wait()
         finally:
