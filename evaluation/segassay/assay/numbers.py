@@ -33,6 +33,7 @@ from segassay.tables.measured import areas_in_mm
 from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
 from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
+from segassay.workers.order import Jobs
 
 __all__ = ["compute_results", "normalised_counts"]
 
@@ -44,7 +45,7 @@ def compute_results(
     *,
     about: Mapping[str, str],
     checked: bool = False,
-    n_jobs: int,
+    n_jobs: Jobs,
     progress: bool = False,
     of: str = "",
     kept: Path | None = None,
@@ -57,7 +58,7 @@ def compute_results(
         annotations: What `read_annotations` returns.
         about: Hashes of the evaluated data, and the command if there is one, for the summary.
         checked: Whether the dataset is a folder whose problems, as `segassay check` finds them, become warnings.
-        n_jobs: Number of processes that share the cases; no result depends on it.
+        n_jobs: Number of processes that share the cases, or workers; no result depends on it.
         progress: Whether to show how many cases are done.
         of: Class that the masks are of, to be shown; empty for all.
         kept: As of `build_tables`.
@@ -93,7 +94,7 @@ def compute_results(
     if findings.of_volumes:
         summary["policy"]["of_volumes"] = True
     if checked and dataset is not None:
-        summary["policy"]["warnings"] = listed(problems_of(dataset), dataset.folder)
+        summary["policy"]["warnings"] = listed(problems_of(dataset, n_jobs=n_jobs), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
     return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people)

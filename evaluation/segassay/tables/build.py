@@ -31,6 +31,7 @@ from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.kept import compared
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
+from segassay.workers.order import Jobs
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
@@ -158,7 +159,7 @@ def build_tables(
     dataset: Dataset | None,
     annotations: pd.DataFrame,
     *,
-    n_jobs: int = 2,
+    n_jobs: Jobs = 2,
     progress: Callable[[str], None] | None = None,
     kept: Path | None = None,
 ) -> Tables:
@@ -168,9 +169,9 @@ def build_tables(
         dataset: Gives images, ignored areas, regions and the minimum size. Without it there are no intensities, every
             pixel and every object counts, and a note says so.
         annotations: Table of `segassay.data.annotations.read_annotations`.
-        n_jobs: Processes that share the cases, at most; fewer, or none besides this one, if the first two cases show
-            that starting them would take longer than the other cases. The result does not depend on it. With more
-            than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
+        n_jobs: Workers, or processes that share the cases, at most; fewer, or none besides this one, if the first two
+            cases show that starting them would take longer than the other cases. The result does not depend on it. With
+            more than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
         progress: Called with the name of each case that is done.
         kept: File that keeps what is compared, so that a call after a kill resumes (`segassay.tables.kept`).
 
