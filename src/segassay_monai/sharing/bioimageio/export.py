@@ -28,6 +28,7 @@ from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
 from segassay_monai.sharing.bioimageio.card import write_card
 from segassay_monai.sharing.bioimageio.cover import write_cover
 from segassay_monai.sharing.bioimageio.description import Files, describe, environment, model_name
+from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
@@ -40,10 +41,11 @@ __all__ = ["export_bioimageio"]
 logger = logging.getLogger("segassay")
 
 SIMULATED = {2: (256, 256), 3: (24, 96, 96)}
-"""Size of the simulated sample."""
+"""Size of the simulated sample; for tiles it is at least the smallest tile."""
 
 LARGEST = {2: 512, 3: 96}
-"""Pixels along an axis of the sample, of images and of volumes; a larger one is cut to its middle."""
+"""Pixels along an axis of the sample, of images and of volumes, or the smallest tile; a larger one is cut to its
+middle."""
 
 
 def export_bioimageio(
@@ -76,7 +78,7 @@ def export_bioimageio(
 
     Raises:
         UsageError: If `model` or `about` cannot be used, `out` exists or its name is no name of a model, `onnx` is not
-            installed, or ONNX Runtime predicts otherwise.
+            installed, ONNX Runtime predicts otherwise, or `sample` is smaller than the smallest tile.
         DataError: If `sample` cannot be read.
         PredictionError: If a file is not a checkpoint, members differ in their network, or `sample` does not fit it.
 
@@ -131,16 +133,28 @@ def _write(
 
 
 def _sample(net: WholeImageNet, axes: str, path: str | os.PathLike[str] | None) -> torch.Tensor:
-    """Image `(1, C, *spatial)` that shows how the model is used."""
+    """Image `(1, C, *spatial)` that shows how the model is used; of a model for tiles it has the size of one."""
     n_channels, n_axes = net.in_channels, len(net.axes)
+    tiles = tiles_of(net.strides) if net.normalised else None
     if path is None:
-        return as_float(as_seen(sample_image(n_channels, SIMULATED[n_axes]), axes))[None]
+        size = SIMULATED[n_axes] if axes[0] != "x" else SIMULATED[n_axes][::-1]
+        size = size if tiles is None else tiles.fitting(size)
+        return as_float(as_seen(sample_image(n_channels, size if axes[0] != "x" else size[::-1]), axes))[None]
     array = read_image(path).array
     upright = as_seen(array, "xyz"[: array.ndim - 1]) if is_nifti(Path(path)) else array
     image = as_float(as_seen(upright, axes) if array.ndim - 1 == n_axes else array)
     check_image(os.fspath(path), image, n_channels, n_axes)
-    starts = [max(size - LARGEST[n_axes], 0) // 2 for size in image.shape[1:]]
-    middle = tuple(slice(start, start + LARGEST[n_axes]) for start in starts)
+    kept = [min(size, LARGEST[n_axes]) for size in image.shape[1:]]
+    if tiles is not None:
+        kept = list(tiles.fitting(kept))
+        if any(size < least for size, least in zip(image.shape[1:], tiles.smallest, strict=True)):
+            least, found = (" × ".join(map(str, sizes)) for sizes in (tiles.smallest, image.shape[1:]))
+            raise UsageError(
+                f"--sample {path} has {found} pixels along {', '.join(axes)}, and the smallest tile {least}; give a "
+                "larger image, or leave out --tiles"
+            )
+    starts = [(size - part) // 2 for size, part in zip(image.shape[1:], kept, strict=True)]
+    middle = tuple(slice(start, start + part) for start, part in zip(starts, kept, strict=True))
     return image[(slice(None), *middle)].contiguous()[None]
 
 
