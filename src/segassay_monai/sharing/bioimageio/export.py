@@ -20,7 +20,9 @@ from segassay.errors import UsageError
 from segassay.io.images import is_nifti, read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.backends import save_onnx
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.images import as_float, check_image
+from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing import whole_image_net
 from segassay_monai.sharing.about import About, read_about
@@ -32,7 +34,7 @@ from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
-from segassay_monai.sharing.weights import read_whole_image_net, refuse_classes, save_state, save_torchscript
+from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 
@@ -68,7 +70,7 @@ def export_bioimageio(
         sample: Image that becomes public as sample and test; by default a simulated one.
         axes: Order of the axes of the files that the members were trained on: `zyx` (TIFF) or `xyz` (NIfTI); by default
             as the strides of the network tell.
-        both_channels: Whether the output has background and foreground, not the foreground alone.
+        both_channels: Whether the output has background and foreground, or classes, not these alone.
         tiles: Whether images are predicted in tiles, as those must that are too large for the memory. Then other
             programs normalise, not the network, which is less exact, and whole images give other masks.
         overwrite: Whether `out` may be replaced.
@@ -91,7 +93,7 @@ give another --out, or a title in --about
     said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    refuse_classes(found.checkpoints, "bioimage.io")
+    classes = read_network_settings(found.checkpoints).classes
     inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
     refuse_inputs(final, inputs, used="exported", option="--out")
     work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
@@ -99,9 +101,9 @@ give another --out, or a title in --about
         numbers = numbers_of(model, found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
         order = network_axes(net.strides, axes)
-        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers)
+        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers, classes)
         write_certificate(work_dir, certificate_of("bioimageio", work_dir, model, found))
-        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order)
+        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order, classes=classes)
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
         (work_dir / RDF).write_text(text, encoding="utf-8", newline="")
     for text in _missing(said, numbers):
@@ -119,16 +121,23 @@ def _missing(about: About, numbers: Numbers) -> Iterator[str]:
 
 
 def _write(
-    folder: Path, name: str, net: WholeImageNet, axes: str, image: torch.Tensor, about: About, numbers: Numbers
+    folder: Path,
+    name: str,
+    net: WholeImageNet,
+    axes: str,
+    image: torch.Tensor,
+    about: About,
+    numbers: Numbers,
+    classes: Classes,
 ) -> Files:
     """Write all files but the description, which has the hash of each, and the certificate."""
     files = Files()
     _write_weights(folder, net, image, files)
     prob = _write_images(folder, net, axes, image, files)
-    write_cover(
-        folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(prob[0, -1].numpy(), axes)
-    )
-    write_card(folder / files.card, name=name, net=net, axes=axes, about=about, numbers=numbers)
+    marked = prob[0, int(net.both_channels) :].amax(dim=0)
+    write_cover(folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(marked.numpy(), axes))
+    words = {"name": name, "net": net, "axes": axes, "about": about, "numbers": numbers, "classes": classes}
+    write_card(folder / files.card, **words)
     return files
 
 
