@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import roifile
-import tifffile
 import torch
 import yaml
 
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
 from drawn_members import write_members
 from segassay.errors import UsageError
-from segassay.io.images import read_image, write_mask
+from segassay.io.images import read_image, write_image, write_mask
+from segassay.io.picture import Picture
 from segassay.masks.objects import label_objects
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.inferer import WholeImageInferer
@@ -136,7 +136,7 @@ def test_a_large_image_is_predicted_by_windows_as_it_is_in_memory(
     data = draw_dataset(tmp_path / "data", EXCLUSIVE if which == "of_discs" else NESTED, n=1, shape=(52, 75))
     pixels = read_image(data / "images" / "c0.png").array[0]
     (data / "images" / "c0.png").unlink()
-    tifffile.imwrite(data / "images" / "c0.tif", pixels, resolution=(4, 4), resolutionunit=3)
+    write_image(data / "images" / "c0.tif", Picture(pixels[None], (0.5, 0.25)))
     ignored = np.zeros(pixels.shape, dtype=bool)
     ignored[20:30, 10:40] = True
     (data / "ignored").mkdir()

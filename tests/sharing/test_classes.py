@@ -10,7 +10,6 @@ from pathlib import Path
 import monai.bundle
 import numpy as np
 import pytest
-import tifffile
 import torch
 import yaml
 from monai.bundle import ConfigParser
@@ -19,7 +18,8 @@ from bundles import run_exported
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
 from drawn_members import write_members
 from segassay.errors import UsageError
-from segassay.io.images import read_image
+from segassay.io.images import read_image, write_image
+from segassay.io.picture import Picture
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.verify import verify
@@ -43,9 +43,8 @@ def images(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A PNG, and TIFFs with and without pixel size."""
     folder = tmp_path_factory.mktemp("images")
     shutil.copy(dataset / "images" / "c0.png", folder)
-    for name, words in (("c1.tif", {"resolution": (4, 4), "resolutionunit": 3}), ("c2.tif", {})):
-        tifffile.imwrite(folder / name, read_image(dataset / "images" / f"{name[:2]}.png").array[0], **words)
-    tifffile.imwrite(folder / "c3.ome.tif", read_image(folder / "c2.tif").array[0], metadata={"PhysicalSizeX": 0.5})
+    for name, spacing in (("c1.tif", (0.5, 0.25)), ("c2.tif", None), ("c3.ome.tif", (0.5, 0.25))):
+        write_image(folder / name, Picture(read_image(dataset / "images" / f"{name[:2]}.png").array, spacing))
     return folder
 
 

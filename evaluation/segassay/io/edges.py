@@ -67,7 +67,7 @@ def edge_loops_of_strips(strips: Iterable[np.ndarray]) -> list[list[np.ndarray]]
     pixels, parts, following, starts, is_corner = _edges(strips)
     polygons: list[list[np.ndarray]] = [[] for _ in range(int(parts.max(initial=-1)) + 1)]
     seen = bytearray(len(pixels))
-    part_of, next_of, turns = memoryview(parts), memoryview(following), memoryview(is_corner.view(np.uint8))
+    part_of, next_of, turns = parts.data, following.data, is_corner.view(np.uint8).data
     for first in range(len(pixels)):  # edges on top of a pixel come first, row by row: an outer loop before its holes
         if seen[first]:
             continue

@@ -69,8 +69,7 @@ def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> byt
     n_channels, *spatial = array.shape
     if suffix in (".tif", ".tiff") and len(spatial) in (2, 3):
         spacing = None if like is None else like.spacing_um
-        last = are_channels_last(tuple(spatial), spacing)
-        ordered = np.moveaxis(array, 0, -3) if last else array
+        ordered = np.moveaxis(array, 0, -3) if are_channels_last(tuple(spatial), spacing) else array
         return _tiff(np.ascontiguousarray(ordered), **tiff_words(tuple(spatial), spacing, n_channels))
     if suffix in (".ome.tif", ".ome.tiff") and len(spatial) in (2, 3):
         of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels)
