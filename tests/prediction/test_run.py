@@ -67,6 +67,16 @@ def test_a_folder_becomes_files_and_tables(models: Path, images: Path, tmp_path:
     assert not (done.out / "failed.csv").exists()
 
 
+def test_a_workbook_holds_the_tables_if_it_is_asked_for(models: Path, images: Path, tmp_path: Path) -> None:
+    done = predict(models, images, out=tmp_path / "out", save=["mask"], xlsx=True)
+    sheets = pd.read_excel(done.out / "tables.xlsx", sheet_name=None, dtype={"case": str})
+    assert list(sheets) == ["cases", "objects", "annotations", "review"]
+    columns = ["case", "label", "area_px", "mean_intensity"]
+    pd.testing.assert_frame_equal(sheets["objects"][columns], done.objects[columns])
+    predict(models, images, out=tmp_path / "out", save=["mask"])
+    assert not (done.out / "tables.xlsx").exists()
+
+
 def test_the_command_of_the_bundle_predicts_the_same(models: Path, images: Path, tmp_path: Path) -> None:
     from bundles import bundle
 

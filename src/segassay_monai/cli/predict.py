@@ -61,6 +61,7 @@ def predict(
         Path | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
     ] = None,
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -83,6 +84,7 @@ def predict(
         recursive=recursive,
         experiment=experiment,
         control_group=control_group,
+        xlsx=xlsx,
         overwrite=overwrite,
         progress=not quiet,
     )

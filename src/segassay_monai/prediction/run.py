@@ -63,6 +63,7 @@ def predict(
     recursive: bool = False,
     experiment: str | os.PathLike[str] | None = None,
     control_group: str | None = None,
+    xlsx: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Predicted:
@@ -87,6 +88,7 @@ def predict(
         recursive: Search folders in the folder of images, too.
         experiment: Table with case and group; by default that of the dataset.
         control_group: Group with which the others are compared; by default that of the dataset.
+        xlsx: Write the tables also as an Excel workbook, `tables.xlsx`.
         overwrite: Replace `out` with everything in it.
         progress: Show on standard error how many images are done.
 
@@ -116,7 +118,7 @@ model.pt, models:/NAME@best or an exported bundle
     settings = _settings(chosen, found, options, kinds)
     with open_output(final, settings, overwrite):
         records, failed = _predict_all(chosen, found, options, kinds, final, progress)
-        return write_results(final, chosen, found, records, failed)
+        return write_results(final, chosen, found, records, failed, xlsx=xlsx)
 
 
 def _usable_model(model: Any, strategy: str | None) -> Model:
