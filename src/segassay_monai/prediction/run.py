@@ -271,7 +271,8 @@ def _by_windows(
     """The same of a large image."""
     spacing = images.spacing_of(large)
     words: dict[str, Any] = {"spacing_um": spacing, "channel": _channel(images), "order": _order(images)}
-    found = predict_large(predictor, case, large, out, work, save, **words, **images.areas(case))
+    words |= images.areas(case)
+    found = predict_large(predictor, case, large, out, work, save, **words)
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
     row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {

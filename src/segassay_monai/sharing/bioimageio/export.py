@@ -136,8 +136,8 @@ def _write(
     prob = _write_images(folder, net, axes, image, files)
     marked = prob[0, int(net.both_channels) :].amax(dim=0)
     write_cover(folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(marked.numpy(), axes))
-    words = {"name": name, "net": net, "axes": axes, "about": about, "numbers": numbers, "classes": classes}
-    write_card(folder / files.card, **words)
+    card = folder / files.card
+    write_card(card, name=name, net=net, axes=axes, about=about, numbers=numbers, classes=classes)
     return files
 
 
