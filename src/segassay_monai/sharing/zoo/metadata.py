@@ -97,7 +97,7 @@ def _of_classes(classes: Classes) -> dict[str, str]:
     rest = "; what is missing to 1 is the background" if is_exclusive(classes) else "; they overlap"
     return {
         "label_classes": f"{values}; 0 is everything else",
-        "pred_classes": f"{len(names)} channel(s), probabilities of {', of '.join(names)}{rest}. In masks, {drawn}, 0 "
+        "pred_classes": f"{len(names)} channel(s), probabilities of {', '.join(names)}{rest}. In masks, {drawn}, 0 "
         "is everything else",
     }
 
