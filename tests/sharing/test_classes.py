@@ -20,6 +20,7 @@ from drawn_members import write_members
 from segassay.errors import UsageError
 from segassay.io.images import read_image, write_image
 from segassay.io.picture import Picture
+from segassay_monai import ensemble
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.verify import verify
@@ -91,6 +92,9 @@ def test_the_metadata_name_the_classes_and_their_values(
     config = [str(bundle / "configs" / name) for name in ("inference.json", "evaluate.json")]
     run_exported(bundle, tmp_path / "out", dataset, config_file=config, label_dir=str(dataset / "labels" / "anna"))
     assert (tmp_path / "out" / "val_mean_dice_raw.csv").is_file()
+    for name in ("classes", "numbering"):
+        ours = Path(str(ensemble.__file__)).with_name(f"{name}.py")
+        assert (bundle / "scripts" / f"{name}.py").read_bytes() == ours.read_bytes()
     masks = read_image(dataset / "labels" / "anna" / "c0.png").array[0]
     loaded = ConfigParser({"load": {"_target_": "scripts.class_files.LoadImageClassesd", "keys": "label"}})
     loaded["load"]["classes"] = json.loads((bundle / "configs" / "inference.json").read_text())["classes"]
