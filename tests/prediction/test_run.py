@@ -189,7 +189,21 @@ def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
     here, there = content(tmp_path / "here"), content(tmp_path / "there")
     own = [name for name in here if name.startswith(("masks/", "instances/", "rois/", "overlays/", ".records/"))]
     assert len(own) == 6 * 4  # with the small pictures for the page
-    assert all(here[name] == there[name] for name in [*own, "cases.csv", "objects.csv"])
+    assert [name for name in [*own, "cases.csv", "objects.csv"] if here[name] != there.get(name)] == []
+
+
+def test_an_image_that_a_lost_worker_had_finished_is_not_touched_again(
+    models: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster repeats tasks whose result went with its worker, also while the command ends."""
+    tasks: list[Any] = []
+    one = module._predict
+    monkeypatch.setattr(module, "_predict", lambda task: tasks.append(task) or one(task))
+    done = predict(models, images, out=tmp_path / "out")
+    before = content(done.out)
+    monkeypatch.setattr(module, "forget", lambda *words: pytest.fail("its files are removed"))
+    assert one(tasks[0]) == json.loads(before[f".records/{tasks[0].case}.json"])
+    assert content(done.out) == before
 
 
 @pytest.mark.parametrize(("device", "expected"), [(None, "cuda:2"), ("cpu", "cpu")])

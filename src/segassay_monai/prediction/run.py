@@ -239,12 +239,15 @@ def _predictor(model: Model, sha256: str, options: Options) -> Predictor:
 
 def _predict(task: _Task) -> Record:
     """Predict one image: its record, or `failed`, with what to do."""
+    files = task.images.files[task.case]
+    if (known := read_record(task.out, task.case, files)) is not None:  # done before its worker was lost
+        return known
     predictor = _predictor(task.model, task.model.sha256, task.options)
     forget(task.out, task.case)
     try:
         return _predict_one(task.model, predictor, task.images, task.case, task.save, task.out)
     except (DataError, PredictionError, MemoryError, torch.OutOfMemoryError) as error:
-        return {"failed": _failure(task.images.files[task.case][0], error)}
+        return {"failed": _failure(files[0], error)}
 
 
 def _predict_one(
