@@ -48,6 +48,7 @@ _HOME = {
         "open_member",
         "open_n_channels",
         "open_network_settings",
+        "open_objects",
         "open_spacing",
     ),
     "training.learning_rate": ("find_learning_rate",),

@@ -22,6 +22,7 @@ import torch
 from segassay.io.images import image_shape
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.ensemble.members import pixel_hash_of_parts
 from segassay_monai.ensemble.uncertainty import UncertaintySums
 from segassay_monai.prediction.case import Predictor
@@ -134,7 +135,7 @@ def predict_large(
         case: Name of the case.
         image: The image.
         out: Folder of the results.
-        work: Folder for maps while they are made, 8 to 20 bytes per pixel.
+        work: Folder for maps while they are made, 8 to 24 bytes per pixel.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
         channel: Channel whose intensity is measured.
@@ -147,7 +148,8 @@ def predict_large(
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
     run = WindowRun(predictor, image)
-    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save)
+    is_touching = predictor.settings.objects == TOUCHING
+    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save, keep_depth=is_touching)
     sums = UncertaintySums(len(predictor.network.checkpoint_paths))
     areas = _Areas(ignore, region)
     for window in run.windows():
@@ -155,7 +157,7 @@ def predict_large(
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
     n_counted = label_large(arrays, areas.counted, options.min_object_size)
-    if options.split_touching:
+    if options.split_touching or is_touching:
         split_large(arrays, options.min_object_size, frame.spacing_um)
     objects = measure_objects(arrays, image, frame)
     files = write_large(out, case, arrays, image, frame, objects, save)

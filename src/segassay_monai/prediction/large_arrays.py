@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from segassay.masks.depth import divide_by_depth
 from segassay.masks.strips import StripLabels
+from segassay.masks.touching import divide
 from segassay.masks.touching_blocks import split_objects
 from segassay_monai.ensemble.case_files import MAPS
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
-from segassay_monai.prediction.window_run import strip_height
+from segassay_monai.prediction.window_run import DEPTH, strip_height
 
 __all__ = ["LargeArrays", "label_large", "object_boxes", "split_large"]
 
@@ -34,11 +36,12 @@ class LargeArrays:
         folder: A folder without such files.
         shape: Of the image.
         keep_maps: Whether the uncertainties are kept, too.
+        keep_depth: Whether the depth is kept, too.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], keep_maps: bool) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, ...], keep_maps: bool, keep_depth: bool = False) -> None:
         self.folder, self.shape = folder, shape
-        self.kinds = MAPS if keep_maps else ("prob",)
+        self.kinds = (*(MAPS if keep_maps else ("prob",)), *[DEPTH] * keep_depth)
         for kind in (*self.kinds, "labels"):
             self.open(kind, "w+")
 
@@ -84,11 +87,12 @@ def label_large(arrays: LargeArrays, counted: Callable[[Box], np.ndarray], min_s
 
 
 def split_large(arrays: LargeArrays, min_size: int, spacing: Sequence[float] | None) -> None:
-    """Divide touching objects, as `split_touching` does for an image in memory."""
+    """Divide touching objects, as `split_touching`, or `split_by_depth` if there is a depth, does in memory."""
     boxes = iter(object_boxes(arrays).items())
+    kind, by = (DEPTH, divide_by_depth) if DEPTH in arrays.kinds else ("prob", divide)
     n = 0
     while batch := dict(islice(boxes, _BATCH)):
-        n = split_objects(arrays.open("labels", "r+"), arrays.open("prob"), batch, n, min_size, spacing=spacing)
+        n = split_objects(arrays.open("labels", "r+"), arrays.open(kind), batch, n, min_size, spacing=spacing, by=by)
     for strip in arrays.strips():
         arrays.write(strip, {"labels": -arrays.read("labels", strip)})
 

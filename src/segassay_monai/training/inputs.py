@@ -15,6 +15,8 @@ from typing import Any
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
+from segassay.errors import UsageError
+from segassay_monai.ensemble.classes import TOUCHING, names_of
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
@@ -30,6 +32,7 @@ __all__ = [
     "open_member",
     "open_n_channels",
     "open_network_settings",
+    "open_objects",
     "open_spacing",
 ]
 
@@ -73,6 +76,24 @@ def open_classes(dataset: Dataset) -> list[tuple[str, tuple[int, ...]]]:
         []
     """
     return [] if dataset.classes is None else list(dataset.classes.names)
+
+
+def open_objects(dataset: Dataset, objects: str) -> str:
+    """How objects are told apart, as the setting says it.
+
+    Raises:
+        UsageError: If touching objects are asked of a dataset with classes.
+
+    Example:
+        >>> open_objects(open_dataset(None), "touching")
+        'touching'
+    """
+    if objects == TOUCHING and dataset.classes is not None:
+        raise UsageError(
+            f"--objects {TOUCHING}: {dataset.folder} has {names_of(open_classes(dataset))}, and touching objects of "
+            f"classes are not told apart yet; leave it out, or name one class as `foreground` in dataset.yaml"
+        )
+    return objects
 
 
 def open_spacing(dataset: Dataset) -> tuple[float, ...] | None:

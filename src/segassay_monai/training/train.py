@@ -21,11 +21,11 @@ import segassay
 from segassay import tracking
 from segassay.data.cases import read_case_image, read_case_mask, refuse_classes
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError
+from segassay.errors import DataError, shortlist
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
-from segassay_monai.ensemble.classes import Classes
+from segassay_monai.ensemble.classes import TOUCHING, Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
@@ -126,6 +126,7 @@ def _train(
     )
     _check_not_empty(dataset, member)
     refuse_classes(dataset)
+    _warn_without_instances(dataset, member)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
     step, validation = Timer(average=True), Timer()
@@ -207,6 +208,20 @@ def _check_not_empty(dataset: Dataset, member: Member) -> None:
         target, n_images = describe_target(member.trained_on), len(member.train)
         what = f"cannot be trained on: {target} has no object in any of {n_images} training images"
         raise DataError.of(dataset.folder, what, "check the masks (0 is background, more is foreground)")
+
+
+def _warn_without_instances(dataset: Dataset, member: Member) -> None:
+    """Say so if neighbours are to be told apart, but the masks do not show where they touch."""
+    if running_config().get("objects") != TOUCHING:
+        return
+    raters = raters_of(dataset, member.trained_on)
+    masks = ((rater, case) for case in member.train for rater in raters if case in dataset.masks[rater])
+    if all(read_case_mask(dataset, rater, case).dtype == bool for rater, case in masks):
+        logger.warning(
+            f"{dataset.folder}: --objects {TOUCHING}, but no mask of {shortlist(raters)} holds instances: in binary "
+            "masks neighbours that touch are one object, so the model learns to divide those alone that most raters "
+            "drew apart; give label images (1, 2, 3 …) or outlines, or leave it out"
+        )
 
 
 def _absent(dataset: Dataset, member: Member, classes: Classes) -> list[str]:
