@@ -73,14 +73,14 @@ def test_cells_without_a_gap_are_found_again_from_their_depth(shape: tuple[int, 
     np.testing.assert_array_equal(found > 0, mask)
     matches = match_objects(labels, found)
     assert matches.f1[0] > 0.95
-    noisy = depth_map(labels) * 0.7 + np.random.default_rng(seed).uniform(0, 0.1, shape)
+    noisy = depth_map(labels) * 0.7 + np.random.default_rng(seed).uniform(0, 0.08, shape)
     assert match_objects(labels, split_by_depth(mask, noisy.astype(np.float32))).f1[0] > 0.9
 
 
 def test_a_valley_divides_if_it_is_deep_enough() -> None:
     mask = np.ones((5, 9), dtype=bool)
     profile = np.array([0.2, 0.6, 0.9, 0.8, 0.0, 0.7, 0.8, 0.5, 0.2])
-    for valley, n in ((0.7, 1), (0.66, 1), (0.64, 2), (0.3, 2)):
+    for valley, n in ((0.75, 1), (0.71, 1), (0.69, 2), (0.3, 2)):
         profile[4] = valley
         profile[3], profile[5] = max(0.8, valley), max(0.75, valley)
         depth = np.tile(profile, (5, 1))

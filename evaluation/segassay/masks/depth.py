@@ -19,7 +19,7 @@ __all__ = ["depth_map", "divide_by_depth", "split_by_depth"]
 _STEPS = 1000
 """Depths are compared in whole steps of 1 / this, so that rounding decides nothing."""
 
-_VALLEY = 0.15
+_VALLEY = 0.1
 """Two peaks are two objects if the pass between them is lower than the lower peak by more than this."""
 
 
@@ -68,7 +68,7 @@ def depth_map(labels: np.ndarray, spacing: Sequence[float] | None = None) -> np.
 def split_by_depth(mask: np.ndarray, depth: np.ndarray, min_size: int = 0) -> np.ndarray:
     """Number the objects of a mask, and divide them along the valleys of a depth that a network predicted.
 
-    In each connected piece of the mask, peaks of the depth are objects if they rise by more than 0.15 above the highest
+    In each connected piece of the mask, peaks of the depth are objects if they rise by more than 0.1 above the highest
     way to a higher peak; a watershed from these peaks gives each pixel to one. A piece without a second such peak stays
     whole. Parts smaller than `min_size` join the neighbour with which they share most of their outline. The result
     depends on the input alone, and that of a piece on no pixel outside of it.
