@@ -120,7 +120,9 @@ def main() -> None:
     """Run one comparison and write its section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparison", choices=["crowded", "wue1"])
-    parser.add_argument("--minutes", type=float, default=4.0, help="CPU minutes of a training, start of Python included")
+    parser.add_argument(
+        "--minutes", type=float, default=4.0, help="CPU minutes of a training, start of Python included"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, help="keep the models in this new folder")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "touching.json")
@@ -128,7 +130,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
         rows = compare(options.comparison, options.minutes, options.seeds, work)
-        dataset = read_dataset(work / "data" if options.comparison == "crowded" else next((work / "data").glob("lab-*")))
+        dataset = read_dataset(
+            work / "data" if options.comparison == "crowded" else next((work / "data").glob("lab-*"))
+        )
         words = [options.comparison, "--minutes", str(options.minutes), "--seeds", *map(str, options.seeds)]
         result = circumstances(dataset, ["torch", "monai", "numpy", "scikit-image"]) | {
             "command": " ".join(["python benchmarks/touching.py", *words]),
