@@ -3,8 +3,8 @@
     python benchmarks/touching.py crowded|wue1 [--minutes 4] [--seeds 0]       wue1 needs $SEGASSAY_DATA
 
 `crowded` are simulated nuclei that touch (`docs/studies/touching_simulation.yaml`), scored with the known truth. `wue1`
-are the images of lab-wue1 without those of fold 0, which other benchmarks score, on a fold of their own, scored with the
-published consensus. Both are trained by the user's command on one thread, with as many steps as fit into the minutes,
+are the images of lab-wue1 without those of fold 0, which other benchmarks score; a fold of them is held out and scored
+with the published consensus. Both are trained by the user's command on one thread, with as many steps as fit into the minutes,
 as two short trainings of each measure. Scored are F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed
 and of the ensemble. `split` is the default with `segassay predict --split-touching`. Writes results/touching.json.
 """
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measuring import ROOT, circumstances, save, show
+from training_choices import inner_dataset
 
 from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, read_dataset
@@ -29,7 +30,6 @@ from segassay.masks.touching import split_touching
 from segassay.simulation.dataset import simulate
 from segassay.simulation.settings_file import read_simulation
 from training import run_bundle
-from training_choices import inner_dataset
 
 IOU = tuple(np.round(np.arange(0.5, 0.91, 0.05), 2).tolist())
 EPOCHS = 6

@@ -48,7 +48,6 @@ _HOME = {
         "open_member",
         "open_n_channels",
         "open_network_settings",
-        "open_objects",
         "open_spacing",
     ),
     "training.learning_rate": ("find_learning_rate",),

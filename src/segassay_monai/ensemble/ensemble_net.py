@@ -37,7 +37,7 @@ class Prediction:
         packed_masks: uint8 `(M, B, n_bytes)`, one bit per member, class and pixel.
         classes: Of the model; empty if it has one foreground, with uncertainties in bits.
         depth: Mean depth of the members, float32 `(B, 1, *spatial)`; None unless they tell touching objects apart.
-        member_depths: The depth of each member, float16 `(M, B, *spatial)`; None as `depth`.
+        packed_depths: uint8 `(M, B, *spatial)`, the depth of each member times 255; None as `depth`.
     """
 
     prob: torch.Tensor
@@ -45,7 +45,7 @@ class Prediction:
     packed_masks: np.ndarray
     classes: Classes = ()
     depth: torch.Tensor | None = None
-    member_depths: np.ndarray | None = None
+    packed_depths: np.ndarray | None = None
 
     @property
     def total(self) -> torch.Tensor:
@@ -143,12 +143,12 @@ class EnsembleNet(nn.Module):
         n_bytes = -(-n_channels * image.shape[2:].numel() // 8)
         masks = np.zeros((len(self.checkpoint_paths), len(image), n_bytes), dtype=np.uint8)
         depth = torch.zeros_like(doubt) if self.objects == TOUCHING else None
-        depths = None if depth is None else np.zeros((len(masks), len(image), *image.shape[2:]), dtype=np.float16)
+        depths = None if depth is None else np.zeros((len(masks), len(image), *image.shape[2:]), dtype=np.uint8)
         for number, mask in enumerate(masks):
             member = self._predict(image, self._member(number))
             if depth is not None and depths is not None:
                 depth += member[:, n_channels:]
-                depths[number] = member[:, n_channels].cpu().numpy()
+                depths[number] = (255 * member[:, n_channels]).round().cpu().numpy()
                 member = member[:, :n_channels]
             prob += member
             doubt += entropy(member, self.classes)

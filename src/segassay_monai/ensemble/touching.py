@@ -30,11 +30,11 @@ def touching_objects(
     Raises:
         ValueError: If the prediction has no depth.
     """
-    if prediction.depth is None or prediction.member_depths is None:
+    if prediction.depth is None or prediction.packed_depths is None:
         raise ValueError("the model predicts no depth; train it with objects: touching")
     if member is None:
         mask, depth = prediction.masks()[0], prediction.depth[0, 0].cpu().numpy()
     else:
         mask = prediction.member_masks(member)[0]
-        depth = prediction.member_depths[member, 0].astype(np.float32)
+        depth = prediction.packed_depths[member, 0] / np.float32(255)
     return split_by_depth(mask if counted is None else mask & counted, depth, min_size)

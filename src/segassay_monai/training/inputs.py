@@ -16,7 +16,7 @@ from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
 from segassay.errors import UsageError
-from segassay_monai.ensemble.classes import TOUCHING, names_of
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, names_of
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
@@ -32,7 +32,6 @@ __all__ = [
     "open_member",
     "open_n_channels",
     "open_network_settings",
-    "open_objects",
     "open_spacing",
 ]
 
@@ -68,32 +67,27 @@ def open_n_channels(dataset: Dataset) -> int:
     return n_channels(dataset) if dataset.cases else 1
 
 
-def open_classes(dataset: Dataset) -> list[tuple[str, tuple[int, ...]]]:
+def open_classes(dataset: Dataset, objects: str = SEPARATE) -> list[tuple[str, tuple[int, ...]]]:
     """Name and values of each class of the dataset; empty if masks have one foreground.
 
-    Example:
-        >>> open_classes(open_dataset(None))
-        []
-    """
-    return [] if dataset.classes is None else list(dataset.classes.names)
-
-
-def open_objects(dataset: Dataset, objects: str) -> str:
-    """How objects are told apart, as the setting says it.
+    Args:
+        dataset: The dataset.
+        objects: The setting, one of `ensemble.classes.OBJECTS`.
 
     Raises:
         UsageError: If touching objects are asked of a dataset with classes.
 
     Example:
-        >>> open_objects(open_dataset(None), "touching")
-        'touching'
+        >>> open_classes(open_dataset(None))
+        []
     """
-    if objects == TOUCHING and dataset.classes is not None:
+    classes = [] if dataset.classes is None else list(dataset.classes.names)
+    if classes and objects == TOUCHING:
         raise UsageError(
-            f"--objects {TOUCHING}: {dataset.folder} has {names_of(open_classes(dataset))}, and touching objects of "
-            f"classes are not told apart yet; leave it out, or name one class as `foreground` in dataset.yaml"
+            f"--objects {TOUCHING}: {dataset.folder} has {names_of(classes)}, and touching objects of classes are not "
+            "told apart yet; leave it out, or name one class as `foreground` in dataset.yaml"
         )
-    return objects
+    return classes
 
 
 def open_spacing(dataset: Dataset) -> tuple[float, ...] | None:
