@@ -15,6 +15,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from rich.console import Console
 from rich.table import Table
+from scipy import ndimage
 
 import segassay
 from segassay import tracking
@@ -89,11 +90,7 @@ class ScoreCases:
     def _score(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
-        n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
-        masks = {
-            member_label(self.members, number): self._found(prediction, case, number) for number in range(n_members)
-        }
-        masks[ensemble_name(self.members)] = self._found(prediction, case)
+        masks = self._found(prediction, case)
         targets = self._targets(case)
         if not targets:
             self.not_scored.append(case)
@@ -104,21 +101,28 @@ class ScoreCases:
             first = dict(list(targets.items())[:1]) | {"prediction": masks[ensemble_name(self.members)]}
             names = [f": {name}" for name, _ in self.classes] or [""]
             drawn = {
-                f"{of}{name}": mask[i] > 0
+                f"{of}{name}": _apart(mask[i]) if self.objects == TOUCHING else mask[i] > 0
                 for i, name in enumerate(names)
                 for of, mask in first.items()
                 if not self.classes or mask[i].any()  # a legend of all classes would not fit
             }
             self._draw(case, drawn)
 
-    def _found(self, prediction: Prediction, case: str, member: int | None = None) -> np.ndarray:
-        """Masks of the ensemble or of a member, `(K, *spatial)`; label images where touching objects are told apart."""
+    def _found(self, prediction: Prediction, case: str) -> dict[str, np.ndarray]:
+        """Masks of each member, then of the ensemble, `(K, *spatial)`; label images if touching objects are divided."""
+        n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
+        names = {member_label(self.members, number): number for number in range(n_members)}
+        whole = ensemble_name(self.members)
         if prediction.depth is None:
-            return prediction.masks() if member is None else prediction.member_masks(member)
-        area = areas(self.dataset, case)
-        counted = counted_pixels(np.ones(prediction.prob.shape[2:], dtype=bool), **area)
-        min_size = self.dataset.min_object_size
-        return touching_objects(prediction, min_size=min_size, counted=counted, member=member)[None]
+            masks = {name: prediction.member_masks(number) for name, number in names.items()}
+            return masks | {whole: prediction.masks()}
+        everything = np.ones(prediction.prob.shape[2:], dtype=bool)
+        words: dict[str, Any] = {
+            "min_size": self.dataset.min_object_size,
+            "counted": counted_pixels(everything, **areas(self.dataset, case)),
+        }
+        masks = {name: touching_objects(prediction, member=n, **words)[None] for name, n in names.items()}
+        return masks | {whole: touching_objects(prediction, **words)[None]}
 
     def _names(self) -> list[dict[str, str]]:
         """What a row says of its class; nothing without classes."""
@@ -185,6 +189,11 @@ class ScoreCases:
             )
             raise DataError.of(self.dataset.folder, what, "add such masks, or choose another --rater")
         return pd.DataFrame(self.rows)
+
+
+def _apart(mask: np.ndarray) -> np.ndarray:
+    """Foreground of a label image with a pixel of background between neighbours, so that each has an outline."""
+    return (mask > 0) & (ndimage.maximum_filter(mask, size=3) == mask)
 
 
 def _object_rows(matches: Matches) -> list[dict[str, Any]]:
