@@ -1,12 +1,12 @@
-"""Models that learn where touching objects end, beside the default: same images, same CPU minutes, one scorer.
+"""Models that learn where touching objects end, beside the default: same images, same steps, one scorer.
 
-    python benchmarks/touching.py crowded|wue1 [--minutes 4] [--seeds 0]       wue1 needs $SEGASSAY_DATA
+    python benchmarks/touching.py crowded|wue1 [--steps 600] [--seeds 0]       wue1 needs $SEGASSAY_DATA
 
 `crowded` are simulated nuclei that touch (`docs/studies/touching_simulation.yaml`), scored with the known truth. `wue1`
 are the images of lab-wue1 without those of fold 0, which other benchmarks score; a fold of them is held out and scored
-with the published consensus. Both are trained by the user's command on one thread, with as many steps as fit into the minutes,
-as two short trainings of each measure. Scored are F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed
-and of the ensemble. `split` is the default with `segassay predict --split-touching`. Writes results/touching.json.
+with the published consensus. Both are trained by the user's command on one thread; the CPU minutes of each command
+stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed and of the ensemble. `split`
+is the default with `segassay predict --split-touching`. Writes results/touching.json.
 """
 
 import argparse
@@ -57,17 +57,6 @@ def train(data: Path, out: Path, words: Mapping[str, Any]) -> float:
     return run_bundle("training", out.parents[1], out.with_suffix(".log"), given | dict(words))
 
 
-def steps_within(minutes: float, data: Path, work: Path, objects: str) -> int:
-    """Steps of each epoch with which a training takes these CPU minutes, from two short ones."""
-    few, more = 5, 35
-    used = [
-        train(data, work / "pilot" / f"{objects}_{steps}", {"objects": objects, "iterations_per_epoch": steps})
-        for steps in (few, more)
-    ]
-    of_step = (used[1] - used[0]) / (more - few)
-    return max(int((minutes - used[0]) / of_step) + few, 1)
-
-
 def score(dataset: Dataset, folder: Path, variant: str) -> list[dict[str, Any]]:
     """Scores of the held-out images that a prediction wrote, image by image."""
     rows = []
@@ -91,15 +80,14 @@ def score(dataset: Dataset, folder: Path, variant: str) -> list[dict[str, Any]]:
     return rows
 
 
-def compare(name: str, minutes: float, seeds: Sequence[int], work: Path) -> list[dict[str, Any]]:
+def compare(name: str, steps: int, seeds: Sequence[int], work: Path) -> list[dict[str, Any]]:
     """Means of the scores of each variant, of its seeds and their ensemble."""
     data = data_of(name, work)
     dataset, rows = read_dataset(data), []
     for objects in VARIANTS:
-        steps = steps_within(minutes, data, work, objects)
         used = []
         for seed in seeds:
-            words = {"objects": objects, "seed": seed, "iterations_per_epoch": steps}
+            words = {"objects": objects, "seed": seed, "iterations_per_epoch": steps // EPOCHS}
             used.append(train(data, work / objects / f"seed{seed}", words))
         places = {f"seed {seed}": work / objects / f"seed{seed}" / "held_out" for seed in seeds}
         if len(seeds) > 1:
@@ -111,7 +99,7 @@ def compare(name: str, minutes: float, seeds: Sequence[int], work: Path) -> list
                 means = pd.DataFrame(score(dataset, place, variant)).drop(columns="case").mean().round(4)
                 rows.append(
                     {"objects": variant, "model": who, **means.to_dict()}
-                    | {"steps": steps * EPOCHS, "cpu_minutes": round(float(np.mean(used)), 2)}
+                    | {"steps": steps // EPOCHS * EPOCHS, "cpu_minutes": round(float(np.mean(used)), 2)}
                 )
     return rows
 
@@ -120,20 +108,18 @@ def main() -> None:
     """Run one comparison and write its section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparison", choices=["crowded", "wue1"])
-    parser.add_argument(
-        "--minutes", type=float, default=4.0, help="CPU minutes of a training, start of Python included"
-    )
+    parser.add_argument("--steps", type=float, default=4.0, help="CPU minutes of a training, start of Python included")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, help="keep the models in this new folder")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "touching.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)).resolve()
-        rows = compare(options.comparison, options.minutes, options.seeds, work)
+        rows = compare(options.comparison, options.steps, options.seeds, work)
         dataset = read_dataset(
             work / "data" if options.comparison == "crowded" else next((work / "data").glob("lab-*"))
         )
-        words = [options.comparison, "--minutes", str(options.minutes), "--seeds", *map(str, options.seeds)]
+        words = [options.comparison, "--steps", str(options.steps), "--seeds", *map(str, options.seeds)]
         result = circumstances(dataset, ["torch", "monai", "numpy", "scikit-image"]) | {
             "command": " ".join(["python benchmarks/touching.py", *words]),
             "iou": IOU,
