@@ -5,8 +5,8 @@
 `crowded` are simulated nuclei that touch (`docs/studies/touching_simulation.yaml`), scored with the known truth. `wue1`
 are the images of lab-wue1 without those of fold 0, which other benchmarks score; a fold of them is held out and scored
 with the published consensus. Both are trained by the user's command on one thread; the CPU minutes of each command
-stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed and of the ensemble. `split`
-is the default with `segassay predict --split-touching`. Writes results/touching.json.
+stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed and of the ensemble.
+`split` is the default with `segassay predict --split-touching`. Writes results/touching.json.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def main() -> None:
     """Run one comparison and write its section."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comparison", choices=["crowded", "wue1"])
-    parser.add_argument("--steps", type=float, default=4.0, help="CPU minutes of a training, start of Python included")
+    parser.add_argument("--steps", type=int, default=600, help="of each training, in 6 epochs")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--work", type=Path, help="keep the models in this new folder")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "touching.json")
