@@ -17,6 +17,7 @@ is that of `segassay.consensus.classes`: of exclusive classes together, of regio
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +33,11 @@ from segassay.consensus.pixels import count_decisions, fuse_decisions
 from segassay.data.annotations import WITHOUT
 from segassay.data.cases import read_case_classes, read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, case_raters
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.images import image_shape, read_grid
 from segassay.masks.objects import label_objects
+
+logger = logging.getLogger("segassay")
 
 Classes = Sequence[tuple[str, Sequence[int]]]
 """Name and values of each class."""
@@ -235,6 +238,24 @@ def read_label_instances(
         return [read_instances(dataset, case, trained_on, cache_dir)]
     raters = _raters_of_case(dataset, case, trained_on)
     return [label_objects(read_case_mask(dataset, rater, case)) for rater in raters]
+
+
+def warn_without_instances(dataset: Dataset, trained_on: str, cases: Sequence[str]) -> None:
+    """Say so if objects that touch are to be told apart, but no mask shows where they touch.
+
+    Args:
+        dataset: The annotated images.
+        trained_on: One of `targets_of`.
+        cases: Cases to train on; their masks are read until one is a label image.
+    """
+    raters = raters_of(dataset, trained_on)
+    masks = ((rater, case) for case in cases for rater in raters if case in dataset.masks[rater])
+    if all(read_case_mask(dataset, rater, case).dtype == bool for rater, case in masks):
+        logger.warning(
+            f"{dataset.folder}: objects: touching, but no mask of {shortlist(raters)} holds instances: in binary masks "
+            "neighbours that touch are one object, so the model learns to divide those alone that most raters drew "
+            "apart; give label images (1, 2, 3 …) or outlines, or leave it out"
+        )
 
 
 def is_soft(trained_on: str) -> bool:

@@ -1,7 +1,9 @@
 """Training on objects that touch: from label images of raters to instances of a model."""
 
 import logging
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from segassay.consensus.instances import keep_instances
 from segassay.data.cases import read_case_mask
 from segassay.data.dataset import read_dataset
 from segassay.errors import UsageError
-from segassay.io.images import read_image, read_mask
+from segassay.io.images import read_image, read_mask, write_mask
 from segassay.masks.depth import depth_map, split_by_depth
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects
@@ -28,6 +30,7 @@ from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.prediction.run import predict
+from segassay_monai.study import run as study_run
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import plan_study
 from segassay_monai.study.worker import do
@@ -152,10 +155,6 @@ class TestLoadedCase:
 
 def _with_ignored(data: Path, folder: Path) -> Path:
     """The same dataset with the upper rows of each image ignored."""
-    import shutil
-
-    from segassay.io.images import write_mask
-
     copy = Path(shutil.copytree(data, folder / "copy"))
     area = np.zeros((64, 64), dtype=bool)
     area[:20] = True
@@ -275,14 +274,33 @@ def test_a_study_evaluates_instances(data: Path, tmp_path: Path) -> None:
 
 
 def test_binary_masks_are_said_to_show_no_touching_objects(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from dataclasses import replace
-
     flat = simulate(tmp_path / "flat", replace(CROWDED, instances=False, n_cases=4))
     with caplog.at_level(logging.WARNING, logger="segassay"):
         train(flat, tmp_path / "m", iterations_per_epoch=1)
     said = [record.message for record in caplog.records if "holds instances" in record.message]
     assert len(said) == 1
     assert "anna, ben, cleo" in said[0]
+
+
+def test_a_study_says_it_before_it_trains(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = simulate(tmp_path / "flat", replace(CROWDED, instances=False, n_cases=4))
+    monkeypatch.setattr(study_run, "work_side_by_side", _stop)
+    for folder, n in ((flat, 2), (data, 0)):
+        strategies = ["staple", {"target": "anna", "name": "other"}, {"target": "ben", "settings": SHORT}]
+        plan = {"dataset": str(folder), "n_folds": 2, "folds": [0], "seeds": 2, "settings": TOUCHING}
+        strategies[2]["settings"] = {"objects": "separate"}  # type: ignore[index]
+        path = tmp_path / f"{folder.name}.yaml"
+        path.write_text(yaml.safe_dump(plan | {"strategies": strategies}), encoding="utf-8")
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="segassay"), pytest.raises(KeyboardInterrupt):
+            study_run.run_study(plan_study(path))
+        assert len([record for record in caplog.records if "holds instances" in record.message]) == n
+
+
+def _stop(*args: Any, **kwargs: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_label_images_are_not_said_to(data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -300,8 +318,6 @@ def test_classes_are_refused(tmp_path: Path) -> None:
 
 
 def test_volumes(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     spaced = {"shape": (8, 32, 32), "spacing_um": (2.0, 1.0, 1.0), "n_nuclei": 8}
     data = simulate(tmp_path / "volumes", replace(CROWDED, **spaced, n_cases=4))
     dataset = read_dataset(data)

@@ -6,7 +6,7 @@ STUDY.yaml -> plan -> members, ensembles -> leak guard -> annotations.csv -> eva
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ import segassay
 from segassay import tracking
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.judge import judge, log_study_data
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.plan import PlannedMember, Study, Task
 from segassay_monai.study.scheduler import n_workers, work_side_by_side
 from segassay_monai.study.store import (
     claim,
@@ -33,6 +34,7 @@ from segassay_monai.study.store import (
 )
 from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
+from segassay_monai.targets import warn_without_instances
 
 __all__ = ["Outcome", "run_member", "run_study"]
 
@@ -75,6 +77,7 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
     mend(study, study.tasks.values())
     with _parent_run(study) as run_id:
         if tasks := open_tasks(study):
+            _warn_without_instances(study, tasks)
             n = jobs or n_workers(len(tasks), memory_of_worker(study), study.file.threads)
             environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
             work_side_by_side(study, min(n, len(tasks)), environment, report)
@@ -88,6 +91,13 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
             evaluations = judge(study)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}
     return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
+
+
+def _warn_without_instances(study: Study, tasks: Sequence[Task]) -> None:
+    """Say once for each target, before hours of training, if its masks do not show where objects touch."""
+    touching = [t.rater for t in tasks if isinstance(t, PlannedMember) and t.settings.get("objects") == TOUCHING]
+    for target in dict.fromkeys(touching):
+        warn_without_instances(study.dataset, target, study.dataset.cases)
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:

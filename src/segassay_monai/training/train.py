@@ -21,7 +21,7 @@ import segassay
 from segassay import tracking
 from segassay.data.cases import read_case_image, read_case_mask, refuse_classes
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError, shortlist
+from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
@@ -32,7 +32,14 @@ from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.ensemble.prediction import run_name
 from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
-from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
+from segassay_monai.targets import (
+    describe_target,
+    is_labelled,
+    raters_of,
+    read_labels,
+    read_target,
+    warn_without_instances,
+)
 from segassay_monai.training import processes
 from segassay_monai.training.divergence import StopDiverged
 from segassay_monai.training.inputs import open_classes
@@ -126,7 +133,8 @@ def _train(
     )
     _check_not_empty(dataset, member)
     refuse_classes(dataset)
-    _warn_without_instances(dataset, member)
+    if running_config().get("objects") == TOUCHING:
+        warn_without_instances(dataset, member.trained_on, member.train)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
     step, validation = Timer(average=True), Timer()
@@ -208,20 +216,6 @@ def _check_not_empty(dataset: Dataset, member: Member) -> None:
         target, n_images = describe_target(member.trained_on), len(member.train)
         what = f"cannot be trained on: {target} has no object in any of {n_images} training images"
         raise DataError.of(dataset.folder, what, "check the masks (0 is background, more is foreground)")
-
-
-def _warn_without_instances(dataset: Dataset, member: Member) -> None:
-    """Say so if neighbours are to be told apart, but the masks do not show where they touch."""
-    if running_config().get("objects") != TOUCHING:
-        return
-    raters = raters_of(dataset, member.trained_on)
-    masks = ((rater, case) for case in member.train for rater in raters if case in dataset.masks[rater])
-    if all(read_case_mask(dataset, rater, case).dtype == bool for rater, case in masks):
-        logger.warning(
-            f"{dataset.folder}: --objects {TOUCHING}, but no mask of {shortlist(raters)} holds instances: in binary "
-            "masks neighbours that touch are one object, so the model learns to divide those alone that most raters "
-            "drew apart; give label images (1, 2, 3 …) or outlines, or leave it out"
-        )
 
 
 def _absent(dataset: Dataset, member: Member, classes: Classes) -> list[str]:
