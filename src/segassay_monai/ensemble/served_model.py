@@ -35,8 +35,8 @@ class EnsembleModel(PythonModel):
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = residual_unet(**self.settings.state_dict()).to(self.device)
         inferer = WholeImageInferer(size_divisor(self.settings.strides))
-        words = {"classes": self.settings.classes, "objects": self.settings.objects}
-        self.ensemble = EnsembleNet(network, paths, inferer, **words)
+        classes, objects = self.settings.classes, self.settings.objects
+        self.ensemble = EnsembleNet(network, paths, inferer, classes=classes, objects=objects)
         self.normalise = NormalisePercentiled("image")
         self.lock = threading.Lock()  # the members share one network, and a server predicts in several threads
 

@@ -133,8 +133,9 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     size = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
     inferer = WholeImageInferer(divisor, **size)
     backend = load_backend(options.backend, model.checkpoints)
-    words = {"classes": settings.classes, "objects": settings.objects}
-    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend, **words)
+    ensemble = EnsembleNet(
+        network, model.checkpoints, inferer, options.flips, backend, settings.classes, settings.objects
+    )
     return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 

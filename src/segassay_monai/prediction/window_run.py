@@ -57,8 +57,9 @@ class WindowRun:
         check_image(image.path, first, settings.in_channels, settings.spatial_dims)
         divisors = size_divisor(settings.strides)
         whole = WholeImageInferer(divisors, max_pixels=2**62)
-        words = {"objects": own.objects}
-        self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips, own.backend, **words)
+        self.network = EnsembleNet(
+            own.network, own.checkpoint_paths, whole, own.flips, own.backend, objects=own.objects
+        )
         halo = receptive_radii(own.network, settings.in_channels, divisors)
         self.core, self.halo = _sides(self.shape, divisors, halo, predictor.options.tile)
         self.low, self.high = self._percentiles()
