@@ -267,7 +267,7 @@ def test_a_study_evaluates_instances(data: Path, tmp_path: Path) -> None:
     assert set(masks["annotator"]) == {"staple/s0", "staple/s1", "staple/s0-1"}
     assert all(Path(path).parent.name == "instances" for path in masks["path"])
     masks.to_csv(study.out / "masks.csv", index=False)
-    judged = evaluate(data, annotations=study.out / "masks.csv", out=tmp_path / "judged", processes=1)
+    judged = evaluate(data, annotations=study.out / "masks.csv")
     counts = judged.counts.set_index(["case", "annotator"])["n_objects"]
     for row in masks.itertuples():
         assert counts[row.case, row.annotator] == read_mask(study.out / row.path).max()
