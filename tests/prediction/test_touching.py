@@ -56,7 +56,7 @@ def test_no_object_is_cut_where_two_windows_meet(
     assert matches.n_a == matches.n_b == matches.tp[8], "all at IoU 0.9"
     assert len(parts.objects) == len(whole.objects) == one.max()
     np.testing.assert_allclose(parts.objects["area_px"], whole.objects["area_px"], atol=2)
-    assert parts.annotations["path"].item() == "instances/big.tif"
+    assert Path(parts.annotations["path"].item()).parts[-2:] == ("instances", "big.tif")
     assert len(roiread(whole.out / "rois" / "big.zip")) == one.max()
 
 
