@@ -68,6 +68,9 @@ def train(data: Path, out: Path, **settings: Any) -> Path:
     return out
 
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
