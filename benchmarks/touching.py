@@ -6,7 +6,8 @@
 are the images of lab-wue1 without those of fold 0, which other benchmarks score; a fold of them is held out and scored
 with the published consensus. Both are trained by the user's command on one thread; the CPU minutes of each command
 stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed and of the ensemble.
-`split` is the default with `segassay predict --split-touching`. Writes results/touching.json.
+`split` is the default with `segassay predict --split-touching`, `undivided` the foreground of a model of touching
+objects. Writes results/touching.json.
 """
 
 import argparse
@@ -33,7 +34,8 @@ from training import run_bundle
 
 IOU = tuple(np.round(np.arange(0.5, 0.91, 0.05), 2).tolist())
 EPOCHS = 6
-VARIANTS = ("separate", "touching")
+VARIANTS = {"separate": ("separate", "split"), "touching": ("undivided", "touching")}
+"""Setting of a training -> what is scored of it."""
 
 
 def data_of(name: str, work: Path) -> Path:
@@ -95,7 +97,7 @@ def compare(name: str, steps: int, seeds: Sequence[int], work: Path) -> list[dic
             words = {"dataset_dir": data, "models": work / objects, "n_figures": 0, "output_dir": places["ensemble"]}
             run_bundle("evaluating", work, work / f"{objects}_ensemble.log", words)
         for who, place in places.items():
-            for variant in ("separate", "split") if objects == "separate" else ("touching",):
+            for variant in VARIANTS[objects]:
                 means = pd.DataFrame(score(dataset, place, variant)).drop(columns="case").mean().round(4)
                 rows.append(
                     {"objects": variant, "model": who, **means.to_dict()}
