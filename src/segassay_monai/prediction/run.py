@@ -103,10 +103,11 @@ def predict(
         segassay.errors.UsageError: model nowhere: no such file or folder; give a folder of members, a study, \
 model.pt, models:/NAME@best or an exported bundle
     """
+    kinds = check_save(save)
     final = Path(out).resolve()
     chosen = _usable_model(model, strategy)
-    is_touching = read_network_settings(chosen.checkpoints).objects == TOUCHING
-    kinds = check_save([*save, *["instances"] * is_touching])  # a mask does not show them
+    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+        kinds = check_save([*kinds, "instances"])  # a mask does not show them
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
