@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from segassay.masks import depth
@@ -30,3 +31,14 @@ def test_numbers_of_the_page_are_those_of_the_code_and_the_benchmark() -> None:
         for row in results[name]["scores"]:
             shown = " | ".join(f"{row[measure]:.2f}" for measure in ("f1", "ap", "dice"))
             assert f"| {shown} |" in PAGE, (name, row)
+
+
+def test_scores_of_the_example_are_those_of_its_study() -> None:
+    table = pd.read_csv(ROOT / "benchmarks" / "results" / "studies" / "touching_scores.csv")
+    for name in ("touching", "separate"):
+        (f1, dice) = (
+            table[(table["measure"] == f"{measure}_against_truth") & (table["target"] == f"{name}/s0-1")].iloc[0]
+            for measure in ("f1", "dice")
+        )
+        shown = " | ".join(f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" for row in (f1, dice))
+        assert f"| {shown} |" in PAGE, shown
