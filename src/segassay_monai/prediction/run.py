@@ -27,7 +27,7 @@ from segassay.io.windows import Windows
 from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
 from segassay_monai.ensemble.backends import check_backend
-from segassay_monai.ensemble.classes import names_of, same_classes
+from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.ensemble.network import read_network_settings
@@ -85,7 +85,7 @@ def predict(
         save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
         strategy: Which members to use, by their training target, where a folder holds several strategies.
         min_object_size: Smallest object, in pixels or voxels; by default that of the dataset, else of the study.
-        split_touching: Separate objects that touch, by watershed.
+        split_touching: Separate objects that touch, by watershed; not needed with a model that tells them apart.
         flips: Predict each image in all its mirror images, and average.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which images larger than four of them are predicted.
@@ -115,6 +115,8 @@ model.pt, models:/NAME@best or an exported bundle
     kinds = check_save(save)
     final = Path(out).resolve()
     chosen = _usable_model(model, strategy)
+    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+        kinds = check_save([*kinds, "instances"])  # a mask does not show them
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
@@ -263,6 +265,7 @@ def _predict_one(
             content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
     split = predictor.options.split_touching and not predictor.settings.classes
+    split |= predictor.settings.objects == TOUCHING
     record: Record = {"inputs": inputs, "split": split, "case": row} | content
     write_record(out, case, record)
     return record
