@@ -50,8 +50,12 @@ def _write_overlay(path: Path, found: CasePrediction) -> None:
 
 
 def _colours(found: CasePrediction) -> dict[str, tuple[int, int, int]]:
-    """Class -> the colour of its outlines."""
-    return {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(found.classes)}
+    """Class -> the colour of its outlines: that of `dataset.yaml`, else one for its place."""
+    colours = {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(found.classes)}
+    for name in colours.keys() & found.colours.keys():
+        red, green, blue = bytes.fromhex(found.colours[name].removeprefix("#"))
+        colours[name] = red, green, blue
+    return colours
 
 
 def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:

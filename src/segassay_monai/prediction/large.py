@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from segassay.data.named_channels import INTENSITY
 from segassay.io.images import image_shape
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
@@ -123,7 +124,9 @@ def predict_large(
     save: Sequence[str],
     *,
     spacing_um: tuple[float, ...] | None = None,
-    channel: int = 0,
+    seen: Windows | None = None,
+    channels: Sequence[str] = (),
+    intensities: Mapping[str, int] | None = None,
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
 ) -> LargePrediction:
@@ -137,7 +140,9 @@ def predict_large(
         work: Folder for maps while they are made, 8 to 20 bytes per pixel.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
-        channel: Channel whose intensity is measured.
+        seen: The image with the channels that the network sees, if it does not see all.
+        channels: Names of all channels; empty if they have none.
+        intensities: Measurement -> place of its channel; by default `mean_intensity` of the first.
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
 
@@ -146,7 +151,7 @@ def predict_large(
     """
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
-    run = WindowRun(predictor, image)
+    run = WindowRun(predictor, seen or image)
     arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save)
     sums = UncertaintySums(len(predictor.network.checkpoint_paths))
     areas = _Areas(ignore, region)
@@ -157,10 +162,10 @@ def predict_large(
     n_counted = label_large(arrays, areas.counted, options.min_object_size)
     if options.split_touching:
         split_large(arrays, options.min_object_size, frame.spacing_um)
-    objects = measure_objects(arrays, image, frame)
+    objects = measure_objects(arrays, image, frame, channels)
     files = write_large(out, case, arrays, image, frame, objects, save)
-    counts = _counts(objects, n_counted, channel if len(frame.array) > 1 else None)
-    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(image), frame.spacing_um)
+    counts = _counts(objects, n_counted, _columns(intensities or {INTENSITY: 0}, len(frame.array), channels))
+    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(seen or image), frame.spacing_um)
     return LargePrediction(files, objects, counts, sums.row(), frame.spacing_um, unlike)
 
 
@@ -178,12 +183,19 @@ class _Areas:
         return counted_pixels(everything, ignore=ignore, region=region)
 
 
-def _counts(objects: pd.DataFrame, n_counted: int, channel: int | None) -> dict[str, float]:
-    intensity = objects["mean_intensity" if channel is None else f"mean_intensity_{channel}"]
+def _columns(intensities: Mapping[str, int], n_channels: int, channels: Sequence[str]) -> dict[str, str]:
+    """Measurement -> column of the objects."""
+    if n_channels == 1:
+        return dict.fromkeys(intensities, INTENSITY)
+    return {name: f"{INTENSITY}_{channels[place] if channels else place}" for name, place in intensities.items()}
+
+
+def _counts(objects: pd.DataFrame, n_counted: int, columns: Mapping[str, str]) -> dict[str, float]:
+    means = {name: float(objects[column].mean()) if len(objects) else float("nan") for name, column in columns.items()}
     return {
         "n_objects": len(objects),
         "area_px": int(objects["area_px"].sum()),
-        "mean_intensity": float(intensity.mean()) if len(objects) else float("nan"),
+        **means,
         "region_area_px": n_counted,
         "density": len(objects) / n_counted if n_counted else float("nan"),
     }

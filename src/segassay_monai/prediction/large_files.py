@@ -36,29 +36,36 @@ _SHOWN = 4096
 _READS = 50  # what is around each is read, too
 
 
-def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
+def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture, channels: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of all objects, as `object_properties` gives them for the whole image.
 
     Args:
         arrays: With all labels.
         image: The image.
         frame: Its picture, with the pixel size to use.
+        channels: Names of its channels; by default they have numbers.
     """
     boxes = object_boxes(arrays)
     names, side = axes_of(image.path, len(arrays.shape)), _BLOCK[len(arrays.shape)]
     blocks: dict[tuple[int, ...], list[int]] = {}
     for label, box in boxes.items():
         blocks.setdefault(tuple(part.start // side for part in box), []).append(label)
-    tables = [_measure(arrays, image, frame, boxes, labels, names) for labels in blocks.values()]
+    tables = [_measure(arrays, image, frame, boxes, labels, names, channels) for labels in blocks.values()]
     if not tables:
         nothing = np.zeros((1,) * len(arrays.shape), dtype=np.int32)
-        channels = np.zeros((len(frame.array), *nothing.shape))
-        return object_properties(nothing, channels, nothing * 1.0, frame.spacing_um, axes=names)
+        blank = np.zeros((len(frame.array), *nothing.shape))
+        return object_properties(nothing, blank, nothing * 1.0, frame.spacing_um, axes=names, channels=channels)
     return pd.concat(tables).sort_values("label", ignore_index=True)
 
 
 def _measure(
-    arrays: LargeArrays, image: Windows, frame: Picture, boxes: Mapping[int, Box], labels: Sequence[int], names: str
+    arrays: LargeArrays,
+    image: Windows,
+    frame: Picture,
+    boxes: Mapping[int, Box],
+    labels: Sequence[int],
+    names: str,
+    channels: Sequence[str],
 ) -> pd.DataFrame:
     """Rows of the objects of one block; others in its window are left out."""
     own = [boxes[label] for label in labels]
@@ -67,7 +74,8 @@ def _measure(
     )
     part = arrays.read("labels", window)
     part[~np.isin(part, labels)] = 0
-    table = object_properties(part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names)
+    pixels, prob = image.read(*window), arrays.read("prob", window)
+    table = object_properties(part, pixels, prob, frame.spacing_um, axes=names, channels=channels)
     at_border = np.zeros(len(table), dtype=bool)
     for name, where, length in zip(names, window, arrays.shape, strict=True):
         for column in (f"centroid_{name}", f"bbox_{name}_min", f"bbox_{name}_max"):
