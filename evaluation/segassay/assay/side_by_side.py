@@ -57,9 +57,9 @@ def write_side_by_side(
     with whole_or_nothing(work_dir):
         shared = _shared_classes(found)
         page = write_comparison(work_dir, comparison, class_paths(shared))
-        for name, place in class_folders(work_dir, shared).items():
-            place.mkdir(parents=True)
-            write_comparison(place, compare_evaluations({label: one.classes[name] for label, one in found.items()}))
+        for name, of_class in class_folders(work_dir, shared).items():
+            of_class.mkdir(parents=True)
+            write_comparison(of_class, compare_evaluations({label: one.classes[name] for label, one in found.items()}))
         return comparison, publish_output(work_dir) / page.name
 
 
