@@ -71,11 +71,13 @@ def make_crowded(folder: Path) -> None:
 
     crowded = {"n_nuclei": 55, "touching_fraction": 0.7, "crowding": 0.3, "bright_fraction": 0.8}
     simulate(folder, Simulation(n_cases=36, seed=17, **crowded))
-    for name in ("labels", "annotations.csv"):
+    for name in ("labels", "repeats", "annotations.csv"):
         path = folder / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (folder / "labels").mkdir()
     (folder / "truth").rename(folder / "labels" / "exact")
+    with (folder / "dataset.yaml").open("a", encoding="utf-8") as file:
+        file.write("objects: instances\n")
 
 
 SETS = {

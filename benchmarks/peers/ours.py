@@ -1,23 +1,24 @@
 """SegAssay by the user's command: one member, or with `members=N` an ensemble of N; `epochs=N` sets their length.
 
 A training has a fixed length, so `epochs` says what fits into the budget; the CPU seconds that it really took are
-measured. `mode=objects` predicts touching objects one by one.
+measured. With `objects=touching` a member also learns where objects that touch end.
 """
 
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from budget import Budget, Case, Prediction, read_about, run
 
-from segassay.masks.objects import label_objects
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.images import NormalisePercentiled
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import read_network_settings, residual_unet, size_divisor
+from segassay_monai.ensemble.prediction import objects_of_classes
 
 
 def train(data: Path, model: Path, budget: Budget, seed: int, settings: dict[str, str]) -> None:
@@ -38,13 +39,14 @@ def predict(data: Path, model: Path, cases: Sequence[Case]) -> Iterator[Predicti
     torch.set_num_threads(1)
     checkpoints = sorted(model.glob("seed*/model.pt"))
     settings = read_network_settings(checkpoints)
-    network = residual_unet(settings.spatial_dims, settings.in_channels, settings.channels, settings.strides)
-    ensemble = EnsembleNet(network, checkpoints, WholeImageInferer(size_divisor(settings.strides))).eval()
+    more = {"objects": settings.objects} if hasattr(settings, "objects") else {}
+    network = residual_unet(**asdict(settings))
+    ensemble = EnsembleNet(network, checkpoints, WholeImageInferer(size_divisor(settings.strides)), **more).eval()
     normalise = NormalisePercentiled("image")
     for case in cases:
         with torch.no_grad():
             prob = ensemble(normalise({"image": torch.as_tensor(case.image)[None]})["image"][None])[0, 0].numpy()
-        yield label_objects(prob > 0.5), prob
+        yield objects_of_classes(ensemble.last, min_size=0)[0], prob
 
 
 if __name__ == "__main__":
