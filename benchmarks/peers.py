@@ -158,11 +158,15 @@ def train(options: argparse.Namespace) -> None:
         python = str(own)
     name = options.name or f"{options.peer}-{options.seconds:g}-{options.seed}"
     out = data / "runs" / name
-    (out / "model").mkdir(parents=True)
     program = [str(python), "-W", "ignore", str(PROGRAMS / f"{options.peer}.py")]
-    log, model = out / "log.txt", str(out / "model")
-    words = ["train", str(data), model, str(options.seconds), str(options.seed), *options.set]
-    cpu, peak = measured([*program, *words], log, options.core)
+    log, model, trained = out / "log.txt", str(out / "model"), out / "training.json"
+    if not trained.exists():  # else the predictions alone are made again
+        (out / "model").mkdir(parents=True)
+        words = ["train", str(data), model, str(options.seconds), str(options.seed), *options.set]
+        cpu, peak = measured([*program, *words], log, options.core)
+        took = {"cpu_seconds": round(cpu, 1), "peak_mib_training": round(peak), "steps": _steps(log)}
+        trained.write_text(json.dumps(took) + "\n", encoding="utf-8")
+    shutil.rmtree(out / "predicted", ignore_errors=True)
     _, predicting = measured([*program, "predict", str(data), model, str(out / "predicted")], log, options.core)
     about = {
         "peer": options.peer,
@@ -170,11 +174,9 @@ def train(options: argparse.Namespace) -> None:
         "budget_cpu_seconds": options.seconds,
         "seed": options.seed,
         "settings": options.set,
-        "cpu_seconds": round(cpu, 1),
-        "peak_mib_training": round(peak),
+        **json.loads(trained.read_text(encoding="utf-8")),
         "peak_mib_predicting": round(predicting),
         **json.loads((out / "predicted" / "about.json").read_text(encoding="utf-8")),
-        "steps": _steps(log),
         "load_average": round(os.getloadavg()[0], 1),
     }
     (out / "run.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -112,6 +112,7 @@ def predict(data: Path, model: Path, cases: Sequence[Case]) -> Iterator[Predicti
     axes = cases[0].image.ndim
     trainer = make_trainer(model, axes)
     trainer.load_checkpoint(str(model / "checkpoint.pth"))
+    trainer.set_deep_supervision_enabled(False)
     predictor = nnUNetPredictor(device=torch.device("cpu"), perform_everything_on_device=False, allow_tqdm=False)
     predictor.manual_initialization(
         trainer.network,
