@@ -43,10 +43,12 @@ def predict(data: Path, model: Path, cases: Sequence[Case]) -> Iterator[Predicti
     network = residual_unet(**asdict(settings))
     ensemble = EnsembleNet(network, checkpoints, WholeImageInferer(size_divisor(settings.strides)), **more).eval()
     normalise = NormalisePercentiled("image")
+    is_touching = more.get("objects") == "touching"
+    smallest = read_about(data)["min_object_size"] if is_touching else 0  # smaller parts join a neighbour
     for case in cases:
         with torch.no_grad():
             prob = ensemble(normalise({"image": torch.as_tensor(case.image)[None]})["image"][None])[0, 0].numpy()
-        yield objects_of_classes(ensemble.last, min_size=0)[0], prob
+        yield objects_of_classes(ensemble.last, min_size=smallest)[0], prob
 
 
 if __name__ == "__main__":
