@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -45,21 +46,21 @@ def files_of(dataset: Dataset) -> dict[str, bytes]:
     return {path.relative_to(dataset.folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def use_tables(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> list[int]:
-    """Let the self-test have the tables of the lab if it asks for those of the same files; returns its `n_jobs`.
+def use_tables(monkeypatch: pytest.MonkeyPatch, lab: Lab, user: ModuleType = selftest) -> list[int]:
+    """Let a module have the tables of the lab if it asks for those of the same files; returns its `n_jobs`.
 
     Comparing takes half a minute, and gives the same for any number of processes.
     """
     asked = []
 
-    def known(dataset: Dataset, annotations: pd.DataFrame, *, n_jobs: int) -> Tables:
+    def known(dataset: Dataset, annotations: pd.DataFrame, *, n_jobs: int, **_: object) -> Tables:
         assert files_of(dataset) == files_of(lab.dataset)
         columns = annotations.columns.drop("path")
         pd.testing.assert_frame_equal(annotations[columns], lab.annotations[columns])
         asked.append(n_jobs)
         return lab.tables
 
-    monkeypatch.setattr(selftest, "build_tables", known)
+    monkeypatch.setattr(user, "build_tables", known)
     return asked
 
 

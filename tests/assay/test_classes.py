@@ -20,6 +20,8 @@ from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
 from segassay.judgement.classes import CLASS_TABLES, class_paths
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 TURNED = "000000000000 000000000000 022220011110 022220011110 022220011110 000000000000"
 CASES = {"1": values(RIGHT), "2": values(TURNED), "3": values(RIGHT)[::-1].copy()}
 

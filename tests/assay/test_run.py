@@ -15,8 +15,9 @@ from mlflow import MlflowClient
 from PIL import Image
 
 import command
+from published_lab import Lab, use_tables
 from segassay import tracking
-from segassay.assay import evaluate
+from segassay.assay import evaluate, numbers
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.sources import data_hash_of_masks
 from segassay.assay.track import VIEW
@@ -30,6 +31,8 @@ from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.report import plots
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay.tables import processes
+
+pytestmark = pytest.mark.usefixtures("unrendered")
 
 TABLES = [
     *("agreement", "annotations", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites"),
@@ -56,11 +59,14 @@ def at_half(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is written about lab-wue1: five raters, the reference, the experiment."""
+def wue1(data_dir: Path, lab_wue1: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is written about lab-wue1: five raters, the reference, the experiment; its masks are compared once."""
     folder = tmp_path_factory.mktemp("wue1")
     dataset = download(folder, labs=["wue1"], mirror=data_dir)[0].folder
-    assert run("evaluate", dataset, "--out", folder / "out", "--jobs", 2) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        asked = use_tables(patch, lab_wue1, numbers)
+        assert run("evaluate", dataset, "--out", folder / "out", "--jobs", 2) == 0
+    assert asked == [2]
     return folder / "out"
 
 

@@ -33,6 +33,8 @@ from segassay_monai.targets import read_target
 from segassay_monai.training.progress import TrackTraining
 from segassay_monai.training.selection import ObjectF1
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from damages import DAMAGES
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay.simulation.dataset import Simulation, simulate
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:

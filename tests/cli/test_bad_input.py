@@ -22,6 +22,8 @@ from damages import DAMAGES, LAYOUT, Damage, as_image, as_mask, copy, empty, lay
 from segassay.errors import UsageError
 from segassay.io.images import read_mask, write_mask
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:

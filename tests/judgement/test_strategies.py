@@ -33,6 +33,8 @@ from strategy_findings import (
     spent,
 )
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 @pytest.fixture(scope="module")
 def simulated() -> Findings:

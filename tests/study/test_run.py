@@ -33,6 +33,8 @@ from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.show import print_plan, state_of
 from segassay_monai.study.store import read_state
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 STUDY = {
     "dataset": "data",
     "n_folds": 2,

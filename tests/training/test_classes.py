@@ -33,6 +33,8 @@ from segassay_monai.training.loss import MaskedDiceCELoss
 from segassay_monai.training.selection import ObjectF1, PixelDice
 from segassay_monai.training.tiles import LoadCased, RandRaterd, RandTiled
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 SHORT: dict[str, Any] = {
     "channels": [8, 16],
     "epochs": 2,

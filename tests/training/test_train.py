@@ -14,6 +14,8 @@ from segassay.tracking import sending
 from segassay.tracking.sending import send
 from segassay_monai.ensemble.registry import register_ensemble
 
+pytestmark = pytest.mark.usefixtures("unrendered")
+
 
 def interrupt(*arguments: object) -> None:
     raise KeyboardInterrupt

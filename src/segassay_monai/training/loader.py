@@ -35,8 +35,7 @@ class TileLoader(DataLoader):
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """Start the workers at once, because they draw the first random numbers then."""
-        batches = super().__iter__()
-        return (_raised(batch) for batch in batches)
+        return _raised(super().__iter__())
 
 
 class _ErrorsAsItems(Dataset):
@@ -63,7 +62,12 @@ def _first_error_or_batch(items: list[Any]) -> Any:
     return errors[0] if errors else list_data_collate(items)
 
 
-def _raised(batch: Any) -> Any:
-    if isinstance(batch, SegAssayError):
-        raise batch
-    return batch
+def _raised(batches: Iterator[Any]) -> Iterator[Any]:
+    """Batches; after an error nothing holds their processes, which end at once instead of when garbage is collected."""
+    try:
+        for batch in batches:
+            if isinstance(batch, SegAssayError):
+                raise batch
+            yield batch
+    finally:
+        del batches
