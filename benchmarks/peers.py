@@ -228,7 +228,8 @@ def score(options: argparse.Namespace) -> None:
     for path in sorted((options.data / "runs").glob("*/run.json")):
         run = json.loads(path.read_text(encoding="utf-8"))
         rows.append(run | scores_of(options.data, path.parent / "predicted", split=False))
-        if SETS[name].are_objects and _has_prob(path.parent / "predicted"):
+        knows_objects = "objects=touching" in run["settings"]
+        if SETS[name].are_objects and not knows_objects and _has_prob(path.parent / "predicted"):
             rows.append(run | {"divided": True} | scores_of(options.data, path.parent / "predicted", split=True))
     rows.sort(key=lambda row: (row["budget_cpu_seconds"], -row["f1"]))
     about = circumstances(read_dataset(options.data / "dataset"), ["torch", "monai", "numpy"])
@@ -266,7 +267,7 @@ def _table(runs: Sequence[Mapping[str, Any]]) -> str:
 def _cell(column: str, run: Mapping[str, Any]) -> str:
     value = run.get(column)
     if column == "name":
-        return f"{value}, divided" if run.get("divided") else str(value)
+        return ", ".join([str(value), *run["settings"], *(["divided"] if run.get("divided") else [])])
     if value is None:
         return ""
     return f"{value:.3f}" if column in ("f1", "ap", "dice") else f"{value:,g}"
