@@ -49,6 +49,7 @@ NO_MIRROR = {
     "ensemble/test_foreign_checkpoints.py": "files that are no checkpoints, wherever one is read",
     "io/test_huge_images.py": "images that claim to be huge, in every format",
     "ensemble/test_exported.py": "modules that an export carries",
+    "sharing/test_classes.py": "exports of models of classes, in every format",
     "sharing/test_volumes.py": "exports of members of volumes, in every format",
     "report/test_markup.py": "the page as it is read by parsers and screen readers",
     "report/test_style.py": "contrasts and colours of the page and of curves",

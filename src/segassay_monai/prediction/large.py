@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from segassay_monai.ensemble.uncertainty import UncertaintySums
 from segassay_monai.prediction.case import Predictor
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.large_arrays import LargeArrays, label_large, split_large
-from segassay_monai.prediction.large_files import measure_objects, write_large
+from segassay_monai.prediction.large_files import measure_classes, write_large
 from segassay_monai.prediction.window_run import WindowRun, strip_height
 
 __all__ = ["LARGEST", "LargePixels", "LargePrediction", "open_large", "predict_large"]
@@ -127,6 +128,7 @@ def predict_large(
     channel: int = 0,
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
+    order: Sequence[str] = (),
 ) -> LargePrediction:
     """Predict a large image and write its files.
 
@@ -135,12 +137,13 @@ def predict_large(
         case: Name of the case.
         image: The image.
         out: Folder of the results.
-        work: Folder for maps while they are made, 8 to 24 bytes per pixel.
+        work: Folder for maps while they are made, 8 to 24 bytes per pixel, and 8 more for each class.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
         channel: Channel whose intensity is measured.
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
+        order: Names of the classes in the order of their probabilities; by default that of the model.
 
     Raises:
         PredictionError: As from `predict_case`.
@@ -148,20 +151,24 @@ def predict_large(
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
     run = WindowRun(predictor, image)
-    is_touching = predictor.settings.objects == TOUCHING
-    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save, keep_depth=is_touching)
-    sums = UncertaintySums(len(predictor.network.checkpoint_paths))
+    classes, is_touching = predictor.settings.classes, predictor.settings.objects == TOUCHING
+    kept: dict[str, Any] = {"keep_maps": "uncertainty" in save, "keep_depth": is_touching}
+    arrays = LargeArrays(work, frame.array.shape[1:], **kept, classes=classes)
+    sums = UncertaintySums(len(predictor.network.checkpoint_paths), classes)
     areas = _Areas(ignore, region)
     for window in run.windows():
         maps, masks = run.predict(window)
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
-    n_counted = label_large(arrays, areas.counted, options.min_object_size)
-    if options.split_touching or is_touching:
-        split_large(arrays, options.min_object_size, frame.spacing_um)
-    objects = measure_objects(arrays, image, frame)
-    files = write_large(out, case, arrays, image, frame, objects, save)
+    size, spacing = options.min_object_size, frame.spacing_um
+    is_divided = options.split_touching or is_touching
+    divide = partial(split_large, min_size=size, spacing=spacing) if is_divided else None
+    n_counted = label_large(arrays, areas.counted, size, divide)
+    objects = measure_classes(arrays, image, frame)
+    files = write_large(out, case, arrays, image, frame, objects, save, order)
     counts = _counts(objects, n_counted, channel if len(frame.array) > 1 else None)
+    if classes:
+        counts |= _drawn(arrays, image, channel, len(objects))
     unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(image), frame.spacing_um)
     return LargePrediction(files, objects, counts, sums.row(), frame.spacing_um, unlike)
 
@@ -178,6 +185,18 @@ class _Areas:
         ignore = None if self.ignore is None else self.ignore[window]
         region = None if self.region is None else self.region[window]
         return counted_pixels(everything, ignore=ignore, region=region)
+
+
+def _drawn(arrays: LargeArrays, image: Windows, channel: int, n: int) -> dict[str, float]:
+    """Area and mean intensity of the objects in the label image of all classes, where one can hide another."""
+    n_px, total = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1)
+    for strip in arrays.strips():
+        labels = arrays.read("labels", strip).ravel()
+        n_px += np.bincount(labels, minlength=n + 1)
+        total += np.bincount(labels, image.read(*strip)[channel].ravel(), minlength=n + 1)
+    seen = np.flatnonzero(n_px[1:]) + 1
+    intensity = float((total[seen] / n_px[seen]).mean()) if len(seen) else float("nan")
+    return {"area_px": int(n_px[1:].sum()), "mean_intensity": intensity}
 
 
 def _counts(objects: pd.DataFrame, n_counted: int, channel: int | None) -> dict[str, float]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 import segassay
@@ -30,11 +31,11 @@ from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.ensemble.network import read_network_settings
-from segassay_monai.prediction.case import CasePrediction, Options, Predictor, load_predictor, predict_case
+from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
-from segassay_monai.prediction.large import LARGEST, LargePixels, open_large, predict_large
+from segassay_monai.prediction.large import LargePixels, open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
@@ -65,6 +66,7 @@ def predict(
     recursive: bool = False,
     experiment: str | os.PathLike[str] | None = None,
     control_group: str | None = None,
+    xlsx: bool = False,
     overwrite: bool = False,
     n_jobs: int = 1,
     cluster: str | Workers | None = None,
@@ -91,6 +93,7 @@ def predict(
         recursive: Search folders in the folder of images, too.
         experiment: Table with case and group; by default that of the dataset.
         control_group: Group with which the others are compared; by default that of the dataset.
+        xlsx: Write the tables also as an Excel workbook, `tables.xlsx`.
         overwrite: Replace `out` with everything in it.
         n_jobs: Processes that share the images; each uses as many threads as it finds.
         cluster: Workers of a Dask cluster to share the images instead, as of `segassay.evaluate`.
@@ -126,7 +129,7 @@ model.pt, models:/NAME@best or an exported bundle
     settings = _settings(chosen, found, options, kinds)
     with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
         records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
-        return write_results(final, chosen, found, records, failed)
+        return write_results(final, chosen, found, records, failed, xlsx=xlsx)
 
 
 def _usable_model(model: Any, strategy: str | None) -> Model:
@@ -256,9 +259,6 @@ def _predict_one(
     inputs = [sha256(path) for path in files]
     work = out / ".records" / f"{case}.partial"
     with open_large(files, work) as large:
-        if large is not None and predictor.settings.classes:
-            what = f"has more than {LARGEST:,} pixels, and is not predicted window by window by a model of classes yet"
-            raise DataError.of(files[0], what, "cut it into smaller images, or train on one class alone")
         if large is None:
             content = _in_memory(model, predictor, images, case, save, out)
         else:
@@ -280,10 +280,10 @@ def _in_memory(
 ) -> dict[str, Any]:
     """What the record holds of an image that fits into memory, with all its files written."""
     picture = images.read(case)
-    order = () if images.dataset is None else images.dataset.class_names
+    order = _order(images)
     found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case), order=order)
     counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
-    of_classes = _counts_of_classes(found)
+    of_classes = _counts_of_classes(found.classes, found.objects)
     if of_classes:  # of regions, an object can hide another one in the label image
         n, area = len(found.objects), counts["region_area_px"]
         counts |= {"n_objects": n, "density": n / area if area else float("nan")}
@@ -297,9 +297,14 @@ def _in_memory(
     }
 
 
-def _counts_of_classes(found: CasePrediction) -> dict[str, int]:
+def _order(images: Images) -> Sequence[str]:
+    """Order of the classes in the files of probabilities, if the dataset of the images has one."""
+    return () if images.dataset is None else images.dataset.class_names
+
+
+def _counts_of_classes(names: Iterable[str], objects: pd.DataFrame) -> dict[str, int]:
     """Number of objects of each class, as columns of cases.csv; none without classes."""
-    return {f"n_objects_{name}": int((found.objects["class"] == name).sum()) for name in found.classes}
+    return {f"n_objects_{name}": int((objects["class"] == name).sum()) for name in names}
 
 
 def _by_windows(
@@ -314,12 +319,13 @@ def _by_windows(
 ) -> dict[str, Any]:
     """The same of a large image."""
     spacing = images.spacing_of(large)
-    areas = images.areas(case)
-    found = predict_large(
-        predictor, case, large, out, work, save, spacing_um=spacing, channel=_channel(images), **areas
-    )
+    words: dict[str, Any] = {"spacing_um": spacing, "channel": _channel(images), "order": _order(images)}
+    words |= images.areas(case)
+    found = predict_large(predictor, case, large, out, work, save, **words)
+    of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
+    row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {
-        "row": case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1) | found.unlike,
+        "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, LargePixels(large)),
         "files": found.files,

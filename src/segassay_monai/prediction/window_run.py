@@ -58,7 +58,7 @@ class WindowRun:
         divisors = size_divisor(settings.strides)
         whole = WholeImageInferer(divisors, max_pixels=2**62)
         self.network = EnsembleNet(
-            own.network, own.checkpoint_paths, whole, own.flips, own.backend, objects=own.objects
+            own.network, own.checkpoint_paths, whole, own.flips, own.backend, own.classes, own.objects
         )
         halo = receptive_radii(own.network, settings.in_channels, divisors)
         self.core, self.halo = _sides(self.shape, divisors, halo, predictor.options.tile)
@@ -91,7 +91,7 @@ class WindowRun:
             )
 
     def predict(self, window: tuple[slice, ...]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
-        """Maps of a window, named as their folders, and the mask of each member."""
+        """Maps `(*window)`, named as their folders, `prob` `(K, *window)`; masks `(K, *window)` of each member."""
         wide = [
             slice(max(part.start - halo, 0), min(part.stop + halo, length))
             for part, halo, length in zip(window, self.halo, self.shape, strict=True)
@@ -109,8 +109,10 @@ class WindowRun:
         )
         maps = {"prob": last.prob, "uncertainty": last.total, "disagreement": last.disagreement, "doubt": last.doubt}
         maps |= {} if last.depth is None else {DEPTH: last.depth}
-        arrays = {kind: values[0, 0].cpu().numpy()[own] for kind, values in maps.items()}
-        return arrays, [last.member_mask(number)[own] for number in range(len(last.packed_masks))]
+        arrays = {kind: values[0].cpu().numpy()[(slice(None), *own)] for kind, values in maps.items()}
+        arrays = {kind: values if kind == "prob" else values[0] for kind, values in arrays.items()}
+        masks = (last.member_masks(number) for number in range(len(last.packed_masks)))
+        return arrays, [mask[(slice(None), *own)] for mask in masks]
 
 
 def strip_height(shape: Sequence[int]) -> int:

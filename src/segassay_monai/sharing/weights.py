@@ -22,14 +22,7 @@ from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.network import read_network_settings, size_divisor
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 
-__all__ = [
-    "network_arguments",
-    "read_whole_image_net",
-    "refuse_classes",
-    "refuse_touching",
-    "save_state",
-    "save_torchscript",
-]
+__all__ = ["network_arguments", "read_whole_image_net", "refuse_touching", "save_state", "save_torchscript"]
 
 _UNET = ("in_channels", "out_channels", "channels", "strides", "num_res_units", "act", "norm")
 
@@ -62,22 +55,6 @@ def read_whole_image_net(
     )
     net.members.load_state_dict(mean.members.state_dict())
     return net.eval()
-
-
-def refuse_classes(checkpoint_paths: Sequence[str | Path], place: str) -> None:
-    """Refuse to export a model of classes to a format whose description knows one foreground only.
-
-    Raises:
-        UsageError: If the model has classes, or tells touching objects apart.
-        PredictionError: As of `read_whole_image_net`.
-    """
-    refuse_touching(checkpoint_paths, place)
-    classes = read_network_settings(checkpoint_paths).classes
-    if classes:
-        raise UsageError(
-            f"{names_of(classes)} are not exported to {place} yet; use `segassay export onnx`, whose file has one "
-            "channel for each class, or train a model of one class"
-        )
 
 
 def refuse_touching(checkpoint_paths: Sequence[str | Path], place: str) -> None:

@@ -84,9 +84,9 @@ def run_study(
     for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
     mend(study, study.tasks.values())
-    _warn_without_instances(study, open_tasks(study))
     with connected(cluster) if cluster is not None else nullcontext() as workers, _parent_run(study) as run_id:
         environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
+        _warn_without_instances(study, open_tasks(study))
         if workers is not None:
             work_on_cluster(study, workers, environment, report)
         elif tasks := open_tasks(study):
