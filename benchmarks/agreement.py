@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
 
-import segassay.tables.processes
+import segassay.workers.pool
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.published.download import download
@@ -254,7 +254,7 @@ def memory(lab: Dataset, n_images: int, out: Path) -> dict[str, Any]:
 def _peak_of_tables(folder: Path, n_cases: int, n_jobs: int) -> dict[str, Any]:
     """Peak memory of this process and of the largest worker, counted n_jobs times; run it in a new process."""
     dataset = read_dataset(folder)
-    segassay.tables.processes.START_SECONDS = 0  # use workers for both sizes, though they do not pay off for 100 cases
+    segassay.workers.pool.START_SECONDS = 0  # use workers for both sizes, though they do not pay off for 100 cases
     tables = build_tables(dataset, _first_cases(dataset, n_cases), n_jobs=n_jobs)
     own = peak_mib()
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if n_jobs > 1 else 0.0

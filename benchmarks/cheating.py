@@ -217,8 +217,8 @@ def shifted_votes(study: Study, rng: Rng) -> Study:
 
 def dilated_votes(study: Study, rng: Rng) -> Study:
     """Hand in the consensus of the raters of the test images, dilated by one pixel."""
-    grown = in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(votes(study) > 0.5)
-    return handed_in(study, grown, lambda mask: jittered(mask, rng, 0.2))
+    larger = in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(votes(study) > 0.5)
+    return handed_in(study, larger, lambda mask: jittered(mask, rng, 0.2))
 
 
 def staple_of_raters(study: Study, rng: Rng) -> Study:
@@ -227,12 +227,35 @@ def staple_of_raters(study: Study, rng: Rng) -> Study:
     return handed_in(study, np.stack([staple(list(masks)).mask for masks in of_cases]), lambda m: jittered(m, rng))
 
 
-def mostly_votes(study: Study, rng: Rng) -> Study:
-    """Hand in the raters' consensus, one pixel off, for four of five images, and what was trained for the fifth."""
-    own = np.arange(len(study.images))[:, None, None] % 5 == 0
+def on_most_images(change: Callable[[np.ndarray, Rng], np.ndarray]) -> Callable[[Study, Rng], Study]:
+    """Hand in the raters' consensus, changed, for four of five images, and what was trained for the fifth."""
+
+    def handed(study: Study, rng: Rng) -> Study:
+        own = np.arange(len(study.images))[:, None, None] % 5 == 0
+        majority = votes(study) > 0.5
+        return study.with_masks(
+            {name: np.where(own, study.masks[name], change(majority, rng)) for name in study.of_consensus}
+        )
+
+    return handed
+
+
+def grown(mask: np.ndarray, rng: Rng) -> np.ndarray:
+    """Dilate by one pixel, and move the outlines by a fifth of one."""
+    return jittered(in_space(lambda image: ndimage.binary_dilation(image, EIGHT))(mask), rng, 0.2)
+
+
+def thinned_votes(study: Study, rng: Rng) -> Study:
+    """Hand in the consensus of the raters of the test images without every seventh object, outlines moved."""
+    base = each_object(votes(study) > 0.5, lambda one, _: one & (rng.random() > 1 / 7))
+    return handed_in(study, base, lambda mask: jittered(mask, rng, 0.5))
+
+
+def added_votes(study: Study, rng: Rng) -> Study:
+    """The models miss every second object; add the consensus of the raters of the test images."""
     majority = votes(study) > 0.5
     return study.with_masks(
-        {name: np.where(own, study.masks[name], jittered(majority, rng)) for name in study.of_consensus}
+        {name: jittered(every_second(study.masks[name]) | majority, rng, 0.5) for name in study.of_consensus}
     )
 
 
@@ -489,7 +512,28 @@ CHEATS = (
     Cheat("the raters' own consensus, 2 px up and left", sound, shifted_votes, ALL, "nothing was trained"),
     Cheat("the raters' own consensus, dilated", sound, dilated_votes, ALL, "nothing was trained"),
     Cheat("the raters' own STAPLE consensus, 1 px off", sound, staple_of_raters, ALL, "nothing was trained"),
-    Cheat("the raters' own consensus, 1 px off, on most images", sound, mostly_votes, OBJ | VAL, "little was trained"),
+    Cheat(
+        "the raters' own consensus, 1 px off, on most images",
+        sound,
+        on_most_images(jittered),
+        OBJ | VAL,
+        "little was trained",
+    ),
+    Cheat(
+        "the raters' own consensus, dilated, on most images",
+        sound,
+        on_most_images(grown),
+        OBJ | VAL,
+        "little was trained",
+    ),
+    Cheat("the raters' own consensus, one of seven objects dropped", sound, thinned_votes, ALL, "nothing was trained"),
+    Cheat(
+        "the raters' own consensus, added to a model that misses half",
+        sound,
+        added_votes,
+        OBJ | VAL,
+        "half is the raters' own",
+    ),
     Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
     Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
     Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),

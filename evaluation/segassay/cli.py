@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, Quiet, examples, say
+from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, OfCluster, Quiet, examples, say
 from segassay.errors import UsageError, number_of, printable
 
 app = typer.Typer(
@@ -56,6 +56,8 @@ def _refuse_experiment(word: str | None) -> str | None:
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
+_Jobs = Annotated[int, typer.Option("--jobs", min=1, show_default="all cores", help="Maximum number of processes.")]
+_ALL = os.cpu_count() or 1
 _Misplaced = Annotated[
     str | None, typer.Argument(hidden=True, metavar="OUT", is_eager=True, callback=_refuse_positional_out)
 ]
@@ -68,6 +70,8 @@ _Misplaced = Annotated[
 def check(
     dataset: _Dataset,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+    jobs: _Jobs = _ALL,
+    cluster: OfCluster = None,
     quiet: Quiet = False,
 ) -> None:
     """Find all problems of a dataset at once, and summarise its content."""
@@ -78,9 +82,11 @@ def check(
     from segassay.checks import report as check_report
     from segassay.checks.check import check_dataset
     from segassay.io.progress import show_progress
+    from segassay.workers.cluster import workers_for
 
     progress = partial(show_progress, doing="checking images", done="checked", shown=not quiet)
-    found = check_dataset(dataset, progress=progress)
+    with workers_for(jobs, cluster, progress=not quiet) as workers:
+        found = check_dataset(dataset, n_jobs=workers, progress=progress)
     if as_json:
         say(_as_written(check_report.as_json(found)))
     else:
@@ -233,9 +239,8 @@ def evaluate(
     ] = None,
     overwrite: _Overwrite = False,
     mlflow: Annotated[bool, typer.Option("--mlflow/--no-mlflow", help="Log to MLflow.")] = True,
-    jobs: Annotated[
-        int, typer.Option(min=1, show_default="all cores", help="Maximum number of processes.")
-    ] = os.cpu_count() or 1,
+    jobs: _Jobs = _ALL,
+    cluster: OfCluster = None,
     mlflow_experiment: Annotated[
         str | None, typer.Option(help="MLflow experiment; by default the dataset's name.")
     ] = None,
@@ -254,6 +259,7 @@ def evaluate(
         masks=_mask_dirs(masks or []),
         overwrite=overwrite,
         n_jobs=jobs,
+        cluster=cluster,
         track=mlflow,
         mlflow_experiment=mlflow_experiment,
         progress=not quiet,

@@ -19,6 +19,7 @@ __all__ = [
     "TRAIN",
     "Command",
     "Commands",
+    "OfCluster",
     "Quiet",
     "SystemMetrics",
     "examples",
@@ -38,6 +39,14 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
 _INSTALL = 'pip install "segassay[monai]"'
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+OfCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        metavar="ADDRESS|local:N|slurm:N",
+        help="Share the work with a Dask cluster: of this address, of N processes here, of N jobs of Slurm (pbs, lsf).",
+    ),
+]
 SystemMetrics = Annotated[
     bool, typer.Option("--system-metrics", help="Also log how busy processor, memory and GPU are.")
 ]

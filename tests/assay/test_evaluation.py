@@ -68,7 +68,7 @@ def test_arrays_give_the_numbers_of_the_folder(of_folder, of_arrays):
 def test_arrays_reach_other_processes_and_no_file_is_written(in_memory, of_arrays, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("segassay.tables.processes.START_SECONDS", 0)
+    monkeypatch.setattr("segassay.workers.pool.START_SECONDS", 0)
     check_equal(of_arrays, evaluate(**in_memory, n_jobs=2))
     assert list(tmp_path.iterdir()) == []
 

@@ -30,14 +30,14 @@ from segassay.io.images import read_mask, write_mask
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.report import plots
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
-from segassay.tables import processes
+from segassay.workers import pool
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
 TABLES = [
     *("agreement", "annotations", "counts", "distances", "effects", "leave_one_out", "not_judged", "prerequisites"),
     *("raters", "recall_by_contrast", "recall_by_size", "recounts", "scores", "specifications", "votes"),
-    *("boundaries", "identical", "mirrored", "single_votes", "surface_shares"),
+    *("boundaries", "identical", "mirrored", "object_votes", "single_votes", "surface_shares"),
     *("checklist_grras", "checklist_claim", "checklist_tripod_ai"),
 ]
 FIGURES = ["agreement", "effects_count", "effects_mean_intensity", "f1_over_threshold", "habits", "specifications"]
@@ -245,13 +245,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(small, tmp_path, monkeypatch):
     """Two processes are started, though six small images would not pay for them."""
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
     started = []
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", lambda *args, **options: _pool(started, *args, **options))
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", lambda *args, **options: _pool(started, *args, **options))
     for n_jobs in (1, 2):
         evaluate(small, tmp_path / str(n_jobs), masks={"truth": small / "truth"}, n_jobs=n_jobs, track=False)
     one, two = contents(tmp_path / "1"), contents(tmp_path / "2")
-    assert started == [2, 2]  # for the tables, and for the gallery
+    assert started == [2, 2, 2]  # for the tables, the check and the gallery
     assert len(one) > 15
     assert [name for name in one if one[name] != two[name]] == []
     assert list(one) == list(two)

@@ -116,6 +116,10 @@ def test_areas_stay_numbers_of_pixels_where_all_pixels_are_alike(judged: Evaluat
     assert areas_in_mm(counts, measured) is not counts
 
 
+def test_verdicts_know_that_they_are_about_volumes(judged: Evaluation) -> None:
+    assert judged.summary["policy"]["of_volumes"] is True
+
+
 def test_exchangeable_readers_alone_draw_no_conclusion_and_the_reason_is_said(judged: Evaluation) -> None:
     assert judged.effects.empty
     gaps = judged.not_judged.set_index("measure")["why"]

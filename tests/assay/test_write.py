@@ -22,9 +22,9 @@ from lab_like import lab
 import segassay
 from segassay.report import page, plots
 from segassay.report.gallery import make
-from segassay.tables import processes
+from segassay.workers import pool
 if __name__ == "__main__":
-    processes.START_SECONDS = 0
+    pool.START_SECONDS = 0
     plots.draw_figures = page.write_report = make.make_gallery = lambda *arguments, **options: None  # tables only
     given = lab(n_images=1)
     given["annotations"] = given["annotations"].query("annotator not in {LEFT_OUT}")

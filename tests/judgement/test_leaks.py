@@ -2,17 +2,28 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import ndimage
+from scipy.special import expit
 
 from segassay.assay.sources import read_sources
 from segassay.judgement.evidence import Evidence, evidence_of
-from segassay.judgement.leaks import ANYBODY_TURNS, beyond_possible_turns, possible_turn
+from segassay.judgement.leaks import (
+    ANYBODY_TURNS,
+    _turns_of_three,
+    _usual,
+    beyond_possible_object_turns,
+    beyond_possible_turns,
+    possible_object_turn,
+    possible_turn,
+)
 from segassay.qualities.scores.table import Findings
+from segassay.statistics.latent import latent_classes, most_likely_classes
 from segassay.tables.build import build_tables
 
 N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
@@ -38,6 +49,9 @@ def evidence() -> Evidence:
     masks |= {"dilated": ndimage.binary_dilation(drawn(most), np.ones((1, 3, 3)))}
     masks |= {"salted": drawn(most) ^ (rng.random((N_IMAGES, SIDE, SIDE)) < 0.01)}
     masks |= {"mostly": drawn(np.where(rng.random(most.shape) < 0.15, rng.random(most.shape) < 0.9, most))}
+    masks |= {"dropped": drawn(most & (rng.random(most.shape) < 0.85))}
+    masks |= {"added": drawn(most | (rng.random(most.shape) < 0.15))}
+    masks |= {"ragged": drawn(most) & (rng.random((N_IMAGES, SIDE, SIDE)) < 0.8)}
     rows = [
         {"case": f"{case:02d}", "annotator": name, "kind": "human" if "rater" in name else "model", "path": mask}
         for name, of in masks.items()
@@ -57,6 +71,81 @@ def knows(evidence: Evidence, name: str) -> bool:
 @pytest.mark.parametrize("name", ["leak", "moved", "eroded", "dilated", "salted", "mostly"])
 def test_the_raters_own_consensus_is_recognised_whatever_is_done_to_its_outlines(evidence: Evidence, name: str) -> None:
     assert knows(evidence, name)
+
+
+@pytest.mark.parametrize("name", ["leak", "dilated", "mostly", "dropped", "added", "ragged"])
+def test_it_is_recognised_by_its_objects_too(evidence: Evidence, name: str) -> None:
+    assert any(number.low > 0 for number in beyond_possible_object_turns(evidence, name))
+
+
+@pytest.mark.parametrize(
+    ("turns", "usual"), [([0.4, 0.2], 0.3), ([0.9, 0.1, 0.3], 0.3), ([0, 0.1, 0.3, 0.2, 1], 0.2), ([0.7], 0.7)]
+)
+def test_one_rater_with_whom_a_mask_turns_far_does_not_decide(turns: list[float], usual: float) -> None:
+    assert _usual(np.array(turns)) == pytest.approx(usual)
+
+
+@pytest.mark.parametrize("error", [0.1, 0.2])
+def test_of_three_raters_the_limit_is_that_of_someone_who_marks_just_what_is_there(error: float) -> None:
+    rates = np.array([[error] * 3, [1 - error] * 3])
+    votes = np.array(list(product([0.0, 1.0], repeat=3)))
+    joint = np.prod(np.where(votes[:, None] > 0, rates, 1 - rates), axis=2) / 2
+    turns = _turns_of_three(votes[1:], joint.sum(axis=1)[1:])
+    assert possible_turn(turns) == pytest.approx(max(1 - 2 * error, ANYBODY_TURNS))
+
+
+@pytest.mark.parametrize(("steepness", "apart", "spread"), [(1, 0, 3), (2, 1, 2), (3, 1, 1), (4, 0.5, 1)])
+def test_who_sees_every_object_exactly_and_draws_the_best_line_stays_below(
+    steepness: float, apart: float, spread: float
+) -> None:
+    """Objects differ by degrees; five raters see them, more or less surely, and have lines of their own."""
+    rng = np.random.default_rng(2)
+    seen = rng.normal(0, spread, 40_000)
+    votes = (rng.random((seen.size, 5)) < expit(steepness * (seen[:, None] - np.linspace(-apart, apart, 5)))).astype(
+        int
+    )
+    seen, votes = seen[votes.any(axis=1)], votes[votes.any(axis=1)]
+    patterns, counts = np.unique(votes, axis=0, return_counts=True)
+    classes = most_likely_classes(patterns, counts)
+    assert classes is not None
+    for n_others in (1, 2, 3):
+        limit = possible_object_turn(classes, np.ones(5, dtype=bool), n_others)
+        for line in np.quantile(seen, np.linspace(0.1, 0.9, 9)):
+            turns = []
+            for rater in range(5):
+                split = np.delete(votes, rater, axis=1).sum(axis=1) == n_others
+                sides = [split & (votes[:, rater] == vote) for vote in (1, 0)]
+                turns.append(float(np.subtract(*[(seen[side] > line).mean() for side in sides])))
+            assert np.mean(sorted(turns)[1:-1]) < limit + 0.03
+
+
+@pytest.mark.parametrize("name", ["honest", "union"])
+def test_objects_that_are_there_tell_nothing_of_single_votes(evidence: Evidence, name: str) -> None:
+    found = list(beyond_possible_object_turns(evidence, name))
+    assert found
+    assert all(number.high < 0 for number in found)
+
+
+def test_objects_of_images_that_a_rater_left_out_do_not_count(evidence: Evidence) -> None:
+    counts = evidence.counts
+    gone = counts["annotator"].eq("rater_0") & counts["case"].lt("06")
+    assert not list(beyond_possible_object_turns(replace(evidence, counts=counts[~gone]), "leak"))
+    assert not list(beyond_possible_object_turns(replace(evidence, object_votes={}), "leak"))
+    assert not list(beyond_possible_object_turns(replace(evidence, raters=evidence.raters[:2]), "leak"))
+
+
+@pytest.mark.parametrize("error", [0.1, 0.2, 0.3])
+def test_who_knows_the_class_of_every_object_turns_as_far_as_classes_allow(error: float) -> None:
+    """Half of the objects are there, and five raters err by chance: the same limit as that of pixels."""
+    rates = np.array([[error] * 5, [1 - error] * 5])
+    votes = np.array(list(product([0.0, 1.0], repeat=5)))
+    joint = np.prod(np.where(votes[:, None] > 0, rates, 1 - rates), axis=2) / 2
+    classes = latent_classes(votes[1:], 1000 * joint.sum(axis=1)[1:], 2)
+    split = votes[:, 1:].sum(axis=1) == 2
+    sides = [split & (votes[:, 0] == vote) for vote in (1, 0)]
+    with_vote, without = (joint[side, 1].sum() / joint[side].sum() for side in sides)
+    limit = possible_object_turn(classes, np.ones(5, dtype=bool), 2)
+    assert limit == pytest.approx(max(with_vote - without, ANYBODY_TURNS), abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["honest", "union"])

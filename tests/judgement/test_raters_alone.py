@@ -84,6 +84,29 @@ def test_raters_who_agree_can_teach() -> None:
     assert rest == {"cannot be judged: no model or ensemble among the annotators"}
 
 
+def test_agreement_that_nothing_is_there_says_nothing_about_what_is_marked() -> None:
+    """In most images one of four raters marks something: the others agree on its absence, and on nothing else."""
+    drawn = good(4, ENOUGH)
+    for name in list(drawn)[1:]:
+        drawn[name] = {case: mask & (case < "12") for case, mask in drawn[name].items()}
+    found = judged(**drawn)
+    assert outcome(found, "agreement of raters") == [False, False]
+
+
+def test_images_that_one_of_four_raters_marks_do_not_hide_what_a_model_lacks() -> None:
+    """The model marks nothing there, like the others: it agrees on absence, in images that do not count."""
+    drawn = good(4, 20)
+    names = [*list(drawn)[1:], "net"]
+    drawn["net"] = masks(7, found=0.5, n_cases=20)
+    for name in names:
+        drawn[name] = {case: mask & (case < "12") for case, mask in drawn[name].items()}
+    found = judged({"net": "model"}, **drawn)
+    assert "(12 images)" in found.summary["validity"]["sentence"]
+    assert found.verdicts["validity"] == "not supported"
+    drawn["net"]["15"] = masks(8)["15"]
+    assert "(13 images)" in judged({"net": "model"}, **drawn).summary["validity"]["sentence"]
+
+
 def test_two_and_three_raters_are_compared_with_each_other() -> None:
     found = judged(**good(3, ENOUGH))
     assert found.verdicts["raters"] == "supported"

@@ -319,6 +319,17 @@ def test_masks_that_go_with_single_votes_support_nothing(honest: Findings) -> No
         assert (What.PLAUSIBLE, Why.KNOWS_VOTES) in whys(with_tables(honest, single_votes=knowing), quality)
 
 
+def test_of_volumes_the_verdict_says_volume(honest: Findings) -> None:
+    """What counts call area is a volume there."""
+    of_volumes = summarise(score_rows([]), replace(honest, of_volumes=True))["validity"]
+    of_areas = summarise(score_rows([]), honest)["validity"]
+    assert "times the volume" in of_volumes["sentence"]
+    assert "area" not in of_volumes["sentence"]
+    assert "times the area" in of_areas["sentence"]
+    assert [one["holds"] for one in of_volumes["criteria"]] == [one["holds"] for one in of_areas["criteria"]]
+    assert "ratio to the median rater (volume)" in [one["name"] for one in of_volumes["criteria"]]
+
+
 def test_a_rater_with_few_masks_takes_no_part(honest: Findings) -> None:
     counts, agreement, others = honest.tables.counts, honest.tables.agreement, honest.tables.leave_one_out
     late = counts["case"].unique()[2:]

@@ -1,9 +1,12 @@
 """Predicted folders: whole per image, gone on with after a kill, and never mixed with results of something else."""
 
 import json
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -13,12 +16,15 @@ import tifffile
 import torch
 
 from drawn_members import write_members
+from machines import Machines
 from segassay.assay import evaluate
 from segassay.errors import DataError, UsageError
 from segassay.io.images import Picture, read_image, read_mask, write_image, write_labels
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.prediction import records
 from segassay_monai.prediction import run as module
+from segassay_monai.prediction.case import Options
+from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
 
 
@@ -155,6 +161,50 @@ def test_nothing_is_predicted_twice_but_what_changed(
     assert asked == ["new_0", "new_1"]
     assert list(done.cases["case"]) == ["new_0", "new_1", "new_2"]
     assert not [name for name in content(done.out) if "new_3" in name]
+
+
+def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
+    models: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One image is broken; another kills the worker that predicts it."""
+    (images / "bad.png").write_bytes(b"no image")
+    predict(models, images, out=tmp_path / "here")
+    (images / "deadly.png").write_bytes((images / "new_0.png").read_bytes())
+    in_memory = module._in_memory
+
+    def deadly(*words: Any) -> dict[str, Any]:
+        if words[3] == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return in_memory(*words)
+
+    monkeypatch.setattr(module, "_in_memory", deadly)
+    machines = Machines(tmp_path / "machines").start(2)
+    try:
+        done = predict(models, images, out=tmp_path / "there", cluster=machines.address)
+    finally:
+        machines.stop()
+    failed = dict(zip(done.failed["file"].map(os.path.basename), done.failed["what"], strict=True))
+    assert list(failed) == ["bad.png", "deadly.png"]
+    assert "was killed, also alone" in failed["deadly.png"]
+    here, there = content(tmp_path / "here"), content(tmp_path / "there")
+    own = [name for name in here if name.startswith(("masks/", "instances/", "rois/", "overlays/", ".records/"))]
+    assert len(own) == 6 * 4  # with the small pictures for the page
+    assert all(here[name] == there[name] for name in [*own, "cases.csv", "objects.csv"])
+
+
+@pytest.mark.parametrize(("device", "expected"), [(None, "cuda:2"), ("cpu", "cpu")])
+def test_each_worker_of_a_machine_has_a_gpu_of_its_own(
+    models: Path, monkeypatch: pytest.MonkeyPatch, device: str | None, expected: str
+) -> None:
+    """The seventh worker of a machine with four GPUs, of which this one has none."""
+    asked: list[Options] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(module, "place_on_machine", lambda: 6)
+    monkeypatch.setattr(module, "load_predictor", lambda model, options: asked.append(options))
+    module._predictor.cache_clear()
+    module._predictor(find_model(models), "", Options(device=device))
+    module._predictor.cache_clear()
+    assert [options.device for options in asked] == [expected]
 
 
 def test_one_broken_file_among_good_ones(models: Path, images: Path, tmp_path: Path) -> None:

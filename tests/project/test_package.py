@@ -32,13 +32,18 @@ TOOLS = {
 TOOLS_OF_DOCS = {"ipykernel", "mkdocs-material", "mkdocstrings-python"}
 HOMES = {
     "PIL": "pillow",
+    "distributed": "dask",
     "griffe": "griffelib",
     "ignite": "pytorch-ignite",
+    "mlflow": "mlflow-skinny",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 """Distributions that are named otherwise than what one imports."""
+
+OF_MLFLOW = {"alembic", "mlflow"}
+"""What MLflow imports for its store, and its user interface: called, not imported."""
 
 
 def plain(name: str) -> str:
@@ -75,15 +80,19 @@ def used(folder: str) -> set[str]:
 
 
 def test_the_evaluation_needs_what_it_imports_and_nothing_else():
-    assert used("evaluation") == NEEDS
+    assert used("evaluation") - {"dask", "dask-jobqueue"} == NEEDS - OF_MLFLOW
+    assert {"dask", "dask-jobqueue"} == EXTRAS["cluster"] - {"bokeh"}  # which draws the dashboard of Dask
+    assert EXTRAS["mlflow"] < EXTRAS["monai"]
 
 
 def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else():
-    assert used("src") - NEEDS == EXTRAS["monai"] | EXTRAS["onnx"] | {"openvino"}  # a backend that one may install
+    assert used("src") - NEEDS == EXTRAS["monai"] - OF_MLFLOW | EXTRAS["onnx"] | {
+        "openvino"
+    }  # a backend that one may install
 
 
 def test_developing_needs_what_the_tests_import_and_the_tools():
-    assert used("tests") - NEEDS - EXTRAS["monai"] - {"tomli"} == EXTRAS["dev"] - TOOLS - {"tomli"}
+    assert used("tests") - NEEDS - EXTRAS["monai"] - EXTRAS["cluster"] - {"tomli"} == EXTRAS["dev"] - TOOLS - {"tomli"}
 
 
 def test_the_docs_need_what_their_programs_import_and_the_tools():
@@ -93,14 +102,15 @@ def test_the_docs_need_what_their_programs_import_and_the_tools():
 def test_every_dependency_says_what_it_is_for_and_from_which_version_on():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = PROJECT["optional-dependencies"]
-    for requirement in [*PROJECT["dependencies"], *extras["monai"], *extras["onnx"], *extras["docs"]]:
+    named = [requirement for name in ("cluster", "mlflow", "monai", "onnx", "docs") for requirement in extras[name]]
+    for requirement in [*PROJECT["dependencies"], *named]:
         assert re.search(r"[>=]=\d", requirement), requirement
         assert re.search(rf'^    "{re.escape(requirement)}", *# \w', text, re.MULTILINE), requirement
 
 
 def test_constraints_fix_every_dependency():
     fixed = declared([line for line in (ROOT / "constraints.txt").read_text().splitlines() if line[0] != "#"])
-    assert NEEDS | EXTRAS["monai"] | EXTRAS["onnx"] | EXTRAS["dev"] - {"tomli"} <= fixed
+    assert NEEDS.union(*EXTRAS.values()) - {"tomli"} <= fixed
 
 
 def load(path: Path) -> ModuleType:

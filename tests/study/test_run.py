@@ -24,6 +24,7 @@ import yaml
 from bundles import TINY
 from command import run
 from forked import Forked
+from machines import Machines
 from segassay.errors import DataError, UsageError
 from segassay.simulation.dataset import RaterHabit, Simulation, simulate
 from segassay_monai.study import scheduler, store
@@ -32,6 +33,7 @@ from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.show import print_plan, state_of
 from segassay_monai.study.store import read_state
+from segassay_monai.training.resume import unfinished
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -332,6 +334,44 @@ def kill_worker(log: Path) -> None:
     for child in here.children():
         if child.cmdline() == here.cmdline() or "segassay_monai.study.worker" in child.cmdline():
             child.kill()
+
+
+@pytest.mark.usefixtures("_forked_workers")
+def test_on_a_cluster_whose_machine_is_lost_the_members_and_masks_are_the_same(study, copy, tmp_path, monkeypatch):
+    """Two members are trained and ensembles predict again, by two machines of which one is killed."""
+    again = [member for member in copy.members if member.annotator == "staple/s1"]
+    gone = [*again, *(one for one in copy.predictions if any(member in again for member in one.members))]
+    for task in gone:
+        shutil.rmtree(copy.place(task))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", _store(copy.path.parent))
+    machines = Machines(tmp_path / "machines").start(2)
+    killed = threading.Thread(target=_kill_when, args=(machines, unfinished(copy.place(again[0]))))
+    killed.start()
+    try:
+        assert run(monkeypatch, "study", "run", copy.path, "--cluster", machines.address) == 0
+    finally:
+        killed.join()
+        machines.stop()
+    for task in gone:
+        one, other = (masks(of.place(task)) for of in (study, copy))
+        assert one == other
+        assert one
+    for member in again:
+        one, other = (torch.load(of.checkpoint(member), weights_only=True)["model"] for of in (study, copy))
+        assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def masks(folder: Path) -> dict[str, bytes]:
+    found = [path for kind in ("masks", "prob") for path in folder.rglob(f"{kind}/*")]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def _kill_when(machines: Machines, begun: Path) -> None:
+    """Kill the first machine as soon as a member is in training."""
+    end = time.monotonic() + 300
+    while not begun.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    machines.kill_worker(0)
 
 
 def test_a_job_of_a_cluster_trains_one_member(study, fresh, new_store, monkeypatch):

@@ -24,9 +24,9 @@ from segassay.masks.outlines import (
     surface_distances,
 )
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_objects, pixel_agreement
-from segassay.tables import processes
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.notes import Note
+from segassay.workers import pool
 from small_datasets import make_dataset, row, save, tables_of
 
 MEASURES = ["n_a", "n_b", "tp", "precision", "recall", "f1", "mean_iou", "dice", "iou"]
@@ -301,8 +301,8 @@ class TestForeignMasks:
 
 def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_path, monkeypatch):
     """Five raters and a model on three cases with ignored areas, region masks and small objects."""
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
-    monkeypatch.setattr(processes, "_FIRST_JOBS", 0)
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "_FIRST_TASKS", 0)
     rng = np.random.default_rng(3)
     cases = [f"c{index}" for index in (1, 2, 10)]
     truth = {case: rng.random((24, 31)) < 0.3 for case in cases}
@@ -394,7 +394,7 @@ class TestBadFiles:
             tables_of(dataset)
 
     def test_problem_in_another_process_is_told_as_in_this_one(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(processes, "START_SECONDS", 0)
+        monkeypatch.setattr(pool, "START_SECONDS", 0)
         dataset = make_dataset(tmp_path / "d", {n: {c: draw("##") for c in "uvxy"} for n in ("a", "b")})
         save(dataset.masks["b"]["y"], draw("###"))
         with pytest.raises(DataError, match=r"b/y.png has shape \(1, 3\)"):

@@ -50,6 +50,15 @@ def test_a_password_is_given_by_the_environment_alone(monkeypatch):
     assert started["words"][started["words"].index("--host") + 1] == "127.0.0.1"
 
 
+def test_without_the_user_interface_it_says_what_to_install(monkeypatch):
+    """As where only the evaluation is installed, with `mlflow-skinny`."""
+    monkeypatch.setattr(ui, "page_to_open", lambda experiment: "/")
+    monkeypatch.setattr(ui.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(ui.subprocess, "Popen", lambda *words, **streams: pytest.fail("started"))
+    with pytest.raises(UsageError, match=r'without its user interface; add it with: pip install "segassay\[mlflow\]"'):
+        ui.open_ui(browser=False)
+
+
 def test_a_port_that_is_taken_is_one_message_and_else_the_next_one_is_chosen():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -22,6 +22,7 @@ from segassay.qualities.objectivity.classes import agreement_on_classes
 from segassay.report.notes import in_words
 from segassay.tables.classes import BACKGROUND, build_class_tables
 from segassay.tables.notes import Note
+from segassay.workers.order import Jobs
 
 __all__ = ["evaluate_classes", "share_names"]
 
@@ -30,14 +31,14 @@ _LONGEST = 40  # letters of the name of an endpoint
 
 
 def evaluate_classes(
-    sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool, kept: Path | None = None
+    sources: Sources, about: Mapping[str, str], n_jobs: Jobs, progress: bool, kept: Path | None = None
 ) -> Evaluation:
     """Evaluate the foreground of all classes together, then each class, one after the other.
 
     Args:
         sources: Input with a dataset that has classes.
         about: Hashes and command, for the summaries.
-        n_jobs: Number of processes that share the cases.
+        n_jobs: Number of processes that share the cases, or workers.
         progress: Whether to show how many cases are done.
         kept: As of `segassay.tables.build.build_tables`; one file for all classes.
 

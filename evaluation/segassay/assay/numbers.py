@@ -3,6 +3,7 @@
 dataset, annotations -> tables -> effects, scores -> summary -> Results
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from segassay.checks.report import listed
 from segassay.data.annotations import raters_of
 from segassay.data.dataset import Dataset, strata, units_of
 from segassay.data.facets import is_exchangeable
+from segassay.io.images import HeldImage, holds_outlines, read_grid
 from segassay.io.progress import show_progress
 from segassay.judgement.measures import both_empty_shift, build_scores, by_quality, further_measures
 from segassay.judgement.results import Results
@@ -31,6 +33,7 @@ from segassay.tables.measured import areas_in_mm
 from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
 from segassay.tables.prerequisites import PREREQUISITE_COLUMNS, prerequisites
+from segassay.workers.order import Jobs
 
 __all__ = ["compute_results", "normalised_counts"]
 
@@ -42,7 +45,7 @@ def compute_results(
     *,
     about: Mapping[str, str],
     checked: bool = False,
-    n_jobs: int,
+    n_jobs: Jobs,
     progress: bool = False,
     of: str = "",
     kept: Path | None = None,
@@ -55,7 +58,7 @@ def compute_results(
         annotations: What `read_annotations` returns.
         about: Hashes of the evaluated data, and the command if there is one, for the summary.
         checked: Whether the dataset is a folder whose problems, as `segassay check` finds them, become warnings.
-        n_jobs: Number of processes that share the cases; no result depends on it.
+        n_jobs: Number of processes that share the cases, or workers; no result depends on it.
         progress: Whether to show how many cases are done.
         of: Class that the masks are of, to be shown; empty for all.
         kept: As of `build_tables`.
@@ -81,14 +84,17 @@ def compute_results(
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
+    apart |= {"of_volumes": _are_volumes(annotations)}
     findings = Findings(scored, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
     summary: dict[str, Any] = summarise(scores, findings)
     summary |= {"versions": versions(), **about}
     summary["policy"] = _policy(dataset, annotations, tables, subjects)
+    if findings.of_volumes:
+        summary["policy"]["of_volumes"] = True
     if checked and dataset is not None:
-        summary["policy"]["warnings"] = listed(problems_of(dataset), dataset.folder)
+        summary["policy"]["warnings"] = listed(problems_of(dataset, n_jobs=n_jobs), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
     return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people)
@@ -121,6 +127,13 @@ def _specifications(dataset: Dataset | None, tables: Tables, annotations: pd.Dat
         return None
     table = tables.recounts if set(chosen) <= set(NUMBERS) else tables.remeasured
     return specification_table(table, annotations, dataset.experiment, dataset.settings.control_group, chosen)
+
+
+def _are_volumes(annotations: pd.DataFrame) -> bool:
+    """Whether the first mask that exists has more than two axes; outlines are drawn in images of two."""
+    drawn = (path for path in annotations["path"] if isinstance(path, HeldImage) or os.path.exists(path))
+    first = next((path for path in drawn if not holds_outlines(path)), None)
+    return first is not None and len(read_grid(first).shape) > 2
 
 
 def _test_cases(dataset: Dataset | None) -> list[str]:

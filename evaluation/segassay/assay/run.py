@@ -21,6 +21,8 @@ from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.tables.normalise import MEASURES
+from segassay.workers.cluster import workers_for
+from segassay.workers.tasks import LostError, Workers
 
 __all__ = ["evaluate"]
 
@@ -49,6 +51,7 @@ def evaluate(
     cases: Collection[str] | None = None,
     overwrite: bool = False,
     n_jobs: int = 1,
+    cluster: str | Workers | None = None,
     track: bool = False,
     mlflow_experiment: str | None = None,
     progress: bool = False,
@@ -91,6 +94,8 @@ def evaluate(
         cases: Names of the cases to evaluate; by default all.
         overwrite: Replace `out` with everything in it.
         n_jobs: Number of processes that share the cases; no result depends on it.
+        cluster: Workers of a Dask cluster to share the cases instead: the address of its scheduler, `local:4`, or
+            `slurm:20`, see docs/cluster.md; or workers that are connected. No result depends on it.
         track: Log one MLflow run; needs `out`. Without it MLflow is not loaded.
         mlflow_experiment: MLflow experiment, by default the name of the dataset.
         progress: Show on standard error how many cases are done.
@@ -147,16 +152,18 @@ def evaluate(
     _check_experiment(sources)
     about = _command(dataset, annotations, masks or {}) | hashes_of(sources)
     if final is None:
-        return _computed(sources, about, n_jobs, progress)
+        with workers_for(n_jobs, cluster, progress=progress) as workers:
+            return _computed(sources, about, workers, progress)
     params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
-    with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), of_mlflow:
-        found = _computed(sources, about, n_jobs, progress, kept)
-        write_results(work_dir, found, gallery=_gallery(found, n_jobs), xlsx=xlsx)
+    of_cluster = workers_for(n_jobs, cluster, progress=progress)
+    with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), of_mlflow, of_cluster as workers:
+        found = _computed(sources, about, workers, progress, kept)
+        write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)
         for name, place in class_folders(work_dir, found.classes).items():
             place.mkdir(parents=True)
-            write_results(place, found.classes[name], gallery=_gallery(found.classes[name], n_jobs), xlsx=xlsx)
+            write_results(place, found.classes[name], gallery=_gallery(found.classes[name], workers), xlsx=xlsx)
         if track:
             log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
         publish_output(work_dir)
@@ -177,10 +184,12 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
 
 @contextmanager
 def _kept_if_killed(final: Path) -> Iterator[Path]:
-    """File of what is compared; it stays if the evaluation is killed or interrupted, and no error is left behind."""
+    """File of what is compared; it stays if the evaluation or a worker is killed, but not after another error."""
     kept = final.with_name(f".{final.name}.compared")
     try:
         yield kept
+    except LostError:
+        raise
     except Exception:
         kept.unlink(missing_ok=True)
         raise
@@ -188,27 +197,27 @@ def _kept_if_killed(final: Path) -> Iterator[Path]:
 
 
 def _computed(
-    sources: Sources, about: Mapping[str, str], n_jobs: int, progress: bool, kept: Path | None = None
+    sources: Sources, about: Mapping[str, str], workers: Workers, progress: bool, kept: Path | None = None
 ) -> Evaluation:
     if sources.dataset is not None and sources.dataset.class_names:
-        return evaluate_classes(sources, about, n_jobs, progress, kept)
+        return evaluate_classes(sources, about, workers, progress, kept)
     found = compute_results(
         sources.name,
         sources.dataset,
         sources.annotations,
         about=about,
         checked=sources.folder is not None,
-        n_jobs=n_jobs,
+        n_jobs=workers,
         progress=progress,
         kept=kept,
     )
     return Evaluation(**vars(found), dataset=sources.dataset)
 
 
-def _gallery(found: Evaluation, n_jobs: int) -> dict[str, Any]:
+def _gallery(found: Evaluation, workers: Workers) -> dict[str, Any]:
     from segassay.report.gallery.make import make_gallery  # loads matplotlib
 
-    return make_gallery(found, found.dataset, n_jobs=n_jobs)
+    return make_gallery(found, found.dataset, n_jobs=workers)
 
 
 def _command(dataset: Any, annotations: Any, masks: Mapping[str, Any]) -> dict[str, str]:

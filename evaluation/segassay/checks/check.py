@@ -2,12 +2,13 @@
 
     folder -> index (no pixel) -> one case after the other: problems, a few numbers of each -> across cases -> Check
 
-Every image and mask is read once, one case at a time, so memory holds the pixels of a single case. Nothing is written.
+Every image and mask is read once, one case at a time in each process, which holds the pixels of a single case. Nothing
+is written.
 """
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,14 @@ import numpy as np
 from segassay.checks.experiment import experiment_problems, measurement_problems
 from segassay.checks.facts import CaseFacts
 from segassay.checks.images import across_images, check_image
-from segassay.checks.lookalikes import Lookalikes, lookalike_problems
+from segassay.checks.lookalikes import Likeness, Lookalikes, likeness, lookalike_problems
 from segassay.checks.masks import across_masks, check_ignored, check_masks, check_region, mask_files, swapped
 from segassay.checks.summary import summarise_dataset
-from segassay.data.dataset import Dataset, index_dataset
+from segassay.data.dataset import Dataset, index_dataset, of_one_case
 from segassay.errors import Problem
 from segassay.masks.objects import counted_pixels
+from segassay.workers.order import Jobs, each_in_order
+from segassay.workers.tasks import LostError
 
 __all__ = ["Check", "check_dataset", "problems_of"]
 
@@ -53,6 +56,7 @@ class Check:
 def check_dataset(
     folder: str | os.PathLike[str],
     *,
+    n_jobs: Jobs = 1,
     progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda n_cases: nullcontext(
         lambda case: None
     ),
@@ -61,6 +65,7 @@ def check_dataset(
 
     Args:
         folder: Dataset folder.
+        n_jobs: Number of processes that share the cases, or workers; no result depends on it.
         progress: Like `show_progress`: takes the number of cases, and yields the function to call after each.
 
     Returns:
@@ -75,29 +80,34 @@ def check_dataset(
         return Check(_errors_first(list(found)), None)
     dataset = _with_unique_rows(dataset)
     with progress(len(dataset.cases)) as advance:
-        problems, cases = _check_cases(dataset, list(found), advance)
+        problems, cases = _check_cases(dataset, list(found), advance, n_jobs)
     return Check(problems, summarise_dataset(dataset, cases))
 
 
-def problems_of(dataset: Dataset) -> tuple[Problem, ...]:
+def problems_of(dataset: Dataset, *, n_jobs: Jobs = 1) -> tuple[Problem, ...]:
     """Every problem of a dataset that was read before, as `check_dataset` finds them; no errors of its folders.
 
     Args:
         dataset: From `read_dataset`; perhaps restricted to some cases.
+        n_jobs: As of `check_dataset`.
     """
-    return _check_cases(dataset, dataset.warnings, lambda case: None)[0]
+    return _check_cases(dataset, dataset.warnings, lambda case: None, n_jobs)[0]
 
 
 def _check_cases(
-    dataset: Dataset, problems: list[Problem], advance: Callable[[str], None]
+    dataset: Dataset, problems: list[Problem], advance: Callable[[str], None], n_jobs: Jobs
 ) -> tuple[tuple[Problem, ...], list[CaseFacts]]:
     """These problems and those of images, masks and experiment; and the facts of every case."""
     alike = Lookalikes(dataset.raters, dataset.reference_name)
     cases, problems = [], list(problems)
-    for case in dataset.cases:
-        facts, of_case = _check_case(dataset, case, alike)
-        cases.append(facts)
-        problems += of_case
+    for case, found in zip(dataset.cases, each_in_order(_check_case, _Tasks(dataset, alike), n_jobs), strict=True):
+        if isinstance(found, LostError):
+            problems.append(Problem(str(dataset.images[case]), found.what, found.action, kind="lost"))
+        else:
+            facts, of_case, like = found
+            cases.append(facts)
+            problems += of_case
+            alike.add(like)
         advance(case)
     images = [facts.image for facts in cases if facts.image is not None]
     problems += across_images(dataset, images)
@@ -128,19 +138,46 @@ def _errors_first(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.level != "error"))
 
 
-def _check_case(dataset: Dataset, case: str, alike: Lookalikes) -> tuple[CaseFacts, list[Problem]]:
-    """Facts and problems of one case; its pixels are released on return."""
+@dataclass(frozen=True, eq=False)
+class _Task:
+    case: str
+    dataset: Dataset  # of this case alone
+    open_names: frozenset[str]  # of annotators who may be copies
+    open_raters: frozenset[str]  # who may be a consensus
+
+
+class _Tasks(Sequence[_Task]):
+    """The task of each case, made when it is asked for, so that what earlier cases have ruled out is not compared."""
+
+    def __init__(self, dataset: Dataset, alike: Lookalikes) -> None:
+        self._dataset, self._cases, self._alike = dataset, dataset.cases, alike
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        case = self._cases[place]
+        return _Task(case, of_one_case(self._dataset, case), self._alike.open_names, self._alike.open_raters)
+
+
+def _check_case(task: _Task) -> tuple[CaseFacts, list[Problem], Likeness]:
+    """Facts and problems of one case, and who is like whom; its pixels are released on return."""
+    case, dataset = task.case, task.dataset
     image, of_image = check_image(dataset, case)
     ignore, of_ignored = check_ignored(dataset, case)
     region, of_region = check_region(dataset, case)
     masks, facts, of_masks = check_masks(dataset, case, ignore, region)
+    like = Likeness()
     if len(masks) == len(
         mask_files(dataset, case)
     ):  # without an unreadable mask the consensus would be a different one
-        alike.compare({annotator: mask > 0 for annotator, mask in masks.items()})
+        found = {annotator: mask > 0 for annotator, mask in masks.items()}
+        like = likeness(found, dataset.raters, task.open_names, task.open_raters)
     area_px = _counted_area(image.shape, ignore, region) if image is not None else None
     of_case = CaseFacts(case, image, facts, area_px, _share(ignore), _share(region))
-    return of_case, [*of_image, *of_ignored, *of_region, *of_masks]
+    return of_case, [*of_image, *of_ignored, *of_region, *of_masks], like
 
 
 def _counted_area(shape: tuple[int, ...], ignore: np.ndarray | None, region: np.ndarray | None) -> int:

@@ -1,9 +1,11 @@
 """Find annotators with the same masks in every case: copies, and a consensus among the raters.
 
-masks of one case after the other  ->  Lookalikes  ->  copies, consensus
+masks of a case  ->  Likeness  ->  Lookalikes of all cases  ->  copies, consensus
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,54 @@ from segassay.consensus.pixels import count_decisions, staple_of_decisions, with
 from segassay.data.dataset import Dataset
 from segassay.errors import Problem
 
-__all__ = ["Lookalikes", "lookalike_problems"]
+__all__ = ["Likeness", "Lookalikes", "likeness", "lookalike_problems"]
+
+_EMPTY = "empty"
 
 _MIN_OTHERS = 3
 """Raters that a consensus needs: STAPLE of two is nearly their intersection, which a rater may well draw."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Who is like whom in one case.
+
+    Attributes:
+        digests: Of the mask of each annotator who may be a copy: equal for equal masks only.
+        consensus: Rater who may be a consensus -> whether his mask is that of the others, and whether it is empty.
+    """
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    consensus: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+
+
+def likeness(
+    masks: Mapping[str, np.ndarray], raters: Sequence[str], open_names: Collection[str], open_raters: Collection[str]
+) -> Likeness:
+    """Compare the masks of one case.
+
+    Args:
+        masks: Boolean mask `(*spatial)` of every rater and the reference in this case.
+        raters: In natural order.
+        open_names: Annotators who may be copies of one another.
+        open_raters: Raters who may be the consensus of the others.
+    """
+    digests = {name: _digest(mask) for name, mask in masks.items() if name in open_names}
+    present = [rater for rater in raters if rater in masks]
+    if len(present) <= _MIN_OTHERS or not any(rater in open_raters for rater in present):
+        return Likeness(digests)
+    decisions = count_decisions(np.stack([masks[rater] for rater in present]))
+    consensus = {}
+    for position, rater in enumerate(present):
+        if rater in open_raters:
+            others = staple_of_decisions(without_rater(decisions, position)).mask
+            consensus[rater] = np.array_equal(masks[rater], others), not masks[rater].any()
+    return Likeness(digests, consensus)
+
+
+def _digest(mask: np.ndarray) -> str:
+    words = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest() if mask.any() else _EMPTY
+    return f"{mask.shape} {words}"
 
 
 class Lookalikes:
@@ -33,34 +79,37 @@ class Lookalikes:
     Example:
         >>> anna, ben = np.array([True, False]), np.array([True, True])
         >>> alike = Lookalikes(["anna", "ben", "copy"])
-        >>> alike.compare({"anna": anna, "ben": ben, "copy": anna})
+        >>> masks = {"anna": anna, "ben": ben, "copy": anna}
+        >>> alike.add(likeness(masks, ["anna", "ben", "copy"], alike.open_names, alike.open_raters))
         >>> alike.copies()
         [('anna', 'copy')]
     """
 
     def __init__(self, raters: Sequence[str], reference_name: str | None = None) -> None:
-        self._raters = list(raters)
         everyone = [*raters, *([reference_name] if reference_name is not None else [])]
+        self._raters = list(raters)
         self._pairs = dict.fromkeys(combinations(everyone, 2), 0)
         self._consensus = dict.fromkeys(raters, 0) if len(self._raters) > _MIN_OTHERS else {}
 
-    def compare(self, masks: Mapping[str, np.ndarray]) -> None:
-        """Compare the masks of one more case.
+    @property
+    def open_names(self) -> frozenset[str]:
+        """Annotators who may be copies of one another."""
+        return frozenset(name for pair in self._pairs for name in pair)
 
-        Args:
-            masks: Boolean mask `(*spatial)` of every rater and the reference in this case.
-        """
-        for pair in list(self._pairs):
-            if pair[0] in masks and pair[1] in masks:
-                _keep_if(self._pairs, pair, *(masks[name] for name in pair))
-        raters = [rater for rater in self._raters if rater in masks]
-        if len(raters) <= _MIN_OTHERS or not any(rater in self._consensus for rater in raters):
-            return
-        decisions = count_decisions(np.stack([masks[rater] for rater in raters]))
-        for position, rater in enumerate(raters):
+    @property
+    def open_raters(self) -> frozenset[str]:
+        """Raters who may be the consensus of the others."""
+        return frozenset(self._consensus)
+
+    def add(self, like: Likeness) -> None:
+        """Take one more case into account."""
+        for one, other in list(self._pairs):
+            if one in like.digests and other in like.digests:
+                is_same = like.digests[one] == like.digests[other]
+                _keep_if(self._pairs, (one, other), is_same, like.digests[one].endswith(_EMPTY))
+        for rater, (is_same, is_empty) in like.consensus.items():
             if rater in self._consensus:
-                others = staple_of_decisions(without_rater(decisions, position)).mask
-                _keep_if(self._consensus, rater, masks[rater], others)
+                _keep_if(self._consensus, rater, is_same, is_empty)
 
     def copies(self) -> list[tuple[str, str]]:
         """Pairs with the same masks in every case that both have, at least one of them not empty."""
@@ -75,11 +124,11 @@ class Lookalikes:
         return {rater: n_cases for rater, n_cases in self._consensus.items() if n_cases and rater not in copies}
 
 
-def _keep_if(counts: dict[Any, int], key: Any, one: np.ndarray, other: np.ndarray) -> None:
+def _keep_if(counts: dict[Any, int], key: Any, is_same: bool, is_empty: bool) -> None:
     """Count a case in which two masks are the same and not empty; forget the key where they differ."""
-    if not np.array_equal(one, other):
+    if not is_same:
         del counts[key]
-    elif one.any():
+    elif not is_empty:
         counts[key] += 1
 
 

@@ -348,9 +348,10 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
         raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
     if not cases:
         raise UsageError(f"{dataset.folder}: no case is named")
+    chosen = set(cases)
 
     def kept(paths: dict[str, _File]) -> dict[str, _File]:
-        return {case: path for case, path in paths.items() if case in cases}
+        return {case: path for case, path in paths.items() if case in chosen}
 
     table, endpoints = dataset.experiment, dataset.endpoints
     return replace(
@@ -363,6 +364,29 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
         more_channels=kept(dataset.more_channels),
         experiment=None if table is None else table[table["case"].isin(list(cases))],
         endpoints=None if endpoints is None else endpoints[endpoints["case"].isin(list(cases))],
+    )
+
+
+def of_one_case(dataset: Dataset, case: str) -> Dataset:
+    """The files of one case, with the settings and without experiment, endpoints and warnings: little to send.
+
+    In contrast to `of_cases`, it does not look at the other cases.
+    """
+
+    def own(paths: dict[str, _File]) -> dict[str, _File]:
+        return {case: paths[case]} if case in paths else {}
+
+    return replace(
+        dataset,
+        images=own(dataset.images),
+        masks={rater: own(paths) for rater, paths in dataset.masks.items()},
+        reference=own(dataset.reference),
+        ignore=own(dataset.ignore),
+        region_masks=own(dataset.region_masks),
+        more_channels=own(dataset.more_channels),
+        experiment=None,
+        endpoints=None,
+        warnings=[],
     )
 
 

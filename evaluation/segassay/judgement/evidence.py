@@ -2,8 +2,8 @@
 
     Findings  ->  Evidence: agreement of all pairs (N, A, A), with C₋r (N, R), mirrored (N, R), what marks something
 
-Only images count in which a rater, or the annotator in question, marks something: two empty masks agree perfectly, so
-that images without any object would reward whoever marks nothing.
+Only images count in which half of the raters, or the annotator in question, mark something: two empty masks agree
+perfectly, so that images without any object would reward whoever marks nothing.
 """
 
 import warnings
@@ -22,6 +22,7 @@ from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
+from segassay.tables.object_votes import BETWEEN_VOTERS
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
 
@@ -55,6 +56,7 @@ class Evidence:
         mirrored: Dice of mirrored masks, one column per annotator and rater.
         identical: Share of images, of those in which both mark something, in which two annotators have the same mask.
         single_votes: Annotator -> rows of `Tables.single_votes`.
+        object_votes: Annotator who is no rater -> rows of `Tables.object_votes`.
         training: Annotator -> images that may have been in its training, which it need not have masks of.
         alike: Annotator -> all that were trained on the same masks.
         counts: Table of counts.
@@ -75,6 +77,7 @@ class Evidence:
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
     single_votes: dict[str, pd.DataFrame]
+    object_votes: dict[str, pd.DataFrame]
     training: dict[str, np.ndarray]
     alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
@@ -82,10 +85,23 @@ class Evidence:
     exchangeable: bool = False
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
-        """`(N,)`, whether a rater, or one of these annotators, marks something; False for an image entered again."""
+        """`(N,)`, whether an image says how well annotators agree; False for an image entered again.
+
+        Args:
+            names: Annotators who are compared with the raters: one of them, or half of the raters, must mark something.
+                What a single rater of several marks would else make an image in which all others agree on absence, and
+                differences from the raters would shrink with every such image. Without names one rater is enough.
+        """
         marks, column = self._marks
-        known = [column[name] for name in (*self.raters, *names) if name in column]
-        return np.asarray(~self.repeated & marks[:, known].any(axis=1))
+        of_raters, others = (marks[:, [column[name] for name in of if name in column]] for of in (self.raters, names))
+        enough = 2 * of_raters.sum(axis=1) >= self._n_drawn if names else True
+        return np.asarray(~self.repeated & (of_raters.any(axis=1) & enough | others.any(axis=1)))
+
+    @cached_property
+    def _n_drawn(self) -> np.ndarray:
+        """`(N,)`, raters with a mask."""
+        drawn = self.counts[self.counts["annotator"].isin(self.raters) & self.counts["n_objects"].notna()]
+        return drawn.groupby("case").size().reindex(self.cases, fill_value=0).to_numpy()
 
     @cached_property
     def _marks(self) -> tuple[np.ndarray, dict[str, int]]:
@@ -146,6 +162,27 @@ class Evidence:
         found[case, rater, rows["n_others"].astype(int)] = rows[_VOTES].to_numpy(dtype=float)
         return found
 
+    def object_votes_of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Who marked which objects, of the images of which all raters have masks.
+
+        Returns:
+            `(P, R)`, the patterns of votes that occur, 0 or 1, in order; and `(N, P, 2)`, objects with each pattern,
+            and those of them that the annotator marks, NaN in other images.
+        """
+        n_raters = len(self.raters)
+        if name not in self.object_votes or n_raters == 0:
+            return np.zeros((0, n_raters)), np.full((len(self.cases), 0, 2), np.nan)
+        rows = self.object_votes[name]
+        voters = [set(text.split(BETWEEN_VOTERS)) for text in rows["voters"]]
+        votes = np.array([[rater in of for rater in self.raters] for of in voters], dtype=float)
+        kept = votes.any(axis=1)
+        patterns, which = np.unique(votes[kept], axis=0, return_inverse=True)
+        found = np.zeros((len(self.cases), len(patterns), 2))
+        objects = rows[["n_objects", "n_marked"]].to_numpy(dtype=float) / np.array([[len(of)] for of in voters])
+        np.add.at(found, (self.cases.get_indexer(pd.Index(rows["case"]))[kept], which.reshape(-1)), objects[kept])
+        answered = self.cases.isin(rows["case"]) & (self._n_drawn == n_raters) & self.marked([name])
+        return patterns, np.where(answered[:, None, None], found, np.nan)
+
     @cached_property
     def votes_of_raters(self) -> np.ndarray:
         """`(N, n_others, 4)`, the numbers in `_VOTES` of all raters with each other together."""
@@ -189,6 +226,7 @@ def evidence_of(found: Findings) -> Evidence:
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
         {str(name): rows for name, rows in tables.single_votes.groupby("annotator", sort=False)},
+        {str(name): rows for name, rows in tables.object_votes.groupby("annotator", sort=False)},
         _training(found.annotations, cases, found.test_cases),
         _alike(found.annotations),
         tables.counts,

@@ -4,12 +4,13 @@ Evidence, annotators  ->  criteria that are met or undecided: evidence that fail
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from segassay.judgement.criteria import MIN_CASES, Criterion, Number, What, Why, undecided
 from segassay.judgement.evidence import ANY_RATER, DICE, F1, Evidence, index, mean_of, median_over
-from segassay.judgement.leaks import beyond_possible_turns
+from segassay.judgement.leaks import beyond_possible_object_turns, beyond_possible_turns
 from segassay.qualities.scores.pairs import mean_of_known
 from segassay.statistics.attenuation import agreement_ceilings
 
@@ -102,7 +103,7 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
             for number in _above_ceiling(evidence, name, measure):
                 if number.low > ABOVE_CEILING:
                     return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, ABOVE_CEILING, [name, number.against])
-        for number in beyond_possible_turns(evidence, name):
+        for number in chain(beyond_possible_turns(evidence, name), beyond_possible_object_turns(evidence, name)):
             if number.low > 0:
                 return undecided(What.PLAUSIBLE, Why.KNOWS_VOTES, number, 0.0, [name])
     return Criterion(What.PLAUSIBLE, True, line=ABOVE_CEILING)

@@ -24,9 +24,10 @@ from segassay.judgement.criteria import (
     judging,
     undecided,
 )
-from segassay.judgement.evidence import DICE, F1, SHARED, Evidence, mean_of, median_over
+from segassay.judgement.evidence import DICE, F1, SHARED, Evidence, evidence_of, mean_of, median_over
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
+from segassay.judgement.measures import where_marked
 from segassay.qualities.objectivity.measurements import intraclass_correlation, one_way_correlation
 from segassay.qualities.scores.table import Findings
 
@@ -58,17 +59,20 @@ def judge_raters(evidence: Evidence, found: Findings) -> Judgement:
     Returns:
         The judgement, under the name `raters`. A careless rater counts: the verdict is about all who drew enough masks.
     """
-    everyone = replace(evidence, raters=(*evidence.raters, *evidence.careless), careless=())
+    everyone, where_drawn = (
+        replace(one, raters=(*evidence.raters, *evidence.careless), careless=())
+        for one in (evidence, evidence_of(replace(found, tables=where_marked(found.tables))))
+    )
     if len(everyone.raters) < 2:
         return Judgement("raters", Judged(), (undecided(What.RATERS, Why.NO_SECOND_RATER),))
     own = {measure: _own(everyone, measure) for measure in (F1, DICE)}
+    together = [_together(where_drawn, _own(where_drawn, measure), measure) for measure in own]
     if (n_marked := int(everyone.marked().sum())) < MIN_CASES:
         few = undecided(What.TOGETHER, Why.FEW_CASES, Number(math.nan, math.nan, math.nan, n_marked))
-        found_so_far = [_together(everyone, own[measure], measure) for measure in own]
-        criteria = [replace(one, met=None, missing=few.missing) for one in found_so_far]
+        criteria = [replace(one, met=None, missing=few.missing) for one in together]
         return Judgement("raters", Judged(), tuple(criteria))
     criteria = [
-        *judging([_together(everyone, own[measure], measure) for measure in own]),
+        *judging(together),
         *judging(_consistent(everyone, found)),
         _original(everyone),
     ]
@@ -88,6 +92,10 @@ def _against(evidence: Evidence) -> str:
 
 
 def _together(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
+    """Agreement of the median rater.
+
+    Two who both mark nothing agree on absence, which says nothing about what they mark: undefined in `own`.
+    """
     values = np.where(evidence.marked(), median_over(own), np.nan)
     number = mean_of(evidence, values, target="the median rater", against=_against(evidence))
     return replace(above(What.TOGETHER, number, TOGETHER_ABOVE[measure]), measure=measure)
@@ -103,13 +111,13 @@ def _apart(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
 
 
 def _consistent(evidence: Evidence, found: Findings) -> list[Criterion]:
-    """Whether the mean of all raters tells images with many objects, or a large area, from the others."""
+    """Whether the mean of all raters tells images with many objects, or a large area or volume, from the others."""
     estimate = one_way_correlation if evidence.exchangeable else intraclass_correlation
     rows = estimate(evidence.counts, evidence.raters, found.clusters, level=evidence.level)
     criteria = []
     for of, column in _AMOUNTS.items():
         number = _of_all(rows[rows["of"] == of], f"{len(evidence.raters)} raters")
-        one = replace(above(What.CONSISTENT, number, CONSISTENT_ABOVE), measure=column)
+        one = replace(above(What.CONSISTENT, number, CONSISTENT_ABOVE), measure=found.amount(column))
         criteria.append(undecided_alike(one) if _is_alike(evidence, column) else one)
     return criteria
 

@@ -251,7 +251,7 @@ def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis)
     amounts = [amount for amount in AMOUNTS if found.tables.counts[amount].notna().any()]
     criteria = [
         *basis.standing(tuple(judged.names)),
-        *judging([_amount(evidence, judged, amount) for amount in amounts]),
+        *judging([_amount(evidence, judged, amount, found.amount(amount)) for amount in amounts]),
         *basis.preconditions(tuple(judged.names)),
         *_held_out(judged),
     ]
@@ -270,7 +270,7 @@ def _score(evidence: Evidence, name: str) -> Number | None:
     return mean_of(evidence, marked, target=name, against=against)
 
 
-def _amount(evidence: Evidence, judged: Judged, amount: str) -> Criterion:
+def _amount(evidence: Evidence, judged: Judged, amount: str, called: str) -> Criterion:
     """Each annotator's amount divided by that of the median rater, over all images."""
     names = [*evidence.raters, *judged.names]
     table = evidence.counts.pivot(index="case", columns="annotator", values=amount)
@@ -284,7 +284,7 @@ def _amount(evidence: Evidence, judged: Judged, amount: str) -> Criterion:
         number = index(evidence, both, _ratio, LOGARITHM, target=name, against=amount)
         criteria.append(within(What.AMOUNT, number, factor))
     furthest = min(criteria, key=lambda one: _OUTCOME_ORDER[one.met])
-    return replace(furthest, measure=amount)
+    return replace(furthest, measure=called)
 
 
 _OUTCOME_ORDER = {False: 0, None: 1, True: 2}

@@ -38,8 +38,8 @@ __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 
 _EVIDENCE = (
     "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
-    "masks, leave out no images that raters annotated, and do not agree with a rater better than the raters' "
-    "disagreement allows."
+    "masks, leave out no images that raters annotated, and neither agree with a rater better, nor go with a rater's "
+    "single vote on a pixel or an object more often, than the raters' disagreement allows."
 )
 _STANDING = (
     f"agree with the consensus of the other raters at most {-STANDING_ABOVE:g} worse than the median rater does, in "
@@ -49,9 +49,10 @@ RULES = {
     "raters": (
         "Supported if the median rater agrees with the consensus of the other raters with an F1 of objects above "
         f"{TOGETHER_ABOVE['f1']:g} and a Dice of outlines above {TOGETHER_ABOVE['dice']:g} (of fewer than 4 raters: "
-        f"with the others); if no rater is {APART:g} or more below the median of the others; and if the intraclass "
-        "correlation of counts and areas, of all raters together (ICC(A,k); ICC(1,k) if raters are exchangeable), is "
-        f"above {CONSISTENT_ABOVE:g}. No rater may be a copy of another one, or the consensus of the others."
+        "with the others; where both mark nothing they are not compared); if no rater is "
+        f"{APART:g} or more below the median of the others; and if the intraclass correlation of counts and areas (or "
+        "volumes), of all raters together (ICC(A,k); ICC(1,k) if raters are exchangeable), is above "
+        f"{CONSISTENT_ABOVE:g}. No rater may be a copy of another one, or the consensus of the others."
     ),
     "objectivity": (
         f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
@@ -66,8 +67,9 @@ RULES = {
         f"{-ENSEMBLES_ABOVE_MODELS:g} less), in finding objects (F1) and in their outlines (Dice). {_EVIDENCE}"
     ),
     "validity": (
-        f"Supported if the judged masks {_STANDING}; if their number of objects, area and intensity differ from those "
-        f"of the median rater by less than a factor of {AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
+        f"Supported if the judged masks {_STANDING}; if their number of objects, area (of volumes: volume) and "
+        "intensity differ from those of the median rater by less than a factor of "
+        f"{AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
         "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as "
         "every rater but one does, never to the opposite of what most raters conclude, and never to an effect whose "
         "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
@@ -83,6 +85,7 @@ _MEASURES = {
     "dice": ("outlines", "Dice"),
     "n_objects": ("number of objects", ""),
     "area_px": ("area", ""),
+    "volume_px": ("volume", ""),
     "mean_intensity": ("intensity", ""),
 }
 

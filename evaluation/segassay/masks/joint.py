@@ -45,6 +45,17 @@ class JointOverlaps:
             of_a, of_b, intersection = of_b[order], of_a[order], intersection[order]
         return Overlaps(len(self.sizes[a]), len(self.sizes[b]), self.sizes[a], self.sizes[b], of_a, of_b, intersection)
 
+    def shares_half(self, a: int, b: int) -> np.ndarray:
+        """`(n_objects of a,)`, whether an object of annotation `b` shares more than half of the smaller one of the two.
+
+        So it does not matter how far inside or outside an outline is drawn. All objects share themselves.
+        """
+        found = np.zeros(len(self.sizes[a]), dtype=bool)
+        overlaps = self.pair(a, b)
+        smaller = np.minimum(overlaps.size_a[overlaps.a], overlaps.size_b[overlaps.b])
+        found[overlaps.a[2 * overlaps.intersection > smaller]] = True
+        return found
+
     def pixel_agreement(self, a: int, b: int) -> tuple[float, float]:
         """Dice and IoU of the foreground of two annotations; the same as the function `pixel_agreement`."""
         return dice_iou(int(self.n_shared[a, b]), int(self.n_shared[a, a]), int(self.n_shared[b, b]))

@@ -51,7 +51,8 @@ def judgements_of(found: Results) -> dict[str, Judgement]:
         Quality, or first `raters`, -> judgement.
     """
     tables, people = by_person(found.tables, found.annotations)
-    return judge(Findings(tables, people, units_of(found.subjects), found.effects))
+    of_volumes = bool(found.summary["policy"].get("of_volumes"))
+    return judge(Findings(tables, people, units_of(found.subjects), found.effects, of_volumes=of_volumes))
 
 
 def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]:

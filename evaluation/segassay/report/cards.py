@@ -27,7 +27,7 @@ QUESTIONS = {
 _NAMES = {"raters": "Raters", "objectivity": "Objectivity", "reliability": "Reliability", "validity": "Validity"}
 OUTCOMES = {"supported": "yes", "not supported": "no"}
 _UNITS = {"f1": "F1", "dice": "Dice"}
-_TASKS = {"n_objects": "count", "area_px": "area"}
+_TASKS = {"n_objects": "count", "area_px": "area", "volume_px": "volume"}
 _WHOM = {"others": "the consensus of the other raters", "raters": "single raters"}
 
 

@@ -78,5 +78,13 @@ DISTANCES = surface_distances(SQUARE, CROSSED)
 RATERS = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], dtype=bool)
 LABELS = (np.array([[1, 1, 1, 0, 2, 2, 0, 3]]), np.array([[1, 1, 0, 0, 2, 2, 0, 0]]))
 
+POLCA = "R package poLCA, Linzer & Lewis 2011, doi:10.18637/jss.v042.i10; Landis & Koch 1977, doi:10.2307/2529786"
+SLIDES = {
+    **{"0000000": 34, "0000100": 2, "0100000": 6, "0100001": 1, "0100100": 4, "0100101": 5, "1000000": 2},
+    **{"1010101": 1, "1100000": 2, "1100001": 1, "1100100": 2, "1100101": 7, "1100111": 1, "1101001": 1},
+    **{"1101101": 2, "1101111": 3, "1110101": 13, "1110111": 5, "1111101": 10, "1111111": 16},
+}
+VOTES_ON_SLIDES = np.array([[int(vote) for vote in pattern] for pattern in SLIDES])
+
 SPEARMAN = "Spearman 1904, doi:10.2307/1412159"
 MEASURED_TWICE = ((1.0, 0.64, 0.8), (0.64, 1.0, 0.8), (0.8, 0.8, 1.0))  # r = √reliability, by his correction

@@ -443,6 +443,16 @@ CHECKS: tuple[Check, ...] = (
         pick=list,
     ),
     Check(
+        "statistics.latent.latent_classes",
+        "118 slides, 7 pathologists, 3 classes: log-likelihood and BIC",
+        (-293.705, 697.136),
+        5e-4,
+        data.POLCA,
+        (data.VOTES_ON_SLIDES, np.array(list(data.SLIDES.values())), 3),
+        {"all_seen": True},
+        pick=_attributes("log_likelihood", "bic"),
+    ),
+    Check(
         "statistics.raters.williams_index",
         "raters 111000, 110000, 011100, model 111000 (Dice)",
         (1.32143,),

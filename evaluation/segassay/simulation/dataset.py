@@ -42,7 +42,8 @@ def simulate_case(
 
     Returns:
         The image `(*spatial)` in `settings.dtype`; the truth `(*spatial)` int32 with labels 1…n; and a boolean mask
-        `(*spatial)` per rater, none for a rater who did not annotate this case in that session.
+        `(*spatial)` per rater, none for a rater who did not annotate this case in that session. With
+        `settings.instances` masks of raters are label images, too.
 
     Example:
         >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
@@ -111,6 +112,7 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
         "min_object_size": settings.min_object_size,
         "experiment": "experiment.csv",
         "spacing_um": list(settings.axis_spacing_um),
+        **({"objects": "instances"} if settings.instances else {}),
     }
     write_bytes(folder / "dataset.yaml", yaml.safe_dump(description, sort_keys=False).encode())
 
@@ -128,7 +130,8 @@ def _write_case(
     for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
         for rater, mask in annotate(scene, settings, index, session=session).items():
             path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
-            write_mask(_with_folder(folder / path), mask, like)
+            write = write_labels if settings.instances else write_mask
+            write(_with_folder(folder / path), mask, like)
             yield case, rater, "human", path, session
 
 

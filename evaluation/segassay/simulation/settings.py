@@ -185,6 +185,8 @@ class Simulation:
         spacing_um: Distance between pixels, one number or one per array axis.
         dtype: `uint8` or `uint16`, of the images.
         min_object_size: Smallest object that counts, in pixels or voxels, as `dataset.yaml` states it.
+        instances: Whether raters draw label images, in which nuclei touch; else masks, with a gap between nuclei that
+            were drawn apart.
         raters: Habits of the raters.
         seed: The only source of randomness.
 
@@ -219,6 +221,7 @@ class Simulation:
     spacing_um: float | tuple[float, ...] = 0.62
     dtype: str = "uint8"
     min_object_size: int = 30
+    instances: bool = False
     raters: tuple[RaterHabit, ...] = DEFAULT_RATERS
     seed: int = 0
 

@@ -40,8 +40,12 @@ def read_simulation(path: Path) -> Simulation:
 
 
 def plain_settings(settings: Simulation) -> dict[str, Any]:
-    """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are."""
-    return asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
+    """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are.
+
+    `instances` only if it is set, so that files of simulations without it stay as they were.
+    """
+    plain = asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
+    return {name: value for name, value in plain.items() if name != "instances" or value}
 
 
 def _read_mapping(path: Path) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """Tables of a simulated study without planted effects of their own: they follow from the counts, scores or habit."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from segassay.tables.build import log_ratios
 from segassay.tables.case import TOLERANCES
 from segassay.tables.detections import N_SCORE_BINS
 from segassay.tables.maps import N_LEVELS
+from segassay.tables.object_votes import BETWEEN_VOTERS
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
@@ -237,6 +239,29 @@ def mirrored_table(agreement: pd.DataFrame, members: list[Member]) -> pd.DataFra
     both = pd.concat([table.set_axis(columns, axis=1) for table in (pairs, turned)])
     both = both[both["rater"].isin(raters)].reset_index(drop=True)
     return both.assign(dice=MIRRORED_SHARE * both["dice"].astype(float))
+
+
+def object_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:
+    """Raters and models find nine of ten objects, each by chance, and there are no others."""
+    raters = [member.name for member in members if is_rater(member.kind)]
+    models = [member.name for member in members if not is_rater(member.kind)]
+    patterns = np.array(list(product([False, True], repeat=min(len(raters), 5))))[1:]
+    n_voters = patterns.sum(axis=1)
+    share = 0.9**n_voters * 0.1 ** (patterns.shape[1] - n_voters)
+    n_objects = rng.poisson(40 * share, size=(len(cases), len(patterns))) * n_voters
+    if len(raters) < 3:
+        n_objects[:] = 0
+    n_marked = rng.binomial(n_objects[:, None], 0.9, size=(len(cases), len(models), len(patterns)))
+    shape = n_marked.shape
+    voters = [BETWEEN_VOTERS.join(np.array(raters[: patterns.shape[1]])[row]) for row in patterns]
+    columns = {
+        "case": repeat_names(cases, shape, 0),
+        "annotator": repeat_names(models, shape, 1),
+        "voters": repeat_names(voters, shape, 2),
+    }
+    columns |= {"n_objects": np.broadcast_to(n_objects[:, None], shape).ravel(), "n_marked": n_marked.ravel()}
+    found = frame_of(columns)
+    return found[found["n_objects"] > 0].reset_index(drop=True)
 
 
 def single_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.Generator) -> pd.DataFrame:

@@ -36,6 +36,7 @@ from segassay.simulation.study_plain_tables import (
     detections_table,
     distances_table,
     mirrored_table,
+    object_votes_table,
     prob_votes_table,
     raters_table,
     recall_by_size_table,
@@ -128,6 +129,7 @@ def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
         detections=detections_table(cases, members, drawn, np.random.default_rng([settings.seed, 6])),
         boundaries=boundaries_table(distances),
         single_votes=single_votes_table(cases, members, np.random.default_rng([settings.seed, 5])),
+        object_votes=object_votes_table(cases, members, np.random.default_rng([settings.seed, 7])),
     )
     clusters = pd.Series("subject " + experiment["subject"].to_numpy(dtype=object), index=cases)
     annotations = _annotations(cases, members, set(repeats["case"]))

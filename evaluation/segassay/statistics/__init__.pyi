@@ -38,6 +38,9 @@ from segassay.statistics.jackknife import jackknife_ratio as jackknife_ratio
 from segassay.statistics.jackknife import jackknife_t as jackknife_t
 from segassay.statistics.jackknife import left_out as left_out
 from segassay.statistics.jackknife import mean_square_of as mean_square_of
+from segassay.statistics.latent import LatentClasses as LatentClasses
+from segassay.statistics.latent import latent_classes as latent_classes
+from segassay.statistics.latent import most_likely_classes as most_likely_classes
 from segassay.statistics.methods import BlandAltman as BlandAltman
 from segassay.statistics.methods import Equivalence as Equivalence
 from segassay.statistics.methods import bland_altman as bland_altman

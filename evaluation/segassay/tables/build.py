@@ -31,6 +31,7 @@ from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.kept import compared
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
+from segassay.workers.order import Jobs
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
 
@@ -110,6 +111,9 @@ class Tables:
             rater, n_others`, the pixels that the rater marks too, `n_with`, or not, `n_without`, and those of both that
             the annotator marks, `n_marked_with` and `n_marked_without`; only pixels around which no rater's mask
             changes (3 in each direction), of cases with 3 raters or more, each another person.
+        object_votes: Case × annotator that is no rater × the raters who marked an object: `case, annotator, voters`
+            (names with ` | ` between them), `n_objects`, each counted once as drawn by each of these raters, and
+            `n_marked` of them by the annotator; of the same cases.
         boundaries: Case × the pairs of distances with a rater, a reference, a truth or a C₋r: `boundary_iou`, with a
             rim of 2 % of the diagonal, `centreline_dice`, and `masd` in `unit`, an empty cell where one side is empty.
         detections: Case × annotator with a map in `prob` × bin of the score of an object, the mean probability of its
@@ -143,6 +147,7 @@ class Tables:
     mirrored: pd.DataFrame = field(default_factory=partial(_empty, "mirrored"))
     identical: pd.DataFrame = field(default_factory=partial(_empty, "identical"))
     single_votes: pd.DataFrame = field(default_factory=partial(_empty, "single_votes"))
+    object_votes: pd.DataFrame = field(default_factory=partial(_empty, "object_votes"))
     boundaries: pd.DataFrame = field(default_factory=partial(_empty, "boundaries"))
     detections: pd.DataFrame = field(default_factory=partial(_empty, "detections"))
     facets: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -154,7 +159,7 @@ def build_tables(
     dataset: Dataset | None,
     annotations: pd.DataFrame,
     *,
-    n_jobs: int = 2,
+    n_jobs: Jobs = 2,
     progress: Callable[[str], None] | None = None,
     kept: Path | None = None,
 ) -> Tables:
@@ -164,9 +169,9 @@ def build_tables(
         dataset: Gives images, ignored areas, regions and the minimum size. Without it there are no intensities, every
             pixel and every object counts, and a note says so.
         annotations: Table of `segassay.data.annotations.read_annotations`.
-        n_jobs: Processes that share the cases, at most; fewer, or none besides this one, if the first two cases show
-            that starting them would take longer than the other cases. The result does not depend on it. With more
-            than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
+        n_jobs: Workers, or processes that share the cases, at most; fewer, or none besides this one, if the first two
+            cases show that starting them would take longer than the other cases. The result does not depend on it. With
+            more than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
         progress: Called with the name of each case that is done.
         kept: File that keeps what is compared, so that a call after a kill resumes (`segassay.tables.kept`).
 

@@ -35,6 +35,7 @@ from segassay.tables.detections import detection_bins
 from segassay.tables.jobs import Annotator, Job, Session
 from segassay.tables.maps import calibration_bins, read_map, uncertainty_bins, vote_bins
 from segassay.tables.measured import SIZE_OF_ALL, measured_rows, pixel_size
+from segassay.tables.object_votes import object_votes
 from segassay.tables.plausible import identical_masks, mirrored_agreement
 from segassay.tables.single_votes import single_votes
 
@@ -413,6 +414,9 @@ CASE_TABLES = {
         {"case": str, "annotator": str, "rater": str}
         | dict.fromkeys(("n_others", "n_with", "n_without", "n_marked_with", "n_marked_without"), int),
         single_votes,
+    ),
+    "object_votes": CaseTable(
+        {"case": str, "annotator": str, "voters": str, "n_objects": int, "n_marked": int}, object_votes
     ),
     "boundaries": CaseTable(
         _PAIR | dict.fromkeys(("boundary_iou", "centreline_dice", "masd"), float) | {"unit": str},

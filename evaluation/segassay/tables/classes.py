@@ -27,7 +27,7 @@ from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.tables.columns import UNKNOWN, Columns
 from segassay.tables.compared import Areas, read_masks
 from segassay.tables.jobs import Job, make_jobs
-from segassay.tables.processes import in_order
+from segassay.workers.order import Jobs, in_order
 
 __all__ = ["ANOTHER", "BACKGROUND", "ONE", "UNITS", "ClassTables", "build_class_tables"]
 
@@ -81,7 +81,7 @@ def build_class_tables(
     dataset: Dataset,
     annotations: pd.DataFrame,
     *,
-    n_jobs: int = 1,
+    n_jobs: Jobs = 1,
     progress: Callable[[str], None] | None = None,
 ) -> ClassTables:
     """Compare the classes of all annotators of all cases.

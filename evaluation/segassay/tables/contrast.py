@@ -80,9 +80,6 @@ def found_by_contrast(
 
 def _is_found(joint: JointOverlaps, reference: int, annotator: int | None) -> np.ndarray:
     """Whether the annotator marks each object of the reference."""
-    found = np.zeros(len(joint.sizes[reference]), dtype=bool)
-    if annotator is not None:
-        overlaps = joint.pair(reference, annotator)
-        smaller = np.minimum(overlaps.size_a[overlaps.a], overlaps.size_b[overlaps.b])
-        found[overlaps.a[2 * overlaps.intersection > smaller]] = True
-    return found
+    if annotator is None:
+        return np.zeros(len(joint.sizes[reference]), dtype=bool)
+    return joint.shares_half(reference, annotator)

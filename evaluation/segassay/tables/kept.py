@@ -22,7 +22,8 @@ from segassay.io.held import HeldImage
 from segassay.masks.numbers import Numbers
 from segassay.tables.case import CaseRows, score_case
 from segassay.tables.jobs import Job
-from segassay.tables.processes import in_order
+from segassay.workers.order import Jobs, each_in_order, in_order
+from segassay.workers.tasks import LostError, refuse_lost
 
 __all__ = ["SECONDS", "compared"]
 
@@ -34,16 +35,19 @@ SECONDS = 5.0
 _PACKAGES = ("segassay", "numpy", "scipy", "scikit-image")
 
 
-def compared(jobs: Sequence[Job], n_jobs: int, kept: Path | None = None) -> Iterator[CaseRows]:
+def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Iterator[CaseRows]:
     """Compare all annotators of each case, unless an evaluation that was killed has done it.
 
     Args:
         jobs: One per case.
-        n_jobs: Maximum number of processes.
+        n_jobs: Maximum number of processes, or workers.
         kept: File of what is compared; None keeps nothing.
 
     Returns:
         Rows of each case, in the order of the jobs.
+
+    Raises:
+        LostError: After all other cases, if one kills the process that compares it; the others are kept.
     """
     if kept is None or any(_is_in_memory(job) for job in jobs):
         yield from in_order(score_case, jobs, n_jobs)
@@ -52,20 +56,27 @@ def compared(jobs: Sequence[Job], n_jobs: int, kept: Path | None = None) -> Iter
     earlier = _read(kept, set(keys))
     if earlier:
         logger.info(f"an evaluation into this folder was killed; it resumes with {len(earlier)} of {len(jobs)} cases")
-    now = in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
+    now = each_in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
     fresh: list[str] = []
+    lost: list[LostError] = []
     written = time.monotonic()
     for key in keys:
         if key in earlier:
             yield _rows(earlier.pop(key))
             continue
         rows = next(now)
+        if isinstance(rows, LostError):
+            lost.append(rows)
+            continue
         fresh.append(_line(key, rows))
         if time.monotonic() - written >= SECONDS:
             _append(kept, fresh)
             fresh.clear()
             written = time.monotonic()
         yield rows
+    if lost:
+        _append(kept, fresh)
+    refuse_lost(lost)
 
 
 def _is_in_memory(job: Job) -> bool:

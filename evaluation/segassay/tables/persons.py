@@ -49,8 +49,9 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         annotations: What `read_annotations` returns.
 
     Returns:
-        As they are if each rater is another person. Else numbers of a person are means over the person's masks, `votes`
-        and `single_votes` have no rows, because a person has no single vote on a pixel, and `repeats` also has the
+        As they are if each rater is another person. Else numbers of a person are means over the person's masks,
+        `votes`, `single_votes` and `object_votes` have no rows, because a person has no single vote on a pixel or
+        object, and `repeats` also has the
         pairs of masks of one person, with `between`, what differs between them.
 
     Raises:
@@ -80,6 +81,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
         "mirrored": _of_others(_means(_renamed(tables.mirrored, persons))),
         "boundaries": _pairs(tables.boundaries, persons, ranks),
         "single_votes": tables.single_votes[:0],
+        "object_votes": tables.object_votes[:0],
         "facets": _facets(tables.counts, annotations, persons),
         "identical": _apart(_renamed(tables.identical, persons)).drop_duplicates(ignore_index=True),
     }

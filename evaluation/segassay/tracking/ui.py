@@ -5,6 +5,7 @@ store, MLflow experiment  ->  a server on 127.0.0.1, the address of the page
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import socket
 import subprocess
@@ -79,7 +80,8 @@ def open_ui(
         say: Gets the lines to print.
 
     Raises:
-        UsageError: If there is no such MLflow experiment, the port is taken, or MLflow cannot be started.
+        UsageError: If there is no such MLflow experiment, the port is taken, MLflow cannot be started, or only the part
+            of it is installed that has no user interface.
     """
     uri, page = store_uri(), page_to_open(experiment)
     if is_server(uri):
@@ -87,6 +89,8 @@ def open_ui(
         if browser:
             webbrowser.open(f"{shown(uri).rstrip('/')}{page}")
         return
+    if importlib.util.find_spec("flask") is None:  # the evaluation alone needs `mlflow-skinny`
+        raise UsageError('MLflow is installed without its user interface; add it with: pip install "segassay[mlflow]"')
     chosen = _free_port(port)
     address = f"http://{HOST}:{chosen}{page}"
     with environment():

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from segassay.commands import OF_TRAINING, TRAIN, Quiet, examples
+from segassay.commands import OF_TRAINING, TRAIN, OfCluster, Quiet, examples
 from segassay.errors import number_of, printable
 from segassay_monai.bundle.needs import training_needs
 
@@ -63,6 +63,8 @@ def predict(
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
     xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Maximum number of processes.")] = 1,
+    cluster: OfCluster = None,
     quiet: Quiet = False,
 ) -> None:
     """Predict images."""
@@ -86,6 +88,8 @@ def predict(
         control_group=control_group,
         xlsx=xlsx,
         overwrite=overwrite,
+        n_jobs=jobs,
+        cluster=cluster,
         progress=not quiet,
     )
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)

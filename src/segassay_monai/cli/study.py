@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segassay.commands import OF_TRAINING, SystemMetrics, examples, say
+from segassay.commands import OF_TRAINING, OfCluster, SystemMetrics, examples, say
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(min=1, show_default="as cores, memory or GPUs allow", help="Trainings at once.")
     ] = None,
+    cluster: OfCluster = None,
     keep_old: Annotated[
         bool,
         typer.Option("--keep-old", help="Keep members of an earlier version if settings and data are the same."),
@@ -78,7 +79,7 @@ def run(
             run_member(planned, find_member(planned, member))
         return
     with with_system_metrics(system_metrics), show_run(planned, quiet=quiet) as report:
-        outcome = run_study(planned, jobs=jobs, report=report)
+        outcome = run_study(planned, jobs=jobs, cluster=cluster, report=report)
     print_outcome(planned, outcome)
     if outcome.failed:
         raise typer.Exit(1)

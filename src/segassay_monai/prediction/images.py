@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unicodedata import category, normalize
 
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
-from segassay.data.dataset import Dataset, index_dataset
+from segassay.data.dataset import Dataset, index_dataset, of_one_case, strata
 from segassay.data.harmless import name_problems
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
 from segassay.errors import DataError, Problem, UsageError, raise_problems
@@ -50,6 +50,7 @@ class Images:
         dataset: The dataset that they belong to, which gives pixel size, ignored areas and regions; or None.
         experiment: Table with the columns case and group; or None.
         control_group: Group with which the others are compared; None if no effect is to be tested.
+        subjects: Subject of each case of the dataset, empty where it is unknown.
     """
 
     place: Path
@@ -57,6 +58,13 @@ class Images:
     dataset: Dataset | None = None
     experiment: pd.DataFrame | None = None
     control_group: str | None = None
+    subjects: Mapping[str, str] = field(default_factory=dict)
+
+    def of_case(self, case: str) -> Images:
+        """The image of one case alone, without the experiment: little to send to another process."""
+        dataset = None if self.dataset is None else of_one_case(self.dataset, case)
+        subjects = {case: self.subjects[case]} if case in self.subjects else {}
+        return Images(self.place, {case: self.files[case]}, dataset, subjects=subjects)
 
     def read(self, case: str) -> Picture:
         """Image of a case with all its channels, and its pixel size."""
@@ -119,7 +127,8 @@ def _of_dataset(place: Path) -> Images:
     raise_problems(place, errors if dataset is None else [one for one in errors if one.kind not in _OF_MASKS])
     assert dataset is not None, "a folder without images has a problem"
     files = {case: (path, *dataset.more_channels.get(case, ())) for case, path in dataset.images.items()}
-    return Images(place, files, dataset, dataset.experiment, dataset.settings.control_group)
+    subjects = {str(case): str(subject) for case, subject in strata(dataset)["subject"].items()}
+    return Images(place, files, dataset, dataset.experiment, dataset.settings.control_group, subjects)
 
 
 def _of_file(place: Path) -> dict[str, tuple[Path, ...]]:

@@ -23,6 +23,7 @@ import torch
 from segassay.io.images import image_shape
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.ensemble.members import pixel_hash_of_parts
 from segassay_monai.ensemble.uncertainty import UncertaintySums
 from segassay_monai.prediction.case import Predictor
@@ -136,7 +137,7 @@ def predict_large(
         case: Name of the case.
         image: The image.
         out: Folder of the results.
-        work: Folder for maps while they are made, 8 to 20 bytes per pixel, and 8 more for each class.
+        work: Folder for maps while they are made, 8 to 24 bytes per pixel, and 8 more for each class.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
         channel: Channel whose intensity is measured.
@@ -150,8 +151,9 @@ def predict_large(
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
     run = WindowRun(predictor, image)
-    classes = predictor.settings.classes
-    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save, classes=classes)
+    classes, is_touching = predictor.settings.classes, predictor.settings.objects == TOUCHING
+    kept: dict[str, Any] = {"keep_maps": "uncertainty" in save, "keep_depth": is_touching}
+    arrays = LargeArrays(work, frame.array.shape[1:], **kept, classes=classes)
     sums = UncertaintySums(len(predictor.network.checkpoint_paths), classes)
     areas = _Areas(ignore, region)
     for window in run.windows():
@@ -159,7 +161,8 @@ def predict_large(
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
     size, spacing = options.min_object_size, frame.spacing_um
-    divide = partial(split_large, min_size=size, spacing=spacing) if options.split_touching else None
+    is_divided = options.split_touching or is_touching
+    divide = partial(split_large, min_size=size, spacing=spacing) if is_divided else None
     n_counted = label_large(arrays, areas.counted, size, divide)
     objects = measure_classes(arrays, image, frame)
     files = write_large(out, case, arrays, image, frame, objects, save, order)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ import pandas as pd
 import torch
 
 import segassay
-from segassay.data.dataset import strata
 from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
 from segassay.io.windows import Windows
+from segassay.workers.cluster import place_on_machine, workers_for
+from segassay.workers.tasks import LostError, Workers
 from segassay_monai.ensemble.backends import check_backend
-from segassay_monai.ensemble.classes import names_of, same_classes
+from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
+from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
@@ -65,6 +68,8 @@ def predict(
     control_group: str | None = None,
     xlsx: bool = False,
     overwrite: bool = False,
+    n_jobs: int = 1,
+    cluster: str | Workers | None = None,
     progress: bool = False,
 ) -> Predicted:
     """Predict images with an ensemble: masks, objects and tables of their counts.
@@ -80,7 +85,7 @@ def predict(
         save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
         strategy: Which members to use, by their training target, where a folder holds several strategies.
         min_object_size: Smallest object, in pixels or voxels; by default that of the dataset, else of the study.
-        split_touching: Separate objects that touch, by watershed.
+        split_touching: Separate objects that touch, by watershed; not needed with a model that tells them apart.
         flips: Predict each image in all its mirror images, and average.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which images larger than four of them are predicted.
@@ -90,6 +95,8 @@ def predict(
         control_group: Group with which the others are compared; by default that of the dataset.
         xlsx: Write the tables also as an Excel workbook, `tables.xlsx`.
         overwrite: Replace `out` with everything in it.
+        n_jobs: Processes that share the images; each uses as many threads as it finds.
+        cluster: Workers of a Dask cluster to share the images instead, as of `segassay.evaluate`.
         progress: Show on standard error how many images are done.
 
     Returns:
@@ -108,16 +115,20 @@ model.pt, models:/NAME@best or an exported bundle
     kinds = check_save(save)
     final = Path(out).resolve()
     chosen = _usable_model(model, strategy)
+    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+        kinds = check_save([*kinds, "instances"])  # a mask does not show them
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
     refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
     size = _smallest_object(min_object_size, found, chosen)
     check_backend(backend)
-    options = Options(size, split_touching, flips, _checked_device(device), tile, backend)
+    options = Options(size, split_touching, flips, device, tile, backend)
+    if cluster is None:  # its machines may have other devices
+        _check_device(device)
     settings = _settings(chosen, found, options, kinds)
-    with open_output(final, settings, overwrite):
-        records, failed = _predict_all(chosen, found, options, kinds, final, progress)
+    with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
+        records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
         return write_results(final, chosen, found, records, failed, xlsx=xlsx)
 
 
@@ -136,15 +147,14 @@ def _smallest_object(given: int | None, images: Images, model: Model) -> int:
     return images.dataset.min_object_size if images.dataset is not None else model.min_object_size or 0
 
 
-def _checked_device(device: str | None) -> str | None:
+def _check_device(device: str | None) -> None:
     if device is None:
-        return None
+        return
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UsageError(f"--device {device}: cannot be used ({reason}); give cpu, or leave it out") from error
-    return device
 
 
 def _settings(model: Model, images: Images, options: Options, save: Sequence[str]) -> dict[str, Any]:
@@ -166,8 +176,20 @@ def _settings(model: Model, images: Images, options: Options, save: Sequence[str
     }
 
 
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """One image, with all that a process needs to predict it."""
+
+    case: str
+    images: Images  # this one alone
+    model: Model
+    options: Options
+    save: Sequence[str]
+    out: Path
+
+
 def _predict_all(
-    model: Model, images: Images, options: Options, save: Sequence[str], out: Path, progress: bool
+    model: Model, images: Images, options: Options, save: Sequence[str], out: Path, workers: Workers, progress: bool
 ) -> tuple[dict[str, Record], list[dict[str, str]]]:
     """Record of each image that could be predicted, now or earlier; and the others, each with what to do."""
     records = {case: read_record(out, case, files) for case, files in images.files.items()}
@@ -175,30 +197,56 @@ def _predict_all(
     drop_others(out, images.files)
     if len(left) < len(records):
         logger.info(f"{len(records) - len(left)} of {number_of(len(records), 'image')} were predicted before")
-    predictor = load_predictor(model, options) if left else None
-    if predictor is not None:
-        _warn_of_classes(predictor, images)
-    failed: list[dict[str, str]] = []
+    if left:
+        _warn_of_classes(model, images)
+    failed: dict[str, dict[str, str]] = {}
+    tasks = [_Task(case, images.of_case(case), model, options, save, out) for case in left]
     with show_progress(len(left) or 1, doing="predicting", done="predicted", shown=progress and bool(left)) as report:
-        for case in left:
-            forget(out, case)
-            assert predictor is not None
-            try:
-                records[case] = _predict_one(model, predictor, images, case, save, out)
-            except (DataError, PredictionError, MemoryError, torch.OutOfMemoryError) as error:
-                failed.append(_failure(images.files[case][0], error))
-            report(case)
-    return {case: record for case, record in records.items() if record is not None}, failed
+        try:
+            for place, found in workers.results(_predict, tasks):
+                case = left[place]
+                if isinstance(found, LostError):
+                    failed[case] = _failure(images.files[case][0], found)
+                elif "failed" in found:
+                    failed[case] = found["failed"]
+                else:
+                    records[case] = found
+                report(case)
+        finally:
+            _predictor.cache_clear()
+    done = {case: record for case, record in records.items() if record is not None}
+    return done, [failed[case] for case in left if case in failed]
 
 
-def _warn_of_classes(predictor: Predictor, images: Images) -> None:
+def _warn_of_classes(model: Model, images: Images) -> None:
     """Say so if the dataset of the images gives classes other values than the model does, whose values are written."""
-    own, theirs = predictor.settings.classes, open_classes(images.dataset) if images.dataset is not None else []
+    own = read_network_settings(model.checkpoints).classes
+    theirs = open_classes(images.dataset) if images.dataset is not None else []
     if own and theirs and not same_classes(own, theirs):
         logger.warning(
             f"{images.place} has {names_of(theirs)}, but the model was trained on {names_of(own)}; masks hold the "
             "values of the model"
         )
+
+
+@lru_cache(maxsize=1)
+def _predictor(model: Model, sha256: str, options: Options) -> Predictor:
+    """The model, ready to predict; the same for all images of this process."""
+    _check_device(options.device)
+    n_gpus = torch.cuda.device_count()
+    if options.device is None and n_gpus > 1:
+        options = replace(options, device=f"cuda:{place_on_machine() % n_gpus}")
+    return load_predictor(model, options)
+
+
+def _predict(task: _Task) -> Record:
+    """Predict one image: its record, or `failed`, with what to do."""
+    predictor = _predictor(task.model, task.model.sha256, task.options)
+    forget(task.out, task.case)
+    try:
+        return _predict_one(task.model, predictor, task.images, task.case, task.save, task.out)
+    except (DataError, PredictionError, MemoryError, torch.OutOfMemoryError) as error:
+        return {"failed": _failure(task.images.files[task.case][0], error)}
 
 
 def _predict_one(
@@ -217,6 +265,7 @@ def _predict_one(
             content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
     split = predictor.options.split_touching and not predictor.settings.classes
+    split |= predictor.settings.objects == TOUCHING
     record: Record = {"inputs": inputs, "split": split, "case": row} | content
     write_record(out, case, record)
     return record
@@ -293,8 +342,7 @@ def _held_out(model: Model, images: Images, case: str, image: np.ndarray | Large
         return None
     pixels = pixel_hash(image) if isinstance(image, np.ndarray) else image.hash()
     if images.dataset is not None:
-        subject = str(strata(images.dataset)["subject"][case])
-        return not seen_by(model.members, images.dataset, case, subject, pixels)
+        return not seen_by(model.members, images.dataset, case, images.subjects[case], pixels)
     return False if any(pixels in member.seen_images for member in model.members) else None
 
 

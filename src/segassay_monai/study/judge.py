@@ -25,6 +25,7 @@ from segassay.io.outputs import recover_output
 from segassay.judgement.headlines import of_strategies
 from segassay.judgement.results import Results
 from segassay.judgement.summary import versions
+from segassay.workers.tasks import Workers
 from segassay_monai.ensemble.registry import register_ensemble
 from segassay_monai.study.best import best_ensemble
 from segassay_monai.study.card import model_card
@@ -42,17 +43,21 @@ ANNOTATIONS = {HELD_OUT: "annotations.csv", TEST: "annotations_test.csv"}
 EVALUATION = {HELD_OUT: "evaluation", TEST: "evaluation_test"}
 
 
-def judge(study: Study) -> list[Path]:
+def judge(study: Study, cluster: Workers | None = None) -> list[Path]:
     """Evaluate all predictions.
+
+    Args:
+        study: The study.
+        cluster: Workers that share the cases; by default processes of this machine.
 
     Returns:
         Folders with a report: of the held-out cases, and of the cases of the test split, if any.
     """
     has_test = any(prediction.on == TEST for prediction in study.predictions)
-    return [_judge(study, on) for on in (HELD_OUT, TEST) if on == HELD_OUT or has_test]
+    return [_judge(study, on, cluster) for on in (HELD_OUT, TEST) if on == HELD_OUT or has_test]
 
 
-def _judge(study: Study, on: str) -> Path:
+def _judge(study: Study, on: str, cluster: Workers | None) -> Path:
     """Evaluate the predictions, unless the same masks were evaluated before."""
     out = study.out / EVALUATION[on]
     table = list_masks(study, on)
@@ -77,6 +82,7 @@ def _judge(study: Study, on: str) -> Path:
         cases=tuple(dict.fromkeys(table["case"])),
         overwrite=True,
         n_jobs=n_cores(),
+        cluster=cluster,
         track=True,
         mlflow_experiment=study.name,
     )

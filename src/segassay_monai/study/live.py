@@ -100,12 +100,13 @@ def show_run(study: Study, *, quiet: bool = False) -> Iterator[Callable[[str, st
         if word == "start":
             shown.started[name] = time.monotonic()
             return
-        minutes = (time.monotonic() - shown.started.pop(name, time.monotonic())) / 60
+        started = shown.started.pop(name, None)  # not known of a task on a cluster
+        took = "" if started is None else f", {(time.monotonic() - started) / 60:.1f} min"
         if word == "done" and quiet:
             return
         task = study.tasks[name]
         words = score_of(study, task) if word == "done" else failure(study, task)
-        _print(console, f"{shown.n_done}/{len(study.tasks)} {name}: {word}, {minutes:.1f} min", words)
+        _print(console, f"{shown.n_done}/{len(study.tasks)} {name}: {word}{took}", words)
 
     if quiet or not is_live(console):
         yield report

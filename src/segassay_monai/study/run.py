@@ -6,8 +6,8 @@ STUDY.yaml -> plan -> members, ensembles -> leak guard -> annotations.csv -> eva
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,12 @@ import segassay
 from segassay import tracking
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
+from segassay.workers.cluster import connected
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.judge import judge, log_study_data
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.on_cluster import work_on_cluster
+from segassay_monai.study.plan import PlannedMember, Study, Task
 from segassay_monai.study.scheduler import n_workers, work_side_by_side
 from segassay_monai.study.store import (
     claim,
@@ -33,6 +36,7 @@ from segassay_monai.study.store import (
 )
 from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
+from segassay_monai.targets import warn_without_instances
 
 __all__ = ["Outcome", "run_member", "run_study"]
 
@@ -58,12 +62,19 @@ def _say_nothing(word: str, task: str) -> None:
     """Report nothing."""
 
 
-def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, str], None] = _say_nothing) -> Outcome:
+def run_study(
+    study: Study,
+    *,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    report: Callable[[str, str], None] = _say_nothing,
+) -> Outcome:
     """Do all open tasks, then evaluate.
 
     Args:
         study: The study.
         jobs: Trainings at once; by default as many as cores, memory or GPUs allow.
+        cluster: Train, predict and evaluate on the workers of this Dask cluster instead, as of `segassay.evaluate`.
         report: Called with `start`, `done` or `failed`, and the id of the task; by default nothing is reported.
 
     Returns:
@@ -73,10 +84,13 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
     for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
     mend(study, study.tasks.values())
-    with _parent_run(study) as run_id:
-        if tasks := open_tasks(study):
+    with connected(cluster) if cluster is not None else nullcontext() as workers, _parent_run(study) as run_id:
+        environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
+        _warn_without_instances(study, open_tasks(study))
+        if workers is not None:
+            work_on_cluster(study, workers, environment, report)
+        elif tasks := open_tasks(study):
             n = jobs or n_workers(len(tasks), memory_of_worker(study), study.file.threads)
-            environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
             work_side_by_side(study, min(n, len(tasks)), environment, report)
         if left := open_tasks(study):
             what = (
@@ -85,9 +99,16 @@ def run_study(study: Study, *, jobs: int | None = None, report: Callable[[str, s
             )
             raise DataError.of(study.path, what, "run it again")
         with claim(study, "evaluation", timeout=-1):
-            evaluations = judge(study)
+            evaluations = judge(study, workers)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}
     return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
+
+
+def _warn_without_instances(study: Study, tasks: Sequence[Task]) -> None:
+    """Say once for each target, before hours of training, if its masks do not show where objects touch."""
+    touching = [t.rater for t in tasks if isinstance(t, PlannedMember) and t.settings.get("objects") == TOUCHING]
+    for target in dict.fromkeys(touching):
+        warn_without_instances(study.dataset, target, study.dataset.cases)
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Queue
+from typing import Any
 
 import psutil
 import torch
@@ -22,7 +23,7 @@ from segassay.errors import DataError
 from segassay_monai.study.plan import Study
 from segassay_monai.study.store import MEMORY_PER_WORKER, log_file, note_failure, open_tasks
 
-__all__ = ["n_cores", "n_workers", "work_side_by_side"]
+__all__ = ["n_cores", "n_workers", "note_ended", "start_worker", "work_side_by_side"]
 
 _MAX_LOST = 3  # processes that may be killed before they start a task
 _PATIENCE = 60.0  # seconds in which a process must finish its step or image when it is asked to stop
@@ -84,7 +85,7 @@ def work_side_by_side(study: Study, n: int, environment: Mapping[str, str], repo
             ended = workers.pop(slot)
             status = ended.process.wait()
             if ended.doing:  # killed, or crashed
-                _note_lost(study, ended.doing, status)
+                note_ended(study, ended.doing, status)
                 report("failed", ended.doing)
             n_lost += status < 0 and not ended.has_begun
             if not ended.has_begun and (status > 0 or n_lost > _MAX_LOST):
@@ -112,9 +113,11 @@ def _stop(processes: Sequence[subprocess.Popen[str]], seconds: float) -> None:
             process.wait()
 
 
-def _note_lost(study: Study, name: str, status: int) -> None:
+def note_ended(study: Study, name: str, status: int, said: str = "") -> None:
+    """Record that the process of a task ended early, with its exit code and what it said."""
     task = study.tasks[name]
-    note_failure(study, task, f"its process ended with {_status(status)}; see {log_file(study, task)}")
+    words = f" ({said})" if said else ""
+    note_failure(study, task, f"its process ended with {_status(status)}{words}; see {log_file(study, task)}")
 
 
 def _status(status: int) -> str:
@@ -122,16 +125,32 @@ def _status(status: int) -> str:
 
 
 def _start(study: Study, slot: int, environment: Mapping[str, str], events: _Events) -> _Worker:
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", str(study.path)],
-        env={**os.environ, **environment, "OMP_NUM_THREADS": str(study.file.threads), **_gpu_of(slot)},
-        stdin=subprocess.PIPE,  # never written to; closed to stop the worker, also when this process ends
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    )
+    variables = {**os.environ, **environment}
+    process = start_worker([str(study.path)], variables, threads=study.file.threads, slot=slot, stdout=subprocess.PIPE)
     threading.Thread(target=_listen, args=[study, slot, process, events], daemon=True).start()
     return _Worker(process)
+
+
+def start_worker(
+    words: Sequence[str], environment: Mapping[str, str], *, threads: int, slot: int, **streams: Any
+) -> subprocess.Popen[str]:
+    """Start a process that works for a study; it stops when its standard input is closed, or this process ends.
+
+    Args:
+        words: Path of the study, and perhaps the id of the only task that it is to do.
+        environment: All its environment variables but those that the next two set.
+        threads: Its threads.
+        slot: Number of the process among those of this machine, for the choice of a GPU.
+        streams: Its standard output and error, as of `subprocess.Popen`.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "segassay_monai.study.worker", *words],
+        env={**environment, "OMP_NUM_THREADS": str(threads), **_gpu_of(slot)},
+        stdin=subprocess.PIPE,  # never written to
+        text=True,
+        encoding="utf-8",
+        **streams,
+    )
 
 
 def _gpu_of(slot: int) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A worker: one process that takes tasks of a study, trains members and predicts, until nothing is left.
 
     segassay_monai.study.worker STUDY.yaml  ->  next free task  ->  OUT/members/, OUT/predictions/
+    segassay_monai.study.worker STUDY.yaml ID  ->  this task alone
 
 It reports each event in one line on standard output. When its standard input is closed, which also happens when the
 process that started it ends, it stops after the step or image that it works on; the next run resumes from what is on
@@ -134,9 +135,9 @@ def work(study: Study, report: Callable[[str, Task], None]) -> bool:
     return True
 
 
-def _take(study: Study, task: Task, report: Callable[[str, Task], None]) -> str:
+def _take(study: Study, task: Task, report: Callable[[str, Task], None], timeout: float = 0) -> str:
     """Do a task; returns `done` or `failed`, or an empty text where another process does it or has done it."""
-    with claim(study, task.folder) as is_ours:
+    with claim(study, task.folder, timeout=timeout) as is_ours:
         if not is_ours or study.is_done(task) or failure(study, task):
             return ""
         report("start", task)
@@ -202,7 +203,7 @@ def _stop_with_parent() -> None:
     ask_to_stop()
 
 
-def _main(path: str) -> None:
+def _main(path: str, name: str | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the scheduler closes the input
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     speak = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -213,8 +214,11 @@ def _main(path: str) -> None:
             speak.flush()
 
     study = plan_study(Path(path), trust=True)  # the process that started this one has asked
+    if name is not None:  # wait for the process of a worker that was lost, which still ends
+        _take(study, study.tasks[name], report, timeout=-1)
+        sys.exit(0)
     sys.exit(0 if work(study, report) else 1)
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:3])

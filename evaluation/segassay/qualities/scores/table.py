@@ -126,6 +126,7 @@ class Findings:
         level: Coverage of the intervals.
         specifications: What `specification_table` returns; None if objects were not counted again.
         test_cases: Cases of the test split; empty if there is none. Other cases may have been in training.
+        of_volumes: Whether images are volumes, so that what `counts` calls area is a volume.
     """
 
     tables: Tables
@@ -137,6 +138,11 @@ class Findings:
     level: float = 0.95
     specifications: pd.DataFrame | None = None
     test_cases: Sequence[str] = ()
+    of_volumes: bool = False
+
+    def amount(self, column: str) -> str:
+        """Name of an amount of `counts` in verdicts: of volumes `volume_px` for `area_px`."""
+        return "volume_px" if self.of_volumes and column == "area_px" else column
 
 
 def score_table(scores: Sequence[Score], clusters: pd.Series, level: float = 0.95) -> pd.DataFrame:

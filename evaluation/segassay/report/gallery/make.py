@@ -38,7 +38,7 @@ from segassay.report.gallery.pictures import (
     picture_of,
 )
 from segassay.tables.jobs import Annotator, make_jobs
-from segassay.tables.processes import in_order
+from segassay.workers.order import Jobs, in_order
 
 __all__ = ["MAX_BYTES", "MAX_LISTED", "MAX_PICTURES", "gallery_text", "make_gallery"]
 
@@ -62,13 +62,13 @@ _ALONE = CaseMeasure(
 )
 
 
-def make_gallery(found: Results, dataset: Dataset | None, *, n_jobs: int = 1) -> dict[str, Any]:
+def make_gallery(found: Results, dataset: Dataset | None, *, n_jobs: Jobs = 1) -> dict[str, Any]:
     """Make the gallery of an evaluation; its images and masks are read again, one case at a time.
 
     Args:
         found: The evaluation; the files, or arrays, are those of its annotations.
         dataset: Gives images, ignored areas and regions; None if there are only masks.
-        n_jobs: Number of processes that share the cases; the gallery does not depend on it.
+        n_jobs: Number of processes that share the cases, or workers; the gallery does not depend on it.
 
     Returns:
         The gallery, as the module describes it. A case without any file has no picture, and neither has one whose files
@@ -151,7 +151,7 @@ def _most_disagreement_first(table: pd.DataFrame) -> list[str]:
 
 
 def _pictures(
-    found: Results, dataset: Dataset | None, order: list[str], names: list[str], uncertain: str | None, n_jobs: int
+    found: Results, dataset: Dataset | None, order: list[str], names: list[str], uncertain: str | None, n_jobs: Jobs
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Pictures of the first cases, as many as fit; and sentences about those that are missing."""
     jobs = {str(job.case): job for job in make_jobs(dataset, found.annotations)[0]}

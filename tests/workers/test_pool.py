@@ -1,4 +1,4 @@
-"""Jobs shared by processes: in order, and only where that pays."""
+"""Tasks shared by processes: in order, and only where that pays."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from segassay.errors import DataError
-from segassay.tables import processes
-from segassay.tables.processes import in_order
+from segassay.workers import pool
+from segassay.workers.order import each_in_order, in_order
+from segassay.workers.tasks import LostError
 
 
 @pytest.mark.parametrize(("n_jobs", "start_seconds", "expected"), [(2, 1e9, 0), (2, 0, 2), (8, 0, 3), (1, 0, 0)])
@@ -21,8 +21,8 @@ def test_processes_start_only_where_they_pay(monkeypatch, n_jobs, start_seconds,
             started.append(n)
             super().__init__(n)
 
-    monkeypatch.setattr(processes, "START_SECONDS", start_seconds)
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(pool, "START_SECONDS", start_seconds)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     assert list(in_order(abs, [-5, -4, 3, -2, 1], n_jobs=n_jobs)) == [5, 4, 3, 2, 1]
     assert started[-1] == expected
 
@@ -39,15 +39,15 @@ def test_long_jobs_are_handed_over_alone(monkeypatch, long_job, expected):
             chunks.append(chunksize)
             return super().map(*jobs)
 
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
-    monkeypatch.setattr(processes, "_LONG_JOB", long_job)
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "_LONG_TASK", long_job)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", Pool)
     assert list(in_order(abs, list(range(-82, 0)), n_jobs=2)) == list(range(82, 0, -1))
     assert chunks == [expected]
 
 
 def test_real_processes_keep_the_order(monkeypatch):
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
     assert list(in_order(abs, list(range(-30, 0)), n_jobs=2)) == list(range(30, 0, -1))
 
 
@@ -66,14 +66,17 @@ def squared(job: tuple[int, str]) -> int:
 
 
 def test_what_a_killed_process_has_not_finished_is_done_again(monkeypatch, tmp_path, caplog):
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
     jobs = [(number, str(tmp_path / "killed")) for number in range(8)]
     assert list(in_order(squared, jobs, n_jobs=2)) == [number**2 for number in range(8)]
     assert "is done again, now in 1 at a time" in caplog.text
 
 
-def test_a_case_that_kills_its_process_whenever_it_is_done_is_named(monkeypatch):
-    monkeypatch.setattr(processes, "START_SECONDS", 0)
-    found = []
-    with pytest.raises(DataError, match="was killed, also alone"):
-        found.extend(in_order(squared, [(number, "") for number in range(8)], n_jobs=2))
+def test_a_task_that_kills_its_process_whenever_it_is_done_is_named_and_the_others_are_done(monkeypatch):
+    monkeypatch.setattr(pool, "START_SECONDS", 0)
+    jobs = [(number, "") for number in range(8)]
+    found = list(each_in_order(squared, jobs, n_jobs=2))
+    assert [isinstance(one, LostError) for one in found] == [number == 5 for number in range(8)]
+    assert [one for one in found if not isinstance(one, LostError)] == [n**2 for n in range(8) if n != 5]
+    with pytest.raises(LostError, match=r"case 5: the process that works on it was killed, also alone"):
+        list(in_order(squared, jobs[3:], n_jobs=4))

@@ -1,0 +1,141 @@
+"""How time and memory of an evaluation grow: with cases, annotators, pixels and objects.
+
+    python benchmarks/scaling.py [cases annotators pixels objects] [--points N] [--out benchmarks/results]
+
+Each point is one `segassay.evaluate` of drawn masks in a new process: CPU seconds of its stages, and the largest
+resident memory beyond that of the imports. Each section writes its part of scaling.json, with the exponents: b in
+size ** b, between the last two points. `--points` takes the first N sizes only.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import ROOT, circumstances, peak_mib, save, show
+
+from segassay.io.images import Picture, write_image, write_mask
+
+PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "matplotlib")
+SHAPE = {"n_cases": 6, "n_annotators": 3, "side": 64, "n_objects": 4}
+"""Of a dataset, if they are not what grows."""
+
+SECTIONS: dict[str, list[dict[str, int]]] = {
+    "cases": [{"n_cases": n, "side": 32} for n in (10, 30, 100, 300, 1000)],
+    "annotators": [{"n_annotators": n} for n in (3, 6, 12, 24, 40)],
+    "pixels": [{"n_cases": 2, "side": side, "n_objects": 64} for side in (256, 512, 1024, 2048, 4096)],
+    "objects": [{"n_cases": 2, "side": 2048, "n_objects": n} for n in (10, 100, 1000, 10_000, 100_000)],
+}
+STAGES = {
+    "tables": "segassay.assay.numbers.build_tables",
+    "check": "segassay.assay.numbers.problems_of",
+    "report": "segassay.assay.run.write_results",
+    "gallery": "segassay.assay.run._gallery",
+}
+"""Functions that are timed; `scores` is what remains: scores, intervals, verdicts."""
+
+
+def main() -> None:
+    """Measure the given sections, by default all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all")
+    parser.add_argument("--points", type=int, default=5, help="sizes of each (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
+    args = parser.parse_args()
+    if unknown := set(args.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name in args.sections or SECTIONS:
+        print(f"\n== {name}", flush=True)
+        started = circumstances(None, PACKAGES)
+        rows = [measured(size_of(name, point), SHAPE | point) for point in SECTIONS[name][: args.points]]
+        show(rows)
+        exponents = {key: exponent(rows, key) for key in rows[-1] if key != "size"}
+        print("exponents:", exponents)
+        save(args.out / "scaling.json", name, {**started, "rows": rows, "exponents": exponents})
+
+
+def size_of(name: str, point: dict[str, int]) -> int:
+    """What grows: pixels of an image, or a number."""
+    return point["side"] ** 2 if name == "pixels" else point[f"n_{name}"]
+
+
+def exponent(rows: list[dict[str, float]], key: str) -> float | None:
+    """b of size ** b between the last two points; None of what is too short to tell."""
+    one, two = rows[-2:]
+    if min(one[key], two[key]) < 0.05:
+        return None
+    return round(float(np.log(two[key] / one[key]) / np.log(two["size"] / one["size"])), 2)
+
+
+def measured(size: int, shape: dict[str, int]) -> dict[str, float]:
+    """Seconds and memory of one evaluation, in a new process."""
+    with tempfile.TemporaryDirectory() as folder:
+        draw(Path(folder) / "data", **shape)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            return {"size": size, **fresh.submit(evaluated, folder).result()}
+
+
+def draw(folder: Path, n_cases: int, n_annotators: int, side: int, n_objects: int) -> None:
+    """A dataset of squares on a grid; each annotator leaves some out, and shifts all by up to a pixel."""
+    per_row = int(np.ceil(n_objects**0.5))
+    cell = side // per_row
+    inner = max(cell // 2, 2)
+    rng = np.random.default_rng(0)
+    for number in range(n_cases):
+        noise = rng.integers(0, 255, (1, side, side), dtype=np.uint8)
+        write_image(place(folder / "images", number), Picture(noise))
+        for annotator in range(n_annotators):
+            mask = np.zeros((side, side), dtype=bool)
+            dy, dx = rng.integers(0, 2, 2)
+            for at in np.flatnonzero(rng.random(n_objects) > 0.05):
+                y, x = at // per_row * cell + dy, at % per_row * cell + dx
+                mask[y : y + inner, x : x + inner] = True
+            write_mask(place(folder / "labels" / f"rater_{annotator}", number), mask)
+
+
+def place(folder: Path, number: int) -> Path:
+    """File of a case."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{number}.tif"
+
+
+def evaluated(folder: str) -> dict[str, float]:
+    """CPU seconds of each stage of an evaluation, and the memory that it took beyond the imports."""
+    import segassay
+    import segassay.assay.run
+    import segassay.report.gallery.make
+    import segassay.report.plots
+
+    taken = dict.fromkeys([*STAGES, "scores", "all"], 0.0)
+    for stage, name in STAGES.items():
+        module, _, function = name.rpartition(".")
+        setattr(sys.modules[module], function, stopped(getattr(sys.modules[module], function), taken, stage))
+    before, start = peak_mib(), time.process_time()
+    segassay.evaluate(Path(folder) / "data", Path(folder) / "out", n_jobs=1)
+    taken["all"] = time.process_time() - start
+    taken["scores"] = taken["all"] - sum(taken[stage] for stage in STAGES)
+    return {name: round(seconds, 3) for name, seconds in taken.items()} | {"MiB": round(peak_mib() - before, 1)}
+
+
+def stopped(work: Callable[..., Any], taken: dict[str, float], stage: str) -> Callable[..., Any]:
+    """The same function, whose CPU seconds are added up."""
+
+    def timed(*words: Any, **named: Any) -> Any:
+        start = time.process_time()
+        try:
+            return work(*words, **named)
+        finally:
+            taken[stage] += time.process_time() - start
+
+    return timed
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Workers: processes that do tasks, on this machine or on the machines of a Dask cluster."""
