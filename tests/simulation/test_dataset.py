@@ -121,7 +121,9 @@ def test_every_mask_stands_in_the_annotations_table(tmp_path: Path, settings: Si
 def test_what_is_known_is_written_beside(tmp_path: Path, settings: Simulation):
     folder = simulate(tmp_path / "out", settings)
     known = json.loads((folder / "simulation.json").read_text())
-    assert set(known["settings"]) == {field.name for field in dataclasses.fields(Simulation)} - {"instances"}
+    left_out = {"instances", "channels", "marker_contrast"}  # of what this simulation has not
+    assert set(known["settings"]) | left_out == {field.name for field in dataclasses.fields(Simulation)}
+    assert not set(known["settings"]) & left_out
     assert known["settings"]["raters"][2]["dilation_px"] == DEFAULT_RATERS[2].dilation_px
     for row, path in zip(known["cases"], sorted((folder / "truth").iterdir()), strict=True):
         truth = read_image(path).array[0]
@@ -242,7 +244,7 @@ def test_settings_of_the_documentation_work(tmp_path: Path):
     [
         (["--settings", "wrong.yaml"], "unknown key 'sede'; did you mean 'seed'?"),
         (["--settings", "nowhere.yaml"], "cannot be read"),
-        (["--effect", "some"], "expected one of both, count, intensity, size, none"),
+        (["--effect", "some"], "expected one of both, count, intensity, size, marker, none"),
         (["--seed", "-1"], "seed must be 0 or more"),
         (["--cases", "0"], "n_cases must be at least 1"),
     ],

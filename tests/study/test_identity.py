@@ -119,13 +119,16 @@ OTHER_MEMBER = {
     "invert": lambda lab: say(lab, invert=True),
     "min_object_size": lambda lab: say(lab, min_object_size=5),
     "spacing_um": lambda lab: say(lab, spacing_um=[0.5, 0.5]),
+    "channels": lambda lab: say(lab, channels=["DAPI"]),  # a model picks the channels of other images by these names
+    "segment_channels": lambda lab: say(lab, channels=["DAPI"], segment_channels="DAPI"),
 }
 
 
 def test_every_key_of_the_dataset_is_decided():
     assert {*SAME_MEMBER, *OTHER_MEMBER} == set(DatasetFile.model_fields)
     in_data_hash = {"foreground", "classes", "ignore_value", "invert"}  # what the values of masks mean
-    assert set(identity.DATASET_KEYS) | in_data_hash == set(OTHER_MEMBER)
+    of_channels = {"channels", "segment_channels"}  # only where they are given
+    assert set(identity.DATASET_KEYS) | in_data_hash | of_channels == set(OTHER_MEMBER)
 
 
 @pytest.mark.parametrize("key", SAME_MEMBER)

@@ -5,7 +5,7 @@ image (C, *spatial) -> normalised -> EnsembleNet -> mask, objects, probability, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ class CasePrediction:
         counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
         summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
         classes: Names of the classes; empty if the model has one foreground.
+        colours: Class -> its colour in dataset.yaml, such as `#e69f00`; others have one by their place.
     """
 
     case: str
@@ -111,6 +112,7 @@ class CasePrediction:
     counted: np.ndarray
     summary: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def class_of(self) -> dict[int, str]:
@@ -149,6 +151,8 @@ def predict_case(
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
     order: Sequence[str] = (),
+    seen: Sequence[int] = (),
+    channels: Sequence[str] = (),
 ) -> CasePrediction:
     """Predict one image.
 
@@ -160,11 +164,13 @@ def predict_case(
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
         order: Names of the classes in the order of their probabilities; by default that of the model.
+        seen: Places of the channels that the network sees, in its order; by default all.
+        channels: Names of all channels, for the columns of intensities; by default they have numbers.
 
     Raises:
         PredictionError: If the image has another number of channels or axes than the network, or NaN pixels.
     """
-    image = as_float(picture.array)
+    image = as_float(picture.array[list(seen)] if seen else picture.array)
     check_image(path, image, predictor.settings.in_channels, predictor.settings.spatial_dims)
     normalised = NormalisePercentiled("image")({"image": image})["image"][None].to(predictor.device)
     with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
@@ -176,7 +182,7 @@ def predict_case(
     mask, prob = arrays["masks"], arrays["prob"]
     counted = counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region)
     axes = axes_of(path, mask.ndim)
-    labels, objects = _objects(prediction, counted, predictor.options, picture, axes)
+    labels, objects = _objects(prediction, counted, predictor.options, picture, axes, channels)
     return CasePrediction(
         case=case,
         path=path,
@@ -195,7 +201,12 @@ def predict_case(
 
 
 def _objects(
-    prediction: Prediction, counted: np.ndarray, options: Options, picture: Picture, axes: str
+    prediction: Prediction,
+    counted: np.ndarray,
+    options: Options,
+    picture: Picture,
+    axes: str,
+    channels: Sequence[str],
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Objects that count, and what is measured on them; each class alone, as regions overlap."""
     prob, spacing, size = prediction.prob[0].numpy(), picture.spacing_um, options.min_object_size
@@ -210,7 +221,7 @@ def _objects(
     masks, order = prediction.masks() & counted, drawing_order(prediction.classes) or [0]
     labels, each = number_objects(masks, order, label=find)
     tables = [
-        object_properties(of_class, picture.array, of_prob, spacing, axes=axes)
+        object_properties(of_class, picture.array, of_prob, spacing, axes=axes, channels=channels)
         for of_class, of_prob in zip(each, prob, strict=True)
     ]
     if not prediction.classes:

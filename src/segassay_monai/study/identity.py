@@ -32,8 +32,9 @@ __all__ = ["DATASET_KEYS", "identity_of", "training_config", "training_length"]
 
 DATASET_KEYS = ("min_object_size", "name", "spacing_um")
 """Keys of dataset.yaml that are part of the identity: the smallest object counts when the best state is chosen, the
-name identifies the images that a checkpoint has seen, and the spacing determines tiles and strides. The other keys
-locate files, whose content is hashed, or concern the evaluation alone."""
+name identifies the images that a checkpoint has seen, and the spacing determines tiles and strides. So are, where they
+are given, the names of the channels that a network sees, and their places. The other keys locate files, whose content
+is hashed, or concern the evaluation alone."""
 
 
 def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
@@ -63,6 +64,8 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
         "torch": torch.__version__,
         "version": TRAINING_VERSION,
     }
+    if dataset.settings.channels is not None or dataset.segmented:
+        content["channels"] = {"seen": dataset.seen_channels, "places": dataset.segmented}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

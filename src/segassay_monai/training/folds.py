@@ -99,6 +99,8 @@ def plan_member(
         seen_images=tuple(dict.fromkeys(images)),
         seen_subjects=tuple(dict.fromkeys(subjects)),
         initialised_from="".join(f"{m.dataset}: {m.name} fold {m.fold}" for m in earlier),
+        channels=dataset.seen_channels,
+        image_channels=dataset.channels,
     )
 
 

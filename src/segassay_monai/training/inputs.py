@@ -8,7 +8,8 @@ refused by the check of settings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
 from segassay.errors import UsageError
+from segassay.io.images import Picture
 from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, names_of
-from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases
+from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, read_as_seen
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
 from segassay_monai.training.folds import plan_member
@@ -32,6 +34,7 @@ __all__ = [
     "open_member",
     "open_n_channels",
     "open_network_settings",
+    "open_reader",
     "open_spacing",
 ]
 
@@ -103,6 +106,11 @@ def open_held_out(dataset: Dataset, members: Sequence[Member], cases: Any = None
 def open_checkpoints(models: Any) -> list[Path]:
     """The checkpoints; none if no model is given."""
     return [] if models is None else find_checkpoints(models)
+
+
+def open_reader(members: Sequence[Member]) -> Callable[[str], Picture]:
+    """Reads the channels of an image that the members see; all channels if their names are not known."""
+    return functools.partial(read_as_seen, members)
 
 
 def open_network_settings(checkpoints: Sequence[Path]) -> NetworkSettings:

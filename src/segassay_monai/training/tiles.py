@@ -24,7 +24,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable, Transform
 from torch.nn.functional import grid_sample
 
-from segassay.data.cases import read_case_ignore, read_case_image, read_case_region
+from segassay.data.cases import read_case_ignore, read_case_region, read_seen_image
 from segassay.data.dataset import Dataset
 from segassay.errors import UsageError
 from segassay.masks.depth import depth_map
@@ -44,7 +44,7 @@ class LoadCased(Transform):
     Args:
         dataset: The dataset of the case.
         trained_on: Training target, see `segassay_monai.targets`.
-        n_channels: Number of channels that every image must have.
+        n_channels: Number of channels of every image that the network sees.
         spatial_dims: Number of spatial axes that every image must have.
         weight_map: Weight of the gaps between neighbouring objects (see `training.weight_map`); at 0 all pixels
             count the same and the case gets no `weight`.
@@ -75,7 +75,7 @@ class LoadCased(Transform):
         classes a list of the same for each class that the case has.
         """
         case = data["case"]
-        picture = read_case_image(self.dataset, case)
+        picture = read_seen_image(self.dataset, case)
         image = as_float(picture.array)
         check_image(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
         valid = read_valid(self.dataset, case, image.shape[1:])
@@ -142,8 +142,8 @@ def relative_spacing(spacing_um: Sequence[float] | None) -> list[float] | None:
 
 
 def n_channels(dataset: Dataset) -> int:
-    """Number of channels of the first image, for which the network is built."""
-    return len(read_case_image(dataset, dataset.cases[0]).array)
+    """Number of channels of the first image that the network sees, for which it is built."""
+    return len(read_seen_image(dataset, dataset.cases[0]).array)
 
 
 def read_valid(dataset: Dataset, case: str, spatial: Sequence[int]) -> np.ndarray:

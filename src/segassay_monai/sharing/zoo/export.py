@@ -101,7 +101,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     net = mean.members[0] if gives_logits(settings, n_members) else mean
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
-    metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics)
+    metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics, model.channels)
     inference = inference_config(settings, n_members, model.min_object_size or 0)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)
