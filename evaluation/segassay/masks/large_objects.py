@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import ConvexHull
 
+from segassay.masks.hull import line_ends, pixel_corners
 from segassay.masks.properties import crofton_lines, pixel_pairs
-from segassay.masks.shape import line_ends, pixel_corners
 
 __all__ = ["large_object_properties"]
 
