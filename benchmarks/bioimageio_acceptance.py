@@ -116,7 +116,7 @@ def tiled(package, checkpoints):
     away = tuple(slice(border, -border) for border in halo)
     expected = ours(checkpoints, settings, image)[away]
     with create_prediction_pipeline(load_model_description(package / "rdf.yaml")) as pipeline:
-        for n in (4, 20) if settings.spatial_dims == 2 else (1, 2):
+        for n in (4, 20) if settings.spatial_dims == 2 else (2, 4):
             found = pipeline.predict_sample_with_blocking(as_sample(image.astype(np.float32), axes), ns=n)
             yield f"tiles, n = {n}", probability(found)[away], expected, 1e-4
 

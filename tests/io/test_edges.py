@@ -7,7 +7,7 @@ from scipy import ndimage
 from drawing import draw
 from outline_scenes import DRAWN, noise
 from rois import filled
-from segassay.io.edges import edge_loops
+from segassay.io.edges import edge_loops, edge_loops_of_strips
 
 MASKS = [*DRAWN.values(), *(noise(seed) for seed in range(40))]
 
@@ -39,6 +39,17 @@ def test_loops_are_simple_and_turn_the_right_way(mask: np.ndarray) -> None:
             along = steps != 0
             assert (along.sum(axis=1) == 1).all(), "every step is along one axis"
             assert (along != np.roll(along, 1, axis=0)).all(), "and the next one along the other"
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("height", [1, 3])
+def test_strip_by_strip_they_are_the_same(mask: np.ndarray, height: int) -> None:
+    """Parts that meet only further down, and corners at the border of two strips."""
+    expected = edge_loops(mask)
+    found = edge_loops_of_strips(mask[start : start + height] for start in range(0, len(mask), height))
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert [loop.tolist() for loop in ours] == [loop.tolist() for loop in theirs]
 
 
 def test_drawn() -> None:

@@ -145,7 +145,7 @@ def test_parts_become_the_same_image_with_its_pixel_size(tmp_path: Path, ending:
     spacing = (2.0, 0.5, 0.25)[-len(shape) :]
     frame = read_frame(array, spacing)
     for name in "ab":
-        write_parts(tmp_path / f"{name}{ending}", lambda *window: array[window], frame, np.float32)
+        write_parts(tmp_path / f"{name}{ending}", [lambda *window: array[window]], frame, np.float32)
     assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
     picture = read_image(tmp_path / f"a{ending}")
     np.testing.assert_array_equal(picture.array[0].reshape(shape), array)
@@ -168,7 +168,7 @@ def test_a_nifti_in_parts_has_the_bytes_of_one_at_once(tmp_path: Path, shape: tu
     nibabel.save(like, tmp_path / "like.nii")
     array = RNG.integers(0, 9, shape).astype(np.uint16)
     with open_windows(tmp_path / "like.nii", tmp_path) as image:
-        write_parts(tmp_path / "a.nii.gz", lambda *window: array[window], image.frame, np.uint16)
+        write_parts(tmp_path / "a.nii.gz", [lambda *window: array[window]], image.frame, np.uint16)
     at_once = encode(".nii", array, read_image(tmp_path / "like.nii"))
     assert gzip.decompress((tmp_path / "a.nii.gz").read_bytes()) == at_once
 
@@ -180,5 +180,5 @@ def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
         return np.zeros((256, 9), np.uint8)
 
     with pytest.raises(UsageError, match="cannot be written: No space left"):
-        write_parts(tmp_path / "a.tif", read, read_frame(np.zeros((600, 9), np.uint8), (1, 1)), np.uint8)
+        write_parts(tmp_path / "a.tif", [read], read_frame(np.zeros((600, 9), np.uint8), (1, 1)), np.uint8)
     assert not list(tmp_path.iterdir())

@@ -16,19 +16,18 @@ import yaml
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
 from drawn_members import write_members
 from segassay.errors import UsageError
-from segassay.io.images import read_image, write_labels
+from segassay.io.images import read_image, write_image, write_mask
+from segassay.io.picture import Picture
 from segassay.masks.objects import label_objects
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet
 from segassay_monai.ensemble.registry import log_model
-from segassay_monai.prediction import run as module
+from segassay_monai.prediction import large, window_run
 from segassay_monai.prediction.bundles import read_bundle
 from segassay_monai.prediction.run import predict
-from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.onnx import export_onnx
 from segassay_monai.sharing.weights import read_whole_image_net, save_torchscript
-from segassay_monai.sharing.zoo.export import export_zoo
 
 KINDS = ("masks", "instances", "prob", "uncertainty", "disagreement", "doubt")
 
@@ -131,28 +130,44 @@ def test_a_dataset_of_other_values_is_said_and_its_order_is_taken(
     assert [record for record in caplog.records if "masks hold the values of the model" in record.message]
 
 
-def test_a_large_image_is_refused_and_says_what_to_do(
-    discs: Path, of_discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("which", "split_touching"), [("of_discs", True), ("of_nested", False)])
+def test_a_large_image_is_predicted_by_windows_as_it_is_in_memory(
+    which: str, split_touching: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    image = read_image(discs / "images" / "c0.png").array[0]
-    write_labels(tmp_path / "large.tif", image.astype(np.uint16))
-    monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 1000)
-    monkeypatch.setattr(module, "LARGEST", 1000)
-    done = predict(of_discs, tmp_path / "large.tif", out=tmp_path / "out")
-    assert done.cases.empty
-    assert "more than 1,000 pixels" in done.failed["what"].item()
-    assert "smaller images" in done.failed["action"].item()
-
-
-@pytest.mark.parametrize("which", ["of_discs", "of_nested"])
-def test_exports_without_a_word_for_classes_are_refused(
-    which: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    model = request.getfixturevalue(which)
-    for export, name in ((export_zoo, "cells_light_segmentation"), (export_bioimageio, "cells-light")):
-        with pytest.raises(UsageError, match=r"classes .* are not exported to .* yet; use `segassay export onnx`"):
-            export(model, tmp_path / name)
-        assert not list(tmp_path.iterdir())
+    data = draw_dataset(tmp_path / "data", EXCLUSIVE if which == "of_discs" else NESTED, n=1, shape=(52, 75))
+    pixels = read_image(data / "images" / "c0.png").array[0]
+    (data / "images" / "c0.png").unlink()
+    write_image(data / "images" / "c0.tif", Picture(pixels[None], (0.5, 0.25)))
+    ignored = np.zeros(pixels.shape, dtype=bool)
+    ignored[20:30, 10:40] = True
+    (data / "ignored").mkdir()
+    write_mask(data / "ignored" / "c0.png", ignored)
+    said = yaml.safe_load((data / "dataset.yaml").read_text()) | {"ignore": "ignored"}
+    said["classes"] = dict(reversed(said["classes"].items()))  # another order than the model's
+    (data / "dataset.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    words = {"save": ["all"], "min_object_size": 2, "split_touching": split_touching}
+    whole = predict(request.getfixturevalue(which), data, out=tmp_path / "whole", **words)
+    with monkeypatch.context() as patch:
+        patch.setattr(large, "LARGEST", 100)
+        patch.setattr(window_run, "_STRIP", 1)
+        parts = predict(request.getfixturevalue(which), data, out=tmp_path / "parts", tile=16, **words)
+    assert whole.failed.empty
+    assert parts.failed.empty, parts.failed.to_dict("records")
+    assert whole.objects["class"].nunique() >= 2
+    pd.testing.assert_frame_equal(parts.objects, whole.objects, rtol=1e-4)
+    pd.testing.assert_frame_equal(parts.cases, whole.cases, rtol=1e-4)
+    for kind in KINDS:
+        ours, theirs = (read_image(done.out / kind / "c0.tif") for done in (parts, whole))
+        assert ours.array.dtype == theirs.array.dtype
+        assert ours.spacing_um == theirs.spacing_um
+        np.testing.assert_allclose(ours.array, theirs.array, atol=3e-6 if ours.array.dtype.kind == "f" else 0)
+    for name in ("overlays/c0.png", "rois/c0.zip"):
+        assert (parts.out / name).read_bytes() == (whole.out / name).read_bytes()
+    ours, theirs = (json.loads((done.out / "geojson" / "c0.geojson").read_text()) for done in (parts, whole))
+    for mine, other in zip(ours["features"], theirs["features"], strict=True):
+        assert mine["geometry"] == other["geometry"]
+        assert mine["properties"]["classification"] == other["properties"]["classification"]
+    assert not list((parts.out / ".records").glob("*.partial"))
 
 
 @torch.no_grad()

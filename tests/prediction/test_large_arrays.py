@@ -13,12 +13,13 @@ from numpy.testing import assert_array_equal
 from drawn_members import write_members
 from ome_zarr import write_ome_zarr
 from segassay.data.dataset import read_dataset
+from segassay.io import rois
 from segassay.io.images import read_image
 from segassay.io.windows import open_windows
 from segassay_monai.ensemble.familiar import description_path, read_member_network
 from segassay_monai.ensemble.image_features import intensity_features, network_features
 from segassay_monai.ensemble.members import pixel_hash
-from segassay_monai.prediction import large, window_run
+from segassay_monai.prediction import large, large_files, window_run
 from segassay_monai.prediction.large import LargePixels
 from segassay_monai.prediction.run import Predicted, predict
 
@@ -59,13 +60,13 @@ def both(
     return whole, parts
 
 
-def same(whole: Predicted, parts: Predicted) -> dict[str, Path]:
+def same(whole: Predicted, parts: Predicted, least: int = 2) -> dict[str, Path]:
     """Check that all files and tables agree; the files of the parts by their folder."""
     pd.testing.assert_frame_equal(parts.objects, whole.objects, rtol=1e-4)
     pd.testing.assert_frame_equal(parts.cases, whole.cases, rtol=1e-4)
     paths = ["path", "prob", "uncertainty"]
     pd.testing.assert_frame_equal(parts.annotations.drop(columns=paths), whole.annotations.drop(columns=paths))
-    assert len(whole.objects) > 1
+    assert len(whole.objects) >= least
     found = {}
     for folder in ("masks", "instances", "prob", "uncertainty", "disagreement", "doubt"):
         ours, theirs = (next(iter((done.out / folder).iterdir())) for done in (parts, whole))
@@ -94,6 +95,28 @@ def test_an_ome_zarr_becomes_ome_tiff_with_its_pixel_size(
     with tifffile.TiffFile(files["masks"]) as file:
         assert file.is_ome
         assert file.pages.first.is_tiled
+
+
+@pytest.mark.parametrize("is_volume", [False, True])
+def test_objects_as_large_as_the_image_are_measured_and_outlined_in_strips(
+    models: Path,
+    volume_models: Path,
+    is_volume: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(large_files, "_BLOCK", {2: 3, 3: 3})
+    monkeypatch.setattr(large_files, "_STRIP", 100)
+    path = tmp_path / "images" / "a.tif"
+    path.parent.mkdir()
+    tifffile.imwrite(path, blobs(13, 22, 29) if is_volume else IMAGE, metadata={"axes": "ZYX"[not is_volume :]})
+    whole, parts = both(volume_models if is_volume else models, path, tmp_path, monkeypatch)
+    monkeypatch.setattr(rois, "_STRIP", 100)
+    again = both(volume_models if is_volume else models, path, tmp_path / "again", monkeypatch)[1]
+    same(whole, parts, least=1)
+    for name in ("rois/a.zip", "geojson/a.geojson"):
+        assert (again.out / name).read_bytes() == (parts.out / name).read_bytes()
+    assert whole.objects["area_px"].max() > 60
 
 
 def test_a_folder_of_zarr_images_is_read_like_one_of_files(models: Path, tmp_path: Path) -> None:

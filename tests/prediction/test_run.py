@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from segassay.assay import evaluate
 from segassay.errors import DataError, UsageError
 from segassay.io.images import Picture, read_image, read_mask, write_image, write_labels
 from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.prediction import records
 from segassay_monai.prediction import run as module
 from segassay_monai.prediction.case import Options
 from segassay_monai.prediction.models import find_model
@@ -73,6 +74,16 @@ def test_a_folder_becomes_files_and_tables(models: Path, images: Path, tmp_path:
     assert not (done.out / "failed.csv").exists()
 
 
+def test_a_workbook_holds_the_tables_if_it_is_asked_for(models: Path, images: Path, tmp_path: Path) -> None:
+    done = predict(models, images, out=tmp_path / "out", save=["mask"], xlsx=True)
+    sheets = pd.read_excel(done.out / "tables.xlsx", sheet_name=None, dtype={"case": str})
+    assert list(sheets) == ["cases", "objects", "annotations", "review"]
+    columns = ["case", "label", "area_px", "mean_intensity"]
+    pd.testing.assert_frame_equal(sheets["objects"][columns], done.objects[columns])
+    predict(models, images, out=tmp_path / "out", save=["mask"])
+    assert not (done.out / "tables.xlsx").exists()
+
+
 def test_the_command_of_the_bundle_predicts_the_same(models: Path, images: Path, tmp_path: Path) -> None:
     from bundles import bundle
 
@@ -111,6 +122,24 @@ def test_a_call_that_was_killed_goes_on_to_the_same_bytes(
     assert content(done.out) == content(whole.out)
     assert (done.out / "masks" / "new_0.png").stat().st_mtime_ns == before["masks/new_0.png"]
     assert (done.out / "masks" / "new_2.png").stat().st_mtime_ns > before["masks/new_2.png"]
+
+
+def test_the_files_of_an_image_are_on_the_disk_before_its_record_says_that_it_is_done(
+    models: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+
+    def sync(paths: Iterable[Path]) -> None:
+        found = list(paths)
+        assert all(path.is_file() for path in found)
+        assert not (tmp_path / "out" / ".records" / f"{found[0].stem}.json").exists()
+        synced.extend(path.relative_to(tmp_path / "out").as_posix() for path in found)
+
+    monkeypatch.setattr(records, "sync_files", sync)
+    done = predict(models, images, out=tmp_path / "out")
+    kinds = ("masks", "instances", "rois", "overlays", ".records")
+    assert {path.partition("/")[0] for path in synced} == set(kinds)
+    assert len(synced) == len(kinds) * len(done.cases)
 
 
 def test_nothing_is_predicted_twice_but_what_changed(

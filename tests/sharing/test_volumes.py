@@ -19,6 +19,7 @@ from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
 from segassay_monai.prediction.familiar import describe_members
 from segassay_monai.prediction.run import predict
+from segassay_monai.sharing.bioimageio import export
 from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
 from segassay_monai.sharing.bioimageio.export import SIMULATED, _sample, export_bioimageio
 from segassay_monai.sharing.onnx import export_onnx
@@ -105,6 +106,40 @@ def test_a_package_for_bioimageio_names_the_axes_of_the_network(models, images, 
         np.testing.assert_array_equal(_sample(net, axes, place)[0], read_image(image).array)
         np.testing.assert_array_equal(_sample(net, axes[::-1], place)[0], sample)
     assert _sample(net, "zyx", None).shape[2:] == SIMULATED[3] == _sample(net, "xyz", None).shape[:1:-1]
+
+
+def test_the_test_of_a_package_in_tiles_has_the_size_of_a_tile(models, tmp_path, monkeypatch):
+    """A size that the description does not allow fails the test of bioimage.io, and any size is right as a whole."""
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
+    monkeypatch.setattr(export, "SIMULATED", {3: (5, 31, 41)})
+    monkeypatch.setattr(export, "LARGEST", {3: 27})
+    pixels = np.random.default_rng(0).integers(0, 999, (31, 45, 29)).astype(np.int16)
+    image = tmp_path / "own.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), image)
+    for name, sample, expected in (("simulated", None, (40, 28, 14)), ("own", image, (24, 24, 26))):
+        package = export_bioimageio(models, tmp_path / f"{name} nodules", sample=sample, tiles=True)
+        described = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))
+        given = np.load(package / "test_input.npy")
+        assert given.shape == (1, 1, *expected) == np.load(package / "test_output.npy").shape
+        for axis, length in zip(described["inputs"][0]["axes"][2:], expected, strict=True):
+            n, rest = divmod(length - axis["size"]["min"], axis["size"]["step"])
+            assert n >= 0
+            assert rest == 0
+        accepted_by_bioimageio(package)
+    np.testing.assert_array_equal(given[0, 0], pixels[3:27, 10:34, 1:27])
+    nibabel.save(nibabel.load(image).slicer[:, :23], tmp_path / "small.nii.gz")
+    with pytest.raises(UsageError, match=r"pixels along x, y, z, and the smallest tile 24 × 24 × 14; give a larger"):
+        export_bioimageio(models, tmp_path / "nodules", sample=tmp_path / "small.nii.gz", tiles=True)
+    assert not (tmp_path / "nodules").exists()
+
+
+def accepted_by_bioimageio(package):
+    """Run the test of bioimage.io with all weights, where it is installed."""
+    if importlib.util.find_spec("bioimageio") and importlib.util.find_spec("bioimageio.core"):
+        from bioimageio.core import test_description
+
+        for weights in ("pytorch_state_dict", "torchscript", "onnx"):
+            assert test_description(package / "rdf.yaml", weight_format=weights).status == "passed"
 
 
 def network(package, described):

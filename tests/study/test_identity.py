@@ -184,6 +184,7 @@ GIVEN = {
     "num_workers": 1,
     "tile_size": 64,
     "val_fraction": 0.25,
+    "objects": "touching",
 }
 SETTINGS = [
     name
@@ -203,6 +204,16 @@ def test_each_setting_of_a_training_is_decided(lab, name):
 
 def test_a_default_that_is_given_changes_nothing(lab):
     assert member(lab, settings={"epochs": KNOWN["epochs"]}).folder == member(lab).folder
+
+
+def test_a_setting_that_is_new_changes_no_member_of_before(lab, monkeypatch):
+    with_it = member(lab).identity
+    known = {name: value for name, value in KNOWN.items() if name != "objects"}
+    monkeypatch.setattr(identity, "_train_yaml", lambda: dict(known))
+    identity._checked.cache_clear()
+    without = member(lab).identity
+    identity._checked.cache_clear()
+    assert with_it == without
 
 
 def test_a_checkpoint_to_start_from_counts_by_its_content(lab, tmp_path):

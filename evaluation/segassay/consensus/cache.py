@@ -5,11 +5,10 @@ never gives an old result. If a cache file cannot be read, the consensus is comp
 """
 
 import hashlib
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ import platformdirs
 
 from segassay.consensus.classes import ClassConsensus, Values, fuse_classes, values_of
 from segassay.consensus.pixels import Staple, staple
+from segassay.io.durable import replaced
 from segassay.io.images import sha256
 
 _VERSION = "staple-3"  # increase it when the computation or the reading of masks changes
@@ -116,18 +116,8 @@ def _read(kind: type[_Result], path: Path) -> _Result | None:
 
 def _write(path: Path, result: Staple | ClassConsensus) -> None:
     """Write the file completely; if the cache cannot be written, continue without it."""
-    try:
+    values = {name: getattr(result, name) for name in _stored_fields(type(result))}
+    with suppress(OSError):  # a full disk must not stop the caller, who does not need the cache
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(suffix=".npz", dir=path.parent)
-    except OSError:
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
-            values = {name: getattr(result, name) for name in _stored_fields(type(result))}
+        with replaced(path, wait=False) as new, new.open("xb") as file:
             np.savez_compressed(file, **{name: value for name, value in values.items() if value is not None})
-        os.replace(temporary, path)
-    except OSError:  # a full disk must not stop the caller, who does not need the cache
-        Path(temporary).unlink(missing_ok=True)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

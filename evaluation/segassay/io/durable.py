@@ -8,12 +8,12 @@ A rename alone may reach the disk before the content of the file; after a power 
 import errno
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["replaced", "sync_folder", "write_durably"]
+__all__ = ["replaced", "sync_files", "sync_folder", "write_durably"]
 
 _NOT_NEEDED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)  # pipes, and file systems that always write at once
 _N_THREADS = 16  # a disk writes many files together in little more time than one
@@ -41,12 +41,14 @@ def write_durably(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def replaced(path: Path, new: Path | None = None) -> Iterator[Path]:
+def replaced(path: Path, new: Path | None = None, *, wait: bool = True) -> Iterator[Path]:
     """A temporary file to write inside the block; it takes the place of `path` after it, once it is on the disk.
 
     Args:
         path: The file; its folder exists.
         new: The temporary file, in the same folder; by default one with a name that no other has.
+        wait: Whether to wait for the disk. Without it, the caller does so for many files at once (`sync_files`,
+            `sync_folder`), or can do without the file.
 
     Yields:
         The temporary file, which does not exist yet; it is removed if the block fails.
@@ -57,12 +59,27 @@ def replaced(path: Path, new: Path | None = None) -> Iterator[Path]:
     new = new or path.with_name(f".{uuid.uuid4().hex}.tmp")  # short, because names may already have the maximum length
     try:
         yield new
-        _sync(new)
+        if wait:
+            _sync(new)
         os.replace(new, path)
-        _sync_names(path.parent)
+        if wait:
+            _sync_names(path.parent)
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Wait until these files and their names are on the disk.
+
+    Raises:
+        OSError: If one cannot be written, as the disk is full.
+    """
+    files = list(paths)
+    with ThreadPoolExecutor(_N_THREADS) as pool:
+        list(pool.map(_sync, files))
+    for folder in {path.parent for path in files}:
+        _sync_names(folder)
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,10 +5,16 @@
 Outlines through pixel centres, or between them at one half, lose or add pixels when another program fills them.
 """
 
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-__all__ = ["edge_loops"]
+__all__ = ["edge_loops", "edge_loops_of_strips"]
 
 
 def edge_loops(mask: np.ndarray) -> list[list[np.ndarray]]:
@@ -38,50 +44,75 @@ def edge_loops(mask: np.ndarray) -> list[list[np.ndarray]]:
     References:
         Butler et al. (2016), The GeoJSON Format, RFC 7946, doi:10.17487/RFC7946, section 3.1.6.
     """
-    if mask.dtype != bool:
-        raise TypeError(f"mask must be boolean, got {mask.dtype}; trace one object at a time (labels == 7)")
-    if mask.ndim != 2:
-        raise ValueError(f"mask must have two axes, got {mask.ndim}; trace one plane at a time")
-    parts, n_parts = ndimage.label(np.pad(mask, 1))  # 4-connected; the frame spares all questions about the border
-    pixels, following, starts, is_corner = _edges(parts)
-    part_of = parts.ravel()[pixels].tolist()
-    polygons: list[list[np.ndarray]] = [[] for _ in range(n_parts)]
+    return edge_loops_of_strips([mask])
+
+
+def edge_loops_of_strips(strips: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
+    """The same of a mask that is seen strip by strip, from the top: memory grows with its outline, not with its area.
+
+    Args:
+        strips: Boolean `(height, columns)`, each directly below the one before.
+
+    Returns:
+        As from `edge_loops`.
+
+    Raises:
+        TypeError: As from `edge_loops`.
+        ValueError: As from `edge_loops`.
+
+    Example:
+        >>> edge_loops_of_strips([np.ones((1, 2), bool), np.ones((1, 2), bool)])[0][0].tolist()
+        [[0, 0], [2, 0], [2, 2], [0, 2]]
+    """
+    pixels, parts, following, starts, is_corner = _edges(strips)
+    polygons: list[list[np.ndarray]] = [[] for _ in range(int(parts.max(initial=-1)) + 1)]
     seen = bytearray(len(pixels))
+    part_of, next_of, turns = parts.data, following.data, is_corner.view(np.uint8).data
     for first in range(len(pixels)):  # edges on top of a pixel come first, row by row: an outer loop before its holes
         if seen[first]:
             continue
-        edge, corners = first, []
+        edge, corners = first, array("q")
         while not seen[edge]:
             seen[edge] = True
-            if is_corner[edge]:
+            if turns[edge]:
                 corners.append(edge)
-            edge = following[edge]
-        polygons[part_of[first] - 1].append(starts[corners])
+            edge = next_of[edge]
+        polygons[part_of[first]].append(starts[np.frombuffer(corners, dtype=np.int64)])
     return polygons
 
 
-def _edges(parts: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray, list[bool]]:
+def _edges(strips: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """All edges between a part and anything else, walked with the part on the right: its top, right, bottom, left.
 
-    Args:
-        parts: Numbered parts `(rows, columns)`, framed by 0.
-
     Returns:
-        Of each edge: the flat index of its pixel, the number of the edge that follows, the x, y of its start without
-        the frame, and whether the walk turns there.
+        Of each edge: its pixel, the number of its part (from 0, in the order of their first pixels), the number of the
+        edge that follows, the x, y of its start, and whether the walk turns there. Pixels are numbered row by row in
+        the mask with a frame of one pixel, which spares all questions about the border.
     """
-    flat, width, size = parts.ravel(), parts.shape[1], parts.size
-    ahead = (1, width, -1, -width)  # east, south, west, north
-    pixels, keys, next_keys, turns = [], [], [], []
-    for direction, step in enumerate(ahead):
-        outside = ahead[direction - 1]  # to the left of the walk
-        own = np.flatnonzero(flat)
-        own = own[flat[own + outside] != flat[own]]
-        left = flat[own + outside + step] == flat[own]  # first choice, so that a part never pinches itself off
-        straight = ~left & (flat[own + step] == flat[own])
-        pixel = np.select([left, straight], [own + outside + step, own + step], own)
+    found: list[list[list[np.ndarray]]] = [[[] for _ in range(4)] for _ in range(4)]  # direction, kind of array
+    pairs: list[np.ndarray] = []
+    row, width, n = 0, 2, 0
+    for provisional, n_so_far in _labelled(strips, pairs):
+        width, n = provisional.shape[1], n_so_far
+        for direction, kinds in enumerate(found):
+            own, *others = _edges_of_strip(provisional, direction)
+            for kept, values in zip(kinds, (own + row * width, *others), strict=True):
+                kept.append(values)
+        row += len(provisional) - 2
+    size = (row + 2) * width
+    root = _roots(n, pairs)
+    step = (1, width, -1, -width)  # east, south, west, north
+    pixels, parts, keys, next_keys, turns = [], [], [], [], []
+    for direction, kinds in enumerate(found):
+        own, part, diagonal, ahead = (np.concatenate(kept or [np.zeros(0, np.int64)]) for kept in kinds)
+        kinds.clear()
+        left = root[diagonal] == root[part]  # first choice, so that a part never pinches itself off
+        straight = ~left & (ahead > 0)
+        to_left = step[direction - 1] + step[direction]
+        pixel = np.select([left, straight], [own + to_left, own + step[direction]], own)
         turn = np.select([left, straight], [-1, 0], 1)
         pixels.append(own)
+        parts.append(root[part])
         keys.append(direction * size + own)
         next_keys.append((direction + turn) % 4 * size + pixel)
         turns.append(turn != 0)
@@ -92,4 +123,67 @@ def _edges(parts: np.ndarray) -> tuple[np.ndarray, list[int], np.ndarray, list[b
     of_pixel, side = np.concatenate(pixels), key // size
     x = of_pixel % width - 1 + np.isin(side, (1, 2))
     y = of_pixel // width - 1 + (side >= 2)
-    return of_pixel, following.tolist(), np.stack([x, y], axis=1), is_corner.tolist()
+    order = np.concatenate(parts)
+    return of_pixel, np.unique(order, return_inverse=True)[1], following, np.stack([x, y], axis=1), is_corner
+
+
+def _labelled(strips: Iterable[np.ndarray], pairs: list[np.ndarray]) -> Iterator[tuple[np.ndarray, int]]:
+    """Each strip with provisional numbers of its 4-connected parts, framed by a column, and by the rows next to it.
+
+    Args:
+        strips: As of `edge_loops_of_strips`.
+        pairs: Gets the numbers that are one part.
+
+    Yields:
+        int64 `(height + 2, columns + 2)`, and the largest number so far.
+    """
+    n = 0
+    last: np.ndarray | None = None  # row above
+    waiting: np.ndarray | None = None
+    for strip in chain(strips, [None]):
+        labels = None
+        if strip is not None:
+            _check(strip)
+            if not len(strip):
+                continue
+            labels, n_new = ndimage.label(np.pad(strip, ((0, 0), (1, 1))), output=np.int64)
+            labels[labels > 0] += n
+            n += n_new
+        if waiting is not None:
+            above = np.zeros(waiting.shape[1], np.int64) if last is None else last
+            below = np.zeros(waiting.shape[1], np.int64) if labels is None else labels[0]
+            yield np.vstack([above, waiting, below]), n
+            last = waiting[-1]
+            touching = (last > 0) & (below > 0)
+            if touching.any():
+                pairs.append(np.unique(np.stack([last[touching], below[touching]]), axis=1))
+        waiting = labels
+
+
+def _check(mask: np.ndarray) -> None:
+    if mask.dtype != bool:
+        raise TypeError(f"mask must be boolean, got {mask.dtype}; trace one object at a time (labels == 7)")
+    if mask.ndim != 2:
+        raise ValueError(f"mask must have two axes, got {mask.ndim}; trace one plane at a time")
+
+
+def _edges_of_strip(parts: np.ndarray, direction: int) -> list[np.ndarray]:
+    """Edges of the pixels of a strip: the pixel, its part, and the parts ahead on the left and straight ahead."""
+    flat, width = parts.ravel(), parts.shape[1]
+    step = (1, width, -1, -width)
+    outside = step[direction - 1]  # to the left of the walk
+    own = np.flatnonzero(flat[width:-width]) + width
+    own = own[flat[own + outside] == 0]
+    return [own, flat[own], flat[own + outside + step[direction]], flat[own + step[direction]]]
+
+
+def _roots(n: int, pairs: list[np.ndarray]) -> np.ndarray:
+    """Final number of each provisional one, in the order of their first pixels; 0 stays the background."""
+    if not pairs:
+        return np.arange(n + 1)
+    one, other = np.concatenate(pairs, axis=1)
+    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(n + 1, n + 1))
+    number = connected_components(graph, directed=False)[1]
+    first = np.full(number.max() + 1, n + 1)
+    np.minimum.at(first, number, np.arange(n + 1))
+    return np.asarray(first[number])

@@ -18,7 +18,7 @@ import tifffile
 from .picture import Picture
 from .spacing import UM_PER_UNIT
 
-__all__ = ["encode", "encode_channels", "nifti_header", "ome_words", "tiff_words"]
+__all__ = ["are_channels_last", "encode", "encode_channels", "nifti_header", "ome_words", "tiff_words"]
 
 _NIFTI_OFFSET = 352  # bytes of the header and of the flag that no extension follows
 
@@ -68,17 +68,9 @@ def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> byt
     """
     n_channels, *spatial = array.shape
     if suffix in (".tif", ".tiff") and len(spatial) in (2, 3):
-        words = tiff_words(tuple(spatial), None if like is None else like.spacing_um)
-        if words["metadata"] is not None:
-            axes = f"C{words['metadata']['axes']}"
-            return _tiff(np.ascontiguousarray(array), metadata={"axes": axes})
-        lines = words["description"].split("\n")
-        n_planes = spatial[0] if len(spatial) == 3 else 1
-        lines = [line for line in lines if not line.startswith(("images=", "slices="))]
-        lines[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}"]
-        lines[4:4] = ["hyperstack=true", "mode=grayscale"]
-        words["description"] = "\n".join(lines)
-        return _tiff(np.ascontiguousarray(np.moveaxis(array, 0, -3)), **words)
+        spacing = None if like is None else like.spacing_um
+        ordered = np.moveaxis(array, 0, -3) if are_channels_last(tuple(spatial), spacing) else array
+        return _tiff(np.ascontiguousarray(ordered), **tiff_words(tuple(spatial), spacing, n_channels))
     if suffix in (".ome.tif", ".ome.tiff") and len(spatial) in (2, 3):
         names = () if like is None else like.channel_names
         of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels, names)
@@ -94,20 +86,31 @@ def _encode_tiff(array: np.ndarray, spacing_um: Sequence[float] | None) -> bytes
     return _tiff(array, **tiff_words(array.shape, spacing_um))
 
 
-def tiff_words(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> dict[str, Any]:
+def tiff_words(shape: tuple[int, ...], spacing_um: Sequence[float] | None, n_channels: int = 1) -> dict[str, Any]:
     """Arguments of `tifffile.imwrite` that write the axes, and the pixel size in ImageJ's way.
 
     A volume of one plane has no pixel size, for ImageJ would take it for an image.
     """
-    if spacing_um is None or shape[:-2] == (1,):
-        return {"metadata": {"axes": "ZYX"[-len(shape) :]}}
+    if not are_channels_last(shape, spacing_um):
+        return {"metadata": {"axes": "C" * (n_channels > 1) + "ZYX"[-len(shape) :]}}
+    assert spacing_um is not None, "else ImageJ is told nothing"
+    n_planes = shape[0] if len(shape) == 3 else 1
     about = ["ImageJ=1.53t", "unit=\\u00B5m"]
+    if n_channels > 1:
+        about[1:1] = [f"images={n_channels * n_planes}", f"channels={n_channels}", f"slices={n_planes}"]
+        about[4:4] = ["hyperstack=true", "mode=grayscale"]
+    elif len(shape) == 3:
+        about[1:1] = [f"images={n_planes}", f"slices={n_planes}"]
     if len(shape) == 3:
-        about[1:1] = [f"images={shape[0]}", f"slices={shape[0]}"]
         about += [f"spacing={float(spacing_um[0])!r}", "loop=false"]
     rows, columns = (_pixels_per_um(spacing) for spacing in spacing_um[-2:])
     description = "\n".join(about) + "\n"
     return {"metadata": None, "description": description, "resolution": (columns, rows), "resolutionunit": 1}
+
+
+def are_channels_last(shape: tuple[int, ...], spacing_um: Sequence[float] | None) -> bool:
+    """Whether a TIFF is written as ImageJ does, which has all channels of a plane before those of the next."""
+    return spacing_um is not None and shape[:-2] != (1,)
 
 
 def _pixels_per_um(spacing: float) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from segassay.io.images import write_bytes
+from segassay.io.images import written
 from segassay.io.rois import outlined
 
 __all__ = ["CLASS_COLOURS", "write_geojson"]
@@ -78,8 +78,8 @@ def write_geojson(
         Butler et al. (2016), RFC 7946, doi:10.17487/RFC7946; QuPath, qupath.lib.io.QuPathTypeAdapters.
     """
     measured = _measured(measurements, confidence)
-    features = []
-    for label, plane, polygons in outlined(labels, confidence, boxes):
+
+    def feature(label: int, plane: int | None, polygons: list[list[np.ndarray]]) -> bytes:
         name = (class_of or {}).get(label, classification)
         properties = {
             "objectType": object_type,
@@ -87,9 +87,15 @@ def write_geojson(
             "classification": {"name": name, "color": (colours or {}).get(name, ORANGE)},
             "measurements": measured.get(label, {}),
         }
-        features.append({"type": "Feature", "geometry": _geometry(polygons, plane), "properties": properties})
-    lines = ",\n".join(json.dumps(feature, ensure_ascii=False, allow_nan=False) for feature in features)
-    write_bytes(path, f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'.encode())
+        found = {"type": "Feature", "geometry": _geometry(polygons, plane), "properties": properties}
+        return json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+
+    start = b'{"type": "FeatureCollection", "features": [\n'
+    with written(path) as file:  # one feature after another, since all of a large image are large
+        for outline in outlined(labels, confidence, boxes):
+            file.write(start + feature(*outline))
+            start = b",\n"
+        file.write(start * (start != b",\n") + b"\n]}\n")
 
 
 def _geometry(polygons: list[list[np.ndarray]], plane: int | None) -> dict[str, Any]:

@@ -9,16 +9,17 @@ the axes of a NIfTI as nibabel stores them. Files are written whole or not at al
 
 import hashlib
 import os
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from segassay.errors import DataError, UsageError
 from segassay.io.contents import what_it_is
+from segassay.io.durable import replaced
 from segassay.io.encoding import encode, encode_channels
 from segassay.io.formats import (
     channel_names_of_tiff,
@@ -445,20 +446,27 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         UsageError: If the folder is missing or cannot be written; an older file of that name stays as it was.
     """
-    path = Path(path)
-    temporary = path.with_name(
-        f".{uuid.uuid4().hex}.tmp"
-    )  # short, because file names may already have the maximum length
+    with written(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def written(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write inside the block, which is there after it completely or not at all.
+
+    Args:
+        path: The file.
+
+    Raises:
+        UsageError: As from `write_bytes`.
+    """
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        with replaced(Path(path), wait=False) as new, new.open("xb") as file:
+            yield file
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}; check the folder, its permissions and the free space"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

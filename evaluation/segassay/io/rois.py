@@ -14,13 +14,16 @@ from roifile import ROI_TYPE, ImagejRoi
 from scipy import ndimage
 
 from segassay.errors import UsageError
-from segassay.io.edges import edge_loops
+from segassay.io.edges import edge_loops_of_strips
 from segassay.io.images import write_bytes
 
 __all__ = ["outlined", "write_rois"]
 
 _MAX_INTEGER = 60535
 """ImageJ reads 16-bit coordinates above it as negative numbers."""
+
+_STRIP = 2**22
+"""Pixels of an object that are outlined at once."""
 
 _MAX_EXACT = 2**24
 """Up to here every whole number is a float32, the type of coordinates in a composite ROI."""
@@ -122,10 +125,18 @@ def outlined(
         *planes, rows, columns = boxes[label]
         corner = np.array([columns.start, rows.start])
         for plane in range(planes[0].start, planes[0].stop) if planes else (None,):
-            inside = labels[rows, columns] if plane is None else labels[plane, rows, columns]
-            polygons = [[loop + corner for loop in polygon] for polygon in edge_loops(inside == label)]
+            strips = (part == label for part in _strips(labels, plane, rows, columns))
+            polygons = [[loop + corner for loop in polygon] for polygon in edge_loops_of_strips(strips)]
             if polygons:
                 yield label, plane, polygons
+
+
+def _strips(labels: np.ndarray, plane: int | None, rows: slice, columns: slice) -> Iterator[np.ndarray]:
+    """A box of one plane, in strips of rows, so that a large one is never held as a whole."""
+    height = max(_STRIP // max(columns.stop - columns.start, 1), 1)
+    for start in range(rows.start, rows.stop, height):
+        part = slice(start, min(start + height, rows.stop))
+        yield labels[part, columns] if plane is None else labels[plane, part, columns]
 
 
 def _boxes(labels: np.ndarray) -> dict[int, tuple[slice, ...]]:
@@ -152,12 +163,12 @@ def _roi(loops: list[np.ndarray]) -> ImagejRoi:
         roi.integer_coordinates = (corners - (left, top)).astype(np.int32)
         roi.n_coordinates = len(corners)
         return roi
-    path: list[float] = []
+    path: list[np.ndarray] = []
     for loop in loops:
-        for move, (x, y) in enumerate(loop.tolist()):
-            path += [min(move, 1), x, y]  # 0 begins a loop, 1 draws a line
-        path.append(4)  # closes the loop
+        moves = np.ones((len(loop), 3), dtype=np.float32)  # 0 begins a loop, 1 draws a line
+        moves[0, 0], moves[:, 1:] = 0, loop
+        path += [moves.ravel(), np.full(1, 4, dtype=np.float32)]  # 4 closes it
     roi.roitype = ROI_TYPE.RECT
-    roi.multi_coordinates = np.array(path, dtype=np.float32)
-    roi.shape_roi_size = len(path)
+    roi.multi_coordinates = np.concatenate(path)
+    roi.shape_roi_size = len(roi.multi_coordinates)
     return roi

@@ -3,7 +3,7 @@
 labels (*spatial), image (C, *spatial), prob (*spatial)  ->  table, one row for each label
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -172,26 +172,28 @@ def perimeters(labels: np.ndarray, spacing: Sequence[float] | None = None) -> np
     if labels.ndim != 2:
         raise ValueError(f"labels must have two axes, got {labels.ndim}")
     n = int(labels.max(initial=0)) + 1
-    down, right = spacing if spacing is not None else (1.0, 1.0)
-    diagonal = float(np.hypot(down, right))
-    slope = float(np.arctan2(down, right))
     framed = np.pad(labels, 1)
     lengths = np.zeros(n)
-    # step, angle that the direction stands for, distance between its lines
-    for step, angle, apart in (
-        ((0, 1), slope, down),
-        ((1, 0), np.pi / 2 - slope, right),
-        ((1, 1), np.pi / 4, down * right / diagonal),
-        ((1, -1), np.pi / 4, down * right / diagonal),
-    ):
-        here, there = _neighbours(framed, *step)
+    for step, angle, apart in crofton_lines(spacing):
+        here, there = pixel_pairs(framed, *step)
         crossed = here != there
         crossings = np.bincount(here[crossed], minlength=n) + np.bincount(there[crossed], minlength=n)
         lengths += crossings * angle * apart / 2
     return lengths[1:]
 
 
-def _neighbours(framed: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
+def crofton_lines(spacing: Sequence[float] | None) -> Iterator[tuple[tuple[int, int], float, float]]:
+    """Four directions of lines: the step down and right, the angle that it stands for, the distance between lines."""
+    down, right = spacing if spacing is not None else (1.0, 1.0)
+    diagonal = float(np.hypot(down, right))
+    slope = float(np.arctan2(down, right))
+    yield (0, 1), slope, down
+    yield (1, 0), np.pi / 2 - slope, right
+    yield (1, 1), np.pi / 4, down * right / diagonal
+    yield (1, -1), np.pi / 4, down * right / diagonal
+
+
+def pixel_pairs(framed: np.ndarray, down: int, right: int) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of pixels one step apart."""
     rows, columns = framed.shape
     here = framed[: rows - down, max(0, -right) : columns - max(0, right)]

@@ -67,17 +67,18 @@ def solidities(labels: np.ndarray) -> np.ndarray:
     found = []
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         pixels = np.argwhere(labels[box] == number)
-        found.append(len(pixels) / ConvexHull(_corners(_ends(pixels))).volume)
+        found.append(len(pixels) / ConvexHull(pixel_corners(line_ends(pixels))).volume)
     return np.array(found, dtype=float)
 
 
-def _ends(pixels: np.ndarray) -> np.ndarray:
+def line_ends(pixels: np.ndarray) -> np.ndarray:
     """First and last pixel of every line along the last axis; `pixels` are in the order of `np.argwhere`."""
     new_line = np.ones(len(pixels) + 1, dtype=bool)
     new_line[1:-1] = (pixels[1:, :-1] != pixels[:-1, :-1]).any(axis=1)
     return pixels[new_line[:-1] | new_line[1:]]
 
 
-def _corners(pixels: np.ndarray) -> np.ndarray:
+def pixel_corners(pixels: np.ndarray) -> np.ndarray:
+    """All corners of pixels `(n, axes)`, in pixels."""
     corners = np.array(list(product((0, 1), repeat=pixels.shape[1])))
     return np.asarray((pixels[:, None] + corners).reshape(-1, pixels.shape[1]))

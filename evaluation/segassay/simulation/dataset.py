@@ -43,7 +43,7 @@ def simulate_case(
     Returns:
         The image `(*spatial)` in `settings.dtype`, with a marker `(2, *spatial)`; the truth `(*spatial)` int32 with
         labels 1…n; and a boolean mask `(*spatial)` per rater, none for a rater who did not annotate this case in that
-        session.
+        session. With `settings.instances` masks of raters are label images, too.
 
     Example:
         >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
@@ -112,6 +112,7 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
         "min_object_size": settings.min_object_size,
         "experiment": "experiment.csv",
         "spacing_um": list(settings.axis_spacing_um),
+        **({"objects": "instances"} if settings.instances else {}),
     }
     if settings.channels:
         description |= {"channels": list(settings.channels), "segment_channels": settings.channels[0]}
@@ -133,7 +134,8 @@ def _write_case(
     for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
         for rater, mask in annotate(scene, settings, index, session=session).items():
             path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
-            write_mask(_with_folder(folder / path), mask, like)
+            write = write_labels if settings.instances else write_mask
+            write(_with_folder(folder / path), mask, like)
             yield case, rater, "human", path, session
 
 

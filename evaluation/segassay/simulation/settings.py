@@ -189,6 +189,8 @@ class Simulation:
         spacing_um: Distance between pixels, one number or one per array axis.
         dtype: `uint8` or `uint16`, of the images.
         min_object_size: Smallest object that counts, in pixels or voxels, as `dataset.yaml` states it.
+        instances: Whether raters draw label images, in which nuclei touch; else masks, with a gap between nuclei that
+            were drawn apart.
         raters: Habits of the raters.
         channels: Names of two channels: that of the nuclei, which raters see, and that of a marker in them; by default
             there is one channel, without a name.
@@ -226,6 +228,7 @@ class Simulation:
     spacing_um: float | tuple[float, ...] = 0.62
     dtype: str = "uint8"
     min_object_size: int = 30
+    instances: bool = False
     raters: tuple[RaterHabit, ...] = DEFAULT_RATERS
     channels: tuple[str, ...] = ()
     marker_contrast: float = 2.0

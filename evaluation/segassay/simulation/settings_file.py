@@ -42,7 +42,8 @@ def read_simulation(path: Path) -> Simulation:
 def plain_settings(settings: Simulation) -> dict[str, Any]:
     """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are.
 
-    Those of a marker are left out where there is none.
+    Those of a marker are left out where there is none, and `instances` unless it is set, so that files of other
+    simulations stay as they were.
     """
     plain = asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
     if not settings.channels:
@@ -50,7 +51,7 @@ def plain_settings(settings: Simulation) -> dict[str, Any]:
         for groups in (plain["groups"], *(region["groups"] for region in plain["regions"].values())):
             for effect in groups.values():
                 del effect["marker"]
-    return plain
+    return {name: value for name, value in plain.items() if name != "instances" or value}
 
 
 def _read_mapping(path: Path) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ def predict(
         Path | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
     ] = None,
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
+    xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Maximum number of processes.")] = 1,
     cluster: OfCluster = None,
@@ -85,6 +86,7 @@ def predict(
         recursive=recursive,
         experiment=experiment,
         control_group=control_group,
+        xlsx=xlsx,
         overwrite=overwrite,
         n_jobs=jobs,
         cluster=cluster,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segassay.masks.objects import label_objects
+from segassay_monai.ensemble.numbering import number_through
 
 __all__ = ["number_objects"]
 
@@ -39,13 +40,4 @@ def number_objects(
         (array([1, 3, 2, 0], dtype=int32), 2)
     """
     find = label or (lambda mask, _: label_objects(mask, min_size=min_size))
-    each: list[np.ndarray] = []
-    n = 0
-    for number, mask in enumerate(masks):
-        found = find(mask, number)
-        each.append(np.where(found > 0, found + n, 0).astype(np.int32))
-        n += int(found.max(initial=0))
-    drawn = np.zeros(masks.shape[1:], dtype=np.int32)
-    for number in range(len(masks)) if order is None else order:
-        drawn = np.where(each[number] > 0, each[number], drawn)
-    return drawn, each
+    return number_through(masks, range(len(masks)) if order is None else order, find)

@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from segassay.masks.objects import counted_pixels
 from segassay.masks.overlaps import dice_iou, pixel_agreement
-from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
+from segassay_monai.ensemble.classes import Classes, class_masks
+from segassay_monai.ensemble.ensemble_net import Prediction
 
 PARTS = ("total", "disagreement", "doubt")
 MEANS = (*PARTS, *(f"{part}_foreground" for part in PARTS), "quality")
@@ -84,30 +86,33 @@ class UncertaintySums:
 
     Args:
         n_members: Number of members.
+        classes: Of the model.
     """
 
-    def __init__(self, n_members: int) -> None:
-        self.n_members = n_members
+    def __init__(self, n_members: int, classes: Classes = ()) -> None:
+        self.n_members, self.classes = n_members, classes
         self._n = {"": 0, "_foreground": 0}
         self._sums = dict.fromkeys((f"{part}{where}" for part in PARTS for where in self._n), 0.0)
-        self._shared = np.zeros((n_members, n_members), dtype=np.int64)
+        self._shared = np.zeros((max(len(classes), 1), n_members, n_members), dtype=np.int64)
 
     def add(self, maps: Mapping[str, np.ndarray], masks: Sequence[np.ndarray], counted: np.ndarray) -> None:
         """Add a part of the image.
 
         Args:
-            maps: `prob`, `uncertainty` (the total), `disagreement` and `doubt`, `(*spatial)`.
-            masks: Boolean mask of each member.
-            counted: Boolean; which pixels count.
+            maps: `prob` `(K, *spatial)`; `uncertainty` (the total), `disagreement` and `doubt`, `(*spatial)`.
+            masks: Boolean masks `(K, *spatial)` of each member.
+            counted: Boolean `(*spatial)`; which pixels count.
         """
-        foreground = counted & (maps["prob"] > THRESHOLD)
+        marked = class_masks(torch.from_numpy(maps["prob"])[None], self.classes)[0].any(dim=0).numpy()
+        foreground = counted & marked
         for where, pixels in (("", counted), ("_foreground", foreground)):
             self._n[where] += int(pixels.sum())
             for part in PARTS:
                 values = maps["uncertainty" if part == "total" else part]
                 self._sums[f"{part}{where}"] += float(values[pixels].sum(dtype=np.float64))
         for a, b in itertools.combinations_with_replacement(range(self.n_members), 2):
-            self._shared[a, b] += int(np.count_nonzero(masks[a] & masks[b] & counted))
+            for shared, one, other in zip(self._shared, masks[a], masks[b], strict=True):
+                shared[a, b] += int(np.count_nonzero(one & other & counted))
 
     def row(self) -> dict[str, Any]:
         """`n_members` and all `MEANS`."""
@@ -115,9 +120,10 @@ class UncertaintySums:
         for part in PARTS:
             for where, n in self._n.items():
                 row[f"{part}{where}"] = self._sums[f"{part}{where}"] / n if n else float("nan")
-        own = self._shared.diagonal().tolist()
-        pairs = itertools.combinations(range(self.n_members), 2)
-        dice = [dice_iou(int(self._shared[a, b]), own[a], own[b])[0] for a, b in pairs]
+        dice = [
+            fmean(dice_iou(int(shared[a, b]), int(shared[a, a]), int(shared[b, b]))[0] for shared in self._shared)
+            for a, b in itertools.combinations(range(self.n_members), 2)
+        ]
         return row | {"quality": fmean(dice) if dice else float("nan")}
 
 

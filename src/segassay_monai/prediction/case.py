@@ -5,7 +5,6 @@ image (C, *spatial) -> normalised -> EnsembleNet -> mask, objects, probability, 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,8 @@ from segassay_monai.ensemble.ensemble_net import EnsembleNet, Prediction
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet, size_divisor
-from segassay_monai.ensemble.prediction import case_arrays
+from segassay_monai.ensemble.prediction import case_arrays, on_cpu
+from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import uncertainty_row
 from segassay_monai.prediction.familiar import Familiar, read_familiar
 from segassay_monai.prediction.models import Model
@@ -42,7 +42,8 @@ class Options:
 
     Attributes:
         min_object_size: Smaller objects are left out, in pixels or voxels.
-        split_touching: Whether objects that touch are separated, by watershed.
+        split_touching: Whether objects that touch are separated, by watershed; a model that has learned to tell them
+            apart does so by itself.
         flips: Whether each image is predicted in all its mirror images, which are averaged.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which large images are predicted, in pixels; by default as memory allows.
@@ -131,10 +132,12 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = residual_unet(**settings.state_dict()).to(device)
     divisor = size_divisor(settings.strides)
-    words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
-    inferer = WholeImageInferer(divisor, **words)
+    size = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
+    inferer = WholeImageInferer(divisor, **size)
     backend = load_backend(options.backend, model.checkpoints)
-    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend, settings.classes)
+    ensemble = EnsembleNet(
+        network, model.checkpoints, inferer, options.flips, backend, settings.classes, settings.objects
+    )
     return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 
@@ -174,7 +177,7 @@ def predict_case(
         predictor.network(normalised)
     last = predictor.network.last
     assert last is not None, "the network has just predicted"
-    prediction = dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
+    prediction = on_cpu(last)
     arrays = case_arrays(prediction, order)
     mask, prob = arrays["masks"], arrays["prob"]
     counted = counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region)
@@ -209,6 +212,8 @@ def _objects(
     prob, spacing, size = prediction.prob[0].numpy(), picture.spacing_um, options.min_object_size
 
     def find(mask: np.ndarray, number: int) -> np.ndarray:
+        if prediction.depth is not None:
+            return touching_objects(prediction, min_size=size, counted=counted)
         if options.split_touching:
             return split_touching(mask, prob[number], size, spacing=spacing)
         return label_objects(mask, min_size=size)

@@ -5,10 +5,12 @@ CasePrediction, kinds -> masks/ instances/ prob/ uncertainty/ disagreement/ doub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from segassay.errors import UsageError
 from segassay.figures.overlays import overlay_png
@@ -20,7 +22,7 @@ from segassay_monai.ensemble.case_files import write_case
 from segassay_monai.prediction.case import CasePrediction
 from segassay_monai.prediction.thumbnails import thumbnail
 
-__all__ = ["DEFAULT", "SAVE", "check_save", "write_files", "write_thumbnail"]
+__all__ = ["DEFAULT", "SAVE", "Colours", "check_save", "write_files", "write_thumbnail"]
 
 _FOLDERS = {
     "mask": ("masks",),
@@ -38,24 +40,39 @@ def _write_rois(path: Path, found: CasePrediction) -> None:
 
 def _write_geojson(path: Path, found: CasePrediction) -> None:
     labels, measured = _as_seen(found, found.labels), found.objects.drop(columns="class", errors="ignore")
-    colours = _colours(found)
+    colours = Colours.of(found.classes, found.objects, found.colours).of_class
     write_geojson(path, labels, _confidence(found), measurements=measured, class_of=found.class_of, colours=colours)
 
 
 def _write_overlay(path: Path, found: CasePrediction) -> None:
-    colours = _colours(found)
-    colour_of = {label: colours[name] for label, name in found.class_of.items()}
     image, labels = _shown(found, found.picture.array, found.labels[None])
-    write_bytes(path, overlay_png(image, labels[0], colour_of))
+    write_bytes(path, overlay_png(image, labels[0], Colours.of(found.classes, found.objects, found.colours).of_label))
 
 
-def _colours(found: CasePrediction) -> dict[str, tuple[int, int, int]]:
-    """Class -> the colour of its outlines: that of `dataset.yaml`, else one for its place."""
-    colours = {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(found.classes)}
-    for name in colours.keys() & found.colours.keys():
-        red, green, blue = bytes.fromhex(found.colours[name].removeprefix("#"))
-        colours[name] = red, green, blue
-    return colours
+@dataclass(frozen=True)
+class Colours:
+    """Classes of the objects of an image, and the colours of their outlines; all empty without classes.
+
+    Attributes:
+        class_of: Number of each object -> name of its class.
+        of_class: Class -> its colour.
+        of_label: Number of each object -> the colour of its class.
+    """
+
+    class_of: dict[int, str]
+    of_class: dict[str, tuple[int, int, int]]
+    of_label: dict[int, tuple[int, int, int]]
+
+    @classmethod
+    def of(cls, names: Sequence[str], objects: pd.DataFrame, said: Mapping[str, str] | None = None) -> Colours:
+        """Of classes with these names, objects with the columns `label` and `class`, and perhaps colours (#e69f00)."""
+        of_class = {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(names)}
+        for name, colour in (said or {}).items():
+            if name in of_class:
+                red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+                of_class[name] = red, green, blue
+        class_of = dict(zip(objects["label"].tolist(), objects["class"].tolist(), strict=True)) if names else {}
+        return cls(class_of, of_class, {label: of_class[name] for label, name in class_of.items()})
 
 
 def _as_seen(found: CasePrediction, array: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from segassay.data.named_channels import INTENSITY
 from segassay.io.images import image_shape
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.ensemble.members import pixel_hash_of_parts
 from segassay_monai.ensemble.uncertainty import UncertaintySums
 from segassay_monai.prediction.case import Predictor
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.large_arrays import LargeArrays, label_large, split_large
-from segassay_monai.prediction.large_files import measure_objects, write_large
+from segassay_monai.prediction.large_files import measure_classes, write_large
 from segassay_monai.prediction.window_run import WindowRun, strip_height
 
 __all__ = ["LARGEST", "LargePixels", "LargePrediction", "open_large", "predict_large"]
@@ -129,6 +131,7 @@ def predict_large(
     intensities: Mapping[str, int] | None = None,
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
+    order: Sequence[str] = (),
 ) -> LargePrediction:
     """Predict a large image and write its files.
 
@@ -137,7 +140,7 @@ def predict_large(
         case: Name of the case.
         image: The image.
         out: Folder of the results.
-        work: Folder for maps while they are made, 8 to 20 bytes per pixel.
+        work: Folder for maps while they are made, 8 to 24 bytes per pixel, and 8 more for each class.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
         seen: The image with the channels that the network sees, if it does not see all.
@@ -145,6 +148,7 @@ def predict_large(
         intensities: Measurement -> place of its channel; by default `mean_intensity` of the first.
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
+        order: Names of the classes in the order of their probabilities; by default that of the model.
 
     Raises:
         PredictionError: As from `predict_case`.
@@ -152,19 +156,25 @@ def predict_large(
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
     run = WindowRun(predictor, seen or image)
-    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save)
-    sums = UncertaintySums(len(predictor.network.checkpoint_paths))
+    classes, is_touching = predictor.settings.classes, predictor.settings.objects == TOUCHING
+    kept: dict[str, Any] = {"keep_maps": "uncertainty" in save, "keep_depth": is_touching}
+    arrays = LargeArrays(work, frame.array.shape[1:], **kept, classes=classes)
+    sums = UncertaintySums(len(predictor.network.checkpoint_paths), classes)
     areas = _Areas(ignore, region)
     for window in run.windows():
         maps, masks = run.predict(window)
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
-    n_counted = label_large(arrays, areas.counted, options.min_object_size)
-    if options.split_touching:
-        split_large(arrays, options.min_object_size, frame.spacing_um)
-    objects = measure_objects(arrays, image, frame, channels)
-    files = write_large(out, case, arrays, image, frame, objects, save)
-    counts = _counts(objects, n_counted, _columns(intensities or {INTENSITY: 0}, len(frame.array), channels))
+    size, spacing = options.min_object_size, frame.spacing_um
+    is_divided = options.split_touching or is_touching
+    divide = partial(split_large, min_size=size, spacing=spacing) if is_divided else None
+    n_counted = label_large(arrays, areas.counted, size, divide)
+    measured = intensities or {INTENSITY: 0}
+    objects = _named(measure_classes(arrays, image, frame), channels)
+    files = write_large(out, case, arrays, image, frame, objects, save, order)
+    counts = _counts(objects, n_counted, _columns(measured, len(frame.array), channels))
+    if classes:
+        counts |= _drawn(arrays, image, measured, len(objects))
     unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(seen or image), frame.spacing_um)
     return LargePrediction(files, objects, counts, sums.row(), frame.spacing_um, unlike)
 
@@ -183,11 +193,36 @@ class _Areas:
         return counted_pixels(everything, ignore=ignore, region=region)
 
 
+def _named(objects: pd.DataFrame, channels: Sequence[str]) -> pd.DataFrame:
+    """The table with the names of several channels in place of their numbers."""
+    names = {
+        f"{what}_intensity_{place}": f"{what}_intensity_{name}"
+        for what in ("mean", "min", "max", "sum")
+        for place, name in enumerate(channels)
+    }
+    return objects.rename(columns=names)
+
+
 def _columns(intensities: Mapping[str, int], n_channels: int, channels: Sequence[str]) -> dict[str, str]:
     """Measurement -> column of the objects."""
     if n_channels == 1:
         return dict.fromkeys(intensities, INTENSITY)
     return {name: f"{INTENSITY}_{channels[place] if channels else place}" for name, place in intensities.items()}
+
+
+def _drawn(arrays: LargeArrays, image: Windows, intensities: Mapping[str, int], n: int) -> dict[str, float]:
+    """Area and mean intensities of the objects in the label image of all classes, where one can hide another."""
+    n_px, totals = np.zeros(n + 1, dtype=np.int64), {name: np.zeros(n + 1) for name in intensities}
+    for strip in arrays.strips():
+        labels, pixels = arrays.read("labels", strip).ravel(), image.read(*strip)
+        n_px += np.bincount(labels, minlength=n + 1)
+        for name, place in intensities.items():
+            totals[name] += np.bincount(labels, pixels[place].ravel(), minlength=n + 1)
+    seen = np.flatnonzero(n_px[1:]) + 1
+    means = {
+        name: float((total[seen] / n_px[seen]).mean()) if len(seen) else float("nan") for name, total in totals.items()
+    }
+    return {"area_px": int(n_px[1:].sum()), **means}
 
 
 def _counts(objects: pd.DataFrame, n_counted: int, columns: Mapping[str, str]) -> dict[str, float]:

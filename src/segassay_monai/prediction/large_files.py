@@ -1,13 +1,14 @@
 """Objects and files of a large image: measured block by block, written from arrays on disk.
 
-LargeArrays -> measure_objects -> rows of objects.csv
+LargeArrays -> measure_classes -> rows of objects.csv
             -> write_large -> masks/ instances/ prob/ … rois/ geojson/ overlays/
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,50 +23,60 @@ from segassay.io.images import Picture, is_nifti, write_bytes
 from segassay.io.rois import write_rois
 from segassay.io.tiled_files import write_parts
 from segassay.io.windows import Windows
+from segassay.masks.large_objects import large_object_properties
 from segassay.masks.properties import object_properties
 from segassay_monai.ensemble.case_files import MAPS, map_type
-from segassay_monai.ensemble.ensemble_net import THRESHOLD, uncertainty
+from segassay_monai.ensemble.classes import drawn_values, entropy, values_of
 from segassay_monai.prediction.case import axes_of
+from segassay_monai.prediction.files import Colours
 from segassay_monai.prediction.large_arrays import Box, LargeArrays, object_boxes
 from segassay_monai.prediction.thumbnails import thumbnail
 
-__all__ = ["measure_objects", "write_large"]
+__all__ = ["measure_classes", "measure_objects", "write_large"]
 
 _BLOCK = {2: 2048, 3: 192}  # side of the blocks whose objects are measured together, by the number of axes
+_STRIP = 2**22  # pixels of a larger object that are measured at once
 _SHOWN = 4096
 _READS = 50  # what is around each is read, too
 
 
-def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture, channels: Sequence[str] = ()) -> pd.DataFrame:
+def measure_classes(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
+    """Rows of the objects of all classes, with a column `class`; without classes those of `measure_objects`."""
+    if not arrays.classes:
+        return measure_objects(arrays, image, frame)
+    tables = [measure_objects(layer, image, frame) for layer in arrays.layers]
+    for table, (name, _) in zip(tables, arrays.classes, strict=True):
+        table.insert(1, "class", name)
+    return pd.concat(tables, ignore_index=True)
+
+
+def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
     """Rows of all objects, as `object_properties` gives them for the whole image.
 
     Args:
         arrays: With all labels.
         image: The image.
         frame: Its picture, with the pixel size to use.
-        channels: Names of its channels; by default they have numbers.
     """
     boxes = object_boxes(arrays)
     names, side = axes_of(image.path, len(arrays.shape)), _BLOCK[len(arrays.shape)]
     blocks: dict[tuple[int, ...], list[int]] = {}
+    tables = []
     for label, box in boxes.items():
-        blocks.setdefault(tuple(part.start // side for part in box), []).append(label)
-    tables = [_measure(arrays, image, frame, boxes, labels, names, channels) for labels in blocks.values()]
+        if max(part.stop - part.start for part in box) > side:
+            tables.append(_measure_alone(arrays, image, frame, label, box, names))
+        else:
+            blocks.setdefault(tuple(part.start // side for part in box), []).append(label)
+    tables += [_measure(arrays, image, frame, boxes, labels, names) for labels in blocks.values()]
     if not tables:
         nothing = np.zeros((1,) * len(arrays.shape), dtype=np.int32)
-        blank = np.zeros((len(frame.array), *nothing.shape))
-        return object_properties(nothing, blank, nothing * 1.0, frame.spacing_um, axes=names, channels=channels)
+        channels = np.zeros((len(frame.array), *nothing.shape))
+        return object_properties(nothing, channels, nothing * 1.0, frame.spacing_um, axes=names)
     return pd.concat(tables).sort_values("label", ignore_index=True)
 
 
 def _measure(
-    arrays: LargeArrays,
-    image: Windows,
-    frame: Picture,
-    boxes: Mapping[int, Box],
-    labels: Sequence[int],
-    names: str,
-    channels: Sequence[str],
+    arrays: LargeArrays, image: Windows, frame: Picture, boxes: Mapping[int, Box], labels: Sequence[int], names: str
 ) -> pd.DataFrame:
     """Rows of the objects of one block; others in its window are left out."""
     own = [boxes[label] for label in labels]
@@ -74,10 +85,30 @@ def _measure(
     )
     part = arrays.read("labels", window)
     part[~np.isin(part, labels)] = 0
-    pixels, prob = image.read(*window), arrays.read("prob", window)
-    table = object_properties(part, pixels, prob, frame.spacing_um, axes=names, channels=channels)
+    table = object_properties(part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names)
+    return _placed(table, window, arrays.shape, names)
+
+
+def _measure_alone(
+    arrays: LargeArrays, image: Windows, frame: Picture, label: int, box: Box, names: str
+) -> pd.DataFrame:
+    """Row of an object that is larger than a block, strip by strip."""
+
+    def strips() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        rows, *others = box
+        height = max(_STRIP // prod(part.stop - part.start for part in others), 1)
+        for start in range(rows.start, rows.stop, height):
+            window = (slice(start, min(start + height, rows.stop)), *others)
+            yield arrays.read("labels", window) == label, image.read(*window), arrays.read("prob", window)
+
+    table = large_object_properties(label, strips(), frame.spacing_um, axes=names)
+    return _placed(table, box, arrays.shape, names)
+
+
+def _placed(table: pd.DataFrame, window: Box, shape: Sequence[int], names: str) -> pd.DataFrame:
+    """Rows of objects in a window, with their places in the whole image."""
     at_border = np.zeros(len(table), dtype=bool)
-    for name, where, length in zip(names, window, arrays.shape, strict=True):
+    for name, where, length in zip(names, window, shape, strict=True):
         for column in (f"centroid_{name}", f"bbox_{name}_min", f"bbox_{name}_max"):
             table[column] += where.start
         at_border |= (table[f"bbox_{name}_min"] == 0) | (table[f"bbox_{name}_max"] == length)
@@ -92,23 +123,42 @@ def write_large(
     frame: Picture,
     objects: pd.DataFrame,
     save: Sequence[str],
+    order: Sequence[str] = (),
 ) -> dict[str, str]:
     """Write the files of a large image: tiled TIFF or OME-TIFF, NIfTI for NIfTI, and of the overlay every few pixels.
+
+    Args:
+        out: Folder of the results.
+        case: Name of the case.
+        arrays: With all objects.
+        image: The image.
+        frame: Its picture, with the pixel size to use.
+        objects: From `measure_classes`.
+        save: Kinds of files, from `files.SAVE`.
+        order: Names of the classes in the order of their probabilities; by default that of the model.
 
     Returns:
         Folder -> path relative to `out`.
     """
     ending = map_type(image.path, frame)
-    kinds: dict[str, tuple[type[np.generic], Callable[..., np.ndarray]]] = {"masks": (np.uint8, partial(_mask, arrays))}
+    values = drawn_values(arrays.classes)
+    kinds: dict[str, tuple[type[np.generic], list[Callable[..., np.ndarray]]]] = {
+        "masks": (_whole(max(values)) if values else np.uint8, [partial(_mask, arrays)])
+    }
     if "instances" in save:
-        large = len(objects) > np.iinfo(np.uint16).max
-        kinds["instances"] = (np.uint32 if large else np.uint16, partial(_part, arrays, "labels"))
-    maps = (["prob"] if "prob" in save else []) + (list(MAPS[1:]) if "uncertainty" in save else [])
-    kinds |= {kind: (np.float32, partial(_part, arrays, kind)) for kind in maps}
+        kinds["instances"] = (_whole(len(objects)), [partial(_part, arrays, "labels")])
+    if "prob" in save:
+        names = [name for name, _ in arrays.classes]
+        own: Sequence[int] = range(len(arrays.layers))
+        if names and sorted(order) == sorted(names):
+            own = [names.index(name) for name in order]
+        kinds["prob"] = (np.float32, [partial(_part, arrays.layers[number], "prob") for number in own])
+    if "uncertainty" in save:
+        kinds |= {kind: (np.float32, [partial(_part, arrays, kind)]) for kind in MAPS[1:]}
     written = {}
-    for kind, (dtype, read) in kinds.items():
+    for kind, (dtype, channels) in kinds.items():
         written[kind] = _place(out, kind, f"{case}{ending}")
-        write_parts(out / written[kind], read, frame, dtype)
+        write_parts(out / written[kind], channels, frame, dtype)
     return written | _write_outlines(out, case, arrays, image, frame, objects, save)
 
 
@@ -117,7 +167,12 @@ def _part(arrays: LargeArrays, kind: str, *window: slice) -> np.ndarray:
 
 
 def _mask(arrays: LargeArrays, *window: slice) -> np.ndarray:
-    return (arrays.read("prob", window) > THRESHOLD) * np.uint8(255)
+    masks = arrays.masks(window)
+    return values_of(masks, arrays.classes) if arrays.classes else masks[0] * np.uint8(255)
+
+
+def _whole(largest: int) -> type[np.generic]:
+    return np.uint32 if largest > np.iinfo(np.uint16).max else np.uint16
 
 
 class _OnDisk:
@@ -151,19 +206,23 @@ def _write_outlines(
     save: Sequence[str],
 ) -> dict[str, str]:
     confidence = dict(zip(objects["label"].tolist(), objects["confidence"].tolist(), strict=True))
+    of_classes = Colours.of([name for name, _ in arrays.classes], objects)
+    class_of, measured = of_classes.class_of, objects.drop(columns="class", errors="ignore")
     is_turned = is_nifti(image.path)
     boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}
     labels: Any = _OnDisk(arrays, is_turned)
     shown = _shown(arrays, image, frame, is_turned)
     n = len(frame.array)
+    words: dict[str, Any] = {"boxes": boxes, "class_of": class_of}
+    of_qupath: dict[str, Any] = {"measurements": measured, "colours": of_classes.of_class}
     writers: dict[str, tuple[str, str, Callable[[Path], None]]] = {
-        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=n, boxes=boxes)),
+        "rois": ("rois", ".zip", lambda path: write_rois(path, labels, confidence, n_channels=n, **words)),
         "geojson": (
             "geojson",
             ".geojson",
-            lambda path: write_geojson(path, labels, confidence, measurements=objects, boxes=boxes),
+            lambda path: write_geojson(path, labels, confidence, **words, **of_qupath),
         ),
-        "overlay": ("overlays", ".png", lambda path: write_bytes(path, overlay_png(*shown[:2]))),
+        "overlay": ("overlays", ".png", lambda path: write_bytes(path, overlay_png(*shown[:2], of_classes.of_label))),
     }
     written = {}
     for kind, (folder, ending, write) in writers.items():
@@ -196,10 +255,10 @@ def _shown(
             for length, part in zip(arrays.shape, plane, strict=True)
         ]
         window[first] = slice(start, min(start + height, n_rows))
-        prob = torch.from_numpy(arrays.read("prob", tuple(window))[thinned])
+        prob = torch.from_numpy(arrays.probs(tuple(window))[(slice(None), *thinned)])
         found[0].append(image.read(*window)[(slice(None), *thinned)].copy())  # a view would keep the whole window
         found[1].append(arrays.read("labels", tuple(window))[thinned].copy())
-        found[2].append(uncertainty(prob).numpy())
+        found[2].append(entropy(prob[None], arrays.classes)[0, 0].numpy())
     pixels, labels, unsure = (np.concatenate(parts, axis=-2) for parts in found)
     if cut.view is not None:
         turned = [cut.stretched(cut.view.turn(picture)) for picture in (*pixels, labels, unsure)]

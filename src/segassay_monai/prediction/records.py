@@ -19,6 +19,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from segassay.errors import UsageError
+from segassay.io.durable import sync_files, write_durably
 from segassay.io.images import sha256, write_bytes
 from segassay.io.outputs import ARGUMENTS, check_output
 from segassay.io.yaml_files import read_yaml
@@ -106,8 +107,17 @@ def read_record(out: Path, case: str, files: Sequence[Path]) -> Record | None:
 
 
 def write_record(out: Path, case: str, record: Record) -> None:
-    """Write the record of an image, after all its files."""
-    write_bytes(_path(out, case), (json.dumps(record, ensure_ascii=False, allow_nan=True) + "\n").encode())
+    """Write the record of an image, once all its files are on the disk: a power cut leaves none that is half written.
+
+    Raises:
+        UsageError: If the disk is full.
+    """
+    content = json.dumps(record, ensure_ascii=False, allow_nan=True) + "\n"
+    try:
+        sync_files(out / name for name in record["files"].values())
+        write_durably(_path(out, case), content)
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror}); check the free space") from error
 
 
 def forget(out: Path, case: str) -> None:

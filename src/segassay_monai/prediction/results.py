@@ -13,6 +13,7 @@ import pandas as pd
 
 from segassay.data.named_channels import INTENSITY
 from segassay.errors import number_of
+from segassay.io.workbooks import write_workbook
 from segassay_monai.prediction.class_tables import by_class
 from segassay_monai.prediction.gallery import write_gallery
 from segassay_monai.prediction.images import Images
@@ -25,6 +26,7 @@ from segassay_monai.prediction.tables import annotations_table, cases_table, obj
 __all__ = ["Predicted", "write_results"]
 
 _FAILED = ("file", "what", "action")
+_WORKBOOK = "tables.xlsx"
 _TABLES = ("cases", "objects", "annotations", "review", "subjects", "effects", "failed")
 
 
@@ -58,7 +60,13 @@ class Predicted:
 
 
 def write_results(
-    out: Path, model: Model, images: Images, records: Mapping[str, Record], failed: Sequence[Mapping[str, str]]
+    out: Path,
+    model: Model,
+    images: Images,
+    records: Mapping[str, Record],
+    failed: Sequence[Mapping[str, str]],
+    *,
+    xlsx: bool = False,
 ) -> Predicted:
     """Write the tables and the page.
 
@@ -68,6 +76,7 @@ def write_results(
         images: All images, and their experiment.
         records: Record of each image that was predicted.
         failed: `file, what, action` of each other image.
+        xlsx: Also write the tables as a workbook.
     """
     unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
     notes = _notes(len(records) - len(unseen))
@@ -84,12 +93,15 @@ def write_results(
         effects=None if experiment is None else experiment.effects,
         notes=(*notes, *(() if experiment is None else experiment.notes)),
     )
-    for name in _TABLES:
-        table = getattr(done, name)
-        if table is None or (name == "failed" and table.empty):
-            (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
-        else:
-            write_table(out / f"{name}.csv", table)
+    tables = {name: getattr(done, name) for name in _TABLES}
+    tables = {name: table for name, table in tables.items() if table is not None and (name != "failed" or len(table))}
+    for name in {*_TABLES} - {*tables}:
+        (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
+    for name, table in tables.items():
+        write_table(out / f"{name}.csv", table)
+    (out / _WORKBOOK).unlink(missing_ok=True)
+    if xlsx:
+        write_workbook(out / _WORKBOOK, tables)
     write_gallery(
         out / "report.html",
         name=model.name,

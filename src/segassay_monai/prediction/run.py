@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 import segassay
@@ -29,15 +30,15 @@ from segassay.io.windows import ChosenChannels, Windows
 from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
 from segassay_monai.ensemble.backends import check_backend
-from segassay_monai.ensemble.classes import names_of, same_classes
+from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.ensemble.network import read_network_settings
-from segassay_monai.prediction.case import CasePrediction, Options, Predictor, load_predictor, predict_case
+from segassay_monai.prediction.case import Options, Predictor, load_predictor, predict_case
 from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
-from segassay_monai.prediction.large import LARGEST, LargePixels, open_large, predict_large
+from segassay_monai.prediction.large import LargePixels, open_large, predict_large
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
@@ -68,6 +69,7 @@ def predict(
     recursive: bool = False,
     experiment: str | os.PathLike[str] | None = None,
     control_group: str | None = None,
+    xlsx: bool = False,
     overwrite: bool = False,
     n_jobs: int = 1,
     cluster: str | Workers | None = None,
@@ -86,7 +88,7 @@ def predict(
         save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
         strategy: Which members to use, by their training target, where a folder holds several strategies.
         min_object_size: Smallest object, in pixels or voxels; by default that of the dataset, else of the study.
-        split_touching: Separate objects that touch, by watershed.
+        split_touching: Separate objects that touch, by watershed; not needed with a model that tells them apart.
         flips: Predict each image in all its mirror images, and average.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which images larger than four of them are predicted.
@@ -94,6 +96,7 @@ def predict(
         recursive: Search folders in the folder of images, too.
         experiment: Table with case and group; by default that of the dataset.
         control_group: Group with which the others are compared; by default that of the dataset.
+        xlsx: Write the tables also as an Excel workbook, `tables.xlsx`.
         overwrite: Replace `out` with everything in it.
         n_jobs: Processes that share the images; each uses as many threads as it finds.
         cluster: Workers of a Dask cluster to share the images instead, as of `segassay.evaluate`.
@@ -115,6 +118,8 @@ model.pt, models:/NAME@best or an exported bundle
     kinds = check_save(save)
     final = Path(out).resolve()
     chosen = _usable_model(model, strategy)
+    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+        kinds = check_save([*kinds, "instances"])  # a mask does not show them
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
@@ -127,7 +132,7 @@ model.pt, models:/NAME@best or an exported bundle
     settings = _settings(chosen, found, options, kinds)
     with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
         records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
-        return write_results(final, chosen, found, records, failed)
+        return write_results(final, chosen, found, records, failed, xlsx=xlsx)
 
 
 def _usable_model(model: Any, strategy: str | None) -> Model:
@@ -257,15 +262,13 @@ def _predict_one(
     inputs = [sha256(path) for path in files]
     work = out / ".records" / f"{case}.partial"
     with open_large(files, work) as large:
-        if large is not None and predictor.settings.classes:
-            what = f"has more than {LARGEST:,} pixels, and is not predicted window by window by a model of classes yet"
-            raise DataError.of(files[0], what, "cut it into smaller images, or train on one class alone")
         if large is None:
             content = _in_memory(model, predictor, images, case, save, out)
         else:
             content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
     split = predictor.options.split_touching and not predictor.settings.classes
+    split |= predictor.settings.objects == TOUCHING
     record: Record = {"inputs": inputs, "split": split, "case": row} | content
     write_record(out, case, record)
     return record
@@ -296,14 +299,14 @@ def _in_memory(
     """What the record holds of an image that fits into memory, with all its files written."""
     picture, path = images.read(case), images.files[case][0]
     names, places = _channels_of(model, images, path, picture)
-    order = () if images.dataset is None else images.dataset.class_names
+    order = _order(images)
     found = predict_case(predictor, case, path, picture, **images.areas(case), order=order, seen=places, channels=names)
     if images.dataset is not None:
         found = dataclasses.replace(found, colours=images.dataset.settings.class_colours)
     seen = picture.array[places] if places else picture.array
     measured = {name: picture.array[place] for name, place in _intensities(images, names).items()}
     counts = count_case(found.labels, measured, found.counted)
-    of_classes = _counts_of_classes(found)
+    of_classes = _counts_of_classes(found.classes, found.objects)
     if of_classes:  # of regions, an object can hide another one in the label image
         n, area = len(found.objects), counts["region_area_px"]
         counts |= {"n_objects": n, "density": n / area if area else float("nan")}
@@ -317,9 +320,14 @@ def _in_memory(
     }
 
 
-def _counts_of_classes(found: CasePrediction) -> dict[str, int]:
+def _order(images: Images) -> Sequence[str]:
+    """Order of the classes in the files of probabilities, if the dataset of the images has one."""
+    return () if images.dataset is None else images.dataset.class_names
+
+
+def _counts_of_classes(names: Iterable[str], objects: pd.DataFrame) -> dict[str, int]:
     """Number of objects of each class, as columns of cases.csv; none without classes."""
-    return {f"n_objects_{name}": int((found.objects["class"] == name).sum()) for name in found.classes}
+    return {f"n_objects_{name}": int((objects["class"] == name).sum()) for name in names}
 
 
 def _by_windows(
@@ -334,27 +342,18 @@ def _by_windows(
 ) -> dict[str, Any]:
     """The same of a large image."""
     spacing = images.spacing_of(large)
-    areas = images.areas(case)
     if images.dataset is not None:
         order = places_in_order(large.path, large.frame, images.dataset.names_in_files)
         large = ChosenChannels(large, order) if order else large
     names, places = _channels_of(model, images, large.path, large.frame)
     seen = ChosenChannels(large, places) if places else large
-    found = predict_large(
-        predictor,
-        case,
-        large,
-        out,
-        work,
-        save,
-        spacing_um=spacing,
-        seen=seen,
-        channels=names,
-        intensities=_intensities(images, names),
-        **areas,
-    )
+    words: dict[str, Any] = {"spacing_um": spacing, "order": _order(images), "seen": seen, "channels": names}
+    words |= {"intensities": _intensities(images, names)} | images.areas(case)
+    found = predict_large(predictor, case, large, out, work, save, **words)
+    of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
+    row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {
-        "row": case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1) | found.unlike,
+        "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, LargePixels(seen)),
         "files": found.files,

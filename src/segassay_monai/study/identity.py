@@ -25,7 +25,7 @@ from segassay.io.images import sha256
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config
-from segassay_monai.training.settings import ELSEWHERE, is_plain
+from segassay_monai.training.settings import ELSEWHERE, is_plain, known_before
 from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = ["DATASET_KEYS", "identity_of", "training_config", "training_length"]
@@ -57,7 +57,7 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
     if config["initialise_from"] is not None:
         given["initialise_from"] = _content(path, config["initialise_from"])
     content = {
-        "training": {name: value for name, value in given.items() if name not in ELSEWHERE},
+        "training": {name: value for name, value in known_before(given).items() if name not in ELSEWHERE},
         "data": known_hash(dataset),
         "dataset": {name: getattr(dataset.settings, name) for name in DATASET_KEYS},
         "threads": threads,

@@ -16,7 +16,9 @@ from typing import Any
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
+from segassay.errors import UsageError
 from segassay.io.images import Picture
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, names_of
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, read_as_seen
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
@@ -68,14 +70,27 @@ def open_n_channels(dataset: Dataset) -> int:
     return n_channels(dataset) if dataset.cases else 1
 
 
-def open_classes(dataset: Dataset) -> list[tuple[str, tuple[int, ...]]]:
+def open_classes(dataset: Dataset, objects: str = SEPARATE) -> list[tuple[str, tuple[int, ...]]]:
     """Name and values of each class of the dataset; empty if masks have one foreground.
+
+    Args:
+        dataset: The dataset.
+        objects: The setting, one of `ensemble.classes.OBJECTS`.
+
+    Raises:
+        UsageError: If touching objects are asked of a dataset with classes.
 
     Example:
         >>> open_classes(open_dataset(None))
         []
     """
-    return [] if dataset.classes is None else list(dataset.classes.names)
+    classes = [] if dataset.classes is None else list(dataset.classes.names)
+    if classes and objects == TOUCHING:
+        raise UsageError(
+            f"--objects {TOUCHING}: {dataset.folder} has {names_of(classes)}, and touching objects of classes are not "
+            "told apart yet; leave it out, or name one class as `foreground` in dataset.yaml"
+        )
+    return classes
 
 
 def open_spacing(dataset: Dataset) -> tuple[float, ...] | None:

@@ -25,14 +25,21 @@ from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
-from segassay_monai.ensemble.classes import Classes
+from segassay_monai.ensemble.classes import TOUCHING, Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.ensemble.prediction import run_name
 from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
-from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
+from segassay_monai.targets import (
+    describe_target,
+    is_labelled,
+    raters_of,
+    read_labels,
+    read_target,
+    warn_without_instances,
+)
 from segassay_monai.training import processes
 from segassay_monai.training.divergence import StopDiverged
 from segassay_monai.training.inputs import open_classes
@@ -126,6 +133,8 @@ def _train(
     )
     _check_not_empty(dataset, member)
     refuse_classes(dataset)
+    if running_config().get("objects") == TOUCHING:
+        warn_without_instances(dataset, member.trained_on, member.train)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
     step, validation = Timer(average=True), Timer()

@@ -219,7 +219,7 @@ def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, ki
     sources = {path.name: path for room in reversed(rooms) for path in (ROOT / room).glob("*.py")}
     own = ("__init__.py", "image_files.py", "objects.py", "members_inferer.py")
     sources |= {name: ROOT / rooms[1] / name for name in own}
-    sources |= {f"{name}.py": ROOT / rooms[2] / f"{name}.py" for name in ("errors", "images")}
+    sources |= {f"{name}.py": ROOT / rooms[2] / f"{name}.py" for name in ("errors", "images", "classes")}
     for path in (bundles[kind] / "scripts").iterdir():
         assert path.read_bytes() == sources[path.name].read_bytes()
     for path in (bundles[kind] / "configs").glob("*.json"):

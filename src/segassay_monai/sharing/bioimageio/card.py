@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.whole_image_net import WholeImageNet
@@ -19,7 +20,16 @@ __all__ = ["write_card"]
 _TEMPLATE = Path(__file__).with_name("card.md.j2")
 
 
-def write_card(path: Path, *, name: str, net: WholeImageNet, axes: str, about: About, numbers: Numbers) -> None:
+def write_card(
+    path: Path,
+    *,
+    name: str,
+    net: WholeImageNet,
+    axes: str,
+    about: About,
+    numbers: Numbers,
+    classes: Classes = (),
+) -> None:
     """Write `README.md`."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     text = environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
@@ -31,6 +41,7 @@ def write_card(path: Path, *, name: str, net: WholeImageNet, axes: str, about: A
         n_channels=net.in_channels,
         both_channels=net.both_channels,
         net=net,
+        classes=[name for name, _ in classes],
         halo=tiles_of(net.strides).halo,
     )
     path.write_text(text, encoding="utf-8", newline="")

@@ -20,6 +20,7 @@ from typing import Any
 from segassay.errors import UsageError
 from segassay.io.images import sha256
 from segassay_monai.ensemble.backends import OPSET
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import CERTIFICATE
@@ -86,7 +87,16 @@ def environment() -> dict[str, Any]:
     return {"name": "model", "channels": ["conda-forge"], "dependencies": dependencies}
 
 
-def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files: Files, axes: str) -> dict[str, Any]:
+def describe(
+    folder: Path,
+    *,
+    name: str,
+    net: WholeImageNet,
+    about: About,
+    files: Files,
+    axes: str,
+    classes: Classes = (),
+) -> dict[str, Any]:
     """Content of `rdf.yaml` as plain values; every file is given with its SHA-256.
 
     Args:
@@ -96,6 +106,7 @@ def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files
         about: What the author said.
         files: Their names.
         axes: From `network_axes`.
+        classes: Of the model.
     """
     n_axes = len(net.axes)
     return {
@@ -112,7 +123,7 @@ def describe(folder: Path, *, name: str, net: WholeImageNet, about: About, files
         "attachments": [_file(folder, files.certificate)],
         "tags": ["segmentation", "unet", f"{n_axes}d", "pytorch", "ensemble", *_words(about.modality, about.objects)],
         "inputs": [_input(folder, net, files, axes)],
-        "outputs": [_output(folder, net, files, axes)],
+        "outputs": [_output(folder, net, files, axes, [name for name, _ in classes])],
         "weights": _weights(folder, net, files),
         "config": {
             "bioimageio": {
@@ -187,8 +198,11 @@ def _preprocessing(net: WholeImageNet, axes: str) -> Iterator[dict[str, Any]]:
         yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
 
 
-def _output(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[str, Any]:
-    names = ["background", "foreground"] if net.both_channels else ["foreground"]
+def _output(folder: Path, net: WholeImageNet, files: Files, axes: str, classes: list[str]) -> dict[str, Any]:
+    names = ["background"] * net.both_channels + (classes or ["foreground"])
+    mask = "a mask is where it exceeds 0.5"
+    if net.softmax:
+        mask = "a mask of a class is where it is more probable than the others and than the background"
     space: list[dict[str, Any]] = [
         {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}} for axis in axes
     ]
@@ -197,7 +211,7 @@ def _output(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[s
             place["halo"] = halo
     return {
         "id": "prob",
-        "description": "Mean probability of the members; a mask is where it exceeds 0.5",
+        "description": f"Mean probability of the members; {mask}",
         "axes": [{"type": "batch"}, {"type": "channel", "channel_names": names}, *space],
         "test_tensor": _file(folder, files.test_output),
         "sample_tensor": _file(folder, files.sample_output),
@@ -211,6 +225,7 @@ def _weights(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         "n_members": len(net.members),
         "both_channels": net.both_channels,
         "normalised": net.normalised,
+        **({"softmax": True} if net.softmax else {}),
     }
     torch = version("torch").partition("+")[0]
     architecture = {**_file(folder, files.architecture), "callable": "WholeImageNet", "kwargs": arguments}

@@ -20,7 +20,9 @@ from segassay.errors import UsageError
 from segassay.io.images import is_nifti, read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.backends import save_onnx
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.images import as_float, check_image
+from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing import whole_image_net
 from segassay_monai.sharing.about import About, read_about
@@ -28,10 +30,11 @@ from segassay_monai.sharing.bioimageio.axes import as_seen, network_axes
 from segassay_monai.sharing.bioimageio.card import write_card
 from segassay_monai.sharing.bioimageio.cover import write_cover
 from segassay_monai.sharing.bioimageio.description import Files, describe, environment, model_name
+from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
-from segassay_monai.sharing.weights import read_whole_image_net, refuse_classes, save_state, save_torchscript
+from segassay_monai.sharing.weights import read_whole_image_net, refuse_touching, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 
@@ -40,10 +43,11 @@ __all__ = ["export_bioimageio"]
 logger = logging.getLogger("segassay")
 
 SIMULATED = {2: (256, 256), 3: (24, 96, 96)}
-"""Size of the simulated sample."""
+"""Size of the simulated sample; for tiles it is at least the smallest tile."""
 
 LARGEST = {2: 512, 3: 96}
-"""Pixels along an axis of the sample, of images and of volumes; a larger one is cut to its middle."""
+"""Pixels along an axis of the sample, of images and of volumes, or the smallest tile; a larger one is cut to its
+middle."""
 
 
 def export_bioimageio(
@@ -66,7 +70,7 @@ def export_bioimageio(
         sample: Image that becomes public as sample and test; by default a simulated one.
         axes: Order of the axes of the files that the members were trained on: `zyx` (TIFF) or `xyz` (NIfTI); by default
             as the strides of the network tell.
-        both_channels: Whether the output has background and foreground, not the foreground alone.
+        both_channels: Whether the output has background and foreground, or classes, not these alone.
         tiles: Whether images are predicted in tiles, as those must that are too large for the memory. Then other
             programs normalise, not the network, which is less exact, and whole images give other masks.
         overwrite: Whether `out` may be replaced.
@@ -76,7 +80,7 @@ def export_bioimageio(
 
     Raises:
         UsageError: If `model` or `about` cannot be used, `out` exists or its name is no name of a model, `onnx` is not
-            installed, or ONNX Runtime predicts otherwise.
+            installed, ONNX Runtime predicts otherwise, or `sample` is smaller than the smallest tile.
         DataError: If `sample` cannot be read.
         PredictionError: If a file is not a checkpoint, members differ in their network, or `sample` does not fit it.
 
@@ -89,7 +93,8 @@ give another --out, or a title in --about
     said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    refuse_classes(found.checkpoints, "bioimage.io")
+    refuse_touching(found.checkpoints, "bioimage.io")
+    classes = read_network_settings(found.checkpoints).classes
     inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
     refuse_inputs(final, inputs, used="exported", option="--out")
     work_dir = prepare_output(final, overwrite, options=("--out", "--overwrite"))
@@ -97,9 +102,9 @@ give another --out, or a title in --about
         numbers = numbers_of(model, found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
         order = network_axes(net.strides, axes)
-        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers)
+        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers, classes)
         write_certificate(work_dir, certificate_of("bioimageio", work_dir, model, found))
-        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order)
+        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order, classes=classes)
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
         (work_dir / RDF).write_text(text, encoding="utf-8", newline="")
     for text in _missing(said, numbers):
@@ -117,30 +122,49 @@ def _missing(about: About, numbers: Numbers) -> Iterator[str]:
 
 
 def _write(
-    folder: Path, name: str, net: WholeImageNet, axes: str, image: torch.Tensor, about: About, numbers: Numbers
+    folder: Path,
+    name: str,
+    net: WholeImageNet,
+    axes: str,
+    image: torch.Tensor,
+    about: About,
+    numbers: Numbers,
+    classes: Classes,
 ) -> Files:
     """Write all files but the description, which has the hash of each, and the certificate."""
     files = Files()
     _write_weights(folder, net, image, files)
     prob = _write_images(folder, net, axes, image, files)
-    write_cover(
-        folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(prob[0, -1].numpy(), axes)
-    )
-    write_card(folder / files.card, name=name, net=net, axes=axes, about=about, numbers=numbers)
+    marked = prob[0, int(net.both_channels) :].amax(dim=0)
+    write_cover(folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(marked.numpy(), axes))
+    card = folder / files.card
+    write_card(card, name=name, net=net, axes=axes, about=about, numbers=numbers, classes=classes)
     return files
 
 
 def _sample(net: WholeImageNet, axes: str, path: str | os.PathLike[str] | None) -> torch.Tensor:
-    """Image `(1, C, *spatial)` that shows how the model is used."""
+    """Image `(1, C, *spatial)` that shows how the model is used; of a model for tiles it has the size of one."""
     n_channels, n_axes = net.in_channels, len(net.axes)
+    tiles = tiles_of(net.strides) if net.normalised else None
     if path is None:
-        return as_float(as_seen(sample_image(n_channels, SIMULATED[n_axes]), axes))[None]
+        size = SIMULATED[n_axes] if axes[0] != "x" else SIMULATED[n_axes][::-1]
+        size = size if tiles is None else tiles.fitting(size)
+        return as_float(as_seen(sample_image(n_channels, size if axes[0] != "x" else size[::-1]), axes))[None]
     array = read_image(path).array
     upright = as_seen(array, "xyz"[: array.ndim - 1]) if is_nifti(Path(path)) else array
     image = as_float(as_seen(upright, axes) if array.ndim - 1 == n_axes else array)
     check_image(os.fspath(path), image, n_channels, n_axes)
-    starts = [max(size - LARGEST[n_axes], 0) // 2 for size in image.shape[1:]]
-    middle = tuple(slice(start, start + LARGEST[n_axes]) for start in starts)
+    kept = [min(size, LARGEST[n_axes]) for size in image.shape[1:]]
+    if tiles is not None:
+        kept = list(tiles.fitting(kept))
+        if any(size < least for size, least in zip(image.shape[1:], tiles.smallest, strict=True)):
+            least, found = (" × ".join(map(str, sizes)) for sizes in (tiles.smallest, image.shape[1:]))
+            raise UsageError(
+                f"--sample {path} has {found} pixels along {', '.join(axes)}, and the smallest tile {least}; give a "
+                "larger image, or leave out --tiles"
+            )
+    starts = [(size - part) // 2 for size, part in zip(image.shape[1:], kept, strict=True)]
+    middle = tuple(slice(start, start + part) for start, part in zip(starts, kept, strict=True))
     return image[(slice(None), *middle)].contiguous()[None]
 
 

@@ -28,6 +28,18 @@ class Tiles:
     smallest: tuple[int, ...]
     step: tuple[int, ...]
 
+    def fitting(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Size of the largest tile inside an image, but never below the smallest one.
+
+        Example:
+            >>> Tiles(halo=(14, 28), smallest=(32, 64), step=(4, 8)).fitting((43, 50))
+            (40, 64)
+        """
+        return tuple(
+            least + max(size - least, 0) // more * more
+            for size, least, more in zip(shape, self.smallest, self.step, strict=True)
+        )
+
 
 def tiles_of(strides: Sequence[Sequence[int]]) -> Tiles:
     """Tiles for members with these strides.

@@ -12,6 +12,7 @@ from typing import Any
 
 import jinja2
 
+from segassay_monai.ensemble.classes import is_exclusive
 from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
@@ -55,6 +56,8 @@ def write_card(
         "meta": metadata,
         "about": about,
         "n_members": n_members,
+        "classes": [name for name, _ in settings.classes],
+        "is_exclusive": is_exclusive(settings.classes),
         "divisor": size_divisor(settings.strides),
         "target": _target({member.trained_on for member in members}),
         "n_images": len(seen) or "not stated",

@@ -13,9 +13,10 @@ from typing import Any
 
 from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
+from segassay_monai.ensemble.classes import plain_classes
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 
-__all__ = ["evaluate_config", "inference_config", "network_config", "train_config"]
+__all__ = ["evaluate_config", "gives_logits", "inference_config", "network_config", "train_config"]
 
 _BUNDLE_ROOT = (
     "$next((str(frame[0].f_locals['self'].config_root_path.resolve().parent) for frame in inspect.stack(0) "
@@ -31,12 +32,17 @@ _MAX_PIXELS = {2: 2**22, 3: 2**21}
 
 
 def network_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
-    """Network of the bundle: the U-Net itself for one member, which gives logits; else the mean of probabilities."""
+    """Network of the bundle: the U-Net itself if it `gives_logits`; else the mean of probabilities."""
     plain = settings.state_dict()
-    if n_members > 1:
+    if not gives_logits(settings, n_members):
         return {"_target_": "scripts.mean_net.MeanNet", "n_members": n_members, **plain}
     own = {"out_channels": 1, "num_res_units": 2, "norm": "BATCH"}
     return {"_target_": "monai.networks.nets.UNet", **plain, **own}
+
+
+def gives_logits(settings: NetworkSettings, n_members: int) -> bool:
+    """Whether the bundle holds a plain U-Net: a single member without classes; else it gives probabilities."""
+    return n_members == 1 and not settings.classes
 
 
 def inference_config(settings: NetworkSettings, n_members: int, min_object_size: int = 0) -> dict[str, Any]:
@@ -57,6 +63,7 @@ def inference_config(settings: NetworkSettings, n_members: int, min_object_size:
         "max_pixels": _MAX_PIXELS[settings.spatial_dims],
         "save_instances": False,
         "min_object_size": min_object_size,
+        **({"classes": plain_classes(settings.classes)} if settings.classes else {}),
         "network_def": network_config(settings, n_members),
         "network": "$@network_def.to(@device)",
         "data": {"_target_": "scripts.image_files.find_images", "folder": "@dataset_dir"},
@@ -75,7 +82,7 @@ def inference_config(settings: NetworkSettings, n_members: int, min_object_size:
         "dataset": {"_target_": "Dataset", "data": "@data", "transform": "@preprocessing"},
         "dataloader": {"_target_": "DataLoader", "dataset": "@dataset", "batch_size": 1, "num_workers": 0},
         "inferer": _inferer(settings, n_members),
-        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(n_members)},
+        "postprocessing": {"_target_": "Compose", "transforms": _postprocessing(settings, n_members)},
         "key_metric": None,
         "handlers": [
             {
@@ -116,16 +123,37 @@ def _inferer(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
         "divisor": size_divisor(settings.strides),
         "max_pixels": "@max_pixels",
     }
-    return whole if n_members == 1 else {"_target_": "scripts.members_inferer.MembersInferer", "inferer": whole}
+    if gives_logits(settings, n_members):
+        return whole
+    return {"_target_": "scripts.members_inferer.MembersInferer", "inferer": whole}
 
 
-def _postprocessing(n_members: int) -> list[dict[str, Any]]:
+def _postprocessing(settings: NetworkSettings, n_members: int) -> list[dict[str, Any]]:
     """Probability and mask are written, instances if asked; the mask is above one half, MONAI's from one half on."""
     to_probability = {"_target_": "Activationsd", "keys": "pred", "sigmoid": True}
     save = {"_target_": "scripts.image_files.SaveImageFiled", "keys": "pred"}
+    save_prob = save | {"output_dir": "$@output_dir + '/prob'"}
+    if settings.classes:
+        of_classes = {"keys": "pred", "classes": "@classes"}
+        return [
+            save_prob,
+            {"_target_": "scripts.class_files.ClassMasksd", **of_classes},
+            {
+                "_target_": "scripts.class_files.SaveClassMasksd",
+                **of_classes,
+                "output_dir": "$@output_dir + '/masks'",
+            },
+            {
+                "_target_": "scripts.class_files.SaveClassInstancesd",
+                "_disabled_": "$not @save_instances",
+                **of_classes,
+                "output_dir": "$@output_dir + '/instances'",
+                "min_size": "@min_object_size",
+            },
+        ]
     return [
-        *([to_probability] if n_members == 1 else []),
-        save | {"output_dir": "$@output_dir + '/prob'"},
+        *([to_probability] if gives_logits(settings, n_members) else []),
+        save_prob,
         {"_target_": "Lambdad", "keys": "pred", "func": "$lambda prob: (prob > 0.5).to(torch.uint8)"},
         save | {"output_dir": "$@output_dir + '/masks'"},
         {
@@ -138,9 +166,15 @@ def _postprocessing(n_members: int) -> list[dict[str, Any]]:
     ]
 
 
-def evaluate_config() -> dict[str, Any]:
-    """`evaluate.json`, to be named after `inference.json`: the Dice coefficient on images that have masks."""
+def evaluate_config(settings: NetworkSettings) -> dict[str, Any]:
+    """`evaluate.json`, to be named after `inference.json`: the Dice coefficient on images that have masks.
+
+    Of classes it is the mean over them, as MONAI makes it: a class that is in neither mask does not count.
+    """
     run = _run("@label_dir")
+    load: dict[str, Any] = {"_target_": "scripts.image_files.LoadImageMaskd", "keys": "label"}
+    if settings.classes:
+        load = {"_target_": "scripts.class_files.LoadImageClassesd", "keys": "label", "classes": "@classes"}
     return {
         "label_dir": "$@dataset_dir + '/labels'",
         "data": {
@@ -148,7 +182,7 @@ def evaluate_config() -> dict[str, Any]:
             "folder": "@dataset_dir",
             "label_dir": "@label_dir",
         },
-        "+preprocessing#transforms": [{"_target_": "scripts.image_files.LoadImageMaskd", "keys": "label"}],
+        "+preprocessing#transforms": [load],
         "key_metric": {
             "val_mean_dice": {
                 "_target_": "MeanDice",

@@ -13,14 +13,16 @@ from pathlib import Path
 
 from segassay.errors import UsageError
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.mean_net import read_mean_net
+from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.certificate import write_certificate
-from segassay_monai.sharing.weights import refuse_classes
+from segassay_monai.sharing.weights import refuse_touching
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
-from segassay_monai.sharing.zoo.configs import evaluate_config, inference_config, train_config
+from segassay_monai.sharing.zoo.configs import evaluate_config, gives_logits, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_familiar, write_json, write_large_files
 from segassay_monai.sharing.zoo.metadata import bundle_metadata
 from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
@@ -50,7 +52,8 @@ def export_zoo(
         The folder. What is missing for a pull request is logged as a warning.
 
     Raises:
-        UsageError: If `out` exists, its name is no name of a bundle, or `about` or `model` cannot be used.
+        UsageError: If `out` exists, its name is no name of a bundle, `about` or `model` cannot be used, or the name of
+            a class is an expression of MONAI.
 
     Example:
         >>> export_zoo("nowhere", "my model")
@@ -66,7 +69,8 @@ underscores, such as neurons_fluorescence_segmentation
             "neurons_fluorescence_segmentation"
         )
     said, found = read_about(about), find_model(model)
-    refuse_classes(found.checkpoints, "the MONAI Model Zoo")
+    refuse_touching(found.checkpoints, "the MONAI Model Zoo")
+    _refuse_expressions(read_network_settings(found.checkpoints).classes)
     options = ("--out", "--overwrite")
     refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
     work_dir = prepare_output(folder, overwrite, options=options)
@@ -81,22 +85,32 @@ underscores, such as neurons_fluorescence_segmentation
     return publish_output(work_dir)
 
 
+def _refuse_expressions(classes: Classes) -> None:
+    """Refuse names that MONAI would not take for a text: what follows $ is run, @ and % name another entry."""
+    wrong = [name for name, _ in classes if set(name) & set("$@%")]
+    if wrong:
+        raise UsageError(
+            f"the class {wrong[0]!r} cannot be exported: configurations of MONAI take $, @ and % for expressions; "
+            "rename it in dataset.yaml, and train again"
+        )
+
+
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
     mean, settings = read_mean_net(model.checkpoints)
     n_members = len(model.checkpoints)
-    net = mean if n_members > 1 else mean.members[0]
+    net = mean.members[0] if gives_logits(settings, n_members) else mean
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
     metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics, model.channels)
     inference = inference_config(settings, n_members, model.min_object_size or 0)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)
-    write_json(folder / "configs" / "evaluate.json", evaluate_config())
+    write_json(folder / "configs" / "evaluate.json", evaluate_config(settings))
     write_json(folder / "configs" / "train.json", train_config(settings, n_members))
     write_state_dict(folder / "models" / "model.pt", net)
     write_torchscript(folder / "models" / "model.ts", net, metadata, inference)
     write_familiar(folder / "models" / FAMILIAR, model.checkpoints)
-    copy_scripts(folder, n_members)
+    copy_scripts(folder, settings, n_members)
     write_data_license(folder / "docs" / "data_license.txt", about)
     write_card(
         folder,

@@ -18,7 +18,9 @@ from segassay.io.images import sha256
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
 from segassay_monai.ensemble.familiar import description_bytes, read_description
+from segassay_monai.ensemble.network import NetworkSettings
 from segassay_monai.sharing.zoo import scripts
+from segassay_monai.sharing.zoo.configs import gives_logits
 
 __all__ = ["copy_scripts", "large_files", "write_familiar", "write_json", "write_large_files"]
 
@@ -27,15 +29,18 @@ LARGEST = 25 * 10**6
 
 _OF_ONE = ("errors", "images", "inferer")
 _OF_SEVERAL = ("classes", "mean_net", "network")
+_OF_CLASSES = ("numbering",)
 _OWN = ("__init__", "image_files", "objects")
 _OWN_OF_SEVERAL = ("members_inferer",)
+_OWN_OF_CLASSES = ("class_files",)
 _OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
-def copy_scripts(folder: Path, n_members: int) -> None:
+def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int) -> None:
     """Copy the modules that the configurations name, unchanged, and the license."""
-    of_ensemble = _OF_ONE + _OF_SEVERAL * (n_members > 1)
-    own = _OWN + _OWN_OF_SEVERAL * (n_members > 1)
+    is_mean, has_classes = not gives_logits(settings, n_members), bool(settings.classes)
+    of_ensemble = _OF_ONE + _OF_SEVERAL * is_mean + _OF_CLASSES * has_classes
+    own = _OWN + _OWN_OF_SEVERAL * is_mean + _OWN_OF_CLASSES * has_classes
     target = folder / "scripts"
     target.mkdir()
     for package, names in ((mean_net, of_ensemble), (scripts, own), (images, _OF_FILES)):

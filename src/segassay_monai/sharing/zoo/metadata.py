@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from segassay_monai.ensemble.classes import Classes, drawn_values, is_exclusive
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 from segassay_monai.prediction.bundles import UNNAMED
 from segassay_monai.sharing.about import About
+from segassay_monai.sharing.zoo.configs import gives_logits
 
 __all__ = ["bundle_metadata"]
 
@@ -76,9 +78,7 @@ def bundle_metadata(
         "data_type": "PNG, TIFF, NIfTI",
         "image_classes": f"{settings.in_channels} intensity channel(s); in each, the 1st and the 99th percentile of "
         "the whole image become 0 and 1, and values are clipped to -8 and 8",
-        "label_classes": f"1 is {about.objects}, 0 is everything else",
-        "pred_classes": f"one channel; {_OUTPUT[n_members == 1]} of {about.objects}. In masks, 1 (255 in files) is "
-        f"{about.objects}, 0 is everything else",
+        **(_of_classes(settings.classes) if settings.classes else _of_foreground(about.objects, n_members)),
         "eval_metrics": eval_metrics,
         "intended_use": about.intended_use,
         "references": [*_REFERENCES, *about.references],
@@ -87,6 +87,27 @@ def bundle_metadata(
     if about.huggingface:
         metadata["huggingface_url"] = f"https://huggingface.co/{about.huggingface}"
     return metadata
+
+
+def _of_foreground(objects: str, n_members: int) -> dict[str, str]:
+    return {
+        "label_classes": f"1 is {objects}, 0 is everything else",
+        "pred_classes": f"one channel; {_OUTPUT[n_members == 1]} of {objects}. In masks, 1 (255 in files) is "
+        f"{objects}, 0 is everything else",
+    }
+
+
+def _of_classes(classes: Classes) -> dict[str, str]:
+    """What masks and channels mean of a model of classes."""
+    names = [name for name, _ in classes]
+    values = "; ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in classes)
+    drawn = ", ".join(f"{value} is {name}" for name, value in zip(names, drawn_values(classes), strict=True))
+    rest = "; what is missing to 1 is the background" if is_exclusive(classes) else "; they overlap"
+    return {
+        "label_classes": f"{values}; 0 is everything else",
+        "pred_classes": f"{len(names)} channel(s), probabilities of {', '.join(names)}{rest}. In masks, {drawn}, 0 "
+        "is everything else",
+    }
 
 
 _OUTPUT = {True: "the logit (its sigmoid is the probability)", False: "the probability"}
@@ -102,14 +123,16 @@ def _data_format(settings: NetworkSettings, n_members: int, about: About, names:
     image = {"type": "image", "format": "magnitude", "modality": about.modality, "num_channels": settings.in_channels}
     channels = {str(number): f"{UNNAMED} {number}" for number in range(settings.in_channels)}
     channels |= {str(number): name for number, name in enumerate(names)}
-    is_logit = n_members == 1
+    is_logit = gives_logits(settings, n_members)
+    values = zip(drawn_values(settings.classes), settings.classes, strict=True)
+    marked = {str(value): name for value, (name, _) in values} or {"1": about.objects}
     pred = {
         "type": "logits" if is_logit else "probabilities",
         "format": "segmentation",
-        "num_channels": 1,
+        "num_channels": max(len(settings.classes), 1),
         **common,
         "value_range": [] if is_logit else [0, 1],
-        "channel_def": {"0": "background", "1": about.objects},
+        "channel_def": {"0": "background"} | marked,
     }
     return {
         "inputs": {"image": image | common | {"value_range": [-8, 8], "channel_def": channels}},

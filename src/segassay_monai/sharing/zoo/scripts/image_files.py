@@ -23,7 +23,7 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from .encoding import encode
+from .encoding import encode, encode_channels
 from .orientation import png_orientation, turned
 from .picture import PLACEMENT, Picture
 from .spacing import nifti_spacing_um, tiff_spacing_um
@@ -121,7 +121,8 @@ class SaveImageFiled(MapTransform):
     """Write each prediction in the format of its image: probabilities as they are, masks as 0 and 255 in 8 bits.
 
     Args:
-        keys: Entries with a prediction `(1, *spatial)`: float for probabilities, else a mask.
+        keys: Entries with a prediction `(1, *spatial)`: float for probabilities, else a mask. Probabilities of several
+            classes `(K, *spatial)` become channels.
         output_dir: Folder to write to; it is made if it is missing.
         image_key: Entry with the image, which knows the path of its file.
     """
@@ -133,13 +134,14 @@ class SaveImageFiled(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the files; return the case as it is."""
         for key in self.keys:
-            values = np.asarray(data[key][0].cpu())
+            values = np.asarray(data[key].cpu())
             self.output_dir.mkdir(parents=True, exist_ok=True)
-            write_like(data[self.image_key].meta[PATH], self.output_dir, values)
+            kind = "channels" if len(values) > 1 else ""
+            write_like(data[self.image_key].meta[PATH], self.output_dir, values if kind else values[0], kind=kind)
         return dict(data)
 
 
-def write_like(image: str | os.PathLike[str], folder: Path, values: np.ndarray) -> Path:
+def write_like(image: str | os.PathLike[str], folder: Path, values: np.ndarray, *, kind: str = "") -> Path:
     """Write a map, mask or labels `(*spatial)` of an image, in its place and with its pixel size.
 
     Args:
@@ -147,24 +149,27 @@ def write_like(image: str | os.PathLike[str], folder: Path, values: np.ndarray) 
             two axes without pixel size is a PNG.
         folder: Folder that exists.
         values: Real numbers for a map, bytes or booleans for a mask (0 and 255 in the file), else labels from 0.
+        kind: `values` for a mask of the values of classes; `channels` for maps `(K, *spatial)`; else as `values` tell.
     """
     case, suffix = split_name(image)
-    place = _read_place(image, values.ndim)
-    is_mask = values.dtype.kind == "b" or values.dtype == np.uint8
+    spatial = values.shape[1:] if kind == "channels" else values.shape
+    place = _read_place(image, len(spatial))
+    is_mask = not kind and (values.dtype.kind == "b" or values.dtype == np.uint8)
+    large = values.size > 0 and values.max() > np.iinfo(np.uint16).max
     if suffix.startswith(".nii"):
         ending = ".nii.gz"
-    elif suffix.startswith(".ome.") and values.shape[:-2] != (1,):  # OME has no volume of one plane
+    elif suffix.startswith(".ome.") and spatial[:-2] != (1,):  # OME has no volume of one plane
         ending = ".ome.tif"
     else:
-        ending = ".png" if is_mask and values.ndim == 2 and place.spacing_um is None else ".tif"
+        is_png = (is_mask or (kind == "values" and not large)) and len(spatial) == 2 and place.spacing_um is None
+        ending = ".png" if is_png else ".tif"
     if is_mask:
         values = (values > 0).astype(np.uint8) * np.uint8(255)
     elif values.dtype.kind == "f":
         values = values.astype(np.float32)
     else:
-        large = values.size > 0 and values.max() > np.iinfo(np.uint16).max
         values = values.astype(np.uint32 if large else np.uint16)
-    data = encode(ending, np.ascontiguousarray(values), place)
+    data = (encode_channels if kind == "channels" else encode)(ending, np.ascontiguousarray(values), place)
     if data is None:
         raise ValueError(f"{image}: files ending in {ending} cannot hold {values.ndim} axes of {values.dtype}")
     path = folder / f"{case}{ending}"

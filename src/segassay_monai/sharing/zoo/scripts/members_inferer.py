@@ -1,6 +1,6 @@
 """Predict with each member of an ensemble in turn, so that windows of large images are joined member by member.
 
-image (B, C, *spatial) -> inferer with each member -> mean probability (B, 1, *spatial)
+image (B, C, *spatial) -> inferer with each member -> mean probability (B, K, *spatial), K = 1 without classes
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class MembersInferer(Inferer):
     Example:
         >>> from monai.inferers import SimpleInferer
         >>> net = torch.nn.Module()
+        >>> net.probabilities = torch.nn.Sigmoid()
         >>> net.members = torch.nn.ModuleList([torch.nn.Identity(), torch.nn.Threshold(9.0, 0.0)])
         >>> MembersInferer(SimpleInferer())(torch.zeros(1, 1, 2, 2), net).unique().tolist()
         [0.5]
@@ -32,8 +33,8 @@ class MembersInferer(Inferer):
         self.inferer = inferer
 
     def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Return the mean probability `(B, 1, *spatial)`, float32."""
+        """Return the mean probability `(B, K, *spatial)`, float32."""
         total = torch.zeros(len(inputs), 1, *inputs.shape[2:], device=inputs.device)
         for member in network.members:
-            total += torch.sigmoid(self.inferer(inputs, member, *args, **kwargs).float())
+            total = total + network.probabilities(self.inferer(inputs, member, *args, **kwargs).float())
         return total / len(network.members)
