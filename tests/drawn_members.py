@@ -12,11 +12,17 @@ from segassay_monai.training.inputs import open_classes
 
 
 def write_members(
-    folder: Path, dataset: Path, seeds: Sequence[int], spacing: Sequence[float] = (1, 1), trained_on: str = "staple"
+    folder: Path,
+    dataset: Path,
+    seeds: Sequence[int],
+    spacing: Sequence[float] = (1, 1),
+    trained_on: str = "staple",
+    objects: str = "separate",
 ) -> Path:
     """Checkpoints as a training leaves them, with weights drawn at random."""
     data = read_dataset(dataset)
-    settings = NetworkSettings(len(spacing), 1, [2, 4], network_strides(spacing, n_levels=2), open_classes(data))
+    strides = network_strides(spacing, n_levels=2)
+    settings = NetworkSettings(len(spacing), 1, [2, 4], strides, open_classes(data), objects)
     for seed in seeds:
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -165,7 +165,9 @@ def simulate(
     seed: Annotated[
         int | None, typer.Option(help="Random seed; the same seed gives the same bytes.", show_default="0")
     ] = None,
-    effect: Annotated[str, typer.Option(help="Effects of the groups: both, count, intensity, size or none.")] = "both",
+    effect: Annotated[
+        str, typer.Option(help="Effects of the groups: both, count, intensity, size, marker or none.")
+    ] = "both",
     overwrite: _Overwrite = False,
 ) -> None:
     """Simulate nuclei annotated by raters with known habits, in groups with known effects."""

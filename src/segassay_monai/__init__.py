@@ -47,6 +47,7 @@ _HOME = {
         "open_images",
         "open_member",
         "open_n_channels",
+        "open_reader",
         "open_network_settings",
         "open_spacing",
     ),

@@ -17,6 +17,7 @@ is that of `segassay.consensus.classes`: of exclusive classes together, of regio
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,14 +26,18 @@ import numpy as np
 
 from segassay.consensus.cache import cached_class_staple, cached_staple
 from segassay.consensus.classes import are_exclusive, fuse_classes
+from segassay.consensus.instances import keep_instances
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS as PIXEL_METHODS
 from segassay.consensus.pixels import count_decisions, fuse_decisions
 from segassay.data.annotations import WITHOUT
-from segassay.data.cases import read_case_classes, read_case_mask
+from segassay.data.cases import read_case_classes, read_case_image, read_case_mask
 from segassay.data.dataset import Dataset, case_raters
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.images import image_shape, read_grid
+from segassay.masks.objects import label_objects
+
+logger = logging.getLogger("segassay")
 
 Classes = Sequence[tuple[str, Sequence[int]]]
 """Name and values of each class."""
@@ -198,6 +203,69 @@ def read_target(
     if method == "object":
         return object_consensus(masks).mask
     return fuse_decisions(count_decisions(mask > 0 for mask in masks), method).mask
+
+
+def read_instances(dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None) -> np.ndarray:
+    """The same mask with its objects apart, also those that touch: int32 `(*spatial)`, objects 1..n.
+
+    Of one rater these are the objects of the rater's mask; of a consensus those of the object consensus, or the
+    foreground of a consensus by pixels, divided as `consensus.instances.keep_instances` does.
+
+    Args:
+        dataset: The annotated images, without classes.
+        case: A case annotated by at least one of `raters_of`.
+        trained_on: One of `targets_of`.
+        cache_dir: Folder of computed STAPLE masks; by default the user's cache folder.
+    """
+    method = _compared_with(_parts(trained_on)[0])
+    if method not in METHODS:
+        return label_objects(read_case_mask(dataset, trained_on, case))
+    masks = [read_case_mask(dataset, rater, case) for rater in _raters_of_case(dataset, case, trained_on)]
+    if method == "object":
+        return object_consensus(masks).labels
+    spacing = read_case_image(dataset, case).spacing_um
+    return keep_instances(read_target(dataset, case, trained_on, cache_dir), masks, spacing)
+
+
+def read_label_instances(
+    dataset: Dataset, case: str, trained_on: str, cache_dir: Path | None = None
+) -> list[np.ndarray]:
+    """Label images from which a model of touching objects learns, each as `read_instances` gives it.
+
+    One for each rater of the case for `random_rater` and `soft`, else one.
+    """
+    if _parts(trained_on)[0] not in (SOFT, RANDOM_RATER):
+        return [read_instances(dataset, case, trained_on, cache_dir)]
+    raters = _raters_of_case(dataset, case, trained_on)
+    return [label_objects(read_case_mask(dataset, rater, case)) for rater in raters]
+
+
+def warn_without_instances(dataset: Dataset, trained_on: str, cases: Sequence[str]) -> None:
+    """Say so if objects that touch are to be told apart, but no mask shows where they touch.
+
+    Args:
+        dataset: The annotated images.
+        trained_on: One of `targets_of`.
+        cases: Cases to train on; their masks are read until one is a label image.
+    """
+    raters = raters_of(dataset, trained_on)
+    masks = ((rater, case) for case in cases for rater in raters if case in dataset.masks[rater])
+    if all(read_case_mask(dataset, rater, case).dtype == bool for rater, case in masks):
+        logger.warning(
+            f"{dataset.folder}: objects: touching, but no mask of {shortlist(raters)} holds instances: in binary masks "
+            "neighbours that touch are one object, so the model learns to divide those alone that most raters drew "
+            "apart; give label images (1, 2, 3 …) or outlines, or leave it out"
+        )
+
+
+def is_soft(trained_on: str) -> bool:
+    """Whether the label is the share of raters.
+
+    Example:
+        >>> is_soft("soft_of_anna+ben"), is_soft("staple")
+        (True, False)
+    """
+    return _parts(trained_on)[0] == SOFT
 
 
 def masks_of(values: np.ndarray, classes: Classes) -> np.ndarray:

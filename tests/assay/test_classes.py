@@ -16,6 +16,7 @@ from command import run
 from segassay import evaluate, read_results
 from segassay.assay.classes import share_names
 from segassay.assay.rebuild import evaluation_of_run, rebuild, rebuild_in_place
+from segassay.assay.side_by_side import write_side_by_side
 from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
 from segassay.judgement.classes import CLASS_TABLES, class_paths
@@ -305,3 +306,27 @@ def test_the_guide_names_every_table_and_its_code_runs() -> None:
     names: dict[str, Any] = {}
     exec(guide.split("```python")[1].split("```")[0], names)
     assert pixels(names["found"], "tumour", "zone") == 64
+
+
+def test_classes_of_two_evaluations_are_compared_one_by_one(tmp_path: Path) -> None:
+    other = {case: np.roll(mask, 1, axis=0) for case, mask in CASES.items()}
+    evaluate(make(tmp_path / "lab", raters()), out=tmp_path / "before")
+    evaluate(make(tmp_path / "changed", raters(ben=other)), out=tmp_path / "after")
+    places = [str(tmp_path / "before"), str(tmp_path / "after")]
+    _, page = write_side_by_side(places, tmp_path / "compared")
+    assert page is not None
+    text = page.read_text(encoding="utf-8")
+    for name, path in class_paths(CLASSES).items():
+        assert f'<a href="{path}/compare.html">{name}</a>' in text
+        table = pd.read_csv(tmp_path / "compared" / path / "tables" / "scores.csv")
+        own = pd.read_csv(tmp_path / "after" / path / "tables" / "scores.csv")
+        assert set(own["value"].dropna()) <= set(table.loc[table["evaluation"] == "after", "value"].dropna())
+    assert "Classes:" not in text
+    drawn = {case: np.uint8(255) * (mask > 0) for case, mask in CASES.items()}
+    alone = make(tmp_path / "one", {"anna": drawn, "ben": drawn})
+    (alone / "dataset.yaml").unlink()
+    evaluate(alone, out=tmp_path / "binary")
+    comparison, page = write_side_by_side([places[0], str(tmp_path / "binary")], tmp_path / "again")
+    assert page is not None
+    assert f"Classes: {', '.join(CLASSES)} → one foreground." in comparison.changes["binary"]
+    assert not (tmp_path / "again" / "classes").exists()

@@ -20,7 +20,7 @@ def test_every_key_of_the_contract_is_known_and_no_other() -> None:
     contract = (
         "name images image_suffix raters mask_prefix mask_suffix foreground classes ignore_value invert reference "
         "ignore ignore_suffix region_masks experiment control_group measurements endpoints equivalence_margin "
-        "objects min_object_size spacing_um intensity_channel"
+        "objects min_object_size spacing_um channels segment_channels intensity_channel"
     )
     assert list(DatasetFile.model_fields) == contract.split()
     assert DatasetFile().equivalence_margin == 0.1
@@ -61,7 +61,23 @@ def test_missing_and_empty_files_say_nothing(tmp_path: Path) -> None:
         ("spacing_um: [1, 1, 1, 1]", "expected two or three numbers"),
         ("equivalence_margin: 0", "equivalence_margin is '0'; expected a number above 0"),
         ("equivalence_margin: 10 %", "equivalence_margin is '10 %'; expected a number above 0"),
-        ("intensity_channel: red", "intensity_channel is 'red'; expected a whole number, 0 for the first channel"),
+        (
+            "intensity_channel: {red: 1}",
+            "intensity_channel is {'red': '1'}; expected names of channels, such as",
+        ),
+        ("intensity_channel: []", "intensity_channel is []; expected names of channels"),
+        ("channels: DAPI", "channels is 'DAPI'; expected a list of names, one for each channel"),
+        ("channels: []", "channels is []; expected a list of names"),
+        ("segment_channels: []", "segment_channels is []; expected names of channels"),
+        ("channels: [DAPI, DAPI]", "channels 'DAPI', 'DAPI' are the same; give each channel a name of its own"),
+        ("channels: [cFOS, CFOS]", "channels 'cFOS', 'CFOS' differ in capitals alone"),
+        ("channels: [DAPI, '=1+1']", "the channel '=1+1' is named in a way that no column can be"),
+        ("channels: [DAPI, '@SUM(A1)']", "the channel '@SUM(A1)' is named in a way"),
+        ('channels: [DAPI, "a\\nb"]', "the channel 'a\\nb' is named in a way"),
+        ('channels: [DAPI, "a\\u202eb"]', "is named in a way"),
+        ("channels: [DAPI, a/b]", "the channel 'a/b' is named in a way"),
+        ("channels: [DAPI, '']", "the channel '' is named in a way"),
+        ("channels: [DAPI, ' cFOS ']", "the channel ' cFOS ' is named in a way"),
         ("name: [a]", "name is ['a']; expected a text; correct name, or leave it out"),
         ("raters: [a, b]", "raters is ['a', 'b']; expected a pattern of folders such as labels/*, or a mapping"),
         ("raters: {Ben: }", "raters is {'Ben': None}; expected a pattern"),

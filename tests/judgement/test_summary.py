@@ -1,6 +1,7 @@
 """The summary: numbers of the tables beside verdicts and sentences, fit for JSON."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,8 @@ def effects_of(**verdicts: str) -> pd.DataFrame:
 
 def findings_of(effects: pd.DataFrame = NO_EFFECTS, **kinds: str) -> Findings:
     """An evaluation without any mask."""
-    empty = {name: Columns(table.columns).frame() for name, table in CASE_TABLES.items() if name != "rater_cases"}
+    known = {field.name for field in fields(Tables)}
+    empty = {name: Columns(table.columns).frame() for name, table in CASE_TABLES.items() if name in known}
     tables = Tables(**empty, raters=pd.DataFrame(), missing=pd.DataFrame(), notes=[])
     return Findings(tables, annotations_of(**kinds), pd.Series(dtype=object), effects)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 
 import mlflow
@@ -222,3 +223,46 @@ def test_a_bundle_without_classes_is_read_as_before(tmp_path: Path) -> None:
     torch.save(residual_unet(**settings.state_dict()).state_dict(), tmp_path / "models" / "model.pt")
     found = read_bundle(tmp_path)
     assert read_network_settings(found.checkpoints) == settings
+
+
+def test_subjects_and_effects_are_told_by_class(discs: Path, of_discs: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"case": [f"c{number}" for number in range(5)], "group": list("HHCCC")})
+    table.to_csv(tmp_path / "experiment.csv", index=False)
+    how = {"experiment": tmp_path / "experiment.csv", "control_group": "H"}
+    done = predict(of_discs, discs / "images", out=tmp_path / "out", **how)
+    assert done.subjects is not None
+    assert done.effects is not None
+    names = list(EXCLUSIVE)
+    assert done.subjects["class"].unique().tolist() == done.effects["class"].unique().tolist() == ["", *names]
+    for name in names:
+        own = done.objects[done.objects["class"] == name]
+        expected = own.groupby("case").size().reindex(table["case"], fill_value=0)
+        rows = done.subjects[(done.subjects["class"] == name) & (done.subjects["region"] == "")].set_index("subject")
+        assert rows["n_objects"].reindex(table["case"]).tolist() == expected.tolist()
+        means = own.groupby("case")["mean_intensity"].mean().reindex(table["case"])
+        np.testing.assert_allclose(rows["mean_intensity"].reindex(table["case"]), means)
+    of_all = done.subjects[done.subjects["class"] == ""].set_index("subject")["n_objects"]
+    of_each = done.subjects[done.subjects["class"] != ""].groupby("subject")["n_objects"].sum()
+    pd.testing.assert_series_equal(of_all.sort_index(), of_each.sort_index())
+    written = pd.read_csv(tmp_path / "out" / "effects.csv", keep_default_na=False)
+    assert written["class"].unique().tolist() == ["", *names]
+    assert f"of the class {names[0]}" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_outlines_have_the_colours_of_the_dataset(discs: Path, of_discs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "discs"
+    shutil.copytree(discs, folder)
+    said = yaml.safe_load((folder / "dataset.yaml").read_text())
+    said["classes"]["dark"] = {"value": EXCLUSIVE["dark"], "colour": "#0A141e"}
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    predict(of_discs, folder, out=tmp_path / "out", save=["geojson", "overlay"])
+    colours: dict[str, set[tuple[int, ...]]] = {}
+    for path in (tmp_path / "out" / "geojson").iterdir():
+        for feature in json.loads(path.read_text())["features"]:
+            one = feature["properties"]["classification"]
+            colours.setdefault(one["name"], set()).add(tuple(one["color"]))
+    assert colours["dark"] == {(10, 20, 30)}
+    assert len(colours["bright"]) == 1
+    assert colours["bright"] != colours["dark"]
+    pictures = [read_image(path).array for path in (tmp_path / "out" / "overlays").iterdir()]
+    assert any((picture == np.array([10, 20, 30]).reshape(3, 1, 1)).all(axis=0).any() for picture in pictures)

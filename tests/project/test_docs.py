@@ -18,6 +18,7 @@ from segassay.consensus import write
 from segassay.data.dataset import read_dataset
 from segassay.data.settings import DatasetFile, read_dataset_file
 from segassay.simulation.dataset import Simulation, simulate
+from segassay.simulation.settings_file import read_simulation
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT, CONSENSUS, SIMULATE = (
@@ -97,6 +98,15 @@ def test_dataset_yaml_of_the_page_has_every_key_and_is_valid(tmp_path: Path) -> 
     assert problems == []
 
 
+def test_channels_of_the_page_are_valid(tmp_path: Path) -> None:
+    (content,) = [content for _, content in blocks("yaml") if content.startswith("channels")]
+    (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
+    settings, problems = read_dataset_file(tmp_path / "dataset.yaml")
+    assert problems == []
+    assert settings is not None
+    assert (settings.channels, settings.segment_channels) == (("DAPI", "cFOS"), "DAPI")
+
+
 def test_classes_of_the_page_are_valid(tmp_path: Path) -> None:
     (content,) = [content for _, content in blocks("yaml") if content.startswith("raters") and "classes" in content]
     (tmp_path / "dataset.yaml").write_text(content, encoding="utf-8")
@@ -113,7 +123,7 @@ def test_defaults_of_the_page_are_those_of_the_code() -> None:
     defaults = DatasetFile()
     assert comments["raters"].endswith(f"by default {defaults.raters}")
     assert f"by default {defaults.min_object_size}," in comments["min_object_size"]
-    for key in ("equivalence_margin", "intensity_channel", "images"):
+    for key in ("equivalence_margin", "images"):
         assert f"{key}: {getattr(defaults, key)} " in content
 
 
@@ -193,7 +203,9 @@ def test_numbers_of_objects_are_those_of_the_benchmark() -> None:
 
 def test_every_command_on_simulate_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With images as small as they may be, unless the size is what is shown."""
-    ((_, settings),) = blocks("yaml", text=SIMULATE)
+    (_, settings), (_, marker) = blocks("yaml", text=SIMULATE)
+    (folder / "marker.yaml").write_text(marker, encoding="utf-8")
+    assert read_simulation(folder / "marker.yaml").groups["treated"].marker == 2
     (folder / "mine.yaml").write_text(settings, encoding="utf-8")
     without_pictures(monkeypatch)
     stated = re.findall(r"`(segassay simulate [^`]*--settings [^`]*)`", SIMULATE)

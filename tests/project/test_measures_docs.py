@@ -83,6 +83,7 @@ NO_MEASURE = {
         "removal_form",
         "sets_of_models",
         "latex_table",
+        "measurements_in",
         "measurements_of",
         "decisive_effects",
         "components_of",

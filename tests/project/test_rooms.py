@@ -36,6 +36,8 @@ NO_MIRROR = {
     "project": "documents, the demo and the house itself",
     "training/test_classes.py": "training on classes, from the masks of raters to the scores of a study",
     "prediction/test_classes.py": "predictions of classes, in every file, table and export",
+    "training/test_touching.py": "training on objects that touch, from the masks of raters to the tables of a study",
+    "prediction/test_touching.py": "predictions of objects that touch, in windows, tables and exports",
     "assay/test_volumes.py": "real volumes and real raters, from their files to the tables",
     "training/test_multi_gpu.py": "training by several processes",
     "training/test_spatial_3d.py": "training on volumes",

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from segassay import cli
+from segassay.checks.check import check_dataset
 from segassay.data.annotations import read_annotations
 from segassay.data.cases import read_case_image, read_case_mask
 from segassay.data.dataset import read_dataset
 from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
+from segassay.masks.objects import label_objects
 from segassay.simulation import dataset as module
 from segassay.simulation.dataset import DEFAULT_RATERS, RaterHabit, Simulation, simulate, simulate_case
 from segassay.simulation.settings import keep_effect
@@ -119,7 +121,9 @@ def test_every_mask_stands_in_the_annotations_table(tmp_path: Path, settings: Si
 def test_what_is_known_is_written_beside(tmp_path: Path, settings: Simulation):
     folder = simulate(tmp_path / "out", settings)
     known = json.loads((folder / "simulation.json").read_text())
-    assert set(known["settings"]) == {field.name for field in dataclasses.fields(Simulation)}
+    left_out = {"instances", "channels", "marker_contrast"}  # of what this simulation has not
+    assert set(known["settings"]) | left_out == {field.name for field in dataclasses.fields(Simulation)}
+    assert not set(known["settings"]) & left_out
     assert known["settings"]["raters"][2]["dilation_px"] == DEFAULT_RATERS[2].dilation_px
     for row, path in zip(known["cases"], sorted((folder / "truth").iterdir()), strict=True):
         truth = read_image(path).array[0]
@@ -240,7 +244,7 @@ def test_settings_of_the_documentation_work(tmp_path: Path):
     [
         (["--settings", "wrong.yaml"], "unknown key 'sede'; did you mean 'seed'?"),
         (["--settings", "nowhere.yaml"], "cannot be read"),
-        (["--effect", "some"], "expected one of both, count, intensity, size, none"),
+        (["--effect", "some"], "expected one of both, count, intensity, size, marker, none"),
         (["--seed", "-1"], "seed must be 0 or more"),
         (["--cases", "0"], "n_cases must be at least 1"),
     ],
@@ -255,6 +259,26 @@ def test_a_wrong_call_is_one_message_and_writes_nothing(
     assert expected in shown
     assert len(shown.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.yaml"]
+
+
+@IN_BOTH
+def test_raters_can_draw_label_images(tmp_path: Path, settings: Simulation):
+    touching = dataclasses.replace(settings, n_nuclei=20, touching_fraction=0.9, instances=True)
+    out = simulate(tmp_path / "out", touching)
+    assert read_simulation(out / "simulation.json") == touching
+    assert [problem for problem in check_dataset(out).problems if "labels" in problem.file] == []
+    dataset = read_dataset(out)
+    assert dataset.holds_instances
+    n_touching = 0
+    for index, case in enumerate(dataset.cases):
+        masks = simulate_case(touching, index)[2]
+        for rater in dataset.raters:
+            labels = read_case_mask(dataset, rater, case)
+            np.testing.assert_array_equal(labels, masks[rater])
+            for number in range(1, int(labels.max()) + 1):
+                assert label_objects(labels == number).max() == 1
+            n_touching += int(labels.max()) - int(label_objects(labels > 0).max())
+    assert n_touching > 0
 
 
 def test_settings_inside_of_the_folder_are_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):

@@ -224,6 +224,21 @@ def test_a_further_rater_changes_nothing_for_the_others():
         np.testing.assert_array_equal(mask, annotate(scene, many, 0)[name])
 
 
+@IN_BOTH
+def test_instances_are_drawn_to_where_they_touch(settings: Simulation):
+    """A rater without any habit draws the truth; binary masks of the same raters are inside, with gaps."""
+    crowded = replace(settings, n_nuclei=40, touching_fraction=1.0, raters=(PLAIN,))
+    scene = build_scene(crowded, 0)
+    labels = annotate(scene, replace(crowded, instances=True), 0)["plain"]
+    truth = true_labels(scene.nuclei, crowded)
+    np.testing.assert_array_equal(labels > 0, truth > 0)
+    matches = match_objects(label_objects(truth), labels)
+    assert matches.tp[-1] > 0.9 * matches.n_a, "all but slivers that are cut off, at IoU .95"
+    mask = annotate(scene, crowded, 0)["plain"]
+    assert (labels[mask] > 0).all()
+    assert mask.sum() < (labels > 0).sum()
+
+
 def test_an_empty_scene_gives_empty_masks():
     settings = replace(SMALL, n_nuclei=0, n_out_of_focus=0, n_debris=0, raters=(PLAIN,))
     assert not annotate(build_scene(settings, 0), settings, 0)["plain"].any()

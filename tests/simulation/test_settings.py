@@ -88,16 +88,17 @@ def test_impossible_effects_are_refused():
 @pytest.mark.parametrize(
     ("which", "expected"),
     [
-        ("both", (1.6, 1.2, 1.5)),
-        ("count", (1.6, 1.0, 1.0)),
-        ("intensity", (1.0, 1.2, 1.0)),
-        ("size", (1.0, 1.0, 1.5)),
-        ("none", (1.0, 1.0, 1.0)),
+        ("both", (1.6, 1.2, 1.5, 1.4)),
+        ("count", (1.6, 1.0, 1.0, 1.0)),
+        ("intensity", (1.0, 1.2, 1.0, 1.0)),
+        ("size", (1.0, 1.0, 1.5, 1.0)),
+        ("marker", (1.0, 1.0, 1.0, 1.4)),
+        ("none", (1.0, 1.0, 1.0, 1.0)),
     ],
 )
-def test_effects_can_be_left_out(which: str, expected: tuple[float, float, float]):
+def test_effects_can_be_left_out(which: str, expected: tuple[float, float, float, float]):
     settings = Simulation(
-        groups={"control": Effect(), "treated": Effect(1.6, 1.2, 1.5)},
+        groups={"control": Effect(), "treated": Effect(1.6, 1.2, 1.5, 1.4)},
         regions={"a": Region(density=2, groups={"treated": Effect(3, 4)})},
     )
     kept = keep_effect(settings, which)
@@ -108,7 +109,7 @@ def test_effects_can_be_left_out(which: str, expected: tuple[float, float, float
 
 
 def test_an_unknown_effect_is_refused():
-    with pytest.raises(UsageError, match="expected one of both, count, intensity, size, none"):
+    with pytest.raises(UsageError, match="expected one of both, count, intensity, size, marker, none"):
         keep_effect(Simulation(), "all")
 
 

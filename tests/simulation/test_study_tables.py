@@ -24,7 +24,12 @@ def found() -> SimulatedFindings:
 
 def test_every_table_has_the_columns_of_an_evaluation_and_rows(found: SimulatedFindings) -> None:
     for name, declared in CASE_TABLES.items():
-        if name not in ("rater_cases", "measured", "remeasured"):  # the last two hold what a lab asks for
+        if name not in (
+            "rater_cases",
+            "intensities",
+            "measured",
+            "remeasured",
+        ):  # the last two hold what a lab asks for
             table = getattr(found.tables, name)
             assert list(table.columns) == list(declared.columns)
             # no two simulated masks are the same, and there is no image
@@ -65,7 +70,7 @@ def test_f1_never_rises_with_the_threshold(found: SimulatedFindings) -> None:
 
 def test_the_same_settings_draw_the_same_tables_and_another_seed_others(found: SimulatedFindings) -> None:
     again, other = simulate_tables(STUDY), simulate_tables(SimulatedStudy(n_seeds=1, n_consensus_seeds=4, seed=1))
-    for name in CASE_TABLES.keys() - {"rater_cases", "measured", "remeasured"}:
+    for name in CASE_TABLES.keys() - {"rater_cases", "intensities", "measured", "remeasured"}:
         pd.testing.assert_frame_equal(getattr(found.tables, name), getattr(again.tables, name))
     assert not found.tables.agreement["f1"].equals(other.tables.agreement["f1"])
 

@@ -119,13 +119,16 @@ OTHER_MEMBER = {
     "invert": lambda lab: say(lab, invert=True),
     "min_object_size": lambda lab: say(lab, min_object_size=5),
     "spacing_um": lambda lab: say(lab, spacing_um=[0.5, 0.5]),
+    "channels": lambda lab: say(lab, channels=["DAPI"]),  # a model picks the channels of other images by these names
+    "segment_channels": lambda lab: say(lab, channels=["DAPI"], segment_channels="DAPI"),
 }
 
 
 def test_every_key_of_the_dataset_is_decided():
     assert {*SAME_MEMBER, *OTHER_MEMBER} == set(DatasetFile.model_fields)
     in_data_hash = {"foreground", "classes", "ignore_value", "invert"}  # what the values of masks mean
-    assert set(identity.DATASET_KEYS) | in_data_hash == set(OTHER_MEMBER)
+    of_channels = {"channels", "segment_channels"}  # only where they are given
+    assert set(identity.DATASET_KEYS) | in_data_hash | of_channels == set(OTHER_MEMBER)
 
 
 @pytest.mark.parametrize("key", SAME_MEMBER)
@@ -181,6 +184,7 @@ GIVEN = {
     "num_workers": 1,
     "tile_size": 64,
     "val_fraction": 0.25,
+    "objects": "touching",
 }
 SETTINGS = [
     name
@@ -200,6 +204,16 @@ def test_each_setting_of_a_training_is_decided(lab, name):
 
 def test_a_default_that_is_given_changes_nothing(lab):
     assert member(lab, settings={"epochs": KNOWN["epochs"]}).folder == member(lab).folder
+
+
+def test_a_setting_that_is_new_changes_no_member_of_before(lab, monkeypatch):
+    with_it = member(lab).identity
+    known = {name: value for name, value in KNOWN.items() if name != "objects"}
+    monkeypatch.setattr(identity, "_train_yaml", lambda: dict(known))
+    identity._checked.cache_clear()
+    without = member(lab).identity
+    identity._checked.cache_clear()
+    assert with_it == without
 
 
 def test_a_checkpoint_to_start_from_counts_by_its_content(lab, tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import ANNOTATION_COLUMNS
+from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.errors import SegAssayError
 from segassay.io.table_files import as_csv, from_csv, types_of
 from segassay.judgement.classes import CLASS_TABLES
@@ -42,7 +43,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "agreement": tuple(CASE_TABLES["agreement"].columns),
     "distances": tuple(CASE_TABLES["distances"].columns),
     "leave_one_out": tuple(CASE_TABLES["leave_one_out"].columns),
-    "counts": tuple(CASE_TABLES["counts"].columns),
+    "counts": tuple(name for name in CASE_TABLES["counts"].columns if name != INTENSITY),  # or one for each channel
     "raters": ("rater", "n_cases", "log_count_ratio", "log_area_ratio", "sensitivity", "specificity"),
     "effects": EFFECT_COLUMNS,
     "prerequisites": PREREQUISITE_COLUMNS,
@@ -124,6 +125,8 @@ def _check(frames: Mapping[str, pd.DataFrame], summary: Mapping[str, Any]) -> No
             raise UnreadableError(f"there is no table {name}.csv")
         if lacking := [column for column in columns if column not in frames[name]]:
             raise UnreadableError(f"{name}.csv has no column {lacking[0]!r}")
+    if not intensities_in(list(frames["counts"])):
+        raise UnreadableError(f"counts.csv has no column {INTENSITY!r}")
     if unknown := sorted(set(frames["scores"]["record"]) - CATALOGUE.keys()):
         raise UnreadableError(f"scores.csv has the measure {unknown[0]!r}, which this version does not know")
     if lacking := [key for key in (*QUALITIES, "versions", "data_hash", "policy") if key not in summary]:

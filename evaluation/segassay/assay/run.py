@@ -47,7 +47,8 @@ def evaluate(
     classes: Mapping[str, int | Sequence[int]] | None = None,
     min_object_size: int | None = None,
     spacing_um: Sequence[float] | None = None,
-    intensity_channel: int | None = None,
+    channels: Sequence[str] | None = None,
+    intensity_channel: int | str | Sequence[str] | None = None,
     cases: Collection[str] | None = None,
     overwrite: bool = False,
     n_jobs: int = 1,
@@ -90,7 +91,9 @@ def evaluate(
             several, its values. Each class is then evaluated, too: `Evaluation.classes`.
         min_object_size: Smallest number of pixels of an object that counts; by default 1.
         spacing_um: Size of a pixel along each axis, in µm; without it distances are in pixels.
-        intensity_channel: Channel of the images that is measured; by default 0.
+        channels: Names of the channels of the images, in their order.
+        intensity_channel: Channels that are measured, by their names, or the number of one; by default all that have
+            a name, else 0.
         cases: Names of the cases to evaluate; by default all.
         overwrite: Replace `out` with everything in it.
         n_jobs: Number of processes that share the cases; no result depends on it.
@@ -137,7 +140,8 @@ def evaluate(
         "classes": _classes(classes),
         "min_object_size": min_object_size,
         "spacing_um": spacing_um,
-        "intensity_channel": intensity_channel,
+        "channels": _as_tuple(channels),
+        "intensity_channel": _as_tuple(intensity_channel),
     }
     sources = read_sources(
         dataset,
@@ -168,6 +172,10 @@ def evaluate(
             log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
         publish_output(work_dir)
     return found
+
+
+def _as_tuple(names: int | str | Sequence[str] | None) -> int | str | tuple[str, ...] | None:
+    return names if names is None or isinstance(names, (int, str)) else tuple(names)
 
 
 def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int | tuple[int, ...]] | None:

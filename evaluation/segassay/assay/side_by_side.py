@@ -4,14 +4,16 @@ folders, ids of runs  ->  {label: Evaluation}  ->  Comparison, compare.html
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.read import evaluation_folder, read_results
 from segassay.assay.rebuild import evaluation_of_run
+from segassay.assay.write import class_folders
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.judgement.classes import class_paths
 from segassay.report.compare import Comparison, compare_evaluations
 
 __all__ = ["write_side_by_side"]
@@ -26,7 +28,8 @@ def write_side_by_side(
 
     Args:
         places: Folders of evaluations or studies, or ids of MLflow runs; two or more.
-        out: Folder to write: `compare.html`, tables and figures; None writes nothing.
+        out: Folder to write: `compare.html`, tables and figures, and the same for each class that all evaluations have,
+            in `classes/<class>/`; None writes nothing.
         overwrite: Replace `out` with everything in it.
 
     Returns:
@@ -52,8 +55,18 @@ def write_side_by_side(
 
     work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
     with whole_or_nothing(work_dir):
-        page = write_comparison(work_dir, comparison)
+        shared = _shared_classes(found)
+        page = write_comparison(work_dir, comparison, class_paths(shared))
+        for name, of_class in class_folders(work_dir, shared).items():
+            of_class.mkdir(parents=True)
+            write_comparison(of_class, compare_evaluations({label: one.classes[name] for label, one in found.items()}))
         return comparison, publish_output(work_dir) / page.name
+
+
+def _shared_classes(found: Mapping[str, Evaluation]) -> list[str]:
+    """Classes that all evaluations have, in the order of the first."""
+    first, *others = found.values()
+    return [name for name in first.classes if all(name in other.classes for other in others)]
 
 
 def _labels(places: Sequence[str]) -> list[str]:

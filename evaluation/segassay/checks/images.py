@@ -15,6 +15,7 @@ import numpy as np
 from segassay.checks.facts import ImageFacts, spacing_range, spacing_text
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import DataError, Problem, number_of
 from segassay.io.images import Picture
 
@@ -41,7 +42,7 @@ def check_image(dataset: Dataset, case: str) -> tuple[ImageFacts | None, list[Pr
         unit=picture.unit,
         digest=hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest(),
     )
-    return facts, list(_pixel_problems(path, picture, dataset.settings.intensity_channel))
+    return facts, list(_pixel_problems(path, picture, dataset))
 
 
 def as_problem(path: Path, error: DataError) -> Problem:
@@ -54,7 +55,7 @@ def as_problem(path: Path, error: DataError) -> Problem:
     )
 
 
-def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Iterator[Problem]:
+def _pixel_problems(path: Path, picture: Picture, dataset: Dataset) -> Iterator[Problem]:
     array = picture.array
     if picture.turned:
         what = "asks viewers to turn or mirror it (orientation tag), and is read as they show it"
@@ -71,11 +72,17 @@ def _pixel_problems(path: Path, picture: Picture, intensity_channel: int) -> Ite
     if all(constant):
         what = f"every pixel has the value {array.flat[0]}, so the image is blank"
         yield Problem(str(path), what, "export it again, or remove the case", "warning", kind="blank")
-    elif intensity_channel < len(array) and constant[intensity_channel]:
-        value = array[intensity_channel].flat[0]
-        what = f"channel {intensity_channel}, from which intensities are read, has the value {value} everywhere"
-        action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
-        yield Problem(str(path), what, action, "warning", kind="blank-channel")
+        return
+    used = dict.fromkeys(dataset.intensities.values(), "from which intensities are read")
+    for place, why in (used | dict.fromkeys(dataset.segmented, "which a network sees")).items():
+        if place < len(array) and constant[place]:
+            named = place < len(dataset.channels)
+            name = repr(dataset.channels[place]) if named else str(place)
+            what = f"channel {name}, {why}, has the value {array[place].flat[0]} everywhere"
+            action = "set intensity_channel in dataset.yaml to the channel with the signal (the first is 0)"
+            if named:
+                action = "check the names of the channels and their order, or export the image again"
+            yield Problem(str(path), what, action, "warning", kind="blank-channel")
 
 
 def across_images(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
@@ -132,7 +139,13 @@ def _same_pictures(images: Sequence[ImageFacts]) -> Iterator[Problem]:
 def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterator[Problem]:
     """Settings of dataset.yaml that contradict the images; one problem per setting, however many images differ."""
     file, settings = str(dataset.folder / "dataset.yaml"), dataset.settings
-    dark = [image for image in images if image.n_channels <= settings.intensity_channel]
+    names, place = dataset.channels, dataset.intensities.get(INTENSITY, 0)
+    other = [image for image in images if names and image.n_channels != len(names)]
+    if other:
+        said = "channels" if settings.channels is not None else "the first image, or dataset.json,"
+        what = f"{said} names {', '.join(names)}, but {_such_as(other)} has {number_of(other[0].n_channels, 'channel')}"
+        yield Problem(file, what, "name each channel of the images, in their order", kind="channel-count")
+    dark = [image for image in images if image.n_channels <= place]
     if dark:
         n_channels = number_of(dark[0].n_channels, "channel")
         what = f"intensity_channel is {settings.intensity_channel}, but {_such_as(dark)} has {n_channels}"

@@ -44,6 +44,7 @@ def summarise_dataset(dataset: Dataset, cases: Sequence[CaseFacts]) -> dict[str,
         "images": {
             "size": _counted("size", (image.shape for image in images)),
             "n_channels": _counted("n_channels", (image.n_channels for image in images)),
+            "channels": list(dataset.channels) or None,
             "type": _counted("type", (image.dtype for image in images)),
             "spacing_um": _counted("spacing_um", (spacing or _rounded(image.spacing_um) for image in images)),
             "spacing_unit": None if spacing else _most_common(image.unit for image in images),

@@ -48,7 +48,7 @@ def _about(summary: Mapping[str, Any]) -> Table:
         "raters": str(len(summary["raters"])),
         "reference": summary["reference"]["name"] if summary["reference"] is not None else "none",
         "image size": _counts(images["size"], _size, _sizes),
-        "channels": _counts(images["n_channels"]),
+        "channels": _channels(images),
         "type": _counts(images["type"]),
         "spacing": _spacings(images),
         "smallest object": number_of(summary["min_object_size"], "voxel" if _is_volume(images) else "pixel"),
@@ -59,6 +59,12 @@ def _about(summary: Mapping[str, Any]) -> Table:
     for name, value in lines.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _channels(images: Mapping[str, Any]) -> str:
+    """Their number, and their names if they have any."""
+    names = images["channels"]
+    return _counts(images["n_channels"]) + ("" if names is None else f": {', '.join(names)}")
 
 
 _MOST_VALUES = 4

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from segassay.data.dataset import Dataset, classes_of
 from segassay.data.design import problems_of_experiment
 from segassay.data.measurements import checked_endpoints, measurement_problems
+from segassay.data.named_channels import broken_channel_names, channel_problems, find_channels, intensity_places
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, Problem, UsageError, raise_problems, wrong_value
@@ -114,7 +115,11 @@ def dataset_of_arrays(
         for what, of_case in (("ignore", ignore), ("regions", regions))
     ]
     own = None if endpoints is None else _endpoints(endpoints, annotations, cast(dict[str, Path], files))
-    raise_problems("measurements", measurement_problems("measurements", checked, own))
+    channels, named_by_files = find_channels(checked, (), cast(dict[str, Path], files))
+    raise_problems("channels", list(broken_channel_names("channels", checked.channels or ())))
+    raise_problems("channels", channel_problems("channels", checked, channels))
+    intensities = intensity_places(checked, channels)
+    raise_problems("measurements", measurement_problems("measurements", checked, own, intensities))
     return Dataset(
         folder=_IN_MEMORY,
         name=_IN_MEMORY.name,
@@ -125,6 +130,8 @@ def dataset_of_arrays(
         region_masks=cast(dict[str, Path], areas[1]),
         experiment=None if experiment is None else _experiment(experiment, checked, cast(dict[str, Path], files)),
         endpoints=own,
+        channels=channels,
+        named_by_files=named_by_files,
         classes=classes_of(checked, said_in="classes"),
     )
 

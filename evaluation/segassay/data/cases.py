@@ -13,7 +13,8 @@ import numpy as np
 
 from segassay.data.classes import ClassMap, Meaning, numbers_problem, read_classes, read_foreground, read_ignored
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError, Problem, UsageError, raise_problems
+from segassay.data.named_channels import in_order
+from segassay.errors import DataError, Problem, UsageError, number_of, raise_problems
 from segassay.io.grids import Grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_image, read_mask
 from segassay.masks.numbers import numbers_of
@@ -38,18 +39,41 @@ def read_case_image(dataset: Dataset, case: str) -> Picture:
         UsageError: If there is no such case.
         DataError: If a file cannot be read, `spacing_um` has another number of axes, or channels differ in shape.
     """
-    return read_spaced_image(image_files(dataset, case), dataset.settings.spacing_um)
+    return read_spaced_image(image_files(dataset, case), dataset.settings.spacing_um, dataset.names_in_files)
 
 
-def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | None) -> Picture:
+def read_seen_image(dataset: Dataset, case: str) -> Picture:
+    """Image of one case with the channels that a network sees, `segment_channels`. Raises as `read_case_image`."""
+    return _seen(dataset, read_case_image(dataset, case))
+
+
+def _seen(dataset: Dataset, picture: Picture) -> Picture:
+    """A picture with the channels that a network sees.
+
+    Raises:
+        DataError: If it has fewer channels than there are names.
+    """
+    places = dataset.segmented
+    if not places:
+        return picture
+    if max(places) >= len(picture.array):
+        what = f"has {number_of(len(picture.array), 'channel')}, but {len(dataset.channels)} names"
+        raise DataError.of(dataset.folder, f"an image {what}", "check the dataset", kind="channel-count")
+    return dataclasses.replace(picture, array=picture.array[list(places)], channel_names=dataset.seen_channels)
+
+
+def read_spaced_image(
+    paths: Sequence[Path], spacing_um: tuple[float, ...] | None, names: Sequence[str] = ()
+) -> Picture:
     """Image of one or more files, with their channels in order; spacing and affine come from the first.
 
     Args:
         paths: At least one file.
         spacing_um: From `dataset.yaml`; if given, it overrides that of the file.
+        names: Of the channels in their order, if files name them.
 
     Raises:
-        DataError: As `read_case_image`.
+        DataError: As `read_case_image`; or if a file names other channels.
     """
     pictures = [read_image(path) for path in paths]
     picture = pictures[0]
@@ -59,7 +83,7 @@ def read_spaced_image(paths: Sequence[Path], spacing_um: tuple[float, ...] | Non
             raise DataError.of(path, what, expected="the same, export the channels again", kind="channel-shape")
     if len(pictures) > 1:
         picture = dataclasses.replace(picture, array=np.concatenate([other.array for other in pictures]))
-    return spaced(paths[0], picture, spacing_um)
+    return spaced(paths[0], in_order(paths[0], picture, names), spacing_um)
 
 
 def spaced(path: Path, picture: Picture, spacing_um: tuple[float, ...] | None) -> Picture:
@@ -73,13 +97,14 @@ def spaced(path: Path, picture: Picture, spacing_um: tuple[float, ...] | None) -
 
 
 def channel_reader(dataset: Dataset) -> Callable[[str], Picture]:
-    """Make a function that reads an image with all its channels, given the file of the first channel."""
+    """Make a function that reads an image with the channels that a network sees, given the file of the first one."""
     files = {str(dataset.images[case]): paths for case, paths in dataset.more_channels.items()}
-    return functools.partial(_read_all_channels, files)
+    return functools.partial(_read_all_channels, dataset, files)
 
 
-def _read_all_channels(files: Mapping[str, tuple[Path, ...]], path: str) -> Picture:
-    return read_spaced_image([Path(path), *files.get(str(path), ())], None)
+def _read_all_channels(dataset: Dataset, files: Mapping[str, tuple[Path, ...]], path: str) -> Picture:
+    picture = read_spaced_image([Path(path), *files.get(str(path), ())], None, dataset.names_in_files)
+    return _seen(dataset, picture)
 
 
 def read_case_mask(dataset: Dataset, annotator: str, case: str) -> np.ndarray:

@@ -21,6 +21,7 @@ from segassay.data.design import STRATA, read_experiment
 from segassay.data.folder_images import find_images
 from segassay.data.harmless import name_problems
 from segassay.data.measurements import measurement_problems, measurements_of, read_endpoints
+from segassay.data.named_channels import channel_problems, find_channels, intensity_places, segmented_places
 from segassay.data.names import is_image
 from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_dataset_json
 from segassay.data.raters import find_masks, folder_problems, rater_folders
@@ -47,6 +48,8 @@ class Dataset:
         region_masks: Masks of the region in which objects count; a case may have none.
         experiment: The experiment table as text, in the file's order; None if there is none.
         endpoints: Measurements of the lab, as `segassay.data.measurements.checked_endpoints` returns them; or None.
+        channels: Names of the channels of the images (`segassay.data.named_channels`); empty if they have none.
+        named_by_files: Whether these are the names in the files, where channels may have another order.
         more_channels: Files of the second and further channels of a case; without cases in a single file.
         classes: Only where `dataset.json`, `classes` or `foreground` says so: what the values in masks mean.
         warnings: What may be intended, but the user should look at.
@@ -63,6 +66,8 @@ class Dataset:
     region_masks: dict[str, Path] = field(default_factory=dict)
     experiment: pd.DataFrame | None = None
     endpoints: pd.DataFrame | None = None
+    channels: tuple[str, ...] = ()
+    named_by_files: bool = False
     more_channels: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     classes: ClassMap | None = None
     warnings: list[Problem] = field(default_factory=list)
@@ -80,7 +85,27 @@ class Dataset:
     @property
     def measurements(self) -> tuple[str, ...]:
         """Measurements that are tested for the experiment."""
-        return measurements_of(self.settings, self.endpoints)
+        return measurements_of(self.settings, self.endpoints, self.intensities)
+
+    @property
+    def intensities(self) -> dict[str, int]:
+        """Measurement of intensity -> place of its channel, from 0; `mean_intensity` alone without names."""
+        return intensity_places(self.settings, self.channels)
+
+    @property
+    def segmented(self) -> tuple[int, ...]:
+        """Places of the channels that a network sees, in its order; empty if it sees all."""
+        return segmented_places(self.settings, self.channels)
+
+    @property
+    def seen_channels(self) -> tuple[str, ...]:
+        """Names of the channels that a network sees; empty if they have none."""
+        return tuple(self.channels[place] for place in self.segmented) or self.channels
+
+    @property
+    def names_in_files(self) -> tuple[str, ...]:
+        """Names by which the channels of an image are put into order; empty if they are read in their order."""
+        return self.channels if self.named_by_files else ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -168,7 +193,13 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     _, region_masks, of_regions = _find_area(folder, settings.region_masks, None, images)
     experiment, of_experiment = read_experiment(folder, settings, images)
     endpoints, of_endpoints = read_endpoints(folder, settings, images, list(everyone))
-    of_endpoints += measurement_problems(str(folder / "dataset.yaml"), settings, endpoints)
+    one_file = all(len(paths) == 1 for paths in channels.values())
+    names, named_by_files = find_channels(settings, layout.channel_names if layout else (), images, one_file=one_file)
+    of_names = channel_problems(str(folder / "dataset.yaml"), settings, names)
+    if of_names:  # the rest can be checked without them
+        settings = settings.model_copy(update={"segment_channels": None, "intensity_channel": None})
+    intensities = intensity_places(settings, names)
+    of_endpoints += [*of_names, *measurement_problems(str(folder / "dataset.yaml"), settings, endpoints, intensities)]
     problems += [*of_images, *of_raters, *of_reference, *of_masks, *of_ignored, *of_regions]
     problems += [*of_experiment, *of_endpoints, *_unknown_inverted(folder, settings, everyone)]
     problems += _swapped_classes(folder, settings, layout)
@@ -193,6 +224,8 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
         region_masks=region_masks,
         experiment=experiment,
         endpoints=endpoints,
+        channels=names,
+        named_by_files=named_by_files,
         more_channels={case: paths[1:] for case, paths in channels.items() if len(paths) > 1},
         classes=classes_of(settings, layout),
         warnings=[problem for problem in problems if problem.level == "warning"],

@@ -6,6 +6,7 @@ dataset.yaml, endpoints.csv  ->  names of the measurements that are tested, and 
 import difflib
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from unicodedata import normalize
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from segassay.data.design import cases_without_image
 from segassay.data.harmless import name_problems
+from segassay.data.named_channels import INTENSITY
 from segassay.data.names import names_of_cases
 from segassay.data.settings import DatasetFile, inside
 from segassay.errors import DataError, Problem
@@ -29,8 +31,8 @@ __all__ = [
     "read_endpoints",
 ]
 
-BY_DEFAULT = ("count", "density", "mean_intensity")
-"""Measurements that are tested unless `dataset.yaml` says which."""
+BY_DEFAULT = ("count", "density", INTENSITY)
+"""Measurements that are tested unless `dataset.yaml` says which; intensity stands for that of each measured channel."""
 
 OF_MASKS = (*BY_DEFAULT, "area", "volume", "object_size", "axis_ratio", "solidity")
 """Everything that is measured on masks."""
@@ -178,18 +180,48 @@ def _annotator_problems(path: str, table: pd.DataFrame, annotators: list[str]) -
     return problems
 
 
-def measurements_of(settings: DatasetFile, endpoints: pd.DataFrame | None) -> tuple[str, ...]:
-    """Names of the measurements that are tested: as `dataset.yaml` says, else the usual ones and the lab's own."""
-    if settings.measurements is not None:
-        return settings.measurements
-    return (*BY_DEFAULT, *(() if endpoints is None else endpoints["endpoint"].unique()))
+def measurements_of(
+    settings: DatasetFile, endpoints: pd.DataFrame | None, intensities: Iterable[str] = (INTENSITY,)
+) -> tuple[str, ...]:
+    """Names of the measurements that are tested: as `dataset.yaml` says, else the usual ones and the lab's own.
+
+    Args:
+        settings: They may name measurements.
+        endpoints: The lab's own.
+        intensities: Of the channels that are measured; all of them stand for `mean_intensity`.
+
+    Example:
+        >>> measurements_of(DatasetFile(), None, ["mean_intensity_DAPI", "mean_intensity_cFOS"])
+        ('count', 'density', 'mean_intensity_DAPI', 'mean_intensity_cFOS')
+    """
+    own = () if endpoints is None else endpoints["endpoint"].unique()
+    chosen = (*BY_DEFAULT, *own) if settings.measurements is None else settings.measurements
+    each = [measure for name in chosen for measure in (intensities if name == INTENSITY else (name,))]
+    return tuple(dict.fromkeys(each))
 
 
-def measurement_problems(path: str, settings: DatasetFile, endpoints: pd.DataFrame | None) -> list[Problem]:
-    """Problems of `measurements` in the settings; `path` is their name in messages."""
+def measurement_problems(
+    path: str,
+    settings: DatasetFile,
+    endpoints: pd.DataFrame | None,
+    intensities: Iterable[str] = (INTENSITY,),
+) -> list[Problem]:
+    """Problems of `measurements` in the settings; `path` is their name in messages, the others as `measurements_of`."""
     chosen = settings.measurements or ()
-    known = [*OF_MASKS, *(() if endpoints is None else endpoints["endpoint"].unique())]
-    problems = []
+    own = () if endpoints is None else endpoints["endpoint"].unique()
+    of_channels = [name for name in intensities if name != INTENSITY]
+    known = [*OF_MASKS, *of_channels, *own]
+    taken = {name.casefold() for name in of_channels}
+    problems = [
+        Problem(
+            path,
+            f"the endpoint {name!r} has the name of the measurement of a channel",
+            "give it another name",
+            kind="endpoint-name",
+        )
+        for name in own
+        if name.casefold() in taken
+    ]
     for name in dict.fromkeys(chosen):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)

@@ -39,6 +39,7 @@ class DatasetJson:
 
     Attributes:
         n_channels: Channels of every image.
+        channel_names: Their names, as written there.
         classes: Meaning of the values of a mask.
         file_ending: Of all images and masks.
         listed: Cases that it lists (version 1); empty if it lists none.
@@ -50,6 +51,7 @@ class DatasetJson:
     file_ending: str
     listed: tuple[str, ...]
     n_cases: int | None
+    channel_names: tuple[str, ...] = ()
 
 
 def is_nnunet(folder: Path, settings: DatasetFile) -> bool:
@@ -85,7 +87,7 @@ def read_dataset_json(path: Path) -> tuple[DatasetJson | None, list[Problem]]:
     if not isinstance(content, dict):
         what = f"expected an object with channel_names and labels, got {reprlib.repr(content)}"
         return None, [Problem(str(path), what, "write it as described in nnU-Net's documentation", kind="no-settings")]
-    n_channels, of_channels = _n_channels(str(path), content)
+    names, of_channels = _channel_names(str(path), content)
     classes, of_classes = _classes(str(path), content)
     problems = [*of_channels, *of_classes]
     ending = content.get("file_ending", ".nii.gz")
@@ -97,17 +99,18 @@ def read_dataset_json(path: Path) -> tuple[DatasetJson | None, list[Problem]]:
         problems.append(Problem(str(path), what, "put files or links there and remove `dataset`", kind="files-listed"))
     if classes is None or any(problem.level == "error" for problem in problems):
         return None, problems
-    return DatasetJson(n_channels, classes, ending, _listed(content), _number(content.get("numTraining"))), problems
+    n_cases = _number(content.get("numTraining"))
+    return DatasetJson(len(names), classes, ending, _listed(content), n_cases, names), problems
 
 
-def _n_channels(path: str, content: Mapping[str, Any]) -> tuple[int, list[Problem]]:
+def _channel_names(path: str, content: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Problem]]:
     names = content.get("channel_names", content.get("modality"))
     if isinstance(names, list):
         names = {str(number): name for number, name in enumerate(names)}
     if not isinstance(names, dict) or sorted(names) != sorted(map(str, range(len(names)))) or not names:
         what = f'channel_names is {reprlib.repr(names)}; expected names by number, such as {{"0": "DAPI", "1": "cFOS"}}'
-        return 0, [Problem(path, what, "number the channels from 0", kind="channel-names")]
-    return len(names), []
+        return (), [Problem(path, what, "number the channels from 0", kind="channel-names")]
+    return tuple(str(names[str(number)]) for number in range(len(names))), []
 
 
 def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, list[Problem]]:

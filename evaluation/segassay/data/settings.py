@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from segassay.data.class_rules import rules_broken
 from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
+from segassay.data.named_channels import broken_channel_names
 from segassay.errors import Problem, why_unreadable
 from segassay.io.yaml_files import read_yaml
 
@@ -75,7 +76,11 @@ class DatasetFile(BaseModel):
     spacing_um: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] | None = Field(
         default=None, min_length=2, max_length=3
     )
-    intensity_channel: int = Field(default=0, ge=0)
+    channels: tuple[str, ...] | None = Field(default=None, min_length=1)
+    segment_channels: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    intensity_channel: Annotated[int, Field(ge=0)] | str | Annotated[tuple[str, ...], Field(min_length=1)] | None = (
+        Field(default=None, union_mode="left_to_right")
+    )
 
     @property
     def rater_folders(self) -> str | dict[str, str]:
@@ -127,7 +132,9 @@ _EXPECTED = {
     "objects": "instances (each number in a label image is one object), or nothing",
     "min_object_size": "a whole number of pixels, 0 or more",
     "spacing_um": "two or three numbers above 0, such as [0.62, 0.62]",
-    "intensity_channel": "a whole number, 0 for the first channel",
+    "channels": "a list of names, one for each channel of an image, such as [DAPI, cFOS]",
+    "segment_channels": "names of channels, such as [DAPI]",
+    "intensity_channel": "names of channels, such as [cFOS], or the number of one, 0 for the first",
     "foreground": "a list of numbers of the masks, such as [1]",
     "invert": "true for all masks, or a list of raters, such as [anna]",
     "measurements": "a list of names, such as [count, area]",
@@ -193,8 +200,11 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
                 path, f"{key} is {came}; expected {expected}", f"correct {key}, or leave it out", kind="key-value"
             )
     usable = {key: value for key, value in content.items() if key not in wrong}
-    for key, problem in rules_broken(path, DatasetFile.model_validate(usable)):
+    checked = DatasetFile.model_validate(usable)
+    for key, problem in rules_broken(path, checked):
         wrong.setdefault(key, problem)
+    for problem in broken_channel_names(path, checked.channels or ()):
+        wrong.setdefault("channels", problem)
     for key, value in content.items():
         if key not in wrong and key in (*_PATHS, "raters"):
             leaving = [name for name in _paths_of(key, value) if _leaves_folder(name[1])]

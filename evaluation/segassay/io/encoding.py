@@ -72,7 +72,8 @@ def encode_channels(suffix: str, array: np.ndarray, like: Picture | None) -> byt
         ordered = np.moveaxis(array, 0, -3) if are_channels_last(tuple(spatial), spacing) else array
         return _tiff(np.ascontiguousarray(ordered), **tiff_words(tuple(spatial), spacing, n_channels))
     if suffix in (".ome.tif", ".ome.tiff") and len(spatial) in (2, 3):
-        of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels)
+        names = () if like is None else like.channel_names
+        of_ome = ome_words(tuple(spatial), array.dtype, None if like is None else like.spacing_um, n_channels, names)
         return None if of_ome is None else _tiff(np.ascontiguousarray(array), **of_ome)
     if suffix in (".nii", ".nii.gz") and len(spatial) in (2, 3):
         last = np.moveaxis(array, 0, -1).reshape(*spatial, *[1] * (3 - len(spatial)), n_channels)
@@ -120,7 +121,11 @@ def _pixels_per_um(spacing: float) -> tuple[int, int]:
 
 
 def ome_words(
-    shape: tuple[int, ...], dtype: np.dtype, spacing_um: Sequence[float] | None, n_channels: int = 1
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    spacing_um: Sequence[float] | None,
+    n_channels: int = 1,
+    names: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Arguments of `tifffile.imwrite` that write OME metadata; None for what OME cannot hold.
 
@@ -137,7 +142,8 @@ def ome_words(
     ome = ElementTree.Element("OME", {"xmlns": _OME, "Creator": "SegAssay"})
     image = ElementTree.SubElement(ElementTree.SubElement(ome, "Image", ID="Image:0"), "Pixels", pixels)
     for channel in range(n_channels):
-        ElementTree.SubElement(image, "Channel", ID=f"Channel:0:{channel}", SamplesPerPixel="1")
+        name = {"Name": names[channel]} if len(names) == n_channels else {}
+        ElementTree.SubElement(image, "Channel", {"ID": f"Channel:0:{channel}", **name, "SamplesPerPixel": "1"})
     ElementTree.SubElement(image, "TiffData", IFD="0", PlaneCount=str(n_planes * n_channels))
     xml = ElementTree.tostring(ome, encoding="us-ascii", xml_declaration=True)
     return {"metadata": None, "description": xml.decode("ascii")}

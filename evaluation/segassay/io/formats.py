@@ -19,6 +19,7 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.channel_names import tiff_channel_names
 from segassay.io.mask_colours import drawn_on_transparent
 from segassay.io.orientation import turned, turned_shape
 from segassay.io.picture import PLACEMENT, Picture
@@ -127,8 +128,25 @@ def read_tiff(path: Path, *, as_mask: bool = False) -> Picture:
         spacing = tiff_spacing_um(tif, array.ndim - 1, orientation)
         unit = None if spacing is None else tiff_unit(tif)
         overlay = _overlay(tif) if as_mask else ()
-    array, is_turned = _native(array), orientation > 1
-    return Picture(array, spacing, palette=palette, turned=is_turned, unit=unit, colours=colours, overlay=overlay)
+        names = () if as_mask else tiff_channel_names(tif, len(array))
+    return Picture(
+        _native(array),
+        spacing,
+        palette=palette,
+        turned=orientation > 1,
+        unit=unit,
+        colours=colours,
+        overlay=overlay,
+        channel_names=names,
+    )
+
+
+def channel_names_of_tiff(path: Path) -> tuple[str, ...]:
+    """Names of the channels from the metadata of a TIFF; no pixel is decoded."""
+    with tifffile.TiffFile(path) as tif:
+        series = _first_series(path, tif)
+        lengths = [series.shape[axis] for axis in _tiff_axes(path, series)[0]]
+        return tiff_channel_names(tif, math.prod(lengths))
 
 
 def tiff_layout(path: Path, tif: tifffile.TiffFile) -> tuple[list[list[Any]], bool, bool, tuple[float, ...] | None]:

@@ -22,6 +22,7 @@ from segassay.io.contents import what_it_is
 from segassay.io.durable import replaced
 from segassay.io.encoding import encode, encode_channels
 from segassay.io.formats import (
+    channel_names_of_tiff,
     nifti_affine,
     nifti_shape,
     quiet_decoders,
@@ -33,7 +34,7 @@ from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
 from segassay.io.mask_values import class_values_of, mask_of
-from segassay.io.ome_zarr import ome_zarr_files, ome_zarr_shape, read_ome_zarr
+from segassay.io.ome_zarr import ZarrWindows, ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
 from segassay.io.picture import Picture
 from segassay.io.png_files import png_shape, read_png
@@ -145,6 +146,22 @@ def image_shape(path: str | os.PathLike[str]) -> tuple[int, ...]:
     path = Path(path)
     with _naming(path):
         return _FORMATS[_kind(path)][1](path)
+
+
+def read_channel_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Names that an OME-TIFF or OME-Zarr gives its channels, from its metadata alone; empty unless all have one.
+
+    Raises:
+        DataError: As `image_shape`.
+    """
+    if isinstance(path, HeldImage):
+        return path.picture.channel_names
+    path = Path(path)
+    with _naming(path):
+        kind = _kind(path)
+        if kind == "zarr":
+            return ZarrWindows(path).frame.channel_names
+        return channel_names_of_tiff(path) if kind == "tiff" else ()
 
 
 def holds_outlines(path: str | os.PathLike[str]) -> bool:
@@ -306,19 +323,19 @@ def fit(path: str | os.PathLike[str], array: np.ndarray, grid: Grid) -> np.ndarr
 
 
 def write_image(path: str | os.PathLike[str], picture: Picture) -> None:
-    """Write a grey image in its own number type; a TIFF also gets its spacing, a NIfTI spacing and affine.
+    """Write an image in its own number type; a TIFF also gets its spacing, a NIfTI spacing and affine.
 
     Args:
-        path: As for `write_mask`; PNG holds 8 or 16 bits.
-        picture: Array `(1, *spatial)`.
+        path: As for `write_mask`, of several channels as for `write_maps`; PNG holds one channel of 8 or 16 bits.
+        picture: Array `(C, *spatial)`; an OME-TIFF of several channels also holds their names.
 
     Raises:
-        ValueError: If the picture has several channels.
         UsageError: As for `write_mask`.
     """
-    if len(picture.array) != 1:
-        raise ValueError(f"expected a picture of one channel, got {len(picture.array)}; write each to a file")
-    _write(Path(path), picture.array[0], picture)
+    if len(picture.array) == 1:
+        _write(Path(path), picture.array[0], picture)
+    else:
+        _write_channels(Path(path), picture.array, picture)
 
 
 def write_mask(path: str | os.PathLike[str], mask: np.ndarray, like: Picture | None = None) -> None:
@@ -392,7 +409,10 @@ def write_maps(path: str | os.PathLike[str], values: np.ndarray, like: Picture |
     if len(values) == 1:
         write_map(path, values[0], like)
         return
-    path, array = Path(path), values.astype(np.float32)
+    _write_channels(Path(path), values.astype(np.float32), like)
+
+
+def _write_channels(path: Path, array: np.ndarray, like: Picture | None) -> None:
     _check_shape(path, array.shape[1:], like)
     data = encode_channels((image_suffix(path.name) or "").lower(), array, like)
     if data is None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from segassay.errors import DataError
+from segassay.io.channel_names import zarr_channel_names
 from segassay.io.formats import blank, check_room, check_size
 from segassay.io.picture import Picture
 from segassay.io.spacing import um_per_unit
@@ -44,7 +45,7 @@ class ZarrWindows:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        folder, image = _multiscale(path)
+        folder, about, image = _multiscale(path)
         level = image["datasets"][0]
         self._array: ZarrArray = open_array(path, folder / str(level["path"]))
         axes = _axes(image, len(self._array.shape))
@@ -52,7 +53,8 @@ class ZarrWindows:
         lengths = [self._array.shape[place] for place in self._order]
         shape = (math.prod(lengths[: self._n_channel_axes]), *lengths[self._n_channel_axes :])
         spacing = _spacing(image, level, axes, self._order[self._n_channel_axes :])
-        self.frame = Picture(blank(shape, self._array.dtype), spacing)
+        names = zarr_channel_names(about, shape[0])
+        self.frame = Picture(blank(shape, self._array.dtype), spacing, channel_names=names)
 
     def read(self, *window: slice) -> np.ndarray:
         """Pixels `(C, *window)` of a window inside the image, one slice for each spatial axis.
@@ -82,8 +84,8 @@ class ZarrWindows:
         check_size(self.path, self._array.shape, n_bytes, size)
 
 
-def _multiscale(path: Path) -> tuple[Path, Mapping[str, Any]]:
-    """Folder and metadata of the one image that a folder holds."""
+def _multiscale(path: Path) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]]:
+    """Folder of the one image that a folder holds, the metadata of this folder, and of them those of the image."""
     if not path.is_dir():
         found = "does not exist" if not path.exists() else "is a file"
         raise DataError.of(path, found, expected="the folder of an OME-Zarr image", kind="no-folder")
@@ -102,7 +104,7 @@ def _multiscale(path: Path) -> tuple[Path, Mapping[str, Any]]:
     if not isinstance(images, list) or not images or not isinstance(images[0], dict) or not images[0].get("datasets"):
         what = "has no `multiscales`, the metadata that say where the image is"
         raise DataError.of(path, what, "export it as OME-Zarr (NGFF), or copy it again", kind="no-metadata")
-    return folder, images[0]
+    return folder, about, images[0]
 
 
 def _attributes(path: Path, folder: Path) -> Mapping[str, Any]:

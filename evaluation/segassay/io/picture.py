@@ -35,6 +35,7 @@ class Picture:
         palette: Masks only: colours `(n, 3)` of the numbers in `array`; None if these are no indices.
         turned: Whether the file asks viewers to turn or mirror its pixels, as has been done here.
         overlay: Masks only: ROIs that ImageJ keeps in the file, each as the content of a .roi file.
+        channel_names: Names that an OME-TIFF or OME-Zarr gives its channels; empty unless every channel has one.
     """
 
     array: np.ndarray
@@ -46,3 +47,4 @@ class Picture:
     unit: str | None = None
     colours: bool = False
     overlay: tuple[bytes, ...] = ()
+    channel_names: tuple[str, ...] = ()

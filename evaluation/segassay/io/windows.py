@@ -4,10 +4,11 @@ file -> open_windows -> Windows.read(window) -> (C, *window)
      -> strips_of -> (C, height, ...) from the first row or plane to the last
 """
 
+import dataclasses
 import gzip
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +18,12 @@ import numpy as np
 import tifffile
 
 from segassay.errors import DataError
+from segassay.io.channel_names import tiff_channel_names
 from segassay.io.formats import blank, nifti_layout, quiet_decoders, tiff_layout
 from segassay.io.ome_zarr import ZarrWindows
 from segassay.io.picture import Picture
 
-__all__ = ["NiftiWindows", "TiffWindows", "Windows", "open_windows", "strips_of"]
+__all__ = ["ChosenChannels", "NiftiWindows", "TiffWindows", "Windows", "open_windows", "strips_of"]
 
 _LARGEST_CHUNK = 2**27  # bytes of a tile or strip that is decoded at once
 
@@ -78,6 +80,32 @@ def strips_of(image: Windows, height: int) -> Iterator[np.ndarray]:
         yield image.read(slice(start, min(start + height, first)), *(slice(0, length) for length in others))
 
 
+class ChosenChannels:
+    """Some channels of an image of which windows are read.
+
+    Args:
+        image: The image.
+        places: Places of the channels, in the order to give them.
+
+    Attributes:
+        path: Its file.
+        frame: As of `Windows`.
+    """
+
+    def __init__(self, image: Windows, places: Sequence[int]) -> None:
+        self.path, self._image, self._places = image.path, image, list(places)
+        names, array = image.frame.channel_names, image.frame.array
+        self.frame = dataclasses.replace(
+            image.frame,
+            array=blank((len(self._places), *array.shape[1:]), array.dtype),
+            channel_names=tuple(names[place] for place in self._places) if names else (),
+        )
+
+    def read(self, *window: slice) -> np.ndarray:
+        """Pixels as of `Windows.read`."""
+        return np.ascontiguousarray(self._image.read(*window)[self._places])
+
+
 class TiffWindows:
     """A TIFF image or stack of which windows are read; tiled, in strips, or not compressed.
 
@@ -110,15 +138,16 @@ class TiffWindows:
         try:
             with quiet_decoders():
                 self._pages, self._colours, self._is_volume, spacing = tiff_layout(path, self._file)
+                n_channels = 3 if self._colours else len(self._pages)
+                names = tiff_channel_names(self._file, n_channels)
             self._check_chunks()
         except BaseException:
             self._file.close()
             raise
         page = self._pages[0][0]
-        n_channels = page.samplesperpixel if self._colours else len(self._pages)
         depth = (len(self._pages[0]),) if self._is_volume else ()
         shape = (n_channels, *depth, page.imagelength, page.imagewidth)
-        self.frame = Picture(blank(shape, np.dtype(page.dtype).newbyteorder("=")), spacing)
+        self.frame = Picture(blank(shape, np.dtype(page.dtype).newbyteorder("=")), spacing, channel_names=names)
 
     def _check_chunks(self) -> None:
         page = self._pages[0][0]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segassay.data.named_channels import intensities_in
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
     Criterion,
@@ -65,7 +66,8 @@ AMOUNT_WITHIN = 4 / 3
 """Factor between an amount and that of the median rater, a quarter less or a third more; if raters usually differ by
 more among themselves, their usual factor."""
 
-AMOUNTS = ("n_objects", "area_px", "mean_intensity")
+AMOUNTS = ("n_objects", "area_px")
+"""Columns of the table of counts that are compared with the median rater, and the intensity of each channel."""
 
 
 def judge(found: Findings) -> dict[str, Judgement]:
@@ -248,7 +250,8 @@ def _to_models(
 def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
     if not judged.names:
         return Judgement("validity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    amounts = [amount for amount in AMOUNTS if found.tables.counts[amount].notna().any()]
+    counts = found.tables.counts
+    amounts = [amount for amount in (*AMOUNTS, *intensities_in(list(counts))) if counts[amount].notna().any()]
     criteria = [
         *basis.standing(tuple(judged.names)),
         *judging([_amount(evidence, judged, amount, found.amount(amount)) for amount in amounts]),

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import WITHOUT
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import shortlist
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
@@ -86,8 +87,20 @@ _MEASURES = {
     "n_objects": ("number of objects", ""),
     "area_px": ("area", ""),
     "volume_px": ("volume", ""),
-    "mean_intensity": ("intensity", ""),
+    INTENSITY: ("intensity", ""),
 }
+
+
+def _measured(measure: str) -> tuple[str, str]:
+    """What a criterion judges, and the name of its number.
+
+    Example:
+        >>> _measured("dice"), _measured("mean_intensity_cFOS")
+        (('outlines', 'Dice'), ('intensity in cFOS', ''))
+    """
+    start = f"{INTENSITY}_"
+    return (f"intensity in {measure.removeprefix(start)}", "") if measure.startswith(start) else _MEASURES[measure]
+
 
 _NAMES = {
     What.RATERS: "raters",
@@ -222,7 +235,7 @@ def criterion_in_words(criterion: Criterion, judged: Judged) -> dict[str, Any]:
 
 
 def _name(of: What, measure: str) -> str:
-    return f"{_NAMES[of]} ({_MEASURES[measure][0]})" if measure else _NAMES[of]
+    return f"{_NAMES[of]} ({_measured(measure)[0]})" if measure else _NAMES[of]
 
 
 def _found(criterion: Criterion, judged: Judged) -> str:
@@ -233,7 +246,7 @@ def _found(criterion: Criterion, judged: Judged) -> str:
         return concordance_found(rests_on.own, rests_on.lowest, rests_on.highest)
     if rests_on is None or criterion.of not in _FOUND:
         return ""
-    task, unit = _MEASURES.get(criterion.measure, ("", ""))
+    task, unit = _measured(criterion.measure) if criterion.measure else ("", "")
     about: dict[str, Any] = {"number": _interval(rests_on), "unit": unit, "task": task, "against": rests_on.against}
     about |= {"target": rests_on.target, "n": rests_on.value, "n_cases": rests_on.n_cases}
     about["share"] = 100 * SHARE_OF_DISAGREEMENT
@@ -251,7 +264,7 @@ def _numbers_of(judgement: Judgement, of: What) -> list[str]:
     wanted = [one for one in judgement.criteria if one.of is of and one.counts and isinstance(one.rests_on, Number)]
     texts = []
     for one in wanted:
-        task, unit = _MEASURES[one.measure]
+        task, unit = _measured(one.measure)
         assert isinstance(one.rests_on, Number)
         texts.append(f"{_interval(one.rests_on)} {unit or f'times the {task}'}")
     return texts

@@ -108,6 +108,18 @@ def joint_overlaps(
     return JointOverlaps(tuple(sizes), means, n_shared, *_all_overlaps(runs, n_pixels, n_objects))
 
 
+def mean_values(labels: np.ndarray, values: np.ndarray, *, min_size: int = 0) -> np.ndarray:
+    """Mean value of each object of one annotation, as in `JointOverlaps.mean_values`, float64 `(n_objects,)`.
+
+    Example:
+        >>> mean_values(np.array([[1, 1, 0, 2]]), np.array([[4, 6, 0, 9]])).tolist()
+        [5.0, 9.0]
+    """
+    runs, n_pixels, value_sums = foreground_runs([labels], values)
+    _, size, total = _keep_large(runs[0], n_pixels, value_sums, min_size)
+    return total / size
+
+
 def foreground_runs(
     labels: Sequence[np.ndarray], values: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import ConvexHull
 
+from segassay.masks.hull import line_ends, pixel_corners
 from segassay.masks.properties import crofton_lines, pixel_pairs
-from segassay.masks.shape import line_ends, pixel_corners
 
 __all__ = ["large_object_properties"]
 
@@ -21,6 +21,7 @@ def large_object_properties(
     spacing_um: Sequence[float] | None = None,
     *,
     axes: str,
+    channels: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Measure one object.
 
@@ -30,6 +31,7 @@ def large_object_properties(
             image `(C, height, *others)`; the probability of foreground `(height, *others)`.
         spacing_um: Micrometres between pixels along each axis, in array order.
         axes: Name of each axis.
+        channels: As for `object_properties`.
 
     Returns:
         One row with the columns of `object_properties`, as of an image that ends where the box does.
@@ -75,7 +77,7 @@ def large_object_properties(
     columns |= {f"centroid_{name}": float(first[axis] / n) for axis, name in enumerate(axes)}
     for axis, name in enumerate(axes):
         columns |= {f"bbox_{name}_min": int(box[0][axis]), f"bbox_{name}_max": int(box[1][axis])}
-    columns |= _intensities(np.stack(sums), n)
+    columns |= _intensities(np.stack(sums), n, channels)
     columns["eccentricity"] = _eccentricity(first / n, second / n, spacing_um)
     columns["solidity"] = n / ConvexHull(hull).volume
     if n_axes == 2:
@@ -86,11 +88,12 @@ def large_object_properties(
     return pd.DataFrame([columns])
 
 
-def _intensities(sums: np.ndarray, n: int) -> dict[str, float]:
+def _intensities(sums: np.ndarray, n: int, names: Sequence[str]) -> dict[str, float]:
     """Columns of each channel; `sums` are `(strips, 3, C)`: sum, smallest and largest value."""
     columns: dict[str, float] = {}
     for channel in range(sums.shape[2]):
-        ending = f"_{channel}" if sums.shape[2] > 1 else ""
+        name = names[channel] if len(names) == sums.shape[2] else channel
+        ending = f"_{name}" if sums.shape[2] > 1 else ""
         total = float(sums[:, 0, channel].sum())
         columns[f"mean_intensity{ending}"] = total / n
         columns[f"min_intensity{ending}"] = float(sums[:, 1, channel].min())

@@ -22,6 +22,7 @@ def object_properties(
     spacing_um: Sequence[float] | None = None,
     *,
     axes: str | None = None,
+    channels: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Measure each object of a label image.
 
@@ -30,7 +31,7 @@ def object_properties(
     - `centroid_y`, `centroid_x`: mean position of its pixels; 0 is the centre of the first pixel.
     - `bbox_y_min`, `bbox_y_max` and so on: its first row, and the row after its last one.
     - `mean_intensity`, `min_intensity`, `max_intensity`, `sum_intensity`: of the image's pixels inside it; with several
-      channels `mean_intensity_0` and so on.
+      channels `mean_intensity_0` and so on, or with their names.
     - `eccentricity`: 0 is round, 1 a line; of the ellipse with the same second moments, in µm if the spacing is known;
       in a volume of its two longest axes. Empty for one pixel.
     - `solidity`: its pixels divided by the area of the convex hull of their corners.
@@ -48,6 +49,7 @@ def object_properties(
         prob: Probability of foreground, `(*spatial)`, in [0, 1].
         spacing_um: Micrometres between pixels along each axis, in array order.
         axes: Name of each axis; by default `yx` or `zyx`; for an array of a NIfTI `xy` or `xyz`.
+        channels: Name of each channel of `image`; by default they have numbers.
 
     Returns:
         One row for each object in ascending order of labels, with the columns above in this order; without an object an
@@ -82,7 +84,7 @@ def object_properties(
         columns[f"bbox_{name}_min"] = np.array([box[axis].start for box in boxes], dtype=np.int64)
         columns[f"bbox_{name}_max"] = np.array([box[axis].stop for box in boxes], dtype=np.int64)
     if image is not None:
-        columns |= _intensities(image[:, ranks > 0], of_object, n_px)
+        columns |= _intensities(image[:, ranks > 0], of_object, n_px, channels)
     with np.errstate(invalid="ignore"):
         ratios = axis_ratios(ranks, spacing_um) if len(n_px) else np.empty(0)
     columns["eccentricity"] = np.sqrt(1 - ratios**2)
@@ -118,13 +120,16 @@ def _check(
             raise ValueError(f"{name} must have one entry for each of {labels.ndim} axes, got {given!r}")
 
 
-def _intensities(values: np.ndarray, of_object: np.ndarray, n_px: np.ndarray) -> dict[str, np.ndarray]:
+def _intensities(
+    values: np.ndarray, of_object: np.ndarray, n_px: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
     """Columns of each channel; `values` are `(C, pixels)`."""
     order = np.argsort(of_object, kind="stable")
     first = np.cumsum(n_px) - n_px
     columns: dict[str, np.ndarray] = {}
     for channel, of_channel in enumerate(values.astype(float)):
-        ending = f"_{channel}" if len(values) > 1 else ""
+        name = names[channel] if len(names) == len(values) else channel
+        ending = f"_{name}" if len(values) > 1 else ""
         total = np.bincount(of_object, of_channel).astype(float)
         ordered = of_channel[order]
         columns[f"mean_intensity{ending}"] = total / n_px

@@ -10,6 +10,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from segassay.masks.hull import line_ends, pixel_corners
+
 __all__ = ["axis_ratios", "solidities"]
 
 
@@ -69,16 +71,3 @@ def solidities(labels: np.ndarray) -> np.ndarray:
         pixels = np.argwhere(labels[box] == number)
         found.append(len(pixels) / ConvexHull(pixel_corners(line_ends(pixels))).volume)
     return np.array(found, dtype=float)
-
-
-def line_ends(pixels: np.ndarray) -> np.ndarray:
-    """First and last pixel of every line along the last axis; `pixels` are in the order of `np.argwhere`."""
-    new_line = np.ones(len(pixels) + 1, dtype=bool)
-    new_line[1:-1] = (pixels[1:, :-1] != pixels[:-1, :-1]).any(axis=1)
-    return pixels[new_line[:-1] | new_line[1:]]
-
-
-def pixel_corners(pixels: np.ndarray) -> np.ndarray:
-    """All corners of pixels `(n, axes)`, in pixels."""
-    corners = np.array(list(product((0, 1), repeat=pixels.shape[1])))
-    return np.asarray((pixels[:, None] + corners).reshape(-1, pixels.shape[1]))

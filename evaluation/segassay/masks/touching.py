@@ -3,7 +3,7 @@
 mask, prob (*spatial)  ->  labels (*spatial) int32, 0 = background, objects 1..n
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -12,7 +12,10 @@ from skimage.segmentation import watershed
 
 from segassay.masks.objects import label_objects
 
-__all__ = ["divide", "split_touching"]
+__all__ = ["Divide", "divide", "grow_from_peaks", "split_objects_of", "split_touching"]
+
+Divide = Callable[[np.ndarray, np.ndarray | None, int, Sequence[float] | None], np.ndarray]
+"""Parts of one object in its box, given it, a map of the box, the smallest part, and the distances between pixels."""
 
 _STEPS = 1000
 """Heights are whole numbers of this many steps for a factor of e, so that rounding decides nothing."""
@@ -66,11 +69,31 @@ def split_touching(
         raise TypeError(f"mask must be boolean, got {mask.dtype}; apply a threshold first")
     if prob is not None and prob.shape != mask.shape:
         raise ValueError(f"prob must have the shape of the mask {mask.shape}, got {prob.shape}")
+    return split_objects_of(mask, prob, min_size, spacing, by=divide)
+
+
+def split_objects_of(
+    mask: np.ndarray,
+    values: np.ndarray | None,
+    min_size: int,
+    spacing: Sequence[float] | None = None,
+    *,
+    by: Divide,
+) -> np.ndarray:
+    """Number the objects of a mask, each divided in its own box.
+
+    Args:
+        mask: Boolean, `(*spatial)`.
+        values: Map `(*spatial)` that says where to divide.
+        min_size: Objects of fewer pixels (voxels) are dropped.
+        spacing: Distance between pixels along each axis.
+        by: Divides one object, such as `divide`.
+    """
     whole = label_objects(mask, min_size=min_size)
     labels, n = np.zeros_like(whole), 0
     for number, box in enumerate(ndimage.find_objects(whole), start=1):
         own = whole[box] == number
-        parts = divide(own, None if prob is None else prob[box], min_size, spacing)
+        parts = by(own, None if values is None else values[box], min_size, spacing)
         labels[box][own] = parts[own] + n
         n += int(parts.max())
     return labels
@@ -88,7 +111,7 @@ def divide(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Seq
     steps = np.asarray(spacing if spacing is not None else (1.0,) * own.ndim, dtype=float)
     framed = np.pad(own, 1)
     height = _height(framed, None if prob is None else np.pad(prob, 1), steps / steps.min())
-    return _parts(height, framed, min_size)[(slice(1, -1),) * own.ndim]
+    return grow_from_peaks(height, framed, _DEPTH, min_size)[(slice(1, -1),) * own.ndim]
 
 
 def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.ndarray:
@@ -100,10 +123,17 @@ def _height(own: np.ndarray, prob: np.ndarray | None, steps: np.ndarray) -> np.n
     return np.where(own, height, 0.0)
 
 
-def _parts(height: np.ndarray, own: np.ndarray, min_size: int) -> np.ndarray:
-    """Parts 1..n of one connected object; 0 elsewhere."""
+def grow_from_peaks(height: np.ndarray, own: np.ndarray, valley: float, min_size: int) -> np.ndarray:
+    """Parts 1..n of one connected object, by a watershed from its peaks; int32, 0 elsewhere.
+
+    Args:
+        height: Whole numbers `(*spatial)`, above 0 inside and 0 outside.
+        own: Boolean `(*spatial)`, the object, with a frame of background.
+        valley: How far a peak rises above the highest way to a higher one.
+        min_size: Smaller parts join a neighbour.
+    """
     everywhere = np.ones((3,) * own.ndim, dtype=bool)
-    lowered = reconstruction(height - _DEPTH, height, footprint=everywhere)  # flat across what is too shallow
+    lowered = reconstruction(height - valley, height, footprint=everywhere)  # flat across what is too shallow
     peaks, n_peaks = ndimage.label(local_maxima(lowered, connectivity=own.ndim), structure=everywhere)
     if n_peaks == 1:
         return own.astype(np.int32)

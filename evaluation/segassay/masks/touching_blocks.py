@@ -18,7 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from segassay.masks.objects import label_objects
-from segassay.masks.touching import divide
+from segassay.masks.touching import Divide, divide
 
 __all__ = ["LARGEST_BOX", "split_by_blocks", "split_objects"]
 
@@ -42,6 +42,7 @@ def split_objects(
     min_size: int = 0,
     *,
     spacing: Sequence[float] | None = None,
+    by: Divide = divide,
 ) -> int:
     """Divide some numbered objects in place: their parts get the numbers -n - 1, -n - 2 and so on.
 
@@ -55,6 +56,7 @@ def split_objects(
         n: Number of parts so far.
         min_size: As for `split_touching`.
         spacing: As for `split_touching`.
+        by: Divides one object; `prob` is the map that it takes.
 
     Returns:
         Number of parts with these.
@@ -66,10 +68,10 @@ def split_objects(
     """
     for number, box in boxes.items():
         if math.prod(part.stop - part.start for part in box) > LARGEST_BOX:
-            n = split_by_blocks(labels, prob, number, box, n, min_size, spacing=spacing)
+            n = split_by_blocks(labels, prob, number, box, n, min_size, spacing=spacing, by=by)
             continue
         own = labels[box] == number
-        parts = divide(own, None if prob is None else prob[box], min_size, spacing)
+        parts = by(own, None if prob is None else prob[box], min_size, spacing)
         labels[box] = np.where(own, -(parts + n), labels[box])
         n += int(parts.max())
     return n
@@ -84,6 +86,7 @@ def split_by_blocks(
     min_size: int,
     *,
     spacing: Sequence[float] | None = None,
+    by: Divide = divide,
 ) -> int:
     """Divide one object in place, as `split_objects` does for a large box.
 
@@ -95,6 +98,7 @@ def split_by_blocks(
         n: Number of parts so far.
         min_size: Smaller parts of a block join their neighbour.
         spacing: As there.
+        by: As there.
 
     Returns:
         Number of parts with these, numbered by their first pixel.
@@ -106,7 +110,7 @@ def split_by_blocks(
         seen = labels[wide]
         own = seen == number
         earlier = np.where(seen < -n, -seen - n, 0)  # parts of blocks before, in what this one sees around it
-        parts = _parts_of(own | (earlier > 0), None if prob is None else prob[wide], min_size, spacing)
+        parts = _parts_of(own | (earlier > 0), None if prob is None else prob[wide], min_size, spacing, by)
         parts[parts > 0] += n_seen
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         near = tuple(slice(max(part.start - half, 0), part.stop + half) for part in inner)
@@ -128,15 +132,17 @@ def _blocks(box: _Box) -> Iterator[tuple[_Box, _Box]]:
         yield core, tuple(wide)
 
 
-def _parts_of(own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None) -> np.ndarray:
+def _parts_of(
+    own: np.ndarray, prob: np.ndarray | None, min_size: int, spacing: Sequence[float] | None, by: Divide
+) -> np.ndarray:
     """Parts of a window, in which the object may be in several pieces."""
     pieces = label_objects(own)
     if pieces.max(initial=0) <= 1:
-        return divide(own, prob, min_size, spacing) if own.any() else pieces
+        return by(own, prob, min_size, spacing) if own.any() else pieces
     parts = np.zeros_like(pieces)
     for number, where in enumerate(ndimage.find_objects(pieces), start=1):
         piece = pieces[where] == number
-        found = divide(piece, None if prob is None else prob[where], min_size, spacing)
+        found = by(piece, None if prob is None else prob[where], min_size, spacing)
         parts[where][piece] = found[piece] + parts.max()
     return parts
 

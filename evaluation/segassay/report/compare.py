@@ -13,7 +13,9 @@ import pandas as pd
 from segassay.data.annotations import is_trained
 from segassay.data.dataset import units_of
 from segassay.data.facets import is_exchangeable
+from segassay.data.named_channels import intensities_in
 from segassay.errors import UsageError, number_of, shortlist
+from segassay.judgement.classes import class_names
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
 from segassay.judgement.summary import judged_in
@@ -29,7 +31,7 @@ __all__ = ["Comparison", "compare_evaluations"]
 _ROUNDING = 1e-9
 _WORDS = {"f1": "F1", "mean_iou": "mean IoU", "dice": "Dice"}
 _FINGERPRINT = (
-    ("counts", ("annotator",), ("n_objects", "area_px", "mean_intensity", "region_area_px")),
+    ("counts", ("annotator",), ("n_objects", "area_px", "region_area_px")),  # and the intensity of each channel
     ("agreement", ("annotator_a", "annotator_b"), ("f1", "mean_iou", "dice")),
     ("distances", ("annotator_a", "annotator_b"), ("hd95", "assd", "shift")),
     ("mirrored", ("annotator", "rater"), ("dice",)),
@@ -197,15 +199,19 @@ def _numbers(one: Results, names: Sequence[str]) -> dict[str, dict[tuple[str, ..
             continue
         rows = rows[rows[list(keys)].isin(list(names)).all(axis=1)]
         rows = rows[rows["iou_threshold"] == 0.5] if "iou_threshold" in rows else rows
-        of = rows[["case", *keys]].itertuples(index=False, name=None)
-        for (case, *who), numbers in zip(of, rows[list(columns)].astype(float).to_numpy(), strict=True):
-            found.setdefault(case, {})[(table, *who)] = tuple(numbers)
+        of_each = {table: list(columns)} | {name: [name] for name in intensities_in(list(rows))}
+        for name, own in of_each.items():
+            of = rows[["case", *keys]].itertuples(index=False, name=None)
+            for (case, *who), numbers in zip(of, rows[own].astype(float).to_numpy(), strict=True):
+                found.setdefault(case, {})[(name, *who)] = tuple(numbers)
     return found
 
 
 def _equal(a: Mapping[tuple[str, ...], tuple[float, ...]], b: Mapping[tuple[str, ...], tuple[float, ...]]) -> bool:
-    return a.keys() == b.keys() and all(
-        np.allclose(a[key], b[key], rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True) for key in a
+    """Whether all numbers are equal; intensities of a channel that only one has say nothing of the masks."""
+    alone = {key[0] for key in a.keys() ^ b.keys()}
+    return len(intensities_in(list(alone))) == len(alone) and all(
+        np.allclose(a[key], b[key], rtol=_ROUNDING, atol=_ROUNDING, equal_nan=True) for key in a.keys() & b.keys()
     )
 
 
@@ -302,6 +308,9 @@ def _changed_data(first: Results, other: Results) -> Iterator[str]:
     ours, theirs = (list(dict.fromkeys(one.annotations["case"])) for one in (first, other))
     yield from _only("case", ours, theirs)
     yield from _only("annotator", list(first.kinds), list(other.kinds))
+    before, after = (", ".join(class_names(one.summary)) or "one foreground" for one in (first, other))
+    if before != after:
+        yield f"Classes: {before} → {after}."
     for name in first.kinds:
         if name in other.kinds and first.kinds[name] != other.kinds[name]:
             yield f"{name} is a {first.kinds[name]} in the first evaluation and a {other.kinds[name]} here."

@@ -21,12 +21,13 @@ from segassay.report.templating import content_policy, environment, text_of
 __all__ = ["write_comparison"]
 
 
-def write_comparison(folder: Path, comparison: Comparison) -> Path:
+def write_comparison(folder: Path, comparison: Comparison, classes: Mapping[str, str] | None = None) -> Path:
     """Write the page, its tables and figures.
 
     Args:
         folder: Folder that exists.
         comparison: What `compare_evaluations` returns.
+        classes: Class -> folder of its comparison, as a path from this one, to which the page links.
 
     Returns:
         Path of the page.
@@ -45,6 +46,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> Path:
             policy_of_content=content_policy(style, ""),
             labels=comparison.labels,
             changes=comparison.changes,
+            classes={name: f"{path}/compare.html" for name, path in (classes or {}).items()},
             evaluations=_overview(tables["evaluations"]),
             verdicts=_beside(tables["verdicts"], ["quality"], "verdict", comparison.labels),
             criteria=_differing(

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.dataset import units_of
 from segassay.data.facets import is_exchangeable
+from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.classes import class_names
@@ -49,12 +50,8 @@ MAX_IN_FIGURES = 15
 MAX_JUDGED = 2
 """Judged annotators in the confusion of classes."""
 
-_AMOUNT_WORDS = {
-    "count": ("n_objects", "number of objects"),
-    "area": ("area_px", "area in pixels"),
-    "intensity": ("mean_intensity", "mean intensity of objects"),
-}
-"""Measurement -> column of `counts`, and in words."""
+_AMOUNT_WORDS = {"count": ("n_objects", "number of objects"), "area": ("area_px", "area in pixels")}
+"""Measurement -> column of `counts`, and in words; the intensity of each channel comes with the table."""
 
 _Draw = Callable[..., Figure]
 _EFFECTS, _AMOUNTS = "effects_", "bland_altman_"  # and a measure: name of its figure
@@ -137,7 +134,7 @@ class Plots:
         """Measurements of each annotator against the median of the other raters; one axes per annotator.
 
         Args:
-            measure: `count`, `area` or `intensity`.
+            measure: `count`, `area` or `intensity`; of channels with names `intensity_cFOS`.
             figure: Figure to draw on; by default a new one.
         """
         return self._several(f"{_AMOUNTS}{measure}", figure)
@@ -236,7 +233,7 @@ def all_charts(found: Results) -> dict[str, _Draw]:
     charts = _charts(found)
     if can_be_clustered(tables.agreement, list(kinds)):
         charts["clustered_agreement"] = partial(clustered_agreement, tables.agreement, list(kinds))
-    for name, (column, words) in _AMOUNT_WORDS.items():
+    for name, (column, words) in _amounts(tables.counts).items():
         measured = with_the_median(tables.counts, list(kinds), raters_of(kinds), column)
         if measured:
             charts[f"{_AMOUNTS}{name}"] = partial(bland_altman_figure, measured, clusters, words)
@@ -249,6 +246,16 @@ def all_charts(found: Results) -> dict[str, _Draw]:
     if len(components):
         charts["variance"] = partial(variance_figure, components)
     return charts | _of_maps(found, clusters)
+
+
+def _amounts(counts: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """As `_AMOUNT_WORDS`, with intensities."""
+    of_channels = {}
+    for column in intensities_in(list(counts)):
+        channel = column.removeprefix(INTENSITY)
+        words = "mean intensity of objects" + (f" in {channel[1:]}" if channel else "")
+        of_channels[f"intensity{channel}"] = (column, words)
+    return _AMOUNT_WORDS | of_channels
 
 
 def _of_maps(found: Results, clusters: pd.Series) -> dict[str, _Draw]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_trained, kind_label
 from segassay.data.measurements import OF_ALL
+from segassay.data.named_channels import INTENSITY
 from segassay.io.spacing import shown_unit
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
@@ -229,7 +230,11 @@ def measurement_words(measure: str) -> str:
     Example:
         >>> measurement_words("count"), measurement_words("freezing_time")
         ('Number of objects', 'Freezing time')
+        >>> measurement_words("mean_intensity_cFOS")
+        'Mean intensity of objects in cFOS'
     """
+    if measure.startswith(f"{INTENSITY}_"):
+        return f"{_MEASUREMENTS[INTENSITY]} in {measure.removeprefix(f'{INTENSITY}_')}"
     words = measure.replace("_", " ")
     return _MEASUREMENTS.get(measure, words[:1].upper() + words[1:])
 

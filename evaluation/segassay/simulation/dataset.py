@@ -41,8 +41,9 @@ def simulate_case(
         session: From 1; later ones have only the raters who annotated this case again.
 
     Returns:
-        The image `(*spatial)` in `settings.dtype`; the truth `(*spatial)` int32 with labels 1…n; and a boolean mask
-        `(*spatial)` per rater, none for a rater who did not annotate this case in that session.
+        The image `(*spatial)` in `settings.dtype`, with a marker `(2, *spatial)`; the truth `(*spatial)` int32 with
+        labels 1…n; and a boolean mask `(*spatial)` per rater, none for a rater who did not annotate this case in that
+        session. With `settings.instances` masks of raters are label images, too.
 
     Example:
         >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
@@ -111,7 +112,10 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
         "min_object_size": settings.min_object_size,
         "experiment": "experiment.csv",
         "spacing_um": list(settings.axis_spacing_um),
+        **({"objects": "instances"} if settings.instances else {}),
     }
+    if settings.channels:
+        description |= {"channels": list(settings.channels), "segment_channels": settings.channels[0]}
     write_bytes(folder / "dataset.yaml", yaml.safe_dump(description, sort_keys=False).encode())
 
 
@@ -119,16 +123,19 @@ def _write_case(
     folder: Path, case: str, scene: Scene, settings: Simulation, index: int
 ) -> Iterator[tuple[str, str, str, str, int | None]]:
     """Write the files of a case; yields the row of each mask in the annotations table."""
-    image = render(scene, settings, index)
-    file = f"{case}.png" if image.ndim == 2 else f"{case}.nii.gz"
-    like = Picture(image[np.newaxis], spacing_um=settings.axis_spacing_um)
-    write_image(_with_folder(folder / "images" / file), like)
+    image, n_axes = render(scene, settings, index), len(settings.shape)
+    file = f"{case}.png" if n_axes == 2 else f"{case}.nii.gz"
+    array = image.reshape(-1, *settings.shape)
+    like = Picture(array, spacing_um=settings.axis_spacing_um, channel_names=settings.channels)
+    of_image = f"{case}.ome.tif" if settings.channels and n_axes == 2 else file
+    write_image(_with_folder(folder / "images" / of_image), like)
     write_labels(_with_folder(folder / "truth" / file), true_labels(scene.nuclei, settings), like)
     yield case, "truth", "truth", f"truth/{file}", None
     for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
         for rater, mask in annotate(scene, settings, index, session=session).items():
             path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
-            write_mask(_with_folder(folder / path), mask, like)
+            write = write_labels if settings.instances else write_mask
+            write(_with_folder(folder / path), mask, like)
             yield case, rater, "human", path, session
 
 

@@ -1,6 +1,6 @@
 """Simulate raters with known habits: the mask that each would draw on a simulated scene.
 
-    Scene, RaterHabit  ->  mask (*spatial) bool
+    Scene, RaterHabit  ->  mask (*spatial) bool, or with `instances` label image (*spatial) int32
 
 Raters see contrast, not truth: they overlook dim nuclei, draw their own boundaries, merge neighbours and mistake debris
 for nuclei. In a later session the habit is the same, but the random numbers differ.
@@ -14,7 +14,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
+from skimage.measure import label as label_values
 
+from segassay.masks.objects import label_objects
 from segassay.simulation.scene import RATER, REPEAT, Blob, Scene, random_blob, stamp, stream, turn
 from segassay.simulation.settings import RaterHabit, Simulation
 
@@ -34,7 +36,8 @@ def annotate(scene: Scene, settings: Simulation, index: int, *, session: int = 1
         session: From 1; later ones have only the raters who annotated this case again.
 
     Returns:
-        A boolean mask `(*spatial)` per rater, none for a rater who did not annotate the case in that session.
+        A boolean mask `(*spatial)` per rater, none for a rater who did not annotate the case in that session; with
+        `settings.instances` an int32 label image, objects 1..n.
     """
     masks = {}
     for habit in settings.raters:
@@ -136,7 +139,11 @@ def _mistakes(
 
 
 def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, habit: RaterHabit) -> np.ndarray:
-    """Mask of outlines, each with the number of its drawing; a gap keeps different drawings apart."""
+    """Mask of outlines, each with the number of its drawing; a gap keeps different drawings apart.
+
+    With instances there is no gap: where drawings overlap, a pixel belongs to the one in which it is deepest, and
+    what is cut off from its drawing is an object of its own.
+    """
     nearest, second = np.full(settings.shape, np.inf), np.full(settings.shape, np.inf)
     owner = np.full(settings.shape, -1)
     reach_px = max(habit.dilation_px, 0) + 4 * habit.jitter_px + 2
@@ -148,6 +155,8 @@ def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, 
         second[box] = np.where(foreign, np.minimum(second[box], rival), second[box])
         owner[box][closer] = drawing
         nearest[box] = np.minimum(nearest[box], distance)
+    if settings.instances:
+        return label_objects(label_values(np.where(nearest < 0, owner + 1, 0), connectivity=owner.ndim))
     gap_px = 1.1 * np.linalg.norm(
         settings.axis_scale
     )  # more than the diagonal, otherwise full connectivity would join them

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
-from segassay.simulation.scene import NOISE, Blob, Scene, place_of, stamp, stream
+from segassay.simulation.marker import marker_scene
+from segassay.simulation.scene import MARKER, NOISE, Blob, Scene, place_of, stamp, stream
 from segassay.simulation.settings import Simulation
 
 __all__ = ["render", "true_labels"]
@@ -30,9 +31,17 @@ def render(scene: Scene, settings: Simulation, index: int) -> np.ndarray:
         index: Number of the case; each has its own background, illumination and noise.
 
     Returns:
-        Grey values `(*spatial)` in `settings.dtype`.
+        Grey values `(*spatial)` in `settings.dtype`; with a marker `(2, *spatial)`, the nuclei and the marker.
     """
-    rng, region = stream(settings, index, NOISE), place_of(settings, index).region
+    if not settings.channels:
+        return _channel(scene, settings, index, stream(settings, index, NOISE))
+    marked = marker_scene(scene, settings, index)
+    seen = _channel(scene, settings, index, stream(settings, index, NOISE))
+    return np.stack([seen, _channel(marked, settings, index, stream(settings, index, NOISE, MARKER))])
+
+
+def _channel(scene: Scene, settings: Simulation, index: int, rng: np.random.Generator) -> np.ndarray:
+    region = place_of(settings, index).region
     background = settings.background * (settings.regions[region].background if region else 1.0)
     background *= np.exp(rng.normal(0, settings.background_sd))
     illumination = _slow_changes(rng, settings)

@@ -16,7 +16,7 @@ from segassay.simulation.settings import Simulation
 
 __all__ = ["Blob", "Place", "Scene", "build_scene", "place_of", "random_blob", "stamp", "stream", "turn"]
 
-SCENE, NOISE, SUBJECT, RATER, REPEAT = 1, 2, 3, 4, 5  # random streams; 0 would be the same as no stream
+SCENE, NOISE, SUBJECT, RATER, REPEAT, MARKER = 1, 2, 3, 4, 5, 6  # random streams; 0 would be the same as no stream
 
 
 def stream(settings: Simulation, index: int, *names: int) -> np.random.Generator:

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from segassay.data.harmless import why_harmful
+from segassay.data.named_channels import broken_channel_names
 from segassay.errors import UsageError
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "keep_effect",
 ]
 
-EFFECTS = ("both", "count", "intensity", "size", "none")
+EFFECTS = ("both", "count", "intensity", "size", "marker", "none")
 """Choices of the group effects that a simulation keeps; `both` are all of them."""
 
 _EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)  # for files: a mistyped name is an error, not ignored
@@ -101,11 +102,13 @@ class Effect:
         count: Factor on their expected number.
         intensity: Factor on the contrast of each.
         size: Factor on the area of each, in three axes on its volume.
+        marker: Factor on the contrast of each in the channel of the marker, if there is one.
     """
 
     count: float = 1.0
     intensity: float = 1.0
     size: float = 1.0
+    marker: float = 1.0
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
@@ -115,6 +118,7 @@ class Effect:
             ("count must be a factor of 0 or more", self.count >= 0, self.count),
             ("intensity must be a factor above 0", self.intensity > 0, self.intensity),
             ("size must be a factor above 0", self.size > 0, self.size),
+            ("marker must be a factor above 0", self.marker > 0, self.marker),
         )
 
 
@@ -185,7 +189,12 @@ class Simulation:
         spacing_um: Distance between pixels, one number or one per array axis.
         dtype: `uint8` or `uint16`, of the images.
         min_object_size: Smallest object that counts, in pixels or voxels, as `dataset.yaml` states it.
+        instances: Whether raters draw label images, in which nuclei touch; else masks, with a gap between nuclei that
+            were drawn apart.
         raters: Habits of the raters.
+        channels: Names of two channels: that of the nuclei, which raters see, and that of a marker in them; by default
+            there is one channel, without a name.
+        marker_contrast: Median contrast of nuclei in the channel of the marker.
         seed: The only source of randomness.
 
     Raises:
@@ -219,7 +228,10 @@ class Simulation:
     spacing_um: float | tuple[float, ...] = 0.62
     dtype: str = "uint8"
     min_object_size: int = 30
+    instances: bool = False
     raters: tuple[RaterHabit, ...] = DEFAULT_RATERS
+    channels: tuple[str, ...] = ()
+    marker_contrast: float = 2.0
     seed: int = 0
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
@@ -230,7 +242,8 @@ class Simulation:
         harmful = [name for name in (*self.groups, *self.regions) if why_harmful(name)]
         unknown = [group for region in self.regions.values() for group in region.groups if group not in self.groups]
         shares = ("bright_fraction", "touching_fraction", "crowding")
-        positive = ("bright_contrast", "dim_contrast", "background", "gain")
+        positive = ("bright_contrast", "dim_contrast", "marker_contrast", "background", "gain")
+        strange = [problem.what for problem in broken_channel_names("", self.channels)]
         amounts = (
             *("subject_sd", "n_nuclei", "n_out_of_focus", "n_debris", "background_sd", "unevenness", "texture"),
             *("read_noise", "min_object_size", "seed"),
@@ -255,6 +268,8 @@ class Simulation:
             ("spacing_um needs one number, or one per axis", np.size(spacing) in (1, len(self.shape)), spacing),
             ("spacing_um must be positive", np.min(spacing) > 0, spacing),
             ("dtype must be uint8 or uint16", self.dtype in ("uint8", "uint16"), self.dtype),
+            ("channels must be two names, or none", len(self.channels) in (0, 2), self.channels),
+            ("channels must have names that columns can have", not strange, strange),
             ("raters must name at least one rater", len(names) >= 1, names),
             ("raters must have names that differ", len(names) == len({*names}), names),
             ("raters must not be called truth", "truth" not in names, names),
@@ -293,7 +308,7 @@ def keep_effect(settings: Simulation, which: str) -> Simulation:
 
     Example:
         >>> keep_effect(Simulation(), "none").groups["treated"]
-        Effect(count=1.0, intensity=1.0, size=1.0)
+        Effect(count=1.0, intensity=1.0, size=1.0, marker=1.0)
     """
     if which not in EFFECTS:
         raise UsageError(f"effect {which!r}: expected one of {', '.join(EFFECTS)}")
@@ -304,6 +319,7 @@ def keep_effect(settings: Simulation, which: str) -> Simulation:
                 count=effect.count if which in ("both", "count") else 1.0,
                 intensity=effect.intensity if which in ("both", "intensity") else 1.0,
                 size=effect.size if which in ("both", "size") else 1.0,
+                marker=effect.marker if which in ("both", "marker") else 1.0,
             )
             for group, effect in groups.items()
         }

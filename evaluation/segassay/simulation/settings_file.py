@@ -40,8 +40,20 @@ def read_simulation(path: Path) -> Simulation:
 
 
 def plain_settings(settings: Simulation) -> dict[str, Any]:
-    """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are."""
-    return asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
+    """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are.
+
+    Those of a marker are left out where there is none, `instances` where it is not set, so that files of simulations
+    without them stay as they were.
+    """
+    plain = asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
+    if not settings.instances:
+        del plain["instances"]
+    if not settings.channels:
+        del plain["channels"], plain["marker_contrast"]
+        for groups in (plain["groups"], *(region["groups"] for region in plain["regions"].values())):
+            for effect in groups.values():
+                del effect["marker"]
+    return plain
 
 
 def _read_mapping(path: Path) -> Mapping[str, Any]:

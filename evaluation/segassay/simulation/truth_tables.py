@@ -34,4 +34,5 @@ def expected_of_raters(settings: Simulation) -> list[dict[str, Any]]:
             rows.append({"region": region, "group": group, "n_nuclei": settings.n_nuclei * density * effect.count})
             rows[-1] |= {"count_ratio": effect.count / base.count if base.count else None}
             rows[-1] |= {"contrast_ratio": effect.intensity / base.intensity, "size_ratio": effect.size / base.size}
+            rows[-1] |= {"marker_ratio": effect.marker / base.marker} if settings.channels else {}
     return rows

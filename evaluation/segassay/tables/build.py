@@ -27,6 +27,7 @@ from segassay.tables.case import CASE_TABLES, RATES
 from segassay.tables.columns import Columns
 from segassay.tables.compared import MIN_OTHERS
 from segassay.tables.copies import notes_on_copies
+from segassay.tables.counts import with_intensities
 from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.kept import compared
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
@@ -64,8 +65,9 @@ class Tables:
         leave_one_out: Case × rater × annotator × IoU threshold: the rater itself, and every model, ensemble and truth,
             against C₋rater, which is `a`. References and consensuses contain the rater and are left out. Columns of
             the measures as in `agreement`.
-        counts: Case × annotator: objects, their area, mean over objects of their mean raw value, region, density, and
-            whether the file was read as a `mask` (objects are connected components) or for `labels`.
+        counts: Case × annotator: objects, their area, mean over objects of their mean raw value (of several channels
+            with names `mean_intensity_<channel>` of each that is measured), region, density, and whether the file was
+            read as a `mask` (objects are connected components) or for `labels`.
         raters: One row per rater, without rows if raters are exchangeable: STAPLE's sensitivity and specificity, means
             over cases; those of the rater's mask against C₋rater; log ratios of counts and areas against the other
             raters; mean agreement with C₋rater at IoU > .5 and, for where there are too few raters, the mean over cases
@@ -204,6 +206,7 @@ def build_tables(
     tables = {name: table.frame() for name, table in columns.items()}
     rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
     tables["remeasured"] = in_units(tables["remeasured"])
+    tables["counts"] = with_intensities(tables["counts"], tables.pop("intensities"))
     if is_exchangeable(annotations):
         rater_cases = rater_cases[:0]
     agreement, leave_one_out, counts = tables["agreement"], tables["leave_one_out"], tables["counts"]

@@ -14,8 +14,9 @@ import numpy as np
 
 from segassay.data.annotations import TRUTH
 from segassay.data.cases import read_annotation
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import DataError
-from segassay.masks.joint import JointOverlaps, joint_overlaps
+from segassay.masks.joint import JointOverlaps, joint_overlaps, mean_values
 from segassay.masks.numbers import Numbers, numbers_of
 from segassay.masks.outlines import (
     average_surface_distance,
@@ -171,6 +172,19 @@ def _surface_shares(case: ComparedCase) -> Iterator[Row]:
 def _counts(case: ComparedCase) -> Iterator[Row]:
     for name in case.names:
         yield (name, *count_objects(case.joint, case.position(name), case.region_area), _input(case.masks.get(name)))
+
+
+def _intensities(case: ComparedCase) -> Iterator[Row]:
+    """Of channels with names; nothing if `mean_intensity` in `counts` is that of the only one."""
+    picture = case.picture
+    for measure, place in case.job.intensities:
+        if measure == INTENSITY or picture is None:
+            continue
+        for name in case.names:
+            index, value = case.position(name), np.nan
+            if index is not None and len(case.joint.sizes[index]):
+                value = float(mean_values(case.labels[name], picture.array[place], min_size=case.job.min_size).mean())
+            yield name, measure, value
 
 
 def _input(mask: np.ndarray | None) -> str:
@@ -368,6 +382,7 @@ CASE_TABLES = {
         | {"region_area_px": int, "density": float, "input": str},
         _counts,
     ),
+    "intensities": CaseTable({"case": str, "annotator": str, "measure": str, "value": float}, _intensities),
     "rater_cases": CaseTable(
         {"case": str, "rater": str} | dict.fromkeys(RATES, float) | {"is_staple": int, "is_majority": int}, _rater_cases
     ),

@@ -20,6 +20,7 @@ from segassay.consensus.pixels import Decisions, count_decisions, staple_of_deci
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.data.classes import ClassMap, read_classes
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import DataError, number_of
 from segassay.io.grids import Grid
 from segassay.io.images import Picture, holds_outlines, read_grid, read_mask
@@ -181,10 +182,16 @@ def compare_case(job: Job) -> ComparedCase:
 def _read_picture(job: Job) -> Picture | None:
     if not job.image:
         return None
-    picture = read_spaced_image(job.image, job.spacing_um)
-    if job.channel >= len(picture.array):
-        what = f"has {number_of(len(picture.array), 'channel')}, but intensity_channel in dataset.yaml is {job.channel}"
-        raise DataError.of(job.image[0], what, "correct intensity_channel; the first channel is 0")
+    picture = read_spaced_image(job.image, job.spacing_um, job.channels)
+    n_channels = number_of(len(picture.array), "channel")
+    for name, place in (*job.intensities, ("", job.channel)):
+        if place < len(picture.array):
+            continue
+        if name == INTENSITY:
+            what = f"has {n_channels}, but intensity_channel in dataset.yaml is {place}"
+            raise DataError.of(job.image[0], what, "correct intensity_channel; the first channel is 0")
+        what = f"has {n_channels}, fewer than names of channels"
+        raise DataError.of(job.image[0], what, "export it with all channels, or correct `channels` in dataset.yaml")
     return picture
 
 

@@ -15,6 +15,7 @@ from segassay.data.cases import image_files
 from segassay.data.classes import ClassMap, Meaning
 from segassay.data.dataset import Dataset
 from segassay.data.measurements import BY_DEFAULT, OF_MASKS
+from segassay.data.named_channels import INTENSITY, contrast_channel
 from segassay.data.names import natural_key
 from segassay.io.held import HeldImage
 from segassay.tables.notes import Note
@@ -54,7 +55,9 @@ class Job:
     case: str
     annotators: tuple[Annotator, ...]
     image: tuple[Path, ...] = ()  # a file, or one for each channel
-    channel: int = 0
+    channels: tuple[str, ...] = ()  # by which those of an image are put into order; empty as they are in the file
+    channel: int = 0  # in which objects are as bright as annotators saw them
+    intensities: tuple[tuple[str, int], ...] = ((INTENSITY, 0),)  # measurements, and places of their channels
     spacing_um: tuple[float, ...] | None = None
     ignore: Path | None = None
     ignored_class: ClassMap | None = None
@@ -106,7 +109,9 @@ def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.Dat
         case,
         tuple(annotators),
         image=image_files(dataset, case),
-        channel=dataset.settings.intensity_channel,
+        channels=dataset.names_in_files,
+        channel=contrast_channel(dataset.settings, dataset.channels),
+        intensities=tuple(dataset.intensities.items()),
         spacing_um=dataset.settings.spacing_um,
         ignore=dataset.ignore.get(case),
         ignored_class=dataset.ignored_class,

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.measurements import BY_DEFAULT, OF_ALL
+from segassay.data.named_channels import intensities_in
 from segassay.data.names import natural_key
 from segassay.errors import DataError
 
 __all__ = ["MEASURES", "normalise"]
 
 MEASURES = {"count": "n_objects", "density": "density", "mean_intensity": "mean_intensity"}
-"""Measurements in the counts table, and their columns."""
+"""Measurements in the counts table, and their columns; with names of channels intensities are columns of their own."""
 
 
 def normalise(
@@ -36,7 +37,8 @@ def normalise(
 
     Args:
         counts: One row per case and annotator: `case, annotator` and the columns of those `measurements` that are in
-            `MEASURES`; further columns are ignored. A measurement may be NaN (the mean intensity without objects).
+            `MEASURES`, or are intensities of channels (`mean_intensity_cFOS`); further columns are ignored. A
+            measurement may be NaN (the mean intensity without objects).
         experiment: Text columns `case`, `group` and any of `region`, `subject`, `batch`.
         control_group: Group by which the others are divided.
         measurements: Names of the measurements, in the order of the result.
@@ -61,7 +63,8 @@ def normalise(
         1    2   6.0           5.0    1.2
         2    3  15.0           5.0    3.0
     """
-    columns = [MEASURES[name] for name in measurements if name in MEASURES]
+    column_of = MEASURES | {name: name for name in intensities_in(list(counts)) if name in measurements}
+    columns = [column_of[name] for name in measurements if name in column_of]
     _check_columns("counts", counts, ["case", "annotator", *columns])
     _check_columns("the experiment table", experiment, ["case", "group"])
     _check_unique("counts", counts, ["case", "annotator"])
@@ -76,8 +79,8 @@ def normalise(
     cases = counts.merge(strata, on="case")
     tidy = pd.concat(
         [
-            cases.assign(measure=name, raw=cases[MEASURES[name]].astype(float))
-            if name in MEASURES
+            cases.assign(measure=name, raw=cases[column_of[name]].astype(float))
+            if name in column_of
             else _further(name, measured, cases, strata)
             for name in measurements
         ],

@@ -16,12 +16,13 @@ import pandas as pd
 
 from segassay.data.annotations import annotator_order, raters_of
 from segassay.data.facets import persons_of
+from segassay.data.named_channels import intensities_in
 from segassay.errors import DataError
 from segassay.tables.build import Tables
 
 __all__ = ["by_person", "different_persons", "people_of"]
 
-_MEASURED = ("n_objects", "area_px", "mean_intensity")
+_AMOUNTS = ("n_objects", "area_px")
 _KEYS = (
     *("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater"),
     *("size_low", "contrast_low", "size_high", "threshold", "min_size", "measure"),
@@ -176,6 +177,7 @@ def _facets(counts: pd.DataFrame, annotations: pd.DataFrame, persons: Mapping[st
     """Counts of each person at each level of each facet that has several, mean over masks that share both."""
     said = annotations.drop_duplicates("annotator").set_index("annotator")
     rows = counts[counts["annotator"].isin(list(persons))]
+    measured = [*_AMOUNTS, *intensities_in(list(counts))]
     parts = []
     for facet in ("tool", "session", "site"):
         levels = said[facet].reindex(list(persons)).replace("", None) if facet in said else pd.Series(dtype=object)
@@ -183,6 +185,6 @@ def _facets(counts: pd.DataFrame, annotations: pd.DataFrame, persons: Mapping[st
             named = rows.assign(
                 person=rows["annotator"].map(persons), facet=facet, level=rows["annotator"].map(levels.astype(object))
             )
-            known = named[named["level"].notna()].astype(dict.fromkeys(_MEASURED, float))
-            parts.append(known.groupby(["case", "person", "facet", "level"], as_index=False)[list(_MEASURED)].mean())
+            known = named[named["level"].notna()].astype(dict.fromkeys(measured, float))
+            parts.append(known.groupby(["case", "person", "facet", "level"], as_index=False)[measured].mean())
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

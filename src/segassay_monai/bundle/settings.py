@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from pydoc import locate
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from monai.bundle import ConfigParser
 from monai.bundle.reference_resolver import ReferenceResolver
@@ -107,6 +107,7 @@ class TrainSettings(_Settings):
     noise: _Amount
     elastic: Annotated[float, Field(ge=0, le=5, description="0 to 5 pixels (more would fold the image)")]
     weight_map: _Amount
+    objects: Annotated[Literal["separate", "touching"], Field(description="separate or touching")]
     val_interval: _Count
     lr_steps: Annotated[int, Field(ge=10, description="10 or more")]
     n_cached: _CountOrNone

@@ -7,6 +7,8 @@ are exclusive: a pixel belongs to one of them or to the background, and the outp
 (softmax). Else they are regions, as of nnU-Net: each has an output of its own (sigmoid). A model without classes has
 one output, the foreground (sigmoid). Probabilities never hold the background, which is what is missing to 1.
 
+A model of objects that touch has one foreground and a second output (sigmoid), the depth of each pixel in its object.
+
 An exported bundle can carry this module unchanged: it imports torch and numpy only.
 """
 
@@ -23,6 +25,11 @@ from torch import nn
 Classes = Sequence[tuple[str, Sequence[int]]]
 """Name and values of each class; empty for a model of one foreground."""
 
+SEPARATE, TOUCHING = "separate", "touching"
+OBJECTS = (SEPARATE, TOUCHING)
+"""What a model says of objects: their foreground alone, whose connected pixels are one object; or also the depth of
+each pixel in its object (`segassay.masks.depth`), along whose valleys objects that touch are divided."""
+
 THRESHOLD = 0.5
 """A mask is where the probability exceeds this; of exclusive classes, where no other is more probable."""
 
@@ -38,13 +45,17 @@ def is_exclusive(classes: Classes) -> bool:
     return bool(classes) and len(values) == len(set(values))
 
 
-def n_outputs(classes: Classes) -> int:
-    """Number of outputs of a network.
+def n_outputs(classes: Classes, objects: str = SEPARATE) -> int:
+    """Number of outputs of a network; one more than of the foreground for the depth of objects that touch.
 
     Example:
         >>> n_outputs([]), n_outputs([("zone", [1]), ("tumour", [2])]), n_outputs([("organ", [1, 2]), ("tumour", [2])])
         (1, 3, 2)
+        >>> n_outputs([], TOUCHING)
+        2
     """
+    if objects == TOUCHING:
+        return 2
     return len(classes) + 1 if is_exclusive(classes) else max(len(classes), 1)
 
 

@@ -2,6 +2,7 @@
 
     image (B, C, *spatial) -> members, one after another -> mean probability (B, K, *spatial), K = 1 without classes
                                                          -> total uncertainty = disagreement + doubt
+                                                         -> mean depth (B, 1, *spatial), of objects that touch
 
 An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
 """
@@ -18,7 +19,7 @@ import torch
 from monai.inferers import Inferer
 from torch import nn
 
-from .classes import THRESHOLD, Classes, Probabilities, class_masks, entropy
+from .classes import SEPARATE, THRESHOLD, TOUCHING, Classes, Probabilities, class_masks, entropy
 from .classes import binary_entropy as uncertainty
 from .errors import PredictionError
 from .network import read_checkpoint
@@ -35,12 +36,16 @@ class Prediction:
         doubt: Mean of the members' own uncertainties, float32 `(B, 1, *spatial)`.
         packed_masks: uint8 `(M, B, n_bytes)`, one bit per member, class and pixel.
         classes: Of the model; empty if it has one foreground, with uncertainties in bits.
+        depth: Mean depth of the members, float32 `(B, 1, *spatial)`; None unless they tell touching objects apart.
+        packed_depths: uint8 `(M, B, *spatial)`, the depth of each member times 255; None as `depth`.
     """
 
     prob: torch.Tensor
     doubt: torch.Tensor
     packed_masks: np.ndarray
     classes: Classes = ()
+    depth: torch.Tensor | None = None
+    packed_depths: np.ndarray | None = None
 
     @property
     def total(self) -> torch.Tensor:
@@ -84,6 +89,7 @@ class EnsembleNet(nn.Module):
         flips: Whether to average each member over the image flipped along every set of axes.
         backend: One function per checkpoint that predicts in place of `network`, see `load_backend`.
         classes: Of the members, as in their `NetworkSettings`.
+        objects: As there; of members that tell touching objects apart, the depth is averaged, too.
 
     Attributes:
         last: The last prediction, with its uncertainties; None before the first.
@@ -101,6 +107,7 @@ class EnsembleNet(nn.Module):
         flips: bool = False,
         backend: Sequence[Callable[[torch.Tensor], torch.Tensor]] | None = None,
         classes: Classes = (),
+        objects: str = SEPARATE,
     ) -> None:
         super().__init__()
         if not checkpoint_paths:
@@ -111,6 +118,7 @@ class EnsembleNet(nn.Module):
         self.flips = flips
         self.backend = backend
         self.classes = [(name, tuple(values)) for name, values in classes]
+        self.objects = objects
         self.probabilities = Probabilities(self.classes)
         self.last: Prediction | None = None
         self._loaded: Path | None = None
@@ -134,15 +142,23 @@ class EnsembleNet(nn.Module):
         # allocated before the first member predicts; else it would fragment the memory that each member frees
         n_bytes = -(-n_channels * image.shape[2:].numel() // 8)
         masks = np.zeros((len(self.checkpoint_paths), len(image), n_bytes), dtype=np.uint8)
+        depth = torch.zeros_like(doubt) if self.objects == TOUCHING else None
+        depths = None if depth is None else np.zeros((len(masks), len(image), *image.shape[2:]), dtype=np.uint8)
         for number, mask in enumerate(masks):
             member = self._predict(image, self._member(number))
+            if depth is not None and depths is not None:
+                depth += member[:, n_channels:]
+                depths[number] = (255 * member[:, n_channels]).round().cpu().numpy()
+                member = member[:, :n_channels]
             prob += member
             doubt += entropy(member, self.classes)
             mask[:] = np.packbits(class_masks(member, self.classes).flatten(1).cpu().numpy(), axis=1)
             del member  # else it stays in memory during the next prediction
         prob /= len(masks)
         doubt /= len(masks)
-        self.last = Prediction(prob, doubt, masks, self.classes)
+        if depth is not None:
+            depth /= len(masks)
+        self.last = Prediction(prob, doubt, masks, self.classes, depth, depths)
         return prob
 
     def _member(self, number: int) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -153,7 +169,7 @@ class EnsembleNet(nn.Module):
         return self.network
 
     def _predict(self, image: torch.Tensor, network: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """Probability of one member, `(B, K, *spatial)`."""
+        """Probability of one member, `(B, K, *spatial)`; of touching objects foreground and depth, `(B, 2, …)`."""
         flips = list(_subsets(range(2, image.ndim))) if self.flips else [()]
         total: torch.Tensor | None = None
         for axes in flips:

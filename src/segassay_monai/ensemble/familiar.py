@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from segassay.data.cases import read_case_image
+from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.images import write_bytes
@@ -103,7 +103,7 @@ def describe_training(checkpoint: Path, dataset: Dataset) -> Path:
     training = _spaced([*member.train, *member.val])
     rows: list[tuple[np.ndarray, np.ndarray]] = []
     for case in [*training, *_spaced(member.held_out)]:
-        picture = read_case_image(dataset, case)
+        picture = read_seen_image(dataset, case)
         own = network_features(picture.array, network, strides)
         rows.append((intensity_features(picture.array, picture.spacing_um), own))
     intensity, features = (np.array(column) for column in zip(*rows, strict=True))

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .classes import Classes, Probabilities
+from .classes import SEPARATE, Classes, Probabilities
 from .errors import PredictionError
 from .network import NetworkSettings, read_checkpoint, read_network_settings, residual_unet
 
@@ -30,6 +30,7 @@ class MeanNet(nn.Module):
         channels: Number of features per level.
         strides: Factors by which each axis shrinks from level to level.
         classes: Name and values of each class.
+        objects: With `touching` the depth follows the probability of the foreground.
 
     Raises:
         ValueError: If there is no member.
@@ -48,12 +49,13 @@ class MeanNet(nn.Module):
         channels: Sequence[int],
         strides: Sequence[Sequence[int]] | None = None,
         classes: Classes = (),
+        objects: str = SEPARATE,
     ) -> None:
         super().__init__()
         if n_members < 1:
             raise ValueError(f"an ensemble needs at least one member, got {n_members}")
         self.members = nn.ModuleList(
-            residual_unet(spatial_dims, in_channels, channels, strides, classes) for _ in range(n_members)
+            residual_unet(spatial_dims, in_channels, channels, strides, classes, objects) for _ in range(n_members)
         )
         self.probabilities = Probabilities(classes)
 

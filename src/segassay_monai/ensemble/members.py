@@ -8,21 +8,26 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from segassay.data.cases import image_files, read_spaced_image
+from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset, strata
+from segassay.data.named_channels import names_of, pick_channels
 from segassay.data.names import natural_key
 from segassay.errors import DataError, UsageError
+from segassay.io.images import Picture, read_image
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_checkpoint
 
 logger = logging.getLogger("segassay")
+
+
+_IF_ANY = ("channels", "image_channels")
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Member:
         str, ...
     ]  # of `train` and `val`, with their dataset: other images of an animal are not independent
     initialised_from: str  # member that gave the first weights, whose images are among the seen ones; or empty
+    channels: tuple[str, ...] = ()  # names of those that the network sees, in its order; or empty
+    image_channels: tuple[str, ...] = ()  # names of all channels of the images
 
     @property
     def name(self) -> str:
@@ -56,8 +63,9 @@ class Member:
         return member_folder(self.trained_on, self.fold, self.seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Plain values for the checkpoint; names of channels only if there are any, as in those of earlier versions."""
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {key: value for key, value in plain.items() if value or key not in _IF_ANY}
 
 
 def member_folder(trained_on: str, fold: int, seed: int) -> str:
@@ -72,7 +80,8 @@ def member_folder(trained_on: str, fold: int, seed: int) -> str:
 
 def member_from_state(state: Mapping[str, Any]) -> Member:
     """Rebuild a member from its `state_dict`."""
-    values: dict[str, Any] = {field.name: state[field.name] for field in fields(Member)}
+    known = [field.name for field in fields(Member) if field.name in state or field.name not in _IF_ANY]
+    values: dict[str, Any] = {name: state[name] for name in known}
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return Member(**values)
 
@@ -111,7 +120,7 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
     """Read what each checkpoint was trained on; refuse the same weights twice.
 
     Raises:
-        DataError: If a file is not a checkpoint of SegAssay, or two hold the same weights.
+        DataError: If a file is not a checkpoint of SegAssay, two hold the same weights, or members see other channels.
     """
     members: list[Member] = []
     known: dict[str, Path] = {}
@@ -131,6 +140,10 @@ def read_members(paths: Sequence[Path]) -> list[Member]:
             raise DataError.of(path, what, "remove one")
         known[digest] = path
         members.append(member)
+        if member.channels != members[0].channels:
+            seen = [", ".join(one.channels) or "channels without names" for one in (member, members[0])]
+            what = f"sees {seen[0]}, but {paths[0]} sees {seen[1]}"
+            raise DataError.of(path, what, "members of an ensemble see the same channels: leave one out")
     return members
 
 
@@ -153,8 +166,10 @@ def held_out_cases(
         cases: Cases to score; by default every case that all members held out.
 
     Raises:
-        DataError: If a member has seen one of these cases, or no case is held out by all.
+        DataError: If a member has seen one of these cases, no case is held out by all, or members see other channels
+            than the dataset names.
     """
+    _check_channels(dataset, members)
     if isinstance(cases, (str, int, float)):  # one case; the command line turns 1107 into a number
         cases = _case_names(str(cases), dataset)
     wanted = dataset.cases if cases is None else list(dict.fromkeys(map(str, cases)))
@@ -182,6 +197,34 @@ def held_out_cases(
     return wanted
 
 
+def _check_channels(dataset: Dataset, members: Sequence[Member]) -> None:
+    """Raise an error if members see other channels than those of `segment_channels`."""
+    for member in members:
+        own, theirs = dataset.seen_channels, member.channels
+        if own and theirs and own != theirs:
+            what = f"names {', '.join(own)} as what a network sees, but {member.name} sees {', '.join(theirs)}"
+            action = f"write `segment_channels: [{', '.join(theirs)}]` into dataset.yaml, or use other members"
+            raise DataError.of(dataset.folder, what, action, kind="channel-missing")
+
+
+def read_as_seen(members: Sequence[Member], path: str) -> Picture:
+    """Image of one file with the channels that the members see, picked as `segassay.data.named_channels.pick_channels`.
+
+    Args:
+        members: They see the same channels; of these it is known which, or there are no members.
+        path: The file.
+
+    Raises:
+        DataError: If it cannot be read, or lacks one of the channels.
+    """
+    picture = read_image(path)
+    if not members or not members[0].channels:
+        return picture
+    seen, among = members[0].channels, members[0].image_channels
+    places = pick_channels(Path(path), len(picture.array), names_of(picture), seen, among)
+    return replace(picture, array=picture.array[places])
+
+
 def _case_names(text: str, dataset: Dataset) -> list[str]:
     """Cases in a text such as `[0144, 0092]`, which the command line does not read as a list due to leading zeros."""
     if text in dataset.images:
@@ -190,8 +233,8 @@ def _case_names(text: str, dataset: Dataset) -> list[str]:
 
 
 def image_hash(dataset: Dataset, case: str) -> str:
-    """SHA-256 of the pixels of an image, all its channels; the same in every file format that keeps them."""
-    return pixel_hash(read_spaced_image(image_files(dataset, case), None).array)
+    """SHA-256 of the pixels of an image, of all channels that a network sees; the same in every file format."""
+    return pixel_hash(read_seen_image(dataset, case).array)
 
 
 def pixel_hash(array: np.ndarray) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from monai.networks.nets import UNet
 
-from .classes import Classes, n_outputs, plain_classes
+from .classes import SEPARATE, Classes, n_outputs, plain_classes
 from .errors import PredictionError
 
 
@@ -70,6 +70,7 @@ def residual_unet(
     channels: Sequence[int],
     strides: Sequence[Sequence[int]] | None = None,
     classes: Classes = (),
+    objects: str = SEPARATE,
 ) -> UNet:
     """Residual U-Net with batch normalisation, and one output channel (a logit per pixel) or several for classes.
 
@@ -82,6 +83,7 @@ def residual_unet(
         channels: Number of features per level, from the finest.
         strides: Factors by which each axis shrinks from level to level; by default each is halved.
         classes: Name and values of each class, as in `ensemble.classes`, which says what the outputs are.
+        objects: One of `ensemble.classes.OBJECTS`: `touching` has a second output, the depth.
 
     Returns:
         The network; input `(B, in_channels, *spatial)`, output `(B, outputs, *spatial)`, one output without classes.
@@ -109,7 +111,7 @@ def residual_unet(
     return UNet(
         spatial_dims=spatial_dims,
         in_channels=in_channels,
-        out_channels=n_outputs(classes),
+        out_channels=n_outputs(classes, objects),
         channels=list(channels),
         strides=steps,  # type: ignore[arg-type]  # annotated too narrowly
         num_res_units=2,
@@ -126,12 +128,14 @@ class NetworkSettings:
     channels: Sequence[int]
     strides: Sequence[Sequence[int]]
     classes: Classes = ()
+    objects: str = SEPARATE
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values for the checkpoint; `classes` only if there are any, as in checkpoints of earlier versions."""
+        """Plain values for the checkpoint; `classes` and `objects` only if they are not the default, as before."""
         plain = asdict(self) | {"channels": list(self.channels), "strides": [list(step) for step in self.strides]}
-        del plain["classes"]
-        return plain | ({"classes": plain_classes(self.classes)} if self.classes else {})
+        del plain["classes"], plain["objects"]
+        plain |= {"classes": plain_classes(self.classes)} if self.classes else {}
+        return plain | ({"objects": self.objects} if self.objects != SEPARATE else {})
 
 
 def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSettings:
@@ -146,7 +150,8 @@ def read_network_settings(checkpoint_paths: Sequence[str | Path]) -> NetworkSett
     states: list[dict[str, Any]] = []
     for path in checkpoint_paths:
         state = read_checkpoint(path).get("network")
-        if not isinstance(state, dict) or {*state, "classes"} != {field.name for field in fields(NetworkSettings)}:
+        known = {field.name for field in fields(NetworkSettings)}
+        if not isinstance(state, dict) or {*state, "classes", "objects"} != known:
             what = "does not hold the settings of its network, as checkpoints of another version"
             raise PredictionError.of(path, what, "train it again")
         if states and state != states[0]:

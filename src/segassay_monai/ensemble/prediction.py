@@ -29,6 +29,7 @@ from segassay_monai.ensemble.class_objects import number_objects
 from segassay_monai.ensemble.classes import drawing_order, values_of
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, Prediction
 from segassay_monai.ensemble.members import Member, common_value
+from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import (
     COLUMNS,
     show_uncertainty,
@@ -122,6 +123,9 @@ class WritePredictions:
     probability exceeds one half; instances are its connected objects of at least `min_size` pixels. Uncertainties are
     from 0 to 1, on the same scale in every image: uncertainty = disagreement between members + doubt within them.
 
+    Of members that tell touching objects apart, instances are divided by their depth, and the instances are what the
+    table of annotations names, because a mask cannot show them.
+
     With classes a mask holds their values, as the masks of raters do; a region is overwritten by those inside it. The
     probability has one channel per class, in the order of the dataset if there is one, else of the model. Instances are
     the connected objects of each class, numbered through.
@@ -154,7 +158,8 @@ class WritePredictions:
         arrays["instances"] = objects_of_classes(prediction, min_size=self.min_size)[0]
         picture = read_image(self.images[case])
         written = write_case(self.work_dir, case, self.images[case], picture, arrays)
-        files = {"path": written["masks"], "prob": written["prob"], "uncertainty": written["uncertainty"]}
+        path = written["masks" if prediction.depth is None else "instances"]
+        files = {"path": path, "prob": written["prob"], "uncertainty": written["uncertainty"]}
         self.written.append({"case": case, **files})
         self.rows.append(uncertainty_row(case, prediction, **areas(self.dataset, case)))
 
@@ -203,11 +208,16 @@ def objects_of_classes(
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Objects of a prediction of one image, those of each class numbered through, as `number_objects` returns them.
 
+    Objects that touch are divided where the members have learned to tell them apart.
+
     Args:
         prediction: Of one image.
         min_size: Smallest object, in pixels.
         counted: Boolean `(*spatial)`, pixels that count; by default all.
     """
+    if prediction.depth is not None:
+        labels = touching_objects(prediction, min_size=min_size, counted=counted)
+        return labels, [labels]
     masks = prediction.masks() if counted is None else prediction.masks() & counted
     return number_objects(masks, drawing_order(prediction.classes) or [0], min_size=min_size)
 
@@ -215,7 +225,13 @@ def objects_of_classes(
 def predicted(engine: Any) -> Prediction:
     """The last prediction of the evaluator's ensemble, on the CPU."""
     last: Prediction = engine.network.last
-    return dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
+    return on_cpu(last)
+
+
+def on_cpu(prediction: Prediction) -> Prediction:
+    """A prediction with its maps on the CPU."""
+    depth = None if prediction.depth is None else prediction.depth.cpu()
+    return dataclasses.replace(prediction, prob=prediction.prob.cpu(), doubt=prediction.doubt.cpu(), depth=depth)
 
 
 def areas(dataset: Dataset | None, case: str) -> dict[str, np.ndarray | None]:

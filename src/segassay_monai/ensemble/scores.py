@@ -15,6 +15,7 @@ import pandas as pd
 from ignite.engine import Engine, Events
 from rich.console import Console
 from rich.table import Table
+from scipy import ndimage
 
 import segassay
 from segassay import tracking
@@ -25,17 +26,20 @@ from segassay.figures.overlays import overlay
 from segassay.figures.planes import largest_cut
 from segassay.io.csv_tables import csv_text
 from segassay.io.outputs import prepare_output, publish_output, whole_or_nothing
+from segassay.masks.objects import counted_pixels
 from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.classes import Classes, metric_names, names_of, same_classes
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, Classes, metric_names, names_of, same_classes
+from segassay_monai.ensemble.ensemble_net import Prediction
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, run_name, seed_range
 from segassay_monai.ensemble.stop import stop_between_steps
+from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import (
     show_uncertainty,
     summarise_uncertainty,
     uncertainty_metrics,
 )
-from segassay_monai.targets import is_labelled, masks_of, read_target, target_name
+from segassay_monai.targets import is_labelled, masks_of, read_instances, read_target, target_name
 
 logger = logging.getLogger("segassay")
 
@@ -51,6 +55,7 @@ class ScoreCases:
         cases: Cases that are scored.
         n_figures: Number of cases with an overlay, evenly spaced.
         classes: Of the members, as in `ensemble.classes`; each is compared alone. By default one foreground.
+        objects: Of the members, as in `ensemble.classes`; objects that touch are compared as such, also in the target.
 
     Raises:
         DataError: If the dataset has other classes, or none.
@@ -65,9 +70,10 @@ class ScoreCases:
         cases: Sequence[str],
         n_figures: int,
         classes: Classes = (),
+        objects: str = SEPARATE,
     ) -> None:
         check_classes(classes, dataset)
-        self.classes = classes
+        self.classes, self.objects = classes, objects
         self.dataset, self.members, self.trained_on = dataset, list(members), trained_on
         self.figures_dir = Path(figures_dir)
         self.cases = list(cases)
@@ -84,9 +90,7 @@ class ScoreCases:
     def _score(self, engine: Any) -> None:
         case = engine.state.batch[0]["case"]
         prediction = predicted(engine)
-        n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
-        masks = {member_label(self.members, number): prediction.member_masks(number) for number in range(n_members)}
-        masks[ensemble_name(self.members)] = prediction.masks()
+        masks = self._found(prediction, case)
         targets = self._targets(case)
         if not targets:
             self.not_scored.append(case)
@@ -97,12 +101,28 @@ class ScoreCases:
             first = dict(list(targets.items())[:1]) | {"prediction": masks[ensemble_name(self.members)]}
             names = [f": {name}" for name, _ in self.classes] or [""]
             drawn = {
-                f"{of}{name}": mask[i] > 0
+                f"{of}{name}": _apart(mask[i]) if self.objects == TOUCHING else mask[i] > 0
                 for i, name in enumerate(names)
                 for of, mask in first.items()
                 if not self.classes or mask[i].any()  # a legend of all classes would not fit
             }
             self._draw(case, drawn)
+
+    def _found(self, prediction: Prediction, case: str) -> dict[str, np.ndarray]:
+        """Masks of each member, then of the ensemble, `(K, *spatial)`; label images if touching objects are divided."""
+        n_members = len(self.members) if len(self.members) > 1 else 0  # a single member is the ensemble
+        names = {member_label(self.members, number): number for number in range(n_members)}
+        whole = ensemble_name(self.members)
+        if prediction.depth is None:
+            masks = {name: prediction.member_masks(number) for name, number in names.items()}
+            return masks | {whole: prediction.masks()}
+        everything = np.ones(prediction.prob.shape[2:], dtype=bool)
+        words: dict[str, Any] = {
+            "min_size": self.dataset.min_object_size,
+            "counted": counted_pixels(everything, **areas(self.dataset, case)),
+        }
+        masks = {name: touching_objects(prediction, member=n, **words)[None] for name, n in names.items()}
+        return masks | {whole: touching_objects(prediction, **words)[None]}
 
     def _names(self) -> list[dict[str, str]]:
         """What a row says of its class; nothing without classes."""
@@ -136,7 +156,10 @@ class ScoreCases:
         """
         targets = {}
         if is_labelled(self.dataset, self.trained_on, case):
-            target = read_target(self.dataset, case, self.trained_on, classes=self.classes)
+            if self.objects == TOUCHING:
+                target = read_instances(self.dataset, case, self.trained_on)
+            else:
+                target = read_target(self.dataset, case, self.trained_on, classes=self.classes)
             targets[target_name(self.trained_on)] = target if self.classes else target[None]
         if case in self.dataset.reference:
             reference = str(self.dataset.reference_name)
@@ -166,6 +189,11 @@ class ScoreCases:
             )
             raise DataError.of(self.dataset.folder, what, "add such masks, or choose another --rater")
         return pd.DataFrame(self.rows)
+
+
+def _apart(mask: np.ndarray) -> np.ndarray:
+    """Foreground of a label image with a pixel of background between neighbours, so that each has an outline."""
+    return (mask > 0) & (ndimage.maximum_filter(mask, size=3) == mask)
 
 
 def _object_rows(matches: Matches) -> list[dict[str, Any]]:

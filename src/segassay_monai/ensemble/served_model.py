@@ -34,8 +34,9 @@ class EnsembleModel(PythonModel):
         self.settings = read_network_settings(paths)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network = residual_unet(**self.settings.state_dict()).to(self.device)
-        inferer, classes = WholeImageInferer(size_divisor(self.settings.strides)), self.settings.classes
-        self.ensemble = EnsembleNet(network, paths, inferer, classes=classes)
+        inferer = WholeImageInferer(size_divisor(self.settings.strides))
+        classes, objects = self.settings.classes, self.settings.objects
+        self.ensemble = EnsembleNet(network, paths, inferer, classes=classes, objects=objects)
         self.normalise = NormalisePercentiled("image")
         self.lock = threading.Lock()  # the members share one network, and a server predicts in several threads
 
@@ -51,7 +52,7 @@ class EnsembleModel(PythonModel):
 
         Returns:
             float32 `(B, K, *spatial)`, one channel per class, in the order of the training (K is 1 without classes);
-            `B` is 1 for one image.
+            `B` is 1 for one image. Of a model of touching objects it is the foreground, in which they are joined.
 
         Raises:
             PredictionError: If the images do not fit the network, or pixels are NaN or infinite.

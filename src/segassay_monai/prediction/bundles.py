@@ -23,12 +23,15 @@ from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.familiar import description_path, parse_description
 from segassay_monai.ensemble.network import NetworkSettings, read_weights
 
-__all__ = ["BundleMembers", "is_bundle", "read_bundle", "split_members"]
+__all__ = ["UNNAMED", "BundleMembers", "is_bundle", "read_bundle", "split_members"]
 
 _METADATA, _INFERENCE, _WEIGHTS = "configs/metadata.json", "configs/inference.json", "models/model.pt"
 _FAMILIAR = "models/familiar.json"  # what the training images were like; older bundles have none
 _PREFIX = "members."  # of the state dict of `MeanNet`
 _LARGEST = 2**32  # bytes of a file in a zip, before it is unpacked
+
+UNNAMED = "normalised intensity"
+"""What metadata call a channel without a name, before its number."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class BundleMembers:
         checkpoints: One file per member, in a temporary folder that is removed when the program ends.
         name: Name of the model.
         min_object_size: Smallest object, in pixels, that the bundle keeps; None if it does not say.
+        channels: Names of the channels that the network sees; empty if they have none.
     """
 
     checkpoints: tuple[Path, ...]
     name: str
     min_object_size: int | None
+    channels: tuple[str, ...] = ()
 
 
 def is_bundle(path: Path) -> bool:
@@ -91,7 +96,19 @@ def read_bundle(path: Path) -> BundleMembers:
         paths,
         name=f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip(),
         min_object_size=size if isinstance(size, int) else None,
+        channels=_channels(metadata, settings.in_channels),
     )
+
+
+def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:
+    """Names of the channels of the image in `metadata.json`; none if it does not say them all."""
+    try:
+        known = metadata["network_data_format"]["inputs"]["image"]["channel_def"]
+        names = [known[str(number)] for number in range(n_channels)]
+    except (KeyError, TypeError):
+        return ()
+    named = all(isinstance(name, str) and not name.startswith(UNNAMED) for name in names)
+    return tuple(names) if named and len(set(names)) == len(names) else ()
 
 
 def split_members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:

@@ -5,8 +5,7 @@ image (C, *spatial) -> normalised -> EnsembleNet -> mask, objects, probability, 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from segassay_monai.ensemble.ensemble_net import EnsembleNet, Prediction
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float, check_image
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet, size_divisor
-from segassay_monai.ensemble.prediction import case_arrays
+from segassay_monai.ensemble.prediction import case_arrays, on_cpu
+from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import uncertainty_row
 from segassay_monai.prediction.familiar import Familiar, read_familiar
 from segassay_monai.prediction.models import Model
@@ -42,7 +42,8 @@ class Options:
 
     Attributes:
         min_object_size: Smaller objects are left out, in pixels or voxels.
-        split_touching: Whether objects that touch are separated, by watershed.
+        split_touching: Whether objects that touch are separated, by watershed; a model that has learned to tell them
+            apart does so by itself.
         flips: Whether each image is predicted in all its mirror images, which are averaged.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which large images are predicted, in pixels; by default as memory allows.
@@ -95,6 +96,7 @@ class CasePrediction:
         counted: Boolean `(*spatial)`: pixels inside the region and outside the ignored area.
         summary: Means of the uncertainties, and the quality (`ensemble.uncertainty`).
         classes: Names of the classes; empty if the model has one foreground.
+        colours: Class -> its colour in dataset.yaml, such as `#e69f00`; others have one by their place.
     """
 
     case: str
@@ -110,6 +112,7 @@ class CasePrediction:
     counted: np.ndarray
     summary: dict[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def class_of(self) -> dict[int, str]:
@@ -129,10 +132,12 @@ def load_predictor(model: Model, options: Options) -> Predictor:
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     network = residual_unet(**settings.state_dict()).to(device)
     divisor = size_divisor(settings.strides)
-    words = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
-    inferer = WholeImageInferer(divisor, **words)
+    size = {} if options.tile is None else {"max_pixels": _WINDOWS * options.tile**settings.spatial_dims}
+    inferer = WholeImageInferer(divisor, **size)
     backend = load_backend(options.backend, model.checkpoints)
-    ensemble = EnsembleNet(network, model.checkpoints, inferer, options.flips, backend, settings.classes)
+    ensemble = EnsembleNet(
+        network, model.checkpoints, inferer, options.flips, backend, settings.classes, settings.objects
+    )
     return Predictor(ensemble, settings, device, options, read_familiar(model.checkpoints, str(device)))
 
 
@@ -146,6 +151,8 @@ def predict_case(
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
     order: Sequence[str] = (),
+    seen: Sequence[int] = (),
+    channels: Sequence[str] = (),
 ) -> CasePrediction:
     """Predict one image.
 
@@ -157,23 +164,25 @@ def predict_case(
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
         order: Names of the classes in the order of their probabilities; by default that of the model.
+        seen: Places of the channels that the network sees, in its order; by default all.
+        channels: Names of all channels, for the columns of intensities; by default they have numbers.
 
     Raises:
         PredictionError: If the image has another number of channels or axes than the network, or NaN pixels.
     """
-    image = as_float(picture.array)
+    image = as_float(picture.array[list(seen)] if seen else picture.array)
     check_image(path, image, predictor.settings.in_channels, predictor.settings.spatial_dims)
     normalised = NormalisePercentiled("image")({"image": image})["image"][None].to(predictor.device)
     with torch.autocast(predictor.device.type, enabled=predictor.device.type == "cuda"):
         predictor.network(normalised)
     last = predictor.network.last
     assert last is not None, "the network has just predicted"
-    prediction = dataclasses.replace(last, prob=last.prob.cpu(), doubt=last.doubt.cpu())
+    prediction = on_cpu(last)
     arrays = case_arrays(prediction, order)
     mask, prob = arrays["masks"], arrays["prob"]
     counted = counted_pixels(np.ones(mask.shape, dtype=bool), ignore=ignore, region=region)
     axes = axes_of(path, mask.ndim)
-    labels, objects = _objects(prediction, counted, predictor.options, picture, axes)
+    labels, objects = _objects(prediction, counted, predictor.options, picture, axes, channels)
     return CasePrediction(
         case=case,
         path=path,
@@ -192,12 +201,19 @@ def predict_case(
 
 
 def _objects(
-    prediction: Prediction, counted: np.ndarray, options: Options, picture: Picture, axes: str
+    prediction: Prediction,
+    counted: np.ndarray,
+    options: Options,
+    picture: Picture,
+    axes: str,
+    channels: Sequence[str],
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Objects that count, and what is measured on them; each class alone, as regions overlap."""
     prob, spacing, size = prediction.prob[0].numpy(), picture.spacing_um, options.min_object_size
 
     def find(mask: np.ndarray, number: int) -> np.ndarray:
+        if prediction.depth is not None:
+            return touching_objects(prediction, min_size=size, counted=counted)
         if options.split_touching:
             return split_touching(mask, prob[number], size, spacing=spacing)
         return label_objects(mask, min_size=size)
@@ -205,7 +221,7 @@ def _objects(
     masks, order = prediction.masks() & counted, drawing_order(prediction.classes) or [0]
     labels, each = number_objects(masks, order, label=find)
     tables = [
-        object_properties(of_class, picture.array, of_prob, spacing, axes=axes)
+        object_properties(of_class, picture.array, of_prob, spacing, axes=axes, channels=channels)
         for of_class, of_prob in zip(each, prob, strict=True)
     ]
     if not prediction.classes:

@@ -5,7 +5,7 @@ CasePrediction, kinds -> masks/ instances/ prob/ uncertainty/ disagreement/ doub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +40,13 @@ def _write_rois(path: Path, found: CasePrediction) -> None:
 
 def _write_geojson(path: Path, found: CasePrediction) -> None:
     labels, measured = _as_seen(found, found.labels), found.objects.drop(columns="class", errors="ignore")
-    colours = Colours.of(found.classes, found.objects).of_class
+    colours = Colours.of(found.classes, found.objects, found.colours).of_class
     write_geojson(path, labels, _confidence(found), measurements=measured, class_of=found.class_of, colours=colours)
 
 
 def _write_overlay(path: Path, found: CasePrediction) -> None:
     image, labels = _shown(found, found.picture.array, found.labels[None])
-    write_bytes(path, overlay_png(image, labels[0], Colours.of(found.classes, found.objects).of_label))
+    write_bytes(path, overlay_png(image, labels[0], Colours.of(found.classes, found.objects, found.colours).of_label))
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,18 @@ class Colours:
     of_label: dict[int, tuple[int, int, int]]
 
     @classmethod
-    def of(cls, names: Sequence[str], objects: pd.DataFrame) -> Colours:
-        """Of classes with these names, and objects with the columns `label` and `class`."""
+    def of(cls, names: Sequence[str], objects: pd.DataFrame, chosen: Mapping[str, str]) -> Colours:
+        """Of classes with these names, and objects with the columns `label` and `class`.
+
+        Args:
+            names: Of the classes.
+            objects: A row of each object.
+            chosen: Class -> its colour in dataset.yaml, such as `#e69f00`; others have one for their place.
+        """
         of_class = {name: CLASS_COLOURS[number % len(CLASS_COLOURS)] for number, name in enumerate(names)}
+        for name in of_class.keys() & chosen.keys():
+            red, green, blue = bytes.fromhex(chosen[name].removeprefix("#"))
+            of_class[name] = red, green, blue
         class_of = dict(zip(objects["label"].tolist(), objects["class"].tolist(), strict=True)) if names else {}
         return cls(class_of, of_class, {label: of_class[name] for label, name in class_of.items()})
 

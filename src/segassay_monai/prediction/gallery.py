@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import number_of
 from segassay.io.images import write_bytes
 from segassay.report.templating import environment
@@ -30,6 +31,19 @@ _WORDS = {
     "mean_intensity": "mean intensity of objects",
 }
 _N_OPEN = 4
+
+
+def _words(measure: str) -> str:
+    """A measurement in a sentence; that of a channel with its name.
+
+    Example:
+        >>> _words("count"), _words("mean_intensity_cFOS")
+        ('number of objects per image', 'mean intensity of objects in cFOS')
+    """
+    start = f"{INTENSITY}_"
+    if measure.startswith(start):
+        return f"{_WORDS[INTENSITY]} in {measure.removeprefix(start)}"
+    return _WORDS.get(measure, measure.replace("_", " "))
 
 
 def write_gallery(
@@ -135,7 +149,8 @@ def effect_sentences(effects: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(row: Mapping[Any, Any]) -> str:
-    measure = _WORDS.get(row["measure"], str(row["measure"]).replace("_", " "))
+    measure = _words(str(row["measure"]))
+    measure += f" of the class {row['class']}" if row.get("class") else ""
     what = measure if not row["region"] else f"{measure} in {row['region']}"
     one, other = row["group_1"], row["group_2"]
     units = f"{row['n_1']} and {number_of(row['n_2'], row['unit'].replace('case', 'image'))}"
@@ -168,7 +183,7 @@ _SHOWN = {
 
 
 def _short(effects: pd.DataFrame) -> pd.DataFrame:
-    return effects[list(_SHOWN)].rename(columns=_SHOWN)
+    return effects[[name for name in ("class", *_SHOWN) if name in effects]].rename(columns=_SHOWN)
 
 
 def _table(table: pd.DataFrame) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import pandas as pd
 from segassay.data.cases import read_case_ignore, read_case_region, read_spaced_image, spaced
 from segassay.data.dataset import Dataset, index_dataset, of_one_case, strata
 from segassay.data.harmless import name_problems
+from segassay.data.named_channels import names_of
 from segassay.data.names import case_of, list_images, natural_key, written_by_cellpose
 from segassay.errors import DataError, Problem, UsageError, raise_problems
 from segassay.io.images import IMAGE_SUFFIXES, Picture, image_suffix, is_folder_image
@@ -68,7 +69,14 @@ class Images:
 
     def read(self, case: str) -> Picture:
         """Image of a case with all its channels, and its pixel size."""
-        return read_spaced_image(self.files[case], self.dataset.settings.spacing_um if self.dataset else None)
+        own = self.dataset
+        return read_spaced_image(
+            self.files[case], own.settings.spacing_um if own else None, own.names_in_files if own else ()
+        )
+
+    def channels_of(self, picture: Picture) -> tuple[str, ...]:
+        """Names of the channels of an image, by its dataset or its file; empty if they have none."""
+        return (self.dataset.channels if self.dataset else ()) or names_of(picture)
 
     def spacing_of(self, image: Windows) -> tuple[float, ...] | None:
         """Pixel size of an image that is read by windows; None if neither its file nor the dataset gives it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from segassay.data.named_channels import INTENSITY
 from segassay.io.images import image_shape
 from segassay.io.windows import Windows, open_windows, strips_of
 from segassay.masks.objects import counted_pixels
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.ensemble.members import pixel_hash_of_parts
 from segassay_monai.ensemble.uncertainty import UncertaintySums
 from segassay_monai.prediction.case import Predictor
@@ -124,10 +126,13 @@ def predict_large(
     save: Sequence[str],
     *,
     spacing_um: tuple[float, ...] | None = None,
-    channel: int = 0,
+    seen: Windows | None = None,
+    channels: Sequence[str] = (),
+    intensities: Mapping[str, int] | None = None,
     ignore: np.ndarray | None = None,
     region: np.ndarray | None = None,
     order: Sequence[str] = (),
+    colours: Mapping[str, str] | None = None,
 ) -> LargePrediction:
     """Predict a large image and write its files.
 
@@ -136,22 +141,26 @@ def predict_large(
         case: Name of the case.
         image: The image.
         out: Folder of the results.
-        work: Folder for maps while they are made, 8 to 20 bytes per pixel, and 8 more for each class.
+        work: Folder for maps while they are made, 8 to 24 bytes per pixel, and 8 more for each class.
         save: Kinds of files, from `files.SAVE`.
         spacing_um: Pixel size, if another than in the file.
-        channel: Channel whose intensity is measured.
+        seen: The image with the channels that the network sees, if it does not see all.
+        channels: Names of all channels; empty if they have none.
+        intensities: Measurement -> place of its channel; by default `mean_intensity` of the first.
         ignore: Boolean `(*spatial)`; objects have no pixel here.
         region: Boolean `(*spatial)`; objects have no pixel outside.
         order: Names of the classes in the order of their probabilities; by default that of the model.
+        colours: Class -> its colour in dataset.yaml; others have one for their place.
 
     Raises:
         PredictionError: As from `predict_case`.
     """
     frame = image.frame if spacing_um is None else dataclasses.replace(image.frame, spacing_um=spacing_um)
     options, known = predictor.options, predictor.familiar
-    run = WindowRun(predictor, image)
-    classes = predictor.settings.classes
-    arrays = LargeArrays(work, frame.array.shape[1:], keep_maps="uncertainty" in save, classes=classes)
+    run = WindowRun(predictor, seen or image)
+    classes, is_touching = predictor.settings.classes, predictor.settings.objects == TOUCHING
+    kept: dict[str, Any] = {"keep_maps": "uncertainty" in save, "keep_depth": is_touching}
+    arrays = LargeArrays(work, frame.array.shape[1:], **kept, classes=classes)
     sums = UncertaintySums(len(predictor.network.checkpoint_paths), classes)
     areas = _Areas(ignore, region)
     for window in run.windows():
@@ -159,14 +168,16 @@ def predict_large(
         sums.add(maps, masks, areas.counted(window))
         arrays.write(window, maps)
     size, spacing = options.min_object_size, frame.spacing_um
-    divide = partial(split_large, min_size=size, spacing=spacing) if options.split_touching else None
+    is_divided = options.split_touching or is_touching
+    divide = partial(split_large, min_size=size, spacing=spacing) if is_divided else None
     n_counted = label_large(arrays, areas.counted, size, divide)
-    objects = measure_classes(arrays, image, frame)
-    files = write_large(out, case, arrays, image, frame, objects, save, order)
-    counts = _counts(objects, n_counted, channel if len(frame.array) > 1 else None)
+    objects = measure_classes(arrays, image, frame, channels)
+    files = write_large(out, case, arrays, image, frame, objects, save, order, colours or {})
+    measured = intensities or {INTENSITY: 0}
+    counts = _counts(objects, n_counted, _columns(measured, len(frame.array), channels))
     if classes:
-        counts |= _drawn(arrays, image, channel, len(objects))
-    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(image), frame.spacing_um)
+        counts |= _drawn(arrays, image, measured, len(objects))
+    unlike = dict(NOT_COMPARED) if known is None else known.compare(LargePixels(seen or image), frame.spacing_um)
     return LargePrediction(files, objects, counts, sums.row(), frame.spacing_um, unlike)
 
 
@@ -184,24 +195,36 @@ class _Areas:
         return counted_pixels(everything, ignore=ignore, region=region)
 
 
-def _drawn(arrays: LargeArrays, image: Windows, channel: int, n: int) -> dict[str, float]:
-    """Area and mean intensity of the objects in the label image of all classes, where one can hide another."""
-    n_px, total = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1)
+def _drawn(arrays: LargeArrays, image: Windows, intensities: Mapping[str, int], n: int) -> dict[str, float]:
+    """Area and mean intensities of the objects in the label image of all classes, where one can hide another."""
+    n_px, totals = np.zeros(n + 1, dtype=np.int64), {name: np.zeros(n + 1) for name in intensities}
     for strip in arrays.strips():
         labels = arrays.read("labels", strip).ravel()
         n_px += np.bincount(labels, minlength=n + 1)
-        total += np.bincount(labels, image.read(*strip)[channel].ravel(), minlength=n + 1)
-    seen = np.flatnonzero(n_px[1:]) + 1
-    intensity = float((total[seen] / n_px[seen]).mean()) if len(seen) else float("nan")
-    return {"area_px": int(n_px[1:].sum()), "mean_intensity": intensity}
+        pixels = image.read(*strip)
+        for name, place in intensities.items():
+            totals[name] += np.bincount(labels, pixels[place].ravel(), minlength=n + 1)
+    shown = np.flatnonzero(n_px[1:]) + 1
+    means = {
+        name: float((total[shown] / n_px[shown]).mean()) if len(shown) else float("nan")
+        for name, total in totals.items()
+    }
+    return {"area_px": int(n_px[1:].sum())} | means
 
 
-def _counts(objects: pd.DataFrame, n_counted: int, channel: int | None) -> dict[str, float]:
-    intensity = objects["mean_intensity" if channel is None else f"mean_intensity_{channel}"]
+def _columns(intensities: Mapping[str, int], n_channels: int, channels: Sequence[str]) -> dict[str, str]:
+    """Measurement -> column of the objects."""
+    if n_channels == 1:
+        return dict.fromkeys(intensities, INTENSITY)
+    return {name: f"{INTENSITY}_{channels[place] if channels else place}" for name, place in intensities.items()}
+
+
+def _counts(objects: pd.DataFrame, n_counted: int, columns: Mapping[str, str]) -> dict[str, float]:
+    means = {name: float(objects[column].mean()) if len(objects) else float("nan") for name, column in columns.items()}
     return {
         "n_objects": len(objects),
         "area_px": int(objects["area_px"].sum()),
-        "mean_intensity": float(intensity.mean()) if len(objects) else float("nan"),
+        **means,
         "region_area_px": n_counted,
         "density": len(objects) / n_counted if n_counted else float("nan"),
     }

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from segassay.masks.depth import divide_by_depth
 from segassay.masks.strips import StripLabels
+from segassay.masks.touching import divide
 from segassay.masks.touching_blocks import split_objects
 from segassay_monai.ensemble.case_files import MAPS
 from segassay_monai.ensemble.classes import Classes, class_masks, drawing_order
-from segassay_monai.prediction.window_run import strip_height
+from segassay_monai.prediction.window_run import DEPTH, strip_height
 
 __all__ = ["LargeArrays", "label_large", "object_boxes", "split_large"]
 
@@ -38,12 +40,15 @@ class LargeArrays:
         folder: A folder without such files.
         shape: Of the image.
         keep_maps: Whether the uncertainties are kept, too.
+        keep_depth: Whether the depth is kept, too.
         classes: Of the model.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], keep_maps: bool, classes: Classes = ()) -> None:
+    def __init__(
+        self, folder: Path, shape: tuple[int, ...], keep_maps: bool, keep_depth: bool = False, classes: Classes = ()
+    ) -> None:
         self.folder, self.shape, self.classes = folder, shape, classes
-        self.kinds = MAPS[1:] if keep_maps else ()
+        self.kinds = (*(MAPS[1:] if keep_maps else ()), *[DEPTH] * keep_depth)
         self._ending = ""
         self.layers = [self]
         if classes:
@@ -150,11 +155,12 @@ def _draw(arrays: LargeArrays) -> None:
 
 
 def split_large(arrays: LargeArrays, min_size: int, spacing: Sequence[float] | None) -> None:
-    """Divide touching objects, as `split_touching` does for an image in memory."""
+    """Divide touching objects, as `split_touching`, or `split_by_depth` if there is a depth, does in memory."""
     boxes = iter(object_boxes(arrays).items())
+    kind, by = (DEPTH, divide_by_depth) if DEPTH in arrays.kinds else ("prob", divide)
     n = 0
     while batch := dict(islice(boxes, _BATCH)):
-        n = split_objects(arrays.open("labels", "r+"), arrays.open("prob"), batch, n, min_size, spacing=spacing)
+        n = split_objects(arrays.open("labels", "r+"), arrays.open(kind), batch, n, min_size, spacing=spacing, by=by)
     for strip in arrays.strips():
         arrays.write(strip, {"labels": -arrays.read("labels", strip)})
 

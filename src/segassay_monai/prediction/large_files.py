@@ -40,23 +40,24 @@ _SHOWN = 4096
 _READS = 50  # what is around each is read, too
 
 
-def measure_classes(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
+def measure_classes(arrays: LargeArrays, image: Windows, frame: Picture, channels: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of the objects of all classes, with a column `class`; without classes those of `measure_objects`."""
     if not arrays.classes:
-        return measure_objects(arrays, image, frame)
-    tables = [measure_objects(layer, image, frame) for layer in arrays.layers]
+        return measure_objects(arrays, image, frame, channels)
+    tables = [measure_objects(layer, image, frame, channels) for layer in arrays.layers]
     for table, (name, _) in zip(tables, arrays.classes, strict=True):
         table.insert(1, "class", name)
     return pd.concat(tables, ignore_index=True)
 
 
-def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.DataFrame:
+def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture, channels: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of all objects, as `object_properties` gives them for the whole image.
 
     Args:
         arrays: With all labels.
         image: The image.
         frame: Its picture, with the pixel size to use.
+        channels: Names of its channels; by default they have numbers.
     """
     boxes = object_boxes(arrays)
     names, side = axes_of(image.path, len(arrays.shape)), _BLOCK[len(arrays.shape)]
@@ -64,19 +65,25 @@ def measure_objects(arrays: LargeArrays, image: Windows, frame: Picture) -> pd.D
     tables = []
     for label, box in boxes.items():
         if max(part.stop - part.start for part in box) > side:
-            tables.append(_measure_alone(arrays, image, frame, label, box, names))
+            tables.append(_measure_alone(arrays, image, frame, label, box, names, channels))
         else:
             blocks.setdefault(tuple(part.start // side for part in box), []).append(label)
-    tables += [_measure(arrays, image, frame, boxes, labels, names) for labels in blocks.values()]
+    tables += [_measure(arrays, image, frame, boxes, labels, names, channels) for labels in blocks.values()]
     if not tables:
         nothing = np.zeros((1,) * len(arrays.shape), dtype=np.int32)
-        channels = np.zeros((len(frame.array), *nothing.shape))
-        return object_properties(nothing, channels, nothing * 1.0, frame.spacing_um, axes=names)
+        blank = np.zeros((len(frame.array), *nothing.shape))
+        return object_properties(nothing, blank, nothing * 1.0, frame.spacing_um, axes=names, channels=channels)
     return pd.concat(tables).sort_values("label", ignore_index=True)
 
 
 def _measure(
-    arrays: LargeArrays, image: Windows, frame: Picture, boxes: Mapping[int, Box], labels: Sequence[int], names: str
+    arrays: LargeArrays,
+    image: Windows,
+    frame: Picture,
+    boxes: Mapping[int, Box],
+    labels: Sequence[int],
+    names: str,
+    channels: Sequence[str],
 ) -> pd.DataFrame:
     """Rows of the objects of one block; others in its window are left out."""
     own = [boxes[label] for label in labels]
@@ -85,12 +92,13 @@ def _measure(
     )
     part = arrays.read("labels", window)
     part[~np.isin(part, labels)] = 0
-    table = object_properties(part, image.read(*window), arrays.read("prob", window), frame.spacing_um, axes=names)
+    pixels, prob = image.read(*window), arrays.read("prob", window)
+    table = object_properties(part, pixels, prob, frame.spacing_um, axes=names, channels=channels)
     return _placed(table, window, arrays.shape, names)
 
 
 def _measure_alone(
-    arrays: LargeArrays, image: Windows, frame: Picture, label: int, box: Box, names: str
+    arrays: LargeArrays, image: Windows, frame: Picture, label: int, box: Box, names: str, channels: Sequence[str]
 ) -> pd.DataFrame:
     """Row of an object that is larger than a block, strip by strip."""
 
@@ -101,7 +109,7 @@ def _measure_alone(
             window = (slice(start, min(start + height, rows.stop)), *others)
             yield arrays.read("labels", window) == label, image.read(*window), arrays.read("prob", window)
 
-    table = large_object_properties(label, strips(), frame.spacing_um, axes=names)
+    table = large_object_properties(label, strips(), frame.spacing_um, axes=names, channels=channels)
     return _placed(table, box, arrays.shape, names)
 
 
@@ -123,7 +131,8 @@ def write_large(
     frame: Picture,
     objects: pd.DataFrame,
     save: Sequence[str],
-    order: Sequence[str] = (),
+    order: Sequence[str],
+    colours: Mapping[str, str],
 ) -> dict[str, str]:
     """Write the files of a large image: tiled TIFF or OME-TIFF, NIfTI for NIfTI, and of the overlay every few pixels.
 
@@ -135,7 +144,8 @@ def write_large(
         frame: Its picture, with the pixel size to use.
         objects: From `measure_classes`.
         save: Kinds of files, from `files.SAVE`.
-        order: Names of the classes in the order of their probabilities; by default that of the model.
+        order: Names of the classes in the order of their probabilities; empty for that of the model.
+        colours: Class -> its colour in dataset.yaml.
 
     Returns:
         Folder -> path relative to `out`.
@@ -159,7 +169,7 @@ def write_large(
     for kind, (dtype, channels) in kinds.items():
         written[kind] = _place(out, kind, f"{case}{ending}")
         write_parts(out / written[kind], channels, frame, dtype)
-    return written | _write_outlines(out, case, arrays, image, frame, objects, save)
+    return written | _write_outlines(out, case, arrays, image, frame, objects, save, colours)
 
 
 def _part(arrays: LargeArrays, kind: str, *window: slice) -> np.ndarray:
@@ -204,9 +214,10 @@ def _write_outlines(
     frame: Picture,
     objects: pd.DataFrame,
     save: Sequence[str],
+    colours: Mapping[str, str],
 ) -> dict[str, str]:
     confidence = dict(zip(objects["label"].tolist(), objects["confidence"].tolist(), strict=True))
-    of_classes = Colours.of([name for name, _ in arrays.classes], objects)
+    of_classes = Colours.of([name for name, _ in arrays.classes], objects, colours)
     class_of, measured = of_classes.class_of, objects.drop(columns="class", errors="ignore")
     is_turned = is_nifti(image.path)
     boxes = {label: box[::-1] if is_turned else box for label, box in object_boxes(arrays).items()}

@@ -43,6 +43,7 @@ class Model:
         dataset: Name of the dataset that they were trained on; empty if it is not known.
         members: What each was trained on; empty for an exported bundle, which does not hold it.
         min_object_size: Smallest object, in pixels, that counted in the study; None if it is not known.
+        names: Of the channels that the network of an exported bundle sees; empty if they have none.
     """
 
     checkpoints: tuple[Path, ...]
@@ -52,6 +53,17 @@ class Model:
     dataset: str = ""
     members: tuple[Member, ...] = ()
     min_object_size: int | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels that the members see, in their order; empty if they are not known."""
+        return self.members[0].channels if self.members else self.names
+
+    @property
+    def image_channels(self) -> tuple[str, ...]:
+        """Names of all channels of the images that the members were trained on; empty if they are not known."""
+        return self.members[0].image_channels if self.members else self.names
 
     @cached_property
     def sha256(self) -> str:
@@ -95,7 +107,8 @@ model.pt, models:/NAME@best or an exported bundle
         )
     if is_bundle(path):
         found = read_bundle(path)
-        return Model(found.checkpoints, found.name, min_object_size=found.min_object_size)
+        size, channels = found.min_object_size, found.channels
+        return Model(found.checkpoints, found.name, min_object_size=size, names=channels)
     if (out := _study_folder(path)) is not None and strategy is None:
         best = read_best(out)
         return _model(best.checkpoints, best.annotator, best.min_object_size)

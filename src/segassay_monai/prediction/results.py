@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from segassay.data.named_channels import INTENSITY
 from segassay.errors import number_of
 from segassay.io.workbooks import write_workbook
+from segassay_monai.prediction.class_tables import by_class
 from segassay_monai.prediction.gallery import write_gallery
 from segassay_monai.prediction.images import Images
 from segassay_monai.prediction.models import Model
 from segassay_monai.prediction.records import Record
 from segassay_monai.prediction.review import review
-from segassay_monai.prediction.subjects import ExperimentTables, experiment_tables
+from segassay_monai.prediction.subjects import ExperimentTables
 from segassay_monai.prediction.tables import annotations_table, cases_table, objects_table, write_table
 
 __all__ = ["Predicted", "write_results"]
@@ -41,7 +43,8 @@ class Predicted:
         review: The images in the order in which a person should look at them, each with the reason.
         failed: `file, what, action` of each image that could not be predicted.
         subjects: One row per subject and region; None without experiment.
-        effects: Tests of the groups, as of an evaluation; None without experiment.
+        effects: Tests of the groups, as of an evaluation; None without experiment. With classes both have the rows of
+            all together, then of each class, which a column `class` names.
         notes: Sentences about what was left out of the tables.
     """
 
@@ -78,7 +81,7 @@ def write_results(
     unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
     notes = _notes(len(records) - len(unseen))
     cases, objects = cases_table(records), objects_table(records)
-    experiment = _of_experiment(images, cases, model.name)
+    experiment = _of_experiment(images, cases, objects, model.name)
     done = Predicted(
         out,
         cases=cases,
@@ -119,11 +122,14 @@ def _notes(n_seen: int) -> list[str]:
     return [f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"]
 
 
-def _of_experiment(images: Images, cases: pd.DataFrame, annotator: str) -> ExperimentTables | None:
+def _of_experiment(
+    images: Images, cases: pd.DataFrame, objects: pd.DataFrame, annotator: str
+) -> ExperimentTables | None:
     """Tables of the experiment; None if there is none, or no image could be predicted."""
     if images.experiment is None or cases.empty:
         return None
-    return experiment_tables(cases, images.experiment, images.control_group, annotator)
+    place = 0 if images.dataset is None else images.dataset.intensities.get(INTENSITY, 0)
+    return by_class(cases, objects, images.experiment, images.control_group, annotator, place)
 
 
 def _absolute(annotations: pd.DataFrame, out: Path) -> pd.DataFrame:

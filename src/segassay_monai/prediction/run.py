@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,15 +19,17 @@ import pandas as pd
 import torch
 
 import segassay
+from segassay.data.named_channels import intensity_places, pick_channels, places_in_order
+from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, UsageError, number_of
-from segassay.io.images import sha256
+from segassay.io.images import Picture, sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
 from segassay.io.progress import show_progress
-from segassay.io.windows import Windows
+from segassay.io.windows import ChosenChannels, Windows
 from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
 from segassay_monai.ensemble.backends import check_backend
-from segassay_monai.ensemble.classes import names_of, same_classes
+from segassay_monai.ensemble.classes import TOUCHING, names_of, same_classes
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.members import pixel_hash, seen_by
 from segassay_monai.ensemble.network import read_network_settings
@@ -85,7 +87,7 @@ def predict(
         save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
         strategy: Which members to use, by their training target, where a folder holds several strategies.
         min_object_size: Smallest object, in pixels or voxels; by default that of the dataset, else of the study.
-        split_touching: Separate objects that touch, by watershed.
+        split_touching: Separate objects that touch, by watershed; not needed with a model that tells them apart.
         flips: Predict each image in all its mirror images, and average.
         device: Such as `cpu` or `cuda:1`; by default a GPU if there is one.
         tile: Side of the windows in which images larger than four of them are predicted.
@@ -115,6 +117,8 @@ model.pt, models:/NAME@best or an exported bundle
     kinds = check_save(save)
     final = Path(out).resolve()
     chosen = _usable_model(model, strategy)
+    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+        kinds = check_save([*kinds, "instances"])  # a mask does not show them
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
@@ -266,33 +270,54 @@ def _predict_one(
             content = _by_windows(model, predictor, images, case, large, save, out, work)
     row = {"case": case, "image": _relative(files[0], images.place)} | content.pop("row")
     split = predictor.options.split_touching and not predictor.settings.classes
+    split |= predictor.settings.objects == TOUCHING
     record: Record = {"inputs": inputs, "split": split, "case": row} | content
     write_record(out, case, record)
     return record
 
 
-def _channel(images: Images) -> int:
-    return images.dataset.settings.intensity_channel if images.dataset is not None else 0
+def _channels_of(model: Model, images: Images, path: Path, picture: Picture) -> tuple[tuple[str, ...], list[int]]:
+    """Names of the channels of an image, and places of those that the model sees; empty if it sees all.
+
+    Without names in the dataset and the file, an image with as many channels as those of the training has theirs.
+    """
+    names, n_channels = images.channels_of(picture), len(picture.array)
+    places: list[int] = []
+    if model.channels:
+        places = pick_channels(path, n_channels, names, model.channels, model.image_channels)
+    if not names and n_channels == len(model.image_channels):
+        names = model.image_channels
+    return (names if len(names) == n_channels else ()), places
+
+
+def _intensities(images: Images, names: Sequence[str]) -> dict[str, int]:
+    """Measurement -> place of its channel."""
+    return intensity_places(DatasetFile() if images.dataset is None else images.dataset.settings, names)
 
 
 def _in_memory(
     model: Model, predictor: Predictor, images: Images, case: str, save: Sequence[str], out: Path
 ) -> dict[str, Any]:
     """What the record holds of an image that fits into memory, with all its files written."""
-    picture = images.read(case)
-    order = _order(images)
-    found = predict_case(predictor, case, images.files[case][0], picture, **images.areas(case), order=order)
-    counts = count_case(found.labels, picture.array[_channel(images)], found.counted)
+    picture, path = images.read(case), images.files[case][0]
+    names, places = _channels_of(model, images, path, picture)
+    words: dict[str, Any] = {"order": _order(images), "seen": places, "channels": names}
+    words |= images.areas(case)
+    found = predict_case(predictor, case, path, picture, **words)
+    found = replace(found, colours=_colours(images))
+    seen = picture.array[places] if places else picture.array
+    measured = {name: picture.array[place] for name, place in _intensities(images, names).items()}
+    counts = count_case(found.labels, measured, found.counted)
     of_classes = _counts_of_classes(found.classes, found.objects)
     if of_classes:  # of regions, an object can hide another one in the label image
         n, area = len(found.objects), counts["region_area_px"]
         counts |= {"n_objects": n, "density": n / area if area else float("nan")}
     known = predictor.familiar
-    unlike = NOT_COMPARED if known is None else known.compare(picture.array, picture.spacing_um)
+    unlike = NOT_COMPARED if known is None else known.compare(seen, picture.spacing_um)
     return {
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, picture.array),
+        "held_out": _held_out(model, images, case, seen),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
 
@@ -300,6 +325,11 @@ def _in_memory(
 def _order(images: Images) -> Sequence[str]:
     """Order of the classes in the files of probabilities, if the dataset of the images has one."""
     return () if images.dataset is None else images.dataset.class_names
+
+
+def _colours(images: Images) -> Mapping[str, str]:
+    """Class -> its colour, where the dataset of the images gives it one."""
+    return {} if images.dataset is None else images.dataset.settings.class_colours
 
 
 def _counts_of_classes(names: Iterable[str], objects: pd.DataFrame) -> dict[str, int]:
@@ -319,7 +349,13 @@ def _by_windows(
 ) -> dict[str, Any]:
     """The same of a large image."""
     spacing = images.spacing_of(large)
-    words: dict[str, Any] = {"spacing_um": spacing, "channel": _channel(images), "order": _order(images)}
+    if images.dataset is not None:
+        order = places_in_order(large.path, large.frame, images.dataset.names_in_files)
+        large = ChosenChannels(large, order) if order else large
+    names, places = _channels_of(model, images, large.path, large.frame)
+    seen = ChosenChannels(large, places) if places else large
+    words: dict[str, Any] = {"spacing_um": spacing, "seen": seen, "channels": names}
+    words |= {"intensities": _intensities(images, names), "order": _order(images), "colours": _colours(images)}
     words |= images.areas(case)
     found = predict_large(predictor, case, large, out, work, save, **words)
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
@@ -327,7 +363,7 @@ def _by_windows(
     return {
         "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
-        "held_out": _held_out(model, images, case, LargePixels(large)),
+        "held_out": _held_out(model, images, case, LargePixels(seen)),
         "files": found.files,
     }
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from segassay.data.design import read_experiment
 from segassay.data.measurements import BY_DEFAULT
+from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, UsageError, number_of, shortlist
@@ -36,8 +37,9 @@ __all__ = [
     "subjects",
 ]
 
-_NORMALISED = tuple(f"{measure}_normalised" for measure in MEASURES)
-SUBJECT_COLUMNS = ("unit", "subject", "group", "region", "n_images", "n_objects", *MEASURES, *_NORMALISED)
+_ABOUT = ("unit", "subject", "group", "region", "n_images", "n_objects")
+SUBJECT_COLUMNS = (*_ABOUT, *MEASURES, *(f"{measure}_normalised" for measure in MEASURES))
+"""Columns of subjects.csv; of channels with names `mean_intensity_<channel>` in place of `mean_intensity`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,26 +58,38 @@ class ExperimentTables:
 
 
 def count_case(
-    labels: np.ndarray, values: np.ndarray | None = None, region: np.ndarray | None = None, min_size: int = 0
+    labels: np.ndarray,
+    values: np.ndarray | Mapping[str, np.ndarray] | None = None,
+    region: np.ndarray | None = None,
+    min_size: int = 0,
 ) -> dict[str, Any]:
     """Count the objects of one image as an evaluation does.
 
     Args:
         labels: Integers `(*spatial)`, 0 is background; only objects that count.
-        values: Raw values `(*spatial)` of the channel whose intensity is measured.
+        values: Raw values `(*spatial)` of the channel whose intensity is measured; or measurement (such as
+            `mean_intensity_cFOS`) -> those of its channel.
         region: Boolean `(*spatial)`, the pixels that count; by default all.
         min_size: Objects with fewer pixels are left out.
 
     Returns:
-        `COUNT_COLUMNS`; the intensity is NaN without objects or values, the density if no pixel counts.
+        `COUNT_COLUMNS`, the intensity by the names of `values`; it is NaN without objects or values, the density if no
+        pixel counts.
 
     Example:
         >>> count_case(np.array([[1, 1, 0, 2]]), np.array([[4, 6, 0, 9]]))["mean_intensity"]
         7.0
     """
     area = labels.size if region is None else int(np.count_nonzero(region))
-    row = count_objects(joint_overlaps([labels], min_size=min_size, values=values), 0, area)
-    return dict(zip(COUNT_COLUMNS, row, strict=True))
+    of_channels = values if isinstance(values, Mapping) else {INTENSITY: values}
+    joint = {name: joint_overlaps([labels], min_size=min_size, values=one) for name, one in of_channels.items()}
+    rows = {name: dict(zip(COUNT_COLUMNS, count_objects(one, 0, area), strict=True)) for name, one in joint.items()}
+    first = next(iter(rows.values()))
+    intensities = {name: row[INTENSITY] for name, row in rows.items()}
+    counts: dict[str, Any] = {}
+    for column in COUNT_COLUMNS:
+        counts |= intensities if column == INTENSITY else {column: first[column]}
+    return counts
 
 
 def read_experiment_file(path: Path, control_group: str | None, images: Mapping[str, Path]) -> pd.DataFrame:
@@ -121,7 +135,7 @@ def experiment_tables(
     """Counts per subject, and the tests of the groups.
 
     Args:
-        cases: One row per predicted image: `case`, `n_objects`, `density`, `mean_intensity`.
+        cases: One row per predicted image: `case`, `n_objects`, `density`, `mean_intensity` or one for each channel.
         experiment: Text columns case and group, perhaps region, subject and batch.
         control_group: Group by which the others are divided; without it nothing is normalised or tested.
         annotator: Name of the model, in the tables.
@@ -143,10 +157,12 @@ def experiment_tables(
         >>> found.effects.loc[1, ["measure", "group_2", "verdict"]].tolist(), found.subjects.shape[0]
         (['count', 'C', 'higher'], 10)
     """
-    measured = [column for column in ("case", *MEASURES.values()) if column in cases]
+    measures = [name for name in BY_DEFAULT if name != INTENSITY]
+    measures += intensities_in(list(cases)) or [INTENSITY]
+    measured = [column for column in ("case", *(MEASURES.get(name, name) for name in measures)) if column in cases]
     counts = cases[measured].assign(case=cases["case"].astype(str), annotator=annotator)
     _check_any_image(experiment, counts["case"], None)
-    normalised = normalise(counts, experiment, control_group or str(experiment["group"].iloc[0]), BY_DEFAULT)
+    normalised = normalise(counts, experiment, control_group or str(experiment["group"].iloc[0]), measures)
     notes = list(_notes(counts["case"], experiment))
     if control_group is None:
         notes.append("no control group is named, so nothing is normalised and no effect is tested")
@@ -195,18 +211,20 @@ def subjects(normalised: pd.DataFrame) -> pd.DataFrame:
     regions = sorted(set(normalised["region"]) - {""}, key=natural_key)
     pooled = [normalised.assign(region="")] if regions or len(normalised) else []
     parts = [*pooled, *(normalised[normalised["region"] == region] for region in regions)]
-    tables = [_of_region(part, unit) for part in parts]
+    others = [name for name in MEASURES if name != INTENSITY]
+    measures = [*others, *(intensities_in(list(normalised["measure"].unique())) or [INTENSITY])]
+    tables = [_of_region(part, unit, measures) for part in parts]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return table.reindex(columns=list(SUBJECT_COLUMNS))
+    return table.reindex(columns=[*_ABOUT, *measures, *(f"{measure}_normalised" for measure in measures)])
 
 
-def _of_region(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
+def _of_region(rows: pd.DataFrame, unit: str, measures: list[str]) -> pd.DataFrame:
     by_unit = rows.assign(subject=rows[unit]).groupby(["subject", "measure"])
     raw, value = by_unit["raw"].mean().unstack(), by_unit["value"].mean().unstack()
     counted = rows[rows["measure"] == "count"].assign(subject=lambda table: table[unit]).groupby("subject")
     table = pd.DataFrame({"n_images": counted["case"].nunique(), "n_objects": counted["raw"].sum().astype(int)})
-    table = table.join(raw.reindex(columns=list(MEASURES)))
-    table = table.join(value.reindex(columns=list(MEASURES)).add_suffix("_normalised"))
+    table = table.join(raw.reindex(columns=measures))
+    table = table.join(value.reindex(columns=measures).add_suffix("_normalised"))
     first = counted[["group", "region"]].first()
     table = table.join(first).assign(unit=unit).rename_axis("subject").reset_index()
     return table.sort_values("subject", key=lambda names: names.map(natural_key), ignore_index=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.named_channels import intensities_in
 from segassay.io.csv_tables import csv_text
 from segassay.io.images import write_bytes
 from segassay_monai.ensemble.members import common_value
@@ -48,7 +49,7 @@ def case_row(
         "area_um2" if n_axes == 2 else "volume_um3": None
         if spacing_um is None
         else counts["area_px"] * prod(spacing_um),
-        **{name: counts[name] for name in ("region_area_px", "density", "mean_intensity")},
+        **{name: counts[name] for name in ("region_area_px", "density", *intensities_in(list(counts)))},
         **{name: summary[name] for name in ("n_members", *MEANS)},
     }
     return {name: None if value != value else value for name, value in row.items()}
@@ -68,7 +69,13 @@ def objects_of(objects: pd.DataFrame) -> dict[str, list[Any]]:
 
 def objects_table(records: Mapping[str, Record]) -> pd.DataFrame:
     """One row per object, by image and number."""
-    columns = next((record["objects"]["columns"] for record in records.values()), list(_OBJECTS))
+    known = [record["objects"]["columns"] for record in records.values()]
+    columns = known[0] if known else list(_OBJECTS)
+    if any(own != columns for own in known):  # images whose channels have other names
+        frames = [pd.DataFrame(one["objects"]["rows"], columns=one["objects"]["columns"]) for one in records.values()]
+        return pd.concat([frame.assign(case=case) for case, frame in zip(records, frames, strict=True)]).pipe(
+            lambda table: table[["case", *table.columns.drop("case")]].reset_index(drop=True)
+        )
     rows = [[case, *row] for case, record in records.items() for row in record["objects"]["rows"]]
     return pd.DataFrame(rows, columns=["case", *columns])
 

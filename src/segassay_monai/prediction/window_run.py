@@ -26,9 +26,12 @@ from segassay_monai.ensemble.inferer import WholeImageInferer, window_size
 from segassay_monai.ensemble.network import size_divisor
 from segassay_monai.prediction.case import Predictor
 
-__all__ = ["WindowRun", "receptive_radii", "strip_height"]
+__all__ = ["DEPTH", "WindowRun", "receptive_radii", "strip_height"]
 
 logger = logging.getLogger("segassay")
+
+DEPTH = "depth"
+"""Map of models that tell touching objects apart; it is no folder of results."""
 
 _CORE = 768  # side of a window of a 2-D image, without its halo
 _VOXELS = 2**23  # of a window of a volume, with its halo
@@ -54,7 +57,9 @@ class WindowRun:
         check_image(image.path, first, settings.in_channels, settings.spatial_dims)
         divisors = size_divisor(settings.strides)
         whole = WholeImageInferer(divisors, max_pixels=2**62)
-        self.network = EnsembleNet(own.network, own.checkpoint_paths, whole, own.flips, own.backend, own.classes)
+        self.network = EnsembleNet(
+            own.network, own.checkpoint_paths, whole, own.flips, own.backend, own.classes, own.objects
+        )
         halo = receptive_radii(own.network, settings.in_channels, divisors)
         self.core, self.halo = _sides(self.shape, divisors, halo, predictor.options.tile)
         self.low, self.high = self._percentiles()
@@ -103,6 +108,7 @@ class WindowRun:
             for part, around in zip(window, wide, strict=True)
         )
         maps = {"prob": last.prob, "uncertainty": last.total, "disagreement": last.disagreement, "doubt": last.doubt}
+        maps |= {} if last.depth is None else {DEPTH: last.depth}
         arrays = {kind: values[0].cpu().numpy()[(slice(None), *own)] for kind, values in maps.items()}
         arrays = {kind: values if kind == "prob" else values[0] for kind, values in arrays.items()}
         masks = (last.member_masks(number) for number in range(len(last.packed_masks)))

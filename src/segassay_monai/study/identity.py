@@ -25,15 +25,16 @@ from segassay.io.images import sha256
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.settings import check_config
-from segassay_monai.training.settings import ELSEWHERE, is_plain
+from segassay_monai.training.settings import ELSEWHERE, is_plain, known_before
 from segassay_monai.training.version import TRAINING_VERSION
 
 __all__ = ["DATASET_KEYS", "identity_of", "training_config", "training_length"]
 
 DATASET_KEYS = ("min_object_size", "name", "spacing_um")
 """Keys of dataset.yaml that are part of the identity: the smallest object counts when the best state is chosen, the
-name identifies the images that a checkpoint has seen, and the spacing determines tiles and strides. The other keys
-locate files, whose content is hashed, or concern the evaluation alone."""
+name identifies the images that a checkpoint has seen, and the spacing determines tiles and strides. So are, where they
+are given, the names of the channels that a network sees, and their places. The other keys locate files, whose content
+is hashed, or concern the evaluation alone."""
 
 
 def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threads: int) -> str:
@@ -56,13 +57,15 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
     if config["initialise_from"] is not None:
         given["initialise_from"] = _content(path, config["initialise_from"])
     content = {
-        "training": {name: value for name, value in given.items() if name not in ELSEWHERE},
+        "training": {name: value for name, value in known_before(given).items() if name not in ELSEWHERE},
         "data": known_hash(dataset),
         "dataset": {name: getattr(dataset.settings, name) for name in DATASET_KEYS},
         "threads": threads,
         "torch": torch.__version__,
         "version": TRAINING_VERSION,
     }
+    if dataset.settings.channels is not None or dataset.segmented:
+        content["channels"] = {"seen": dataset.seen_channels, "places": dataset.segmented}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 

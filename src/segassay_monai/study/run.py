@@ -6,7 +6,7 @@ STUDY.yaml -> plan -> members, ensembles -> leak guard -> annotations.csv -> eva
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,11 @@ from segassay import tracking
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
 from segassay.workers.cluster import connected
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.judge import judge, log_study_data
 from segassay_monai.study.on_cluster import work_on_cluster
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.plan import PlannedMember, Study, Task
 from segassay_monai.study.scheduler import n_workers, work_side_by_side
 from segassay_monai.study.store import (
     claim,
@@ -35,6 +36,7 @@ from segassay_monai.study.store import (
 )
 from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
+from segassay_monai.targets import warn_without_instances
 
 __all__ = ["Outcome", "run_member", "run_study"]
 
@@ -84,6 +86,7 @@ def run_study(
     mend(study, study.tasks.values())
     with connected(cluster) if cluster is not None else nullcontext() as workers, _parent_run(study) as run_id:
         environment = {"MLFLOW_RUN_ID": run_id, "MLFLOW_TRACKING_URI": tracking.store_uri()}
+        _warn_without_instances(study, open_tasks(study))
         if workers is not None:
             work_on_cluster(study, workers, environment, report)
         elif tasks := open_tasks(study):
@@ -99,6 +102,13 @@ def run_study(
             evaluations = judge(study, workers)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}
     return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
+
+
+def _warn_without_instances(study: Study, tasks: Sequence[Task]) -> None:
+    """Say once for each target, before hours of training, if its masks do not show where objects touch."""
+    touching = [t.rater for t in tasks if isinstance(t, PlannedMember) and t.settings.get("objects") == TOUCHING]
+    for target in dict.fromkeys(touching):
+        warn_without_instances(study.dataset, target, study.dataset.cases)
 
 
 def run_member(study: Study, planned: PlannedMember) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from segassay.data.dataset import Dataset, data_hash, strata, units_of
 from segassay.errors import DataError, UsageError
-from segassay_monai.ensemble.classes import Classes, names_of, plain_classes
+from segassay_monai.ensemble.classes import SEPARATE, Classes, names_of, plain_classes
 from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 from segassay_monai.targets import check_target, is_labelled, strategy_of
@@ -99,6 +99,8 @@ def plan_member(
         seen_images=tuple(dict.fromkeys(images)),
         seen_subjects=tuple(dict.fromkeys(subjects)),
         initialised_from="".join(f"{m.dataset}: {m.name} fold {m.fold}" for m in earlier),
+        channels=dataset.seen_channels,
+        image_channels=dataset.channels,
     )
 
 
@@ -133,7 +135,9 @@ def _read_initial(dataset: Dataset, checkpoint: Path, held_out: Sequence[str]) -
     return earlier
 
 
-def initialised(network: torch.nn.Module, checkpoint: str | Path | None, classes: Classes = ()) -> torch.nn.Module:
+def initialised(
+    network: torch.nn.Module, checkpoint: str | Path | None, classes: Classes = (), objects: str = SEPARATE
+) -> torch.nn.Module:
     """Load the weights of a checkpoint into the network; without a checkpoint, leave it unchanged.
 
     Args:
@@ -141,13 +145,20 @@ def initialised(network: torch.nn.Module, checkpoint: str | Path | None, classes
         checkpoint: A `model.pt`; None for none.
         classes: Of the training. The outputs of a model of other classes, or of the same in another order, mean
             something else.
+        objects: Of the training, as in `ensemble.classes`.
 
     Raises:
-        UsageError: If the weights do not fit, or the classes differ.
+        UsageError: If the weights do not fit, or the classes or objects differ.
     """
     if checkpoint is None:
         return network
-    known = read_network_settings([checkpoint]).classes
+    settings = read_network_settings([checkpoint])
+    known = settings.classes
+    if settings.objects != objects:
+        raise UsageError(
+            f"--initialise_from {checkpoint}: it was trained with `objects: {settings.objects}` and has other "
+            f"outputs; give a model that was trained with `objects: {objects}`"
+        )
     if plain_classes(known) != plain_classes(classes):
         raise UsageError(
             f"--initialise_from {checkpoint}: it was trained on {names_of(known)}, but the dataset has "

@@ -8,14 +8,18 @@ refused by the check of settings.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.data.settings import DatasetFile
-from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases
+from segassay.errors import UsageError
+from segassay.io.images import Picture
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, names_of
+from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, read_as_seen
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, read_network_settings
 from segassay_monai.ensemble.prediction import find_images
 from segassay_monai.training.folds import plan_member
@@ -30,6 +34,7 @@ __all__ = [
     "open_member",
     "open_n_channels",
     "open_network_settings",
+    "open_reader",
     "open_spacing",
 ]
 
@@ -65,14 +70,27 @@ def open_n_channels(dataset: Dataset) -> int:
     return n_channels(dataset) if dataset.cases else 1
 
 
-def open_classes(dataset: Dataset) -> list[tuple[str, tuple[int, ...]]]:
+def open_classes(dataset: Dataset, objects: str = SEPARATE) -> list[tuple[str, tuple[int, ...]]]:
     """Name and values of each class of the dataset; empty if masks have one foreground.
+
+    Args:
+        dataset: The dataset.
+        objects: The setting, one of `ensemble.classes.OBJECTS`.
+
+    Raises:
+        UsageError: If touching objects are asked of a dataset with classes.
 
     Example:
         >>> open_classes(open_dataset(None))
         []
     """
-    return [] if dataset.classes is None else list(dataset.classes.names)
+    classes = [] if dataset.classes is None else list(dataset.classes.names)
+    if classes and objects == TOUCHING:
+        raise UsageError(
+            f"--objects {TOUCHING}: {dataset.folder} has {names_of(classes)}, and touching objects of classes are not "
+            "told apart yet; leave it out, or name one class as `foreground` in dataset.yaml"
+        )
+    return classes
 
 
 def open_spacing(dataset: Dataset) -> tuple[float, ...] | None:
@@ -88,6 +106,11 @@ def open_held_out(dataset: Dataset, members: Sequence[Member], cases: Any = None
 def open_checkpoints(models: Any) -> list[Path]:
     """The checkpoints; none if no model is given."""
     return [] if models is None else find_checkpoints(models)
+
+
+def open_reader(members: Sequence[Member]) -> Callable[[str], Picture]:
+    """Reads the channels of an image that the members see; all channels if their names are not known."""
+    return functools.partial(read_as_seen, members)
 
 
 def open_network_settings(checkpoints: Sequence[Path]) -> NetworkSettings:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
-from segassay_monai.ensemble.classes import Classes, Probabilities
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, Classes, Probabilities
 
 
 class MaskedDiceCELoss(nn.Module):
@@ -20,15 +20,17 @@ class MaskedDiceCELoss(nn.Module):
 
     Args:
         classes: Of the model, as in `ensemble.classes`; by default one foreground.
+        objects: Of the model, as there. The depth of `touching` objects is a soft label beside the foreground: both
+            have the same loss, whose best depth is the mean of what raters would give.
 
     References:
         Isensee et al. (2021), Nature Methods 18:203-211, doi:10.1038/s41592-020-01008-z (the sum of both); Wang et al.
         (2023), MICCAI, doi:10.1007/978-3-031-43898-1_46, arXiv:2303.16296 (the Dice semimetric loss).
     """
 
-    def __init__(self, classes: Classes = ()) -> None:
+    def __init__(self, classes: Classes = (), objects: str = SEPARATE) -> None:
         super().__init__()
-        self.n_channels = max(len(classes), 1)
+        self.n_channels = 2 if objects == TOUCHING else max(len(classes), 1)
         self.probabilities = Probabilities(classes)
 
     def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -10,8 +10,17 @@ import torch
 from monai.handlers import IgniteMetricHandler, from_engine
 from monai.metrics import CumulativeIterationMetric
 
+from segassay.masks.depth import split_by_depth
 from segassay.masks.overlaps import label_objects, match_objects, pixel_agreement
-from segassay_monai.ensemble.classes import THRESHOLD, Classes, class_masks, is_exclusive, metric_names
+from segassay_monai.ensemble.classes import (
+    SEPARATE,
+    THRESHOLD,
+    TOUCHING,
+    Classes,
+    class_masks,
+    is_exclusive,
+    metric_names,
+)
 
 
 class _PerCase(CumulativeIterationMetric):
@@ -27,14 +36,21 @@ class _PerCase(CumulativeIterationMetric):
     Args:
         classes: Of the model, as in `ensemble.classes`; by default one foreground.
         only: Number of the one class that counts; by default all do.
+        objects: Of the model, as there. With `touching`, predictions are foreground and depth, and the label is an
+            image of object numbers.
     """
 
-    def __init__(self, classes: Classes = (), only: int | None = None) -> None:
+    def __init__(self, classes: Classes = (), only: int | None = None, objects: str = SEPARATE) -> None:
         super().__init__()
-        self.classes, self.only = classes, only
+        self.classes, self.only, self.objects = classes, only, objects
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor | None = None, **kwargs: Any) -> torch.Tensor:
         assert y is not None
+        if self.objects == TOUCHING:
+            prediction, target = y_pred.float().cpu().numpy(), y.int().cpu().numpy()
+            pairs = zip(target, prediction, strict=True)
+            values = [self._compare(own[0], self._found(*found), own[-1] == 0) for own, found in pairs]
+            return torch.tensor(values, dtype=torch.float64)[:, None]
         n = max(len(self.classes), 1)
         masks = class_masks(y_pred[:, -n:], self.classes).cpu().numpy()
         share = y[:, :-1].float().unflatten(1, (-1, n)).mean(dim=1)
@@ -47,6 +63,10 @@ class _PerCase(CumulativeIterationMetric):
         every = range(len(labels)) if self.only is None else [self.only]
         present = [number for number in every if ((labels[number] | masks[number]) & ~ignore).any()]
         return fmean(self._compare(labels[number], masks[number], ignore) for number in present or every)
+
+    def _found(self, prob: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        """What is compared with the label where objects touch, `(*spatial)`."""
+        return prob > THRESHOLD
 
     def _compare(self, label: np.ndarray, mask: np.ndarray, ignore: np.ndarray) -> float:
         raise AssertionError("a measure defines _compare")
@@ -79,11 +99,15 @@ class ObjectF1(_PerCase):
     Args:
         min_size: Smallest object in pixels; smaller ones are dropped from label and prediction.
         classes: As of `PixelDice`.
+        objects: As of `PixelDice`; those that touch are divided by the depth.
     """
 
-    def __init__(self, min_size: int = 0, classes: Classes = ()) -> None:
-        super().__init__(classes)
+    def __init__(self, min_size: int = 0, classes: Classes = (), objects: str = SEPARATE) -> None:
+        super().__init__(classes, objects=objects)
         self.min_size = min_size
+
+    def _found(self, prob: np.ndarray, depth: np.ndarray) -> np.ndarray:
+        return split_by_depth(prob > THRESHOLD, depth, self.min_size)
 
     def _compare(self, label: np.ndarray, mask: np.ndarray, ignore: np.ndarray) -> float:
         reference = label_objects(label, min_size=self.min_size, ignore=ignore)
@@ -98,17 +122,18 @@ class PixelDice(_PerCase):
         return pixel_agreement(label, mask, ignore=ignore)[0]
 
 
-def dice_metrics(classes: Classes = ()) -> dict[str, IgniteMetricHandler]:
+def dice_metrics(classes: Classes = (), objects: str = SEPARATE) -> dict[str, IgniteMetricHandler]:
     """Metrics of a validation that do not select: `dice`, and with classes `dice_<class>` of each.
 
     Args:
         classes: Of the model, as in `ensemble.classes`.
+        objects: Of the model, as there.
 
     Example:
         >>> list(dice_metrics()), list(dice_metrics([("zone", [1]), ("tumour", [2])]))
         (['dice'], ['dice', 'dice_zone', 'dice_tumour'])
     """
-    metrics = {"dice": PixelDice(classes)}
+    metrics = {"dice": PixelDice(classes, objects=objects)}
     metrics |= {f"dice_{name}": PixelDice(classes, only=number) for number, name in enumerate(metric_names(classes))}
     return {
         name: IgniteMetricHandler(metric_fn=metric, output_transform=from_engine(["pred", "label"]))

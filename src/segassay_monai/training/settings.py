@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ELSEWHERE", "group_of", "is_plain"]
+__all__ = ["ELSEWHERE", "NEW", "group_of", "is_plain", "known_before"]
 
 ELSEWHERE = (
     "bundle_root",
@@ -16,6 +16,19 @@ ELSEWHERE = (
     "strategy",
 )
 """Settings of a training that change nothing in its weights; `num_workers` and `device` do."""
+
+NEW = {"objects": "separate"}
+"""Settings that an earlier version did not have, with the value that stands for what it did."""
+
+
+def known_before(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without new ones that change nothing, so that a training is the same as before there were these.
+
+    Example:
+        >>> known_before({"epochs": 2, "objects": "separate"}), known_before({"objects": "touching"})
+        ({'epochs': 2}, {'objects': 'touching'})
+    """
+    return {name: value for name, value in settings.items() if NEW.get(name, ...) != value}
 
 
 def is_plain(value: Any) -> bool:
@@ -32,7 +45,7 @@ def is_plain(value: Any) -> bool:
 
 _GROUPS = {
     "data": ("fold", "n_folds", "n_train", "n_val", "rater", "spatial_dims", "val_fraction"),
-    "network": ("channels", "initialise_from", "max_pixels", "strides"),
+    "network": ("channels", "initialise_from", "max_pixels", "objects", "strides"),
     "augmentation": (
         *("blur", "elastic", "foreground", "gamma", "intensity_scale", "intensity_shift", "noise", "tile_size"),
     ),

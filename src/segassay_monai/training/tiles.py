@@ -4,7 +4,8 @@
          -> RandTiled  -> the same, tile-sized, turned by any angle, flipped and bent
          -> RandRaterd -> label (1, *spatial)
 
-With K classes a label has K channels, or R times K: those of the first rater, then those of the second.
+With K classes a label has K channels, or R times K: those of the first rater, then those of the second. Of objects that
+touch it has two, foreground and depth, and the case has its `instances`, which whole images are compared with.
 
 `valid` is 0 in ignored areas, which are left out of sampling, loss and scores. `weight`, if requested, is the weight of
 a pixel in the loss.
@@ -23,14 +24,15 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, Randomizable, Transform
 from torch.nn.functional import grid_sample
 
-from segassay.data.cases import read_case_ignore, read_case_image, read_case_region
+from segassay.data.cases import read_case_ignore, read_case_region, read_seen_image
 from segassay.data.dataset import Dataset
 from segassay.errors import UsageError
+from segassay.masks.depth import depth_map
 from segassay.masks.objects import counted_pixels
 from segassay_monai.ensemble.class_objects import number_objects
-from segassay_monai.ensemble.classes import Classes
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, Classes
 from segassay_monai.ensemble.images import as_float, check_image
-from segassay_monai.targets import read_labels
+from segassay_monai.targets import is_soft, read_instances, read_label_instances, read_labels
 from segassay_monai.training.weight_map import weight_map as weigh
 
 BEND_EVERY = 32  # pixels between the control points of an elastic deformation
@@ -42,12 +44,13 @@ class LoadCased(Transform):
     Args:
         dataset: The dataset of the case.
         trained_on: Training target, see `segassay_monai.targets`.
-        n_channels: Number of channels that every image must have.
+        n_channels: Number of channels of every image that the network sees.
         spatial_dims: Number of spatial axes that every image must have.
         weight_map: Weight of the gaps between neighbouring objects (see `training.weight_map`); at 0 all pixels
             count the same and the case gets no `weight`.
         cache_dir: Folder of computed consensus masks; by default the user's cache folder.
         classes: Of the model, as in `ensemble.classes`; by default all are one foreground.
+        objects: Of the model, as there; `touching` adds the depth to the label, and `instances`.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class LoadCased(Transform):
         weight_map: float = 0.0,
         cache_dir: Path | None = None,
         classes: Classes = (),
+        objects: str = SEPARATE,
     ) -> None:
         self.dataset, self.trained_on, self.cache_dir, self.classes = dataset, trained_on, cache_dir, classes
+        self.objects = objects
         self.n_channels, self.spatial_dims, self.weight_map = n_channels, spatial_dims, weight_map
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -70,10 +75,12 @@ class LoadCased(Transform):
         classes a list of the same for each class that the case has.
         """
         case = data["case"]
-        picture = read_case_image(self.dataset, case)
+        picture = read_seen_image(self.dataset, case)
         image = as_float(picture.array)
         check_image(self.dataset.images[case], image, self.n_channels, self.spatial_dims)
         valid = read_valid(self.dataset, case, image.shape[1:])
+        if self.objects == TOUCHING:
+            return dict(data) | {"image": image} | self._touching(case, valid, relative_spacing(picture.spacing_um))
         label = read_labels(self.dataset, case, self.trained_on, self.cache_dir, self.classes) * valid
         loaded = dict(data) | {
             "image": image,
@@ -84,6 +91,24 @@ class LoadCased(Transform):
         if self.weight_map > 0:
             spacing = relative_spacing(picture.spacing_um)
             weights = [weigh(mask, self.weight_map, spacing) for mask in _objects(label > 0.5, len(self.classes))]
+            loaded["weight"] = torch.from_numpy(np.stack(weights))
+        return loaded
+
+    def _touching(self, case: str, valid: np.ndarray, spacing: Sequence[float] | None) -> dict[Hashable, Any]:
+        """Entries of a case whose objects may touch; `label` is float32 `(2, *spatial)`, or that of each rater."""
+        each = read_label_instances(self.dataset, case, self.trained_on, self.cache_dir)
+        label = np.stack([[labels > 0, depth_map(labels, spacing)] for labels in each]).astype(np.float32)
+        label = (label.mean(axis=0) if is_soft(self.trained_on) else label.reshape(-1, *valid.shape)) * valid
+        instances = read_instances(self.dataset, case, self.trained_on, self.cache_dir) if len(each) > 1 else each[0]
+        loaded: dict[Hashable, Any] = {
+            "label": torch.from_numpy(label),
+            "valid": torch.from_numpy(valid[None].astype(np.uint8)),
+            "labelled": _labelled(label > 0, 0),
+            "instances": torch.from_numpy((instances * valid)[None]),
+        }
+        if self.weight_map > 0:
+            weighed = [instances] if is_soft(self.trained_on) else each
+            weights = [weigh(labels * valid, self.weight_map, spacing) for labels in weighed]
             loaded["weight"] = torch.from_numpy(np.stack(weights))
         return loaded
 
@@ -117,8 +142,8 @@ def relative_spacing(spacing_um: Sequence[float] | None) -> list[float] | None:
 
 
 def n_channels(dataset: Dataset) -> int:
-    """Number of channels of the first image, for which the network is built."""
-    return len(read_case_image(dataset, dataset.cases[0]).array)
+    """Number of channels of the first image that the network sees, for which it is built."""
+    return len(read_seen_image(dataset, dataset.cases[0]).array)
 
 
 def read_valid(dataset: Dataset, case: str, spatial: Sequence[int]) -> np.ndarray:
@@ -134,7 +159,7 @@ class RandRaterd(Randomizable, MapTransform):
 
     Args:
         keys: Entries `(R, *spatial)`, all of one R; the first may have `n_classes` channels for each rater.
-        n_classes: Number of classes; 0 for one foreground.
+        n_classes: Number of classes, or of foreground and depth; 0 for one foreground.
     """
 
     def __init__(self, keys: KeysCollection, n_classes: int = 0) -> None:
@@ -210,7 +235,7 @@ class RandTiled(Randomizable, MapTransform):
         position = tile_position(self.tile_size, centre, matrix, bend)
         pixel, inside = nearest_pixel(position, spatial)
         grid = sampling_grid(position, spatial)
-        result = {key: value for key, value in data.items() if key != "labelled"}
+        result = {key: value for key, value in data.items() if key not in ("labelled", "instances")}
         for key in self.keys:
             if key in self.NEAREST:
                 result[key] = data[key].flatten(1)[:, pixel.flatten()].reshape(-1, *self.tile_size)

@@ -19,20 +19,27 @@ from monai.engines import SupervisedTrainer
 
 import segassay
 from segassay import tracking
-from segassay.data.cases import read_case_image, read_case_mask, refuse_classes
+from segassay.data.cases import read_case_mask, read_seen_image, refuse_classes
 from segassay.data.dataset import Dataset
 from segassay.errors import DataError
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
-from segassay_monai.ensemble.classes import Classes
+from segassay_monai.ensemble.classes import TOUCHING, Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
 from segassay_monai.ensemble.prediction import run_name
 from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
-from segassay_monai.targets import describe_target, is_labelled, raters_of, read_labels, read_target
+from segassay_monai.targets import (
+    describe_target,
+    is_labelled,
+    raters_of,
+    read_labels,
+    read_target,
+    warn_without_instances,
+)
 from segassay_monai.training import processes
 from segassay_monai.training.divergence import StopDiverged
 from segassay_monai.training.inputs import open_classes
@@ -126,6 +133,8 @@ def _train(
     )
     _check_not_empty(dataset, member)
     refuse_classes(dataset)
+    if running_config().get("objects") == TOUCHING:
+        warn_without_instances(dataset, member.trained_on, member.train)
     _check_held_out(dataset, member)
     tracking.log_files(work_dir / "config.yaml")
     step, validation = Timer(average=True), Timer()
@@ -165,7 +174,10 @@ def run_params(member: Member) -> dict[str, Any]:
     config = running_config()
     params = {key: value for key, value in config.items() if value is not None and is_plain(value)}
     params |= {"n_train": len(member.train), "n_val": len(member.val)}
-    return {f"{group_of(key)}/{key}": value for key, value in params.items()} | {"data/hash": member.data_hash}
+    data = {"data/hash": member.data_hash}
+    if member.channels:
+        data["data/channels"] = ", ".join(member.channels)
+    return {f"{group_of(key)}/{key}": value for key, value in params.items()} | data
 
 
 def log_training_data(dataset: Dataset, member: Member) -> None:
@@ -239,8 +251,8 @@ def _check_held_out(dataset: Dataset, member: Member) -> None:
 
 def _check_readable(dataset: Dataset, case: str, trained_on: str) -> None:
     """Read a held-out image and its masks as the evaluation does."""
-    expected = read_case_image(dataset, dataset.cases[0]).array
-    image = as_float(read_case_image(dataset, case).array)
+    expected = read_seen_image(dataset, dataset.cases[0]).array
+    image = as_float(read_seen_image(dataset, case).array)
     check_image(dataset.images[case], image, len(expected), expected.ndim - 1)
     if is_labelled(dataset, trained_on, case):
         read_target(dataset, case, trained_on, classes=open_classes(dataset))

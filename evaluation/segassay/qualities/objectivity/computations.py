@@ -9,6 +9,7 @@ from typing import Any
 
 from segassay.data.annotations import TRAINED, WITHOUT, raters_of
 from segassay.data.facets import is_exchangeable
+from segassay.data.named_channels import intensities_in
 from segassay.qualities.objectivity import records as of
 from segassay.qualities.objectivity.facets import facet_shares
 from segassay.qualities.objectivity.imprint import held_out_models, rater_imprint, removal_of_bias
@@ -136,8 +137,9 @@ def _without_leave_one_out(found: Findings) -> Iterator[Gap]:
 
 
 def _without_intensity(found: Findings) -> Iterator[Gap]:
-    if found.tables.counts["mean_intensity"].isna().all():
-        yield of.ICC_A1.form("mean_intensity").gap("intensity")
+    for name in intensities_in(list(found.tables.counts)):
+        if found.tables.counts[name].isna().all():
+            yield of.ICC_A1.form(name).gap("intensity")
 
 
 def _without_expert_models(found: Findings) -> Iterator[Gap]:

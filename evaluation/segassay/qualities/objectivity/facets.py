@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from segassay.qualities.objectivity.measurements import MEASUREMENTS
+from segassay.qualities.objectivity.measurements import measurements_in
 from segassay.qualities.objectivity.records import FACET_SHARE
 from segassay.qualities.scores.table import ALL_RATERS, interval_row, score_rows
 from segassay.statistics.components import crossed_components
@@ -32,7 +32,7 @@ def facet_shares(facets: pd.DataFrame, clusters: pd.Series, *, level: float = 0.
     """
     rows = []
     for facet, part in facets.groupby("facet", sort=False) if len(facets) else ():
-        for name, column in MEASUREMENTS.items():
+        for name, column in measurements_in(part).items():
             cells = part.pivot(index="case", columns=["person", "level"], values=column).astype(float)
             persons, levels = (cells.columns.get_level_values(axis).unique() for axis in (0, 1))
             crossed = [person for person in persons if all((person, level) in cells for level in levels)]

@@ -11,6 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from segassay.data.named_channels import intensities_in
 from segassay.errors import number_of
 from segassay.qualities.objectivity.records import (
     BIAS_TEST,
@@ -43,22 +44,33 @@ from segassay.statistics.raters import bias_test
 from segassay.statistics.reliability import icc_1k_weighted, icc_11_weighted, icc_a1_of_subjects
 
 __all__ = [
-    "MEASUREMENTS",
+    "AMOUNTS",
     "alpha_of_counts",
     "alpha_ratio_weighted",
     "bias_tests",
     "intraclass_correlation",
     "limits_of_agreement",
     "limits_of_pairs",
+    "measurements_in",
     "measurements_of",
     "one_way_correlation",
     "rater_share",
 ]
 
-MEASUREMENTS = {"count": "n_objects", "area": "area_px", "mean_intensity": "mean_intensity"}
-"""What is measured, and its column in the table of counts."""
+AMOUNTS = {"count": "n_objects", "area": "area_px"}
+"""What is measured of every mask, and its column in the table of counts."""
 
 _SUBJECT = "number of the cluster"
+
+
+def measurements_in(counts: pd.DataFrame) -> dict[str, str]:
+    """What is measured, and its column in a table of counts: `AMOUNTS`, and the intensity of each channel.
+
+    Example:
+        >>> measurements_in(pd.DataFrame(columns=["n_objects", "area_px", "mean_intensity"]))
+        {'count': 'n_objects', 'area': 'area_px', 'mean_intensity': 'mean_intensity'}
+    """
+    return AMOUNTS | {name: name for name in intensities_in(list(counts))}
 
 
 def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) -> pd.DataFrame:
@@ -69,7 +81,7 @@ def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) ->
 
 def _each(counts: pd.DataFrame, raters: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """Name and matrix of each measurement that any two raters have."""
-    found = [(name, measurements_of(counts, column, raters)) for name, column in MEASUREMENTS.items()]
+    found = [(name, measurements_of(counts, column, raters)) for name, column in measurements_in(counts).items()]
     return [(name, matrix) for name, matrix in found if (matrix.notna().sum(axis=1) > 1).any()]
 
 
@@ -90,7 +102,7 @@ def bias_tests(counts: pd.DataFrame, raters: Sequence[str], clusters: pd.Series)
     rows = []
     assert BIAS_TEST.errors is not None
     for name, matrix in _each(counts, raters):
-        if name == "mean_intensity":
+        if name not in AMOUNTS:
             continue
         found = bias_test(matrix.to_numpy(), clusters=clusters.reindex(matrix.index).to_numpy())
         n_shared = int((matrix.notna().sum(axis=1) > 1).sum())
@@ -244,7 +256,7 @@ def alpha_of_counts(
         Table with `SCORE_COLUMNS`: `krippendorff_alpha_count`; a case with a single rater, or without any object, is
         undefined. Without rows if all are.
     """
-    matrix = measurements_of(counts, MEASUREMENTS["count"], raters)
+    matrix = measurements_of(counts, AMOUNTS["count"], raters)
     judged = matrix[matrix.notna().sum(axis=1) > 1]
     paired = judged[(judged > 0).any(axis=1)]
     if paired.empty:
@@ -327,7 +339,7 @@ def limits_of_pairs(
     """`limits_of_agreement` of some pairs.
 
     Args:
-        matrices: Measurement of `MEASUREMENTS` -> what `measurements_of` returns.
+        matrices: Measurement of `measurements_in` -> what `measurements_of` returns.
         pairs: Pairs of their columns.
         clusters: As for `limits_of_agreement`.
         level: As for `limits_of_agreement`.

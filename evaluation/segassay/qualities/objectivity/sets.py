@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.data.annotations import raters_of
-from segassay.qualities.objectivity.measurements import MEASUREMENTS, measurements_of
+from segassay.qualities.objectivity.measurements import AMOUNTS, measurements_of
 from segassay.qualities.objectivity.models import sets_of_models
 from segassay.qualities.objectivity.records import CRPS, DICE_MATCH, DICE_MAX
 from segassay.qualities.scores.pairs import pair_values
@@ -65,8 +65,8 @@ def amounts_as_distributions(
     """
     raters, scores = raters_of(annotator_kinds(annotations)), []
     for target, models in sets_of_models(annotations).items() if len(raters) > 1 else ():
-        for name in ("count", "area"):
-            values = measurements_of(counts, MEASUREMENTS[name], [*models, *raters])
+        for name, column in AMOUNTS.items():
+            values = measurements_of(counts, column, [*models, *raters])
             own = values[raters].to_numpy()
             found = pd.Series(crps(values[models].to_numpy(), own), values.index)
             human = [np.nanmean(score) for score in _of_raters(own) if not np.isnan(score).all()]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.objectivity import records as of_raters
-from segassay.qualities.objectivity.measurements import MEASUREMENTS, limits_of_pairs, measurements_of
+from segassay.qualities.objectivity.measurements import limits_of_pairs, measurements_in, measurements_of
 from segassay.qualities.scores.table import annotator_kinds, interval_row, score_rows
 from segassay.qualities.validity.records import (
     AMOUNT_BIAS,
@@ -71,7 +71,7 @@ def amounts_against_raters(
         return score_rows([])
     everyone = pd.concat([counts[counts["annotator"].isin(models)], median], ignore_index=True)
     who = [*models, MEDIAN_RATER]
-    matrices = {name: measurements_of(everyone, column, who) for name, column in MEASUREMENTS.items()}
+    matrices = {name: measurements_of(everyone, column, who) for name, column in measurements_in(counts).items()}
     rows: list[dict[str, Any]] = []
     for model in models:
         found = limits_of_pairs(matrices, [(model, MEDIAN_RATER)], clusters, level=level)
@@ -82,7 +82,7 @@ def amounts_against_raters(
 
 def _median_rater(counts: pd.DataFrame, raters: list[str]) -> pd.DataFrame:
     """Rows of a table of counts with the median amounts of each case."""
-    amounts = list(MEASUREMENTS.values())
+    amounts = list(measurements_in(counts).values())
     rows = counts[counts["annotator"].isin(raters)]
     medians = rows[amounts].astype(float).groupby(rows["case"], sort=False).median()
     return medians.dropna(how="all").reset_index().assign(annotator=MEDIAN_RATER)

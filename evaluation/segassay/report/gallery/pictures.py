@@ -107,7 +107,7 @@ def _picture(task: PictureJob) -> dict[str, Any]:
         if name in persons:
             votes += areas.counted(mask)
         labels[name] = label_objects(mask, min_size=job.min_size, ignore=areas.ignore, region=areas.region)
-    picture = read_spaced_image(job.image, job.spacing_um) if job.image and votes.ndim == 3 else None
+    picture = read_spaced_image(job.image, job.spacing_um, job.channels) if job.image and votes.ndim == 3 else None
     spacing = job.spacing_um if picture is None else picture.spacing_um
     cuts = cuts_of(votes, len(persons), labels, spacing, grid.affine)
     single = single_objects({name: labels[name] for name in persons}, list(persons.values()))

@@ -34,7 +34,7 @@ from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
-from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
+from segassay_monai.sharing.weights import read_whole_image_net, refuse_touching, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 
@@ -93,6 +93,7 @@ give another --out, or a title in --about
     said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
+    refuse_touching(found.checkpoints, "bioimage.io")
     classes = read_network_settings(found.checkpoints).classes
     inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
     refuse_inputs(final, inputs, used="exported", option="--out")

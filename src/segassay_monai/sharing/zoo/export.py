@@ -20,6 +20,7 @@ from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.certificate import write_certificate
+from segassay_monai.sharing.weights import refuse_touching
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, gives_logits, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_familiar, write_json, write_large_files
@@ -68,6 +69,7 @@ underscores, such as neurons_fluorescence_segmentation
             "neurons_fluorescence_segmentation"
         )
     said, found = read_about(about), find_model(model)
+    refuse_touching(found.checkpoints, "the MONAI Model Zoo")
     _refuse_expressions(read_network_settings(found.checkpoints).classes)
     options = ("--out", "--overwrite")
     refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
@@ -99,7 +101,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     net = mean.members[0] if gives_logits(settings, n_members) else mean
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
-    metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics)
+    metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics, model.channels)
     inference = inference_config(settings, n_members, model.min_object_size or 0)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)

@@ -5,11 +5,13 @@ NetworkSettings, About, Numbers, installed versions -> metadata.json
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from segassay_monai.ensemble.classes import Classes, drawn_values, is_exclusive
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
+from segassay_monai.prediction.bundles import UNNAMED
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.zoo.configs import gives_logits
 
@@ -39,7 +41,12 @@ _REFERENCES = (
 
 
 def bundle_metadata(
-    name: str, settings: NetworkSettings, n_members: int, about: About, eval_metrics: dict[str, float]
+    name: str,
+    settings: NetworkSettings,
+    n_members: int,
+    about: About,
+    eval_metrics: dict[str, float],
+    channels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Content of `metadata.json`.
 
@@ -49,6 +56,7 @@ def bundle_metadata(
         n_members: Number of members.
         about: What the author said.
         eval_metrics: Measure -> value.
+        channels: Names of the channels that the network sees, in its order; empty if they have none.
     """
     authors = ", ".join(about.authors) or "not stated"
     kind = "A residual U-Net" if n_members == 1 else f"The mean of {n_members} residual U-Nets"
@@ -74,7 +82,7 @@ def bundle_metadata(
         "eval_metrics": eval_metrics,
         "intended_use": about.intended_use,
         "references": [*_REFERENCES, *about.references],
-        "network_data_format": _data_format(settings, n_members, about),
+        "network_data_format": _data_format(settings, n_members, about, channels),
     }
     if about.huggingface:
         metadata["huggingface_url"] = f"https://huggingface.co/{about.huggingface}"
@@ -105,12 +113,16 @@ def _of_classes(classes: Classes) -> dict[str, str]:
 _OUTPUT = {True: "the logit (its sigmoid is the probability)", False: "the probability"}
 
 
-def _data_format(settings: NetworkSettings, n_members: int, about: About) -> dict[str, Any]:
-    """What the network takes and gives; `channel_def` names the values of the mask, as programs with labels read it."""
+def _data_format(settings: NetworkSettings, n_members: int, about: About, names: Sequence[str]) -> dict[str, Any]:
+    """What the network takes and gives; `channel_def` names the values of the mask, as programs with labels read it.
+
+    Of the image it has the names of the channels, by which `segassay predict` picks them.
+    """
     shape = [f"{divisor}*n" for divisor in size_divisor(settings.strides)]
     common = {"spatial_shape": shape, "dtype": "float32", "is_patch_data": False}
     image = {"type": "image", "format": "magnitude", "modality": about.modality, "num_channels": settings.in_channels}
-    channels = {str(number): f"normalised intensity {number}" for number in range(settings.in_channels)}
+    channels = {str(number): f"{UNNAMED} {number}" for number in range(settings.in_channels)}
+    channels |= {str(number): name for number, name in enumerate(names)}
     is_logit = gives_logits(settings, n_members)
     values = zip(drawn_values(settings.classes), settings.classes, strict=True)
     marked = {str(value): name for value, (name, _) in values} or {"1": about.objects}

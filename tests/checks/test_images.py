@@ -1,0 +1,65 @@
+"""What a check says about channels: names that do not fit the images, blank ones, and the summary."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from channel_datasets import NAMES, draw_channels
+from command import run
+from segassay.checks.check import check_dataset
+from segassay.io.images import read_image, write_image
+from segassay.io.picture import Picture
+
+
+def test_a_sound_dataset_is_summarised_with_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = draw_channels(tmp_path / "lab", n=4, turned=[2], segment_channels="DAPI")
+    found = check_dataset(folder)
+    assert [problem for problem in found.problems if problem.level == "error"] == []
+    assert found.summary is not None
+    assert found.summary["images"]["channels"] == list(NAMES)
+    assert run(monkeypatch, "check", str(folder)) == 0
+    assert re.search(r"^channels +2: DAPI, cFOS *$", capsys.readouterr().out, re.MULTILINE)
+    assert run(monkeypatch, "check", str(folder), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["images"]["channels"] == list(NAMES)
+
+
+def test_names_and_channels_differ_in_number(tmp_path: Path) -> None:
+    folder = draw_channels(tmp_path / "lab", n=4, channels=["DAPI", "cFOS", "GFP"])
+    (problem,) = [one for one in check_dataset(folder).problems if one.level == "error"]
+    assert (problem.file, problem.kind) == (str(folder / "dataset.yaml"), "channel-count")
+    assert problem.what == "channels names DAPI, cFOS, GFP, but c0.ome.tif (and 3 more images) has 2 channels"
+
+
+def test_one_image_has_other_channels_than_the_first(tmp_path: Path) -> None:
+    folder = draw_channels(tmp_path / "lab", n=4)
+    array = read_image(folder / "images" / "c2.ome.tif").array
+    three = Picture(np.concatenate([array, array[:1]]), channel_names=("DAPI", "cFOS", "GFP"))
+    write_image(folder / "images" / "c2.ome.tif", three)
+    (problem,) = [one for one in check_dataset(folder).problems if one.level == "error"]
+    assert (Path(problem.file).name, problem.kind) == ("c2.ome.tif", "channel-names")
+    assert "has the channels DAPI, cFOS, GFP; expected DAPI, cFOS, as the first image" in str(problem)
+
+
+def test_a_blank_channel_is_named(tmp_path: Path) -> None:
+    folder = draw_channels(tmp_path / "lab", n=4, segment_channels="DAPI")
+    picture = read_image(folder / "images" / "c1.ome.tif")
+    write_image(
+        folder / "images" / "c1.ome.tif", Picture(picture.array * np.uint8([[[1]], [[0]]]), channel_names=NAMES)
+    )
+    (problem,) = [one for one in check_dataset(folder).problems if one.kind == "blank-channel"]
+    assert problem.what == "channel 'cFOS', from which intensities are read, has the value 0 everywhere"
+
+
+@pytest.mark.parametrize("name", ["segment_channels", "intensity_channel"])
+def test_an_unknown_name_is_one_error_and_the_rest_is_checked(tmp_path: Path, name: str) -> None:
+    folder = draw_channels(tmp_path / "lab", n=4, **{name: "GFP"})
+    found = check_dataset(folder)
+    (problem,) = [one for one in found.problems if one.level == "error"]
+    assert problem.what == f"{name} names 'GFP', which is no channel"
+    assert found.summary is not None
+    assert found.summary["n_readable_images"] == 4
