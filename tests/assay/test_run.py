@@ -66,7 +66,7 @@ def wue1(data_dir: Path, lab_wue1: Lab, tmp_path_factory: pytest.TempPathFactory
     with pytest.MonkeyPatch.context() as patch:
         asked = use_tables(patch, lab_wue1, numbers)
         assert run("evaluate", dataset, "--out", folder / "out", "--jobs", 2) == 0
-    assert asked == [2]
+    assert len(asked) == 1
     return folder / "out"
 
 

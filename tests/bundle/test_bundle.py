@@ -183,8 +183,8 @@ def test_the_held_out_images_are_not_read_before_the_training_is_over(
 ) -> None:
     from segassay_monai.training import tiles
 
-    read, original = [], tiles.read_case_image
-    monkeypatch.setattr(tiles, "read_case_image", lambda data, case: read.append(case) or original(data, case))
+    read, original = [], tiles.read_seen_image
+    monkeypatch.setattr(tiles, "read_seen_image", lambda data, case: read.append(case) or original(data, case))
     train(dataset, tmp_path / "m", n_cached=0)
     state = torch.load(tmp_path / "m" / "model.pt", weights_only=True)["member"]
     first_image_of_the_dataset = {"case_0000"}  # read once for its number of channels

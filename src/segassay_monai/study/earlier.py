@@ -20,7 +20,7 @@ from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.identity import known_hash, training_config
 from segassay_monai.study.plan import PlannedMember, Study
 from segassay_monai.study.store import claim, read_state, write_state
-from segassay_monai.training.settings import ELSEWHERE, is_plain
+from segassay_monai.training.settings import ELSEWHERE, is_plain, known_before
 
 __all__ = ["describe_earlier", "find_earlier", "keep_earlier"]
 
@@ -53,7 +53,7 @@ def _config_of(folder: Path) -> dict[str, Any]:
 
 def _is_same(study: Study, planned: PlannedMember, then: Mapping[str, Any]) -> bool:
     """Whether a training had the settings of a planned one."""
-    now = training_config(study.path, planned.training)
+    now, then = known_before(training_config(study.path, planned.training)), known_before(then)
     names = {name for name, value in [*now.items(), *then.items()] if is_plain(value)} | set(planned.training)
     return all(now.get(name) == then.get(name) for name in names - set(ELSEWHERE))
 
