@@ -1,11 +1,14 @@
 """Batches of tiles: an error of ours in a process that loads data arrives as it is, and batches are those of MONAI."""
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
 from monai.transforms import Randomizable, Transform
+from torch.utils.data import _utils
 
 from segassay.errors import DataError, SegAssayError, UsageError
 from segassay_monai.ensemble.errors import PredictionError
@@ -27,6 +30,14 @@ class Draw(Randomizable, Transform):
         if data["case"] in ERRORS:
             raise ERRORS[data["case"]]
         return {"image": torch.from_numpy(self.R.random_sample((1, 4, 4))), "drawn": torch.rand(1)}
+
+
+@pytest.fixture(autouse=True)
+def _processes_end(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A caught error of torch keeps its loader, whose processes are given 5 seconds when garbage is collected."""
+    monkeypatch.setattr(_utils, "MP_STATUS_CHECK_INTERVAL", 0.1)
+    yield
+    gc.collect()
 
 
 def cases(*names: str) -> Dataset:
