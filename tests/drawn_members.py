@@ -8,7 +8,7 @@ import torch
 from segassay.data.dataset import read_dataset
 from segassay_monai.ensemble.network import NetworkSettings, network_strides, residual_unet
 from segassay_monai.training.folds import plan_member
-from segassay_monai.training.inputs import open_classes
+from segassay_monai.training.inputs import open_classes, open_n_channels
 
 
 def write_members(
@@ -22,7 +22,7 @@ def write_members(
     """Checkpoints as a training leaves them, with weights drawn at random."""
     data = read_dataset(dataset)
     strides = network_strides(spacing, n_levels=2)
-    settings = NetworkSettings(len(spacing), 1, [2, 4], strides, open_classes(data), objects)
+    settings = NetworkSettings(len(spacing), open_n_channels(data), [2, 4], strides, open_classes(data), objects)
     for seed in seeds:
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -191,6 +191,7 @@ def test_a_model_picks_its_channels_by_name() -> None:
     path = Path("a.tif")
     assert pick_channels(path, 3, ("GFP", "cFOS", "DAPI"), ("DAPI",), NAMES) == [2]
     assert pick_channels(path, 2, (), ("cFOS",), NAMES) == [1]  # those of the training, in their order
+    assert pick_channels(path, 2, (), NAMES[::-1], NAMES) == [1, 0]  # also if the model sees all, in another order
     assert pick_channels(path, 1, (), ("cFOS",), NAMES) == [0]  # the one that it sees
     assert pick_channels(path, 1, ("GFP",), ("DAPI",), ("DAPI",)) == [0]  # one of one
     with pytest.raises(DataError, match="has the channels GFP, cFOS, but the model sees DAPI: DAPI is missing"):

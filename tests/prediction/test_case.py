@@ -11,7 +11,7 @@ import pytest
 from channel_datasets import NAMES, draw_channels
 from drawn_members import write_members
 from segassay.data.dataset import read_dataset
-from segassay.errors import DataError
+from segassay.errors import DataError, UsageError
 from segassay.io.images import read_image, write_image
 from segassay_monai.ensemble.members import held_out_cases, member_from_state, read_as_seen, read_members
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
@@ -106,6 +106,43 @@ def test_channels_are_picked_by_name_and_all_are_measured(
     assert own[CHANNELS[1]].mean() == pytest.approx(cases.loc["as_trained", CHANNELS[1]])
     seen = done.annotations.set_index("case")["held_out"]
     assert "as_trained" not in seen.index or seen["as_trained"] is not True
+
+
+def test_channels_without_names_are_those_of_the_training_in_its_order(tmp_path: Path) -> None:
+    """The network sees them in another order; the folder of its images does not say which they are."""
+    lab = draw_channels(tmp_path / "lab", n=4, names=None, channels=list(NAMES), segment_channels=list(NAMES[::-1]))
+    models = write_members(tmp_path / "members", lab, seeds=(4,))
+    done = [
+        predict(models, images, out=tmp_path / name, save=["prob"])
+        for name, images in (("own", lab), ("unnamed", lab / "images"))
+    ]
+    own, unnamed = (read_image(each.out / "prob" / "c1.ome.tif").array for each in done)
+    np.testing.assert_array_equal(own, unnamed)
+
+
+@pytest.mark.parametrize("by_windows", [False, True])
+def test_an_intensity_channel_that_no_image_has_is_said(
+    tmp_path: Path, by_windows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if by_windows:
+        monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 10)
+    lab = draw_channels(tmp_path / "lab", n=4, names=None, intensity_channel=2)
+    done = predict(write_members(tmp_path / "members", lab, seeds=(4,)), lab, out=tmp_path / "out")
+    assert set(done.failed["what"]) == {"has 2 channels, but intensity_channel in dataset.yaml is 2"}
+    assert len(done.failed) == 4
+
+
+def test_results_of_other_names_of_channels_are_not_mixed(tmp_path: Path) -> None:
+    words = {"n": 4, "names": None, "segment_channels": "DAPI"}
+    lab = draw_channels(tmp_path / "lab", channels=list(NAMES), **words)
+    models = write_members(tmp_path / "members", lab, seeds=(4,))
+    for _ in range(2):
+        assert predict(models, lab, out=tmp_path / "out").failed.empty
+    said = (lab / "dataset.yaml").read_text(encoding="utf-8")
+    for own, other in (("DAPI\n- cFOS", "cFOS\n- DAPI"), ("control_group", "spacing_um: [2, 2]\ncontrol_group")):
+        (lab / "dataset.yaml").write_text(said.replace(own, other), encoding="utf-8")
+        with pytest.raises(UsageError, match="made otherwise .*(channels|spacing_um) .*, now "):
+            predict(models, lab, out=tmp_path / "out")
 
 
 def test_a_channel_that_is_missing_fails_that_image_alone(lab: Path, models: Path, tmp_path: Path) -> None:

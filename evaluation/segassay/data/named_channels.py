@@ -242,9 +242,9 @@ def pick_channels(
         among: Names of all channels of the images that it was trained on.
 
     Returns:
-        By name, if the channels have names. Without names an image with as many channels as the model sees has these,
-        and one with as many as the images of the training has those in the same order. The only channel is that of a
-        model of images with one channel, whatever its name.
+        By name, if the channels have names. Without names an image with as many channels as those of the training has
+        these in the same order, and one with as many as the model sees has these. The only channel is that of a model
+        of images with one channel, whatever its name.
 
     Raises:
         DataError: If a name is missing, there are more or fewer names than channels, or nothing says which they are.
@@ -262,10 +262,10 @@ def pick_channels(
         what = f"has the channels {', '.join(own)}, but {sees}: {', '.join(missing)} is missing"
         action = "correct the names as `channels` in dataset.yaml, or use a model trained on these channels"
         raise DataError.of(path, what, action, kind="channel-missing")
-    if n_channels == len(wanted):
-        return list(range(n_channels))
     if n_channels == len(among):
         return [list(among).index(name) for name in wanted]
+    if n_channels == len(wanted):
+        return list(range(n_channels))
     what = f"has {number_of(n_channels, 'channel')} without names, but {sees}"
     action = "save OME-TIFF with names of the channels, or a dataset.yaml with `channels` beside a folder images/"
     raise DataError.of(path, what, action, kind="channel-missing")

@@ -174,8 +174,24 @@ def _settings(model: Model, images: Images, options: Options, save: Sequence[str
         "segassay": segassay.__version__,
         "torch": str(torch.__version__),
         "save": list(save),
+        **_of_dataset(images),
         **own,
     }
+
+
+def _of_dataset(images: Images) -> dict[str, Any]:
+    """What the dataset of the images says of their pixels, as plain values; what it does not say is left out."""
+    if images.dataset is None:
+        return {}
+    settings, named_by_files = images.dataset.settings, bool(images.dataset.names_in_files)
+    said = {
+        "channels": () if named_by_files else images.dataset.channels,
+        "intensity_channel": settings.intensity_channel,
+        "spacing_um": settings.spacing_um,
+        "classes": images.dataset.class_names,
+        "class_colours": settings.class_colours,
+    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True, eq=False)
@@ -290,9 +306,13 @@ def _channels_of(model: Model, images: Images, path: Path, picture: Picture) -> 
     return (names if len(names) == n_channels else ()), places
 
 
-def _intensities(images: Images, names: Sequence[str]) -> dict[str, int]:
-    """Measurement -> place of its channel."""
-    return intensity_places(DatasetFile() if images.dataset is None else images.dataset.settings, names)
+def _intensities(images: Images, names: Sequence[str], path: Path, picture: Picture) -> dict[str, int]:
+    """Measurement -> place of its channel. Raises a DataError if the image has no such channel."""
+    places = intensity_places(DatasetFile() if images.dataset is None else images.dataset.settings, names)
+    if (last := max(places.values())) >= len(picture.array):
+        what = f"has {number_of(len(picture.array), 'channel')}, but intensity_channel in dataset.yaml is {last}"
+        raise DataError.of(path, what, "correct intensity_channel; the first channel is 0")
+    return places
 
 
 def _in_memory(
@@ -303,10 +323,11 @@ def _in_memory(
     names, places = _channels_of(model, images, path, picture)
     words: dict[str, Any] = {"order": _order(images), "seen": places, "channels": names}
     words |= images.areas(case)
+    intensities = _intensities(images, names, path, picture)
     found = predict_case(predictor, case, path, picture, **words)
     found = replace(found, colours=_colours(images))
     seen = picture.array[places] if places else picture.array
-    measured = {name: picture.array[place] for name, place in _intensities(images, names).items()}
+    measured = {name: picture.array[place] for name, place in intensities.items()}
     counts = count_case(found.labels, measured, found.counted)
     of_classes = _counts_of_classes(found.classes, found.objects)
     if of_classes:  # of regions, an object can hide another one in the label image
@@ -355,8 +376,8 @@ def _by_windows(
     names, places = _channels_of(model, images, large.path, large.frame)
     seen = ChosenChannels(large, places) if places else large
     words: dict[str, Any] = {"spacing_um": spacing, "seen": seen, "channels": names}
-    words |= {"intensities": _intensities(images, names), "order": _order(images), "colours": _colours(images)}
-    words |= images.areas(case)
+    words |= {"intensities": _intensities(images, names, large.path, large.frame), "order": _order(images)}
+    words |= {"colours": _colours(images)} | images.areas(case)
     found = predict_large(predictor, case, large, out, work, save, **words)
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
     row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
