@@ -2,9 +2,10 @@
 
 import json
 import os
+import pickle
 import shutil
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,26 @@ def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
     own = [name for name in here if name.startswith(("masks/", "instances/", "rois/", "overlays/", ".records/"))]
     assert len(own) == 6 * 4  # with the small pictures for the page
     assert [name for name in [*own, "cases.csv", "objects.csv"] if here[name] != there.get(name)] == []
+
+
+def test_workers_of_a_cluster_may_be_in_another_folder(
+    dataset: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Elsewhere:
+        def results(self, work: Callable[[Any], Any], tasks: Sequence[Any], *, ahead: int | None = None) -> Any:
+            for place, task in enumerate(tasks):
+                (tmp_path / "elsewhere").mkdir(exist_ok=True)
+                monkeypatch.chdir(tmp_path / "elsewhere")
+                result = work(pickle.loads(pickle.dumps(task)))
+                monkeypatch.chdir(dataset.parent)
+                yield place, result
+
+    monkeypatch.chdir(dataset.parent)
+    members = os.path.relpath(models)
+    done = predict(members, dataset.name, out=tmp_path / "there", cluster=Elsewhere())
+    assert done.failed.empty
+    predict(members, dataset.name, out=tmp_path / "here")
+    assert content(tmp_path / "here") == content(done.out)
 
 
 def test_an_image_that_a_lost_worker_had_finished_is_not_touched_again(

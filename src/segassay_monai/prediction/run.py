@@ -119,6 +119,9 @@ model.pt, models:/NAME@best or an exported bundle
     chosen = _usable_model(model, strategy)
     if read_network_settings(chosen.checkpoints).objects == TOUCHING:
         kinds = check_save([*kinds, "instances"])  # a mask does not show them
+    if cluster is not None:  # its workers may be in other folders
+        images = os.path.abspath(images)
+        chosen = replace(chosen, checkpoints=tuple(path.absolute() for path in chosen.checkpoints))
     found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
     inputs = [path for paths in found.files.values() for path in paths]
     inputs += chosen.checkpoints
