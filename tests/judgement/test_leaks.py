@@ -23,8 +23,9 @@ from segassay.judgement.leaks import (
     possible_turn,
 )
 from segassay.qualities.scores.table import Findings
-from segassay.statistics.latent import latent_classes, most_likely_classes
+from segassay.statistics.latent import LatentClasses, latent_classes, most_likely_classes
 from segassay.tables.build import build_tables
+from segassay.tables.object_votes import voters_as_text
 
 N_IMAGES, N_RATERS, SIDE, DISCS = 14, 4, 60, 16
 CENTRES = [(y, x) for y in range(8, SIDE, 15) for x in range(8, SIDE, 15)]
@@ -179,3 +180,51 @@ def test_someone_who_marks_just_what_is_there_stays_below_the_possible_turn(erro
         of_raters.append(votes[1][of & votes[0]].mean() - votes[1][of & ~votes[0]].mean())
     assert own == pytest.approx(1 - 2 * error, abs=0.02)
     assert possible_turn(np.array(of_raters)).max() == pytest.approx(max(own, ANYBODY_TURNS), abs=0.03)
+
+
+@pytest.mark.parametrize("n_others", [1, 2, 4])
+def test_the_limit_is_that_of_all_patterns_of_votes_counted_one_by_one(n_others: int) -> None:
+    rng = np.random.default_rng(3)
+    classes = LatentClasses(np.array([0.2, 0.3, 0.5]), rng.uniform(0.02, 0.98, (3, 6)), 0.0, 1.0)
+    votes = np.array(list(product([0.0, 1.0], repeat=6)))
+    joint = classes.probabilities(votes)
+    counted = np.array([True, True, False, True, True, True])
+    turns = []
+    for rater in np.flatnonzero(counted):
+        split = np.delete(votes, rater, axis=1).sum(axis=1) == n_others
+        sides = [joint[split & (votes[:, rater] == vote)].sum(axis=0) for vote in (1, 0)]
+        turns.append(sides[0] / sides[0].sum() - sides[1] / sides[1].sum())
+    choices = np.array(list(product([0.0, 1.0], repeat=3)))
+    expected = max(np.mean(np.sort(np.array(turns) @ choice)[1:-1]) for choice in choices)
+    assert possible_object_turn(classes, counted, n_others) == pytest.approx(max(expected, ANYBODY_TURNS))
+
+
+def test_many_raters_need_no_list_of_all_patterns() -> None:
+    """60 raters have 2^60 patterns."""
+    classes = LatentClasses(np.array([0.5, 0.5]), np.repeat([[0.1], [0.9]], 60, axis=1), 0.0, 1.0)
+    assert possible_object_turn(classes, np.ones(60, dtype=bool), 30) == pytest.approx(0.8)
+
+
+def test_images_in_which_only_raters_who_do_not_count_marked_something_say_nothing(evidence: Evidence) -> None:
+    """All others have masks of them, but none on the remaining images, where one of them is missing."""
+    counts = evidence.counts
+    gone = counts["annotator"].eq("rater_0") & counts["case"].gt("00")
+    rows = evidence.object_votes["honest"]
+    rows = pd.concat([rows[rows["case"] > "00"], rows[rows["case"] == "00"].head(1).assign(voters="careless")])
+    changed = replace(evidence, counts=counts[~gone], object_votes={"honest": rows}, careless=("careless",))
+    assert not list(beyond_possible_object_turns(changed, "honest"))
+
+
+def test_bars_in_names_of_raters_change_nothing(evidence: Evidence) -> None:
+    new = {"rater_0": "rater_1 | rater_2", "rater_1": "rater_1", "rater_2": "rater_2 |", "rater_3": "|"}
+    rows = evidence.object_votes["leak"]
+    named = rows.assign(voters=[voters_as_text(new[one] for one in text.split(" | ")) for text in rows["voters"]])
+    other = replace(
+        evidence,
+        raters=tuple(new[one] for one in evidence.raters),
+        counts=evidence.counts.replace({"annotator": new}),
+        marks=evidence.marks.rename(columns=new),
+        object_votes={"leak": named},
+    )
+    for before, after in zip(evidence.object_votes_of("leak"), other.object_votes_of("leak"), strict=True):
+        np.testing.assert_array_equal(before, after)

@@ -22,7 +22,7 @@ from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
-from segassay.tables.object_votes import BETWEEN_VOTERS
+from segassay.tables.object_votes import voters_in
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
 
@@ -173,7 +173,7 @@ class Evidence:
         if name not in self.object_votes or n_raters == 0:
             return np.zeros((0, n_raters)), np.full((len(self.cases), 0, 2), np.nan)
         rows = self.object_votes[name]
-        voters = [set(text.split(BETWEEN_VOTERS)) for text in rows["voters"]]
+        voters = [voters_in(text) for text in rows["voters"]]
         votes = np.array([[rater in of for rater in self.raters] for of in voters], dtype=float)
         kept = votes.any(axis=1)
         patterns, which = np.unique(votes[kept], axis=0, return_inverse=True)

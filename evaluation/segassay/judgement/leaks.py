@@ -105,6 +105,8 @@ def beyond_possible_object_turns(evidence: Evidence, name: str) -> Iterator[Numb
     if len(evidence.raters) < MIN_RATERS or not len(votes) or not known.any():
         return
     n_objects = found[known, :, 0].sum(axis=0)
+    if not n_objects.any():  # raters who do not count drew all objects there
+        return
     classes = most_likely_classes(votes[n_objects > 0], n_objects[n_objects > 0])
     for n_others in range(1, len(evidence.raters)):
         sides = _sides(votes, n_others)
@@ -141,12 +143,24 @@ def possible_object_turn(classes: LatentClasses, counted: np.ndarray, n_others: 
     Returns:
         At least `ANYBODY_TURNS`, at most 1.
     """
-    votes = np.array(list(product([0.0, 1.0], repeat=len(counted))))
-    joint = classes.probabilities(votes)
-    with_vote, without = (joint.T @ side[:, counted] for side in _sides(votes, n_others))
+    of_others = np.stack(
+        [_share_with_votes(np.delete(classes.rates, r, axis=1), n_others) for r in np.flatnonzero(counted)]
+    )
+    split, rates = classes.shares[:, None] * of_others.T, classes.rates[:, counted]
+    with_vote, without = split * rates, split * (1 - rates)
     of_class = with_vote / with_vote.sum(axis=0) - without / without.sum(axis=0)  # (K, raters)
     choices = np.array(list(product([0.0, 1.0], repeat=len(of_class))))
     return float(max(_usual(choices @ of_class).max(), ANYBODY_TURNS))
+
+
+def _share_with_votes(rates: np.ndarray, n: int) -> np.ndarray:
+    """`(K,)`, how probable it is that exactly `n` of the raters mark an object, who do so at these rates `(K, R)`."""
+    shares = np.zeros((len(rates), rates.shape[1] + 1))
+    shares[:, 0] = 1
+    for rate in rates.T[..., None]:
+        shares[:, 1:] = shares[:, 1:] * (1 - rate) + shares[:, :-1] * rate
+        shares[:, :1] *= 1 - rate
+    return shares[:, n]
 
 
 def _turns_of_three(votes: np.ndarray, n_objects: np.ndarray) -> np.ndarray:

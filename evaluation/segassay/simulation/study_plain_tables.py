@@ -18,7 +18,7 @@ from segassay.tables.build import log_ratios
 from segassay.tables.case import TOLERANCES
 from segassay.tables.detections import N_SCORE_BINS
 from segassay.tables.maps import N_LEVELS
-from segassay.tables.object_votes import BETWEEN_VOTERS
+from segassay.tables.object_votes import voters_as_text
 
 TRUTH_SHARE, SENSITIVITY, SPECIFICITY = 0.08, 0.8, 0.99  # of pixels, for the tables of votes and raters
 N_BINS_PROB, N_BINS_UNCERTAINTY = 20, 50
@@ -253,7 +253,7 @@ def object_votes_table(cases: np.ndarray, members: list[Member], rng: np.random.
         n_objects[:] = 0
     n_marked = rng.binomial(n_objects[:, None], 0.9, size=(len(cases), len(models), len(patterns)))
     shape = n_marked.shape
-    voters = [BETWEEN_VOTERS.join(np.array(raters[: patterns.shape[1]])[row]) for row in patterns]
+    voters = [voters_as_text(np.array(raters[: patterns.shape[1]])[row]) for row in patterns]
     columns = {
         "case": repeat_names(cases, shape, 0),
         "annotator": repeat_names(models, shape, 1),

@@ -114,8 +114,8 @@ class Tables:
             the annotator marks, `n_marked_with` and `n_marked_without`; only pixels around which no rater's mask
             changes (3 in each direction), of cases with 3 raters or more, each another person.
         object_votes: Case × annotator that is no rater × the raters who marked an object: `case, annotator, voters`
-            (names with ` | ` between them), `n_objects`, each counted once as drawn by each of these raters, and
-            `n_marked` of them by the annotator; of the same cases.
+            (names with ` | ` between them, a bar in a name doubled), `n_objects`, each counted once as drawn by each of
+            these raters, and `n_marked` of them by the annotator; of the same cases.
         boundaries: Case × the pairs of distances with a rater, a reference, a truth or a C₋r: `boundary_iou`, with a
             rim of 2 % of the diagonal, `centreline_dice`, and `masd` in `unit`, an empty cell where one side is empty.
         detections: Case × annotator with a map in `prob` × bin of the score of an object, the mean probability of its

@@ -6,17 +6,36 @@ As in `single_votes`, for whole objects: an annotator marks an object if half of
 that outlines can be moved, shrunk or grown without changing what is found.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from segassay.tables.compared import ComparedCase
 from segassay.tables.single_votes import MAX_RATERS
 
-__all__ = ["BETWEEN_VOTERS", "object_votes"]
+__all__ = ["object_votes", "voters_as_text", "voters_in"]
 
-BETWEEN_VOTERS = " | "
-"""Between the names of raters in the column `voters`."""
+_BETWEEN = " | "
+
+
+def voters_as_text(names: Iterable[str]) -> str:
+    """Names of raters as the column `voters` holds them; a bar in a name is doubled.
+
+    Example:
+        >>> voters_as_text(["anna", "ben | cleo"])
+        'anna | ben || cleo'
+    """
+    return _BETWEEN.join(name.replace("|", "||") for name in names)
+
+
+def voters_in(text: str) -> set[str]:
+    """The names in a cell of the column `voters`.
+
+    Example:
+        >>> sorted(voters_in("anna | ben || cleo"))
+        ['anna', 'ben | cleo']
+    """
+    return {name.replace("||", "|") for name in text.split(_BETWEEN)}
 
 
 def object_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int]]:
@@ -36,7 +55,7 @@ def object_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int]]:
     codes = np.concatenate([np.left_shift(1, np.arange(len(known))) @ of_rater for of_rater in votes])
     patterns, which = np.unique(codes, return_inverse=True)
     n_objects = np.bincount(which, minlength=len(patterns)).tolist()
-    voters = [BETWEEN_VOTERS.join(r for place, r in enumerate(raters) if code >> place & 1) for code in patterns]
+    voters = [voters_as_text(r for place, r in enumerate(raters) if code >> place & 1) for code in patterns]
     for name in case.names:
         place = case.position(name)
         if place is not None and name not in raters:
