@@ -133,8 +133,7 @@ def test_an_intensity_channel_that_no_image_has_is_said(
 
 
 def test_results_of_other_names_of_channels_are_not_mixed(tmp_path: Path) -> None:
-    words = {"n": 4, "names": None, "segment_channels": "DAPI"}
-    lab = draw_channels(tmp_path / "lab", channels=list(NAMES), **words)
+    lab = draw_channels(tmp_path / "lab", n=4, names=None, channels=list(NAMES), segment_channels="DAPI")
     models = write_members(tmp_path / "members", lab, seeds=(4,))
     for _ in range(2):
         assert predict(models, lab, out=tmp_path / "out").failed.empty
