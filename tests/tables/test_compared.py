@@ -1,5 +1,6 @@
 """Masks of one case, however they are stored, are compared pixel by pixel in the axes of the image."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -65,3 +66,36 @@ def test_outlines_are_compared_with_pixels_and_are_objects_whatever_their_order(
     np.testing.assert_array_equal(case.masks["ben"] > 0, labels > 0)
     assert len(np.unique(case.labels["ben"])) == 4
     assert case.outlined == {"ben"}
+
+
+def test_the_consensus_of_others_keeps_objects_apart_that_touch(tmp_path: Path) -> None:
+    """Rater d joins two neighbours that the others keep apart; binary masks have one object there, as before."""
+    drawn = {name: np.zeros((12, 20), np.uint8) for name in "abcde"}
+    for number, labels in enumerate(drawn.values()):
+        labels[2:10, 2 : 9 + number % 2], labels[2:10, 9 + number % 2 : 17] = 1, 2
+    drawn["d"] = np.minimum(drawn["d"], 1)
+    for suffix, masks in {
+        "labels": drawn,
+        "binary": {name: np.minimum(mask, 1) for name, mask in drawn.items()},
+    }.items():
+        files = {name: tmp_path / f"{name}_{suffix}.png" for name in masks}
+        for name, path in files.items():
+            Image.fromarray(masks[name] if suffix == "labels" else masks[name] * 255).save(path)
+        found = compare_case(replace(_job(files, None), instances=suffix == "labels"))
+        n_objects = {name: int(found.labels[f"-{name}"].max()) for name in "abcde"}
+        assert n_objects == dict.fromkeys("abcde", 2 if suffix == "labels" else 1)
+        np.testing.assert_array_equal(found.labels["-a"] > 0, drawn["a"] > 0)
+    assert found.labels["-a"][5].max() == 1
+
+
+def test_neighbours_of_the_consensus_are_divided_with_the_raters_of_other_persons_only(tmp_path: Path) -> None:
+    apart, joined = np.zeros((12, 20), np.uint8), np.zeros((12, 20), np.uint8)
+    apart[2:10, 2:9], apart[2:10, 9:17], joined[2:10, 2:17] = 1, 2, 1
+    said = {"a1": apart, "a2": apart, "a3": apart, "a4": apart, "b": joined, "c": joined, "d": joined, "e": apart}
+    annotators = []
+    for name, mask in said.items():
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+        annotators.append(Annotator(name, "human", tmp_path / f"{name}.png", person=name[0]))
+    found = compare_case(Job("1", tuple(annotators), instances=True))
+    assert found.labels["-a1"].max() == 1
+    assert found.labels["-b"].max() == 2

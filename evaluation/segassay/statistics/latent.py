@@ -64,10 +64,10 @@ def latent_classes(
         ValueError: If shapes differ, nothing was observed, or a pattern without a vote is counted and not all are seen.
 
     Example:
-        >>> votes = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0]])
-        >>> found = latent_classes(votes, np.array([50, 5, 30, 30]), 2)
+        >>> votes = np.array([[1, 1, 1, 1], [1, 1, 1, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]])
+        >>> found = latent_classes(votes, np.array([50, 5, 30, 30, 90]), 2, all_seen=True)
         >>> found.rates.round(1)
-        array([[0.1, 0.1, 0. , 0. ],
+        array([[0.2, 0.2, 0. , 0. ],
                [1. , 1. , 1. , 0.9]])
 
     References:

@@ -3,7 +3,8 @@
     Job (files of a case)  ->  masks, objects, C₋r, overlaps  ->  ComparedCase
 
 C₋r, the consensus of all raters but r, is one more annotator, with the name `-r`. Raters of one person have one vote
-together, and r is left out with all masks of the same person.
+together, and r is left out with all masks of the same person. Where objects of a rater touch, C₋r is divided among the
+objects that most of its raters drew; else its objects are connected pixels.
 """
 
 from collections import Counter
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from segassay.consensus.instances import keep_instances
 from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
@@ -163,6 +165,9 @@ def compare_case(job: Job) -> ComparedCase:
     raters = {a.name: a.person or a.name for a in job.annotators if is_rater(a.kind) and a.name in masks}
     rates, of_others, consensus = _consensus_of_others({rater: masks[rater] for rater in raters}, list(raters.values()))
     labels = {name: areas.label(mask) for name, mask in masks.items()}
+    if any(_touches(masks[rater], labels[rater], areas) for rater in raters):
+        spacing = None if picture is None else picture.spacing_um
+        of_others = {rater: _divided(mask, rater, masks, raters, spacing) for rater, mask in of_others.items()}
     labels |= {f"-{rater}": areas.label(mask) for rater, mask in of_others.items()}
     return ComparedCase(
         job=job,
@@ -277,6 +282,23 @@ def _consensus_of_others(
             left_out = _sensitivity_specificity(drawn[index], of_person[person])
         rates[rater] = (full.sensitivity[index], full.specificity[index], *left_out)
     return rates, of_others, full.mask
+
+
+def _touches(mask: np.ndarray, labels: np.ndarray, areas: Areas) -> bool:
+    """Whether objects of a mask touch, so that its foreground alone has fewer."""
+    return mask.dtype != bool and labels.max(initial=0) > areas.label(mask > 0).max(initial=0)
+
+
+def _divided(
+    mask: np.ndarray,
+    rater: str,
+    masks: Mapping[str, np.ndarray],
+    persons: Mapping[str, str],
+    spacing: Sequence[float] | None,
+) -> np.ndarray:
+    """C₋r, its foreground divided among the objects that most of its raters drew."""
+    others = [masks[other] for other, person in persons.items() if person != persons[rater]]
+    return keep_instances(mask, others, spacing)
 
 
 def _without_person(decisions: Decisions, persons: Sequence[str], person: str) -> np.ndarray:
