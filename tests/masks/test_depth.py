@@ -1,5 +1,7 @@
 """Depth of pixels in their objects, and objects divided by it: by hand, against brute force, and block by block."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -8,6 +10,7 @@ from segassay.masks import touching_blocks
 from segassay.masks.depth import depth_map, divide_by_depth, split_by_depth
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects
+from segassay.masks.touching import split_touching
 from segassay.masks.touching_blocks import split_objects
 
 
@@ -138,3 +141,15 @@ def test_a_sheet_of_cells_is_divided_block_by_block_as_at_once(
     n = split_objects(sheet, depth, boxes, 0, 10, by=divide_by_depth)
     matches = match_objects(whole, -sheet)
     assert n == whole.max() == matches.tp[7], "all at IoU 0.85, none cut at a border"
+
+
+@pytest.mark.parametrize("split", [split_by_depth, split_touching])
+def test_what_is_no_number_is_an_error_and_kills_no_process(split: Callable[..., np.ndarray]) -> None:
+    """The reconstruction of scikit-image writes behind the end of its memory if a height is NaN."""
+    values = np.full((6, 6), 0.5)
+    values[3, 3] = np.nan
+    with pytest.raises(ValueError, match="some are NaN"):
+        split(np.ones((6, 6), dtype=bool), values)
+    mask = np.zeros((6, 6), dtype=bool)
+    mask[:2] = True
+    assert split(mask, values).max() == 1  # outside of all objects it does not matter

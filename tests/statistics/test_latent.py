@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from segassay.selftest.published_data import SLIDES, VOTES_ON_SLIDES
 from segassay.statistics.latent import latent_classes, most_likely_classes
@@ -51,3 +52,17 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         latent_classes(np.ones((2, 4)), np.ones(3), 1)
     with pytest.raises(ValueError, match="all_seen"):
         latent_classes(np.array([[0, 0, 0], [1, 1, 1]]), np.ones(2), 1)
+
+
+def test_raters_who_are_alike_give_a_mixture_of_binomials_truncated_at_zero() -> None:
+    """Counts of votes alone: 0.3 of objects with a rate of 0.2, the others with 0.9."""
+    n_raters = 8
+    votes = np.tri(n_raters)
+    expected = sum(
+        share * binom.pmf(np.arange(1, n_raters + 1), n_raters, rate) for share, rate in ((0.3, 0.2), (0.7, 0.9))
+    )
+    found = most_likely_classes(votes, 5000 * expected, alike=True)
+    assert found is not None
+    np.testing.assert_allclose(found.rates, np.repeat([[0.2], [0.9]], n_raters, axis=1), atol=0.01)
+    np.testing.assert_allclose(found.shares, [0.3, 0.7], atol=0.01)
+    assert found.bic == pytest.approx(-2 * found.log_likelihood + 3 * np.log(found.n_observed))

@@ -12,6 +12,8 @@ is √(b / (1 - b)).
 Votes on objects say more about what is possible, because they are few and independent: kinds of objects are fitted
 within which raters err independently of each other (`segassay.statistics.latent`). Someone who knows of every
 object its class, and no more, turns at most as far as the best choice of classes does.
+
+Of exchangeable raters no vote is one person's in all images: all are taken together, and have one rate in each class.
 """
 
 from collections.abc import Iterator
@@ -66,11 +68,13 @@ def beyond_possible_turns(evidence: Evidence, name: str) -> Iterator[Number]:
     if len(raters) < MIN_RATERS:
         return
     own, between = evidence.votes_of(name), evidence.votes_of_raters
+    if evidence.exchangeable:
+        own = own.sum(axis=1, keepdims=True)
     for n_others in range(own.shape[2]):
         split = own[:, :, n_others]
         known = np.all(split[:, :, :2] > 0, axis=2) & evidence.marked([name])[:, None]
         counted = known.sum(axis=0) >= MIN_CASES
-        if 2 * counted.sum() <= len(raters):
+        if 2 * counted.sum() <= len(counted):
             continue
         beside = between[:, max(n_others - 1, 0) : n_others + 1]
         shapes = (split[:, counted].shape[1:], beside.shape[1:])
@@ -104,20 +108,25 @@ def beyond_possible_object_turns(evidence: Evidence, name: str) -> Iterator[Numb
     known = ~np.isnan(found).any(axis=(1, 2))
     if len(evidence.raters) < MIN_RATERS or not len(votes) or not known.any():
         return
+    pooled = evidence.exchangeable
+    if pooled:
+        votes, found = _by_number_of_votes(votes, found)
     n_objects = found[known, :, 0].sum(axis=0)
     if not n_objects.any():  # raters who do not count drew all objects there
         return
-    classes = most_likely_classes(votes[n_objects > 0], n_objects[n_objects > 0])
+    classes = most_likely_classes(votes[n_objects > 0], n_objects[n_objects > 0], alike=pooled)
     for n_others in range(1, len(evidence.raters)):
-        sides = _sides(votes, n_others)
+        sides = (_sides_of_any if pooled else _sides)(votes, n_others)
         enough = [((np.nan_to_num(found[:, :, 0]) @ side) > 0).sum(axis=0) >= MIN_CASES for side in sides]
         counted = enough[0] & enough[1]
-        if 2 * counted.sum() <= len(evidence.raters):
+        if 2 * counted.sum() <= len(counted):
             continue
+        own = np.ones(len(evidence.raters), dtype=bool) if pooled else counted
         if classes is None:
-            possible = float(possible_turn(_usual(_turns_of_three(votes, n_objects)[counted])))
+            shown = _spread(votes, n_objects) if pooled else (votes, n_objects)
+            possible = float(possible_turn(_usual(_turns_of_three(*shown)[own])))
         else:
-            possible = possible_object_turn(classes, counted, n_others)
+            possible = possible_object_turn(classes, own, n_others)
 
         def beyond(
             means: np.ndarray,
@@ -189,6 +198,26 @@ def _sides(votes: np.ndarray, n_others: int) -> tuple[np.ndarray, np.ndarray]:
     """`(P, R)` each: whether `n_others` other raters vote for a pattern, and the rater does, or does not."""
     split = votes.sum(axis=1, keepdims=True) - votes == n_others
     return (split & (votes > 0)).astype(float), (split & (votes == 0)).astype(float)
+
+
+def _by_number_of_votes(votes: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Patterns, one for each number of votes `(R, R)`, and the objects of all with as many `(N, R, 2)`."""
+    n_raters = votes.shape[1]
+    of_number = votes.sum(axis=1)[:, None] == np.arange(1, n_raters + 1)
+    return np.tri(n_raters), np.einsum("npo,pk->nko", found, of_number.astype(float))
+
+
+def _sides_of_any(votes: np.ndarray, n_others: int) -> tuple[np.ndarray, np.ndarray]:
+    """`(P, 1)` each, as `_sides`, of any rater."""
+    n_votes = votes.sum(axis=1, keepdims=True)
+    return (n_votes == n_others + 1).astype(float), (n_votes == n_others).astype(float)
+
+
+def _spread(votes: np.ndarray, n_objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All patterns with a vote, and the objects of each number of votes spread evenly over those that have it."""
+    patterns = np.array(list(product([0.0, 1.0], repeat=votes.shape[1])))[1:]
+    same = patterns.sum(axis=1)[:, None] == votes.sum(axis=1)
+    return patterns, same @ (n_objects / same.sum(axis=0))
 
 
 def _object_turns(n: np.ndarray, n_marked: np.ndarray, with_vote: np.ndarray, without: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def split_by_depth(mask: np.ndarray, depth: np.ndarray, min_size: int = 0) -> np
 
     Raises:
         TypeError: If `mask` is not boolean.
-        ValueError: If the shape of `depth` is not that of `mask`, or `min_size` is negative.
+        ValueError: If the shape of `depth` is not that of `mask`, it is NaN in an object, or `min_size` is negative.
 
     Example:
         >>> labels = np.array([[0, 1, 1, 1, 2, 2, 2, 0]])

@@ -53,7 +53,7 @@ def split_touching(
 
     Raises:
         TypeError: If `mask` is not boolean.
-        ValueError: If the shape of `prob` is not that of `mask`, or `min_size` is negative.
+        ValueError: If the shape of `prob` is not that of `mask`, `prob` is NaN in an object, or `min_size` is negative.
 
     Example:
         >>> y, x = np.mgrid[:15, :25]
@@ -131,7 +131,12 @@ def grow_from_peaks(height: np.ndarray, own: np.ndarray, valley: float, min_size
         own: Boolean `(*spatial)`, the object, with a frame of background.
         valley: How far a peak rises above the highest way to a higher one.
         min_size: Smaller parts join a neighbour.
+
+    Raises:
+        ValueError: If a height is NaN or infinite, of which the reconstruction destroys memory.
     """
+    if not np.isfinite(height).all():
+        raise ValueError("probability or depth must be a number at every pixel of an object, but some are NaN")
     everywhere = np.ones((3,) * own.ndim, dtype=bool)
     lowered = reconstruction(height - valley, height, footprint=everywhere)  # flat across what is too shallow
     peaks, n_peaks = ndimage.label(local_maxima(lowered, connectivity=own.ndim), structure=everywhere)
