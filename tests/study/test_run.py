@@ -22,6 +22,7 @@ import torch
 import yaml
 
 from bundles import TINY
+from class_datasets import draw_dataset
 from command import run
 from forked import Forked
 from machines import Machines
@@ -31,6 +32,7 @@ from segassay_monai.study import scheduler, store
 from segassay_monai.study.estimate import estimate
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
+from segassay_monai.study.run import run_study
 from segassay_monai.study.show import print_plan, state_of
 from segassay_monai.study.store import read_state
 from segassay_monai.training.resume import unfinished
@@ -437,3 +439,14 @@ def test_a_trial_that_cannot_start_says_why(fresh):
     image.write_bytes(b"no image")
     with pytest.raises((DataError, UsageError), match=image.name):
         estimate(planned)
+
+
+def test_touching_objects_of_classes_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    draw_dataset(tmp_path / "data", n=4, raters=["anna"])
+    touching = {"name": "touching", "target": "staple", "settings": {"objects": "touching"}}
+    content = {"dataset": "data", "strategies": ["staple", touching], "settings": TINY, "n_folds": 2}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
+    study = plan_study(tmp_path / "study.yaml")
+    with pytest.raises(UsageError, match=r"--objects touching: .* touching objects of classes are not told apart"):
+        run_study(study)
+    assert not study.out.exists()

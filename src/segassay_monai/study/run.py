@@ -17,7 +17,7 @@ from segassay import tracking
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, UsageError
 from segassay.workers.cluster import connected
-from segassay_monai.ensemble.classes import TOUCHING
+from segassay_monai.ensemble.classes import SEPARATE, TOUCHING
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.judge import judge, log_study_data
 from segassay_monai.study.on_cluster import work_on_cluster
@@ -37,6 +37,7 @@ from segassay_monai.study.store import (
 from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
 from segassay_monai.targets import warn_without_instances
+from segassay_monai.training.inputs import open_classes
 
 __all__ = ["Outcome", "run_member", "run_study"]
 
@@ -79,7 +80,12 @@ def run_study(
 
     Returns:
         Failed tasks, and folders with a report.
+
+    Raises:
+        UsageError: If touching objects are asked of a dataset with classes.
     """
+    for planned in study.members:  # before hours of training
+        open_classes(study.dataset, planned.settings.get("objects", SEPARATE))
     _make_folder(study)
     for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
