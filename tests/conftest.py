@@ -141,7 +141,7 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # processes that a test starts
         patch.setattr(platformdirs, "user_cache_dir", lambda *args, **kwargs: str(folder / "cache"))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
-        copied = CopiedStores(tmp_path_factory.getbasetemp().parent / "first.db")  # one for all processes of the tests
+        copied = CopiedStores(_shared_folder(tmp_path_factory) / "first.db")
         if MODULE in sys.modules:
             copied.change(sys.modules[MODULE])
         else:
@@ -195,9 +195,13 @@ def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A published lab with its tables, made by one of the processes that run tests; no test may change it."""
     from published_lab import compare_lab
 
+    return compare_lab(_shared_folder(tmp_path_factory) / "wue1", data_dir / "segebarth2020")
+
+
+def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of all processes of this run of the tests, and of no other run."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return compare_lab(shared / "wue1", data_dir / "segebarth2020")
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture
