@@ -8,7 +8,6 @@ section writes its part of agreement.json; `scaling` also draws agreement.png. r
 lab is read from the folder in SEGASSAY_DATA (default: ../shared/data, next to the repository).
 """
 
-import argparse
 import multiprocessing
 import resource
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
+from measuring import chosen_sections, circumstances, data_dir, peak_mib, save, show, timed
 
 import segassay.workers.pool
 from segassay.data.annotations import read_annotations
@@ -43,17 +42,10 @@ TOLERANCE = 0.10  # growth of peak memory from 100 to 1,000 cases
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {"peers": peers, "scaling": scaling, "memory": memory, "jobs": jobs}
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
-    parser.add_argument("--images", type=int, default=36, help="images of lab-wue1 (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
-    args = parser.parse_args()
-    if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = chosen_sections(sections, __doc__, images=(36, "images of lab-wue1"))
     with tempfile.TemporaryDirectory() as folder:
         lab = read_dataset(download(Path(folder), labs=["wue1"], mirror=data_dir())[0].folder)
-        for name in args.sections or sections:
+        for name in args.sections:
             print(f"\n== {name}")
             started = circumstances(lab, PACKAGES)
             result = {**started, **sections[name](lab, args.images, args.out)}

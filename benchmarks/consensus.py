@@ -11,7 +11,6 @@ Needs the packages of the tests.
 The labs are read from the folder in SEGASSAY_DATA (default: ../shared/data, next to the repository).
 """
 
-import argparse
 import multiprocessing
 import sys
 import tempfile
@@ -27,7 +26,7 @@ import pandas as pd
 import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measuring import ROOT, circumstances, data_dir, peak_mib, save, show, timed
+from measuring import chosen_sections, circumstances, data_dir, peak_mib, save, show, timed
 
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.pixels import METHODS, Consensus, count_decisions, fuse_decisions, staple, staple_of_decisions
@@ -55,17 +54,11 @@ PLANTED = {"sensitivity": (0.95, 0.9, 0.8, 0.7, 0.6), "specificity": (0.999, 0.9
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {s.__name__: s for s in (equality, likelihood, speed, volume, recovery, correlation, objects, methods)}
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(sections)}; default: all")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
-    args = parser.parse_args()
-    if unknown := set(args.sections) - set(sections):
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(sections)}")
-    args.out.mkdir(parents=True, exist_ok=True)
+    args = chosen_sections(sections, __doc__)
     with tempfile.TemporaryDirectory() as folder:
         written = download(Path(folder), labs=["wue1", "inns1", "mue"], mirror=data_dir())
         labs = [read_dataset(lab.folder) for lab in written]
-        for name in args.sections or sections:
+        for name in args.sections:
             print(f"\n== {name}")
             started = circumstances(labs[0], PACKAGES)
             result = {**started, **sections[name](labs, args.out)}

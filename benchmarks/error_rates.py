@@ -47,7 +47,7 @@ Row = dict[str, Any]
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {section.__name__: section for section in (bias, equivalence, groups, imprint)}
-    args = chosen_sections(list(sections), __doc__, N_REPLICATES)
+    args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
     with tempfile.TemporaryDirectory() as folder:
         small = read_dataset(simulate(Path(folder) / "small", Simulation(n_cases=2, shape=(64, 64))))

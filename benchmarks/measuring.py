@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -30,16 +30,24 @@ def data_dir() -> Path:
     return folder
 
 
-def chosen_sections(names: Sequence[str], what: str | None, n_replicates: int) -> argparse.Namespace:
-    """Arguments of a benchmark with sections: `sections` (all by default), `replicates`, and the folder `out`."""
+def chosen_sections(names: Iterable[str], what: str | None, **numbers: tuple[int, str]) -> argparse.Namespace:
+    """Arguments of a benchmark with sections: `sections` (all by default), the folder `out`, and numbers.
+
+    Args:
+        names: Of the sections.
+        what: Description of the benchmark, of which the first line is shown.
+        numbers: Option -> its default, and what it is.
+    """
+    names = list(names)
     parser = argparse.ArgumentParser(description=(what or "").split("\n")[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(names)}; default: all")
-    parser.add_argument("--replicates", type=int, default=n_replicates, help="studies each (default: %(default)s)")
+    for name, (default, meaning) in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     args = parser.parse_args()
     if unknown := set(args.sections) - set(names):
         parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
-    args.sections = args.sections or list(names)
+    args.sections = args.sections or names
     args.out.mkdir(parents=True, exist_ok=True)
     return args
 

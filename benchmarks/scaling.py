@@ -7,7 +7,6 @@ resident memory beyond that of the imports. Each section writes its part of scal
 size ** b, between the last two points. `--points` takes the first N sizes only.
 """
 
-import argparse
 import multiprocessing
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import ROOT, circumstances, peak_mib, save, show
+from measuring import chosen_sections, circumstances, peak_mib, save, show
 
 from segassay.io.images import Picture, write_image, write_mask
 
@@ -43,15 +42,8 @@ STAGES = {
 
 def main() -> None:
     """Measure the given sections, by default all."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all")
-    parser.add_argument("--points", type=int, default=5, help="sizes of each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
-    args = parser.parse_args()
-    if unknown := set(args.sections) - set(SECTIONS):
-        parser.error(f"no section {', '.join(sorted(unknown))}; choose from {', '.join(SECTIONS)}")
-    args.out.mkdir(parents=True, exist_ok=True)
-    for name in args.sections or SECTIONS:
+    args = chosen_sections(SECTIONS, __doc__, points=(5, "sizes of each"))
+    for name in args.sections:
         print(f"\n== {name}", flush=True)
         started = circumstances(None, PACKAGES)
         rows = [measured(size_of(name, point), SHAPE | point) for point in SECTIONS[name][: args.points]]
@@ -67,9 +59,9 @@ def size_of(name: str, point: dict[str, int]) -> int:
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float | None:
-    """b of size ** b between the last two points; None of what is too short to tell."""
-    one, two = rows[-2:]
-    if min(one[key], two[key]) < 0.05:
+    """b of size ** b between the last two points; None of one point, and of what is too short to tell."""
+    one, two = rows[-2:] if len(rows) > 1 else rows * 2
+    if one is two or min(one[key], two[key]) < 0.05:
         return None
     return round(float(np.log(two[key] / one[key]) / np.log(two["size"] / one["size"])), 2)
 
