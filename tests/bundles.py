@@ -24,6 +24,10 @@ def train(dataset: Path, out: Path, **settings: Any) -> Path:
     return out
 
 
+QUICK: dict[str, Any] = {"channels": [8, 16], "batch_size": 4, "tile_size": 32, "val_interval": 1}
+"""Settings with which a few steps learn something; `epochs` and `iterations_per_epoch` are each file's own."""
+
+
 def run_exported(bundle: Path, out: Path, folder: Path, run_id: str = "run", **words: Any) -> None:
     """Run an exported bundle of the zoo in this process."""
     config = str(bundle / "configs" / "inference.json")

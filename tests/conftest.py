@@ -150,6 +150,14 @@ def _nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 
 @pytest.fixture(scope="module")
+def own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of a file are logged to a store of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("store")))
+        yield
+
+
+@pytest.fixture(scope="module")
 def unrendered() -> Iterator[None]:
     """Figures are made, but each is saved as a single pixel: for files whose tests look at no picture."""
     with pytest.MonkeyPatch.context() as patch:

@@ -1,7 +1,6 @@
 """What an ensemble says of held-out images: files, uncertainty on one scale, quality, and what MLflow shows of it."""
 
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +31,8 @@ from segassay_monai.ensemble.uncertainty import (
     uncertainty_metrics,
     uncertainty_row,
 )
+
+pytestmark = pytest.mark.usefixtures("own_store")
 
 MAPS = ("prob", "uncertainty", "disagreement", "doubt")
 
@@ -127,13 +128,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def models(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_members(tmp_path_factory.mktemp("models"), dataset, seeds=(0, 1, 2))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("mlflow")))
-        yield
 
 
 def evaluate(dataset: Path, models: Any, out: Path, **settings: Any) -> Path:

@@ -1,7 +1,6 @@
 """Training on classes: what the network learns, from a drawn dataset to its scores."""
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import yaml
 from monai.bundle import run
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from bundles import bundle
+import bundles
+from bundles import QUICK, bundle
 from class_datasets import EXCLUSIVE, NESTED, RATERS, draw_dataset
 from segassay.data.cases import read_case_classes
 from segassay.data.dataset import of_class, read_dataset
@@ -33,30 +33,15 @@ from segassay_monai.training.loss import MaskedDiceCELoss
 from segassay_monai.training.selection import ObjectF1, PixelDice
 from segassay_monai.training.tiles import LoadCased, RandRaterd, RandTiled
 
-pytestmark = pytest.mark.usefixtures("unrendered")
+pytestmark = pytest.mark.usefixtures("own_store", "unrendered")
 
-SHORT: dict[str, Any] = {
-    "channels": [8, 16],
-    "epochs": 2,
-    "iterations_per_epoch": 16,
-    "batch_size": 4,
-    "tile_size": 32,
-    "val_interval": 1,
-}
+SHORT: dict[str, Any] = QUICK | {"epochs": 2, "iterations_per_epoch": 16}
 PAIRS = [(name, (value,)) for name, value in EXCLUSIVE.items()]
 REGIONS = [(name, tuple(values)) for name, values in NESTED.items()]
 
 
 def train(data: Path, out: Path, **settings: Any) -> Path:
-    bundle("training", "train.yaml", dataset_dir=str(data), output_dir=str(out), **SHORT | settings)
-    return out
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("store")))
-        yield
+    return bundles.train(data, out, **SHORT | settings)
 
 
 @pytest.fixture(scope="module")

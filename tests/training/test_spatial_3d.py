@@ -1,6 +1,5 @@
 """Volumes with thick slices through the same configurations: trained with an overlay, then evaluated and predicted."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,10 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.ensemble.network import network_strides, size_divisor
 
+pytestmark = pytest.mark.usefixtures("own_store")
+
 CONFIGS = [str(config_path(name)) for name in ("train.yaml", "spatial_3d.yaml")]
 SHAPE, SPACING_UM = (8, 32, 40), (3.0, 1.0, 1.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("store")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import torch
 import yaml
 from monai.bundle import run
 
-from bundles import bundle
+import bundles
+from bundles import QUICK
 from class_datasets import draw_dataset
 from segassay.assay.run import evaluate
 from segassay.consensus.instances import keep_instances
@@ -52,30 +52,15 @@ CROWDED = Simulation(
     instances=True,
     raters=tuple(RaterHabit(name, jitter_px=0.4, merge_rate=0.05) for name in ("anna", "ben", "cleo")),
 )
-SHORT: dict[str, Any] = {
-    "channels": [8, 16],
-    "epochs": 1,
-    "iterations_per_epoch": 30,
-    "batch_size": 4,
-    "tile_size": 32,
-    "val_interval": 1,
-}
+SHORT: dict[str, Any] = QUICK | {"epochs": 1, "iterations_per_epoch": 30}
 TOUCHING: dict[str, Any] = SHORT | {"objects": "touching"}
 
 
 def train(data: Path, out: Path, **settings: Any) -> Path:
-    bundle("training", "train.yaml", dataset_dir=str(data), output_dir=str(out), **TOUCHING | settings)
-    return out
+    return bundles.train(data, out, **TOUCHING | settings)
 
 
-pytestmark = pytest.mark.usefixtures("unrendered")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_store(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path_factory.mktemp("store")))
-        yield
+pytestmark = pytest.mark.usefixtures("own_store", "unrendered")
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +232,7 @@ def test_predict_gives_the_same_instances_and_measures_each(data: Path, member: 
 
 
 def test_the_default_merges_what_it_does_not_learn_to_divide(data: Path, member: Path, tmp_path: Path) -> None:
-    bundle("training", "train.yaml", dataset_dir=str(data), output_dir=str(tmp_path / "m"), **SHORT)
+    bundles.train(data, tmp_path / "m", **SHORT)
     state = torch.load(tmp_path / "m" / "model.pt", weights_only=True)
     assert "objects" not in state["network"]
     table = pd.read_csv(tmp_path / "m" / "held_out" / "annotations.csv")
