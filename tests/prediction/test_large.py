@@ -11,6 +11,7 @@ import tifffile
 import torch
 from roifile import roiread
 
+from large_images import write_blobs
 from networks import unet
 from segassay.errors import DataError
 from segassay.io.images import read_image
@@ -24,17 +25,7 @@ SHAPE = (97, 131)
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Blobs of many sizes, some of which lie across windows, and dark borders."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    pixels = rng.normal(300, 20, SHAPE)
-    for row, column, radius in rng.integers((0, 0, 2), (*SHAPE, 12), (18, 3)):
-        pixels += 900 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2))
-    pixels[:20] = 0
-    path = tmp_path_factory.mktemp("large") / "images" / "big.tif"
-    path.parent.mkdir()
-    words = {"tile": (32, 48), "compression": "zlib", "resolution": (2, 4)}
-    tifffile.imwrite(path, pixels.astype(np.uint16), imagej=False, metadata={"axes": "YX"}, **words)
-    return path
+    return write_blobs(tmp_path_factory.mktemp("large") / "images" / "big.tif", SHAPE, radius=12, n=18, dark_rows=20)
 
 
 @pytest.mark.parametrize("tile", [16, 40])

@@ -5,10 +5,10 @@ from pathlib import Path
 import mlflow
 import numpy as np
 import pytest
-import tifffile
 from roifile import roiread
 
 from drawn_members import write_members
+from large_images import write_blobs
 from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
 from segassay.masks.objects import label_objects
@@ -29,16 +29,7 @@ def touching(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Blobs of many sizes that touch, over the whole image."""
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:97, :131]
-    pixels = rng.normal(300, 20, (97, 131))
-    for row, column, radius in rng.integers((0, 0, 2), (97, 131, 6), (60, 3)):
-        pixels += 900 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2))
-    path = tmp_path_factory.mktemp("large") / "images" / "big.tif"
-    path.parent.mkdir()
-    words = {"tile": (32, 48), "compression": "zlib", "resolution": (2, 4)}
-    tifffile.imwrite(path, pixels.astype(np.uint16), imagej=False, metadata={"axes": "YX"}, **words)
-    return path
+    return write_blobs(tmp_path_factory.mktemp("large") / "images" / "big.tif", (97, 131), radius=6, n=60)
 
 
 @pytest.mark.parametrize("tile", [16, 40])
