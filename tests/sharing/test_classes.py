@@ -1,10 +1,8 @@
 """Exports of models of classes: masks, probabilities and instances are those of `predict`."""
 
-import importlib.util
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import monai.bundle
@@ -14,6 +12,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 
+from bioimageio_packages import assert_accepted, network, with_core
 from bundles import run_exported
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
 from drawn_members import write_members
@@ -115,12 +114,26 @@ def test_a_class_whose_name_would_be_run_is_refused(models: dict[int, Path], tmp
     assert not (tmp_path / "discs_light_segmentation").exists()
 
 
-@pytest.mark.parametrize("tiles", [False, True])
-def test_a_package_for_bioimageio_has_a_channel_for_each_class(
-    tiles: bool, kind: str, models: dict[int, Path], images: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module", params=[False, True], ids=["whole", "tiles"])
+def tiles(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture(scope="module")
+def package(tiles: bool, kind: str, models: dict[int, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
-    package = export_bioimageio(models[2], tmp_path / "bright and dark", tiles=tiles, both_channels=kind == "discs")
+    out = tmp_path_factory.mktemp("package") / "bright and dark"
+    return export_bioimageio(models[2], out, tiles=tiles, both_channels=kind == "discs")
+
+
+@with_core
+def test_bioimageio_core_accepts_a_package_of_classes(package: Path) -> None:
+    assert_accepted(package)
+
+
+def test_a_package_for_bioimageio_has_a_channel_for_each_class(
+    package: Path, tiles: bool, kind: str, models: dict[int, Path], images: Path, tmp_path: Path
+) -> None:
     described = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))
     [given] = described["outputs"]
     names = ["background"] * (kind == "discs") + list(KINDS[kind])
@@ -128,11 +141,10 @@ def test_a_package_for_bioimageio_has_a_channel_for_each_class(
     card = (package / "README.md").read_text(encoding="utf-8")
     assert ", ".join(KINDS[kind]) in card
     assert ("more probable than the others" in card) == (kind == "discs")
-    accepted_by_bioimageio(package)
     if tiles:
         return
     ours = predict(models[2], images, out=tmp_path / "ours", save=["prob"]).out
-    net = network(package, described["weights"]["pytorch_state_dict"]["architecture"])
+    net = network(package)
     for path in images.iterdir():
         prob = net(torch.from_numpy(read_image(path).array[None].astype(np.float32))).detach().numpy()[0]
         name = path.name.replace(".png", ".tif")
@@ -141,22 +153,3 @@ def test_a_package_for_bioimageio_has_a_channel_for_each_class(
         if kind == "discs":
             mask = np.array([0, *EXCLUSIVE.values()])[prob.argmax(axis=0)]
             np.testing.assert_array_equal(mask, read_image(next((ours / "masks").glob(f"{path.name[:2]}.*"))).array[0])
-
-
-def accepted_by_bioimageio(package: Path) -> None:
-    """Run the test of bioimage.io with all weights, where it is installed."""
-    if importlib.util.find_spec("bioimageio") and importlib.util.find_spec("bioimageio.core"):
-        from bioimageio.core import test_description
-
-        for weights in ("pytorch_state_dict", "torchscript", "onnx"):
-            assert test_description(package / "rdf.yaml", weight_format=weights).status == "passed"
-
-
-def network(package: Path, architecture: dict) -> torch.nn.Module:
-    spec = importlib.util.spec_from_file_location("of_classes", package / architecture["source"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["of_classes"] = module
-    spec.loader.exec_module(module)
-    net = getattr(module, architecture["callable"])(**architecture["kwargs"])
-    net.load_state_dict(torch.load(package / "weights.pt", weights_only=True))
-    return net.eval()

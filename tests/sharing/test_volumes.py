@@ -1,8 +1,6 @@
 """Exports of members of volumes, of CT with thick slices: masks, places and voxel sizes are those of `predict`."""
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
 
 import nibabel
@@ -12,6 +10,7 @@ import tifffile
 import torch
 import yaml
 
+from bioimageio_packages import assert_accepted, network, with_core
 from bundles import run_exported
 from drawn_members import write_members
 from segassay.data.dataset import read_dataset
@@ -94,7 +93,7 @@ def test_a_package_for_bioimageio_names_the_axes_of_the_network(models, images, 
     described = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))
     for tensor in (described["inputs"][0], described["outputs"][0]):
         assert [axis.get("id", axis["type"]) for axis in tensor["axes"]] == ["batch", "channel", "x", "y", "z"]
-    net = network(package, described)
+    net = network(package)
     prob = net(torch.from_numpy(read_image(image).array[None].astype(np.float32))).detach().numpy()[0, 0]
     np.testing.assert_array_equal(prob > 0.5, read_mask(ours / "masks" / image.name))
     np.testing.assert_array_equal(np.load(package / "test_input.npy")[0], read_image(image).array)
@@ -108,16 +107,26 @@ def test_a_package_for_bioimageio_names_the_axes_of_the_network(models, images, 
     assert _sample(net, "zyx", None).shape[2:] == SIMULATED[3] == _sample(net, "xyz", None).shape[:1:-1]
 
 
-def test_the_test_of_a_package_in_tiles_has_the_size_of_a_tile(models, tmp_path, monkeypatch):
-    """A size that the description does not allow fails the test of bioimage.io, and any size is right as a whole."""
+@pytest.fixture
+def in_tiles(models, tmp_path, monkeypatch):
+    """Packages in tiles whose sample is simulated, or an image of one's own; and the pixels of that image."""
     pytest.importorskip("onnx", reason="onnx is not installed: pip install segassay[onnx]")
     monkeypatch.setattr(export, "SIMULATED", {3: (5, 31, 41)})
     monkeypatch.setattr(export, "LARGEST", {3: 27})
     pixels = np.random.default_rng(0).integers(0, 999, (31, 45, 29)).astype(np.int16)
     image = tmp_path / "own.nii.gz"
     nibabel.save(nibabel.Nifti1Image(pixels, np.eye(4)), image)
-    for name, sample, expected in (("simulated", None, (40, 28, 14)), ("own", image, (24, 24, 26))):
-        package = export_bioimageio(models, tmp_path / f"{name} nodules", sample=sample, tiles=True)
+    samples = {"simulated": None, "own": image}
+    return [
+        export_bioimageio(models, tmp_path / f"{name} nodules", sample=sample, tiles=True)
+        for name, sample in samples.items()
+    ], pixels
+
+
+def test_the_test_of_a_package_in_tiles_has_the_size_of_a_tile(in_tiles, models, tmp_path):
+    """A size that the description does not allow fails the test of bioimage.io, and any size is right as a whole."""
+    packages, pixels = in_tiles
+    for package, expected in zip(packages, [(40, 28, 14), (24, 24, 26)], strict=True):
         described = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))
         given = np.load(package / "test_input.npy")
         assert given.shape == (1, 1, *expected) == np.load(package / "test_output.npy").shape
@@ -125,32 +134,17 @@ def test_the_test_of_a_package_in_tiles_has_the_size_of_a_tile(models, tmp_path,
             n, rest = divmod(length - axis["size"]["min"], axis["size"]["step"])
             assert n >= 0
             assert rest == 0
-        accepted_by_bioimageio(package)
     np.testing.assert_array_equal(given[0, 0], pixels[3:27, 10:34, 1:27])
-    nibabel.save(nibabel.load(image).slicer[:, :23], tmp_path / "small.nii.gz")
+    nibabel.save(nibabel.load(tmp_path / "own.nii.gz").slicer[:, :23], tmp_path / "small.nii.gz")
     with pytest.raises(UsageError, match=r"pixels along x, y, z, and the smallest tile 24 × 24 × 14; give a larger"):
         export_bioimageio(models, tmp_path / "nodules", sample=tmp_path / "small.nii.gz", tiles=True)
     assert not (tmp_path / "nodules").exists()
 
 
-def accepted_by_bioimageio(package):
-    """Run the test of bioimage.io with all weights, where it is installed."""
-    if importlib.util.find_spec("bioimageio") and importlib.util.find_spec("bioimageio.core"):
-        from bioimageio.core import test_description
-
-        for weights in ("pytorch_state_dict", "torchscript", "onnx"):
-            assert test_description(package / "rdf.yaml", weight_format=weights).status == "passed"
-
-
-def network(package, described):
-    architecture = described["weights"]["pytorch_state_dict"]["architecture"]
-    spec = importlib.util.spec_from_file_location("of_volumes", package / architecture["source"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["of_volumes"] = module
-    spec.loader.exec_module(module)
-    net = getattr(module, architecture["callable"])(**architecture["kwargs"])
-    net.load_state_dict(torch.load(package / "weights.pt", weights_only=True))
-    return net.eval()
+@with_core
+def test_bioimageio_core_accepts_a_package_in_tiles(in_tiles):
+    for package in in_tiles[0]:
+        assert_accepted(package)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 import getpass
 import hashlib
-import importlib.util
 import re
 import shutil
 import socket
-import sys
 import zipfile
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import tifffile
 import torch
 import yaml
 
+from bioimageio_packages import network
 from segassay.errors import UsageError
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
 from segassay_monai.sharing.verify import verify
@@ -89,18 +88,11 @@ def test_the_description_has_what_the_format_wants(ensemble, description):
     assert [name for name, entry in weights.items() if "parent" not in entry] == ["pytorch_state_dict"]
 
 
-def test_all_three_weights_give_the_test_output(package, description):
+def test_all_three_weights_give_the_test_output(package):
     given = np.load(package / "test_input.npy")
     expected = np.load(package / "test_output.npy")
     assert 0 < (expected[:, 1] > 0.5).mean() < 1
-    architecture = description["weights"]["pytorch_state_dict"]["architecture"]
-    spec = importlib.util.spec_from_file_location("of_package", package / architecture["source"])
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["of_package"] = module
-    spec.loader.exec_module(module)
-    net = getattr(module, architecture["callable"])(**architecture["kwargs"])
-    net.load_state_dict(torch.load(package / "weights.pt", weights_only=True))
-    for model in (net.eval(), torch.jit.load(package / "weights_torchscript.pt")):
+    for model in (network(package), torch.jit.load(package / "weights_torchscript.pt")):
         with torch.no_grad():
             np.testing.assert_allclose(model(torch.from_numpy(given)).numpy(), expected, rtol=0, atol=1e-6)
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
