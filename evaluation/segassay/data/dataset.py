@@ -381,20 +381,9 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
         raise UsageError(f"{dataset.folder} has no case {shortlist(unknown)}")
     if not cases:
         raise UsageError(f"{dataset.folder}: no case is named")
-    chosen = set(cases)
-
-    def kept(paths: dict[str, _File]) -> dict[str, _File]:
-        return {case: path for case, path in paths.items() if case in chosen}
-
     table, endpoints = dataset.experiment, dataset.endpoints
     return replace(
-        dataset,
-        images=kept(dataset.images),
-        masks={rater: kept(paths) for rater, paths in dataset.masks.items()},
-        reference=kept(dataset.reference),
-        ignore=kept(dataset.ignore),
-        region_masks=kept(dataset.region_masks),
-        more_channels=kept(dataset.more_channels),
+        _with_files(dataset, set(cases)),
         experiment=None if table is None else table[table["case"].isin(list(cases))],
         endpoints=None if endpoints is None else endpoints[endpoints["case"].isin(list(cases))],
     )
@@ -403,23 +392,27 @@ def of_cases(dataset: Dataset, cases: Collection[str]) -> Dataset:
 def of_one_case(dataset: Dataset, case: str) -> Dataset:
     """The files of one case, with the settings and without experiment, endpoints and warnings: little to send.
 
-    In contrast to `of_cases`, it does not look at the other cases.
+    In contrast to `of_cases`, it does not look at the tables.
     """
+    return replace(_with_files(dataset, {case}), experiment=None, endpoints=None, warnings=[])
 
-    def own(paths: dict[str, _File]) -> dict[str, _File]:
-        return {case: paths[case]} if case in paths else {}
+
+def _with_files(dataset: Dataset, cases: set[str]) -> Dataset:
+    """The dataset with the files of these cases alone, in their order."""
+
+    def kept(paths: dict[str, _File]) -> dict[str, _File]:
+        if len(cases) == 1:  # of many cases, each is asked for alone
+            return {case: paths[case] for case in cases if case in paths}
+        return {case: path for case, path in paths.items() if case in cases}
 
     return replace(
         dataset,
-        images=own(dataset.images),
-        masks={rater: own(paths) for rater, paths in dataset.masks.items()},
-        reference=own(dataset.reference),
-        ignore=own(dataset.ignore),
-        region_masks=own(dataset.region_masks),
-        more_channels=own(dataset.more_channels),
-        experiment=None,
-        endpoints=None,
-        warnings=[],
+        images=kept(dataset.images),
+        masks={rater: kept(paths) for rater, paths in dataset.masks.items()},
+        reference=kept(dataset.reference),
+        ignore=kept(dataset.ignore),
+        region_masks=kept(dataset.region_masks),
+        more_channels=kept(dataset.more_channels),
     )
 
 
