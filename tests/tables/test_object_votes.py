@@ -3,18 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from segassay.tables.compared import compare_case
-from segassay.tables.jobs import Annotator, Job
 from segassay.tables.object_votes import object_votes
+from voters import compared_votes
 
 BLOCKS = {"anna": (0, 1), "ben": (0,), "cleo": (0, 2), "model": (1, 2)}
 """Blocks of 4 × 4 pixels, with gaps of 4 between them, and who marks them."""
 
 
 def rows_of(tmp_path: Path, people: dict[str, str] | None = None, raters: int = 3) -> list[tuple[object, ...]]:
-    annotators = []
+    masks = {}
     for name, blocks in list(BLOCKS.items())[3 - raters :]:
         mask = np.zeros((8, 24), dtype=np.uint8)
         for block in blocks:
@@ -22,11 +20,8 @@ def rows_of(tmp_path: Path, people: dict[str, str] | None = None, raters: int = 
         if name == "model":
             mask = np.roll(mask, 1, axis=0)  # three of four rows are shared: moved, but found
             mask[:, 18:20] = 0  # a half is left of the last block, all of it within the other's
-        path = tmp_path / f"{name}.png"
-        Image.fromarray(mask * 255).save(path)
-        kind = "model" if name == "model" else "human"
-        annotators.append(Annotator(name, kind, path, person=(people or {}).get(name, "")))
-    return list(object_votes(compare_case(Job("1", tuple(annotators)))))
+        masks[name] = mask
+    return list(object_votes(compared_votes(tmp_path, masks, people)))
 
 
 def test_objects_are_counted_by_who_marks_them(tmp_path: Path) -> None:

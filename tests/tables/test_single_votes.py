@@ -3,27 +3,22 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from segassay.tables.compared import compare_case
-from segassay.tables.jobs import Annotator, Job
 from segassay.tables.single_votes import single_votes
+from voters import compared_votes
 
 BLOCKS = {"anna": (0, 1), "ben": (0,), "cleo": (0, 2), "model": (1,)}
 """Blocks of 4 × 4 pixels in a row of three, and who marks them."""
 
 
 def rows_of(tmp_path: Path, people: dict[str, str] | None = None, raters: int = 3) -> list[tuple[object, ...]]:
-    annotators = []
+    masks = {}
     for name, blocks in list(BLOCKS.items())[3 - raters :]:
         mask = np.zeros((4, 12), dtype=np.uint8)
         for block in blocks:
             mask[:, 4 * block : 4 * block + 4] = 1
-        path = tmp_path / f"{name}.png"
-        Image.fromarray(mask * 255).save(path)
-        kind = "model" if name == "model" else "human"
-        annotators.append(Annotator(name, kind, path, person=(people or {}).get(name, "")))
-    return list(single_votes(compare_case(Job("1", tuple(annotators)))))
+        masks[name] = mask
+    return list(single_votes(compared_votes(tmp_path, masks, people)))
 
 
 def test_pixels_are_counted_away_from_the_edges_of_masks(tmp_path: Path) -> None:

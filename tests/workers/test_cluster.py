@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deadly import squared
 from machines import Machines
 from segassay.errors import DataError, UsageError
 from segassay.workers import cluster
@@ -41,16 +42,6 @@ def test_the_machines_share_the_tasks_and_the_order_stays(two):
     found = list(in_order(process_of, range(12), two))
     assert [number for number, _ in found] == list(range(12))
     assert len({process for _, process in found} - {os.getpid()}) == 2
-
-
-def squared(task: tuple[int, str]) -> int:
-    """Square of a number; the process of the fifth is killed, once if there is a file to remember it, else always."""
-    number, place = task
-    if number == 5 and not (place and Path(place).exists()):
-        if place:
-            Path(place).touch()
-        os._exit(137)
-    return number**2
 
 
 def test_what_a_lost_worker_has_not_finished_is_done_again(two, tmp_path):

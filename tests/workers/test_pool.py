@@ -1,11 +1,10 @@
 """Tasks shared by processes: in order, and only where that pays."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from deadly import squared
 from segassay.workers import pool
 from segassay.workers.order import each_in_order, in_order
 from segassay.workers.tasks import LostError
@@ -53,16 +52,6 @@ def test_real_processes_keep_the_order(monkeypatch):
 
 def test_without_jobs_there_is_nothing():
     assert list(in_order(abs, [], n_jobs=4)) == []
-
-
-def squared(job: tuple[int, str]) -> int:
-    """Square of a number; the process of the fifth is killed, once if there is a file to remember it, else always."""
-    number, place = job
-    if number == 5 and not (place and Path(place).exists()):
-        if place:
-            Path(place).touch()
-        os._exit(137)
-    return number**2
 
 
 def test_what_a_killed_process_has_not_finished_is_done_again(monkeypatch, tmp_path, caplog):
