@@ -1,7 +1,8 @@
 """Errors of the data or the call: each message names the file, what was expected, what was found and what to do."""
 
+import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -142,6 +143,23 @@ def current_folder() -> Path:
         raise UsageError(
             "the current folder was removed; change to another one (cd), and repeat the command"
         ) from error
+
+
+def known_names(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """What to do about a name that is not known.
+
+    Args:
+        name: The name.
+        known: All names that are.
+        cutoff: How alike two names must be, from 0 to 1, to be taken for the same, misspelt.
+
+    Example:
+        >>> known_names("DAPY", ["DAPI", "cFOS"]), known_names("GFP", ["DAPI", "cFOS"])
+        ("did you mean 'DAPI'? Known are DAPI, cFOS", 'give one of DAPI, cFOS')
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}? Known are {', '.join(names)}" if near else f"give one of {', '.join(names)}"
 
 
 def number_of(count: int, what: str) -> str:

@@ -109,7 +109,7 @@ def test_files_that_name_other_channels_are_refused(tmp_path: Path, how: dict[st
             {"segment_channels": "DAPPI"},
             "names 'DAPPI', which is no channel; did you mean 'DAPI'? Known",
         ),
-        ({"segment_channels": ["GFP"]}, "names 'GFP', which is no channel; Known are DAPI, cFOS"),
+        ({"segment_channels": ["GFP"]}, "names 'GFP', which is no channel; give one of DAPI, cFOS"),
         ({"segment_channels": "1"}, "segment_channels names '1', which is no channel"),
         ({"intensity_channel": "dapi"}, "intensity_channel names 'dapi', which is no channel"),
         ({"intensity_channel": ["cFOS", "cFOS"]}, "intensity_channel names 'cFOS' twice; keep one"),

@@ -84,7 +84,7 @@ def test_arrays_in_memory_have_named_channels_too() -> None:
     assert found.counts[CHANNELS].values.tolist() == [[7, 3]] * 2
     found = evaluate(masks=masks, images=images, channels=["DAPI", "cFOS"], intensity_channel="cFOS")
     assert "mean_intensity_DAPI" not in found.counts
-    with pytest.raises(DataError, match="'GFP', which is no channel; Known are DAPI, cFOS"):
+    with pytest.raises(DataError, match="'GFP', which is no channel; give one of DAPI, cFOS"):
         evaluate(masks=masks, images=images, channels=["DAPI", "cFOS"], intensity_channel="GFP")
     with pytest.raises(DataError, match="are the same; give each channel a name of its own"):
         evaluate(masks=masks, images=images, channels=["DAPI", "DAPI"])

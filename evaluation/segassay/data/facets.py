@@ -5,7 +5,6 @@
 Neither column is there unless `dataset.yaml` says so.
 """
 
-import difflib
 import reprlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from segassay.errors import Problem
+from segassay.errors import Problem, known_names
 
 __all__ = [
     "EXCHANGEABLE",
@@ -83,8 +82,7 @@ def facet_problems(path: str, raters: Any) -> Iterator[Problem]:
     for rater, facets in described.items():
         for key in facets:
             if key not in RaterFacets.model_fields:
-                nearest = difflib.get_close_matches(str(key), RaterFacets.model_fields, n=1, cutoff=0)[0]
-                action = f"did you mean {nearest!r}? Known are {', '.join(RaterFacets.model_fields)}"
+                action = known_names(str(key), RaterFacets.model_fields, cutoff=0)
                 yield Problem(path, f"raters.{rater}: unknown key {reprlib.repr(key)}", action, kind="unknown-key")
 
 

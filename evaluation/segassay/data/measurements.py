@@ -3,7 +3,6 @@
 dataset.yaml, endpoints.csv  ->  names of the measurements that are tested, and the values of the lab's own
 """
 
-import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -17,7 +16,7 @@ from segassay.data.harmless import name_problems
 from segassay.data.named_channels import INTENSITY
 from segassay.data.names import names_of_cases
 from segassay.data.settings import DatasetFile, inside
-from segassay.errors import DataError, Problem
+from segassay.errors import DataError, Problem, known_names
 from segassay.io.text_tables import read_text_table
 
 __all__ = [
@@ -224,10 +223,8 @@ def measurement_problems(
     ]
     for name in dict.fromkeys(chosen):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            action = f"did you mean {near[0]!r}? " if near else ""
             what = f"measurements names {name!r}, which is neither measured on masks nor an endpoint of endpoints.csv"
-            problems.append(Problem(path, what, f"{action}Known are {', '.join(known)}", kind="measurement-unknown"))
+            problems.append(Problem(path, what, known_names(name, known), kind="measurement-unknown"))
         elif chosen.count(name) > 1:
             problems.append(Problem(path, f"measurements names {name!r} twice", "keep one", kind="measurement-unknown"))
     return problems

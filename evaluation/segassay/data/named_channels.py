@@ -8,7 +8,6 @@ the first image.
 """
 
 import dataclasses
-import difflib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from unicodedata import normalize
 
 from segassay.data.class_rules import usable_name
 from segassay.data.harmless import why_harmful
-from segassay.errors import DataError, Problem, number_of, shortlist
+from segassay.errors import DataError, Problem, known_names, number_of, shortlist
 from segassay.io.images import read_channel_names
 from segassay.io.picture import Picture
 
@@ -132,10 +131,8 @@ def channel_problems(file: str, settings: _Settings, channels: Sequence[str]) ->
                 numbered = "" if key == "segment_channels" else ", or give the number of the channel, 0 for the first"
                 problems.append(Problem(file, what, _NAME_ALL + numbered, kind="channel-unknown"))
             elif name not in channels:
-                near = difflib.get_close_matches(name, channels, n=1)
-                action = (f"did you mean {near[0]!r}? " if near else "") + f"Known are {', '.join(channels)}"
                 what = f"{key} names {name!r}, which is no channel"
-                problems.append(Problem(file, what, action, kind="channel-unknown"))
+                problems.append(Problem(file, what, known_names(name, channels), kind="channel-unknown"))
             elif names.count(name) > 1:
                 problems.append(Problem(file, f"{key} names {name!r} twice", "keep one", kind="channel-unknown"))
     return problems

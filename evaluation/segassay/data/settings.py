@@ -5,7 +5,6 @@
 Numbers stay text until a setting asks for a number, so a group `0144` keeps its zero and a group `no` its name.
 """
 
-import difflib
 import os
 import reprlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from segassay.data.class_rules import rules_broken
 from segassay.data.facets import EXCHANGEABLE, RaterFacets, facet_problems, says_exchangeable
 from segassay.data.named_channels import broken_channel_names
-from segassay.errors import Problem, why_unreadable
+from segassay.errors import Problem, known_names, why_unreadable
 from segassay.io.yaml_files import read_yaml
 
 _Value = Annotated[int, Field(ge=1)]
@@ -186,8 +185,7 @@ def _problems_of_keys(path: str, content: Mapping[Any, Any]) -> dict[Any, Proble
     wrong = {}
     for key in content:
         if key not in DatasetFile.model_fields:
-            nearest = difflib.get_close_matches(str(key), DatasetFile.model_fields, n=1, cutoff=0)[0]
-            action = f"did you mean {nearest!r}? Known are {', '.join(DatasetFile.model_fields)}"
+            action = known_names(str(key), DatasetFile.model_fields, cutoff=0)
             wrong[key] = Problem(path, f"unknown key {reprlib.repr(key)}", action, kind="unknown-key")
     for problem in facet_problems(path, content.get("raters")):
         wrong.setdefault("raters", problem)
