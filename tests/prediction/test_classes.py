@@ -5,7 +5,6 @@ import logging
 import shutil
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +14,7 @@ import yaml
 
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
 from drawn_members import write_members
+from registered import assert_served_as_predicted
 from segassay.errors import UsageError
 from segassay.io.images import read_image, write_image, write_mask
 from segassay.io.picture import Picture
@@ -22,7 +22,6 @@ from segassay.masks.objects import label_objects
 from segassay_monai.ensemble.ensemble_net import EnsembleNet
 from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.network import NetworkSettings, read_network_settings, residual_unet
-from segassay_monai.ensemble.registry import log_model
 from segassay_monai.prediction import large, window_run
 from segassay_monai.prediction.bundles import read_bundle
 from segassay_monai.prediction.run import predict
@@ -205,12 +204,7 @@ def test_a_registered_model_gives_a_channel_for_each_class(
     of_discs: Path, discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_store: object
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
-    with mlflow.start_run():
-        model = log_model(sorted(of_discs.rglob("model.pt")), name="ensemble", metrics={})
-    image = read_image(discs / "images" / "c1.png").array.astype(np.float32)
-    prob = mlflow.pyfunc.load_model(model.model_uri).predict(image[None])
-    done = predict(of_discs, discs / "images" / "c1.png", out=tmp_path / "out", save=["prob"])
-    np.testing.assert_allclose(prob[0], read_image(done.out / "prob" / "c1.tif").array, atol=1e-6)
+    assert_served_as_predicted(of_discs, discs / "images" / "c1.png", tmp_path)
 
 
 def test_a_bundle_without_classes_is_read_as_before(tmp_path: Path) -> None:

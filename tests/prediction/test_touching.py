@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
 from roifile import roiread
 
 from drawn_members import write_members
 from large_images import write_blobs
+from registered import assert_served_as_predicted
 from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects
-from segassay_monai.ensemble.registry import log_model
 from segassay_monai.prediction import large as module
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.bioimageio.export import export_bioimageio
@@ -76,12 +75,7 @@ def test_a_registered_model_gives_the_foreground(
     touching: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_store: object
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(tmp_path))
-    with mlflow.start_run():
-        model = log_model(sorted(touching.rglob("model.pt")), name="ensemble", metrics={})
-    pixels = read_image(image).array.astype(np.float32)
-    prob = mlflow.pyfunc.load_model(model.model_uri).predict(pixels[None])
-    done = predict(touching, image, out=tmp_path / "out", save=["prob"])
-    np.testing.assert_allclose(prob[0], read_image(done.out / "prob" / "big.tif").array, atol=1e-6)
+    assert_served_as_predicted(touching, image, tmp_path)
 
 
 def test_another_backend_predicts_the_same(touching: Path, image: Path, tmp_path: Path) -> None:
