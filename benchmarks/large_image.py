@@ -50,7 +50,8 @@ def main() -> None:
         if len(masks) == 2 and not equal(*masks):
             sys.exit("the masks of the OME-TIFF and of the OME-Zarr differ")
     show(rows)
-    section = f"{args.side}{'_split' if args.split_touching else ''}"
+    only = "" if len(args.kinds) == 2 else f"_{args.kinds[0]}"
+    section = f"{args.side}{only}{'_split' if args.split_touching else ''}"
     save(args.out / "large_image.json", section, circumstances(None, PACKAGES) | {"side": args.side, "runs": rows})
     return None
 
