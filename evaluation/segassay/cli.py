@@ -433,8 +433,8 @@ def planner(
     """Estimate how many images, raters and seeds the next study needs, in a table and a figure."""
     from segassay.planning.write import describe_plan, write_plan
 
-    pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
-    for line in describe_plan(pilot, plan, width=width, min_phi=phi):
+    found = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
+    for line in describe_plan(found, width=width, min_phi=phi):
         say(line)
     say(f"written: {out.resolve()}")
 

@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 
 import segassay
-from segassay.data.named_channels import intensity_places, pick_channels, places_in_order
+from segassay.data.named_channels import check_channel_count, intensity_places, pick_channels, places_in_order
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, sha256
@@ -298,10 +298,17 @@ def _predict_one(
 def _channels_of(model: Model, images: Images, path: Path, picture: Picture) -> tuple[tuple[str, ...], list[int]]:
     """Names of the channels of an image, and places of those that the model sees; empty if it sees all.
 
-    Without names in the dataset and the file, an image with as many channels as those of the training has theirs.
+    Without names in the dataset and the file, an image with as many channels as those of the training has theirs. A
+    model without names sees `segment_channels` of the dataset, if it says so.
+
+    Raises:
+        DataError: If a channel is missing, or the dataset names more or fewer channels than the image has.
     """
     names, n_channels = images.channels_of(picture), len(picture.array)
     places: list[int] = []
+    if images.dataset is not None and images.dataset.channels:
+        check_channel_count(path, n_channels, images.dataset.channels)
+        places = list(images.dataset.segmented)
     if model.channels:
         places = pick_channels(path, n_channels, names, model.channels, model.image_channels)
     if not names and n_channels == len(model.image_channels):
@@ -339,11 +346,18 @@ def _in_memory(
     known = predictor.familiar
     unlike = NOT_COMPARED if known is None else known.compare(seen, picture.spacing_um)
     return {
+        **_pixel_ratio(predictor, picture.spacing_um),
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, seen),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
+
+
+def _pixel_ratio(predictor: Predictor, spacing_um: Sequence[float] | None) -> dict[str, float]:
+    """`pixel_ratio` of an image whose pixels are larger or smaller than those of the training; else nothing."""
+    ratio = None if predictor.familiar is None else predictor.familiar.pixel_ratio(spacing_um)
+    return {} if ratio is None else {"pixel_ratio": round(ratio, 3)}
 
 
 def _order(images: Images) -> Sequence[str]:
@@ -385,6 +399,7 @@ def _by_windows(
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
     row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {
+        **_pixel_ratio(predictor, found.spacing_um),
         "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, LargePixels(seen)),
