@@ -5,8 +5,9 @@
 `crowded` are simulated nuclei that touch (`docs/studies/touching_simulation.yaml`), scored with the known truth. `wue1`
 are the images of lab-wue1 without those of fold 0; a fold of them is held out and scored with the published consensus.
 `wue1-fold0` are all its images, scored on those of fold 0, on which nothing is chosen. `inns1` are the five images of
-lab-inns1; its fold 0 holds two. 1400 steps are the default training. All are trained by the user's command on one thread; the CPU minutes of each command
-stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and Dice, of each seed and of the ensemble.
+lab-inns1; its fold 0 holds two. 1400 steps are the default training. All are trained by the user's command on one
+thread; the CPU minutes of each command stand beside its scores: F1 at IoU .5, the mean AP over IoU .5 to .9, and
+Dice, of each seed and of the ensemble.
 `split` is the default with `segassay predict --split-touching`, `undivided` the foreground of a model of touching
 objects. Writes results/touching.json.
 """

@@ -71,8 +71,8 @@ def test_the_class_that_needs_most_decides() -> None:
     noisy = Pilot({"case": 0.02}, {"case": 1.0, "rater": 0.1, "residual": 1.0}, "raters", 9, 3, 1)
     rare = Pilot({"case": 0.01}, {"case": 1.0, "rater": 0.01, "residual": 0.01}, "raters", 9, 3, 1, share=0.1)
     plans = {name: make_plan(pilot) for name, pilot in (("quick", quick), ("noisy", noisy), ("rare", rare))}
-    found = plan_of_classes(plans).set_index("n_raters")
-    by_raters = {name: plan.set_index("n_raters") for name, plan in plans.items()}
+    found = plan_of_classes(plans).set_index("n_raters").sort_index()
+    by_raters = {name: plan.set_index("n_raters").sort_index() for name, plan in plans.items()}
     assert (found["n_cases"] == by_raters["rare"]["n_cases"]).all()
     assert found["phi"].to_dict() == by_raters["noisy"]["phi"].to_dict()
     assert found["enough"].to_dict() == by_raters["noisy"]["enough"].to_dict()

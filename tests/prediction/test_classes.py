@@ -106,7 +106,10 @@ def test_objects_of_regions_are_measured_whole(nested: Path, of_nested: Path, tm
         prob = read_image(tmp_path / "out" / "prob" / f"{case}.tif").array
         mask = read_image(tmp_path / "out" / "masks" / f"{case}.png").array[0]
         core, edge, whole = prob > 0.5
-        np.testing.assert_array_equal(mask, np.where(edge, 3, np.where(core, 2, np.where(whole, 1, 0))))
+        found = np.stack([core, edge, whole])
+        of_values = np.array([[value in of_class for of_class in NESTED.values()] for value in range(4)])
+        n_wrong = (of_values[:, :, None, None] != found).sum(axis=1)
+        np.testing.assert_array_equal(mask, n_wrong.argmin(axis=0))  # the first of several that fit as well
         own = done.objects[done.objects["case"] == case]
         for name, region in zip(NESTED, (core, edge, whole), strict=True):
             expected = np.bincount(label_objects(region).ravel())[1:]

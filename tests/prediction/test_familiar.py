@@ -143,11 +143,11 @@ def test_predictions_say_which_images_have_other_pixels(
     for name, spacing in (("same", 0.5), ("coarse", 1.0), ("fine", 0.25)):
         picture = Picture(new_image(0), spacing_um=(spacing, spacing))
         write_image(tmp_path / "images" / f"{name}.tif", picture)
-    done = predict(checkpoint, tmp_path / "images", out=tmp_path / "whole", save=["masks"])
+    done = predict(checkpoint, tmp_path / "images", out=tmp_path / "whole", save=["mask"])
     (note,) = [note for note in done.notes if "nothing is resampled" in note]
     assert note.startswith("2 of 3 images have pixels 0.5 to 2 times as wide as those of the training (coarse, fine)")
     monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 10)
-    by_windows = predict(checkpoint, tmp_path / "images", out=tmp_path / "windows", save=["masks"])
+    by_windows = predict(checkpoint, tmp_path / "images", out=tmp_path / "windows", save=["mask"])
     assert note in by_windows.notes
 
 

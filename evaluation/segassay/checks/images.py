@@ -206,8 +206,8 @@ def _many_spacings(images: Sequence[ImageFacts], known: Sequence[tuple[float, ..
     if unlike:
         files = shortlist([Path(file).name for file in unlike])
         action += (
-            f". A model sees {pixels}: before a training, which does not resample, bring those to the median that differ "
-            f"from it by more than a quarter along an axis: {files}"
+            f". A model sees {pixels}: before a training, which does not resample, bring those to the median that "
+            f"differ from it by more than a quarter along an axis: {files}"
         )
     return Problem(str(images[0].path.parent), what, action, "warning", kind="spacing-differs")
 

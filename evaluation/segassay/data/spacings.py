@@ -20,7 +20,7 @@ are not scaled in a training, and images are predicted pixel by pixel."""
 
 
 def unlike_spacing(spacings: Mapping[str, tuple[float, ...] | None]) -> list[str]:
-    """Names of the images whose pixels are more than a quarter larger along an axis than the median, or as much smaller.
+    """Names of the images whose pixels are more than a quarter longer along an axis than the median, or shorter.
 
     Args:
         spacings: Name -> micrometres along each axis; None if unknown, which is left out.

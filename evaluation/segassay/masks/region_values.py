@@ -48,7 +48,7 @@ def values_of_regions(masks: Sequence[np.ndarray] | np.ndarray, regions: Sequenc
     found = np.zeros(flat[0].size, dtype=np.int32)
     for start in range(0, found.size, _CHUNK):
         chunk = np.stack([mask[start : start + _CHUNK] for mask in flat]).astype(np.float32)
-        # differences are those of the value, plus those of the pixel (the same for all values), less twice what both have
+        # classes of the value, plus those of the pixel (the same for all values), less twice what both have
         n_wrong = belongs.sum(axis=1)[:, None] - 2 * (belongs @ chunk)
         found[start : start + _CHUNK] = values[n_wrong.argmin(axis=0)]
     return found.reshape(np.shape(masks[0]))

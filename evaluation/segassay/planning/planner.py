@@ -28,8 +28,8 @@ __all__ = [
     "images_needed",
     "interval_width",
     "make_plan",
-    "plan_of_classes",
     "plan",
+    "plan_of_classes",
     "units_of_pilot",
 ]
 

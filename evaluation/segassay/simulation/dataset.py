@@ -64,8 +64,9 @@ def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *,
     """Write a simulated experiment as a dataset folder.
 
     Besides images, rater masks, `experiment.csv` and `dataset.yaml` it holds the truth: `truth/` (label images of the
-    nuclei, or of their classes; no rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv` (every mask, truth and repeats
-    too) and `simulation.json` (every setting, the expected effects, and per case the simulated objects).
+    nuclei, or of their classes; no rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv`
+    (every mask, truth and repeats too) and `simulation.json` (every setting, the expected effects, and per case the
+    simulated objects).
 
     Args:
         out: Folder to write, completely or not at all.

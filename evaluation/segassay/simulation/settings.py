@@ -225,8 +225,8 @@ class Simulation:
         channels: Names of two channels: that of the nuclei, which raters see, and that of a marker in them; by default
             there is one channel, without a name.
         marker_contrast: Median contrast of nuclei in the channel of the marker.
-        classes: Name -> properties of each class of nuclei, two or more; masks and truth then hold the classes, numbered
-            from 1 in this order. By default there are none.
+        classes: Name -> properties of each class of nuclei, two or more; masks and truth then hold the classes,
+            numbered from 1 in this order. By default there are none.
         seed: The only source of randomness.
 
     Raises:

@@ -194,7 +194,7 @@ def class_masks(prob: torch.Tensor, classes: Classes = ()) -> torch.Tensor:
 
 
 def drawing_order(classes: Classes) -> list[int]:
-    """Order in which objects are drawn into one image: from the class with most values to that with fewest, else as given.
+    """Order in which objects are drawn into one image: from the class with most values to that with fewest.
 
     Objects of a region thus lie below those inside it. Values of masks need no order: `values_of`.
 

@@ -200,7 +200,8 @@ def held_out_cases(
 def _check_channels(dataset: Dataset, members: Sequence[Member]) -> None:
     """Raise an error if members see other channels than those of `segment_channels`.
 
-    Without names in the dataset, as many channels as the members see are these, unless as many of the training were not.
+    Without names in the dataset, as many channels as the members see are these, unless those of the training, as many,
+    were in another order.
     """
     for member in members:
         own, theirs = dataset.seen_channels, member.channels
