@@ -33,8 +33,8 @@ from segassay_monai.ensemble.inferer import WholeImageInferer
 from segassay_monai.ensemble.members import read_members
 from segassay_monai.ensemble.network import read_network_settings, residual_unet, size_divisor
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-SIZES = (30, 45, 60)
+THRESHOLDS = (0.4, 0.5, 0.6)
+SIZES = (30, 45, 60, 80, 100, 130)
 DEFAULT = (False, 0.5, 30)
 NAMES = ("flips", "threshold", "smallest")
 

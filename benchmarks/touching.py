@@ -45,6 +45,8 @@ VARIANTS = {"separate": ("separate", "split"), "touching": ("undivided", "touchi
 
 def data_of(name: str, work: Path) -> Path:
     """The dataset folder of a comparison."""
+    if name != "crowded" and (known := sorted((work / "data").glob("lab-*"))):
+        return known[0]
     if name == "wue1":
         return inner_dataset(name, work / "data")
     if name != "crowded":
@@ -60,7 +62,9 @@ def reference_of(dataset: Dataset, case: str) -> np.ndarray:
 
 
 def train(data: Path, out: Path, words: Mapping[str, Any]) -> float:
-    """Train one member; CPU minutes of the whole command."""
+    """Train one member; CPU minutes of the whole command, NaN if it is there from an earlier call."""
+    if (out / "model.pt").is_file():
+        return float("nan")
     out.parent.mkdir(parents=True, exist_ok=True)
     given = {"iterations_per_epoch": STEPS_PER_EPOCH, "val_interval": 2, "dataset_dir": data, "output_dir": out}
     return run_bundle("training", out.parents[1], out.with_suffix(".log"), given | dict(words))
@@ -102,7 +106,8 @@ def compare(name: str, steps: int, seeds: Sequence[int], work: Path) -> list[dic
         if len(seeds) > 1:
             places["ensemble"] = work / f"{objects}_ensemble"
             words = {"dataset_dir": data, "models": work / objects, "n_figures": 0, "output_dir": places["ensemble"]}
-            run_bundle("evaluating", work, work / f"{objects}_ensemble.log", words)
+            if not places["ensemble"].exists():
+                run_bundle("evaluating", work, work / f"{objects}_ensemble.log", words)
         for who, place in places.items():
             for variant in VARIANTS[objects]:
                 means = pd.DataFrame(score(dataset, place, variant)).drop(columns="case").mean().round(4)
@@ -110,10 +115,15 @@ def compare(name: str, steps: int, seeds: Sequence[int], work: Path) -> list[dic
                     {"objects": variant, "model": who, **means.to_dict()}
                     | {
                         "steps": steps // STEPS_PER_EPOCH * STEPS_PER_EPOCH,
-                        "cpu_minutes": round(float(np.mean(used)), 2),
+                        "cpu_minutes": _mean(used),
                     }
                 )
     return rows
+
+
+def _mean(minutes: Sequence[float]) -> float | None:
+    known = [value for value in minutes if value == value]
+    return round(float(np.mean(known)), 2) if known else None
 
 
 def main() -> None:
@@ -122,7 +132,7 @@ def main() -> None:
     parser.add_argument("comparison", choices=FOLDS)
     parser.add_argument("--steps", type=int, default=600, help="of each training, in epochs of 100")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--work", type=Path, help="keep the models in this new folder")
+    parser.add_argument("--work", type=Path, help="keep models in this folder; those there are used")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "touching.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
