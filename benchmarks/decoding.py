@@ -1,4 +1,4 @@
-"""Threshold, smallest object and flips, chosen on the selection images of each member and scored once on fold 0.
+"""Threshold, smallest object and flips, chosen on the selection images of each member, then scored on fold 0.
 
     python benchmarks/touching.py wue1-fold0 --steps 1400 --seeds 0 1 2 3 --work FOLD0
     python benchmarks/decoding.py FOLD0          needs $SEGASSAY_DATA; minutes, as nothing is trained
