@@ -60,10 +60,12 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
 
 def _key(path: object) -> _Key | None:
     """None of what is no file, or of one that cannot be asked for: reading it says why."""
+    if not isinstance(path, (str, os.PathLike)):
+        return None
     try:
-        found = os.stat(path) if isinstance(path, (str, os.PathLike)) else None
+        found = os.stat(path)
     except OSError:
         return None
-    if found is None or not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(found.st_mode):
         return None
     return os.fspath(path), found.st_ino, found.st_size, found.st_mtime_ns
