@@ -12,7 +12,8 @@ from segassay.qualities.scores.coverage import (
     IMAGE_RISK,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
+    FITTED_A,
+    FITTED_REST,
     RANKS,
     RELIABILITY,
     SD_RATIOS,
@@ -213,9 +214,9 @@ SATURATION_A = replace(
     DISAGREEMENT,
     name="saturation_a",
     functions=("qualities.reliability.saturation.saturation", "qualities.reliability.saturation.fit_saturation"),
-    coverage=(NOT_MEASURED,),
+    coverage=(FITTED_A,),
 )
-SATURATION_REST = replace(SATURATION_A, name="saturation_rest")
+SATURATION_REST = replace(SATURATION_A, name="saturation_rest", coverage=(FITTED_REST,))
 
 # probabilities and uncertainty
 
