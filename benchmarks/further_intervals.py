@@ -1,4 +1,4 @@
-"""More kinds of intervals whose coverage is measured: of tests of equivalence, of shifts, of fits, of annotators.
+"""More kinds of intervals whose coverage is measured: of tests of equivalence, and of shifts of unequal groups.
 
     generator of (n, ...) data, statistic, interval  ->  Kind of `intervals`
 
@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from intervals import Draw, Kind, Row, _equivalence, _jackknife, rows_of
+from intervals import Draw, Kind, Row, _equivalence, rows_of
 
-from segassay.qualities.reliability.saturation import NOT_NEGATIVE, fit_saturation
 from segassay.statistics.equivalence import ratio_equivalence
-from segassay.statistics.groups import hodges_lehmann, mann_whitney
-from segassay.statistics.intervals import Interval, sd_over_seeds
+from segassay.statistics.groups import hodges_lehmann
+from segassay.statistics.intervals import Interval
 
 __all__ = ["kinds", "rows"]
 
@@ -28,8 +27,6 @@ def kinds() -> Iterator[Kind]:
     """All kinds, in the order of the table."""
     yield from _of_equivalence()
     yield from _of_shifts()
-    yield from _of_fits()
-    yield from _of_annotators()
 
 
 # 90 % intervals
@@ -86,47 +83,3 @@ def _shift(values: np.ndarray) -> Interval:
     second = values[:, 1] > 0
     found = hodges_lehmann(values[~second, 0], values[second, 0])
     return Interval(found.value, found.low, found.high, "Hodges-Lehmann", len(values), 0, False)
-
-
-# the saturation curve
-
-
-def _of_fits() -> Iterator[Kind]:
-    for name, part in (("saturation a", 0), ("saturation rest", 1)):
-        for data, rest in (("a third remains", 0.1), ("nothing remains", 0.0)):
-            statistic = partial(_fit, part)
-            yield Kind(name, data, partial(_disagreement, rest), _jackknife(statistic, NOT_NEGATIVE), statistic)
-
-
-MEMBERS = np.array([1, 2, 4, 8])
-
-
-def _disagreement(rest: float, rng: np.random.Generator, n: int) -> np.ndarray:
-    """Disagreement of ensembles of 1, 2, 4 and 8 members, `(n, 4)`; images differ in how much they agree."""
-    size = rng.gamma(4, 0.25, (n, 1))
-    return np.asarray(((0.2 / np.sqrt(MEMBERS) + rest) * size * rng.gamma(20, 0.05, (n, 4))).clip(0, 1))
-
-
-def _fit(part: int, weights: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return fit_saturation(MEMBERS, 1 - weights @ points / weights.sum(axis=1, keepdims=True))[part]
-
-
-# annotators instead of cases
-
-
-def _of_annotators() -> Iterator[Kind]:
-    for data, effect in (("effect of 0.8 sd, n annotators", 0.8), ("effect of 2 sd, n annotators", 2.0)):
-        draw = partial(_eta_squared_of_annotators, effect)
-        yield Kind("sd of η² over annotators", data, draw, sd_over_seeds, _sd, at_most=200)
-
-
-def _eta_squared_of_annotators(effect: float, rng: np.random.Generator, n: int) -> np.ndarray:
-    """η² that n annotators find in the same 2 × 10 animals, each with errors of its own."""
-    n = min(n, 4000)  # of the truth
-    animals = np.random.default_rng(3).normal(size=20) + effect * (np.arange(20) > 9)
-    measured = animals + 0.5 * rng.normal(size=(n, 20))
-    return np.array([mann_whitney(row[:10], row[10:]).eta_squared for row in measured])
-
-
-def _sd(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
-    return np.full(len(weights), values.std(ddof=1))

@@ -12,8 +12,7 @@ from segassay.qualities.scores.coverage import (
     IMAGE_RISK,
     MEANS,
     NO_INTERVAL,
-    FITTED_A,
-    FITTED_REST,
+    NOT_MEASURED,
     RANKS,
     RELIABILITY,
     SD_RATIOS,
@@ -214,9 +213,9 @@ SATURATION_A = replace(
     DISAGREEMENT,
     name="saturation_a",
     functions=("qualities.reliability.saturation.saturation", "qualities.reliability.saturation.fit_saturation"),
-    coverage=(FITTED_A,),
+    coverage=(NOT_MEASURED,),
 )
-SATURATION_REST = replace(SATURATION_A, name="saturation_rest", coverage=(FITTED_REST,))
+SATURATION_REST = replace(SATURATION_A, name="saturation_rest")
 
 # probabilities and uncertainty
 

@@ -33,14 +33,11 @@ __all__ = [
     "RATER_SHARES",
     "RATIOS",
     "RELIABILITY",
-    "FITTED_A",
-    "FITTED_REST",
     "SD_RATIOS",
     "SHARES",
     "SHIFTS",
     "SLOPES",
     "SPREAD",
-    "SPREAD_OF_EFFECTS",
     "UNEQUAL",
     "WITHIN_CASE",
     "Coverage",
@@ -87,9 +84,6 @@ NO_INTERVAL = Coverage("there is no interval")
 NOT_MEASURED = Coverage("it was not measured how often such intervals hold the truth", always=True)
 EQUIVALENCE = Coverage("fewest where most differences are 0, and a few large", "difference, 90 %", level=0.9)
 AMOUNT_RATIOS = Coverage("fewest where a few images are missed", "ratio of mean amounts, 90 %", level=0.9)
-FITTED_A = Coverage("few sizes of ensembles", "saturation a")
-FITTED_REST = Coverage("few sizes of ensembles", "saturation rest")
-SPREAD_OF_EFFECTS = Coverage("effects near 0 or 1 do not scatter normally", "sd of η² over annotators")
 CLUMPED = Coverage(
     "most cases have one and the same value",
     "mean",
