@@ -52,7 +52,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Run the given sections, by default all."""
-    sections = {section.__name__.rstrip("_"): section for section in (bias, equivalence, ratios, groups, range_, imprint)}
+    sections = {
+        section.__name__.rstrip("_"): section for section in (bias, equivalence, ratios, groups, range_, imprint)
+    }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
     with tempfile.TemporaryDirectory() as folder:
@@ -154,7 +156,7 @@ def ratios(n_replicates: int) -> Iterator[Row]:
             passed = np.array([test.p_value < ALPHA for test in tests])
             about = {"amounts": name, "n_units": n_units}
             yield about | rate("called equivalent", passed & np.array([not test.gap for test in tests]))
-            yield about | rate("two t tests alone (before)", passed)
+            yield about | rate("two t tests alone", passed)
 
 
 RATIOS: dict[str, tuple[float, Callable[[np.random.Generator, int], np.ndarray]]] = {

@@ -1,12 +1,12 @@
 """Truthfulness of the assay: intervals and tests on studies with a planted truth.
 
-    python benchmarks/truthfulness.py [means clusters intervals further seeds bias groups verdicts] [--replicates N] [--out DIR]
+    python benchmarks/truthfulness.py [SECTION ...] [--replicates N] [--out DIR]
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`intervals` and `further`: every kind of interval, by independent generators. `seeds`: the spread over seeds. `bias`: how often raters
-without bias are called biased. `groups`: how often groups without difference are called different. `verdicts`:
-how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part of
+`intervals` and `further`: every kind of interval, by independent generators. `seeds`: the spread over seeds.
+`bias`: how often raters without bias are called biased. `groups`: how often groups without difference are called
+different. `verdicts`: how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part of
 truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
 """
 
@@ -49,7 +49,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Run the given sections, by default all."""
-    sections = {section.__name__: section for section in (means, clusters, intervals, further, seeds, bias, groups, verdicts)}
+    sections = {
+        section.__name__: section for section in (means, clusters, intervals, further, seeds, bias, groups, verdicts)
+    }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
     with tempfile.TemporaryDirectory() as folder:

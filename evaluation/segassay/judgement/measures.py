@@ -33,7 +33,15 @@ from segassay.qualities.validity.outlines import distance_scores
 from segassay.qualities.validity.raters import agreement_with_raters
 from segassay.tables.build import Tables
 
-__all__ = ["both_empty_shift", "build_scores", "by_quality", "case_scores", "further_measures", "warned", "where_marked"]
+__all__ = [
+    "both_empty_shift",
+    "build_scores",
+    "by_quality",
+    "case_scores",
+    "further_measures",
+    "warned",
+    "where_marked",
+]
 
 
 def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:

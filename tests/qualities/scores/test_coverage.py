@@ -42,7 +42,9 @@ def measured(kind: Coverage) -> dict[int, tuple[float, float]]:
     return {n: (min(shares), max(shares)) for n, shares in found.items()}
 
 
-@pytest.mark.parametrize("kind", [*OF_NO_RECORD, *(kind for kind in KNOWN if kind.share)], ids=lambda kind: kind.benchmark)
+@pytest.mark.parametrize(
+    "kind", [*OF_NO_RECORD, *(kind for kind in KNOWN if kind.share)], ids=lambda kind: kind.benchmark
+)
 def test_shares_are_those_of_the_benchmark(kind: Coverage) -> None:
     assert set(kind.share) == {10, 20, 40}
     for n, shares in measured(kind).items():
@@ -58,7 +60,9 @@ def test_every_kind_of_interval_of_the_benchmark_is_known() -> None:
 def test_what_covers_badly_in_the_benchmark_has_a_warning() -> None:
     for kind in KNOWN:
         if kind.share and not kind.always:
-            worst, best = (pick(shares) for pick, shares in zip((min, max), zip(*kind.share.values(), strict=True), strict=True))
+            worst, best = (
+                pick(shares) for pick, shares in zip((min, max), zip(*kind.share.values(), strict=True), strict=True)
+            )
             warned = any(coverage_warning([kind], "jackknife-t", n) for n in (10, 20, 40))
             off = worst < kind.level - ENOUGH or best >= kind.level + TOO_MUCH
             assert warned == off, kind.benchmark

@@ -92,7 +92,9 @@ def test_few_units_and_equal_ratios_are_not_called_equivalent():
 
 def test_what_is_called_equivalent_says_how_often_that_is_wrong():
     people = [20.0, 31.0, 25.0, 43.0, 38.0, 29.0, 33.0, 27.0, 45.0, 30.0, 36.0, 24.0]
-    row = found_of([n + (-1) ** i for i, n in enumerate(people)], [people]).set_index("measure").loc["amount_ratio_count"]
+    row = (
+        found_of([n + (-1) ** i for i, n in enumerate(people)], [people]).set_index("measure").loc["amount_ratio_count"]
+    )
     assert row["note"].startswith("equivalent within 0.2")
     assert AMOUNT_RATIO.errors is not None
     assert AMOUNT_RATIO.errors.words in row["note"]

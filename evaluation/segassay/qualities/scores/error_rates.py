@@ -40,5 +40,7 @@ EQUIVALENT = ErrorRate("equivalence", "called equivalent", 0.084, "10 units whos
 CONCLUSION = ErrorRate("groups", "conclusion", 0.068, "8 units of uniform values against 16 of a third of the spread")
 
 EQUIVALENT_RATIO = ErrorRate("ratios", "called equivalent", 0.05, "?")
-OMNIBUS = ErrorRate("groups", "Mann-Whitney alone (before)", 0.16, "6 units of uniform values against 24 of a third of the spread")
+OMNIBUS = ErrorRate(
+    "groups", "Mann-Whitney alone (before)", 0.16, "6 units of uniform values against 24 of a third of the spread"
+)
 IMPRINT = ErrorRate("imprint", "above 0", 0.84, "40 images, a rater who agrees less with all, and one poor seed of two")

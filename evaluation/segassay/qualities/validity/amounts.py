@@ -61,9 +61,9 @@ def amounts_against_raters(
         Table with `SCORE_COLUMNS`: `amount_bias_count`, `amount_limit_low_count`, `amount_limit_high_count`,
         `amount_slope_count` of `<model> minus the median rater`, `amount_ccc_count` of both, and `amount_ratio_count`
         with its 90 % interval over subjects, else cases, and a note whether it is equivalent; with few units, or very
-        skewed amounts, nothing is called so. The same of areas and intensities, without a ratio where one is below 0. The median is that of the raters who have a mask of the
-        case; a case without any, or whose prediction is missing, is undefined. Without rows if there are no raters or
-        no models.
+        skewed amounts, nothing is called so. The same of areas and intensities, without a ratio where one is below 0.
+        The median is that of the raters who have a mask of the case; a case without any, or whose prediction is
+        missing, is undefined. Without rows if there are no raters or no models.
     """
     kinds = annotator_kinds(annotations)
     models = [name for name, kind in kinds.items() if is_trained(kind)]

@@ -108,7 +108,9 @@ def from_extremes(
 
 def _interval(table: pd.DataFrame, place: int) -> Interval:
     """A row of `mean_intervals`."""
-    return Interval(**{name: of.iloc[place].item() if name != "method" else of.iloc[place] for name, of in table.items()})
+    return Interval(
+        **{name: of.iloc[place].item() if name != "method" else of.iloc[place] for name, of in table.items()}
+    )
 
 
 def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, Beside, str]]:

@@ -262,9 +262,7 @@ RANGE_OF_RATERS = Question(
         "same cases; paired differences to both raters, whose intervals allow for the choice of these two among all"
     ),
     source="Segebarth et al. 2020, doi:10.7554/eLife.59780",
-    not_when=(
-        "two or three raters: a range of so few says little; many raters: intervals grow with their number"
-    ),
+    not_when=("two or three raters: a range of so few says little; many raters: intervals grow with their number"),
     tests={
         "drawn": "qualities/validity/test_detection.py#test_differences_to_the_worst_and_the_best_rater",
         "paired": "qualities/validity/test_detection.py#test_the_interval_is_paired_over_cases",
