@@ -155,7 +155,7 @@ def intervals(n_replicates: int) -> Iterator[Row]:
 
 
 def further(n_replicates: int) -> Iterator[Row]:
-    """Coverage of intervals of tests of equivalence, and of shifts of groups of unequal spread."""
+    """Coverage of intervals of tests of equivalence, shifts, fits, and of indices of subjects of unequal size."""
     return further_interval(min(n_replicates, AT_MOST["further"]), SIZES)
 
 
