@@ -81,7 +81,7 @@ RARE = {"a tenth empty": (0.0, 0.9), "a tenth twice as much": (2.0, 1.1)}
 @pytest.mark.parametrize("n", [6, 10, 20, 40])
 @pytest.mark.parametrize("kind", [*RARE, "normal", "lognormal"])
 def test_ratios_at_the_margin_are_hardly_ever_called_equivalent(kind, n):
-    """A true ratio at the margin. Where few images are wrong, a sample of ten often has none of them, and shows nothing.
+    """A true ratio at the margin. Where few images are wrong, a sample of ten often has none of them and shows nothing.
 
     So no rule can find out; it can only refuse what the sample shows, and the sentence says how often that errs.
     """

@@ -25,6 +25,7 @@ from segassay.qualities.validity import records as validity
 
 RESULTS = Path(__file__).resolve().parents[3] / "benchmarks" / "results" / "truthfulness.json"
 KNOWN = list({id(kind): kind for record in CATALOGUE.values() for kind in record.coverage}.values())
+UNEQUAL_SUBJECTS = ", unequal subjects"
 OF_NO_RECORD = [CLUMPED, SHIFTS, *UNEQUAL.values()]
 
 
@@ -54,7 +55,18 @@ def test_shares_are_those_of_the_benchmark(kind: Coverage) -> None:
 def test_every_kind_of_interval_of_the_benchmark_is_known() -> None:
     known = {kind.benchmark for kind in [*OF_NO_RECORD, *KNOWN]}
     of_no_record = {"TOST, 90 %", "shift", "variance", "contrast at which half are marked"}
-    assert {row["measure"].split(" component")[0] for row in rows_of_the_benchmark()} - of_no_record <= known
+    measures = {row["measure"].split(" component")[0] for row in rows_of_the_benchmark()}
+    assert {measure for measure in measures if not measure.endswith(UNEQUAL_SUBJECTS)} - of_no_record <= known
+
+
+def test_indices_of_unequal_subjects_hold_what_those_of_equal_ones_do() -> None:
+    """So that one warning is enough for both; within three standard errors of 200 studies."""
+    lowest = {kind.benchmark: min(low for low, _ in kind.share.values()) for kind in KNOWN if kind.share}
+    rows = [row for row in rows_of_the_benchmark() if row["measure"].endswith(UNEQUAL_SUBJECTS)]
+    assert len(rows) == 60
+    for row in rows:
+        expected = min(lowest[row["measure"].removesuffix(UNEQUAL_SUBJECTS)], 0.93)
+        assert row["coverage"] >= expected - 3 * (expected * (1 - expected) / row["n"]) ** 0.5, row
 
 
 def test_what_covers_badly_in_the_benchmark_has_a_warning() -> None:

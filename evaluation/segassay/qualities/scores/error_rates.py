@@ -36,10 +36,10 @@ class ErrorRate:
 
 
 BIAS = ErrorRate("bias", "bias test", 0.064, "3 raters, one of whom scatters by 80 %")
-EQUIVALENT = ErrorRate("equivalence", "called equivalent", 0.084, "10 units whose differences have a skewness of 6")
+EQUIVALENT = ErrorRate("equivalence", "called equivalent", 0.26, "10 units, one in ten of which is far off")
 CONCLUSION = ErrorRate("groups", "conclusion", 0.068, "8 units of uniform values against 16 of a third of the spread")
 
-EQUIVALENT_RATIO = ErrorRate("ratios", "called equivalent", 0.054, "10 units, one image in ten empty")
+EQUIVALENT_RATIO = ErrorRate("ratios", "called equivalent", 0.156, "10 units, one image in ten empty")
 OMNIBUS = ErrorRate(
     "groups", "Mann-Whitney alone (before)", 0.16, "6 units of uniform values against 24 of a third of the spread"
 )

@@ -13,9 +13,9 @@ from segassay.qualities.scores.coverage import (
     EQUIVALENCE,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
     RATIOS,
     SHARES,
+    SPREAD_OF_EFFECTS,
 )
 from segassay.qualities.scores.measure import CSV_ONLY, GAP, NO_ROWS, Gap, Measure
 from segassay.qualities.validity import questions
@@ -262,7 +262,7 @@ ETA_SQUARED_SD = replace(
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.variation_per_effect",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SPREAD_OF_EFFECTS,),
     words="η² sd",
     gaps={
         "annotators": Gap(
