@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from drawing import draw
 from segassay.data.annotations import ANNOTATION_COLUMNS
@@ -207,9 +208,9 @@ class TestBesidePeople:
         }
         others = hard | {"ben ben": hard["anna anna"], "ben m": hard["anna m"]}
         row = self.found(human_range, others).loc["f1_leave_one_out_minus_worst_rater", "m"]
-        # cases differ, the difference does not: that share of cases may be -1 or 1; below, of two raters (Bonferroni)
-        low, high = 1 - 0.0125 ** (1 / 6), 1 - 0.025 ** (1 / 6)
-        expected = [0.1, 0.1 - low * 1.1, 0.1 + high * 0.9]
+        # cases differ, the difference does not: that share of cases may be -1 or 1; further below, for two raters
+        share = 1 - 0.025 ** (1 / 6)
+        expected = [0.1, 0.1 - share * 1.1 * stats.t.ppf(1 - 0.0125, 5) / stats.t.ppf(0.975, 5), 0.1 + share * 0.9]
         np.testing.assert_allclose([row["value"], row["low"], row["high"]], expected)
         assert row["note"].endswith("above the best rater")
 
@@ -221,7 +222,18 @@ class TestBesidePeople:
     def test_one_rater_is_no_choice(self):
         differences, clusters = np.random.default_rng(1).normal(0.1, 0.1, (12, 1)), np.arange(12)
         expected = mean_interval(differences[:, 0], clusters, bounds=(-1, 1))
-        assert from_extremes(differences, clusters) == ((0, expected), (0, expected))
+        for place, found in from_extremes(differences, clusters):
+            assert (place, found.method, found.n_cases) == (0, expected.method, expected.n_cases)
+            assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+    def test_a_skewed_sample_does_not_make_the_limit_of_many_raters_fall_to_pieces(self):
+        """Hall's correction at Bonferroni's level would be eleven standard errors away."""
+        gaps = np.r_[np.full(10, 0.3), 0.1, -0.1]
+        differences = gaps[:, None] - np.array([0.0, 0.2, 0.2, 0.2])
+        (_, found), _ = from_extremes(differences, np.arange(12))
+        alone = mean_interval(gaps, np.arange(12), bounds=(-1, 1))
+        assert found.high == pytest.approx(alone.high)
+        assert 1 < (found.value - found.low) / (alone.value - alone.low) < 1.5
 
     @pytest.mark.parametrize("n_raters", [2, 5, 8])
     def test_a_model_like_the_raters_is_hardly_ever_above_the_worst_or_below_the_best(self, n_raters: int):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from segassay.data.annotations import is_trained, raters_of
 from segassay.qualities.scores.ratios import Ratio, ratio_rows
@@ -77,7 +78,8 @@ def from_extremes(
     """Difference of a model from the worst, and from the best, of several raters who are not known beforehand.
 
     The largest difference is above a number where that of any rater is, tested at Bonferroni's level, and below it
-    where those of all raters are; the smallest difference the other way round.
+    where those of all raters are; the smallest difference the other way round. Bonferroni's limits are as much further
+    out as the quantile of t is: Hall's correction is not made for such levels.
 
     Args:
         differences: `(N, R)`, score of the model minus that of each rater, in [-1, 1].
@@ -97,12 +99,15 @@ def from_extremes(
         Berger (1982), Technometrics 24(4):295-300, doi:10.1080/00401706.1982.10487790, for tests of all raters;
         Bonferroni's inequality for tests of any.
     """
-    bounds = np.tile([-1.0, 1.0], (differences.shape[1], 1))
-    of_each = mean_intervals(differences, clusters, level, bounds)
-    of_any = mean_intervals(differences, clusters, 1 - (1 - level) / differences.shape[1], bounds)
-    worst, best = int(of_each["value"].argmax()), int(of_each["value"].argmin())
-    from_worst = replace(_interval(of_each, worst), low=float(of_any["low"].max()), high=float(of_each["high"].max()))
-    from_best = replace(_interval(of_each, best), low=float(of_each["low"].min()), high=float(of_any["high"].min()))
+    n_raters, n_clusters = differences.shape[1], len(np.unique(clusters))
+    of_each = mean_intervals(differences, clusters, level, np.tile([-1.0, 1.0], (n_raters, 1)))
+    value, low, high = (of_each[name].to_numpy() for name in ("value", "low", "high"))
+    tails = (1 - level) / 2 / np.array([n_raters, 1])
+    further = np.divide(*special.stdtrit(max(n_clusters - 1, 1), 1 - tails))
+    low_of_any, high_of_any = value - further * (value - low), value + further * (high - value)
+    worst, best = int(value.argmax()), int(value.argmin())
+    from_worst = replace(_interval(of_each, worst), low=max(float(low_of_any.max()), -1.0), high=float(high.max()))
+    from_best = replace(_interval(of_each, best), low=float(low.min()), high=min(float(high_of_any.min()), 1.0))
     return (worst, from_worst), (best, from_best)
 
 
