@@ -103,9 +103,15 @@ def warned(table: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
         clusters: Case -> name of its subject, or of the case itself.
     """
     sizes = clusters.value_counts()
-    about = {"n_clusters": len(sizes), "unequal": bool(len(sizes) and sizes.max() >= 2 * sizes.mean())}
+    unequal = bool(len(sizes) and sizes.max() >= 2 * sizes.mean())
     warnings = [
-        coverage_warning(known := CATALOGUE[record].coverage, method, clumped=known == (MEANS,) and unsure, **about)
+        coverage_warning(
+            known := CATALOGUE[record].coverage,
+            method,
+            len(sizes),
+            clumped=known == (MEANS,) and unsure,
+            unequal=unequal,
+        )
         for record, method, unsure in table[["record", "method", "approximate"]].itertuples(index=False)
     ]
     notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]

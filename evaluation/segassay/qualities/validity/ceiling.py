@@ -61,13 +61,13 @@ def human_range(
             continue
         rows = np.any(shared, axis=1)
         model = mean_over_raters(both.scores.loc[rows])
-        own = np.where(shared, both.rater_scores.to_numpy(dtype=float), np.nan)[:, shared.any(axis=0)]
-        names = both.rater_scores.columns[shared.any(axis=0)]
+        known = np.flatnonzero(np.any(shared, axis=0))
+        own = np.where(shared, both.rater_scores.to_numpy(dtype=float), np.nan)[:, known]
         differences = model.to_numpy(dtype=float)[:, None] - np.stack([_filled(of, rows) for of in own.T], axis=1)
         stands = position(float(model.mean()), *both.human_range)
         extremes = from_extremes(differences, clusters.reindex(model.index).to_numpy(), level=level)
         for record, (place, interval) in zip((MINUS_WORST_RATER, MINUS_BEST_RATER), extremes, strict=True):
-            note = "; ".join(filter(None, [f"{names[place]}; {stands}", both.note]))
+            note = "; ".join(filter(None, [f"{both.rater_scores.columns[known[place]]}; {stands}", both.note]))
             found.append(interval_row(record.form(measure, both.comparison), name, interval, note=note))
     return score_rows(found)
 
@@ -113,9 +113,7 @@ def from_extremes(
 
 def _interval(table: pd.DataFrame, place: int) -> Interval:
     """A row of `mean_intervals`."""
-    return Interval(
-        **{name: of.iloc[place].item() if name != "method" else of.iloc[place] for name, of in table.items()}
-    )
+    return Interval(**{str(name): value for name, value in table.astype(object).iloc[place].items()})
 
 
 def _beside_all(agreement: Compared, kinds: dict[str, str]) -> Iterator[tuple[str, Beside, str]]:
