@@ -231,7 +231,7 @@ EQUAL_AMOUNTS = Question(
     ),
     source="Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x; Sasabuchi 1980, doi:10.1093/biomet/67.2.429",
     not_when="a margin chosen after looking; alone: errors that cancel over images leave the ratio right",
-    functions=("statistics.equivalence.ratio_equivalence",),
+    functions=("statistics.equivalence.ratio_equivalence", "statistics.equivalence.gap_of"),
     tests={
         "drawn": "statistics/test_equivalence.py#test_by_hand",
         "second implementation": "statistics/test_equivalence.py#test_equal_to_two_t_tests_and_their_roots",
@@ -263,6 +263,7 @@ RANGE_OF_RATERS = Question(
     ),
     source="Segebarth et al. 2020, doi:10.7554/eLife.59780",
     not_when=("two or three raters: a range of so few says little; many raters: intervals grow with their number"),
+    functions=("qualities.validity.ceiling.from_extremes",),
     tests={
         "drawn": "qualities/validity/test_detection.py#test_differences_to_the_worst_and_the_best_rater",
         "paired": "qualities/validity/test_detection.py#test_the_interval_is_paired_over_cases",
