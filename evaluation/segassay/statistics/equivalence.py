@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-__all__ = ["RatioEquivalence", "gap_of", "ratio_equivalence"]
+__all__ = ["RatioEquivalence", "ratio_equivalence"]
 
 MIN_UNITS = 10
 COCHRAN = 25
