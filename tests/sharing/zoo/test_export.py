@@ -53,7 +53,7 @@ def test_its_files_are_those_of_the_zoo(bundles, kind):
     configs = {f"configs/{name}.json" for name in ("metadata", "inference", "evaluate", "train")}
     scripts = {"__init__", "errors", "image_files", "images", "inferer", "objects"}
     scripts |= {"encoding", "orientation", "picture", "spacing"}
-    scripts |= {"classes", "mean_net", "members_inferer", "network"} if kind == "three" else set()
+    scripts |= {"classes", "mean_net", "members_inferer", "network", "region_values"} if kind == "three" else set()
     rest = {"configs/logging.conf", "docs/README.md", "docs/data_license.txt", "README.md", "LICENSE"}
     rest |= {"certificate.json"}
     models = {f"models/{name}" for name in ("model.pt", "model.ts", "familiar.json")}
