@@ -220,6 +220,7 @@ def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, ki
     own = ("__init__.py", "image_files.py", "objects.py", "members_inferer.py")
     sources |= {name: ROOT / rooms[1] / name for name in own}
     sources |= {f"{name}.py": ROOT / rooms[2] / f"{name}.py" for name in ("errors", "images", "classes")}
+    sources["region_values.py"] = ROOT / "evaluation/segassay/masks/region_values.py"  # the others are stand-ins
     for path in (bundles[kind] / "scripts").iterdir():
         assert path.read_bytes() == sources[path.name].read_bytes()
     for path in (bundles[kind] / "configs").glob("*.json"):
