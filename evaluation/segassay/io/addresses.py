@@ -1,0 +1,74 @@
+"""Addresses in an object store, such as `s3://bucket/lab`, beside paths of this machine.
+
+text or path  ->  is it an address?  which name, and which folder above it?
+"""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from segassay.errors import UsageError
+
+__all__ = ["is_address", "last_name", "refuse_address", "without_password"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # of one letter it would be a drive of Windows
+_COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")  # what a path makes of an address
+
+
+def is_address(place: object) -> bool:
+    """Whether a place is an address in an object store, and no path.
+
+    Example:
+        >>> is_address("s3://bucket/lab"), is_address("labs/s3"), is_address(Path("labs"))
+        (True, False, False)
+    """
+    return isinstance(place, str) and _ADDRESS.match(place) is not None
+
+
+def last_name(address: str) -> str:
+    """Name of the file or folder at an address.
+
+    Example:
+        >>> last_name("s3://bucket/mice/lab-7/"), last_name("s3://bucket")
+        ('lab-7', 'bucket')
+    """
+    return address.rstrip("/").rpartition("/")[2]
+
+
+def refuse_address(place: str | os.PathLike[str], option: str) -> None:
+    """Refuse an address where only a path will do, also one that a path has shortened to `s3:/bucket`.
+
+    Args:
+        place: What the user gave.
+        option: Its name, for the message.
+
+    Raises:
+        UsageError: If it is an address.
+
+    Example:
+        >>> refuse_address(Path("s3://bucket/sim"), "--out")
+        Traceback (most recent call last):
+        segassay.errors.UsageError: --out s3://bucket/sim: this command takes a folder of this machine, no address; \
+check, evaluate and predict take addresses
+    """
+    text = os.fspath(place)
+    if is_address(text) or (_COLLAPSED.match(text) and not Path(text.partition("/")[0]).exists()):
+        address = text if is_address(text) else text.replace(":/", "://", 1)
+        raise UsageError(
+            f"{option} {without_password(address)}: this command takes a folder of this machine, no address; check, "
+            "evaluate and predict take addresses"
+        )
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown.
+
+    Example:
+        >>> without_password("ftp://anna:secret@host/lab")
+        'ftp://…@host/lab'
+    """
+    parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address
+    return parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
