@@ -125,7 +125,7 @@ def test_nothing_there_and_no_room_are_one_message_each(store, local, monkeypatc
         ("s9://bucket/lab", "s9://bucket/lab: no kind of store is called s9; expected such as s3://bucket/lab"),
         ("https://host/lab", "https://host/lab: expected a path, or an object store such as"),
         ("file:///etc", "file:///etc: expected a path"),
-        ("ftp://anna:secret@host/lab", "ftp://…@host/lab: holds a user name or password; give the password in"),
+        ("ftp://anna:secret@host/lab", "ftp://…@host/lab: holds a password; give the password in"),
     ],
 )
 def test_an_address_without_meaning_is_refused_and_no_password_is_shown(address, message):

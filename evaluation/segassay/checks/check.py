@@ -26,6 +26,7 @@ from segassay.errors import Problem
 from segassay.io.transfers import transfers
 from segassay.masks.objects import counted_pixels
 from segassay.workers.order import Jobs, each_in_order
+from segassay.workers.pool import Pool
 from segassay.workers.tasks import LostError
 
 __all__ = ["Check", "check_dataset", "problems_of"]
@@ -83,7 +84,7 @@ def check_dataset(
         >>> [str(problem) for problem in check_dataset("nowhere").errors]
         ['nowhere: is not a folder; give a dataset folder, which holds images/ and labels/']
     """
-    with transfers(absolute=not isinstance(n_jobs, int), progress=not quiet) as at:
+    with transfers(absolute=not isinstance(n_jobs, (int, Pool)), progress=not quiet) as at:
         found = _checked(at.copied(folder), progress, n_jobs)
         return dataclasses.replace(found, problems=tuple(map(at.named_problem, found.problems)))
 

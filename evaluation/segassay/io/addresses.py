@@ -69,6 +69,6 @@ def without_password(address: str) -> str:
         'ftp://…@host/lab'
     """
     parts = urlsplit(address)
-    if "@" not in parts.netloc:
+    if ":" not in parts.netloc.rpartition("@")[0]:  # a name alone is a container of Azure
         return address
     return parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()

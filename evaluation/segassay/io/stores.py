@@ -63,7 +63,7 @@ class Store:
         self.address = address.rstrip("/")
         if without_password(address) != address:
             action = "give the password in the settings of fsspec, where no log shows it"
-            raise UsageError(f"{without_password(address)}: holds a user name or password; {action}")
+            raise UsageError(f"{without_password(address)}: holds a password; {action}")
         kind = address.partition("://")[0]
         if kind in _NO_STORES:
             raise UsageError(f"{address}: expected a path, or an object store such as s3://bucket/lab")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def transfers(*, absolute: bool = False, progress: bool = False) -> Iterator[Tra
     except SegAssayError as error:
         error.args = tuple(found.named(part) if isinstance(part, str) else part for part in error.args)
         if isinstance(error, DataError):
-            _, error.file, error.what, error.action, _ = error.args
+            error.file, error.what, error.action = error.args[1:4]
         raise
 
 
@@ -145,7 +146,8 @@ class Transfers:
         """A text that names every place as the user gave it."""
         for local, given in self._copies.items():
             inside = f"{given}/" if is_address(given) else str(Path(given) / "x")[:-1]
-            text = text.replace(local + os.sep, inside).replace(local, given)
+            text = text.replace(local + os.sep, inside)
+            text = re.sub(rf"{re.escape(local)}(?![\w.-])", lambda found, given=given: given, text)
         return text
 
     def named_problem(self, problem: Problem) -> Problem:
