@@ -1,4 +1,4 @@
-"""Copies of a store hold what it holds, and results are whole there or not marked so, whenever the connection is lost."""
+"""Copies of a store hold what it holds, and results are whole there or not marked so, when the connection is lost."""
 
 import json
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_a_file_that_arrives_cut_is_no_file(store, local, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(stores.Store("memory://b")._fs.__class__, "get_file", cut)
-        with pytest.raises(TransferError, match="changed while it was copied: .* has 1 bytes, was listed with"):
+        with pytest.raises(TransferError, match=r"changed while it was copied: .* has 1 bytes, was listed with"):
             copy(local)
     assert not local.exists() or content(local) == {}
     assert copy(local) == FILES
@@ -114,7 +114,7 @@ def test_nothing_there_and_no_room_are_one_message_each(store, local, monkeypatc
     with pytest.raises(TransferError, match="memory://b/nowhere is not there, or holds no file; give the address"):
         copy(local, "memory://b/nowhere")
     monkeypatch.setattr(stores, "_FREE", 2**60)
-    with pytest.raises(DataError, match="memory://b/lab does not fit: 0.0 GiB are to be copied to .* free some space"):
+    with pytest.raises(DataError, match=r"memory://b/lab does not fit: 0.0 GiB are to be copied to .* free some space"):
         copy(local)
     assert not local.exists()
 
@@ -183,7 +183,7 @@ def test_an_interrupted_sending_is_not_whole_and_the_next_one_goes_on(store, tmp
     for name in content(local):
         (local / name).write_text(f"new {name}")
     store.written.clear()
-    with store.lost_after(2), pytest.raises(TransferError, match="cannot be written .* Connection reset by peer"):
+    with store.lost_after(2), pytest.raises(TransferError, match=r"cannot be written .* Connection reset by peer"):
         send_to(Store("memory://b/result"), local, progress=False)
     assert {"uploading.json"} == {"uploading.json", "uploaded.json"} & store.content("b/result").keys()
     send_to(Store("memory://b/result"), local, progress=False)
