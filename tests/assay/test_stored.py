@@ -77,9 +77,10 @@ def test_what_is_there_is_refused_before_anything_is_copied_and_may_be_replaced(
     [
         ("memory://bucket", "memory://bucket: expected a folder in it, such as memory://bucket/result"),
         ("memory://bucket/lab", "memory://bucket/lab contains files that are read; give another folder"),
+        ("memory://bucket/lab/dataset.yaml", r"memory://bucket/lab/dataset\.yaml is a file; give another"),
     ],
 )
-def test_a_bucket_and_the_dataset_itself_are_never_replaced(store, out, message):
+def test_a_bucket_a_file_and_the_dataset_itself_are_never_replaced(store, out, message):
     before = store.content("bucket")
     with pytest.raises(UsageError, match=message):
         evaluate("memory://bucket/lab", out, overwrite=True)

@@ -119,6 +119,18 @@ def test_nothing_there_and_no_room_are_one_message_each(store, local, monkeypatc
     assert not local.exists()
 
 
+def test_a_cache_that_cannot_be_written_is_one_message_and_a_full_one_ends_no_call(store, tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file, no folder")
+    with pytest.raises(UsageError, match=r"cannot be written \(.*\); free some space, or set XDG_CACHE_HOME to"):
+        copy(tmp_path / "home" / "cache" / "lab")
+
+    def full(path: Path, content: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stores, "write_durably", full)
+    assert copy(tmp_path / "address" / "lab") == FILES
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

@@ -16,7 +16,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,8 +204,7 @@ def copy_from(store: Store, local: Path, *, progress: bool, left_out: Iterable[s
         TransferError: If nothing is there, the store does not answer, or it refuses; what was copied stays.
         DataError: If the disk has too little room.
     """
-    local.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(local.parent / ".lock"):
+    with _alone(local.parent):
         there = {name: found for name, found in store.files().items() if name not in set(left_out)}
         if not there:
             action = "give the address of a folder or file that exists"
@@ -224,7 +223,29 @@ def copy_from(store: Store, local: Path, *, progress: bool, left_out: Iterable[s
         try:
             _each(get, wanted, "copy", "copied", progress)
         finally:
-            write_durably(record, json.dumps({name: known[name] for name in there if name in known}))
+            _record(record, {name: known[name] for name in there if name in known})
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and let no other process change it meanwhile."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire()
+    except OSError as error:
+        action = "free some space, or set XDG_CACHE_HOME to a folder that can be written"
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); {action}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what is done; where the disk is full, it is done again."""
+    with suppress(OSError):
+        write_durably(path, json.dumps(content))
 
 
 def _remove_others(local: Path, kept: set[Path]) -> None:
@@ -320,12 +341,12 @@ def send_to(store: Store, local: Path, *, progress: bool) -> None:
     try:
         _each(put, wanted, "send", "sent", progress)
     finally:
-        write_durably(record, json.dumps({"sending": number, "files": sent}))
+        _record(record, {"sending": number, "files": sent})
     store.remove(name for name in there if name not in hashes and name not in _OWN)
     _check_sizes(store, local, hashes)
     store.put_text(UPLOADED, json.dumps({"files": hashes}, indent=1, ensure_ascii=False) + "\n")
     store.remove([UPLOADING])
-    record.unlink()
+    record.unlink(missing_ok=True)
 
 
 def _files_of(folder: Path) -> dict[str, Path]:

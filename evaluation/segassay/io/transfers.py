@@ -102,7 +102,7 @@ class Transfers:
             go_on: Whether a result that is there is copied, so that the call goes on with it.
 
         Raises:
-            UsageError: If something is there, or the address is a whole bucket.
+            UsageError: If something is there, or the address is a file or a whole bucket.
             TransferError: If the store does not answer, or refuses.
         """
         if not isinstance(place, str) or not is_address(place):
@@ -111,6 +111,8 @@ class Transfers:
         if not store.is_in_bucket:
             raise UsageError(f"{option} {store.address}: expected a folder in it, such as {store.address}/result")
         there = store.files()
+        if store.is_file:
+            raise UsageError(f"{store.address} is a file; give another {option}")
         is_whole, is_begun = UPLOADED in there, UPLOADING in there
         may_go_on = is_begun or (go_on and is_whole)
         if there and not (overwrite or may_go_on):
