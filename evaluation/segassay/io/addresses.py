@@ -4,16 +4,12 @@ text or path  ->  is it an address?  which name, and which folder above it?
 """
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from segassay.errors import UsageError
 
 __all__ = ["is_address", "last_name", "refuse_address", "without_password"]
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # of one letter it would be a drive of Windows
-_COLLAPSED = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?!/)")  # what a path makes of an address
 
 
 def is_address(place: object) -> bool:
@@ -23,7 +19,13 @@ def is_address(place: object) -> bool:
         >>> is_address("s3://bucket/lab"), is_address("labs/s3"), is_address(Path("labs"))
         (True, False, False)
     """
-    return isinstance(place, str) and _ADDRESS.match(place) is not None
+    return isinstance(place, str) and _is_kind(place.partition("://"))
+
+
+def _is_kind(parts: tuple[str, str, str]) -> bool:
+    """Whether a text, divided at `:/` or `://`, begins with a kind of store; one letter is a drive of Windows."""
+    kind, found, _ = parts
+    return bool(found) and len(kind) > 1 and kind.isascii() and kind.replace("+", "").replace("-", "").isalnum()
 
 
 def last_name(address: str) -> str:
@@ -53,7 +55,7 @@ def refuse_address(place: str | os.PathLike[str], option: str) -> None:
 check, evaluate and predict take addresses
     """
     text = os.fspath(place)
-    if is_address(text) or (_COLLAPSED.match(text) and not Path(text.partition("/")[0]).exists()):
+    if is_address(text) or (_is_kind(text.partition(":/")) and not Path(text.partition("/")[0]).exists()):
         address = text if is_address(text) else text.replace(":/", "://", 1)
         raise UsageError(
             f"{option} {without_password(address)}: this command takes a folder of this machine, no address; check, "

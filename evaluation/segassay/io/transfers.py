@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,8 +147,10 @@ class Transfers:
         """A text that names every place as the user gave it."""
         for local, given in self._copies.items():
             inside = f"{given}/" if is_address(given) else str(Path(given) / "x")[:-1]
-            text = text.replace(local + os.sep, inside)
-            text = re.sub(rf"{re.escape(local)}(?![\w.-])", lambda found, given=given: given, text)
+            first, *others = text.replace(local + os.sep, inside).split(local)
+            for other in others:  # a longer name is another place
+                first += (local if other[:1].isalnum() or other[:1] in ("_", "-", ".") else given) + other
+            text = first
         return text
 
     def named_problem(self, problem: Problem) -> Problem:

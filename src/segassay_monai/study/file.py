@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError, why_unreadable, wrong_value
+from segassay.io.addresses import refuse_address
 from segassay.io.yaml_files import read_yaml
 
 __all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
@@ -127,10 +137,18 @@ class StudyFile(BaseModel):
             raise ValueError(f"folds {value} has a fold twice; give each once")
         return value
 
+    @field_validator("dataset", "output_dir")
+    @classmethod
+    def _no_address(cls, value: str | None, found: ValidationInfo) -> str | None:
+        if value is not None:
+            refuse_address(value, str(found.field_name))
+        return value
+
     @field_validator("masks")
     @classmethod
     def _no_formula(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
+        for name, folder in value.items():
+            refuse_address(folder, f"masks of {name}")
             if why := why_harmful(name):
                 raise ValueError(f"the name {name!r} {why}; rename it")
         return value
