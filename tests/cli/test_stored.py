@@ -135,6 +135,8 @@ def test_the_commands_take_addresses_and_the_others_refuse_them(store, tmp_path,
     assert "uploaded.json" in store.content("bucket/out")
     assert run(monkeypatch, "simulate", "--out", "s3://bucket/sim") == 2
     assert run(monkeypatch, "consensus", "s3://bucket/lab", "--out", "consensus") == 2
+    assert run(monkeypatch, "report", "s3://bucket/out") == 2
+    assert run(monkeypatch, "planner", "s3://bucket/out", "--out", "plan") == 2
     expected = "takes a folder of this machine, no address"
-    assert [expected in line for line in capsys.readouterr().err.splitlines()] == [True, True]
+    assert [expected in line for line in capsys.readouterr().err.splitlines()] == [True] * 4
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []
