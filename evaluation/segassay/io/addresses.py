@@ -51,15 +51,15 @@ def refuse_address(place: str | os.PathLike[str], option: str) -> None:
     Example:
         >>> refuse_address(Path("s3://bucket/sim"), "--out")
         Traceback (most recent call last):
-        segassay.errors.UsageError: --out s3://bucket/sim: this command takes a folder of this machine, no address; \
-check, evaluate and predict take addresses
+        segassay.errors.UsageError: --out s3://bucket/sim: this command takes a folder of this machine; check, \
+evaluate and predict take addresses, with two slashes
     """
     text = os.fspath(place)
     if is_address(text) or (_is_kind(text.partition(":/")) and not Path(text.partition("/")[0]).exists()):
         address = text if is_address(text) else text.replace(":/", "://", 1)
         raise UsageError(
-            f"{option} {without_password(address)}: this command takes a folder of this machine, no address; check, "
-            "evaluate and predict take addresses"
+            f"{option} {without_password(address)}: this command takes a folder of this machine; check, evaluate and "
+            "predict take addresses, with two slashes"
         )
 
 

@@ -78,7 +78,8 @@ class Store:
                 f"{address}: no kind of store is called {kind}; expected such as s3://bucket/lab"
             ) from error
         except ImportError as error:
-            raise UsageError(f"{address}: {' '.join(str(error).split())}; or {_EXTRA}") from error
+            action = f"install it with: {_EXTRA}" if kind == "s3" else "install what it names"
+            raise UsageError(f"{address}: {' '.join(str(error).split())}; {action}") from error
         self.root = str(root).rstrip("/")
         self.is_file = False  # `files` finds out
 
