@@ -149,7 +149,7 @@ def evaluate(
     kinds = check_kinds(masks or {}, kinds, reference, default=default)
     with transfers(absolute=cluster is not None, progress=progress) as at:
         target = at.written(out, overwrite, option=ARGUMENTS[0])
-        final = None if target is None else check_output(target, overwrite or target != out, options=ARGUMENTS)
+        final = None if target is None else check_output(Path(target), overwrite or target != out, options=ARGUMENTS)
         described["images"] = None if images is None else {case: at.copied(image) for case, image in images.items()}
         local = (
             at.copied(dataset),

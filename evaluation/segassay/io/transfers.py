@@ -77,7 +77,8 @@ class Transfers:
     def _path(self, place: _Place) -> _Place | Path:
         if not self._absolute or not isinstance(place, (str, os.PathLike)):
             return place
-        path, given = Path(os.path.abspath(place)), Path(place)
+        given = Path(str(place))
+        path = Path(os.path.abspath(given))
         if path != given:
             self._copies[str(path)] = str(given)
         return path
@@ -155,8 +156,8 @@ class Transfers:
 
     def named_problem(self, problem: Problem) -> Problem:
         """A problem that names every place as the user gave it."""
-        words = {name: self.named(getattr(problem, name)) for name in ("file", "what", "action")}
-        return replace(problem, **words)
+        file, what, action = map(self.named, (problem.file, problem.what, problem.action))
+        return replace(problem, file=file, what=what, action=action)
 
 
 def _place_for(address: str, what: str) -> Path:
