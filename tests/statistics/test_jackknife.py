@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segassay.qualities.objectivity.measurements import _concordance
+from segassay.statistics import jackknife
 from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import (
     LOGARITHM,
@@ -142,6 +143,31 @@ def test_mean_squares_hold_the_truth_without_and_with_an_effect() -> None:
 
 def mean_of_columns(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("block", [1, 90, 100, 10_000])
+def test_many_clusters_are_left_out_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    values = np.random.default_rng(0).gamma(2, size=(40, 2))
+    values[3] = np.nan
+    clusters = np.repeat(np.arange(20), 2)
+    sizes = []
+
+    def ratio(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+        sizes.append(weights.size)
+        above, below = (weights @ values).T
+        return np.asarray(above / below)
+
+    at_once = left_out(ratio, values, clusters)
+    assert sizes == [21 * 39]
+    monkeypatch.setattr(jackknife, "_BLOCK", block)
+    sizes.clear()
+    found = left_out(ratio, values, clusters)
+    assert max(sizes) <= max(block, 39)
+    assert sum(sizes) == 21 * 39
+    np.testing.assert_allclose(found.whole, at_once.whole, rtol=1e-13)
+    np.testing.assert_allclose(found.without, at_once.without, rtol=1e-13)
+    by_hand = [np.divide(*np.nansum(values[clusters != one], axis=0)) for one in range(20)]
+    np.testing.assert_allclose(found.without, by_hand, rtol=1e-12)
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

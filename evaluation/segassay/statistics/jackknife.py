@@ -48,6 +48,10 @@ MIN_CLUSTERS = 20
 """With fewer clusters an interval is called approximate."""
 
 
+_BLOCK = 1 << 22
+"""Most weights at a time, 32 MB: those of all clusters at once would take 80 GB for 100,000 of them."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """A monotone map of an index to the whole line, and back.
@@ -165,10 +169,23 @@ def left_out(
     size = np.bincount(cluster, counts if counts.sum() > 0 else None).astype(float)
     if not len(size):
         return LeftOut(np.full(1, math.nan), np.zeros(0), size, defined)
-    weights = np.vstack([np.ones(len(size)), 1 - np.eye(len(size))])[: len(size) + 1 if len(size) > 1 else 1]
+    rows = len(size) + 1 if len(size) > 1 else 1
+    step = max(_BLOCK // len(kept), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = np.asarray(statistic(weights[:, cluster], kept), dtype=float)
+        blocks = [
+            np.asarray(statistic(_weights(start, min(start + step, rows), len(size))[:, cluster], kept), dtype=float)
+            for start in range(0, rows, step)
+        ]
+    found = np.concatenate(blocks)
     return LeftOut(found[:1], found[1:], size, defined)
+
+
+def _weights(start: int, stop: int, n: int) -> np.ndarray:
+    """Weights of `n` clusters, `(stop - start, n)`: in row 0 all count, in row i all but cluster i - 1."""
+    weights = np.ones((stop - start, n))
+    number = np.arange(max(start, 1), stop)
+    weights[number - start, number - 1] = 0
+    return weights
 
 
 def jackknife_of(found: LeftOut, scale: Scale, *, level: float = 0.95) -> Interval:
