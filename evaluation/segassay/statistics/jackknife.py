@@ -5,7 +5,7 @@
 The index is transformed to a scale on which it is nearly normal, and its standard error comes from leaving out each
 cluster. Quantiles are those of t, with the degrees of freedom of Bell and McCaffrey where clusters differ in size; from
 10 clusters on each limit is the wider one of t and of Hall's correction for skewness. For a mean on its own scale these
-are the limits of `intervals.mean_interval`. Nothing is drawn, so neither names nor order matter.
+are the limits of `intervals.mean_interval`. Up to `MOST_CLUSTERS` nothing is drawn, so neither names nor order matter.
 docs/truthfulness.md says how often such intervals hold the truth.
 """
 
@@ -27,6 +27,7 @@ from segassay.statistics.intervals import (
 
 __all__ = [
     "LOGARITHM",
+    "MOST_CLUSTERS",
     "OF_MEANS",
     "PLAIN",
     "SHARE",
@@ -48,8 +49,13 @@ MIN_CLUSTERS = 20
 """With fewer clusters an interval is called approximate."""
 
 
+MOST_CLUSTERS = 2000
+"""Clusters that are left out one at a time. More of them are put into so many groups, at random but always the same,
+and a group is left out at a time (Kott 2001, Journal of Official Statistics 17(4):521-526): the time grows with the
+cases and not with their square, and the standard error scatters by 1.6 %."""
+
 _BLOCK = 1 << 22
-"""Most weights at a time, 32 MB: those of all clusters at once would take 80 GB for 100,000 of them."""
+"""Most weights at a time, 32 MB: those of all groups at once would take 1.6 GB for 100,000 cases."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +170,7 @@ def left_out(
         raise ValueError(f"expected one cluster per case, got values {values.shape} and clusters {clusters.shape}")
     table, _ = checked(values.reshape(len(values), math.prod(values.shape[1:])), clusters)
     defined = ~np.isnan(table).any(axis=1)
-    kept, cluster = values[defined], np.unique(clusters[defined], return_inverse=True)[1]
+    kept, cluster = values[defined], _in_groups(np.unique(clusters[defined], return_inverse=True)[1])
     counts = np.ones(len(cluster)) if importance is None else np.asarray(importance, dtype=float)[defined]
     size = np.bincount(cluster, counts if counts.sum() > 0 else None).astype(float)
     if not len(size):
@@ -178,6 +184,12 @@ def left_out(
         ]
     found = np.concatenate(blocks)
     return LeftOut(found[:1], found[1:], size, defined)
+
+
+def _in_groups(cluster: np.ndarray) -> np.ndarray:
+    """Numbers of clusters; of more than `MOST_CLUSTERS`, those of groups of them."""
+    n = int(cluster.max(initial=-1)) + 1
+    return cluster if n <= MOST_CLUSTERS else (np.random.default_rng(0).permutation(n) % MOST_CLUSTERS)[cluster]
 
 
 def _weights(start: int, stop: int, n: int) -> np.ndarray:
