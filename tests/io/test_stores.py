@@ -205,7 +205,7 @@ def test_an_interrupted_sending_is_not_whole_and_the_next_one_goes_on(store, tmp
 
 def test_what_another_machine_sent_in_between_is_not_taken_for_ours(store, tmp_path):
     local, other = result(tmp_path / "work" / "result"), result(tmp_path / "other" / "result")
-    (other / "tables" / "a.csv").write_text("b\n2\n")  # as long as ours
+    (other / "figures" / "f1.svg").write_text("<SVG>")  # as long as ours
     for folder in (local, other):
         with store.lost_after(2), pytest.raises(TransferError):
             send_to(Store("memory://b/result"), folder, progress=False)
