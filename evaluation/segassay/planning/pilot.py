@@ -18,6 +18,7 @@ import pandas as pd
 from segassay.data.annotations import is_rater
 from segassay.data.dataset import units_of
 from segassay.errors import DataError, number_of
+from segassay.io.addresses import refuse_address
 from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.results import Results
 from segassay.qualities.scores.table import mean_over_raters
@@ -183,6 +184,7 @@ _TEXTS = ("case", "annotator", "annotator_a", "annotator_b", "rater", "trained_o
 def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
     if isinstance(result, Results):
         return result.annotations if name == "annotations" else getattr(result.tables, name)
+    refuse_address(result, "evaluation")
     path = Path(result) / "tables" / f"{name}.csv"
     try:
         return read_csv_text(path, _TEXTS)
