@@ -19,6 +19,8 @@ from cheat_studies import (
     average,
     each_object,
     jittered,
+    large_hand,
+    large_object,
     mixed,
     one_hand,
     one_object,
@@ -464,6 +466,92 @@ def experts_alone(study: Study, rng: Rng) -> Study:
     return study.only([*study.raters, *study.experts])
 
 
+def grown_by(px: int) -> Change:
+    """Dilate by so many pixels."""
+    return in_space(lambda image: ndimage.binary_dilation(image, EIGHT, px))
+
+
+def wide_and_grown(study: Study, rng: Rng) -> Study:
+    """Models go 3 pixels too far, and two raters are added who draw 6 pixels outside."""
+    return consensus(grown_by(3))(wide_raters(study, rng), rng)
+
+
+def lopsided(mask: np.ndarray) -> np.ndarray:
+    """Every object goes 3 pixels too far on one side."""
+    return mask | np.roll(mask, 3, axis=2)
+
+
+def ragged(study: Study, rng: Rng) -> Study:
+    """Outlines with teeth of two pixels, outwards and inwards, the same in all masks."""
+    teeth = rng.random((len(study.images), *(1 + size // 8 for size in study.images.shape[1:]))) < 0.5
+    out = np.kron(teeth, np.ones((1, 8, 8), dtype=bool))[:, : study.images.shape[1], : study.images.shape[2]]
+    larger = in_space(lambda image: ndimage.binary_dilation(image, EIGHT, 2))
+    smaller = in_space(lambda image: ndimage.binary_erosion(image, EIGHT, 2))
+    return consensus(lambda mask: np.where(out, larger(mask), smaller(mask)))(study, rng)
+
+
+def rounded(mask: np.ndarray) -> np.ndarray:
+    """A disc of the same area in the same place instead of the largest object of each image."""
+    out, axes = np.zeros_like(mask), np.indices(mask.shape[1:])
+    for image, result in zip(largest(mask, 1), out, strict=True):
+        if image.any():
+            centre = [axis[image].mean() for axis in axes]
+            result[:] = np.hypot(axes[0] - centre[0], axes[1] - centre[1]) < np.sqrt(image.sum() / np.pi)
+    return out
+
+
+def noisy_outlines(study: Study, rng: Rng) -> Study:
+    """Move the outlines of the models of single raters by about 4 pixels, which hides whom they imitate."""
+    return experts(lambda mask: jittered(mask, rng, 4))(study, rng)
+
+
+def wide_raters(study: Study, rng: Rng) -> Study:
+    """Add two raters who draw 6 pixels outside, which would widen a tolerance that is a mean."""
+    wide = in_space(lambda image: ndimage.binary_dilation(image, EIGHT, 6))(study.masks[study.raters[-1]])
+    added = {name: jittered(wide, rng, 0.5) for name in ("rater_8", "rater_9")}
+    return replace(study, masks=study.masks | added, about=dict.fromkeys(added, About("human")) | study.about)
+
+
+def rater_by_image(study: Study, rng: Rng) -> Study:
+    """Copies of one rater in each image, of another one in the next, with outlines moved by one pixel."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    n_images = len(study.images)
+    base = stacks[np.arange(n_images) % len(stacks), np.arange(n_images)]
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def consensus_of_three(study: Study, rng: Rng) -> Study:
+    """The consensus of three of the raters of the test images, others in each image, outlines moved by one pixel."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    order = np.argsort(rng.random(stacks.shape[:2]), axis=0)[:3]
+    base = np.stack([stacks[order[:, k], k].mean(axis=0) > 0.5 for k in range(stacks.shape[1])])
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def drawn_votes(study: Study, rng: Rng) -> Study:
+    """Each object that any rater of the test images marks, as likely as raters mark it, outlines moved by a pixel."""
+    share = votes(study)
+    base = np.zeros(share.shape, dtype=bool)
+    for image, result in zip(share, base, strict=True):
+        labels = numbered(image > 0)
+        n = labels.max() + 1
+        most = np.zeros(n)
+        np.maximum.at(most, labels.ravel(), image.ravel())
+        kept = rng.random(n) < most
+        kept[0] = False
+        result[:] = kept[labels] & (image >= np.minimum(most, 0.5)[labels])
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def decided_by_votes(study: Study, rng: Rng) -> Study:
+    """Whatever any model marks, if it has a part of the consensus of the raters of the test images."""
+    anything = np.any([study.masks[name] for name in (*study.experts, *study.members)], axis=0)
+    base = np.zeros_like(anything)
+    for labels, marked, result in zip(map(numbered, anything), votes(study) > 0.5, base, strict=True):
+        result[:] = np.isin(labels, np.unique(labels[marked])) & (labels > 0)
+    return handed_in(study, base, lambda mask: jittered(mask, rng, 0.5))
+
+
 ALL = OBJ | REL | VAL
 CHEATS = (
     Cheat(
@@ -565,4 +653,30 @@ CHEATS = (
     Cheat("trainings differ, all members one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
     Cheat("trainings differ, all members one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
     Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
+    Cheat("large object, one hand, honest", large_hand, nothing, OBJ | VAL, "outlines are one rater's, 2.5 px off"),
+    Cheat("large object, one hand, expert models left out", large_hand, no_experts, OBJ | VAL, "the same"),
+    Cheat("large object, one hand, outlines of experts noisy", large_hand, noisy_outlines, OBJ | VAL, "the same"),
+    Cheat(
+        "large object, one hand, his models alone judged", large_hand, experts_alone, OBJ, "outlines are the teacher's"
+    ),
+    Cheat("large object, one hand, two wide raters added", large_hand, wide_raters, OBJ, "outlines are one rater's"),
+    Cheat("large object, 3 px too large", large_object, consensus(grown_by(3)), VAL, "outlines are nobody's"),
+    Cheat("large object, 3 px too large, two wide raters added", large_object, wide_and_grown, VAL, "the same"),
+    Cheat("large object, 2 px down and right", large_object, consensus(partial(shifted, px=2)), VAL, "the same"),
+    Cheat("large object, too far on one side", large_object, consensus(lopsided), VAL, "the same"),
+    Cheat("large object, ragged outlines", large_object, ragged, VAL, "the same"),
+    Cheat("large object, a disc of the same area", large_object, consensus(rounded), VAL, "the same"),
+    Cheat(
+        "large object, the raters' own consensus, 1 px off",
+        large_object,
+        of_votes(lambda v: v > 0.5, 1.0),
+        VAL | OBJ,
+        "nothing was trained",
+    ),
+    Cheat("a rater for each image, 1 px off", sound, rater_by_image, ALL, "nothing was trained"),
+    Cheat(
+        "the consensus of three raters for each image, 1 px off", sound, consensus_of_three, ALL, "nothing was trained"
+    ),
+    Cheat("objects drawn as often as raters mark them, 1 px off", sound, drawn_votes, ALL, "nothing was trained"),
+    Cheat("whatever is an object, if the raters' own consensus has it", sound, decided_by_votes, ALL, "raters decided"),
 )

@@ -279,8 +279,8 @@ def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
 
 
 def _is_saturated(one: Criterion) -> bool:
-    if one.parts:
-        return all(map(_is_saturated, one.parts))
+    if one.parts:  # if one alternative shows nothing, and no other one is decided, the measure shows nothing
+        return one.met is None and any(map(_is_saturated, one.parts))
     return one.met is None and all(missing.why is Why.SATURATED for missing in one.missing)
 
 

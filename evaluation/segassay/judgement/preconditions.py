@@ -111,7 +111,7 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:
     for name in names:
-        for measure in (F1, DICE):
+        for measure in evidence.measures:
             for number in _beyond_expected(evidence, name, measure):
                 if number.low > FOLLOWS:
                     return undecided(What.NEUTRAL, Why.FOLLOWS_A_RATER, number, FOLLOWS, [name, number.against])
@@ -204,7 +204,8 @@ def usable(
 
     Returns:
         Reason and names. Models must find what is there, be no copies of raters, of consensuses, or of models of
-        another training, and agree with the raters nearly as well as their teachers.
+        another training, and agree with the raters nearly as well as their teachers: each by its value,
+        and all together by the whole interval.
     """
     everyone = [name for names in models.values() for name in names]
     copies = evidence.copies(everyone)
@@ -219,11 +220,16 @@ def usable(
                 continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
-            for measure in (F1, DICE):
-                gap = _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
-                number = mean_of(evidence, gap)
-                if number is None or not number.low > TEACHER_WITHIN:
-                    return Why.WEAK_MODELS, (name,)
+    for measure in evidence.measures:
+        gaps = [
+            _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
+            for rater, names in models.items()
+            for name in names
+        ]
+        values = [-np.inf if (number := mean_of(evidence, gap)) is None else number.value for gap in gaps]
+        together = mean_of(evidence, mean_of_known(np.stack(gaps, axis=1)))
+        if together is None or not min(*values, together.low) > TEACHER_WITHIN:
+            return Why.WEAK_MODELS, (everyone[int(np.argmin(values))],)
     return None
 
 
