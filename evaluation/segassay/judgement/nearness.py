@@ -3,16 +3,15 @@
     shares of outlines by distance, agreement of raters  ->  tolerance in pixels  ->  NSD of all pairs, or nothing
 
 A Dice of .97 hides an outline that is several pixels off if objects are large. Where raters agree with a Dice above
-`DICE_BLIND_ABOVE`, an error as large as their own disagreement moves Dice by less than any line: NSD judges there, beside
-Dice. Where raters agree less, their tolerance is so wide for these objects that Dice shows what is beyond it.
+`DICE_BLIND_ABOVE`, an error as large as their own disagreement moves Dice by less than any line: NSD judges there,
+beside Dice. Where raters agree less, their tolerance is so wide for these objects that Dice shows what is beyond it.
 """
 
-import numpy as np
 import pandas as pd
 
 from segassay.qualities.scores.table import THRESHOLD
 
-__all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "nearness_of_raters", "tolerance_px"]
+__all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "tolerance_px"]
 
 DICE_BLIND_ABOVE = 0.95
 """Dice of the median rater with the others: what raters disagree by is less than the 0.05 by which lines are drawn."""

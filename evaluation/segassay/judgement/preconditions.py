@@ -213,6 +213,7 @@ def usable(
         copies += evidence.copies(names, [name for name in everyone if name not in models[rater]])
     if copies:
         return Why.COPIES, copies[0]
+    taught = []
     for rater, names in models.items():
         for name in names:
             number = mean_of(evidence, evidence.above_mirrored(name))
@@ -220,16 +221,16 @@ def usable(
                 continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
-    for measure in evidence.measures:
+            taught.append((name, rater))
+    for measure in evidence.measures if taught else ():
         gaps = [
             _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
-            for rater, names in models.items()
-            for name in names
+            for name, rater in taught
         ]
         values = [-np.inf if (number := mean_of(evidence, gap)) is None else number.value for gap in gaps]
         together = mean_of(evidence, mean_of_known(np.stack(gaps, axis=1)))
-        if together is None or not min(*values, together.low) > TEACHER_WITHIN:
-            return Why.WEAK_MODELS, (everyone[int(np.argmin(values))],)
+        if together is None or not together.low > TEACHER_WITHIN or not min(values) > TEACHER_WITHIN:
+            return Why.WEAK_MODELS, (taught[int(np.argmin(values))][0],)
     return None
 
 

@@ -48,8 +48,9 @@ _STANDING = (
     "finding objects (F1) and in their outlines (Dice, and NSD where it judges)"
 )
 _NEARNESS = (
-    f"NSD judges where the median rater's Dice with the others is above {DICE_BLIND_ABOVE:g}, so that Dice hides outlines "
-    f"that are off: the share of outlines within the distance that holds {NEAR:.0%} of those of two usual raters."
+    f"NSD judges where the median rater's Dice with the others is above {DICE_BLIND_ABOVE:g}, so that Dice hides "
+    f"outlines that are off: the share of outlines within the distance that holds {NEAR:.0%} of those of two usual "
+    "raters."
 ).replace("%", " %")
 RULES = {
     "raters": (
