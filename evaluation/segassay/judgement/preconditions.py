@@ -103,6 +103,9 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
             for number in _above_ceiling(evidence, name, measure):
                 if number.low > ABOVE_CEILING:
                     return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, ABOVE_CEILING, [name, number.against])
+            changing = _nearest_by_image(evidence, name, measure)
+            if changing is not None and changing.low > FOLLOWS:
+                return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, changing, FOLLOWS, [name, changing.against])
         for number in chain(beyond_possible_turns(evidence, name), beyond_possible_object_turns(evidence, name)):
             if number.low > 0:
                 return undecided(What.PLAUSIBLE, Why.KNOWS_VOTES, number, 0.0, [name])
@@ -137,6 +140,27 @@ def _above_common_ceiling(evidence: Evidence, name: str, measure: str) -> Iterat
     number = index(evidence, values, lambda means: means[:, 0] - np.sqrt(means[:, 1]), target=name, against=ANY_RATER)
     if number is not None and number.n_cases >= MIN_CASES:
         yield number
+
+
+def _nearest_by_image(evidence: Evidence, name: str, measure: str) -> Number | None:
+    """How far the agreement with the nearest rater of each image is above that with all, minus the same of the raters.
+
+    Agreement is compared with its mean over images, so that an annotator who follows one rater is not meant.
+    """
+    if len(evidence.raters) < MIN_RATERS_FOR_CEILING:
+        return None
+    marked = evidence.marked([name])
+
+    def above_all(agreement: np.ndarray) -> np.ndarray:
+        values = np.where(marked.reshape(-1, *[1] * (agreement.ndim - 1)), agreement, np.nan)
+        change = values - mean_of_known(values, axis=0)
+        return np.fmax.reduce(change, axis=-1) - mean_of_known(change)
+
+    own, of_raters = evidence.with_raters(name, measure), evidence.between_raters(measure)
+    number = mean_of(
+        evidence, above_all(own) - median_over(above_all(of_raters)), target=name, against="another rater in each image"
+    )
+    return number if number is not None and number.n_cases >= MIN_CASES else None
 
 
 def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
