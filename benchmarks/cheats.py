@@ -20,8 +20,8 @@ import cheat_lab
 import cheat_studies
 import numpy as np
 import pandas as pd
+from cheat_list import CHEATS, Cheat
 from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
-from cheating import CHEATS, Cheat
 from measuring import ROOT, circumstances, data_dir, save
 
 from segassay.data.dataset import read_dataset
