@@ -92,4 +92,5 @@ def nearness_of_pairs(surface_shares: pd.DataFrame, tolerance: int) -> tuple[pd.
     rows = surface_shares[surface_shares["tolerance_px"] == tolerance]
     keys = rows[["case", *_SIDES]].reset_index(drop=True)
     measure = f"{_PREFIX}{tolerance}px"
-    return keys.assign(**{"iou_threshold": THRESHOLD, measure: rows["share"].to_numpy(dtype=float)}), measure
+    keys["iou_threshold"], keys[measure] = THRESHOLD, rows["share"].to_numpy(dtype=float)
+    return keys, measure
