@@ -103,3 +103,12 @@ def test_it_judges_imprints_too() -> None:
     found.annotations["trained_on"] = on.where(is_model, found.annotations["trained_on"])
     imprint = {one.measure: one.met for one in judge(found)["objectivity"].criteria if one.of is What.IMPRINT}
     assert imprint == {F1: None, DICE: True, "nsd_2px": False}
+
+
+def test_a_rater_whose_outlines_are_off_is_apart() -> None:
+    """The others reach a Dice of .98 with each other, and .95 with the one who draws 3 px outside."""
+    rng = np.random.default_rng(3)
+    apart = judge(findings({name: squares(rng, grown) for name, grown in zip(RATERS, (3, 0, 0, 0), strict=True)}))
+    found = {one.measure: one for one in apart["raters"].criteria if one.of is What.APART and one.counts}
+    assert {measure: one.met for measure, one in found.items()} == {DICE: True, "nsd_2px": False}
+    assert getattr(found["nsd_2px"].rests_on, "target", "") == "anna"
