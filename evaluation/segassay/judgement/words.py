@@ -58,9 +58,9 @@ RULES = {
         f"{TOGETHER_ABOVE['f1']:g} and a Dice of outlines above {TOGETHER_ABOVE['dice']:g} (of fewer than 4 raters: "
         "with the others; where both mark nothing they are not compared); if no rater is "
         f"{APART:g} or more below the median of the others, in F1, Dice, and NSD where it judges; and if the "
-        "intraclass correlation of counts and areas (or volumes), of all raters together (ICC(A,k); ICC(1,k) if raters are exchangeable), is above "
-        f"{CONSISTENT_ABOVE:g}. No rater may be a copy of another one, or the consensus of the others. "
-        f"{_NEARNESS}"
+        "intraclass correlation of counts and areas (or volumes), of all raters together (ICC(A,k); ICC(1,k) if "
+        f"raters are exchangeable), is above {CONSISTENT_ABOVE:g}. No rater may be a copy of another one, "
+        f"or the consensus of the others. {_NEARNESS}"
     ),
     "objectivity": (
         f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
