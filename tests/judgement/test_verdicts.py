@@ -15,7 +15,7 @@ import pytest
 
 from segassay.judgement import preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
-from segassay.judgement.criteria import What, Why
+from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
 from segassay.judgement.words import RULES
@@ -229,6 +229,29 @@ def test_masks_that_agree_with_a_rater_more_than_is_possible_support_nothing(hon
     near = of_pairs(honest, lambda a, b: judged(a) and b == "expert_3", f1=0.5, dice=0.5)
     assert said(near) == dict.fromkeys(QUALITIES)
     assert (What.PLAUSIBLE, Why.TOO_ALIKE) in whys(near, "validity")
+
+
+def test_masks_near_another_rater_in_each_image_support_nothing(honest: Findings) -> None:
+    """On average over images they are as near to each rater as honest ones are."""
+    agreement = honest.tables.agreement
+    place = pd.Series(pd.factorize(agreement["case"])[0] % 4, agreement.index)
+    pairs = [agreement[side] for side in ("annotator_a", "annotator_b")]
+    changed = {name: agreement[name].copy() for name in ("f1", "dice")}
+    for number in range(4):
+        one = pairs[0].isin(ENSEMBLES) & pairs[1].eq(f"expert_{number + 1}")
+        one |= pairs[1].isin(ENSEMBLES) & pairs[0].eq(f"expert_{number + 1}")
+        for name, values in changed.items():
+            changed[name] = values.mask(one, (values + np.where(place == number, 0.3, -0.1)).clip(0, 1))
+    found = with_tables(honest, agreement=agreement.assign(**changed))
+    assert said(found) == dict.fromkeys(QUALITIES)
+    assert (What.PLAUSIBLE, Why.TOO_ALIKE) in whys(found, "objectivity")
+    rests_on = {one.against for one in _shown(found, What.PLAUSIBLE)}
+    assert rests_on == {"another rater in each image"}
+
+
+def _shown(found: Findings, of: What) -> list[Number]:
+    criteria = [one for judgement in judge(found).values() for one in judgement.criteria if one.of is of]
+    return [one.rests_on for one in criteria if isinstance(one.rests_on, Number)]
 
 
 def test_following_one_rater_is_not_objective(honest: Findings) -> None:
