@@ -12,11 +12,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
-from unicodedata import normalize
 
-from segassay.data.class_rules import usable_name
+from segassay.data.channel_choice import ChannelError, choose_channels, name_key, usable_name, usable_names
 from segassay.data.harmless import why_harmful
-from segassay.errors import DataError, Problem, known_names, number_of, shortlist
+from segassay.errors import DataError, Problem, known_names, shortlist
 from segassay.io.images import read_channel_names
 from segassay.io.picture import Picture
 
@@ -67,7 +66,7 @@ def broken_channel_names(file: str, names: Sequence[str]) -> Iterator[Problem]:
             yield Problem(file, what, action, kind="channel-name")
     alike = defaultdict(list)
     for name in names:
-        alike[_key(name)].append(name)
+        alike[name_key(name)].append(name)
     for same in alike.values():
         if len(same) > 1:
             how = "are the same" if len(set(same)) == 1 else "differ in capitals alone"
@@ -106,12 +105,7 @@ def find_channels(
 
 def _usable(names: Sequence[str]) -> tuple[str, ...]:
     """Names that can be parts of columns; none if there is one alone, or two would be the same."""
-    plain = tuple(usable_name(normalize("NFC", name)) for name in names)
-    return plain if len(plain) > 1 and len({_key(name) for name in plain}) == len(plain) else ()
-
-
-def _key(name: str) -> str:
-    return normalize("NFKC", name).casefold()
+    return usable_names(names) if len(names) > 1 else ()
 
 
 def channel_problems(file: str, settings: _Settings, channels: Sequence[str]) -> list[Problem]:
@@ -192,8 +186,7 @@ def intensities_in(names: Iterable[Hashable]) -> list[str]:
 
 def names_of(picture: Picture) -> tuple[str, ...]:
     """Names that the file of a picture gives its channels, as they are used; empty if two would be the same."""
-    plain = tuple(usable_name(normalize("NFC", name)) for name in picture.channel_names)
-    return plain if len({_key(name) for name in plain}) == len(plain) else ()
+    return usable_names(picture.channel_names)
 
 
 def in_order(path: Path, picture: Picture, names: Sequence[str]) -> Picture:
@@ -239,30 +232,12 @@ def pick_channels(
         among: Names of all channels of the images that it was trained on.
 
     Returns:
-        By name, if the channels have names. Without names an image with as many channels as those of the training has
-        these in the same order, and one with as many as the model sees has these. The only channel is that of a model
-        of images with one channel, whatever its name.
+        As `channel_choice.choose_channels`.
 
     Raises:
         DataError: If a name is missing, there are more or fewer names than channels, or nothing says which they are.
     """
-    if own and len(own) != n_channels:
-        what = f"has {number_of(n_channels, 'channel')}, but the names are {', '.join(own)}"
-        raise DataError.of(path, what, "correct `channels` in dataset.yaml", kind="channel-count")
-    if n_channels == len(among) == 1:
-        return [0]
-    if own and set(wanted) <= set(own):
-        return [list(own).index(name) for name in wanted]
-    sees = f"the model sees {', '.join(wanted)}"
-    if own:
-        missing = [name for name in wanted if name not in own]
-        what = f"has the channels {', '.join(own)}, but {sees}: {', '.join(missing)} is missing"
-        action = "correct the names as `channels` in dataset.yaml, or use a model trained on these channels"
-        raise DataError.of(path, what, action, kind="channel-missing")
-    if n_channels == len(among):
-        return [list(among).index(name) for name in wanted]
-    if n_channels == len(wanted):
-        return list(range(n_channels))
-    what = f"has {number_of(n_channels, 'channel')} without names, but {sees}"
-    action = "save OME-TIFF with names of the channels, or a dataset.yaml with `channels` beside a folder images/"
-    raise DataError.of(path, what, action, kind="channel-missing")
+    try:
+        return choose_channels(n_channels, own, wanted, among)
+    except ChannelError as error:
+        raise DataError.of(path, error.what, error.action, kind=error.kind) from error

@@ -4,6 +4,8 @@
 
 The order of the steps is fixed: remove pixels that are ignored or outside the region, find the objects, drop the small
 ones. A nucleus that an ignored area cuts in two is two objects; each is compared with the minimum size.
+
+An exported bundle can carry this module unchanged: it imports numpy and scipy only.
 """
 
 import numpy as np

@@ -1,6 +1,8 @@
 """Touching objects: parts of a mask that are joined by a narrow or doubtful neck become objects of their own.
 
 mask, prob (*spatial)  ->  labels (*spatial) int32, 0 = background, objects 1..n
+
+An exported bundle can carry this module unchanged: it imports numpy, scipy, scikit-image and modules of this kind only.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +12,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
-from segassay.masks.objects import label_objects
+from .objects import label_objects
 
 __all__ = ["Divide", "divide", "grow_from_peaks", "split_objects_of", "split_touching"]
 

@@ -43,12 +43,14 @@ class BundleMembers:
         name: Name of the model.
         min_object_size: Smallest object, in pixels, that the bundle keeps; None if it does not say.
         channels: Names of the channels that the network sees; empty if they have none.
+        image_channels: Names of all channels of the images that it was trained on; empty if they have none.
     """
 
     checkpoints: tuple[Path, ...]
     name: str
     min_object_size: int | None
     channels: tuple[str, ...] = ()
+    image_channels: tuple[str, ...] = ()
 
 
 def is_bundle(path: Path) -> bool:
@@ -91,12 +93,13 @@ def read_bundle(path: Path) -> BundleMembers:
         raise DataError.of(path, what, "export it again: segassay export zoo MODEL --out DIR") from error
     for file, member in zip(paths, members, strict=True):
         torch.save({"model": member, "network": settings.state_dict()}, file)
-    size = config.get("min_object_size")
+    size, channels = config.get("min_object_size"), _channels(metadata, settings.in_channels)
     return BundleMembers(
         paths,
         name=f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip(),
         min_object_size=size if isinstance(size, int) else None,
-        channels=_channels(metadata, settings.in_channels),
+        channels=channels,
+        image_channels=_image_channels(config, channels),
     )
 
 
@@ -109,6 +112,18 @@ def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:
         return ()
     named = all(isinstance(name, str) and not name.startswith(UNNAMED) for name in names)
     return tuple(names) if named and len(set(names)) == len(names) else ()
+
+
+def _image_channels(config: Mapping[str, Any], channels: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of all channels of the images of the training, as the reader in `inference.json` has them.
+
+    Bundles of an earlier version hold those alone that the network sees.
+    """
+    for transform in config.get("preprocessing", {}).get("transforms", []):
+        known = transform.get("image_channels")
+        if isinstance(known, list) and all(isinstance(name, str) for name in known) and set(channels) <= set(known):
+            return tuple(known) if channels else ()
+    return channels
 
 
 def split_members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:
