@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 
 import segassay
 from segassay.errors import UsageError
-from segassay.io.images import read_mask, write_labels, write_mask
+from segassay.io.images import read_mask, write_mask
 from segassay_monai.cli import verify as command
-from segassay_monai.sharing import retrain
 from segassay_monai.sharing import verify as module
 from segassay_monai.sharing.certificate import (
     CERTIFICATE,
@@ -206,53 +205,6 @@ def test_in_another_environment_masks_are_compared_within_a_tolerance(
     training = found["training of staple_fold0_seed0"]
     assert training.agrees
     assert "agree with a Dice of 1.000 (tolerance: 0.9, because versions or computer differ)" in training.detail
-
-
-def kept_and_new(
-    study: Study, monkeypatch: pytest.MonkeyPatch, then: np.ndarray, now: np.ndarray, **network: Any
-) -> str:
-    """What is said of a member whose masks of the held-out cases are `then`, and after another training `now`."""
-    planned = study.members[0]
-    folder = study.place(planned).name
-
-    def train(study: Study, planned: Any, place: Path) -> None:
-        shutil.copytree(study.place(planned), place)
-        content = torch.load(place / "model.pt", weights_only=True)
-        content["network"] |= network
-        torch.save(content, place / "model.pt")
-        write(place / "held_out", now)
-
-    def write(held_out: Path, labels: np.ndarray) -> None:
-        write_labels(held_out / "a.tif", labels)
-        (held_out / "annotations.csv").write_text("case,path\na,a.tif\n")
-
-    write(study.place(planned) / "held_out", then)
-    monkeypatch.setattr(retrain, "train", train)
-    member = {"id": planned.id, "folder": folder, "weights": "0" * 64}
-    agrees, text = retrain.retrain_member(study, member, ["torch 1.0 there"])
-    return f"{agrees}: {text}"
-
-
-def test_objects_that_touch_and_classes_are_compared_trained_again(
-    copied: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two objects beside each other, as one or as two, as one class or as another: the foreground is the same."""
-    whole, parts = np.zeros((2, 4, 8), dtype=np.int32)
-    whole[1:3, 1:7] = parts[1:3, 1:4] = 1
-    parts[1:3, 4:7] = 2
-    words = (copied, monkeypatch)
-    same = kept_and_new(*words, parts, 3 * parts, objects="touching")
-    assert same.startswith(
-        "True: its weights differ; its masks of the held-out cases agree with a Dice of 1.000 and its"
-    )
-    assert "its objects of the held-out cases agree with a Dice of 1.000 (tolerance: 0.9 and 0.8, because" in same
-    joined = kept_and_new(*words, parts, whole, objects="touching")
-    assert joined.startswith("False")
-    assert "its objects of the held-out cases agree with a Dice of 0.000" in joined
-    assert kept_and_new(*words, whole, whole).startswith(
-        "True: its weights differ; its masks of the held-out cases agree"
-    )
-    assert kept_and_new(*words, parts, whole).startswith("False"), "half of the pixels have another class"
 
 
 def test_the_command_says_what_differs_and_ends_with_1(copied: Study, monkeypatch: pytest.MonkeyPatch) -> None:
