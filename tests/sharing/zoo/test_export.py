@@ -280,6 +280,17 @@ def test_what_a_reviewer_would_ask_for_is_a_warning(models, tmp_path, caplog):
         assert text in caplog.text
 
 
+@pytest.mark.parametrize(
+    "said", [{"description": "% of nuclei"}, {"authors": ["A", "@lab"]}, {"changelog": {"0.0.1": "$1"}}], ids=str
+)
+def test_a_text_that_monai_would_take_for_an_expression_is_refused(models, tmp_path, said):
+    """`%` alone would stop every command of the bundle."""
+    (tmp_path / "about.yaml").write_text(yaml.safe_dump(said))
+    with pytest.raises(UsageError, match=r"cannot be exported: configurations of MONAI take what begins with [%@$]"):
+        export_zoo(models["one"], tmp_path / "cells_segmentation", about=tmp_path / "about.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["about.yaml"]
+
+
 @pytest.mark.parametrize("name", ["my model", "9cells", "cells-segmentation", "cells__x", "zellen_ä"])
 def test_a_name_that_the_zoo_cannot_have_is_refused(models, tmp_path, name):
     with pytest.raises(UsageError, match="expected a folder named as the bundle"):

@@ -51,7 +51,7 @@ def export_zoo(
 
     Raises:
         UsageError: If `out` exists, its name is no name of a bundle, `about` or `model` cannot be used, or the name of
-            a class is an expression of MONAI.
+            a class or channel, or a text of `about`, is an expression of MONAI.
 
     Example:
         >>> export_zoo("nowhere", "my model")
@@ -67,6 +67,7 @@ underscores, such as neurons_fluorescence_segmentation
             "neurons_fluorescence_segmentation"
         )
     said, found = read_about(about), find_model(model)
+    _refuse_texts(said)
     classes = [name for name, _ in read_network_settings(found.checkpoints).classes]
     _refuse_expressions("class", classes)
     _refuse_expressions("channel", [*found.channels, *found.image_channels])
@@ -92,6 +93,18 @@ def _refuse_expressions(what: str, names: Sequence[str]) -> None:
             f"the {what} {wrong[0]!r} cannot be exported: configurations of MONAI take $, @, % and # for expressions; "
             "rename it in dataset.yaml, and train again"
         )
+
+
+def _refuse_texts(about: About) -> None:
+    """Refuse texts that MONAI would take for an expression, with which no command of the bundle would run."""
+    for entry, value in about.model_dump().items():
+        texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        for text in texts:
+            if text.startswith(("$", "@", "%")):
+                raise UsageError(
+                    f"--about: {entry} {text!r} cannot be exported: configurations of MONAI take what begins with "
+                    f"{text[0]} for an expression; begin it otherwise"
+                )
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
