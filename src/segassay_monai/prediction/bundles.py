@@ -21,7 +21,7 @@ from segassay.errors import DataError
 from segassay.io.archives import open_archive
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.familiar import description_path, parse_description
-from segassay_monai.ensemble.network import NetworkSettings, read_weights
+from segassay_monai.ensemble.network import NetworkSettings, read_weights, residual_unet
 
 __all__ = ["UNNAMED", "BundleMembers", "is_bundle", "read_bundle", "split_members"]
 
@@ -81,6 +81,10 @@ def read_bundle(path: Path) -> BundleMembers:
         if not path.is_dir():
             file.write_bytes(read(_WEIGHTS))
         members = split_members(read_weights(file))
+        _check_fit(settings, members)
+        size, channels = config.get("min_object_size"), _channels(metadata, settings.in_channels)
+        image_channels = _image_channels(config, channels)
+        name = f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip()
         paths = tuple(folder / f"{number:04d}.pt" for number in range(len(members)))
         if _holds(path, _FAMILIAR):
             _write_familiar(read(_FAMILIAR), path / _FAMILIAR, paths)
@@ -93,14 +97,20 @@ def read_bundle(path: Path) -> BundleMembers:
         raise DataError.of(path, what, "export it again: segassay export zoo MODEL --out DIR") from error
     for file, member in zip(paths, members, strict=True):
         torch.save({"model": member, "network": settings.state_dict()}, file)
-    size, channels = config.get("min_object_size"), _channels(metadata, settings.in_channels)
-    return BundleMembers(
-        paths,
-        name=f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip(),
-        min_object_size=size if isinstance(size, int) else None,
-        channels=channels,
-        image_channels=_image_channels(config, channels),
-    )
+    return BundleMembers(paths, name, size if isinstance(size, int) else None, channels, image_channels)
+
+
+def _check_fit(settings: NetworkSettings, members: Sequence[Mapping[str, torch.Tensor]]) -> None:
+    """Compare the weights with what the network would hold, of which none is made: settings may claim any size.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    with torch.device("meta"):
+        known = {name: value.shape for name, value in residual_unet(**settings.state_dict()).state_dict().items()}
+    for number, member in enumerate(members):
+        if {name: value.shape for name, value in member.items()} != known:
+            raise ValueError(f"the weights of member {number} do not fit the network")
 
 
 def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:
