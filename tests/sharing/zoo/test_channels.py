@@ -2,18 +2,18 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from bundles import run_exported
 from channel_datasets import NAMES, draw_channels
 from drawn_members import write_members
 from segassay.errors import UsageError
-from segassay.io.images import read_image, write_image
+from segassay.io.images import read_image
 from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
 from segassay_monai.sharing.zoo.export import export_zoo
@@ -45,8 +45,10 @@ def bundle(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write(lab: Path, path: Path, places: list[int], names: tuple[str, ...]) -> Path:
     """An image of the dataset with some of its channels, and other names."""
     path.parent.mkdir(exist_ok=True)
-    first = read_image(lab / "images" / "c1.ome.tif")
-    write_image(path, replace(first, array=first.array[places], channel_names=names))
+    array = read_image(lab / "images" / "c1.ome.tif").array[places]
+    about = {"axes": "CYX"} | ({"Channel": {"Name": list(names)}} if names else {})
+    tifffile.imwrite(path, array, ome=True, photometric="minisblack", metadata=about)
+    assert read_image(path).channel_names == names
     return path
 
 
