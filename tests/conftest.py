@@ -84,6 +84,7 @@ def _place(item: pytest.Item) -> int:
 def pytest_collection_finish() -> None:
     """From here on garbage is collected, but not sought in what the libraries and the collection made."""
     gc.freeze()
+    gc.set_threshold(700, 10, 100)  # what tests load stays, too, and is sought through less often
     gc.enable()
 
 

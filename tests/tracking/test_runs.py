@@ -103,6 +103,29 @@ def test_the_signal_that_ends_a_job_closes_the_run_as_killed():
     assert run.info.status == "KILLED"
 
 
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_a_terminated_job_still_closes_a_run_that_it_is_closing(monkeypatch, status):
+    close = MlflowClient.set_terminated
+
+    def terminated_meanwhile(*arguments, **names):
+        signal.raise_signal(signal.SIGTERM)
+        return close(*arguments, **names)
+
+    monkeypatch.setattr(MlflowClient, "set_terminated", terminated_meanwhile)
+    experiment = f"closing {status}"
+    with pytest.raises(SystemExit) as error, tracking.run(experiment, "job", tags={}, params={}):
+        end(status)
+    assert error.value.code == 128 + signal.SIGTERM
+    (run,) = runs(experiment)
+    assert run.info.status == status
+
+
+def end(status: str) -> None:
+    """End a block as the status says."""
+    if status == "FAILED":
+        raise ValueError("bad mask")
+
+
 @pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN, lambda number, frame: None])
 def test_the_handler_of_the_signal_is_restored_after_the_run(before):
     kept = signal.signal(signal.SIGTERM, before)

@@ -131,7 +131,7 @@ def _run(
             raise
         finally:
             if started:
-                with _first_error_wins(status):
+                with _terminate_after(), _first_error_wins(status):
                     end_run(one, status)
 
 
@@ -160,6 +160,26 @@ def _end_on_terminate() -> Iterator[None]:
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
+
+
+@contextmanager
+def _terminate_after() -> Iterator[None]:
+    """Let the signal that ends a job wait for the block: a run that it stops from being closed would stay RUNNING."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            _terminate(came[0], None)
 
 
 @contextmanager
