@@ -27,13 +27,16 @@ KINDS = ("instances", "masks", "prob", "uncertainty")
 def main() -> None:
     """Open every file, and compare."""
     result = Path(sys.argv[1])
+    npe2.PluginManager.instance().discover()
     with (result / "objects.csv").open(encoding="utf-8", newline="") as file:
         n_objects = Counter(row["case"] for row in csv.DictReader(file))
     n_wrong = n_files = 0
     for kind in KINDS:
         for path in sorted((result / kind).glob("*")):
             [(data, *_)] = npe2.read([str(path)], stack=False)
-            expected = read_mask(path) if kind in KINDS[:2] else read_image(path).array[0]
+            expected = (
+                read_mask(path) * (255 if kind == "masks" else 1) if kind in KINDS[:2] else read_image(path).array[0]
+            )
             viewer = ViewerModel()
             [layer] = viewer.open(str(path), plugin="napari")
             spacing = read_image(path).spacing_um

@@ -55,6 +55,8 @@ def test_classes_are_compared_as_classes(tmp_path: Path) -> None:
     """Half of the foreground has another class."""
     found = compared(tmp_path, BOTH, (BOTH > 0).astype(np.int32))
     assert found.startswith("False: its weights differ; its masks of the held-out cases agree with a Dice of 0.500 ")
+    one = (BOTH > 0).astype(np.int32)
+    assert "with a Dice of 0.000 " in compared(tmp_path / "other", one, 2 * one), "one class alone, and another alone"
 
 
 def test_a_foreground_that_is_lost_is_no_agreement(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from segassay.io.images import read_mask
+from segassay.io.images import read_image
 from segassay.io.text_tables import read_text_table
 from segassay.masks.overlaps import overlap_table
 from segassay_monai.ensemble.classes import TOUCHING
@@ -95,7 +95,7 @@ def _dice(then: Path, now: Path, same: Callable[[np.ndarray, np.ndarray], int]) 
         files = [place / table[case] for place, table in zip((then, now), tables, strict=True)]
         if not all(file.is_file() for file in files):
             return 0.0
-        one, other = map(read_mask, files)
+        one, other = (read_image(file).array[0] for file in files)  # numbers as written: one class alone is no mask
         both += same(one, other)
         total += int(np.count_nonzero(one)) + int(np.count_nonzero(other))
     return 2 * both / total if total else 1.0
