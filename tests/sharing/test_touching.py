@@ -123,6 +123,7 @@ def test_a_package_for_bioimageio_gives_the_depth_and_says_how_to_divide(
     [given] = yaml.safe_load((package / "rdf.yaml").read_text(encoding="utf-8"))["outputs"]
     assert given["axes"][1]["channel_names"] == ["background", "foreground", "depth"]
     assert "README.md says how the depth divides" in given["description"]
+    assert len(given["description"]) <= 128, "the format takes no more"
     net, image = network(package), torch.from_numpy(read_image(images / "blobs.tif").array[None].astype(np.float32))
     with torch.no_grad():
         image = net.normalise(image) if net.normalised else image

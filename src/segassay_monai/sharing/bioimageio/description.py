@@ -205,9 +205,7 @@ def _output(folder: Path, net: WholeImageNet, files: Files, axes: str, names: li
     if net.softmax:
         mask = "a mask of a class is where it is more probable than the others and than the background"
     if net.depth:
-        mask = (
-            "the mask is where that of the foreground exceeds 0.5; README.md says how the depth divides it into objects"
-        )
+        mask = "a mask is where foreground exceeds 0.5; README.md says how the depth divides it"
     space: list[dict[str, Any]] = [
         {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}} for axis in axes
     ]
