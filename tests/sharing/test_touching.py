@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,10 @@ def test_the_metadata_say_what_the_channels_are_and_what_divides_needs(models: d
     imported = {
         word for text in scripts.values() for word in re.findall(rb"^(?:from|import) (\w+)", text, re.MULTILINE)
     }
+    as_the_zoo = ["--isolated", "--config", "line-length=120", "--config", "format.skip-magic-trailing-comma=true"]
+    words = [sys.executable, "-m", "ruff", "format", "--check", *as_the_zoo, str(bundle / "scripts")]
+    formatted = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
     assert b"segassay" not in imported
     assert b"segassay_monai" not in imported
 

@@ -13,11 +13,7 @@ from scipy import ndimage
 
 
 def label_objects(
-    mask: np.ndarray,
-    *,
-    min_size: int = 0,
-    ignore: np.ndarray | None = None,
-    region: np.ndarray | None = None,
+    mask: np.ndarray, *, min_size: int = 0, ignore: np.ndarray | None = None, region: np.ndarray | None = None
 ) -> np.ndarray:
     """Number the objects of a mask 1..n without gaps.
 

@@ -30,11 +30,7 @@ _ROUGH = 1.0
 
 
 def split_touching(
-    mask: np.ndarray,
-    prob: np.ndarray | None = None,
-    min_size: int = 0,
-    *,
-    spacing: Sequence[float] | None = None,
+    mask: np.ndarray, prob: np.ndarray | None = None, min_size: int = 0, *, spacing: Sequence[float] | None = None
 ) -> np.ndarray:
     """Number the objects of a mask, and divide those that touch.
 
@@ -75,12 +71,7 @@ def split_touching(
 
 
 def split_objects_of(
-    mask: np.ndarray,
-    values: np.ndarray | None,
-    min_size: int,
-    spacing: Sequence[float] | None = None,
-    *,
-    by: Divide,
+    mask: np.ndarray, values: np.ndarray | None, min_size: int, spacing: Sequence[float] | None = None, *, by: Divide
 ) -> np.ndarray:
     """Number the objects of a mask, each divided in its own box.
 
