@@ -12,6 +12,8 @@ with pydantic 2.14; therefore an environment of its own. The script exports MODE
   that interpreter, which has torch, monai, onnxruntime and bioimageio.core, but not this package.
 - For whole images: every kind of weights predicts images of 1001 × 1301 pixels (volumes: 21 × 75 × 91) with dark
   borders, as grey values of 8 and 16 bits, as floats, and with few objects on a background of one value.
+  Every channel is compared: of a model of classes the probability of each and the values of the mask, of one that tells
+  touching objects apart the depth, and the objects that the code in README.md makes of it, with those of this package.
 - With tiles: an image whose sizes are multiples of what the network accepts, in tiles of two sizes; only pixels further
   from the border of the image than the halo are compared, because there a tile sees its mirror image.
 
@@ -23,9 +25,11 @@ probability is further from one half than that.
 import argparse
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +37,9 @@ import torch
 from bioimageio.core import Sample, Tensor, create_prediction_pipeline
 from bioimageio.spec import load_model_description
 
+from segassay.masks.depth import split_by_depth
+from segassay.masks.overlaps import match_objects
+from segassay_monai.ensemble.classes import TOUCHING, class_masks, is_exclusive, n_outputs, values_of
 from segassay_monai.ensemble.ensemble_net import THRESHOLD, EnsembleNet
 from segassay_monai.ensemble.images import NormalisePercentiled, as_float
 from segassay_monai.ensemble.inferer import WholeImageInferer
@@ -62,8 +69,8 @@ def main() -> None:
             export_bioimageio(arguments.model, package, tiles=tiles)
             passed &= verified(package)
             passed &= tested(package, arguments.without)
-        for row in itertools.chain(whole(packages[0], checkpoints), tiled(packages[1], checkpoints)):
-            passed &= same(*row)
+        for check in itertools.chain(whole(packages[0], checkpoints), tiled(packages[1], checkpoints)):
+            passed &= check()
     sys.exit(0 if passed else "not accepted")
 
 
@@ -87,7 +94,7 @@ def tested(package, python):
 
 
 def whole(package, checkpoints):
-    """Predict whole images with all kinds of weights: name, prediction, ours, tolerance."""
+    """Predict whole images with all kinds of weights; functions that compare with ours."""
     settings = read_network_settings(checkpoints)
     axes = network_axes(settings.strides)
     grey = framed(settings, (1001, 1301) if settings.spatial_dims == 2 else as_seen(np.empty((21, 75, 91)), axes).shape)
@@ -102,23 +109,26 @@ def whole(package, checkpoints):
     for kind in KINDS:
         with create_prediction_pipeline(model, weight_format=kind) as pipeline:
             for name, image in images.items():
-                found = pipeline.predict_sample_without_blocking(as_sample(image, axes))
-                yield f"whole, {kind}, {name}", probability(found), expected[name], 1e-5
+                found = given(pipeline.predict_sample_without_blocking(as_sample(image, axes)), settings)
+                yield partial(same, f"whole, {kind}, {name}", settings, found, expected[name], 1e-5)
+                if settings.objects == TOUCHING:
+                    yield partial(same_objects, f"objects, {kind}, {name}", package, found, expected[name])
 
 
 def tiled(package, checkpoints):
-    """Predict an image in tiles of two sizes: name, prediction, ours, tolerance; away from the border."""
+    """Predict an image in tiles of two sizes; functions that compare with ours, away from the border."""
     settings = read_network_settings(checkpoints)
     divisors, halo = size_divisor(settings.strides), tiles_of(settings.strides).halo
     axes = network_axes(settings.strides)
     least = (1000, 1300) if settings.spatial_dims == 2 else [3 * border for border in halo]
     image = framed(settings, [-(-size // divisor) * divisor for size, divisor in zip(least, divisors, strict=True)])
     away = tuple(slice(border, -border) for border in halo)
-    expected = ours(checkpoints, settings, image)[away]
+    expected = ours(checkpoints, settings, image)[(slice(None), *away)]
     with create_prediction_pipeline(load_model_description(package / "rdf.yaml")) as pipeline:
         for n in (4, 20) if settings.spatial_dims == 2 else (2, 4):
             found = pipeline.predict_sample_with_blocking(as_sample(image.astype(np.float32), axes), ns=n)
-            yield f"tiles, n = {n}", probability(found)[away], expected, 1e-4
+            found = given(found, settings)[(slice(None), *away)]
+            yield partial(same, f"tiles, n = {n}", settings, found, expected, 1e-4)
 
 
 def framed(settings, shape):
@@ -135,30 +145,57 @@ def as_sample(image, axes):
     return Sample(members={"image": tensor}, stat={}, id=None)
 
 
-def probability(sample):
-    """Probability of the foreground `(*spatial)`."""
-    return sample.members["prob"].data.to_numpy()[0, -1]
+def given(sample, settings):
+    """What a package gives `(K, *spatial)`: probability of the foreground or of each class, and the depth if any."""
+    found = sample.members["prob"].data.to_numpy()[0]
+    assert len(found) == (len(settings.classes) or n_outputs((), settings.objects))
+    return found
 
 
 @torch.no_grad()
 def ours(checkpoints, settings, image):
-    """Mean probability `(*spatial)` as our own prediction makes it."""
+    """The same as our own prediction makes it."""
     inferer = WholeImageInferer(size_divisor(settings.strides))
-    ensemble = EnsembleNet(residual_unet(**settings.state_dict()), checkpoints, inferer)
-    return ensemble(NormalisePercentiled("image")({"image": as_float(image)})["image"][None])[0, 0].numpy()
+    words = {"classes": settings.classes, "objects": settings.objects}
+    ensemble = EnsembleNet(residual_unet(**settings.state_dict()), checkpoints, inferer, **words)
+    prob = ensemble(NormalisePercentiled("image")({"image": as_float(image)})["image"][None])[0].numpy()
+    depth = ensemble.last.depth
+    return prob if depth is None else np.concatenate([prob, depth[0].numpy()])
 
 
-def same(name, found, expected, tolerance):
+def same(name, settings, found, expected, tolerance):
     """Print how much a prediction differs, and whether it is accepted."""
     difference = np.abs(found - expected)
-    differ = (found > THRESHOLD) != (expected > THRESHOLD)
-    sure = differ & (np.abs(expected - THRESHOLD) > tolerance)
+    masks, margins = masks_of(expected, settings)
+    differ = masks_of(found, settings)[0] != masks
+    sure = differ & (margins > 2 * tolerance)
     print(
-        f"{name}: largest difference {difference.max():.1e}; of {(expected > THRESHOLD).sum()} pixels of the mask "
+        f"{name}: largest difference {difference.max():.1e}; of {(masks > 0).sum()} pixels of the mask "
         f"{differ.sum()} differ, {sure.sum()} of them beyond {tolerance:.0e} of the threshold",
         flush=True,
     )
     return difference.max() <= tolerance and not sure.any()
+
+
+def masks_of(given, settings):
+    """Values of the mask `(*spatial)`, and how far from another value each pixel is."""
+    if not settings.classes:
+        return given[0] > THRESHOLD, 2 * np.abs(given[0] - THRESHOLD)
+    masks = class_masks(torch.from_numpy(given[None]), settings.classes)[0].numpy()
+    rest = [1 - given.sum(axis=0)] if is_exclusive(settings.classes) else []
+    ordered = np.sort([*given, *rest], axis=0)
+    margin = ordered[-1] - ordered[-2] if rest else 2 * np.abs(given - THRESHOLD).min(axis=0)
+    return values_of(masks, settings.classes), margin
+
+
+def same_objects(name, package, found, expected):
+    """Divide theirs by the code in the documentation of the package, ours by our own, and compare the objects."""
+    [code] = re.findall(r"```python\n(.*?)```", (package / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    known = {}
+    exec(code, known)
+    matches = match_objects(known["objects"](*found), split_by_depth(expected[0] > THRESHOLD, expected[1]))
+    print(f"{name}: {matches.n_a} and {matches.n_b} objects, {matches.tp[8]} alike with an IoU above 0.9", flush=True)
+    return matches.n_a == matches.n_b == matches.tp[8]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import fire
 import pytest
 import torch
+from monai.bundle import ConfigParser
 
 from segassay.errors import UsageError
 from segassay_monai.bundle.typed import as_typed
@@ -64,3 +65,13 @@ def test_a_device_is_named_as_people_name_it(text: str, device: str) -> None:
 def test_no_such_device_is_one_message(text: str) -> None:
     with pytest.raises(UsageError, match=f"--device {text}"):
         as_typed(["--device", text])
+
+
+def test_monai_stops_at_a_percent_sign_before_anything_of_ours_runs() -> None:
+    """What docs/training.md and docs/share.md say of such a folder."""
+    parser = ConfigParser({"dataset_dir": "%lab", "initialize": ["$1 / 0"]})
+    with pytest.raises(KeyError, match="query key: lab"):
+        parser.parse()
+    parser = ConfigParser({"dataset_dir": "./%lab"})
+    parser.parse()
+    assert parser.get_parsed_content("dataset_dir") == "./%lab"

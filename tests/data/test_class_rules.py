@@ -11,7 +11,7 @@ from PIL import Image
 
 from segassay.checks.check import check_dataset
 from segassay.data.cases import read_case_classes, read_case_ignore, read_case_mask
-from segassay.data.class_rules import usable_name
+from segassay.data.channel_choice import usable_name
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import index_dataset, of_class, read_dataset
 from segassay.errors import DataError

@@ -1,6 +1,7 @@
 """ImageJ itself opens what is written: ROIs are filled by its own rule, label images and pixel sizes by its own reader.
 
-Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed.
+Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed. Debian's package
+libij-java has it in /usr/share/java.
 """
 
 import os

@@ -1,6 +1,7 @@
 """ROIs are filled as ImageJ itself fills them, pixel by pixel.
 
-Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed.
+Runs where the environment variable `SEGASSAY_IJ_JAR` names ImageJ's ij.jar and JPype is installed. Debian's package
+libij-java has it in /usr/share/java.
 """
 
 import os
@@ -53,7 +54,7 @@ def _composites(ij: Any) -> Iterator[bytes]:
             ij.gui.ShapeRoi(make(*[int(value) for value in rng.integers(2, 30, 4)]))
             for make in (ij.gui.OvalRoi, ij.gui.Roi, ij.gui.OvalRoi)
         ]
-        yield bytes(ij.io.RoiEncoder.saveAsByteArray(getattr(shapes[0].xor(shapes[1]), "or")(shapes[2])))
+        yield bytes(ij.io.RoiEncoder.saveAsByteArray(shapes[0].xor(shapes[1]).or_(shapes[2])))
 
 
 def _ellipses(ij: Any) -> Iterator[bytes]:

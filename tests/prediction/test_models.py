@@ -170,6 +170,32 @@ def test_an_exported_bundle_and_a_zip_of_it_are_the_same_model(models: Path, tmp
             assert all(torch.equal(mine[name], other[name]) for name in other)
 
 
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("metadata", []),
+        ("inference", {"preprocessing": "$open('x', 'w')"}),
+        ("inference", {"preprocessing": {"transforms": [7]}}),
+        ("inference", {"channels": 3}),
+        ("inference", {"channels": [10**8, 10**8]}),
+        ("inference", {"in_channels": 2}),
+    ],
+    ids=str,
+)
+def test_a_bundle_that_claims_what_it_does_not_hold_is_one_message(
+    models: Path, tmp_path: Path, file: str, change: object
+) -> None:
+    """Also if its network would need more memory than there is."""
+    bundle = write_bundle(models, tmp_path / "other", 2)
+    path = bundle / "configs" / f"{file}.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in change.items() if isinstance(change, dict) else ():
+        (content if name == "preprocessing" else content["network_def"])[name] = value
+    path.write_text(json.dumps(content if isinstance(change, dict) else change), encoding="utf-8")
+    with pytest.raises(DataError, match="other is not a bundle that SegAssay exported"):
+        find_model(bundle)
+
+
 def test_a_hostile_bundle_runs_no_code_and_writes_nowhere(models: Path, tmp_path: Path) -> None:
     bundle = write_bundle(models, tmp_path / "evil", 2)
     (bundle / "scripts").mkdir()

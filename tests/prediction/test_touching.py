@@ -9,15 +9,11 @@ from roifile import roiread
 from drawn_members import write_members
 from large_images import write_blobs
 from registered import assert_served_as_predicted
-from segassay.errors import UsageError
 from segassay.io.images import read_image, read_mask
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import match_objects
 from segassay_monai.prediction import large as module
 from segassay_monai.prediction.run import predict
-from segassay_monai.sharing.bioimageio.export import export_bioimageio
-from segassay_monai.sharing.onnx import export_onnx
-from segassay_monai.sharing.zoo.export import export_zoo
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +57,6 @@ def test_ignored_areas_hold_no_part_of_an_object(touching: Path, dataset: Path, 
     assert len(done.cases) == 6
     for case, n in zip(done.cases["case"], done.cases["n_objects"], strict=True):
         assert read_mask(next((done.out / "instances").glob(f"{case}.*"))).max() == n
-
-
-def test_exports_are_refused_with_one_message(touching: Path, tmp_path: Path) -> None:
-    exports = ((export_zoo, "cells_light_segmentation"), (export_bioimageio, "cells-light"), (export_onnx, "net.onnx"))
-    for export, name in exports:
-        with pytest.raises(UsageError, match=r"trained with `objects: touching`.* not exported to .* yet"):
-            export(touching, tmp_path / name)
-        assert not list(tmp_path.iterdir())
 
 
 def test_a_registered_model_gives_the_foreground(

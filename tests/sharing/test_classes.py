@@ -143,6 +143,7 @@ def test_a_package_for_bioimageio_has_a_channel_for_each_class(
     [given] = described["outputs"]
     names = ["background"] * (kind == "discs") + list(KINDS[kind])
     assert given["axes"][1] == {"type": "channel", "channel_names": names}
+    assert len(given["description"]) <= 128, "the format takes no more"
     card = (package / "README.md").read_text(encoding="utf-8")
     assert ", ".join(KINDS[kind]) in card
     assert ("more probable than the others" in card) == (kind == "discs")

@@ -6,15 +6,13 @@ settings of dataset.yaml | names and values of dataset.json  ->  problems
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Protocol
-from unicodedata import category, normalize
 
+from segassay.data.channel_choice import LONGEST_NAME, name_key, usable_name
 from segassay.data.harmless import why_harmful
 from segassay.errors import Problem, shortlist
 
-__all__ = ["rules_broken", "same_values", "usable_name"]
+__all__ = ["rules_broken", "same_values"]
 
-_MARKS = " _.+-"
-_LONGEST = 80
 _RESERVED = ("background", "foreground", "ignore", "ignored", "mean", "all")
 """Names that stand for something else in tables and files: what is no class, and what is made of all classes."""
 
@@ -67,7 +65,8 @@ def broken_class_names(file: str, names: list[str]) -> Iterator[Problem]:
         if usable_name(name) != name or why_harmful(name):
             what = f"the class {name!r} is named in a way that no folder and no column can be"
             action = (
-                f"use letters, digits and _ . + - and spaces inside, a letter or digit first, at most {_LONGEST} in all"
+                "use letters, digits and _ . + - and spaces inside, a letter or digit first, at most "
+                f"{LONGEST_NAME} in all"
             )
             yield Problem(file, what, action, kind="class-name")
         elif name.casefold() in _RESERVED:
@@ -76,7 +75,7 @@ def broken_class_names(file: str, names: list[str]) -> Iterator[Problem]:
             yield Problem(file, what, action, kind="class-name")
     alike = defaultdict(list)
     for name in names:
-        alike[normalize("NFKC", name).casefold()].append(name)
+        alike[name_key(name)].append(name)
     for same in alike.values():
         if len(same) > 1:
             what = f"the classes {shortlist(same)} differ in capitals alone, and would share a folder"
@@ -92,18 +91,3 @@ def same_values(file: str, values: Mapping[str, tuple[int, ...]]) -> Iterator[Pr
             listed = ", ".join(map(str, sorted(set(of_class))))
             what = f"the classes {known!r} and {name!r} have the same values, {listed}"
             yield Problem(file, what, "correct the values, or leave one of the classes out", kind="class-values")
-
-
-def usable_name(name: str) -> str:
-    """A name that can be that of a folder and a column: other letters become `_`, and some marks at the ends go.
-
-    Example:
-        >>> usable_name("left/right kidney "), usable_name("-PZ (prostate)"), usable_name("CD4+ T-cell")
-        ('left_right kidney', 'PZ _prostate_', 'CD4+ T-cell')
-    """
-    letters = "".join(letter if _is_usable(letter) else "_" for letter in name)
-    return letters.lstrip(" .+-")[:_LONGEST].rstrip(" .") or "_"
-
-
-def _is_usable(letter: str) -> bool:
-    return letter.isalnum() or letter in _MARKS or category(letter).startswith("M")

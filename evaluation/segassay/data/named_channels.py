@@ -10,13 +10,13 @@ the first image.
 import dataclasses
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from unicodedata import normalize
 
-from segassay.data.class_rules import usable_name
+from segassay.data.channel_choice import ChannelError, check_count, choose_channels, name_key, usable_name, usable_names
 from segassay.data.harmless import why_harmful
-from segassay.errors import DataError, Problem, known_names, number_of, shortlist
+from segassay.errors import DataError, Problem, known_names, shortlist
 from segassay.io.images import read_channel_names
 from segassay.io.picture import Picture
 
@@ -68,7 +68,7 @@ def broken_channel_names(file: str, names: Sequence[str]) -> Iterator[Problem]:
             yield Problem(file, what, action, kind="channel-name")
     alike = defaultdict(list)
     for name in names:
-        alike[_key(name)].append(name)
+        alike[name_key(name)].append(name)
     for same in alike.values():
         if len(same) > 1:
             how = "are the same" if len(set(same)) == 1 else "differ in capitals alone"
@@ -107,12 +107,7 @@ def find_channels(
 
 def _usable(names: Sequence[str]) -> tuple[str, ...]:
     """Names that can be parts of columns; none if there is one alone, or two would be the same."""
-    plain = tuple(usable_name(normalize("NFC", name)) for name in names)
-    return plain if len(plain) > 1 and len({_key(name) for name in plain}) == len(plain) else ()
-
-
-def _key(name: str) -> str:
-    return normalize("NFKC", name).casefold()
+    return usable_names(names) if len(names) > 1 else ()
 
 
 def channel_problems(file: str, settings: _Settings, channels: Sequence[str]) -> list[Problem]:
@@ -193,8 +188,7 @@ def intensities_in(names: Iterable[Hashable]) -> list[str]:
 
 def names_of(picture: Picture) -> tuple[str, ...]:
     """Names that the file of a picture gives its channels, as they are used; empty if two would be the same."""
-    plain = tuple(usable_name(normalize("NFC", name)) for name in picture.channel_names)
-    return plain if len({_key(name) for name in plain}) == len(plain) else ()
+    return usable_names(picture.channel_names)
 
 
 def in_order(path: Path, picture: Picture, names: Sequence[str]) -> Picture:
@@ -229,9 +223,8 @@ def places_in_order(path: Path, picture: Picture, names: Sequence[str]) -> list[
 
 def check_channel_count(path: Path, n_channels: int, names: Sequence[str]) -> None:
     """Raise a DataError if an image has other channels than there are names; it may have none."""
-    if names and len(names) != n_channels:
-        what = f"has {number_of(n_channels, 'channel')}, but the names are {', '.join(names)}"
-        raise DataError.of(path, what, "correct `channels` in dataset.yaml", kind="channel-count")
+    with _named(path):
+        check_count(n_channels, names)
 
 
 def pick_channels(
@@ -247,28 +240,19 @@ def pick_channels(
         among: Names of all channels of the images that it was trained on.
 
     Returns:
-        By name, if the channels have names. Without names an image with as many channels as those of the training has
-        these in the same order, and one with as many as the model sees has these. The only channel is that of a model
-        of images with one channel, whatever its name.
+        As `channel_choice.choose_channels`.
 
     Raises:
         DataError: If a name is missing, there are more or fewer names than channels, or nothing says which they are.
     """
-    check_channel_count(path, n_channels, own)
-    if n_channels == len(among) == 1:
-        return [0]
-    if own and set(wanted) <= set(own):
-        return [list(own).index(name) for name in wanted]
-    sees = f"the model sees {', '.join(wanted)}"
-    if own:
-        missing = [name for name in wanted if name not in own]
-        what = f"has the channels {', '.join(own)}, but {sees}: {', '.join(missing)} is missing"
-        action = "correct the names as `channels` in dataset.yaml, or use a model trained on these channels"
-        raise DataError.of(path, what, action, kind="channel-missing")
-    if n_channels == len(among):
-        return [list(among).index(name) for name in wanted]
-    if n_channels == len(wanted):
-        return list(range(n_channels))
-    what = f"has {number_of(n_channels, 'channel')} without names, but {sees}"
-    action = "save OME-TIFF with names of the channels, or a dataset.yaml with `channels` beside a folder images/"
-    raise DataError.of(path, what, action, kind="channel-missing")
+    with _named(path):
+        return choose_channels(n_channels, own, wanted, among)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of which image it is that it does not have the channels."""
+    try:
+        yield
+    except ChannelError as error:
+        raise DataError.of(path, error.what, error.action, kind=error.kind) from error

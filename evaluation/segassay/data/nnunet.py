@@ -25,7 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segassay.data.class_rules import same_values, usable_name
+from segassay.data.channel_choice import usable_name
+from segassay.data.class_rules import same_values
 from segassay.data.classes import ClassMap
 from segassay.data.names import case_of
 from segassay.data.settings import DatasetFile

@@ -4,6 +4,8 @@
     mask, depth            ->  split_by_depth  ->  labels (*spatial) int32, 0 = background, objects 1..n
 
 Where two objects touch, the foreground has no gap between them, but the depth has a valley.
+
+An exported bundle can carry this module unchanged: it imports numpy, scipy and modules of this kind only.
 """
 
 from collections.abc import Sequence
@@ -11,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from segassay.masks.objects import label_objects
-from segassay.masks.touching import grow_from_peaks, split_objects_of
+from .objects import label_objects
+from .touching import grow_from_peaks, split_objects_of
 
 __all__ = ["depth_map", "divide_by_depth", "split_by_depth"]
 

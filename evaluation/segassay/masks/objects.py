@@ -4,6 +4,8 @@
 
 The order of the steps is fixed: remove pixels that are ignored or outside the region, find the objects, drop the small
 ones. A nucleus that an ignored area cuts in two is two objects; each is compared with the minimum size.
+
+An exported bundle can carry this module unchanged: it imports numpy and scipy only.
 """
 
 import numpy as np
@@ -11,11 +13,7 @@ from scipy import ndimage
 
 
 def label_objects(
-    mask: np.ndarray,
-    *,
-    min_size: int = 0,
-    ignore: np.ndarray | None = None,
-    region: np.ndarray | None = None,
+    mask: np.ndarray, *, min_size: int = 0, ignore: np.ndarray | None = None, region: np.ndarray | None = None
 ) -> np.ndarray:
     """Number the objects of a mask 1..n without gaps.
 

@@ -1,6 +1,8 @@
 """Touching objects: parts of a mask that are joined by a narrow or doubtful neck become objects of their own.
 
 mask, prob (*spatial)  ->  labels (*spatial) int32, 0 = background, objects 1..n
+
+An exported bundle can carry this module unchanged: it imports numpy, scipy, scikit-image and modules of this kind only.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +12,7 @@ from scipy import ndimage
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
-from segassay.masks.objects import label_objects
+from .objects import label_objects
 
 __all__ = ["Divide", "divide", "grow_from_peaks", "split_objects_of", "split_touching"]
 
@@ -28,11 +30,7 @@ _ROUGH = 1.0
 
 
 def split_touching(
-    mask: np.ndarray,
-    prob: np.ndarray | None = None,
-    min_size: int = 0,
-    *,
-    spacing: Sequence[float] | None = None,
+    mask: np.ndarray, prob: np.ndarray | None = None, min_size: int = 0, *, spacing: Sequence[float] | None = None
 ) -> np.ndarray:
     """Number the objects of a mask, and divide those that touch.
 
@@ -73,12 +71,7 @@ def split_touching(
 
 
 def split_objects_of(
-    mask: np.ndarray,
-    values: np.ndarray | None,
-    min_size: int,
-    spacing: Sequence[float] | None = None,
-    *,
-    by: Divide,
+    mask: np.ndarray, values: np.ndarray | None, min_size: int, spacing: Sequence[float] | None = None, *, by: Divide
 ) -> np.ndarray:
     """Number the objects of a mask, each divided in its own box.
 

@@ -21,7 +21,7 @@ from segassay.errors import DataError
 from segassay.io.archives import open_archive
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.familiar import description_path, parse_description
-from segassay_monai.ensemble.network import NetworkSettings, read_weights
+from segassay_monai.ensemble.network import NetworkSettings, read_weights, residual_unet
 
 __all__ = ["UNNAMED", "BundleMembers", "is_bundle", "read_bundle", "split_members"]
 
@@ -43,12 +43,14 @@ class BundleMembers:
         name: Name of the model.
         min_object_size: Smallest object, in pixels, that the bundle keeps; None if it does not say.
         channels: Names of the channels that the network sees; empty if they have none.
+        image_channels: Names of all channels of the images that it was trained on; empty if they have none.
     """
 
     checkpoints: tuple[Path, ...]
     name: str
     min_object_size: int | None
     channels: tuple[str, ...] = ()
+    image_channels: tuple[str, ...] = ()
 
 
 def is_bundle(path: Path) -> bool:
@@ -79,6 +81,10 @@ def read_bundle(path: Path) -> BundleMembers:
         if not path.is_dir():
             file.write_bytes(read(_WEIGHTS))
         members = split_members(read_weights(file))
+        _check_fit(settings, members)
+        size, channels = config.get("min_object_size"), _channels(metadata, settings.in_channels)
+        image_channels = _image_channels(config, channels)
+        name = f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip()
         paths = tuple(folder / f"{number:04d}.pt" for number in range(len(members)))
         if _holds(path, _FAMILIAR):
             _write_familiar(read(_FAMILIAR), path / _FAMILIAR, paths)
@@ -91,13 +97,20 @@ def read_bundle(path: Path) -> BundleMembers:
         raise DataError.of(path, what, "export it again: segassay export zoo MODEL --out DIR") from error
     for file, member in zip(paths, members, strict=True):
         torch.save({"model": member, "network": settings.state_dict()}, file)
-    size = config.get("min_object_size")
-    return BundleMembers(
-        paths,
-        name=f"{metadata.get('name', path.stem)} {metadata.get('version', '')}".strip(),
-        min_object_size=size if isinstance(size, int) else None,
-        channels=_channels(metadata, settings.in_channels),
-    )
+    return BundleMembers(paths, name, size if isinstance(size, int) else None, channels, image_channels)
+
+
+def _check_fit(settings: NetworkSettings, members: Sequence[Mapping[str, torch.Tensor]]) -> None:
+    """Compare the weights with what the network would hold, of which none is made: settings may claim any size.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    with torch.device("meta"):
+        known = {name: value.shape for name, value in residual_unet(**settings.state_dict()).state_dict().items()}
+    for number, member in enumerate(members):
+        if {name: value.shape for name, value in member.items()} != known:
+            raise ValueError(f"the weights of member {number} do not fit the network")
 
 
 def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:
@@ -109,6 +122,18 @@ def _channels(metadata: Mapping[str, Any], n_channels: int) -> tuple[str, ...]:
         return ()
     named = all(isinstance(name, str) and not name.startswith(UNNAMED) for name in names)
     return tuple(names) if named and len(set(names)) == len(names) else ()
+
+
+def _image_channels(config: Mapping[str, Any], channels: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of all channels of the images of the training, as the reader in `inference.json` has them.
+
+    Bundles of an earlier version hold those alone that the network sees.
+    """
+    for transform in config.get("preprocessing", {}).get("transforms", []):
+        known = transform.get("image_channels")
+        if isinstance(known, list) and all(isinstance(name, str) for name in known) and set(channels) <= set(known):
+            return tuple(known) if channels else ()
+    return channels
 
 
 def split_members(weights: Mapping[str, Any]) -> list[dict[str, torch.Tensor]]:

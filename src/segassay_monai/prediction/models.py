@@ -45,6 +45,7 @@ class Model:
         members: What each was trained on; empty for an exported bundle, which does not hold it.
         min_object_size: Smallest object, in pixels, that counted in the study; None if it is not known.
         names: Of the channels that the network of an exported bundle sees; empty if they have none.
+        image_names: Of all channels of the images that it was trained on.
     """
 
     checkpoints: tuple[Path, ...]
@@ -55,6 +56,7 @@ class Model:
     members: tuple[Member, ...] = ()
     min_object_size: int | None = None
     names: tuple[str, ...] = ()
+    image_names: tuple[str, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -64,7 +66,7 @@ class Model:
     @property
     def image_channels(self) -> tuple[str, ...]:
         """Names of all channels of the images that the members were trained on; empty if they are not known."""
-        return self.members[0].image_channels if self.members else self.names
+        return self.members[0].image_channels if self.members else self.image_names
 
     @cached_property
     def sha256(self) -> str:
@@ -109,8 +111,13 @@ model.pt, models:/NAME@best or an exported bundle
         )
     if is_bundle(path):
         found = read_bundle(path)
-        size, channels = found.min_object_size, found.channels
-        return Model(found.checkpoints, found.name, min_object_size=size, names=channels)
+        return Model(
+            found.checkpoints,
+            found.name,
+            min_object_size=found.min_object_size,
+            names=found.channels,
+            image_names=found.image_channels,
+        )
     if (out := _study_folder(path)) is not None and strategy is None:
         best = read_best(out)
         return _model(best.checkpoints, best.annotator, best.min_object_size)

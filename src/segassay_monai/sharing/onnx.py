@@ -6,23 +6,24 @@ FILE.onnx, members, numbers of the assay -> FILE.certificate.json
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from segassay.errors import UsageError
 from segassay_monai.ensemble.backends import save_onnx
 from segassay_monai.ensemble.ensemble_net import THRESHOLD
+from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import find_model
 from segassay_monai.sharing.certificate import ONNX, certificate_path, write_certificate
 from segassay_monai.sharing.sample import sample_image
-from segassay_monai.sharing.weights import read_whole_image_net
+from segassay_monai.sharing.weights import output_names, read_whole_image_net
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import certificate_of
 
@@ -38,7 +39,7 @@ class Difference:
 
     Attributes:
         largest: Largest difference of a probability.
-        n_pixels: Pixels of the masks that differ.
+        n_pixels: Pixels of the masks that differ; a depth has no mask.
         sizes: Sizes of the images.
     """
 
@@ -82,6 +83,7 @@ def export_onnx(
     for path in (out, certificate):
         if path.exists() and not overwrite:
             raise UsageError(f"{path} exists already; give another --out, or --overwrite to replace it")
+    classes = read_network_settings(found.checkpoints).classes
     net = read_whole_image_net(found.checkpoints, both_channels=both_channels)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
@@ -90,12 +92,25 @@ def export_onnx(
         differing = compare_with_onnx(net, partial)
         if differing is not None and differing.largest > TOLERANCE:
             raise UsageError(f"{out}: ONNX Runtime and torch differ {differing}; update onnx, onnxruntime and torch")
+        _name_channels(partial, {"input_channels": found.channels, "output_channels": output_names(net, classes)})
         certificate.unlink(missing_ok=True)  # of a file that is replaced now
         partial.replace(out)
         write_certificate(out, certificate_of("onnx", out, model, found))
     finally:
         partial.unlink(missing_ok=True)
     return differing
+
+
+def _name_channels(path: Path, names: Mapping[str, Sequence[str]]) -> None:
+    """Write names of channels into the metadata of an ONNX file, as lists in JSON; unknown ones are left out.
+
+    ONNX Runtime has them as `session.get_modelmeta().custom_metadata_map`.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {key: json.dumps(list(each)) for key, each in names.items() if each})
+    onnx.save(model, path)
 
 
 def compare_with_onnx(net: WholeImageNet, path: Path) -> Difference | None:
@@ -108,7 +123,7 @@ def compare_with_onnx(net: WholeImageNet, path: Path) -> Difference | None:
     return compare(net, lambda image: session.run(None, {"image": image})[0], _images(net))
 
 
-def compare(net: nn.Module, run: Any, images: Sequence[torch.Tensor]) -> Difference:
+def compare(net: WholeImageNet, run: Any, images: Sequence[torch.Tensor]) -> Difference:
     """Compare a function of arrays with the network, over images `(B, C, *spatial)`."""
     largest, n_pixels = 0.0, 0
     for image in images:
@@ -116,7 +131,8 @@ def compare(net: nn.Module, run: Any, images: Sequence[torch.Tensor]) -> Differe
             ours = net(image).numpy()
         theirs = run(image.numpy())
         largest = max(largest, float(np.abs(ours - theirs).max()))
-        n_pixels += int(((ours > THRESHOLD) != (theirs > THRESHOLD)).sum())
+        differs = (ours > THRESHOLD) != (theirs > THRESHOLD)
+        n_pixels += int(differs[:, : ours.shape[1] - net.depth].sum())
     return Difference(largest, n_pixels, tuple(tuple(image.shape[2:]) for image in images))
 
 

@@ -17,12 +17,12 @@ from torch import nn
 
 from segassay.errors import UsageError
 from segassay_monai.ensemble.backends import scripted
-from segassay_monai.ensemble.classes import TOUCHING, is_exclusive, names_of
+from segassay_monai.ensemble.classes import TOUCHING, Classes, is_exclusive, names_of
 from segassay_monai.ensemble.mean_net import read_mean_net
-from segassay_monai.ensemble.network import read_network_settings, size_divisor
+from segassay_monai.ensemble.network import size_divisor
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 
-__all__ = ["network_arguments", "read_whole_image_net", "refuse_touching", "save_state", "save_torchscript"]
+__all__ = ["network_arguments", "output_names", "read_whole_image_net", "save_state", "save_torchscript"]
 
 _UNET = ("in_channels", "out_channels", "channels", "strides", "num_res_units", "act", "norm")
 
@@ -39,9 +39,8 @@ def read_whole_image_net(
 
     Raises:
         PredictionError: If a file is not a checkpoint, or members differ in their network.
-        UsageError: If `both_channels` is asked of a model of regions, or the model tells touching objects apart.
+        UsageError: If `both_channels` is asked of a model of regions.
     """
-    refuse_touching(checkpoint_paths, "other programs")
     mean, settings = read_mean_net(checkpoint_paths)
     softmax = is_exclusive(settings.classes)
     if both_channels and settings.classes and not softmax:
@@ -52,23 +51,10 @@ def read_whole_image_net(
         both_channels=both_channels,
         normalised=normalised,
         softmax=softmax,
+        depth=settings.objects == TOUCHING,
     )
     net.members.load_state_dict(mean.members.state_dict())
     return net.eval()
-
-
-def refuse_touching(checkpoint_paths: Sequence[str | Path], place: str) -> None:
-    """Refuse to export a model that tells touching objects apart: no export divides its foreground yet.
-
-    Raises:
-        UsageError: If the model is one.
-        PredictionError: As of `read_whole_image_net`.
-    """
-    if read_network_settings(checkpoint_paths).objects == TOUCHING:
-        raise UsageError(
-            f"the model was trained with `objects: {TOUCHING}`, and what divides its objects is not exported to "
-            f"{place} yet; predict with `segassay predict`, or train with `objects: separate`"
-        )
 
 
 def network_arguments(member: nn.Module) -> dict[str, Any]:
@@ -83,6 +69,22 @@ def network_arguments(member: nn.Module) -> dict[str, Any]:
     network = {"spatial_dims": member.dimensions} | {name: getattr(member, name) for name in _UNET}
     network |= {"channels": list(network["channels"]), "strides": [list(step) for step in network["strides"]]}
     return {"network": network, "divisors": size_divisor(network["strides"])}
+
+
+def output_names(net: WholeImageNet, classes: Classes) -> list[str]:
+    """Names of the channels of what a network gives, in their order.
+
+    Args:
+        net: The network.
+        classes: Of the model.
+
+    Example:
+        >>> unet = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2, "channels": [4, 8], "strides": [[2, 2]]}
+        >>> output_names(WholeImageNet(unet, divisors=[2, 2], both_channels=True, depth=True), [])
+        ['background', 'foreground', 'depth']
+    """
+    marked = [name for name, _ in classes] or ["foreground"]
+    return ["background"] * net.both_channels + marked + ["depth"] * net.depth
 
 
 def save_state(net: nn.Module, path: Path) -> None:

@@ -1,6 +1,7 @@
 """An ensemble as one network that takes an image as it comes from the microscope: what other programs load.
 
     raw intensities (B, C, *spatial) -> normalised -> padded -> members -> mean probability -> cut to (B, K, *spatial)
+                                                                        -> and mean depth, of objects that touch
 
 Normalisation is part of the network, because no format of other programs expresses it exactly. TorchScript and ONNX
 take the network as it is; an export carries this file unchanged: it imports torch and monai only.
@@ -20,7 +21,8 @@ class WholeImageNet(nn.Module):
     """Mean probability of several members for images of any size, with raw intensities.
 
     Args:
-        network: Arguments of `monai.networks.nets.UNet`, whose output is one logit per pixel, or one for each class.
+        network: Arguments of `monai.networks.nets.UNet`, whose output is one logit per pixel, or one for each class; of
+            objects that touch one for the foreground and one for the depth.
         divisors: For each spatial axis, the size whose multiples the network accepts.
         n_members: Number of members.
         both_channels: Whether the output has the probability of the background, too, as first channel.
@@ -29,6 +31,7 @@ class WholeImageNet(nn.Module):
         limit: Normalised values are clipped to `[-limit, limit]`.
         normalised: Whether images come normalised, as tiles of one image must.
         softmax: Whether the outputs of the network are background and exclusive classes; else each is one of its own.
+        depth: Whether the last output is the depth of each pixel in its object.
 
     Example:
         >>> unet = {"spatial_dims": 2, "in_channels": 1, "out_channels": 1, "channels": [4, 8], "strides": [[2, 2]]}
@@ -48,6 +51,7 @@ class WholeImageNet(nn.Module):
         limit: float = 8.0,
         normalised: bool = False,
         softmax: bool = False,
+        depth: bool = False,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(UNet(**network) for _ in range(n_members))
@@ -59,6 +63,7 @@ class WholeImageNet(nn.Module):
         self.lower, self.upper, self.limit = lower, upper, limit
         self.normalised = normalised
         self.softmax = softmax
+        self.depth = depth
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Predict images.
@@ -68,7 +73,7 @@ class WholeImageNet(nn.Module):
 
         Returns:
             Mean probability of the foreground `(B, 1, *spatial)`, float32, or of each class `(B, K, *spatial)`; with
-            `both_channels` after that of the background.
+            `both_channels` after that of the background, and with `depth` before the mean depth.
         """
         image = image.float()
         padded = image if self.normalised else self.normalise(image)
@@ -82,7 +87,8 @@ class WholeImageNet(nn.Module):
         for axis in self.axes:
             prob = axis.cut(prob, image)  # type: ignore[operator]
         if self.both_channels:
-            prob = torch.cat([1 - prob.sum(dim=1, keepdim=True), prob], dim=1)
+            marked = prob[:, :1] if self.depth else prob
+            prob = torch.cat([1 - marked.sum(dim=1, keepdim=True), prob], dim=1)
         return prob
 
     def normalise(self, image: torch.Tensor) -> torch.Tensor:

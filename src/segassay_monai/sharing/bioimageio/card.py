@@ -5,6 +5,7 @@ network, About, Numbers -> README.md
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
@@ -29,6 +30,7 @@ def write_card(
     about: About,
     numbers: Numbers,
     classes: Classes = (),
+    channels: Sequence[str] = (),
 ) -> None:
     """Write `README.md`."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -39,6 +41,7 @@ def write_card(
         n_members=len(net.members),
         axes=axes,
         n_channels=net.in_channels,
+        channels=list(channels),
         both_channels=net.both_channels,
         net=net,
         classes=[name for name, _ in classes],

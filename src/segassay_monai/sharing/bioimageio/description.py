@@ -11,7 +11,7 @@ References:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from segassay_monai.ensemble.classes import Classes
 from segassay_monai.sharing.about import About
 from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import CERTIFICATE
-from segassay_monai.sharing.weights import network_arguments
+from segassay_monai.sharing.weights import network_arguments, output_names
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 
 __all__ = ["FORMAT", "Files", "describe", "environment", "model_name"]
@@ -96,6 +96,7 @@ def describe(
     files: Files,
     axes: str,
     classes: Classes = (),
+    channels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Content of `rdf.yaml` as plain values; every file is given with its SHA-256.
 
@@ -107,6 +108,7 @@ def describe(
         files: Their names.
         axes: From `network_axes`.
         classes: Of the model.
+        channels: Names of the channels that the network sees, in its order; empty if they have none.
     """
     n_axes = len(net.axes)
     return {
@@ -122,15 +124,15 @@ def describe(
         "covers": [_file(folder, files.cover)],
         "attachments": [_file(folder, files.certificate)],
         "tags": ["segmentation", "unet", f"{n_axes}d", "pytorch", "ensemble", *_words(about.modality, about.objects)],
-        "inputs": [_input(folder, net, files, axes)],
-        "outputs": [_output(folder, net, files, axes, [name for name, _ in classes])],
+        "inputs": [_input(folder, net, files, axes, channels)],
+        "outputs": [_output(folder, net, files, axes, output_names(net, classes))],
         "weights": _weights(folder, net, files),
         "config": {
             "bioimageio": {
                 "architecture_type": f"{n_axes}D U-Net",
                 "modality": about.modality,
                 "target_structure": [about.objects],
-                "task": "semantic segmentation",
+                "task": "instance segmentation" if net.depth else "semantic segmentation",
                 "model_parameter_count": sum(weights.numel() for weights in net.parameters()),
             }
         },
@@ -165,7 +167,7 @@ def _file(folder: Path, name: str) -> dict[str, str]:
     return {"source": name, "sha256": sha256(folder / name)}
 
 
-def _input(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[str, Any]:
+def _input(folder: Path, net: WholeImageNet, files: Files, axes: str, channels: Sequence[str]) -> dict[str, Any]:
     tiles = tiles_of(net.strides)
     if net.normalised:
         about = "Intensities, normalised over the whole image; a tile at a time"
@@ -177,7 +179,7 @@ def _input(folder: Path, net: WholeImageNet, files: Files, axes: str) -> dict[st
         {"type": "space", "id": axis, "size": size, "concatenable": net.normalised}
         for axis, size in zip(axes, sizes, strict=True)
     ]
-    names = [f"channel{number}" for number in range(net.in_channels)]
+    names = list(channels) or [f"channel{number}" for number in range(net.in_channels)]
     return {
         "id": "image",
         "description": about,
@@ -198,11 +200,12 @@ def _preprocessing(net: WholeImageNet, axes: str) -> Iterator[dict[str, Any]]:
         yield {"id": "clip", "kwargs": {"min": -net.limit, "max": net.limit}}
 
 
-def _output(folder: Path, net: WholeImageNet, files: Files, axes: str, classes: list[str]) -> dict[str, Any]:
-    names = ["background"] * net.both_channels + (classes or ["foreground"])
+def _output(folder: Path, net: WholeImageNet, files: Files, axes: str, names: list[str]) -> dict[str, Any]:
     mask = "a mask is where it exceeds 0.5"
     if net.softmax:
         mask = "a mask of a class is where it is more probable than the others and than the background"
+    if net.depth:
+        mask = "a mask is where foreground exceeds 0.5; README.md says how the depth divides it"
     space: list[dict[str, Any]] = [
         {"type": "space", "id": axis, "size": {"tensor_id": "image", "axis_id": axis, "offset": 0}} for axis in axes
     ]
@@ -226,6 +229,7 @@ def _weights(folder: Path, net: WholeImageNet, files: Files) -> dict[str, Any]:
         "both_channels": net.both_channels,
         "normalised": net.normalised,
         **({"softmax": True} if net.softmax else {}),
+        **({"depth": True} if net.depth else {}),
     }
     torch = version("torch").partition("+")[0]
     architecture = {**_file(folder, files.architecture), "callable": "WholeImageNet", "kwargs": arguments}

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -20,7 +21,6 @@ from segassay.errors import UsageError
 from segassay.io.images import is_nifti, read_image
 from segassay.io.outputs import prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay_monai.ensemble.backends import save_onnx
-from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import find_model
@@ -34,7 +34,7 @@ from segassay_monai.sharing.bioimageio.tiles import tiles_of
 from segassay_monai.sharing.certificate import RDF, write_certificate
 from segassay_monai.sharing.onnx import TOLERANCE, compare_with_onnx
 from segassay_monai.sharing.sample import sample_image
-from segassay_monai.sharing.weights import read_whole_image_net, refuse_touching, save_state, save_torchscript
+from segassay_monai.sharing.weights import read_whole_image_net, save_state, save_torchscript
 from segassay_monai.sharing.whole_image_net import WholeImageNet
 from segassay_monai.sharing.zoo.numbers import Numbers, certificate_of, numbers_of
 
@@ -93,7 +93,6 @@ give another --out, or a title in --about
     said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))
     name = model_name(said.title or final.name)
     found = find_model(model)
-    refuse_touching(found.checkpoints, "bioimage.io")
     classes = read_network_settings(found.checkpoints).classes
     inputs = [*found.checkpoints, *([] if sample is None else [Path(sample)])]
     refuse_inputs(final, inputs, used="exported", option="--out")
@@ -102,9 +101,11 @@ give another --out, or a title in --about
         numbers = numbers_of(model, found)
         net = read_whole_image_net(found.checkpoints, both_channels=both_channels, normalised=tiles)
         order = network_axes(net.strides, axes)
-        files = _write(work_dir, name, net, order, _sample(net, order, sample), said, numbers, classes)
+        files = _write_files(work_dir, net, order, _sample(net, order, sample))
+        words: dict[str, Any] = {"name": name, "net": net, "axes": order, "about": said, "classes": classes}
+        write_card(work_dir / files.card, numbers=numbers, channels=found.channels, **words)
         write_certificate(work_dir, certificate_of("bioimageio", work_dir, model, found))
-        described = describe(work_dir, name=name, net=net, about=said, files=files, axes=order, classes=classes)
+        described = describe(work_dir, files=files, channels=found.channels, **words)
         text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True, width=120)
         (work_dir / RDF).write_text(text, encoding="utf-8", newline="")
     for text in _missing(said, numbers):
@@ -121,24 +122,13 @@ def _missing(about: About, numbers: Numbers) -> Iterator[str]:
         yield "the documentation holds no scores, because there is no evaluation of a study and members hold none"
 
 
-def _write(
-    folder: Path,
-    name: str,
-    net: WholeImageNet,
-    axes: str,
-    image: torch.Tensor,
-    about: About,
-    numbers: Numbers,
-    classes: Classes,
-) -> Files:
-    """Write all files but the description, which has the hash of each, and the certificate."""
+def _write_files(folder: Path, net: WholeImageNet, axes: str, image: torch.Tensor) -> Files:
+    """Write the weights and images: all files but the texts and the certificate."""
     files = Files()
     _write_weights(folder, net, image, files)
     prob = _write_images(folder, net, axes, image, files)
-    marked = prob[0, int(net.both_channels) :].amax(dim=0)
+    marked = prob[0, int(net.both_channels) : prob.shape[1] - net.depth].amax(dim=0)
     write_cover(folder / files.cover, as_seen(net.normalise(image)[0].numpy(), axes), as_seen(marked.numpy(), axes))
-    card = folder / files.card
-    write_card(card, name=name, net=net, axes=axes, about=about, numbers=numbers, classes=classes)
     return files
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from segassay_monai.ensemble.classes import is_exclusive
+from segassay_monai.ensemble.classes import TOUCHING, is_exclusive
 from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
@@ -58,6 +58,7 @@ def write_card(
         "n_members": n_members,
         "classes": [name for name, _ in settings.classes],
         "is_exclusive": is_exclusive(settings.classes),
+        "is_touching": settings.objects == TOUCHING,
         "divisor": size_divisor(settings.strides),
         "target": _target({member.trained_on for member in members}),
         "n_images": len(seen) or "not stated",

@@ -9,11 +9,12 @@ checks of the zoo and other programs build it without a checkpoint.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from segassay.io.yaml_files import read_yaml
 from segassay_monai.bundle.paths import config_path
-from segassay_monai.ensemble.classes import plain_classes
+from segassay_monai.ensemble.classes import TOUCHING, plain_classes
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 
 __all__ = ["evaluate_config", "gives_logits", "inference_config", "network_config", "train_config"]
@@ -41,18 +42,33 @@ def network_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
 
 
 def gives_logits(settings: NetworkSettings, n_members: int) -> bool:
-    """Whether the bundle holds a plain U-Net: a single member without classes; else it gives probabilities."""
-    return n_members == 1 and not settings.classes
+    """Whether the bundle holds a plain U-Net: a single member of one output; else it gives probabilities."""
+    return n_members == 1 and not settings.classes and settings.objects != TOUCHING
 
 
-def inference_config(settings: NetworkSettings, n_members: int, min_object_size: int = 0) -> dict[str, Any]:
+def inference_config(
+    settings: NetworkSettings,
+    n_members: int,
+    min_object_size: int = 0,
+    channels: Sequence[str] = (),
+    image_channels: Sequence[str] = (),
+) -> dict[str, Any]:
     """`inference.json`: from a folder of images to probabilities and masks, and to instance labels if asked.
 
     Args:
         settings: Network of the members.
         n_members: Number of members.
         min_object_size: Smaller objects are left out of the instance labels, in pixels; the mask keeps them.
+        channels: Names of the channels that the network sees, in its order; empty if they have none.
+        image_channels: Names of all channels of the images of the training.
     """
+    load: dict[str, Any] = {"_target_": "scripts.image_files.LoadImageFiled", "n_channels": settings.in_channels}
+    if channels:
+        load = {
+            "_target_": "scripts.channel_files.LoadImageChannelsd",
+            "channels": list(channels),
+            "image_channels": list(image_channels),
+        }
     run = _run("@dataset_dir")
     return {
         "imports": ["$import inspect", "$import sys"],
@@ -61,7 +77,7 @@ def inference_config(settings: NetworkSettings, n_members: int, min_object_size:
         "output_dir": "$@bundle_root + '/eval'",
         "device": "$torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')",
         "max_pixels": _MAX_PIXELS[settings.spatial_dims],
-        "save_instances": False,
+        "save_instances": settings.objects == TOUCHING,  # no mask shows such objects
         "min_object_size": min_object_size,
         **({"classes": plain_classes(settings.classes)} if settings.classes else {}),
         "network_def": network_config(settings, n_members),
@@ -70,12 +86,7 @@ def inference_config(settings: NetworkSettings, n_members: int, min_object_size:
         "preprocessing": {
             "_target_": "Compose",
             "transforms": [
-                {
-                    "_target_": "scripts.image_files.LoadImageFiled",
-                    "keys": "image",
-                    "n_channels": settings.in_channels,
-                    "spatial_dims": settings.spatial_dims,
-                },
+                {**load, "keys": "image", "spatial_dims": settings.spatial_dims},
                 {"_target_": "scripts.images.NormalisePercentiled", "keys": "image"},
             ],
         },
@@ -151,18 +162,22 @@ def _postprocessing(settings: NetworkSettings, n_members: int) -> list[dict[str,
                 "min_size": "@min_object_size",
             },
         ]
+    is_touching = settings.objects == TOUCHING
+    save_instances = {
+        "_target_": "scripts.touching_files.SaveTouchingd" if is_touching else "scripts.instances.SaveInstancesd",
+        "_disabled_": "$not @save_instances",
+        "keys": "pred",
+        "output_dir": "$@output_dir + '/instances'",
+        "min_size": "@min_object_size",
+    }
+    without_depth = {"_target_": "Lambdad", "keys": "pred", "func": "$lambda pred: pred[:1]"}
     return [
         *([to_probability] if gives_logits(settings, n_members) else []),
+        *([save_instances, without_depth] if is_touching else []),
         save_prob,
         {"_target_": "Lambdad", "keys": "pred", "func": "$lambda prob: (prob > 0.5).to(torch.uint8)"},
         save | {"output_dir": "$@output_dir + '/masks'"},
-        {
-            "_target_": "scripts.objects.SaveInstancesd",
-            "_disabled_": "$not @save_instances",
-            "keys": "pred",
-            "output_dir": "$@output_dir + '/instances'",
-            "min_size": "@min_object_size",
-        },
+        *([] if is_touching else [save_instances]),
     ]
 
 
@@ -215,7 +230,8 @@ def train_config(settings: NetworkSettings, n_members: int) -> dict[str, Any]:
     if settings.spatial_dims == 3:
         config |= {name: value for name, value in _read_yaml("spatial_3d.yaml").items() if "::" not in name}
     plain = settings.state_dict()
-    text = json.dumps(config | {name: plain[name] for name in ("spatial_dims", "channels", "strides")})
+    known = ("spatial_dims", "channels", "strides", "objects")
+    text = json.dumps(config | {name: plain[name] for name in known if name in plain})
     config = json.loads(text.replace("@network_def", "@member_def"))
     config["member_def"] = config["network_def"]
     config["network_def"] = network_config(settings, n_members)

@@ -8,19 +8,17 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from segassay.errors import UsageError
 from segassay.io.outputs import check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
-from segassay_monai.ensemble.classes import Classes
 from segassay_monai.ensemble.familiar import FAMILIAR
 from segassay_monai.ensemble.mean_net import read_mean_net
 from segassay_monai.ensemble.network import read_network_settings
 from segassay_monai.prediction.models import Model, find_model
 from segassay_monai.sharing.about import About, read_about
 from segassay_monai.sharing.certificate import write_certificate
-from segassay_monai.sharing.weights import refuse_touching
 from segassay_monai.sharing.zoo.card import write_card, write_data_license
 from segassay_monai.sharing.zoo.configs import evaluate_config, gives_logits, inference_config, train_config
 from segassay_monai.sharing.zoo.files import copy_scripts, large_files, write_familiar, write_json, write_large_files
@@ -53,7 +51,7 @@ def export_zoo(
 
     Raises:
         UsageError: If `out` exists, its name is no name of a bundle, `about` or `model` cannot be used, or the name of
-            a class is an expression of MONAI.
+            a class or channel, or a text of `about`, is an expression of MONAI.
 
     Example:
         >>> export_zoo("nowhere", "my model")
@@ -69,8 +67,10 @@ underscores, such as neurons_fluorescence_segmentation
             "neurons_fluorescence_segmentation"
         )
     said, found = read_about(about), find_model(model)
-    refuse_touching(found.checkpoints, "the MONAI Model Zoo")
-    _refuse_expressions(read_network_settings(found.checkpoints).classes)
+    _refuse_texts(said)
+    classes = [name for name, _ in read_network_settings(found.checkpoints).classes]
+    _refuse_expressions("class", classes)
+    _refuse_expressions("channel", [*found.channels, *found.image_channels])
     options = ("--out", "--overwrite")
     refuse_inputs(check_output(folder, overwrite, options=options), found.checkpoints, used="exported", option="--out")
     work_dir = prepare_output(folder, overwrite, options=options)
@@ -85,14 +85,26 @@ underscores, such as neurons_fluorescence_segmentation
     return publish_output(work_dir)
 
 
-def _refuse_expressions(classes: Classes) -> None:
+def _refuse_expressions(what: str, names: Sequence[str]) -> None:
     """Refuse names that MONAI would not take for a text: what follows $ is run, @ and % name another entry."""
-    wrong = [name for name, _ in classes if set(name) & set("$@%")]
+    wrong = [name for name in names if set(name) & set("$@%#")]
     if wrong:
         raise UsageError(
-            f"the class {wrong[0]!r} cannot be exported: configurations of MONAI take $, @ and % for expressions; "
+            f"the {what} {wrong[0]!r} cannot be exported: configurations of MONAI take $, @, % and # for expressions; "
             "rename it in dataset.yaml, and train again"
         )
+
+
+def _refuse_texts(about: About) -> None:
+    """Refuse texts that MONAI would take for an expression, with which no command of the bundle would run."""
+    for entry, value in about.model_dump().items():
+        texts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        for text in texts:
+            if text.startswith(("$", "@", "%")):
+                raise UsageError(
+                    f"--about: {entry} {text!r} cannot be exported: configurations of MONAI take what begins with "
+                    f"{text[0]} for an expression; begin it otherwise"
+                )
 
 
 def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers) -> None:
@@ -102,7 +114,8 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     for part in ("configs", "models", "docs"):
         (folder / part).mkdir()
     metadata = bundle_metadata(name, settings, n_members, about, numbers.eval_metrics, model.channels)
-    inference = inference_config(settings, n_members, model.min_object_size or 0)
+    size = model.min_object_size or 0
+    inference = inference_config(settings, n_members, size, model.channels, model.image_channels)
     write_json(folder / "configs" / "metadata.json", metadata)
     write_json(folder / "configs" / "inference.json", inference)
     write_json(folder / "configs" / "evaluate.json", evaluate_config(settings))
@@ -110,7 +123,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
     write_state_dict(folder / "models" / "model.pt", net)
     write_torchscript(folder / "models" / "model.ts", net, metadata, inference)
     write_familiar(folder / "models" / FAMILIAR, model.checkpoints)
-    copy_scripts(folder, settings, n_members)
+    copy_scripts(folder, settings, n_members, has_channels=bool(model.channels))
     write_data_license(folder / "docs" / "data_license.txt", about)
     write_card(
         folder,
@@ -121,7 +134,7 @@ def _write(folder: Path, name: str, model: Model, about: About, numbers: Numbers
         members=model.members,
         n_members=n_members,
         numbers=numbers,
-        min_object_size=model.min_object_size or 0,
+        min_object_size=size,
     )
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 import yaml
 
+from segassay.data import channel_choice
 from segassay.io import images
 from segassay.io.images import sha256
-from segassay.masks import region_values
+from segassay.masks import objects, region_values
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
+from segassay_monai.ensemble.classes import TOUCHING
 from segassay_monai.ensemble.familiar import description_bytes, read_description
 from segassay_monai.ensemble.network import NetworkSettings
 from segassay_monai.sharing.zoo import scripts
@@ -31,22 +33,43 @@ LARGEST = 25 * 10**6
 _OF_ONE = ("errors", "images", "inferer")
 _OF_SEVERAL = ("classes", "mean_net", "network")
 _OF_CLASSES = ("numbering",)
-_OWN = ("__init__", "image_files", "objects")
+_OF_TOUCHING = ("depth", "objects", "touching")
+_OWN = ("__init__", "image_files")
 _OWN_OF_SEVERAL = ("members_inferer",)
+_OWN_OF_FOREGROUND = ("instances",)
 _OWN_OF_CLASSES = ("class_files",)
+_OWN_OF_TOUCHING = ("touching_files",)
+_OWN_OF_CHANNELS = ("channel_files",)
 _OF_MASKS = ("region_values",)
 _OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
-def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int) -> None:
-    """Copy the modules that the configurations name, unchanged, and the license."""
+def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int, *, has_channels: bool = False) -> None:
+    """Copy the modules that the configurations name, unchanged, and the license.
+
+    Args:
+        folder: Of the bundle.
+        settings: Network of the members.
+        n_members: Number of members.
+        has_channels: Whether the channels that the network sees have names.
+    """
     is_mean, has_classes = not gives_logits(settings, n_members), bool(settings.classes)
+    is_touching = settings.objects == TOUCHING
     of_ensemble = _OF_ONE + _OF_SEVERAL * is_mean + _OF_CLASSES * has_classes
     own = _OWN + _OWN_OF_SEVERAL * is_mean + _OWN_OF_CLASSES * has_classes
+    own += _OWN_OF_TOUCHING if is_touching else _OWN_OF_FOREGROUND
     target = folder / "scripts"
     target.mkdir()
-    of_masks = _OF_MASKS * ("classes" in of_ensemble)
-    for package, names in ((mean_net, of_ensemble), (scripts, own), (region_values, of_masks), (images, _OF_FILES)):
+    own += _OWN_OF_CHANNELS * has_channels
+    rooms = (
+        (mean_net, of_ensemble),
+        (scripts, own),
+        (images, _OF_FILES + ("channel_names",) * has_channels),
+        (channel_choice, ("channel_choice",) * has_channels),
+        (objects, _OF_TOUCHING * is_touching),
+        (region_values, _OF_MASKS * ("classes" in of_ensemble)),
+    )
+    for package, names in rooms:
         for name in names:
             shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
     shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from segassay_monai.ensemble.classes import Classes, is_exclusive, meaning_of_values
+from segassay_monai.ensemble.classes import TOUCHING, Classes, is_exclusive, meaning_of_values, n_outputs
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 from segassay_monai.prediction.bundles import UNNAMED
 from segassay_monai.sharing.about import About
@@ -30,6 +30,9 @@ _REQUIRED = {
 }
 """What the bundle needs beside torch, monai and numpy: engines, image files, MONAI's command line, its check of the
 metadata, and its download. The version is the installed one, else this."""
+
+_REQUIRED_OF_TOUCHING = {"scipy": "1.18.1", "scikit-image": "0.26.0"}
+"""What divides objects that touch needs, too."""
 
 _REFERENCES = (
     "Ronneberger et al. (2015), U-Net, MICCAI, doi:10.1007/978-3-319-24574-4_28",
@@ -60,6 +63,7 @@ def bundle_metadata(
     """
     authors = ", ".join(about.authors) or "not stated"
     kind = "A residual U-Net" if n_members == 1 else f"The mean of {n_members} residual U-Nets"
+    required = _REQUIRED | (_REQUIRED_OF_TOUCHING if settings.objects == TOUCHING else {})
     newest = "initial release" if not about.changelog else "new version"
     metadata = {
         "schema": SCHEMA,
@@ -68,7 +72,7 @@ def bundle_metadata(
         "monai_version": _installed("monai", "1.6.1"),
         "pytorch_version": _installed("torch", "2.13.0"),
         "numpy_version": _installed("numpy", "2.4.6"),
-        "required_packages_version": {package: _installed(package, known) for package, known in _REQUIRED.items()},
+        "required_packages_version": {package: _installed(package, known) for package, known in required.items()},
         "name": about.title or name.replace("_", " ").capitalize(),
         "task": f"Segmentation of {about.objects} in {about.modality} images",
         "description": about.description or f"{kind}, trained on images annotated by several raters",
@@ -78,7 +82,7 @@ def bundle_metadata(
         "data_type": "PNG, TIFF, NIfTI",
         "image_classes": f"{settings.in_channels} intensity channel(s); in each, the 1st and the 99th percentile of "
         "the whole image become 0 and 1, and values are clipped to -8 and 8",
-        **(_of_classes(settings.classes) if settings.classes else _of_foreground(about.objects, n_members)),
+        **(_of_classes(settings.classes) if settings.classes else _of_foreground(settings, about.objects, n_members)),
         "eval_metrics": eval_metrics,
         "intended_use": about.intended_use,
         "references": [*_REFERENCES, *about.references],
@@ -89,11 +93,16 @@ def bundle_metadata(
     return metadata
 
 
-def _of_foreground(objects: str, n_members: int) -> dict[str, str]:
+def _of_foreground(settings: NetworkSettings, objects: str, n_members: int) -> dict[str, str]:
+    channels = f"one channel; {_OUTPUT[gives_logits(settings, n_members)]} of {objects}"
+    if settings.objects == TOUCHING:
+        channels = (
+            f"two channels; the probability of {objects}, and the depth of each pixel in its object: 0 outside, 1 in "
+            "the middle, with a valley where two objects touch"
+        )
     return {
         "label_classes": f"1 is {objects}, 0 is everything else",
-        "pred_classes": f"one channel; {_OUTPUT[n_members == 1]} of {objects}. In masks, 1 (255 in files) is "
-        f"{objects}, 0 is everything else",
+        "pred_classes": f"{channels}. In masks, 1 (255 in files) is {objects}, 0 is everything else",
     }
 
 
@@ -129,7 +138,7 @@ def _data_format(settings: NetworkSettings, n_members: int, about: About, names:
     pred = {
         "type": "logits" if is_logit else "probabilities",
         "format": "segmentation",
-        "num_channels": max(len(settings.classes), 1),
+        "num_channels": len(settings.classes) or n_outputs((), settings.objects),
         **common,
         "value_range": [] if is_logit else [0, 1],
         "channel_def": {"0": "background"} | marked,

@@ -19,8 +19,8 @@ from monai.transforms import MapTransform
 
 from .classes import Classes, class_masks, drawing_order, values_of
 from .image_files import PATH, read_picture, write_like
+from .instances import label_objects
 from .numbering import number_through
-from .objects import label_objects
 
 
 class ClassMasksd(MapTransform):

@@ -94,7 +94,8 @@ class LoadImageFiled(MapTransform):
 
     def _read(self, path: str) -> MetaTensor:
         picture = read_picture(path)
-        image = torch.from_numpy(np.ascontiguousarray(picture.array, dtype=np.float32))
+        array = self._seen(path, picture.array)
+        image = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         if (len(image), image.ndim - 1) != (self.n_channels, self.spatial_dims):
             expected = f"{self.n_channels} channel(s) and {self.spatial_dims} axes"
             raise ValueError(f"{path}: expected {expected}, got {len(image)} and {image.ndim - 1}")
@@ -102,6 +103,10 @@ class LoadImageFiled(MapTransform):
             raise ValueError(f"{path} has pixels that are NaN or infinite; replace them")
         affine = None if picture.affine is None else torch.from_numpy(picture.affine)
         return MetaTensor(image, affine=affine, meta={PATH: path})
+
+    def _seen(self, path: str, array: np.ndarray) -> np.ndarray:
+        """Channels of an image that the network sees."""
+        return array
 
 
 PATH = "filename_or_obj"

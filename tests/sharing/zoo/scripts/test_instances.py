@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from monai.data import MetaTensor
 
 from segassay.masks import objects as ours
-from segassay_monai.sharing.zoo.scripts.objects import SaveInstancesd, label_objects
+from segassay_monai.sharing.zoo.scripts.instances import SaveInstancesd, label_objects
 
 
 def comb(n: int) -> np.ndarray:
