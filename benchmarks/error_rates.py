@@ -1,10 +1,12 @@
 """Error rates of the tests where their usual assumptions fail: unequal noise, unequal spread, skewness, a noisy seed.
 
-    python benchmarks/error_rates.py [bias equivalence groups imprint] [--replicates N] [--out DIR]
+    python benchmarks/error_rates.py [bias equivalence ratios groups range imprint] [--replicates N] [--out DIR]
 
 `bias`: how often raters with one mean are called biased if one of them is noisier; power if one counts more.
-`equivalence`: how often measurements that differ by the margin are called equivalent. `groups`: how often groups with
-one centre and unequal spread lead to a conclusion. `imprint`: how often models without imprint seem to have one.
+`equivalence`: how often measurements that differ by the margin are called equivalent, `ratios`: the same of mean
+amounts whose ratio is at the margin. `groups`: how often groups with one centre and unequal spread lead to a
+conclusion. `range`: how often a model like the raters seems better than the worst of them, or worse than the best.
+`imprint`: how often models without imprint seem to have one.
 Each section writes its part of error_rates.json and its table of docs/truthfulness.md. Five minutes on one core.
 """
 
@@ -24,20 +26,24 @@ from truthfulness_report import SIZES, as_markdown, put_between
 
 from segassay.data.dataset import read_dataset
 from segassay.qualities.objectivity.imprint import imprint as imprint_of
+from segassay.qualities.validity.ceiling import from_extremes
 from segassay.simulation.dataset import Simulation, simulate
+from segassay.statistics.equivalence import ratio_equivalence
 from segassay.statistics.groups import brunner_munzel, holm, mann_whitney, mixed_model, unequal_spread_p, welch
-from segassay.statistics.intervals import mean_intervals
+from segassay.statistics.intervals import mean_interval, mean_intervals
 from segassay.statistics.methods import equivalence_test
 from segassay.statistics.raters import bias_test, log_ratio_to_others
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
 N_REPLICATES = 1000
-AT_MOST = {"imprint": 300}  # studies
+AT_MOST = {"imprint": 300, "range": 300}  # studies
 ALPHA = 0.05
 COLUMNS = {
     "bias": (["raters", "scatter", "test"], "n_cases", "rate"),
     "equivalence": (["differences", "test"], "n_units", "rate"),
+    "ratios": (["amounts", "test"], "n_units", "rate"),
     "groups": (["values", "spread", "test"], "sizes", "rate"),
+    "range": (["raters", "test"], "n_cases", "rate"),
     "imprint": (["raters", "seeds", "test"], "n_cases", "rate"),
 }
 
@@ -46,7 +52,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Run the given sections, by default all."""
-    sections = {section.__name__: section for section in (bias, equivalence, groups, imprint)}
+    sections = {
+        section.__name__.rstrip("_"): section for section in (bias, equivalence, ratios, groups, range_, imprint)
+    }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,6 +132,7 @@ def equivalence(n_replicates: int) -> Iterator[Row]:
             yield about | rate("two t tests alone (before)", passed)
 
 
+RARE = "one in ten is 1, the others 0 ± 0.05"
 DIFFERENCES: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
     "normal": lambda rng, shape: rng.normal(size=shape),
     "t, 3 degrees of freedom": lambda rng, shape: rng.standard_t(3, size=shape),
@@ -133,9 +142,39 @@ DIFFERENCES: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarr
     "half 0, half exponential": lambda rng, shape: rng.binomial(1, 0.5, shape) * rng.exponential(size=shape) - 0.5,
     "80 % 0, 20 % exponential": lambda rng, shape: rng.binomial(1, 0.2, shape) * rng.exponential(size=shape) - 0.2,
     "90 % 0, 10 % 1": lambda rng, shape: rng.binomial(1, 0.1, shape) - 0.1,
+    RARE: lambda rng, shape: rng.binomial(1, 0.1, shape) - 0.1 + rng.normal(0, 0.05, shape),
     "normal, mean at half the margin": lambda rng, shape: rng.normal(size=shape),
 }
 """Differences around a mean of 0."""
+
+
+def ratios(n_replicates: int) -> Iterator[Row]:
+    """How often amounts whose mean ratio is at the margin, 10 % less or more, pass."""
+    for name, (ratio, draw) in RATIOS.items():
+        for n_units in (6, *SIZES):
+            rng = np.random.default_rng(n_units)
+            pairs = [(np.exp(3 + 0.2 * rng.normal(size=n_units)), draw(rng, n_units)) for _ in range(n_replicates)]
+            tests = [ratio_equivalence(b * ratio * noise, b, margin=0.1) for b, noise in pairs]
+            passed = np.array([test.p_value < ALPHA for test in tests])
+            about = {"amounts": name, "n_units": n_units}
+            yield about | rate("called equivalent", passed & np.array([not test.gap for test in tests]))
+            yield about | rate("two t tests alone", passed)
+
+
+RARE_IMAGES = "one image in ten empty, errors of 5 %"
+RATIOS: dict[str, tuple[float, Callable[[np.random.Generator, int], np.ndarray]]] = {
+    "10 % less, normal errors of 10 %": (0.9, lambda rng, n: rng.normal(1, 0.1, n).clip(0)),
+    "10 % more, normal errors of 10 %": (1.1, lambda rng, n: rng.normal(1, 0.1, n).clip(0)),
+    "10 % less, lognormal errors": (0.9, lambda rng, n: np.exp(0.3 * rng.normal(size=n) - 0.045)),
+    "one image in ten empty": (1.0, lambda rng, n: rng.binomial(1, 0.9, n)),
+    "one image in ten doubled": (1.0, lambda rng, n: 1 + rng.binomial(1, 0.1, n)),
+    "one image in twenty tripled": (1.0, lambda rng, n: 1 + 2 * rng.binomial(1, 0.05, n)),
+    RARE_IMAGES: (
+        1.0,
+        lambda rng, n: rng.binomial(1, 0.9, n) * rng.normal(1, 0.05, n).clip(0),
+    ),
+}
+"""Mean ratio, and errors with the mean 1; or errors with their mean at the margin."""
 
 
 def groups(n_replicates: int) -> Iterator[Row]:
@@ -177,6 +216,25 @@ def of_mixed_model(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> tu
     t = (fit.mean[1] - fit.mean[0]) / np.sqrt(fit.variance_of_mean.sum())
     means = values.reshape(-1, 3).mean(axis=1)
     return 2 * float(stats.t.sf(abs(t), fit.df)), welch(means[: len(x)], means[len(x) :]).p_value
+
+
+def range_(n_replicates: int) -> Iterator[Row]:
+    """How often a model that scores as the raters do is above the worst, or below the best of them (nominal: 2.5 %)."""
+    for n_raters in (2, 3, 5, 8):
+        for n_cases in SIZES:
+            rng, cases = np.random.default_rng([n_raters, n_cases]), np.arange(n_cases)
+            drawn = [rng.beta(6, 2, (n_cases, n_raters + 1)) for _ in range(n_replicates)]
+            above, below, alone = [], [], []
+            for scores in drawn:
+                differences = scores[:, :1] - scores[:, 1:]
+                (worst, from_worst), (_, from_best) = from_extremes(differences, cases)
+                above.append(from_worst.low > 0)
+                below.append(from_best.high < 0)
+                alone.append(mean_interval(differences[:, worst], cases).low > 0)
+            about = {"raters": f"{n_raters} alike", "n_cases": n_cases}
+            yield about | rate("above the worst", above)
+            yield about | rate("below the best", below)
+            yield about | rate("above the worst, taken as given (before)", alone)
 
 
 def imprint(n_replicates: int) -> Iterator[Row]:

@@ -7,7 +7,7 @@ subjects are equal, unequal (1, 1, 2, 3 and 8 images), or one has half of all im
 given, as in the package: only cases and subjects are drawn.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,7 +71,12 @@ class Kind:
 
 def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Coverage of all kinds, each with its own seed."""
-    for place, kind in enumerate(kinds()):
+    return rows_of(kinds(), n_replicates, sizes)
+
+
+def rows_of(every: Iterable[Kind], n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
+    """Coverage of some kinds, each with its own seed."""
+    for place, kind in enumerate(every):
         truth = _truth(kind)
         for n in sizes:
             rng = np.random.default_rng([place, n])

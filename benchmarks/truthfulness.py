@@ -1,13 +1,13 @@
 """Truthfulness of the assay: intervals and tests on studies with a planted truth.
 
-    python benchmarks/truthfulness.py [means clusters intervals seeds bias groups verdicts] [--replicates N] [--out DIR]
+    python benchmarks/truthfulness.py [SECTION ...] [--replicates N] [--out DIR]
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`intervals`: every kind of interval, by independent generators. `seeds`: the spread over seeds. `bias`: how often raters
-without bias are called biased. `groups`: how often groups without difference are called different. `verdicts`:
-how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part of
-truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
+`intervals` and `further`: every kind of interval, by independent generators. `seeds`: the spread over seeds.
+`bias`: how often raters without bias are called biased. `groups`: how often groups without difference are called
+different. `verdicts`: how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part
+of truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rendered_verdicts
+from further_intervals import rows as further_interval
 from intervals import rows as every_interval
 from measuring import ROOT, chosen_sections, circumstances, save, show
 from planted import N_TRUTH, STUDY, Cast, case_means, drawn_in_parts, planted_means, study_of
@@ -40,7 +41,7 @@ from segassay.statistics.raters import bias_test
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
 N_REPLICATES = 4000
 N_RESAMPLES = 1000
-AT_MOST = {"intervals": 500, "verdicts": 20}  # studies
+AT_MOST = {"intervals": 500, "further": 500, "verdicts": 20}  # studies
 BLOCK = 50  # replicates that share their resamples
 
 Row = dict[str, Any]
@@ -48,7 +49,9 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Run the given sections, by default all."""
-    sections = {section.__name__: section for section in (means, clusters, intervals, seeds, bias, groups, verdicts)}
+    sections = {
+        section.__name__: section for section in (means, clusters, intervals, further, seeds, bias, groups, verdicts)
+    }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
     with tempfile.TemporaryDirectory() as folder:
@@ -149,6 +152,11 @@ def clusters(n_replicates: int) -> Iterator[Row]:
 def intervals(n_replicates: int) -> Iterator[Row]:
     """Coverage of every kind of interval that is printed, by generators that share no code with the package."""
     return every_interval(min(n_replicates, AT_MOST["intervals"]), SIZES)
+
+
+def further(n_replicates: int) -> Iterator[Row]:
+    """Coverage of intervals of tests of equivalence, shifts, fits, and of indices of subjects of unequal size."""
+    return further_interval(min(n_replicates, AT_MOST["further"]), SIZES)
 
 
 def seeds(n_replicates: int) -> Iterator[Row]:

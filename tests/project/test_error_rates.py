@@ -9,7 +9,15 @@ import pytest
 from scipy import stats
 
 from segassay.qualities import catalogue
-from segassay.qualities.scores.error_rates import BIAS, CONCLUSION, EQUIVALENT, ErrorRate
+from segassay.qualities.scores.error_rates import (
+    BIAS,
+    CONCLUSION,
+    EQUIVALENT,
+    EQUIVALENT_RATIO,
+    IMPRINT,
+    OMNIBUS,
+    ErrorRate,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -43,9 +51,31 @@ def test_a_noisy_rater_is_not_biased(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_skewed_differences_at_the_margin_are_not_equivalent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(error_rates, "SIZES", (10, 40))
-    rows = [row for row in error_rates.equivalence(300) if row["differences"] != "normal, mean at half the margin"]
+    other = ("normal, mean at half the margin", error_rates.RARE)
+    rows = [row for row in error_rates.equivalence(300) if row["differences"] not in other]
     assert all(may_be(row, 0.07) for row in rows_of(rows, test="called equivalent"))
     assert sum(not may_be(row, 0.07) for row in rows_of(rows, test="two t tests alone (before)")) >= 6
+
+
+def test_ratios_at_the_margin_are_not_equivalent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_rates, "SIZES", (10,))
+    rows = [row for row in error_rates.ratios(300) if row["amounts"] != error_rates.RARE_IMAGES]
+    assert len(rows) == 24
+    assert all(may_be(row, 0.06) for row in rows_of(rows, test="called equivalent"))
+
+
+def test_a_model_like_the_raters_is_neither_better_than_the_worst_nor_worse_than_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(error_rates, "SIZES", (20,))
+    rows = list(error_rates.range_(100))
+    assert all(may_be(row, 0.035) for row in rows_of(rows, test="above the worst"))
+    assert all(may_be(row, 0.035) for row in rows_of(rows, test="below the best"))
+    ours, before = (
+        sum(row["rate"] for row in rows_of(rows, test=test))
+        for test in ("above the worst", "above the worst, taken as given (before)")
+    )
+    assert before > 1.5 * ours
 
 
 def test_groups_of_unequal_spread_are_no_difference() -> None:
@@ -73,7 +103,9 @@ def test_the_page_has_the_measured_rates(section: str) -> None:
     assert error_rates.table(section, found["rows"]) in page, "run benchmarks/error_rates.py"
 
 
-@pytest.mark.parametrize("known", [BIAS, EQUIVALENT, CONCLUSION], ids=lambda known: known.section)
+@pytest.mark.parametrize(
+    "known", [BIAS, EQUIVALENT, EQUIVALENT_RATIO, CONCLUSION, OMNIBUS, IMPRINT], ids=lambda known: known.test
+)
 def test_sentences_state_the_highest_measured_rate(known: ErrorRate) -> None:
     """Of the settings where there is nothing to find; each is named in the sentence."""
     found = json.loads((ROOT / "benchmarks" / "results" / "error_rates.json").read_text(encoding="utf-8"))
@@ -85,7 +117,13 @@ def test_sentences_state_the_highest_measured_rate(known: ErrorRate) -> None:
 
 def test_every_sentence_of_a_test_states_how_often_it_errs() -> None:
     stated = {measure.name: measure.errors for measure in catalogue.CATALOGUE.values() if measure.errors is not None}
-    assert stated == {"bias_test": BIAS, "difference": EQUIVALENT, "same_verdict": CONCLUSION}
+    assert stated == {
+        "bias_test": BIAS,
+        "difference": EQUIVALENT,
+        "amount_ratio": EQUIVALENT_RATIO,
+        "same_verdict": CONCLUSION,
+        "imprint": IMPRINT,
+    }
     assert max(known.highest for known in stated.values()) > 0.06  # why they are stated
 
 

@@ -12,7 +12,7 @@ from segassay.judgement.strategies import strategy_table
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
-from segassay.qualities.scores.coverage import MEANS, NO_INTERVAL, NOT_MEASURED
+from segassay.qualities.scores.coverage import MEANS, NO_INTERVAL
 from segassay.qualities.scores.measure import AGAINST, CSV_ONLY, LEAVE_ONE_OUT, PAIRWISE, TABLES, Measure
 from segassay.qualities.scores.table import QUALITIES
 from segassay.qualities.validity import records as validity
@@ -95,7 +95,7 @@ def test_what_is_known_of_the_coverage_of_every_interval_stands_in_its_record(ro
 @EVERY
 def test_a_record_says_one_thing_of_its_coverage(record: Measure):
     """Either that there is no interval, or that it is unknown, or what it is for each method."""
-    assert len(record.coverage) == 1 or not {MEANS, NO_INTERVAL, NOT_MEASURED} & set(record.coverage)
+    assert len(record.coverage) == 1 or not {MEANS, NO_INTERVAL} & set(record.coverage)
 
 
 def test_each_name_occurs_once_in_a_quality():

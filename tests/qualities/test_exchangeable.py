@@ -12,7 +12,7 @@ from segassay import evaluate
 from segassay.assay.evaluation import Evaluation
 from segassay.io.images import write_mask
 from segassay.qualities.exchangeable import WHY
-from segassay.qualities.objectivity.measurements import measurements_of
+from segassay.qualities.objectivity.measurements import measurements_of, one_way_correlation
 from segassay.statistics.reliability import icc, icc_1k_weighted, icc_11_weighted
 
 N_CASES, SIZE = 12, 40
@@ -133,6 +133,22 @@ def test_icc_1_is_that_of_shrout_and_fleiss_and_of_an_analysis_of_variance() -> 
     f = stats.f_oneway(*scores).statistic
     assert icc_11_weighted(once, scores)[0] == pytest.approx((f - 1) / (f + 3))
     assert icc_1k_weighted(once, scores)[0] == pytest.approx((f - 1) / f)
+
+
+def test_equal_cases_of_a_subject_are_no_more_than_one() -> None:
+    rng = np.random.default_rng(2)
+    counts = [
+        {"case": f"{case}a", "annotator": name, "n_objects": 10.0 * case + rng.integers(5)}
+        for case in range(9)
+        for name in READERS
+    ]
+    once = pd.DataFrame(counts).assign(area_px=np.nan, mean_intensity=np.nan)
+    twice = pd.concat([once, once.assign(case=once["case"].str.replace("a", "b"))], ignore_index=True)
+    clusters = pd.Series({f"{case}{again}": f"s{case}" for again in "ab" for case in range(9)})
+    numbers = ["value", "low", "high"]
+    expected, found = (one_way_correlation(table, READERS, clusters)[numbers].astype(float) for table in (once, twice))
+    assert len(expected) == 2
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_icc_1_in_the_scores_is_that_of_the_complete_cases(listed: Evaluation) -> None:

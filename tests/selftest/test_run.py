@@ -36,10 +36,6 @@ WITHOUT_PUBLISHED_VALUE = {
         *("intersection", "majority_vote", "soft_mean", "union"),
     },
     "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances", "surface_shares"},
-    "masks.boundaries": {  # definitions without worked examples; equal to a second way in tests/masks
-        *("boundary_iou", "centreline_dice", "mean_average_surface_distance"),
-    },
-    "masks.free_response": {"froc", "mean_sensitivity"},  # likewise
     "statistics.groups": {  # medians and sorted p-values: equal to scipy and statsmodels; the larger of two tests
         *("hodges_lehmann", "holm", "unequal_spread_p"),
     },
@@ -47,6 +43,7 @@ WITHOUT_PUBLISHED_VALUE = {
         *("equivalence_test", "limits_of_agreement_at"),
     },
     "statistics.raters": {"alt_test", "bias_test", "log_ratio_to_others"},
+    "statistics.equivalence": {"gap_of"},  # Cochran's rule of thumb
     "statistics.reliability": {"icc_a1_of_subjects"},  # icc_a1_weighted where a subject has several cases
     "statistics.components": {"as_scores", "crossed_mean_squares", "three_way_components"},
 }
@@ -63,6 +60,7 @@ MODULES = (
     "consensus.pixels",
     "masks.outlines",
     "masks.shape",
+    "masks.free_response",
     "statistics.groups",
     "statistics.reliability",
     "statistics.methods",

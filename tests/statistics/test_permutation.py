@@ -29,6 +29,18 @@ def test_random_signs_come_near_the_exact_p():
     assert sign_flip_p(values) == sign_flip_p(values)
 
 
+def test_names_order_and_which_is_first_do_not_matter():
+    rng = np.random.default_rng(5)
+    values = rng.normal(0.4, 1, 3 * EXACT_UP_TO)
+    subject = np.repeat(np.arange(EXACT_UP_TO + 5), 3)[: len(values)]
+    order, renamed = rng.permutation(len(values)), rng.permutation(100)[subject]
+    for differences, clusters in ((values, None), (values, subject)):
+        p = sign_flip_p(differences, clusters)
+        assert sign_flip_p(-differences, clusters) == p
+        assert sign_flip_p(differences[order], None if clusters is None else clusters[order]) == p
+    assert sign_flip_p(values, renamed) == sign_flip_p(values, subject)
+
+
 def test_false_alarms_stay_at_the_level_for_skewed_subjects_of_unequal_size():
     rng = np.random.default_rng(0)
     subject = np.repeat(np.arange(10), rng.integers(1, 6, 10))

@@ -218,6 +218,21 @@ def test_order_of_raters_moves_the_rows_of_the_bias_test():
     pd.testing.assert_frame_equal(bias_test(counts[::-1, order]), expected)
 
 
+@pytest.mark.parametrize("n_cases", [2, 3, 4])
+def test_few_images_with_equal_differences_are_no_bias(n_cases: int):
+    """Counts are whole numbers, so that differences of two images are often equal although raters have one mean."""
+    rng = np.random.default_rng(n_cases)
+    studies = [bias_test(rng.poisson(rng.gamma(4, 1, (n_cases, 1)), (n_cases, 3))) for _ in range(400)]
+    assert np.mean([study["biased"].any() for study in studies]) <= 0.06
+    assert any(study["biased"].any() for study in [bias_test([[9, 5, 5]] * 8)])
+
+
+def test_equal_differences_have_the_p_of_equal_signs_and_no_interval():
+    found = bias_test([[3, 2], [7, 6], [1, 0], [4, 3]])
+    assert found["p_value"].tolist() == [stats.binomtest(4, 4).pvalue] * 2
+    assert np.isnan(found[["low", "high"]]).all(axis=None)
+
+
 def test_bias_of_nothing():
     for counts in (np.zeros((0, 3)), [[1, 2, 3]], [[1], [2]], np.full((4, 2), np.nan)):
         found = bias_test(counts)

@@ -10,8 +10,11 @@ from PIL import Image
 from roifile import ImagejRoi
 
 from segassay.errors import DataError
+from segassay.io.images import write_map, write_mask
+from segassay.tables import compared
 from segassay.tables.compared import compare_case
 from segassay.tables.jobs import Annotator, Job
+from segassay.tables.maps import read_map
 
 AFFINE = np.diag([-1.0, -1, 2, 1])
 MIRROR = np.array([[-1.0, 0, 0, 5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
@@ -99,3 +102,26 @@ def test_neighbours_of_the_consensus_are_divided_with_the_raters_of_other_person
     found = compare_case(Job("1", tuple(annotators), instances=True))
     assert found.labels["-a1"].max() == 1
     assert found.labels["-b"].max() == 2
+
+
+@pytest.mark.parametrize(("most_bytes", "n_reads"), [(2**24, 2), (8 * 8 * 4, 5), (0, 8)])
+def test_maps_are_read_once_for_all_tables_as_long_as_they_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_bytes: int, n_reads: int
+) -> None:
+    """Two models' maps, asked for four times each: both fit, one of them, none."""
+    mask = np.zeros((8, 8), dtype=bool)
+    mask[2:5, 2:5] = True
+    models = []
+    for number, name in enumerate(("net", "other")):
+        write_mask(tmp_path / f"{name}.png", mask)
+        write_map(tmp_path / f"{name}.tif", np.full((8, 8), 0.25 + number / 2, dtype=np.float32))
+        models.append(Annotator(name, "model", tmp_path / f"{name}.png", prob=tmp_path / f"{name}.tif"))
+    read: list[Path] = []
+    monkeypatch.setattr(compared, "MAP_BYTES", most_bytes)
+    monkeypatch.setattr(compared, "read_map", lambda path, *rest: read.append(path) or read_map(path, *rest))
+    case = compare_case(Job("1", (*models, Annotator("anna", "human", tmp_path / "net.png"))))
+    for _ in range(4):
+        for number, model in enumerate(models):
+            np.testing.assert_array_equal(case.prob(model), np.full((8, 8), 0.25 + number / 2))
+    assert case.prob(case.job.annotators[2]) is None
+    assert len(read) == n_reads

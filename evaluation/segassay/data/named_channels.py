@@ -24,6 +24,7 @@ __all__ = [
     "INTENSITY",
     "broken_channel_names",
     "channel_problems",
+    "check_channel_count",
     "contrast_channel",
     "find_channels",
     "in_order",
@@ -226,6 +227,13 @@ def places_in_order(path: Path, picture: Picture, names: Sequence[str]) -> list[
     return [own.index(name) for name in names]
 
 
+def check_channel_count(path: Path, n_channels: int, names: Sequence[str]) -> None:
+    """Raise a DataError if an image has other channels than there are names; it may have none."""
+    if names and len(names) != n_channels:
+        what = f"has {number_of(n_channels, 'channel')}, but the names are {', '.join(names)}"
+        raise DataError.of(path, what, "correct `channels` in dataset.yaml", kind="channel-count")
+
+
 def pick_channels(
     path: Path, n_channels: int, own: Sequence[str], wanted: Sequence[str], among: Sequence[str]
 ) -> list[int]:
@@ -246,9 +254,7 @@ def pick_channels(
     Raises:
         DataError: If a name is missing, there are more or fewer names than channels, or nothing says which they are.
     """
-    if own and len(own) != n_channels:
-        what = f"has {number_of(n_channels, 'channel')}, but the names are {', '.join(own)}"
-        raise DataError.of(path, what, "correct `channels` in dataset.yaml", kind="channel-count")
+    check_channel_count(path, n_channels, own)
     if n_channels == len(among) == 1:
         return [0]
     if own and set(wanted) <= set(own):

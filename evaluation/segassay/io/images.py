@@ -33,6 +33,7 @@ from segassay.io.formats import (
 from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
+from segassay.io.kept_masks import keep_mask, kept_mask
 from segassay.io.mask_values import class_values_of, mask_of
 from segassay.io.ome_zarr import ZarrWindows, ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
@@ -267,11 +268,12 @@ def read_mask(path: str | os.PathLike[str], grid: Grid | None = None) -> np.ndar
     """
     if holds_outlines(path):
         return _read_outlines(Path(path), grid)
-    picture = _read(path, as_mask=True)
+    picture = kept_mask(path) or _read(path, as_mask=True)
     if picture.overlay and grid is not None and _is_canvas(picture, grid):
         rois = [(f"overlay {number}", data) for number, data in enumerate(picture.overlay, start=1)]
         return fill_outlines(path, outlines_of_rois(path, rois), grid.shape, grid.path)
     mask = mask_of(path if isinstance(path, HeldImage) else Path(path), picture)
+    keep_mask(path, picture, mask)
     return mask if grid is None else fit(path, mask, grid)
 
 

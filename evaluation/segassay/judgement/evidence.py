@@ -346,7 +346,13 @@ def median_over(values: np.ndarray) -> np.ndarray:
 
 
 def mean_of(
-    evidence: Evidence, values: np.ndarray, *, target: str = "", against: str = "", limit: float = 1.0
+    evidence: Evidence,
+    values: np.ndarray,
+    *,
+    target: str = "",
+    against: str = "",
+    limit: float = 1.0,
+    lowest: float | None = None,
 ) -> Number | None:
     """Mean over images with its interval; None without any value.
 
@@ -356,11 +362,12 @@ def mean_of(
         target: Annotator or group that it belongs to.
         against: Rater or measure that it is about.
         limit: Largest size that the mean can have, where the interval ends at the latest.
+        lowest: Smallest value that it can have: 0 of an agreement; by default that of a difference, `-limit`.
     """
     if np.isnan(values).all():
         return None
     found = _number(mean_interval(values, evidence.clusters, evidence.level), target, against)
-    return replace(found, low=max(found.low, -limit), high=min(found.high, limit))
+    return replace(found, low=max(found.low, -limit if lowest is None else lowest), high=min(found.high, limit))
 
 
 def index(

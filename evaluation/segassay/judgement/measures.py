@@ -33,7 +33,15 @@ from segassay.qualities.validity.outlines import distance_scores
 from segassay.qualities.validity.raters import agreement_with_raters
 from segassay.tables.build import Tables
 
-__all__ = ["both_empty_shift", "build_scores", "by_quality", "case_scores", "further_measures", "where_marked"]
+__all__ = [
+    "both_empty_shift",
+    "build_scores",
+    "by_quality",
+    "case_scores",
+    "further_measures",
+    "warned",
+    "where_marked",
+]
 
 
 def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -65,7 +73,7 @@ def build_scores(tables: Tables, annotations: pd.DataFrame, clusters: pd.Series)
     """
     scores = [*case_scores(tables, annotations), *distance_scores(tables.distances, annotations)]
     scores.sort(key=lambda score: QUALITIES.index(score.quality))
-    return _warned(score_table(scores, clusters), clusters.nunique())
+    return warned(score_table(scores, clusters), clusters)
 
 
 def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -83,14 +91,27 @@ def further_measures(found: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
         part, missing = compute_all(room.computations(found))
         parts.append(part)
         gaps += [(quality, gap.measure, gap.why, gap.words or gap.measure) for gap in missing]
-    table = _warned(by_quality(parts), found.clusters.nunique())
+    table = warned(by_quality(parts), found.clusters)
     return table, pd.DataFrame(gaps, columns=list(GAP_COLUMNS))
 
 
-def _warned(table: pd.DataFrame, n_clusters: int) -> pd.DataFrame:
-    """The same rows, with warnings about the coverage of their intervals in `note`."""
+def warned(table: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
+    """The same rows, with warnings about the coverage of their intervals in `note`.
+
+    Args:
+        table: With `SCORE_COLUMNS`, and perhaps others.
+        clusters: Case -> name of its subject, or of the case itself.
+    """
+    sizes = clusters.value_counts()
+    unequal = bool(len(sizes) and sizes.max() >= 2 * sizes.mean())
     warnings = [
-        coverage_warning(known := CATALOGUE[record].coverage, method, n_clusters, clumped=known == (MEANS,) and unsure)
+        coverage_warning(
+            known := CATALOGUE[record].coverage,
+            method,
+            len(sizes),
+            clumped=known == (MEANS,) and unsure,
+            unequal=unequal,
+        )
         for record, method, unsure in table[["record", "method", "approximate"]].itertuples(index=False)
     ]
     notes = [[note, warning] for note, warning in zip(table["note"], warnings, strict=True)]

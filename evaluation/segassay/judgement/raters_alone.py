@@ -97,7 +97,7 @@ def _together(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
     Two who both mark nothing agree on absence, which says nothing about what they mark: undefined in `own`.
     """
     values = np.where(evidence.marked(), median_over(own), np.nan)
-    number = mean_of(evidence, values, target="the median rater", against=_against(evidence))
+    number = mean_of(evidence, values, target="the median rater", against=_against(evidence), lowest=0.0)
     return replace(above(What.TOGETHER, number, TOGETHER_ABOVE[measure]), measure=measure)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from segassay.data.annotations import SPENT_COLUMNS, is_rater
 from segassay.data.facets import is_exchangeable
+from segassay.judgement.measures import warned
 from segassay.judgement.strategy_effects import effects_of_groups
 from segassay.judgement.strategy_scores import agreement_within, scores_of_groups
 from segassay.qualities.objectivity.raters import agreement_of_raters
@@ -76,7 +77,8 @@ def strategy_table(found: Findings) -> pd.DataFrame:
         rows = effects_of_groups(groups, *measured, level=found.level)
     columns = [*SCORE_COLUMNS, "contrast", "n_annotators"]
     parts = [part for part in (masks, pd.DataFrame(rows, columns=columns)) if len(part)]
-    return _described(pd.concat(parts, ignore_index=True) if parts else masks, groups)
+    table = pd.concat(parts, ignore_index=True) if parts else masks
+    return _described(warned(table, found.clusters), groups)
 
 
 def _described(table: pd.DataFrame, groups: Sequence[Group]) -> pd.DataFrame:

@@ -195,7 +195,7 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         nearest_to_own_members(evidence, ensembles, models),
         *_held_out(judged),
     )
-    own = [mean_of(evidence, _between(evidence, group, F1), target=group.target) for group in ensembles]
+    own = [mean_of(evidence, _between(evidence, group, F1), target=group.target, lowest=0.0) for group in ensembles]
     return Judgement("reliability", judged, criteria, tuple(number for number in own if number is not None))
 
 

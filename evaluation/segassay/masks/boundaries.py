@@ -119,6 +119,7 @@ def centre_lines(mask: np.ndarray, depth: np.ndarray | None = None) -> np.ndarra
         Shit et al. (2021), Proc. CVPR: 16560-16569, arXiv:2003.07311, algorithm 1.
     """
     depth = depth_in(mask) if depth is None else depth
+    depth = depth.astype(np.min_scalar_type(depth.max(initial=0)))  # mostly 8 bits: four times as fast
     return np.asarray(mask & (depth == largest_around(depth)))
 
 

@@ -107,7 +107,10 @@ def _renumber(label_image: np.ndarray, kept: np.ndarray) -> np.ndarray:
 
 
 def _drop_small(labels: np.ndarray, min_size: int) -> np.ndarray:
-    large = np.bincount(labels.ravel()) >= min_size
+    places = np.flatnonzero(labels > 0)  # foreground is a small part of most images
+    numbers = labels.reshape(-1)[places]
+    large = np.bincount(numbers, minlength=1) >= min_size
     large[0] = False
-    new_label = np.where(large, np.cumsum(large), 0).astype(np.int32)
-    return new_label[labels]
+    kept = np.zeros(labels.shape, dtype=np.int32)
+    kept.reshape(-1)[places] = np.where(large, np.cumsum(large), 0)[numbers]
+    return kept

@@ -15,9 +15,12 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from segassay.data.annotations import kind_label
+from segassay.data.dataset import units_of
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import are_side_by_side
+from segassay.qualities.scores.coverage import SHIFTS, coverage_warning
+from segassay.qualities.scores.error_rates import OMNIBUS
 from segassay.qualities.validity import records as validity
 from segassay.report.cards import cards
 from segassay.report.classes import class_section
@@ -146,6 +149,8 @@ def _chapters(found: Results) -> dict[str, Any]:
         "unit": unit_of(found.effects["unit"] == "subject"),
         "images_as_units": IMAGES_AS_UNITS,
         "said_by_mistake": validity.SAME_VERDICT.errors,
+        "differ_by_mistake": OMNIBUS,
+        "shift_coverage": coverage_warning([SHIFTS], "Hodges-Lehmann", units_of(found.subjects).nunique()),
         "undefined": undefined_table(core),
         "sections": sections(found.scores, judged_annotators(found.annotations).names),
         "n_in_figures": len(in_figures(found)),

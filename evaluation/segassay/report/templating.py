@@ -5,6 +5,7 @@ folders of templates  ->  Environment; style, script  ->  policy
 
 import base64
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,6 +15,7 @@ __all__ = ["TEMPLATES", "content_policy", "environment", "text_of"]
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+@lru_cache  # a template is compiled once
 def environment(*folders: Path) -> Environment:
     """Templates of these folders, else those of this room; names are escaped, and an unknown one is an error."""
     return Environment(

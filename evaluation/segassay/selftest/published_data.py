@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segassay.masks.outlines import surface_distances
+from segassay.masks.outlines import SurfaceDistances, surface_distances
 
 FLEISS = "Fleiss 1971, doi:10.1037/h0031619"
 DIAGNOSES = (  # 30 patients, one digit per psychiatrist
@@ -88,3 +88,9 @@ VOTES_ON_SLIDES = np.array([[int(vote) for vote in pattern] for pattern in SLIDE
 
 SPEARMAN = "Spearman 1904, doi:10.2307/1412159"
 MEASURED_TWICE = ((1.0, 0.64, 0.8), (0.64, 1.0, 0.8), (0.8, 0.8, 1.0))  # r = √reliability, by his correction
+
+RIMS = np.zeros((2, 9, 9), dtype=bool)
+RIMS[0, 1:8, 1:8], RIMS[1, 1:8, 1:7] = True, True
+LINE = np.ones((1, 6), dtype=bool)
+HALF_A_LINE = LINE & (np.arange(6) < 3)
+FEW_DISTANCES = SurfaceDistances(np.array([0.0, 1.0]), np.array([2.0]))

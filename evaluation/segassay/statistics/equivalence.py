@@ -13,6 +13,29 @@ from scipy import special
 
 __all__ = ["RatioEquivalence", "ratio_equivalence"]
 
+MIN_UNITS = 10
+COCHRAN = 25
+"""Cochran's rule: the mean of n values is close enough to normal if n is above 25 skewness²."""
+
+
+def gap_of(n: int, skewness: float) -> str:
+    """Why t tests of so few, or so skewed, differences cannot be relied on; empty where they can.
+
+    Args:
+        n: Differences.
+        skewness: m3 / m2^(3/2); NaN where all differences are equal.
+
+    Example:
+        >>> gap_of(12, 0.4), gap_of(12, 1.0)
+        ('', 'skewness 1.0, which needs more than 25 units; there are 12')
+    """
+    if n < MIN_UNITS:
+        return f"{n} units, {MIN_UNITS} are needed to see how skewed the differences are"
+    if math.isnan(skewness):
+        return "all differences are equal, so it is unknown how much they vary"
+    needed = math.floor(COCHRAN * skewness**2)
+    return f"skewness {skewness:.1f}, which needs more than {needed} units; there are {n}" if n <= needed else ""
+
 
 @dataclass(frozen=True)
 class RatioEquivalence:
@@ -25,6 +48,7 @@ class RatioEquivalence:
         high: Its upper end.
         margin: Largest deviation of the ratio from 1 that does not matter.
         p_value: The larger of the two one-sided p; below .05 exactly where the interval lies within the margin.
+        skewness: The larger skewness, up or down, of what the two tests compare with 0; NaN without any spread.
     """
 
     n: int
@@ -33,12 +57,20 @@ class RatioEquivalence:
     high: float
     margin: float
     p_value: float
+    skewness: float = math.nan
+
+    @property
+    def gap(self) -> str:
+        """Why the tests cannot be relied on, see `gap_of`; empty where they can."""
+        return gap_of(self.n, self.skewness)
 
 
 def ratio_equivalence(a: np.ndarray, b: np.ndarray, *, margin: float) -> RatioEquivalence:
     """Test that the means of paired amounts differ by less than a share of the second, fixed beforehand.
 
     The tests are one-sample t tests of `a - (1 - margin) b`, which should be above 0, and `a - (1 + margin) b`, below.
+    Where most amounts are equal and a few are far off, a small sample misses the few, and t tests call up to half of
+    such amounts equivalent that are not: `gap` says where they cannot be relied on, as in `methods.equivalence_test`.
 
     Args:
         a: `(N,)`, 0 or more.
@@ -46,8 +78,8 @@ def ratio_equivalence(a: np.ndarray, b: np.ndarray, *, margin: float) -> RatioEq
         margin: Above 0 and below 1.
 
     Returns:
-        The ratio, its interval and p; NaN below 2 cases, or where the mean of `b` is 0. Without any spread p is 0
-        inside the margin, else 1.
+        The ratio, its interval and p; all NaN below 2 cases, or where the mean of `b` is 0. Where all cases have the
+        same ratio, interval and p are NaN: nothing says how much it varies.
 
     Raises:
         ValueError: If the shapes differ, an amount is negative, or the margin is not between 0 and 1.
@@ -72,9 +104,13 @@ def ratio_equivalence(a: np.ndarray, b: np.ndarray, *, margin: float) -> RatioEq
         raise ValueError("amounts must be 0 or more, got a negative one")
     if a.size < 2 or not b.any():
         return RatioEquivalence(a.size, math.nan, math.nan, math.nan, margin, math.nan)
+    ratio = float(a.mean() / b.mean())
+    if np.abs(a - ratio * b).max() <= 1e-12 * max(a.max(), ratio * b.max()):
+        return RatioEquivalence(a.size, ratio, math.nan, math.nan, margin, math.nan)
     low, high = _fieller(a, b, float(special.stdtrit(a.size - 1, 0.95)))
-    p_value = max(_p_above(a - (1 - margin) * b), _p_above((1 + margin) * b - a))
-    return RatioEquivalence(a.size, float(a.mean() / b.mean()), low, high, margin, p_value)
+    both = a - (1 - margin) * b, (1 + margin) * b - a
+    skewness = max(map(_skewness, both), key=abs)
+    return RatioEquivalence(a.size, ratio, low, high, margin, max(map(_p_above, both)), skewness)
 
 
 def _fieller(a: np.ndarray, b: np.ndarray, t: float) -> tuple[float, float]:
@@ -85,6 +121,13 @@ def _fieller(a: np.ndarray, b: np.ndarray, t: float) -> tuple[float, float]:
         return math.nan, math.nan
     reach = math.sqrt(max(product**2 - square * constant, 0.0))
     return float((product - reach) / square), float((product + reach) / square)
+
+
+def _skewness(values: np.ndarray) -> float:
+    """m3 / m2^(3/2); NaN without any spread."""
+    away = values - values.mean()
+    spread = math.sqrt(float((away**2).mean()))
+    return float((away**3).mean()) / spread**3 if spread > 1e-12 * float(np.abs(values).max()) else math.nan
 
 
 def _p_above(values: np.ndarray) -> float:

@@ -23,7 +23,8 @@ def sign_flip_p(differences: np.ndarray, clusters: np.ndarray | None = None, *, 
         seed: Of the random signs, used above `EXACT_UP_TO` clusters.
 
     Returns:
-        In (0, 1]; with n clusters not below 2 / 2ⁿ. NaN without a difference that is not NaN.
+        In (0, 1]; with n clusters not below 2 / 2ⁿ; the same however clusters are named and ordered. NaN without a
+        difference that is not NaN.
 
     Raises:
         ValueError: If the shapes differ.
@@ -51,4 +52,5 @@ def sign_flip_p(differences: np.ndarray, clusters: np.ndarray | None = None, *, 
         signs = 1 - 2 * (np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1)
         return float((np.abs(signs @ sums) >= observed - rounding).mean())
     signs = np.random.default_rng(seed).choice([-1, 1], size=(_N_DRAWN, len(sums)))
-    return float((1 + (np.abs(signs @ sums) >= observed - rounding).sum()) / (1 + _N_DRAWN))
+    sizes = np.sort(np.abs(sums))  # so that neither names nor order of clusters matter
+    return float((1 + (np.abs(signs @ sizes) >= observed - rounding).sum()) / (1 + _N_DRAWN))

@@ -160,8 +160,9 @@ def bias_test(counts: np.ndarray, *, clusters: np.ndarray | None = None) -> pd.D
     Returns:
         One row per rater: `difference` (mean over units), `low, high` (95 % t interval), `statistic` and `p_value` of
         the t test, `p_adjusted` (Holm), `friedman_p` (the same in all rows; counts that all raters have), `biased`
-        (`p_adjusted` below .05), `n_units` and `n_undefined` (cases without a difference). NaN below two units; where
-        all units have the same difference p is 0, or 1 if that is 0.
+        (`p_adjusted` below .05), `n_units` and `n_undefined` (cases without a difference). NaN below two units. Where
+        all n units have the same difference there is no interval, and p is that of n equal signs, 2 / 2ⁿ, or 1 if it
+        is 0: whole numbers of few images often differ by as much.
 
     Raises:
         ValueError: If shapes do not fit or a count is negative.
@@ -206,7 +207,7 @@ def _units(values: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
 def _t_test(
     units: np.ndarray, null: float, alternative: Literal["two-sided", "less"] = "two-sided"
 ) -> tuple[float, float, float, float, float, int]:
-    """Mean, its 95 % interval, t and p; without spread p is 0 or 1."""
+    """Mean, its 95 % interval, t and p; without spread no interval, and the p of so many equal signs."""
     n = len(units)
     if n < 2:
         mean = float(units.mean()) if n else math.nan
@@ -214,7 +215,9 @@ def _t_test(
     mean, se = float(units.mean()), float(units.std(ddof=1)) / math.sqrt(n)
     if se <= 1e-12 * abs(mean):
         away = mean < null if alternative == "less" else mean != null
-        return mean, mean, mean, math.copysign(math.inf, mean - null) if mean != null else 0.0, float(not away), n
+        t = math.copysign(math.inf, mean - null) if mean != null else 0.0
+        p_value = (1.0 if alternative == "less" else 2.0) * 0.5**n if away else 1.0
+        return mean, math.nan, math.nan, t, p_value, n
     reach = float(scipy.stats.t.ppf(0.975, n - 1)) * se
     t = (mean - null) / se
     p_value = scipy.stats.t.cdf(t, n - 1) if alternative == "less" else 2 * scipy.stats.t.sf(abs(t), n - 1)

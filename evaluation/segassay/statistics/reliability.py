@@ -229,12 +229,14 @@ def icc_a1_of_subjects(weights: np.ndarray, scores: np.ndarray, clusters: np.nda
     return np.asarray((of_case - residual) / np.where(spread == 0, math.nan, spread))
 
 
-def icc_11_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def icc_11_weighted(weights: np.ndarray, scores: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """ICC(1,1) of many resamples at once, for raters who need not be the same persons in two cases.
 
     Args:
-        weights: As for `icc_a1_weighted`.
+        weights: As for `icc_a1_weighted`; the same for all cases of a subject.
         scores: `(N, R)`, finite; the order within a case does not matter.
+        clusters: `(N,)`, subject of each case, so that equal cases of one are no more than one; by default every case
+            is a subject.
 
     Returns:
         float64 `(B,)`; NaN as in `icc_a1`.
@@ -247,15 +249,17 @@ def icc_11_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
     References:
         Shrout & Fleiss (1979), Psychol. Bull. 86(2):420-428, doi:10.1037/0033-2909.86.2.420.
     """
-    found = crossed_mean_squares(weights, np.sort(np.asarray(scores, dtype=float), axis=1))
-    of_case, of_rater, residual = found.value.T
+    scores = np.sort(np.asarray(scores, dtype=float), axis=1)
+    of_case, of_rater, residual = crossed_mean_squares(weights, scores).value.T
+    if clusters is not None:
+        of_case = crossed_mean_squares(weights, scores, clusters).value[:, 0]
     n, k = np.asarray(weights).sum(axis=1), np.shape(scores)[1]
     within = (of_rater + (n - 1) * residual) / np.where(n > 0, n, math.nan)
     spread = of_case + (k - 1) * within
     return np.asarray((of_case - within) / np.where(spread == 0, math.nan, spread))
 
 
-def icc_1k_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def icc_1k_weighted(weights: np.ndarray, scores: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """ICC(1,k) of many resamples at once; see `icc_11_weighted`.
 
     Example:
@@ -263,7 +267,7 @@ def icc_1k_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:
         >>> icc_1k_weighted(np.ones((1, 6)), scores).round(4)
         array([0.4428])
     """
-    return np.asarray(_of_mean(icc_11_weighted(weights, scores), np.shape(scores)[1]))
+    return np.asarray(_of_mean(icc_11_weighted(weights, scores, clusters), np.shape(scores)[1]))
 
 
 def icc_ak_weighted(weights: np.ndarray, scores: np.ndarray) -> np.ndarray:

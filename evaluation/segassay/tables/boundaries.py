@@ -26,12 +26,12 @@ def boundary_rows(case: ComparedCase) -> Iterator[tuple[str, str, float, float, 
         yield from ((a, b, 0.0, 0.0, np.nan) for a, b in pairs)
         return
     width = rim_width(case.shape)
-    marked = np.any(list(masks.values()), axis=0)
+    marked = np.flatnonzero(np.logical_or.reduce(list(masks.values())))
     parts = {}
     for name, mask in masks.items():
         depth = depth_in(mask)
         of_mask = (mask, rim(mask, width, depth), centre_lines(mask, depth))
-        parts[name] = tuple(part[marked].astype(np.float32) for part in of_mask)
+        parts[name] = tuple(part.reshape(-1)[marked].astype(np.float32) for part in of_mask)
     for a, b in pairs:
         i, j = case.position(a), case.position(b)
         if i is None or j is None:

@@ -277,10 +277,8 @@ def _held_against(case: ComparedCase) -> Iterator[tuple[Annotator, str, np.ndarr
 
 
 def _calibration(case: ComparedCase) -> Iterator[Row]:
-    """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
-        if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
+        if (prob := case.prob(annotator)) is not None:
             for row in calibration_bins(prob, reference, case.region):
                 yield (annotator.name, name, *row)
 
@@ -296,20 +294,17 @@ def _uncertainty(case: ComparedCase) -> Iterator[Row]:
 
 
 def _detections(case: ComparedCase) -> Iterator[Row]:
-    """One map is held at a time."""
     for annotator, name, reference in _held_against(case):
-        if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
+        if (prob := case.prob(annotator)) is not None:
             objects = case.labels[name] if name in case.labels else case.areas.label(reference)
             for row in detection_bins(case.labels[annotator.name], prob, objects, min_size=case.job.min_size):
                 yield (annotator.name, name, *row)
 
 
 def _prob_votes(case: ComparedCase) -> Iterator[Row]:
-    """One map is held at a time."""
     for annotator in case.job.annotators if case.raters else ():
-        if annotator.prob is not None and annotator.name in case.masks:
-            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
+        prob = case.prob(annotator) if annotator.name in case.masks else None
+        if prob is not None:
             for row in vote_bins(prob, case.votes, len(case.raters), case.region):
                 yield (annotator.name, *row)
 
@@ -342,8 +337,7 @@ def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.n
         if annotator.name not in case.labels:
             continue
         found = [(np.nan, case.labels[annotator.name])]
-        if annotator.prob is not None:
-            prob = read_map(annotator.prob, case.region.shape, case.grid, annotator.meaning)
+        if (prob := case.prob(annotator)) is not None:
             found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
         for threshold, labels in found:
             sizes = np.bincount(labels[labels > 0])[1:]

@@ -30,12 +30,16 @@ from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import counted_pixels, label_objects
 from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
 from segassay.tables.columns import UNKNOWN
-from segassay.tables.jobs import Job
+from segassay.tables.jobs import Annotator, Job
+from segassay.tables.maps import read_map
 
 __all__ = ["MIN_OTHERS", "Areas", "ComparedCase", "compare_case", "read_masks"]
 
 MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
+
+MAP_BYTES = 2**24
+"""Size of all maps that a case keeps, at most; of large images each is read again when it is needed."""
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Read = Callable[..., np.ndarray]  # of a path and the grid of the image
@@ -133,6 +137,23 @@ class ComparedCase:
         spacing = None if self.picture is None else self.picture.spacing_um
         drawn = [(i, j) for i, j in places if i is not None and j is not None]
         return joint_surface_distances(list(self.labels.values()), spacing, pairs=drawn)
+
+    @cached_property
+    def _probs(self) -> dict[str, np.ndarray]:
+        return {}
+
+    def prob(self, annotator: Annotator) -> np.ndarray | None:
+        """Probability `(*spatial)` of an annotator, which several tables need; None without a map.
+
+        Raises:
+            DataError: As `read_map`.
+        """
+        if annotator.prob is None or annotator.name in self._probs:
+            return self._probs.get(annotator.name)
+        found = read_map(annotator.prob, self.region.shape, self.grid, annotator.meaning)
+        if found.nbytes + sum(kept.nbytes for kept in self._probs.values()) <= MAP_BYTES:
+            self._probs[annotator.name] = found
+        return found
 
     @property
     def region_area(self) -> int:

@@ -3,7 +3,9 @@
 image, votes of raters, JointOverlaps  ->  contrast of objects  ->  rows of classes of contrast
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -38,9 +40,22 @@ def background_of(values: np.ndarray) -> tuple[float, float] | None:
     """
     if len(values) < _ENOUGH_PIXELS:
         return None
-    level = float(np.median(values))
-    spread = round(_TO_SD * float(np.median(np.abs(values - level))), 12)
+    numbers: np.ndarray = values
+    median: Callable[[np.ndarray], Any] = np.median
+    if values.dtype in (np.uint8, np.uint16):  # few different numbers: a million pixels need not be sorted
+        counts = np.bincount(values)
+        numbers, median = np.arange(len(counts)), partial(_median, counts=counts)
+    level = float(median(numbers))
+    spread = round(_TO_SD * float(median(np.abs(numbers - level))), 12)
     return (level, spread) if spread > 0 else None
+
+
+def _median(numbers: np.ndarray, counts: np.ndarray) -> float:
+    """Median of numbers `(n,)`, each of which occurs so often: the mean of the two in the middle."""
+    order = np.argsort(numbers, kind="stable")
+    upto = np.cumsum(counts[order])
+    middle = np.searchsorted(upto, [(upto[-1] - 1) // 2, upto[-1] // 2], side="right")
+    return float(numbers[order][middle].mean())
 
 
 def found_by_contrast(

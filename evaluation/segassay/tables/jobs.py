@@ -4,6 +4,7 @@ annotations, dataset  ->  Job (files of a case)
 """
 
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,20 +89,22 @@ def make_jobs(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[list[
     unknown = first.loc[first["kind"].isin(TRAINED) & first["held_out"].isna(), "annotator"].unique()
     notes += [Note("training_unknown", str(name)) for name in unknown]
     drawn = order[~order["missing"]]
-    several = dict(list(drawn[drawn.duplicated(["case", "annotator"], keep=False)].groupby("case")))
-    jobs = [_job(dataset, case, rows, several.get(case, drawn[:0])) for case, rows in first.groupby("case", sort=False)]
+    several = drawn[drawn.duplicated(["case", "annotator"], keep=False)]
+    rows, sessions = defaultdict[str, list[dict[Any, Any]]](list), defaultdict[str, list[tuple[Any, ...]]](list)
+    for row in first.to_dict("records"):
+        rows[row["case"]].append(row)
+    for case, *session in several[["case", "annotator", "session", "path"]].itertuples(index=False):
+        sessions[case].append(tuple(session))
+    jobs = [_job(dataset, case, of_case, sessions.get(case, [])) for case, of_case in rows.items()]
     return sorted(jobs, key=lambda job: natural_key(job.case)), notes
 
 
-def _job(dataset: Dataset | None, case: Any, rows: pd.DataFrame, several: pd.DataFrame) -> Job:
+def _job(dataset: Dataset | None, case: str, rows: list[dict[Any, Any]], several: list[tuple[Any, ...]]) -> Job:
     own = _meanings(dataset, case)
     others = _of_further_masks(dataset)
-    annotators = [_annotator(row, own, others) for row in rows.to_dict("records")]
+    annotators = [_annotator(row, own, others) for row in rows]
     annotators.sort(key=lambda annotator: annotator_order(annotator.name, annotator.kind))
-    again = [
-        Session(name, int(session), _file(path), own.get(path, others))
-        for name, session, path in several[["annotator", "session", "path"]].itertuples(index=False)
-    ]
+    again = [Session(name, int(session), _file(path), own.get(path, others)) for name, session, path in several]
     again.sort(key=lambda session: (natural_key(session.annotator), session.annotator))  # and stay in their order
     if dataset is None:
         return Job(case, tuple(annotators), sessions=tuple(again))

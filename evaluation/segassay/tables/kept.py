@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from segassay.data.classes import ClassMap
+from segassay.errors import number_of
 from segassay.io.held import HeldImage
 from segassay.masks.numbers import Numbers
 from segassay.tables.case import CaseRows, score_case
@@ -55,9 +56,10 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
     keys = [_key(job) for job in jobs]
     earlier = _read(kept, set(keys))
     if earlier:
-        logger.info(f"an evaluation into this folder was killed; it resumes with {len(earlier)} of {len(jobs)} cases")
+        what = f"it resumes with {len(earlier)} of {number_of(len(jobs), 'case')}"
+        logger.warning(f"an evaluation into this folder was stopped before it was finished; {what}")
     now = each_in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
-    fresh: list[str] = []
+    fresh: list[tuple[str, CaseRows]] = []
     lost: list[LostError] = []
     written = time.monotonic()
     for key in keys:
@@ -68,7 +70,7 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
         if isinstance(rows, LostError):
             lost.append(rows)
             continue
-        fresh.append(_line(key, rows))
+        fresh.append((key, rows))
         if time.monotonic() - written >= SECONDS:
             _append(kept, fresh)
             fresh.clear()
@@ -118,10 +120,10 @@ def _plain(number: Any) -> Any:
     return number.item()
 
 
-def _append(path: Path, lines: Sequence[str]) -> None:
+def _append(path: Path, fresh: Sequence[tuple[str, CaseRows]]) -> None:
     try:
         with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(lines)
+            file.writelines(_line(key, rows) for key, rows in fresh)
     except OSError as error:
         logger.warning(f"{path}: cannot be written ({error.strerror}), so the evaluation cannot resume if it is killed")
 

@@ -26,33 +26,26 @@ def mirrored_agreement(case: ComparedCase) -> Iterator[tuple[str, str, float]]:
     """
     if case.shape is None or not case.raters:
         return
-    foreground = {name: case.labels[name] > 0 for name in case.names if name in case.labels}
-    raters = [rater for rater in case.raters if rater in foreground]
-    stack = np.stack([foreground[rater].reshape(-1) for rater in raters], axis=1)
-    n_rater = stack.sum(axis=0)
+    foreground = {name: (case.labels[name] > 0).reshape(-1) for name in case.names if name in case.labels}
+    drawn = {rater: foreground[rater] for rater in case.raters if rater in foreground}
+    n_rater = np.array([np.count_nonzero(mask) for mask in drawn.values()])
+    region = case.region.reshape(-1)
     for name, mask in foreground.items():
-        places = np.nonzero(mask)
-        shared, n_own = zip(*(_shared(places, axes, stack, case) for axes in _mirrors(len(case.shape))), strict=True)
-        total = np.array(n_own)[:, None] + n_rater
+        places = np.unravel_index(np.flatnonzero(mask), case.region.shape)
+        counted = [flat[region[flat]] for flat in _mirrored(places, case.region.shape)]
+        shared = [[np.count_nonzero(of_rater[flat]) for of_rater in drawn.values()] for flat in counted]
+        total = np.array([len(flat) for flat in counted])[:, None] + n_rater
         with np.errstate(invalid="ignore"):
             dice = np.where(total > 0, 2 * np.array(shared) / total, 1.0).mean(axis=0)
-        yield from ((name, rater, float(value)) for rater, value in zip(raters, dice, strict=True) if rater != name)
+        yield from ((name, rater, float(value)) for rater, value in zip(drawn, dice, strict=True) if rater != name)
 
 
-def _mirrors(n_axes: int) -> list[tuple[int, ...]]:
-    """Each axis, and all of them."""
-    return [*((axis,) for axis in range(n_axes)), tuple(range(n_axes))]
-
-
-def _shared(
-    places: tuple[np.ndarray, ...], axes: tuple[int, ...], stack: np.ndarray, case: ComparedCase
-) -> tuple[np.ndarray, int]:
-    """Pixels that a mirrored mask shares with each column of `stack`, and its own that count."""
-    shape = case.region.shape
-    turned = [shape[axis] - 1 - at if axis in axes else at for axis, at in enumerate(places)]
-    flat = np.ravel_multi_index(tuple(turned), shape)
-    flat = flat[case.region.reshape(-1)[flat]]
-    return stack[flat].sum(axis=0), len(flat)
+def _mirrored(places: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Where pixels come to lie if the image is mirrored along each axis, and along all of them."""
+    turned = [length - 1 - at for length, at in zip(shape, places, strict=True)]
+    for axis in range(len(shape)):
+        yield np.ravel_multi_index((*places[:axis], turned[axis], *places[axis + 1 :]), shape)
+    yield np.ravel_multi_index(tuple(turned), shape)
 
 
 def identical_masks(case: ComparedCase) -> Iterator[tuple[str, str]]:

@@ -61,11 +61,10 @@ def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.
     if len(case.raters) <= _FEW_RATERS:  # as `unique`, without sorting a million pixels
         counts = np.bincount(codes)
         found = np.flatnonzero(counts)
-        which = (np.cumsum(counts > 0) - 1)[codes]
+        n_pixels = counts[found]
     else:
-        found, which = np.unique(codes, return_inverse=True)
-    found = found.astype(np.int64)
-    patterns = (found[:, None] >> np.arange(len(case.raters))) & 1
-    n_pixels = np.bincount(which, minlength=len(found))
-    n_marked = {name: np.bincount(which[mask[still]], minlength=len(found)) for name, mask in foreground.items()}
+        found, n_pixels = np.unique(codes, return_counts=True)
+    marked = {name: np.searchsorted(found, code[mask & still]) for name, mask in foreground.items()}
+    n_marked = {name: np.bincount(which, minlength=len(found)) for name, which in marked.items()}
+    patterns = (found.astype(np.int64)[:, None] >> np.arange(len(case.raters))) & 1
     return patterns, n_pixels, n_marked

@@ -63,3 +63,12 @@ def test_a_person_who_lacks_a_tool_is_left_out_and_cases_without_a_cell_are_unde
     found = facet_shares(lacking, CLUSTERS)
     assert set(found["note"]) == {"3 persons, 3 of tool"}
     assert set(found["n_undefined"]) == {1}
+
+
+def test_equal_cases_of_a_subject_are_no_more_than_one() -> None:
+    once = table(drawn(5))
+    twice = pd.concat([once, once.assign(case="again " + once["case"])], ignore_index=True)
+    subjects = pd.concat([CLUSTERS, CLUSTERS.set_axis("again " + CLUSTERS.index)])
+    expected, found = facet_shares(once, CLUSTERS), facet_shares(twice, subjects)
+    numbers = ["value", "low", "high"]
+    np.testing.assert_allclose(found[numbers].astype(float), expected[numbers].astype(float), rtol=1e-6, atol=1e-9)

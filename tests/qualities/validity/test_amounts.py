@@ -7,6 +7,7 @@ import pytest
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.qualities.scores.table import SCORE_COLUMNS
 from segassay.qualities.validity.amounts import amounts_against_raters
+from segassay.qualities.validity.records import AMOUNT_RATIO
 from segassay.statistics.equivalence import ratio_equivalence
 from segassay.statistics.methods import bland_altman, lins_ccc
 
@@ -75,6 +76,28 @@ def test_right_totals_from_swapped_images_do_not_agree():
     assert table.loc["amount_ratio_count", "note"].startswith("equivalent")
     assert table.loc["amount_ccc_count", "value"] < 0.4
     assert table.loc["amount_limit_low_count", "value"] < -20
+
+
+def test_few_units_and_equal_ratios_are_not_called_equivalent():
+    people = [20.0, 31.0, 25.0, 43.0, 38.0, 29.0, 33.0, 27.0, 45.0]
+    notes = {}
+    for name, model in {"few": [n + i % 2 for i, n in enumerate(people)], "equal": people, "one": people[:1]}.items():
+        row = found_of(model, [people[: len(model)]]).set_index("measure").loc["amount_ratio_count"]
+        notes[name] = row["note"]
+    assert notes["few"].startswith("not shown to be equivalent")
+    assert "cannot be relied on: 9 units, 10 are needed" in notes["few"]
+    assert notes["equal"] == "all ratios are equal, 9 units, so the test decides nothing"
+    assert notes["one"] == "a single unit"
+
+
+def test_what_is_called_equivalent_says_how_often_that_is_wrong():
+    people = [20.0, 31.0, 25.0, 43.0, 38.0, 29.0, 33.0, 27.0, 45.0, 30.0, 36.0, 24.0]
+    row = (
+        found_of([n + (-1) ** i for i, n in enumerate(people)], [people]).set_index("measure").loc["amount_ratio_count"]
+    )
+    assert row["note"].startswith("equivalent within 0.2")
+    assert AMOUNT_RATIO.errors is not None
+    assert AMOUNT_RATIO.errors.words in row["note"]
 
 
 def test_one_careless_rater_does_not_move_the_median():

@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from drawing import draw
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.masks.objects import label_objects
 from segassay.masks.overlaps import IOU_THRESHOLDS, match_objects
 from segassay.qualities.scores.table import SCORE_COLUMNS
-from segassay.qualities.validity.ceiling import _filled, ceiling_normalised, human_range, position
+from segassay.qualities.validity.ceiling import _filled, ceiling_normalised, from_extremes, human_range, position
 from segassay.qualities.validity.detection import Compared, detection
 from segassay.qualities.validity.objects import average_precision, object_measures, panoptic_quality
 from segassay.qualities.validity.sizes import recall_of_sizes
+from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import LOGARITHM, jackknife_ratio
 
 
@@ -206,8 +208,9 @@ class TestBesidePeople:
         }
         others = hard | {"ben ben": hard["anna anna"], "ben m": hard["anna m"]}
         row = self.found(human_range, others).loc["f1_leave_one_out_minus_worst_rater", "m"]
-        share = 1 - 0.025 ** (1 / 6)  # cases differ, the difference does not: that share of cases may be -1 or 1
-        expected = [0.1, 0.1 - share * 1.1, 0.1 + share * 0.9]
+        # cases differ, the difference does not: that share of cases may be -1 or 1; further below, for two raters
+        share = 1 - 0.025 ** (1 / 6)
+        expected = [0.1, 0.1 - share * 1.1 * stats.t.ppf(1 - 0.0125, 5) / stats.t.ppf(0.975, 5), 0.1 + share * 0.9]
         np.testing.assert_allclose([row["value"], row["low"], row["high"]], expected)
         assert row["note"].endswith("above the best rater")
 
@@ -215,6 +218,44 @@ class TestBesidePeople:
         others = OTHERS | {"anna anna": [(4, 4, 2, 1), None], "anna m": [(4, 5, 3, 2), None]}
         row = self.found(human_range, others).loc["f1_leave_one_out_minus_worst_rater", "m"]
         assert row["value"] == pytest.approx((6 / 9 + (8 / 12 + 6 / 7) / 2) / 2 - 0.5)
+
+    def test_one_rater_is_no_choice(self):
+        differences, clusters = np.random.default_rng(1).normal(0.1, 0.1, (12, 1)), np.arange(12)
+        expected = mean_interval(differences[:, 0], clusters, bounds=(-1, 1))
+        for place, found in from_extremes(differences, clusters):
+            assert (place, found.method, found.n_cases) == (0, expected.method, expected.n_cases)
+            assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+
+    def test_a_skewed_sample_does_not_make_the_limit_of_many_raters_fall_to_pieces(self):
+        """Hall's correction at Bonferroni's level would be eleven standard errors away."""
+        gaps = np.r_[np.full(10, 0.3), 0.1, -0.1]
+        differences = gaps[:, None] - np.array([0.0, 0.2, 0.2, 0.2])
+        (_, found), _ = from_extremes(differences, np.arange(12))
+        alone = mean_interval(gaps, np.arange(12), bounds=(-1, 1))
+        assert found.high == pytest.approx(alone.high)
+        assert 1 < (found.value - found.low) / (alone.value - alone.low) < 1.5
+
+    @pytest.mark.parametrize("n_raters", [2, 5, 8])
+    def test_a_model_like_the_raters_is_hardly_ever_above_the_worst_or_below_the_best(self, n_raters: int):
+        """Which rater is worst is chosen by the same images: that one alone would be beaten too often."""
+        rng, n = np.random.default_rng(n_raters), 20
+        above, below, alone = [], [], []
+        for _ in range(400):
+            scores = rng.normal(0, 0.1, (n, n_raters + 1))
+            differences = scores[:, :1] - scores[:, 1:]
+            (worst, from_worst), (_, from_best) = from_extremes(differences, np.arange(n))
+            above.append(from_worst.low > 0)
+            below.append(from_best.high < 0)
+            alone.append(mean_interval(differences[:, worst], np.arange(n)).low > 0)
+            assert from_worst.low <= from_worst.value <= from_worst.high
+        assert max(np.mean(above), np.mean(below)) <= 0.025 + 3.1 * np.sqrt(0.025 / 400)
+        assert n_raters == 2 or np.mean(alone) > 0.06
+
+    def test_a_model_above_all_raters_is_above_the_worst(self):
+        differences = np.random.default_rng(2).normal(0.2, 0.1, (20, 5))
+        (_, from_worst), (_, from_best) = from_extremes(differences, np.arange(20))
+        assert from_best.low > 0
+        assert from_worst.low > from_best.low
 
     def test_a_gap_neither_moves_the_mean_nor_narrows_its_spread(self):
         filled = _filled(np.array([0.0, 1.0, np.nan, np.nan]), np.ones(4, dtype=bool))

@@ -1,6 +1,7 @@
 """Pictures of the gallery: what the maps show, which objects only one rater drew, which plane of a volume."""
 
 import base64
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,21 @@ def test_a_single_marked_pixel_survives_every_reduction():
     assert small.shape == (43, 64)
     assert small[-1, -1] == 3
     assert np.count_nonzero(small) == 1
+
+
+@pytest.mark.parametrize("shape", [(7, 11), (11, 7), (5, 64), (64, 33), (9, 9)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, bool])
+def test_blocks_of_unequal_sizes_are_reduced_each_on_its_own(shape: tuple[int, int], dtype: type):
+    image = (np.random.default_rng(3).random(shape) * 200 - 50 * (dtype in (np.int32, np.float32))).astype(dtype)
+    side = 5
+    n = [max(1, round(length * side / max(shape))) for length in shape]
+    edges = [[place * length // of for place in range(of + 1)] for length, of in zip(shape, n, strict=True)]
+    blocks = [[image[top:end, left:right] for left, right in pairwise(edges[1])] for top, end in pairwise(edges[0])]
+    largest = reduced(image, side, "max")
+    assert largest.dtype == image.dtype
+    np.testing.assert_array_equal(largest, [[block.max() for block in row] for row in blocks])
+    means = [[block.astype(float).mean() for block in row] for row in blocks]
+    np.testing.assert_allclose(reduced(image, side), means, rtol=1e-5, atol=1e-4)
 
 
 def test_a_reduced_image_has_the_mean_of_each_block():

@@ -52,18 +52,24 @@ def _shares_of(
     if np.isnan(values).any(axis=(1, 2)).sum() > len(values) - 2:
         return []
     note = f"{n_persons} persons, {n_levels} of {facet}"
+    rows = np.where(np.isnan(values).any(axis=(1, 2)), np.nan, np.arange(len(values)))
+    subject = pd.factorize(clusters)[0]
+
+    def share(weights: np.ndarray, rows: np.ndarray, place: int) -> np.ndarray:
+        return _share(weights, values[rows.astype(int)], place, subject[rows.astype(int)])
+
     return [
         interval_row(
             FACET_SHARE.form(name, variant=term),
             ALL_RATERS,
-            jackknife_t(partial(_share, place=place), values, clusters, SHARE_OF_VARIANCE, level=level),
+            jackknife_t(partial(share, place=place), rows, clusters, SHARE_OF_VARIANCE, level=level),
             note=note,
         )
         for place, term in enumerate(terms)
     ]
 
 
-def _share(weights: np.ndarray, values: np.ndarray, place: int) -> np.ndarray:
-    components = crossed_components(weights, values)
+def _share(weights: np.ndarray, values: np.ndarray, place: int, clusters: np.ndarray | None = None) -> np.ndarray:
+    components = crossed_components(weights, values, clusters)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(components[:, place] / components.sum(axis=1))

@@ -143,7 +143,8 @@ def rater_imprint(
 
     Returns:
         Table with `SCORE_COLUMNS`, a row per rater and one of all raters; in a case, raters take part who have both a
-        mask and a model. Without rows where fewer than 3 raters do in any case.
+        mask and a model. `note` says how often an interval lies above 0 where there is no imprint. Without rows where
+        fewer than 3 raters do in any case.
     """
     cases, raters, models = held_out_models(agreement, annotations, measure)
     own = [rater for rater in raters if rater in models]
@@ -154,7 +155,10 @@ def rater_imprint(
     drawn = ~np.isnan(square).all(axis=1)
     values = pd.DataFrame(imprint(square), cases, own)
     form = IMPRINT.form("" if measure == "f1" else measure)  # F1 goes without saying
-    return _with_mean(form, {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}, clusters, level)
+    of_rater = {rater: values.loc[drawn[:, r], rater] for r, rater in enumerate(own)}
+    table = _with_mean(form, of_rater, clusters, level)
+    assert IMPRINT.errors is not None
+    return table.assign(note=table["note"].mask(table["low"] > 0, f"above 0 ({IMPRINT.errors.words})"))
 
 
 def _with_mean(form: Form, of_rater: dict[str, pd.Series], clusters: pd.Series, level: float) -> pd.DataFrame:

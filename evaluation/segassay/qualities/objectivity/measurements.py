@@ -5,7 +5,7 @@
 Intervals leave out clusters, so they hold where several cases come from one subject.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -191,13 +191,21 @@ def one_way_correlation(
         values = np.sort(matrix.to_numpy(), axis=1)  # the known ones first
         k = int((~np.isnan(values)).sum(axis=1).max())
         cluster = clusters.reindex(matrix.index).to_numpy()
+        numbered = np.column_stack([values[:, :k], pd.factorize(cluster)[0]])
         for record, statistic, scale, note in (
             (ICC_11, icc_11_weighted, correlation_scale(k), "one rater"),
             (ICC_1K, icc_1k_weighted, OF_MEANS, f"mean of {k} raters"),
         ):
-            interval = jackknife_t(statistic, values[:, :k], cluster, scale, level=level)
+            interval = jackknife_t(_of_subjects(statistic), numbered, cluster, scale, level=level)
             rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
     return score_rows(rows)
+
+
+def _of_subjects(
+    statistic: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """A statistic of weights, scores and clusters, where the last column of the values is the cluster."""
+    return lambda weights, values: statistic(weights, values[:, :-1], values[:, -1])
 
 
 def rater_share(

@@ -273,6 +273,7 @@ IMPRINT = Measure(
     section="imprint",
     functions=("qualities.objectivity.imprint.rater_imprint", "qualities.objectivity.imprint.imprint"),
     coverage=(MEANS,),
+    errors=error_rates.IMPRINT,
     needs=f"needs held-out models of {MIN_RATERS_FOR_IMPRINT} raters",
     gaps={
         "models": replace(GAP, why="{needs}, there are {n_raters}"),
@@ -282,6 +283,7 @@ IMPRINT = Measure(
 REMOVAL_OF_BIAS = replace(
     IMPRINT,
     name="removal_of_bias",
+    errors=None,
     question=questions.REMOVAL,
     functions=("qualities.objectivity.imprint.removal_of_bias",),
     needs="needs held-out models of raters and of a consensus without one (staple_without_<rater>)",

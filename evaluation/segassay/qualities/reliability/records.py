@@ -9,10 +9,11 @@ from segassay.qualities.scores.coverage import (
     CALIBRATION,
     CALIBRATION_OF_RATERS,
     COMPONENTS,
+    FITTED_A,
+    FITTED_REST,
     IMAGE_RISK,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
     RANKS,
     RELIABILITY,
     SD_RATIOS,
@@ -213,9 +214,9 @@ SATURATION_A = replace(
     DISAGREEMENT,
     name="saturation_a",
     functions=("qualities.reliability.saturation.saturation", "qualities.reliability.saturation.fit_saturation"),
-    coverage=(NOT_MEASURED,),
+    coverage=(FITTED_A,),
 )
-SATURATION_REST = replace(SATURATION_A, name="saturation_rest")
+SATURATION_REST = replace(SATURATION_A, name="saturation_rest", coverage=(FITTED_REST,))
 
 # probabilities and uncertainty
 

@@ -5,6 +5,7 @@
 Errors that cancel over images leave the ratio of the means right; limits and concordance show them.
 """
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from segassay.qualities.validity.records import (
     AMOUNT_RATIO,
     AMOUNT_SLOPE,
 )
-from segassay.statistics.equivalence import ratio_equivalence
+from segassay.statistics.equivalence import RatioEquivalence, ratio_equivalence
 from segassay.statistics.intervals import Interval
 
 __all__ = ["MEDIAN_RATER", "amounts_against_raters"]
@@ -59,10 +60,10 @@ def amounts_against_raters(
     Returns:
         Table with `SCORE_COLUMNS`: `amount_bias_count`, `amount_limit_low_count`, `amount_limit_high_count`,
         `amount_slope_count` of `<model> minus the median rater`, `amount_ccc_count` of both, and `amount_ratio_count`
-        with its 90 % interval over subjects, else cases, and a note whether it is equivalent. The same of areas and
-        intensities, without a ratio where one is below 0. The median is that of the raters who have a mask of the
-        case; a case without any, or whose prediction is missing, is undefined. Without rows if there are no raters or
-        no models.
+        with its 90 % interval over subjects, else cases, and a note whether it is equivalent; with few units, or very
+        skewed amounts, nothing is called so. The same of areas and intensities, without a ratio where one is below 0.
+        The median is that of the raters who have a mask of the case; a case without any, or whose prediction is
+        missing, is undefined. Without rows if there are no raters or no models.
     """
     kinds = annotator_kinds(annotations)
     models = [name for name, kind in kinds.items() if is_trained(kind)]
@@ -94,6 +95,19 @@ def _as_of_model(row: dict[Hashable, Any]) -> dict[str, Any]:
     return interval_row(_RECORDS[str(row["record"])].form(str(row["of"])), str(row["target"]), interval)
 
 
+def _decided(found: RatioEquivalence) -> str:
+    """What the tests of equivalence decide, and what they do not."""
+    assert AMOUNT_RATIO.errors is not None
+    about = f"within {found.margin:g} of the median rater's mean, p = {found.p_value:.2g}, {found.n} units"
+    if math.isnan(found.p_value):
+        return f"all ratios are equal, {found.n} units, so the test decides nothing" if found.n > 1 else "a single unit"
+    if found.p_value < 0.05 and not found.gap:
+        return f"equivalent {about} (said {AMOUNT_RATIO.errors.words})"
+    return f"not shown to be equivalent {about}" + (
+        f", which cannot be relied on: {found.gap}" if found.p_value < 0.05 else ""
+    )
+
+
 def _ratios(
     matrices: Mapping[str, pd.DataFrame], model: str, clusters: pd.Series, margin: float
 ) -> list[dict[str, Any]]:
@@ -106,8 +120,8 @@ def _ratios(
         units = complete.groupby(clusters.reindex(complete.index).to_numpy()).mean()
         found = ratio_equivalence(units[model].to_numpy(), units[MEDIAN_RATER].to_numpy(), margin=margin)
         n_undefined = int(cases.notna().any(axis=1).sum()) - len(complete)
-        interval = Interval(found.ratio, found.low, found.high, "TOST, 90 %", len(complete), n_undefined, False)
-        decided = "equivalent" if found.p_value < 0.05 else "not shown to be equivalent"
-        note = f"{decided} within {margin:g} of the median rater's mean, p = {found.p_value:.2g}, {found.n} units"
+        doubtful = found.p_value < 0.05 and bool(found.gap)
+        interval = Interval(found.ratio, found.low, found.high, "TOST, 90 %", len(complete), n_undefined, doubtful)
+        note = _decided(found)
         rows.append(interval_row(AMOUNT_RATIO.form(name), f"{model} over {MEDIAN_RATER}", interval, note=note))
     return rows

@@ -226,15 +226,17 @@ EQUAL_AMOUNTS = Question(
     text="Are its amounts equivalent to those of the raters, whatever the experiment?",
     formula=(
         "`amount_ratio_…`: mean amount / that of the median rater, with Fieller’s 90 % interval over subjects, else "
-        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`"
+        "cases; equivalent if two one-sided t tests place the ratio within 1 ± `equivalence_margin`, of 10 units or "
+        "more, and of more than 25 skewness²"
     ),
     source="Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x; Sasabuchi 1980, doi:10.1093/biomet/67.2.429",
     not_when="a margin chosen after looking; alone: errors that cancel over images leave the ratio right",
-    functions=("statistics.equivalence.ratio_equivalence",),
+    functions=("statistics.equivalence.ratio_equivalence", "statistics.equivalence.gap_of"),
     tests={
         "drawn": "statistics/test_equivalence.py#test_by_hand",
         "second implementation": "statistics/test_equivalence.py#test_equal_to_two_t_tests_and_their_roots",
         "attack": "qualities/validity/test_amounts.py#test_right_totals_from_swapped_images_do_not_agree",
+        "skewed": "statistics/test_equivalence.py#test_ratios_at_the_margin_are_hardly_ever_called_equivalent",
         "empty": "statistics/test_equivalence.py#test_too_few_or_nothing_measured",
     },
 )
@@ -257,16 +259,18 @@ RANGE_OF_RATERS = Question(
     text="Is the model as good as the worst rater, or better than the best?",
     formula=(
         "Range of the raters: mean over r of score(model, C₋r) against the lowest and the highest score(r, C₋r), "
-        "same cases; paired differences to both raters"
+        "same cases; paired differences to both raters, whose intervals allow for the choice of these two among all"
     ),
     source="Segebarth et al. 2020, doi:10.7554/eLife.59780",
-    not_when=(
-        "two or three raters: a range of so few says little; who is best is taken as given, so it errs in favour "
-        "of the best rater"
-    ),
+    not_when=("two or three raters: a range of so few says little; many raters: intervals grow with their number"),
+    functions=("qualities.validity.ceiling.from_extremes",),
     tests={
         "drawn": "qualities/validity/test_detection.py#test_differences_to_the_worst_and_the_best_rater",
         "paired": "qualities/validity/test_detection.py#test_the_interval_is_paired_over_cases",
+        "attack": (
+            "qualities/validity/test_detection.py"
+            "#test_a_model_like_the_raters_is_hardly_ever_above_the_worst_or_below_the_best"
+        ),
         "gaps": "qualities/validity/test_detection.py#test_a_rater_who_lacks_cases_is_compared_with_its_own_mean",
         "empty": "qualities/validity/test_detection.py#test_without_models_or_people_there_are_no_rows",
     },

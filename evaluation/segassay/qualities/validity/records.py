@@ -6,15 +6,16 @@ from segassay.qualities.objectivity import records as of_raters
 from segassay.qualities.objectivity.questions import OUTLINES
 from segassay.qualities.scores import error_rates
 from segassay.qualities.scores.coverage import (
+    AMOUNT_RATIOS,
     DETECTION,
     EFFECT_RATIO,
     EFFECTS,
     EQUIVALENCE,
     MEANS,
     NO_INTERVAL,
-    NOT_MEASURED,
     RATIOS,
     SHARES,
+    SPREAD_OF_EFFECTS,
 )
 from segassay.qualities.scores.measure import CSV_ONLY, GAP, NO_ROWS, Gap, Measure
 from segassay.qualities.validity import questions
@@ -197,7 +198,8 @@ AMOUNT_RATIO = replace(
     AMOUNT_BIAS,
     name="amount_ratio",
     question=questions.EQUAL_AMOUNTS,
-    coverage=(NOT_MEASURED,),
+    coverage=(AMOUNT_RATIOS,),
+    errors=error_rates.EQUIVALENT_RATIO,
     words="ratio of mean",
     estimators=("statistics.equivalence.ratio_equivalence",),
     gaps={},
@@ -260,7 +262,7 @@ ETA_SQUARED_SD = replace(
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.variation_per_effect",),
-    coverage=(NOT_MEASURED,),
+    coverage=(SPREAD_OF_EFFECTS,),
     words="η² sd",
     gaps={
         "annotators": Gap(

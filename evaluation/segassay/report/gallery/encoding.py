@@ -60,11 +60,24 @@ def reduced(array: np.ndarray, side: int, how: Literal["mean", "max"] = "mean") 
     if max(array.shape) <= side:
         return array.astype(np.float32) if how == "mean" else array
     edges = [_edges(length, side, max(array.shape)) for length in array.shape]
-    if how == "max":
-        return np.maximum.reduceat(np.maximum.reduceat(array, edges[0], axis=0), edges[1], axis=1)
-    sums = np.add.reduceat(np.add.reduceat(array, edges[0], axis=0, dtype=np.float32), edges[1], axis=1)
     sizes = [np.diff(edge, append=length) for edge, length in zip(edges, array.shape, strict=True)]
-    return sums / np.outer(*sizes).astype(np.float32)
+    join, of = (np.maximum, array.dtype) if how == "max" else (np.add, np.dtype(np.float32))
+    for axis, of_axis in enumerate(edges):
+        array = _blocks(join, array, of_axis, axis, of)
+    if how == "max":
+        return array
+    return array / np.outer(*sizes).astype(np.float32)
+
+
+def _blocks(join: np.ufunc, array: np.ndarray, edges: np.ndarray, axis: int, of: np.dtype) -> np.ndarray:
+    """Join the rows, or columns, of each block; as `join.reduceat`, but many times as fast where blocks are small."""
+    lengths = np.diff(edges, append=array.shape[axis])
+    joined = array.take(edges, axis).astype(of)
+    for place in range(1, int(lengths.max())):
+        longer = np.flatnonzero(lengths > place)
+        rows = (slice(None),) * axis + (longer,)
+        joined[rows] = join(joined[rows], array.take(edges[longer] + place, axis).astype(of))
+    return joined
 
 
 def _edges(length: int, side: int, longest: int) -> np.ndarray:

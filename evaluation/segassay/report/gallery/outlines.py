@@ -113,10 +113,11 @@ def traced(labels: np.ndarray) -> Polygons:
         >>> traced(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]])).points.tolist()
         [[0.5, 1.0], [1.0, 1.5], [1.5, 1.0], [1.0, 0.5]]
     """
-    framed = np.pad(labels, 1)
+    framed = np.zeros((labels.shape[0] + 2, labels.shape[1] + 2), dtype=labels.dtype)
+    framed[1:-1, 1:-1] = labels
     width = framed.shape[1]
     flat = framed.ravel()
-    inside = np.flatnonzero(flat)
+    inside = np.flatnonzero(flat != 0)
     own = flat[inside]
     rank = np.unique(own, return_inverse=True)[1].reshape(-1)
     sides = []  # step to the neighbour, corners where the edge starts and ends, middle of the edge

@@ -15,6 +15,7 @@ import yaml
 
 from segassay.io import images
 from segassay.io.images import sha256
+from segassay.masks import region_values
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
 from segassay_monai.ensemble.familiar import description_bytes, read_description
@@ -33,6 +34,7 @@ _OF_CLASSES = ("numbering",)
 _OWN = ("__init__", "image_files", "objects")
 _OWN_OF_SEVERAL = ("members_inferer",)
 _OWN_OF_CLASSES = ("class_files",)
+_OF_MASKS = ("region_values",)
 _OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
@@ -43,7 +45,8 @@ def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int) -> Non
     own = _OWN + _OWN_OF_SEVERAL * is_mean + _OWN_OF_CLASSES * has_classes
     target = folder / "scripts"
     target.mkdir()
-    for package, names in ((mean_net, of_ensemble), (scripts, own), (images, _OF_FILES)):
+    of_masks = _OF_MASKS * ("classes" in of_ensemble)
+    for package, names in ((mean_net, of_ensemble), (scripts, own), (region_values, of_masks), (images, _OF_FILES)):
         for name in names:
             shutil.copyfile(Path(str(package.__file__)).with_name(f"{name}.py"), target / f"{name}.py")
     shutil.copyfile(bundle_root() / "LICENSE", folder / "LICENSE")

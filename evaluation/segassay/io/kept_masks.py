@@ -1,0 +1,71 @@
+"""Binary masks that were read, kept a bit per pixel for the later steps of one task, which need not decode them again.
+
+file  ->  mask, decoded once inside `masks_kept`
+"""
+
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+from segassay.io.picture import Picture
+
+__all__ = ["keep_mask", "kept_mask", "masks_kept"]
+
+MOST_BYTES = 2**26
+"""Size of all kept masks together, at most: 500 masks of 1024 × 1024 pixels. Of further ones none is kept."""
+
+_Key = tuple[str, int, int, int]  # path, and what changes with the content: inode, size, time
+_KEPT: ContextVar[dict[_Key, tuple[np.ndarray, tuple[int, ...]]] | None] = ContextVar("kept_masks", default=None)
+
+
+@contextmanager
+def masks_kept() -> Iterator[None]:
+    """Keep the binary masks that this process reads inside the block; a file that changes is read again."""
+    token = _KEPT.set({})
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def kept_mask(path: object) -> Picture | None:
+    """The mask of a file that was read before, as a picture of one boolean channel; None if it is not kept."""
+    kept = _KEPT.get()
+    key = _key(path) if kept else None
+    if not kept or key is None or key not in kept:
+        return None
+    bits, shape = kept[key]
+    return Picture(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(1, *shape), None, None)
+
+
+def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
+    """Keep a mask if it is binary, there is room for it, and it does not depend on the image, as that of ROIs may.
+
+    Args:
+        path: Its file; of anything else nothing is kept.
+        picture: Content of the file.
+        mask: `(*spatial)`, what the content says.
+    """
+    kept = _KEPT.get()
+    if kept is None or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept:
+        return
+    if sum(bits.nbytes for bits, _ in kept.values()) + mask.size // 8 < MOST_BYTES:
+        kept[key] = np.packbits(mask), mask.shape
+
+
+def _key(path: object) -> _Key | None:
+    """None of what is no file, or of one that cannot be asked for: reading it says why."""
+    if not isinstance(path, (str, os.PathLike)):
+        return None
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return os.fspath(path), found.st_ino, found.st_size, found.st_mtime_ns
