@@ -321,11 +321,21 @@ def sparse(seed: int, n_cases: int = 100, n_filled: int = 3) -> Study:
     return replace(study, images=np.resize(study.images, shape), masks=masks, groups=())
 
 
-def one_object(seed: int, offsets: tuple[float, ...] = (-4, 0, 4), n_cases: int = 16) -> Study:
-    """One object per image, whose outline raters draw inside, on, or outside; models copy their teacher's outline."""
+def one_object(
+    seed: int,
+    offsets: tuple[float, ...] = (-4, 0, 4),
+    n_cases: int = 16,
+    scale: float = 1,
+    of_consensus: float | None = None,
+) -> Study:
+    """One object per image, whose outline raters draw inside, on, or outside; models copy their teacher's outline.
+
+    A larger scale makes objects and images larger, not the differences. All models of a consensus have the offset
+    `of_consensus`, if it is given; else the median of the raters, or the mean of those that are not left out.
+    """
     rng = np.random.default_rng([seed, 1])
-    axes = np.indices((128, 128))
-    centres, radii = rng.uniform(54, 74, (n_cases, 2)), rng.uniform(28, 36, n_cases)
+    axes = np.indices((round(128 * scale),) * 2)
+    centres, radii = scale * rng.uniform(54, 74, (n_cases, 2)), scale * rng.uniform(28, 36, n_cases)
     stretch = rng.uniform(0.8, 1.25, n_cases)
 
     def drawn(offset: float, wobble_px: float) -> np.ndarray:
@@ -338,12 +348,23 @@ def one_object(seed: int, offsets: tuple[float, ...] = (-4, 0, 4), n_cases: int 
         return np.stack(masks)
 
     own = {f"rater_{number}": drawn(offset, 0.5) for number, offset in enumerate(offsets, start=1)}
-    trained = {(CONSENSUS, k): drawn(float(np.median(offsets)), 0.3) for k in range(N_SEEDS)}
+    together = float(np.median(offsets)) if of_consensus is None else of_consensus
+    trained = {(CONSENSUS, k): drawn(together, 0.3) for k in range(N_SEEDS)}
     for index, (name, offset) in enumerate(zip(own, offsets, strict=True)):
-        others = float(np.mean([*offsets[:index], *offsets[index + 1 :]]))
+        others = float(np.mean([*offsets[:index], *offsets[index + 1 :]])) if of_consensus is None else of_consensus
         trained |= {(name, k): drawn(offset, 0.3) for k in range(2)}
         trained[f"{CONSENSUS}{WITHOUT}{name}", 0] = drawn(others, 0.3)
     images = np.stack(
         [20 + 100 * (np.hypot(axes[0] - y, axes[1] - x) < r) for (y, x), r in zip(centres, radii, strict=True)]
     )
     return put_together(images.astype(np.uint8), own, trained)
+
+
+def large_object(seed: int, offsets: tuple[float, ...] = (0.0,) * 5, of_consensus: float = 0.0) -> Study:
+    """One object of some 160 pixels per image: outlines that are 3 pixels off leave a Dice of .97."""
+    return one_object(seed, offsets, scale=2.5, of_consensus=of_consensus)
+
+
+def large_hand(seed: int) -> Study:
+    """One rater draws large objects 2.5 pixels outside the others, and so does all that was trained on a consensus."""
+    return large_object(seed, (2.5, 0, 0, 0, 0), 2.5)

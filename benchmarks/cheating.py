@@ -1,31 +1,20 @@
 """Cheats: each takes an honest study and returns a dishonest one.
 
-Study, random numbers  ->  Study whose judged models lack the qualities that `CHEATS` names
+Study, random numbers  ->  Study whose judged models lack some quality; `cheat_list` has all cheats
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 from cheat_studies import (
     CONSENSUS,
     ENSEMBLES,
-    OBJ,
-    REL,
-    VAL,
     About,
     Study,
     average,
     each_object,
     jittered,
-    mixed,
-    one_hand,
-    one_object,
-    one_of_five,
-    sound,
-    sparse,
-    unsteady,
 )
 from scipy import ndimage
 
@@ -34,25 +23,6 @@ from segassay.consensus.pixels import staple
 Rng = np.random.Generator
 Change = Callable[[np.ndarray], np.ndarray]
 EIGHT = np.ones((3, 3), dtype=bool)
-
-
-@dataclass(frozen=True)
-class Cheat:
-    """A cheat.
-
-    Attributes:
-        name: In words.
-        start: The study that it starts from.
-        change: What it does with it.
-        lacks: The qualities that the judged models lack then.
-        because: Why they lack them.
-    """
-
-    name: str
-    start: Callable[[int], Study]
-    change: Callable[[Study, Rng], Study]
-    lacks: frozenset[str]
-    because: str
 
 
 def nothing(study: Study, rng: Rng) -> Study:
@@ -464,105 +434,87 @@ def experts_alone(study: Study, rng: Rng) -> Study:
     return study.only([*study.raters, *study.experts])
 
 
-ALL = OBJ | REL | VAL
-CHEATS = (
-    Cheat(
-        "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
-    ),
-    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one rater's"),
-    Cheat(
-        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one rater's marks, and the worst"
-    ),
-    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two raters' marks, and no training"),
-    Cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
-    Cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
-    Cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
-    Cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
-    Cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
-    Cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
-    Cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
-    Cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
-    Cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
-    Cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
-    Cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
-    Cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
-    Cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
-    Cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
-    Cheat(
-        "raters differ, careless one added, every second dropped", mixed, careless_rater, OBJ | VAL, "half is missed"
-    ),
-    Cheat("one object per image", sound, consensus(partial(largest, n=1)), OBJ | VAL, "most is missed"),
-    Cheat("always five objects", sound, consensus(partial(largest, n=5)), VAL, "no count depends on the image"),
-    Cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
-    Cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
-    Cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
-    Cheat(
-        "only where all raters agree",
-        sound,
-        of_votes(lambda v: v > 0.99, 0.5),
-        VAL,
-        "most of what raters mark is missed",
-    ),
-    Cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
-    Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
-    Cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
-    Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
-    Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
-    Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
-    Cheat("the raters' own consensus, 2 px up and left", sound, shifted_votes, ALL, "nothing was trained"),
-    Cheat("the raters' own consensus, dilated", sound, dilated_votes, ALL, "nothing was trained"),
-    Cheat("the raters' own STAPLE consensus, 1 px off", sound, staple_of_raters, ALL, "nothing was trained"),
-    Cheat(
-        "the raters' own consensus, 1 px off, on most images",
-        sound,
-        on_most_images(jittered),
-        OBJ | VAL,
-        "little was trained",
-    ),
-    Cheat(
-        "the raters' own consensus, dilated, on most images",
-        sound,
-        on_most_images(grown),
-        OBJ | VAL,
-        "little was trained",
-    ),
-    Cheat("the raters' own consensus, one of seven objects dropped", sound, thinned_votes, ALL, "nothing was trained"),
-    Cheat(
-        "the raters' own consensus, added to a model that misses half",
-        sound,
-        added_votes,
-        OBJ | VAL,
-        "half is the raters' own",
-    ),
-    Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
-    Cheat(
-        "one hand, expert models are the consensus'",
-        one_hand,
-        consensus_as_experts,
-        OBJ,
-        "the consensus is one rater's",
-    ),
-    Cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
-    Cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
-    Cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
-    Cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
-    Cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
-    Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
-    Cheat("trainings differ, the same file with 1 % salt", unsteady, second_salted, REL, "trainings differ"),
-    Cheat("trainings differ, the same file ½ px off", unsteady, second_jittered, REL, "trainings differ"),
-    Cheat("trainings differ, the same file moved and dilated", unsteady, second_moved, REL, "trainings differ"),
-    Cheat("trainings differ, the same file on most images", unsteady, second_mostly, REL, "trainings differ"),
-    Cheat("trainings differ, members of halves of others", unsteady, members_again, REL, "trainings differ"),
-    Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
-    Cheat("trainings differ, all members one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
-    Cheat("trainings differ, all members one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
-    Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
-)
+def grown_by(px: int) -> Change:
+    """Dilate by so many pixels."""
+    return in_space(lambda image: ndimage.binary_dilation(image, EIGHT, px))
+
+
+def wide_and_grown(study: Study, rng: Rng) -> Study:
+    """Models go 3 pixels too far, and two raters are added who draw 6 pixels outside."""
+    return consensus(grown_by(3))(wide_raters(study, rng), rng)
+
+
+def lopsided(mask: np.ndarray) -> np.ndarray:
+    """Every object goes 3 pixels too far on one side."""
+    return mask | np.roll(mask, 3, axis=2)
+
+
+def ragged(study: Study, rng: Rng) -> Study:
+    """Outlines with teeth of two pixels, outwards and inwards, the same in all masks."""
+    teeth = rng.random((len(study.images), *(1 + size // 8 for size in study.images.shape[1:]))) < 0.5
+    out = np.kron(teeth, np.ones((1, 8, 8), dtype=bool))[:, : study.images.shape[1], : study.images.shape[2]]
+    larger = in_space(lambda image: ndimage.binary_dilation(image, EIGHT, 2))
+    smaller = in_space(lambda image: ndimage.binary_erosion(image, EIGHT, 2))
+    return consensus(lambda mask: np.where(out, larger(mask), smaller(mask)))(study, rng)
+
+
+def rounded(mask: np.ndarray) -> np.ndarray:
+    """A disc of the same area in the same place instead of the largest object of each image."""
+    out, axes = np.zeros_like(mask), np.indices(mask.shape[1:])
+    for image, result in zip(largest(mask, 1), out, strict=True):
+        if image.any():
+            centre = [axis[image].mean() for axis in axes]
+            result[:] = np.hypot(axes[0] - centre[0], axes[1] - centre[1]) < np.sqrt(image.sum() / np.pi)
+    return out
+
+
+def noisy_outlines(study: Study, rng: Rng) -> Study:
+    """Move the outlines of the models of single raters by about 4 pixels, which hides whom they imitate."""
+    return experts(lambda mask: jittered(mask, rng, 4))(study, rng)
+
+
+def wide_raters(study: Study, rng: Rng) -> Study:
+    """Add two raters who draw 6 pixels outside, which would widen a tolerance that is a mean."""
+    wide = in_space(lambda image: ndimage.binary_dilation(image, EIGHT, 6))(study.masks[study.raters[-1]])
+    added = {name: jittered(wide, rng, 0.5) for name in ("rater_8", "rater_9")}
+    return replace(study, masks=study.masks | added, about=dict.fromkeys(added, About("human")) | study.about)
+
+
+def rater_by_image(study: Study, rng: Rng) -> Study:
+    """Copies of one rater in each image, of another one in the next, with outlines moved by one pixel."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    n_images = len(study.images)
+    base = stacks[np.arange(n_images) % len(stacks), np.arange(n_images)]
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def consensus_of_three(study: Study, rng: Rng) -> Study:
+    """The consensus of three of the raters of the test images, others in each image, outlines moved by one pixel."""
+    stacks = np.stack([study.masks[name] for name in study.raters])
+    order = np.argsort(rng.random(stacks.shape[:2]), axis=0)[:3]
+    base = np.stack([stacks[order[:, k], k].mean(axis=0) > 0.5 for k in range(stacks.shape[1])])
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def drawn_votes(study: Study, rng: Rng) -> Study:
+    """Each object that any rater of the test images marks, as likely as raters mark it, outlines moved by a pixel."""
+    share = votes(study)
+    base = np.zeros(share.shape, dtype=bool)
+    for image, result in zip(share, base, strict=True):
+        labels = numbered(image > 0)
+        n = labels.max() + 1
+        most = np.zeros(n)
+        np.maximum.at(most, labels.ravel(), image.ravel())
+        kept = rng.random(n) < most
+        kept[0] = False
+        result[:] = kept[labels] & (image >= np.minimum(most, 0.5)[labels])
+    return handed_in(study, base, lambda mask: jittered(mask, rng))
+
+
+def decided_by_votes(study: Study, rng: Rng) -> Study:
+    """Whatever any model marks, if it has a part of the consensus of the raters of the test images."""
+    anything = np.any([study.masks[name] for name in (*study.experts, *study.members)], axis=0)
+    base = np.zeros_like(anything)
+    for labels, marked, result in zip(map(numbered, anything), votes(study) > 0.5, base, strict=True):
+        result[:] = np.isin(labels, np.unique(labels[marked])) & (labels > 0)
+    return handed_in(study, base, lambda mask: jittered(mask, rng, 0.5))

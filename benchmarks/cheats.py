@@ -20,8 +20,8 @@ import cheat_lab
 import cheat_studies
 import numpy as np
 import pandas as pd
+from cheat_list import CHEATS, Cheat
 from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
-from cheating import CHEATS, Cheat
 from measuring import ROOT, circumstances, data_dir, save
 
 from segassay.data.dataset import read_dataset
@@ -48,6 +48,11 @@ HONEST: dict[str, tuple[Start, str]] = {
     "raters differ": (cheat_studies.mixed, "reliability"),
     "one object, good outlines": (partial(one_object, offsets=(-0.5, 0, 0.5)), "objectivity reliability"),
     "one object, raters 4 px apart": (one_object, "reliability"),
+    "large object": (cheat_studies.large_object, "objectivity reliability validity"),
+    "large object, raters half a pixel apart": (
+        partial(cheat_studies.large_object, offsets=(-0.5, -0.25, 0, 0.25, 0.5)),
+        "objectivity reliability validity",
+    ),
     "most images empty": (sparse, ""),
 }
 """Honest studies, and the qualities that they must keep."""

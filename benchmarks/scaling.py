@@ -1,18 +1,24 @@
-"""How time and memory of an evaluation grow: with cases, annotators, pixels and objects.
+"""How time and memory of an evaluation grow: with cases, tables alone, annotators, pixels and objects.
 
-    python benchmarks/scaling.py [cases annotators pixels objects] [--points N] [--out benchmarks/results]
+    python benchmarks/scaling.py [cases tables annotators pixels objects] [--points N] [--out benchmarks/results]
 
 Each point is one `segassay.evaluate` of drawn masks in a new process: CPU seconds of its stages, and the largest
 resident memory beyond that of the imports. Each section writes its part of scaling.json, with the exponents: b in
 size ** b, between the last two points. `--points` takes the first N sizes only.
+
+`tables` is the part of the command itself, without what workers do: 30 cases are compared, their rows stand for all
+others, and images are not checked. What remains are hashes, tables, scores, intervals, verdicts, figures and report.
 """
 
+import dataclasses
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +26,8 @@ import numpy as np
 from measuring import chosen_sections, circumstances, peak_mib, save, show
 
 from segassay.io.images import Picture, write_image, write_mask
+from segassay.tables.case import CaseRows, score_case
+from segassay.tables.jobs import Job
 
 PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "matplotlib")
 SHAPE = {"n_cases": 6, "n_annotators": 3, "side": 64, "n_objects": 4}
@@ -27,6 +35,7 @@ SHAPE = {"n_cases": 6, "n_annotators": 3, "side": 64, "n_objects": 4}
 
 SECTIONS: dict[str, list[dict[str, int]]] = {
     "cases": [{"n_cases": n, "side": 32} for n in (10, 30, 100, 300, 1000)],
+    "tables": [{"n_cases": n, "side": 32, "n_drawn": 30} for n in (300, 1000, 3000, 10_000, 30_000, 100_000)],
     "annotators": [{"n_annotators": n} for n in (3, 6, 12, 24, 40)],
     "pixels": [{"n_cases": 2, "side": side, "n_objects": 64} for side in (256, 512, 1024, 2048, 4096)],
     "objects": [{"n_cases": 2, "side": 2048, "n_objects": n} for n in (10, 100, 1000, 10_000, 100_000)],
@@ -42,7 +51,7 @@ STAGES = {
 
 def main() -> None:
     """Measure the given sections, by default all."""
-    args = chosen_sections(SECTIONS, __doc__, points=(5, "sizes of each"))
+    args = chosen_sections(SECTIONS, __doc__, points=(6, "sizes of each"))
     for name in args.sections:
         print(f"\n== {name}", flush=True)
         started = circumstances(None, PACKAGES)
@@ -55,7 +64,7 @@ def main() -> None:
 
 def size_of(name: str, point: dict[str, int]) -> int:
     """What grows: pixels of an image, or a number."""
-    return point["side"] ** 2 if name == "pixels" else point[f"n_{name}"]
+    return point["side"] ** 2 if name == "pixels" else point["n_cases" if name == "tables" else f"n_{name}"]
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float | None:
@@ -71,16 +80,19 @@ def measured(size: int, shape: dict[str, int]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder) / "data", **shape)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-            return {"size": size, **fresh.submit(evaluated, folder).result()}
+            return {"size": size, **fresh.submit(evaluated, folder, shape.get("n_drawn", 0)).result()}
 
 
-def draw(folder: Path, n_cases: int, n_annotators: int, side: int, n_objects: int) -> None:
-    """A dataset of squares on a grid; each annotator leaves some out, and shifts all by up to a pixel."""
+def draw(folder: Path, n_cases: int, n_annotators: int, side: int, n_objects: int, n_drawn: int = 0) -> None:
+    """A dataset of squares on a grid; each annotator leaves some out, and shifts all by up to a pixel.
+
+    From case `n_drawn` on, files are those of the first cases under another name.
+    """
     per_row = int(np.ceil(n_objects**0.5))
     cell = side // per_row
     inner = max(cell // 2, 2)
     rng = np.random.default_rng(0)
-    for number in range(n_cases):
+    for number in range(n_drawn or n_cases):
         noise = rng.integers(0, 255, (1, side, side), dtype=np.uint8)
         write_image(place(folder / "images", number), Picture(noise))
         for annotator in range(n_annotators):
@@ -90,6 +102,9 @@ def draw(folder: Path, n_cases: int, n_annotators: int, side: int, n_objects: in
                 y, x = at // per_row * cell + dy, at % per_row * cell + dx
                 mask[y : y + inner, x : x + inner] = True
             write_mask(place(folder / "labels" / f"rater_{annotator}", number), mask)
+    for number in range(n_drawn, n_cases if n_drawn else 0):
+        for of_one in (folder / "images", *(folder / "labels").iterdir()):
+            os.link(place(of_one, number % n_drawn), place(of_one, number))
 
 
 def place(folder: Path, number: int) -> Path:
@@ -98,12 +113,23 @@ def place(folder: Path, number: int) -> Path:
     return folder / f"{number}.tif"
 
 
-def evaluated(folder: str) -> dict[str, float]:
-    """CPU seconds of each stage of an evaluation, and the memory that it took beyond the imports."""
+def evaluated(folder: str, n_drawn: int = 0) -> dict[str, float]:
+    """CPU seconds of each stage of an evaluation, and the memory that it took beyond the imports.
+
+    Args:
+        folder: Folder of the dataset.
+        n_drawn: Cases whose rows stand for those of all others, and images are not checked; 0 for none.
+    """
     import segassay
+    import segassay.assay.numbers
     import segassay.assay.run
     import segassay.report.gallery.make
     import segassay.report.plots
+    import segassay.tables.build
+
+    if n_drawn:
+        segassay.tables.build.compared = partial(repeated, n_drawn)
+        segassay.assay.numbers.problems_of = lambda dataset, n_jobs: ()
 
     taken = dict.fromkeys([*STAGES, "scores", "all"], 0.0)
     for stage, name in STAGES.items():
@@ -114,6 +140,16 @@ def evaluated(folder: str) -> dict[str, float]:
     taken["all"] = time.process_time() - start
     taken["scores"] = taken["all"] - sum(taken[stage] for stage in STAGES)
     return {name: round(seconds, 3) for name, seconds in taken.items()} | {"MiB": round(peak_mib() - before, 1)}
+
+
+def repeated(n_drawn: int, jobs: Sequence[Job], n_jobs: Any, kept: Path | None) -> Iterator[CaseRows]:
+    """Rows of all cases: those of the first cases, and the same under the names of the others."""
+    rows = list(map(score_case, jobs[:n_drawn]))
+    for number, job in enumerate(jobs):
+        of_table = {
+            name: [(job.case, *row[1:]) for row in table] for name, table in rows[number % n_drawn].of_table.items()
+        }
+        yield dataclasses.replace(rows[number % n_drawn], case=job.case, of_table=of_table)
 
 
 def stopped(work: Callable[..., Any], taken: dict[str, float], stage: str) -> Callable[..., Any]:

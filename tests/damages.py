@@ -205,7 +205,7 @@ DAMAGES = [
         "mask with NaN",
         as_mask("001_c.tif", lambda p: tiff(p, np.where(MASK, np.nan, 0).astype("f4"))),
         "001_c.tif",
-        "fractions",
+        "NaN",
     ),
     Damage(
         "negative labels",

@@ -9,6 +9,7 @@ import typer
 
 from segassay.commands import COMPARE, DATA, PLAN, Command, Commands, OfCluster, Quiet, examples, say
 from segassay.errors import UsageError, number_of, printable
+from segassay.io.addresses import is_address
 
 app = typer.Typer(
     cls=Commands,
@@ -56,6 +57,7 @@ def _refuse_experiment(word: str | None) -> str | None:
 _Out = Annotated[Path, typer.Option(help="Folder to write; must not exist.")]
 _Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the folder of --out.")]
 _Dataset = Annotated[Path, typer.Argument(help="Dataset folder.")]
+_StoredDataset = Annotated[str, typer.Argument(help="Dataset folder, or its address, such as s3://bucket/lab.")]
 _Jobs = Annotated[int, typer.Option("--jobs", min=1, show_default="all cores", help="Maximum number of processes.")]
 _ALL = os.cpu_count() or 1
 _Misplaced = Annotated[
@@ -68,7 +70,7 @@ _Misplaced = Annotated[
     epilog=examples("segassay check mydata", "segassay check mydata --json"),
 )
 def check(
-    dataset: _Dataset,
+    dataset: _StoredDataset,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
     jobs: _Jobs = _ALL,
     cluster: OfCluster = None,
@@ -86,7 +88,7 @@ def check(
 
     progress = partial(show_progress, doing="checking images", done="checked", shown=not quiet)
     with workers_for(jobs, cluster, progress=not quiet) as workers:
-        found = check_dataset(dataset, n_jobs=workers, progress=progress)
+        found = check_dataset(dataset, n_jobs=workers, progress=progress, quiet=quiet)
     if as_json:
         say(_as_written(check_report.as_json(found)))
     else:
@@ -230,10 +232,13 @@ def consensus(
 )
 def evaluate(
     *,
-    dataset: Annotated[Path | None, typer.Argument(help="Dataset folder; not needed with --annotations.")] = None,
-    out: _Out,
+    dataset: Annotated[
+        str | None,
+        typer.Argument(help="Dataset folder, or its address, such as s3://bucket/lab; not needed with --annotations."),
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder to write, or its address; must not exist.")],
     annotations: Annotated[
-        Path | None, typer.Option(help="Table of further masks: case, annotator, kind, path.")
+        str | None, typer.Option(help="Table of further masks: case, annotator, kind, path.")
     ] = None,
     masks: Annotated[
         list[str] | None,
@@ -274,22 +279,27 @@ def evaluate(
         verdicts = dict(list(one.verdicts.items())[: 1 if "raters" in one.verdicts else None])  # others need a model
         words = [f"{quality} {judged.partition(': ')[0]}" for quality, judged in verdicts.items()]
         say(f"class {printable(name)}: {', '.join(words)}.")
-    say(f"written: {out.resolve() / 'report.html'}")
+    say(f"written: {_inside(out, 'report.html')}")
     if mlflow:
         from segassay.tracking import ui_command
 
         say(f"to see all runs: {ui_command()}")
 
 
-def _mask_dirs(words: list[str]) -> dict[str, Path]:
-    folders: dict[str, Path] = {}
+def _inside(place: str, name: str) -> str:
+    """A file of a folder or address, to be shown."""
+    return f"{place.rstrip('/')}/{name}" if is_address(place) else str(Path(place).resolve() / name)
+
+
+def _mask_dirs(words: list[str]) -> dict[str, str]:
+    folders: dict[str, str] = {}
     for word in words:
         name, equals, folder = word.partition("=")
         if not (name and equals and folder):
             raise UsageError(f"--masks {word}: expected a name and a folder, such as nnunet=predictions")
         if name in folders:
             raise UsageError(f"--masks {word}: {name!r} is given twice; choose another name")
-        folders[name] = Path(folder)
+        folders[name] = folder
     return folders
 
 
@@ -433,8 +443,8 @@ def planner(
     """Estimate how many images, raters and seeds the next study needs, in a table and a figure."""
     from segassay.planning.write import describe_plan, write_plan
 
-    pilot, plan = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
-    for line in describe_plan(pilot, plan, width=width, min_phi=phi):
+    found = write_plan(result, out, width=width, min_phi=phi, overwrite=overwrite)
+    for line in describe_plan(found, width=width, min_phi=phi):
         say(line)
     say(f"written: {out.resolve()}")
 

@@ -42,7 +42,9 @@ def test_all_that_was_written_is_read_and_names_stay_text(written):
 
 def test_reading_twice_changes_nothing(written):
     read = read_results(written.folder)
-    again, texts = as_written(read)
+    texts: dict[str, str] = {}
+    again = as_written(read, texts.__setitem__)
+    assert texts.keys() == read.frames.keys()
     for name, text in texts.items():
         assert text.encode() == (written.folder / "tables" / f"{name}.csv").read_bytes()
         pd.testing.assert_frame_equal(read.frames[name], type(read)(**vars(again)).frames[name], check_exact=True)

@@ -183,6 +183,9 @@ def test_volumes_that_all_have_other_slices_give_one_warning_with_their_range(tm
     assert (Path(found.file).name, found.level) == ("images", "warning")
     assert found.what == "7 images have 6 spacings, 0.7 × 0.7 × 0.5 to 3 mm"
     assert "min_object_size is in voxels" in found.action
+    assert "which does not resample, bring those to the median" in found.action
+    # the median is 2 mm: 1.25 and 2.5 are at most a quarter away only above it
+    assert found.action.endswith("along an axis: 0.nii, 1.nii, 4.nii, 6.nii")
     console = Console(file=io.StringIO(), width=100)
     print_check(report, console)
     assert re.search(r"spacing +0\.7 × 0\.7 × 0\.5 to 3 mm \(6 different\) *\n", console.file.getvalue())
@@ -194,6 +197,14 @@ def test_one_volume_that_differs_from_most_is_named(tmp_path: Path) -> None:
     (found,) = [problem for problem in report.problems if problem.kind == "spacing-differs"]
     assert Path(found.file).name == "2.nii"
     assert found.what == "spacing 0.7 × 0.7 × 2 mm, but 3 of 4 images have 0.7 × 0.7 × 1 mm"
+    assert found.action.endswith("resample image and masks before a training, which does not")
+
+
+def test_a_little_difference_of_spacing_needs_no_resampling(tmp_path: Path) -> None:
+    report = check_dataset(_volumes(tmp_path, [1.0, 1.0, 1.2, 1.0]))
+    (found,) = [problem for problem in report.problems if problem.kind == "spacing-differs"]
+    assert Path(found.file).name == "2.nii"
+    assert "resample" not in found.action
 
 
 def _plane(path: Path, unit: str) -> None:

@@ -73,8 +73,9 @@ def test_an_evaluation_has_the_same_bytes_though_a_worker_is_killed(
             yield rows
 
     monkeypatch.setattr(kept, "each_in_order", killed)
+    monkeypatch.chdir(data.parent)  # workers are in another folder
     capsys.readouterr()
-    words = ["evaluate", data, "--no-mlflow", "--out", tmp_path / "cluster", "--cluster", machines.address]
+    words = ["evaluate", data.name, "--no-mlflow", "--out", tmp_path / "cluster", "--cluster", machines.address]
     assert run(monkeypatch, *words) == 0
     assert f"cluster: {machines.address}, dashboard: http://127.0.0.1:" in capsys.readouterr().err
     assert same(whole, tmp_path / "cluster")
@@ -103,10 +104,11 @@ def test_a_check_finds_the_same(data, machines, monkeypatch, capsys):
     mask = min((data / "labels").glob("*/*"))
     before = mask.read_bytes()
     mask.write_bytes(before[:50])
+    monkeypatch.chdir(data.parent)
     try:
         found = []
         for options in (["--jobs", "1"], ["--cluster", machines.address]):
-            assert run(monkeypatch, "check", data, "--json", "--quiet", *options) == 1
+            assert run(monkeypatch, "check", data.name, "--json", "--quiet", *options) == 1
             found.append(json.loads(capsys.readouterr().out))
     finally:
         mask.write_bytes(before)

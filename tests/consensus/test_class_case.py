@@ -86,6 +86,21 @@ def test_regions_are_written_as_values_with_a_channel_each(tmp_path):
     np.testing.assert_array_equal(labels == 2, prob[1] > 0.5)
 
 
+def test_values_that_no_png_can_hold_are_written_as_tiff(tmp_path):
+    large = np.array([0, 70_000, 2])
+    masks = {rater: {"1": large[mask % 3]} for rater, mask in (("anna", ANNA), ("ben", BEN))}
+    lab = make_dataset(tmp_path / "lab", {rater: {"1": of["1"] > 0} for rater, of in masks.items()})
+    for rater, of in masks.items():
+        [path] = (lab.folder / "labels" / rater).iterdir()
+        path.unlink()
+        write_labels(path.with_suffix(".tif"), of["1"], Picture(of["1"][None]))
+    (lab.folder / "dataset.yaml").write_text("classes: {cell: 70000, debris: 2}\n")
+    write_consensus(lab.folder, tmp_path / "out", method="majority")
+    assert [path.name for path in (tmp_path / "out/masks").iterdir()] == ["1.tif"]
+    known = fuse_classes([masks["anna"]["1"], masks["ben"]["1"]], [70_000, 2], "majority")
+    np.testing.assert_array_equal(read_image(tmp_path / "out/masks/1.tif").array[0], known.labels)
+
+
 def test_a_volume_keeps_its_place(tmp_path):
     folder, affine = tmp_path / "lab", np.diag([-0.7, 0.5, 2.0, 1.0])
     for name in ("images", "labels/anna", "labels/ben"):

@@ -12,7 +12,6 @@ from segassay.consensus.classes import METHODS, count_class_decisions, fuse_clas
 from segassay.consensus.objects import object_consensus
 from segassay.consensus.patterns import without_rater
 from segassay.consensus.pixels import count_decisions, fuse_decisions, majority_vote, staple
-from segassay.consensus.regions import labels_of_regions
 from segassay.io.images import read_image, read_mask
 
 sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
@@ -256,11 +255,6 @@ def test_regions_are_fused_one_by_one():
         assert found.confusion is None
         assert found.sensitivity.shape == found.specificity.shape == (3, 2)
     np.testing.assert_array_equal(fuse_classes(labels, [[1, 2], 2], "majority").labels, draw_labels("11221"))
-
-
-def test_regions_that_no_longer_nest_get_the_nearest_value():
-    whole, core = np.array([[1, 1, 0, 0]], bool), np.array([[0, 1, 1, 0]], bool)
-    np.testing.assert_array_equal(labels_of_regions([whole, core], [[1, 2], 2]), [[1, 2, 0, 0]])
 
 
 def test_a_class_of_several_values_is_written_as_its_first():

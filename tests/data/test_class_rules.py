@@ -115,7 +115,8 @@ def test_real_numbers_that_are_whole_are_classes(tmp_path):
     ("value", "message"),
     [
         (0.5, "holds fractions"),
-        (np.nan, "holds fractions"),
+        (np.nan, "holds NaN or infinity"),
+        (-np.inf, "holds NaN or infinity"),
         (-1.0, "holds the negative number -1"),
         (1e12, "holds the number"),
     ],

@@ -11,7 +11,14 @@ import pytest
 from drawing import draw
 from segassay.consensus.cache import cached_staple
 from segassay.data.annotations import read_annotations
-from segassay.data.cases import channel_reader, image_files, read_case_ignore, read_case_image, read_case_mask
+from segassay.data.cases import (
+    channel_reader,
+    image_files,
+    read_case_classes,
+    read_case_ignore,
+    read_case_image,
+    read_case_mask,
+)
 from segassay.data.classes import ClassMap
 from segassay.data.dataset import Dataset, data_hash, index_dataset, read_dataset
 from segassay.errors import DataError
@@ -116,6 +123,23 @@ def test_images_without_channel_number_hold_all_channels(tmp_path: Path) -> None
     for path in (folder / "imagesTr").iterdir():
         path.rename(path.with_name(path.name.replace("_0000", ""))) if "_0000" in path.name else path.unlink()
     assert read_dataset(folder).cases == ["la_003", "la_004"]
+
+
+@pytest.mark.parametrize(
+    "labels", [{"background": 3, "a": 1}, {"background": [0, 2], "a": 1}, {"3": "background", "1": "a"}]
+)
+def test_a_background_that_is_not_0_is_an_error(tmp_path: Path, labels: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=r"dataset.json: background has the number [23]; expected 0"):
+        read_dataset(make(tmp_path, VERSION_2 | {"labels": labels}))
+
+
+def test_numbers_that_are_not_consecutive_are_read_as_they_are(tmp_path: Path) -> None:
+    """nnU-Net asks for 0, 1, 2, …; nothing here needs it, and masks keep their numbers."""
+    values = np.array([0, 4, 70_000])[CLASSES % 3]
+    content = VERSION_2 | {"labels": {"background": 0, "a": 4, "b": 70_000}}
+    dataset = read_dataset(make(tmp_path, content, values[None].repeat(3, axis=0).astype(np.int32)))
+    assert dataset.classes == ClassMap((4, 70_000), names=(("a", (4,)), ("b", (70_000,))))
+    np.testing.assert_array_equal(read_case_classes(dataset, "labelsTr", "la_003")[1], values)
 
 
 def test_regions_and_the_ignored_class(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Registered ensembles: what MLflow loads by name is held against the ensemble itself."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -141,8 +143,16 @@ def test_a_model_is_code_and_weights_and_names_its_packages(tmp_path):
     flavour = yaml.safe_load(files["MLmodel"].read_text())["flavors"]["python_function"]
     assert "python_model" not in flavour, "a pickled object"
     lines = files["requirements.txt"].read_text().split()
-    assert [line.split("==")[0] for line in lines] == ["segassay", "mlflow", "monai", "numpy", "torch"]
+    assert [line.split("==")[0] for line in lines] == ["mlflow", "monai", "numpy", "torch"]  # ours is in no registry
     assert all("==" in line and "+" not in line for line in lines)
+    assert yaml.safe_load(files["MLmodel"].read_text())["metadata"] == {"segassay": version("segassay")}
+
+
+def test_a_model_without_its_package_says_what_it_needs(monkeypatch):
+    code = (Path(registry.__file__).with_name("served_model.py")).read_text()
+    monkeypatch.setitem(sys.modules, "segassay_monai", None)
+    with pytest.raises(ModuleNotFoundError, match="this model needs SegAssay, which is not installed here; install"):
+        exec(compile(code, "served_model.py", "exec"), {"__name__": "served_model"})
 
 
 def test_numbers_of_the_training_images_stay_beside_their_member(tmp_path):

@@ -97,5 +97,8 @@ def test_a_measure_on_which_all_agree_does_not_judge_unless_it_is_the_only_one()
     assert [one.counts for one in judging([silent, silent])] == [True, True]
     assert [one.counts for one in judging([either(What.DEPENDENCE, [silent, silent]), good])] == [False, True]
     assert [one.counts for one in judging([either(What.DEPENDENCE, [silent, good]), good])] == [True, True]
+    lacking, open_ = undecided(What.IMPRINT, Why.WEAK_MODELS), above(What.IMPRINT, number(-1, 1), 0)
+    assert [one.counts for one in judging([either(What.DEPENDENCE, [silent, lacking]), good])] == [False, True]
+    assert [one.counts for one in judging([either(What.DEPENDENCE, [silent, open_]), good])] == [True, True]
     assert all_met(judging([silent])) is None
     assert all_met((Criterion(What.ORIGINAL, True), *judging([silent, good])))

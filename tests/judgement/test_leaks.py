@@ -260,3 +260,19 @@ def test_exchangeable_raters_may_change_places(evidence: Evidence, name: str, n_
     assert listed
     np.testing.assert_allclose(moved, listed)
     assert n_raters == 3 or any(low > 0 for _, low, _ in listed)
+
+
+@pytest.mark.parametrize(("n_marked", "beyond"), [((8, 0), True), ((4, 4), False)])
+def test_a_limit_of_three_raters_that_is_unknown_is_what_anybody_can(
+    evidence: Evidence, n_marked: tuple[int, int], beyond: bool
+) -> None:
+    """Two raters mark the same objects, the third one others: nobody knows how far one goes with another."""
+    voters = [voters_as_text(evidence.raters[:2]), voters_as_text(evidence.raters[2:3])]
+    n_voters = np.array([2, 1])
+    of_case = pd.DataFrame({"voters": voters, "n_objects": 8 * n_voters, "n_marked": n_marked * n_voters})
+    rows = pd.concat([of_case.assign(case=case) for case in evidence.cases])
+    three = replace(evidence, raters=evidence.raters[:3], object_votes={"leak": rows})
+    assert np.isnan(_turns_of_three(three.object_votes_of("leak")[0], np.array([8.0, 8.0]))[:2]).all()
+    numbers = list(beyond_possible_object_turns(three, "leak"))
+    assert numbers
+    assert any(number.low > 0 for number in numbers) is beyond

@@ -171,6 +171,14 @@ def test_few_images_decide_nothing() -> None:
     assert "undefined" not in found.summary["raters"]["sentence"]
 
 
+def test_an_agreement_of_few_images_is_not_said_to_be_less_than_nothing() -> None:
+    anna = masks(0, n_cases=3)
+    ben = {case: mask if case == "00" else np.roll(mask, 6, axis=(0, 1)) for case, mask in anna.items()}
+    sentence = judged(anna=anna, ben=ben).summary["raters"]["sentence"]
+    assert "F1 0.33 (0.00 to 1.00)" in sentence
+    assert "−" not in sentence
+
+
 def test_one_rater_has_nobody_to_agree_with() -> None:
     found = judged({"truth": "truth"}, anna=masks(0), truth=masks(1))
     assert found.verdicts["raters"] == "cannot be judged: no second rater"

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segassay.judgement import verdicts
+from segassay.judgement import preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
-from segassay.judgement.criteria import What, Why
-from segassay.judgement.evidence import mean_of
+from segassay.judgement.criteria import Number, What, Why
+from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
 from segassay.judgement.words import RULES
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
@@ -144,8 +144,9 @@ def test_a_measure_on_which_all_agree_leaves_the_verdict_to_the_other(honest: Fi
     assert not all(criterion.counts for criterion in judge(found)["objectivity"].criteria)
     drifting = of_pairs(found, lambda a, b: judged(a) and judged(b), dice=-0.5)
     assert said(drifting)["reliability"] is False
-    everything = with_tables(found, agreement=agreement.assign(dice=1.0), leave_one_out=others.assign(dice=1.0))
-    assert said(everything)["objectivity"] is None
+    near = honest.tables.surface_shares.assign(share=1.0)
+    everything = {"agreement": agreement.assign(dice=1.0), "leave_one_out": others.assign(dice=1.0)}
+    assert said(with_tables(found, **everything, surface_shares=near))["objectivity"] is None
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(0.5, False), (2.0, False), (1.05, True), (0.75, None)])
@@ -228,6 +229,29 @@ def test_masks_that_agree_with_a_rater_more_than_is_possible_support_nothing(hon
     near = of_pairs(honest, lambda a, b: judged(a) and b == "expert_3", f1=0.5, dice=0.5)
     assert said(near) == dict.fromkeys(QUALITIES)
     assert (What.PLAUSIBLE, Why.TOO_ALIKE) in whys(near, "validity")
+
+
+def test_masks_near_another_rater_in_each_image_support_nothing(honest: Findings) -> None:
+    """On average over images they are as near to each rater as honest ones are."""
+    agreement = honest.tables.agreement
+    place = pd.Series(pd.factorize(agreement["case"])[0] % 4, agreement.index)
+    pairs = [agreement[side] for side in ("annotator_a", "annotator_b")]
+    changed = {name: agreement[name].copy() for name in ("f1", "dice")}
+    for number in range(4):
+        one = pairs[0].isin(ENSEMBLES) & pairs[1].eq(f"expert_{number + 1}")
+        one |= pairs[1].isin(ENSEMBLES) & pairs[0].eq(f"expert_{number + 1}")
+        for name, values in changed.items():
+            changed[name] = values.mask(one, (values + np.where(place == number, 0.3, -0.1)).clip(0, 1))
+    found = with_tables(honest, agreement=agreement.assign(**changed))
+    assert said(found) == dict.fromkeys(QUALITIES)
+    assert (What.PLAUSIBLE, Why.TOO_ALIKE) in whys(found, "objectivity")
+    rests_on = {one.against for one in _shown(found, What.PLAUSIBLE)}
+    assert rests_on == {"another rater in each image"}
+
+
+def _shown(found: Findings, of: What) -> list[Number]:
+    criteria = [one for judgement in judge(found).values() for one in judgement.criteria if one.of is of]
+    return [one.rests_on for one in criteria if isinstance(one.rests_on, Number)]
 
 
 def test_following_one_rater_is_not_objective(honest: Findings) -> None:
@@ -402,3 +426,19 @@ def test_no_interval_of_three_images_says_more_than_can_be() -> None:
     assert found is not None
     assert (found.low, found.high) == (-1.0, 1.0)
     assert found.value == pytest.approx(0.2)
+
+
+def test_a_model_of_a_rater_that_fails_in_two_images_is_no_poor_model(honest: Findings) -> None:
+    """The interval of that model alone reaches far below its value; that of all models of raters does not."""
+    poor = of_pairs(honest, lambda a, b: a.startswith("expert_1/") and "/" not in b, f1=-1.0, dice=-1.0)
+    two = honest.tables.agreement["case"].unique()[:2]
+    old, new = ((found.tables.agreement, found.tables.leave_one_out) for found in (honest, poor))
+    agreement, others = (b.where(b["case"].isin(two), a) for a, b in zip(old, new, strict=True))
+    twice = with_tables(honest, agreement=agreement, leave_one_out=others)
+    evidence = evidence_of(twice)
+    model = next(name for name in evidence.marks if name.startswith("expert_1/"))
+    alone = mean_of(evidence, preconditions._below_teacher(evidence, model, "expert_1", "f1"))
+    assert alone is not None
+    assert alone.low < preconditions.TEACHER_WITHIN < alone.value
+    assert (What.IMPRINT, Why.WEAK_MODELS) not in whys(twice, "objectivity")
+    assert said(twice)["objectivity"]

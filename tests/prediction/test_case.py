@@ -101,6 +101,7 @@ def test_channels_are_picked_by_name_and_all_are_measured(
     for channel in CHANNELS:
         assert cases.loc[["turned", "unnamed"], channel].tolist() == [cases.loc["as_trained", channel]] * 2
     assert cases.loc["turned", "mean_intensity_GFP"] == 9
+    assert "1 of 4 images has no names of channels (single): its mean_intensity is of its first channel" in done.notes
     assert cases.loc["single", "mean_intensity"] == cases.loc["as_trained", CHANNELS[0]]
     own = done.objects.set_index("case").loc[["as_trained"]]
     assert own[CHANNELS[1]].mean() == pytest.approx(cases.loc["as_trained", CHANNELS[1]])
@@ -155,6 +156,57 @@ def test_a_channel_that_is_missing_fails_that_image_alone(lab: Path, models: Pat
     assert row["what"] == "has the channels GFP, cFOS, but the model sees DAPI: DAPI is missing"
     with pytest.raises(DataError, match="DAPI is missing"):
         read_as_seen(read_members(sorted(models.rglob("model.pt"))), str(tmp_path / "images" / "b.ome.tif"))
+
+
+@pytest.mark.parametrize(
+    ("seen", "n_channels", "expected"),
+    [
+        (["DAPI"], 2, "sees DAPI of DAPI, cFOS"),
+        (["cFOS", "DAPI"], 2, "sees cFOS, DAPI of DAPI, cFOS"),
+        (["DAPI"], 3, "sees DAPI of DAPI, cFOS"),
+        (["DAPI", "cFOS"], 2, None),
+        (["DAPI"], 1, None),
+    ],
+)
+def test_a_dataset_without_names_is_scored_only_if_its_channels_are_those_that_members_see(
+    tmp_path: Path, seen: list[str], n_channels: int, expected: str | None
+) -> None:
+    """As many channels as the members see are these; which of more channels they are, nobody knows."""
+    lab = draw_channels(tmp_path / "lab", n=4, segment_channels=seen)
+    member = plan_member(read_dataset(lab), trained_on="staple", fold=0, n_folds=2, seed=0, val_fraction=0.5)
+    other = draw_channels(tmp_path / "other", n=4, names=None)
+    for path in (other / "images").iterdir():
+        picture = read_image(path)
+        array = np.concatenate([picture.array + np.uint8(1), picture.array])[:n_channels]
+        write_image(path, replace(picture, array=array))
+    dataset = read_dataset(other)
+    if expected is None:
+        assert held_out_cases(dataset, [member]) == dataset.cases
+        return
+    with pytest.raises(DataError, match=f"has {n_channels} channels without names, but staple/s0 {expected}; name"):
+        held_out_cases(dataset, [member])
+
+
+def test_channels_that_dataset_yaml_names_are_those_of_the_image(tmp_path: Path) -> None:
+    """A model without names: two names for an image with three channels say nothing; `segment_channels` counts."""
+    lab = draw_channels(tmp_path / "lab", n=4, names=None)
+    for path in (lab / "images").iterdir():
+        picture = read_image(path)
+        write_image(path, replace(picture, array=picture.array[:1]))
+    models = write_members(tmp_path / "members", lab, seeds=(4,))
+    two = draw_channels(tmp_path / "two", n=4, names=None, channels=list(NAMES), segment_channels="cFOS")
+    done = predict(models, two, out=tmp_path / "seen", save=["prob"])
+    assert done.failed.empty
+    (tmp_path / "single").mkdir()
+    second = read_image(two / "images" / "c1.ome.tif")
+    write_image(tmp_path / "single" / "c1.ome.tif", replace(second, array=second.array[1:], channel_names=()))
+    alone = predict(models, tmp_path / "single", out=tmp_path / "alone", save=["prob"])
+    probs = [read_image(each.out / "prob" / "c1.ome.tif").array for each in (done, alone)]
+    np.testing.assert_array_equal(*probs)
+    three = draw_channels(tmp_path / "three", n=4, names=None, channels=[*NAMES, "GFP"], segment_channels="cFOS")
+    done = predict(models, three, out=tmp_path / "out")
+    assert set(done.failed["what"]) == {"has 2 channels, but the names are DAPI, cFOS, GFP"}
+    assert len(done.failed) == 4
 
 
 def test_subjects_and_effects_have_each_channel(lab: Path, models: Path, tmp_path: Path) -> None:

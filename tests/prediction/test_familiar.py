@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from sklearn.neighbors import NearestNeighbors
 from networks import SETTINGS, unet
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.errors import DataError
+from segassay.io.images import write_image
+from segassay.io.picture import Picture
 from segassay.simulation.dataset import simulate, simulate_case
 from segassay.simulation.settings import Simulation
 from segassay_monai.ensemble.familiar import FAMILIAR, Description, describe_training, read_description
@@ -22,6 +25,7 @@ from segassay_monai.ensemble.images import NormalisePercentiled
 from segassay_monai.ensemble.members import Member
 from segassay_monai.ensemble.network import residual_unet
 from segassay_monai.prediction.familiar import Familiar, distances, make_space, read_familiar
+from segassay_monai.prediction.run import predict
 
 SIMULATION = Simulation(n_cases=45, shape=(96, 96), n_nuclei=10, spacing_um=0.5)
 RNG = np.random.default_rng(0)
@@ -105,6 +109,46 @@ def test_another_pixel_size_is_unlike_and_an_unknown_one_is_not(familiar: Famili
     assert not familiar.compare(image, None)["is_unlike"]
     assert familiar.compare(image, None)["unlike_training"] == familiar.compare(image, SPACING)["unlike_training"]
     assert familiar.compare(image, (5.0, 5.0))["is_unlike"]
+
+
+@pytest.mark.parametrize(
+    ("spacing", "expected"),
+    [
+        ((0.5, 0.5), None),
+        ((0.62, 0.62), None),
+        ((0.41, 0.41), None),
+        ((1.0, 1.0), 2.0),
+        ((0.25, 0.25), 0.5),
+        (None, None),
+    ],
+)
+def test_pixels_far_from_those_of_the_training_have_a_ratio(
+    familiar: Familiar, spacing: tuple[float, float] | None, expected: float | None
+) -> None:
+    assert familiar.pixel_ratio(spacing) == (None if expected is None else pytest.approx(expected, rel=1e-4))
+    assert replace(familiar, pixel_sizes=np.zeros(0)).pixel_ratio((9.0, 9.0)) is None
+
+
+def test_one_training_image_like_it_is_enough(familiar: Familiar) -> None:
+    """Of a training on two magnifications both are known; what lies far from both is not."""
+    mixed = replace(familiar, pixel_sizes=np.log2([0.25, 0.25, 0.25, 16.0]))  # 0.5 and 4 µm
+    assert mixed.pixel_ratio((4.0, 4.0)) is None
+    assert mixed.pixel_ratio((2.0, 2.0)) == pytest.approx(4.0)
+
+
+def test_predictions_say_which_images_have_other_pixels(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images").mkdir()
+    for name, spacing in (("same", 0.5), ("coarse", 1.0), ("fine", 0.25)):
+        picture = Picture(new_image(0), spacing_um=(spacing, spacing))
+        write_image(tmp_path / "images" / f"{name}.tif", picture)
+    done = predict(checkpoint, tmp_path / "images", out=tmp_path / "whole", save=["mask"])
+    (note,) = [note for note in done.notes if "nothing is resampled" in note]
+    assert note.startswith("2 of 3 images have pixels 0.5 to 2 times as wide as those of the training (coarse, fine)")
+    monkeypatch.setattr("segassay_monai.prediction.large.LARGEST", 10)
+    by_windows = predict(checkpoint, tmp_path / "images", out=tmp_path / "windows", save=["mask"])
+    assert note in by_windows.notes
 
 
 def test_file_names_no_case_and_leaves_the_weights(checkpoint: Path, dataset: Dataset) -> None:

@@ -12,12 +12,15 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pandas as pd
+import platformdirs
 import pytest
 import tifffile
 import torch
+import yaml
 
 from drawn_members import write_members
 from machines import Machines
+from object_store import MemoryStore
 from segassay.assay import evaluate
 from segassay.errors import DataError, UsageError
 from segassay.io.images import Picture, read_image, read_mask, write_image, write_labels
@@ -444,3 +447,46 @@ def test_another_backend_predicts_the_same_and_a_missing_one_is_refused_before_a
     theirs = predict(models, images, out=tmp_path / "onnx", save=["mask"], backend="onnxruntime")
     assert content(ours.out / "masks") == content(theirs.out / "masks")
     pd.testing.assert_frame_equal(ours.cases, theirs.cases, rtol=0, atol=1e-4)
+
+
+@pytest.fixture
+def store(images: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
+    """A store with two images that no member has seen, and the members."""
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache" / name))
+    found = MemoryStore(monkeypatch)
+    for path in sorted(images.iterdir())[2:]:
+        path.unlink()
+    found.put_folder(images, "bucket/images")
+    found.put_folder(models, "bucket/members")
+    return found
+
+
+def sent(store: MemoryStore) -> dict[str, bytes]:
+    return {name: of for name, of in store.content("bucket/out").items() if name != "uploaded.json"}
+
+
+def test_predictions_are_those_of_folders_and_another_machine_goes_on(store, models, tmp_path, monkeypatch):
+    predict(models, tmp_path / "images", out=tmp_path / "out")
+    words = {"images": "memory://bucket/images", "out": "memory://bucket/out"}
+    predict("memory://bucket/members", **words)
+    expected, found = content(tmp_path / "out"), sent(store)
+    expected.pop(".lock", None)
+    settings = [yaml.safe_load(of.pop("settings.yaml")) for of in (expected, found)]
+    assert found == expected
+    assert settings[1] == settings[0] | {"images": "memory://bucket/images"}
+
+    shutil.rmtree(tmp_path / "cache")
+    predict_one, calls = module._predict_one, []
+
+    def counted(*arguments: object) -> object:
+        calls.append(arguments[3])
+        return predict_one(*arguments)
+
+    monkeypatch.setattr(module, "_predict_one", counted)
+    store.put("bucket/images/new_2.png", (tmp_path / "images" / "new_0.png").read_bytes())
+    store.written.clear()
+    done = predict("memory://bucket/members", **words)
+    assert calls == ["new_2"]
+    assert list(done.cases["case"]) == ["new_0", "new_1", "new_2"]
+    assert "/bucket/out/masks/new_2.png" in store.written
+    assert "/bucket/out/masks/new_1.png" not in store.written

@@ -203,7 +203,9 @@ def test_numbers_of_objects_are_those_of_the_benchmark() -> None:
 
 def test_every_command_on_simulate_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With images as small as they may be, unless the size is what is shown."""
-    (_, settings), (_, marker) = blocks("yaml", text=SIMULATE)
+    (_, settings), (_, marker), (_, classes) = blocks("yaml", text=SIMULATE)
+    (folder / "classes.yaml").write_text(classes, encoding="utf-8")
+    assert read_simulation(folder / "classes.yaml").classes["swollen"].size == 2.5
     (folder / "marker.yaml").write_text(marker, encoding="utf-8")
     assert read_simulation(folder / "marker.yaml").groups["treated"].marker == 2
     (folder / "mine.yaml").write_text(settings, encoding="utf-8")

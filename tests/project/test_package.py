@@ -83,8 +83,9 @@ def used(folder: str) -> set[str]:
 
 
 def test_the_evaluation_needs_what_it_imports_and_nothing_else():
-    assert used("evaluation") - {"dask", "dask-jobqueue"} == NEEDS - OF_MLFLOW
+    assert used("evaluation") - {"dask", "dask-jobqueue", "fsspec"} == NEEDS - OF_MLFLOW
     assert {"dask", "dask-jobqueue"} == EXTRAS["cluster"] - {"bokeh"}  # which draws the dashboard of Dask
+    assert {"fsspec"} == EXTRAS["storage"] - {"s3fs"}  # which fsspec loads for s3://
     assert EXTRAS["mlflow"] < EXTRAS["monai"]
 
 
@@ -95,7 +96,8 @@ def test_training_needs_what_it_imports_beyond_the_evaluation_and_nothing_else()
 
 
 def test_developing_needs_what_the_tests_import_and_the_tools():
-    assert used("tests") - NEEDS - EXTRAS["monai"] - EXTRAS["cluster"] - IF_THERE == EXTRAS["dev"] - TOOLS - {"tomli"}
+    of_extras = EXTRAS["monai"] | EXTRAS["cluster"] | EXTRAS["storage"]
+    assert used("tests") - NEEDS - of_extras - IF_THERE == EXTRAS["dev"] - TOOLS - {"tomli"}
 
 
 def test_the_docs_need_what_their_programs_import_and_the_tools():
@@ -105,7 +107,11 @@ def test_the_docs_need_what_their_programs_import_and_the_tools():
 def test_every_dependency_says_what_it_is_for_and_from_which_version_on():
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = PROJECT["optional-dependencies"]
-    named = [requirement for name in ("cluster", "mlflow", "monai", "onnx", "docs") for requirement in extras[name]]
+    named = [
+        requirement
+        for name in ("cluster", "storage", "mlflow", "monai", "onnx", "docs")
+        for requirement in extras[name]
+    ]
     for requirement in [*PROJECT["dependencies"], *named]:
         assert re.search(r"[>=]=\d", requirement), requirement
         assert re.search(rf'^    "{re.escape(requirement)}", *# \w', text, re.MULTILINE), requirement

@@ -12,6 +12,7 @@ import torch
 import yaml
 from monai.bundle import ConfigParser
 
+import segassay.masks
 from bioimageio_packages import assert_accepted, network, with_core
 from bundles import run_exported
 from class_datasets import EXCLUSIVE, NESTED, draw_dataset
@@ -79,7 +80,11 @@ def test_the_metadata_name_the_classes_and_their_values(
     bundle = export_zoo(models[1], tmp_path / "discs_light_segmentation")
     metadata = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     pred = metadata["network_data_format"]["outputs"]["pred"]
-    values = {"3": "bright", "7": "dark"} if kind == "discs" else {"2": "core", "3": "edge", "1": "whole"}
+    values = (
+        {"3": "bright", "7": "dark"}
+        if kind == "discs"
+        else {"1": "whole", "2": "core and whole", "3": "core and edge and whole"}
+    )
     assert pred["channel_def"] == {"0": "background"} | values
     assert (pred["num_channels"], pred["type"]) == (len(values), "probabilities")
     for value, name in values.items():
@@ -91,8 +96,8 @@ def test_the_metadata_name_the_classes_and_their_values(
     config = [str(bundle / "configs" / name) for name in ("inference.json", "evaluate.json")]
     run_exported(bundle, tmp_path / "out", dataset, config_file=config, label_dir=str(dataset / "labels" / "anna"))
     assert (tmp_path / "out" / "val_mean_dice_raw.csv").is_file()
-    for name in ("classes", "numbering"):
-        ours = Path(str(ensemble.__file__)).with_name(f"{name}.py")
+    for module, name in ((ensemble, "classes"), (ensemble, "numbering"), (segassay.masks, "region_values")):
+        ours = Path(str(module.__file__)).with_name(f"{name}.py")
         assert (bundle / "scripts" / f"{name}.py").read_bytes() == ours.read_bytes()
     masks = read_image(dataset / "labels" / "anna" / "c0.png").array[0]
     loaded = ConfigParser({"load": {"_target_": "scripts.class_files.LoadImageClassesd", "keys": "label"}})

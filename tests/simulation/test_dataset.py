@@ -121,7 +121,7 @@ def test_every_mask_stands_in_the_annotations_table(tmp_path: Path, settings: Si
 def test_what_is_known_is_written_beside(tmp_path: Path, settings: Simulation):
     folder = simulate(tmp_path / "out", settings)
     known = json.loads((folder / "simulation.json").read_text())
-    left_out = {"instances", "channels", "marker_contrast"}  # of what this simulation has not
+    left_out = {"instances", "channels", "marker_contrast", "classes"}  # of what this simulation has not
     assert set(known["settings"]) | left_out == {field.name for field in dataclasses.fields(Simulation)}
     assert not set(known["settings"]) & left_out
     assert known["settings"]["raters"][2]["dilation_px"] == DEFAULT_RATERS[2].dilation_px

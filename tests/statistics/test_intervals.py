@@ -1,12 +1,14 @@
 """Intervals over clusters: against textbook, scipy and simulations of known truth, and what must not move them."""
 
 import math
+import tracemalloc
 from dataclasses import astuple
 
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from segassay.statistics import intervals
 from segassay.statistics.intervals import (
     Interval,
     degrees_of_freedom,
@@ -190,6 +192,30 @@ def test_many_columns_are_the_single_ones_side_by_side():
     for column in (0, 5, 511, 512, 1029):
         assert tuple(table.loc[column]) == pytest.approx(astuple(mean_interval(values[:, column], subject)))
     assert list(table) == list(Interval.__dataclass_fields__)
+
+
+def test_sums_of_very_many_clusters_are_those_of_few(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(60, 4))
+    values[rng.random(values.shape) < 0.1] = np.nan
+    for clusters in (np.arange(60), rng.integers(0, 25, 60)):
+        few = mean_intervals(values, clusters)
+        with monkeypatch.context() as patch:
+            patch.setattr(intervals, "MOST_MEMBERSHIPS", 0)
+            assert intervals.cluster_sums(values[:, :0], clusters).shape == (0, clusters.max() + 1)
+            many = mean_intervals(values, clusters)
+        for name in ("value", "low", "high"):
+            np.testing.assert_allclose(many[name], few[name], rtol=1e-12)
+
+
+def test_means_of_100_000_cases_take_little_memory():
+    values = np.random.default_rng(0).gamma(2, size=100_000)
+    tracemalloc.start()
+    found = mean_interval(values, np.arange(len(values)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    assert found.high - found.low == pytest.approx(2 * 1.96 * math.sqrt(2 / len(values)), rel=0.02)
 
 
 def test_names_and_order_of_clusters_do_not_matter():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from segassay.qualities.objectivity.measurements import _concordance
+from segassay.statistics import jackknife
 from segassay.statistics.intervals import mean_interval
 from segassay.statistics.jackknife import (
     LOGARITHM,
@@ -142,6 +143,61 @@ def test_mean_squares_hold_the_truth_without_and_with_an_effect() -> None:
 
 def mean_of_columns(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(weights @ values / weights.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("block", [1, 90, 100, 10_000])
+def test_many_clusters_are_left_out_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    values = np.random.default_rng(0).gamma(2, size=(40, 2))
+    values[3] = np.nan
+    clusters = np.repeat(np.arange(20), 2)
+    sizes = []
+
+    def ratio(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+        sizes.append(weights.size)
+        above, below = (weights @ values).T
+        return np.asarray(above / below)
+
+    at_once = left_out(ratio, values, clusters)
+    assert sizes == [21 * 39]
+    monkeypatch.setattr(jackknife, "_BLOCK", block)
+    sizes.clear()
+    found = left_out(ratio, values, clusters)
+    assert max(sizes) <= max(block, 39)
+    assert sum(sizes) == 21 * 39
+    np.testing.assert_allclose(found.whole, at_once.whole, rtol=1e-13)
+    np.testing.assert_allclose(found.without, at_once.without, rtol=1e-13)
+    by_hand = [np.divide(*np.nansum(values[clusters != one], axis=0)) for one in range(20)]
+    np.testing.assert_allclose(found.without, by_hand, rtol=1e-12)
+
+
+@pytest.mark.parametrize("of_subject", [1, 3])
+def test_groups_of_very_many_clusters_have_the_interval_of_all(
+    monkeypatch: pytest.MonkeyPatch, of_subject: int
+) -> None:
+    values = np.exp(np.random.default_rng(3).normal(size=(3000, 2)))
+    clusters = np.arange(len(values)) // of_subject
+    monkeypatch.setattr(jackknife, "MOST_CLUSTERS", 3000)
+    one_by_one = jackknife_ratio(values[:, 0], values[:, 1], clusters, LOGARITHM)
+    monkeypatch.setattr(jackknife, "MOST_CLUSTERS", 400)
+    in_groups = jackknife_ratio(values[:, 0], values[:, 1], clusters, LOGARITHM)
+    assert in_groups.value == pytest.approx(one_by_one.value)
+    assert (in_groups.n_cases, in_groups.approximate) == (3000, False)
+    widths = [math.log(found.high / found.low) for found in (in_groups, one_by_one)]
+    assert widths[0] != widths[1]
+    assert widths[0] == pytest.approx(widths[1], rel=0.12)  # three standard errors of a spread of 400
+
+
+def test_intervals_of_100_000_cases_take_little_time_and_memory() -> None:
+    values = np.random.default_rng(0).gamma(2, size=(100_000, 2))
+    sizes = []
+
+    def ratio(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+        sizes.append(weights.shape)
+        return np.ones(len(weights))
+
+    left_out(ratio, values, np.arange(len(values)))
+    assert sum(rows for rows, _ in sizes) == jackknife.MOST_CLUSTERS + 1
+    assert max(rows * columns for rows, columns in sizes) <= 1 << 22
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

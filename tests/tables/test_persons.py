@@ -117,6 +117,10 @@ def test_the_order_of_persons_does_not_turn_a_pair_around(tmp_path: Path) -> Non
     ]
     turned = tables.distances.query("case == '03' and annotator_a == 'y' and annotator_b == 'z'")["shift"].iloc[0]
     assert turned == pytest.approx(-np.mean(shifts))
+    within = {"case": "03", "tolerance_px": 1}
+    near = [row(raw.surface_shares, annotator_a=name, annotator_b="b", **within)["share"] for name in ("a1", "a2")]
+    between = row(tables.surface_shares, annotator_a="y", annotator_b="z", **within)["share"]
+    assert between == pytest.approx(np.mean(near))
     assert said(people, "annotator") == {("y",), ("z",)}
 
 

@@ -113,7 +113,7 @@ class Evaluation(Results):
         from segassay.report.page import write_report
         from segassay.report.plots import encoded_figures
 
-        written, _ = as_written(self)
+        written = as_written(self)
         write_report(Path(path), written, encoded_figures(written), gallery=self.gallery, links=False)
         return Path(path)
 

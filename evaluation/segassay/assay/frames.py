@@ -3,7 +3,7 @@
 Results  ->  frames  ->  the same Results, without what no file holds: paths of masks, and notes as records
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -133,15 +133,18 @@ def _check(frames: Mapping[str, pd.DataFrame], summary: Mapping[str, Any]) -> No
         raise UnreadableError(f"summary.json has no {lacking[0]!r}")
 
 
-def as_written(found: Results) -> tuple[Results, dict[str, str]]:
+def as_written(found: Results, keep: Callable[[str, str], object] = lambda name, text: None) -> Results:
     """The evaluation as it can be read from its files: numbers have the digits that are written.
 
     A page or a figure is made of this one, so that it can be made again from the files, byte by byte.
 
-    Returns:
-        The evaluation, and the text of every table.
+    Args:
+        found: The evaluation.
+        keep: Called with the name and the text of each table, one after the other, so that only one text is in memory.
     """
-    frames = frames_of(found)
-    texts = {name: as_csv(frame) for name, frame in frames.items()}
-    read = {name: from_csv(text, types_of(frames[name])) for name, text in texts.items()}
-    return results_of(found.name, read, found.summary), texts
+    read = {}
+    for name, frame in frames_of(found).items():
+        text = as_csv(frame)
+        keep(name, text)
+        read[name] = from_csv(text, types_of(frame))
+    return results_of(found.name, read, found.summary)

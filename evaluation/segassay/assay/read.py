@@ -10,6 +10,7 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.frames import UnreadableError, results_of
 from segassay.assay.write import GALLERY, SUMMARY, class_folders
 from segassay.errors import DataError
+from segassay.io.addresses import refuse_address
 from segassay.io.outputs import recover_output
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
 from segassay.judgement.classes import class_names
@@ -28,7 +29,9 @@ def evaluation_folder(place: str | os.PathLike[str]) -> Path:
 
     Raises:
         DataError: If there is none, or it was written by an earlier version, which listed no files.
+        UsageError: If it is an address.
     """
+    refuse_address(place, "evaluation")
     folder = Path(place)
     for one in (folder, folder / _STUDY):
         recover_output(one.resolve())

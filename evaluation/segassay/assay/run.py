@@ -21,6 +21,8 @@ from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_masks import masks_kept
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.stores import TransferError
+from segassay.io.transfers import transfers
 from segassay.tables.normalise import MEASURES
 from segassay.workers.cluster import workers_for
 from segassay.workers.tasks import LostError, Workers
@@ -66,7 +68,8 @@ def evaluate(
 
     Args:
         dataset: Dataset folder with `images/` and `labels/<rater>/`. Without it, and without the arguments that
-            describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured.
+            describe a dataset in memory (`images` to `intensity_channel`), only pixels and objects are measured. An
+            address in an object store, such as `s3://bucket/lab`, may take the place of any file or folder.
         out: Folder to write: tables, figures, gallery, summary and report.
         annotations: Further masks: a table, or CSV file, with the columns case, annotator, kind and path, and perhaps
             strategy, trained_on, fold, seed, held_out, session, prob, uncertainty. In a table, path, prob and
@@ -127,7 +130,6 @@ def evaluate(
     if not isinstance(masks, (Mapping, NoneType)):
         what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
         raise UsageError(f"{what}, each with a folder or with one array per case")
-    final = None if out is None else check_output(Path(out), overwrite, options=ARGUMENTS)
     described = {
         "images": images,
         "ignore": ignore,
@@ -144,35 +146,40 @@ def evaluate(
         "channels": _as_tuple(channels),
         "intensity_channel": _as_tuple(intensity_channel),
     }
-    sources = read_sources(
-        dataset,
-        annotations,
-        masks or {},
-        kinds=check_kinds(masks or {}, kinds, reference, default="human" if dataset is None else "model"),
-        described={name: value for name, value in described.items() if value is not None},
-        cases=cases,
-    )
-    if final is not None:
-        refuse_inputs(final, sources.files, used="evaluated", option=ARGUMENTS[0])
-    _check_experiment(sources)
-    about = _command(dataset, annotations, masks or {}) | hashes_of(sources)
-    if final is None:
-        with masks_kept(), workers_for(n_jobs, cluster, progress=progress) as workers:
-            return _computed(sources, about, workers, progress)
-    params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
-    work_dir = prepare_output(final, overwrite, options=ARGUMENTS)
-    of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
-    of_cluster = workers_for(n_jobs, cluster, progress=progress)
-    with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), masks_kept(), of_mlflow, of_cluster as workers:
-        found = _computed(sources, about, workers, progress, kept)
-        write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)
-        for name, place in class_folders(work_dir, found.classes).items():
-            place.mkdir(parents=True)
-            write_results(place, found.classes[name], gallery=_gallery(found.classes[name], workers), xlsx=xlsx)
-        if track:
-            log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
-        publish_output(work_dir)
-    return found
+    default = "human" if dataset is None else "model"
+    kinds = check_kinds(masks or {}, kinds, reference, default=default)
+    with transfers(absolute=cluster is not None, progress=progress) as at:
+        target = at.written(out, overwrite, option=ARGUMENTS[0])
+        final = None if target is None else check_output(Path(target), overwrite or target != out, options=ARGUMENTS)
+        described["images"] = None if images is None else {case: at.copied(image) for case, image in images.items()}
+        local = (
+            at.copied(dataset),
+            at.copied_table(annotations),
+            {name: at.copied(place) for name, place in (masks or {}).items()},
+        )
+        described = {name: value for name, value in described.items() if value is not None}
+        sources = read_sources(*local, kinds=kinds, described=described, cases=cases)
+        if final is not None:
+            refuse_inputs(final, sources.files, used="evaluated", option=ARGUMENTS[0])
+        _check_experiment(sources)
+        about = _command(*local) | hashes_of(sources)
+        if final is None:
+            with masks_kept(), workers_for(n_jobs, cluster, progress=progress) as workers:
+                return _computed(sources, about, workers, progress)
+        params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
+        work_dir = prepare_output(final, overwrite or target != out, options=ARGUMENTS)
+        of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
+        of_cluster = workers_for(n_jobs, cluster, progress=progress)
+        with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), masks_kept(), of_mlflow, of_cluster as workers:
+            found = _computed(sources, about, workers, progress, kept)
+            write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)
+            for name, place in class_folders(work_dir, found.classes).items():
+                place.mkdir(parents=True)
+                write_results(place, found.classes[name], gallery=_gallery(found.classes[name], workers), xlsx=xlsx)
+            if track:
+                log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
+            at.send(publish_output(work_dir))
+        return found
 
 
 def _as_tuple(names: int | str | Sequence[str] | None) -> int | str | tuple[str, ...] | None:
@@ -193,11 +200,11 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
 
 @contextmanager
 def _kept_if_killed(final: Path) -> Iterator[Path]:
-    """File of what is compared; it stays if the evaluation or a worker is killed, but not after another error."""
+    """File of what is compared; it stays if a process is killed or a store is lost, but not after another error."""
     kept = final.with_name(f".{final.name}.compared")
     try:
         yield kept
-    except LostError:
+    except (LostError, TransferError):
         raise
     except Exception:
         kept.unlink(missing_ok=True)

@@ -41,11 +41,14 @@ def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | N
     from segassay.report.plots import draw_figures
 
     (work_dir / "tables").mkdir()
-    found, texts = as_written(found)
-    forms = {f"checklist_{name}": table for name, table in checklists(found).items()}
-    texts |= {name: as_csv(form) for name, form in forms.items()}
-    for name, text in texts.items():
+
+    def write(name: str, text: str) -> None:
         (work_dir / "tables" / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+
+    found = as_written(found, write)
+    forms = {f"checklist_{name}": table for name, table in checklists(found).items()}
+    for name, form in forms.items():
+        write(name, as_csv(form))
     frames = frames_of(found)
     if xlsx:
         from segassay.io.workbooks import write_workbook

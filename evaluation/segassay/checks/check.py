@@ -23,11 +23,20 @@ from segassay.checks.masks import across_masks, check_ignored, check_masks, chec
 from segassay.checks.summary import summarise_dataset
 from segassay.data.dataset import Dataset, index_dataset, of_one_case
 from segassay.errors import Problem
+from segassay.io.transfers import transfers
 from segassay.masks.objects import counted_pixels
 from segassay.workers.order import Jobs, each_in_order
+from segassay.workers.pool import Pool
 from segassay.workers.tasks import LostError
 
 __all__ = ["Check", "check_dataset", "problems_of"]
+
+
+_Progress = Callable[[int], AbstractContextManager[Callable[[str], None]]]
+
+
+def _no_progress(n_cases: int) -> AbstractContextManager[Callable[[str], None]]:
+    return nullcontext(lambda case: None)
 
 
 @dataclass(frozen=True)
@@ -57,16 +66,16 @@ def check_dataset(
     folder: str | os.PathLike[str],
     *,
     n_jobs: Jobs = 1,
-    progress: Callable[[int], AbstractContextManager[Callable[[str], None]]] = lambda n_cases: nullcontext(
-        lambda case: None
-    ),
+    progress: _Progress = _no_progress,
+    quiet: bool = True,
 ) -> Check:
     """Find every problem of a dataset folder, and summarise its content.
 
     Args:
-        folder: Dataset folder.
+        folder: Dataset folder, or its address in an object store, such as `s3://bucket/lab`.
         n_jobs: Number of processes that share the cases, or workers; no result depends on it.
         progress: Like `show_progress`: takes the number of cases, and yields the function to call after each.
+        quiet: Whether not to show how many files of an object store are copied.
 
     Returns:
         Problems and summary; problems of the data raise no error.
@@ -75,6 +84,12 @@ def check_dataset(
         >>> [str(problem) for problem in check_dataset("nowhere").errors]
         ['nowhere: is not a folder; give a dataset folder, which holds images/ and labels/']
     """
+    with transfers(absolute=not isinstance(n_jobs, (int, Pool)), progress=not quiet) as at:
+        found = _checked(at.copied(folder), progress, n_jobs)
+        return dataclasses.replace(found, problems=tuple(map(at.named_problem, found.problems)))
+
+
+def _checked(folder: str | os.PathLike[str], progress: _Progress, n_jobs: Jobs) -> Check:
     dataset, found = index_dataset(folder)
     if dataset is None:
         return Check(_errors_first(list(found)), None)

@@ -16,7 +16,8 @@ from segassay.checks.facts import ImageFacts, spacing_range, spacing_text
 from segassay.data.cases import read_case_image
 from segassay.data.dataset import Dataset
 from segassay.data.named_channels import INTENSITY
-from segassay.errors import DataError, Problem, number_of
+from segassay.data.spacings import unlike_spacing
+from segassay.errors import DataError, Problem, number_of, shortlist
 from segassay.io.images import Picture
 
 __all__ = ["across_images", "as_problem", "check_image"]
@@ -176,10 +177,11 @@ def _settings_problems(dataset: Dataset, images: Sequence[ImageFacts]) -> Iterat
 
 def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
     """One problem for each image that differs from most; only one for all if no spacing is that of most images."""
+    unlike = unlike_spacing({str(image.path): image.spacing_um for image in images})
     for usual, n_usual in Counter(image.spacing_um for image in images).most_common(1):
         known = {image.spacing_um for image in images if image.spacing_um is not None}
         if 2 * n_usual <= len(images) and len(known) > 2 and len({len(spacing) for spacing in known}) == 1:
-            yield _many_spacings(images, sorted(known))
+            yield _many_spacings(images, sorted(known), unlike)
             return
         for image in images:
             if len(image.shape) == len(usual or image.shape) and not _same_spacing(image.spacing_um, usual):
@@ -189,16 +191,24 @@ def _unlike_spacing(images: Sequence[ImageFacts]) -> Iterator[Problem]:
                 action = (
                     "correct the file, or give spacing_um in dataset.yaml: sizes in pixels are not comparable otherwise"
                 )
+                if str(image.path) in unlike:
+                    action += "; if it is right, resample image and masks before a training, which does not"
                 yield Problem(str(image.path), what, action, "warning", kind="spacing-differs")
 
 
-def _many_spacings(images: Sequence[ImageFacts], known: Sequence[tuple[float, ...]]) -> Problem:
-    """Of scanners, which fit the pixels to the patient."""
+def _many_spacings(images: Sequence[ImageFacts], known: Sequence[tuple[float, ...]], unlike: Sequence[str]) -> Problem:
+    """Of scanners, which fit the pixels to the patient; `unlike` are the files that are far from the median."""
     n_unknown = sum(image.spacing_um is None for image in images)
     what = f"{len(images)} images have {len(known)} spacings, {spacing_range(known, 3, images[0].unit)}"
     what += f", and {n_unknown} have none" if n_unknown else ""
     pixels = "voxels" if len(known[0]) == 3 else "pixels"
     action = f"distances and sizes use that of each image; only min_object_size is in {pixels}: check that it suits all"
+    if unlike:
+        files = shortlist([Path(file).name for file in unlike])
+        action += (
+            f". A model sees {pixels}: before a training, which does not resample, bring those to the median that "
+            f"differ from it by more than a quarter along an axis: {files}"
+        )
     return Problem(str(images[0].path.parent), what, action, "warning", kind="spacing-differs")
 
 

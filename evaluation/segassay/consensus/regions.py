@@ -9,10 +9,11 @@ import numpy as np
 
 from segassay.consensus.class_values import ClassConsensus, Values, membership, values_of
 from segassay.consensus.objects import ObjectConsensus, object_consensus
-from segassay.consensus.patterns import Decisions, count_patterns, look_up, rates_against
+from segassay.consensus.patterns import Decisions, rates_against
 from segassay.consensus.pixels import Consensus, Staple, fuse_decisions
+from segassay.masks.region_values import values_of_regions
 
-__all__ = ["fuse_regions", "labels_of_regions"]
+__all__ = ["fuse_regions"]
 
 
 def fuse_regions(
@@ -33,7 +34,7 @@ def fuse_regions(
     staples = [one for one in found if isinstance(one, Staple)]
     return ClassConsensus(
         prob=prob,
-        labels=labels_of_regions([one.mask for one in found], values),
+        labels=values_of_regions([one.mask for one in found], values_of(values)),
         sensitivity=np.stack([sensitivity for sensitivity, _ in performances], axis=1),
         specificity=np.stack([specificity for _, specificity in performances], axis=1),
         confusion=None,
@@ -48,28 +49,3 @@ def _performance(decisions: Decisions, consensus: Consensus | ObjectConsensus) -
     if isinstance(consensus, Staple):
         return consensus.sensitivity, consensus.specificity
     return rates_against(decisions, consensus.mask)
-
-
-def labels_of_regions(masks: Sequence[np.ndarray], regions: Values) -> np.ndarray:
-    """One value per pixel whose regions are those of the pixel.
-
-    Where no value has exactly these regions (two masks that were fused apart need not be nested), the value that
-    differs in the fewest regions; of several the first in ascending order, 0 before all.
-
-    Args:
-        masks: Boolean `(*spatial)`, one per region.
-        regions: Values of each region.
-
-    Returns:
-        int32 `(*spatial)`.
-
-    Example:
-        >>> whole, core = np.array([[1, 1, 0, 0], [0, 1, 1, 0]], dtype=bool)
-        >>> labels_of_regions([whole, core], [[1, 2], 2])  # the third pixel is in the core alone
-        array([1, 2, 0, 0], dtype=int32)
-    """
-    values = np.array([0, *sorted({value for of_region in values_of(regions) for value in of_region})], dtype=np.int32)
-    expected = np.stack([np.isin(values, of_region) for of_region in values_of(regions)], axis=1)
-    found = count_patterns(masks)
-    n_wrong = np.count_nonzero(found.patterns[:, None, :] != expected[None], axis=2)
-    return look_up(values[n_wrong.argmin(axis=1)], found.code)

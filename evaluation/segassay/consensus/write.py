@@ -114,7 +114,7 @@ def _fuse_classes(work_dir: Path, dataset: Dataset, case: str, method: str) -> l
     fused = fuse_class_case(dataset, case, method) if case_raters(dataset, case) else None
     if fused is not None:
         picture = read_image(dataset.images[case])
-        mask_type, map_type = _file_types(dataset.images[case])
+        mask_type, map_type = _file_types(dataset.images[case], largest=_largest_value(dataset))
         write_labels(work_dir / "masks" / f"{case}{mask_type}", fused.consensus.labels, picture)
         write_maps(work_dir / "prob" / f"{case}{map_type}", fused.consensus.prob[1:], picture)
         write_bytes(work_dir / "figures" / f"{case}.png", _figure_of_classes(dataset, case, picture, fused, method))
@@ -148,12 +148,16 @@ def _write_case(work_dir: Path, dataset: Dataset, case: str, fused: FusedCase, m
     write_bytes(work_dir / "figures" / f"{case}.png", _figure(dataset, case, picture, fused, method))
 
 
-def _file_types(image: Path) -> tuple[str, str]:
-    """Endings of the mask and of the probability, by the kind of the image."""
+def _largest_value(dataset: Dataset) -> int:
+    return max(dataset.classes.foreground) if dataset.classes is not None else 0
+
+
+def _file_types(image: Path, largest: int = 0) -> tuple[str, str]:
+    """Endings of the mask and of the probability, by the kind of the image; a PNG holds values of 16 bits at most."""
     suffix = (image_suffix(image.name) or "").lower()
     if suffix.startswith(".nii"):
         return ".nii.gz", ".nii.gz"
-    return (".png" if suffix == ".png" else ".tif"), ".tif"
+    return (".png" if suffix == ".png" and largest <= np.iinfo(np.uint16).max else ".tif"), ".tif"
 
 
 def _figure(dataset: Dataset, case: str, picture: Picture, fused: FusedCase, method: str) -> bytes:

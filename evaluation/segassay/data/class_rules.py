@@ -51,7 +51,7 @@ def rules_broken(file: str, settings: _Settings) -> Iterator[tuple[str, Problem]
         if said:
             what = f"{key} does not go with classes, which say what each value of a mask is"
             yield key, Problem(file, what, f"leave {key} or classes out", kind="class-settings")
-    for problem in (*_names(file, list(values)), *same_values(file, values)):
+    for problem in (*broken_class_names(file, list(values)), *same_values(file, values)):
         yield "classes", problem
     ignored = [name for name, of_class in values.items() if settings.ignore_value in of_class]
     if ignored:
@@ -59,7 +59,8 @@ def rules_broken(file: str, settings: _Settings) -> Iterator[tuple[str, Problem]
         yield "ignore_value", Problem(file, what, "give pixels to ignore a value of their own", kind="class-settings")
 
 
-def _names(file: str, names: list[str]) -> Iterator[Problem]:
+def broken_class_names(file: str, names: list[str]) -> Iterator[Problem]:
+    """Problems of names of classes, which become those of folders and columns."""
     for name in names:
         if usable_name(name) != name or why_harmful(name):
             what = f"the class {name!r} is named in a way that no folder and no column can be"

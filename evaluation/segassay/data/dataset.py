@@ -27,6 +27,7 @@ from segassay.data.nnunet import DatasetJson, is_nnunet, nnunet_settings, read_d
 from segassay.data.raters import find_masks, folder_problems, rater_folders
 from segassay.data.settings import DatasetFile, inside, read_dataset_file
 from segassay.errors import Problem, UsageError, number_of, raise_problems, shortlist
+from segassay.io.addresses import refuse_address
 from segassay.io.images import sha256
 
 _File = TypeVar("_File", Path, tuple[Path, ...])
@@ -176,6 +177,7 @@ def index_dataset(folder: str | os.PathLike[str]) -> tuple[Dataset | None, list[
     Returns:
         The usable files, None if there is no image or `dataset.yaml` gives no folder; and all errors and warnings.
     """
+    refuse_address(folder, "dataset")
     folder = Path(folder)
     if not os.path.isdir(folder):
         action = "give a dataset folder, which holds images/ and labels/"

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from segassay.data.channel_choice import ChannelError, choose_channels, name_key, usable_name, usable_names
 from segassay.data.harmless import why_harmful
-from segassay.errors import DataError, Problem, known_names, shortlist
+from segassay.errors import DataError, Problem, known_names, number_of, shortlist
 from segassay.io.images import read_channel_names
 from segassay.io.picture import Picture
 
@@ -23,6 +23,7 @@ __all__ = [
     "INTENSITY",
     "broken_channel_names",
     "channel_problems",
+    "check_channel_count",
     "contrast_channel",
     "find_channels",
     "in_order",
@@ -217,6 +218,13 @@ def places_in_order(path: Path, picture: Picture, names: Sequence[str]) -> list[
         expected = f"{', '.join(names)}, as the first image"
         raise DataError.of(path, found, action, expected=expected, kind="channel-names")
     return [own.index(name) for name in names]
+
+
+def check_channel_count(path: Path, n_channels: int, names: Sequence[str]) -> None:
+    """Raise a DataError if an image has other channels than there are names; it may have none."""
+    if names and len(names) != n_channels:
+        what = f"has {number_of(n_channels, 'channel')}, but the names are {', '.join(names)}"
+        raise DataError.of(path, what, "correct `channels` in dataset.yaml", kind="channel-count")
 
 
 def pick_channels(

@@ -122,6 +122,9 @@ def _classes(path: str, content: Mapping[str, Any]) -> tuple[ClassMap | None, li
         what = f'labels is {came}; expected a number for each class, such as {{"background": 0, "cell": 1}}'
         return None, [Problem(path, what, "write names and numbers of the classes", kind="classes")]
     problems = []
+    if background := [number for number in values.get("background", []) if number]:
+        what = f"background has the number {background[0]}; expected 0, which is the background of every mask"
+        problems.append(Problem(path, what, "number the classes as nnU-Net needs them", kind="classes"))
     ignore = values.pop("ignore", [None])[0]
     if ignore is not None and ignore < max(numbers):
         what = (

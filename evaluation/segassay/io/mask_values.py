@@ -98,12 +98,14 @@ def _whole_numbers(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarra
 
 def _rounded(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
     """Whole numbers of a file of real ones; 0 and nearly 1, as resampling leaves it, are a binary mask."""
-    finite = bool(np.isfinite(array).all())
-    top = float(array.max()) if finite else np.nan
+    if not np.isfinite(array).all():
+        action = "write 0 where nothing is marked"
+        raise DataError.of(path, "holds NaN or infinity", action, expected="whole numbers", kind="not-a-mask")
+    top = float(array.max())
     if abs(top - 1) <= _NEARLY_ONE and ((array == 0) | (array == top)).all():
         return (array > 0).astype(np.int64)
-    whole = np.round(array) if finite else array
-    if not finite or (np.abs(array - whole) > _NEARLY_WHOLE).any():
+    whole = np.round(array)
+    if (np.abs(array - whole) > _NEARLY_WHOLE).any():
         what = "holds fractions, as a probability map does"
         raise DataError.of(path, what, "threshold it first", expected="a mask", kind="not-a-mask")
     if top > _MAX_NUMBER:

@@ -22,6 +22,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from segassay.errors import UsageError, current_folder
+from segassay.io.addresses import refuse_address
 from segassay.io.durable import sync_folder
 
 __all__ = [
@@ -64,9 +65,10 @@ def check_output(output_dir: str | Path, overwrite: bool = False, *, options: tu
         options: Names of the options for the folder and for overwriting it, for messages; by default `OPTIONS`.
 
     Raises:
-        UsageError: If `output_dir` exists and may not be overwritten, or holds the current folder.
+        UsageError: If `output_dir` exists and may not be overwritten, holds the current folder, or is an address.
     """
     option, replace = options or OPTIONS.get()
+    refuse_address(str(output_dir), option)
     current = current_folder()
     final = Path(str(output_dir)).resolve()  # the command line turns 2024 into a number
     recover_output(final)

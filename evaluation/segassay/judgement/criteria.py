@@ -279,8 +279,9 @@ def judging(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
 
 
 def _is_saturated(one: Criterion) -> bool:
-    if one.parts:
-        return all(map(_is_saturated, one.parts))
+    if one.parts:  # of alternatives one must be, and no other may have a number
+        known = [part for part in one.parts if part.met is not None or part.rests_on is not None]
+        return any(map(_is_saturated, one.parts)) and all(map(_is_saturated, known))
     return one.met is None and all(missing.why is Why.SATURATED for missing in one.missing)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from segassay.data.annotations import WITHOUT
 from segassay.judgement.criteria import Number, Why
-from segassay.judgement.evidence import DICE, F1, Evidence, mean_of
+from segassay.judgement.evidence import Evidence, mean_of
 from segassay.judgement.preconditions import usable
 from segassay.qualities.objectivity.imprint import held_out_models, imprint, unseen_models
 from segassay.qualities.objectivity.records import MIN_RATERS_FOR_IMPRINT
@@ -103,14 +103,17 @@ def consensus_imprints(evidence: Evidence, models: Models, method: str) -> dict[
 def held_out_agreement(evidence: Evidence, found: Findings) -> Models:
     """The held-out models, and their agreement with the raters of the evidence."""
     names = {on: tuple(model.name for model in of) for on, of in unseen_models(found.annotations).items()}
-    return Models(names, {measure: _held_out(evidence, found, measure) for measure in (F1, DICE)})
+    return Models(names, {measure: _held_out(evidence, found, measure) for measure in evidence.measures})
 
 
 def _held_out(evidence: Evidence, found: Findings, measure: str) -> dict[str, np.ndarray]:
-    cases, raters, agreement = held_out_models(found.tables.agreement, found.annotations, measure)
+    tables = (found.tables.agreement, evidence.near)
+    table = next(one for one in tables if one is not None and measure in one)
+    cases, raters, agreement = held_out_models(table, found.annotations, measure)
     rows = cases.get_indexer(evidence.cases)
     columns = [raters.index(rater) for rater in evidence.raters]
-    return {trained_on: values[rows][:, columns] for trained_on, values in agreement.items()}
+    known = (rows >= 0)[:, None]
+    return {trained_on: np.where(known, values[rows][:, columns], np.nan) for trained_on, values in agreement.items()}
 
 
 def _imprint(evidence: Evidence, values: np.ndarray, raters: list[str], with_own: np.ndarray) -> Imprint:

@@ -17,11 +17,13 @@ import pandas as pd
 from segassay.data.annotations import TRAINED, raters_of
 from segassay.data.facets import is_exchangeable
 from segassay.judgement.criteria import MIN_CASES, Number
+from segassay.judgement.nearness import DICE_BLIND_ABOVE, nearness_of_pairs, tolerance_px
 from segassay.qualities.scores.groups import grouped, origins
 from segassay.qualities.scores.pairs import PairValues, pair_values
 from segassay.qualities.scores.table import THRESHOLD, Findings, annotator_kinds
 from segassay.statistics.intervals import Interval, mean_interval
 from segassay.statistics.jackknife import PLAIN, Scale, jackknife_t
+from segassay.tables.build import Tables
 from segassay.tables.object_votes import voters_in
 
 __all__ = ["ANY_RATER", "DICE", "F1", "SHARED", "Evidence", "evidence_of", "index", "mean_of", "median_over"]
@@ -63,6 +65,7 @@ class Evidence:
         level: Coverage of the intervals.
         exchangeable: Whether a rater of two images need not be one person; then all take part, and copies are those of
             any rater.
+        near: Table of `nearness_of_pairs`, NSD at the raters' tolerance; None where Dice shows more.
     """
 
     cases: pd.Index
@@ -83,6 +86,12 @@ class Evidence:
     counts: pd.DataFrame
     level: float
     exchangeable: bool = False
+    near: pd.DataFrame | None = None
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Measures of finding objects and of outlines that judge here: F1, Dice, and where Dice is blind NSD."""
+        return tuple(self.pairs)
 
     def marked(self, names: Sequence[str] = ()) -> np.ndarray:
         """`(N,)`, whether an image says how well annotators agree; False for an image entered again.
@@ -234,10 +243,32 @@ def evidence_of(found: Findings) -> Evidence:
         exchangeable,
     )
     if exchangeable:
-        return everyone
+        return _with_nearness(everyone, tables)
     careless = tuple(rater for rater in everyone.raters if _finds_nothing(everyone, rater))
     kept = tuple(rater for rater in everyone.raters if rater not in careless)
-    return replace(everyone, raters=kept, careless=careless)
+    return _with_nearness(replace(everyone, raters=kept, careless=careless), tables)
+
+
+def _with_nearness(evidence: Evidence, tables: Tables) -> Evidence:
+    """With NSD at the raters' tolerance, if raters agree so well that Dice cannot show an outline that is off."""
+    raters = list(evidence.raters)
+    drawn = 2 * evidence.marks[raters].sum(axis=1).to_numpy() >= np.fmax(evidence._n_drawn, 1)
+    dice = median_over(median_over(evidence.between_raters(DICE)))[drawn & ~evidence.repeated]
+    if not median_over(dice) > DICE_BLIND_ABOVE:
+        return evidence
+    tolerance = tolerance_px(tables.surface_shares, evidence.counts, raters)
+    if tolerance == 0:
+        return evidence
+    table, measure = nearness_of_pairs(tables.surface_shares, tolerance)
+    of_others = table[table["annotator_a"].isin([f"-{rater}" for rater in raters])]
+    of_others = of_others.assign(rater=of_others["annotator_a"].str[1:], annotator=of_others["annotator_b"])
+    pairs, others = pair_values(table, measure), _others(of_others, evidence.cases, measure)
+    return replace(
+        evidence,
+        pairs=evidence.pairs | {measure: pairs.of_cases(evidence.cases)},
+        others=evidence.others | {measure: others},
+        near=table,
+    )
 
 
 def _alike(annotations: pd.DataFrame) -> dict[str, tuple[str, ...]]:
@@ -315,7 +346,13 @@ def median_over(values: np.ndarray) -> np.ndarray:
 
 
 def mean_of(
-    evidence: Evidence, values: np.ndarray, *, target: str = "", against: str = "", limit: float = 1.0
+    evidence: Evidence,
+    values: np.ndarray,
+    *,
+    target: str = "",
+    against: str = "",
+    limit: float = 1.0,
+    lowest: float | None = None,
 ) -> Number | None:
     """Mean over images with its interval; None without any value.
 
@@ -325,11 +362,12 @@ def mean_of(
         target: Annotator or group that it belongs to.
         against: Rater or measure that it is about.
         limit: Largest size that the mean can have, where the interval ends at the latest.
+        lowest: Smallest value that it can have: 0 of an agreement; by default that of a difference, `-limit`.
     """
     if np.isnan(values).all():
         return None
     found = _number(mean_interval(values, evidence.clusters, evidence.level), target, against)
-    return replace(found, low=max(found.low, -limit), high=min(found.high, limit))
+    return replace(found, low=max(found.low, -limit if lowest is None else lowest), high=min(found.high, limit))
 
 
 def index(

@@ -85,7 +85,8 @@ def beyond_possible_turns(evidence: Evidence, name: str) -> Iterator[Number]:
             n = int(np.prod(shapes[0]))
             turns = _turns(means[:, :n].reshape(-1, *shapes[0]))
             usual = _turns(means[:, n:].reshape(-1, *shapes[1]))
-            return np.asarray(median_over(turns) - possible_turn(np.fmax.reduce(usual, axis=1)))
+            possible = possible_turn(np.fmax.reduce(usual, axis=1))
+            return np.asarray(median_over(turns) - np.fmax(possible, ANYBODY_TURNS))  # unknown: no more than anybody
 
         number = index(evidence, values, beyond, target=name, against="the raters")
         if number is not None and number.n_cases >= MIN_CASES:
@@ -124,7 +125,8 @@ def beyond_possible_object_turns(evidence: Evidence, name: str) -> Iterator[Numb
         own = np.ones(len(evidence.raters), dtype=bool) if pooled else counted
         if classes is None:
             shown = _spread(votes, n_objects) if pooled else (votes, n_objects)
-            possible = float(possible_turn(_usual(_turns_of_three(*shown)[own])))
+            known = possible_turn(_usual(_turns_of_three(*shown)[own]))
+            possible = float(np.fmax(known, ANYBODY_TURNS))  # if it is unknown, no more than anybody
         else:
             possible = possible_object_turn(classes, own, n_others)
 

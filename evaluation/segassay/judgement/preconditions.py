@@ -103,6 +103,9 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
             for number in _above_ceiling(evidence, name, measure):
                 if number.low > ABOVE_CEILING:
                     return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, number, ABOVE_CEILING, [name, number.against])
+            changing = _nearest_by_image(evidence, name, measure)
+            if changing is not None and changing.low > FOLLOWS:
+                return undecided(What.PLAUSIBLE, Why.TOO_ALIKE, changing, FOLLOWS, [name, changing.against])
         for number in chain(beyond_possible_turns(evidence, name), beyond_possible_object_turns(evidence, name)):
             if number.low > 0:
                 return undecided(What.PLAUSIBLE, Why.KNOWS_VOTES, number, 0.0, [name])
@@ -111,7 +114,7 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:
     for name in names:
-        for measure in (F1, DICE):
+        for measure in evidence.measures:
             for number in _beyond_expected(evidence, name, measure):
                 if number.low > FOLLOWS:
                     return undecided(What.NEUTRAL, Why.FOLLOWS_A_RATER, number, FOLLOWS, [name, number.against])
@@ -137,6 +140,27 @@ def _above_common_ceiling(evidence: Evidence, name: str, measure: str) -> Iterat
     number = index(evidence, values, lambda means: means[:, 0] - np.sqrt(means[:, 1]), target=name, against=ANY_RATER)
     if number is not None and number.n_cases >= MIN_CASES:
         yield number
+
+
+def _nearest_by_image(evidence: Evidence, name: str, measure: str) -> Number | None:
+    """How far the agreement with the nearest rater of each image is above that with all, minus the same of the raters.
+
+    Agreement is compared with its mean over images, so that an annotator who follows one rater is not meant.
+    """
+    if len(evidence.raters) < MIN_RATERS_FOR_CEILING:
+        return None
+    marked = evidence.marked([name])
+
+    def above_all(agreement: np.ndarray) -> np.ndarray:
+        values = np.where(marked.reshape(-1, *[1] * (agreement.ndim - 1)), agreement, np.nan)
+        change = values - mean_of_known(values, axis=0)
+        return np.fmax.reduce(change, axis=-1) - mean_of_known(change)
+
+    own, of_raters = evidence.with_raters(name, measure), evidence.between_raters(measure)
+    number = mean_of(
+        evidence, above_all(own) - median_over(above_all(of_raters)), target=name, against="another rater in each image"
+    )
+    return number if number is not None and number.n_cases >= MIN_CASES else None
 
 
 def _beyond_expected(evidence: Evidence, name: str, measure: str) -> Iterator[Number]:
@@ -204,7 +228,8 @@ def usable(
 
     Returns:
         Reason and names. Models must find what is there, be no copies of raters, of consensuses, or of models of
-        another training, and agree with the raters nearly as well as their teachers.
+        another training, and agree with the raters nearly as well as their teachers: each by its value,
+        and all together by the whole interval.
     """
     everyone = [name for names in models.values() for name in names]
     copies = evidence.copies(everyone)
@@ -212,6 +237,7 @@ def usable(
         copies += evidence.copies(names, [name for name in everyone if name not in models[rater]])
     if copies:
         return Why.COPIES, copies[0]
+    taught = []
     for rater, names in models.items():
         for name in names:
             number = mean_of(evidence, evidence.above_mirrored(name))
@@ -219,11 +245,16 @@ def usable(
                 continue  # the imprint says so
             if number is None or not number.low > 0:
                 return Why.NO_BETTER_THAN_MIRRORED, (name,)
-            for measure in (F1, DICE):
-                gap = _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
-                number = mean_of(evidence, gap)
-                if number is None or not number.low > TEACHER_WITHIN:
-                    return Why.WEAK_MODELS, (name,)
+            taught.append((name, rater))
+    for measure in evidence.measures if taught else ():
+        gaps = [
+            _below_teacher(evidence, name, rater, measure) if of_rater else standing(evidence, name, measure)
+            for name, rater in taught
+        ]
+        values = [-np.inf if (number := mean_of(evidence, gap)) is None else number.value for gap in gaps]
+        together = mean_of(evidence, mean_of_known(np.stack(gaps, axis=1)))
+        if together is None or not together.low > TEACHER_WITHIN or not min(values) > TEACHER_WITHIN:
+            return Why.WEAK_MODELS, (taught[int(np.argmin(values))][0],)
     return None
 
 

@@ -42,7 +42,7 @@ CONSISTENT_ABOVE = 0.75
 """ICC(A,k) of counts and areas, of all raters together: good (Koo & Li 2016), excellent (Cicchetti 1994)."""
 
 APART = 0.10
-"""F1 and Dice that a rater may agree with the others less than the median of the other raters does: one object in
+"""F1, Dice and NSD that a rater may agree with the others less than the median of the other raters does: one object in
 ten, as for the imprint of one rater."""
 
 CONSENSUS_OF_OTHERS = "the consensus of the other raters"
@@ -65,8 +65,8 @@ def judge_raters(evidence: Evidence, found: Findings) -> Judgement:
     )
     if len(everyone.raters) < 2:
         return Judgement("raters", Judged(), (undecided(What.RATERS, Why.NO_SECOND_RATER),))
-    own = {measure: _own(everyone, measure) for measure in (F1, DICE)}
-    together = [_together(where_drawn, _own(where_drawn, measure), measure) for measure in own]
+    own = {measure: _own(everyone, measure) for measure in everyone.measures}
+    together = [_together(where_drawn, _own(where_drawn, measure), measure) for measure in TOGETHER_ABOVE]
     if (n_marked := int(everyone.marked().sum())) < MIN_CASES:
         few = undecided(What.TOGETHER, Why.FEW_CASES, Number(math.nan, math.nan, math.nan, n_marked))
         criteria = [replace(one, met=None, missing=few.missing) for one in together]
@@ -97,7 +97,7 @@ def _together(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:
     Two who both mark nothing agree on absence, which says nothing about what they mark: undefined in `own`.
     """
     values = np.where(evidence.marked(), median_over(own), np.nan)
-    number = mean_of(evidence, values, target="the median rater", against=_against(evidence))
+    number = mean_of(evidence, values, target="the median rater", against=_against(evidence), lowest=0.0)
     return replace(above(What.TOGETHER, number, TOGETHER_ABOVE[measure]), measure=measure)
 
 

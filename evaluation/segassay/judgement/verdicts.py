@@ -121,10 +121,10 @@ def _lacking(evidence: Evidence, judged: Judged) -> Criterion | None:
 def _dependence(evidence: Evidence, models: Models, judged: Judged) -> list[Criterion]:
     """Models of single raters do not imitate them, or the consensus does not depend on any of its raters."""
     if evidence.exchangeable:
-        return [replace(undecided(What.IMPRINT, Why.EXCHANGEABLE), measure=measure) for measure in (F1, DICE)]
+        return [replace(undecided(What.IMPRINT, Why.EXCHANGEABLE), measure=measure) for measure in evidence.measures]
     of_single, criteria = imprints(evidence, models), []
     of_consensus = [consensus_imprints(evidence, models, on) for on in judged.trained_on if judged.of_consensus]
-    for measure in (F1, DICE):
+    for measure in evidence.measures:
         found = _below_line(What.IMPRINT, of_single[measure], IMPRINT_OF_ONE_MATTERS)
         if judged.of_consensus:
             parts = [_below_line(What.CONSENSUS_IMPRINT, of[measure], CONSENSUS_IMPRINT_MATTERS) for of in of_consensus]
@@ -163,7 +163,7 @@ def _standing(evidence: Evidence, names: Sequence[str]) -> tuple[Criterion, ...]
                 ),
                 measure=measure,
             )
-            for measure in (F1, DICE)
+            for measure in evidence.measures
         ]
     )
 
@@ -195,7 +195,7 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         nearest_to_own_members(evidence, ensembles, models),
         *_held_out(judged),
     )
-    own = [mean_of(evidence, _between(evidence, group, F1), target=group.target) for group in ensembles]
+    own = [mean_of(evidence, _between(evidence, group, F1), target=group.target, lowest=0.0) for group in ensembles]
     return Judgement("reliability", judged, criteria, tuple(number for number in own if number is not None))
 
 

@@ -16,6 +16,7 @@ from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
+from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
     concordance_found,
@@ -44,22 +45,29 @@ _EVIDENCE = (
 )
 _STANDING = (
     f"agree with the consensus of the other raters at most {-STANDING_ABOVE:g} worse than the median rater does, in "
-    "finding objects (F1) and in their outlines (Dice)"
+    "finding objects (F1) and in their outlines (Dice, and NSD where it judges)"
 )
+_NEARNESS = (
+    f"NSD judges where the median rater's Dice with the others is above {DICE_BLIND_ABOVE:g}, so that Dice hides "
+    f"outlines that are off: the share of outlines within the distance that holds {NEAR:.0%} of those of two usual "
+    "raters."
+).replace("%", " %")
 RULES = {
     "raters": (
         "Supported if the median rater agrees with the consensus of the other raters with an F1 of objects above "
         f"{TOGETHER_ABOVE['f1']:g} and a Dice of outlines above {TOGETHER_ABOVE['dice']:g} (of fewer than 4 raters: "
         "with the others; where both mark nothing they are not compared); if no rater is "
-        f"{APART:g} or more below the median of the others; and if the intraclass correlation of counts and areas (or "
-        "volumes), of all raters together (ICC(A,k); ICC(1,k) if raters are exchangeable), is above "
-        f"{CONSISTENT_ABOVE:g}. No rater may be a copy of another one, or the consensus of the others."
+        f"{APART:g} or more below the median of the others, in F1, Dice, and NSD where it judges; and if the "
+        "intraclass correlation of counts and areas (or volumes), of all raters together (ICC(A,k); ICC(1,k) if "
+        f"raters are exchangeable), is above {CONSISTENT_ABOVE:g}. No rater may be a copy of another one, "
+        f"or the consensus of the others. {_NEARNESS}"
     ),
     "objectivity": (
         f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
         f"average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any rater out of the consensus "
-        f"changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that rater; both in F1 of "
-        f"objects and Dice of outlines. The judged masks must also {_STANDING}, and follow no single rater. {_EVIDENCE}"
+        f"changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that rater; in F1 of "
+        f"objects and in outlines. The judged masks must also {_STANDING}, and follow no single rater. {_NEARNESS} "
+        f"{_EVIDENCE}"
     ),
     "reliability": (
         "Supported if two ensembles without a common member disagree less than two raters do, by at least "
@@ -74,7 +82,7 @@ RULES = {
         "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as "
         "every rater but one does, never to the opposite of what most raters conclude, and never to an effect whose "
         "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
-        f"{LARGE_EFFECT:g}. {_EVIDENCE}"
+        f"{LARGE_EFFECT:g}. {_NEARNESS} {_EVIDENCE}"
     ),
 }
 """Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
@@ -97,7 +105,11 @@ def _measured(measure: str) -> tuple[str, str]:
     Example:
         >>> _measured("dice"), _measured("mean_intensity_cFOS")
         (('outlines', 'Dice'), ('intensity in cFOS', ''))
+        >>> _measured("nsd_2px")
+        ('outlines within 2 px', 'NSD')
     """
+    if is_nearness(measure):
+        return f"outlines within {measure.removeprefix('nsd_').removesuffix('px')} px", "NSD"
     start = f"{INTENSITY}_"
     return (f"intensity in {measure.removeprefix(start)}", "") if measure.startswith(start) else _MEASURES[measure]
 

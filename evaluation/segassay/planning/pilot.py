@@ -18,6 +18,7 @@ import pandas as pd
 from segassay.data.annotations import is_rater
 from segassay.data.dataset import units_of
 from segassay.errors import DataError, number_of
+from segassay.io.addresses import refuse_address
 from segassay.io.csv_tables import read_csv_text
 from segassay.judgement.results import Results
 from segassay.qualities.scores.table import mean_over_raters
@@ -53,6 +54,8 @@ class Pilot:
         n_subjects: Subjects of these images; 0 if the experiment names none, so that each image counts by itself.
         correlation: Intraclass correlation of the mean scores of two images of one subject.
         reported: Width of the 95 % interval of the mean score that the report of the pilot states.
+        share: Share of all images that have these scores: of one of several classes, those in which half of the raters
+            or more marked it. Else 1.
     """
 
     score: Mapping[str, float]
@@ -65,6 +68,7 @@ class Pilot:
     n_subjects: int = 0
     correlation: float = 0.0
     reported: float = math.nan
+    share: float = 1.0
 
     @property
     def images_per_subject(self) -> float:
@@ -79,31 +83,55 @@ def read_pilot(result: Results | str | os.PathLike[str]) -> Pilot:
     are decomposed into case, rater and seed; else those of the raters into case and rater. Where the experiment names
     subjects, these are the units, as in the report.
 
+    Two masks that have nothing of a class agree perfectly, so images without it would make every plan look easy: of one
+    of several classes only images count in which half of the raters or more marked it.
+
     Args:
-        result: What `segassay.evaluate` returns, or the folder that it wrote.
+        result: What `segassay.evaluate` returns, or the folder that it wrote; also that of a class.
 
     Returns:
         The components, and the numbers of images, subjects, raters and seeds.
 
     Raises:
         DataError: If the folder is not such a result, or has fewer than 2 raters, 2 subjects, or 3 cases that all of
-            them annotated.
+            them annotated, or that have the class.
     """
     where = result.name if isinstance(result, Results) else os.fspath(result)
     tables = {name: _table(result, name) for name in ("annotations", "leave_one_out", "agreement", "counts")}
     annotations = tables["annotations"].drop_duplicates("annotator").set_index("annotator")
     counts = tables["counts"].pivot(index="case", columns="annotator", values="n_objects")
     raters = list(annotations.index[annotations["kind"].map(is_rater)])
+    share = 1.0
+    if _summary(result).get("class"):
+        known = counts[raters]
+        with_class = counts.index[(known > 0).sum(axis=1) * 2 >= known.notna().sum(axis=1).clip(lower=1)]
+        share, counts = len(with_class) / max(len(counts), 1), counts.loc[with_class]
+        compared = {name: tables[name].loc[tables[name]["case"].isin(with_class)] for name in _COMPARED}
+        tables |= compared
     models = _models_of_raters(annotations, raters)
     if models["trained_on"].nunique() > 1:
         pilot, scores = _pilot_of_models(tables, counts[models.index].add(0.5).apply(np.log), models, raters)
     elif len(raters) < 2:
         needed = "a pilot needs 2 or more, or models of 2 or more"
         raise DataError.of(where, f"has {number_of(len(raters), 'rater')}", needed)
+    elif not len(counts):
+        raise DataError.of(where, "has no image in which half of the raters marked the class", "it cannot be planned")
     else:
         log_count = counts[raters].add(0.5).apply(np.log).dropna()
         pilot, scores = _pilot_of_raters(where, tables, log_count, raters)
+    pilot = dataclasses.replace(pilot, share=share)
     return _with_subjects(where, pilot, mean_over_raters(scores).dropna(), _subjects(result))
+
+
+_COMPARED = ("leave_one_out", "agreement")
+
+
+def _summary(result: Results | str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Content of summary.json; empty if there is none."""
+    if isinstance(result, Results):
+        return result.summary
+    path = Path(result) / "summary.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def _subjects(result: Results | str | os.PathLike[str]) -> pd.Series:
@@ -113,14 +141,12 @@ def _subjects(result: Results | str | os.PathLike[str]) -> pd.Series:
     path = Path(result) / "tables" / "subjects.csv"
     if path.exists():
         return pd.read_csv(path, dtype=str, keep_default_na=False).set_index("case")["subject"]
-    _check_without_subjects(Path(result))
+    _check_without_subjects(Path(result), _summary(result))
     return pd.Series(dtype=str)
 
 
-def _check_without_subjects(folder: Path) -> None:
+def _check_without_subjects(folder: Path, summary: Mapping[str, Any]) -> None:
     """An evaluation over subjects that does not say which case is of whom cannot be planned from."""
-    path = folder / "summary.json"
-    summary = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     unit = summary.get("policy", {}).get("intervals", {}).get("unit", "case")
     if unit != "case":
         what = f"has intervals over subjects, and no {Path('tables') / 'subjects.csv'}"
@@ -158,6 +184,7 @@ _TEXTS = ("case", "annotator", "annotator_a", "annotator_b", "rater", "trained_o
 def _table(result: Results | str | os.PathLike[str], name: str) -> pd.DataFrame:
     if isinstance(result, Results):
         return result.annotations if name == "annotations" else getattr(result.tables, name)
+    refuse_address(result, "evaluation")
     path = Path(result) / "tables" / f"{name}.csv"
     try:
         return read_csv_text(path, _TEXTS)

@@ -29,6 +29,7 @@ __all__ = [
     "interval_width",
     "make_plan",
     "plan",
+    "plan_of_classes",
     "units_of_pilot",
 ]
 
@@ -231,10 +232,11 @@ def make_plan(
         n_seeds: Numbers of seeds to consider; only 1 if the pilot has no models that differ by the seed.
 
     Returns:
-        Table with `PLAN_COLUMNS`: images needed for the width, of how many subjects (0 where none are named), the
-        resulting width for these raters and seeds, the width for other raters and seeds too, Φ (empty if the pilot
-        cannot estimate it), masks to draw (images × raters), and whether both aims are met; fewest masks first among
-        those that meet them. Images of a subject are as many as in the pilot.
+        Table with `PLAN_COLUMNS`: images needed for the width (with those that lack the class, if the pilot is of one
+        of several), of how many subjects (0 where none are named), the resulting width for these raters and seeds, the
+        width for other raters and seeds too, Φ (empty if the pilot cannot estimate it), masks to draw (images ×
+        raters), and whether both aims are met; fewest masks first among those that meet them. Images of a subject are
+        as many as in the pilot.
 
     Raises:
         UsageError: If the width is not above 0, or Φ not between 0 and 1.
@@ -248,17 +250,52 @@ def make_plan(
             raise UsageError(f"no number of images gives an interval {width:g} wide; ask for a wider one")
         size: dict[str, Any] = {"n_cases": needed, "n_raters": raters, "n_seeds": seeds}
         reliability = phi(pilot.log_count, raters, seeds)
+        n_all = math.ceil(needed / pilot.share - 1e-9)
         rows.append(
             size
             | {
-                "n_subjects": int(needed / units.images_per_subject + 1e-9) if pilot.n_subjects else 0,
+                "n_cases": n_all,
+                "n_subjects": int(n_all / units.images_per_subject + 1e-9) if pilot.n_subjects else 0,
                 "width": interval_width(pilot.score, **size, units=units),
                 "width_beyond": interval_width(pilot.score, **size, units=units, beyond=True),
                 "phi": reliability,
-                "annotations": needed * raters,
+                "annotations": n_all * raters,
                 "enough": reliability >= min_phi,
             }
         )
-    table = pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+    return _best_first(pd.DataFrame(rows, columns=list(PLAN_COLUMNS)))
+
+
+def plan_of_classes(plans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """What all classes need together: for every number of raters and seeds the most images, and the smallest Φ.
+
+    Args:
+        plans: Class -> its plan, from `make_plan`; at least one.
+
+    Returns:
+        Table as of `make_plan`, of the numbers of raters and seeds that all plans have: as many images and subjects as
+        the class needs that needs most, the widest intervals and the lowest Φ, and whether both aims are met in all.
+
+    Example:
+        >>> one, other = (Pilot({"case": v}, {"case": 1.0}, "raters", 9, 3, 1) for v in (0.01, 0.04))
+        >>> plans = {"zone": make_plan(one), "tumour": make_plan(other)}
+        >>> plan_of_classes(plans)["n_cases"][0] == plans["tumour"]["n_cases"][0]
+        True
+    """
+    every = pd.concat(plans.values(), ignore_index=True)
+    rows = every.groupby(["n_raters", "n_seeds"], as_index=False, sort=False).agg(
+        n_cases=("n_cases", "max"),
+        n_subjects=("n_subjects", "max"),
+        width=("width", "max"),
+        width_beyond=("width_beyond", "max"),
+        phi=("phi", lambda values: values.min(skipna=False)),
+        n=("enough", "size"),
+        enough=("enough", "all"),
+    )
+    rows = rows[rows["n"] == len(plans)]
+    return _best_first(rows.assign(annotations=rows["n_cases"] * rows["n_raters"])[list(PLAN_COLUMNS)])
+
+
+def _best_first(table: pd.DataFrame) -> pd.DataFrame:
     order = ["enough", "annotations", "n_raters", "n_seeds"]
     return table.sort_values(order, ascending=[False, True, True, True], kind="stable").reset_index(drop=True)

@@ -21,7 +21,7 @@ from segassay.io.csv_tables import csv_text
 from segassay.io.images import Picture, write_bytes, write_image, write_labels, write_mask
 from segassay.io.outputs import ARGUMENTS, prepare_output, publish_output, whole_or_nothing
 from segassay.simulation.habits import annotate
-from segassay.simulation.rendering import render, true_labels
+from segassay.simulation.rendering import render, true_classes, true_labels
 from segassay.simulation.scene import Scene, build_scene
 from segassay.simulation.settings import DEFAULT_RATERS, Effect, RaterHabit, Region, Simulation
 from segassay.simulation.settings_file import plain_settings
@@ -43,7 +43,8 @@ def simulate_case(
     Returns:
         The image `(*spatial)` in `settings.dtype`, with a marker `(2, *spatial)`; the truth `(*spatial)` int32 with
         labels 1…n; and a boolean mask `(*spatial)` per rater, none for a rater who did not annotate this case in that
-        session. With `settings.instances` masks of raters are label images, too.
+        session. With `settings.instances` masks of raters are label images, too. With `settings.classes` all of them
+        hold the number of the class of each pixel, int32.
 
     Example:
         >>> image, truth, masks = simulate_case(Simulation(shape=(64, 64), n_nuclei=4), index=0)
@@ -52,15 +53,20 @@ def simulate_case(
     """
     scene = build_scene(settings, index)
     masks = annotate(scene, settings, index, session=session)
-    return render(scene, settings, index), true_labels(scene.nuclei, settings), masks
+    return render(scene, settings, index), _truth(scene, settings), masks
+
+
+def _truth(scene: Scene, settings: Simulation) -> np.ndarray:
+    return (true_classes if settings.classes else true_labels)(scene.nuclei, settings)
 
 
 def simulate(out: str | os.PathLike[str], settings: Simulation | None = None, *, overwrite: bool = False) -> Path:
     """Write a simulated experiment as a dataset folder.
 
-    Besides images, rater masks, `experiment.csv` and `dataset.yaml` it holds the truth: `truth/` (label images, no
-    rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv` (every mask, truth and repeats
-    too) and `simulation.json` (every setting, the expected effects, and per case the simulated objects).
+    Besides images, rater masks, `experiment.csv` and `dataset.yaml` it holds the truth: `truth/` (label images of the
+    nuclei, or of their classes; no rater), `repeats/<rater>/session_2/` (masks of later sessions), `annotations.csv`
+    (every mask, truth and repeats too) and `simulation.json` (every setting, the expected effects, and per case the
+    simulated objects).
 
     Args:
         out: Folder to write, completely or not at all.
@@ -113,6 +119,7 @@ def _write_dataset(folder: Path, settings: Simulation) -> None:
         "experiment": "experiment.csv",
         "spacing_um": list(settings.axis_spacing_um),
         **({"objects": "instances"} if settings.instances else {}),
+        **({"classes": {name: n for n, name in enumerate(settings.classes, start=1)}} if settings.classes else {}),
     }
     if settings.channels:
         description |= {"channels": list(settings.channels), "segment_channels": settings.channels[0]}
@@ -129,12 +136,12 @@ def _write_case(
     like = Picture(array, spacing_um=settings.axis_spacing_um, channel_names=settings.channels)
     of_image = f"{case}.ome.tif" if settings.channels and n_axes == 2 else file
     write_image(_with_folder(folder / "images" / of_image), like)
-    write_labels(_with_folder(folder / "truth" / file), true_labels(scene.nuclei, settings), like)
+    write_labels(_with_folder(folder / "truth" / file), _truth(scene, settings), like)
     yield case, "truth", "truth", f"truth/{file}", None
     for session in range(1, 1 + max(habit.n_sessions for habit in settings.raters)):
         for rater, mask in annotate(scene, settings, index, session=session).items():
             path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
-            write = write_labels if settings.instances else write_mask
+            write = write_labels if settings.instances or settings.classes else write_mask
             write(_with_folder(folder / path), mask, like)
             yield case, rater, "human", path, session
 

@@ -1,13 +1,13 @@
 """Simulate raters with known habits: the mask that each would draw on a simulated scene.
 
-    Scene, RaterHabit  ->  mask (*spatial) bool, or with `instances` label image (*spatial) int32
+    Scene, RaterHabit  ->  mask (*spatial) bool, or with `instances` or classes label image (*spatial) int32
 
 Raters see contrast, not truth: they overlook dim nuclei, draw their own boundaries, merge neighbours and mistake debris
 for nuclei. In a later session the habit is the same, but the random numbers differ.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,7 +37,7 @@ def annotate(scene: Scene, settings: Simulation, index: int, *, session: int = 1
 
     Returns:
         A boolean mask `(*spatial)` per rater, none for a rater who did not annotate the case in that session; with
-        `settings.instances` an int32 label image, objects 1..n.
+        `settings.instances` an int32 label image, objects 1..n, with `settings.classes` one of the classes.
     """
     masks = {}
     for habit in settings.raters:
@@ -88,7 +88,14 @@ def _rater_mask(rng: np.random.Generator, scene: Scene, settings: Simulation, ha
         outlines += [(blob, wobbles[i], int(drawing[i])) for blob in _bridges(scene.nuclei[i], scene.nuclei[j])]
     mistakes = _mistakes(rng, scene, settings, habit)
     outlines += [(blob, wobble, contrast.size + k) for k, (blob, wobble) in enumerate(mistakes)]
-    return _paint(outlines, settings, habit)
+    if not settings.classes:
+        return _paint(outlines, settings, habit)
+    given = {contrast.size + k: 1 + int(rng.integers(len(settings.classes))) for k in range(len(mistakes))}
+    for i in np.flatnonzero(seen):  # the first nucleus of a drawing says what it is called
+        kind, other = scene.nuclei[i].kind, 1 + int(rng.integers(len(settings.classes) - 1))
+        is_confused = rng.random() < habit.confusion
+        given.setdefault(int(drawing[i]), other + (other >= kind) if is_confused else kind)
+    return _paint(outlines, settings, habit, given)
 
 
 @dataclass(frozen=True)
@@ -138,8 +145,15 @@ def _mistakes(
     return [(replace(b, radii=np.maximum(b.radii, smallest)), _Wobble.random(rng, b.radii.size)) for b in blobs]
 
 
-def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, habit: RaterHabit) -> np.ndarray:
+def _paint(
+    outlines: Sequence[tuple[Blob, _Wobble, int]],
+    settings: Simulation,
+    habit: RaterHabit,
+    given: Mapping[int, int] | None = None,
+) -> np.ndarray:
     """Mask of outlines, each with the number of its drawing; a gap keeps different drawings apart.
+
+    With classes that are `given` to the drawings, each pixel of the mask has that of its drawing, int32.
 
     With instances there is no gap: where drawings overlap, a pixel belongs to the one in which it is deepest, and
     what is cut off from its drawing is an object of its own.
@@ -160,4 +174,9 @@ def _paint(outlines: Sequence[tuple[Blob, _Wobble, int]], settings: Simulation, 
     gap_px = 1.1 * np.linalg.norm(
         settings.axis_scale
     )  # more than the diagonal, otherwise full connectivity would join them
-    return (nearest < 0) & (second > nearest + gap_px)
+    mask = (nearest < 0) & (second > nearest + gap_px)
+    if given is None:
+        return mask
+    kinds = np.zeros(max(given, default=-1) + 2, dtype=np.int32)  # the last is that of no drawing, -1
+    kinds[list(given)] = list(given.values())
+    return np.where(mask, kinds[owner], 0)

@@ -16,7 +16,7 @@ from segassay.simulation.marker import marker_scene
 from segassay.simulation.scene import MARKER, NOISE, Blob, Scene, place_of, stamp, stream
 from segassay.simulation.settings import Simulation
 
-__all__ = ["render", "true_labels"]
+__all__ = ["render", "true_classes", "true_labels"]
 
 TEXTURE_PX = 1.5  # grain of tissue
 NUCLEAR_TEXTURE = 3.0  # factor by which chromatin is coarser than its surroundings
@@ -93,3 +93,9 @@ def true_labels(nuclei: Sequence[Blob], settings: Simulation) -> np.ndarray:
         labels[box][distance < nearest[box]] = label
         nearest[box] = np.minimum(nearest[box], distance)
     return labels
+
+
+def true_classes(nuclei: Sequence[Blob], settings: Simulation) -> np.ndarray:
+    """The truth of a scene as the number of the class of each pixel, `(*spatial)` int32; 0 for background."""
+    kinds = np.array([0, *(blob.kind for blob in nuclei)], dtype=np.int32)
+    return kinds[true_labels(nuclei, settings)]

@@ -12,11 +12,19 @@ from functools import cached_property
 
 import numpy as np
 
-from segassay.simulation.settings import Simulation
+from segassay.simulation.settings import NucleusClass, Simulation
 
-__all__ = ["Blob", "Place", "Scene", "build_scene", "place_of", "random_blob", "stamp", "stream", "turn"]
+__all__ = ["Blob", "Place", "Scene", "build_scene", "kinds_of", "place_of", "random_blob", "stamp", "stream", "turn"]
 
-SCENE, NOISE, SUBJECT, RATER, REPEAT, MARKER = 1, 2, 3, 4, 5, 6  # random streams; 0 would be the same as no stream
+SCENE, NOISE, SUBJECT, RATER, REPEAT, MARKER, KIND = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+)  # random streams; 0 would be the same as no stream
 
 
 def stream(settings: Simulation, index: int, *names: int) -> np.random.Generator:
@@ -69,6 +77,7 @@ class Blob:
         rotation: `(D, D)`, orthonormal.
         contrast: Light in its middle above the background, in `Simulation.noise_sd`.
         blur_px: Softness of its edge.
+        kind: Number of its class, from 1; 0 without classes.
     """
 
     centre: np.ndarray
@@ -76,6 +85,7 @@ class Blob:
     rotation: np.ndarray
     contrast: float
     blur_px: float
+    kind: int = 0
 
     @cached_property
     def radius(self) -> float:
@@ -113,15 +123,17 @@ def build_scene(settings: Simulation, index: int) -> Scene:
     n_nuclei = rng.poisson(_expected_number(settings, place) * _subject_factor(settings, place))
     spot = rng.uniform(*_inside(settings))
     factor = effect.size ** (1 / len(settings.shape))
-    radius_px = (factor * settings.radius_px[0], factor * settings.radius_px[1])
     nuclei: list[Blob] = []
-    for _ in range(n_nuclei):
+    for kind in kinds_of(settings, index, n_nuclei):
+        own = list(settings.classes.values())[kind - 1] if kind else NucleusClass()
+        larger = factor * own.size ** (1 / len(settings.shape))
+        radius_px = (larger * settings.radius_px[0], larger * settings.radius_px[1])
         is_bright = rng.random() < settings.bright_fraction
         median, spread = (settings.bright_contrast, 0.6) if is_bright else (settings.dim_contrast, 0.4)
-        contrast = effect.intensity * median * np.exp(rng.normal(0, spread))
+        contrast = effect.intensity * own.intensity * median * np.exp(rng.normal(0, spread))
         blob = random_blob(rng, settings, radius_px, contrast, settings.blur_px)
         if (centre := _free_place(rng, settings, blob, nuclei, spot)) is not None:
-            nuclei.append(replace(blob, centre=centre))
+            nuclei.append(replace(blob, centre=centre, kind=kind))
     return Scene(
         nuclei,
         out_of_focus=[
@@ -133,6 +145,14 @@ def build_scene(settings: Simulation, index: int) -> Scene:
             for _ in range(rng.poisson(settings.n_debris))
         ],
     )
+
+
+def kinds_of(settings: Simulation, index: int, n: int) -> list[int]:
+    """Number of the class of each of `n` nuclei of case `index`, from 1; 0 without classes."""
+    shares = np.array([of_class.share for of_class in settings.classes.values()])
+    if not len(shares):
+        return [0] * n
+    return (1 + stream(settings, index, KIND).choice(len(shares), size=n, p=shares / shares.sum())).tolist()
 
 
 def _expected_number(settings: Simulation, place: Place) -> float:

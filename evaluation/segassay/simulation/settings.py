@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import ConfigDict
 
+from segassay.data.class_rules import broken_class_names
 from segassay.data.harmless import why_harmful
 from segassay.data.named_channels import broken_channel_names
 from segassay.errors import UsageError
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULT_RATERS",
     "EFFECTS",
     "Effect",
+    "NucleusClass",
     "RaterHabit",
     "Region",
     "Simulation",
@@ -67,6 +69,7 @@ class RaterHabit:
         missing_cases: Chance that the rater never annotated a case.
         repeated_cases: Chance that the rater annotated a case, not missing, again in each later session.
         n_sessions: Sessions of the rater, including the first; the habit stays, the random numbers differ.
+        confusion: Chance to give a nucleus that is marked one of the other classes, if there are any.
     """
 
     name: str
@@ -79,12 +82,13 @@ class RaterHabit:
     missing_cases: float = 0.0
     repeated_cases: float = 0.0
     n_sessions: int = 2
+    confusion: float = 0.0
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
 
     def __post_init__(self) -> None:
         """Refuse habits that cannot be simulated."""
-        rates = ("miss_rate", "merge_rate", "missing_cases", "repeated_cases")
+        rates = ("miss_rate", "merge_rate", "missing_cases", "repeated_cases", "confusion")
         _require(
             ("raters need names that are valid folder names", _fits_folder(self.name), self.name),
             *((f"{rate} must be within 0 and 1", 0 <= getattr(self, rate) <= 1, getattr(self, rate)) for rate in rates),
@@ -146,6 +150,32 @@ class Region:
         )
 
 
+@dataclass(frozen=True)
+class NucleusClass:
+    """One of several classes of nuclei.
+
+    Attributes:
+        share: Of all nuclei, in proportion to those of the other classes.
+        intensity: Factor on the contrast of each.
+        size: Factor on the area of each, in three axes on its volume.
+    """
+
+    share: float = 1.0
+    intensity: float = 1.0
+    size: float = 1.0
+
+    __pydantic_config__: ClassVar[ConfigDict] = _EXACT
+
+    def __post_init__(self) -> None:
+        """Refuse shares and factors that are not above 0."""
+        _require(
+            *(
+                (f"{name} must be above 0", 0 < getattr(self, name) < math.inf, getattr(self, name))
+                for name in ("share", "intensity", "size")
+            )
+        )
+
+
 DEFAULT_RATERS = (
     RaterHabit("average", miss_rate=0.3, jitter_px=0.5, repeated_cases=0.5),
     RaterHabit("generous", 0.5, dilation_px=0.4, miss_rate=0.2, merge_rate=0.3, false_positives=2.0, jitter_px=0.5),
@@ -195,6 +225,8 @@ class Simulation:
         channels: Names of two channels: that of the nuclei, which raters see, and that of a marker in them; by default
             there is one channel, without a name.
         marker_contrast: Median contrast of nuclei in the channel of the marker.
+        classes: Name -> properties of each class of nuclei, two or more; masks and truth then hold the classes,
+            numbered from 1 in this order. By default there are none.
         seed: The only source of randomness.
 
     Raises:
@@ -232,6 +264,7 @@ class Simulation:
     raters: tuple[RaterHabit, ...] = DEFAULT_RATERS
     channels: tuple[str, ...] = ()
     marker_contrast: float = 2.0
+    classes: Mapping[str, NucleusClass] = field(default_factory=dict)
     seed: int = 0
 
     __pydantic_config__: ClassVar[ConfigDict] = _EXACT
@@ -244,6 +277,7 @@ class Simulation:
         shares = ("bright_fraction", "touching_fraction", "crowding")
         positive = ("bright_contrast", "dim_contrast", "marker_contrast", "background", "gain")
         strange = [problem.what for problem in broken_channel_names("", self.channels)]
+        odd = [problem.what for problem in broken_class_names("", list(self.classes))]
         amounts = (
             *("subject_sd", "n_nuclei", "n_out_of_focus", "n_debris", "background_sd", "unevenness", "texture"),
             *("read_noise", "min_object_size", "seed"),
@@ -270,6 +304,9 @@ class Simulation:
             ("dtype must be uint8 or uint16", self.dtype in ("uint8", "uint16"), self.dtype),
             ("channels must be two names, or none", len(self.channels) in (0, 2), self.channels),
             ("channels must have names that columns can have", not strange, strange),
+            ("classes must be two or more, or none", len(self.classes) != 1, list(self.classes)),
+            ("classes must have names that folders and columns can have", not odd, odd),
+            ("instances do not go with classes", not (self.instances and self.classes), self.instances),
             ("raters must name at least one rater", len(names) >= 1, names),
             ("raters must have names that differ", len(names) == len({*names}), names),
             ("raters must not be called truth", "truth" not in names, names),

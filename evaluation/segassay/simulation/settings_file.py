@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from segassay.errors import UsageError, why_unreadable, wrong_value
 from segassay.io.yaml_files import read_yaml
-from segassay.simulation.settings import Effect, RaterHabit, Region, Simulation
+from segassay.simulation.settings import Effect, NucleusClass, RaterHabit, Region, Simulation
 
 
 def read_simulation(path: Path) -> Simulation:
@@ -42,12 +42,16 @@ def read_simulation(path: Path) -> Simulation:
 def plain_settings(settings: Simulation) -> dict[str, Any]:
     """Settings as a file holds them; `read_simulation` reads them back, and 6 nuclei are written as 6.0 are.
 
-    Those of a marker are left out where there is none, `instances` where it is not set, so that files of simulations
-    without them stay as they were.
+    Those of a marker and of classes are left out where there are none, `instances` where it is not set, so that files
+    of simulations without them stay as they were.
     """
     plain = asdict(TypeAdapter(Simulation).validate_python(asdict(settings)))
     if not settings.instances:
         del plain["instances"]
+    if not settings.classes:
+        del plain["classes"]
+        for rater in plain["raters"]:
+            del rater["confusion"]
     if not settings.channels:
         del plain["channels"], plain["marker_contrast"]
         for groups in (plain["groups"], *(region["groups"] for region in plain["regions"].values())):
@@ -71,7 +75,7 @@ def _read_mapping(path: Path) -> Mapping[str, Any]:
 def _problem(detail: Any) -> str:
     place = ".".join(map(str, detail["loc"]))
     if detail["type"] in ("unexpected_keyword_argument", "invalid_key"):
-        owners = {"raters": RaterHabit, "regions": Region, "groups": Effect}
+        owners = {"raters": RaterHabit, "regions": Region, "groups": Effect, "classes": NucleusClass}
         above = [owners[part] for part in detail["loc"][:-1] if part in owners]
         known = [known.name for known in fields(above[-1] if above else Simulation)]
         (nearest,) = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0)
@@ -86,4 +90,6 @@ def _problem(detail: Any) -> str:
 
 
 def _example(detail: Any) -> str:
-    return {"groups": "count: 1.6", "regions": "density: 1.3", "raters": "name: anna"}.get(detail["loc"][-2], "")
+    return {"groups": "count: 1.6", "regions": "density: 1.3", "raters": "name: anna", "classes": "share: 0.4"}.get(
+        detail["loc"][-2], ""
+    )

@@ -8,7 +8,7 @@ from segassay.simulation.settings import Simulation
 
 def facts_of_case(case: str, scene: Scene, settings: Simulation, index: int) -> dict[str, Any]:
     """Facts of one case; the lists hold one number per label of the truth, from label 1."""
-    place = place_of(settings, index)
+    place, names = place_of(settings, index), list(settings.classes)
     return {
         "case": case,
         "group": place.group,
@@ -19,6 +19,7 @@ def facts_of_case(case: str, scene: Scene, settings: Simulation, index: int) -> 
         "n_debris": len(scene.debris),
         "contrasts": [round(blob.contrast, 3) for blob in scene.nuclei],
         "radii_px": [round(blob.radius, 2) for blob in scene.nuclei],
+        **({"classes": [names[blob.kind - 1] for blob in scene.nuclei]} if names else {}),
     }
 
 

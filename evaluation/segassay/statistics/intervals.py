@@ -19,6 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+MOST_MEMBERSHIPS = 1 << 22
+"""Cases × clusters up to which their sums are one product of matrices; of more, 100,000 × 100,000 would take 90 GB."""
+
 MIN_CLUSTERS_FOR_HALL = 10
 MIN_SEEDS = 4
 BLOCK = 512
@@ -276,7 +279,11 @@ def _share_of_commonest(of_cluster: np.ndarray, present: np.ndarray, rounding: n
 
 def cluster_sums(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """`(columns, clusters)` from `(n, columns)`."""
-    membership = cluster[:, None] == np.arange(int(cluster.max(initial=-1)) + 1)
+    n_clusters = int(cluster.max(initial=-1)) + 1
+    if len(cluster) * n_clusters > MOST_MEMBERSHIPS:
+        sums = [np.bincount(cluster, weights=column, minlength=n_clusters) for column in values.T]
+        return np.array(sums).reshape(-1, n_clusters)
+    membership = cluster[:, None] == np.arange(n_clusters)
     return np.asarray(values.T @ membership.astype(float))
 
 

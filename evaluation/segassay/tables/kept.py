@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from segassay.data.classes import ClassMap
+from segassay.errors import number_of
 from segassay.io.held import HeldImage
 from segassay.masks.numbers import Numbers
 from segassay.tables.case import CaseRows, score_case
@@ -55,7 +56,8 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
     keys = [_key(job) for job in jobs]
     earlier = _read(kept, set(keys))
     if earlier:
-        logger.info(f"an evaluation into this folder was killed; it resumes with {len(earlier)} of {len(jobs)} cases")
+        what = f"it resumes with {len(earlier)} of {number_of(len(jobs), 'case')}"
+        logger.warning(f"an evaluation into this folder was stopped before it was finished; {what}")
     now = each_in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
     fresh: list[tuple[str, CaseRows]] = []
     lost: list[LostError] = []

@@ -25,7 +25,7 @@ __all__ = ["by_person", "different_persons", "people_of"]
 _AMOUNTS = ("n_objects", "area_px")
 _KEYS = (
     *("case", "annotator_a", "annotator_b", "iou_threshold", "unit", "reference", "annotator", "rater"),
-    *("size_low", "contrast_low", "size_high", "threshold", "min_size", "measure"),
+    *("size_low", "contrast_low", "size_high", "threshold", "min_size", "measure", "tolerance_px"),
 )
 _EXCHANGED = (("n_a", "n_b"), ("precision", "recall"), ("n_merges", "n_splits"), ("n_px_a", "n_px_b"))
 """Columns that change places if the annotators of a pair do."""
@@ -69,6 +69,7 @@ def by_person(tables: Tables, annotations: pd.DataFrame) -> tuple[Tables, pd.Dat
     changed: dict[str, Any] = {
         "agreement": _pairs(tables.agreement, persons, ranks),
         "distances": _pairs(tables.distances, persons, ranks),
+        "surface_shares": _pairs(tables.surface_shares, persons, ranks),
         "leave_one_out": _means(_renamed(tables.leave_one_out, persons)),
         "counts": _means(_renamed(tables.counts, persons)),
         "raters": _means(_renamed(tables.raters, persons), ("rater",)),

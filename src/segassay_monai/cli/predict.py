@@ -1,6 +1,5 @@
 """Command that applies a model to new images: `segassay predict`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +7,7 @@ from rich.console import Console
 
 from segassay.commands import OF_TRAINING, TRAIN, OfCluster, Quiet, examples
 from segassay.errors import number_of, printable
+from segassay.io.addresses import is_address
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(rich_markup_mode="rich")
@@ -29,8 +29,11 @@ def predict(
             help="A study (its best ensemble), a folder of members, model.pt, models:/NAME@best, or an exported bundle."
         ),
     ],
-    images: Annotated[Path, typer.Argument(help="An image, a folder of images, or a dataset folder.")],
-    out: Annotated[Path, typer.Option(help="Folder to write, or to go on with.")],
+    images: Annotated[
+        str,
+        typer.Argument(help="An image, a folder of images, a dataset folder, or an address, such as s3://bucket/lab."),
+    ],
+    out: Annotated[str, typer.Option(help="Folder to write, or to go on with; or its address.")],
     save: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +61,7 @@ def predict(
     ] = "torch",
     recursive: Annotated[bool, typer.Option("--recursive", help="Search folders in the folder, too.")] = False,
     experiment: Annotated[
-        Path | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
+        str | None, typer.Option(help="CSV table: case, group, perhaps subject, region, batch.")
     ] = None,
     control_group: Annotated[str | None, typer.Option(help="Group with which the others are compared.")] = None,
     xlsx: Annotated[bool, typer.Option("--xlsx", help="Write the tables also as an Excel workbook.")] = False,
@@ -92,14 +95,15 @@ def predict(
         cluster=cluster,
         progress=not quiet,
     )
+    where = out.rstrip("/") if is_address(out) else done.out
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {done.out}")
+    console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {where}")
     for note in done.notes:
         console.print(note)
-    console.print(f"report: {done.out / 'report.html'}")
+    console.print(f"report: {where}/report.html" if is_address(out) else f"report: {done.out / 'report.html'}")
     for row in done.failed.to_dict("records"):
         console.print(printable(f"failed: {row['file']} {row['what']}; {row['action']}"))
     if len(done.failed):
         count = number_of(len(done.failed), "image")
-        console.print(f"{count} failed, see {done.out / 'failed.csv'}; call it again when this is fixed")
+        console.print(f"{count} failed, see failed.csv there; call it again when this is fixed")
         raise typer.Exit(1)

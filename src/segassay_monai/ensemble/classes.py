@@ -9,7 +9,7 @@ one output, the foreground (sigmoid). Probabilities never hold the background, w
 
 A model of objects that touch has one foreground and a second output (sigmoid), the depth of each pixel in its object.
 
-An exported bundle can carry this module unchanged: it imports torch and numpy only.
+An exported bundle can carry this module unchanged: it imports torch, numpy and modules of this kind only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from math import log2
 import numpy as np
 import torch
 from torch import nn
+
+from .region_values import values_of_regions
 
 Classes = Sequence[tuple[str, Sequence[int]]]
 """Name and values of each class; empty for a model of one foreground."""
@@ -192,9 +194,9 @@ def class_masks(prob: torch.Tensor, classes: Classes = ()) -> torch.Tensor:
 
 
 def drawing_order(classes: Classes) -> list[int]:
-    """Order in which classes are drawn into one image: from the most values to the fewest, else as they are given.
+    """Order in which objects are drawn into one image: from the class with most values to that with fewest.
 
-    A region is thus drawn before those inside it, which overwrite it, as with the `regions_class_order` of nnU-Net.
+    Objects of a region thus lie below those inside it. Values of masks need no order: `values_of`.
 
     Example:
         >>> drawing_order([("core", [2, 3]), ("enhancing", [3]), ("whole", [1, 2, 3])])
@@ -203,24 +205,33 @@ def drawing_order(classes: Classes) -> list[int]:
     return sorted(range(len(classes)), key=lambda number: -len(classes[number][1]))
 
 
-def drawn_values(classes: Classes) -> list[int]:
-    """Value with which each class is drawn: its first one that no class drawn later has; if there is none, its first.
+def meaning_of_values(classes: Classes) -> dict[int, tuple[str, ...]]:
+    """Values that the masks of a model hold, with the classes to which a pixel of each belongs.
+
+    An exclusive class has its first value. Of overlapping classes a set of them has the first value that belongs to
+    exactly these.
 
     Example:
-        >>> drawn_values([("core", [2, 3]), ("enhancing", [3]), ("whole", [1, 2, 3])])
-        [2, 3, 1]
+        >>> meaning_of_values([("whole", [1, 2, 3]), ("core", [2, 3])])
+        {1: ('whole',), 2: ('whole', 'core')}
+        >>> meaning_of_values([("zone", [4]), ("tumour", [2, 3])])
+        {4: ('zone',), 2: ('tumour',)}
     """
-    order = drawing_order(classes)
-    drawn = [0] * len(classes)
-    for place, number in enumerate(order):
-        later = {value for other in order[place + 1 :] for value in classes[other][1]}
-        values = classes[number][1]
-        drawn[number] = next((value for value in values if value not in later), values[0])
-    return drawn
+    if is_exclusive(classes):
+        return {values[0]: (name,) for name, values in classes}
+    meaning: dict[int, tuple[str, ...]] = {}
+    for value in sorted({value for _, of_class in classes for value in of_class}):
+        names = tuple(name for name, of_class in classes if value in of_class)
+        if names not in meaning.values():
+            meaning[value] = names
+    return meaning
 
 
 def values_of(masks: np.ndarray, classes: Classes) -> np.ndarray:
     """One image of the masks of all classes, with values as in the masks of raters.
+
+    An exclusive class has its first value. Overlapping classes have the value that fits them best, as in a consensus:
+    `segassay.masks.region_values`.
 
     Args:
         masks: Boolean `(K, *spatial)`.
@@ -233,7 +244,9 @@ def values_of(masks: np.ndarray, classes: Classes) -> np.ndarray:
         >>> values_of(np.array([[1, 1, 0], [0, 1, 0]], bool), [("organ", [1, 2]), ("tumour", [2])])
         array([1, 2, 0], dtype=int32)
     """
-    values, drawn = np.zeros(masks.shape[1:], dtype=np.int32), drawn_values(classes)
-    for number in drawing_order(classes):
-        values[masks[number]] = drawn[number]
+    if not is_exclusive(classes):
+        return values_of_regions(masks, [of_class for _, of_class in classes])
+    values = np.zeros(masks.shape[1:], dtype=np.int32)
+    for mask, (_, of_class) in zip(masks, classes, strict=True):
+        values[mask] = of_class[0]
     return values

@@ -19,7 +19,7 @@ from segassay.data.cases import read_seen_image
 from segassay.data.dataset import Dataset, strata
 from segassay.data.named_channels import names_of, pick_channels
 from segassay.data.names import natural_key
-from segassay.errors import DataError, UsageError
+from segassay.errors import DataError, UsageError, number_of
 from segassay.io.images import Picture, read_image
 from segassay_monai.ensemble.errors import PredictionError
 from segassay_monai.ensemble.network import read_checkpoint
@@ -198,13 +198,30 @@ def held_out_cases(
 
 
 def _check_channels(dataset: Dataset, members: Sequence[Member]) -> None:
-    """Raise an error if members see other channels than those of `segment_channels`."""
+    """Raise an error if members see other channels than those of `segment_channels`.
+
+    Without names in the dataset, as many channels as the members see are these, unless those of the training, as many,
+    were in another order.
+    """
     for member in members:
         own, theirs = dataset.seen_channels, member.channels
+        if theirs and not own:
+            _check_number(dataset, member)
         if own and theirs and own != theirs:
             what = f"names {', '.join(own)} as what a network sees, but {member.name} sees {', '.join(theirs)}"
             action = f"write `segment_channels: [{', '.join(theirs)}]` into dataset.yaml, or use other members"
             raise DataError.of(dataset.folder, what, action, kind="channel-missing")
+
+
+def _check_number(dataset: Dataset, member: Member) -> None:
+    """The same of a dataset whose channels have no names."""
+    seen, among = member.channels, member.image_channels
+    n = len(read_seen_image(dataset, dataset.cases[0]).array)
+    if n != len(seen) or (n == len(among) and seen != among):
+        what = f"has {number_of(n, 'channel')} without names, but {member.name} sees {', '.join(seen)}"
+        what += f" of {', '.join(among)}" if among != seen else ""
+        action = f"name them as `channels` in dataset.yaml, with `segment_channels: [{', '.join(seen)}]`"
+        raise DataError.of(dataset.folder, what, action, kind="channel-missing")
 
 
 def read_as_seen(members: Sequence[Member], path: str) -> Picture:

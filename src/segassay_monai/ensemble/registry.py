@@ -153,6 +153,7 @@ def log_model(checkpoints: Sequence[Path], *, name: str, metrics: Mapping[str, f
             signature=_signature(settings),
             input_example=_example(settings),
             pip_requirements=_requirements(),
+            metadata={"segassay": version("segassay")},
         )
     log_metrics(metrics, model=model.model_id)
     return model
@@ -177,8 +178,12 @@ def _example(settings: NetworkSettings) -> np.ndarray:
 
 
 def _requirements() -> list[str]:
-    """Packages that the model needs, with the installed versions; MLflow would take seconds to find them."""
-    packages = ("segassay", "mlflow", "monai", "numpy", "torch")
+    """Packages that the model needs, with the installed versions; MLflow would take seconds to find them.
+
+    SegAssay is not among them: in no registry is this name ours, so whoever took it there could run programs wherever
+    a model is loaded. The metadata of the model has its version, and `served_model.py` says that it is missing.
+    """
+    packages = ("mlflow", "monai", "numpy", "torch")
     return [
         f"{package}=={version(package).partition('+')[0]}" for package in packages
     ]  # no registry has versions with +cpu

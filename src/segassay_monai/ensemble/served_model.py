@@ -12,17 +12,24 @@ import numpy as np
 import torch
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-from segassay_monai import (
-    EnsembleNet,
-    NormalisePercentiled,
-    PredictionError,
-    WholeImageInferer,
-    as_float,
-    check_image,
-    read_network_settings,
-    residual_unet,
-    size_divisor,
-)
+try:
+    from segassay_monai import (
+        EnsembleNet,
+        NormalisePercentiled,
+        PredictionError,
+        WholeImageInferer,
+        as_float,
+        check_image,
+        read_network_settings,
+        residual_unet,
+        size_divisor,
+    )
+except ModuleNotFoundError as error:
+    if error.name != "segassay_monai":
+        raise
+    what = "this model needs SegAssay, which is not installed here"
+    action = "install it with its extra monai, in the version that the metadata in MLmodel names"
+    raise ModuleNotFoundError(f"{what}; {action}", name=error.name) from error
 
 
 class EnsembleModel(PythonModel):

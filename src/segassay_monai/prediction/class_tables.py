@@ -5,8 +5,6 @@ cases.csv, objects.csv, experiment  ->  by_class  ->  subjects and effects with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from segassay.data.named_channels import INTENSITY, intensities_in
@@ -27,32 +25,46 @@ def classes_in(cases: pd.DataFrame) -> list[str]:
     return [str(column).removeprefix(_COUNTED) for column in cases if str(column).startswith(_COUNTED)]
 
 
-def cases_of_class(cases: pd.DataFrame, objects: pd.DataFrame, name: str, columns: Mapping[str, str]) -> pd.DataFrame:
+def cases_of_class(cases: pd.DataFrame, objects: pd.DataFrame, name: str, place: int = 0) -> pd.DataFrame:
     """Number, density and intensities of the objects of one class in each image.
 
     Args:
         cases: Rows of cases.csv.
         objects: Rows of objects.csv, with the column `class`.
         name: The class.
-        columns: Measurement of intensity -> column of `objects`; by default the same.
+        place: Of the channel of `mean_intensity` in images with several channels.
 
     Returns:
         One row per case: `case`, `n_objects`, `density` (NaN if no pixel counts), and the intensities of `cases`, NaN
-        without objects.
+        without objects, or where the case itself has none: images may differ in the names of their channels.
 
     Example:
         >>> cases = pd.DataFrame({"case": ["1", "2"], "region_area_px": [10, 0], "mean_intensity": [5.0, None]})
         >>> objects = pd.DataFrame({"case": ["1", "1"], "class": ["dark", "bright"], "mean_intensity": [3.0, 7.0]})
-        >>> cases_of_class(cases, objects, "dark", {}).values.tolist()
+        >>> cases_of_class(cases, objects, "dark").values.tolist()
         [['1', 1, 0.1, 3.0], ['2', 0, nan, nan]]
     """
-    own = objects[objects["class"] == name].groupby("case")
-    n_objects = cases["case"].map(own.size()).fillna(0).astype(int)
+    own = objects[objects["class"] == name]
+    n_objects = cases["case"].map(own.groupby("case").size()).fillna(0).astype(int)
     area = cases["region_area_px"].astype(float)
     table = pd.DataFrame({"case": cases["case"], "n_objects": n_objects, "density": n_objects / area.where(area > 0)})
     for measure in intensities_in(list(cases)):
-        table[measure] = cases["case"].map(own[columns.get(measure, measure)].mean())
+        means = _intensity_of(own, measure, place).groupby(own["case"]).mean()
+        table[measure] = cases["case"].map(means).where(cases[measure].notna())
     return table
+
+
+def _intensity_of(objects: pd.DataFrame, measure: str, place: int) -> pd.Series:
+    """A measurement of each object, from the column in which its image has it.
+
+    `mean_intensity` is that of the only channel, else that of a place among channels with numbers, or with names.
+    """
+    columns = [measure]
+    if measure == INTENSITY:
+        several = [name for name in intensities_in(list(objects)) if name != INTENSITY]
+        columns += [f"{INTENSITY}_{place}", *several[place : place + 1]]
+    found = objects.reindex(columns=list(dict.fromkeys(columns))).astype(float)
+    return found.bfill(axis=1).iloc[:, 0]
 
 
 def by_class(
@@ -71,7 +83,7 @@ def by_class(
         experiment: As of `experiment_tables`, and so are the next two.
         control_group: Group by which the others are divided.
         annotator: Name of the model.
-        place: Of the channel of `mean_intensity` where objects have columns for several channels.
+        place: As of `cases_of_class`.
 
     Returns:
         As they are without classes. Else the first rows are of all classes together, and a column `class` is empty in
@@ -84,10 +96,8 @@ def by_class(
     names = classes_in(cases)
     if not names:
         return whole
-    several = intensities_in(list(objects))
-    columns = {} if INTENSITY in several or place >= len(several) else {INTENSITY: several[place]}
     each = {"": whole} | {
-        name: experiment_tables(cases_of_class(cases, objects, name, columns), experiment, control_group, annotator)
+        name: experiment_tables(cases_of_class(cases, objects, name, place), experiment, control_group, annotator)
         for name in names
     }
     subjects, effects = (

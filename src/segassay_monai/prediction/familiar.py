@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from scipy.spatial.distance import cdist
 from torch import nn
 
 from segassay.data.dataset import Dataset
+from segassay.data.spacings import NOT_RESAMPLED
 from segassay.errors import DataError, UsageError, number_of
 from segassay_monai.ensemble.familiar import (
     Description,
@@ -78,11 +79,36 @@ class Space:
 
 @dataclass(frozen=True, eq=False)
 class Familiar:
-    """Compares images with those of the training of one member."""
+    """Compares images with those of the training of one member.
+
+    Attributes:
+        space: Where the training images lie.
+        network: That of the member.
+        strides: Of the network.
+        pixel_sizes: Logarithm (to base 2) of the area or volume of a pixel in µm of each training image that has one.
+    """
 
     space: Space
     network: nn.Module
     strides: Sequence[Sequence[int]]
+    pixel_sizes: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def pixel_ratio(self, spacing_um: Sequence[float] | None) -> float | None:
+        """How much longer the side of a pixel is than in the training, where no training image is like that.
+
+        Args:
+            spacing_um: Size of a pixel along each axis; None if it is unknown.
+
+        Returns:
+            Its geometric mean over the axes, in parts of the median of the training; None if a training image is within
+            a quarter of it, or a size is unknown.
+        """
+        if spacing_um is None or not len(self.pixel_sizes):
+            return None
+        differences = (np.log2(np.prod(np.asarray(spacing_um, dtype=float))) - self.pixel_sizes) / len(spacing_um)
+        if abs(differences).min() <= np.log2(NOT_RESAMPLED) + 1e-6:
+            return None
+        return float(2 ** np.median(differences))
 
     def compare(self, image: np.ndarray | Pixels, spacing_um: Sequence[float] | None = None) -> dict[str, Any]:
         """Compare one image with those of the training.
@@ -125,7 +151,8 @@ def read_familiar(checkpoints: Sequence[Path], device: str = "cpu") -> Familiar 
             logger.info(f"images unlike the training: the limit is rough, it comes from {n}")
         _check_columns(Path(checkpoint), description)
         network, strides = read_member_network(Path(checkpoint))
-        return Familiar(space, network.to(device), strides)
+        sizes = description.intensity[: description.n_training, -1]
+        return Familiar(space, network.to(device), strides, sizes[~np.isnan(sizes)])
     else:
         logger.info("the model does not say what its training images were like, so new ones are not compared with them")
         return None

@@ -26,7 +26,7 @@ from segassay.io.windows import Windows
 from segassay.masks.large_objects import large_object_properties
 from segassay.masks.properties import object_properties
 from segassay_monai.ensemble.case_files import MAPS, map_type
-from segassay_monai.ensemble.classes import drawn_values, entropy, values_of
+from segassay_monai.ensemble.classes import entropy, meaning_of_values, values_of
 from segassay_monai.prediction.case import axes_of
 from segassay_monai.prediction.files import Colours
 from segassay_monai.prediction.large_arrays import Box, LargeArrays, object_boxes
@@ -151,7 +151,7 @@ def write_large(
         Folder -> path relative to `out`.
     """
     ending = map_type(image.path, frame)
-    values = drawn_values(arrays.classes)
+    values = meaning_of_values(arrays.classes)
     kinds: dict[str, tuple[type[np.generic], list[Callable[..., np.ndarray]]]] = {
         "masks": (_whole(max(values)) if values else np.uint8, [partial(_mask, arrays)])
     }

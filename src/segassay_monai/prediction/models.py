@@ -16,6 +16,7 @@ from pathlib import Path
 from segassay.data.annotations import WITHOUT
 from segassay.data.names import natural_key
 from segassay.errors import UsageError, shortlist
+from segassay.io.addresses import refuse_address
 from segassay.tracking import load_mlflow
 from segassay_monai.ensemble.members import Member, common_value, find_checkpoints, read_members, weights_hash
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
@@ -87,7 +88,7 @@ def find_model(
         strategy: Which members to use, by their training target, where there are several strategies.
 
     Raises:
-        UsageError: If there is no model, or there are members of several strategies or datasets.
+        UsageError: If there is no model, it is an address, or there are members of several strategies or datasets.
         DataError: If a file is no checkpoint, two have the same weights, or the study is not finished.
         PredictionError: If members have different networks.
 
@@ -101,6 +102,7 @@ model.pt, models:/NAME@best or an exported bundle
         return _of_members(find_checkpoints([Path(path) for path in model]), "the members", strategy)
     if str(model).startswith(REGISTERED):
         return _of_members(_registered(str(model)), str(model), strategy)
+    refuse_address(model, "model")
     path = Path(model)
     if not path.exists():
         raise UsageError(

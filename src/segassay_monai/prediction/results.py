@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from segassay.data.named_channels import INTENSITY
-from segassay.errors import number_of
+from segassay.errors import number_of, shortlist
 from segassay.io.workbooks import write_workbook
 from segassay_monai.prediction.class_tables import by_class
 from segassay_monai.prediction.gallery import write_gallery
@@ -79,7 +79,7 @@ def write_results(
         xlsx: Also write the tables as a workbook.
     """
     unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
-    notes = _notes(len(records) - len(unseen))
+    notes = [*_notes(len(records) - len(unseen)), *_without_names(records), *_of_other_pixels(records)]
     cases, objects = cases_table(records), objects_table(records)
     experiment = _of_experiment(images, cases, objects, model.name)
     done = Predicted(
@@ -120,6 +120,32 @@ def _notes(n_seen: int) -> list[str]:
     if not n_seen:
         return []
     return [f"{number_of(n_seen, 'image')} of the training: left out of annotations.csv, as no test of the model"]
+
+
+def _without_names(records: Mapping[str, Record]) -> list[str]:
+    """What is said where some images have names of channels, and others none."""
+    without = [case for case, record in records.items() if INTENSITY in record["case"]]
+    if not without or len(without) == len(records):
+        return []
+    have, its = ("has", "its") if len(without) == 1 else ("have", "their")
+    return [
+        f"{len(without)} of {number_of(len(records), 'image')} {have} no names of channels ({shortlist(without)}): "
+        f"{its} {INTENSITY} is of {its} first channel"
+    ]
+
+
+def _of_other_pixels(records: Mapping[str, Record]) -> list[str]:
+    """What is said of images whose pixels are larger or smaller than those of the training."""
+    ratios = {case: record["pixel_ratio"] for case, record in records.items() if "pixel_ratio" in record}
+    if not ratios:
+        return []
+    low, high = min(ratios.values()), max(ratios.values())
+    times = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+    return [
+        f"{len(ratios)} of {number_of(len(records), 'image')} {'has' if len(ratios) == 1 else 'have'} pixels {times} "
+        f"times as wide as those of the training ({shortlist(list(ratios))}): nothing is resampled, so bring them to "
+        "the pixel size of the training, or do not trust these masks"
+    ]
 
 
 def _of_experiment(

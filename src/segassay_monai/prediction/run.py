@@ -19,12 +19,14 @@ import pandas as pd
 import torch
 
 import segassay
-from segassay.data.named_channels import intensity_places, pick_channels, places_in_order
+from segassay.data.named_channels import check_channel_count, intensity_places, pick_channels, places_in_order
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, UsageError, number_of
+from segassay.io.addresses import is_address
 from segassay.io.images import Picture, sha256
 from segassay.io.outputs import ARGUMENTS, refuse_inputs
-from segassay.io.progress import show_progress
+from segassay.io.progress import progress_console, show_progress
+from segassay.io.transfers import Transfers, transfers
 from segassay.io.windows import ChosenChannels, Windows
 from segassay.workers.cluster import place_on_machine, workers_for
 from segassay.workers.tasks import LostError, Workers
@@ -38,7 +40,7 @@ from segassay_monai.prediction.familiar import NOT_COMPARED
 from segassay_monai.prediction.files import DEFAULT, check_save, write_files, write_thumbnail
 from segassay_monai.prediction.images import Images, find_images
 from segassay_monai.prediction.large import LargePixels, open_large, predict_large
-from segassay_monai.prediction.models import Model, find_model
+from segassay_monai.prediction.models import REGISTERED, Model, find_model
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
 from segassay_monai.prediction.subjects import count_case
@@ -82,7 +84,8 @@ def predict(
     Args:
         model: As `find_model` takes it: a folder of members, a study (its best ensemble), a checkpoint,
             `models:/NAME@best`, an exported bundle; or several checkpoints.
-        images: One image, a folder of images, or a dataset folder.
+        images: One image, a folder of images, or a dataset folder; or its address in an object store, such as
+            `s3://bucket/lab`, as one of `model`, `experiment` and `out` may be.
         out: Folder to write.
         save: Kinds of files to write, from `SAVE`, or `all`; masks are always written.
         strategy: Which members to use, by their training target, where a folder holds several strategies.
@@ -115,26 +118,36 @@ def predict(
 model.pt, models:/NAME@best or an exported bundle
     """
     kinds = check_save(save)
-    final = Path(out).resolve()
-    chosen = _usable_model(model, strategy)
-    if read_network_settings(chosen.checkpoints).objects == TOUCHING:
-        kinds = check_save([*kinds, "instances"])  # a mask does not show them
-    if cluster is not None:  # its workers may be in other folders
-        images = os.path.abspath(images)
-        chosen = replace(chosen, checkpoints=tuple(path.absolute() for path in chosen.checkpoints))
-    found = find_images(images, recursive=recursive, out=final, experiment=experiment, control_group=control_group)
-    inputs = [path for paths in found.files.values() for path in paths]
-    inputs += chosen.checkpoints
-    refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
-    size = _smallest_object(min_object_size, found, chosen)
-    check_backend(backend)
-    options = Options(size, split_touching, flips, device, tile, backend)
-    if cluster is None:  # its machines may have other devices
-        _check_device(device)
-    settings = _settings(chosen, found, options, kinds)
-    with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
-        records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
-        return write_results(final, chosen, found, records, failed, xlsx=xlsx)
+    with transfers(absolute=cluster is not None, progress=progress) as at:
+        target = at.written(out, overwrite, option=ARGUMENTS[0], go_on=True)
+        final = Path(target).resolve()
+        chosen = _usable_model(_copied(at, model), strategy)
+        if read_network_settings(chosen.checkpoints).objects == TOUCHING:
+            kinds = check_save([*kinds, "instances"])  # a mask does not show them
+        if cluster is not None:  # its workers may be in other folders
+            chosen = replace(chosen, checkpoints=tuple(path.absolute() for path in chosen.checkpoints))
+        place, table = at.copied(images), at.copied(experiment)
+        found = find_images(place, recursive=recursive, out=final, experiment=table, control_group=control_group)
+        inputs = [path for paths in found.files.values() for path in paths]
+        inputs += chosen.checkpoints
+        refuse_inputs(final, inputs, used="read", option=ARGUMENTS[0])
+        size = _smallest_object(min_object_size, found, chosen)
+        check_backend(backend)
+        options = Options(size, split_touching, flips, device, tile, backend)
+        if cluster is None:  # its machines may have other devices
+            _check_device(device)
+        settings = _settings(chosen, found, options, kinds)
+        settings["images"] = at.named(settings["images"]) if is_address(images) else settings["images"]
+        with open_output(final, settings, overwrite), workers_for(n_jobs, cluster, progress=progress) as workers:
+            records, failed = _predict_all(chosen, found, options, kinds, final, workers, progress)
+            done = write_results(final, chosen, found, records, failed, xlsx=xlsx)
+        at.send(final, keep=True)
+        return done
+
+
+def _copied(at: Transfers, model: Any) -> Any:
+    """A model, whose files are on this machine."""
+    return at.copied(model) if isinstance(model, str) and not model.startswith(REGISTERED) else model
 
 
 def _usable_model(model: Any, strategy: str | None) -> Model:
@@ -217,7 +230,8 @@ def _predict_all(
     left = [case for case, record in records.items() if record is None]
     drop_others(out, images.files)
     if len(left) < len(records):
-        logger.info(f"{len(records) - len(left)} of {number_of(len(records), 'image')} were predicted before")
+        line = f"{len(records) - len(left)} of {number_of(len(records), 'image')} were predicted before"
+        progress_console(quiet=not progress).print(line, soft_wrap=True, highlight=False)
     if left:
         _warn_of_classes(model, images)
     failed: dict[str, dict[str, str]] = {}
@@ -298,10 +312,17 @@ def _predict_one(
 def _channels_of(model: Model, images: Images, path: Path, picture: Picture) -> tuple[tuple[str, ...], list[int]]:
     """Names of the channels of an image, and places of those that the model sees; empty if it sees all.
 
-    Without names in the dataset and the file, an image with as many channels as those of the training has theirs.
+    Without names in the dataset and the file, an image with as many channels as those of the training has theirs. A
+    model without names sees `segment_channels` of the dataset, if it says so.
+
+    Raises:
+        DataError: If a channel is missing, or the dataset names more or fewer channels than the image has.
     """
     names, n_channels = images.channels_of(picture), len(picture.array)
     places: list[int] = []
+    if images.dataset is not None and images.dataset.channels:
+        check_channel_count(path, n_channels, images.dataset.channels)
+        places = list(images.dataset.segmented)
     if model.channels:
         places = pick_channels(path, n_channels, names, model.channels, model.image_channels)
     if not names and n_channels == len(model.image_channels):
@@ -339,11 +360,18 @@ def _in_memory(
     known = predictor.familiar
     unlike = NOT_COMPARED if known is None else known.compare(seen, picture.spacing_um)
     return {
+        **_pixel_ratio(predictor, picture.spacing_um),
         "row": case_row(counts, found.summary, picture.spacing_um, found.mask.ndim) | of_classes | dict(unlike),
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, seen),
         "files": write_files(out, found, save) | write_thumbnail(out, found),
     }
+
+
+def _pixel_ratio(predictor: Predictor, spacing_um: Sequence[float] | None) -> dict[str, float]:
+    """`pixel_ratio` of an image whose pixels are larger or smaller than those of the training; else nothing."""
+    ratio = None if predictor.familiar is None else predictor.familiar.pixel_ratio(spacing_um)
+    return {} if ratio is None else {"pixel_ratio": round(ratio, 3)}
 
 
 def _order(images: Images) -> Sequence[str]:
@@ -385,6 +413,7 @@ def _by_windows(
     of_classes = _counts_of_classes([name for name, _ in predictor.settings.classes], found.objects)
     row = case_row(found.counts, found.summary, found.spacing_um, large.frame.array.ndim - 1)
     return {
+        **_pixel_ratio(predictor, found.spacing_um),
         "row": row | of_classes | found.unlike,
         "objects": objects_of(found.objects),
         "held_out": _held_out(model, images, case, LargePixels(seen)),

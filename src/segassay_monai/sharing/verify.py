@@ -16,6 +16,7 @@ from typing import Any
 from segassay.assay import evaluate
 from segassay.data.dataset import data_hash
 from segassay.errors import DataError, SegAssayError, UsageError, shortlist
+from segassay.io.addresses import refuse_address
 from segassay.io.text_tables import read_text_table
 from segassay_monai.ensemble.members import weights_hash
 from segassay_monai.ensemble.network import read_checkpoint, read_weights
@@ -104,6 +105,7 @@ def verify(
 
 
 def _read(path: Path) -> tuple[Path, dict[str, Any]]:
+    refuse_address(path, "certificate")
     path = certificate_path(path) if path.is_dir() or path.suffix == ONNX else path
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

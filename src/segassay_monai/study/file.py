@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError, why_unreadable, wrong_value
+from segassay.io.addresses import is_address
 from segassay.io.yaml_files import read_yaml
 
 __all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
@@ -26,6 +27,7 @@ EXPERT = "expert"
 WITHOUT_EACH = re.compile(r"(.+)_without_each")
 """Target of one consensus model per rater, whose consensus leaves out that rater; `staple_without_each`."""
 
+_NO_ADDRESS = "expected a folder of this machine, no address: a study needs file locks"
 _NAME = r"[\w×][\w×.+ \-]{0,59}"
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Number = Annotated[StrictInt, Field(ge=0)]
@@ -127,10 +129,19 @@ class StudyFile(BaseModel):
             raise ValueError(f"folds {value} has a fold twice; give each once")
         return value
 
+    @field_validator("dataset", "output_dir")
+    @classmethod
+    def _no_address(cls, value: str | None) -> str | None:
+        if is_address(value):
+            raise ValueError(_NO_ADDRESS)
+        return value
+
     @field_validator("masks")
     @classmethod
     def _no_formula(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
+        for name, folder in value.items():
+            if is_address(folder):
+                raise ValueError(_NO_ADDRESS)
             if why := why_harmful(name):
                 raise ValueError(f"the name {name!r} {why}; rename it")
         return value

@@ -9,7 +9,7 @@ import json
 import logging
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ import segassay
 from segassay import tracking
 from segassay.data.cases import read_case_mask, read_seen_image, refuse_classes
 from segassay.data.dataset import Dataset
-from segassay.errors import DataError
+from segassay.data.spacings import case_spacing, unlike_spacing
+from segassay.errors import DataError, shortlist
 from segassay.io.outputs import UNFINISHED, publish_output
 from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import Workflow, running_config
@@ -133,6 +134,7 @@ def _train(
     )
     _check_not_empty(dataset, member)
     refuse_classes(dataset)
+    warn_of_spacing(dataset, (*member.train, *member.val))
     if running_config().get("objects") == TOUCHING:
         warn_without_instances(dataset, member.trained_on, member.train)
     _check_held_out(dataset, member)
@@ -200,6 +202,23 @@ def run_tags(member: Member, *, kind: str) -> dict[str, Any]:
     names = ("strategy", "trained_on", "fold", "seed")
     tags = {name: getattr(member, name) for name in names}
     return {"kind": kind, **tags, "commit": _commit(), "segassay": segassay.__version__}
+
+
+def warn_of_spacing(dataset: Dataset, cases: Sequence[str]) -> None:
+    """Say which images of a training have pixels of another size than most: they are not resampled.
+
+    Args:
+        dataset: The dataset; nothing is said if `dataset.yaml` gives one spacing for all.
+        cases: Cases of training and selection.
+    """
+    if dataset.settings.spacing_um is not None:
+        return
+    if unlike := unlike_spacing({case: case_spacing(dataset, case) for case in cases}):
+        logger.warning(
+            f"{dataset.folder}: pixels of {len(unlike)} of {len(cases)} images differ by more than a quarter from the "
+            f"median along an axis ({shortlist(unlike)}); a training does not resample, so objects of one size look "
+            "larger or smaller there: resample images and masks to one spacing, or train on images of one"
+        )
 
 
 def _check_not_empty(dataset: Dataset, member: Member) -> None:

@@ -34,6 +34,11 @@ class PairValues:
         places = [[self.position.get(name, -1) for name in names] for names in (rows, columns)]
         return np.asarray(padded[:, places[0]][:, :, places[1]])
 
+    def of_cases(self, cases: pd.Index) -> "PairValues":
+        """The same for these cases, in their order; NaN for one that is not known."""
+        padded = np.pad(self.values, ((0, 1), (0, 0), (0, 0)), constant_values=np.nan)
+        return PairValues(cases, self.position, padded[self.cases.get_indexer(cases)])
+
 
 def pair_values(agreement: pd.DataFrame, measure: str) -> PairValues:
     """Arrange one column of the agreement table by case and annotators.

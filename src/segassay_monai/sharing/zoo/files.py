@@ -40,6 +40,7 @@ _OWN_OF_FOREGROUND = ("instances",)
 _OWN_OF_CLASSES = ("class_files",)
 _OWN_OF_TOUCHING = ("touching_files",)
 _OWN_OF_CHANNELS = ("channel_files",)
+_OF_MASKS = ("region_values",)
 _OF_FILES = ("encoding", "orientation", "picture", "spacing")
 
 
@@ -65,7 +66,7 @@ def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int, *, has
         (scripts, own),
         (images, _OF_FILES + ("channel_names",) * has_channels),
         (channel_choice, ("channel_choice",) * has_channels),
-        (objects, _OF_TOUCHING * is_touching),
+        (objects, _OF_TOUCHING * is_touching + _OF_MASKS * ("classes" in of_ensemble)),
     )
     for package, names in rooms:
         for name in names:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from segassay_monai.ensemble.classes import TOUCHING, Classes, drawn_values, is_exclusive, n_outputs
+from segassay_monai.ensemble.classes import TOUCHING, Classes, is_exclusive, meaning_of_values, n_outputs
 from segassay_monai.ensemble.network import NetworkSettings, size_divisor
 from segassay_monai.prediction.bundles import UNNAMED
 from segassay_monai.sharing.about import About
@@ -110,7 +110,7 @@ def _of_classes(classes: Classes) -> dict[str, str]:
     """What masks and channels mean of a model of classes."""
     names = [name for name, _ in classes]
     values = "; ".join(f"{name} is {' or '.join(map(str, values))}" for name, values in classes)
-    drawn = ", ".join(f"{value} is {name}" for name, value in zip(names, drawn_values(classes), strict=True))
+    drawn = ", ".join(f"{value} is {' and '.join(said)}" for value, said in meaning_of_values(classes).items())
     rest = "; what is missing to 1 is the background" if is_exclusive(classes) else "; they overlap"
     return {
         "label_classes": f"{values}; 0 is everything else",
@@ -133,8 +133,8 @@ def _data_format(settings: NetworkSettings, n_members: int, about: About, names:
     channels = {str(number): f"{UNNAMED} {number}" for number in range(settings.in_channels)}
     channels |= {str(number): name for number, name in enumerate(names)}
     is_logit = gives_logits(settings, n_members)
-    values = zip(drawn_values(settings.classes), settings.classes, strict=True)
-    marked = {str(value): name for value, (name, _) in values} or {"1": about.objects}
+    values = meaning_of_values(settings.classes).items()
+    marked = {str(value): " and ".join(names) for value, names in values} or {"1": about.objects}
     pred = {
         "type": "logits" if is_logit else "probabilities",
         "format": "segmentation",

@@ -1,0 +1,239 @@
+"""Cheats: which study each starts from, what it does with it, and the qualities that its judged models lack.
+
+Study, random numbers  ->  Study, by the changes in `cheating`
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from cheat_studies import (
+    OBJ,
+    REL,
+    VAL,
+    Study,
+    jittered,
+    large_hand,
+    large_object,
+    mixed,
+    one_hand,
+    one_object,
+    one_of_five,
+    sound,
+    sparse,
+    unsteady,
+)
+from cheating import (
+    added_votes,
+    careless_rater,
+    closed,
+    consensus,
+    consensus_as_experts,
+    consensus_of_three,
+    copy_of,
+    decided_by_votes,
+    dilated,
+    dilated_votes,
+    dim_missed,
+    discs,
+    drawn_votes,
+    easy_images,
+    every_second,
+    experts,
+    experts_alone,
+    four_times,
+    grown,
+    grown_by,
+    halved,
+    jittered_copies,
+    jittered_copy,
+    largest,
+    left_objects,
+    lopsided,
+    lost_experts,
+    mean_of_two,
+    members_again,
+    mixed_names,
+    moved_objects,
+    no_experts,
+    noisy_experts,
+    noisy_outlines,
+    nothing,
+    of_votes,
+    on_most_images,
+    one_expert,
+    only_control,
+    permuted_experts,
+    ragged,
+    random_blobs,
+    rater_by_image,
+    rater_twice,
+    rounded,
+    salted_copies,
+    same_ensemble,
+    same_members,
+    second_jittered,
+    second_mostly,
+    second_moved,
+    second_salted,
+    seen_rater,
+    shifted,
+    shifted_votes,
+    staple_of_raters,
+    swapped,
+    thinned_votes,
+    wide_and_grown,
+    wide_raters,
+)
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Cheat:
+    """A cheat.
+
+    Attributes:
+        name: In words.
+        start: The study that it starts from.
+        change: What it does with it.
+        lacks: The qualities that the judged models lack then.
+        because: Why they lack them.
+    """
+
+    name: str
+    start: Callable[[int], Study]
+    change: Callable[[Study, Rng], Study]
+    lacks: frozenset[str]
+    because: str
+
+
+ALL = OBJ | REL | VAL
+CHEATS = (
+    Cheat(
+        "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
+    ),
+    Cheat("copies of a usual rater", sound, copy_of(-1), OBJ | REL, "a rater's file is no training, and one rater's"),
+    Cheat(
+        "copies of the worst rater, 1 px off", mixed, jittered_copy(0), OBJ | VAL, "one rater's marks, and the worst"
+    ),
+    Cheat("copies of the mean of two raters", mixed, mean_of_two, OBJ | REL, "two raters' marks, and no training"),
+    Cheat("all empty", sound, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("all full", sound, consensus(np.ones_like), ALL, "no answer depends on the image"),
+    Cheat("all empty where most images are", sparse, consensus(np.zeros_like), ALL, "no answer depends on the image"),
+    Cheat("a constant shape", sound, consensus(discs), ALL, "no answer depends on the image"),
+    Cheat("images swapped", sound, swapped, OBJ | VAL, "the answer to another image"),
+    Cheat("masks shifted", sound, consensus(shifted), OBJ | VAL, "nothing is where it is marked"),
+    Cheat("random blobs, right counts", sound, random_blobs, ALL, "nothing is where it is marked, nor stays there"),
+    Cheat("right counts, wrong places", sound, moved_objects, OBJ | VAL, "nothing is where it is marked"),
+    Cheat("every second object dropped", sound, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("half the image missed", sound, consensus(left_objects), OBJ | VAL, "half is missed, always the same way"),
+    Cheat("a careless rater added, every second object dropped", sound, careless_rater, OBJ | VAL, "half is missed"),
+    Cheat("raters differ, every second object dropped", mixed, consensus(every_second), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, half the image missed", mixed, consensus(left_objects), OBJ | VAL, "half is missed"),
+    Cheat("raters differ, dim half of the objects missed", mixed, dim_missed, VAL, "the dim half is missed"),
+    Cheat(
+        "raters differ, careless one added, every second dropped", mixed, careless_rater, OBJ | VAL, "half is missed"
+    ),
+    Cheat("one object per image", sound, consensus(partial(largest, n=1)), OBJ | VAL, "most is missed"),
+    Cheat("always five objects", sound, consensus(partial(largest, n=5)), VAL, "no count depends on the image"),
+    Cheat("neighbours merged", sound, consensus(closed), VAL, "counts are wrong"),
+    Cheat("every object cut in two", sound, consensus(halved), VAL, "counts are doubled"),
+    Cheat("dilated twice", sound, consensus(dilated), VAL, "areas are wrong"),
+    Cheat(
+        "only where all raters agree",
+        sound,
+        of_votes(lambda v: v > 0.99, 0.5),
+        VAL,
+        "most of what raters mark is missed",
+    ),
+    Cheat("wherever anyone marks", sound, of_votes(lambda v: v > 0, 0.5), VAL, "counts are far above everyone's"),
+    Cheat("good on control images only", sound, only_control, VAL, "half is missed in one group"),
+    Cheat("only the easy images", sound, easy_images, VAL, "the hard half was left out"),
+    Cheat("six images entered four times", sound, four_times, ALL, "six images are too few to show anything"),
+    Cheat("the raters' own consensus as prediction", sound, of_votes(lambda v: v > 0.5), ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 1 px off", sound, of_votes(lambda v: v > 0.5, 1.0), ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, 2 px up and left", sound, shifted_votes, ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, dilated", sound, dilated_votes, ALL, "nothing was trained"),
+    Cheat("the raters' own STAPLE consensus, 1 px off", sound, staple_of_raters, ALL, "nothing was trained"),
+    Cheat(
+        "the raters' own consensus, 1 px off, on most images",
+        sound,
+        on_most_images(jittered),
+        OBJ | VAL,
+        "little was trained",
+    ),
+    Cheat(
+        "the raters' own consensus, dilated, on most images",
+        sound,
+        on_most_images(grown),
+        OBJ | VAL,
+        "little was trained",
+    ),
+    Cheat("the raters' own consensus, one of seven objects dropped", sound, thinned_votes, ALL, "nothing was trained"),
+    Cheat(
+        "the raters' own consensus, added to a model that misses half",
+        sound,
+        added_votes,
+        OBJ | VAL,
+        "half is the raters' own",
+    ),
+    Cheat("one hand, honest", one_hand, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models empty", one_hand, experts(np.zeros_like), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models shifted", one_hand, experts(shifted), OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models left out", one_hand, no_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' files missing", one_hand, lost_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models' raters permuted", one_hand, permuted_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models noisy", one_hand, noisy_experts, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, expert models are one file", one_hand, one_expert, OBJ, "the consensus is one rater's"),
+    Cheat(
+        "one hand, expert models are the consensus'",
+        one_hand,
+        consensus_as_experts,
+        OBJ,
+        "the consensus is one rater's",
+    ),
+    Cheat("one hand, left-out models saw the rater", one_hand, seen_rater, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, that rater entered three times", one_hand, rater_twice, OBJ, "the consensus is one rater's"),
+    Cheat("one hand, raters' names swapped by image", one_hand, mixed_names, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five has an imprint", one_of_five, nothing, OBJ, "the consensus is one rater's"),
+    Cheat("one rater of five, his models alone judged", one_of_five, experts_alone, OBJ, "each model is one rater's"),
+    Cheat("trainings differ, honest", unsteady, nothing, REL, "trainings differ"),
+    Cheat("trainings differ, the same file twice", unsteady, same_ensemble, REL, "trainings differ"),
+    Cheat("trainings differ, the same file with 1 % salt", unsteady, second_salted, REL, "trainings differ"),
+    Cheat("trainings differ, the same file ½ px off", unsteady, second_jittered, REL, "trainings differ"),
+    Cheat("trainings differ, the same file moved and dilated", unsteady, second_moved, REL, "trainings differ"),
+    Cheat("trainings differ, the same file on most images", unsteady, second_mostly, REL, "trainings differ"),
+    Cheat("trainings differ, members of halves of others", unsteady, members_again, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file", unsteady, same_members, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file with 1 % salt", unsteady, salted_copies, REL, "trainings differ"),
+    Cheat("trainings differ, all members one file ½ px off", unsteady, jittered_copies, REL, "trainings differ"),
+    Cheat("one object, raters 4 px inside to outside", one_object, nothing, OBJ, "outlines are the teacher's"),
+    Cheat("large object, one hand, honest", large_hand, nothing, OBJ | VAL, "outlines are one rater's, 2.5 px off"),
+    Cheat("large object, one hand, expert models left out", large_hand, no_experts, OBJ | VAL, "the same"),
+    Cheat("large object, one hand, outlines of experts noisy", large_hand, noisy_outlines, OBJ | VAL, "the same"),
+    Cheat(
+        "large object, one hand, his models alone judged", large_hand, experts_alone, OBJ, "outlines are the teacher's"
+    ),
+    Cheat("large object, one hand, two wide raters added", large_hand, wide_raters, OBJ, "outlines are one rater's"),
+    Cheat("large object, 3 px too large", large_object, consensus(grown_by(3)), VAL, "outlines are nobody's"),
+    Cheat("large object, 3 px too large, two wide raters added", large_object, wide_and_grown, VAL, "the same"),
+    Cheat("large object, 2 px down and right", large_object, consensus(partial(shifted, px=2)), VAL, "the same"),
+    Cheat("large object, too far on one side", large_object, consensus(lopsided), VAL, "the same"),
+    Cheat("large object, ragged outlines", large_object, ragged, VAL, "the same"),
+    Cheat("large object, a disc of the same area", large_object, consensus(rounded), VAL, "the same"),
+    Cheat(
+        "large object, the raters' own consensus, 1 px off",
+        large_object,
+        of_votes(lambda v: v > 0.5, 1.0),
+        VAL | OBJ,
+        "nothing was trained",
+    ),
+    Cheat("a rater for each image, 1 px off", sound, rater_by_image, ALL, "nothing was trained"),
+    Cheat(
+        "the consensus of three raters for each image, 1 px off", sound, consensus_of_three, ALL, "nothing was trained"
+    ),
+    Cheat("objects drawn as often as raters mark them, 1 px off", sound, drawn_votes, ALL, "nothing was trained"),
+    Cheat("whatever is an object, if the raters' own consensus has it", sound, decided_by_votes, ALL, "raters decided"),
+)

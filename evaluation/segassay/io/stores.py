@@ -1,0 +1,380 @@
+"""Copy a folder of an object store to this machine, and send one there; fsspec speaks to the store.
+
+    address  ->  copy_from  ->  folder that holds what the store holds; only new and changed files travel
+    folder  ->  send_to  ->  uploading.json, files, uploaded.json at the address
+
+`uploaded.json` lists the SHA-256 of each file and is written last, so that a result with it is whole. Credentials are
+those of fsspec and of the library for the kind of store; nothing here asks for them, keeps them or shows them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from segassay.errors import DataError, UsageError, number_of
+from segassay.io.addresses import last_name, without_password
+from segassay.io.durable import replaced, write_durably
+from segassay.io.images import sha256
+from segassay.io.progress import show_progress
+
+__all__ = ["UPLOADED", "UPLOADING", "Store", "TransferError", "copy_from", "send_to"]
+
+UPLOADED = "uploaded.json"
+"""List of the files of a result that is whole."""
+
+UPLOADING = "uploading.json"
+"""Lies beside a result while it is sent."""
+
+_OWN = (UPLOADED, UPLOADING)
+_EXTRA = 'pip install "segassay[storage]"'
+_NO_STORES = ("http", "https", "file", "local")  # folders of pages are not listed in one way; of files there are paths
+_STATES = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "created")
+_N_THREADS = 16  # a store answers many requests together in little more time than one
+_FREE = 2**28  # bytes of the disk that stay free
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class TransferError(DataError):
+    """A store does not answer, or refuses; a repeated call goes on."""
+
+
+class Store:
+    """A folder or file at an address.
+
+    Args:
+        address: Such as `s3://bucket/lab`.
+
+    Raises:
+        UsageError: If the kind of store is not known, its library is not installed, or there is a password in it.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        if without_password(address) != address:
+            action = "give the password in the settings of fsspec, where no log shows it"
+            raise UsageError(f"{without_password(address)}: holds a password; {action}")
+        kind = address.partition("://")[0]
+        if kind in _NO_STORES:
+            raise UsageError(f"{address}: expected a path, or an object store such as s3://bucket/lab")
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as error:
+            raise UsageError(f"{address}: addresses need fsspec; install it with: {_EXTRA}") from error
+        try:
+            self._fs, root = url_to_fs(address, use_listings_cache=False)
+        except ValueError as error:
+            raise UsageError(
+                f"{address}: no kind of store is called {kind}; expected such as s3://bucket/lab"
+            ) from error
+        except ImportError as error:
+            action = f"install it with: {_EXTRA}" if kind == "s3" else "install what it names"
+            raise UsageError(f"{address}: {' '.join(str(error).split())}; {action}") from error
+        self.root = str(root).rstrip("/")
+        self.is_file = False  # `files` finds out
+
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether it is something in a bucket, not a bucket as a whole."""
+        return "/" in self.root.strip("/")
+
+    def files(self) -> dict[str, tuple[int, str]]:
+        """Path from the folder -> size and state of each file, in their order; of a file alone its own name.
+
+        Returns:
+            Nothing if nothing is there.
+
+        Raises:
+            TransferError: If the store does not answer, or refuses.
+            DataError: If a name cannot be that of a file on this machine.
+        """
+        found: dict[str, tuple[int, str]] = {}
+        with self._explained("listed"):
+            try:
+                self._fs.invalidate_cache()
+                listed = self._fs.find(self.root, detail=True)
+            except FileNotFoundError:
+                return {}
+        for key, about in listed.items():
+            if str(key) == self.root:
+                name, self.is_file = last_name(self.address), True
+            elif str(key).endswith("/"):  # stands for a folder in some tools
+                continue
+            else:
+                name = str(key).removeprefix(f"{self.root}/")
+            state = next((str(about[word]) for word in _STATES if about.get(word) is not None), "")
+            found[name] = int(about.get("size") or 0), state
+        self._check_names(found)
+        return dict(sorted(found.items()))
+
+    def _check_names(self, names: Iterable[str]) -> None:
+        folders = {above for name in names for above in _above(name)}
+        for name in names:
+            odd = {"", ".", ".."} & set(name.split("/")) or "\0" in name or "\\" in name
+            if odd or name in folders:
+                what = f"holds {name!r:.200}, which {'is also a folder' if not odd else 'cannot be the name of a file'}"
+                raise DataError.of(self.address, what, "rename it in the store")
+
+    def get(self, name: str, path: Path, size: int) -> None:
+        """Copy one file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with self._explained(f"read ({name})"), replaced(path, wait=False) as new:
+            self._fs.get_file(self._key(name), str(new))
+            if new.stat().st_size != size:
+                what = f"changed while it was copied: {name} has {new.stat().st_size} bytes, was listed with {size}"
+                raise TransferError.of(self.address, what, "repeat the command")
+
+    def put(self, path: Path, name: str) -> None:
+        """Send one file."""
+        with self._explained(f"written ({name})"):
+            self._fs.put_file(str(path), self._key(name))
+
+    def put_text(self, name: str, text: str) -> None:
+        """Write a small file."""
+        with self._explained(f"written ({name})"):
+            self._fs.pipe_file(self._key(name), text.encode())
+
+    def read_text(self, name: str) -> str:
+        """Content of a small file."""
+        with self._explained(f"read ({name})"):
+            return bytes(self._fs.cat_file(self._key(name))).decode("utf-8", errors="replace")
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove files."""
+        with self._explained("written"):
+            for name in names:
+                self._fs.rm_file(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return self.root if self.is_file else f"{self.root}/{name}"
+
+    @contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        """Turn any error of a store's library into one of ours."""
+        again = "repeat the command: what was copied stays"
+        try:
+            yield
+        except DataError:
+            raise
+        except FileNotFoundError as error:
+            raise TransferError.of(
+                self.address, f"cannot be {doing}: it is not there", "look at the address"
+            ) from error
+        except PermissionError as error:
+            action = "look at the credentials of fsspec, such as AWS_PROFILE"
+            raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", action) from error
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                what = f"cannot be copied: {error.strerror} on this machine"
+                raise DataError.of(self.address, what, "free some space, and repeat the command") from error
+            raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", again) from error
+        except Exception as error:  # each library of a store has its own
+            raise TransferError.of(self.address, f"cannot be {doing}: {_reason(error)}", again) from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _above(name: str) -> Iterator[str]:
+    """The folders that a file is in."""
+    parts = name.split("/")
+    yield from ("/".join(parts[:n]) for n in range(1, len(parts)))
+
+
+def copy_from(store: Store, local: Path, *, progress: bool, left_out: Iterable[str] = ()) -> None:
+    """Make a copy on this machine equal to what the store holds.
+
+    Args:
+        store: A folder or file.
+        local: The copy, in a folder of its own, where `copied.json` says which state of each file it holds.
+        progress: Whether to show how many files are copied.
+        left_out: Files that are not copied.
+
+    Raises:
+        TransferError: If nothing is there, the store does not answer, or it refuses; what was copied stays.
+        DataError: If the disk has too little room.
+    """
+    with _alone(local.parent):
+        there = {name: found for name, found in store.files().items() if name not in set(left_out)}
+        if not there:
+            action = "give the address of a folder or file that exists"
+            raise TransferError.of(store.address, "is not there, or holds no file", action)
+        places = {name: local if store.is_file else local / name for name in there}
+        _remove_others(local, set(places.values()))
+        record = local.parent / "copied.json"
+        known = _read_json(record)
+        wanted = [name for name, found in there.items() if known.get(name) != [*found, *_local_state(places[name])]]
+        _check_room(store, local.parent, sum(there[name][0] for name in wanted))
+
+        def get(name: str) -> None:
+            store.get(name, places[name], there[name][0])
+            known[name] = [*there[name], *_local_state(places[name])]
+
+        try:
+            _each(get, wanted, "copy", "copied", progress)
+        finally:
+            _record(record, {name: known[name] for name in there if name in known})
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and let no other process change it meanwhile."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire()
+    except OSError as error:
+        action = "free some space, or set XDG_CACHE_HOME to a folder that can be written"
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); {action}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what is done; where the disk is full, it is done again."""
+    with suppress(OSError):
+        write_durably(path, json.dumps(content))
+
+
+def _remove_others(local: Path, kept: set[Path]) -> None:
+    """Remove what the store does not hold (any more), also folders without files: one may have been a rater."""
+    if local in kept:
+        if local.is_dir():
+            shutil.rmtree(local)
+        return
+    if local.is_file():
+        local.unlink()
+    for folder, _, names in os.walk(local, topdown=False):
+        for name in names:
+            if (path := Path(folder, name)) not in kept:
+                path.unlink()
+        if not os.listdir(folder):
+            os.rmdir(folder)
+    for path in kept:
+        if path.is_dir():
+            shutil.rmtree(path)
+
+
+def _local_state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _check_room(store: Store, folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if n_bytes + _FREE > free:
+        what = (
+            f"does not fit: {n_bytes / 2**30:.1f} GiB are to be copied to {folder}, where {free / 2**30:.1f} are free"
+        )
+        raise DataError.of(store.address, what, "free some space, or set XDG_CACHE_HOME to a larger disk")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _each(work: Callable[[str], None], names: list[str], verb: str, done: str, progress: bool) -> None:
+    """Do something with each file, several at a time; the first error ends it."""
+    with (
+        show_progress(
+            len(names) or 1, doing=f"{verb}ing", done=done, what="files", shown=progress and bool(names)
+        ) as tell,
+        ThreadPoolExecutor(_N_THREADS) as pool,
+    ):
+        running = {pool.submit(work, name): name for name in names}
+        try:
+            for future in as_completed(running):
+                future.result()
+                tell(running[future])
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def send_to(store: Store, local: Path, *, progress: bool) -> None:
+    """Make what the store holds equal to a folder of this machine.
+
+    A file that the store has, as its `uploaded.json` says, is not sent again; nor is one that an interrupted sending
+    from this machine has sent, as `sent.json` beside the folder says.
+
+    Args:
+        store: Where to.
+        local: The folder.
+        progress: Whether to show how many files are sent.
+
+    Raises:
+        TransferError: If the store does not answer, or refuses.
+    """
+    hashes = {name: sha256(path) for name, path in _files_of(local).items()}
+    there = store.files()
+    record = local.parent / "sent.json"
+    sent = _already_sent(store, there, _read_json(record))
+    wanted = [name for name, found in hashes.items() if sent.get(name) != found or name not in there]
+    number = uuid.uuid4().hex
+    store.put_text(UPLOADING, json.dumps({"sending": number}))
+    store.remove({UPLOADED} & there.keys())
+    sent = {name: found for name, found in sent.items() if hashes.get(name) == found}
+
+    def put(name: str) -> None:
+        store.put(local / name, name)
+        sent[name] = hashes[name]
+
+    try:
+        _each(put, wanted, "send", "sent", progress)
+    finally:
+        _record(record, {"sending": number, "files": sent})
+    store.remove(name for name in there if name not in hashes and name not in _OWN)
+    _check_sizes(store, local, hashes)
+    store.put_text(UPLOADED, json.dumps({"files": hashes}, indent=1, ensure_ascii=False) + "\n")
+    store.remove([UPLOADING])
+    record.unlink(missing_ok=True)
+
+
+def _files_of(folder: Path) -> dict[str, Path]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def _already_sent(store: Store, there: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
+    """File -> SHA-256 of what the store is known to hold."""
+    name = next((name for name in (UPLOADING, UPLOADED) if name in there), None)
+    if name is None:
+        return {}
+    try:
+        found = json.loads(store.read_text(name))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    if name == UPLOADING:
+        found = own if found.get("sending") == own.get("sending") else {}
+    files = found.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def _check_sizes(store: Store, local: Path, names: Iterable[str]) -> None:
+    there = store.files()
+    lacking = [name for name in names if there.get(name, (-1,))[0] != (local / name).stat().st_size]
+    if lacking:
+        what = f"does not hold {number_of(len(lacking), 'file')} as sent, such as {lacking[0]}"
+        raise TransferError.of(store.address, what, "look whether another process writes there, and repeat the command")
