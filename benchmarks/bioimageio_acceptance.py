@@ -120,7 +120,9 @@ def tiled(package, checkpoints):
     settings = read_network_settings(checkpoints)
     divisors, halo = size_divisor(settings.strides), tiles_of(settings.strides).halo
     axes = network_axes(settings.strides)
-    least = (1000, 1300) if settings.spatial_dims == 2 else [3 * border for border in halo]
+    sizes = tiles_of(settings.strides)
+    least = [size + 5 * step for size, step in zip(sizes.smallest, sizes.step, strict=True)]
+    least = (1000, 1300) if settings.spatial_dims == 2 else least
     image = framed(settings, [-(-size // divisor) * divisor for size, divisor in zip(least, divisors, strict=True)])
     away = tuple(slice(border, -border) for border in halo)
     expected = ours(checkpoints, settings, image)[(slice(None), *away)]

@@ -16,7 +16,7 @@ import yaml
 from segassay.data import channel_choice
 from segassay.io import images
 from segassay.io.images import sha256
-from segassay.masks import objects, region_values
+from segassay.masks import objects
 from segassay_monai.bundle.paths import bundle_root
 from segassay_monai.ensemble import mean_net
 from segassay_monai.ensemble.classes import TOUCHING
@@ -66,8 +66,7 @@ def copy_scripts(folder: Path, settings: NetworkSettings, n_members: int, *, has
         (scripts, own),
         (images, _OF_FILES + ("channel_names",) * has_channels),
         (channel_choice, ("channel_choice",) * has_channels),
-        (objects, _OF_TOUCHING * is_touching),
-        (region_values, _OF_MASKS * ("classes" in of_ensemble)),
+        (objects, _OF_TOUCHING * is_touching + _OF_MASKS * ("classes" in of_ensemble)),
     )
     for package, names in rooms:
         for name in names:
