@@ -80,7 +80,11 @@ def judge(found: Findings) -> dict[str, Judgement]:
         Quality, or first `raters`, -> judgement; `segassay.judgement.words` puts it in words.
     """
     evidence, judged = evidence_of(found), judged_annotators(found.annotations)
-    basis = Basis(cache(partial(preconditions, evidence)), cache(partial(_standing, evidence)))
+    basis = Basis(
+        cache(partial(preconditions, evidence)),
+        cache(partial(_standing, evidence)),
+        cache(partial(_own_members, evidence, found, judged)),
+    )
     judgements = (
         _objectivity(evidence, found, judged, basis),
         _reliability(evidence, found, judged, basis),
@@ -96,6 +100,7 @@ class Basis(NamedTuple):
 
     preconditions: Callable[[tuple[str, ...]], list[Criterion]]
     standing: Callable[[tuple[str, ...]], tuple[Criterion, ...]]
+    own_members: Callable[[], tuple[Criterion, ...]]
 
 
 def _objectivity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
@@ -106,6 +111,7 @@ def _objectivity(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         *judging(_dependence(evidence, models, judged)),
         *basis.standing(tuple(judged.names)),
         *basis.preconditions(tuple(judged.names)),
+        *basis.own_members(),
         *neutrality(evidence, judged.names),
         *_held_out(judged),
     )
@@ -179,12 +185,11 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         return Judgement("reliability", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
     if not any(group.whole_pairs() for group in groups):
         return Judgement("reliability", judged, (undecided(What.SEEDS, Why.NO_NUMBER),))
-    ensembles = [group for group in groups if group.kind == "ensemble" and _of(group, judged) and group.whole_pairs()]
+    ensembles, models = _compared(groups, judged)
     if not ensembles:
         return Judgement("reliability", judged, (undecided(What.ENSEMBLES, Why.NO_NUMBER),))
     if len(evidence.raters) < 2:
         return Judgement("reliability", judged, (undecided(What.TO_RATERS, Why.NO_SECOND_RATER),))
-    models = {(group.strategy, group.trained_on): group for group in groups if group.kind == "model"}
     compared = sorted({name for group in ensembles for pair in group.whole_pairs() for name in pair})
     members = [models[key] for group in ensembles if (key := (group.strategy, group.trained_on)) in models]
     criteria = (
@@ -192,11 +197,23 @@ def _reliability(evidence: Evidence, found: Findings, judged: Judged, basis: Bas
         *judging([_to_models(evidence, ensembles, models, measure) for measure in (F1, DICE)]),
         *basis.preconditions(tuple(compared)),
         *_no_copies_among(evidence, members),
-        nearest_to_own_members(evidence, ensembles, models),
+        *basis.own_members(),
         *_held_out(judged),
     )
     own = [mean_of(evidence, _between(evidence, group, F1), target=group.target, lowest=0.0) for group in ensembles]
     return Judgement("reliability", judged, criteria, tuple(number for number in own if number is not None))
+
+
+def _own_members(evidence: Evidence, found: Findings, judged: Judged) -> tuple[Criterion, ...]:
+    """Whether ensembles are those of their members: where two of one training are not, nothing about it holds."""
+    ensembles, models = _compared(trained_alike(found.annotations), judged)
+    return (nearest_to_own_members(evidence, ensembles, models),) if ensembles else ()
+
+
+def _compared(groups: Sequence[Group], judged: Judged) -> tuple[list[Group], dict[tuple[str, str], Group]]:
+    """Ensembles of the judged training of which two have no common member; and strategy, training -> single models."""
+    ensembles = [group for group in groups if group.kind == "ensemble" and _of(group, judged) and group.whole_pairs()]
+    return ensembles, {(group.strategy, group.trained_on): group for group in groups if group.kind == "model"}
 
 
 def _of(group: Group, judged: Judged) -> bool:
@@ -256,6 +273,7 @@ def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis)
         *basis.standing(tuple(judged.names)),
         *judging([_amount(evidence, judged, amount, found.amount(amount)) for amount in amounts]),
         *basis.preconditions(tuple(judged.names)),
+        *basis.own_members(),
         *_held_out(judged),
     ]
     if not found.effects.empty and not evidence.exchangeable:

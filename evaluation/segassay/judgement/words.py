@@ -41,7 +41,8 @@ __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 _EVIDENCE = (
     "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
     "masks, leave out no images that raters annotated, and neither agree with a rater better, nor go with a rater's "
-    "single vote on a pixel or an object more often, than the raters' disagreement allows."
+    "single vote on a pixel or an object more often, than the raters' disagreement allows; and if two ensembles "
+    "without a common member are each nearer to their own members than to those of the other."
 )
 _STANDING = (
     f"agree with the consensus of the other raters at most {-STANDING_ABOVE:g} worse than the median rater does, in "
@@ -347,7 +348,8 @@ def _objectivity(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFra
     standing = _numbers_of(judgement, What.STANDING)
     if not any(found) and not standing:
         return objectivity_of_raters(scores)
-    differ = f"{who(judgement.judged)} differ{'' if len(judgement.judged.names) > 1 else 's'} from the median rater by "
+    several = len(judgement.judged.names) > 1
+    differ = f"compared with the median rater, {who(judgement.judged)} differ{'' if several else 's'} by "
     return _capitalised([*found, f"{differ}{_listed(standing)}" if standing else ""])
 
 
