@@ -45,7 +45,8 @@ def test_it_prints_what_was_done_what_failed_and_what_to_do(
     assert "1 image failed, see" in shown
     (folder / "bad.png").unlink()
     assert run(monkeypatch, *words) == 0
-    assert "predicted" not in capsys.readouterr().err
+    assert "3 of 3 images were predicted before" in (shown := capsys.readouterr().err)
+    assert "predicting" not in shown and "3 images predicted" not in shown
     assert run(monkeypatch, *words, "--flips") == 2
     assert "error: " in (shown := capsys.readouterr().err)
     assert "flips False, now True" in shown
