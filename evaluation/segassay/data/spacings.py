@@ -30,7 +30,7 @@ def unlike_spacing(spacings: Mapping[str, tuple[float, ...] | None]) -> list[str
         a problem of their own, and are left out.
 
     Example:
-        >>> unlike_spacing({"a": (1.0, 1.0), "b": (1.0, 1.2), "c": (1.0, 1.3), "d": (0.7, 1.0), "e": None})
+        >>> unlike_spacing({"a": (1.0, 1.0), "b": (1.0, 1.2), "c": (1.0, 1.4), "d": (0.7, 1.0), "e": None})
         ['c', 'd']
     """
     known = {name: spacing for name, spacing in spacings.items() if spacing is not None}

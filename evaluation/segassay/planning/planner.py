@@ -279,7 +279,7 @@ def plan_of_classes(plans: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Example:
         >>> one, other = (Pilot({"case": v}, {"case": 1.0}, "raters", 9, 3, 1) for v in (0.01, 0.04))
         >>> plans = {"zone": make_plan(one), "tumour": make_plan(other)}
-        >>> plan_of_classes(plans)["n_cases"][0] == plans["tumour"]["n_cases"][0]
+        >>> bool(plan_of_classes(plans)["n_cases"][0] == plans["tumour"]["n_cases"][0])
         True
     """
     every = pd.concat(plans.values(), ignore_index=True)
