@@ -156,8 +156,8 @@ def given(sample, settings):
 
 @torch.no_grad()
 def ours(checkpoints, settings, image):
-    """The same as our own prediction makes it."""
-    inferer = WholeImageInferer(size_divisor(settings.strides))
+    """The same as our own prediction makes it of a whole image, however large; windows would be an approximation."""
+    inferer = WholeImageInferer(size_divisor(settings.strides), max_pixels=image.size)
     words = {"classes": settings.classes, "objects": settings.objects}
     ensemble = EnsembleNet(residual_unet(**settings.state_dict()), checkpoints, inferer, **words)
     prob = ensemble(NormalisePercentiled("image")({"image": as_float(image)})["image"][None])[0].numpy()
