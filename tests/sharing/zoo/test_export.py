@@ -51,7 +51,7 @@ def network(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:
 def test_its_files_are_those_of_the_zoo(bundles, kind):
     found = {path.relative_to(bundles[kind]).as_posix() for path in bundles[kind].rglob("*") if path.is_file()}
     configs = {f"configs/{name}.json" for name in ("metadata", "inference", "evaluate", "train")}
-    scripts = {"__init__", "errors", "image_files", "images", "inferer", "instances"}
+    scripts = {"__init__", "errors", "image_files", "images", "inferer", "instances", "label_files"}
     scripts |= {"encoding", "orientation", "picture", "spacing"}
     scripts |= {"classes", "mean_net", "members_inferer", "network", "region_values"} if kind == "three" else set()
     rest = {"configs/logging.conf", "docs/README.md", "docs/data_license.txt", "README.md", "LICENSE"}
@@ -217,7 +217,7 @@ def test_nothing_private_is_in_any_byte(bundles, kind, models):
 def test_scripts_are_unchanged_and_the_json_is_as_the_zoo_formats_it(bundles, kind):
     rooms = ("evaluation/segassay/io", "src/segassay_monai/sharing/zoo/scripts", "src/segassay_monai/ensemble")
     sources = {path.name: path for room in reversed(rooms) for path in (ROOT / room).glob("*.py")}
-    own = ("__init__.py", "image_files.py", "instances.py", "members_inferer.py")
+    own = ("__init__.py", "image_files.py", "instances.py", "label_files.py", "members_inferer.py")
     sources |= {name: ROOT / rooms[1] / name for name in own}
     sources |= {f"{name}.py": ROOT / rooms[2] / f"{name}.py" for name in ("errors", "images", "classes")}
     sources["region_values.py"] = ROOT / "evaluation/segassay/masks/region_values.py"  # the others are stand-ins

@@ -5,42 +5,19 @@ mask (*spatial) -> label_objects -> labels 1..n (*spatial) -> SaveInstancesd -> 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
 
-from .image_files import PATH, write_like
+from .label_files import SaveLabelsd
 
 
-class SaveInstancesd(MapTransform):
-    """Write the objects of each mask as instance labels, in the format of its image.
+class SaveInstancesd(SaveLabelsd):
+    """Write the objects of each mask `(1, *spatial)` as instance labels; the arguments are those of `SaveLabelsd`."""
 
-    Args:
-        keys: Entries with a mask `(1, *spatial)`.
-        output_dir: Folder to write to; it is made if it is missing.
-        min_size: Objects with fewer pixels (voxels) are left out.
-        image_key: Entry with the image, which knows the path of its file.
-    """
-
-    def __init__(
-        self, keys: KeysCollection, output_dir: str | os.PathLike[str], min_size: int = 0, image_key: str = "image"
-    ) -> None:
-        super().__init__(keys)
-        self.output_dir, self.min_size, self.image_key = Path(output_dir), min_size, image_key
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Write the files; return the case as it is."""
-        for key in self.keys:
-            labels = label_objects(np.asarray(data[key][0].cpu()) > 0, self.min_size)
-            self.output_dir.mkdir(parents=True, exist_ok=True)
-            write_like(data[self.image_key].meta[PATH], self.output_dir, labels)
-        return dict(data)
+    def _labels(self, values: np.ndarray) -> np.ndarray:
+        return label_objects(values[0] > 0, self.min_size)
 
 
 def label_objects(mask: np.ndarray, min_size: int = 0) -> np.ndarray:
