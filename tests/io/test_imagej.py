@@ -19,7 +19,7 @@ from segassay.io.rois import write_rois
 
 JAR = os.environ.get("SEGASSAY_IJ_JAR", "")
 if not JAR:
-    pytest.skip("SEGASSAY_IJ_JAR is empty: ImageJ is not here", allow_module_level=True)
+    pytest.skip("SEGASSAY_IJ_JAR names no ij.jar, so ImageJ was not asked", allow_module_level=True)
 jpype = pytest.importorskip("jpype", reason="JPype is not installed, so that Java cannot be called")
 
 

@@ -17,7 +17,7 @@ from segassay.io.roi_files import outlines_of_rois
 
 JAR = os.environ.get("SEGASSAY_IJ_JAR", "")
 if not JAR:
-    pytest.skip("SEGASSAY_IJ_JAR is empty: ImageJ is not here", allow_module_level=True)
+    pytest.skip("SEGASSAY_IJ_JAR names no ij.jar, so ImageJ was not asked", allow_module_level=True)
 jpype = pytest.importorskip("jpype", reason="JPype is not installed, so that Java cannot be called")
 
 SHAPE = (60, 80)
