@@ -138,12 +138,17 @@ def _of_classes(found: Planned, min_phi: float) -> list[str]:
     lines = []
     for name, (pilot, plan) in found.classes.items():
         occurs = f"class {name}: half of the raters or more marked it in {pilot.share:.0%} of the images"
-        lines.append(f"{occurs}; {_needs(plan) if plan['enough'].any() else _too_few(plan, min_phi)}")
+        lines.append(f"{occurs}; {_reached(plan, min_phi)}")
     lines += [f"class {name}: {why}, so it has no plan" for name, why in found.not_planned.items()]
     every = found.of_every_class
     if every is not None and len(every):
-        lines.append(f"every class with a plan: {_needs(every) if every['enough'].any() else _too_few(every, min_phi)}")
+        lines.append(f"every class with a plan: {_reached(every, min_phi)}")
     return lines
+
+
+def _reached(plan: pd.DataFrame, min_phi: float) -> str:
+    """What both aims need, or how far they can be reached."""
+    return _needs(plan) if plan["enough"].any() else _too_few(plan, min_phi)
 
 
 def _needs(plan: pd.DataFrame) -> str:
