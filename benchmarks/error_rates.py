@@ -46,7 +46,7 @@ COLUMNS = {
     "groups": (["values", "spread", "test"], "sizes", "rate"),
     "range": (["raters", "test"], "n_cases", "rate"),
     "imprint": (["raters", "seeds", "test"], "n_cases", "rate"),
-    "reliability": (["disagreement", "images of an animal", "interval"], "n_animals", "rate"),
+    "reliability": (["disagreement", "images of an animal", "test"], "n_animals", "rate"),
 }
 
 Row = dict[str, Any]
@@ -271,8 +271,7 @@ def agreement_of_models(
 def reliability(n_replicates: int) -> Iterator[Row]:
     """How often a mean at the line has an interval below it (nominal: 2.5 %), as that of two ensembles' disagreement.
 
-    Minus four fifths of that of two raters, as the verdict on reliability takes it: half of the variance is between
-    animals.
+    It is taken minus four fifths of that of two raters, as for the verdict. Half of the variance is between animals.
     """
     for name, draw in DISAGREEMENTS.items():
         for sizes, images_of in SIZES_OF_ANIMALS.items():
@@ -282,9 +281,8 @@ def reliability(n_replicates: int) -> Iterator[Row]:
                 noise = rng.normal(0, draw(rng, (1000, 100)).std(), (len(animal), n_replicates))
                 values = draw(rng, (n_animals, n_replicates))[animal] + noise
                 about = {"disagreement": name, "images of an animal": sizes, "n_animals": n_animals}
-                for interval, cluster in (("over animals", animal), ("over images", np.arange(len(animal)))):
-                    found = mean_intervals(values, cluster)["high"] < 0
-                    yield about | {"interval": interval} | rate("below the line", found.to_list())
+                for test, cluster in (("below the line", animal), ("over images (before)", np.arange(len(animal)))):
+                    yield about | rate(test, (mean_intervals(values, cluster)["high"] < 0).to_list())
 
 
 DISAGREEMENTS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
