@@ -17,7 +17,7 @@ from segassay.qualities.reliability import computations as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
 from segassay.qualities.scores.computation import GAP_COLUMNS, compute_all
-from segassay.qualities.scores.coverage import MEANS, coverage_warning
+from segassay.qualities.scores.coverage import MEANS, are_unequal, coverage_warning
 from segassay.qualities.scores.table import (
     QUALITIES,
     THRESHOLD,
@@ -102,13 +102,12 @@ def warned(table: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
         table: With `SCORE_COLUMNS`, and perhaps others.
         clusters: Case -> name of its subject, or of the case itself.
     """
-    sizes = clusters.value_counts()
-    unequal = bool(len(sizes) and sizes.max() >= 2 * sizes.mean())
+    n_clusters, unequal = clusters.nunique(), are_unequal(clusters.to_numpy())
     warnings = [
         coverage_warning(
             known := CATALOGUE[record].coverage,
             method,
-            len(sizes),
+            n_clusters,
             clumped=known == (MEANS,) and unsure,
             unequal=unequal,
         )

@@ -373,9 +373,8 @@ COVERED_BY_MASKS = Question(
     text="Does each rater find a model that draws as they do?",
     formula=(
         "`dice_max`: Dice of each rater with the model that agrees best, mean over raters; `dice_match`: with one "
-        "model for each rater, chosen so that the mean is highest (a rater for whom none is left counts as 0). Articles "
-        "give them for whole datasets only: no value of few masks is published, so they are tested by hand and by all "
-        "permutations"
+        "model for each rater, chosen so that the mean is highest (a rater for whom none is left counts as 0). No "
+        "worked value is published, only those of whole datasets: they are tested by hand and by all permutations"
     ),
     source="Wu et al. 2024, arXiv:2403.13417; Kuhn 1955, doi:10.1002/nav.3800020109",
     not_when="sets of different size: more models, even random ones, raise `dice_max`",

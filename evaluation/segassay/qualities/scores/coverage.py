@@ -8,6 +8,8 @@ The shares are those of docs/truthfulness.md: of 95 % intervals, how many hold a
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 __all__ = [
     "ALPHA",
     "AMOUNT_RATIOS",
@@ -43,6 +45,7 @@ __all__ = [
     "UNEQUAL",
     "WITHIN_CASE",
     "Coverage",
+    "are_unequal",
     "coverage_warning",
 ]
 
@@ -281,3 +284,17 @@ def coverage_warning(
         if high >= kind.level + TOO_MUCH:
             return f"{held}, so that they may be wider than need be"
     return ""
+
+
+def are_unequal(clusters: np.ndarray) -> bool:
+    """Whether a subject has at least twice as many cases as subjects have on average.
+
+    Args:
+        clusters: `(n,)`, name of each case's subject, or of the case itself.
+
+    Example:
+        >>> are_unequal(np.array(["a", "a", "a", "a", "b", "c"])), are_unequal(np.array(["a", "b"])), are_unequal([])
+        (True, False, False)
+    """
+    sizes = np.unique(np.asarray(clusters, dtype=str), return_counts=True)[1]
+    return bool(len(sizes) and sizes.max() >= 2 * sizes.mean())

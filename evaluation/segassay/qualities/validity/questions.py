@@ -154,9 +154,9 @@ FALSE_MARKS = Question(
     formula=(
         "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
         "per case. `froc_sensitivity`: share of objects found, mean over 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives "
-        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability. Between "
-        "two points of the curve the lower one counts, which a threshold reaches; CAMELYON16, LUNA16 and MONAI draw a "
-        "line between them and get as much or more"
+        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability. Of "
+        "two points of the curve the lower one counts between them, which a threshold reaches; CAMELYON16, LUNA16 and "
+        "MONAI draw a line, and get as much or more"
     ),
     source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
     not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
