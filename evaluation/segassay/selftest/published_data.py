@@ -132,9 +132,9 @@ RISKS = {
 """From the least certain image to the most certain."""
 
 
-def as_trapezoids(risks: np.ndarray, aurc: float) -> float:
+def as_trapezoids(risks: np.ndarray, aurc: np.ndarray) -> tuple[float]:
     """AURC as fd-shifts reports it: the area under straight lines between the points, level before the first.
 
     The mean of the risks, as Geifman et al. (2019) define it, is larger by half a step of the last risk less the first.
     """
-    return float(aurc + (risks[-1] - risks.mean()) / (2 * len(risks)))
+    return (float(aurc[0] + (risks[-1] - risks.mean()) / (2 * len(risks))),)

@@ -1,5 +1,7 @@
 """Published values of estimators that need masks, objects or scores of images."""
 
+from functools import partial
+
 import numpy as np
 
 from segassay.masks.outlines import surface_distances
@@ -185,7 +187,7 @@ CHECKS_OF_MASKS: tuple[Check, ...] = (
             5e-9,
             data.FD_SHIFTS,
             (np.ones((1, data.N_ORDERED)), np.stack([-np.arange(data.N_ORDERED), risks], axis=1)),
-            pick=lambda found, risks=risks: (data.as_trapezoids(risks, found[0]),),
+            pick=partial(data.as_trapezoids, risks),
         )
         for (words, risks), value in zip(data.RISKS.items(), (0.48281113, 0.31820853), strict=True)
     ),
