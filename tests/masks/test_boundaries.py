@@ -1,4 +1,4 @@
-"""Boundary IoU, clDice and MASD: published figures, drawn masks, erosions, published algorithm, skimage's skeletons, vessels."""
+"""Boundary IoU, clDice, MASD: published figures, drawn masks, erosions, published algorithm, skeletons, vessels."""
 
 import numpy as np
 import pytest

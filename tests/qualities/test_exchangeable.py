@@ -190,8 +190,9 @@ def test_equal_cases_of_a_subject_are_no_more_than_one() -> None:
 @pytest.mark.parametrize("estimate", [one_way_correlation, intraclass_correlation])
 def test_limits_of_few_cases_end_at_0_and_hold_the_estimate(estimate: Callable[..., pd.DataFrame]) -> None:
     """Three cases that hardly differ, then raters who disagree: the estimate stays below 0, and so does a limit."""
-    few, opposed = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]], [[5, 6, 2], [4, 1, 6], [6, 5, 3], [2, 5, 6]]
-    for values, below in ((few, False), (opposed, True)):
+    few = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]]
+    apart = [[5, 5, 7], [9, 1, 2], [8, 9, 3], [3, 8, 4], [3, 8, 3], [4, 6, 5]]
+    for values, below in ((few, False), (apart, True)):
         of_count = correlations(estimate, values)
         exact = icc(np.array(values, dtype=float))["value"]
         forms = ["ICC(1,1)", "ICC(1,k)"] if estimate is one_way_correlation else ["ICC(A,1)", "ICC(A,k)"]
