@@ -18,11 +18,19 @@ import weakref
 from typing import Any, NoReturn
 
 import torch
+from sqlalchemy import Connection, Engine, event
 
 CAN_FORK = sys.platform == "linux" and not torch.cuda.is_available()
 
 _made: "weakref.WeakSet[Forked]" = weakref.WeakSet()
+_connected: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _starting = threading.Lock()  # a copy made meanwhile would keep the pipes of a process that is not in `_made` yet
+
+
+@event.listens_for(Engine, "engine_connect")
+def _remember(connection: Connection) -> None:
+    """Know what has connections; to seek it in a copy would make that copy touch, and so copy, every object."""
+    _connected.add(connection.engine)
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
@@ -93,8 +101,6 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
 
 def _leave_behind(pipes: tuple[int, ...]) -> None:
     """What a fresh process does not have: pipes to others, connections to a database, things to do at its end."""
-    from sqlalchemy.engine import Engine
-
     for fd in pipes:
         if fd != -1:
             os.close(fd)
@@ -104,7 +110,7 @@ def _leave_behind(pipes: tuple[int, ...]) -> None:
                 os.close(stream.fileno())
     _made.clear()
     _starting.release()  # held by the thread that made this copy
-    for engine in [one for one in gc.get_objects() if type(one) is Engine]:
+    for engine in list(_connected):
         engine.dispose(close=False)
     gc.freeze()  # nothing of the process before is closed here
     atexit._clear()
