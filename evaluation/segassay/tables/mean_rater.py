@@ -42,7 +42,7 @@ def mean_counts(counts: pd.DataFrame, raters: Sequence[str]) -> pd.DataFrame:
     own = counts[counts["annotator"].isin(raters)]
     numbers = [name for name in own.select_dtypes("number") if name not in ("case", "annotator")]
     cases = own["case"].unique()
-    means = {name: _mean_of(own, name, cases) for name in numbers}
+    means = {name: _mean_of(own, str(name), cases) for name in numbers}
     return pd.DataFrame({"case": cases, "annotator": MEAN_OF_RATERS, **means})
 
 
