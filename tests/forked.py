@@ -5,6 +5,7 @@ They are processes all the same: each has its own memory and its own end, and ca
 """
 
 import atexit
+import contextvars
 import gc
 import os
 import runpy
@@ -89,7 +90,7 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
         if cwd is not None:
             os.chdir(cwd)
         sys.argv = words[1:] if words[0] == "-m" else ["-c", *words[2:]] if words[0] == "-c" else words
-        status = _run(words)
+        status = contextvars.Context().run(_run, words)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -100,7 +101,7 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
 
 
 def _leave_behind(pipes: tuple[int, ...]) -> None:
-    """What a fresh process does not have: pipes to others, connections to a database, things to do at its end."""
+    """What a fresh process does not have: pipes, connections, a run of MLflow, things to do at its end."""
     for fd in pipes:
         if fd != -1:
             os.close(fd)
@@ -112,6 +113,8 @@ def _leave_behind(pipes: tuple[int, ...]) -> None:
     _starting.release()  # held by the thread that made this copy
     for engine in list(_connected):
         engine.dispose(close=False)
+    if (fluent := sys.modules.get("mlflow.tracking.fluent")) is not None:
+        fluent._active_run_stack.set([])
     gc.freeze()  # nothing of the process before is closed here
     atexit._clear()
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import fluent
 from sqlalchemy import create_engine
 from sqlalchemy.pool import QueuePool
 
 import forked
 from forked import Forked
+from segassay.tracking.waiting import Running, running
 
 PYTHON = [sys.executable, "-W", "ignore"]
 SAYS = (
@@ -75,6 +77,20 @@ def test_a_connection_to_a_database_stays_here_and_the_copy_opens_its_own(tmp_pa
     assert found
     assert set(found) == {0}
     assert engine.pool.checkedin() == 1
+
+
+def test_what_is_logged_here_is_not_logged_there() -> None:
+    code = (
+        "from segassay.tracking.waiting import current_run; from mlflow.tracking import fluent;"
+        "print(current_run(), fluent._active_run_stack.get())"
+    )
+    fluent._active_run_stack.get().append("run")
+    try:
+        with running(Running("lab", "study", "run")), Forked([*PYTHON, "-c", code], stdout=subprocess.PIPE) as process:
+            printed = process.communicate()[0]
+    finally:
+        fluent._active_run_stack.get().pop()
+    assert printed == b"None []\n"
 
 
 def test_what_it_changes_is_not_changed_here(tmp_path: Path) -> None:
