@@ -126,9 +126,11 @@ def evaluated(folder: str, n_drawn: int = 0) -> dict[str, float]:
     import segassay.report.gallery.make
     import segassay.report.plots
     import segassay.tables.build
+    import segassay.tables.stored
 
     if n_drawn:
         segassay.tables.build.compared = partial(repeated, n_drawn)
+        segassay.tables.stored.each_compared = lambda jobs, keys, n_jobs, kept: repeated(n_drawn, jobs, n_jobs, kept)
         segassay.assay.numbers.problems_of = lambda dataset, n_jobs: ()
 
     taken = dict.fromkeys([*STAGES, "scores", "all"], 0.0)

@@ -1,6 +1,6 @@
 """A table in Parquet files, one after the other, of which only the columns and rows that are asked for are read.
 
-    frames, one for each block of cases  ->  part-00000000.parquet, part-00002500.parquet, …  ->  StoredTable  ->  frames
+    frames, one for each block of cases  ->  part-00000000.parquet, part-00002500.parquet, …  ->  StoredTable
 
 The rows of 10,000 cases fit into memory, those of a million do not: 200 rows of each case with three raters.
 """
@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,21 @@ import pandas as pd
 from segassay.errors import UsageError
 from segassay.io.durable import replaced
 
-__all__ = ["PARTS", "StoredTable", "is_installed", "part_path", "parts_of", "refuse_without_parquet", "rows_where"]
+__all__ = [
+    "PARTS",
+    "StoredTable",
+    "part_path",
+    "parts_of",
+    "refuse_without_parquet",
+    "rows_by",
+    "rows_where",
+    "whole",
+]
 
 PARTS = "part-*.parquet"
 """Names of the files in the folder of a table."""
 
 _EXTRA = 'pip install "segassay[parquet]"'
-
-
-def is_installed() -> bool:
-    """Whether Parquet files can be read and written."""
-    return find_spec("pyarrow") is not None
 
 
 def refuse_without_parquet(what: str) -> None:
@@ -40,7 +45,7 @@ def refuse_without_parquet(what: str) -> None:
     Raises:
         UsageError: If it is missing.
     """
-    if not is_installed():
+    if find_spec("pyarrow") is None:
         raise UsageError(f"{what} needs pyarrow, which is not installed; add it with: {_EXTRA}")
 
 
@@ -163,15 +168,19 @@ class StoredTable:
         return not len(self)
 
     def __len__(self) -> int:
+        """Number of rows."""
         return sum(self.sizes)
 
     def __contains__(self, column: object) -> bool:
+        """Whether there is a column."""
         return column in self.types
 
     def __iter__(self) -> Iterator[str]:
+        """Names of the columns."""
         return iter(self.types)
 
     def __getitem__(self, key: Any) -> Any:
+        """A column, a frame of columns, or the rows of a mask or slice."""
         if isinstance(key, str):
             return self.frame([key])[key]
         if isinstance(key, list) and all(isinstance(name, str) for name in key):
@@ -184,6 +193,7 @@ class StoredTable:
         return self.rows(lambda part: mask[part.index[0] : part.index[-1] + 1] if len(part) else mask[:0])
 
     def __getattr__(self, name: str) -> Any:
+        """Anything else, of the whole table as a frame."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.frame(), name)
@@ -222,6 +232,45 @@ def parts_of(table: pd.DataFrame, columns: list[str]) -> Iterator[pd.DataFrame]:
         yield from table.parts(columns)
     else:
         yield table[columns]
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """A table as a frame in memory.
+
+    Example:
+        >>> len(whole(pd.DataFrame({"case": ["1"]})))
+        1
+    """
+    return table.frame() if isinstance(table, StoredTable) else table
+
+
+def rows_by(table: pd.DataFrame, column: str) -> Mapping[str, pd.DataFrame]:
+    """Value of a column -> its rows, in the order of the first of each; of a stored table read whenever asked for.
+
+    Example:
+        >>> list(rows_by(pd.DataFrame({"annotator": ["b", "a", "b"]}), "annotator"))
+        ['b', 'a']
+    """
+    if isinstance(table, StoredTable):
+        return _RowsBy(table, column)
+    return {str(name): rows for name, rows in table.groupby(column, sort=False)}
+
+
+class _RowsBy(Mapping[str, pd.DataFrame]):
+    def __init__(self, table: StoredTable, column: str) -> None:
+        self._table, self._column = table, column
+        self._names = list(dict.fromkeys(chain.from_iterable(part[column].unique() for part in table.parts([column]))))
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._table.rows(lambda part: part[self._column] == name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _arrow(column: pd.Series) -> Any:

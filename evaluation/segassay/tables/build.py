@@ -198,9 +198,7 @@ def build_tables(
         raise DataError.of(None, what, action)
     stored = kept if are_stored(jobs, kept) else None
     tables, numbers = (
-        _rows_in_memory(jobs, n_jobs, kept, progress)
-        if stored is None
-        else stored_rows(jobs, n_jobs, stored, progress)
+        _rows_in_memory(jobs, n_jobs, kept, progress) if stored is None else stored_rows(jobs, n_jobs, stored, progress)
     )
     undecided = _refuse_classes(numbers)
     rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")

@@ -62,9 +62,7 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
     refuse_lost(lost)
 
 
-def each_compared(
-    jobs: Sequence[Job], keys: Sequence[str], n_jobs: Jobs, kept: Path
-) -> Iterator[CaseRows | LostError]:
+def each_compared(jobs: Sequence[Job], keys: Sequence[str], n_jobs: Jobs, kept: Path) -> Iterator[CaseRows | LostError]:
     """As `compared`, with the key of each job, and a `LostError` in place of a case that kills its process."""
     earlier = _read(kept, set(keys))
     if earlier:

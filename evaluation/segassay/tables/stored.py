@@ -39,7 +39,7 @@ ROWS = 500_000
 """Rows of all tables after which a block ends: about 2,500 cases of three raters, 100 MB in memory."""
 
 IN_MEMORY = ("counts", "intensities", "rater_cases", "measured", "remeasured")
-"""Tables of one row for each mask and what is measured of it: changed after all cases are known, and CSV for any size."""
+"""Tables of a row for each mask and what is measured of it: changed when all cases are known, and CSV for any size."""
 
 _LIST = "blocks.jsonl"
 _TYPES: dict[type, str] = {str: "str", int: "Int64", float: "float64"}
