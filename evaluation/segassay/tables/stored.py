@@ -107,9 +107,11 @@ def stored_rows(
         if isinstance(rows, LostError):
             lost.append(rows)
             continue
-        if block.n_rows >= ROWS or place != block.start + block.n:
+        if place != block.start + block.n:
             block = finish(block)
         block.add(rows, place)
+        if block.n_rows >= ROWS:
+            block = finish(block)
         if progress is not None:
             progress(rows.case)
     finish(block)
