@@ -26,7 +26,7 @@ from segassay.tables.jobs import Job
 from segassay.workers.order import Jobs, each_in_order, in_order
 from segassay.workers.tasks import LostError, refuse_lost
 
-__all__ = ["SECONDS", "compared", "each_compared", "is_in_memory", "key_of", "numbers_from", "say_resumed"]
+__all__ = ["SECONDS", "compared", "each_compared", "is_in_memory", "keys_of", "numbers_from", "say_resumed"]
 
 logger = logging.getLogger("segassay")
 
@@ -54,7 +54,7 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
         yield from in_order(score_case, jobs, n_jobs)
         return
     lost: list[LostError] = []
-    for rows in each_compared(jobs, [key_of(job) for job in jobs], n_jobs, kept):
+    for rows in each_compared(jobs, keys_of(jobs), n_jobs, kept):
         if isinstance(rows, LostError):
             lost.append(rows)
         else:
@@ -102,12 +102,16 @@ def is_in_memory(job: Job) -> bool:
     return any(isinstance(part, HeldImage) for part in (*files, *job.image, job.ignore, job.region))
 
 
-def key_of(job: Job) -> str:
-    """Hash of a job, of the size and time of its files, and of the versions."""
+def keys_of(jobs: Sequence[Job]) -> list[str]:
+    """Hash of each job, of the size and time of its files, and of the versions."""
+    versions = [version(package) for package in _PACKAGES]  # each is read from a file
+    return [_key(job, versions) for job in jobs]
+
+
+def _key(job: Job, versions: list[str]) -> str:
     files = {part for one in (*job.annotators, *job.sessions) for part in vars(one).values() if isinstance(part, Path)}
     files |= {part for part in (*job.image, job.ignore, job.region) if isinstance(part, Path)}
     states = [(str(path), *_state(path)) for path in sorted(files)]
-    versions = [version(package) for package in _PACKAGES]
     return hashlib.sha256(json.dumps([repr(job), _classes(job), states, versions]).encode()).hexdigest()
 
 

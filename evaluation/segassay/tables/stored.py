@@ -25,7 +25,7 @@ from segassay.masks.numbers import Numbers
 from segassay.tables.case import CASE_TABLES, CaseRows
 from segassay.tables.columns import Columns
 from segassay.tables.jobs import Job
-from segassay.tables.kept import each_compared, is_in_memory, key_of, numbers_from, say_resumed
+from segassay.tables.kept import each_compared, is_in_memory, keys_of, numbers_from, say_resumed
 from segassay.tables.notes import Note
 from segassay.workers.order import Jobs
 from segassay.workers.tasks import LostError, refuse_lost
@@ -81,7 +81,7 @@ def stored_rows(
         LostError: As `compared`.
         OSError: If a block cannot be written.
     """
-    keys = [key_of(job) for job in jobs]
+    keys = keys_of(jobs)
     whole = hashlib.sha256("".join(keys).encode()).hexdigest()
     folder = kept.with_name(f"{kept.name}.{whole[:12]}")
     folder.mkdir(exist_ok=True)
