@@ -18,7 +18,7 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
-from segassay.assay.write import class_folders, take_stored_from, write_results
+from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_masks import masks_kept
@@ -184,7 +184,7 @@ def evaluate(
             take_stored_from(published, found)
             for name, place in class_folders(published, found.classes).items():
                 take_stored_from(place, found.classes[name])
-            at.send(published)
+            at.send(published, keep=is_stored(found.tables))  # its tables are read from there
         return found
 
 

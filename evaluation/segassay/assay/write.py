@@ -15,8 +15,9 @@ from segassay.io.stored_tables import StoredTable
 from segassay.io.table_files import as_csv, types_of, write_list
 from segassay.judgement.classes import class_paths
 from segassay.judgement.results import Results
+from segassay.tables.build import Tables
 
-__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "class_folders", "take_stored_from", "write_results"]
+__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "class_folders", "is_stored", "take_stored_from", "write_results"]
 
 
 SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
@@ -25,6 +26,11 @@ SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
 def class_folders(folder: Path, classes: Iterable[str]) -> dict[str, Path]:
     """Class -> folder of its evaluation, in that of all classes together."""
     return {name: folder / path for name, path in class_paths(classes).items()}
+
+
+def is_stored(tables: Tables) -> bool:
+    """Whether some of the tables are in Parquet files."""
+    return any(isinstance(table, StoredTable) for table in vars(tables).values())
 
 
 def take_stored_from(folder: Path, found: Results) -> None:

@@ -51,6 +51,8 @@ def _nothing_measured(columns: Sequence[str]) -> pd.DataFrame:
 class Tables:
     """Tables of all annotators and cases; columns, orders and empty cells are a contract with other tools.
 
+    Of many cases, those with several rows for each are a `segassay.io.stored_tables.StoredTable` in place of a frame.
+
     Attributes:
         agreement: Case × unordered pair of annotators × IoU threshold; `annotator_a` is the truth, the reference or a
             consensus if one is in the pair, else the first in natural order; precision = tp / n_b, recall = tp / n_a.
