@@ -33,6 +33,7 @@ __all__ = [
 PARTS = "part-*.parquet"
 """Names of the files in the folder of a table."""
 
+_TEXT = pd.StringDtype("python", na_value=np.nan)  # each name is one object, however many rows have it
 _EXTRA = 'pip install "segassay[parquet]"'
 
 
@@ -127,18 +128,22 @@ class StoredTable:
 
     def parts(self, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Part after part as a frame, whose index is the place of each row in the whole table."""
-        from pyarrow import parquet
-
-        wanted = list(self.types) if columns is None else columns
-        texts = [name for name in wanted if self.types[name] == "str"]
         start = 0
         for path in self.paths:
-            table = parquet.read_table(
-                path, columns=list(dict.fromkeys(wanted)), read_dictionary=texts, use_threads=False, partitioning=None
-            )
-            index = pd.RangeIndex(start, start + table.num_rows)
-            yield pd.DataFrame({name: _series(table[name], self.types[name]) for name in wanted}).set_axis(index)
+            table = self._read(path, columns)
+            yield self._frame(table, columns, pd.RangeIndex(start, start + table.num_rows))
             start += table.num_rows
+
+    def _read(self, path: Path, columns: list[str] | None) -> Any:
+        from pyarrow import parquet
+
+        wanted = list(self.types) if columns is None else list(dict.fromkeys(columns))
+        texts = [name for name in wanted if self.types[name] == "str"]
+        return parquet.read_table(path, columns=wanted, read_dictionary=texts, use_threads=False, partitioning=None)
+
+    def _frame(self, table: Any, columns: list[str] | None, index: pd.Index) -> pd.DataFrame:
+        wanted = list(self.types) if columns is None else columns
+        return pd.DataFrame({name: _series(table[name], self.types[name]) for name in wanted}).set_axis(index)
 
     def frame(self, columns: list[str] | None = None) -> pd.DataFrame:
         """All rows, or those columns of them, in memory."""
@@ -190,7 +195,13 @@ class StoredTable:
         mask = pd.Series(key).fillna(False).to_numpy(dtype=bool)
         if len(mask) != len(self):
             raise ValueError(f"a mask of {len(mask)} rows does not fit a table of {len(self)}")
-        return self.rows(lambda part: mask[part.index[0] : part.index[-1] + 1] if len(part) else mask[:0])
+        frames, start = [], 0
+        for path, size in zip(self.paths, self.sizes, strict=True):
+            places = np.flatnonzero(mask[start : start + size])
+            if len(places) or not start:  # the first part has the types if no row is wanted
+                frames.append(self._frame(self._read(path, None).take(places), None, pd.Index(start + places)))
+            start += size
+        return pd.concat([frame for frame in frames if len(frame)] or frames)
 
     def __getattr__(self, name: str) -> Any:
         """Anything else, of the whole table as a frame."""
@@ -290,7 +301,7 @@ def _series(column: Any, of: str) -> pd.Series:
     if of == "str":
         encoded = column.combine_chunks()
         chunk = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
-        names = pd.Series(chunk.dictionary.to_pylist(), dtype="str")
+        names = pd.Series(chunk.dictionary.to_pylist(), dtype=_TEXT)
         return names.take(chunk.indices.to_numpy(zero_copy_only=False)).reset_index(drop=True)
     unknown = column.is_null().to_numpy()
     return pd.Series(pd.arrays.IntegerArray(column.fill_null(0).to_numpy().astype(np.int64), unknown))

@@ -5,6 +5,7 @@ objectivity, reliability, validity, outlines  ->  scores, and what could not be 
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -181,7 +182,7 @@ def _f1_undefined_where_both_empty(rows: pd.DataFrame) -> pd.DataFrame:
 
 def where_marked(tables: Tables) -> Tables:
     """Agreement at IoU > .5, with F1, Dice and mean IoU undefined where neither of two annotators marked anything."""
-    parts = {}
+    parts: dict[str, Any] = {}
     for name in ("agreement", "leave_one_out"):
         rows = rows_where(getattr(tables, name), _judged)
         nothing = (rows["n_px_a"].eq(0) & rows["n_px_b"].eq(0)).fillna(False).astype(bool)
