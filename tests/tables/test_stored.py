@@ -243,26 +243,28 @@ def test_without_pyarrow_one_message_names_the_extra(data, monkeypatch):
     assert isinstance(build(data).agreement, pd.DataFrame)
 
 
-TABLE = pd.DataFrame(
-    {
-        "case": pd.array(["007", 'ünï,\n"c"', "007", ""], dtype=pd.StringDtype("python", na_value=np.nan)),
-        "n": pd.array([1, pd.NA, -(2**60), 0], dtype="Int64"),
-        "f1": [0.1, np.nan, np.inf, -0.0],
-    }
-)
+def odd_table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "case": pd.array(["007", 'ünï,\n"c"', "007", ""], dtype=pd.StringDtype("python", na_value=np.nan)),
+            "n": pd.array([1, pd.NA, -(2**60), 0], dtype="Int64"),
+            "f1": [0.1, np.nan, np.inf, -0.0],
+        }
+    )
 
 
 def test_a_stored_table_answers_like_its_frame(tmp_path):
-    for place, rows in enumerate((TABLE[:3], TABLE[3:])):
+    plain = odd_table()
+    for place, rows in enumerate((plain[:3], plain[3:])):
         StoredTable.write(part_path(tmp_path, place), rows)
-    table = StoredTable(tmp_path, types_of(TABLE))
-    pd.testing.assert_frame_equal(table.frame(), TABLE)
-    pd.testing.assert_series_equal(table["n"], TABLE["n"])
-    pd.testing.assert_frame_equal(table[["f1", "case"]], TABLE[["f1", "case"]])
-    for mask in (TABLE["case"] == "007", TABLE["n"].eq(0), np.array([False, True, False, True]), TABLE["f1"] > 9e9):
+    table = StoredTable(tmp_path, types_of(plain))
+    pd.testing.assert_frame_equal(table.frame(), plain)
+    pd.testing.assert_series_equal(table["n"], plain["n"])
+    pd.testing.assert_frame_equal(table[["f1", "case"]], plain[["f1", "case"]])
+    for mask in (plain["case"] == "007", plain["n"].eq(0), np.array([False, True, False, True]), plain["f1"] > 9e9):
         kept_rows = pd.Series(mask).fillna(False).to_numpy(dtype=bool)
-        pd.testing.assert_frame_equal(table[mask], TABLE[kept_rows])
-        pd.testing.assert_frame_equal(rows_where(table, lambda part: part["f1"] > 0), TABLE[TABLE["f1"] > 0])
+        pd.testing.assert_frame_equal(table[mask], plain[kept_rows])
+        pd.testing.assert_frame_equal(rows_where(table, lambda part: part["f1"] > 0), plain[plain["f1"] > 0])
     assert (len(table), table.empty, "n" in table, list(table), list(table.columns)) == (
         *(4, False, True, ["case", "n", "f1"]),
         ["case", "n", "f1"],
@@ -271,6 +273,6 @@ def test_a_stored_table_answers_like_its_frame(tmp_path):
     with pytest.raises(ValueError, match="a mask of 2 rows does not fit a table of 4"):
         table[np.array([True, False])]
     by = stored_tables.rows_by(table, "case")
-    assert list(by) == list(TABLE["case"].unique())
-    pd.testing.assert_frame_equal(by["007"], TABLE[TABLE["case"] == "007"])
+    assert list(by) == list(plain["case"].unique())
+    pd.testing.assert_frame_equal(by["007"], plain[plain["case"] == "007"])
     assert "008" not in by
