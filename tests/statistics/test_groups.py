@@ -13,6 +13,9 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.multitest import multipletests
 
+from segassay.qualities.reliability.image_quality import spearman_weighted
+from segassay.qualities.reliability.selective import image_aurc
+from segassay.qualities.validity.effects import weighted_rank_biserial
 from segassay.statistics import ranks
 from segassay.statistics.groups import (
     brunner_munzel,
@@ -227,6 +230,25 @@ def test_shift_of_many_values_without_all_differences():
     n_below = np.searchsorted(np.sort(y), x + shift.value).sum()
     assert abs(n_below - len(x) * len(y) // 2) <= 1
     assert shift.low < 0.1 < shift.high
+
+
+def test_statistics_of_many_values_without_all_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    weights, other = rng.integers(0, 3, (4, 9)), rng.integers(0, 3, (4, 7))
+    x, y = rng.integers(0, 5, 9).astype(float), rng.integers(0, 5, 7).astype(float)
+    pairs = np.stack([x, rng.random(9)], axis=1)
+
+    def found() -> list[np.ndarray]:
+        return [
+            weighted_rank_biserial(weights, other, x, y),
+            spearman_weighted(weights, pairs),
+            image_aurc(weights, pairs),
+        ]
+
+    few = found()
+    monkeypatch.setattr(ranks, "MOST_PAIRS", 0)
+    for one, same in zip(few, found(), strict=True):
+        np.testing.assert_allclose(same, one, rtol=1e-12)
 
 
 def test_no_interval_of_95_percent_with_3_against_3():

@@ -24,8 +24,34 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     return np.asarray((np.cumsum(n) - (n - 1) / 2)[place])
 
 
+MOST_PAIRS = 10**7
+"""Pairs of values up to which a statistic may compare each with each; 100,000 × 100,000 would take 80 GB."""
+
 _FEW = 1 << 16
 """Differences that are sorted as they are."""
+
+
+def weight_below(weights: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weight of all values below each of some numbers, and half of that of equal values, without comparing all pairs.
+
+    Args:
+        weights: `(B, n)`, of many resamples.
+        values: `(n,)`, finite.
+        at: `(m,)`, finite.
+
+    Returns:
+        float64 `(B, m)`.
+
+    Example:
+        >>> weight_below(np.array([[1.0, 2.0, 4.0]]), np.array([5, 1, 5]), np.array([0, 5, 9]))
+        array([[0. , 4.5, 7. ]])
+    """
+    order = np.argsort(values, kind="stable")
+    until = np.zeros((len(weights), len(values) + 1))
+    np.cumsum(np.asarray(weights, dtype=float)[:, order], axis=1, out=until[:, 1:])
+    in_order = np.asarray(values)[order]
+    below, not_above = (until[:, np.searchsorted(in_order, at, side)] for side in ("left", "right"))
+    return np.asarray((below + not_above) / 2)
 
 
 def ranked_difference(x: np.ndarray, y: np.ndarray, rank: int) -> float:
