@@ -20,6 +20,7 @@ from segassay.io import stored_tables
 from segassay.io.stored_tables import StoredTable, part_path, rows_where
 from segassay.io.table_files import types_of
 from segassay.io.text_columns import python_strings
+from segassay.io.workbooks import write_workbook
 from segassay.judgement.measures import build_scores, further_measures
 from segassay.judgement.strategies import strategy_table
 from segassay.judgement.summary import summarise
@@ -276,3 +277,6 @@ def test_a_stored_table_answers_like_its_frame(tmp_path):
     assert list(by) == list(plain["case"].unique())
     pd.testing.assert_frame_equal(by["007"], plain[plain["case"] == "007"])
     assert "008" not in by
+    write_workbook(tmp_path / "tables.xlsx", {"votes": table})
+    said = pd.read_excel(tmp_path / "tables.xlsx", header=None)
+    assert said.to_numpy().tolist() == [["The table votes has 4 rows in Parquet files; read tables/votes instead."]]
