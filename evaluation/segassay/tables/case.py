@@ -199,12 +199,13 @@ def _rater_cases(case: ComparedCase) -> Iterator[Row]:
 
 def _is_consensus_of_others(case: ComparedCase, rater: str) -> tuple[int, int]:
     """Whether a rater's mask is that of STAPLE, or of a majority, of the others; 0 without C₋r or any mark."""
-    own, others = case.labels[rater] > 0, case.labels.get(f"-{rater}")
+    own, others = case.of_marked[rater], case.of_marked.get(f"-{rater}")
     if others is None or not own.any():
         return 0, 0
-    votes, one_each = case.votes - own, not any(annotator.person for annotator in case.job.annotators)
+    votes = case.votes.reshape(-1)[case.marked] - own
+    one_each = not any(annotator.person for annotator in case.job.annotators)
     majority = one_each and np.array_equal(2 * votes > len(case.raters) - 1, own)
-    return int(np.array_equal(others > 0, own)), int(majority)
+    return int(np.array_equal(others, own)), int(majority)
 
 
 def _votes(case: ComparedCase) -> Iterator[Row]:

@@ -161,11 +161,29 @@ class ComparedCase:
         return int(np.count_nonzero(self.region)) if self.shape else UNKNOWN
 
     @cached_property
+    def foreground(self) -> dict[str, np.ndarray]:
+        """Boolean `(*spatial)`, pixels that count of everything in `labels`."""
+        return {name: labels > 0 for name, labels in self.labels.items()}
+
+    @cached_property
+    def marked(self) -> np.ndarray:
+        """Places, in the flat image, of the pixels in the foreground of anything: a small part of most images."""
+        anything = np.zeros(self.region.shape, dtype=bool)
+        for mask in self.foreground.values():
+            anything |= mask
+        return np.flatnonzero(anything)
+
+    @cached_property
+    def of_marked(self) -> dict[str, np.ndarray]:
+        """Boolean `(pixels,)`, `foreground` at the places `marked`."""
+        return {name: mask.reshape(-1)[self.marked] for name, mask in self.foreground.items()}
+
+    @cached_property
     def votes(self) -> np.ndarray:
         """How many raters marked each pixel that counts, `(*spatial)`."""
         votes = np.zeros(self.region.shape, dtype=np.int32)
         for rater in self.raters:
-            votes += self.labels[rater] > 0
+            votes += self.foreground[rater]
         return votes
 
 

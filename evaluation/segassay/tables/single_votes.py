@@ -52,7 +52,7 @@ def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, 
 
 def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Patterns of votes `(P, R)`, pixels of each `(P,)`, and those that each annotator marks."""
-    foreground = {name: case.labels[name] > 0 for name in case.names if name in case.labels}
+    foreground = {name: case.foreground[name] for name in case.names if name in case.labels}
     code = np.zeros(case.region.shape, dtype=np.min_scalar_type(2 ** len(case.raters)))
     for place, rater in enumerate(case.raters):
         code |= foreground[rater].astype(code.dtype) << code.dtype.type(place)
