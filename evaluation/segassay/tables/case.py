@@ -211,8 +211,10 @@ def _is_consensus_of_others(case: ComparedCase, rater: str) -> tuple[int, int]:
 def _votes(case: ComparedCase) -> Iterator[Row]:
     n_raters = len(case.raters)
     if n_raters:
-        for n_marked, n_pixels in enumerate(np.bincount(case.votes[case.region], minlength=n_raters + 1)):
-            yield n_raters, n_marked, n_pixels
+        votes, counted = (part.reshape(-1)[case.marked] for part in (case.votes, case.region))
+        n_pixels = np.bincount(votes[counted], minlength=n_raters + 1)
+        n_pixels[0] += case.region_area - int(n_pixels.sum())
+        yield from ((n_raters, n_marked, n) for n_marked, n in enumerate(n_pixels))
 
 
 def _recall_by_size(case: ComparedCase) -> Iterator[Row]:

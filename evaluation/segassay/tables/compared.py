@@ -18,7 +18,13 @@ from typing import TypeVar
 import numpy as np
 
 from segassay.consensus.instances import keep_instances
-from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
+from segassay.consensus.pixels import (
+    Decisions,
+    count_decisions,
+    staple_mask_of_decisions,
+    staple_of_decisions,
+    without_rater,
+)
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.data.classes import ClassMap, read_classes
@@ -344,7 +350,7 @@ def _without_person(decisions: Decisions, persons: Sequence[str], person: str) -
     """Consensus of the raters who are other persons."""
     for index in reversed([place for place, one in enumerate(persons) if one == person]):
         decisions = without_rater(decisions, index)
-    return staple_of_decisions(decisions, _weights([one for one in persons if one != person])).mask
+    return staple_mask_of_decisions(decisions, _weights([one for one in persons if one != person]))
 
 
 def _weights(persons: Sequence[str]) -> np.ndarray | None:

@@ -27,8 +27,8 @@ def mirrored_agreement(case: ComparedCase) -> Iterator[tuple[str, str, float]]:
     if case.shape is None or not case.raters:
         return
     named = [name for name in case.names if name in case.labels]
-    drawn = {rater: case.foreground[rater].reshape(-1) for rater in case.raters if rater in named}
-    n_rater = np.array([np.count_nonzero(mask) for mask in drawn.values()])
+    drawn = {rater: case.foreground[rater].reshape(-1) for rater in case.raters}
+    n_rater = np.array([np.count_nonzero(case.of_marked[rater]) for rater in drawn])
     region = case.region.reshape(-1)
     for name in named:
         places = np.unravel_index(case.marked[case.of_marked[name]], case.region.shape)
