@@ -1,6 +1,6 @@
-"""Binary masks that were read, kept a bit per pixel for the later steps of one task, which need not decode them again.
+"""Binary masks and images that were read, kept for the later steps of one task, which need not decode them again.
 
-file  ->  mask, decoded once inside `masks_kept`
+file  ->  mask (a bit per pixel) or image (whole numbers, as they are), decoded once inside `masks_kept`
 """
 
 import math
@@ -9,28 +9,34 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 
 import numpy as np
 
 from segassay.io.picture import Picture
 
-__all__ = ["keep_mask", "kept_mask", "masks_kept"]
+__all__ = ["keep_image", "keep_mask", "kept_image", "kept_mask", "masks_kept"]
 
 MOST_BYTES = 2**26
 """Size of all kept masks together, at most: 500 masks of 1024 × 1024 pixels. Of further ones none is kept."""
 
+MOST_OF_IMAGES = 2**26
+"""Size of all kept images together, at most: 64 grey ones of 1024 × 1024 pixels."""
+
 _Key = tuple[str, int, int, int]  # path, and what changes with the content: inode, size, time
 _KEPT: ContextVar[dict[_Key, tuple[np.ndarray, tuple[int, ...]]] | None] = ContextVar("kept_masks", default=None)
+_IMAGES: ContextVar[dict[_Key, Picture] | None] = ContextVar("kept_images", default=None)
 
 
 @contextmanager
 def masks_kept() -> Iterator[None]:
-    """Keep the binary masks that this process reads inside the block; a file that changes is read again."""
-    token = _KEPT.set({})
+    """Keep binary masks and images that this process reads inside the block; a file that changes is read again."""
+    token, of_images = _KEPT.set({}), _IMAGES.set({})
     try:
         yield
     finally:
         _KEPT.reset(token)
+        _IMAGES.reset(of_images)
 
 
 def kept_mask(path: object) -> Picture | None:
@@ -56,6 +62,24 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
         return
     if sum(bits.nbytes for bits, _ in kept.values()) + mask.size // 8 < MOST_BYTES:
         kept[key] = np.packbits(mask), mask.shape
+
+
+def kept_image(path: object) -> Picture | None:
+    """The image of a file that was read before; None if it is not kept."""
+    kept = _IMAGES.get()
+    key = _key(path) if kept else None
+    if not kept or key is None or key not in kept:
+        return None
+    return replace(kept[key], array=kept[key].array.copy())
+
+
+def keep_image(path: object, picture: Picture) -> None:
+    """Keep an image of whole numbers if there is room for it; maps of real numbers are needed for one step only."""
+    kept = _IMAGES.get()
+    if kept is None or picture.array.dtype.kind not in "ui" or (key := _key(path)) is None or key in kept:
+        return
+    if sum(one.array.nbytes for one in kept.values()) + picture.array.nbytes <= MOST_OF_IMAGES:
+        kept[key] = replace(picture, array=picture.array.copy())
 
 
 def _key(path: object) -> _Key | None:
