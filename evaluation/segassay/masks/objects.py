@@ -52,10 +52,7 @@ def label_objects(
     if min_size < 0:
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
     kept = counted_pixels(mask, ignore=ignore, region=region)
-    if mask.dtype == bool:
-        labels = _components(kept)
-    else:
-        labels = _renumber(mask, kept)
+    labels = _components(kept) if mask.dtype == bool else _renumber(mask, kept)
     return _drop_small(labels, min_size) if min_size > 1 else labels
 
 
