@@ -1,4 +1,4 @@
-"""Masks and images kept for later steps: decoded once, read again where the file has changed, never beyond the limit."""
+"""Masks and images kept for later steps: decoded once, read again where a file has changed, never beyond the limit."""
 
 import os
 from pathlib import Path
