@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,28 +24,37 @@ MOST_OF_IMAGES = 2**26
 """Size of all kept images together, at most: 64 grey ones of 1024 × 1024 pixels."""
 
 _Key = tuple[str, int, int, int]  # path, and what changes with the content: inode, size, time
-_KEPT: ContextVar[dict[_Key, tuple[np.ndarray, tuple[int, ...]]] | None] = ContextVar("kept_masks", default=None)
-_IMAGES: ContextVar[dict[_Key, Picture] | None] = ContextVar("kept_images", default=None)
+
+
+@dataclass
+class _Kept:
+    """What is kept: masks as bits and shapes, and images; and the bytes of both."""
+
+    masks: dict[_Key, tuple[np.ndarray, tuple[int, ...]]] = field(default_factory=dict)
+    images: dict[_Key, Picture] = field(default_factory=dict)
+    of_masks: int = 0
+    of_images: int = 0
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
 def masks_kept() -> Iterator[None]:
     """Keep binary masks and images that this process reads inside the block; a file that changes is read again."""
-    token, of_images = _KEPT.set({}), _IMAGES.set({})
+    token = _KEPT.set(_Kept())
     try:
         yield
     finally:
         _KEPT.reset(token)
-        _IMAGES.reset(of_images)
 
 
 def kept_mask(path: object) -> Picture | None:
     """The mask of a file that was read before, as a picture of one boolean channel; None if it is not kept."""
     kept = _KEPT.get()
-    key = _key(path) if kept else None
-    if not kept or key is None or key not in kept:
+    if not kept or not kept.masks or (key := _key(path)) is None or key not in kept.masks:
         return None
-    bits, shape = kept[key]
+    bits, shape = kept.masks[key]
     return Picture(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(1, *shape), None, None)
 
 
@@ -58,28 +67,29 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
         mask: `(*spatial)`, what the content says.
     """
     kept = _KEPT.get()
-    if kept is None or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept:
+    if not kept or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept.masks:
         return
-    if sum(bits.nbytes for bits, _ in kept.values()) + mask.size // 8 < MOST_BYTES:
-        kept[key] = np.packbits(mask), mask.shape
+    if kept.of_masks + mask.size // 8 < MOST_BYTES:
+        kept.masks[key] = np.packbits(mask), mask.shape
+        kept.of_masks += kept.masks[key][0].nbytes
 
 
 def kept_image(path: object) -> Picture | None:
     """The image of a file that was read before; None if it is not kept."""
-    kept = _IMAGES.get()
-    key = _key(path) if kept else None
-    if not kept or key is None or key not in kept:
+    kept = _KEPT.get()
+    if not kept or not kept.images or (key := _key(path)) is None or key not in kept.images:
         return None
-    return replace(kept[key], array=kept[key].array.copy())
+    return replace(kept.images[key], array=kept.images[key].array.copy())
 
 
 def keep_image(path: object, picture: Picture) -> None:
     """Keep an image of whole numbers if there is room for it; maps of real numbers are needed for one step only."""
-    kept = _IMAGES.get()
-    if kept is None or picture.array.dtype.kind not in "ui" or (key := _key(path)) is None or key in kept:
+    kept = _KEPT.get()
+    if not kept or picture.array.dtype.kind not in "ui" or (key := _key(path)) is None or key in kept.images:
         return
-    if sum(one.array.nbytes for one in kept.values()) + picture.array.nbytes <= MOST_OF_IMAGES:
-        kept[key] = replace(picture, array=picture.array.copy())
+    if kept.of_images + picture.array.nbytes <= MOST_OF_IMAGES:
+        kept.images[key] = replace(picture, array=picture.array.copy())
+        kept.of_images += picture.array.nbytes
 
 
 def _key(path: object) -> _Key | None:
