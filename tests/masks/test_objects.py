@@ -100,6 +100,15 @@ def sparse(shape: tuple[int, ...], seed: int, share: float) -> np.ndarray:
     return ((smooth > level) & (smooth < level + 0.02)) | (rng.random(shape) < share / 200)
 
 
+def test_small_objects_of_a_mask_in_another_order_of_memory():
+    mask = sparse((90, 70), 4, 0.2)
+    for turned in (mask.T, mask[::-1, ::2], np.asfortranarray(mask)):
+        expected = label_objects(np.ascontiguousarray(turned), min_size=4)
+        np.testing.assert_array_equal(label_objects(turned, min_size=4), expected)
+        large = np.bincount(label_objects(turned).ravel())[1:] >= 4
+        assert 0 < expected.max() == large.sum() < len(large)
+
+
 class TestLargeSparseMasks:
     """Large masks with few pixels are labelled by their runs, with the numbers that scipy gives."""
 

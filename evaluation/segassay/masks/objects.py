@@ -53,7 +53,9 @@ def label_objects(
         raise ValueError(f"min_size must be 0 or more pixels, got {min_size}")
     kept = counted_pixels(mask, ignore=ignore, region=region)
     labels = _components(kept) if mask.dtype == bool else _renumber(mask, kept)
-    return _drop_small(labels, min_size) if min_size > 1 else labels
+    if min_size > 1:
+        _drop_small(labels, kept, min_size)
+    return labels
 
 
 def counted_pixels(
@@ -152,11 +154,11 @@ def _renumber(label_image: np.ndarray, kept: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _drop_small(labels: np.ndarray, min_size: int) -> np.ndarray:
-    places = np.flatnonzero(labels > 0)  # foreground is a small part of most images
-    numbers = labels.reshape(-1)[places]
+def _drop_small(labels: np.ndarray, marked: np.ndarray, min_size: int) -> None:
+    """Drop objects with fewer pixels, and number the others again, in place; `marked` are the pixels of all."""
+    places = np.flatnonzero(marked)  # a small part of most images
+    flat = labels.reshape(-1)
+    numbers = flat[places]
     large = np.bincount(numbers, minlength=1) >= min_size
     large[0] = False
-    kept = np.zeros(labels.shape, dtype=np.int32)
-    kept.reshape(-1)[places] = np.where(large, np.cumsum(large), 0)[numbers]
-    return kept
+    flat[places] = np.where(large, np.cumsum(large), 0)[numbers]
