@@ -75,7 +75,7 @@ def _eroded(words: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarra
     """Pixels all of whose neighbours are set, across corners too; beyond the edge nothing is known."""
     inner = words.copy()
     for axis in range(words.ndim - 1):
-        of, to = np.moveaxis(inner.copy(), axis, 0), np.moveaxis(inner, axis, 0)
+        of, to = np.swapaxes(inner.copy(), axis, 0), np.swapaxes(inner, axis, 0)
         to[1:] &= of[:-1]
         to[:-1] &= of[1:]
     before, after = _moved(inner)
@@ -90,7 +90,7 @@ def _dilated(words: np.ndarray) -> np.ndarray:
     """Pixels with a neighbour that is set, across corners too; bits behind the last pixel may be set."""
     outer = words.copy()
     for axis in range(words.ndim - 1):
-        of, to = np.moveaxis(outer.copy(), axis, 0), np.moveaxis(outer, axis, 0)
+        of, to = np.swapaxes(outer.copy(), axis, 0), np.swapaxes(outer, axis, 0)
         to[1:] |= of[:-1]
         to[:-1] |= of[1:]
     before, after = _moved(outer)

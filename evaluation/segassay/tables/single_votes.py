@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segassay.consensus.patterns import tally
 from segassay.masks.neighbours import alike_around
 from segassay.tables.compared import ComparedCase
 
@@ -59,7 +60,7 @@ def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.
     still = alike_around(code) & case.region
     codes = code[still]
     if len(case.raters) <= _FEW_RATERS:  # as `unique`, without sorting a million pixels
-        counts = np.bincount(codes)
+        counts = tally(codes, 2 ** len(case.raters))
         found = np.flatnonzero(counts)
         n_pixels = counts[found]
     else:
