@@ -14,6 +14,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
 
+import pandas as pd
 import platformdirs
 import pytest
 from filelock import FileLock
@@ -42,6 +43,9 @@ LONGEST_FIRST = (
     *("tests/cli/", "tests/qualities/", "tests/selftest/"),
 )
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
+
+
+pd.set_option("mode.string_storage", "python")  # as in tables of the package, with which tests compare their own
 
 
 def pytest_configure(config: pytest.Config) -> None:

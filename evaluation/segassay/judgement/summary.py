@@ -5,6 +5,7 @@ scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, nu
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -69,5 +70,11 @@ def versions() -> Mapping[str, str]:
     return {
         "rules": str(RULES_VERSION),
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **_versions_of_libraries(),
     }
+
+
+@cache
+def _versions_of_libraries() -> dict[str, str]:
+    """Found in files, which takes longer than a small table."""
+    return {name: version(name) for name in _LIBRARIES}
