@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segassay.judgement import preconditions, verdicts
+from segassay.judgement import amounts, preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
@@ -413,7 +413,7 @@ def test_rules_name_every_line() -> None:
         LARGE_EFFECT,
     ):
         assert f"{line:g}" in text
-    assert f"{verdicts.AMOUNT_WITHIN:.2f}" in text
+    assert f"{amounts.AMOUNT_WITHIN:.2f}" in text
     assert f"{100 - 100 * verdicts.SHARE_OF_DISAGREEMENT:.0f} %" in text
 
 
