@@ -264,7 +264,6 @@ CHEATS = (
     Cheat("raters differ, the dimmest 40 % of one group left out", mixed, dim_in_one_group(0.4), VAL, "the same"),
     Cheat("the effect made larger", sound, larger_effect, VAL, "objects were moved from one group to the other"),
     Cheat("a third dropped, two sham raters who do so too", sound, sham_raters(2), OBJ | VAL, "a third is missed"),
-    Cheat("a third dropped, four sham raters who do so too", sound, sham_raters(4), OBJ | VAL, "a third is missed"),
     Cheat("two lazy raters, half the image missed", sound, lazy_raters, OBJ | VAL, "half is missed"),
     Cheat("2 raters, their union, members too", two, members_of_votes(lambda v: v > 0), OBJ | VAL, NOTHING),
     Cheat("2 raters, their intersection, members too", two, members_of_votes(lambda v: v > 0.9), OBJ | VAL, NOTHING),
@@ -306,6 +305,14 @@ CHEATS = (
     Cheat("3 raters, objects drawn as often as marked, members too", three, members_drawn, ALL, NOTHING, told=False),
     Cheat(
         "whatever is an object, if the consensus has it, members too", sound, members_decided, ALL, NOTHING, told=False
+    ),
+    Cheat(
+        "a third dropped, four sham raters who do so too",
+        sound,
+        sham_raters(4),
+        OBJ | VAL,
+        "a third is missed",
+        told=False,
     ),
     Cheat("five images cut into twenty", sound, tiles, ALL, "five images are too few to show anything", told=False),
 )

@@ -9,11 +9,13 @@ from dataclasses import replace
 import numpy as np
 from cheat_studies import About, Study, average, jittered, trained_again
 from cheating import (
+    EIGHT,
     Change,
     Rng,
     consensus,
     decided_by_votes,
     each_object,
+    in_space,
     left_objects,
     numbered,
     remade,
@@ -85,12 +87,13 @@ def dim_in_one_group(share: float) -> Callable[[Study, Rng], Study]:
     def change(study: Study, rng: Rng) -> Study:
         group = study.groups[-1]
         gone = np.zeros(study.images.shape, dtype=bool)
-        union = np.any([study.masks[name] for name in study.of_consensus], axis=0)
+        found = study.masks[study.ensembles[0]]
         for place in np.flatnonzero([one == group for one in study.groups]):
-            labels = numbered(union[place])
+            labels = numbered(found[place])
             if labels.any():
                 means = ndimage.mean(study.images[place], labels, np.arange(1, labels.max() + 1))
                 gone[place] = np.concatenate([[False], means < np.quantile(means, share)])[labels]
+        gone = in_space(lambda image: ndimage.binary_dilation(image, EIGHT, 2))(gone)
         return study.with_masks({name: study.masks[name] & ~gone for name in study.of_consensus})
 
     return change

@@ -391,6 +391,15 @@ def test_one_rater(honest: Findings) -> None:
     assert found["objectivity"]["verdict"] == "cannot be judged: no second rater"
 
 
+def test_of_two_raters_nobody_can_tell_whom_masks_follow(honest: Findings) -> None:
+    raters = sorted(honest.annotations.query("kind == 'human'")["annotator"].unique())
+    two = replace(honest, annotations=honest.annotations[~honest.annotations["annotator"].isin(raters[2:])])
+    assert said(two)["objectivity"] is None
+    assert (What.NEUTRAL, Why.NO_THIRD_RATER) in whys(two, "objectivity")
+    three = replace(honest, annotations=honest.annotations[~honest.annotations["annotator"].isin(raters[3:])])
+    assert (What.NEUTRAL, Why.NO_THIRD_RATER) not in whys(three, "objectivity")
+
+
 def test_models_without_ensembles(honest: Findings) -> None:
     models = honest.annotations[honest.annotations["kind"] != "ensemble"]
     found = summarise(score_rows([]), replace(honest, annotations=models))
