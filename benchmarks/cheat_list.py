@@ -296,9 +296,6 @@ CHEATS = (
     Cheat("volumes, two slices too deep", volumes, consensus(slices_moved), OBJ | VAL, "outlines are nobody's"),
     Cheat("volumes, a slice too long at both ends", volumes, consensus(slices_added), VAL, "volumes are wrong"),
     Cheat(
-        "volumes, the raters' own consensus, members too", volumes, members_of_votes(lambda v: v > 0.5), ALL, NOTHING
-    ),
-    Cheat(
         "the consensus of three raters for each image, members too", sound, members_of_three, ALL, NOTHING, told=False
     ),
     Cheat("objects drawn as often as raters mark them, members too", sound, members_drawn, ALL, NOTHING, told=False),
@@ -312,6 +309,14 @@ CHEATS = (
         sham_raters(4),
         OBJ | VAL,
         "a third is missed",
+        told=False,
+    ),
+    Cheat(
+        "volumes, the raters' own consensus, members too",
+        volumes,
+        members_of_votes(lambda v: v > 0.5),
+        ALL,
+        NOTHING,
         told=False,
     ),
     Cheat("five images cut into twenty", sound, tiles, ALL, "five images are too few to show anything", told=False),
