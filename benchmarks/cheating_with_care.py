@@ -150,7 +150,7 @@ def tiles(study: Study, rng: Rng, n_cases: int = 5) -> Study:
 def slices_missed(mask: np.ndarray) -> np.ndarray:
     """Every third slice of a volume is empty."""
     kept = np.arange(mask.shape[1]) % 3 > 0
-    return mask & kept[:, None, None]
+    return mask & kept.reshape(-1, *[1] * (mask.ndim - 2))
 
 
 def slices_moved(mask: np.ndarray) -> np.ndarray:

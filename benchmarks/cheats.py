@@ -62,7 +62,7 @@ HONEST: dict[str, tuple[Start, str]] = {
 """Honest studies, and the qualities that they must keep."""
 
 HONEST_LAB: dict[str, tuple[Start, str]] = {
-    "lab-wue1": (cheat_lab.honest, "objectivity reliability validity"),
+    "lab-wue1": (cheat_lab.honest, "reliability"),  # its models know single raters' votes: cheat_lab
 }
 HONEST_OF = {
     "simulated": HONEST,
