@@ -97,7 +97,7 @@ def compute_results(
         summary["policy"]["warnings"] = listed(problems_of(dataset, n_jobs=n_jobs), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
-    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, groups, people)
+    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people, groups=groups)
 
 
 def _effects(

@@ -25,11 +25,11 @@ class Results:
         strategies: Raters, models and ensembles by strategy; without rows if there are only raters.
         summary: Content of `summary.json`.
         subjects: Case -> name of its subject, empty where the experiment does not name it.
-        groups: Case -> its group in the experiment, empty without one.
         people: As `annotations`, but with persons as raters, if a person is several of them: what scores, strategies
             and verdicts are about. Else `annotations` itself.
         of_classes: Tables of several classes: name of the file -> table, as `segassay.judgement.classes` lists them.
             Empty if masks have one class, and in the evaluation of a single class.
+        groups: Case -> its group in the experiment, empty text without one; without cases if nothing is known.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Results:
     strategies: pd.DataFrame
     summary: dict[str, Any]
     subjects: pd.Series
-    groups: pd.Series
     people: pd.DataFrame
     of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
+    groups: pd.Series = field(default_factory=lambda: pd.Series(dtype=str))
 
     @property
     def kinds(self) -> dict[str, str]:
