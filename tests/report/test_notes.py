@@ -42,6 +42,8 @@ SENTENCES = {
         "classes_overlap"
     ): "classes overlap, as an organ and its tumour do, so a pixel has no single class: each class is "
     "evaluated, but there is no confusion of classes and no agreement on them",
+    Note("stored_tables", n=10_001, n_all=10_000): "of more than 10000 images (10001 here), tables with several rows "
+    "for each are folders of Parquet files instead of CSV files",
     Note("simulated"): "these tables are simulated",
 }
 

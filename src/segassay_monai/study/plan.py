@@ -19,6 +19,7 @@ from pathlib import Path
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import UsageError
+from segassay_monai.bundle.needs import refuse_without_training
 from segassay_monai.ensemble.names import seed_range
 from segassay_monai.study.file import StudyFile, read_study_file
 from segassay_monai.study.members import TEST, PlannedMember, labels_of, plan_members, slug
@@ -151,9 +152,10 @@ def plan_study(path: str | os.PathLike[str], *, trust: bool = False) -> Study:
 
     Raises:
         UsageError: If the file has an invalid value: an unknown rater, fold or setting, or a name used twice; or if a
-            setting is a program.
+            setting is a program. Or if torch or MONAI is not installed.
         DataError: If the dataset has problems.
     """
+    refuse_without_training()
     path = Path(path)
     file = read_study_file(path)
     if not trust:

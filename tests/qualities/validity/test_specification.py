@@ -25,7 +25,7 @@ from segassay.qualities.validity.specification import (
 )
 from segassay.report.charts.specification import specification_figure
 from segassay.tables.build import build_tables
-from segassay.tables.effects import effects
+from segassay.tables.effects import EFFECT_COLUMNS, effects
 from segassay.tables.normalise import normalise
 
 
@@ -194,7 +194,8 @@ def test_measures_are_of_the_objects_counted_again_where_they_were(dataset):
     annotations = annotations[annotations["annotator"] != "ben"]
     tables = build_tables(dataset, annotations, n_jobs=1)
     table = specification_table(tables.recounts, annotations, dataset.experiment, "H")
-    found = Findings(tables, annotations, pd.Series(dtype=object), pd.DataFrame(), specifications=table)
+    untested = pd.DataFrame(columns=list(EFFECT_COLUMNS))
+    found = Findings(tables, annotations, pd.Series(dtype=object), untested, specifications=table)
     assert _specifications(found)["n_cases"].tolist() == [12 - table["effect"].isna().sum()] * 3
     assert _specifications(dataclasses.replace(found, specifications=None)).empty
 
