@@ -35,6 +35,10 @@ def test_numbers_of_the_page_are_those_of_the_code_and_the_benchmark() -> None:
     assert f"F1 of .{default['f1'] * 1000:.0f} to .{best['f1'] * 1000:.0f}" in PAGE
     assert f"`--flips --min-object-size {chosen['smallest']}`" in PAGE
     assert chosen["flips"]
+    chosen, (_, best) = results["decoding_peaks"]["chosen"], results["decoding_peaks"]["fold0"]
+    assert f"{chosen['smallest']} pixels and a\n  probability of .{chosen['peak'] * 10:.0f} were chosen" in PAGE
+    assert f"F1 of .{best['f1'] * 1000:.0f}, with a precision of .{best['precision'] * 100:.0f} and a recall" in PAGE
+    assert chosen["flips"]
 
 
 def test_scores_of_the_example_are_those_of_its_study() -> None:
