@@ -9,7 +9,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -110,7 +110,9 @@ def reference() -> dict[str, str]:
 
 
 def _public_names(package: str) -> str:
-    rows = [f"| [`{name}`][{home}.{name}] | {said_of(home, name)} |" for name, home in sorted(public_names(package))]
+    modules = find_modules()
+    names = sorted(public_names(package))
+    rows = [f"| [`{name}`][{home}.{name}] | {said_of(home, name, modules)} |" for name, home in names]
     return "\n".join([f"## {package}", "", f"For {PURPOSE[package]}.", "", "| name | what it is |", "|---|---|", *rows])
 
 
@@ -132,9 +134,8 @@ def public_names(package: str) -> Iterator[tuple[str, str]]:
                     yield ast.literal_eval(key), value.value
 
 
-def said_of(home: str, name: str) -> str:
-    """First sentence of what is documented of a function, a class or a module."""
-    modules = find_modules()
+def said_of(home: str, name: str, modules: Mapping[str, Path]) -> str:
+    """First sentence of what is documented of a function, a class or a module; `modules` are those of the project."""
     if f"{home}.{name}" in modules:
         return first_sentence(ast.parse(modules[f"{home}.{name}"].read_text(encoding="utf-8")))
     tree = ast.parse(modules[home].read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import base64
 import gc
 import logging
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -13,8 +14,10 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: processes side by side would fight for cores
 
+import pandas as pd
 import platformdirs
 import pytest
+from filelock import FileLock
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -40,6 +43,9 @@ LONGEST_FIRST = (
     *("tests/cli/", "tests/qualities/", "tests/selftest/"),
 )
 """Files and folders of files of half a minute to two minutes, the longest first; the rest takes seconds."""
+
+
+pd.set_option("mode.string_storage", "python")  # as in tables of the package, with which tests compare their own
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -186,8 +192,7 @@ def finished(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPath
     """A tiny study, trained and evaluated once; no test may change it."""
     from finished_study import finish_study
 
-    folder = tmp_path_factory.mktemp("finished")
-    return finish_study(folder, new_store(folder))
+    return _made_once(tmp_path_factory, "finished", lambda folder: finish_study(folder, new_store(folder)))
 
 
 @pytest.fixture(scope="session")
@@ -195,16 +200,26 @@ def written(new_store: Callable[[Path], str], tmp_path_factory: pytest.TempPathF
     """An evaluation, written and logged once; no test may change it."""
     from written_evaluation import write_evaluation
 
-    folder = tmp_path_factory.mktemp("written")
-    return write_evaluation(folder, new_store(folder))
+    return _made_once(tmp_path_factory, "written", lambda folder: write_evaluation(folder, new_store(folder)))
 
 
 @pytest.fixture(scope="session")
 def lab_wue1(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A published lab with its tables, made by one of the processes that run tests; no test may change it."""
+    """A published lab with its tables; no test may change it."""
     from published_lab import compare_lab
 
-    return compare_lab(_shared_folder(tmp_path_factory) / "wue1", data_dir / "segebarth2020")
+    return _made_once(tmp_path_factory, "wue1", lambda folder: compare_lab(folder, data_dir / "segebarth2020"))
+
+
+def _made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Any:
+    """What the first process that asks for it makes in a folder; all others of this run of the tests read it."""
+    folder = _shared_folder(tmp_path_factory) / name
+    made = folder.with_suffix(".pickle")
+    with FileLock(folder.with_suffix(".lock")):
+        if not made.exists():
+            folder.mkdir()
+            made.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(made.read_bytes())
 
 
 def _shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

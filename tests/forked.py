@@ -5,6 +5,7 @@ They are processes all the same: each has its own memory and its own end, and ca
 """
 
 import atexit
+import contextvars
 import gc
 import os
 import runpy
@@ -18,11 +19,19 @@ import weakref
 from typing import Any, NoReturn
 
 import torch
+from sqlalchemy import Connection, Engine, event
 
 CAN_FORK = sys.platform == "linux" and not torch.cuda.is_available()
 
 _made: "weakref.WeakSet[Forked]" = weakref.WeakSet()
+_connected: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _starting = threading.Lock()  # a copy made meanwhile would keep the pipes of a process that is not in `_made` yet
+
+
+@event.listens_for(Engine, "engine_connect")
+def _remember(connection: Connection) -> None:
+    """Know what has connections; to seek it in a copy would make that copy touch, and so copy, every object."""
+    _connected.add(connection.engine)
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]
@@ -81,7 +90,7 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
         if cwd is not None:
             os.chdir(cwd)
         sys.argv = words[1:] if words[0] == "-m" else ["-c", *words[2:]] if words[0] == "-c" else words
-        status = _run(words)
+        status = contextvars.Context().run(_run, words)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -92,9 +101,7 @@ def _become(words: list[str], cwd: Any, env: Any, ends: tuple[int, ...], others:
 
 
 def _leave_behind(pipes: tuple[int, ...]) -> None:
-    """What a fresh process does not have: pipes to others, connections to a database, things to do at its end."""
-    from sqlalchemy.engine import Engine
-
+    """What a fresh process does not have: pipes, connections, a run of MLflow, things to do at its end."""
     for fd in pipes:
         if fd != -1:
             os.close(fd)
@@ -104,8 +111,10 @@ def _leave_behind(pipes: tuple[int, ...]) -> None:
                 os.close(stream.fileno())
     _made.clear()
     _starting.release()  # held by the thread that made this copy
-    for engine in [one for one in gc.get_objects() if type(one) is Engine]:
+    for engine in list(_connected):
         engine.dispose(close=False)
+    if (fluent := sys.modules.get("mlflow.tracking.fluent")) is not None:
+        fluent._active_run_stack.set([])
     gc.freeze()  # nothing of the process before is closed here
     atexit._clear()
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,5 @@
 """lab-wue1 of Segebarth et al. 2020, downloaded and compared once for all tests, in whatever process they run."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +7,6 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset
@@ -27,17 +25,10 @@ class Lab:
 
 
 def compare_lab(folder: Path, mirror: Path) -> Lab:
-    """Lab in a folder that several processes share: the first one downloads and compares, the others read."""
-    kept = folder / "compared.pickle"
-    folder.mkdir(exist_ok=True)
-    with FileLock(folder / "lock"):
-        if not kept.exists():
-            dataset = read_dataset(download(folder, labs=["wue1"], mirror=mirror)[0].folder)
-            annotations = read_annotations(dataset)
-            lab = Lab(dataset, annotations, build_tables(dataset, annotations, n_jobs=1))
-            kept.write_bytes(pickle.dumps(lab))
-        found: Lab = pickle.loads(kept.read_bytes())
-    return found
+    """Download the lab into an empty folder, and compare its masks."""
+    dataset = read_dataset(download(folder, labs=["wue1"], mirror=mirror)[0].folder)
+    annotations = read_annotations(dataset)
+    return Lab(dataset, annotations, build_tables(dataset, annotations, n_jobs=1))
 
 
 def files_of(dataset: Dataset) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """Copies of this process, which tests start instead of fresh ones: they behave as those do."""
 
+import ast
 import os
 import signal
 import subprocess
@@ -8,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import fluent
+from sqlalchemy import create_engine
+from sqlalchemy.pool import QueuePool
 
 import forked
 from forked import Forked
+from segassay.tracking.waiting import Running, running
 
 PYTHON = [sys.executable, "-W", "ignore"]
 SAYS = (
@@ -60,6 +65,32 @@ def test_a_copy_starts_copies() -> None:
     code = "import sys; from forked import Forked; print(Forked([sys.executable, '-c', 'print(1)']).wait())"
     with Forked([*PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert sorted(process.communicate()[0].split()) == ["0", "1"]
+
+
+def test_a_connection_to_a_database_stays_here_and_the_copy_opens_its_own(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{(tmp_path / 'store.db').as_posix()}", poolclass=QueuePool)
+    with engine.connect():
+        pass
+    code = "import forked; print([one.pool.checkedin() for one in forked._connected])"
+    with Forked([*PYTHON, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        found = ast.literal_eval(process.communicate()[0])
+    assert found
+    assert set(found) == {0}
+    assert engine.pool.checkedin() == 1
+
+
+def test_what_is_logged_here_is_not_logged_there() -> None:
+    code = (
+        "from segassay.tracking.waiting import current_run; from mlflow.tracking import fluent;"
+        "print(current_run(), fluent._active_run_stack.get())"
+    )
+    fluent._active_run_stack.get().append("run")
+    try:
+        with running(Running("lab", "study", "run")), Forked([*PYTHON, "-c", code], stdout=subprocess.PIPE) as process:
+            printed = process.communicate()[0]
+    finally:
+        fluent._active_run_stack.get().pop()
+    assert printed == b"None []\n"
 
 
 def test_what_it_changes_is_not_changed_here(tmp_path: Path) -> None:

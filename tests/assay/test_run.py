@@ -1,10 +1,12 @@
 """`segassay evaluate` as its users run it: on a published lab, on another tool's masks, and on input that is wrong."""
 
 import json
+import multiprocessing
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import nibabel
@@ -15,6 +17,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 import command
+from forked import CAN_FORK
 from published_lab import Lab, use_tables
 from segassay import tracking
 from segassay.assay import evaluate, numbers
@@ -244,7 +247,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(small, tmp_path, monkeypatch):
-    """Two processes are started, though six small images would not pay for them."""
+    """Two processes are started, though six small images would not pay for them; on Linux as copies of this one."""
     monkeypatch.setattr(pool, "START_SECONDS", 0)
     started = []
     monkeypatch.setattr(pool, "ProcessPoolExecutor", lambda *args, **options: _pool(started, *args, **options))
@@ -257,9 +260,9 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
     assert list(one) == list(two)
 
 
-def _pool(started: list[int], n: int, **options: object) -> ProcessPoolExecutor:
+def _pool(started: list[int], n: int, mp_context: BaseContext) -> ProcessPoolExecutor:
     started.append(n)
-    return ProcessPoolExecutor(n, **options)
+    return ProcessPoolExecutor(n, multiprocessing.get_context("fork") if CAN_FORK else mp_context)
 
 
 def test_the_order_of_raters_changes_no_number(small, found, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from command import run
 from drawn_members import write_members
+from forked import Forked
 from segassay.simulation.dataset import Simulation, simulate
 
 
@@ -59,7 +60,7 @@ def test_killed_between_two_images_the_same_call_gives_the_same_bytes(
     dataset: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["predict", str(models), str(dataset), "--save", "all", "--out"]
-    process = subprocess.Popen(
+    process = Forked(
         [sys.executable, "-m", "segassay", *words, str(tmp_path / "killed")],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.PIPE,

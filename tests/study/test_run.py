@@ -1,7 +1,7 @@
 """A study of eight tiny members, run once: what it leaves, what a break does to it, and who tries to cheat.
 
-Processes are killed while they work; the tables must be those of the study that was left alone, byte for byte. The
-study that is left alone starts its worker as users do; the workers of all others are copies of this process.
+Processes are killed while they work; the tables must be those of the study that was left alone, byte for byte. Where
+they can be, workers are copies of this process; `make demo`, which the gate runs first, starts them as users do.
 """
 
 import dataclasses
@@ -67,6 +67,7 @@ def study(folder: Path) -> Study:
     """The study, run in peace, by one worker; that several give the same is shown below."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", _store(folder))
+        patch.setattr(subprocess, "Popen", Forked)
         assert run(patch, "study", "run", folder / "lab.yaml", "--jobs", "1") == 0
     return plan_study(folder / "lab.yaml")
 

@@ -12,6 +12,7 @@ from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.errors import SegAssayError
 from segassay.io.table_files import as_csv, from_csv, types_of
+from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import CLASS_TABLES
 from segassay.judgement.results import Results
 from segassay.judgement.strategies import STRATEGY_COLUMNS, STRATEGY_FIELDS
@@ -133,6 +134,7 @@ def _check(frames: Mapping[str, pd.DataFrame], summary: Mapping[str, Any]) -> No
         raise UnreadableError(f"summary.json has no {lacking[0]!r}")
 
 
+@python_strings()
 def as_written(found: Results, keep: Callable[[str, str], object] = lambda name, text: None) -> Results:
     """The evaluation as it can be read from its files: numbers have the digits that are written.
 

@@ -13,6 +13,7 @@ from segassay.errors import DataError
 from segassay.io.addresses import refuse_address
 from segassay.io.outputs import recover_output
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
+from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_names
 
 __all__ = ["ADVICE", "evaluation_folder", "read_results"]
@@ -48,6 +49,7 @@ def evaluation_folder(place: str | os.PathLike[str]) -> Path:
     )
 
 
+@python_strings()
 def read_results(place: str | os.PathLike[str]) -> Evaluation:
     """Read an evaluation that `evaluate` or a study has written.
 

@@ -16,11 +16,13 @@ from segassay.assay.write import SUMMARY, WORKBOOK, class_folders, write_results
 from segassay.errors import DataError, UsageError, shortlist
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.table_files import LIST, parse_json, read_list
+from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_names, class_paths
 
 __all__ = ["evaluation_of_run", "rebuild", "rebuild_in_place"]
 
 
+@python_strings()
 def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
     """Make the report and the figures in the folder of an evaluation again; nothing else in it is changed.
 
@@ -50,6 +52,7 @@ def rebuild_in_place(place: str | os.PathLike[str]) -> Path:
     return folder / "report.html"
 
 
+@python_strings()
 def rebuild(
     place: str | os.PathLike[str],
     out: str | os.PathLike[str],

@@ -22,6 +22,7 @@ from segassay.errors import UsageError
 from segassay.io.kept_masks import masks_kept
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.stores import TransferError
+from segassay.io.text_columns import python_strings
 from segassay.io.transfers import transfers
 from segassay.tables.normalise import MEASURES
 from segassay.workers.cluster import workers_for
@@ -30,6 +31,7 @@ from segassay.workers.tasks import LostError, Workers
 __all__ = ["evaluate"]
 
 
+@python_strings()
 def evaluate(
     dataset: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] | None = None,

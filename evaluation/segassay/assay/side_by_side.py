@@ -13,6 +13,7 @@ from segassay.assay.read import evaluation_folder, read_results
 from segassay.assay.rebuild import evaluation_of_run
 from segassay.assay.write import class_folders
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
+from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_paths
 from segassay.report.compare import Comparison, compare_evaluations
 
@@ -21,6 +22,7 @@ __all__ = ["write_side_by_side"]
 _RUN = re.compile(r"[0-9a-f]{32}")
 
 
+@python_strings()
 def write_side_by_side(
     places: Sequence[str], out: Path | None, *, overwrite: bool = False
 ) -> tuple[Comparison, Path | None]:

@@ -108,7 +108,7 @@ def _climb(
     while not converged and n_iterations < MAX_ITERATIONS:
         log_posterior, _ = _expect(counted, log_prior, rates, exact=exact)
         rates, before = _maximise(decisions, counts, log_posterior), rates
-        converged = bool(np.abs(rates - before).max() < TOLERANCE)
+        converged = bool(np.maximum.reduce(np.abs(rates - before), axis=None) < TOLERANCE)
         n_iterations += 1
     log_posterior, log_evidence = _expect(counted, log_prior, rates, exact=exact)
     explained = np.isfinite(log_evidence)
@@ -124,7 +124,7 @@ def _expect(
     if exact:
         log_joint[decisions @ (rates == 0) > 0] = -np.inf
     log_evidence = np.logaddexp.reduce(log_joint, axis=1)
-    scale = np.where(np.isfinite(log_evidence), log_evidence, 0)
+    scale = np.where(np.isfinite(log_evidence), log_evidence, 0) if exact else log_evidence
     return log_joint - scale[:, None], log_evidence
 
 
@@ -134,7 +134,9 @@ def _maximise(decisions: np.ndarray, counts: np.ndarray, log_posterior: np.ndarr
     Each rate is its own sum, never one minus another, so that rates near 0 keep their digits; dividing by the largest
     posterior keeps a truth that is improbable everywhere from underflowing to 0/0.
     """
-    largest = log_posterior.max(axis=0)
-    weight = counts[:, None] * np.exp(log_posterior - np.where(np.isfinite(largest), largest, 0))
-    total = weight.sum(axis=0)
-    return np.clip(decisions.T @ weight / np.where(total > 0, total, 1), 0, 1)
+    largest = np.maximum.reduce(log_posterior, axis=0)
+    largest[largest == -np.inf] = 0
+    weight = counts[:, None] * np.exp(log_posterior - largest)
+    total = np.add.reduce(weight, axis=0)
+    total[total == 0] = 1
+    return np.minimum(decisions.T @ weight / total, 1)

@@ -5,11 +5,13 @@ scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, nu
 
 import platform
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
+from segassay.io.text_columns import python_strings
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
 from segassay.judgement.version import RULES_VERSION
@@ -23,6 +25,7 @@ NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_und
 _LIBRARIES = ("segassay", "numpy", "pandas", "scipy", "matplotlib", "seaborn")
 
 
+@python_strings()
 def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]]:
     """Verdict, sentence and numbers of each quality, and without any model first of the `raters`.
 
@@ -67,5 +70,11 @@ def versions() -> Mapping[str, str]:
     return {
         "rules": str(RULES_VERSION),
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **_versions_of_libraries(),
     }
+
+
+@cache
+def _versions_of_libraries() -> dict[str, str]:
+    """Found in files, which takes longer than a small table."""
+    return {name: version(name) for name in _LIBRARIES}

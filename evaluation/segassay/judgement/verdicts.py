@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from segassay.data.named_channels import intensities_in
+from segassay.io.text_columns import python_strings
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
     Criterion,
@@ -70,6 +71,7 @@ AMOUNTS = ("n_objects", "area_px")
 """Columns of the table of counts that are compared with the median rater, and the intensity of each channel."""
 
 
+@python_strings()
 def judge(found: Findings) -> dict[str, Judgement]:
     """Judge each quality, and without any model the raters.
 

@@ -22,6 +22,7 @@ from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.data.names import natural_key
 from segassay.data.settings import DatasetFile
 from segassay.errors import DataError, UsageError, number_of, shortlist
+from segassay.io.text_columns import python_strings
 from segassay.masks.joint import joint_overlaps
 from segassay.tables.counts import COUNT_COLUMNS, count_objects
 from segassay.tables.effects import EFFECT_COLUMNS, effects
@@ -129,6 +130,7 @@ def _check_any_image(table: pd.DataFrame, cases: Iterable[str], path: Path | Non
         raise DataError.of(path or "the experiment table", what, action)
 
 
+@python_strings()
 def experiment_tables(
     cases: pd.DataFrame, experiment: pd.DataFrame, control_group: str | None, annotator: str = "prediction"
 ) -> ExperimentTables:

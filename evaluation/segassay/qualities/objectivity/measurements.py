@@ -75,8 +75,13 @@ def measurements_in(counts: pd.DataFrame) -> dict[str, str]:
 
 def measurements_of(counts: pd.DataFrame, column: str, raters: Sequence[str]) -> pd.DataFrame:
     """One row per case, one column per rater; NaN where the rater has no mask or the value is undefined."""
-    rows = counts[counts["annotator"].isin(raters)]
-    return rows.pivot(index="case", columns="annotator", values=column).reindex(columns=list(raters)).astype(float)
+    place = {rater: number for number, rater in enumerate(raters)}
+    of_row = np.array([place.get(name, -1) for name in counts["annotator"].tolist()], dtype=int)
+    drawn = np.flatnonzero(of_row >= 0)
+    case, cases = pd.factorize(counts["case"].to_numpy(dtype=object)[drawn], sort=True)
+    matrix = np.full((len(cases), len(place)), np.nan)
+    matrix[case, of_row[drawn]] = counts[column].to_numpy(dtype=float, na_value=np.nan)[drawn]
+    return pd.DataFrame(matrix, pd.Index(cases, name="case"), pd.Index(list(raters), name="annotator"))
 
 
 def _each(counts: pd.DataFrame, raters: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
