@@ -13,7 +13,7 @@ install: $(VENV)/installed ## make .venv and install everything into it
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,onnx,cluster,storage,dev,docs]"
+	$(RUN)python -m pip install --quiet --constraint constraints.txt --editable ".[monai,onnx,cluster,parquet,storage,dev,docs]"
 	touch $@
 
 demo: install ## simulate three raters, train 20 small models on them, evaluate both (about 4 minutes)

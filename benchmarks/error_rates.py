@@ -1,12 +1,13 @@
 """Error rates of the tests where their usual assumptions fail: unequal noise, unequal spread, skewness, a noisy seed.
 
-    python benchmarks/error_rates.py [bias equivalence ratios groups range imprint] [--replicates N] [--out DIR]
+    python benchmarks/error_rates.py [bias equivalence ratios groups range imprint reliability] [--replicates N]
 
 `bias`: how often raters with one mean are called biased if one of them is noisier; power if one counts more.
 `equivalence`: how often measurements that differ by the margin are called equivalent, `ratios`: the same of mean
 amounts whose ratio is at the margin. `groups`: how often groups with one centre and unequal spread lead to a
 conclusion. `range`: how often a model like the raters seems better than the worst of them, or worse than the best.
-`imprint`: how often models without imprint seem to have one.
+`imprint`: how often models without imprint seem to have one. `reliability`: how often ensembles whose disagreement is
+at the line seem to be below it, with animals of unequal size.
 Each section writes its part of error_rates.json and its table of docs/truthfulness.md. Five minutes on one core.
 """
 
@@ -45,6 +46,7 @@ COLUMNS = {
     "groups": (["values", "spread", "test"], "sizes", "rate"),
     "range": (["raters", "test"], "n_cases", "rate"),
     "imprint": (["raters", "seeds", "test"], "n_cases", "rate"),
+    "reliability": (["disagreement", "images of an animal", "test"], "n_animals", "rate"),
 }
 
 Row = dict[str, Any]
@@ -53,7 +55,8 @@ Row = dict[str, Any]
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {
-        section.__name__.rstrip("_"): section for section in (bias, equivalence, ratios, groups, range_, imprint)
+        section.__name__.rstrip("_"): section
+        for section in (bias, equivalence, ratios, groups, range_, imprint, reliability)
     }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
@@ -263,6 +266,40 @@ def agreement_of_models(
     both = np.einsum("csko,cro->cskr", of_models.astype(float), of_raters.astype(float))
     total = of_models.sum(axis=-1)[..., None] + of_raters.sum(axis=-1)[:, None, None]
     return np.asarray((2 * both / np.maximum(total, 1)).mean(axis=2))
+
+
+def reliability(n_replicates: int) -> Iterator[Row]:
+    """How often a mean at the line has an interval below it (nominal: 2.5 %), as that of two ensembles' disagreement.
+
+    It is taken minus four fifths of that of two raters, as for the verdict. Half of the variance is between animals.
+    """
+    for name, draw in DISAGREEMENTS.items():
+        for sizes, images_of in SIZES_OF_ANIMALS.items():
+            for n_animals in (5, *SIZES):
+                rng = np.random.default_rng([n_animals, 6])
+                animal = np.repeat(np.arange(n_animals), images_of(n_animals))
+                noise = rng.normal(0, draw(rng, (1000, 100)).std(), (len(animal), n_replicates))
+                values = draw(rng, (n_animals, n_replicates))[animal] + noise
+                about = {"disagreement": name, "images of an animal": sizes, "n_animals": n_animals}
+                for test, cluster in (("below the line", animal), ("over images (before)", np.arange(len(animal)))):
+                    yield about | rate(test, (mean_intervals(values, cluster)["high"] < 0).to_list())
+
+
+DISAGREEMENTS: dict[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
+    "normal": lambda rng, shape: rng.normal(size=shape),
+    "a tail of more": lambda rng, shape: rng.exponential(size=shape) - 1,
+    "a tail of less": lambda rng, shape: 1 - rng.exponential(size=shape),
+    "one animal in ten far above the line": lambda rng, shape: (
+        rng.binomial(1, 0.1, shape) - 0.1 + rng.normal(0, 0.05, shape)
+    ),
+}
+"""Means of animals, around the line."""
+
+SIZES_OF_ANIMALS: dict[str, Callable[[int], np.ndarray]] = {
+    "3 each": lambda n: np.full(n, 3),
+    "1, 1, 2, 3, 8": lambda n: np.resize([1, 1, 2, 3, 8], n),
+    "one has half": lambda n: np.array([n - 1] + [1] * (n - 1)),
+}
 
 
 if __name__ == "__main__":

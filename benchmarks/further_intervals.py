@@ -27,16 +27,45 @@ from segassay.qualities.objectivity.measurements import _icc_a1 as icc_of_subjec
 from segassay.qualities.reliability.saturation import NOT_NEGATIVE, fit_saturation
 from segassay.statistics.equivalence import ratio_equivalence
 from segassay.statistics.groups import hodges_lehmann, mann_whitney
-from segassay.statistics.intervals import Interval, sd_over_seeds
+from segassay.statistics.intervals import Interval, mean_interval, sd_over_seeds
 from segassay.statistics.jackknife import LOGARITHM, PLAIN, correlation_scale, jackknife_ratio, jackknife_t
 from segassay.statistics.methods import limit_of_agreement
 
-__all__ = ["kinds", "rows"]
+__all__ = ["kinds", "rare_rows", "rows"]
 
 
 def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Coverage of all kinds, each with its own seed."""
     return rows_of(kinds(), n_replicates, sizes)
+
+
+def rare_rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
+    """Coverage where few images are far from all others, so that most small samples hold none of them."""
+    return rows_of(_of_rare_images(), n_replicates, sizes)
+
+
+def _of_rare_images() -> Iterator[Kind]:
+    for data, share in (
+        ("one in ten is 1, the others 0 ± 0.05", 0.1),
+        ("one in twenty is 1, the others 0 ± 0.05", 0.05),
+    ):
+        draw = partial(_far_off, share)
+        yield Kind("mean, few far off", data, draw, lambda x: mean_interval(x, np.arange(len(x))), share)
+        yield Kind("difference, 90 %", data, draw, lambda x: _equivalence(np.stack([x, 0 * x], axis=1)), share)
+    for data, times, share in (("one image in ten doubled", 2, 0.1), ("one image in twenty tripled", 3, 0.05)):
+        error = partial(_multiplied, times, share)
+        yield Kind("ratio of mean amounts, 90 %", data, partial(_amounts, error), _ratio_interval, 1.0)
+
+
+def _far_off(share: float, rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.asarray(rng.binomial(1, share, n) + rng.normal(0, 0.05, n))
+
+
+def _multiplied(times: float, share: float, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Errors of 5 % around 1, and some images that are so many times as large; their mean is 1."""
+    return np.asarray(
+        (1 + (times - 1) * rng.binomial(1, share, n)) * rng.normal(1, 0.05, n) / (1 + share * (times - 1))
+    )
 
 
 def kinds() -> Iterator[Kind]:

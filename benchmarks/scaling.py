@@ -1,6 +1,6 @@
-"""How time and memory of an evaluation grow: with cases, tables alone, annotators, pixels and objects.
+"""How time and memory of an evaluation grow: with cases, tables alone, the index, annotators, pixels and objects.
 
-    python benchmarks/scaling.py [cases tables annotators pixels objects] [--points N] [--out benchmarks/results]
+    python benchmarks/scaling.py [cases tables index annotators pixels objects] [--points N] [--out benchmarks/results]
 
 Each point is one `segassay.evaluate` of drawn masks in a new process: CPU seconds of its stages, and the largest
 resident memory beyond that of the imports. Each section writes its part of scaling.json, with the exponents: b in
@@ -8,6 +8,7 @@ size ** b, between the last two points. `--points` takes the first N sizes only.
 
 `tables` is the part of the command itself, without what workers do: 30 cases are compared, their rows stand for all
 others, and images are not checked. What remains are hashes, tables, scores, intervals, verdicts, figures and report.
+`index` lists a dataset whose files are empty: the dataset, the table of its masks, and one job for each case.
 """
 
 import dataclasses
@@ -36,6 +37,7 @@ SHAPE = {"n_cases": 6, "n_annotators": 3, "side": 64, "n_objects": 4}
 SECTIONS: dict[str, list[dict[str, int]]] = {
     "cases": [{"n_cases": n, "side": 32} for n in (10, 30, 100, 300, 1000)],
     "tables": [{"n_cases": n, "side": 32, "n_drawn": 30} for n in (300, 1000, 3000, 10_000, 30_000, 100_000)],
+    "index": [{"n_cases": n, "n_annotators": 2} for n in (1000, 10_000, 100_000, 1_000_000)],
     "annotators": [{"n_annotators": n} for n in (3, 6, 12, 24, 40)],
     "pixels": [{"n_cases": 2, "side": side, "n_objects": 64} for side in (256, 512, 1024, 2048, 4096)],
     "objects": [{"n_cases": 2, "side": 2048, "n_objects": n} for n in (10, 100, 1000, 10_000, 100_000)],
@@ -55,7 +57,8 @@ def main() -> None:
     for name in args.sections:
         print(f"\n== {name}", flush=True)
         started = circumstances(None, PACKAGES)
-        rows = [measured(size_of(name, point), SHAPE | point) for point in SECTIONS[name][: args.points]]
+        measure = indexed_anew if name == "index" else measured
+        rows = [measure(size_of(name, point), SHAPE | point) for point in SECTIONS[name][: args.points]]
         show(rows)
         exponents = {key: exponent(rows, key) for key in rows[-1] if key != "size"}
         print("exponents:", exponents)
@@ -64,7 +67,7 @@ def main() -> None:
 
 def size_of(name: str, point: dict[str, int]) -> int:
     """What grows: pixels of an image, or a number."""
-    return point["side"] ** 2 if name == "pixels" else point["n_cases" if name == "tables" else f"n_{name}"]
+    return point["side"] ** 2 if name == "pixels" else point["n_cases" if name in ("tables", "index") else f"n_{name}"]
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float | None:
@@ -81,6 +84,35 @@ def measured(size: int, shape: dict[str, int]) -> dict[str, float]:
         draw(Path(folder) / "data", **shape)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
             return {"size": size, **fresh.submit(evaluated, folder, shape.get("n_drawn", 0)).result()}
+
+
+def indexed_anew(size: int, shape: dict[str, int]) -> dict[str, float]:
+    """Seconds and memory of listing a dataset of empty files, in a new process."""
+    with tempfile.TemporaryDirectory() as folder:
+        for place in ("images", *(f"labels/rater_{number}" for number in range(shape["n_annotators"]))):
+            Path(folder, place).mkdir(parents=True)
+            for number in range(size):
+                os.close(os.open(f"{folder}/{place}/{number}.tif", os.O_CREAT | os.O_WRONLY))
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            return {"size": size, **fresh.submit(indexed, folder).result()}
+
+
+def indexed(folder: str) -> dict[str, float]:
+    """CPU seconds of each step, and the memory that all took beyond the imports."""
+    from segassay.data.annotations import read_annotations
+    from segassay.data.dataset import read_dataset
+    from segassay.tables.jobs import make_jobs
+
+    before, times = peak_mib(), [time.process_time()]
+    dataset = read_dataset(Path(folder))
+    times.append(time.process_time())
+    annotations = read_annotations(dataset)
+    times.append(time.process_time())
+    jobs, _ = make_jobs(dataset, annotations)
+    times.append(time.process_time())
+    taken = dict(zip(("dataset", "annotations", "jobs"), np.diff(times).round(3).tolist(), strict=True))
+    assert len(jobs) == len(annotations) / 2
+    return {**taken, "all": round(times[-1] - times[0], 3), "MiB": round(peak_mib() - before, 1)}
 
 
 def draw(folder: Path, n_cases: int, n_annotators: int, side: int, n_objects: int, n_drawn: int = 0) -> None:
@@ -126,9 +158,11 @@ def evaluated(folder: str, n_drawn: int = 0) -> dict[str, float]:
     import segassay.report.gallery.make
     import segassay.report.plots
     import segassay.tables.build
+    import segassay.tables.stored
 
     if n_drawn:
         segassay.tables.build.compared = partial(repeated, n_drawn)
+        segassay.tables.stored.each_compared = lambda jobs, keys, n_jobs, kept: repeated(n_drawn, jobs, n_jobs, kept)
         segassay.assay.numbers.problems_of = lambda dataset, n_jobs: ()
 
     taken = dict.fromkeys([*STAGES, "scores", "all"], 0.0)

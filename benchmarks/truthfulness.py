@@ -4,7 +4,8 @@
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`intervals` and `further`: every kind of interval, by independent generators. `seeds`: the spread over seeds.
+`intervals` and `further`: every kind of interval, by independent generators; `rare`: where few images are far from all
+others. `seeds`: the spread over seeds.
 `bias`: how often raters without bias are called biased. `groups`: how often groups without difference are called
 different. `verdicts`: how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part
 of truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rendered_verdicts
+from further_intervals import rare_rows
 from further_intervals import rows as further_interval
 from intervals import rows as every_interval
 from measuring import ROOT, chosen_sections, circumstances, save, show
@@ -41,7 +43,7 @@ from segassay.statistics.raters import bias_test
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
 N_REPLICATES = 4000
 N_RESAMPLES = 1000
-AT_MOST = {"intervals": 500, "further": 500, "verdicts": 20}  # studies
+AT_MOST = {"intervals": 500, "further": 500, "rare": 500, "verdicts": 20}  # studies
 BLOCK = 50  # replicates that share their resamples
 
 Row = dict[str, Any]
@@ -50,7 +52,8 @@ Row = dict[str, Any]
 def main() -> None:
     """Run the given sections, by default all."""
     sections = {
-        section.__name__: section for section in (means, clusters, intervals, further, seeds, bias, groups, verdicts)
+        section.__name__: section
+        for section in (means, clusters, intervals, further, rare, seeds, bias, groups, verdicts)
     }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
@@ -157,6 +160,11 @@ def intervals(n_replicates: int) -> Iterator[Row]:
 def further(n_replicates: int) -> Iterator[Row]:
     """Coverage of intervals of tests of equivalence, shifts, fits, and of indices of subjects of unequal size."""
     return further_interval(min(n_replicates, AT_MOST["further"]), SIZES)
+
+
+def rare(n_replicates: int) -> Iterator[Row]:
+    """Coverage of intervals of means, and of tests of equivalence, where few images are far from all others."""
+    return rare_rows(min(n_replicates, AT_MOST["rare"]), SIZES)
 
 
 def seeds(n_replicates: int) -> Iterator[Row]:

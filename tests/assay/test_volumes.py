@@ -18,6 +18,7 @@ from segassay.assay.evaluation import Evaluation
 from segassay.checks.check import check_dataset
 from segassay.io.images import read_image, write_mask
 from segassay.statistics.reliability import icc
+from segassay.tables.mean_rater import MEAN_OF_RATERS
 from segassay.tables.measured import areas_in_mm
 
 READERS = [f"reader_{number}" for number in range(1, 5)]
@@ -120,8 +121,8 @@ def test_verdicts_know_that_they_are_about_volumes(judged: Evaluation) -> None:
     assert judged.summary["policy"]["of_volumes"] is True
 
 
-def test_exchangeable_readers_alone_draw_no_conclusion_and_the_reason_is_said(judged: Evaluation) -> None:
-    assert judged.effects.empty
+def test_of_exchangeable_readers_alone_the_mean_is_tested_and_the_reason_is_said(judged: Evaluation) -> None:
+    assert set(judged.effects["annotator"]) == {MEAN_OF_RATERS}
     gaps = judged.not_judged.set_index("measure")["why"]
     assert gaps["effects between annotators"].startswith("exchangeable raters draw no conclusions")
 

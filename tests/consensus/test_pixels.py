@@ -21,6 +21,7 @@ from segassay.consensus.pixels import (
     majority_vote,
     soft_mean,
     staple,
+    staple_mask_of_decisions,
     staple_of_decisions,
     union,
     without_rater,
@@ -278,6 +279,7 @@ def test_without_one_rater_is_the_consensus_of_the_others(n_raters):
         result = staple_of_decisions(without_rater(decisions, rater))
         expected = staple(np.delete(masks, rater, axis=0))
         np.testing.assert_array_equal(result.mask, expected.mask)
+        np.testing.assert_array_equal(staple_mask_of_decisions(without_rater(decisions, rater)), expected.mask)
         np.testing.assert_allclose(result.prob, expected.prob, atol=1e-6)
         np.testing.assert_allclose(result.sensitivity, expected.sensitivity, atol=1e-6)
         np.testing.assert_allclose(result.specificity, expected.specificity, atol=1e-6)

@@ -19,7 +19,8 @@ from PIL import Image
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import DataError, UsageError
 from segassay_monai.ensemble.members import Member, find_checkpoints, held_out_cases, member_from_state, read_members
-from segassay_monai.training.folds import assign_folds, number_subjects, plan_member
+from segassay_monai.training.assignment import assign_folds, number_subjects
+from segassay_monai.training.folds import plan_member
 
 
 def write_dataset(

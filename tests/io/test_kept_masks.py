@@ -1,4 +1,4 @@
-"""Masks that are kept for later steps: decoded once, read again where the file has changed, never beyond the limit."""
+"""Masks and images kept for later steps: decoded once, read again where a file has changed, never beyond the limit."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from segassay.errors import DataError
 from segassay.io import images, kept_masks
-from segassay.io.images import read_mask, write_labels, write_mask
+from segassay.io.images import read_image, read_mask, write_labels, write_map, write_mask
 from segassay.io.kept_masks import masks_kept
 
 
@@ -105,3 +105,38 @@ def test_memory_is_bounded(tmp_path: Path, decoded: list[str], monkeypatch: pyte
         for name in ("1.png", "2.png", "1.png", "2.png"):
             np.testing.assert_array_equal(read_mask(tmp_path / name), corner(3))
     assert decoded == ["1.png", "2.png", "2.png"]
+
+
+def test_an_image_is_decoded_once_and_whoever_changes_it_changes_only_his_own(tmp_path: Path, decoded: list[str]):
+    write_labels(tmp_path / "1.png", corner(3).astype(int))
+    with masks_kept():
+        for _ in range(3):
+            picture = read_image(tmp_path / "1.png")
+            np.testing.assert_array_equal(picture.array[0], corner(3))
+            picture.array[:] = 7
+        write_labels(tmp_path / "1.png", corner(2).astype(int))
+        np.testing.assert_array_equal(read_image(tmp_path / "1.png").array[0], corner(2))
+    read_image(tmp_path / "1.png")
+    assert decoded == ["1.png"] * 3
+
+
+def test_an_image_and_a_mask_of_one_file_stay_apart(tmp_path: Path):
+    write_mask(tmp_path / "1.png", corner(3))
+    with masks_kept():
+        for _ in range(2):
+            assert read_mask(tmp_path / "1.png").dtype == bool
+            assert read_image(tmp_path / "1.png").array.max() == 255
+
+
+def test_maps_are_read_each_time_and_images_have_a_limit(
+    tmp_path: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+):
+    write_map(tmp_path / "p.tif", corner(3).astype(np.float32))
+    for name in ("1.png", "2.png"):
+        write_labels(tmp_path / name, corner(3).astype(int))
+    monkeypatch.setattr(kept_masks, "MOST_OF_IMAGES", read_image(tmp_path / "1.png").array.nbytes)
+    decoded.clear()
+    with masks_kept():
+        for name in ("p.tif", "1.png", "2.png") * 2:
+            read_image(tmp_path / name)
+    assert decoded == ["p.tif", "1.png", "2.png", "p.tif", "2.png"]

@@ -18,7 +18,7 @@ from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
 from segassay.judgement.summary import summarise
-from segassay.judgement.words import RULES
+from segassay.judgement.words import RULES, sentence
 from segassay.qualities.scores.table import THRESHOLD, Findings, score_rows
 from segassay.simulation.study_tables import BIASED, NULL, SimulatedStudy, simulate_tables
 
@@ -395,6 +395,17 @@ def test_models_without_ensembles(honest: Findings) -> None:
     models = honest.annotations[honest.annotations["kind"] != "ensemble"]
     found = summarise(score_rows([]), replace(honest, annotations=models))
     assert found["reliability"]["verdict"] == "cannot be judged: no two ensembles without a common member"
+
+
+def test_what_is_supported_with_unequal_subjects_says_how_often_that_is_by_mistake(honest: Findings) -> None:
+    names = honest.clusters.unique()
+    of_one = honest.clusters.where(~honest.clusters.isin(names[: len(names) // 4]), names[0])
+    equal, unequal = (judge(one)["reliability"] for one in (honest, replace(honest, clusters=of_one)))
+    refuted = replace(unequal, criteria=tuple(replace(one, met=False) for one in unequal.criteria))
+    assert (equal.supported, unequal.supported, refuted.supported) == (True, True, False)
+    said = [sentence(one, score_rows([]), honest.effects) for one in (equal, unequal, refuted)]
+    assert "by mistake in up to 11.4 % of simulated studies (20 subjects" in said[1]
+    assert "by mistake" not in said[0] + said[2]
 
 
 def test_few_images_neither_support_nor_refute() -> None:

@@ -1,4 +1,4 @@
-"""Boundary IoU, clDice and MASD: drawn masks, erosions, published algorithm, skimage's skeletons, vessels."""
+"""Boundary IoU, clDice, MASD: published figures, drawn masks, erosions, published algorithm, skeletons, vessels."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from skimage.morphology import skeletonize
 from drawing import draw
 from segassay.masks.boundaries import boundary_iou, centre_lines, centreline_dice, mean_average_surface_distance
 from segassay.masks.outlines import average_surface_distance, surface_distances
+from segassay.selftest import published_data as data
 
 EMPTY, FULL = np.zeros((6, 6), dtype=bool), np.ones((6, 6), dtype=bool)
 
@@ -33,6 +34,24 @@ def test_by_hand():
     both = surface_distances(short, long)
     assert mean_average_surface_distance(both) == 2  # 0 one way, the mean of 0 to 8 the other
     assert average_surface_distance(both) == 3.6
+
+
+def test_published_figures_of_metric_related_pitfalls():
+    """Reinke et al. (2024), figures SN 2.10, 2.12 and 2.14; two are published to one digit, and by hand here."""
+    narrow, wide = (boundary_iou(data.SHIFTED, data.LARGE, width=width) for width in (1, 2))
+    assert (round(narrow, 1), round(wide, 1)) == (0.6, 0.8)
+    assert (narrow, wide) == (53 / 89, 117 / 151)
+    for mask, published in ((data.SMALLER, 1.07), (data.LARGER, 1.04), (data.SMALL, 0)):
+        found = mean_average_surface_distance(surface_distances(mask, data.SMALL))
+        assert found == pytest.approx(published, abs=5e-3)
+    for mask, published in ((data.THICK_TUBES, 0.475), (data.THIN_TUBES, 0.78)):
+        assert centreline_dice(*data.with_skeletons(mask, data.TUBES)) == pytest.approx(published, abs=5e-4)
+
+
+def test_the_skeleton_matters():
+    """The morphological skeleton is thicker where tubes have an even width; so clDice is not that of skimage's."""
+    lines = {name: centre_lines(mask) for name, mask in (("tubes", data.TUBES), ("thin", data.THIN_TUBES))}
+    assert centreline_dice(data.THIN_TUBES, data.TUBES, lines["thin"], lines["tubes"]) == pytest.approx(0.88, abs=5e-3)
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (12, 14, 16)])

@@ -1,4 +1,4 @@
-"""FROC: by hand, thresholds one by one, and scores that tell nothing."""
+"""FROC: published, by hand, thresholds one by one, and scores that tell nothing."""
 
 import numpy as np
 import pytest
@@ -12,6 +12,15 @@ def test_by_hand():
     assert sensitivity.tolist() == [0.25, 0.5, 0.75, 0.75]
     # at 1/8 and 1/4 false positives .25, from 1/2 on .75
     assert mean_sensitivity(per_image, sensitivity) == (2 * 0.25 + 5 * 0.75) / 7
+
+
+def test_published_score_of_camelyon():
+    """MONAI tests the script of CAMELYON16 with .95833; it draws lines between the points, which we do not."""
+    at = (0.25, 0.5, 1, 2, 4, 8)
+    curve = froc([1, 1, 0.8, 0.8, 0.8, 0.6], [True] * 4 + [False] * 2, n_objects=4, n_images=2)
+    assert np.interp(at, *curve).mean() == pytest.approx(0.95833333)
+    assert np.interp(0.25, *curve) == 0.75  # the second published value: halfway to the point at .5
+    assert mean_sensitivity(*curve, at=at) == pytest.approx(5.5 / 6)  # at .25 the point at 0, which is reached
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from drawing import draw
 from label_scenes import draw_labels
+from segassay.masks import objects
 from segassay.masks.objects import label_objects
 
 EMPTY = np.zeros((2, 4), dtype=np.int32)
@@ -88,3 +90,57 @@ class TestLabelObjects:
     def test_refuses(self, arguments, error, message):
         with pytest.raises(error, match=message):
             label_objects(**arguments)
+
+
+def sparse(shape: tuple[int, ...], seed: int, share: float) -> np.ndarray:
+    """Ragged blobs, rings and single pixels that cover a small share of a large image, also at its edges."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.uniform_filter(rng.random(shape), size=[min(side, 9) for side in shape])
+    level = np.quantile(smooth, 1 - share)
+    return ((smooth > level) & (smooth < level + 0.02)) | (rng.random(shape) < share / 200)
+
+
+def test_small_objects_of_a_mask_in_another_order_of_memory():
+    mask = sparse((90, 70), 4, 0.2)
+    for turned in (mask.T, mask[::-1, ::2], np.asfortranarray(mask)):
+        expected = label_objects(np.ascontiguousarray(turned), min_size=4)
+        np.testing.assert_array_equal(label_objects(turned, min_size=4), expected)
+        large = np.bincount(label_objects(turned).ravel())[1:] >= 4
+        assert 0 < expected.max() == large.sum() < len(large)
+
+
+class TestLargeSparseMasks:
+    """Large masks with few pixels are labelled by their runs, with the numbers that scipy gives."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("shape", [(300, 701), (1, 200_000), (200_000, 2), (40, 61, 80), (5, 8, 70, 61)], ids=str)
+    def test_numbers_are_those_of_scipy(self, shape, seed, monkeypatch):
+        mask = sparse(shape, seed, 0.03)
+        expected, n_objects = ndimage.label(mask, structure=np.ones((3,) * len(shape)))
+        if shape[-1] > 2:  # a column of pixels is no run
+            monkeypatch.setattr(objects.ndimage, "label", None)
+        labels = label_objects(mask)
+        assert labels.dtype == np.int32
+        assert n_objects > 3
+        np.testing.assert_array_equal(labels, expected)
+
+    def test_an_object_whose_ends_meet_last(self, monkeypatch):
+        mask = np.zeros((400, 400), dtype=bool)
+        mask[10:390, [10, 389]] = mask[389, 10:390] = mask[200, 20:380] = True  # a U around a bar
+        mask[0, 0] = mask[399, 399] = mask[0, 399] = mask[1, 0] = True
+        monkeypatch.setattr(objects.ndimage, "label", None)
+        labels = label_objects(mask)
+        assert [int(labels[at]) for at in ((0, 0), (0, 399), (10, 10), (10, 389), (200, 50), (399, 399))] == [
+            *(1, 2, 3, 3, 4, 5)
+        ]
+
+    def test_lines_at_opposite_edges_are_no_neighbours(self, monkeypatch):
+        mask = np.zeros((3, 300, 300), dtype=bool)
+        mask[0, -1, 5] = mask[1, 0, 5] = mask[1, 7, -1] = mask[1, 8, 0] = True
+        monkeypatch.setattr(objects.ndimage, "label", None)
+        assert label_objects(mask).max() == 4
+
+    def test_noise_and_nothing(self):
+        noise = np.random.default_rng(0).random((500, 500)) < 0.05
+        np.testing.assert_array_equal(label_objects(noise), ndimage.label(noise, structure=np.ones((3, 3)))[0])
+        assert not label_objects(np.zeros((500, 500), dtype=bool)).any()

@@ -15,6 +15,7 @@ from segassay.qualities.scores.error_rates import (
     EQUIVALENT,
     EQUIVALENT_RATIO,
     IMPRINT,
+    LINE,
     OMNIBUS,
     ErrorRate,
 )
@@ -94,6 +95,16 @@ def test_models_without_imprint_have_none_above_the_line(monkeypatch: pytest.Mon
     assert all(row["rate"] == 0 for row in rows_of(rows, test="above .05"))
 
 
+def test_a_mean_at_the_line_is_rarely_below_it_with_animals_of_unequal_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_rates, "SIZES", (20,))
+    rows = list(error_rates.reliability(400))
+    ours = rows_of(rows, test="below the line")
+    assert all(may_be(row, 0.025) for row in ours if row["disagreement"] in ("normal", "a tail of less"))
+    assert all(may_be(row, LINE.highest) for row in ours)
+    before = rows_of(rows, test="over images (before)", disagreement="normal", n_animals=20)
+    assert not any(may_be(row, 0.03) for row in before)
+
+
 @pytest.mark.parametrize("section", list(error_rates.COLUMNS))
 def test_the_page_has_the_measured_rates(section: str) -> None:
     found = json.loads((ROOT / "benchmarks" / "results" / "error_rates.json").read_text(encoding="utf-8"))[section]
@@ -104,7 +115,7 @@ def test_the_page_has_the_measured_rates(section: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "known", [BIAS, EQUIVALENT, EQUIVALENT_RATIO, CONCLUSION, OMNIBUS, IMPRINT], ids=lambda known: known.test
+    "known", [BIAS, EQUIVALENT, EQUIVALENT_RATIO, CONCLUSION, OMNIBUS, IMPRINT, LINE], ids=lambda known: known.test
 )
 def test_sentences_state_the_highest_measured_rate(known: ErrorRate) -> None:
     """Of the settings where there is nothing to find; each is named in the sentence."""

@@ -83,9 +83,10 @@ def used(folder: str) -> set[str]:
 
 
 def test_the_evaluation_needs_what_it_imports_and_nothing_else():
-    assert used("evaluation") - {"dask", "dask-jobqueue", "fsspec"} == NEEDS - OF_MLFLOW
+    assert used("evaluation") - {"dask", "dask-jobqueue", "fsspec", "pyarrow"} == NEEDS - OF_MLFLOW
     assert {"dask", "dask-jobqueue"} == EXTRAS["cluster"] - {"bokeh"}  # which draws the dashboard of Dask
     assert {"fsspec"} == EXTRAS["storage"] - {"s3fs"}  # which fsspec loads for s3://
+    assert EXTRAS["parquet"] == {"pyarrow"}
     assert EXTRAS["mlflow"] < EXTRAS["monai"]
 
 
@@ -109,7 +110,7 @@ def test_every_dependency_says_what_it_is_for_and_from_which_version_on():
     extras = PROJECT["optional-dependencies"]
     named = [
         requirement
-        for name in ("cluster", "storage", "mlflow", "monai", "onnx", "docs")
+        for name in ("cluster", "parquet", "storage", "mlflow", "monai", "onnx", "docs")
         for requirement in extras[name]
     ]
     for requirement in [*PROJECT["dependencies"], *named]:

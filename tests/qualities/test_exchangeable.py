@@ -1,6 +1,7 @@
 """Exchangeable raters: what is said stays the same if they change places within each case."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from segassay import evaluate
 from segassay.assay.evaluation import Evaluation
 from segassay.io.images import write_mask
 from segassay.qualities.exchangeable import WHY
-from segassay.qualities.objectivity.measurements import measurements_of, one_way_correlation
+from segassay.qualities.objectivity.measurements import intraclass_correlation, measurements_of, one_way_correlation
 from segassay.statistics.reliability import icc, icc_1k_weighted, icc_11_weighted
+from segassay.tables.mean_rater import MEAN_OF_RATERS, MEAN_OF_RATERS_NOTE, mean_counts
 
 N_CASES, SIZE = 12, 40
 READERS = ("reader_1", "reader_2", "reader_3", "reader_4", "reader_5")
@@ -45,8 +47,19 @@ def masks_of_readers(seed: int = 0) -> tuple[dict[str, list[np.ndarray]], dict[s
 
 
 def evaluated(folder: Path, order: np.random.Generator | None, *, said: str = "{exchangeable: true}") -> Evaluation:
-    """Evaluation of the readers under names in this order."""
-    readers, models = masks_of_readers()
+    """Evaluation of the readers under names in this order, and of two models."""
+    written(folder, order, said=said)
+    rows = [
+        {"case": case, "annotator": name, "kind": "model", "path": mask, "strategy": "net", "seed": int(name[-1])}
+        for name, of_case in masks_of_readers()[1].items()
+        for case, mask in of_case.items()
+    ]
+    table = pd.DataFrame(rows).assign(trained_on="staple", held_out="true")
+    return evaluate(folder, annotations=table, n_jobs=1)
+
+
+def written(folder: Path, order: np.random.Generator | None, *, said: str = "{exchangeable: true}") -> None:
+    readers = masks_of_readers()[0]
     for case, masks in readers.items():
         (folder / "images").mkdir(parents=True, exist_ok=True)
         write_mask(folder / "images" / f"{case}.png", masks[0])
@@ -57,13 +70,6 @@ def evaluated(folder: Path, order: np.random.Generator | None, *, said: str = "{
     groups = [f"{case},{'ab'[number % 2]}" for number, case in enumerate(readers)]
     (folder / "experiment.csv").write_text("case,group\n" + "\n".join(groups) + "\n")
     (folder / "dataset.yaml").write_text(f"raters: {said}\nexperiment: experiment.csv\ncontrol_group: a\n")
-    rows = [
-        {"case": case, "annotator": name, "kind": "model", "path": mask, "strategy": "net", "seed": int(name[-1])}
-        for name, of_case in models.items()
-        for case, mask in of_case.items()
-    ]
-    table = pd.DataFrame(rows).assign(trained_on="staple", held_out="true")
-    return evaluate(folder, annotations=table, n_jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,36 @@ def test_no_number_and_no_word_changes_if_raters_change_places(listed: Evaluatio
     for quality in same[0]:
         for part in ("verdict", "sentence", "criteria"):
             assert same[0][quality][part] == same[1][quality][part]
+
+
+def alone(folder: Path) -> Evaluation:
+    """Evaluation of the readers alone, with an endpoint that needs no masks, of which group b has more."""
+    written(folder, None)
+    lines = [f"{case},freezing,{10 + 5 * (number % 2) + number}" for number, case in enumerate(masks_of_readers()[0])]
+    (folder / "endpoints.csv").write_text("case,endpoint,value\n" + "\n".join(lines) + "\n")
+    with open(folder / "dataset.yaml", "a") as settings:
+        settings.write("endpoints: endpoints.csv\nmeasurements: [count, area, freezing]\n")
+    return evaluate(folder, n_jobs=1)
+
+
+def test_of_readers_alone_their_mean_and_endpoints_without_masks_are_tested(tmp_path: Path) -> None:
+    found = alone(tmp_path / "data")
+    tested = found.effects[found.effects["test"] == "mann_whitney"].set_index("measure")
+    assert tested["annotator"].to_dict() == {"count": MEAN_OF_RATERS, "area": MEAN_OF_RATERS, "freezing": ""}
+    for measure, column in (("count", "n_objects"), ("area", "area_px")):
+        means = found.counts.groupby("case")[column].mean()  # of four readers in some cases
+        p_value = stats.mannwhitneyu(means.iloc[::2], means.iloc[1::2], method="asymptotic").pvalue
+        assert tested.loc[measure, "p_value"] == pytest.approx(p_value)
+        assert tested.loc[measure, "note"].startswith(MEAN_OF_RATERS_NOTE)
+    assert not tested.loc["freezing", "note"].startswith(MEAN_OF_RATERS_NOTE)
+    assert "mean count of the raters of each case: b against a: no difference" in found.summary["validity"]["sentence"]
+    assert not found.scores["record"].str.startswith("specifications").any()  # one analysis is no curve
+    rng = np.random.default_rng(3)
+    moved = found.counts.assign(
+        annotator=found.counts.groupby("case")["annotator"].transform(lambda names: rng.permutation(names.to_numpy()))
+    )
+    assert not moved.equals(found.counts)
+    pd.testing.assert_frame_equal(mean_counts(moved, READERS), mean_counts(found.counts, READERS), check_exact=True)
 
 
 def test_the_same_change_of_raters_who_are_persons_changes_numbers(tmp_path: Path) -> None:
@@ -149,6 +185,42 @@ def test_equal_cases_of_a_subject_are_no_more_than_one() -> None:
     expected, found = (one_way_correlation(table, READERS, clusters)[numbers].astype(float) for table in (once, twice))
     assert len(expected) == 2
     np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("estimate", [one_way_correlation, intraclass_correlation])
+def test_limits_of_few_cases_end_at_0_and_hold_the_estimate(estimate: Callable[..., pd.DataFrame]) -> None:
+    """Three cases that hardly differ, then raters who disagree: the estimate stays below 0, and so does a limit."""
+    few = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]]
+    apart = [[5, 5, 7], [9, 1, 2], [8, 9, 3], [3, 8, 4], [3, 8, 3], [4, 6, 5]]
+    for values, below in ((few, False), (apart, True)):
+        of_count = correlations(estimate, values)
+        exact = icc(np.array(values, dtype=float))["value"]
+        forms = ["ICC(1,1)", "ICC(1,k)"] if estimate is one_way_correlation else ["ICC(A,1)", "ICC(A,k)"]
+        np.testing.assert_allclose(of_count["value"], exact[forms])
+        assert ((of_count["value"] < 0) == below).all()
+        assert (of_count["low"] == (of_count["value"] if below else 0)).all()
+        assert (of_count["high"] >= np.maximum(of_count["value"], 0)).all()
+        assert of_count["note"].str.contains("the lower limit ends at 0").all()
+
+
+def test_raters_who_contradict_each_other_have_no_correlation_above_1() -> None:
+    opposed = [[1, 9], [9, 1], [2, 7], [8, 3]]
+    assert icc(np.array(opposed, dtype=float)).loc["ICC(A,k)", "value"] > 4
+    found = correlations(intraclass_correlation, opposed)
+    assert np.isnan(found["value"]).tolist() == [False, True]
+    assert found["note"].iloc[1].endswith("raters contradict each other: no correlation")
+
+
+def correlations(estimate: Callable[..., pd.DataFrame], values: list[list[int]]) -> pd.DataFrame:
+    """Rows of the correlations of counts `(cases, raters)`."""
+    rows = [
+        {"case": str(case), "annotator": f"r{rater}", "n_objects": value, "area_px": value, "mean_intensity": np.nan}
+        for case, of_case in enumerate(values)
+        for rater, value in enumerate(of_case)
+    ]
+    cases = pd.Series(map(str, range(len(values))), map(str, range(len(values))))
+    found = estimate(pd.DataFrame(rows), [f"r{rater}" for rater in range(len(values[0]))], cases)
+    return found[found["of"] == "count"]
 
 
 def test_icc_1_in_the_scores_is_that_of_the_complete_cases(listed: Evaluation) -> None:

@@ -32,7 +32,7 @@ WITHOUT_PUBLISHED_VALUE = {
         "overlap_table",
     },  # steps of match_objects
     "consensus.pixels": {  # counting and votes: what they give is their definition
-        *("count_decisions", "fuse_decisions", "staple_of_decisions", "without_rater"),
+        *("count_decisions", "fuse_decisions", "staple_mask_of_decisions", "staple_of_decisions", "without_rater"),
         *("intersection", "majority_vote", "soft_mean", "union"),
     },
     "masks.outlines": {"boundary_shift", "image_diagonal", "joint_surface_distances", "surface_shares"},
@@ -126,9 +126,9 @@ def perturb(monkeypatch: pytest.MonkeyPatch, estimator: str) -> None:
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_it_notices_a_change_of_any_estimator(estimator, monkeypatch):
     perturb(monkeypatch, estimator)
-    passed = {(outcome.estimator, outcome.passed) for outcome in run_checks()}
-    assert (estimator, False) in passed
-    assert (estimator, True) not in passed  # each of its checks sees it
+    outcomes = run_checks([check for check in CHECKS if check.estimator == estimator])
+    assert not all(outcome.passed for outcome in outcomes)
+    assert not [o for o in outcomes if o.passed and o.tolerance < 0.01]  # each sees it; one digit is too coarse
 
 
 def test_an_estimator_that_raises_has_failed_and_says_why(monkeypatch):

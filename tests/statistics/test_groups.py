@@ -3,6 +3,7 @@
 import gc
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +13,10 @@ from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.multitest import multipletests
 
+from segassay.qualities.reliability.image_quality import spearman_weighted
+from segassay.qualities.reliability.selective import image_aurc
+from segassay.qualities.validity.effects import weighted_rank_biserial
+from segassay.statistics import ranks
 from segassay.statistics.groups import (
     brunner_munzel,
     grubbs,
@@ -191,6 +196,59 @@ def test_shift_interval_holds_what_the_test_does_not_reject(n_1: int, n_2: int):
 
     assert p(shift.low - 1e-9) < 0.05 <= p(shift.low + 1e-9)
     assert p(shift.high + 1e-9) < 0.05 <= p(shift.high - 1e-9)
+
+
+SAMPLES = {
+    "numbers": lambda rng, n: rng.normal(size=n),
+    "ties": lambda rng, n: rng.integers(0, 4, n),
+    "tenths": lambda rng, n: rng.integers(0, 9, n) * 0.1,
+    "rounded away": lambda rng, n: 1e16 + rng.integers(0, 50, n),
+    "all equal": lambda rng, n: np.ones(n),
+}
+
+
+@pytest.mark.parametrize("few", [1, 7, 1 << 16])
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_differences_are_selected_as_sorting_all_of_them_would(kind: str, few: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ranks, "_FEW", few)
+    rng = np.random.default_rng(few)
+    for n_1, n_2 in [(1, 1), (1, 8), (8, 3), (9, 9), (13, 6)]:
+        x, y = SAMPLES[kind](rng, n_1), rng.normal(size=n_2) if kind == "rounded away" else SAMPLES[kind](rng, n_2)
+        expected = np.sort(np.subtract.outer(y, x).ravel())
+        found = [ranks.ranked_difference(x, y, rank) for rank in range(len(expected))]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_shift_of_many_values_without_all_differences():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=20_001), rng.normal(0.1, 1, size=20_000)  # 400 million differences, 3.2 GB
+    tracemalloc.start()
+    shift = hodges_lehmann(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    n_below = np.searchsorted(np.sort(y), x + shift.value).sum()
+    assert abs(n_below - len(x) * len(y) // 2) <= 1
+    assert shift.low < 0.1 < shift.high
+
+
+def test_statistics_of_many_values_without_all_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(5)
+    weights, other = rng.integers(0, 3, (4, 9)), rng.integers(0, 3, (4, 7))
+    x, y = rng.integers(0, 5, 9).astype(float), rng.integers(0, 5, 7).astype(float)
+    pairs = np.stack([x, rng.random(9)], axis=1)
+
+    def found() -> list[np.ndarray]:
+        return [
+            weighted_rank_biserial(weights, other, x, y),
+            spearman_weighted(weights, pairs),
+            image_aurc(weights, pairs),
+        ]
+
+    few = found()
+    monkeypatch.setattr(ranks, "MOST_PAIRS", 0)
+    for one, same in zip(few, found(), strict=True):
+        np.testing.assert_allclose(same, one, rtol=1e-12)
 
 
 def test_no_interval_of_95_percent_with_3_against_3():

@@ -74,12 +74,15 @@ def test_what_plan_prints_is_the_same_study(tmp_path):
         ("dataset: d\nname: a/b", "name 'a/b': expected letters"),
         ("- dataset: d", "expected lines of the form"),
         ("dataset: [", "is not valid YAML"),
-        ("dataset: s3://bucket/lab", "dataset is 's3://bucket/lab'; expected a folder of this machine, no address"),
+        ("dataset: s3://bucket/lab", "dataset is 's3://bucket/lab'; expected a folder .*; copy it here first"),
         (
             "dataset: d\noutput_dir: gs://bucket/out",
-            "output_dir is 'gs://bucket/out'; expected a folder of this machine",
+            "output_dir is 'gs://bucket/out'; expected a folder of this machine.*; when it is done, send the folder",
         ),
-        ("dataset: d\nmasks: {net: s3://bucket/net}", "masks is .* expected a folder of this machine"),
+        (
+            "dataset: d\nmasks: {net: s3://bucket/net}",
+            "masks is .* expected a folder of this machine.*; copy it here first",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, message):

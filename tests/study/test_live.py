@@ -9,8 +9,7 @@ from rich.console import Console
 from segassay.io.progress import sparkline
 from segassay_monai.study import live
 from segassay_monai.study.live import RunProgress, show_run
-from segassay_monai.training.progress_file import TrainingProgress, write_progress
-from segassay_monai.training.resume import unfinished
+from segassay_monai.training.progress_file import TrainingProgress, unfinished, write_progress
 
 PROGRESS = TrainingProgress(epoch=2, epochs=8, minutes_left=1.5, losses=[0.9, 0.4], f1=0.5)
 

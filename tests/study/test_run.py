@@ -33,9 +33,10 @@ from segassay_monai.study.estimate import estimate
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import Study, plan_study
 from segassay_monai.study.run import run_study
-from segassay_monai.study.show import print_plan, state_of
+from segassay_monai.study.show import print_plan
+from segassay_monai.study.status import state_of
 from segassay_monai.study.store import read_state
-from segassay_monai.training.resume import unfinished
+from segassay_monai.training.progress_file import unfinished
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 

@@ -1,16 +1,18 @@
 """The state of a task in words: from claims, failures and the file of its progress, whatever lies there."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
-from segassay_monai.study import store
+from segassay_monai.study import identity, store
 from segassay_monai.study.plan import Study, plan_study
-from segassay_monai.study.show import show_status, state_of
-from segassay_monai.training.progress_file import PROGRESS, TrainingProgress, write_progress
-from segassay_monai.training.resume import unfinished
+from segassay_monai.study.status import show_status, state_of
+from segassay_monai.training.progress_file import PROGRESS, TrainingProgress, unfinished, write_progress
 from small_datasets import make_dataset
 
 
@@ -74,3 +76,23 @@ def test_a_prediction_that_runs_has_no_epochs(study: Study) -> None:
 def test_a_failure_shows_its_first_line(study: Study) -> None:
     store.note_failure(study, study.members[0], "a.png is broken; export it\nmore")
     assert state_of(study, study.members[0]) == ("failed", "a.png is broken; export it")
+
+
+def test_the_status_of_a_study_loads_neither_torch_nor_monai_nor_mlflow(study: Study) -> None:
+    """They take seconds; the version of torch, which is part of a member's identity, is read without loading it."""
+    lines = (
+        "import sys\n"
+        "from segassay.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    print([name for name in ('torch', 'monai', 'mlflow', 'matplotlib') if name in sys.modules])\n"
+    )
+    words = [sys.executable, "-c", lines, "study", "status", str(study.path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "6 waiting" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_of_torch_is_that_which_torch_says() -> None:
+    assert identity._torch_version() == torch.__version__

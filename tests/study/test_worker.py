@@ -19,9 +19,8 @@ from forked import Forked
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.study import store
 from segassay_monai.study.plan import Study, plan_study
-from segassay_monai.study.show import state_of
-from segassay_monai.training.progress_file import read_progress
-from segassay_monai.training.resume import unfinished
+from segassay_monai.study.status import state_of
+from segassay_monai.training.progress_file import read_progress, unfinished
 
 N_EPOCHS = 100_000
 

@@ -25,7 +25,7 @@ from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.masks import list_masks
 from segassay_monai.study.plan import plan_study
-from segassay_monai.study.show import state_of
+from segassay_monai.study.status import state_of
 from segassay_monai.study.worker import do
 from segassay_monai.targets import masks_of, read_labels, read_target
 from segassay_monai.training.inputs import open_classes

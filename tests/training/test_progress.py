@@ -10,8 +10,8 @@ from ignite.engine import Engine, Events
 from bundles import TINY, train
 from segassay.simulation.dataset import Simulation, simulate
 from segassay_monai.training.progress import KeepProgress
-from segassay_monai.training.progress_file import PROGRESS, TrainingProgress, read_progress
-from segassay_monai.training.resume import KeepStates, unfinished
+from segassay_monai.training.progress_file import PROGRESS, TrainingProgress, read_progress, unfinished
+from segassay_monai.training.resume import KeepStates
 
 
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, n_before: int) -> list[TrainingProgress | None]:

@@ -11,6 +11,7 @@ import pandas as pd
 from segassay.data.annotations import ANNOTATION_COLUMNS
 from segassay.data.named_channels import INTENSITY, intensities_in
 from segassay.errors import SegAssayError
+from segassay.io.stored_tables import StoredTable
 from segassay.io.table_files import as_csv, from_csv, types_of
 from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import CLASS_TABLES
@@ -135,7 +136,11 @@ def _check(frames: Mapping[str, pd.DataFrame], summary: Mapping[str, Any]) -> No
 
 
 @python_strings()
-def as_written(found: Results, keep: Callable[[str, str], object] = lambda name, text: None) -> Results:
+def as_written(
+    found: Results,
+    keep: Callable[[str, str], object] = lambda name, text: None,
+    keep_stored: Callable[[str, StoredTable], Any] = lambda name, table: table,
+) -> Results:
     """The evaluation as it can be read from its files: numbers have the digits that are written.
 
     A page or a figure is made of this one, so that it can be made again from the files, byte by byte.
@@ -143,9 +148,14 @@ def as_written(found: Results, keep: Callable[[str, str], object] = lambda name,
     Args:
         found: The evaluation.
         keep: Called with the name and the text of each table, one after the other, so that only one text is in memory.
+        keep_stored: Called with the name of each table that is stored, and the table; gives the one that was written.
+            Stored tables have all digits.
     """
-    read = {}
+    read: dict[str, Any] = {}
     for name, frame in frames_of(found).items():
+        if isinstance(frame, StoredTable):
+            read[name] = keep_stored(name, frame)
+            continue
         text = as_csv(frame)
         keep(name, text)
         read[name] = from_csv(text, types_of(frame))

@@ -29,6 +29,7 @@ from segassay.qualities.validity.specification import NUMBERS, outcomes, specifi
 from segassay.report.notes import in_words
 from segassay.tables.build import Tables, build_tables
 from segassay.tables.effects import EFFECT_COLUMNS, effects
+from segassay.tables.mean_rater import MEAN_OF_RATERS, MEAN_OF_RATERS_NOTE, mean_counts, mean_measured
 from segassay.tables.measured import areas_in_mm
 from segassay.tables.normalise import normalise
 from segassay.tables.persons import by_person
@@ -106,13 +107,32 @@ def _effects(
     """Effects and prerequisites, without rows if there is no experiment; specifications and normalised counts."""
     if is_exchangeable(annotations):  # the conclusion of `reader_1` is nobody's
         named = raters_of(annotator_kinds(annotations))
+        if set(tables.counts["annotator"]) <= set(named):
+            return _effects_of_mean(dataset, tables, named)
         names = ("counts", "recounts", "measured", "remeasured")
         others: dict[str, Any] = {name: _of_others(getattr(tables, name), named) for name in names}
         tables = replace(tables, **others)
     normalised = normalised_counts(dataset, tables.counts, tables.measured)
     if normalised is None or tables.counts.empty:
-        return pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None
+        return _NO_EFFECTS
     return effects(normalised), prerequisites(normalised), _specifications(dataset, tables, annotations), normalised
+
+
+_NO_EFFECTS = (pd.DataFrame(columns=list(EFFECT_COLUMNS)), pd.DataFrame(columns=list(PREREQUISITE_COLUMNS)), None, None)
+
+
+def _effects_of_mean(
+    dataset: Dataset | None, tables: Tables, raters: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, None, pd.DataFrame | None]:
+    """The same, of the mean of exchangeable raters alone."""
+    counts, measured = mean_counts(tables.counts, raters), mean_measured(tables.measured, raters)
+    normalised = normalised_counts(dataset, counts, measured)
+    if normalised is None or counts.empty:
+        return _NO_EFFECTS
+    found = effects(normalised)
+    of_mean = found["annotator"] == MEAN_OF_RATERS
+    notes = found["note"].where(~of_mean, [f"{MEAN_OF_RATERS_NOTE}{'; ' * bool(one)}{one}" for one in found["note"]])
+    return found.assign(note=notes), prerequisites(normalised), None, normalised
 
 
 def _of_others(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

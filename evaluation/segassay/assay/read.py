@@ -1,10 +1,11 @@
 """Read an evaluation from its folder: tables, summary and verdicts, without any mask.
 
-folder (files.json, summary.json, tables/*.csv)  ->  Evaluation
+folder (files.json, summary.json, tables/*.csv, tables/*/*.parquet)  ->  Evaluation
 """
 
 import os
 from pathlib import Path
+from typing import Any
 
 from segassay.assay.evaluation import Evaluation
 from segassay.assay.frames import UnreadableError, results_of
@@ -12,6 +13,7 @@ from segassay.assay.write import GALLERY, SUMMARY, class_folders
 from segassay.errors import DataError
 from segassay.io.addresses import refuse_address
 from segassay.io.outputs import recover_output
+from segassay.io.stored_tables import StoredTable
 from segassay.io.table_files import LIST, check_files, from_csv, parse_json, read_list
 from segassay.io.text_columns import python_strings
 from segassay.judgement.classes import class_names
@@ -78,8 +80,11 @@ def read_results(place: str | os.PathLike[str]) -> Evaluation:
     folder = evaluation_folder(place)
     listed = read_list(folder, ADVICE)
     texts = check_files(folder, listed, ADVICE)
-    frames = {}
+    frames: dict[str, Any] = {}
     for name, types in listed.types.items():
+        if any(path.startswith(f"tables/{name}/") for path in listed.checksums):
+            frames[name] = StoredTable(folder / "tables" / name, types)
+            continue
         path = f"tables/{name}.csv"
         if path not in texts:
             raise DataError.of(folder / LIST, f"lists no {path}", ADVICE)

@@ -1,7 +1,9 @@
 """`evaluate`: compare all annotators of a folder, a table or arrays, and write the results if asked to."""
 
+import glob
 import os
 import shlex
+import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from segassay.assay.evaluation import Evaluation
 from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
-from segassay.assay.write import class_folders, write_results
+from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_masks import masks_kept
@@ -180,7 +182,11 @@ def evaluate(
                 write_results(place, found.classes[name], gallery=_gallery(found.classes[name], workers), xlsx=xlsx)
             if track:
                 log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
-            at.send(publish_output(work_dir))
+            published = publish_output(work_dir)
+            take_stored_from(published, found)
+            for name, place in class_folders(published, found.classes).items():
+                take_stored_from(place, found.classes[name])
+            at.send(published, keep=is_stored(found.tables))  # its tables are read from there
         return found
 
 
@@ -202,16 +208,25 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
 
 @contextmanager
 def _kept_if_killed(final: Path) -> Iterator[Path]:
-    """File of what is compared; it stays if a process is killed or a store is lost, but not after another error."""
+    """File of what is compared; it stays if a process is killed or a store is lost, but not after another error.
+
+    Beside it are the folders of `segassay.tables.stored`.
+    """
     kept = final.with_name(f".{final.name}.compared")
     try:
         yield kept
     except (LostError, TransferError):
         raise
     except Exception:
-        kept.unlink(missing_ok=True)
+        _forget(kept)
         raise
+    _forget(kept)
+
+
+def _forget(kept: Path) -> None:
     kept.unlink(missing_ok=True)
+    for folder in kept.parent.glob(f"{glob.escape(kept.name)}.*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _computed(

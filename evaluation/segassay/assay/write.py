@@ -1,6 +1,6 @@
 """Output of an evaluation: tables, summary, figures and report in a folder.
 
-Results  ->  summary.json, files.json, report.html, gallery.json, tables/*.csv, figures/*
+Results  ->  summary.json, files.json, report.html, gallery.json, tables/*.csv, tables/*/*.parquet, figures/*
 
 The evaluation of each of several classes has a folder of the same form, `classes/<class>/`.
 """
@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from segassay.assay.frames import as_written, frames_of
+from segassay.io.stored_tables import StoredTable
 from segassay.io.table_files import as_csv, types_of, write_list
 from segassay.judgement.classes import class_paths
 from segassay.judgement.results import Results
+from segassay.tables.build import Tables
 
-__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "class_folders", "write_results"]
+__all__ = ["GALLERY", "SUMMARY", "WORKBOOK", "class_folders", "is_stored", "take_stored_from", "write_results"]
 
 
 SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
@@ -24,6 +26,18 @@ SUMMARY, GALLERY, WORKBOOK = "summary.json", "gallery.json", "tables.xlsx"
 def class_folders(folder: Path, classes: Iterable[str]) -> dict[str, Path]:
     """Class -> folder of its evaluation, in that of all classes together."""
     return {name: folder / path for name, path in class_paths(classes).items()}
+
+
+def is_stored(tables: Tables) -> bool:
+    """Whether some of the tables are in Parquet files."""
+    return any(isinstance(table, StoredTable) for table in vars(tables).values())
+
+
+def take_stored_from(folder: Path, found: Results) -> None:
+    """Let the stored tables of an evaluation be read from the folder that it was written to."""
+    for name, table in vars(found.tables).items():
+        if isinstance(table, StoredTable):
+            table.folder = folder / "tables" / name
 
 
 def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | None = None, xlsx: bool = False) -> None:
@@ -45,7 +59,11 @@ def write_results(work_dir: Path, found: Results, *, gallery: dict[str, Any] | N
     def write(name: str, text: str) -> None:
         (work_dir / "tables" / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
 
-    found = as_written(found, write)
+    def write_stored(name: str, table: StoredTable) -> StoredTable:
+        table.copy_to(work_dir / "tables" / name)
+        return StoredTable(work_dir / "tables" / name, table.types)
+
+    found = as_written(found, write, write_stored)
     forms = {f"checklist_{name}": table for name, table in checklists(found).items()}
     for name, form in forms.items():
         write(name, as_csv(form))

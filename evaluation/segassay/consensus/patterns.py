@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Decisions", "count_patterns", "counts_inside", "look_up", "rates_against", "without_rater"]
+__all__ = ["Decisions", "count_patterns", "counts_inside", "look_up", "rates_against", "tally", "without_rater"]
 
 CHUNK = 1 << 16  # pixels at a time: temporary arrays stay in the processor's cache, and small compared with a volume
 MAX_NUMBERS = 1 << 16  # above this, numbers that do not occur are dropped
@@ -125,7 +125,7 @@ def _renumber(
     Returns:
         Patterns of all raters, `(K', R')`; pixels of each, `(K',)`; and each pixel's index into them, `(*spatial)`.
     """
-    counts = _tally(code, n_numbers)
+    counts = tally(code, n_numbers)
     present = np.flatnonzero(counts)
     later, known = np.divmod(present, len(patterns))
     digits = []
@@ -147,8 +147,15 @@ def _n_digits(power: int, base: int) -> int:
     return n
 
 
-def _tally(code: np.ndarray, n_numbers: int) -> np.ndarray:
-    """How often each number below `n_numbers` occurs, `(n_numbers,)`."""
+def tally(code: np.ndarray, n_numbers: int) -> np.ndarray:
+    """How often each number below `n_numbers` occurs, int64 `(n_numbers,)`.
+
+    As `np.bincount`, which first copies all numbers to eight bytes each; here a chunk at a time.
+
+    Example:
+        >>> tally(np.array([[0, 2], [2, 2]], dtype=np.uint8), 4).tolist()
+        [1, 0, 3, 0]
+    """
     counts = np.zeros(n_numbers, dtype=np.int64)
     flat = code.reshape(-1)
     chunk = max(CHUNK, n_numbers)

@@ -31,6 +31,7 @@ __all__ = [
     "majority_vote",
     "soft_mean",
     "staple",
+    "staple_mask_of_decisions",
     "staple_of_decisions",
     "union",
     "without_rater",
@@ -190,6 +191,25 @@ def staple_of_decisions(decisions: Decisions, weights: np.ndarray | None = None)
     estimate = _estimate(decisions.patterns, decisions.counts, weights)
     prob = look_up(estimate.prob.astype(np.float32), decisions.code)
     return Staple(prob, prob > 0.5, *estimate[1:])
+
+
+def staple_mask_of_decisions(decisions: Decisions, weights: np.ndarray | None = None) -> np.ndarray:
+    """Only the mask of `staple_of_decisions`, without an image of probabilities.
+
+    Args:
+        decisions: From `count_decisions` or `without_rater`.
+        weights: As for `staple_of_decisions`.
+
+    Returns:
+        Boolean `(*spatial)`.
+
+    Example:
+        >>> decisions = count_decisions(np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]], dtype=bool))
+        >>> staple_mask_of_decisions(decisions).astype(int)
+        array([1, 1, 0, 0])
+    """
+    estimate = _estimate(decisions.patterns, decisions.counts, weights)
+    return look_up(estimate.prob.astype(np.float32) > 0.5, decisions.code)
 
 
 def count_decisions(masks: _Masks) -> Decisions:

@@ -33,7 +33,7 @@ from segassay.io.formats import (
 from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.held import HeldImage
-from segassay.io.kept_masks import keep_mask, kept_mask
+from segassay.io.kept_masks import keep_image, keep_mask, kept_image, kept_mask
 from segassay.io.mask_values import class_values_of, mask_of
 from segassay.io.ome_zarr import ZarrWindows, ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines
@@ -119,7 +119,11 @@ def read_image(path: str | os.PathLike[str]) -> Picture:
         ...     read_image(f"{folder}/0144.tif").array.shape
         (1, 3, 3)
     """
-    return _read(path, as_mask=False)
+    if (kept := kept_image(path)) is not None:
+        return kept
+    picture = _read(path, as_mask=False)
+    keep_image(path, picture)
+    return picture
 
 
 def _read(path: str | os.PathLike[str], *, as_mask: bool) -> Picture:

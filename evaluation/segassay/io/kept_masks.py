@@ -1,6 +1,6 @@
-"""Binary masks that were read, kept a bit per pixel for the later steps of one task, which need not decode them again.
+"""Binary masks and images that were read, kept for the later steps of one task, which need not decode them again.
 
-file  ->  mask, decoded once inside `masks_kept`
+file  ->  mask (a bit per pixel) or image (whole numbers, as they are), decoded once inside `masks_kept`
 """
 
 import math
@@ -9,24 +9,40 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from segassay.io.picture import Picture
 
-__all__ = ["keep_mask", "kept_mask", "masks_kept"]
+__all__ = ["keep_image", "keep_mask", "kept_image", "kept_mask", "masks_kept"]
 
 MOST_BYTES = 2**26
 """Size of all kept masks together, at most: 500 masks of 1024 × 1024 pixels. Of further ones none is kept."""
 
+MOST_OF_IMAGES = 2**26
+"""Size of all kept images together, at most: 64 grey ones of 1024 × 1024 pixels."""
+
 _Key = tuple[str, int, int, int]  # path, and what changes with the content: inode, size, time
-_KEPT: ContextVar[dict[_Key, tuple[np.ndarray, tuple[int, ...]]] | None] = ContextVar("kept_masks", default=None)
+
+
+@dataclass
+class _Kept:
+    """What is kept: masks as bits and shapes, and images; and the bytes of both."""
+
+    masks: dict[_Key, tuple[np.ndarray, tuple[int, ...]]] = field(default_factory=dict)
+    images: dict[_Key, Picture] = field(default_factory=dict)
+    of_masks: int = 0
+    of_images: int = 0
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
 def masks_kept() -> Iterator[None]:
-    """Keep the binary masks that this process reads inside the block; a file that changes is read again."""
-    token = _KEPT.set({})
+    """Keep binary masks and images that this process reads inside the block; a file that changes is read again."""
+    token = _KEPT.set(_Kept())
     try:
         yield
     finally:
@@ -36,10 +52,9 @@ def masks_kept() -> Iterator[None]:
 def kept_mask(path: object) -> Picture | None:
     """The mask of a file that was read before, as a picture of one boolean channel; None if it is not kept."""
     kept = _KEPT.get()
-    key = _key(path) if kept else None
-    if not kept or key is None or key not in kept:
+    if not kept or not kept.masks or (key := _key(path)) is None or key not in kept.masks:
         return None
-    bits, shape = kept[key]
+    bits, shape = kept.masks[key]
     return Picture(np.unpackbits(bits, count=math.prod(shape)).view(bool).reshape(1, *shape), None, None)
 
 
@@ -52,10 +67,29 @@ def keep_mask(path: object, picture: Picture, mask: np.ndarray) -> None:
         mask: `(*spatial)`, what the content says.
     """
     kept = _KEPT.get()
-    if kept is None or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept:
+    if not kept or mask.dtype != bool or picture.overlay or (key := _key(path)) is None or key in kept.masks:
         return
-    if sum(bits.nbytes for bits, _ in kept.values()) + mask.size // 8 < MOST_BYTES:
-        kept[key] = np.packbits(mask), mask.shape
+    if kept.of_masks + mask.size // 8 < MOST_BYTES:
+        kept.masks[key] = np.packbits(mask), mask.shape
+        kept.of_masks += kept.masks[key][0].nbytes
+
+
+def kept_image(path: object) -> Picture | None:
+    """The image of a file that was read before; None if it is not kept."""
+    kept = _KEPT.get()
+    if not kept or not kept.images or (key := _key(path)) is None or key not in kept.images:
+        return None
+    return replace(kept.images[key], array=kept.images[key].array.copy())
+
+
+def keep_image(path: object, picture: Picture) -> None:
+    """Keep an image of whole numbers if there is room for it; maps of real numbers are needed for one step only."""
+    kept = _KEPT.get()
+    if not kept or picture.array.dtype.kind not in "ui" or (key := _key(path)) is None or key in kept.images:
+        return
+    if kept.of_images + picture.array.nbytes <= MOST_OF_IMAGES:
+        kept.images[key] = replace(picture, array=picture.array.copy())
+        kept.of_images += picture.array.nbytes
 
 
 def _key(path: object) -> _Key | None:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from segassay.errors import DataError, Problem, raise_problems, why_unreadable
 from segassay.io.csv_tables import csv_text
+from segassay.io.stored_tables import PARTS, StoredTable
 
 __all__ = ["LIST", "Listed", "as_csv", "check_files", "from_csv", "parse_json", "read_list", "types_of", "write_list"]
 
@@ -29,7 +30,7 @@ FORMAT = 1
 """Raise it by one when files of an earlier version cannot be read any more."""
 
 _TYPES = ("str", "float64", "int64", "Int64", "bool", "boolean")
-_NAME = re.compile(r"(tables/)?[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"(tables/)?[A-Za-z0-9_][A-Za-z0-9_.-]*|tables/[A-Za-z0-9_]+/part-\d+\.parquet")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def types_of(frame: pd.DataFrame) -> dict[str, str]:
         >>> types_of(pd.DataFrame({"case": ["0144"], "f1": [0.5], "n": [1]}))
         {'case': 'str', 'f1': 'float64', 'n': 'int64'}
     """
+    if isinstance(frame, StoredTable):
+        return dict(frame.types)
     names = {str(column): str(of) for column, of in frame.dtypes.items()}
     return {column: of if of in _TYPES else "str" for column, of in names.items()}
 
@@ -105,14 +108,20 @@ def write_list(folder: Path, name: str, version: str, types: Mapping[str, Mappin
         folder: Folder with the files.
         name: Name of the evaluation.
         version: Version of SegAssay.
-        types: Table -> what `types_of` says of it. These tables are listed, and every JSON file of the folder.
+        types: Table -> what `types_of` says of it. These tables, CSV or parts in Parquet, are listed, and every JSON
+            file of the folder.
     """
-    tables = [folder / "tables" / f"{table}.csv" for table in types]
+    tables = [path for table in types for path in _files_of(folder / "tables" / table)]
     paths = sorted(path for path in (*folder.glob("*.json"), *tables) if path.name != LIST)
-    files = {path.relative_to(folder).as_posix(): _sha256(path.read_bytes()) for path in paths}
+    files = {path.relative_to(folder).as_posix(): _sha256_of(path) for path in paths}
     content = {"format": FORMAT, "segassay": version, "name": name, "files": files, "types": types}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (folder / LIST).write_text(text, encoding="utf-8", newline="")
+
+
+def _files_of(table: Path) -> list[Path]:
+    """The CSV file of a table, or its parts."""
+    return sorted(table.glob(PARTS)) if table.is_dir() else [table.with_name(f"{table.name}.csv")]
 
 
 def read_list(folder: Path, advice: str) -> Listed:
@@ -171,7 +180,7 @@ def parse_json(path: Path, text: str, advice: str) -> dict[str, Any]:
 
 
 def check_files(folder: Path, listed: Listed, advice: str) -> dict[str, str]:
-    """Read all listed files of a folder as text, after comparing each with its checksum.
+    """Compare all listed files of a folder with their checksums, and read them as text, but for parts of tables.
 
     Args:
         folder: The folder.
@@ -179,7 +188,7 @@ def check_files(folder: Path, listed: Listed, advice: str) -> dict[str, str]:
         advice: What to do if one is damaged.
 
     Returns:
-        File -> its text.
+        File -> its text; of a part of a table nothing, as it is not kept in memory.
 
     Raises:
         DataError: If files are missing or are not as they were written; it names all of them.
@@ -188,18 +197,28 @@ def check_files(folder: Path, listed: Listed, advice: str) -> dict[str, str]:
     for name, checksum in listed.checksums.items():
         path = folder / name
         try:
-            data = path.read_bytes()
+            is_part = path.match(PARTS)
+            data = b"" if is_part else path.read_bytes()
+            found_checksum = _sha256_of(path) if is_part else _sha256(data)
         except OSError as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             problems.append(Problem(str(path), what, advice, kind="file-missing"))
             continue
-        if _sha256(data) != checksum:
-            what = "is not as it was written" if data else "is empty"
+        if found_checksum != checksum:
+            what = "is not as it was written" if path.stat().st_size else "is empty"
             problems.append(Problem(str(path), what, advice, kind="file-changed"))
             continue
         found[name] = data.decode("utf-8", errors="replace")
     raise_problems(folder, problems)
     return found
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _sha256(data: bytes) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from segassay.io.images import write_bytes
+from segassay.io.stored_tables import StoredTable
 
 __all__ = ["write_workbook"]
 
@@ -51,7 +52,7 @@ def write_workbook(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     book = Workbook(write_only=True)
     for name, table in tables.items():
         sheet = book.create_sheet(name[:_MAX_TITLE])
-        if len(table) + 1 > _MAX_ROWS or len(table.columns) > _MAX_COLUMNS:
+        if isinstance(table, StoredTable) or len(table) + 1 > _MAX_ROWS or len(table.columns) > _MAX_COLUMNS:
             sheet.append([_text(sheet, _too_large(name, table))])
             continue
         sheet.freeze_panes = "A2"
@@ -64,6 +65,8 @@ def write_workbook(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def _too_large(name: str, table: pd.DataFrame) -> str:
+    if isinstance(table, StoredTable):
+        return f"The table {name} has {len(table)} rows in Parquet files; read tables/{name} instead."
     return (
         f"The table {name} has {len(table)} rows and {len(table.columns)} columns, but a sheet holds {_MAX_ROWS} rows "
         f"and {_MAX_COLUMNS} columns; read tables/{name}.csv instead."

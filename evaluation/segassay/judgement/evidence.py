@@ -7,7 +7,7 @@ perfectly, so that images without any object would reward whoever marks nothing.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from segassay.data.annotations import TRAINED, raters_of
 from segassay.data.facets import is_exchangeable
+from segassay.io.stored_tables import rows_by
 from segassay.judgement.criteria import MIN_CASES, Number
 from segassay.judgement.nearness import DICE_BLIND_ABOVE, nearness_of_pairs, tolerance_px
 from segassay.qualities.scores.groups import grouped, origins
@@ -79,8 +80,8 @@ class Evidence:
     marks: pd.DataFrame
     mirrored: pd.DataFrame
     identical: dict[tuple[str, str], float]
-    single_votes: dict[str, pd.DataFrame]
-    object_votes: dict[str, pd.DataFrame]
+    single_votes: Mapping[str, pd.DataFrame]
+    object_votes: Mapping[str, pd.DataFrame]
     training: dict[str, np.ndarray]
     alike: dict[str, tuple[str, ...]]
     counts: pd.DataFrame
@@ -234,8 +235,8 @@ def evidence_of(found: Findings) -> Evidence:
         marks,
         tables.mirrored.pivot(index="case", columns=["annotator", "rater"], values="dice"),
         _identical(*(_pooled(tables.identical, marks, raters) if exchangeable else (tables.identical, marks))),
-        {str(name): rows for name, rows in tables.single_votes.groupby("annotator", sort=False)},
-        {str(name): rows for name, rows in tables.object_votes.groupby("annotator", sort=False)},
+        rows_by(tables.single_votes, "annotator"),
+        rows_by(tables.object_votes, "annotator"),
         _training(found.annotations, cases, found.test_cases),
         _alike(found.annotations),
         tables.counts,

@@ -19,6 +19,7 @@ class Judgement:
         headline: Numbers that its sentence starts with: the agreement of two ensembles, or with the raters; if empty,
             only agreement between raters, or between models, is known.
         left_out: Raters who took no part, because they have few masks, or masks no better than mirrored ones.
+        unequal: Whether a subject has at least twice as many images as subjects have on average.
     """
 
     quality: str
@@ -26,6 +27,7 @@ class Judgement:
     criteria: tuple[Criterion, ...]
     headline: tuple[Number, ...] = ()
     left_out: tuple[str, ...] = ()
+    unequal: bool = False
 
     @property
     def supported(self) -> bool | None:

@@ -5,11 +5,13 @@ objectivity, reliability, validity, outlines  ->  scores, and what could not be 
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from segassay.data.facets import is_exchangeable
+from segassay.io.stored_tables import rows_where
 from segassay.qualities.catalogue import CATALOGUE
 from segassay.qualities.objectivity import computations as objectivity
 from segassay.qualities.objectivity.raters import agreement_of_raters
@@ -17,7 +19,7 @@ from segassay.qualities.reliability import computations as reliability
 from segassay.qualities.reliability.ensembles import ensembles_beside
 from segassay.qualities.reliability.seeds import agreement_of_folds, agreement_of_seeds
 from segassay.qualities.scores.computation import GAP_COLUMNS, compute_all
-from segassay.qualities.scores.coverage import MEANS, coverage_warning
+from segassay.qualities.scores.coverage import MEANS, are_unequal, coverage_warning
 from segassay.qualities.scores.table import (
     QUALITIES,
     THRESHOLD,
@@ -102,13 +104,12 @@ def warned(table: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
         table: With `SCORE_COLUMNS`, and perhaps others.
         clusters: Case -> name of its subject, or of the case itself.
     """
-    sizes = clusters.value_counts()
-    unequal = bool(len(sizes) and sizes.max() >= 2 * sizes.mean())
+    n_clusters, unequal = clusters.nunique(), are_unequal(clusters.to_numpy())
     warnings = [
         coverage_warning(
             known := CATALOGUE[record].coverage,
             method,
-            len(sizes),
+            n_clusters,
             clumped=known == (MEANS,) and unsure,
             unequal=unequal,
         )
@@ -152,14 +153,18 @@ def _shifts(tables: Tables, annotations: pd.DataFrame) -> list[float]:
     other = case_scores(
         dataclasses.replace(
             tables,
-            agreement=_f1_undefined_where_both_empty(tables.agreement),
-            leave_one_out=_f1_undefined_where_both_empty(tables.leave_one_out),
+            agreement=_f1_undefined_where_both_empty(rows_where(tables.agreement, _judged)),
+            leave_one_out=_f1_undefined_where_both_empty(rows_where(tables.leave_one_out, _judged)),
         ),
         annotations,
     )
     left = {(score.form, score.target): score.values.mean() for score in other}  # fewer, where every case is empty
     means = {(score.form, score.target): score.values.mean() for score in as_is if score.values.notna().any()}
     return [abs(mean - left.get(key, np.nan)) for key, mean in means.items()]
+
+
+def _judged(rows: pd.DataFrame) -> pd.Series:
+    return rows["iou_threshold"] == THRESHOLD
 
 
 def _has_both_empty(rows: pd.DataFrame) -> bool:
@@ -175,10 +180,10 @@ def _f1_undefined_where_both_empty(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def where_marked(tables: Tables) -> Tables:
-    """The same tables with F1, Dice and mean IoU undefined where neither annotator of a comparison marked anything."""
-    parts = {}
+    """Agreement at IoU > .5, with F1, Dice and mean IoU undefined where neither of two annotators marked anything."""
+    parts: dict[str, Any] = {}
     for name in ("agreement", "leave_one_out"):
-        rows = getattr(tables, name)
+        rows = rows_where(getattr(tables, name), _judged)
         nothing = (rows["n_px_a"].eq(0) & rows["n_px_b"].eq(0)).fillna(False).astype(bool)
         parts[name] = rows.assign(f1=rows["f1"].mask(_both_empty(rows)), dice=rows["dice"].mask(nothing))
     return dataclasses.replace(tables, **parts)

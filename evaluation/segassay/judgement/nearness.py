@@ -9,6 +9,7 @@ beside Dice. Where raters agree less, their tolerance is so wide for these objec
 
 import pandas as pd
 
+from segassay.io.stored_tables import parts_of
 from segassay.qualities.scores.table import THRESHOLD
 
 __all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "tolerance_px"]
@@ -56,11 +57,23 @@ def tolerance_px(surface_shares: pd.DataFrame, counts: pd.DataFrame, raters: lis
         2
     """
     marked = pd.MultiIndex.from_frame(counts.loc[counts["area_px"].fillna(0) > 0, ["case", "annotator"]])
-    rows = surface_shares[surface_shares[list(_SIDES)].isin(raters).all(axis=1)]
+    parts = parts_of(surface_shares, ["case", *_SIDES, "tolerance_px", "share"])
+    of_case = [_usual_shares(rows, marked, raters) for rows in parts]
+    of_case = [part for part in of_case if len(part)]
+    if not of_case:
+        return 0
+    usual = pd.concat(of_case).median()
+    near = usual.index[(usual >= NEAR) & (usual.index >= 1)]
+    return int(near[0]) if len(near) else 0
+
+
+def _usual_shares(rows: pd.DataFrame, marked: pd.MultiIndex, raters: list[str]) -> pd.DataFrame:
+    """Case × distance: the median rater's share of outlines within it, of that within the largest one."""
+    rows = rows[rows[list(_SIDES)].isin(raters).all(axis=1)]
     for side in _SIDES:
         rows = rows[pd.MultiIndex.from_frame(rows[["case", side]]).isin(marked)]
     if rows.empty:
-        return 0
+        return pd.DataFrame()
     table = rows.pivot(index=["case", *_SIDES], columns="tolerance_px", values="share").astype(float)
     table = table.div(table.iloc[:, -1].where(lambda widest: widest > 0), axis=0)
     both = pd.concat(
@@ -70,9 +83,7 @@ def tolerance_px(surface_shares: pd.DataFrame, counts: pd.DataFrame, raters: lis
         ]
     )
     of_rater = both.groupby(["case", "rater"]).quantile(0.5, interpolation="higher")
-    usual = of_rater.groupby("case").median().median()
-    near = usual.index[(usual >= NEAR) & (usual.index >= 1)]
-    return int(near[0]) if len(near) else 0
+    return of_rater.groupby("case").median()
 
 
 _SIDES = ("annotator_a", "annotator_b")

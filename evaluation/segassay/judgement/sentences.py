@@ -13,6 +13,7 @@ from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS, rows_of
 from segassay.qualities.validity import records as validity
 from segassay.qualities.validity.effects import of_masks
+from segassay.tables.mean_rater import MEAN_OF_RATERS
 from segassay.tables.samples import on_deciding_unit
 
 __all__ = [
@@ -121,12 +122,17 @@ def _effects_sentence(effects: pd.DataFrame) -> str:
     pairs = concordance(of, measure)
     if pairs.empty:
         return ""
+    of_mean = set(of["annotator"]) == {MEAN_OF_RATERS}
     what = "object counts lead" if measure == "count" else f"masks, measured by {measure.replace('_', ' ')}, lead"
     parts = [
         f"{row['group_2']} against {row['group_1']}: "
-        + ", ".join(f"{_VERDICTS.get(verdict, verdict)} with {n}" for verdict, n in row["votes"].items())
+        + ", ".join(
+            _VERDICTS.get(verdict, verdict) + ("" if of_mean else f" with {n}") for verdict, n in row["votes"].items()
+        )
         for row in pairs.to_dict("records")
     ]
+    if of_mean:
+        return f"Conclusions from the mean {measure.replace('_', ' ')} of the raters of each case: {'; '.join(parts)}."
     return f"Number of annotators whose {what} to each conclusion: {'; '.join(parts)}."
 
 

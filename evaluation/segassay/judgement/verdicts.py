@@ -38,6 +38,7 @@ from segassay.judgement.judgement import Judgement
 from segassay.judgement.originals import nearest_to_own_members
 from segassay.judgement.preconditions import neutrality, preconditions, standing
 from segassay.judgement.raters_alone import judge_raters
+from segassay.qualities.scores.coverage import are_unequal
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Findings
 from segassay.statistics.jackknife import LOGARITHM
@@ -94,7 +95,11 @@ def judge(found: Findings) -> dict[str, Judgement]:
     )
     left_out = (*evidence.few, *evidence.careless)
     raters = {} if judged.names else {"raters": judge_raters(evidence, found)}
-    return raters | {one.quality: replace(one, left_out=left_out) for one in judgements}
+    unequal = are_unequal(evidence.clusters)
+    return {
+        quality: replace(one, unequal=unequal)
+        for quality, one in (raters | {one.quality: replace(one, left_out=left_out) for one in judgements}).items()
+    }
 
 
 class Basis(NamedTuple):

@@ -35,6 +35,7 @@ from segassay.judgement.verdicts import (
     SHARE_OF_DISAGREEMENT,
     STANDING_ABOVE,
 )
+from segassay.qualities.scores.error_rates import LINE
 
 __all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
 
@@ -333,7 +334,11 @@ def sentence(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) 
     ](judgement, scores, effects)
     left_out = f" Without {joined(judgement.left_out, ', ')}, who has too few masks or marks at random."
     is_shown = judgement.left_out and (judgement.judged.names or judgement.quality == "raters")
-    return f"{text}{left_out}" if is_shown else text
+    errs = (
+        " Subjects have very unequal numbers of images: the interval of a mean that is at its line lies on the wanted "
+        f"side of it {LINE.words}."
+    )
+    return f"{text}{left_out if is_shown else ''}{errs if judgement.supported and judgement.unequal else ''}"
 
 
 def _raters(judgement: Judgement, scores: pd.DataFrame, effects: pd.DataFrame) -> str:

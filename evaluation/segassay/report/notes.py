@@ -56,6 +56,10 @@ _WORDS: dict[About, str] = {
         "classes overlap, as an organ and its tumour do, so a pixel has no single class: each class is evaluated, "
         "but there is no confusion of classes and no agreement on them"
     ),
+    "stored_tables": (
+        "of more than {n_all} images ({n} here), tables with several rows for each are folders of Parquet files "
+        "instead of CSV files"
+    ),
     "simulated": "these tables are simulated",
 }
 

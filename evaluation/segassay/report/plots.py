@@ -42,6 +42,7 @@ from segassay.report.charts.specification import specification_figure
 from segassay.report.charts.strategies import spending_figure, strategies_figure
 from segassay.report.charts.tables import agreement_matrix, effects_by_annotator, f1_over_threshold, rater_habits
 from segassay.report.charts.variation import variance_figure, variation_per_effect
+from segassay.tables.mean_rater import MEAN_OF_RATERS
 from segassay.tables.persons import different_persons
 
 __all__ = ["Plots", "all_charts", "draw_figures", "encoded_figures", "in_figures", "tested_measures"]
@@ -300,7 +301,7 @@ def _of_strategies(found: Results) -> dict[str, _Draw]:
 
 
 def _of_effects(found: Results, kinds: Mapping[str, str]) -> dict[str, _Draw]:
-    effects = found.effects[found.effects["annotator"].isin(kinds)]
+    effects = found.effects[found.effects["annotator"].isin([*kinds, MEAN_OF_RATERS])]
     pooled = effects[(effects["region"] == "") & (effects["test"] == "mann_whitney")]
     tested = [measure for measure in tested_measures(found) if (pooled["measure"] == measure).any()]
     return {f"{_EFFECTS}{measure}": partial(effects_by_annotator, effects, measure) for measure in tested}

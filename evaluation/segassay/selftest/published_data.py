@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from skimage.morphology import skeletonize
 
 from segassay.masks.outlines import SurfaceDistances, surface_distances
 
@@ -94,3 +95,46 @@ RIMS[0, 1:8, 1:8], RIMS[1, 1:8, 1:7] = True, True
 LINE = np.ones((1, 6), dtype=bool)
 HALF_A_LINE = LINE & (np.arange(6) < 3)
 FEW_DISTANCES = SurfaceDistances(np.array([0.0, 1.0]), np.array([2.0]))
+
+
+PITFALLS = "Reinke et al. 2024, doi:10.1038/s41592-023-02150-0, as tested in MetricsReloaded"
+"""Figures of the article; their masks and values are those of its authors' tests (commit cb38dfc)."""
+LARGE, SHIFTED = np.zeros((2, 22, 22), dtype=bool)
+LARGE[2:21, 2:21], SHIFTED[3:21, 2:21] = True, True
+SMALL, SMALLER, LARGER = np.zeros((3, 14, 14), dtype=bool)
+SMALL[5:9, 5:9], SMALLER[6:8, 6:8], LARGER[4:10, 4:10] = True, True, True
+FOUND, WITH_A_SPECK = np.zeros((2, 14, 14), dtype=bool)
+FOUND[9:12, 9:12] = WITH_A_SPECK[9:12, 9:12] = WITH_A_SPECK[1, 1] = True
+_TUBES = """
+........................ .......33733............ .......33733............ .......33733............
+.......33733............ .......33733............ .......33733............ .......33733............
+.......33733............ .......33733............ ...3333337333331111..... ...3777777777775551.....
+...15..........1151...5. ...15..........1151...5. .5555..........155555555 ..5.5..........15....5..
+..5.5..........15....5.. ....5555....5..15..5.... ....55......5..15555.... .....5......55555.......
+............5........... ............5........... ........................ ........................
+"""  # 1: reference, 2 more: thick tubes alone, 4 more: all tubes, thinner
+_BITS = np.array([[int(pixel.replace(".", "0")) for pixel in row] for row in _TUBES.split()])
+TUBES, THICK_TUBES, THIN_TUBES = (_BITS & bit > 0 for bit in (1, 2, 4))
+
+
+def with_skeletons(*masks: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The masks and their skeletons after Zhang & Suen (1984), which the published values of clDice rest on."""
+    return (*masks, *(skeletonize(mask) for mask in masks))
+
+
+CAMELYON = "Bejnordi et al. 2017, doi:10.1001/jama.2017.14585, as tested in MONAI (tests/test_compute_froc.py)"
+FD_SHIFTS = "Traub et al. 2024, arXiv:2407.01032, as tested in fd-shifts (commit c4467ae)"
+N_ORDERED = 100
+RISKS = {
+    "1 and 0 in turn": np.arange(1, N_ORDERED + 1) % 2,
+    ".8, .6, .4, .2, 25 each": np.repeat([0.8, 0.6, 0.4, 0.2], 25),
+}
+"""From the least certain image to the most certain."""
+
+
+def as_trapezoids(risks: np.ndarray, aurc: np.ndarray) -> tuple[float]:
+    """AURC as fd-shifts reports it: the area under straight lines between the points, level before the first.
+
+    The mean of the risks, as Geifman et al. (2019) define it, is larger by half a step of the last risk less the first.
+    """
+    return (float(aurc[0] + (risks[-1] - risks.mean()) / (2 * len(risks))),)

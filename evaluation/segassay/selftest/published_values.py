@@ -5,50 +5,13 @@
 The docstrings of the estimators cite the same values.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
-import pandas as pd
 
 from segassay.selftest import published_data as data
+from segassay.selftest.check import Check, attributes, column
+from segassay.selftest.published_masks import CHECKS_OF_MASKS
 
 __all__ = ["CHECKS", "Check"]
-
-
-@dataclass(frozen=True, eq=False)
-class Check:
-    """One call whose result is published.
-
-    Attributes:
-        estimator: Module and function, such as `statistics.reliability.phi`.
-        what: Data and quantity, in words.
-        arguments: Arguments of the call.
-        options: Keyword arguments of the call.
-        pick: Takes the numbers from the result; by default the result itself is the number.
-        expected: The published numbers.
-        tolerance: Largest difference that passes: by default half a unit of the last published digit.
-        source: Where they are published.
-    """
-
-    estimator: str
-    what: str
-    expected: tuple[float, ...]
-    tolerance: float
-    source: str
-    arguments: tuple[Any, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    pick: Callable[[Any], Sequence[float]] = lambda result: (result,)
-
-
-def _column(name: str) -> Callable[[pd.DataFrame], Sequence[float]]:
-    return lambda table: table[name].tolist()
-
-
-def _attributes(*names: str) -> Callable[[Any], Sequence[float]]:
-    return lambda result: [getattr(result, name) for name in names]
-
 
 CHECKS: tuple[Check, ...] = (
     Check(
@@ -156,7 +119,7 @@ CHECKS: tuple[Check, ...] = (
         5e-5,
         data.G_STUDY,
         (data.JUDGES,),
-        pick=_column("reml"),
+        pick=column("reml"),
     ),
     Check(
         "statistics.components.crossed_components",
@@ -186,7 +149,7 @@ CHECKS: tuple[Check, ...] = (
         data.G_STUDY,
         (data.COMPONENTS,),
         {"n_raters": (1, 2, 4, 8)},
-        pick=_column("phi"),
+        pick=column("phi"),
     ),
     Check(
         "statistics.reliability.e_rho_squared",
@@ -216,7 +179,7 @@ CHECKS: tuple[Check, ...] = (
         0.05,
         data.BLAND,
         (data.WRIGHT, data.MINI),
-        pick=_attributes("bias", "sd", "bias_se", "limit_se"),
+        pick=attributes("bias", "sd", "bias_se", "limit_se"),
     ),
     Check(
         "statistics.methods.limit_of_agreement",
@@ -247,7 +210,7 @@ CHECKS: tuple[Check, ...] = (
         5e-7,
         f"{data.HOLLANDER}, p. 116",
         (data.MUCUS,),
-        pick=_attributes("statistic", "p_value"),
+        pick=attributes("statistic", "p_value"),
     ),
     Check(
         "statistics.groups.kruskal_wallis",
@@ -256,7 +219,7 @@ CHECKS: tuple[Check, ...] = (
         5e-5,
         f"{data.HOLLANDER}, p. 116",
         (data.MUCUS,),
-        pick=_attributes("epsilon_squared"),
+        pick=attributes("epsilon_squared"),
     ),
     Check(
         "statistics.groups.mann_whitney",
@@ -265,7 +228,7 @@ CHECKS: tuple[Check, ...] = (
         5e-5,
         f"{data.HOLLANDER}, p. 69",
         (data.AT_TERM, data.AT_WEEK_26),
-        pick=_attributes("statistic", "p_exact", "z", "eta_squared", "rank_biserial"),
+        pick=attributes("statistic", "p_exact", "z", "eta_squared", "rank_biserial"),
     ),
     Check(
         "statistics.groups.mann_whitney",
@@ -274,7 +237,7 @@ CHECKS: tuple[Check, ...] = (
         5e-4,
         data.SEGEBARTH,
         data.U_IS_10,
-        pick=_attributes("p_value", "p_exact"),
+        pick=attributes("p_value", "p_exact"),
     ),
     Check(
         "statistics.groups.mann_whitney",
@@ -283,7 +246,7 @@ CHECKS: tuple[Check, ...] = (
         5e-3,
         data.SEGEBARTH,
         data.U_IS_10,
-        pick=_attributes("eta_squared"),
+        pick=attributes("eta_squared"),
     ),
     Check(
         "statistics.groups.mann_whitney",
@@ -292,7 +255,7 @@ CHECKS: tuple[Check, ...] = (
         5e-3,
         data.SEGEBARTH,
         data.U_IS_0,
-        pick=_attributes("eta_squared"),
+        pick=attributes("eta_squared"),
     ),
     Check(
         "statistics.groups.mann_whitney",
@@ -301,7 +264,7 @@ CHECKS: tuple[Check, ...] = (
         5e-4,
         data.SEGEBARTH,
         data.U_IS_0,
-        pick=_attributes("p_value"),
+        pick=attributes("p_value"),
     ),
     Check(
         "statistics.groups.brunner_munzel",
@@ -310,7 +273,7 @@ CHECKS: tuple[Check, ...] = (
         5e-7,
         "Brunner & Munzel 2000, as R's lawstat prints it",
         data.PAIN,
-        pick=_attributes("p_value"),
+        pick=attributes("p_value"),
     ),
     Check(
         "statistics.groups.welch",
@@ -319,7 +282,7 @@ CHECKS: tuple[Check, ...] = (
         5e-6,
         "Student 1908, as R's t.test prints it",
         data.SLEEP,
-        pick=_attributes("p_value"),
+        pick=attributes("p_value"),
     ),
     Check(
         "statistics.groups.smallest_attainable_p",
@@ -336,7 +299,7 @@ CHECKS: tuple[Check, ...] = (
         5e-6,
         data.NIST,
         (data.ISOTOPES,),
-        pick=_attributes("statistic"),
+        pick=attributes("statistic"),
     ),
     Check(
         "statistics.groups.grubbs",
@@ -345,7 +308,7 @@ CHECKS: tuple[Check, ...] = (
         5e-5,
         data.NIST,
         (data.ISOTOPES,),
-        pick=_attributes("critical"),
+        pick=attributes("critical"),
     ),
     Check(
         "statistics.components.one_way_components",
@@ -354,7 +317,7 @@ CHECKS: tuple[Check, ...] = (
         5e-3,
         data.DAVIES,
         (data.DYESTUFF,),
-        pick=_column("reml"),
+        pick=column("reml"),
     ),
     Check(
         "statistics.groups.mixed_model",
@@ -373,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
         5e-4,
         data.CONOVER,
         (data.GRASS,),
-        pick=_attributes("chi_squared", "f"),
+        pick=attributes("chi_squared", "f"),
     ),
     Check(
         "statistics.equivalence.ratio_equivalence",
@@ -383,7 +346,7 @@ CHECKS: tuple[Check, ...] = (
         "Fieller 1954, doi:10.1111/j.2517-6161.1954.tb00159.x, computed by hand",
         ((11.0, 12.0, 9.0, 12.0), (10.0, 12.0, 8.0, 10.0)),
         {"margin": 0.25},
-        pick=_attributes("ratio", "low", "high"),
+        pick=attributes("ratio", "low", "high"),
     ),
     Check(
         "statistics.permutation.sign_flip_p",
@@ -450,7 +413,7 @@ CHECKS: tuple[Check, ...] = (
         data.POLCA,
         (data.VOTES_ON_SLIDES, np.array(list(data.SLIDES.values())), 3),
         {"all_seen": True},
-        pick=_attributes("log_likelihood", "bic"),
+        pick=attributes("log_likelihood", "bic"),
     ),
     Check(
         "statistics.raters.williams_index",
@@ -459,7 +422,7 @@ CHECKS: tuple[Check, ...] = (
         5e-6,
         "Williams 1976, doi:10.2307/2529750, computed by hand",
         options={"model_rater": [[1, 4 / 5, 2 / 3]], "rater_rater": [[4 / 5, 2 / 3, 2 / 5]]},
-        pick=_attributes("value"),
+        pick=attributes("value"),
     ),
     Check(
         "statistics.raters.generalized_energy_distance",
@@ -476,128 +439,8 @@ CHECKS: tuple[Check, ...] = (
         5e-5,
         data.CVCQV,
         (data.LENGTHS,),
-        pick=_attributes("value", "low", "high"),
+        pick=attributes("value", "low", "high"),
     ),
-    Check(
-        "masks.outlines.surface_distances",
-        "square and cross, 11 × 11: largest from each side",
-        (1, 2),
-        1e-12,
-        data.BY_HAND,
-        (data.SQUARE, data.CROSSED),
-        pick=lambda found: (found.a_to_b.max(), found.b_to_a.max()),
-    ),
-    Check(
-        "masks.outlines.hausdorff_distance",
-        "square and cross, 11 × 11: HD",
-        (2,),
-        1e-12,
-        data.BY_HAND,
-        (data.DISTANCES, 100),
-    ),
-    Check(
-        "masks.outlines.average_surface_distance",
-        "square and cross, 11 × 11: ASSD",
-        (0.444,),
-        5e-4,
-        data.BY_HAND,
-        (data.DISTANCES,),
-    ),
-    Check(
-        "masks.outlines.normalized_surface_dice",
-        "square and cross, 11 × 11: NSD(1)",
-        (0.889,),
-        5e-4,
-        data.BY_HAND,
-        (data.DISTANCES, 1),
-    ),
-    Check(
-        "masks.overlaps.pixel_agreement",
-        "square and cross, 11 × 11: IoU",
-        (0.758,),
-        5e-4,
-        data.BY_HAND,
-        (data.SQUARE, data.CROSSED),
-        pick=lambda found: (found[1],),
-    ),
-    Check(
-        "masks.overlaps.match_objects",
-        "3 against 2 objects: F1 at IoU > .5 and > .75",
-        (0.8, 0.4),
-        1e-12,
-        data.BY_HAND,
-        (*data.LABELS, (0.5, 0.75)),
-        pick=lambda found: found.f1.tolist(),
-    ),
-    Check(
-        "masks.boundaries.boundary_iou",
-        "7 × 7 and 7 × 6 pixels: rims of 24 and 22, 17 in common",
-        (17 / 29,),
-        1e-12,
-        data.BY_HAND,
-        (*data.RIMS,),
-        {"width": 1},
-    ),
-    Check(
-        "masks.boundaries.centreline_dice",
-        "a line of 6 pixels and half of it",
-        (2 / 3,),
-        1e-12,
-        data.BY_HAND,
-        (data.LINE, data.HALF_A_LINE, data.LINE, data.HALF_A_LINE),
-    ),
-    Check(
-        "masks.boundaries.mean_average_surface_distance",
-        "distances 0, 1 and, back, 2",
-        (1.25,),
-        1e-12,
-        data.BY_HAND,
-        (data.FEW_DISTANCES,),
-    ),
-    Check(
-        "masks.free_response.froc",
-        "3 predicted objects, 4 true ones, 2 images: false positives per image, sensitivity",
-        (0, 0.5, 0.25, 0.5),
-        1e-12,
-        data.BY_HAND,
-        ((0.9, 0.8, 0.8), (True, False, True)),
-        {"n_objects": 4, "n_images": 2},
-        pick=lambda curve: [*curve[0], *curve[1]],
-    ),
-    Check(
-        "masks.free_response.mean_sensitivity",
-        "the same curve at 1/4 and 1 false positives per image",
-        (0.375,),
-        1e-12,
-        data.BY_HAND,
-        (np.array([0, 0.5]), np.array([0.25, 0.5]), (0.25, 1)),
-    ),
-    Check(
-        "masks.shape.axis_ratios",
-        "digital phantom of 74 voxels: elongation",
-        (0.816,),
-        5e-4,
-        "IBSI, Zwanenburg et al. 2020, doi:10.1148/radiol.2020191145",
-        (data.PHANTOM, (2, 2, 2)),
-        pick=lambda ratios: ratios.tolist(),
-    ),
-    Check(
-        "masks.shape.solidities",
-        "3 pixels in a corner, whose hull is 3.5",
-        (3 / 3.5,),
-        1e-12,
-        data.BY_HAND,
-        (data.CORNER,),
-        pick=lambda shares: shares.tolist(),
-    ),
-    Check(
-        "consensus.pixels.staple",
-        "1100, 1110, 1000: mask 1100; three sensitivities; three specificities",
-        (1, 1, 0, 0, 1, 1, 0.5, 1, 0.5, 1),
-        1e-4,
-        "Warfield 2004, doi:10.1109/TMI.2004.828354, computed by hand",
-        (data.RATERS,),
-        pick=lambda found: (*map(float, found.mask), *found.sensitivity, *found.specificity),
-    ),
+    *CHECKS_OF_MASKS,
 )
 """Checks that need only this package."""

@@ -17,11 +17,13 @@ import numpy as np
 from scipy import special
 from scipy.optimize import minimize_scalar
 
-from segassay.statistics.ranks import average_ranks
+from segassay.statistics.ranks import average_ranks, ranked_difference
 
 MAX_N_FOR_EXACT_P = 20
 MAX_N_FOR_EXACT_INTERVAL = 50
 MIN_N_FOR_RANKS = 6
+
+_NO_LIMITS = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -340,12 +342,12 @@ def hodges_lehmann(x: np.ndarray, y: np.ndarray, *, level: float = 0.95) -> Shif
         Hodges & Lehmann (1963), Ann. Math. Stat. 34(2):598-611, doi:10.1214/aoms/1177704172.
     """
     x, y = _finite(x), _finite(y)
-    differences = np.sort(np.subtract.outer(y, x).ravel())
-    if not len(differences):
+    n = len(x) * len(y)
+    if not n:
         return Shift(math.nan, math.nan, math.nan)
     rank = _limit_rank(len(x), len(y), level)
-    low, high = (differences[rank], differences[-1 - rank]) if rank >= 0 else (math.nan, math.nan)
-    return Shift(float(np.median(differences)), float(low), float(high))
+    low, high = (ranked_difference(x, y, rank), ranked_difference(x, y, n - 1 - rank)) if rank >= 0 else _NO_LIMITS
+    return Shift(float(np.mean([ranked_difference(x, y, at) for at in ((n - 1) // 2, n // 2)])), low, high)
 
 
 def _limit_rank(n_1: int, n_2: int, level: float) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segassay.masks.boundaries import centre_lines, depth_in, mean_average_surface_distance, rim, rim_width
+from segassay.masks.boundaries import mean_average_surface_distance, rim_width
+from segassay.masks.peeling import rim_and_centre_lines
 from segassay.tables.compared import ComparedCase
 
 __all__ = ["boundary_rows"]
@@ -21,17 +22,14 @@ def boundary_rows(case: ComparedCase) -> Iterator[tuple[str, str, float, float, 
     """
     others = {a.name for a in case.job.annotators if a.kind in ("truth", "consensus")} | set(case.raters)
     pairs = [*(pair for pair in case.pairs if set(pair) & others), *case.pairs_with_others]
-    masks = {name: labels > 0 for name, labels in case.labels.items()}
     if case.shape is None:
         yield from ((a, b, 0.0, 0.0, np.nan) for a, b in pairs)
         return
     width = rim_width(case.shape)
-    marked = np.flatnonzero(np.logical_or.reduce(list(masks.values())))
     parts = {}
-    for name, mask in masks.items():
-        depth = depth_in(mask)
-        of_mask = (mask, rim(mask, width, depth), centre_lines(mask, depth))
-        parts[name] = tuple(part.reshape(-1)[marked].astype(np.float32) for part in of_mask)
+    for name, mask in case.foreground.items():
+        of_mask = (mask, *rim_and_centre_lines(mask, width))
+        parts[name] = tuple(part.reshape(-1)[case.marked].astype(np.float32) for part in of_mask)
     for a, b in pairs:
         i, j = case.position(a), case.position(b)
         if i is None or j is None:

@@ -2,7 +2,7 @@
 
     annotations  ->  one job per case  ->  rows of each case  ->  agreement, distances, leave_one_out, counts, raters, …
 
-Only the rows of each case are kept, as typed columns, so memory grows only with the tables. Several processes share the
+Only the rows of each case are kept, as typed columns, or of many cases on the disk. Several processes share the
 cases if these take longer than starting the processes.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from segassay.tables.jobs import Job, make_jobs
 from segassay.tables.kept import compared
 from segassay.tables.measured import MEASURED_COLUMNS, REMEASURED_COLUMNS, in_units, notes_on_measured, with_endpoints
 from segassay.tables.notes import Note
+from segassay.tables.stored import are_stored, note_on_stored, stored_rows
 from segassay.workers.order import Jobs
 
 __all__ = ["MIN_OTHERS", "Tables", "build_tables", "log_ratios"]
@@ -49,6 +51,8 @@ def _nothing_measured(columns: Sequence[str]) -> pd.DataFrame:
 @dataclass(frozen=True, eq=False)
 class Tables:
     """Tables of all annotators and cases; columns, orders and empty cells are a contract with other tools.
+
+    Of many cases, those with several rows for each are a `segassay.io.stored_tables.StoredTable` in place of a frame.
 
     Attributes:
         agreement: Case × unordered pair of annotators × IoU threshold; `annotator_a` is the truth, the reference or a
@@ -177,7 +181,8 @@ def build_tables(
             cases show that starting them would take longer than the other cases. The result does not depend on it. With
             more than 1, a script that calls this needs the usual `if __name__ == "__main__":`.
         progress: Called with the name of each case that is done.
-        kept: File that keeps what is compared, so that a call after a kill resumes (`segassay.tables.kept`).
+        kept: File that keeps what is compared, so that a call after a kill resumes (`segassay.tables.kept`). Of many
+            cases, folders beside it hold the larger tables, which are then no frames (`segassay.tables.stored`).
 
     Returns:
         The tables, in natural order of cases and annotators for any order of `annotations`.
@@ -195,17 +200,11 @@ def build_tables(
             "masks (--masks)"
         )
         raise DataError.of(None, what, action)
-    columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
-    numbers = defaultdict[str, list[Numbers]](list)
-    for rows in compared(jobs, n_jobs, kept):
-        for name, new in rows.of_table.items():
-            columns[name].add(new)
-        for annotator, of_mask in rows.numbers.items():
-            numbers[annotator].append(of_mask)
-        if progress is not None:
-            progress(rows.case)
+    stored = kept if are_stored(jobs, kept) else None
+    tables, numbers = (
+        _rows_in_memory(jobs, n_jobs, kept, progress) if stored is None else stored_rows(jobs, n_jobs, stored, progress)
+    )
     undecided = _refuse_classes(numbers)
-    tables = {name: table.frame() for name, table in columns.items()}
     rater_cases, measured = tables.pop("rater_cases"), tables.pop("measured")
     tables["remeasured"] = in_units(tables["remeasured"])
     tables["counts"] = with_intensities(tables["counts"], tables.pop("intensities"))
@@ -221,6 +220,7 @@ def build_tables(
         measured=with_endpoints(in_units(measured), dataset, everyone),
         notes=[
             *notes,
+            *([] if stored is None else [note_on_stored(jobs)]),
             *notes_on_measured(measured, dataset, everyone),
             *_notes_on_distances(dataset, tables["distances"]),
             *_notes_on_references(jobs),
@@ -235,6 +235,22 @@ def build_tables(
             *_notes_on_annotators(counts, len(jobs) if dataset is None else len(dataset.cases)),
         ],
     )
+
+
+def _rows_in_memory(
+    jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None, progress: Callable[[str], None] | None
+) -> tuple[dict[str, Any], Mapping[str, list[Numbers]]]:
+    """Every table of `CASE_TABLES`, and the numbers of label images, by annotator."""
+    columns = {name: Columns(table.columns) for name, table in CASE_TABLES.items()}
+    numbers = defaultdict[str, list[Numbers]](list)
+    for rows in compared(jobs, n_jobs, kept):
+        for name, new in rows.of_table.items():
+            columns[name].add(new)
+        for annotator, of_mask in rows.numbers.items():
+            numbers[annotator].append(of_mask)
+        if progress is not None:
+            progress(rows.case)
+    return {name: table.frame() for name, table in columns.items()}, numbers
 
 
 def _refuse_classes(numbers: Mapping[str, Sequence[Numbers]]) -> list[str]:

@@ -199,19 +199,22 @@ def _rater_cases(case: ComparedCase) -> Iterator[Row]:
 
 def _is_consensus_of_others(case: ComparedCase, rater: str) -> tuple[int, int]:
     """Whether a rater's mask is that of STAPLE, or of a majority, of the others; 0 without C₋r or any mark."""
-    own, others = case.labels[rater] > 0, case.labels.get(f"-{rater}")
+    own, others = case.of_marked[rater], case.of_marked.get(f"-{rater}")
     if others is None or not own.any():
         return 0, 0
-    votes, one_each = case.votes - own, not any(annotator.person for annotator in case.job.annotators)
+    votes = case.votes.reshape(-1)[case.marked] - own
+    one_each = not any(annotator.person for annotator in case.job.annotators)
     majority = one_each and np.array_equal(2 * votes > len(case.raters) - 1, own)
-    return int(np.array_equal(others > 0, own)), int(majority)
+    return int(np.array_equal(others, own)), int(majority)
 
 
 def _votes(case: ComparedCase) -> Iterator[Row]:
     n_raters = len(case.raters)
     if n_raters:
-        for n_marked, n_pixels in enumerate(np.bincount(case.votes[case.region], minlength=n_raters + 1)):
-            yield n_raters, n_marked, n_pixels
+        votes, counted = (part.reshape(-1)[case.marked] for part in (case.votes, case.region))
+        n_pixels = np.bincount(votes[counted], minlength=n_raters + 1)
+        n_pixels[0] += case.region_area - int(n_pixels.sum())
+        yield from ((n_raters, n_marked, n) for n_marked, n in enumerate(n_pixels))
 
 
 def _recall_by_size(case: ComparedCase) -> Iterator[Row]:

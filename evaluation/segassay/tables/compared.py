@@ -18,7 +18,13 @@ from typing import TypeVar
 import numpy as np
 
 from segassay.consensus.instances import keep_instances
-from segassay.consensus.pixels import Decisions, count_decisions, staple_of_decisions, without_rater
+from segassay.consensus.pixels import (
+    Decisions,
+    count_decisions,
+    staple_mask_of_decisions,
+    staple_of_decisions,
+    without_rater,
+)
 from segassay.data.annotations import TRUTH, is_rater, is_trained
 from segassay.data.cases import read_annotation, read_ignored_area, read_spaced_image
 from segassay.data.classes import ClassMap, read_classes
@@ -161,11 +167,29 @@ class ComparedCase:
         return int(np.count_nonzero(self.region)) if self.shape else UNKNOWN
 
     @cached_property
+    def foreground(self) -> dict[str, np.ndarray]:
+        """Boolean `(*spatial)`, pixels that count of everything in `labels`."""
+        return {name: labels > 0 for name, labels in self.labels.items()}
+
+    @cached_property
+    def marked(self) -> np.ndarray:
+        """Places, in the flat image, of the pixels in the foreground of anything: a small part of most images."""
+        anything = np.zeros(self.region.shape, dtype=bool)
+        for mask in self.foreground.values():
+            anything |= mask
+        return np.flatnonzero(anything)
+
+    @cached_property
+    def of_marked(self) -> dict[str, np.ndarray]:
+        """Boolean `(pixels,)`, `foreground` at the places `marked`."""
+        return {name: mask.reshape(-1)[self.marked] for name, mask in self.foreground.items()}
+
+    @cached_property
     def votes(self) -> np.ndarray:
         """How many raters marked each pixel that counts, `(*spatial)`."""
         votes = np.zeros(self.region.shape, dtype=np.int32)
         for rater in self.raters:
-            votes += self.labels[rater] > 0
+            votes += self.foreground[rater]
         return votes
 
 
@@ -326,7 +350,7 @@ def _without_person(decisions: Decisions, persons: Sequence[str], person: str) -
     """Consensus of the raters who are other persons."""
     for index in reversed([place for place, one in enumerate(persons) if one == person]):
         decisions = without_rater(decisions, index)
-    return staple_of_decisions(decisions, _weights([one for one in persons if one != person])).mask
+    return staple_mask_of_decisions(decisions, _weights([one for one in persons if one != person]))
 
 
 def _weights(persons: Sequence[str]) -> np.ndarray | None:

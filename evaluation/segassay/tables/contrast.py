@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from segassay.consensus.patterns import tally
 from segassay.masks.joint import JointOverlaps
 
 __all__ = ["CONTRAST_STEP", "OTHER_RATERS", "background_of", "found_by_contrast"]
@@ -43,7 +44,7 @@ def background_of(values: np.ndarray) -> tuple[float, float] | None:
     numbers: np.ndarray = values
     median: Callable[[np.ndarray], Any] = np.median
     if values.dtype in (np.uint8, np.uint16):  # few different numbers: a million pixels need not be sorted
-        counts = np.bincount(values)
+        counts = tally(values, int(values.max()) + 1)
         numbers, median = np.arange(len(counts)), partial(_median, counts=counts)
     level = float(median(numbers))
     spread = round(_TO_SD * float(median(np.abs(numbers - level))), 12)

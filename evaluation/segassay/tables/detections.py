@@ -37,8 +37,9 @@ def detection_bins(
         >>> [row for row in detection_bins(labels, prob, np.array([1, 1, 0, 0])) if row[1] or row[2]]
         [(11, 0, 1, 1), (15, 1, 0, 1)]
     """
-    found, numbered = np.unique(labels, return_inverse=True)
-    numbered = numbered.reshape(labels.shape) + (found[0] > 0)
+    numbered = labels
+    if labels.max(initial=0) > labels.size:  # too far apart to be counted
+        numbered = np.unique(np.append(0, labels), return_inverse=True)[1].reshape(-1)[1:].reshape(labels.shape)
     sizes = np.bincount(numbered.ravel())
     kept = np.flatnonzero((sizes >= max(min_size, 1)) & (np.arange(len(sizes)) > 0))
     place = np.zeros(len(sizes), dtype=np.int32)

@@ -26,7 +26,7 @@ from segassay.tables.jobs import Job
 from segassay.workers.order import Jobs, each_in_order, in_order
 from segassay.workers.tasks import LostError, refuse_lost
 
-__all__ = ["SECONDS", "compared"]
+__all__ = ["SECONDS", "compared", "each_compared", "is_in_memory", "keys_of", "numbers_from", "say_resumed"]
 
 logger = logging.getLogger("segassay")
 
@@ -50,17 +50,26 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
     Raises:
         LostError: After all other cases, if one kills the process that compares it; the others are kept.
     """
-    if kept is None or any(_is_in_memory(job) for job in jobs):
+    if kept is None or any(map(is_in_memory, jobs)):
         yield from in_order(score_case, jobs, n_jobs)
         return
-    keys = [_key(job) for job in jobs]
+    lost: list[LostError] = []
+    for rows in each_compared(jobs, keys_of(jobs), n_jobs, kept):
+        if isinstance(rows, LostError):
+            lost.append(rows)
+        else:
+            yield rows
+    refuse_lost(lost)
+
+
+def each_compared(jobs: Sequence[Job], keys: Sequence[str], n_jobs: Jobs, kept: Path) -> Iterator[CaseRows | LostError]:
+    """As `compared`, with the key of each job, and a `LostError` in place of a case that kills its process."""
     earlier = _read(kept, set(keys))
     if earlier:
-        what = f"it resumes with {len(earlier)} of {number_of(len(jobs), 'case')}"
-        logger.warning(f"an evaluation into this folder was stopped before it was finished; {what}")
+        say_resumed(len(earlier), len(jobs))
     now = each_in_order(score_case, [job for job, key in zip(jobs, keys, strict=True) if key not in earlier], n_jobs)
     fresh: list[tuple[str, CaseRows]] = []
-    lost: list[LostError] = []
+    any_lost = False
     written = time.monotonic()
     for key in keys:
         if key in earlier:
@@ -68,7 +77,8 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
             continue
         rows = next(now)
         if isinstance(rows, LostError):
-            lost.append(rows)
+            any_lost = True
+            yield rows
             continue
         fresh.append((key, rows))
         if time.monotonic() - written >= SECONDS:
@@ -76,22 +86,32 @@ def compared(jobs: Sequence[Job], n_jobs: Jobs, kept: Path | None = None) -> Ite
             fresh.clear()
             written = time.monotonic()
         yield rows
-    if lost:
+    if any_lost:
         _append(kept, fresh)
-    refuse_lost(lost)
 
 
-def _is_in_memory(job: Job) -> bool:
+def say_resumed(n: int, n_all: int) -> None:
+    """Show how many cases need not be compared again."""
+    what = f"it resumes with {n} of {number_of(n_all, 'case')}"
+    logger.warning(f"an evaluation into this folder was stopped before it was finished; {what}")
+
+
+def is_in_memory(job: Job) -> bool:
+    """Whether a mask, map or image of a case is an array, which no later call could recognise."""
     files = [part for one in (*job.annotators, *job.sessions) for part in vars(one).values()]
     return any(isinstance(part, HeldImage) for part in (*files, *job.image, job.ignore, job.region))
 
 
-def _key(job: Job) -> str:
-    """Hash of a job, of the size and time of its files, and of the versions."""
+def keys_of(jobs: Sequence[Job]) -> list[str]:
+    """Hash of each job, of the size and time of its files, and of the versions."""
+    versions = [version(package) for package in _PACKAGES]  # each is read from a file
+    return [_key(job, versions) for job in jobs]
+
+
+def _key(job: Job, versions: list[str]) -> str:
     files = {part for one in (*job.annotators, *job.sessions) for part in vars(one).values() if isinstance(part, Path)}
     files |= {part for part in (*job.image, job.ignore, job.region) if isinstance(part, Path)}
     states = [(str(path), *_state(path)) for path in sorted(files)]
-    versions = [version(package) for package in _PACKAGES]
     return hashlib.sha256(json.dumps([repr(job), _classes(job), states, versions]).encode()).hexdigest()
 
 
@@ -146,8 +166,14 @@ def _read(path: Path, keys: set[str]) -> dict[str, list[Any]]:
 
 def _rows(content: list[Any]) -> CaseRows:
     case, of_table, numbers = content
-    labelled = {
+    return CaseRows(
+        case, {name: [tuple(row) for row in rows] for name, rows in of_table.items()}, numbers_from(numbers)
+    )
+
+
+def numbers_from(content: dict[str, Any]) -> dict[str, Numbers]:
+    """Annotator -> numbers of its label image, from JSON, in which keys are texts."""
+    return {
         name: Numbers(**{**of_mask, "sizes": {int(number): n for number, n in of_mask["sizes"].items()}})
-        for name, of_mask in numbers.items()
+        for name, of_mask in content.items()
     }
-    return CaseRows(case, {name: [tuple(row) for row in rows] for name, rows in of_table.items()}, labelled)

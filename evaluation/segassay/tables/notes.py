@@ -24,6 +24,7 @@ About = Literal[
     "label_images",  # n of all files of an annotator
     "same_numbers",  # in all label images of an annotator
     "classes_overlap",  # so they are not compared with each other
+    "stored_tables",  # of n cases, more than n_all: in Parquet files instead of CSV
     "simulated",  # the tables are
 ]
 

@@ -26,12 +26,12 @@ def mirrored_agreement(case: ComparedCase) -> Iterator[tuple[str, str, float]]:
     """
     if case.shape is None or not case.raters:
         return
-    foreground = {name: (case.labels[name] > 0).reshape(-1) for name in case.names if name in case.labels}
-    drawn = {rater: foreground[rater] for rater in case.raters if rater in foreground}
-    n_rater = np.array([np.count_nonzero(mask) for mask in drawn.values()])
+    named = [name for name in case.names if name in case.labels]
+    drawn = {rater: case.foreground[rater].reshape(-1) for rater in case.raters}
+    n_rater = np.array([np.count_nonzero(case.of_marked[rater]) for rater in drawn])
     region = case.region.reshape(-1)
-    for name, mask in foreground.items():
-        places = np.unravel_index(np.flatnonzero(mask), case.region.shape)
+    for name in named:
+        places = np.unravel_index(case.marked[case.of_marked[name]], case.region.shape)
         counted = [flat[region[flat]] for flat in _mirrored(places, case.region.shape)]
         shared = [[np.count_nonzero(of_rater[flat]) for of_rater in drawn.values()] for flat in counted]
         total = np.array([len(flat) for flat in counted])[:, None] + n_rater
@@ -54,7 +54,7 @@ def identical_masks(case: ComparedCase) -> Iterator[tuple[str, str]]:
     Masks that mark nothing are left out. Of the consensuses (`CONSENSUSES`) only annotators other than raters are said
     to be the same, since a rater who marks most may well be the union of all.
     """
-    digests = {name: _digest(case.labels[name] > 0) for name in case.names if name in case.labels}
+    digests = {name: _digest(case.of_marked[name]) for name in case.names if name in case.labels}
     drawn = {name: digest for name, digest in digests.items() if digest}
     yield from ((a, b) for a, b in combinations(drawn, 2) if drawn[a] == drawn[b])
     if len(case.raters) < 2:
@@ -64,9 +64,9 @@ def identical_masks(case: ComparedCase) -> Iterator[tuple[str, str]]:
 
 
 def _of_consensuses(case: ComparedCase) -> dict[str, bytes]:
-    votes, n = case.votes, len(case.raters)
+    votes, region, n = *(part.reshape(-1)[case.marked] for part in (case.votes, case.region)), len(case.raters)
     assert case.consensus is not None
-    masks = (case.consensus & case.region, 2 * votes > n, votes > 0, votes == n)
+    masks = (case.consensus.reshape(-1)[case.marked] & region, 2 * votes > n, votes > 0, votes == n)
     return {name: _digest(mask) for name, mask in zip(CONSENSUSES, masks, strict=True)}
 
 

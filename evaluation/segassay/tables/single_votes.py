@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from segassay.consensus.patterns import tally
 from segassay.masks.neighbours import alike_around
 from segassay.tables.compared import ComparedCase
 
@@ -52,14 +53,14 @@ def single_votes(case: ComparedCase) -> Iterator[tuple[str, str, int, int, int, 
 
 def _patterns(case: ComparedCase) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Patterns of votes `(P, R)`, pixels of each `(P,)`, and those that each annotator marks."""
-    foreground = {name: case.labels[name] > 0 for name in case.names if name in case.labels}
+    foreground = {name: case.foreground[name] for name in case.names if name in case.labels}
     code = np.zeros(case.region.shape, dtype=np.min_scalar_type(2 ** len(case.raters)))
     for place, rater in enumerate(case.raters):
         code |= foreground[rater].astype(code.dtype) << code.dtype.type(place)
     still = alike_around(code) & case.region
     codes = code[still]
     if len(case.raters) <= _FEW_RATERS:  # as `unique`, without sorting a million pixels
-        counts = np.bincount(codes)
+        counts = tally(codes, 2 ** len(case.raters))
         found = np.flatnonzero(counts)
         n_pixels = counts[found]
     else:

@@ -14,6 +14,7 @@ import sqlite3
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -151,15 +152,21 @@ def _open_in_database(uri: str, name: str) -> str:
 
 def _keep_before_migration(database: Path) -> None:
     """Copy a store of another version of MLflow, whose tables MLflow changes when it opens it."""
-    from mlflow.store.db.utils import _get_latest_schema_revision
-
     found = _schema_of(database)
-    if found is None or found == _get_latest_schema_revision():
+    if found is None or found == _latest_schema():
         return
     kept = database.with_name(f"{database.name}.{found}")
     if not kept.exists():
         shutil.copyfile(database, kept)
     logger.warning(f"{database} is of another version of MLflow, which changes its tables now; as it was: {kept}")
+
+
+@cache
+def _latest_schema() -> str:
+    """Version of the tables that the installed MLflow makes; it runs the files of all versions to tell."""
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    return str(_get_latest_schema_revision())
 
 
 def _schema_of(database: Path) -> str | None:

@@ -16,8 +16,6 @@ from pathlib import Path
 from pydoc import locate
 from typing import Annotated, Any, Literal
 
-from monai.bundle import ConfigParser
-from monai.bundle.reference_resolver import ReferenceResolver
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from segassay.errors import DataError, SegAssayError, UsageError
@@ -137,9 +135,10 @@ def check_config(config: Mapping[str, Any], config_name: str) -> None:
     """
     known = _own_config(config_name)
     model = SETTINGS[config_name]
-    referenced = set(_references(config))
+    others = [name for name in config if name not in known and name not in _MONAI_KEYS]
+    referenced = set(_references(config)) if others else set()
     for name, value in config.items():
-        if name not in (*known, *_MONAI_KEYS, *referenced):
+        if name in others and name not in referenced:
             raise UsageError(f"unknown setting --{name}{_nearest(name, [*known, *referenced])}")
         if name in known and name not in model.model_fields:
             _check_component(name, value, known[name])
@@ -228,6 +227,8 @@ def _check_name(path: str, name: str, known: Mapping[str, Any]) -> None:
 
 def _parameters(target: str) -> list[str] | None:
     """Names of the parameters of a component; None if it takes any name, or cannot be found."""
+    from monai.bundle import ConfigParser
+
     component = ConfigParser().locator.get_component_module_name(target)
     found = locate(f"{component}.{target}" if isinstance(component, str) else target)
     if not callable(found):
@@ -284,6 +285,8 @@ def _check_paths(config: Mapping[str, Any]) -> None:
 
 def _references(node: Any) -> Iterator[str]:
     """Top-level names that a value refers to with `@` or `%`."""
+    from monai.bundle.reference_resolver import ReferenceResolver  # loads torch, and few configurations need it
+
     if isinstance(node, str):
         for reference in ReferenceResolver.match_refs_pattern(node):
             yield reference.split("::")[0]

@@ -69,7 +69,8 @@ def run(
         from segassay_monai.study.live import show_run
         from segassay_monai.study.plan import find_member, plan_study
         from segassay_monai.study.run import run_member, run_study
-        from segassay_monai.study.show import print_earlier, print_outcome
+        from segassay_monai.study.show import print_outcome
+        from segassay_monai.study.status import print_earlier
     planned = plan_study(path, trust=trust)
     if keep_old:
         keep_earlier(planned)
@@ -92,5 +93,7 @@ def status(path: _StudyFile, trust: _Trust = False) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
     with training_needs():
         from segassay_monai.study.plan import plan_study
-        from segassay_monai.study.show import show_status
-    show_status(plan_study(path, trust=trust))
+        from segassay_monai.study.status import show_status
+
+        study = plan_study(path, trust=trust)  # asks for the version of torch without loading it
+    show_status(study)

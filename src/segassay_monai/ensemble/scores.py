@@ -31,7 +31,8 @@ from segassay.masks.overlaps import IOU_THRESHOLDS, Matches, label_objects, matc
 from segassay_monai.ensemble.classes import SEPARATE, TOUCHING, Classes, metric_names, names_of, same_classes
 from segassay_monai.ensemble.ensemble_net import Prediction
 from segassay_monai.ensemble.members import Member
-from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted, run_name, seed_range
+from segassay_monai.ensemble.names import MEAN_OF_CLASSES, run_name, seed_range
+from segassay_monai.ensemble.prediction import WritePredictions, areas, ensemble_name, predicted
 from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.ensemble.touching import touching_objects
 from segassay_monai.ensemble.uncertainty import (
@@ -219,9 +220,6 @@ def member_label(members: Sequence[Member], number: int) -> str:
     repeated = sum(member.name == name for member in members) > 1
     return f"{name} fold {members[number].fold}" if repeated else name
 
-
-MEAN_OF_CLASSES = "mean of classes"
-"""In the column `class` of scores.csv: the mean of the rows of all classes."""
 
 _MEASURES = ["f1", "precision", "recall", "mean_iou", "dice"]
 

@@ -19,7 +19,7 @@ from segassay.io.table_files import LIST, check_files, parse_json, read_list
 from segassay.io.text_tables import read_text_table
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.validity.records import F1
-from segassay_monai.ensemble.prediction import seeds_in
+from segassay_monai.ensemble.names import seeds_in
 
 __all__ = ["BestEnsemble", "best_ensemble", "read_best"]
 

@@ -16,7 +16,6 @@ from typing import Any
 
 from segassay.errors import DataError
 from segassay.io.yaml_files import read_yaml
-from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.identity import known_hash, training_config
 from segassay_monai.study.plan import PlannedMember, Study
 from segassay_monai.study.store import claim, read_state, write_state
@@ -59,6 +58,8 @@ def _is_same(study: Study, planned: PlannedMember, then: Mapping[str, Any]) -> b
 
 
 def _has_seen(study: Study, planned: PlannedMember, folder: Path) -> bool:
+    from segassay_monai.ensemble.members import read_members  # loads torch
+
     try:
         member = read_members([folder / "model.pt"])[0]
     except DataError:

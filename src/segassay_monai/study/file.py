@@ -27,7 +27,15 @@ EXPERT = "expert"
 WITHOUT_EACH = re.compile(r"(.+)_without_each")
 """Target of one consensus model per rater, whose consensus leaves out that rater; `staple_without_each`."""
 
-_NO_ADDRESS = "expected a folder of this machine, no address: a study needs file locks"
+_NO_ADDRESS = "expected a folder of this machine, no address"
+_COPY_FIRST = (
+    f"{_NO_ADDRESS}: each training reads it anew, and it must not change meanwhile; copy it here first, for example "
+    "with `rclone copy` or `aws s3 sync`"
+)
+_SEND_LATER = (
+    f"{_NO_ADDRESS}: a study needs file locks; when it is done, send the folder, for example with `rclone copy` or "
+    "`aws s3 sync`"
+)
 _NAME = r"[\w×][\w×.+ \-]{0,59}"
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Number = Annotated[StrictInt, Field(ge=0)]
@@ -129,11 +137,18 @@ class StudyFile(BaseModel):
             raise ValueError(f"folds {value} has a fold twice; give each once")
         return value
 
-    @field_validator("dataset", "output_dir")
+    @field_validator("dataset")
     @classmethod
-    def _no_address(cls, value: str | None) -> str | None:
+    def _is_here(cls, value: str) -> str:
         if is_address(value):
-            raise ValueError(_NO_ADDRESS)
+            raise ValueError(_COPY_FIRST)
+        return value
+
+    @field_validator("output_dir")
+    @classmethod
+    def _stays_here(cls, value: str | None) -> str | None:
+        if is_address(value):
+            raise ValueError(_SEND_LATER)
         return value
 
     @field_validator("masks")
@@ -141,7 +156,7 @@ class StudyFile(BaseModel):
     def _no_formula(cls, value: dict[str, str]) -> dict[str, str]:
         for name, folder in value.items():
             if is_address(folder):
-                raise ValueError(_NO_ADDRESS)
+                raise ValueError(_COPY_FIRST)
             if why := why_harmful(name):
                 raise ValueError(f"the name {name!r} {why}; rename it")
         return value

@@ -13,11 +13,10 @@ import json
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 from typing import Any
-
-import torch
-from monai.bundle import ConfigParser
 
 from segassay.data.dataset import Dataset, data_hash
 from segassay.errors import UsageError
@@ -61,12 +60,22 @@ def identity_of(path: Path, dataset: Dataset, settings: Mapping[str, Any], threa
         "data": known_hash(dataset),
         "dataset": {name: getattr(dataset.settings, name) for name in DATASET_KEYS},
         "threads": threads,
-        "torch": torch.__version__,
+        "torch": _torch_version(),
         "version": TRAINING_VERSION,
     }
     if dataset.settings.channels is not None or dataset.segmented:
         content["channels"] = {"seen": dataset.seen_channels, "places": dataset.segmented}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _torch_version() -> str:
+    """`torch.__version__`, which torch keeps in a file of its own, without the seconds that torch takes to load."""
+    package = find_spec("torch")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    names = run_path(str(Path(package.origin).with_name("version.py")))
+    return str(names["__version__"])
 
 
 def _content(path: Path, checkpoint: Any) -> str:
@@ -108,17 +117,18 @@ def _checked(settings: str, path: str) -> dict[str, Any]:
     for name in own:
         if "::" in name or "#" in name or isinstance(known.get(name), dict):
             raise UsageError(f"{path}: settings.{name}: expected one of the settings at the top of train.yaml")
-    parser = ConfigParser(deepcopy(known))
-    parser.update({"dataset_dir": "checked", **own})
+    config = deepcopy(known) | {"dataset_dir": "checked", **own}
     try:
-        check_config(parser.get(), "train.yaml")
+        check_config(config, "train.yaml")
     except UsageError as error:
         raise UsageError(f"{path}: settings: {error}") from None
-    return dict(parser.get())
+    return config
 
 
 def training_length(settings: Mapping[str, Any]) -> tuple[int, int]:
     """Number of steps and of validations of a training with these settings."""
+    from monai.bundle import ConfigParser  # evaluates expressions, and loads torch
+
     parser = ConfigParser(deepcopy(_train_yaml()))
     parser.update(dict(settings))
     epochs, steps, interval = (

@@ -18,10 +18,9 @@ from rich.text import Text
 
 from segassay.io.progress import is_live, progress_console, sparkline
 from segassay_monai.study.plan import PlannedMember, Study
-from segassay_monai.study.show import score_of
+from segassay_monai.study.status import score_of
 from segassay_monai.study.store import failure
-from segassay_monai.training.progress_file import TrainingProgress, read_progress
-from segassay_monai.training.resume import unfinished
+from segassay_monai.training.progress_file import TrainingProgress, read_progress, unfinished
 
 __all__ = ["RunProgress", "show_run"]
 

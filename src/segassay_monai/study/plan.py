@@ -19,11 +19,11 @@ from pathlib import Path
 from segassay.data.annotations import read_annotations
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import UsageError
-from segassay_monai.ensemble.prediction import seed_range
+from segassay_monai.ensemble.names import seed_range
 from segassay_monai.study.file import StudyFile, read_study_file
 from segassay_monai.study.members import TEST, PlannedMember, labels_of, plan_members, slug
 from segassay_monai.study.trust import refuse_code
-from segassay_monai.training.folds import assign_folds
+from segassay_monai.training.assignment import assign_folds
 
 __all__ = [
     "AGAIN",

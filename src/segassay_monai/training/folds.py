@@ -18,6 +18,7 @@ from segassay_monai.ensemble.classes import SEPARATE, Classes, names_of, plain_c
 from segassay_monai.ensemble.members import Member, image_hash, read_members, seen_by, subject_of
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
 from segassay_monai.targets import check_target, is_labelled, strategy_of
+from segassay_monai.training.assignment import assign_folds, number_subjects, strata_of
 
 
 def plan_member(
@@ -108,7 +109,7 @@ def _use_some(seen: pd.DataFrame, number: np.ndarray, n_train: int) -> tuple[pd.
     """Take subjects of every stratum in turn, up to `n_train` cases in all, and number them from 0."""
     if not 2 <= n_train <= len(seen):
         raise UsageError(f"--n_train {n_train}: expected 2 to {len(seen)}, the images that are not held out")
-    subjects = _strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `number_subjects`
+    subjects = strata_of(seen).groupby(number).agg(min)  # consecutive within a stratum, see `number_subjects`
     in_turn = subjects.groupby(subjects).cumcount().sort_values(kind="stable").index.to_numpy()
     so_far = np.bincount(number)[in_turn].cumsum()
     used = np.sort(in_turn[: np.searchsorted(so_far, n_train, side="right")])
@@ -172,47 +173,3 @@ def initialised(
             "--strides as in its training"
         ) from error
     return network
-
-
-def assign_folds(table: pd.DataFrame, n_folds: int) -> np.ndarray:
-    """Fold of each case, stratified by group (and region), grouped by subject; the same for every seed.
-
-    Args:
-        table: As from `segassay.data.dataset.strata`, one row per case.
-        n_folds: Number of folds; the result has at most one per subject.
-
-    Returns:
-        Integers `(n_cases,)`.
-    """
-    units = units_of(table["subject"]).nunique()
-    if n_folds < 2 or units < 2:
-        what = f"cannot hold out any image: {len(table)} case(s) in {units} subject(s) and --n_folds {n_folds}"
-        raise DataError.of(None, what, "give at least 2 folds, and images of at least 3 subjects (or 3 images)")
-    return number_subjects(table, seed=[0]) % min(n_folds, units)
-
-
-def number_subjects(table: pd.DataFrame, seed: Sequence[int]) -> np.ndarray:
-    """Number the subjects so that consecutive numbers run through the strata evenly, shuffled within each stratum.
-
-    `number % n` then spreads every stratum over `n` parts as evenly as possible.
-
-    Args:
-        table: As from `segassay.data.dataset.strata`.
-        seed: Random seed of the shuffle.
-
-    Returns:
-        Integers `(n_cases,)`; cases of one subject share their number.
-    """
-    units = units_of(table["subject"])
-    by_unit = pd.DataFrame({"unit": units, "stratum": _strata_of(table)}).groupby("unit")["stratum"].agg(min)
-    rng = np.random.default_rng(list(seed))
-    shuffled = by_unit.iloc[rng.permutation(len(by_unit))]
-    names = sorted(set(by_unit))
-    rank = {names[number]: place for place, number in enumerate(rng.permutation(len(names)))}
-    ordered = shuffled.iloc[np.argsort(shuffled.map(rank).to_numpy(), kind="stable")]
-    number = pd.Series(np.arange(len(ordered)), index=ordered.index)
-    return units.map(number).to_numpy()
-
-
-def _strata_of(table: pd.DataFrame) -> pd.Series:
-    return table["group"] + "\n" + table["region"]

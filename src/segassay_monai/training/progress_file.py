@@ -14,10 +14,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-__all__ = ["PROGRESS", "TrainingProgress", "read_progress", "remove_progress", "write_progress"]
+__all__ = ["PROGRESS", "TrainingProgress", "read_progress", "remove_progress", "unfinished", "write_progress"]
 
 PROGRESS = "progress.json"
 """File in the folder of an unfinished training."""
+
+
+def unfinished(output_dir: str | Path) -> Path:
+    """Folder in which a training writes until it is finished."""
+    final = Path(str(output_dir)).resolve()
+    return final.with_name(final.name + ".partial")
 
 
 class TrainingProgress(BaseModel):

@@ -33,21 +33,16 @@ from segassay.io.yaml_files import parse_yaml, read_yaml
 from segassay_monai.bundle.workflow import config_text, write_config
 from segassay_monai.ensemble.members import Member, read_members
 from segassay_monai.ensemble.network import read_checkpoint
+from segassay_monai.training.progress_file import unfinished
 from segassay_monai.training.settings import ELSEWHERE, is_plain
 from segassay_monai.training.version import TRAINING_VERSION
 
-__all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed", "unfinished"]
+__all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed"]
 
 logger = logging.getLogger("segassay")
 
 _VERSION = "the version of SegAssay's training"
 _UNKNOWN = "unknown settings"
-
-
-def unfinished(output_dir: str | Path) -> Path:
-    """Folder in which a training writes until it is finished."""
-    final = Path(str(output_dir)).resolve()
-    return final.with_name(final.name + ".partial")
 
 
 def check_output_dir(output_dir: str | Path, overwrite: bool) -> None:

@@ -30,7 +30,7 @@ from segassay_monai.ensemble.classes import TOUCHING, Classes
 from segassay_monai.ensemble.familiar import describe_training
 from segassay_monai.ensemble.images import as_float, check_image
 from segassay_monai.ensemble.members import Member, image_hash
-from segassay_monai.ensemble.prediction import run_name
+from segassay_monai.ensemble.names import run_name
 from segassay_monai.ensemble.registry import log_model
 from segassay_monai.ensemble.stop import stop_between_steps
 from segassay_monai.targets import (

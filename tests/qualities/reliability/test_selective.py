@@ -1,4 +1,4 @@
-"""Selective risk of images: by hand, by sorting drawn images, and uncertainties that tell nothing."""
+"""Selective risk of images: published, by hand, by sorting drawn images, and uncertainties that tell nothing."""
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,21 @@ def test_by_hand():
     """Kept one by one: .0, .2, .6 have the mean risks 0, .1 and .8/3."""
     values = np.array([[0.9, 0.6], [0.1, 0.0], [0.5, 0.2]])
     assert image_aurc(np.ones((1, 3)), values)[0] == pytest.approx((0 + 0.1 + 0.8 / 3) / 3)
+
+
+@pytest.mark.parametrize(
+    ("risks", "published"),
+    [
+        (np.arange(1, 101) % 2, 0.48281112575762547),
+        (np.linspace(1, 0, 100), 0.2475),
+        (np.repeat([0.8, 0.6, 0.4, 0.2], 25), 0.3182085320116945),
+        (np.zeros(100), 0.0),
+    ],
+)
+def test_published_areas_of_fd_shifts(risks, published):
+    """Images from the least to the most certain; fd-shifts draws lines from level 0 on, which is half a step less."""
+    mean_risk = image_aurc(np.ones((1, 100)), np.stack([-np.arange(100), risks], axis=1))[0]
+    assert mean_risk - (risks.mean() - risks[-1]) / 200 == pytest.approx(published, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -46,6 +46,7 @@ def test_objects_are_scored_by_their_mean_probability_and_matched_once() -> None
     assert rows[18] == [1, 0, 2]  # .90 to .95
     assert rows[9] == [0, 1, 2]  # .45 to .50
     assert sum(matched + false for matched, false, _ in rows.values()) == 2
+    assert list(detection_bins(labels * 10**8, prob, reference, min_size=5)) == [(n, *rest) for n, rest in rows.items()]
 
 
 def test_without_objects_or_maps_there_is_no_number() -> None:

@@ -6,7 +6,9 @@ Intervals leave out clusters, so they hold where several cases come from one sub
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +29,7 @@ from segassay.qualities.objectivity.records import (
     RATER_SHARE,
     SLOPE,
 )
-from segassay.qualities.scores.measure import Measure
+from segassay.qualities.scores.measure import Form, Measure
 from segassay.qualities.scores.table import (
     ALL_RATERS,
     BETWEEN_RATERS,
@@ -154,8 +156,24 @@ def intraclass_correlation(
         cluster = clusters.reindex(matrix.index).to_numpy()
         for record, statistic, scale, note in estimators:
             interval = jackknife_t(statistic, matrix.to_numpy(), cluster, scale, level=level)
-            rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
+            rows.append(_correlation_row(record.form(name), interval, note))
     return score_rows(rows)
+
+
+def _correlation_row(form: Form, interval: Interval, note: str) -> dict[str, Any]:
+    """Row of an intraclass correlation, which is a share of the variance: its limits end at 0, or at the estimate.
+
+    Of few cases the lower limit of a mean of k raters lies far below 0: -198 for 11 cases. An estimate below 0 says
+    that cases differ less than chance; it stays. Where raters contradict each other, that of the mean may be above 1,
+    which is no correlation.
+    """
+    if interval.value > 1:
+        nothing = replace(interval, value=np.nan, low=np.nan, high=np.nan)
+        return interval_row(form, ALL_RATERS, nothing, note=f"{note}; raters contradict each other: no correlation")
+    if not interval.low < 0:
+        return interval_row(form, ALL_RATERS, interval, note=note)
+    cut = replace(interval, low=max(interval.low, min(interval.value, 0.0)), high=max(interval.high, 0.0))
+    return interval_row(form, ALL_RATERS, cut, note=f"{note}; the lower limit ends at 0, where nothing is told apart")
 
 
 def _with_subjects(
@@ -202,7 +220,7 @@ def one_way_correlation(
             (ICC_1K, icc_1k_weighted, OF_MEANS, f"mean of {k} raters"),
         ):
             interval = jackknife_t(_of_subjects(statistic), numbered, cluster, scale, level=level)
-            rows.append(interval_row(record.form(name), ALL_RATERS, interval, note=note))
+            rows.append(_correlation_row(record.form(name), interval, note))
     return score_rows(rows)
 
 

@@ -159,7 +159,7 @@ DISTINGUISHED_CASES = Question(
     text="Can one rater, or the mean of all, distinguish cases?",
     formula=(
         "`icc_a1_count`, `icc_ak_count`, the same of `area` and `mean_intensity`: ICC(A,1) and ICC(A,k), "
-        "interval over clusters"
+        "interval over clusters; a share of the variance, so that limits end at 0"
     ),
     source="Shrout & Fleiss 1979, doi:10.1037/0033-2909.86.2.420",
     not_when=(
@@ -179,7 +179,7 @@ DISTINGUISHED_BY_ANYBODY = Question(
     text="The same, if raters are exchangeable?",
     formula=(
         "`icc_11_count`, `icc_1k_count`, the same of `area` and `mean_intensity`: ICC(1,1) and ICC(1,k), in which "
-        "differences between raters are part of the noise"
+        "differences between raters are part of the noise; limits end at 0"
     ),
     source="Shrout & Fleiss 1979, doi:10.1037/0033-2909.86.2.420",
     not_when="the raters are the same persons in all cases, whose differences could be told from noise",
@@ -188,6 +188,7 @@ DISTINGUISHED_BY_ANYBODY = Question(
         "test_icc_1_is_that_of_shrout_and_fleiss_and_of_an_analysis_of_variance",
         "symmetry": "qualities/test_exchangeable.py#test_no_number_and_no_word_changes_if_raters_change_places",
         "drawn": "qualities/test_exchangeable.py#test_icc_1_in_the_scores_is_that_of_the_complete_cases",
+        "few cases": "qualities/test_exchangeable.py#test_limits_of_few_cases_end_at_0_and_hold_the_estimate",
     },
     functions=("statistics.reliability.icc_11_weighted", "statistics.reliability.icc_1k_weighted"),
 )
@@ -373,7 +374,8 @@ COVERED_BY_MASKS = Question(
     text="Does each rater find a model that draws as they do?",
     formula=(
         "`dice_max`: Dice of each rater with the model that agrees best, mean over raters; `dice_match`: with one "
-        "model for each rater, chosen so that the mean is highest (a rater for whom none is left counts as 0)"
+        "model for each rater, chosen so that the mean is highest (a rater for whom none is left counts as 0). No "
+        "worked value is published, only those of whole datasets: they are tested by hand and by all permutations"
     ),
     source="Wu et al. 2024, arXiv:2403.13417; Kuhn 1955, doi:10.1002/nav.3800020109",
     not_when="sets of different size: more models, even random ones, raise `dice_max`",

@@ -276,6 +276,7 @@ SELECTION = Question(
     source="El-Yaniv & Wiener 2010, JMLR 11:1605-1641; Geifman et al. 2019, arXiv:1805.08206",
     not_when="alone: read it beside the values of a random and of the best order, which the note gives",
     tests={
+        "published": "qualities/reliability/test_selective.py#test_published_areas_of_fd_shifts",
         "drawn": "qualities/reliability/test_selective.py#test_by_hand",
         "second implementation": "qualities/reliability/test_selective.py#test_equal_to_sorting_drawn_images",
         "attack": "qualities/reliability/test_selective.py#test_an_uncertainty_that_tells_nothing_is_a_random_order",

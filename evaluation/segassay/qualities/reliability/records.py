@@ -315,6 +315,7 @@ IMAGE_AURC = replace(
     name="image_aurc",
     question=questions.SELECTION,
     functions=("qualities.reliability.selective.selective_risk", "qualities.reliability.selective.image_aurc"),
+    estimators=("qualities.reliability.selective.image_aurc",),
     coverage=(IMAGE_RISK,),
     words="AURC of images",
     needs="needs uncertainty maps, or two models that differ by nothing but the seed, and a score of three cases",

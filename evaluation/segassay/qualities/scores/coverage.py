@@ -8,6 +8,8 @@ The shares are those of docs/truthfulness.md: of 95 % intervals, how many hold a
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 __all__ = [
     "ALPHA",
     "AMOUNT_RATIOS",
@@ -43,6 +45,7 @@ __all__ = [
     "UNEQUAL",
     "WITHIN_CASE",
     "Coverage",
+    "are_unequal",
     "coverage_warning",
 ]
 
@@ -84,15 +87,15 @@ class Coverage:
 MEANS = Coverage("means over cases hold what they promise")
 NO_INTERVAL = Coverage("there is no interval")
 EQUIVALENCE = Coverage(
-    "fewest where most differences are 0, and a few large",
+    "fewest where few differences are far larger than all others",
     "difference, 90 %",
-    {10: (0.751, 0.872), 20: (0.777, 0.874), 40: (0.836, 0.868)},
+    {10: (0.476, 0.872), 20: (0.634, 0.884), 40: (0.836, 0.888)},
     level=0.9,
 )
 AMOUNT_RATIOS = Coverage(
-    "fewest where a few images are missed",
+    "fewest where few images differ far more than all others",
     "ratio of mean amounts, 90 %",
-    {10: (0.714, 0.91), 20: (0.804, 0.882), 40: (0.848, 0.882)},
+    {10: (0.376, 0.91), 20: (0.644, 0.882), 40: (0.742, 0.882)},
     level=0.9,
 )
 CLUMPED = Coverage(
@@ -281,3 +284,17 @@ def coverage_warning(
         if high >= kind.level + TOO_MUCH:
             return f"{held}, so that they may be wider than need be"
     return ""
+
+
+def are_unequal(clusters: np.ndarray) -> bool:
+    """Whether a subject has at least twice as many cases as subjects have on average.
+
+    Args:
+        clusters: `(n,)`, name of each case's subject, or of the case itself.
+
+    Example:
+        >>> are_unequal(np.array(["a", "a", "a", "a", "b", "c"])), are_unequal(np.array(["a", "b"])), are_unequal([])
+        (True, False, False)
+    """
+    sizes = np.unique(np.asarray(clusters, dtype=str), return_counts=True)[1]
+    return bool(len(sizes) and sizes.max() >= 2 * sizes.mean())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_trained, raters_of
 from segassay.data.facets import is_exchangeable
+from segassay.io.stored_tables import whole
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import (
     Pairs,
@@ -45,6 +46,7 @@ def boundary_scores(
     """
     if boundaries.empty:
         return score_rows([])
+    boundaries = whole(boundaries)
     scores = [
         score
         for column, record in _COLUMNS.items()

@@ -23,6 +23,7 @@ from segassay.qualities.validity.free_response import free_response
 from segassay.qualities.validity.sizes import recall_of_sizes
 from segassay.qualities.validity.specification import specification_curve, specification_shares, specifications
 from segassay.qualities.validity.tolerance import nsd_at_tolerance
+from segassay.tables.mean_rater import MEAN_OF_RATERS
 
 __all__ = ["computations"]
 
@@ -94,9 +95,9 @@ def computations(found: Findings) -> list[Computation]:
 
 def _of_effects(found: Findings) -> list[Computation]:
     """Where all regions have one area, densities repeat the counts and are left out."""
+    if is_exchangeable(found.annotations) and all(map(is_rater, found.annotations["kind"])):
+        return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("exchangeable")])]
     if found.effects.empty or found.normalised is None:
-        if is_exchangeable(found.annotations) and all(map(is_rater, found.annotations["kind"])):
-            return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("exchangeable")])]
         return [Computation(_EFFECTS, None, gaps=lambda: [of.DIFFERENCE.gap("experiment")])]
     annotations, kinds = found.annotations, annotator_kinds(found.annotations)
     tested, normalised = effects.without_repeats(found.effects, found.normalised)
@@ -153,7 +154,8 @@ def _specifications(found: Findings) -> pd.DataFrame:
     """Shares of the specifications of an evaluation, else of those that its effects hold; no rows without either."""
     table = found.specifications
     if table is None:
-        if found.effects.empty:
+        of_annotators = found.effects[found.effects["annotator"] != MEAN_OF_RATERS]
+        if of_annotators.empty:
             return score_rows([])
-        table = specifications(found.effects, found.annotations)
+        table = specifications(of_annotators, found.annotations)
     return specification_shares(specification_curve(table))

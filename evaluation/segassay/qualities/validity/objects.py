@@ -6,6 +6,7 @@ tp, n_a, n_b, f1, sq of each comparison  ->  object_measures, one column each
 import numpy as np
 import pandas as pd
 
+from segassay.io.stored_tables import StoredTable
 from segassay.masks.overlaps import IOU_THRESHOLDS
 from segassay.qualities.scores.table import THRESHOLD
 
@@ -96,6 +97,8 @@ def object_measures(rows: pd.DataFrame) -> pd.DataFrame:
         >>> object_measures(rows)[["ap_50", "ap_55", "ap", "count_error", "relative_count_error"]].to_numpy().tolist()
         [[0.5, 0.125, 0.3125, 1.0, 0.25]]
     """
+    if isinstance(rows, StoredTable):
+        return pd.concat([object_measures(part) for part in rows.parts()], ignore_index=True)
     pair = [column for column in ("case", "annotator_a", "annotator_b", "rater", "annotator") if column in rows]
     n_a, n_b = (rows[column].to_numpy(dtype=float, na_value=np.nan) for column in ("n_a", "n_b"))
     curve = rows[[*pair, "iou_threshold"]].assign(ap=average_precision(rows["tp"].to_numpy(dtype=float), n_a, n_b))

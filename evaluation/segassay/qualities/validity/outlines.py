@@ -13,6 +13,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.facets import is_exchangeable
+from segassay.io.stored_tables import whole
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
@@ -52,6 +53,7 @@ def distance_scores(distances: pd.DataFrame, annotations: pd.DataFrame) -> Itera
     """
     if distances.empty:
         return
+    distances = whole(distances)
     tables = []
     for place, record in enumerate(_RECORDS["validity"]):
         units = [("", distances)] if record is validity.NSD else distances.groupby("unit", sort=True)

@@ -154,7 +154,9 @@ FALSE_MARKS = Question(
     formula=(
         "`false_positives`: objects without a match at IoU > .5; `false_positive_px`: pixels that the reference lacks; "
         "per case. `froc_sensitivity`: share of objects found, mean over 1/8, 1/4, 1/2, 1, 2, 4 and 8 false positives "
-        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability"
+        "per image, as the mean probability that an object needs falls, in steps of .05; of maps of probability. Of "
+        "two points of the curve the lower one counts between them, which a threshold reaches; CAMELYON16, LUNA16 and "
+        "MONAI draw a line, and get as much or more"
     ),
     source="Bunch et al. 1978, doi:10.1117/12.956999; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
     not_when="raters disagree about what is an object: then some false positives are another rater’s objects",
@@ -165,6 +167,7 @@ FALSE_MARKS = Question(
         "masks.free_response.mean_sensitivity",
     ),
     tests={
+        "published": "masks/test_free_response.py#test_published_score_of_camelyon",
         "drawn": "masks/test_free_response.py#test_by_hand",
         "second implementation": "masks/test_free_response.py#test_equal_to_thresholds_one_by_one",
         "pixels": "qualities/validity/test_objects.py#test_equal_to_counting_in_masks",
@@ -178,7 +181,8 @@ BOUNDARIES = Question(
     formula=(
         "`boundary_iou`: IoU of the pixels of each mask within d (2 % of the diagonal) of its outline; `cl_dice`: "
         "harmonic mean of the shares of each centre line inside the other mask; `masd`: mean of the two directed mean "
-        "surface distances; per case, against C₋r, raters, a reference or a truth"
+        "surface distances; per case, against C₋r, raters, a reference or a truth. Centre lines are those of clDice’s "
+        "authors for losses (minima and maxima); skeletons of skimage, which programs also take, give other values"
     ),
     source=(
         "Cheng et al. 2021, arXiv:2103.16562; Shit et al. 2021, arXiv:2003.07311; Beneš & Zitová 2015, "
@@ -194,6 +198,7 @@ BOUNDARIES = Question(
         "masks.boundaries.mean_average_surface_distance",
     ),
     tests={
+        "published": "masks/test_boundaries.py#test_published_figures_of_metric_related_pitfalls",
         "drawn": "masks/test_boundaries.py#test_by_hand",
         "second implementation": "masks/test_boundaries.py#test_equal_to_erosions",
         "centre lines": "masks/test_boundaries.py#test_centre_lines_are_those_of_the_published_algorithm",

@@ -29,7 +29,8 @@ _NO_MODEL = "needs a model or ensemble, and raters"
 _NO_TRUTH = "no truth is known"
 _NO_EXPERIMENT = "no experiment with a control group"
 _ONLY_EXCHANGEABLE = (
-    "exchangeable raters draw no conclusions: needs a reference, a model or masks of a consensus, and an experiment"
+    "exchangeable raters draw no conclusions, only their mean does: needs a reference, a model or masks of a "
+    "consensus, and an experiment"
 )
 _OF_RANGE = "human_range, ceiling_normalised"
 

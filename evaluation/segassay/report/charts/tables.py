@@ -24,6 +24,7 @@ from segassay.figures.style import (
     name_rows,
     plot_style,
 )
+from segassay.io.stored_tables import parts_of
 from segassay.qualities.objectivity.records import LOG_AREA_RATIO, LOG_COUNT_RATIO
 from segassay.report.charts.heat_map import MOST_NUMBERS, heat_map
 from segassay.statistics.intervals import mean_intervals
@@ -244,19 +245,28 @@ def _curves(
     agreement: pd.DataFrame, leave_one_out: pd.DataFrame, kinds: Mapping[str, str]
 ) -> tuple[pd.DataFrame, pd.Series, str]:
     """`(annotators, thresholds)`, mean over raters of means over cases; numbers of cases; what they are against."""
-    rows, against = leave_one_out, "the consensus of the other raters"
-    if rows.empty:
-        sides = [
-            agreement.rename(columns={one: "annotator", other: "rater"})
-            for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
-        ]
-        rows, against = pd.concat(sides), "each of the other raters"
-        of_raters = rows["rater"].map(kinds).map(is_rater)
-        rows = rows[of_raters & (rows["annotator"].map(kinds) != "consensus")]
-    rows = rows[rows["annotator"].isin(list(kinds))]
-    mean = rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].mean()
-    of_case = rows.groupby(["case", "annotator", "iou_threshold"])["f1"].mean()
-    return mean.groupby(level=["annotator", "iou_threshold"]).mean().unstack(), of_case, against
+    table, columns, against = leave_one_out, ["annotator", "rater"], "the consensus of the other raters"
+    if table.empty:
+        table, columns, against = agreement, ["annotator_a", "annotator_b"], "each of the other raters"
+    sums, of_case = [], []
+    for part in parts_of(table, ["case", *columns, "iou_threshold", "f1"]):
+        rows = part if table is leave_one_out else _both_ways(part, kinds)
+        rows = rows[rows["annotator"].isin(list(kinds))]
+        sums.append(rows.groupby(["annotator", "rater", "iou_threshold"])["f1"].agg(["sum", "count"]))
+        of_case.append(rows.groupby(["case", "annotator", "iou_threshold"])["f1"].mean())
+    total = pd.concat(sums).groupby(level=["annotator", "rater", "iou_threshold"]).sum()
+    mean = (total["sum"] / total["count"]).groupby(level=["annotator", "iou_threshold"]).mean()
+    return mean.unstack(), pd.concat(of_case), against
+
+
+def _both_ways(agreement: pd.DataFrame, kinds: Mapping[str, str]) -> pd.DataFrame:
+    """Each annotator but a consensus with each rater."""
+    sides = [
+        agreement.rename(columns={one: "annotator", other: "rater"})
+        for one, other in (("annotator_a", "annotator_b"), ("annotator_b", "annotator_a"))
+    ]
+    rows = pd.concat(sides)
+    return rows[rows["rater"].map(kinds).map(is_rater) & (rows["annotator"].map(kinds) != "consensus")]
 
 
 def _ends(of_case: pd.Series, clusters: pd.Series | None) -> pd.DataFrame:

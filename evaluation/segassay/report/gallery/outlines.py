@@ -132,9 +132,10 @@ def traced(labels: np.ndarray) -> Polygons:
         middle = np.stack([place // width - 1 + down, place % width - 1 + right], axis=1)
         sides.append((key + place + start, key + place + end, middle))
     starts, ends, middles = (np.concatenate(column) for column in zip(*sides, strict=True))
+    by_start = np.argsort(starts, kind="stable")
     following = np.empty(len(starts), dtype=np.int64)
-    following[np.argsort(ends, kind="stable")] = np.argsort(starts, kind="stable")
-    order, loop = _walked(following, np.argsort(starts, kind="stable"))
+    following[np.argsort(ends, kind="stable")] = by_start
+    order, loop = _walked(following, by_start)
     return Polygons(middles[order], loop)
 
 
@@ -145,13 +146,14 @@ def _walked(following: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.nd
     order: list[int] = []
     lengths: list[int] = []
     for place in first.tolist():
+        if seen[place]:
+            continue
         begun = len(order)
         while not seen[place]:
             seen[place] = 1
             order.append(place)
             place = after[place]
-        if len(order) > begun:
-            lengths.append(len(order) - begun)
+        lengths.append(len(order) - begun)
     return np.array(order, dtype=np.int64), np.repeat(np.arange(len(lengths)), lengths)
 
 
