@@ -8,13 +8,15 @@ the rater and they agree, and the rater in a part of the rest. So these models k
 images, which a trained network does not. Everything is the middle of an image, at half of the resolution.
 """
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations
 
 import numpy as np
-from cheat_studies import CONSENSUS, N_SEEDS, Study, jittered, put_together, trained_again
-from measuring import data_dir
+import pandas as pd
+from cheat_studies import CONSENSUS, N_SEEDS, About, Study, jittered, put_together, trained_again
+from measuring import ROOT, data_dir
 from scipy import ndimage
 
 from segassay.consensus.pixels import staple
@@ -30,19 +32,29 @@ Masks = dict[str, np.ndarray]
 
 
 @cache
+def codes() -> dict[str, int]:
+    """Group and region of each image, as the lab codes them."""
+    lines = (data_dir() / "lab-wue1" / "groups_wue1.csv").read_text().split()[1:]
+    return {case: int(code) for case, code in (line.split(",") for line in lines)}
+
+
+def cases() -> list[str]:
+    """Names of the images; controls come first."""
+    return sorted(codes(), key=lambda case: (-codes()[case], case))
+
+
+@cache
 def real() -> tuple[np.ndarray, Masks, dict[str, tuple[str, ...]]]:
     """Images `(N, H, W)`, the raters' masks, and the group and region of each image; controls come first."""
-    lab = data_dir() / "lab-wue1"
-    lines = (lab / "groups_wue1.csv").read_text().split()[1:]
-    codes = {case: int(code) for case, code in (line.split(",") for line in lines)}
-    cases = sorted(codes, key=lambda case: (-codes[case], case))
-    images = np.stack([read_image(lab / "images" / f"{case}.png").array[0][MIDDLE] for case in cases])
+    lab, names = data_dir() / "lab-wue1", cases()
+    images = np.stack([read_image(lab / "images" / f"{case}.png").array[0][MIDDLE] for case in names])
     masks = {
-        folder.name: np.stack([read_mask(folder / f"{case}_cFOS.png")[MIDDLE] > 0 for case in cases])
+        folder.name: np.stack([read_mask(folder / f"{case}_cFOS.png")[MIDDLE] > 0 for case in names])
         for folder in sorted((lab / "labels").glob("expert_*"))
     }
-    groups = tuple(CONDITIONS[codes[case] // 3] for case in cases)
-    return images, masks, {"groups": groups, "regions": tuple(f"region_{codes[case] % 3}" for case in cases)}
+    of = [codes()[case] for case in names]
+    groups, regions = (CONDITIONS[code // 3] for code in of), (f"region_{code % 3}" for code in of)
+    return images, masks, {"groups": tuple(groups), "regions": tuple(regions)}
 
 
 @cache
@@ -103,6 +115,21 @@ def unsteady(seed: int) -> Study:
     rng = np.random.default_rng([seed, 13])
     halves = [learned_from(name, rng) for name in ("expert_1", "expert_3")]
     return _study(seed, [halves[0]] * 3 + [halves[1]] * 3)
+
+
+def trained(seed: int) -> Study:
+    """Real raters and trained networks, none of which has seen the image: the finished study of docs/results.md."""
+    folder = ROOT / "benchmarks" / "studies" / "wue1-verdicts_results"
+    if not folder.is_dir():
+        sys.exit(f"{folder} is missing; run `segassay study run benchmarks/studies/wue1-verdicts.yaml` first")
+    images, masks, experiment = real()
+    table = pd.read_csv(folder / "annotations.csv", dtype=str, keep_default_na=False)
+    found, about = dict(masks), {name: About("human") for name in masks}
+    for name, rows in table[table["kind"].isin(["model", "ensemble"])].groupby("annotator", sort=False):
+        paths, one = rows.set_index("case")["path"], rows.iloc[0]
+        found[str(name)] = np.stack([read_mask(folder / paths[case])[MIDDLE] > 0 for case in cases()])
+        about[str(name)] = About(one["kind"], one["trained_on"], one["seed"], one["strategy"])
+    return Study(images, found, about, settings=SETTINGS, **experiment)
 
 
 def _study(seed: int, of_consensus: list[np.ndarray], hand: str = "") -> Study:

@@ -23,6 +23,7 @@ from cheat_studies import (
     sound,
     sparse,
     unsteady,
+    volumes,
 )
 from cheating import (
     added_votes,
@@ -86,6 +87,23 @@ from cheating import (
     wide_and_grown,
     wide_raters,
 )
+from cheating_with_care import (
+    dim_in_one_group,
+    exchangeable,
+    larger_effect,
+    lazy_raters,
+    members_decided,
+    members_drawn,
+    members_of_mean,
+    members_of_three,
+    members_of_votes,
+    rater_by_image_members,
+    sham_raters,
+    slices_added,
+    slices_missed,
+    slices_moved,
+    tiles,
+)
 
 Rng = np.random.Generator
 
@@ -100,6 +118,7 @@ class Cheat:
         change: What it does with it.
         lacks: The qualities that the judged models lack then.
         because: Why they lack them.
+        told: Whether anything in the masks tells it; docs/verdicts.md says why not.
     """
 
     name: str
@@ -107,9 +126,12 @@ class Cheat:
     change: Callable[[Study, Rng], Study]
     lacks: frozenset[str]
     because: str
+    told: bool = True
 
 
 ALL = OBJ | REL | VAL
+NOTHING = "nothing was trained"
+two, three = (partial(sound, n_raters=n) for n in (2, 3))
 CHEATS = (
     Cheat(
         "copies of the worst rater", mixed, copy_of(0), ALL, "a rater's file is no training, and this one misses most"
@@ -236,4 +258,67 @@ CHEATS = (
     ),
     Cheat("objects drawn as often as raters mark them, 1 px off", sound, drawn_votes, ALL, "nothing was trained"),
     Cheat("whatever is an object, if the raters' own consensus has it", sound, decided_by_votes, ALL, "raters decided"),
+    Cheat("a rater for each image, members too", sound, rater_by_image_members, ALL, "nothing was trained"),
+    Cheat("the raters' own consensus, members too", sound, members_of_votes(lambda v: v > 0.5), ALL, "the same"),
+    Cheat("the dimmest 40 % of one group left out", sound, dim_in_one_group(0.4), VAL, "one group loses objects"),
+    Cheat("raters differ, the dimmest 40 % of one group left out", mixed, dim_in_one_group(0.4), VAL, "the same"),
+    Cheat("the effect made larger", sound, larger_effect, VAL, "objects were moved from one group to the other"),
+    Cheat("a third dropped, two sham raters who do so too", sound, sham_raters(2), OBJ | VAL, "a third is missed"),
+    Cheat("two lazy raters, half the image missed", sound, lazy_raters, OBJ | VAL, "half is missed"),
+    Cheat("2 raters, their union, members too", two, members_of_votes(lambda v: v > 0), OBJ | VAL, NOTHING),
+    Cheat("2 raters, their intersection, members too", two, members_of_votes(lambda v: v > 0.9), OBJ | VAL, NOTHING),
+    Cheat("2 raters, their mean, members too", two, members_of_mean, OBJ | VAL, NOTHING),
+    Cheat("3 raters, their consensus, members too", three, members_of_votes(lambda v: v > 0.5), ALL, NOTHING),
+    Cheat("3 raters, one for each image, members too", three, rater_by_image_members, ALL, NOTHING),
+    Cheat(
+        "exchangeable raters, their consensus, members too",
+        sound,
+        exchangeable(members_of_votes(lambda v: v > 0.5)),
+        ALL,
+        NOTHING,
+    ),
+    Cheat(
+        "exchangeable raters, one for each image, members too",
+        sound,
+        exchangeable(rater_by_image_members),
+        ALL,
+        NOTHING,
+    ),
+    Cheat(
+        "exchangeable raters, half the image missed",
+        sound,
+        exchangeable(consensus(left_objects)),
+        OBJ | VAL,
+        "half is missed",
+    ),
+    Cheat("large object, the raters' mean outline, members too", large_object, members_of_mean, OBJ | VAL, NOTHING),
+    Cheat("volumes, every third slice missed", volumes, consensus(slices_missed), VAL, "counts are wrong"),
+    Cheat("volumes, two slices too deep", volumes, consensus(slices_moved), OBJ | VAL, "outlines are nobody's"),
+    Cheat("volumes, a slice too long at both ends", volumes, consensus(slices_added), VAL, "volumes are wrong"),
+    Cheat(
+        "the consensus of three raters for each image, members too", sound, members_of_three, ALL, NOTHING, told=False
+    ),
+    Cheat("objects drawn as often as raters mark them, members too", sound, members_drawn, ALL, NOTHING, told=False),
+    Cheat("3 raters, objects drawn as often as marked, members too", three, members_drawn, ALL, NOTHING, told=False),
+    Cheat(
+        "whatever is an object, if the consensus has it, members too", sound, members_decided, ALL, NOTHING, told=False
+    ),
+    Cheat(
+        "a third dropped, four sham raters who do so too",
+        sound,
+        sham_raters(4),
+        OBJ | VAL,
+        "a third is missed",
+        told=False,
+    ),
+    Cheat(
+        "volumes, the raters' own consensus, members too",
+        volumes,
+        members_of_votes(lambda v: v > 0.5),
+        ALL,
+        NOTHING,
+        told=False,
+    ),
+    Cheat("five images cut into twenty", sound, tiles, ALL, "five images are too few to show anything", told=False),
 )
+"""Each is one kind; docs/cheats.md shows the verdicts."""

@@ -17,7 +17,7 @@ from scipy import ndimage
 from segassay.assay.numbers import normalised_counts
 from segassay.assay.sources import read_sources
 from segassay.data.annotations import WITHOUT
-from segassay.data.dataset import Dataset
+from segassay.data.dataset import Dataset, strata
 from segassay.judgement.summary import summarise
 from segassay.qualities.scores.table import Findings, score_rows
 from segassay.simulation.dataset import Effect, RaterHabit, Simulation, simulate_case
@@ -55,6 +55,7 @@ class Study:
         skipped: Annotator -> images that it leaves out.
         lost: Annotators whose files do not exist.
         settings: As in dataset.yaml.
+        exchangeable: Whether a rater of two images need not be one person.
     """
 
     images: np.ndarray
@@ -66,6 +67,7 @@ class Study:
     skipped: dict[str, frozenset[int]] = field(default_factory=dict)
     lost: frozenset[str] = frozenset()
     settings: dict[str, Any] = field(default_factory=lambda: {"min_object_size": 10})
+    exchangeable: bool = False
 
     @property
     def raters(self) -> list[str]:
@@ -85,7 +87,7 @@ class Study:
     @property
     def ensembles(self) -> list[str]:
         """Ensembles of the consensus: the judged annotators."""
-        return [name for name, about in self.about.items() if about.kind == "ensemble" and name in ENSEMBLES]
+        return [name for name, one in self.about.items() if one.kind == "ensemble" and one.trained_on == CONSENSUS]
 
     @property
     def without(self) -> list[str]:
@@ -168,6 +170,7 @@ def assay(study: Study) -> dict[str, dict[str, Any]]:
             "annotator": name,
             "path": "lost.png" if name in study.lost else study.masks[name][index],
             "held_out": "true",
+            "exchangeable": study.exchangeable and about.kind == "human",
         }
         | vars(about)
         for name, about in study.about.items()
@@ -190,7 +193,8 @@ def _judged(dataset: Dataset | None, annotations: pd.DataFrame) -> dict[str, dic
     normalised = normalised_counts(dataset, tables.counts)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS)) if normalised is None else effects(normalised)
     clusters = pd.Series({case: f"case {case}" for case in annotations["case"].unique()})
-    findings = Findings(tables, annotations, clusters, found, normalised)
+    groups = None if dataset is None else strata(dataset)["group"]
+    findings = Findings(tables, annotations, clusters, found, normalised, groups=groups)
     return summarise(score_rows([]), findings)
 
 
@@ -256,7 +260,7 @@ def trained_again(mask: np.ndarray, rng: np.random.Generator, px: float = 0.4, l
     """What another seed makes of the same training: outlines moved by about `px`, a few objects lost."""
     out = []
     for image in mask:
-        labels, n = ndimage.label(image, np.ones((3, 3)))
+        labels, n = ndimage.label(image, np.ones((3,) * image.ndim))
         out.append((rng.random(n + 1) >= lost)[labels] & image)
     return jittered(np.stack(out), rng, px)
 
@@ -368,3 +372,29 @@ def large_object(seed: int, offsets: tuple[float, ...] = (0.0,) * 5, of_consensu
 def large_hand(seed: int) -> Study:
     """One rater draws large objects 2.5 pixels outside the others, and so does all that was trained on a consensus."""
     return large_object(seed, (2.5, 0, 0, 0, 0), 2.5)
+
+
+def volumes(seed: int, n_cases: int = 16, shape: tuple[int, int, int] = (12, 48, 48)) -> Study:
+    """Three round objects per volume, of which raters miss some; every model finds them. All three qualities hold."""
+    rng = np.random.default_rng([seed, 2])
+    axes = np.indices(shape)
+
+    def ball(centre: np.ndarray, radius: float) -> np.ndarray:
+        return np.sqrt(sum((axis - c) ** 2 for axis, c in zip(axes, centre, strict=True))) < radius
+
+    there = []
+    for _ in range(n_cases):
+        rows = np.stack([rng.uniform(5, 7, 3), np.array([10, 24, 38]) + rng.uniform(-2, 2, 3), rng.uniform(10, 38, 3)])
+        there.append([ball(centre, rng.uniform(3.2, 4.5)) for centre in rows.T])
+
+    def drawn(miss: float, px: float) -> np.ndarray:
+        found = [[one for one in of if rng.random() >= miss] for of in there]
+        return jittered(np.stack([np.any([np.zeros(shape, bool), *of], axis=0) for of in found]), rng, px)
+
+    own = {f"rater_{number}": drawn(0.15, 0.5) for number in range(1, 6)}
+    truth = np.stack([np.any(of, axis=0) for of in there])
+    trained = {(CONSENSUS, k): trained_again(truth, rng, 0.3, 0.03) for k in range(N_SEEDS)}
+    for name in own:
+        trained |= {(name, k): trained_again(truth, rng, 0.3, 0.03) for k in range(2)}
+        trained[f"{CONSENSUS}{WITHOUT}{name}", 0] = trained_again(truth, rng, 0.3, 0.03)
+    return put_together((20 + 100 * truth).astype(np.uint8), own, trained, settings={"min_object_size": 10})

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 from cheat_studies import (
     CONSENSUS,
-    ENSEMBLES,
     About,
     Study,
     average,
@@ -19,6 +18,7 @@ from cheat_studies import (
 from scipy import ndimage
 
 from segassay.consensus.pixels import staple
+from segassay.qualities.scores.table import seeds_of
 
 Rng = np.random.Generator
 Change = Callable[[np.ndarray], np.ndarray]
@@ -138,9 +138,8 @@ def remade(study: Study, change: Change) -> Study:
     """Change each model of the consensus, and make the ensembles again."""
     masks = {name: change(study.masks[name]) for name in (*study.members, *study.without)}
     made = {
-        name: np.mean([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds], axis=0) > 0.5
-        for name, seeds in ENSEMBLES.items()
-        if name in study.ensembles
+        name: np.mean([masks[f"{CONSENSUS}/s{seed}"] for seed in seeds_of(name, [])], axis=0) > 0.5
+        for name in study.ensembles
     }
     return study.with_masks(masks | made)
 

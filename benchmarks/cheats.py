@@ -1,6 +1,7 @@
 """Cheats against verdicts: does a worthless model get *supported*, and does an honest study keep it?
 
     python benchmarks/cheats.py [simulated lab-wue1] [--seeds 1] [--only WORDS]    about 10 minutes each and per seed
+    python benchmarks/cheats.py "lab-wue1, trained"            after `segassay study run` on studies/wue1-verdicts.yaml
 
     honest studies, cheats  ->  masks  ->  verdicts  ->  results/cheats.json, docs/cheats.md
 
@@ -28,6 +29,7 @@ from segassay.data.dataset import read_dataset
 
 RESULTS = ROOT / "benchmarks" / "results" / "cheats.json"
 PAGE = ROOT / "docs" / "cheats.md"
+TRAINED = "lab-wue1, trained"
 PACKAGES = ("numpy", "scipy", "pandas")
 Start = Callable[[int], Study]
 Row = dict[str, Any]
@@ -39,6 +41,8 @@ OF_LAB: dict[Start, Start] = {
     cheat_studies.unsteady: cheat_lab.unsteady,
 }
 """Where a cheat starts on simulated images -> where it starts on lab-wue1; other cheats need simulated ones."""
+
+OF_TRAINED: dict[Start, Start] = dict.fromkeys((cheat_studies.sound, cheat_studies.mixed), cheat_lab.trained)
 
 HONEST: dict[str, tuple[Start, str]] = {
     "sound": (sound, "objectivity reliability validity"),
@@ -58,8 +62,14 @@ HONEST: dict[str, tuple[Start, str]] = {
 """Honest studies, and the qualities that they must keep."""
 
 HONEST_LAB: dict[str, tuple[Start, str]] = {
-    "lab-wue1": (cheat_lab.honest, "objectivity reliability validity"),
+    "lab-wue1": (cheat_lab.honest, "reliability"),  # its models know single raters' votes: cheat_lab
 }
+HONEST_OF = {
+    "simulated": HONEST,
+    "lab-wue1": HONEST_LAB,
+    TRAINED: {TRAINED: (cheat_lab.trained, "reliability validity")},
+}
+"""Data -> its honest studies."""
 
 
 @cache
@@ -102,18 +112,19 @@ def of_cheat(cheat: Cheat, seed: int, start: Start | None = None, data: str = "s
 
 def of_honest(name: str, seed: int, data: str = "simulated") -> Iterator[Row]:
     """The verdicts on one honest study."""
-    make, holds = (HONEST if data == "simulated" else HONEST_LAB)[name]
+    make, holds = HONEST_OF[data][name]
     yield from rows_of(data, name, made(make, seed), (), holds.split())
 
 
 def all_studies(data: str, seeds: Iterable[int], only: str) -> Iterator[list[Row]]:
     """The rows of each honest study and cheat on these data whose name has these words."""
+    of_data = {"lab-wue1": OF_LAB, TRAINED: OF_TRAINED}
     for seed in seeds:
-        for name in HONEST if data == "simulated" else HONEST_LAB:
+        for name in HONEST_OF[data]:
             if only in name:
                 yield [{"seed": seed} | row for row in of_honest(name, seed, data)]
         for cheat in CHEATS:
-            start = cheat.start if data == "simulated" else OF_LAB.get(cheat.start)
+            start = of_data[data].get(cheat.start) if data in of_data else cheat.start
             if only in cheat.name and start is not None:
                 yield [{"seed": seed} | row for row in of_cheat(cheat, seed, start, data)]
 
@@ -146,7 +157,12 @@ def tables() -> dict[str, str]:
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     rows = pd.concat([pd.DataFrame(section["rows"]) for section in found.values()])
     is_cheat = rows.groupby(["data", "cheat"])["lacks"].transform("any")
-    return {"honest": table_of(rows[~is_cheat]), "cheats": table_of(rows[is_cheat])}
+    untold = rows["cheat"].isin([cheat.name for cheat in CHEATS if not cheat.told])
+    return {
+        "honest": table_of(rows[~is_cheat]),
+        "cheats": table_of(rows[is_cheat & ~untold]),
+        "untold": table_of(rows[untold]),
+    }
 
 
 def publish() -> None:
@@ -164,7 +180,7 @@ def keep(data: str, rows: list[Row]) -> None:
     about = circumstances(read_dataset(data_dir() / "lab-wue1"), PACKAGES)
     found = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     earlier = found.get(data, {}).get("rows", [])
-    names = [*dict.fromkeys([*(HONEST if data == "simulated" else HONEST_LAB), *(cheat.name for cheat in CHEATS)])]
+    names = [*dict.fromkeys([*HONEST_OF[data], *(cheat.name for cheat in CHEATS)])]
     of = {(row["cheat"], row["seed"], row["quality"]): row for row in earlier if row["cheat"] in names}
     of |= {(row["cheat"], row["seed"], row["quality"]): row | {"commit": about["commit"]} for row in rows}
     ordered = sorted(of.values(), key=lambda row: (row["seed"], names.index(row["cheat"])))
@@ -190,7 +206,10 @@ def main() -> None:
                 print(f"{of} {claim:6}{verdict:17} {row['seconds']:5} s", flush=True)
         table = pd.DataFrame(rows)
         print(failures(table))
-        print(f"{data}: {table['wrong'].sum()} wrong of {(table['lacks'] | table['holds']).sum()}")
+        untold = table["cheat"].isin([cheat.name for cheat in CHEATS if not cheat.told])
+        for words, of in (("that masks can tell", ~untold), ("that they cannot", untold)):
+            shown = table[of]
+            print(f"{data}, {words}: {shown['wrong'].sum()} wrong of {(shown['lacks'] | shown['holds']).sum()}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def test_all_that_was_written_is_read_and_names_stay_text(written):
     assert (
         frames.keys()
         == found.frames.keys()
-        > {"calibration", "uncertainty", "specifications", "strategies", "subjects"}
+        > {"calibration", "uncertainty", "specifications", "strategies", "subjects", "groups"}
     )
     for name, frame in found.frames.items():
         pd.testing.assert_frame_equal(frames[name], frame, check_dtype=False, rtol=1e-11, obj=name)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from segassay.judgement import preconditions, verdicts
+from segassay.judgement import amounts, preconditions, verdicts
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import Number, What, Why
 from segassay.judgement.evidence import evidence_of, mean_of
@@ -391,6 +391,15 @@ def test_one_rater(honest: Findings) -> None:
     assert found["objectivity"]["verdict"] == "cannot be judged: no second rater"
 
 
+def test_of_two_raters_nobody_can_tell_whom_masks_follow(honest: Findings) -> None:
+    raters = sorted(honest.annotations.query("kind == 'human'")["annotator"].unique())
+    two = replace(honest, annotations=honest.annotations[~honest.annotations["annotator"].isin(raters[2:])])
+    assert said(two)["objectivity"] is None
+    assert (What.NEUTRAL, Why.NO_THIRD_RATER) in whys(two, "objectivity")
+    three = replace(honest, annotations=honest.annotations[~honest.annotations["annotator"].isin(raters[3:])])
+    assert (What.NEUTRAL, Why.NO_THIRD_RATER) not in whys(three, "objectivity")
+
+
 def test_models_without_ensembles(honest: Findings) -> None:
     models = honest.annotations[honest.annotations["kind"] != "ensemble"]
     found = summarise(score_rows([]), replace(honest, annotations=models))
@@ -424,7 +433,7 @@ def test_rules_name_every_line() -> None:
         LARGE_EFFECT,
     ):
         assert f"{line:g}" in text
-    assert f"{verdicts.AMOUNT_WITHIN:.2f}" in text
+    assert f"{amounts.AMOUNT_WITHIN:.2f}" in text
     assert f"{100 - 100 * verdicts.SHARE_OF_DISAGREEMENT:.0f} %" in text
 
 

@@ -14,6 +14,7 @@ OF_VERSION = {
     2: "7b3c931dfe26dc80b2ac7533d83ebccd6bbd2d964e038d0faf0b9b85bece26ba",
     3: "348a202052a80f27d4bdc8b07db0c4e33df2a38bbe4800d571a135e52c9a87c8",
     4: "f25c95a942326254e32aca70a579a115797257330ae4dc309166046a078cae1c",
+    5: "eb44b7786999777719baa1cb26525ebeda2bd9910fd869748ad6469fb412b4ee",
 }
 """Version of the rules -> hash of their lines and texts. Add a line for a new version; never change one."""
 

@@ -57,6 +57,10 @@ def test_the_most_images_of_several_numbers_are_asked_for_once():
     assert remedies(judgement(few, many), pd.DataFrame()) == ("about 30 more images, if the numbers stay as they are",)
 
 
+def test_a_third_rater_is_asked_for():
+    assert remedies(judgement(undecided(What.NEUTRAL, Why.NO_THIRD_RATER)), trained()) == ("masks of a third rater",)
+
+
 def test_a_verdict_that_is_settled_asks_for_nothing():
     open_one = undecided(What.STANDING, Why.FEW_CASES, Number(0.1, 0.0, 0.2, 4))
     assert remedies(judgement(Criterion(What.STANDING, False), open_one), pd.DataFrame()) == ()

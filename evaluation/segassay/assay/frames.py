@@ -74,8 +74,9 @@ def frames_of(found: Results) -> dict[str, pd.DataFrame]:
         frames["specifications"] = found.specifications
     if len(found.strategies):
         frames["strategies"] = found.strategies
-    if found.subjects.ne("").any():
-        frames["subjects"] = found.subjects.rename_axis("case").rename("subject").reset_index()
+    for name, of_cases in (("subject", found.subjects), ("group", found.groups)):
+        if of_cases.ne("").any():
+            frames[f"{name}s"] = of_cases.rename_axis("case").rename(name).reset_index()
     for name in _OPTIONAL:
         if len(getattr(tables, name)):
             frames[name] = getattr(tables, name)
@@ -100,9 +101,10 @@ def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str,
     annotations = frames["annotations"]
     given = {table: frames[table] for table in (*_TABLES, *_OPTIONAL) if table in frames}
     missing = given.pop("missing", pd.DataFrame(columns=["annotator", "case"], dtype=object))
-    subjects = pd.Series("", index=annotations["case"].unique())
-    if "subjects" in frames:
-        subjects = frames["subjects"].set_index("case")["subject"]
+    unknown = pd.Series("", index=annotations["case"].unique())
+    subjects, groups = (
+        frames[f"{name}s"].set_index("case")[name] if f"{name}s" in frames else unknown for name in ("subject", "group")
+    )
     nothing = pd.DataFrame(columns=[*STRATEGY_COLUMNS, *STRATEGY_FIELDS])
     return Results(
         name=name,
@@ -116,6 +118,7 @@ def results_of(name: str, frames: Mapping[str, pd.DataFrame], summary: dict[str,
         strategies=frames.get("strategies", nothing),
         summary=summary,
         subjects=subjects,
+        groups=groups,
         people=people_of(annotations),
         of_classes={table: frames[table] for table in CLASS_TABLES if table in frames},
     )

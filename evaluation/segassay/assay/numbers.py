@@ -77,7 +77,7 @@ def compute_results(
     found, checks, choices, normalised = _effects(dataset, tables, annotations)
     seen, people = by_person(tables, annotations)
     scored = replace(seen, counts=areas_in_mm(seen.counts, seen.measured))
-    subjects = _subjects(dataset, annotations)
+    subjects, groups = (_of_cases(dataset, annotations, column) for column in ("subject", "group"))
     clusters = units_of(subjects)
     scores = build_scores(scored, people, clusters)
     margin = Findings.equivalence_margin if dataset is None else dataset.settings.equivalence_margin
@@ -85,7 +85,7 @@ def compute_results(
     if seen is not tables:
         of_people = _effects(dataset, seen, people)[0], *_effects(dataset, seen, people)[2:]
     apart: dict[str, Any] = {"specifications": of_people[1], "test_cases": _test_cases(dataset)}
-    apart |= {"of_volumes": _are_volumes(annotations)}
+    apart |= {"of_volumes": _are_volumes(annotations), "groups": groups}
     findings = Findings(scored, people, clusters, of_people[0], of_people[2], margin, **apart)
     further, not_judged = further_measures(findings)
     scores, not_judged = without_names(by_quality([scores, further]), not_judged, people)
@@ -98,7 +98,7 @@ def compute_results(
         summary["policy"]["warnings"] = listed(problems_of(dataset, n_jobs=n_jobs), dataset.folder)
     compared = strategy_table(findings)
     judged = (scores, not_judged, compared, summary)
-    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people)
+    return Results(name, annotations, tables, found, checks, choices, *judged, subjects, people, groups=groups)
 
 
 def _effects(
@@ -161,10 +161,10 @@ def _test_cases(dataset: Dataset | None) -> list[str]:
     return [] if dataset is None else strata(dataset).query("split == 'test'").index.tolist()
 
 
-def _subjects(dataset: Dataset | None, annotations: pd.DataFrame) -> pd.Series:
-    """Case -> subject, empty where the experiment does not name it."""
+def _of_cases(dataset: Dataset | None, annotations: pd.DataFrame, column: str) -> pd.Series:
+    """Case -> its subject or group, empty where the experiment does not name it."""
     cases = annotations["case"].unique()
-    return pd.Series("", index=cases) if dataset is None else strata(dataset)["subject"].reindex(cases)
+    return pd.Series("", index=cases) if dataset is None else strata(dataset)[column].reindex(cases)
 
 
 def _policy(dataset: Dataset | None, annotations: pd.DataFrame, tables: Tables, subjects: pd.Series) -> dict[str, Any]:

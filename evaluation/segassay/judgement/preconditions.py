@@ -113,6 +113,8 @@ def _plausible(evidence: Evidence, names: Sequence[str]) -> Criterion:
 
 
 def _neutral(evidence: Evidence, names: Sequence[str]) -> Criterion:
+    if len(evidence.raters) < MIN_RATERS_FOR_CEILING:
+        return undecided(What.NEUTRAL, Why.NO_THIRD_RATER)
     for name in names:
         for measure in evidence.measures:
             for number in _beyond_expected(evidence, name, measure):

@@ -29,6 +29,7 @@ class Results:
             and verdicts are about. Else `annotations` itself.
         of_classes: Tables of several classes: name of the file -> table, as `segassay.judgement.classes` lists them.
             Empty if masks have one class, and in the evaluation of a single class.
+        groups: Case -> its group in the experiment, empty text without one; without cases if nothing is known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Results:
     subjects: pd.Series
     people: pd.DataFrame
     of_classes: dict[str, pd.DataFrame] = field(default_factory=dict)
+    groups: pd.Series = field(default_factory=lambda: pd.Series(dtype=str))
 
     @property
     def kinds(self) -> dict[str, str]:

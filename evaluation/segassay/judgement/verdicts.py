@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segassay.data.named_channels import intensities_in
 from segassay.io.text_columns import python_strings
+from segassay.judgement.amounts import amounts
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
     Criterion,
@@ -29,10 +29,9 @@ from segassay.judgement.criteria import (
     either,
     judging,
     undecided,
-    within,
 )
 from segassay.judgement.dependence import Imprint, Models, consensus_imprints, held_out_agreement, imprints
-from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, index, mean_of, median_over
+from segassay.judgement.evidence import DICE, F1, Evidence, evidence_of, mean_of, median_over
 from segassay.judgement.judged import Judged, judged_annotators
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.originals import nearest_to_own_members
@@ -41,9 +40,8 @@ from segassay.judgement.raters_alone import judge_raters
 from segassay.qualities.scores.coverage import are_unequal
 from segassay.qualities.scores.groups import Group, trained_alike
 from segassay.qualities.scores.table import Findings
-from segassay.statistics.jackknife import LOGARITHM
 
-__all__ = ["AMOUNTS", "Judgement", "judge"]
+__all__ = ["Judgement", "judge"]
 
 IMPRINT_MATTERS = 0.05
 """F1 and Dice, mean over raters: one object in twenty. A smaller imprint does not matter for the result."""
@@ -63,13 +61,6 @@ SHARE_OF_DISAGREEMENT = 0.8
 ENSEMBLES_ABOVE_MODELS = -0.02
 """F1 and Dice: ensembles should agree more than their members do; if the members agree perfectly, they cannot, so a
 loss is tolerated that is smaller than the usual spread of trainings."""
-
-AMOUNT_WITHIN = 4 / 3
-"""Factor between an amount and that of the median rater, a quarter less or a third more; if raters usually differ by
-more among themselves, their usual factor."""
-
-AMOUNTS = ("n_objects", "area_px")
-"""Columns of the table of counts that are compared with the median rater, and the intensity of each channel."""
 
 
 @python_strings()
@@ -274,11 +265,9 @@ def _to_models(
 def _validity(evidence: Evidence, found: Findings, judged: Judged, basis: Basis) -> Judgement:
     if not judged.names:
         return Judgement("validity", judged, (undecided(What.MODELS, Why.NO_NUMBER),))
-    counts = found.tables.counts
-    amounts = [amount for amount in (*AMOUNTS, *intensities_in(list(counts))) if counts[amount].notna().any()]
     criteria = [
         *basis.standing(tuple(judged.names)),
-        *judging([_amount(evidence, judged, amount, found.amount(amount)) for amount in amounts]),
+        *judging(list(amounts(evidence, judged, found))),
         *basis.preconditions(tuple(judged.names)),
         *basis.own_members(),
         *_held_out(judged),
@@ -296,41 +285,3 @@ def _score(evidence: Evidence, name: str) -> Number | None:
         values, against = evidence.with_raters(name, F1), "raters"
     marked = np.where(evidence.marked([name]), median_over(values), np.nan)
     return mean_of(evidence, marked, target=name, against=against)
-
-
-def _amount(evidence: Evidence, judged: Judged, amount: str, called: str) -> Criterion:
-    """Each annotator's amount divided by that of the median rater, over all images."""
-    names = [*evidence.raters, *judged.names]
-    table = evidence.counts.pivot(index="case", columns="annotator", values=amount)
-    values = table.reindex(index=evidence.cases, columns=names).astype(float).to_numpy()
-    of_raters = values[:, : len(evidence.raters)]
-    criteria = []
-    factor = AMOUNT_WITHIN if evidence.exchangeable else max(AMOUNT_WITHIN, _usual_factor(of_raters))
-    for place, name in enumerate(judged.names, len(evidence.raters)):
-        both = np.stack([values[:, place], median_over(of_raters)], axis=1)
-        both[np.isnan(both).any(axis=1)] = np.nan
-        number = index(evidence, both, _ratio, LOGARITHM, target=name, against=amount)
-        criteria.append(within(What.AMOUNT, number, factor))
-    furthest = min(criteria, key=lambda one: _OUTCOME_ORDER[one.met])
-    return replace(furthest, measure=called)
-
-
-_OUTCOME_ORDER = {False: 0, None: 1, True: 2}
-
-
-def _ratio(means: np.ndarray) -> np.ndarray:
-    return np.asarray(means[:, 0] / means[:, 1])
-
-
-def _usual_factor(of_raters: np.ndarray) -> float:
-    """By which factor the median rater's total differs from the median of the others, `(N, R)`; 1 for few raters."""
-    if of_raters.shape[1] < 3:
-        return 1.0
-    factors = []
-    for rater in range(of_raters.shape[1]):
-        others = median_over(np.delete(of_raters, rater, axis=1))
-        known = ~np.isnan(of_raters[:, rater]) & ~np.isnan(others)
-        total, expected = of_raters[known, rater].sum(), others[known].sum()
-        if total > 0 and expected > 0:
-            factors.append(max(total / expected, expected / total))
-    return float(np.median(factors)) if factors else 1.0

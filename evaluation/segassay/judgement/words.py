@@ -12,6 +12,7 @@ import pandas as pd
 from segassay.data.annotations import WITHOUT
 from segassay.data.named_channels import INTENSITY
 from segassay.errors import shortlist
+from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
@@ -27,7 +28,6 @@ from segassay.judgement.sentences import (
     validity_of_others,
 )
 from segassay.judgement.verdicts import (
-    AMOUNT_WITHIN,
     CONSENSUS_IMPRINT_MATTERS,
     ENSEMBLES_ABOVE_MODELS,
     IMPRINT_MATTERS,
@@ -68,7 +68,8 @@ RULES = {
         f"Supported if models trained on one rater do not imitate that rater (an imprint below {IMPRINT_MATTERS:g} on "
         f"average, and below {IMPRINT_OF_ONE_MATTERS:g} for every rater), or if leaving any rater out of the consensus "
         f"changes by less than {CONSENSUS_IMPRINT_MATTERS:g} how its models agree with that rater; in F1 of "
-        f"objects and in outlines. The judged masks must also {_STANDING}, and follow no single rater. {_NEARNESS} "
+        f"objects and in outlines. The judged masks must also {_STANDING}, and follow no single rater, of 3 or more. "
+        f"{_NEARNESS} "
         f"{_EVIDENCE}"
     ),
     "reliability": (
@@ -81,10 +82,11 @@ RULES = {
         f"Supported if the judged masks {_STANDING}; if their number of objects, area (of volumes: volume) and "
         "intensity differ from those of the median rater by less than a factor of "
         f"{AMOUNT_WITHIN:.2f} (or the usual factor between raters, if "
-        "that is larger); and, with an experiment, if they lead to the raters' conclusions at least as often as "
-        "every rater but one does, never to the opposite of what most raters conclude, and never to an effect whose "
-        "interval excludes all raters' effects. If images are the units, there is an effect if η² is at least "
-        f"{LARGE_EFFECT:g}. {_NEARNESS} {_EVIDENCE}"
+        f"that is larger), and in a group of the experiment, of {MIN_CASES} images or more, from what it is in the "
+        "others by no more than that (the value, not the whole interval); and, with an experiment, if they lead to the "
+        "raters' conclusions at least as often as every rater but one does, never to the opposite of what most raters "
+        "conclude, and never to an effect whose interval excludes all raters' effects. If images are the units, there "
+        f"is an effect if η² is at least {LARGE_EFFECT:g}. {_NEARNESS} {_EVIDENCE}"
     ),
 }
 """Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
@@ -135,6 +137,7 @@ _NAMES = {
     What.TO_RATERS: "disagreement compared with that of raters",
     What.TO_MODELS: "gain over single models",
     What.AMOUNT: "ratio to the median rater",
+    What.AMOUNT_OF_GROUP: "the same ratio in a group, divided by that in the others",
     What.CONCORDANCE: "concordance of effects",
     What.TOGETHER: "agreement of raters",
     What.APART: "distance of a rater from the others",
@@ -152,6 +155,7 @@ _NO_NUMBER = {
     What.TO_RATERS: "no common images",
     What.TO_MODELS: "no two single models trained as the ensembles were",
     What.AMOUNT: "no amounts of the raters on the same images",
+    What.AMOUNT_OF_GROUP: "no amounts of the raters on the same images of a group",
     What.TOGETHER: "no common images of two raters",
     What.APART: "no common images of three raters",
     What.CONSISTENT: "no images that all raters annotated",
@@ -164,6 +168,7 @@ _MISSING = {
     Why.SATURATED: "no difference between images in the {name}, so that nothing can be told from it",
     Why.EITHER_SIDE: "too few images: the {name}, {number}, may lie on either side of {line}",
     Why.NO_SECOND_RATER: "no second rater",
+    Why.NO_THIRD_RATER: "no third rater: of two, nobody can tell whether masks follow one of them",
     Why.NOT_TESTABLE: "too few units of the experiment to test an effect",
     Why.OTHER_CONCLUSIONS: (
         "too few units of the experiment: conclusions differ from the raters', though the effects may be as large"
@@ -203,6 +208,9 @@ _FOUND = {
     What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
+    What.AMOUNT_OF_GROUP: (
+        "in group {against}, {number} times the {task} that the ratio to the median rater in other groups lets expect"
+    ),
     What.COMPLETE: "{target} has masks of {n:.0f} of the {n_cases} images that raters annotated",
     What.CREDIBLE: "Dice {number} above mirrored masks",
     What.TOGETHER: "{target} agrees with {against} with {unit} {number}",

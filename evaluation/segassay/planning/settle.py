@@ -23,6 +23,8 @@ __all__ = ["images_to_settle", "judgements_of", "remedies"]
 MANY = 10
 """Times as many images as there are; beyond that a number is too close to its line to be told from it."""
 
+_RATIOS = (What.AMOUNT, What.AMOUNT_OF_GROUP)
+
 _ADD = {
     What.RATERS: "masks of a second rater",
     What.MODELS: "masks of a model: train one with `segassay study run`, or add them as masks (--masks name=folder)",
@@ -52,7 +54,8 @@ def judgements_of(found: Results) -> dict[str, Judgement]:
     """
     tables, people = by_person(found.tables, found.annotations)
     of_volumes = bool(found.summary["policy"].get("of_volumes"))
-    return judge(Findings(tables, people, units_of(found.subjects), found.effects, of_volumes=of_volumes))
+    units = units_of(found.subjects)
+    return judge(Findings(tables, people, units, found.effects, of_volumes=of_volumes, groups=found.groups))
 
 
 def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]:
@@ -83,7 +86,7 @@ def remedies(judgement: Judgement, annotations: pd.DataFrame) -> tuple[str, ...]
 def _more_images(missing: Sequence[Missing]) -> Iterator[str]:
     """Images that are lacking for all numbers that lie on either side of their line."""
     unclear = [(one, one.number) for one in missing if one.why is Why.EITHER_SIDE and one.number is not None]
-    needed = [images_to_settle(number, one.line, ratio=one.of is What.AMOUNT) for one, number in unclear]
+    needed = [images_to_settle(number, one.line, ratio=one.of in _RATIOS) for one, number in unclear]
     if None in needed:
         yield "other models or raters: a number is so close to its limit that ten times as many images may not decide"
     known = [n for n in needed if n is not None]
@@ -100,6 +103,8 @@ def _texts(missing: Missing, judgement: Judgement, annotations: pd.DataFrame) ->
         yield f"{number_of(MIN_CASES - number.n_cases, 'more image')} in which something is marked"
     elif missing.why is Why.NO_INTERVAL:
         yield "1 more image, or more subjects"
+    elif missing.why is Why.NO_THIRD_RATER:
+        yield "masks of a third rater"
     elif missing.why is Why.NO_SECOND_RATER:
         yield "masks of a second rater"
     elif missing.why in (Why.NOT_TESTABLE, Why.OTHER_CONCLUSIONS):

@@ -82,7 +82,8 @@ class SimulatedFindings:
     def findings(self) -> Findings:
         """Input of the measures, with effects and normalised measurements."""
         normalised = normalise(self.tables.counts, self.experiment, CONTROL)
-        return Findings(self.tables, self.annotations, self.clusters, effects(normalised), normalised)
+        groups = self.experiment.set_index("case")["group"]
+        return Findings(self.tables, self.annotations, self.clusters, effects(normalised), normalised, groups=groups)
 
 
 def simulate_tables(settings: SimulatedStudy) -> SimulatedFindings:
