@@ -167,13 +167,16 @@ def train(options: argparse.Namespace) -> None:
         took = {"cpu_seconds": round(cpu, 1), "peak_mib_training": round(peak), "steps": _steps(log)}
         trained.write_text(json.dumps(took) + "\n", encoding="utf-8")
     shutil.rmtree(out / "predicted", ignore_errors=True)
-    _, predicting = measured([*program, "predict", str(data), model, str(out / "predicted")], log, options.core)
+    limit = [] if options.predict_seconds is None else [str(options.predict_seconds)]
+    words = ["predict", str(data), model, str(out / "predicted"), *limit]
+    _, predicting = measured([*program, *words], log, options.core)
     about = {
         "peer": options.peer,
         "name": name,
         "budget_cpu_seconds": options.seconds,
         "seed": options.seed,
         "settings": options.set,
+        "prediction_limit_cpu_seconds": options.predict_seconds,
         **json.loads(trained.read_text(encoding="utf-8")),
         "peak_mib_predicting": round(predicting),
         **json.loads((out / "predicted" / "about.json").read_text(encoding="utf-8")),
@@ -207,16 +210,22 @@ def scores(reference: np.ndarray, predicted: np.ndarray, min_size: int) -> dict[
 
 
 def scores_of(data: Path, predicted: Path, split: bool) -> dict[str, float]:
-    """Mean scores over the test images; `split` divides masks first, as `segassay predict --split-touching` does."""
+    """Mean scores over the predicted test images, and their number.
+
+    `split` divides masks first, as `segassay predict --split-touching` does.
+    """
     min_size = json.loads((data / "about.json").read_text(encoding="utf-8"))["min_object_size"]
+    paths = sorted((data / "test").glob("*.npz"))
+    done = [path for path in paths if (predicted / path.name).is_file()]
     rows = []
-    for path in sorted((data / "test").glob("*.npz")):
+    for path in done:
         with np.load(path) as truth, np.load(predicted / path.name) as found:
             labels = found["labels"]
             if split:
                 labels = split_touching(labels > 0, found["prob"].astype(np.float32), min_size)
             rows.append(scores(truth["labels"], labels, min_size))
-    return {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
+    means = {name: round(float(value), 4) for name, value in pd.DataFrame(rows).mean().items()}
+    return means | {"n_images": len(done), "n_test": len(paths)}
 
 
 def score(options: argparse.Namespace) -> None:
@@ -267,7 +276,10 @@ def _table(runs: Sequence[Mapping[str, Any]]) -> str:
 def _cell(column: str, run: Mapping[str, Any]) -> str:
     value = run.get(column)
     if column == "name":
-        return ", ".join([str(value), *run["settings"], *(["divided"] if run.get("divided") else [])])
+        notes = ["divided"] if run.get("divided") else []
+        if run["n_images"] < run["n_test"]:
+            notes.append(f"**{run['n_images']} of {run['n_test']} images**")
+        return ", ".join([str(value), *run["settings"], *notes])
     if value is None:
         return ""
     return f"{value:.3f}" if column in ("f1", "ap", "dice") else f"{value:,g}"
@@ -304,6 +316,7 @@ def main() -> None:
     one.add_argument("--python", help="interpreter of this peer")
     one.add_argument("--core", type=int, help="core to run on")
     one.add_argument("--name", help="name of the run; by default peer, seconds and seed")
+    one.add_argument("--predict-seconds", type=float, help="CPU seconds after which no further image is predicted")
     one.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings of this peer's program")
     one = commands.add_parser("score")
     one.add_argument("data", type=Path)

@@ -1,7 +1,7 @@
 """What the programs of all peers share: a clock of CPU seconds, the arrays of the cases, and the command line.
 
     python PEER.py train DATA MODEL SECONDS [SEED] [KEY=VALUE …]     cases -> a model, within so many CPU seconds
-    python PEER.py predict DATA MODEL OUT                            a model -> label images of the test cases
+    python PEER.py predict DATA MODEL OUT [SECONDS]                  a model -> label images of the test cases
 
 Each program runs with the Python of its own environment, so this module needs numpy alone.
 """
@@ -94,8 +94,13 @@ def components(mask: np.ndarray) -> np.ndarray:
     return ndimage.label(mask, np.ones((3,) * mask.ndim, dtype=bool))[0].astype(np.int32)
 
 
-def write_predictions(out: Path, cases: Sequence[Case], predicted: Iterator[Prediction]) -> float:
-    """Write one file for each case; returns CPU seconds per megapixel, without the first, which compiles and loads."""
+def write_predictions(
+    out: Path, cases: Sequence[Case], predicted: Iterator[Prediction], limit: Budget | None = None
+) -> float:
+    """Write one file for each case; returns CPU seconds per megapixel, without the first, which compiles and loads.
+
+    No further case is begun when `limit` is over, so a slow peer may write a part of them; NaN if it wrote one alone.
+    """
     out.mkdir(parents=True)
     seconds, pixels, started = 0.0, 0, time.process_time()
     for position, (case, (labels, prob)) in enumerate(zip(cases, predicted, strict=True)):
@@ -103,8 +108,10 @@ def write_predictions(out: Path, cases: Sequence[Case], predicted: Iterator[Pred
             seconds, pixels = seconds + time.process_time() - started, pixels + case.image.size
         extra = {} if prob is None else {"prob": prob.astype(np.float16)}
         np.savez_compressed(out / f"{case.name}.npz", labels=labels.astype(np.int32), **extra)
+        if limit is not None and limit.is_over:
+            break
         started = time.process_time()
-    return seconds / (pixels / 1e6)
+    return seconds / (pixels / 1e6) if pixels else float("nan")
 
 
 def run(train: Train, predict: Predict, packages: Sequence[str]) -> None:
@@ -116,9 +123,10 @@ def run(train: Train, predict: Predict, packages: Sequence[str]) -> None:
         train(Path(data), Path(model), Budget(float(seconds)), int(seed), chosen)
         return
     cases = read_cases(Path(data), "test")
-    speed = write_predictions(Path(rest[0]), cases, predict(Path(data), Path(model), cases))
+    limit = Budget(float(rest[1])) if rest[1:] else None
+    speed = write_predictions(Path(rest[0]), cases, predict(Path(data), Path(model), cases), limit)
     about = {
-        "cpu_seconds_per_megapixel": round(speed, 3),
+        "cpu_seconds_per_megapixel": None if speed != speed else round(speed, 3),
         "versions": {"python": sys.version.split()[0]} | {package: version(package) for package in packages},
     }
     (Path(rest[0]) / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

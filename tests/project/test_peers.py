@@ -106,6 +106,31 @@ def test_the_first_image_is_not_in_the_speed(tmp_path):
         assert second.files == ["labels"]
 
 
+def test_no_further_image_is_begun_after_the_limit_and_the_row_says_how_many_were_scored(tmp_path):
+    cases = [budget.Case(name, np.zeros((1000, 1000)), squares(0), (1.0, 1.0)) for name in "abc"]
+    begun, used = [], iter([1.0, 3.0])
+
+    def peer():
+        for case in cases:
+            begun.append(case.name)
+            yield squares(0), None
+
+    limit = budget.Budget(2, clock=lambda: next(used))
+    assert budget.write_predictions(tmp_path / "predicted", cases, peer(), limit) >= 0
+    assert begun == ["a", "b"]
+    alone = budget.write_predictions(tmp_path / "one", cases, peer(), budget.Budget(1e-9))
+    assert alone != alone  # the first image is not timed
+    (tmp_path / "about.json").write_text('{"min_object_size": 0}')
+    (tmp_path / "test").mkdir()
+    for case in cases:
+        np.savez(tmp_path / "test" / case.name, labels=case.labels)
+    found = peers.scores_of(tmp_path, tmp_path / "predicted", split=False)
+    assert found == {"f1": 1.0, "ap": 1.0, "dice": 1.0, "n_images": 2, "n_test": 3}
+    run = {"name": "slow", "settings": [], "budget_cpu_seconds": 9} | found
+    assert "| slow, **2 of 3 images** |" in peers.tables({"wue1": {"runs": [run]}})["wue1"]
+    assert "images" not in peers.tables({"wue1": {"runs": [run | {"n_images": 3}]}})["wue1"].split("\n")[-1]
+
+
 def test_a_program_is_measured_with_what_it_started(tmp_path):
     busy = "import time; x = bytearray(50_000_000)\nwhile time.process_time() < 0.3: pass"
     both = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}], check=True)"

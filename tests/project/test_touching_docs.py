@@ -27,13 +27,17 @@ def test_the_study_of_the_page_trains_both() -> None:
 def test_numbers_of_the_page_are_those_of_the_code_and_the_benchmark() -> None:
     assert f"rises by more than {depth._VALLEY} above" in PAGE
     results = json.loads((ROOT / "benchmarks" / "results" / "touching.json").read_text(encoding="utf-8"))
-    for name in ("crowded", "wue1", "wue1-fold0"):
+    for name in ("crowded", "wue1", "inns1", "wue1-fold0"):
         for row in results[name]["scores"]:
             shown = " | ".join(f"{row[measure]:.2f}" for measure in ("f1", "ap", "dice"))
             assert f"| {shown} |" in PAGE, (name, row)
     chosen, (default, best) = results["decoding"]["chosen"], results["decoding"]["fold0"]
     assert f"F1 of .{default['f1'] * 1000:.0f} to .{best['f1'] * 1000:.0f}" in PAGE
     assert f"`--flips --min-object-size {chosen['smallest']}`" in PAGE
+    assert chosen["flips"]
+    chosen, (_, best) = results["decoding_peaks"]["chosen"], results["decoding_peaks"]["fold0"]
+    assert f"{chosen['smallest']} pixels and a\n  probability of .{chosen['peak'] * 10:.0f} were chosen" in PAGE
+    assert f"F1 of .{best['f1'] * 1000:.0f}, with a precision of .{best['precision'] * 100:.0f} and a recall" in PAGE
     assert chosen["flips"]
 
 
