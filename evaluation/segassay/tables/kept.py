@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from typing import Any
 
 from segassay.data.classes import ClassMap
 from segassay.errors import number_of
+from segassay.io.checked_lines import checked_line, checked_lines
 from segassay.io.held import HeldImage
 from segassay.masks.numbers import Numbers
 from segassay.tables.case import CaseRows, score_case
@@ -130,14 +130,7 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _line(key: str, rows: CaseRows) -> str:
-    numbers = {name: asdict(found) for name, found in rows.numbers.items()}
-    text = json.dumps([key, rows.case, rows.of_table, numbers], default=_plain, separators=(",", ":"))
-    return f"{zlib.crc32(text.encode()):08x} {text}\n"
-
-
-def _plain(number: Any) -> Any:
-    """A number of numpy as one of Python, of the same value."""
-    return number.item()
+    return checked_line([key, rows.case, rows.of_table, {name: asdict(found) for name, found in rows.numbers.items()}])
 
 
 def _append(path: Path, fresh: Sequence[tuple[str, CaseRows]]) -> None:
@@ -150,18 +143,7 @@ def _append(path: Path, fresh: Sequence[tuple[str, CaseRows]]) -> None:
 
 def _read(path: Path, keys: set[str]) -> dict[str, list[Any]]:
     """Lines that are whole and wanted, by key."""
-    found: dict[str, list[Any]] = {}
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                checksum, _, text = line.rstrip(b"\n").partition(b" ")
-                if line.endswith(b"\n") and checksum == f"{zlib.crc32(text):08x}".encode():
-                    key, *content = json.loads(text)
-                    if key in keys:
-                        found[key] = content
-    except OSError:
-        return {}
-    return found
+    return {key: content for key, *content in checked_lines(path) if key in keys}
 
 
 def _rows(content: list[Any]) -> CaseRows:

@@ -7,10 +7,8 @@ with what `segassay.tables.kept` has of these.
 """
 
 import hashlib
-import json
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.errors import DataError
+from segassay.io.checked_lines import checked_line, checked_lines
 from segassay.io.durable import replaced
 from segassay.io.images import sha256
 from segassay.io.stored_tables import PARTS, StoredTable, part_path, refuse_without_parquet
@@ -156,33 +155,17 @@ def _written(folder: Path, block: _Block) -> dict[str, Any]:
 
 def _write_list(folder: Path, lines: list[dict[str, Any]]) -> None:
     with replaced(folder / _LIST) as new:
-        new.write_text("".join(map(_line, lines)), encoding="utf-8", newline="\n")
-
-
-def _line(content: dict[str, Any]) -> str:
-    text = json.dumps(content, separators=(",", ":"), default=lambda number: number.item())
-    return f"{zlib.crc32(text.encode()):08x} {text}\n"
+        new.write_text("".join(map(checked_line, lines)), encoding="utf-8", newline="\n")
 
 
 def _read_blocks(folder: Path) -> list[dict[str, Any]]:
     """Lines of the blocks whose files are as they were written; the files of all others are removed."""
-    lines = [line for line in _whole_lines(folder / _LIST) if _is_whole(folder, line["files"])]
+    lines = [line for line in checked_lines(folder / _LIST) if _is_whole(folder, line["files"])]
     wanted = {folder / name for line in lines for name in line["files"]}
     for path in sorted(folder.glob(f"*/{PARTS}")):
         if path not in wanted:
             path.unlink()
     return lines
-
-
-def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        checksum, _, content = line.partition(b" ")
-        if checksum == f"{zlib.crc32(content):08x}".encode():
-            yield json.loads(content)
 
 
 def _is_whole(folder: Path, files: Mapping[str, str]) -> bool:
