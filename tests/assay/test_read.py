@@ -117,12 +117,12 @@ def test_checklists_may_be_filled_in(folder):
 
 def relist(folder: Path, change: Callable[[dict], object], table: str = "") -> None:
     """Change the list, as somebody would who also corrects the checksum of a table."""
-    from segassay.io.table_files import _sha256
+    from segassay.io.hashes import sha256_of
 
     content = json.loads((folder / "files.json").read_text(encoding="utf-8"))
     change(content)
     if table:
-        content["files"][table] = _sha256((folder / table).read_bytes())
+        content["files"][table] = sha256_of(folder / table)
     (folder / "files.json").write_text(json.dumps(content), encoding="utf-8")
 
 

@@ -32,6 +32,7 @@ from segassay.io.formats import (
 )
 from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
+from segassay.io.hashes import add_file
 from segassay.io.held import HeldImage
 from segassay.io.kept_masks import keep_image, keep_mask, kept_image, kept_mask
 from segassay.io.mask_values import class_values_of, mask_of
@@ -486,15 +487,9 @@ def sha256(path: str | os.PathLike[str]) -> str:
     path, digest = Path(path), hashlib.sha256()
     with _naming(path):
         if not is_folder_image(path) or not path.is_dir():
-            _add_file(digest, path)
+            add_file(digest, path)
             return digest.hexdigest()
         for file in ome_zarr_files(path):
             digest.update(f"{file.relative_to(path).as_posix()}\n{file.stat().st_size}\n".encode())
-            _add_file(digest, file)
+            add_file(digest, file)
     return digest.hexdigest()
-
-
-def _add_file(digest: "hashlib._Hash", path: Path) -> None:
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)

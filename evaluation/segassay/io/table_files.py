@@ -6,7 +6,6 @@ CSV has no types: the case `0144` would become a number, and an empty text a mis
 each column and the SHA-256 of each file, so that a table that was cut or changed later is never read as a whole one.
 """
 
-import hashlib
 import io
 import json
 import re
@@ -19,6 +18,7 @@ import pandas as pd
 
 from segassay.errors import DataError, Problem, raise_problems, why_unreadable
 from segassay.io.csv_tables import csv_text
+from segassay.io.hashes import sha256_of
 from segassay.io.stored_tables import PARTS, StoredTable
 
 __all__ = ["LIST", "Listed", "as_csv", "check_files", "from_csv", "parse_json", "read_list", "types_of", "write_list"]
@@ -113,7 +113,7 @@ def write_list(folder: Path, name: str, version: str, types: Mapping[str, Mappin
     """
     tables = [path for table in types for path in _files_of(folder / "tables" / table)]
     paths = sorted(path for path in (*folder.glob("*.json"), *tables) if path.name != LIST)
-    files = {path.relative_to(folder).as_posix(): _sha256_of(path) for path in paths}
+    files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in paths}
     content = {"format": FORMAT, "segassay": version, "name": name, "files": files, "types": types}
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (folder / LIST).write_text(text, encoding="utf-8", newline="")
@@ -197,9 +197,9 @@ def check_files(folder: Path, listed: Listed, advice: str) -> dict[str, str]:
     for name, checksum in listed.checksums.items():
         path = folder / name
         try:
-            is_part = path.match(PARTS)
-            data = b"" if is_part else path.read_bytes()
-            found_checksum = _sha256_of(path) if is_part else _sha256(data)
+            found_checksum = sha256_of(path)
+            if found_checksum == checksum and not path.match(PARTS):
+                found[name] = path.read_bytes().decode("utf-8", errors="replace")
         except OSError as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
             problems.append(Problem(str(path), what, advice, kind="file-missing"))
@@ -207,19 +207,5 @@ def check_files(folder: Path, listed: Listed, advice: str) -> dict[str, str]:
         if found_checksum != checksum:
             what = "is not as it was written" if path.stat().st_size else "is empty"
             problems.append(Problem(str(path), what, advice, kind="file-changed"))
-            continue
-        found[name] = data.decode("utf-8", errors="replace")
     raise_problems(folder, problems)
     return found
-
-
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
