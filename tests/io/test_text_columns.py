@@ -16,12 +16,12 @@ def test_the_option_is_given_back_also_after_an_error_and_inside_another() -> No
     def nested(depth: int) -> str:
         return nested(depth - 1) if depth else str(pd.get_option(OPTION))
 
-    before = pd.get_option(OPTION)
-    assert nested(2) == "python"
-    assert pd.get_option(OPTION) == before
-    with pytest.raises(ValueError, match="wrong"), python_strings():
-        raise ValueError("wrong")
-    assert pd.get_option(OPTION) == before
+    with pd.option_context(OPTION, "pyarrow"):
+        assert nested(2) == "python"
+        assert pd.get_option(OPTION) == "pyarrow"
+        with pytest.raises(ValueError, match="wrong"), python_strings():
+            raise ValueError("wrong")
+        assert pd.get_option(OPTION) == "pyarrow"
 
 
 def test_tables_are_the_same_whatever_pandas_keeps_text_in() -> None:
@@ -39,6 +39,7 @@ def test_tables_are_the_same_whatever_pandas_keeps_text_in() -> None:
     given = table.astype(dict.fromkeys(("case", "annotator", "kind"), arrow))
     with pd.option_context(OPTION, "pyarrow"):
         plain, wrapped = evaluate.__wrapped__(annotations=given), evaluate(annotations=given)  # type: ignore[attr-defined]
+    assert [found.agreement["case"].dtype.storage for found in (plain, wrapped)] == ["pyarrow", "python"]
     assert plain.frames.keys() == wrapped.frames.keys()
     for name, one in plain.frames.items():
         assert one.to_csv(index=False) == wrapped.frames[name].to_csv(index=False), name

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from segassay.errors import DataError, UsageError
 from segassay.io import stored_tables
 from segassay.io.stored_tables import StoredTable, part_path, rows_where
 from segassay.io.table_files import types_of
-from segassay.io.text_columns import python_strings
 from segassay.io.workbooks import write_workbook
 from segassay.judgement.measures import build_scores, further_measures
 from segassay.judgement.strategies import strategy_table
@@ -36,13 +34,6 @@ from segassay.workers.tasks import LostError
 
 HEAVY = ("agreement", "leave_one_out", "surface_shares", "single_votes", "object_votes")
 """Tables that grow fastest; no step of an evaluation may hold one of them."""
-
-
-@pytest.fixture(autouse=True)
-def computing() -> Iterator[None]:
-    """Frames hold their texts as they do within an evaluation."""
-    with python_strings():
-        yield
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.io.text_columns import python_strings
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
 from segassay.judgement.version import RULES_VERSION
@@ -25,7 +24,6 @@ NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_und
 _LIBRARIES = ("segassay", "numpy", "pandas", "scipy", "matplotlib", "seaborn")
 
 
-@python_strings()
 def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]]:
     """Verdict, sentence and numbers of each quality, and without any model first of the `raters`.
 

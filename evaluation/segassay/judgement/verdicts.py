@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segassay.io.text_columns import python_strings
 from segassay.judgement.amounts import amounts
 from segassay.judgement.conclusions import concordance_of_effects
 from segassay.judgement.criteria import (
@@ -63,7 +62,6 @@ ENSEMBLES_ABOVE_MODELS = -0.02
 loss is tolerated that is smaller than the usual spread of trainings."""
 
 
-@python_strings()
 def judge(found: Findings) -> dict[str, Judgement]:
     """Judge each quality, and without any model the raters.
 

@@ -22,7 +22,6 @@ from segassay.data.dataset import Dataset
 from segassay.data.facets import is_exchangeable
 from segassay.data.names import natural_key
 from segassay.errors import DataError, raise_problems
-from segassay.io.text_columns import python_strings
 from segassay.masks.numbers import Numbers
 from segassay.statistics.raters import log_ratio_to_others
 from segassay.tables.case import CASE_TABLES, RATES
@@ -162,7 +161,6 @@ class Tables:
     remeasured: pd.DataFrame = field(default_factory=partial(_nothing_measured, REMEASURED_COLUMNS))
 
 
-@python_strings()
 def build_tables(
     dataset: Dataset | None,
     annotations: pd.DataFrame,
