@@ -7,10 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from command import run
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+from folders import contents
 
 
 def test_an_mlflow_run_alone_gives_the_same_bytes(written, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from PIL import Image
 
 import command
+from folders import contents
 from forked import CAN_FORK
 from published_lab import Lab, use_tables
 from segassay import tracking
@@ -240,10 +241,6 @@ def _no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def copy_of(dataset: Path, folder: Path) -> Path:
     return Path(shutil.copytree(dataset, folder / "data"))
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(small, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from command import run, without_pictures
+from folders import contents
 from machines import Machines
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables import case, kept
@@ -40,12 +41,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     found.stop()
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def same(one: Path, two: Path) -> bool:
-    first, second = content(one), content(two)
+    first, second = contents(one), contents(two)
     assert list(first) == list(second)
     return [name for name in first if first[name] != second[name]] == []
 

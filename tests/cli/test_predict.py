@@ -11,6 +11,7 @@ import pytest
 
 from command import run
 from drawn_members import write_members
+from folders import contents
 from forked import Forked
 from segassay.simulation.dataset import Simulation, simulate
 
@@ -24,10 +25,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def models(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_members(tmp_path_factory.mktemp("models"), dataset, seeds=(14, 15))
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_it_prints_what_was_done_what_failed_and_what_to_do(
@@ -74,4 +71,4 @@ def test_killed_between_two_images_the_same_call_gives_the_same_bytes(
     assert 2 <= len(list(records.glob("*.json"))) < 14
     for name in ("killed", "whole"):
         assert run(monkeypatch, *words, tmp_path / name) == 0
-    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")

@@ -8,6 +8,7 @@ import platformdirs
 import pytest
 
 from command import run, without_pictures
+from folders import contents
 from object_store import MemoryStore
 from segassay import evaluate
 from segassay.checks.check import check_dataset
@@ -34,10 +35,6 @@ def store(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Memory
     return found
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def sent(store: MemoryStore, place: str) -> dict[str, bytes]:
     return {name: of for name, of in store.content(place).items() if name != "uploaded.json"}
 
@@ -46,7 +43,7 @@ def test_an_evaluation_from_and_to_a_store_has_the_bytes_of_one_of_folders(store
     shutil.copytree(min((made / "labels").iterdir()), tmp_path / "net")
     evaluate(made, tmp_path / "out", masks={"net": tmp_path / "net"})
     evaluate("memory://bucket/lab/", "memory://bucket/out", masks={"net": "memory://bucket/predicted/net"})
-    assert sent(store, "bucket/out") == content(tmp_path / "out")
+    assert sent(store, "bucket/out") == contents(tmp_path / "out")
     assert list((tmp_path / "cache" / "segassay" / "results").rglob("*.json")) == []  # nothing of it stays here
 
 
@@ -93,12 +90,12 @@ def test_a_connection_that_is_lost_at_the_end_loses_nothing_and_the_next_call_re
     monkeypatch.setattr(kept, "SECONDS", 0.0)
     evaluate(made, tmp_path / "out")
     local = evaluate_lost(store)
-    assert content(local) == content(tmp_path / "out")
+    assert contents(local) == contents(tmp_path / "out")
     assert "uploaded.json" not in store.content("bucket/out")
     with caplog.at_level(logging.WARNING, "segassay"):
         evaluate("memory://bucket/lab", "memory://bucket/out")
     assert "it resumes with 4 of 4 cases" in caplog.text
-    assert sent(store, "bucket/out") == content(tmp_path / "out")
+    assert sent(store, "bucket/out") == contents(tmp_path / "out")
 
 
 def evaluate_lost(store: MemoryStore) -> Path:

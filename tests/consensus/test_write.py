@@ -12,6 +12,7 @@ import yaml
 from PIL import Image
 
 from drawing import draw
+from folders import contents
 from segassay import cli
 from segassay.assay import evaluate
 from segassay.consensus import write
@@ -56,16 +57,12 @@ def three(tmp_path: Path) -> Path:
     return make_dataset(tmp_path / "data", cases)
 
 
-def files_below(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_writes_mask_probability_and_figure_of_each_case(three, tmp_path, method):
     write_consensus(three, tmp_path / "out", method=method)
     expected = {f"{kind}/{case}.png" for kind in ("masks", "figures") for case in ("0144", "0092", "7")}
     expected |= {f"prob/{case}.tif" for case in ("0144", "0092", "7")} | {"raters.csv"}
-    assert set(files_below(tmp_path / "out")) == expected
+    assert set(contents(tmp_path / "out")) == expected
     assert not list(tmp_path.glob("*.partial"))
     stack = np.stack([ANNA, BEN, CLEO])
     known = object_consensus(stack) if method == "object" else fuse_decisions(count_decisions(stack), method)
@@ -117,7 +114,7 @@ def test_a_case_that_nobody_annotated_is_told_and_has_no_mask(three, tmp_path):
     write_mask(three / "images" / "alone.png", ANNA)
     table = write_consensus(three, tmp_path / "out")
     assert "1 image annotated by no rater, no consensus: alone" in describe_consensus(table, "staple")
-    assert not [name for name in files_below(tmp_path / "out") if "alone" in name]
+    assert not [name for name in contents(tmp_path / "out") if "alone" in name]
     assert table.loc[table["case"] == "alone", "annotated"].tolist() == [False] * 3
 
 
@@ -158,7 +155,7 @@ def test_a_nifti_keeps_affine_and_spacing(tmp_path):
 def test_a_tiff_of_any_name_gives_a_tiff_mask(tmp_path):
     data = make_dataset(tmp_path / "data", {"a": {"anna": ANNA}}, suffix=".tiff")
     write_consensus(data, tmp_path / "out")
-    assert {"masks/a.tif", "prob/a.tif"} < set(files_below(tmp_path / "out"))
+    assert {"masks/a.tif", "prob/a.tif"} < set(contents(tmp_path / "out"))
 
 
 def test_touching_objects_of_label_images_count_for_the_consensus_of_objects(tmp_path):
@@ -175,7 +172,7 @@ def test_touching_objects_of_label_images_count_for_the_consensus_of_objects(tmp
 def test_the_same_masks_give_the_same_bytes(three, tmp_path):
     write_consensus(three, tmp_path / "one")
     write_consensus(three, tmp_path / "two")
-    assert files_below(tmp_path / "one") == files_below(tmp_path / "two")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert b"Software" not in (tmp_path / "one" / "figures" / "7.png").read_bytes()
 
 
@@ -215,10 +212,10 @@ def test_an_existing_folder_is_refused_and_replaced_only_on_request(three, tmp_p
 @pytest.mark.parametrize("out", ["data", ".", "data/images", "data/images/new", "data/labels/anna", "data/labels/new"])
 def test_nothing_that_is_read_is_replaced_or_added_to(three, tmp_path, monkeypatch, out):
     monkeypatch.chdir("/")
-    before = files_below(three)
+    before = contents(three)
     with pytest.raises(UsageError, match="--out"):
         write_consensus(three, tmp_path / out, overwrite=True)
-    assert files_below(three) == before
+    assert contents(three) == before
 
 
 def test_a_place_of_its_own_in_the_dataset_serves_as_reference(three):

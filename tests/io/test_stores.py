@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from folders import contents
 from object_store import MemoryStore
 from segassay.errors import DataError, UsageError
 from segassay.io import stores
@@ -31,11 +32,7 @@ def local(tmp_path: Path) -> Path:
 
 def copy(local: Path, address: str = "memory://b/lab") -> dict[str, bytes]:
     copy_from(Store(address), local, progress=False)
-    return content(local)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return contents(local)
 
 
 def test_a_copy_holds_what_the_store_holds_and_is_not_made_twice(store, local):
@@ -88,7 +85,7 @@ def test_a_file_that_arrives_cut_is_no_file(store, local, monkeypatch):
         patch.setattr(stores.Store("memory://b")._fs.__class__, "get_file", cut)
         with pytest.raises(TransferError, match=r"changed while it was copied: .* has 1 bytes, was listed with"):
             copy(local)
-    assert not local.exists() or content(local) == {}
+    assert not local.exists() or contents(local) == {}
     assert copy(local) == FILES
 
 
@@ -173,9 +170,9 @@ def sent(store: MemoryStore) -> dict[str, bytes]:
 def test_a_result_is_sent_whole_with_its_list_last(store, tmp_path):
     local = result(tmp_path / "work" / "result")
     send_to(Store("memory://b/result"), local, progress=False)
-    assert sent(store) == content(local)
+    assert sent(store) == contents(local)
     listed = json.loads(store.content("b/result")["uploaded.json"])["files"]
-    assert listed == {name: stores.sha256(local / name) for name in sorted(content(local))}
+    assert listed == {name: stores.sha256(local / name) for name in sorted(contents(local))}
 
 
 def test_only_what_changed_is_sent_again_and_what_is_gone_is_removed(store, tmp_path):
@@ -186,13 +183,13 @@ def test_only_what_changed_is_sent_again_and_what_is_gone_is_removed(store, tmp_
     (local / "tables" / "a.csv").unlink()
     send_to(Store("memory://b/result"), local, progress=False)
     assert store.written == ["/b/result/report.html"]
-    assert sent(store) == content(local)
+    assert sent(store) == contents(local)
 
 
 def test_an_interrupted_sending_is_not_whole_and_the_next_one_goes_on(store, tmp_path):
     local = result(tmp_path / "work" / "result")
     send_to(Store("memory://b/result"), local, progress=False)
-    for name in content(local):
+    for name in contents(local):
         (local / name).write_text(f"new {name}")
     store.written.clear()
     with store.lost_after(2), pytest.raises(TransferError, match=r"cannot be written .* Connection reset by peer"):
@@ -200,7 +197,7 @@ def test_an_interrupted_sending_is_not_whole_and_the_next_one_goes_on(store, tmp
     assert {"uploading.json"} == {"uploading.json", "uploaded.json"} & store.content("b/result").keys()
     send_to(Store("memory://b/result"), local, progress=False)
     assert len(store.written) == 3
-    assert sent(store) == content(local)
+    assert sent(store) == contents(local)
 
 
 def test_what_another_machine_sent_in_between_is_not_taken_for_ours(store, tmp_path):
@@ -210,4 +207,4 @@ def test_what_another_machine_sent_in_between_is_not_taken_for_ours(store, tmp_p
         with store.lost_after(2), pytest.raises(TransferError):
             send_to(Store("memory://b/result"), folder, progress=False)
     send_to(Store("memory://b/result"), local, progress=False)
-    assert sent(store) == content(local)
+    assert sent(store) == contents(local)

@@ -19,6 +19,7 @@ import torch
 import yaml
 
 from drawn_members import write_members
+from folders import contents
 from machines import Machines
 from object_store import MemoryStore
 from segassay.assay import evaluate
@@ -30,10 +31,6 @@ from segassay_monai.prediction import run as module
 from segassay_monai.prediction.case import Options
 from segassay_monai.prediction.models import find_model
 from segassay_monai.prediction.run import predict
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def test_the_command_of_the_bundle_predicts_the_same(models: Path, images: Path,
     predict(models, images, out=tmp_path / "ours", save=["all"], min_object_size=9)
     paths = {"dataset_dir": str(images), "models": str(models), "output_dir": str(tmp_path / "bundle")}
     bundle("inference", "inference.yaml", **paths, min_object_size=9)
-    ours, theirs = content(tmp_path / "ours"), content(tmp_path / "bundle")
+    ours, theirs = contents(tmp_path / "ours"), contents(tmp_path / "bundle")
     kinds = ("masks/", "instances/", "prob/", "uncertainty/", "disagreement/", "doubt/")
     common = [name for name in theirs if name.startswith(kinds)]
     assert len(common) == 6 * 4
@@ -123,7 +120,7 @@ def test_a_call_that_was_killed_goes_on_to_the_same_bytes(
     before = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in ("masks/new_0.png", "masks/new_2.png")}
     (tmp_path / "out" / "masks" / "new_2.png").write_bytes(b"half of it")
     done = predict(models, images, out=tmp_path / "out")
-    assert content(done.out) == content(whole.out)
+    assert contents(done.out) == contents(whole.out)
     assert (done.out / "masks" / "new_0.png").stat().st_mtime_ns == before["masks/new_0.png"]
     assert (done.out / "masks" / "new_2.png").stat().st_mtime_ns > before["masks/new_2.png"]
 
@@ -164,7 +161,7 @@ def test_nothing_is_predicted_twice_but_what_changed(
     done = predict(models, images, out=tmp_path / "out")
     assert asked == ["new_0", "new_1"]
     assert list(done.cases["case"]) == ["new_0", "new_1", "new_2"]
-    assert not [name for name in content(done.out) if "new_3" in name]
+    assert not [name for name in contents(done.out) if "new_3" in name]
 
 
 def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
@@ -190,7 +187,7 @@ def test_on_a_cluster_the_same_bytes_and_a_deadly_image_is_named(
     failed = dict(zip(done.failed["file"].map(os.path.basename), done.failed["what"], strict=True))
     assert list(failed) == ["bad.png", "deadly.png"]
     assert "was killed, also alone" in failed["deadly.png"]
-    here, there = content(tmp_path / "here"), content(tmp_path / "there")
+    here, there = contents(tmp_path / "here"), contents(tmp_path / "there")
     own = [name for name in here if name.startswith(("masks/", "instances/", "rois/", "overlays/", ".records/"))]
     assert len(own) == 6 * 4  # with the small pictures for the page
     assert [name for name in [*own, "cases.csv", "objects.csv"] if here[name] != there.get(name)] == []
@@ -213,7 +210,7 @@ def test_workers_of_a_cluster_may_be_in_another_folder(
     done = predict(members, dataset.name, out=tmp_path / "there", cluster=Elsewhere())
     assert done.failed.empty
     predict(members, dataset.name, out=tmp_path / "here")
-    assert content(tmp_path / "here") == content(done.out)
+    assert contents(tmp_path / "here") == contents(done.out)
 
 
 def test_an_image_that_a_lost_worker_had_finished_is_not_touched_again(
@@ -224,10 +221,10 @@ def test_an_image_that_a_lost_worker_had_finished_is_not_touched_again(
     one = module._predict
     monkeypatch.setattr(module, "_predict", lambda task: tasks.append(task) or one(task))
     done = predict(models, images, out=tmp_path / "out")
-    before = content(done.out)
+    before = contents(done.out)
     monkeypatch.setattr(module, "forget", lambda *words: pytest.fail("its files are removed"))
     assert one(tasks[0]) == json.loads(before[f".records/{tasks[0].case}.json"])
-    assert content(done.out) == before
+    assert contents(done.out) == before
 
 
 @pytest.mark.parametrize(("device", "expected"), [(None, "cuda:2"), ("cpu", "cpu")])
@@ -283,10 +280,10 @@ def test_other_settings_do_not_mix_with_results_that_are_there(
     models: Path, images: Path, tmp_path: Path, change: dict[str, object], shown: str
 ) -> None:
     predict(models, images, out=tmp_path / "out")
-    before = content(tmp_path / "out")
+    before = contents(tmp_path / "out")
     with pytest.raises(UsageError, match=f"made otherwise .*{shown}.*; give another out"):
         predict(models, images, out=tmp_path / "out", **change)
-    assert content(tmp_path / "out") == before
+    assert contents(tmp_path / "out") == before
     assert predict(models, images, out=tmp_path / "out", overwrite=True, **change).cases.shape[0] == 4
 
 
@@ -445,7 +442,7 @@ def test_another_backend_predicts_the_same_and_a_missing_one_is_refused_before_a
         pytest.importorskip(package, reason=f"{package} is not installed: pip install segassay[onnx]")
     ours = predict(models, images, out=tmp_path / "torch", save=["mask"])
     theirs = predict(models, images, out=tmp_path / "onnx", save=["mask"], backend="onnxruntime")
-    assert content(ours.out / "masks") == content(theirs.out / "masks")
+    assert contents(ours.out / "masks") == contents(theirs.out / "masks")
     pd.testing.assert_frame_equal(ours.cases, theirs.cases, rtol=0, atol=1e-4)
 
 
@@ -469,7 +466,7 @@ def test_predictions_are_those_of_folders_and_another_machine_goes_on(store, mod
     predict(models, tmp_path / "images", out=tmp_path / "out")
     words = {"images": "memory://bucket/images", "out": "memory://bucket/out"}
     predict("memory://bucket/members", **words)
-    expected, found = content(tmp_path / "out"), sent(store)
+    expected, found = contents(tmp_path / "out"), sent(store)
     expected.pop(".lock", None)
     settings = [yaml.safe_load(of.pop("settings.yaml")) for of in (expected, found)]
     assert found == expected

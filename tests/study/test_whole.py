@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from folders import contents
 from segassay.errors import UsageError
 from segassay_monai.study import store, whole
 from segassay_monai.study.judge import EVALUATION, HELD_OUT
@@ -31,14 +32,10 @@ def mend_all(study: Study, caplog: pytest.LogCaptureFixture) -> str:
     return caplog.text
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_whole_study_is_left_as_it_is(copied: Study, caplog: pytest.LogCaptureFixture) -> None:
-    before = content(copied.out)
+    before = contents(copied.out)
     assert mend_all(copied, caplog) == ""
-    assert {name: data for name, data in content(copied.out).items() if not name.startswith(".claims")} == before
+    assert {name: data for name, data in contents(copied.out).items() if not name.startswith(".claims")} == before
 
 
 @pytest.mark.parametrize("how", ["flipped", "deleted", "empty"])
@@ -66,7 +63,7 @@ def test_masks_of_a_member_are_predicted_again_without_a_training(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", new_store(copied.path.parent))
     member = copied.members[0]
-    place, before = copied.place(member), content(copied.place(member))
+    place, before = copied.place(member), contents(copied.place(member))
     flip(place / "held_out" / "masks" / "case_0001.png")
     (place / "held_out" / "annotations.csv").unlink()
     told = mend_all(copied, caplog)
@@ -75,7 +72,7 @@ def test_masks_of_a_member_are_predicted_again_without_a_training(
     trained = (place / "model.pt").stat().st_mtime_ns
     do(copied, member)
     assert copied.is_done(member)
-    assert content(place) == before
+    assert contents(place) == before
     assert (place / "model.pt").stat().st_mtime_ns == trained
     assert mend_all(copied, caplog) == ""
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,12 @@ import yaml
 from class_scenes import RIGHT, values
 from class_scenes import save as save_classes
 from command import without_pictures
+from folders import contents
+from killed_evaluations import Killed, kill_at
 from segassay import evaluate
 from segassay.data.classes import ClassMap
 from segassay.simulation.dataset import Simulation, simulate
 from segassay.tables import kept
-from segassay.tables.case import CaseRows
 from segassay.tables.jobs import Annotator, Job
 from small_datasets import save
 
@@ -27,32 +27,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(kept, "SECONDS", 0.0)
     without_pictures(monkeypatch)
     return simulate(tmp_path / "data", Simulation(n_cases=5, images_per_subject=1, shape=(48, 48), n_nuclei=4, seed=1))
-
-
-class Killed(BaseException):
-    """As the signal of a system that ends the process."""
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, n: int | None) -> list[str]:
-    """Kill the evaluation when it begins with case n; the cases that are compared are added to the list."""
-    found: list[str] = []
-    score: Callable[[Job], CaseRows] = score_case
-
-    def counted(job: Job) -> CaseRows:
-        if len(found) == n:
-            raise Killed
-        found.append(job.case)
-        return score(job)
-
-    monkeypatch.setattr(kept, "score_case", counted)
-    return found
-
-
-score_case = kept.score_case
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_killed_evaluation_resumes_with_the_same_files(data, tmp_path, monkeypatch, caplog):

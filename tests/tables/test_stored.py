@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from command import without_pictures
+from folders import contents
+from killed_evaluations import Killed, kill_at
 from segassay import evaluate, read_results
 from segassay.assay.rebuild import rebuild
 from segassay.data.annotations import read_annotations
@@ -28,8 +30,7 @@ from segassay.simulation.dataset import Simulation, simulate
 from segassay.simulation.study_tables import SimulatedStudy, simulate_tables
 from segassay.tables import kept, stored
 from segassay.tables.build import Tables, build_tables
-from segassay.tables.case import CASE_TABLES, CaseRows
-from segassay.tables.jobs import Job
+from segassay.tables.case import CASE_TABLES
 from segassay.workers.tasks import LostError
 
 HEAVY = ("agreement", "leave_one_out", "surface_shares", "single_votes", "object_votes")
@@ -69,10 +70,6 @@ def none_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         return frame(self, columns)
 
     monkeypatch.setattr(StoredTable, "frame", refused)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def in_parts(tables: Tables, folder: Path, n_parts: int = 3) -> Tables:
@@ -154,25 +151,6 @@ def test_every_measure_of_a_study_is_the_same_of_stored_tables(tmp_path, none_wh
 def results(found: Findings) -> list[pd.DataFrame]:
     further, gaps = further_measures(found)
     return [build_scores(found.tables, found.annotations, found.clusters), further, gaps, strategy_table(found)]
-
-
-class Killed(BaseException):
-    """As the signal of a system that ends the process."""
-
-
-def kill_at(monkeypatch: pytest.MonkeyPatch, n: int | None) -> list[str]:
-    """Kill the evaluation when it begins with case n; the cases that are compared are added to the list."""
-    compared: list[str] = []
-    score = kept.score_case
-
-    def counted(job: Job) -> CaseRows:
-        if len(compared) == n:
-            raise Killed
-        compared.append(job.case)
-        return score(job)
-
-    monkeypatch.setattr(kept, "score_case", counted)
-    return compared
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from folders import contents
 from published import cut_short, manifest_of, publish, right, serve, status
 from segassay import cli
 from segassay.data.cases import read_case_ignore, read_case_mask
@@ -65,13 +66,9 @@ def refused(out: Path, mirror: object, error: type[Exception] = DataError, **opt
     return str(caught.value).split("\n")
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def assert_complete(out: Path) -> None:
     """As published, with what SegAssay writes, and nothing else in the folder."""
-    found = content(out)
+    found = contents(out)
     assert {name: found.pop(name) for name in list(found) if name in MUE} == MUE
     assert sorted(found) == ["lab-mue/SOURCE.txt", "lab-mue/dataset.yaml"]
 
@@ -97,7 +94,7 @@ def test_a_lab_is_ready_to_use(published, data_dir, name, n_cases, raters, size)
     assert all(list(masks) == dataset.cases for masks in (*dataset.masks.values(), dataset.reference))
     assert (dataset.reference_name, dataset.min_object_size, dataset.warnings) == ("est_GT", size, [])
     for part in ("images", "labels"):
-        assert content(published / name / part) == content(data_dir / "segebarth2020" / name / part)
+        assert contents(published / name / part) == contents(data_dir / "segebarth2020" / name / part)
 
 
 def test_the_experiment_of_lab_wue1(published):
@@ -119,7 +116,7 @@ def test_a_finished_lab_is_left_alone_without_a_source(published, tmp_path):
 def test_corrupted_and_missing_files_are_named_and_the_others_kept(data_dir, tmp_path):
     lab = data_dir / "segebarth2020" / "lab-mue"
     names = ["images/1049.png", "labels/expert_3/1052_cFOS.png"]
-    mirror = publish(tmp_path / "mirror" / "lab-mue", content(lab))
+    mirror = publish(tmp_path / "mirror" / "lab-mue", contents(lab))
     broken = bytearray((lab / names[0]).read_bytes())
     broken[1000] ^= 1
     (mirror / names[0]).write_bytes(broken)
@@ -134,7 +131,7 @@ def test_corrupted_and_missing_files_are_named_and_the_others_kept(data_dir, tmp
         HELP,
     ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lab-mue.partial"]
-    assert len(content(tmp_path / "out")) == 28
+    assert len(contents(tmp_path / "out")) == 28
     rest = publish(tmp_path / "rest" / "lab-mue", {name: (lab / name).read_bytes() for name in names})
     download(tmp_path / "out", labs=["mue"], mirror=rest.parent)  # the other 28 are not asked for
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["lab-mue"]
@@ -162,7 +159,7 @@ def test_the_same_bytes_from_a_folder_an_archive_and_a_server(tmp_path):
     fetch(tmp_path / "b", tmp_path / "main.zip")
     with serve(MUE) as server:
         fetch(tmp_path / "c", server.url)
-    assert content(tmp_path / "a") == content(tmp_path / "b") == content(tmp_path / "c")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b") == contents(tmp_path / "c")
     assert_complete(tmp_path / "a")
     assert {path.name for path in tmp_path.rglob("*evil*")} == set()
 
@@ -197,7 +194,7 @@ def test_an_interrupted_run_fetches_nothing_twice(tmp_path, monkeypatch, error):
             with pytest.raises(error):
                 fetch(tmp_path / "out", server.url)
         assert not (tmp_path / "out" / "lab-mue").exists()
-        kept = {name.replace(".partial", "") for name in content(tmp_path / "out")}
+        kept = {name.replace(".partial", "") for name in contents(tmp_path / "out")}
         assert kept
         server.requests.clear()
         fetch(tmp_path / "out", server.url)
@@ -213,7 +210,7 @@ def test_a_folder_that_a_user_changed_is_refused(tmp_path):
     (lab / "dataset.yaml").write_text("name: mine\n")
     (lab / "labels" / "me").mkdir()
     (lab / "labels" / "me" / "0001_cFOS.png").write_bytes(MUE[SECOND])
-    before = content(tmp_path / "out")
+    before = contents(tmp_path / "out")
     assert refused(tmp_path / "out", mirror, UsageError) == [
         f"{lab} exists and is not as published: dataset.yaml (changed), labels/me/0001_cFOS.png (not part of it); "
         "give another out (--out), or overwrite (--overwrite) to replace it and everything in it"
@@ -224,7 +221,7 @@ def test_a_folder_that_a_user_changed_is_refused(tmp_path):
     (line,) = refused(tmp_path / "out", tmp_path / "nowhere", UsageError)
     assert "images/0001.png (changed), images/0010.png (changed)" in line
     assert "and 3 more; give another out (--out)" in line
-    assert len(content(tmp_path / "out")) == len(before) - 1
+    assert len(contents(tmp_path / "out")) == len(before) - 1
 
 
 def test_overwrite_fetches_only_what_differs(tmp_path):
@@ -242,10 +239,10 @@ def test_overwrite_fetches_only_what_differs(tmp_path):
 def test_a_failed_overwrite_leaves_the_folder_as_it_was(tmp_path):
     fetch(tmp_path / "out", publish(tmp_path / "mirror", MUE))
     (tmp_path / "out" / FIRST).write_bytes(b"mine")
-    before = content(tmp_path / "out" / "lab-mue")
+    before = contents(tmp_path / "out" / "lab-mue")
     (tmp_path / "mirror" / FIRST).unlink()
     refused(tmp_path / "out", tmp_path / "mirror", overwrite=True)
-    assert content(tmp_path / "out" / "lab-mue") == before
+    assert contents(tmp_path / "out" / "lab-mue") == before
 
 
 def test_a_mirror_is_never_replaced_by_what_is_read_from_it(tmp_path):
@@ -256,7 +253,7 @@ def test_a_mirror_is_never_replaced_by_what_is_read_from_it(tmp_path):
                 archive.writestr(FIRST, MUE[FIRST])
         (line,) = refused(tmp_path / "data", mirror, UsageError, overwrite=True)
         assert "which would be replaced; give another out (--out)" in line
-    assert set(MUE) <= set(content(tmp_path / "data"))
+    assert set(MUE) <= set(contents(tmp_path / "data"))
 
 
 def test_an_output_that_cannot_be_a_folder_is_one_message(tmp_path):
