@@ -6,6 +6,7 @@ mask (1, *spatial), or foreground and depth (2, *spatial) -> SaveLabelsd -> inst
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,6 @@ class SaveLabelsd(MapTransform):
             write_like(data[self.image_key].meta[PATH], self.output_dir, labels)
         return dict(data)
 
+    @abstractmethod
     def _labels(self, values: np.ndarray) -> np.ndarray:
         """Labels `(*spatial)`, from 0."""
-        raise NotImplementedError
