@@ -75,14 +75,16 @@ def main() -> None:
     annotations = read_annotations(dataset, chosen.results / "annotations.csv")
     tables = build_tables(dataset, annotations, n_jobs=1)
     normalised = normalised_counts(dataset, tables.counts, tables.measured)
-    of = strata(dataset)
-    found = Findings(tables, annotations, pd.Series(dtype=str), pd.DataFrame(), normalised, groups=of["group"])
-    places = [group.index.to_numpy() for _, group in of.groupby(["group", "region"], sort=True)]
+    strata_of_cases = strata(dataset)
+    groups = strata_of_cases["group"]
+    found = Findings(tables, annotations, pd.Series(dtype=str), pd.DataFrame(), normalised, groups=groups)
+    places = [part.index.to_numpy() for _, part in strata_of_cases.groupby(["group", "region"], sort=True)]
     rng, rows = np.random.default_rng(0), []
     for n in chosen.images:
         counts: Counter[tuple[str, bool | None]] = Counter()
         for _ in range(chosen.repeats):
-            counts.update(verdicts(found, np.concatenate([rng.choice(of, n // len(places)) for of in places])).items())
+            cases = np.concatenate([rng.choice(of_stratum, n // len(places)) for of_stratum in places])
+            counts.update(verdicts(found, cases).items())
         rows += [
             {"images": n, "quality": quality, "verdict": WORDS[met], "share": round(k / chosen.repeats, 3)}
             for (quality, met), k in sorted(counts.items(), key=str)

@@ -36,6 +36,7 @@ _ADD = {
     What.TO_RATERS: "images that the raters and both ensembles have in common",
     What.TO_MODELS: "2 single models, trained as the ensembles were",
     What.AMOUNT: "masks of the raters for the same images",
+    What.AMOUNT_OF_GROUP: "masks of the raters for the same images",
     What.TOGETHER: "images that two raters have in common",
     What.APART: "images that three raters have in common",
     What.CONSISTENT: "images that all raters annotated",

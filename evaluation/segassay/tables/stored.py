@@ -89,8 +89,9 @@ def stored_rows(
     if done:
         say_resumed(len(done), len(jobs))
     todo = [place for place in range(len(jobs)) if place not in done]
-    for place in sorted(done) if progress is not None else ():
-        progress(jobs[place].case)  # type: ignore[misc]
+    advance = _nobody if progress is None else progress
+    for place in sorted(done):
+        advance(jobs[place].case)
     lost: list[LostError] = []
     block = _Block()
 
@@ -111,8 +112,7 @@ def stored_rows(
         block.add(rows, place)
         if block.n_rows >= ROWS:
             block = finish(block)
-        if progress is not None:
-            progress(rows.case)
+        advance(rows.case)
     finish(block)
     refuse_lost(lost)
     numbers = defaultdict[str, list[Numbers]](list)
@@ -121,6 +121,10 @@ def stored_rows(
             for annotator, of_mask in numbers_from(of_case).items():
                 numbers[annotator].append(of_mask)
     return {name: _table(folder, name) for name in CASE_TABLES}, numbers
+
+
+def _nobody(case: str) -> None:
+    """Show nothing."""
 
 
 class _Block:
