@@ -15,6 +15,7 @@ from statsmodels.stats.multitest import multipletests
 
 from segassay.qualities.reliability.image_quality import spearman_weighted
 from segassay.qualities.reliability.selective import image_aurc
+from segassay.qualities.reliability.uncertainty import area_under_risk_coverage
 from segassay.qualities.validity.effects import weighted_rank_biserial
 from segassay.statistics import ranks
 from segassay.statistics.groups import (
@@ -232,23 +233,20 @@ def test_shift_of_many_values_without_all_differences():
     assert shift.low < 0.1 < shift.high
 
 
-def test_statistics_of_many_values_without_all_pairs_are_those_of_few(monkeypatch: pytest.MonkeyPatch):
+def test_statistics_without_all_pairs_are_those_of_all_pairs():
     rng = np.random.default_rng(5)
     weights, other = rng.integers(0, 3, (4, 9)), rng.integers(0, 3, (4, 7))
     x, y = rng.integers(0, 5, 9).astype(float), rng.integers(0, 5, 7).astype(float)
     pairs = np.stack([x, rng.random(9)], axis=1)
-
-    def found() -> list[np.ndarray]:
-        return [
-            weighted_rank_biserial(weights, other, x, y),
-            spearman_weighted(weights, pairs),
-            image_aurc(weights, pairs),
-        ]
-
-    few = found()
-    monkeypatch.setattr(ranks, "MOST_PAIRS", 0)
-    for one, same in zip(few, found(), strict=True):
-        np.testing.assert_allclose(same, one, rtol=1e-12)
+    wins = np.greater.outer(x, y) + 0.5 * np.equal.outer(x, y)
+    share = np.einsum("bi,ij,bj->b", weights, wins, other) / (weights.sum(axis=1) * other.sum(axis=1))
+    np.testing.assert_array_equal(weighted_rank_biserial(weights, other, x, y), 2 * share - 1)
+    drawn = [np.repeat(pairs, of, axis=0) for of in weights]
+    expected = [stats.spearmanr(*of.T).statistic for of in drawn]
+    np.testing.assert_allclose(spearman_weighted(weights, pairs), expected, rtol=1e-12)
+    tied = np.equal.outer(x, np.unique(x)).astype(float)
+    expected = area_under_risk_coverage(weights @ tied, (weights * pairs[:, 1]) @ tied)
+    np.testing.assert_allclose(image_aurc(weights, pairs), expected, rtol=1e-12)
 
 
 def test_no_interval_of_95_percent_with_3_against_3():

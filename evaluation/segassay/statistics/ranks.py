@@ -24,9 +24,6 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
     return np.asarray((np.cumsum(n) - (n - 1) / 2)[place])
 
 
-MOST_PAIRS = 10**7
-"""Pairs of values up to which a statistic may compare each with each; 100,000 × 100,000 would take 80 GB."""
-
 _FEW = 1 << 16
 """Differences that are sorted as they are."""
 

@@ -12,8 +12,8 @@ from segassay.qualities.reliability.records import QUALITY_SPEARMAN
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, mean_over_pairs, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics import ranks
 from segassay.statistics.jackknife import correlation_scale, jackknife_t
+from segassay.statistics.ranks import weight_below
 
 __all__ = ["image_quality", "quality_against_score", "spearman_weighted"]
 
@@ -104,13 +104,6 @@ def spearman_weighted(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     weights, values = np.asarray(weights, dtype=float), np.asarray(values, dtype=float)
     n = weights.sum(axis=1, keepdims=True)
-    a, b = (_weight_below_each(weights, column) - n / 2 for column in values.T)  # mean rank, less that of all drawn
+    a, b = (weight_below(weights, column, column) - n / 2 for column in values.T)  # mean rank, less that of all drawn
     square = (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
     return np.asarray((weights * a * b).sum(axis=1) / np.sqrt(np.where(square > 1e-9, square, math.nan)))
-
-
-def _weight_below_each(weights: np.ndarray, column: np.ndarray) -> np.ndarray:
-    if len(column) ** 2 > ranks.MOST_PAIRS:
-        return ranks.weight_below(weights, column, column)
-    below = (column < column[:, None]) + 0.5 * (column == column[:, None])
-    return np.asarray(weights @ below.T)

@@ -15,7 +15,6 @@ from segassay.qualities.reliability.uncertainty import area_under_risk_coverage
 from segassay.qualities.scores.groups import trained_alike
 from segassay.qualities.scores.table import Agreement, annotator_kinds, interval_row, score_rows
 from segassay.qualities.scores.values import values_of
-from segassay.statistics import ranks
 from segassay.statistics.jackknife import SHARE, jackknife_t
 
 __all__ = ["image_aurc", "selective_risk"]
@@ -42,13 +41,10 @@ def image_aurc(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     weights, values = np.asarray(weights, dtype=float), np.asarray(values, dtype=float)
     levels, code = np.unique(values[:, 0], return_inverse=True)
-    if len(code) * len(levels) > ranks.MOST_PAIRS:
-        order = np.argsort(code, kind="stable")
-        first = np.searchsorted(code[order], np.arange(len(levels)))
-        sums = (np.add.reduceat(part[:, order], first, axis=1) for part in (weights, weights * values[:, 1]))
-        return area_under_risk_coverage(*sums)
-    belongs = (code[:, None] == np.arange(len(levels))).astype(float)
-    return area_under_risk_coverage(weights @ belongs, (weights * values[:, 1]) @ belongs)
+    order = np.argsort(code, kind="stable")
+    first = np.searchsorted(code[order], np.arange(len(levels)))
+    n, risk = (np.add.reduceat(part[:, order], first, axis=1) for part in (weights, weights * values[:, 1]))
+    return area_under_risk_coverage(n, risk)
 
 
 def selective_risk(

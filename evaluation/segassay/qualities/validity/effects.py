@@ -21,8 +21,8 @@ from segassay.data.measurements import OF_ALL
 from segassay.qualities.scores.groups import RATERS, grouped, origins
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.qualities.validity.records import DEVIATIONS, ETA_SQUARED_SD, VOTES
-from segassay.statistics import ranks
 from segassay.statistics.intervals import Interval, sd_over_seeds
+from segassay.statistics.ranks import weight_below
 from segassay.tables.samples import on_deciding_unit, unit_of
 
 __all__ = [
@@ -213,10 +213,7 @@ def weighted_rank_biserial(weights_x: np.ndarray, weights_y: np.ndarray, x: np.n
         >>> weighted_rank_biserial(np.ones((1, 2)), np.ones((1, 2)), np.array([1.0, 3.0]), np.array([0.0, 2.0]))
         array([0.5])
     """
-    if len(x) * len(y) > ranks.MOST_PAIRS:
-        wins = (ranks.weight_below(weights_y, y, x) * weights_x).sum(axis=1)
-    else:
-        wins = ((weights_x @ (np.greater.outer(x, y) + 0.5 * np.equal.outer(x, y))) * weights_y).sum(axis=1)
+    wins = (weight_below(weights_y, y, x) * weights_x).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = wins / (weights_x.sum(axis=1) * weights_y.sum(axis=1))
     return np.asarray(2 * share - 1)
