@@ -21,7 +21,7 @@ from segassay.assay.track import log_results, tracked_run
 from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
-from segassay.io.kept_masks import masks_kept
+from segassay.io.kept_pictures import pictures_kept
 from segassay.io.outputs import ARGUMENTS, check_output, prepare_output, publish_output, refuse_inputs, whole_or_nothing
 from segassay.io.stores import TransferError
 from segassay.io.text_columns import python_strings
@@ -168,13 +168,19 @@ def evaluate(
         _check_experiment(sources)
         about = _command(*local) | hashes_of(sources)
         if final is None:
-            with masks_kept(), workers_for(n_jobs, cluster, progress=progress) as workers:
+            with pictures_kept(), workers_for(n_jobs, cluster, progress=progress) as workers:
                 return _computed(sources, about, workers, progress)
         params = _params(dataset, annotations, masks or {}, sources, about["data_hash"])
         work_dir = prepare_output(final, overwrite or target != out, options=ARGUMENTS)
         of_mlflow = tracked_run(track, mlflow_experiment or sources.name, sources.name, params)
         of_cluster = workers_for(n_jobs, cluster, progress=progress)
-        with _kept_if_killed(final) as kept, whole_or_nothing(work_dir), masks_kept(), of_mlflow, of_cluster as workers:
+        with (
+            _kept_if_killed(final) as kept,
+            whole_or_nothing(work_dir),
+            pictures_kept(),
+            of_mlflow,
+            of_cluster as workers,
+        ):
             found = _computed(sources, about, workers, progress, kept)
             write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)
             for name, place in class_folders(work_dir, found.classes).items():

@@ -34,7 +34,7 @@ from segassay.io.geojson_files import is_zipped_geojson, read_geojson
 from segassay.io.grids import Grid, on_grid
 from segassay.io.hashes import add_file
 from segassay.io.held import HeldImage
-from segassay.io.kept_masks import keep_image, keep_mask, kept_image, kept_mask
+from segassay.io.kept_pictures import keep_image, keep_mask, kept_image, kept_mask
 from segassay.io.mask_values import class_values_of, mask_of
 from segassay.io.ome_zarr import ZarrWindows, ome_zarr_files, ome_zarr_shape, read_ome_zarr
 from segassay.io.outlines import fill_outlines

@@ -1,6 +1,6 @@
 """Binary masks and images that were read, kept for the later steps of one task, which need not decode them again.
 
-file  ->  mask (a bit per pixel) or image (whole numbers, as they are), decoded once inside `masks_kept`
+file  ->  mask (a bit per pixel) or image (whole numbers, as they are), decoded once inside `pictures_kept`
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from segassay.io.picture import Picture
 
-__all__ = ["keep_image", "keep_mask", "kept_image", "kept_mask", "masks_kept"]
+__all__ = ["keep_image", "keep_mask", "kept_image", "kept_mask", "pictures_kept"]
 
 MOST_BYTES = 2**26
 """Size of all kept masks together, at most: 500 masks of 1024 × 1024 pixels. Of further ones none is kept."""
@@ -40,7 +40,7 @@ _KEPT: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
-def masks_kept() -> Iterator[None]:
+def pictures_kept() -> Iterator[None]:
     """Keep binary masks and images that this process reads inside the block; a file that changes is read again."""
     token = _KEPT.set(_Kept())
     try:
