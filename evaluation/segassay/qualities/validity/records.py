@@ -18,7 +18,7 @@ from segassay.qualities.scores.coverage import (
     SPREAD_OF_EFFECTS,
 )
 from segassay.qualities.scores.measure import CSV_ONLY, GAP, NO_ROWS, Gap, Measure
-from segassay.qualities.validity import questions
+from segassay.qualities.validity import effect_questions, questions
 from segassay.tables.compared import MIN_OTHERS
 
 __all__ = ["RECORDS"]
@@ -246,7 +246,7 @@ OVER_RATERS = replace(
 ETA_SQUARED = Measure(
     name="eta_squared",
     quality="validity",
-    question=questions.EFFECTS,
+    question=effect_questions.EFFECTS,
     against="the other strategies, and the raters",
     section="strategies",
     functions=("judgement.strategy_effects.effects_of_groups", "judgement.strategy_effects.mean_eta_squared"),
@@ -259,7 +259,7 @@ ETA_SQUARED = Measure(
 ETA_SQUARED_SD = replace(
     ETA_SQUARED,
     name="eta_squared_sd",
-    question=questions.VARIATION,
+    question=effect_questions.VARIATION,
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.variation_per_effect",),
@@ -276,7 +276,7 @@ ETA_SQUARED_SD = replace(
 VOTES = Measure(
     name="votes",
     quality="validity",
-    question=questions.VOTING,
+    question=effect_questions.VOTING,
     against="other annotators of the strategy",
     section="conclusions",
     functions=("qualities.validity.effects.votes",),
@@ -290,7 +290,7 @@ DEVIATIONS = replace(
 SAME_AS_MAJORITY = replace(
     VOTES,
     name="same_as_majority",
-    question=questions.MAJORITY,
+    question=effect_questions.MAJORITY,
     against="the majority of the (other) raters",
     section="strategies",
     functions=("judgement.strategy_effects.same_as_majority",),
@@ -299,7 +299,7 @@ SAME_VERDICT = replace(
     VOTES,
     name="same_verdict",
     errors=error_rates.CONCLUSION,
-    question=questions.CONCLUSIONS,
+    question=effect_questions.CONCLUSIONS,
     against="each (other) rater",
     functions=("qualities.validity.concordance.same_verdicts",),
     gaps={"raters": Gap("same_verdicts, effect_ratios", "no raters", "same verdicts, effect ratios")},
@@ -308,7 +308,7 @@ SIGN_DISAGREEMENT = replace(SAME_VERDICT, name="sign_disagreement", errors=None)
 ETA_SQUARED_RATIO = replace(
     ETA_SQUARED,
     name="eta_squared_ratio",
-    question=questions.EFFECT_SIZE,
+    question=effect_questions.EFFECT_SIZE,
     against="the mean of the (other) raters' effects",
     section="conclusions",
     functions=(
@@ -322,7 +322,7 @@ ETA_SQUARED_RATIO = replace(
 DIFFERENCE = Measure(
     name="difference",
     quality="validity",
-    question=questions.EQUIVALENCE,
+    question=effect_questions.EQUIVALENCE,
     against="the mean of the (other) raters; a reference or a truth",
     section="equivalence",
     functions=("qualities.validity.concordance.equivalence",),
@@ -339,7 +339,7 @@ DIFFERENCE = Measure(
 TYPE_S = Measure(
     name="type_s",
     quality="validity",
-    question=questions.WRONG_SIGNS,
+    question=effect_questions.WRONG_SIGNS,
     against="the effect of a truth in the same images",
     section="conclusions",
     functions=("qualities.validity.concordance.type_s_and_m",),
@@ -352,7 +352,7 @@ TYPE_M = replace(TYPE_S, name="type_m")
 SPECIFICATIONS_EFFECT = Measure(
     name="specifications_effect",
     quality="validity",
-    question=questions.OTHER_CHOICES,
+    question=effect_questions.OTHER_CHOICES,
     against="other ways to analyse the same images",
     section="conclusions",
     functions=("qualities.validity.specification.specification_shares",),
