@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from cheat_studies import About, Study, average, jittered, trained_again
+from cheat_studies import About, Study, average, each_object, jittered, trained_again
 from cheating import (
+    consensus,
+    decided_by_votes,
+    remade,
+    votes,
+)
+from cheating_masks import (
     EIGHT,
     Change,
     Rng,
-    consensus,
-    decided_by_votes,
-    each_object,
     in_space,
     left_objects,
     numbered,
-    remade,
-    votes,
 )
 from scipy import ndimage
 
