@@ -1,5 +1,6 @@
 """A small version of benchmarks/cheats.py: no cheat gets a quality that it lacks, and an honest study keeps its own."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -85,3 +86,16 @@ def test_the_page_shows_the_results() -> None:
     page = cheats.PAGE.read_text(encoding="utf-8")
     for table in cheats.tables().values():
         assert table in page, "run benchmarks/cheats.py"
+
+
+def test_the_page_shows_the_shares_of_studies_that_were_drawn_again() -> None:
+    rows = json.loads((ROOT / "benchmarks/results/resampled_verdicts.json").read_text(encoding="utf-8"))["lab-wue1"][
+        "rows"
+    ]
+    found = pd.DataFrame(rows).query("verdict == 'supported'").pivot(index="images", columns="quality", values="share")
+    page = cheats.PAGE.read_text(encoding="utf-8").split("<!-- resampled -->")[1].split("<!-- end of resampled -->")[0]
+    shown = [[cell.strip(" %") for cell in line.split("|")[1:-1]] for line in page.strip().splitlines()[2:]]
+    assert len(shown) >= 4
+    assert {int(n): list(map(int, shares)) for n, *shares in shown} == {
+        n: [round(100 * share) for share in shares] for n, *shares in found[list(QUALITIES)].itertuples()
+    }
