@@ -3,6 +3,7 @@
 scores, strategies, judged annotators  ->  one row per measure, with its interval, for MLflow and side-by-side views
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -16,7 +17,7 @@ from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, 
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 from segassay.qualities.validity import records as validity
 
-__all__ = ["HEADLINE_COLUMNS", "headlines", "of_strategies"]
+__all__ = ["HEADLINE_COLUMNS", "agreement_names", "headlines", "of_strategies"]
 
 HEADLINE_COLUMNS = ("quality", "measure", "contrast", "target", "value", "low", "high", "n_cases", "n_undefined")
 
@@ -66,6 +67,10 @@ _CHOSEN = (
     _Headline(validity.AMOUNT_RATIO, _JUDGED, "count", ()),
     _Headline(validity.SAME_VERDICT, _JUDGED, "count", ()),
 )
+_AGREEMENT = (
+    *(objectivity.F1, objectivity.DICE, reliability.F1, reliability.DICE, validity.F1, validity.DICE),
+    *(reliability.MINUS_RATERS, reliability.MINUS_MODELS, validity.MINUS_RATERS),
+)
 
 
 def headlines(found: Results) -> pd.DataFrame:
@@ -99,6 +104,25 @@ def headlines(found: Results) -> pd.DataFrame:
     parts = [part for part in (table, _effects(found, judged.names)) if len(part)]
     whole = pd.concat(parts) if parts else table
     return whole[list(HEADLINE_COLUMNS)].reset_index(drop=True)
+
+
+def agreement_names(references: Iterable[str]) -> set[str]:
+    """Names of the headlines that are an F1 or Dice, or a difference from that of raters or models.
+
+    Args:
+        references: Names of references and of the truth.
+
+    Example:
+        >>> sorted(agreement_names(["truth"]))[:4]
+        ['dice', 'dice_leave_one_out', 'dice_pairwise', 'f1']
+    """
+    return {
+        headline.record.form(headline.of, comparison, reference=reference).name
+        for headline in _CHOSEN
+        if headline.record in _AGREEMENT
+        for comparison in headline.comparisons
+        for reference in (references if comparison == AGAINST else [""])
+    }
 
 
 def _of_trainings(rows: pd.DataFrame, trained_on: tuple[str, ...]) -> pd.DataFrame:
