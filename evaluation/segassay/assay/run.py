@@ -19,6 +19,7 @@ from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
 from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
+from segassay.data.annotations import RATER
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_pictures import pictures_kept
@@ -150,7 +151,7 @@ def evaluate(
         "channels": _as_tuple(channels),
         "intensity_channel": _as_tuple(intensity_channel),
     }
-    default = "human" if dataset is None else "model"
+    default = RATER if dataset is None else "model"
     kinds = check_kinds(masks or {}, kinds, reference, default=default)
     with transfers(absolute=cluster is not None, progress=progress) as at:
         target = at.written(out, overwrite, option=ARGUMENTS[0])
