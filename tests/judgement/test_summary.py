@@ -64,8 +64,9 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
     }
     assert summary["validity"]["sentence"] == "Annotators reach an F1 of 0.60 (anna) against truth."
     for judged in summary.values():
-        assert set(judged) == {"verdict", "sentence", "numbers", "rule", "criteria"}
-        assert judged["verdict"].startswith("cannot be judged: ")
+        assert set(judged) == {"verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"}
+        assert judged["outcome"] == "cannot be judged"
+        assert judged["verdict"] == f"cannot be judged: {judged['missing']}"
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from segassay.data.annotations import kind_label
 from segassay.judgement.results import Results
-from segassay.judgement.summary import QUALITIES, judged_in
+from segassay.judgement.summary import QUALITIES, judged_in, outcome_of
 from segassay.report.sections import value_in_words
 
 __all__ = ["as_html", "as_lines"]
@@ -27,7 +27,7 @@ def _classes(found: Results) -> dict[str, list[str]]:
     shown = judged_in(found.summary)
     shown = shown[:1] if "raters" in shown else shown
     return {
-        name: [f"{quality} {of[quality]['verdict'].partition(': ')[0]}" for quality in shown]
+        name: [f"{quality} {outcome_of(of[quality])[0]}" for quality in shown]
         for name, of in found.summary.get("classes", {}).items()
     }
 
