@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("evaluation/segassay",)
+PACKAGES = ("evaluation/segassay", "src/segassay_monai")
 FOREIGN = {
     "assay/classes.py": "names of classes become names of measurements",
     "assay/side_by_side.py": "what a user gives: a folder, or the id of an MLflow run",
@@ -28,6 +28,20 @@ FOREIGN = {
     "tracking/faults.py": "errors of MLflow's client, whose text alone holds the status of the answer",
     "report/glossary.py": "formulas of measures, which are written in Markdown",
     "report/charts/strategies.py": "line breaks of a label in a figure",
+    "bundle/typed.py": "words of a command line, and names of devices",
+    "cli/train.py": "numbers of a command line, as YAML 1.1 does not read them",
+    "ensemble/classes.py": "names of classes become names of files",
+    "ensemble/names.py": "ranges of seeds, padded so that lists sort them",
+    "ensemble/network.py": "names that a checkpoint of anybody holds",
+    "prediction/gallery.py": "the style sheet of a page, for its hash",
+    "sharing/bioimageio/description.py": "names, references and links, as the author of a model wrote them",
+    "sharing/zoo/export.py": "the name of a bundle, as the user gives it",
+    "sharing/zoo/numbers.py": "names of raters, which an exported sentence must not hold",
+    "study/earlier.py": "names of folders of an earlier version",
+    "study/file.py": "names of strategies, as the user gives them",
+    "study/judge.py": "numbers in names of runs, padded so that MLflow sorts them",
+    "study/members.py": "names of targets become names of folders",
+    "targets.py": "names of targets, as the user gives them",
 }
 """Modules that may use regular expressions, and on what text that the package has not written as a message."""
 
