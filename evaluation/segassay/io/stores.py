@@ -46,7 +46,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TransferError(DataError):
-    """A store does not answer, or refuses; a repeated call goes on."""
+    """A store does not answer, or refuses; a repeated call resumes."""
 
 
 class Store:

@@ -15,7 +15,7 @@ app = typer.Typer(rich_markup_mode="rich")
 
 @app.command(
     rich_help_panel=TRAIN,
-    help=f"{OF_TRAINING['predict']} Run it again to go on after an interruption.",
+    help=f"{OF_TRAINING['predict']} Run it again to resume after an interruption.",
     epilog=examples(
         "segassay predict STUDY IMAGES --out RESULT",
         "segassay predict MODEL IMAGES --save all --split-touching --out RESULT",
@@ -33,7 +33,7 @@ def predict(
         str,
         typer.Argument(help="An image, a folder of images, a dataset folder, or an address, such as s3://bucket/lab."),
     ],
-    out: Annotated[str, typer.Option(help="Folder to write, or to go on with; or its address.")],
+    out: Annotated[str, typer.Option(help="Folder to write, or to resume; or its address.")],
     save: Annotated[
         str | None,
         typer.Option(

@@ -18,7 +18,7 @@ _StudyFile = Annotated[
 ]
 
 _Trust = Annotated[
-    bool, typer.Option("--trust", help="Run the programs in the settings of this study: you trust its author.")
+    bool, typer.Option("--trust", help="Allow settings of this study that are code (`$…`, `_target_`); only if you trust its author.")
 ]
 
 

@@ -123,7 +123,7 @@ def _mend_member(study: Study, member: PlannedMember, problems: dict[str, str], 
     for name in problems:  # settings and times of the training, on which no result depends
         if "/" not in name and name != _FAMILIAR and (place / name).exists():
             set_aside(study, place / name)
-    action = " and ".join(again) or "no result depends on it, and the study goes on without it"
+    action = " and ".join(again) or "no result depends on it, and the study continues without it"
     logger.warning(f"{place}: {words}; {action}; what is left of them is in {study.out / 'damaged'}")
 
 
