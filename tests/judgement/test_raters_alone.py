@@ -110,7 +110,7 @@ def test_images_that_one_of_four_raters_marks_do_not_hide_what_a_model_lacks() -
 def test_two_and_three_raters_are_compared_with_each_other() -> None:
     found = judged(**good(3, ENOUGH))
     assert found.verdicts["raters"] == "supported"
-    assert "with each other" in found.summary["raters"]["sentence"]
+    assert found.summary["raters"]["sentence"].startswith("The median rater agrees with the other raters with F1 ")
     two = judged(**good(2, ENOUGH))
     assert two.verdicts["raters"] == "supported"
     assert outcome(two, "distance") == []  # of two nobody can tell who is apart

@@ -80,7 +80,7 @@ def test_conclusions_are_counted():
     effects = effects_of(anna="higher", ben="higher", cleo="none", dora="not_testable")
     assert concordance(effects)["votes"].item() == {"higher": 2, "none": 1, "not_testable": 1}
     sentence = summarise(scores_of(), findings_of(effects, anna="human"))["validity"]["sentence"]
-    assert "C against H: higher with 2, no difference with 1, not testable with 1." in sentence
+    assert "C against H: higher (2 annotators), no difference (1 annotator), not testable (1 annotator)." in sentence
 
 
 def test_a_number_that_does_not_exist_is_null():

@@ -263,7 +263,9 @@ def _explained(error: Exception) -> Exception:
         return UsageError(f"--cluster: a worker cannot import {error.name}; install SegAssay there as it is here")
     if isinstance(error, CancelledError):
         what = "the connection to the cluster was lost"
-        return DataError.of(None, what, "check that its scheduler runs, and repeat the command: it resumes where it stopped")
+        return DataError.of(
+            None, what, "check that its scheduler runs, and repeat the command: it resumes where it stopped"
+        )
     return error
 
 
