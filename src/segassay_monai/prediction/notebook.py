@@ -14,8 +14,8 @@ __all__ = ["as_html", "counted"]
 _N_SHOWN = 5  # images
 
 
-def counted(cases: pd.DataFrame, objects: pd.DataFrame, out: Path) -> str:
-    """Numbers of images and objects, and the folder.
+def counted(cases: pd.DataFrame, objects: pd.DataFrame, out: Path | str) -> str:
+    """Numbers of images and objects, and the folder or address.
 
     Example:
         >>> counted(pd.DataFrame({"case": ["1"]}), pd.DataFrame({"case": ["1", "1"]}), Path("out"))
