@@ -205,7 +205,7 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
     if classes is None:
         return None
     if not isinstance(classes, Mapping) or len(classes) < 2:
-        what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is no dictionary"
+        what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is not a dictionary"
         raise UsageError(f"{what}; expected two or more, such as {{'zone': 1, 'tumour': 2}}, or leave it out")
     for name in classes:
         if why := why_harmful(str(name)):

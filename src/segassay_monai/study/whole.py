@@ -135,7 +135,7 @@ def _problems(study: Study, task: Task) -> dict[str, str]:
     try:
         listed = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), ADVICE)
     except DataError as error:
-        logger.warning(f"{path} {error.what}; it is made again of the files as they are")
+        logger.warning(f"{path} {error.what}; it is made again from the files as they are")
         path.unlink()
         return _problems_without_list(study, task)
     return {name: what for name, checksum in listed.items() if (what := _problem(place / name, checksum))}
