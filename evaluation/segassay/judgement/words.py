@@ -206,11 +206,11 @@ _FOUND = {
         "({against})"
     ),
     What.STANDING: "{number} {unit} from the median rater",
-    What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
+    What.TO_RATERS: "their disagreement, minus {share:.0f} % of that of two raters, is {number} {unit}",
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
     What.AMOUNT_OF_GROUP: (
-        "in group {against}, {number} times the {task} that the ratio to the median rater in other groups lets expect"
+        "in group {against}, {number} times the {task} expected from the ratio to the median rater in the other groups"
     ),
     What.COMPLETE: "{target} has masks of {n:.0f} of the {n_cases} images that raters annotated",
     What.CREDIBLE: "Dice {number} above mirrored masks",
