@@ -17,7 +17,7 @@ from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
-from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness
+from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness, tolerance_in
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
     concordance_found,
@@ -114,7 +114,7 @@ def _measured(measure: str) -> tuple[str, str]:
         ('outlines within 2 px', 'NSD')
     """
     if is_nearness(measure):
-        return f"outlines within {measure.removeprefix('nsd_').removesuffix('px')} px", "NSD"
+        return f"outlines within {tolerance_in(measure)} px", "NSD"
     channel = measured_channel(measure)
     return (f"intensity in {channel}", "") if channel else _MEASURES[measure]
 
