@@ -128,13 +128,13 @@ def test_the_summary_has_the_form_that_others_read(wue1):
     assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
-        assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
+        assert list(judged) == ["verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"]
         assert judged["verdict"].startswith("cannot be judged: no ")
         assert judged["sentence"].endswith(".")
         assert len(judged["numbers"]) == (scores["quality"] == quality).sum()
         for number in judged["numbers"]:
             assert list(number) == ["measure", "target", "value", "low", "high", "n_cases", "n_undefined"]
-    assert list(summary["raters"]) == ["verdict", "sentence", "numbers", "rule", "criteria"]
+    assert list(summary["raters"]) == ["verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"]
     assert summary["raters"]["verdict"] == "not supported"
     assert "expert_1 agrees with the others" in summary["raters"]["sentence"]
     first = summary["objectivity"]["numbers"][0]

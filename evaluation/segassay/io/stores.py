@@ -46,7 +46,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TransferError(DataError):
-    """A store does not answer, or refuses; a repeated call goes on."""
+    """A store does not answer, or refuses; a repeated call resumes."""
 
 
 class Store:
@@ -377,4 +377,6 @@ def _check_sizes(store: Store, local: Path, names: Iterable[str]) -> None:
     lacking = [name for name in names if there.get(name, (-1,))[0] != (local / name).stat().st_size]
     if lacking:
         what = f"does not hold {number_of(len(lacking), 'file')} as sent, such as {lacking[0]}"
-        raise TransferError.of(store.address, what, "look whether another process writes there, and repeat the command")
+        raise TransferError.of(
+            store.address, what, "check whether another process writes there, and repeat the command"
+        )

@@ -99,7 +99,7 @@ class Transfers:
             place: Where the result shall be.
             overwrite: Whether what is there may be replaced.
             option: Name of the option, for messages.
-            go_on: Whether a result that is there is copied, so that the call goes on with it.
+            go_on: Whether a result that is there is copied, so that the call resumes it.
 
         Raises:
             UsageError: If something is there, or the address is a file or a whole bucket.
@@ -128,7 +128,7 @@ class Transfers:
 
         Args:
             local: Its folder.
-            keep: Whether the folder stays, for a call that goes on.
+            keep: Whether the folder stays, for a call that resumes it.
 
         Raises:
             TransferError: If the store does not answer, or refuses; the folder stays.

@@ -18,7 +18,8 @@ _StudyFile = Annotated[
 ]
 
 _Trust = Annotated[
-    bool, typer.Option("--trust", help="Run the programs in the settings of this study: you trust its author.")
+    bool,
+    typer.Option("--trust", help="Allow settings that run code (docs/trust.md); only if you trust the author."),
 ]
 
 

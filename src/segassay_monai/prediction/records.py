@@ -1,4 +1,4 @@
-"""What OUT holds so far: settings that made it, and one record per image, so that a second call goes on.
+"""What OUT holds so far: settings that made it, and one record per image, so that a second call resumes.
 
     OUT/settings.yaml (model, images, options), OUT/.records/<case>.json (written last of all files of an image)
 
@@ -34,7 +34,7 @@ Record = dict[str, Any]
 
 @contextmanager
 def open_output(out: Path, settings: Mapping[str, Any], overwrite: bool) -> Iterator[None]:
-    """Make the folder of results, or go on with one of the same settings; no other process may do so meanwhile.
+    """Make the folder of results, or resume one of the same settings; no other process may do so meanwhile.
 
     Args:
         out: The folder, absolute.

@@ -18,6 +18,7 @@ from segassay_monai.prediction.class_tables import by_class
 from segassay_monai.prediction.gallery import write_gallery
 from segassay_monai.prediction.images import Images
 from segassay_monai.prediction.models import Model
+from segassay_monai.prediction.notebook import as_html, counted
 from segassay_monai.prediction.records import Record
 from segassay_monai.prediction.review import review
 from segassay_monai.prediction.subjects import ExperimentTables
@@ -30,7 +31,7 @@ _WORKBOOK = "tables.xlsx"
 _TABLES = ("cases", "objects", "annotations", "review", "subjects", "effects", "failed")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predicted:
     """Results of a prediction, as in the files of its folder.
 
@@ -57,6 +58,17 @@ class Predicted:
     subjects: pd.DataFrame | None = None
     effects: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Numbers of images and objects, the folder, and the images that failed."""
+        files = [f"failed: {row['file']} {row['what']}" for row in self.failed.to_dict("records")]
+        return "\n".join([counted(self.cases, self.objects, self.out), *files])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        heading = counted(self.cases, self.objects, self.out)
+        return as_html(heading, self.failed, self.notes, self.effects, self.review)
 
 
 def write_results(

@@ -1,4 +1,4 @@
-"""Predict images: files and tables that people use, whole per image; a second call goes on.
+"""Predict images: files and tables that people use, whole per image; a second call resumes.
 
 model, images -> find_model, find_images -> predict_case, image by image -> files, record
 records -> write_results -> tables, report.html
@@ -79,7 +79,7 @@ def predict(
     """Predict images with an ensemble: masks, objects and tables of their counts.
 
     The files of an image are written before its record, so an image is done or it is not. Another call with the same
-    arguments goes on where an earlier one stopped, and tries failed images again.
+    arguments resumes where an earlier one stopped, and tries failed images again.
 
     Args:
         model: As `find_model` takes it: a folder of members, a study (its best ensemble), a checkpoint,

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from segassay.data.annotations import read_annotations
+from segassay.data.annotations import WITHOUT, read_annotations
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import UsageError
+from segassay.report.html_tables import html_heading, html_table
 from segassay_monai.bundle.needs import refuse_without_training
 from segassay_monai.ensemble.names import seed_range
 from segassay_monai.study.file import StudyFile, read_study_file
@@ -95,7 +96,15 @@ def own_target(task: Task) -> str:
     return targets.pop() if len(targets) == 1 else "staple"
 
 
-@dataclass(frozen=True)
+OVERVIEW = ("strategy", "targets", "images", "folds × seeds", "done", "ensembles")
+"""Columns of an overview of a study."""
+
+
+def _strategy_of(planned: PlannedMember) -> str:
+    return planned.strategy + (", one rater left out" if WITHOUT in planned.rater else "")
+
+
+@dataclass(frozen=True, repr=False)
 class Study:
     """A planned study.
 
@@ -116,6 +125,37 @@ class Study:
     out: Path
     members: tuple[PlannedMember, ...]
     predictions: tuple[Prediction, ...]
+
+    def __str__(self) -> str:
+        """Its name, and the numbers of members and predictions."""
+        return f"{self.name}: {len(self.members)} members, {len(self.predictions)} further predictions"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [self.overview(strategy) for strategy in self.by_strategy]
+        return f"<div>{html_heading(str(self))}{html_table(OVERVIEW, rows)}</div>"
+
+    @cached_property
+    def by_strategy(self) -> dict[str, list[PlannedMember]]:
+        """Members of each strategy; those without one rater are a strategy of their own."""
+        found: dict[str, list[PlannedMember]] = {}
+        for planned in self.members:
+            found.setdefault(_strategy_of(planned), []).append(planned)
+        return found
+
+    def overview(self, strategy: str) -> list[str]:
+        """Cells of `OVERVIEW` for a strategy of `by_strategy`."""
+        own = self.by_strategy[strategy]
+        ensembles = {p.annotator for p in self.predictions if _strategy_of(p.first) == strategy and len(p.members) > 1}
+        return [
+            strategy,
+            str(len({planned.label for planned in own})),
+            "all" if own[0].n_train is None else str(own[0].n_train),
+            f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
+            f"{sum(map(self.is_done, own))}/{len(own)}",
+            str(len(ensembles)),
+        ]
 
     @property
     def name(self) -> str:

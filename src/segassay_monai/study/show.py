@@ -13,13 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from segassay import tracking
-from segassay.data.annotations import WITHOUT
 from segassay.errors import printable
 from segassay.judgement.summary import QUALITIES
 from segassay_monai.study.earlier import find_earlier
 from segassay_monai.study.estimate import Estimate
 from segassay_monai.study.file import as_yaml
-from segassay_monai.study.plan import PlannedMember, Study
+from segassay_monai.study.plan import OVERVIEW, Study
 from segassay_monai.study.run import Outcome
 from segassay_monai.study.status import print_earlier
 
@@ -30,23 +29,12 @@ def print_plan(study: Study, estimate: Estimate) -> None:
     """Print the study with its defaults, its members, and the estimate of time and disk space."""
     console = Console()
     console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
-    title = f"{study.name}: {len(study.members)} members, {len(study.predictions)} further predictions"
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(str(study)), box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("strategy", overflow="fold", min_width=24)
-    for column in ("targets", "images", "folds × seeds", "done", "ensembles", "min each"):
+    for column in (*OVERVIEW[1:], "min each"):
         table.add_column(column, justify="right", no_wrap=True)
-    for strategy in dict.fromkeys(_row_of(planned) for planned in study.members):
-        own = [planned for planned in study.members if _row_of(planned) == strategy]
-        ensembles = {p.annotator for p in study.predictions if _row_of(p.first) == strategy and len(p.members) > 1}
-        table.add_row(
-            escape(strategy),
-            str(len({planned.label for planned in own})),
-            "all" if own[0].n_train is None else str(own[0].n_train),
-            f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
-            f"{sum(study.is_done(planned) for planned in own)}/{len(own)}",
-            str(len(ensembles)),
-            f"{estimate.minutes(own[0]):.1f}",
-        )
+    for strategy, own in study.by_strategy.items():
+        table.add_row(*map(escape, study.overview(strategy)), f"{estimate.minutes(own[0]):.1f}")
     console.print(table)
     left = [task for task in study.tasks.values() if not study.is_done(task)]
     if not left:
@@ -72,10 +60,6 @@ def print_plan(study: Study, estimate: Estimate) -> None:
             highlight=False,
             soft_wrap=True,
         )
-
-
-def _row_of(planned: PlannedMember) -> str:
-    return planned.strategy + (", one rater left out" if WITHOUT in planned.rater else "")
 
 
 def _stale(study: Study) -> list[str]:

@@ -123,7 +123,7 @@ def _mend_member(study: Study, member: PlannedMember, problems: dict[str, str], 
     for name in problems:  # settings and times of the training, on which no result depends
         if "/" not in name and name != _FAMILIAR and (place / name).exists():
             set_aside(study, place / name)
-    action = " and ".join(again) or "no result depends on it, and the study goes on without it"
+    action = " and ".join(again) or "no result depends on it, and the study continues without it"
     logger.warning(f"{place}: {words}; {action}; what is left of them is in {study.out / 'damaged'}")
 
 
@@ -135,7 +135,7 @@ def _problems(study: Study, task: Task) -> dict[str, str]:
     try:
         listed = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), ADVICE)
     except DataError as error:
-        logger.warning(f"{path} {error.what}; it is made again of the files as they are")
+        logger.warning(f"{path} {error.what}; it is made again from the files as they are")
         path.unlink()
         return _problems_without_list(study, task)
     return {name: what for name, checksum in listed.items() if (what := _problem(place / name, checksum))}
