@@ -20,6 +20,8 @@ from segassay.io.stores import TransferError
 from segassay.io.transfers import as_copied
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.plan import COPY, PlannedMember, Study, plan_study
+from segassay_monai.study.run import run_member
+from segassay_monai.study.show import print_plan
 from segassay_monai.study.status import show_status
 from segassay_monai.study.store import open_tasks, write_state
 from segassay_monai.study.stored import fetch, send_rest, sender
