@@ -317,3 +317,18 @@ def test_the_command_goes_on_with_what_another_machine_left_and_leaves_the_study
     assert run(monkeypatch, "study", "run", cleo.path, "--quiet") == 0, "nothing is left to do"
     assert {Path(name).name for name in store.written} <= {"state.json"}
     assert contents(cleo.out / "evaluation") == contents(ben.out / "evaluation")
+
+
+def test_a_training_takes_the_address_of_its_dataset_and_names_it(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda program: str(tmp_path / "cache" / program))
+    monkeypatch.chdir(tmp_path)
+    masks = [name for name in store.content("bucket/data") if name.startswith("labels/")]
+    for name in masks:
+        store.put(f"bucket/data/{name}", b"no image")
+    assert run(monkeypatch, "train", "memory://bucket/data", "--out", "model", "--quiet") == 1
+    assert "memory://bucket/data/labels/" in (error := capsys.readouterr().err)
+    assert "cache" not in error
+    assert run(monkeypatch, "train", "memory://bucket/nowhere", "--out", "model", "--quiet") == 1
+    assert "memory://bucket/nowhere is not there, or holds no file" in capsys.readouterr().err
+    assert run(monkeypatch, "train", "memory://bucket/data", "--out", "memory://bucket/model", "--quiet") == 2
+    assert "--out memory://bucket/model: this command takes a folder of this machine" in capsys.readouterr().err

@@ -25,7 +25,7 @@ __all__ = [
     "UPLOADING",
     "TakenOverError",
     "begin_parts",
-    "is_in_parts",
+    "kind_of",
     "note_sent",
     "send_last_part",
     "send_part",
@@ -63,7 +63,7 @@ def send_to(store: Store, local: Path, *, progress: bool) -> None:
     sent = _already_sent(store, there, read_record(_record_of(local)))
     _begin(store, local, there, sent, {})
     hashes = _send(store, local, _files_of(local), there, progress)
-    _end(store, local, hashes, [name for name in there if name not in hashes and name not in _OWN])
+    _end(store, local, hashes, [name for name in there if name not in hashes and name not in _OWN], {})
 
 
 def begin_parts(store: Store, local: Path, kind: str, *, takes_over: bool = True) -> str:
@@ -91,15 +91,18 @@ def begin_parts(store: Store, local: Path, kind: str, *, takes_over: bool = True
         return str(found.get("by") or "") if found else ""
 
 
-def is_in_parts(store: Store, there: Iterable[str], kind: str) -> bool:
-    """Whether parts of a result of this kind are sent to an address, and its last part is not there yet.
+def kind_of(store: Store, there: Iterable[str]) -> str:
+    """What is sent to an address in parts, or was; empty for anything else.
 
     Args:
         store: The address.
         there: The files there.
-        kind: As of `begin_parts`.
+
+    Returns:
+        As `begin_parts` was told.
     """
-    return UPLOADING in there and _content(store, UPLOADING).get("kind") == kind
+    name = next((name for name in (UPLOADING, UPLOADED) if name in there), None)
+    return str(_content(store, name).get("kind") or "") if name else ""
 
 
 def send_part(store: Store, local: Path, names: Iterable[str], *, beside: bool = False) -> None:
@@ -123,13 +126,14 @@ def send_part(store: Store, local: Path, names: Iterable[str], *, beside: bool =
 
 
 def send_last_part(
-    store: Store, local: Path, names: Iterable[str], *, replaced: tuple[str, ...], progress: bool
+    store: Store, local: Path, kind: str, names: Iterable[str], *, replaced: tuple[str, ...], progress: bool
 ) -> None:
     """Send the files that are left, and say that the result is whole.
 
     Args:
         store: Where to; `begin_parts` was called.
         local: Folder of the result.
+        kind: As of `begin_parts`.
         names: Paths of all its files.
         replaced: Beginnings of paths, such as `evaluation/`: other files there are removed from the store.
         progress: Whether to show how many files are sent.
@@ -142,7 +146,8 @@ def send_last_part(
         there = store.files()
         _check_ours(store, local, there)
         hashes = _send(store, local, {name: local / name for name in names}, there, progress)
-        _end(store, local, hashes, [name for name in there if name.startswith(replaced) and name not in hashes])
+        stale = [name for name in there if name.startswith(replaced) and name not in hashes]
+        _end(store, local, hashes, stale, {"kind": kind})
 
 
 def note_sent(local: Path, hashes: Mapping[str, str]) -> None:
@@ -196,10 +201,10 @@ def _send(
     return hashes
 
 
-def _end(store: Store, local: Path, hashes: Mapping[str, str], stale: Iterable[str]) -> None:
+def _end(store: Store, local: Path, hashes: Mapping[str, str], stale: Iterable[str], about: Mapping[str, str]) -> None:
     store.remove(stale)
     _check_sizes(store, local, hashes)
-    store.put_text(UPLOADED, json.dumps({"files": hashes}, indent=1, ensure_ascii=False) + "\n")
+    store.put_text(UPLOADED, json.dumps({**about, "files": hashes}, indent=1, ensure_ascii=False) + "\n")
     store.remove([UPLOADING])
     _record_of(local).unlink(missing_ok=True)
 

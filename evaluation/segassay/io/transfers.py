@@ -19,7 +19,7 @@ import platformdirs
 
 from segassay.errors import DataError, Problem, SegAssayError, UsageError
 from segassay.io.addresses import is_address, last_name
-from segassay.io.sending import UPLOADED, UPLOADING, is_in_parts, send_to
+from segassay.io.sending import UPLOADED, UPLOADING, kind_of, send_to
 from segassay.io.stores import Store, TransferError, copy_from
 
 __all__ = ["STUDY", "Transfers", "as_copied", "transfers"]
@@ -122,7 +122,7 @@ class Transfers:
             return place
         store, there = self._aimed_at(place, option)
         is_whole = UPLOADED in there
-        is_begun = UPLOADING in there and not is_in_parts(store, there, STUDY)
+        is_begun = UPLOADING in there and kind_of(store, there) != STUDY
         may_go_on = is_begun or (go_on and is_whole)
         if there and not (overwrite or may_go_on):
             raise UsageError(f"{store.address} exists already; give another {option}, or --overwrite to replace it")
@@ -142,13 +142,12 @@ class Transfers:
             raise UsageError(f"{store.address} is a file; give another {option}")
         return store, there
 
-    def resumed(self, place: _Place, *, option: str, has: str) -> _Place | Path:
+    def resumed(self, place: _Place, *, option: str) -> _Place | Path:
         """Folder of this machine in which a study is made whose parts are sent to an address.
 
         Args:
             place: Where the study shall be.
             option: Name of the option, for messages.
-            has: A file that a study that is whole there has.
 
         Raises:
             UsageError: If something else is there, or the address is a file or a whole bucket.
@@ -161,7 +160,7 @@ class Transfers:
             return local
         store, there = self._aimed_at(place, option)
         self._copies[str(local)] = store.address
-        if there and not is_in_parts(store, there, STUDY) and not (UPLOADED in there and has in there):
+        if there and kind_of(store, there) != STUDY:
             raise UsageError(f"{store.address} holds something that is no study; give another {option}")
         return local
 

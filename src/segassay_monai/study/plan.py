@@ -171,7 +171,7 @@ def plan_study(path: str | os.PathLike[str], *, trust: bool = False, at: Transfe
         refuse_code(path, file)
     folder = path.resolve().parent
     _check_addresses(path, file)
-    out = at.resumed(str(file.output_dir), option=f"output_dir in {path}", has=COPY)
+    out = at.resumed(str(file.output_dir), option=f"output_dir in {path}")
     dataset = read_dataset(folder / at.copied(file.dataset))
     masks = {name: folder / at.copied(place) for name, place in file.masks.items()}
     read_annotations(dataset, masks=masks)  # reads no pixels; finds problems before the training

@@ -184,7 +184,7 @@ def send_rest(study: Study, *, progress: bool) -> None:
     if not is_stored(study):
         return
     try:
-        send_last_part(store_of(study), study.out, _own(study), replaced=_REPLACED, progress=progress)
+        send_last_part(store_of(study), study.out, STUDY, _own(study), replaced=_REPLACED, progress=progress)
     except TakenOverError:
         raise
     except TransferError as error:
