@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from segassay.io.stored_tables import StoredTable, part_path, refuse_without_parquet
-from segassay.tables.stored import MOST_CASES, ROWS
+from segassay.tables.stored import MOST_CASES
 from segassay_monai.prediction.images import Images
 from segassay_monai.prediction.records import Record, rows_of_objects
 
@@ -22,6 +22,9 @@ __all__ = ["OBJECTS", "are_stored", "store_objects", "without_objects"]
 
 OBJECTS = "objects"
 """Name of the folder of the parts."""
+
+ROWS = 100_000
+"""Objects after which a part ends: with 25 columns 80 MB, as a record gives them."""
 
 _TYPES = {"case": "str", "class": "str", "label": "Int64", "area_px": "Int64", "touches_border": "bool"}
 """Of columns that are no real numbers."""
@@ -65,14 +68,12 @@ def store_objects(out: Path, records: Mapping[str, Record]) -> StoredTable:
     work = out / f"{OBJECTS}.partial"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    frames: list[pd.DataFrame] = []
-    start = 0
+    block, start = _Block(), 0
     for number, case in enumerate(records, start=1):
-        found = rows_of_objects(out, case)
-        frames.append(pd.DataFrame(found["rows"], columns=found["columns"]).assign(case=case))
-        if sum(map(len, frames)) >= ROWS or number == len(records):
-            StoredTable.write(part_path(work, start), _typed(frames, types))
-            frames, start = [], number
+        block.add(number, case, rows_of_objects(out, case))
+        if block.n_rows >= ROWS or number == len(records):
+            StoredTable.write(part_path(work, start), block.frame(types))
+            block, start = _Block(), number
     shutil.rmtree(out / OBJECTS, ignore_errors=True)
     work.rename(out / OBJECTS)
     return StoredTable(out / OBJECTS, types)
@@ -82,9 +83,21 @@ def _type_of(name: str) -> str:
     return _TYPES.get(name, "Int64" if name.startswith("bbox_") else "float64")
 
 
-def _typed(frames: list[pd.DataFrame], types: Mapping[str, str]) -> pd.DataFrame:
-    table = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True).reindex(
-        columns=list(types)
-    )
-    as_types: dict[str, Any] = {name: "object" if of == "str" else of for name, of in types.items()}
-    return table.astype(as_types)
+class _Block:
+    """Objects of consecutive images, by the names of their columns."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self._rows: dict[tuple[str, ...], list[list[Any]]] = {}
+
+    def add(self, number: int, case: str, found: Mapping[str, list[Any]]) -> None:
+        self.n_rows += len(found["rows"])
+        rows = self._rows.setdefault(tuple(found["columns"]), [])
+        rows.extend([number, case, *row] for row in found["rows"])
+
+    def frame(self, types: Mapping[str, str]) -> pd.DataFrame:
+        frames = [pd.DataFrame(rows, columns=["", "case", *names]) for names, rows in self._rows.items()]
+        table = pd.concat([frame for frame in frames if len(frame)] or frames[:1])
+        table = table.sort_values("", kind="stable", ignore_index=True)  # images of other columns in their places
+        as_types: dict[str, Any] = {name: "object" if of == "str" else of for name, of in types.items()}
+        return table.reindex(columns=list(types)).astype(as_types)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -84,7 +85,8 @@ def write_results(
     unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
     notes = [*_notes(len(records) - len(unseen)), *_without_names(records), *_of_other_pixels(records)]
     stored = are_stored(images)
-    cases, objects = cases_table(records), store_objects(out, records) if stored else objects_table(records)
+    cases = cases_table(records)
+    objects: Any = store_objects(out, records) if stored else objects_table(records)
     experiment = _of_experiment(images, cases, objects, model.name)
     done = Predicted(
         out,
