@@ -20,6 +20,8 @@ from segassay.assay.side_by_side import write_side_by_side
 from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
 from segassay.judgement.classes import CLASS_TABLES, class_paths
+from segassay.report.cards import cards
+from segassay.report.classes import class_section
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -330,3 +332,29 @@ def test_classes_of_two_evaluations_are_compared_one_by_one(tmp_path: Path) -> N
     assert page is not None
     assert f"Classes: {', '.join(CLASSES)} → one foreground." in comparison.changes["binary"]
     assert not (tmp_path / "again" / "classes").exists()
+
+
+def test_the_worst_class_decides_the_verdict_at_the_top(tmp_path: Path) -> None:
+    """Both raters find the same, in twelve images, and ben gives the lower half the other class."""
+    rng = np.random.default_rng(0)
+    anna, ben = {}, {}
+    for case in map(str, range(12)):
+        anna[case] = np.zeros((30, 40), dtype=np.uint8)
+        for y, x in zip(*np.nonzero(rng.random((3, 4)) < rng.uniform(0.3, 1)), strict=True):
+            height, width = rng.integers(5, 9, 2)
+            anna[case][10 * y : 10 * y + height, 10 * x : 10 * x + width] = 1 if x < 2 else 2
+        ben[case] = anna[case].copy()
+        ben[case][10:] = swapped(ben[case][10:])
+        if int(case) % 3 == 0:
+            ben[case][:10] = 0  # so that counts differ, and masks are no copies
+    found = evaluate(make(tmp_path, {"anna": anna, "ben": ben}))
+    summary = found.summary
+    assert summary["together"]["raters"]["verdict"] == "supported"
+    assert [summary["classes"][name]["raters"]["verdict"] for name in CLASSES] == ["not supported"] * 2
+    assert found.verdicts["raters"] == "not supported"
+    assert summary["raters"]["sentence"].startswith("Class zone, not supported: ")
+    assert summary["versions"]["rule_of_classes"] == "1"
+    section = class_section(found)
+    assert section is not None
+    assert section.together == "raters supported"
+    assert {card.quality: card.outcome for card in cards(found)}["raters"] == "no"

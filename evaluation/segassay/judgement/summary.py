@@ -13,7 +13,7 @@ import pandas as pd
 
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
-from segassay.judgement.version import RULES_VERSION
+from segassay.judgement.version import RULE_OF_CLASSES, RULES_VERSION
 from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
 from segassay.qualities.scores.table import QUALITIES, Findings
 
@@ -63,10 +63,15 @@ def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
     return numbers
 
 
-def versions() -> Mapping[str, str]:
-    """Versions of the rules of the verdicts, and of the libraries that compute the numbers and draw the figures."""
+def versions(*, of_classes: bool = False) -> Mapping[str, str]:
+    """Versions of the rules of the verdicts, and of the libraries that compute the numbers and draw the figures.
+
+    Args:
+        of_classes: Whether there are several classes, whose verdicts another rule joins.
+    """
     return {
         "rules": str(RULES_VERSION),
+        **({"rule_of_classes": RULE_OF_CLASSES} if of_classes else {}),
         "python": platform.python_version(),
         **_versions_of_libraries(),
     }
