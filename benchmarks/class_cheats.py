@@ -58,10 +58,10 @@ def exchanged(where: Callable[[Study], np.ndarray], one: str = "zone", other: st
     return change
 
 
-def lower_half(study: Study) -> np.ndarray:
-    """The lower half of each image, `(1, H, 1)`."""
-    height = study.images.shape[1]
-    return (np.arange(height) >= height / 2)[None, :, None]
+def right_half(study: Study) -> np.ndarray:
+    """The right half of each image, `(1, 1, W)`."""
+    width = study.images.shape[2]
+    return (np.arange(width) >= width / 2)[None, None, :]
 
 
 def treated(study: Study) -> np.ndarray:
@@ -202,7 +202,7 @@ CLASS_CHEATS = (
         "one class is one rater's",
     ),
     ClassCheat("trainings differ in one class", unsteady_in_one_class, within("tumour", nothing), REL, "trainings differ"),
-    ClassCheat("classes exchanged in half of the image", two_classes, exchanged(lower_half), OBJ | VAL, "names are wrong"),
+    ClassCheat("classes exchanged in half of the image", two_classes, exchanged(right_half), OBJ | VAL, "names are wrong"),
     ClassCheat("classes exchanged in one group", two_classes, exchanged(treated), OBJ | VAL, "names are wrong"),
     ClassCheat(
         "classes exchanged everywhere",

@@ -2,7 +2,7 @@
 
     studies of one class  ->  ClassStudy: of each class the masks of all annotators  ->  verdicts, the worst of all classes
 
-Classes lie beside each other in one image, or a class is given to each object of a study of one class. Annotators are
+Classes lie below each other in one image, or a class is given to each object of a study of one class. Annotators are
 the same in all classes, and each pixel of a mask has one class.
 """
 
@@ -50,15 +50,15 @@ class ClassStudy:
         return replace(self, classes={**self.classes, name: study.masks})
 
 
-def beside(studies: Mapping[str, Study]) -> ClassStudy:
-    """Studies of one class each, as classes of one study whose images lie beside each other."""
+def below(studies: Mapping[str, Study]) -> ClassStudy:
+    """Studies of one class each, as classes of one study whose images lie below each other."""
     first, *_ = studies.values()
-    widths = [study.images.shape[2] for study in studies.values()]
+    heights = [study.images.shape[1] for study in studies.values()]
     classes = {}
     for place, (name, study) in enumerate(studies.items()):
-        around = ((0, 0), (0, 0), (sum(widths[:place]), sum(widths[place + 1 :])))
+        around = ((0, 0), (sum(heights[:place]), sum(heights[place + 1 :])), (0, 0))
         classes[name] = {who: np.pad(study.masks[who], around) for who in first.about}
-    images = np.concatenate([study.images for study in studies.values()], axis=2)
+    images = np.concatenate([study.images for study in studies.values()], axis=1)
     return ClassStudy(replace(first, images=images, masks={}), classes)
 
 
@@ -78,13 +78,13 @@ def turned(study: Study, *axes: int) -> Study:
 
 def two_classes(seed: int, second: Callable[[int], Study] = sound, first: Callable[[int], Study] = sound) -> ClassStudy:
     """Two classes, of which the first is sound."""
-    return beside(dict(zip(CLASSES, (few(first, seed), turned(few(second, seed), 1)), strict=False)))
+    return below(dict(zip(CLASSES, (few(first, seed), turned(few(second, seed), 1)), strict=False)))
 
 
 def three_classes(seed: int, n_with: int = 20) -> ClassStudy:
     """Three sound classes; the third is in so many images, some of each group, and all annotators know in which."""
     study = few(sound, seed)
-    found = beside(dict(zip(CLASSES, (study, turned(study, 1), turned(study, 2)), strict=True)))
+    found = below(dict(zip(CLASSES, (study, turned(study, 1), turned(study, 2)), strict=True)))
     there = (np.arange(len(found.whole.images)) < n_with)[:, None, None]
     rare = {who: mask & there for who, mask in found.classes["vessel"].items()}
     return replace(found, classes={**found.classes, "vessel": rare})

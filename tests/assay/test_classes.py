@@ -20,7 +20,6 @@ from segassay.assay.side_by_side import write_side_by_side
 from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
 from segassay.judgement.classes import CLASS_TABLES, class_paths
-from segassay.report.cards import cards
 from segassay.report.classes import class_section
 
 pytestmark = pytest.mark.usefixtures("unrendered")
@@ -94,6 +93,25 @@ def test_a_class_that_nobody_marks_cannot_be_judged_and_is_in_no_mean(tmp_path: 
     assert table.loc[table["class"] == "mean", "n_classes"].max() == 2
     for judged in found.classes["vessel"].verdicts.values():
         assert judged.startswith("cannot be judged")
+    assert "vessel" not in found.verdicts["raters"]
+    assert found.summary["raters"]["sentence"].endswith("marked by nobody: class vessel.")
+
+
+def test_the_verdicts_at_the_top_are_those_of_all_classes(tmp_path: Path) -> None:
+    exchanged = {case: swapped(mask) for case, mask in CASES.items()}
+    found = evaluate(make(tmp_path, {"anna": CASES, "ben": exchanged}))
+    summary = found.summary
+    parts = [summary["together"], *summary["classes"].values()]
+    assert summary["raters"]["verdict"] == "cannot be judged: " + "; ".join(
+        f"{name}: {part['raters']['verdict'].partition(': ')[2]}"
+        for name, part in zip(("all classes together", "class zone", "class tumour"), parts, strict=True)
+    )
+    assert [one["name"] for one in summary["raters"]["criteria"][-2:]] == ["class zone", "class tumour"]
+    assert summary["versions"]["rule_of_classes"] == "1"
+    assert "rule_of_classes" not in found.classes["zone"].summary["versions"]
+    section = class_section(found)
+    assert section is not None
+    assert section.together == "raters cannot be judged"
 
 
 def test_a_model_that_puts_everything_into_one_class(tmp_path: Path) -> None:
@@ -332,29 +350,3 @@ def test_classes_of_two_evaluations_are_compared_one_by_one(tmp_path: Path) -> N
     assert page is not None
     assert f"Classes: {', '.join(CLASSES)} → one foreground." in comparison.changes["binary"]
     assert not (tmp_path / "again" / "classes").exists()
-
-
-def test_the_worst_class_decides_the_verdict_at_the_top(tmp_path: Path) -> None:
-    """Both raters find the same, in twelve images, and ben gives the lower half the other class."""
-    rng = np.random.default_rng(0)
-    anna, ben = {}, {}
-    for case in map(str, range(12)):
-        anna[case] = np.zeros((30, 40), dtype=np.uint8)
-        for y, x in zip(*np.nonzero(rng.random((3, 4)) < rng.uniform(0.3, 1)), strict=True):
-            height, width = rng.integers(5, 9, 2)
-            anna[case][10 * y : 10 * y + height, 10 * x : 10 * x + width] = 1 if x < 2 else 2
-        ben[case] = anna[case].copy()
-        ben[case][10:] = swapped(ben[case][10:])
-        if int(case) % 3 == 0:
-            ben[case][:10] = 0  # so that counts differ, and masks are no copies
-    found = evaluate(make(tmp_path, {"anna": anna, "ben": ben}))
-    summary = found.summary
-    assert summary["together"]["raters"]["verdict"] == "supported"
-    assert [summary["classes"][name]["raters"]["verdict"] for name in CLASSES] == ["not supported"] * 2
-    assert found.verdicts["raters"] == "not supported"
-    assert summary["raters"]["sentence"].startswith("Class zone, not supported: ")
-    assert summary["versions"]["rule_of_classes"] == "1"
-    section = class_section(found)
-    assert section is not None
-    assert section.together == "raters supported"
-    assert {card.quality: card.outcome for card in cards(found)}["raters"] == "no"
