@@ -14,7 +14,7 @@ import pandas as pd
 
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
-from segassay.judgement.version import RULES_VERSION
+from segassay.judgement.version import RULE_OF_CLASSES, RULES_VERSION
 from segassay.judgement.words import RULES, criterion_in_words, outcome_in_words, sentence
 from segassay.qualities.scores.table import QUALITIES, Findings
 
@@ -26,6 +26,7 @@ __all__ = [
     "judged_in",
     "outcome_of",
     "summarise",
+    "verdict_of",
     "versions",
 ]
 
@@ -48,7 +49,7 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
     """
     return {
         quality: {
-            **_verdict(*outcome_in_words(judgement)),
+            **verdict_of(*outcome_in_words(judgement)),
             "sentence": sentence(judgement, scores, found.effects),
             "numbers": _numbers(scores[scores["quality"] == quality]),
             "rule": RULES[quality],
@@ -58,7 +59,13 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
     }
 
 
-def _verdict(outcome: str, missing: str) -> dict[str, str]:
+def verdict_of(outcome: str, missing: str) -> dict[str, str]:
+    """The parts of a summary that say how a quality was judged.
+
+    Example:
+        >>> verdict_of("supported", "")["verdict"]
+        'supported'
+    """
     return {"verdict": f"{outcome}: {missing}" if missing else outcome, "outcome": outcome, "missing": missing}
 
 
@@ -96,10 +103,15 @@ def _numbers(scores: pd.DataFrame) -> list[dict[Any, Any]]:
     return numbers
 
 
-def versions() -> Mapping[str, str]:
-    """Versions of the rules of the verdicts, and of the libraries that compute the numbers and draw the figures."""
+def versions(*, of_classes: bool = False) -> Mapping[str, str]:
+    """Versions of the rules of the verdicts, and of the libraries that compute the numbers and draw the figures.
+
+    Args:
+        of_classes: Whether there are several classes, whose verdicts another rule joins.
+    """
     return {
         "rules": str(RULES_VERSION),
+        **({"rule_of_classes": RULE_OF_CLASSES} if of_classes else {}),
         "python": platform.python_version(),
         **_versions_of_libraries(),
     }

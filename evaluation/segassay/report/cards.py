@@ -101,6 +101,7 @@ def _card(found: Results, quality: str, judgement: Judgement) -> Card:
     outcome = OUTCOMES.get(word, "open")
     key = _key(judgement)
     number = None if key is None else key.number
+    of_all = "all classes together: " if "together" in found.summary else ""
     return Card(
         quality=quality,
         name=_NAMES[quality],
@@ -110,7 +111,7 @@ def _card(found: Results, quality: str, judgement: Judgement) -> Card:
         why=why,
         settle=remedies(judgement, found.annotations) if outcome == "open" else (),
         sentence=judged["sentence"],
-        key="" if key is None else key.words,
+        key="" if key is None else f"{of_all}{key.words}",
         value="" if number is None else format_interval(number.value, number.low, number.high),
         gauge=None if key is None else gauge(key),
         judged=judged,

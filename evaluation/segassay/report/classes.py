@@ -57,6 +57,7 @@ class ClassSection:
 
     Attributes:
         judged: What there are verdicts of.
+        together: The verdicts of all classes together alone.
         header: What the scores are.
         rows: The classes.
         mean: The mean over classes; None without scores.
@@ -66,6 +67,7 @@ class ClassSection:
     """
 
     judged: tuple[str, ...]
+    together: str
     header: tuple[str, ...]
     rows: tuple[ClassRow, ...]
     mean: ClassRow | None
@@ -103,8 +105,10 @@ def class_section(found: Results, *, links: bool = True) -> ClassSection | None:
     mean = ClassRow("mean over classes", "", (), tuple(_scores(means, keys))) if n_in_mean else None
     header = tuple(_in_words(base, target) for base, (_, _, target) in shown)
     agreement = found.of_classes["class_agreement"]
+    alone = found.summary.get("together", found.summary)
+    together = ", ".join(f"{quality} {_verdict(quality, alone[quality])[2]}" for quality in judged)
     return ClassSection(
-        judged, header, rows, mean, min(n_in_mean, default=0), _agreement(agreement), _pairs(agreement, found)
+        judged, together, header, rows, mean, min(n_in_mean, default=0), _agreement(agreement), _pairs(agreement, found)
     )
 
 

@@ -24,7 +24,7 @@ from segassay.io.images import sha256, write_bytes
 from segassay.io.outputs import ARGUMENTS, check_output
 from segassay.io.yaml_files import read_yaml
 
-__all__ = ["Record", "drop_others", "forget", "open_output", "read_record", "write_record"]
+__all__ = ["Record", "drop_others", "forget", "open_output", "read_record", "rows_of_objects", "write_record"]
 
 _SETTINGS, _RECORDS, _LOCK = "settings.yaml", ".records", ".lock"
 
@@ -104,6 +104,11 @@ def read_record(out: Path, case: str, files: Sequence[Path]) -> Record | None:
         return record if is_done and record["inputs"] == [sha256(path) for path in files] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def rows_of_objects(out: Path, case: str) -> dict[str, Any]:
+    """`columns` and `rows` of the objects of an image that is done, read from its record."""
+    return dict(json.loads(_path(out, case).read_text(encoding="utf-8"))["objects"])
 
 
 def write_record(out: Path, case: str, record: Record) -> None:

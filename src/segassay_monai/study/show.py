@@ -6,6 +6,7 @@ Study, files on disk  ->  tables and lines
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Collection
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -25,8 +26,14 @@ from segassay_monai.study.status import print_earlier
 __all__ = ["print_outcome", "print_plan"]
 
 
-def print_plan(study: Study, estimate: Estimate) -> None:
-    """Print the study with its defaults, its members, and the estimate of time and disk space."""
+def print_plan(study: Study, estimate: Estimate, there: Collection[str] = ()) -> None:
+    """Print the study with its defaults, its members, and the estimate of time and disk space.
+
+    Args:
+        study: The study.
+        estimate: Of what is not done on this machine.
+        there: Folders of the tasks that are whole at the address of the study.
+    """
     console = Console()
     console.print(as_yaml(study.file), highlight=False, markup=False, soft_wrap=True)
     table = Table(title=escape(str(study)), box=SIMPLE_HEAD, pad_edge=False)
@@ -51,6 +58,9 @@ def print_plan(study: Study, estimate: Estimate) -> None:
             soft_wrap=True,
         )
         console.print(f"Estimated from {estimate.source}.", highlight=False, soft_wrap=True)
+        if n_there := sum(task.folder in there for task in left):
+            words = f"{n_there} of these are whole in {study.file.output_dir}; `segassay study run` copies them."
+            console.print(words, highlight=False, markup=False, soft_wrap=True)
     found = find_earlier(study)
     print_earlier(study, found)
     if stale := [name for name in _stale(study) if name not in {path.name for path in found.values()}]:
@@ -68,8 +78,14 @@ def _stale(study: Study) -> list[str]:
     return sorted(path.name for path in folders if path.is_dir() and path.name not in planned)
 
 
-def print_outcome(study: Study, outcome: Outcome) -> None:
-    """Print the verdicts, where the reports are, and what failed."""
+def print_outcome(study: Study, outcome: Outcome, named: Callable[[str], str] = str) -> None:
+    """Print the verdicts, where the reports are, and what failed.
+
+    Args:
+        study: The study.
+        outcome: What it came to.
+        named: Names places as the user gave them.
+    """
     console = Console()
     for folder in outcome.evaluations:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -77,9 +93,9 @@ def print_outcome(study: Study, outcome: Outcome) -> None:
             judged = summary[quality]
             line = f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}."
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        console.print(f"written: {folder / 'report.html'}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"written: {named(str(folder / 'report.html'))}", highlight=False, markup=False, soft_wrap=True)
     for name, reason in outcome.failed.items():
-        console.print(printable(f"failed: {name}: {reason}"), highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"failed: {name}: {named(reason)}"), highlight=False, markup=False, soft_wrap=True)
     if outcome.failed:
         console.print(
             f"{len(outcome.failed)} of {len(study.tasks)} tasks failed and count as missing predictions; run the same "

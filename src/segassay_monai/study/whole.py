@@ -25,6 +25,7 @@ from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.masks import read_written
 from segassay_monai.study.plan import AGAIN, PlannedMember, Study, Task
 from segassay_monai.study.store import claim
+from segassay_monai.study.there import list_name
 
 __all__ = ["is_whole", "mend", "remember", "set_aside"]
 
@@ -171,4 +172,4 @@ def _files_of(place: Path) -> list[Path]:
 
 
 def _list_of(study: Study, task: Task) -> Path:
-    return study.out / "checksums" / f"{task.folder}.json"
+    return study.out / list_name(task)
