@@ -84,7 +84,9 @@ def made(start: Callable[[int], Any], seed: int) -> Any:
     return start(seed)
 
 
-def rows_of(data: str, name: str, study: Study | ClassStudy, lacks: Iterable[str], holds: Iterable[str]) -> Iterator[Row]:
+def rows_of(
+    data: str, name: str, study: Study | ClassStudy, lacks: Iterable[str], holds: Iterable[str]
+) -> Iterator[Row]:
     """A row for each quality: its verdict, and whether that is wrong; of classes also that of all of them together."""
     start = time.process_time()
     summary = assay_classes(study) if isinstance(study, ClassStudy) else assay(study)
@@ -119,7 +121,9 @@ def _decisive(criteria: Iterable[Mapping[str, Any]], met: bool) -> str:
     return "; ".join(f"{one['name']}: {one['found']}" for one in criteria if one["holds"] is met)
 
 
-def of_cheat(cheat: Cheat | ClassCheat, seed: int, start: AnyStart | None = None, data: str = "simulated") -> Iterator[Row]:
+def of_cheat(
+    cheat: Cheat | ClassCheat, seed: int, start: AnyStart | None = None, data: str = "simulated"
+) -> Iterator[Row]:
     """The verdicts on one cheat."""
     study = cheat.change(made(start or cheat.start, seed), np.random.default_rng([seed, 7]))
     yield from rows_of(data, cheat.name, study, cheat.lacks, ())

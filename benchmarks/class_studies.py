@@ -104,7 +104,9 @@ def with_kinds(study: Study, rng: np.random.Generator, of_raters: float = 0.35, 
         if who in study.ensembles:
             continue
         names[who] = kinds_by(mask, fields, rng, of_raters if who in study.raters else of_models)
-    masks = {kind: {who: study.masks[who] & (names[who] == place) for who in names} for place, kind in enumerate(CLASSES[:2])}
+    masks = {
+        kind: {who: study.masks[who] & (names[who] == place) for who in names} for place, kind in enumerate(CLASSES[:2])
+    }
     for kind in masks:
         for ensemble, seeds in zip(study.ensembles, (range(3), range(3, 6)), strict=True):
             masks[kind][ensemble] = np.mean([masks[kind][f"staple/s{k}"] for k in seeds], axis=0) > 0.5

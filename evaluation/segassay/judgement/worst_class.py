@@ -76,7 +76,13 @@ def _joint(own: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], absen
     worst = min(words.values(), key=_WORST_FIRST.index)
     why = [f"{name}: {_why(part)}" for name, part in parts.items() if words[name] == worst]
     criteria = [
-        {"name": name, "holds": _HOLDS.get(words[name]), "counts": True, "found": part["sentence"], "missing": _why(part)}
+        {
+            "name": name,
+            "holds": _HOLDS.get(words[name]),
+            "counts": True,
+            "found": part["sentence"],
+            "missing": _why(part),
+        }
         for name, part in parts.items()
         if name != _TOGETHER
     ]

@@ -63,7 +63,14 @@ def _judge(study: Study, on: str, cluster: Workers | None) -> Path:
     table = list_masks(study, on)
     text = csv_text(table)
     files = [f"{name} {path.name} {sha256(path)}" for name, path in further_masks(study.masks)]
-    content = "\n".join([text, data_hash(study.dataset), json.dumps(versions(of_classes=bool(study.dataset.class_names)), sort_keys=True), *files])
+    content = "\n".join(
+        [
+            text,
+            data_hash(study.dataset),
+            json.dumps(versions(of_classes=bool(study.dataset.class_names)), sort_keys=True),
+            *files,
+        ]
+    )
     digest = hashlib.sha256(content.encode()).hexdigest()
     path = study.out / ANNOTATIONS[on]
     recover_output(out)
