@@ -1,5 +1,6 @@
 """The command line: `segassay check`, `evaluate`, `planner`. Each command loads the heavy libraries it needs."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -469,4 +470,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    gc.set_threshold(700, 10, 100)  # what libraries load stays: it is sought through for garbage less often
     app()

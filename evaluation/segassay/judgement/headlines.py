@@ -12,7 +12,6 @@ from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
-from segassay.qualities.reliability.spread import target_of_size
 from segassay.qualities.scores.groups import Group, strategy_groups, trained_alike
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
@@ -134,7 +133,7 @@ def _of_trainings(rows: pd.DataFrame, groups: Sequence[Group], trained_on: tuple
     for kind in ("ensemble", "model"):
         for masks in trained_on:
             of_masks = [group for group in groups if group.kind == kind and group.name == masks]
-            sizes = [target_of_size(group, size) for group in of_masks for size in group.sizes]
+            sizes = [group.target_of_size(size) for group in of_masks for size in group.sizes]
             own = rows[rows["target"].isin([*(group.target for group in of_masks), *sizes])]
             if len(own):
                 return own.tail(1)

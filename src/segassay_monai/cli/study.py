@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from segassay.commands import OF_TRAINING, OfCluster, SystemMetrics, examples, say
-from segassay.io.transfers import transfers
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -31,6 +30,8 @@ def plan(
     trust: _Trust = False,
 ) -> None:
     """Show the members of the study, how many are done, and about how long the rest takes."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay_monai.study.estimate import estimate
         from segassay_monai.study.plan import plan_study
@@ -65,6 +66,8 @@ def run(
     trust: _Trust = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay.tracking import with_system_metrics
         from segassay_monai.sharing.certificate import study_certificate, write_certificate
@@ -100,6 +103,8 @@ def run(
 @app.command(epilog=examples("segassay study status study.yaml"))
 def status(path: _StudyFile, trust: _Trust = False) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.status import show_status

@@ -8,7 +8,6 @@ import typer
 
 from segassay.commands import OF_TRAINING, TRAIN, Quiet, SystemMetrics, examples
 from segassay.errors import UsageError
-from segassay.io.transfers import transfers
 from segassay.io.yaml_files import parse_yaml
 from segassay_monai.bundle.needs import training_needs
 from segassay_monai.bundle.typed import TEXTS, as_path, device_named
@@ -47,6 +46,8 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model, or one per rater."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay.tracking import with_system_metrics
         from segassay_monai.bundle.settings import find_own_error

@@ -17,6 +17,7 @@ import pandas as pd
 
 from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.designs import RATER, SEED, Design
+from segassay.qualities.scores.groups import target_of_part
 from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.components import three_way_components
@@ -24,12 +25,11 @@ from segassay.statistics.intervals import Interval
 from segassay.statistics.jackknife import SPREAD, VARIANCE, correlation_scale, jackknife_of, jackknife_t
 from segassay.statistics.reliability import mdc95, sem
 
-__all__ = ["PHI", "generalizability", "numbers_for_phi", "repeatability", "term_of", "variance_components"]
+__all__ = ["PHI", "generalizability", "numbers_for_phi", "repeatability", "variance_components"]
 
 PHI = 0.9
 """Reliability of a case's count that is called enough."""
 
-_OF_TERM = ": "
 _NEEDED = {RATER: of.RATERS_FOR_PHI, SEED: of.SEEDS_FOR_PHI}
 
 _Row = dict[str, Any]
@@ -123,18 +123,8 @@ def _components(design: Design) -> list[_Row]:
         of_term = design.components.of(partial(np.take, indices=column, axis=1))
         interval = jackknife_of(of_term, VARIANCE, level=design.level)
         note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
-        rows.append(_row(of.VARIANCE, design, interval, target=f"{design.target}{_OF_TERM}{term}", notes=[note]))
+        rows.append(_row(of.VARIANCE, design, interval, target=target_of_part(design.target, term), notes=[note]))
     return rows
-
-
-def term_of(target: str) -> str:
-    """Term of the variance in the target of a row of `variance_components`.
-
-    Example:
-        >>> term_of("models of single raters: case:seed")
-        'case:seed'
-    """
-    return target.rpartition(_OF_TERM)[2]
 
 
 def generalizability(designs: Sequence[Design]) -> pd.DataFrame:
