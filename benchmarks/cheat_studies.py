@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import ndimage
 
 from segassay.assay.numbers import normalised_counts
-from segassay.assay.sources import read_sources
+from segassay.assay.sources import Sources, read_sources
 from segassay.data.annotations import WITHOUT
 from segassay.data.dataset import Dataset, strata
 from segassay.judgement.summary import summarise
@@ -163,6 +163,12 @@ def _depth(mask: np.ndarray, most: float = 3.0) -> np.ndarray:
 
 def assay(study: Study) -> dict[str, dict[str, Any]]:
     """The summary of `segassay evaluate`: verdict, sentence and criteria of each quality."""
+    sources = sources_of(study)
+    return judged(sources.dataset, sources.annotations)[0]
+
+
+def sources_of(study: Study, further: Mapping[str, Any] | None = None) -> Sources:
+    """The study as an evaluation reads it, with further settings of dataset.yaml."""
     cases = [f"case_{index:04d}" for index in range(len(study.images))]
     rows = [
         {
@@ -178,24 +184,24 @@ def assay(study: Study) -> dict[str, dict[str, Any]]:
         if index not in study.skipped.get(name, ())
     ]
     described: dict[str, Any] = {"images": dict(zip(cases, study.images, strict=True)), **study.settings}
+    described |= further or {}
     if study.groups:
         table = pd.DataFrame({"case": cases, "group": study.groups})
         table = table.assign(region=study.regions) if study.regions else table
         table = table.assign(subject=table["case"]) if study.has_subjects else table
         described |= {"experiment": table, "control_group": study.groups[0]}
-    sources = read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=described)
-    return _judged(sources.dataset, sources.annotations)
+    return read_sources(None, pd.DataFrame(rows), {}, kinds={}, described=described)
 
 
-def _judged(dataset: Dataset | None, annotations: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """The steps of `compute_results` that verdicts rest on."""
+def judged(dataset: Dataset | None, annotations: pd.DataFrame) -> tuple[dict[str, dict[str, Any]], pd.DataFrame]:
+    """The summary, by the steps of `compute_results` that verdicts rest on, and the table of counts."""
     tables = build_tables(dataset, annotations, n_jobs=1)
-    normalised = normalised_counts(dataset, tables.counts)
+    normalised = normalised_counts(dataset, tables.counts, tables.measured)
     found = pd.DataFrame(columns=list(EFFECT_COLUMNS)) if normalised is None else effects(normalised)
     clusters = pd.Series({case: f"case {case}" for case in annotations["case"].unique()})
     groups = None if dataset is None else strata(dataset)["group"]
     findings = Findings(tables, annotations, clusters, found, normalised, groups=groups)
-    return summarise(score_rows([]), findings)
+    return summarise(score_rows([]), findings), tables.counts
 
 
 USUAL = RaterHabit("usual", miss_rate=0.25, false_positives=2.0, jitter_px=1.2)

@@ -21,6 +21,7 @@ from intervals import (
     concordance_weighted,
     rows_of,
     slope_weighted,
+    values_of_subjects,
 )
 
 from segassay.qualities.objectivity.measurements import _icc_a1 as icc_of_subjects
@@ -31,7 +32,7 @@ from segassay.statistics.intervals import Interval, mean_interval, sd_over_seeds
 from segassay.statistics.jackknife import LOGARITHM, PLAIN, correlation_scale, jackknife_ratio, jackknife_t
 from segassay.statistics.methods import limit_of_agreement
 
-__all__ = ["kinds", "rare_rows", "rows"]
+__all__ = ["kinds", "rare_rows", "rows", "unequal_rows"]
 
 
 def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
@@ -42,6 +43,11 @@ def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
 def rare_rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Coverage where few images are far from all others, so that most small samples hold none of them."""
     return rows_of(_of_rare_images(), n_replicates, sizes)
+
+
+def unequal_rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
+    """Coverage where subjects have unequal numbers of images, by draws that no other section has."""
+    return rows_of(_of_subjects(), n_replicates, sizes, series=(8,))
 
 
 def _of_rare_images() -> Iterator[Kind]:
@@ -74,7 +80,6 @@ def kinds() -> Iterator[Kind]:
     yield from _of_shifts()
     yield from _of_fits()
     yield from _of_annotators()
-    yield from _of_subjects()
 
 
 # 90 % intervals
@@ -185,10 +190,15 @@ SIZES_OF_SUBJECTS = {"subjects with 1, 1, 2, 3, 8 images": True, "one subject ha
 def _of_subjects() -> Iterator[Kind]:
     for skewed in (False, True):
         for data, unequal in SIZES_OF_SUBJECTS.items():
-            draw = partial(_subjects, unequal, skewed)
+            name, draw = data + (", skewed" if skewed else ""), partial(_subjects, unequal, skewed)
+            values = partial(values_of_subjects, unequal, skewed)
+            yield Kind("mean, unequal subjects", name, values, _mean, 0.0, at_most=2000)
             for measure, (interval, statistic) in INDICES.items():
-                name = data + (", skewed" if skewed else "")
-                yield Kind(f"{measure}, unequal subjects", name, draw, interval, statistic, at_most=200)
+                yield Kind(f"{measure}, unequal subjects", name, draw, interval, statistic)
+
+
+def _mean(both: np.ndarray) -> Interval:
+    return mean_interval(both[:, 0], both[:, 1])
 
 
 def _subjects(unequal: bool, skewed: bool, rng: np.random.Generator, n: int) -> np.ndarray:

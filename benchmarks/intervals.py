@@ -74,12 +74,14 @@ def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     return rows_of(kinds(), n_replicates, sizes)
 
 
-def rows_of(every: Iterable[Kind], n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
-    """Coverage of some kinds, each with its own seed."""
+def rows_of(
+    every: Iterable[Kind], n_replicates: int, sizes: tuple[int, ...], series: tuple[int, ...] = ()
+) -> Iterator[Row]:
+    """Coverage of some kinds, each with its own seed; another series has others."""
     for place, kind in enumerate(every):
         truth = _truth(kind)
         for n in sizes:
-            rng = np.random.default_rng([place, n])
+            rng = np.random.default_rng([place, n, *series])
             found = [kind.interval(kind.draw(rng, n)) for _ in range(min(n_replicates, kind.at_most))]
             yield {"measure": kind.measure, "data": kind.data, "n_cases": n} | _covered(found, truth)
 
@@ -151,7 +153,7 @@ def _means() -> Iterator[Kind]:
         yield Kind("mean", data, draw, partial(_of_mean, bounds), truth)
     for data, unequal in (("subjects with 1, 1, 2, 3, 8 images", True), ("one subject has half of the images", False)):
         for skewed in (False, True):
-            draw = partial(_subjects, unequal, skewed)
+            draw = partial(values_of_subjects, unequal, skewed)
             name = data + (", skewed" if skewed else "")
             yield Kind("mean", name, draw, lambda both: mean_interval(both[:, 0], both[:, 1]), 0.0)
     yield Kind("TOST, 90 %", "normal", lambda rng, n: rng.normal(size=(n, 2)), _equivalence, 0.0)
@@ -166,7 +168,7 @@ def _equivalence(pair: np.ndarray) -> Interval:
     return Interval(found.difference, found.low, found.high, "TOST, 90 %", found.n, 0, False)
 
 
-def _subjects(unequal: bool, skewed: bool, rng: np.random.Generator, n: int) -> np.ndarray:
+def values_of_subjects(unequal: bool, skewed: bool, rng: np.random.Generator, n: int) -> np.ndarray:
     """Values and subjects, half of the variance between subjects; mean 0."""
     size = np.resize([1, 1, 2, 3, 8], n) if unequal else np.array([n - 1] + [1] * (n - 1))
     subject = np.repeat(np.arange(n), size)

@@ -4,8 +4,8 @@
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`intervals` and `further`: every kind of interval, by independent generators; `rare`: where few images are far from all
-others. `seeds`: the spread over seeds.
+`intervals` and `further`: every kind of interval, by independent generators; `unequal`: of subjects of unequal size;
+`rare`: where few images are far from all others. `seeds`: the spread over seeds.
 `bias`: how often raters without bias are called biased. `groups`: how often groups without difference are called
 different. `verdicts`: how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part
 of truthfulness.json and a figure with a JSON file. Twelve minutes on one core.
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import rendered_verdicts
-from further_intervals import rare_rows
+from further_intervals import rare_rows, unequal_rows
 from further_intervals import rows as further_interval
 from intervals import rows as every_interval
 from measuring import ROOT, chosen_sections, circumstances, save, show
@@ -43,7 +43,7 @@ from segassay.statistics.raters import bias_test
 PACKAGES = ("segassay", "numpy", "scipy", "pandas")
 N_REPLICATES = 4000
 N_RESAMPLES = 1000
-AT_MOST = {"intervals": 500, "further": 500, "rare": 500, "verdicts": 20}  # studies
+AT_MOST = {"intervals": 500, "further": 500, "rare": 500, "unequal": 2000, "verdicts": 20}  # studies
 BLOCK = 50  # replicates that share their resamples
 
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ def main() -> None:
     """Run the given sections, by default all."""
     sections = {
         section.__name__: section
-        for section in (means, clusters, intervals, further, rare, seeds, bias, groups, verdicts)
+        for section in (means, clusters, intervals, further, unequal, rare, seeds, bias, groups, verdicts)
     }
     args = chosen_sections(sections, __doc__, replicates=(N_REPLICATES, "studies each"))
     os.nice(10)
@@ -158,8 +158,13 @@ def intervals(n_replicates: int) -> Iterator[Row]:
 
 
 def further(n_replicates: int) -> Iterator[Row]:
-    """Coverage of intervals of tests of equivalence, shifts, fits, and of indices of subjects of unequal size."""
+    """Coverage of intervals of tests of equivalence, shifts, fits, and spreads over annotators."""
     return further_interval(min(n_replicates, AT_MOST["further"]), SIZES)
+
+
+def unequal(n_replicates: int) -> Iterator[Row]:
+    """Coverage of means (up to 2,000 studies) and of indices (500), where subjects have unequal numbers of images."""
+    return unequal_rows(min(n_replicates, AT_MOST["unequal"]), SIZES)
 
 
 def rare(n_replicates: int) -> Iterator[Row]:

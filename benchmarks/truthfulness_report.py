@@ -46,6 +46,7 @@ def tables(found: Row) -> dict[str, str]:
         "clusters": (["unit"], "n_subjects", "coverage"),
         "intervals": (["measure", "data", "method"], "n_cases", "coverage"),
         "further": (["measure", "data", "method"], "n_cases", "coverage"),
+        "unequal": (["measure", "data", "method"], "n_cases", "coverage"),
         "rare": (["measure", "data", "method"], "n_cases", "coverage"),
         "seeds": (["luck", "seed_sd"], "n_seeds", "coverage"),
         "bias": (["raters", "test"], "n_cases", "rate"),

@@ -20,6 +20,7 @@ from segassay.assay.side_by_side import write_side_by_side
 from segassay.assay.track import class_metrics
 from segassay.errors import DataError, UsageError
 from segassay.judgement.classes import CLASS_TABLES, class_paths
+from segassay.report.classes import class_section
 
 pytestmark = pytest.mark.usefixtures("unrendered")
 
@@ -92,6 +93,25 @@ def test_a_class_that_nobody_marks_cannot_be_judged_and_is_in_no_mean(tmp_path: 
     assert table.loc[table["class"] == "mean", "n_classes"].max() == 2
     for judged in found.classes["vessel"].verdicts.values():
         assert judged.startswith("cannot be judged")
+    assert "vessel" not in found.verdicts["raters"]
+    assert found.summary["raters"]["sentence"].endswith("marked by nobody: class vessel.")
+
+
+def test_the_verdicts_at_the_top_are_those_of_all_classes(tmp_path: Path) -> None:
+    exchanged = {case: swapped(mask) for case, mask in CASES.items()}
+    found = evaluate(make(tmp_path, {"anna": CASES, "ben": exchanged}))
+    summary = found.summary
+    parts = [summary["together"], *summary["classes"].values()]
+    assert summary["raters"]["verdict"] == "cannot be judged: " + "; ".join(
+        f"{name}: {part['raters']['verdict'].partition(': ')[2]}"
+        for name, part in zip(("all classes together", "class zone", "class tumour"), parts, strict=True)
+    )
+    assert [one["name"] for one in summary["raters"]["criteria"][-2:]] == ["class zone", "class tumour"]
+    assert summary["versions"]["rule_of_classes"] == "1"
+    assert "rule_of_classes" not in found.classes["zone"].summary["versions"]
+    section = class_section(found)
+    assert section is not None
+    assert section.together == "raters cannot be judged"
 
 
 def test_a_model_that_puts_everything_into_one_class(tmp_path: Path) -> None:
@@ -282,7 +302,7 @@ def test_the_command_says_every_verdict(tmp_path: Path, monkeypatch: pytest.Monk
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert list(summary["classes"]) == ["zone", "tumour"]
     assert set(summary["classes"]["zone"]) == {"raters", "objectivity", "reliability", "validity"}
-    assert summary["classes"]["zone"]["raters"].keys() == {"verdict", "sentence"}
+    assert summary["classes"]["zone"]["raters"].keys() == {"verdict", "outcome", "missing", "sentence"}
 
 
 def test_a_run_has_the_numbers_of_every_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

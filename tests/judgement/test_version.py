@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 from segassay import judgement
-from segassay.judgement.version import RULES_VERSION
+from segassay.judgement.summary import versions
+from segassay.judgement.version import RULE_OF_CLASSES, RULES_VERSION
 from segassay.judgement.words import RULES
+from segassay.judgement.worst_class import CLASS_RULE
 
 OF_VERSION = {
     1: "d49f2438bfaa6744df0315770f0ffd0a2d17836a087ef5623f2be0637eb000cc",
@@ -37,3 +39,17 @@ def test_lines_and_texts_of_the_rules_are_those_of_their_version():
     assert hashlib.sha256(content.encode()).hexdigest() == OF_VERSION[RULES_VERSION], (
         "a rule has changed: raise RULES_VERSION, and record the new hash here"
     )
+
+
+OF_RULE_OF_CLASSES = {"1": "e75a9034b36594ac1793bd7d20bfb0a82712908d6c8f6e3d5774a47b4ae77c68"}
+"""Version of the rule of classes -> hash of its text. Add one for a new version; never change one."""
+
+
+def test_the_text_of_the_rule_of_classes_is_that_of_its_version():
+    found = hashlib.sha256(CLASS_RULE.encode()).hexdigest()
+    assert found == OF_RULE_OF_CLASSES[RULE_OF_CLASSES], "the rule has changed: raise RULE_OF_CLASSES"
+
+
+def test_only_evaluations_of_classes_name_the_rule_of_classes():
+    assert "rule_of_classes" not in versions()
+    assert dict(versions(of_classes=True)) == {**versions(), "rule_of_classes": RULE_OF_CLASSES}

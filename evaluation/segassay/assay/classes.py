@@ -17,7 +17,9 @@ from segassay.data.dataset import Dataset, of_class, strata, units_of
 from segassay.data.measurements import ENDPOINT_COLUMNS
 from segassay.errors import UsageError
 from segassay.io.progress import show_progress
-from segassay.judgement.classes import MEAN, class_headlines, verdicts_of_classes
+from segassay.judgement.classes import MEAN, absent_classes, class_headlines, verdicts_of_classes
+from segassay.judgement.summary import versions
+from segassay.judgement.worst_class import judge_by_worst
 from segassay.qualities.objectivity.classes import agreement_on_classes
 from segassay.report.notes import in_words
 from segassay.tables.classes import BACKGROUND, build_class_tables
@@ -84,7 +86,12 @@ def evaluate_classes(
         found.summary["class"] = {"name": name, "of": sources.name}
         found.summary["policy"]["warnings"] = whole.summary["policy"]["warnings"]
         classes[name] = Evaluation(**vars(found), dataset=view)
-    whole.summary["classes"] = verdicts_of_classes(classes)
+    summary = judge_by_worst(
+        whole.summary, {name: found.summary for name, found in classes.items()}, absent_classes(classes)
+    )
+    summary["versions"] = versions(of_classes=True)
+    summary["classes"] = verdicts_of_classes(classes)
+    whole = replace(whole, summary=summary)
     if dataset.classes is not None and not dataset.classes.exclusive:
         whole.summary["policy"]["notes"].append(in_words(Note("classes_overlap")))
     clusters = units_of(strata(dataset)["subject"].reindex(annotations["case"].unique()))

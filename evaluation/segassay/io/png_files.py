@@ -116,7 +116,7 @@ def _one_of_equal_channels(data: bytes, header: _Header) -> bytes | None:
         return None
     grey = np.concatenate([lines[:, :1], lines[:, 1::3]], axis=1)
     rest = [(name, content) for name, content in chunks if name not in (b"IDAT", b"IEND")]
-    return _grey([*rest, (b"IDAT", zlib.compress(grey, 0)), (b"IEND", b"")])
+    return _grey([*rest, (b"IDAT", zlib.compress(grey.tobytes(), 0)), (b"IEND", b"")])
 
 
 def _whole_chunks(data: bytes) -> list[tuple[bytes, bytes]]:

@@ -28,6 +28,7 @@ __all__ = [
     "CLASS_TABLES",
     "MEAN",
     "WHERE_MARKED",
+    "absent_classes",
     "class_headlines",
     "class_names",
     "class_paths",
@@ -70,7 +71,8 @@ def class_headlines(classes: Mapping[str, Results]) -> pd.DataFrame:
     keys = list(dict.fromkeys(key for found in classes.values() for key in _keys(found)))
     of_class = {name: _of_class(found, keys) for name, found in classes.items()}
     rows = [{"class": name} | row for name, of in of_class.items() for row in _rows_of_class(classes[name], keys, of)]
-    marked = [name for name, found in classes.items() if found.tables.counts["area_px"].fillna(0).sum() > 0]
+    absent = absent_classes(classes)
+    marked = [name for name in classes if name not in absent]
     clusters = units_of(next(iter(classes.values())).subjects) if classes else pd.Series(dtype=object)
     rows += list(_means(rows, {name: of_class[name] for name in marked}, clusters))
     table = pd.DataFrame(rows, columns=list(CLASS_COLUMNS))
@@ -78,6 +80,11 @@ def class_headlines(classes: Mapping[str, Results]) -> pd.DataFrame:
         ("n_cases", "n_undefined", "n_classes"), int
     )
     return table.astype(numbers)
+
+
+def absent_classes(classes: Mapping[str, Results]) -> list[str]:
+    """Classes that nobody marks in any image."""
+    return [name for name, found in classes.items() if not found.tables.counts["area_px"].fillna(0).sum() > 0]
 
 
 def _keys(found: Results) -> Iterator[_Key]:
@@ -190,10 +197,10 @@ def class_paths(names: Iterable[str]) -> dict[str, str]:
 
 
 def verdicts_of_classes(classes: Mapping[str, Results]) -> dict[str, dict[str, dict[str, str]]]:
-    """Class -> quality, and first `raters` if there is no model -> verdict and sentence, for the summary."""
+    """Class -> quality, and first `raters` if there is no model -> verdict, outcome, missing, sentence."""
     return {
         name: {
-            quality: {part: found.summary[quality][part] for part in ("verdict", "sentence")}
+            quality: {part: found.summary[quality][part] for part in ("verdict", "outcome", "missing", "sentence")}
             for quality in judged_in(found.summary)
         }
         for name, found in classes.items()

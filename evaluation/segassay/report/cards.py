@@ -12,7 +12,7 @@ from segassay.judgement.criteria import Criterion, Number, What
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
 from segassay.planning.settle import judgements_of, remedies
 from segassay.report.naming import of_in_words
 
@@ -97,10 +97,11 @@ def cards(found: Results) -> list[Card]:
 
 def _card(found: Results, quality: str, judgement: Judgement) -> Card:
     judged = found.summary[quality]
-    word, _, why = str(judged["verdict"]).partition(": ")
+    word, why = outcome_of(judged)
     outcome = OUTCOMES.get(word, "open")
     key = _key(judgement)
     number = None if key is None else key.number
+    of_all = "all classes together: " if "together" in found.summary else ""
     return Card(
         quality=quality,
         name=_NAMES[quality],
@@ -110,7 +111,7 @@ def _card(found: Results, quality: str, judgement: Judgement) -> Card:
         why=why,
         settle=remedies(judgement, found.annotations) if outcome == "open" else (),
         sentence=judged["sentence"],
-        key="" if key is None else key.words,
+        key="" if key is None else f"{of_all}{key.words}",
         value="" if number is None else format_interval(number.value, number.low, number.high),
         gauge=None if key is None else gauge(key),
         judged=judged,
