@@ -23,9 +23,9 @@ import cheat_studies
 import numpy as np
 import pandas as pd
 from cheat_list import CHEATS, Cheat
+from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
 from class_cheats import CLASS_CHEATS, HONEST_OF_CLASSES, ClassCheat
 from class_studies import ClassStudy, assay_classes
-from cheat_studies import QUALITIES, Study, assay, one_object, sound, sparse
 from measuring import ROOT, circumstances, data_dir, save
 
 from segassay.data.dataset import read_dataset

@@ -1,4 +1,4 @@
-"""Cheats in one class of several, and honest studies of classes: where each starts, what it changes, what it lacks then.
+"""Cheats in one class of several, and honest studies of classes: where each starts, what it changes, what it lacks.
 
 ClassStudy, random numbers  ->  ClassStudy whose judged models lack some quality
 """
@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from cheat_list import ALL
 from cheat_studies import OBJ, REL, VAL, Study, jittered
-from cheating import consensus, copy_of, experts, jittered_copy, nothing, of_votes, remade, swapped, votes
+from cheating import consensus, copy_of, experts, jittered_copy, nothing, of_votes, swapped, votes
 from cheating_masks import every_second, halved, in_space, left_objects, numbered, scattered, shifted
 from cheating_with_care import dim_in_one_group, members_of_votes
 from class_studies import (
@@ -147,9 +147,9 @@ very_rare = partial(three_classes, n_with=6)
 HONEST_OF_CLASSES: dict[str, tuple[Callable[[int], ClassStudy], str]] = {
     "two classes, sound": (two_classes, "objectivity reliability validity"),
     "three classes, sound": (three_classes, "objectivity reliability validity"),
-    "three classes, one in 14 images": (rare, "reliability"),
+    "three classes, one in 14 images": (rare, "objectivity reliability"),
     "three classes, one in 6 images": (very_rare, ""),
-    "objects of two kinds, named with errors": (named, ""),
+    "objects of two kinds, named with errors": (named, "objectivity reliability"),
     "a core in each object": (nested, "objectivity reliability"),
 }
 """Honest studies of classes, and the qualities that they must keep."""

@@ -1,6 +1,6 @@
 """Studies of several classes in memory, honest ones and their verdicts: what the cheats of `class_cheats` start from.
 
-    studies of one class  ->  ClassStudy: of each class the masks of all annotators  ->  verdicts, the worst of all classes
+    studies of one class  ->  ClassStudy: of each class the masks of all annotators  ->  verdicts of the worst class
 
 Classes lie below each other in one image, or a class is given to each object of a study of one class. Annotators are
 the same in all classes, and each pixel of a mask has one class.
@@ -116,10 +116,12 @@ def with_kinds(study: Study, rng: np.random.Generator, of_raters: float = 0.35, 
 def kinds_by(mask: np.ndarray, fields: np.ndarray, rng: np.random.Generator, error: float) -> np.ndarray:
     """Of each pixel the kind of its object, 0 or 1: the sign of the mean of the field there, seen with an error."""
     kinds = np.zeros(mask.shape, dtype=int)
-    for image, field, result in zip(mask, fields, kinds, strict=True):
+    for image, of_image, result in zip(mask, fields, kinds, strict=True):
         labels = numbered(image)
         if labels.any():
-            seen = ndimage.mean(field, labels, np.arange(labels.max() + 1)) + error * rng.normal(size=labels.max() + 1)
+            seen = ndimage.mean(of_image, labels, np.arange(labels.max() + 1)) + error * rng.normal(
+                size=labels.max() + 1
+            )
             result[:] = (seen > 0)[labels]
     return kinds
 

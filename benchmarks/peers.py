@@ -1,6 +1,6 @@
 """Other programs beside SegAssay: same images, same masks, same CPU minutes of one core, one scorer.
 
-    python benchmarks/peers.py prepare wue1 labs/peers-wue1            (or lidc, crowded) needs $SEGASSAY_DATA
+    python benchmarks/peers.py prepare wue1 labs/peers-wue1            (or another of SETS) needs $SEGASSAY_DATA
     python benchmarks/peers.py train labs/peers-wue1 stardist2d --seconds 300 --venvs VENVS
     python benchmarks/peers.py score labs/peers-wue1                   writes results/peers.json and docs/peers.md
 
@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,19 @@ class Setup:
     ours: Mapping[str, Any] = field(default_factory=dict)
 
 
-def make_wue1(folder: Path) -> None:
-    """lab-wue1 of Segebarth et al. 2020."""
+def make_lab(lab: str, folder: Path) -> None:
+    """A lab of Segebarth et al. 2020."""
     from segassay.data.published.download import download
 
-    made = download(folder.parent / "labs", labs=["wue1"], mirror=data_dir())[0].folder
+    made = download(folder.parent / "labs", labs=[lab], mirror=data_dir())[0].folder
     made.rename(folder)
+
+
+def make_inner(lab: str, folder: Path) -> None:
+    """The same without the images of its fold 0, so that choices can be made on what is left."""
+    from training_choices import inner_dataset
+
+    inner_dataset(lab, folder.parent / "labs").rename(folder)
 
 
 def make_lidc(folder: Path) -> None:
@@ -81,7 +89,9 @@ def make_crowded(folder: Path) -> None:
 
 
 SETS = {
-    "wue1": Setup(make_wue1, "staple", "est_GT", n_folds=4),
+    "wue1": Setup(partial(make_lab, "wue1"), "staple", "est_GT", n_folds=4),
+    "wue1-inner": Setup(partial(make_inner, "wue1"), "staple", "est_GT", n_folds=3),
+    "inns1": Setup(partial(make_lab, "inns1"), "staple", "est_GT", n_folds=4),
     "lidc": Setup(
         make_lidc,
         "staple",

@@ -1,6 +1,7 @@
 """How time and memory of an evaluation grow: with cases, tables alone, the index, annotators, pixels and objects.
 
-    python benchmarks/scaling.py [cases tables index annotators pixels objects] [--points N] [--out benchmarks/results]
+    python benchmarks/scaling.py [cases tables index predictions annotators pixels objects] [--points N]
+        [--out benchmarks/results]
 
 Each point is one `segassay.evaluate` of drawn masks in a new process: CPU seconds of its stages, and the largest
 resident memory beyond that of the imports. Each section writes its part of scaling.json, with the exponents: b in
@@ -9,9 +10,12 @@ size ** b, between the last two points. `--points` takes the first N sizes only.
 `tables` is the part of the command itself, without what workers do: 30 cases are compared, their rows stand for all
 others, and images are not checked. What remains are hashes, tables, scores, intervals, verdicts, figures and report.
 `index` lists a dataset whose files are empty: the dataset, the table of its masks, and one job for each case.
+`predictions` makes the tables of `predict` of images that are predicted, with 30 objects each: one image and its files
+stand for all.
 """
 
 import dataclasses
+import json
 import multiprocessing
 import os
 import sys
@@ -21,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -34,10 +39,14 @@ PACKAGES = ("segassay", "numpy", "scipy", "pandas", "scikit-image", "matplotlib"
 SHAPE = {"n_cases": 6, "n_annotators": 3, "side": 64, "n_objects": 4}
 """Of a dataset, if they are not what grows."""
 
+N_OBJECTS = 30
+"""Of each image whose predictions are put into tables."""
+
 SECTIONS: dict[str, list[dict[str, int]]] = {
     "cases": [{"n_cases": n, "side": 32} for n in (10, 30, 100, 300, 1000)],
     "tables": [{"n_cases": n, "side": 32, "n_drawn": 30} for n in (300, 1000, 3000, 10_000, 30_000, 100_000)],
     "index": [{"n_cases": n, "n_annotators": 2} for n in (1000, 10_000, 100_000, 1_000_000)],
+    "predictions": [{"n_cases": n} for n in (1000, 3000, 10_000, 30_000, 100_000)],
     "annotators": [{"n_annotators": n} for n in (3, 6, 12, 24, 40)],
     "pixels": [{"n_cases": 2, "side": side, "n_objects": 64} for side in (256, 512, 1024, 2048, 4096)],
     "objects": [{"n_cases": 2, "side": 2048, "n_objects": n} for n in (10, 100, 1000, 10_000, 100_000)],
@@ -57,7 +66,7 @@ def main() -> None:
     for name in args.sections:
         print(f"\n== {name}", flush=True)
         started = circumstances(None, PACKAGES)
-        measure = indexed_anew if name == "index" else measured
+        measure = {"index": indexed_anew, "predictions": tabled_anew}.get(name, measured)
         rows = [measure(size_of(name, point), SHAPE | point) for point in SECTIONS[name][: args.points]]
         show(rows)
         exponents = {key: exponent(rows, key) for key in rows[-1] if key != "size"}
@@ -67,7 +76,11 @@ def main() -> None:
 
 def size_of(name: str, point: dict[str, int]) -> int:
     """What grows: pixels of an image, or a number."""
-    return point["side"] ** 2 if name == "pixels" else point["n_cases" if name in ("tables", "index") else f"n_{name}"]
+    return (
+        point["side"] ** 2
+        if name == "pixels"
+        else point["n_cases" if name in ("tables", "index", "predictions") else f"n_{name}"]
+    )
 
 
 def exponent(rows: list[dict[str, float]], key: str) -> float | None:
@@ -112,6 +125,57 @@ def indexed(folder: str) -> dict[str, float]:
     times.append(time.process_time())
     taken = dict(zip(("dataset", "annotations", "jobs"), np.diff(times).round(3).tolist(), strict=True))
     assert len(jobs) == len(annotations) / 2
+    return {**taken, "all": round(times[-1] - times[0], 3), "MiB": round(peak_mib() - before, 1)}
+
+
+def tabled_anew(size: int, shape: dict[str, int]) -> dict[str, float]:
+    """Seconds and memory of the tables of predicted images, in a new process."""
+    from segassay.io.images import sha256
+    from segassay.masks.properties import object_properties
+
+    with tempfile.TemporaryDirectory() as folder:
+        image, out = place(Path(folder, "images"), 0), Path(folder, "out")
+        labels = np.zeros((64, 64), dtype=np.int32)
+        labels[::10, ::12] = np.arange(1, 43).reshape(7, 6)
+        labels[labels > N_OBJECTS] = 0
+        found = object_properties(labels, prob=(labels > 0) * 0.9).to_dict("split", index=False)
+        write_image(image, Picture(labels[None].astype(np.uint8)))
+        (out / ".records").mkdir(parents=True)
+        (out / "mask.png").touch()
+        files = {"masks": "mask.png", "thumbnail": "mask.png"}
+        record = {"inputs": [sha256(image)], "split": False, "held_out": True, "files": files}
+        record["objects"] = {"columns": found["columns"], "rows": found["data"]}
+        row = {"image": "0.tif", "n_objects": N_OBJECTS, "area_px": N_OBJECTS, "region_area_px": 4096, "density": 0.01}
+        for number in range(size):
+            text = json.dumps(record | {"case": {"case": str(number), **row, "mean_intensity": 1.0}})
+            (out / ".records" / f"{number}.json").write_text(text)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
+            return {"size": size, **fresh.submit(tabled, out, image, size).result()}
+
+
+def tabled(out: Path, image: Path, size: int) -> dict[str, float]:
+    """CPU seconds of reading the records and of writing the tables, and the memory that both took beyond the imports.
+
+    Args:
+        out: Folder of the predictions.
+        image: Stands for all images.
+        size: How many there are.
+    """
+    from segassay_monai.prediction import run
+    from segassay_monai.prediction.images import Images
+    from segassay_monai.prediction.models import Model
+    from segassay_monai.prediction.results import write_results
+
+    images = Images(image.parent, {str(number): (image,) for number in range(size)})
+    model = Model((Path("model.pt"),), "staple/s0")
+    nothing_left = SimpleNamespace(results=lambda work, tasks: ())
+    before, times = peak_mib(), [time.process_time()]
+    records, failed = run._predict_all(model, images, None, (), out, nothing_left, progress=False)
+    times.append(time.process_time())
+    done = write_results(out, model, images, records, failed)
+    times.append(time.process_time())
+    assert len(done.objects) == size * N_OBJECTS
+    taken = dict(zip(("records", "tables"), np.diff(times).round(3).tolist(), strict=True))
     return {**taken, "all": round(times[-1] - times[0], 3), "MiB": round(peak_mib() - before, 1)}
 
 

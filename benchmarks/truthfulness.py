@@ -4,8 +4,8 @@
 
 Studies are drawn as tables, not rendered; the planted value is the generator's expectation from 100,000 drawn cases.
 `means`: coverage of 95 % intervals of means and paired differences. `clusters`: animals shared over regions and images.
-`intervals` and `further`: every kind of interval, by independent generators; `unequal`: of subjects of unequal size; `rare`: where few images are far from all
-others. `seeds`: the spread over seeds.
+`intervals` and `further`: every kind of interval, by independent generators; `unequal`: of subjects of unequal size;
+`rare`: where few images are far from all others. `seeds`: the spread over seeds.
 `bias`: how often raters without bias are called biased. `groups`: how often groups without difference are called
 different. `verdicts`: how often the verdicts err, on 20 rendered studies of either kind. Each section writes its part
 of truthfulness.json and a figure with a JSON file. Twelve minutes on one core.

@@ -174,6 +174,14 @@ def unrendered() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def unlogged_models() -> Iterator[None]:
+    """A training logs its numbers, and no model: MLflow takes longer for it than the small training does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("segassay_monai.training.train.log_model", lambda checkpoints, **about: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """What the `logging.conf` of a bundle sets ends with the test: its handler would write to a closed stream."""

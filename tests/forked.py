@@ -7,6 +7,7 @@ They are processes all the same: each has its own memory and its own end, and ca
 import atexit
 import contextvars
 import gc
+import multiprocessing
 import os
 import runpy
 import signal
@@ -16,6 +17,8 @@ import threading
 import traceback
 import types
 import weakref
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 from typing import Any, NoReturn
 
 import torch
@@ -32,6 +35,11 @@ _starting = threading.Lock()  # a copy made meanwhile would keep the pipes of a 
 def _remember(connection: Connection) -> None:
     """Know what has connections; to seek it in a copy would make that copy touch, and so copy, every object."""
     _connected.add(connection.engine)
+
+
+def pool_of_copies(max_workers: int, mp_context: BaseContext) -> ProcessPoolExecutor:
+    """`ProcessPoolExecutor` whose processes are copies; tasks and results are pickled all the same."""
+    return ProcessPoolExecutor(max_workers, multiprocessing.get_context("fork") if CAN_FORK else mp_context)
 
 
 class Forked(subprocess.Popen):  # type: ignore[type-arg]

@@ -1,5 +1,6 @@
 """The command line: `segassay check`, `evaluate`, `planner`. Each command loads the heavy libraries it needs."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -257,7 +258,7 @@ def evaluate(
 ) -> None:
     """Compare all annotators: raters alone, or with masks from any tool."""
     from segassay.assay import evaluate as write
-    from segassay.judgement.summary import judged_in
+    from segassay.judgement.summary import judged_in, outcome_of
 
     found = write(
         dataset,
@@ -276,8 +277,8 @@ def evaluate(
         judged = found.summary[quality]
         say(f"{quality}: {judged['sentence']} Verdict: {judged['verdict']}.")
     for name, one in found.classes.items():
-        verdicts = dict(list(one.verdicts.items())[: 1 if "raters" in one.verdicts else None])  # others need a model
-        words = [f"{quality} {judged.partition(': ')[0]}" for quality, judged in verdicts.items()]
+        shown = judged_in(one.summary)[: 1 if "raters" in one.summary else None]  # others need a model
+        words = [f"{quality} {outcome_of(one.summary[quality])[0]}" for quality in shown]
         say(f"class {printable(name)}: {', '.join(words)}.")
     say(f"written: {_inside(out, 'report.html')}")
     if mlflow:
@@ -469,4 +470,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    gc.set_threshold(700, 10, 100)  # what libraries load stays: it is sought through for garbage less often
     app()

@@ -32,7 +32,7 @@ OF_TRAINING = {  # help of the commands of the training package, whether it is i
     "train": "Train one model.",
     "study": "Train, compare and judge strategies × folds × seeds.",
     "predict": "Predict images: masks, objects, counts per image.",
-    "describe": "Keep what the training images of a model were like, so that predict marks others.",
+    "describe": "Record what the training images of a model look like, so that predict can mark images that differ.",
     "export": "Share a model with people who do not have this package.",
     "verify": "Check the certificate of a study or export: hashes, numbers, trainings.",
 }

@@ -302,7 +302,7 @@ def test_the_command_says_every_verdict(tmp_path: Path, monkeypatch: pytest.Monk
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert list(summary["classes"]) == ["zone", "tumour"]
     assert set(summary["classes"]["zone"]) == {"raters", "objectivity", "reliability", "validity"}
-    assert summary["classes"]["zone"]["raters"].keys() == {"verdict", "sentence"}
+    assert summary["classes"]["zone"]["raters"].keys() == {"verdict", "outcome", "missing", "sentence"}
 
 
 def test_a_run_has_the_numbers_of_every_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

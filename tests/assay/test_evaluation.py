@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import segassay
+from forked import pool_of_copies
 from segassay import evaluate
 from segassay.data.dataset import Dataset, read_dataset
 from segassay.errors import DataError, UsageError
@@ -69,6 +70,7 @@ def test_arrays_reach_other_processes_and_no_file_is_written(in_memory, of_array
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("segassay.workers.pool.START_SECONDS", 0)
+    monkeypatch.setattr("segassay.workers.pool.ProcessPoolExecutor", pool_of_copies)
     check_equal(of_arrays, evaluate(**in_memory, n_jobs=2))
     assert list(tmp_path.iterdir()) == []
 

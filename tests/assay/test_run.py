@@ -1,7 +1,6 @@
 """`segassay evaluate` as its users run it: on a published lab, on another tool's masks, and on input that is wrong."""
 
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from PIL import Image
 
 import command
 from folders import contents
-from forked import CAN_FORK
+from forked import pool_of_copies
 from published_lab import Lab, use_tables
 from segassay import tracking
 from segassay.assay import evaluate, numbers
@@ -129,13 +128,13 @@ def test_the_summary_has_the_form_that_others_read(wue1):
     assert tuple(scores) == SCORE_COLUMNS
     for quality in ("objectivity", "reliability", "validity"):
         judged = summary[quality]
-        assert list(judged) == ["verdict", "sentence", "numbers", "rule", "criteria"]
+        assert list(judged) == ["verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"]
         assert judged["verdict"].startswith("cannot be judged: no ")
         assert judged["sentence"].endswith(".")
         assert len(judged["numbers"]) == (scores["quality"] == quality).sum()
         for number in judged["numbers"]:
             assert list(number) == ["measure", "target", "value", "low", "high", "n_cases", "n_undefined"]
-    assert list(summary["raters"]) == ["verdict", "sentence", "numbers", "rule", "criteria"]
+    assert list(summary["raters"]) == ["verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"]
     assert summary["raters"]["verdict"] == "not supported"
     assert "expert_1 agrees with the others" in summary["raters"]["sentence"]
     first = summary["objectivity"]["numbers"][0]
@@ -259,7 +258,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_number_of_processes(sm
 
 def _pool(started: list[int], n: int, mp_context: BaseContext) -> ProcessPoolExecutor:
     started.append(n)
-    return ProcessPoolExecutor(n, multiprocessing.get_context("fork") if CAN_FORK else mp_context)
+    return pool_of_copies(n, mp_context)
 
 
 def test_the_order_of_raters_changes_no_number(small, found, tmp_path):

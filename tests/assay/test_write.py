@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab_like import lab
+from command import without_pictures
+from lab_like import lab, with_fewer_members
 from segassay import evaluate
 from segassay.assay.write import write_results
 from segassay.report import page, plots
@@ -26,28 +27,26 @@ from segassay.workers import pool
 if __name__ == "__main__":
     pool.START_SECONDS = 0
     plots.draw_figures = page.write_report = make.make_gallery = lambda *arguments, **options: None  # tables only
-    segassay.evaluate(**with_fewer_members(lab(n_images=1)), out=sys.argv[1], n_jobs=int(sys.argv[2]))
+    segassay.evaluate(**with_fewer_members(lab(n_images=1)), out=sys.argv[1], n_jobs=2)
 """
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables of one process with one thread."""
+    """Tables of this process."""
     folder = tmp_path_factory.mktemp("written")
-    (folder / "evaluate.py").write_text(EVALUATE)
-    _evaluate(folder, "out", n_threads=1, n_jobs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        without_pictures(patch)
+        evaluate(**with_fewer_members(lab(n_images=1)), out=folder / "out", n_jobs=1)
     return folder
 
 
-def _evaluate(folder: Path, out: str, n_threads: int, n_jobs: int) -> None:
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(n_threads))
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, str(folder / "evaluate.py"), str(folder / out), str(n_jobs)]
-    subprocess.run(command, check=True, env=os.environ | threads | {"PYTHONPATH": path})
-
-
 def test_tables_have_the_same_bytes_with_four_threads_and_two_processes(written):
-    _evaluate(written, "again", n_threads=4, n_jobs=2)
+    (written / "evaluate.py").write_text(EVALUATE)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "4")
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(written / "evaluate.py"), str(written / "again")]
+    subprocess.run(command, check=True, env=os.environ | threads | {"PYTHONPATH": path})
     tables = {path.name: path.read_bytes() for path in (written / "out/tables").iterdir()}
     again = {path.name: path.read_bytes() for path in (written / "again/tables").iterdir()}
     assert len(tables) > 12

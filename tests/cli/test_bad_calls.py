@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -238,8 +239,8 @@ def test_a_full_disk_at_the_tables_of_an_evaluation_leaves_nothing(data, tmp_pat
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for name in ("_computed", "_gallery"):
-        monkeypatch.setattr(f"segassay.assay.run.{name}", lambda *_: None)
+    monkeypatch.setattr("segassay.assay.run._computed", lambda *_: SimpleNamespace(classes={}))
+    monkeypatch.setattr("segassay.assay.run._gallery", lambda *_: None)
     monkeypatch.setattr("segassay.assay.run.write_results", fail)
     assert run(monkeypatch, "evaluate", data, "--out", tmp_path / "out", "--no-mlflow") == 2
     assert "out cannot be written: No space left on device" in error_of(capsys.readouterr().err)

@@ -1,16 +1,23 @@
 """The commands on a server that speaks S3: the bytes of folders, and one message for each thing that goes wrong."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import platformdirs
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 from command import run, without_pictures
+from folders import contents
+from segassay.io.sending import TakenOverError
 from segassay.simulation.dataset import Simulation, simulate
+from segassay_monai.study.plan import plan_study
+from segassay_monai.study.store import open_tasks
+from segassay_monai.study.stored import fetch, send_rest, sender
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,36 @@ def test_an_evaluation_in_a_bucket_has_the_bytes_of_one_in_a_folder(data, tmp_pa
     assert listed["files"].keys() == expected.keys()
     assert run(monkeypatch, "evaluate", *words) == 2
     assert "error: s3://bucket/out exists already" in capsys.readouterr().err
+
+
+def test_a_study_in_a_bucket_goes_on_on_another_machine(server, finished, tmp_path, monkeypatch):
+    """What is sent and copied is that of tests/study/test_stored.py; here each call of a store is one of S3."""
+    files = {path.relative_to(finished.dataset.folder).as_posix(): path for path in files_of(finished.dataset.folder)}
+    fsspec.filesystem("s3").pipe({f"bucket/data/{name}": path.read_bytes() for name, path in files.items()})
+    content = yaml.safe_load(finished.path.read_text())
+    (tmp_path / "lab.yaml").write_text(
+        yaml.safe_dump(content | {"dataset": "s3://bucket/data", "output_dir": "s3://bucket/study"})
+    )
+    first = plan_study(tmp_path / "lab.yaml")
+    fetch(first, progress=False)
+    for folder in ("members", "predictions", "checksums"):
+        shutil.copytree(finished.out / folder, first.out / folder)
+    sender(first, lambda word, name: None)("done", first.members[0].id)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: str(tmp_path / "another" / name))
+    second = plan_study(tmp_path / "lab.yaml")
+    fetch(second, progress=False)
+    assert open_tasks(second) == []
+    assert contents(second.out / "members") == contents(finished.out / "members")
+    with pytest.raises(TakenOverError):
+        send_rest(first, progress=False)
+    send_rest(second, progress=False)
+    store = fsspec.filesystem("s3", use_listings_cache=False)
+    assert store.exists("bucket/study/uploaded.json")
+    assert not store.exists("bucket/study/uploading.json")
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_bucket_that_is_not_there_and_a_server_that_is_gone_are_one_message(

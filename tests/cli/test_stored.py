@@ -134,6 +134,6 @@ def test_the_commands_take_addresses_and_the_others_refuse_them(store, tmp_path,
     assert run(monkeypatch, "consensus", "s3://bucket/lab", "--out", "consensus") == 2
     assert run(monkeypatch, "report", "s3://bucket/out") == 2
     assert run(monkeypatch, "planner", "s3://bucket/out", "--out", "plan") == 2
-    expected = "this command takes a folder of this machine; check, evaluate and predict take addresses"
+    expected = "this command takes a folder of this machine; check, evaluate, predict and STUDY.yaml take"
     assert [expected in line for line in capsys.readouterr().err.splitlines()] == [True] * 4
     assert [path.name for path in tmp_path.iterdir() if path.name != "cache"] == []

@@ -10,7 +10,9 @@ from object_store import MemoryStore
 from segassay.errors import DataError, UsageError
 from segassay.io import stores
 from segassay.io.addresses import is_address, refuse_address
-from segassay.io.stores import Store, TransferError, copy_from, send_to
+from segassay.io.images import sha256
+from segassay.io.sending import send_to
+from segassay.io.stores import Store, TransferError, copy_from
 
 FILES = {"dataset.yaml": b"name: lab\n", "images/1.png": b"one", "images/2.png": b"two", "labels/anna/1.png": b"a1"}
 
@@ -172,7 +174,7 @@ def test_a_result_is_sent_whole_with_its_list_last(store, tmp_path):
     send_to(Store("memory://b/result"), local, progress=False)
     assert sent(store) == contents(local)
     listed = json.loads(store.content("b/result")["uploaded.json"])["files"]
-    assert listed == {name: stores.sha256(local / name) for name in sorted(contents(local))}
+    assert listed == {name: sha256(local / name) for name in sorted(contents(local))}
 
 
 def test_only_what_changed_is_sent_again_and_what_is_gone_is_removed(store, tmp_path):

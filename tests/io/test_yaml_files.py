@@ -59,7 +59,7 @@ def test_a_file_of_30_megabytes_is_not_even_read(tmp_path: Path) -> None:
     tracemalloc.start()
     with pytest.raises(ValueError, match="larger than 256 KiB"):
         read_yaml(path)
-    with pytest.raises(UsageError, match=r"large\.yaml is no YAML that could be read: it is larger than 256 KiB"):
+    with pytest.raises(UsageError, match=r"large\.yaml cannot be read as YAML: it is larger than 256 KiB"):
         read_simulation(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

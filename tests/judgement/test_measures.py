@@ -31,7 +31,8 @@ def test_a_tool_scored_only_on_images_that_are_empty_for_all_is_evaluated(raters
     found = evaluate(annotations=annotations({"e1": EMPTY, "e2": EMPTY}, raters), out=tmp_path / "out")
     shift = found.summary["policy"]["both_empty"]
     assert shift["n_scores_undefined"] > 0
-    own = found.scores[(found.scores["target"] == "net") & found.scores["measure"].str.match("f1_(leave|pair)")]
+    of_raters = (found.scores["base"] == "f1") & found.scores["comparison"].isin(["leave_one_out", "pairwise"])
+    own = found.scores[(found.scores["target"] == "net") & of_raters]
     assert (own["value"] == 1).any()
     assert "rest on such comparisons alone" in (tmp_path / "out/report.html").read_text()
 

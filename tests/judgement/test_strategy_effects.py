@@ -42,7 +42,7 @@ class TestEffects:
     def rows(self, **counts: list[float | None]) -> pd.DataFrame:
         found, normalised = experiment_of(**counts)
         table = pd.DataFrame(effects_of_groups(strategy_groups(EVERYBODY), found, normalised))
-        return table[table["measure"].str.startswith("count")].set_index(["target", "measure"])
+        return table[table["of"] == "count"].set_index(["target", "measure"])
 
     def test_by_hand(self):
         """η² = 12 (U - 4.5)² / (9 · 7 · 6): complete separation gives .643, two more wins of H .159 (U = 2)..."""

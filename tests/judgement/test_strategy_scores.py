@@ -78,7 +78,8 @@ class TestScores:
         """mean IoU is undefined where F1 is 0: in one of four comparisons, and in no case for all annotators."""
         table = by_name(strategy_table(findings(pairs=PAIRS | {"truth ben/s0": (0.0, 0.1)})))
         row = table.loc[("expert models", "mean_iou_against_truth")]
-        assert (row["n_cases"], row["n_undefined"], row["note"].split("; ")[0]) == (2, 0, "1 of 4 scores undefined")
+        assert (row["n_cases"], row["n_undefined"]) == (2, 0)
+        assert row["note"].startswith("1 of 4 scores undefined")
 
     def test_scores_of_nobody(self):
         assert list(scores_of_groups([], [])) == []

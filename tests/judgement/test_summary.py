@@ -64,8 +64,9 @@ def test_every_quality_has_its_verdict_sentence_rule_and_numbers():
     }
     assert summary["validity"]["sentence"] == "Annotators reach an F1 of 0.60 (anna) against truth."
     for judged in summary.values():
-        assert set(judged) == {"verdict", "sentence", "numbers", "rule", "criteria"}
-        assert judged["verdict"].startswith("cannot be judged: ")
+        assert set(judged) == {"verdict", "outcome", "missing", "sentence", "numbers", "rule", "criteria"}
+        assert judged["outcome"] == "cannot be judged"
+        assert judged["verdict"] == f"cannot be judged: {judged['missing']}"
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
@@ -79,7 +80,7 @@ def test_conclusions_are_counted():
     effects = effects_of(anna="higher", ben="higher", cleo="none", dora="not_testable")
     assert concordance(effects)["votes"].item() == {"higher": 2, "none": 1, "not_testable": 1}
     sentence = summarise(scores_of(), findings_of(effects, anna="human"))["validity"]["sentence"]
-    assert "C against H: higher with 2, no difference with 1, not testable with 1." in sentence
+    assert "C against H: higher (2 annotators), no difference (1 annotator), not testable (1 annotator)." in sentence
 
 
 def test_a_number_that_does_not_exist_is_null():

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -11,6 +10,7 @@ import pytest
 
 import segassay
 import segassay_monai
+from forked import Forked
 
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https")}
@@ -23,11 +23,12 @@ pytest.importorskip("mkdocs", reason="the site needs the extra docs")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    built = subprocess.run(
-        words, cwd=ROOT, env=os.environ | NOWHERE | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    assert "WARNING" not in built.stderr
+    log = folder.with_name("site.log")
+    with log.open("w", encoding="utf-8") as file:
+        environment = os.environ | NOWHERE | {"NO_MKDOCS_2_WARNING": "1"}
+        built = Forked(words, cwd=ROOT, env=environment, stdout=file, stderr=file).wait()
+    assert built == 0, log.read_text(encoding="utf-8")
+    assert "WARNING" not in log.read_text(encoding="utf-8")
     return folder
 
 

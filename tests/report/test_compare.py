@@ -145,7 +145,7 @@ def test_other_cases_annotators_and_settings_are_named(first):
 
 
 def test_a_changed_verdict_and_rule_are_said(first):
-    summary = {**first.summary, "validity": {**first.summary["validity"], "verdict": "supported", "rule": "Always."}}
+    summary = {**first.summary, "validity": {**first.summary["validity"], "outcome": "supported", "rule": "Always."}}
     summary["versions"] = {**summary["versions"], "rules": "99"}
     said = " ".join(compare_evaluations({"a": first, "b": dataclasses.replace(first, summary=summary)}).changes["b"])
     assert re.search(r"Verdict of validity: cannot be judged.* → supported\.", said)

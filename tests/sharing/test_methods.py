@@ -16,7 +16,8 @@ def change(study: Study, **verdicts: str) -> None:
     path = study.out / "evaluation" / "summary.json"
     summary = json.loads(path.read_text())
     for quality, verdict in verdicts.items():
-        summary[quality]["verdict"] = verdict
+        outcome, _, missing = verdict.partition(": ")
+        summary[quality] |= {"verdict": verdict, "outcome": outcome, "missing": missing}
     path.write_text(json.dumps(summary))
 
 

@@ -223,7 +223,7 @@ def test_what_is_no_certificate_is_a_wrong_call(tmp_path: Path) -> None:
         list(verify(tmp_path))
     for text in ("", "{}", "[]", '{"certificate": 1}'):
         (tmp_path / CERTIFICATE).write_text(text)
-        with pytest.raises(UsageError, match="is no certificate of SegAssay"):
+        with pytest.raises(UsageError, match="is not a certificate of SegAssay"):
             list(verify(tmp_path))
     (tmp_path / CERTIFICATE).write_text('{"certificate": 99, "of": "study"}')
     with pytest.raises(UsageError, match="of another version"):

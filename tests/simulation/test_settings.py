@@ -167,11 +167,11 @@ def test_every_default_survives_a_file(tmp_path: Path):
         ("seed: 1.5", "seed is 1.5"),
         ("dtype: float", "dtype must be uint8 or uint16, got float"),
         ("regions: {r: {groups: {foo: {count: 2}}}}", "regions may only name groups of the experiment, got ['foo']"),
-        ("[1, 2", "is no YAML that could be read"),
+        ("[1, 2", "cannot be read as YAML"),
         ("- 1", "expected lines of the form `n_cases: 12`, got [1]"),
         ("", "expected lines of the form `n_cases: 12`, got None"),
         ("1: 2", "unknown key '1'"),
-        ("\x00", "is no YAML that could be read"),
+        ("\x00", "cannot be read as YAML"),
     ],
 )
 def test_a_broken_file_is_one_clear_message(tmp_path: Path, text: str, expected: str):
@@ -200,5 +200,5 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path):
         read_simulation(tmp_path / "nowhere.yaml")
     with pytest.raises(UsageError, match=r"cannot be read: Is a directory"):
         read_simulation(tmp_path)
-    with pytest.raises(UsageError, match=r"simulation\.json is no YAML"):
+    with pytest.raises(UsageError, match=r"simulation\.json cannot be read as YAML"):
         read(tmp_path, '{"settings": ', "simulation.json")

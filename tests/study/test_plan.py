@@ -45,6 +45,16 @@ def test_every_strategy_fold_and_seed_is_a_member(lab):
     assert (first.annotator, first.id) == ("staple/s0", "staple_fold0_seed0")
 
 
+def test_at_a_prompt_and_in_a_notebook_a_study_is_short(lab):
+    study = plan(lab, name="mice", seeds=2, n_folds=2)
+    assert repr(study) == f"mice: {len(study.members)} members, {len(study.predictions)} further predictions"
+    page = study._repr_html_()
+    assert f"<h4>{study}</h4>" in page
+    assert page.count("<tr>") == 1 + 3, "the consensus, the raters, the consensus without each"
+    assert page.count("0/20") == 2
+    assert "0/4" in page
+
+
 def test_ensembles_are_disjoint_within_a_size_and_of_one_fold(lab):
     study = plan(lab, seeds=8, n_folds=2, strategies=["staple"])
     names = [(prediction.annotator, prediction.fold) for prediction in study.predictions]

@@ -38,7 +38,7 @@ from segassay_monai.study.status import state_of
 from segassay_monai.study.store import read_state
 from segassay_monai.training.progress_file import unfinished
 
-pytestmark = pytest.mark.usefixtures("unrendered")
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
 
 STUDY = {
     "dataset": "data",

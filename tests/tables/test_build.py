@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from drawing import draw
+from forked import pool_of_copies
 from published_lab import Lab
 from segassay.consensus.pixels import staple
 from segassay.data.annotations import read_annotations
@@ -302,6 +303,7 @@ class TestForeignMasks:
 def test_equals_the_slow_way_whatever_the_order_and_the_number_of_processes(tmp_path, monkeypatch):
     """Five raters and a model on three cases with ignored areas, region masks and small objects."""
     monkeypatch.setattr(pool, "START_SECONDS", 0)
+    monkeypatch.setattr(pool, "ProcessPoolExecutor", pool_of_copies)
     monkeypatch.setattr(pool, "_FIRST_TASKS", 0)
     rng = np.random.default_rng(3)
     cases = [f"c{index}" for index in (1, 2, 10)]
@@ -395,6 +397,7 @@ class TestBadFiles:
 
     def test_problem_in_another_process_is_told_as_in_this_one(self, tmp_path, monkeypatch):
         monkeypatch.setattr(pool, "START_SECONDS", 0)
+        monkeypatch.setattr(pool, "ProcessPoolExecutor", pool_of_copies)
         dataset = make_dataset(tmp_path / "d", {n: {c: draw("##") for c in "uvxy"} for n in ("a", "b")})
         save(dataset.masks["b"]["y"], draw("###"))
         with pytest.raises(DataError, match=r"b/y.png has shape \(1, 3\)"):

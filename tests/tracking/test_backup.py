@@ -39,7 +39,7 @@ def test_nothing_that_exists_is_replaced(tmp_path: Path) -> None:
         save(uri, tmp_path / "saved", None, None)
     with pytest.raises(SystemExit, match=r"mlflow\.db exists; move it away first"):
         restore(uri, tmp_path / "saved", None, None)
-    with pytest.raises(SystemExit, match="nowhere is no folder"):
+    with pytest.raises(SystemExit, match="nowhere is not a folder"):
         restore(uri, tmp_path / "nowhere", None, None)
     assert content(tmp_path / "mlflow.db") == [(7,)]
     with pytest.raises(SystemExit, match=r"gone\.db: no such file"):

@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], str]]:
 @pytest.mark.parametrize(
     ("status", "user", "message"),
     [
-        (401, "", "wants a name and a password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+        (401, "", "asks for a name and a password; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
         (401, "ben", "does not know the user 'ben' with this password; correct MLFLOW_TRACKING_USERNAME and"),
         (
             403,

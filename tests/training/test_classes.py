@@ -33,7 +33,7 @@ from segassay_monai.training.loss import MaskedDiceCELoss
 from segassay_monai.training.selection import ObjectF1, PixelDice
 from segassay_monai.training.tiles import LoadCased, RandRaterd, RandTiled
 
-pytestmark = pytest.mark.usefixtures("own_store", "unrendered")
+pytestmark = pytest.mark.usefixtures("own_store", "unrendered", "unlogged_models")
 
 SHORT: dict[str, Any] = QUICK | {"epochs": 2, "iterations_per_epoch": 16}
 PAIRS = [(name, (value,)) for name, value in EXCLUSIVE.items()]

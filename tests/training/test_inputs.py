@@ -67,13 +67,8 @@ def test_what_monai_wrote_for_its_tracking_is_removed(tmp_path, others):
     words: dict[str, Any] = {"output_dir": str(out), "logging_file": False, "tracking": "mlflow"}
     workflow = monai.bundle.ConfigWorkflow(config_file=str(config_path("train.yaml")), **words)
     assert len(list(out.glob("config_2*.json"))) == 1
-    _called_by(workflow)
+    _forget_tracking(workflow.parser)
     assert sorted(path.name for path in out.iterdir()) == sorted(others) if others else not out.exists()
-
-
-def _called_by(self: Any) -> None:
-    """As `check_settings` is called: by an expression of this workflow."""
-    _forget_tracking()
 
 
 def test_the_command_with_tracking_leaves_nothing_before_our_run(tmp_path, monkeypatch, capsys):

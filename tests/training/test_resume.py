@@ -27,7 +27,7 @@ from segassay_monai.training.resume import reseed
 from segassay_monai.training.selection import ObjectF1
 from segassay_monai.training.version import TRAINING_VERSION
 
-pytestmark = pytest.mark.usefixtures("unrendered")
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
 
 SHORT: dict[str, Any] = {"epochs": 4, "weight_map": 10.0, "elastic": 2.0, "gamma": 0.5, "blur": 1.0, "noise": 0.1}
 N_STEPS = SHORT["epochs"] * TINY["iterations_per_epoch"]

@@ -17,7 +17,7 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.bundle.workflow import WORKFLOW
 from segassay_monai.ensemble.network import network_strides, size_divisor
 
-pytestmark = pytest.mark.usefixtures("own_store")
+pytestmark = pytest.mark.usefixtures("own_store", "unlogged_models")
 
 CONFIGS = [str(config_path(name)) for name in ("train.yaml", "spatial_3d.yaml")]
 SHAPE, SPACING_UM = (8, 32, 40), (3.0, 1.0, 1.0)

@@ -60,7 +60,7 @@ def train(data: Path, out: Path, **settings: Any) -> Path:
     return bundles.train(data, out, **TOUCHING | settings)
 
 
-pytestmark = pytest.mark.usefixtures("own_store", "unrendered")
+pytestmark = pytest.mark.usefixtures("own_store", "unrendered", "unlogged_models")
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """An evaluation as text at a prompt and as HTML in a notebook: annotators, verdicts, key numbers."""
 
 from collections import Counter
-from html import escape
 
 import pandas as pd
 
 from segassay.data.annotations import kind_label
 from segassay.judgement.results import Results
-from segassay.judgement.summary import QUALITIES, judged_in
+from segassay.judgement.summary import QUALITIES, judged_in, outcome_of
+from segassay.report.html_tables import html_heading, html_table
 from segassay.report.sections import value_in_words
 
 __all__ = ["as_html", "as_lines"]
@@ -27,7 +27,7 @@ def _classes(found: Results) -> dict[str, list[str]]:
     shown = judged_in(found.summary)
     shown = shown[:1] if "raters" in shown else shown
     return {
-        name: [f"{quality} {of[quality]['verdict'].partition(': ')[0]}" for quality in shown]
+        name: [f"{quality} {outcome_of(of[quality])[0]}" for quality in shown]
         for name, of in found.summary.get("classes", {}).items()
     }
 
@@ -58,12 +58,12 @@ def as_html(found: Results) -> str:
     annotators = [[kind_label(kind), ", ".join(_of_kind(found, kind))] for kind in dict.fromkeys(found.kinds.values())]
     numbers = [row for quality in QUALITIES for row in _numbers(quality, found.scores)]
     tables = [
-        _table(("quality", "verdict", "why"), verdicts),
-        _table(("class", "verdicts"), [[name, "; ".join(words)] for name, words in _classes(found).items()]),
-        _table(("kind", "annotators"), annotators),
-        _table(("quality", "measure", "annotators", "value (95 % interval)", "cases"), numbers),
+        html_table(("quality", "verdict", "why"), verdicts),
+        html_table(("class", "verdicts"), [[name, "; ".join(words)] for name, words in _classes(found).items()]),
+        html_table(("kind", "annotators"), annotators),
+        html_table(("quality", "measure", "annotators", "value (95 % interval)", "cases"), numbers),
     ]
-    return f"<div><h4>{escape(found.name)}: {escape(_compared(found))}</h4>{''.join(tables)}</div>"
+    return f"<div>{html_heading(f'{found.name}: {_compared(found)}')}{''.join(tables)}</div>"
 
 
 def _of_kind(found: Results, kind: str) -> list[str]:
@@ -77,13 +77,3 @@ def _numbers(quality: str, scores: pd.DataFrame) -> list[list[str]]:
         [quality, row["words"], row["target"], value_in_words(row), str(row["n_cases"])]
         for row in known.to_dict("records")
     ]
-
-
-def _table(header: tuple[str, ...], rows: list[list[str]]) -> str:
-    """An HTML table; an empty text without rows."""
-    if not rows:
-        return ""
-    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in header)
-    cells = ["".join(f"<td style='text-align:left'>{escape(cell)}</td>" for cell in row) for row in rows]
-    body = "".join(f"<tr>{row}</tr>" for row in cells)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -19,6 +19,7 @@ from segassay.assay.numbers import compute_results, normalised_counts
 from segassay.assay.sources import Sources, check_kinds, hashes_of, read_sources
 from segassay.assay.track import log_results, tracked_run
 from segassay.assay.write import class_folders, is_stored, take_stored_from, write_results
+from segassay.data.annotations import RATER
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError
 from segassay.io.kept_pictures import pictures_kept
@@ -131,9 +132,7 @@ def evaluate(
     """
     if track and out is None:
         raise UsageError("track logs the files of an evaluation, but none are written; give out as well")
-    if not isinstance(masks, (Mapping, NoneType)):
-        what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
-        raise UsageError(f"{what}, each with a folder or with one array per case")
+    _check_masks(masks)
     described = {
         "images": images,
         "ignore": ignore,
@@ -150,17 +149,14 @@ def evaluate(
         "channels": _as_tuple(channels),
         "intensity_channel": _as_tuple(intensity_channel),
     }
-    default = "human" if dataset is None else "model"
+    default = RATER if dataset is None else "model"
     kinds = check_kinds(masks or {}, kinds, reference, default=default)
     with transfers(absolute=cluster is not None, progress=progress) as at:
         target = at.written(out, overwrite, option=ARGUMENTS[0])
         final = None if target is None else check_output(Path(target), overwrite or target != out, options=ARGUMENTS)
         described["images"] = None if images is None else {case: at.copied(image) for case, image in images.items()}
-        local = (
-            at.copied(dataset),
-            at.copied_table(annotations),
-            {name: at.copied(place) for name, place in (masks or {}).items()},
-        )
+        masks_here = {name: at.copied(place) for name, place in (masks or {}).items()}
+        local = (at.copied(dataset), at.copied_table(annotations), masks_here)
         described = {name: value for name, value in described.items() if value is not None}
         sources = read_sources(*local, kinds=kinds, described=described, cases=cases)
         if final is not None:
@@ -182,18 +178,29 @@ def evaluate(
             of_cluster as workers,
         ):
             found = _computed(sources, about, workers, progress, kept)
-            write_results(work_dir, found, gallery=_gallery(found, workers), xlsx=xlsx)
-            for name, place in class_folders(work_dir, found.classes).items():
-                place.mkdir(parents=True)
-                write_results(place, found.classes[name], gallery=_gallery(found.classes[name], workers), xlsx=xlsx)
+            for place, one in _of_folders(work_dir, found).items():
+                place.mkdir(parents=True, exist_ok=True)
+                write_results(place, one, gallery=_gallery(one, workers), xlsx=xlsx)
             if track:
                 log_results(work_dir, found, source=dataset if dataset is not None else _place(annotations))
             published = publish_output(work_dir)
-            take_stored_from(published, found)
-            for name, place in class_folders(published, found.classes).items():
-                take_stored_from(place, found.classes[name])
+            for place, one in _of_folders(published, found).items():
+                take_stored_from(place, one)
             at.send(published, keep=is_stored(found.tables))  # its tables are read from there
         return found
+
+
+def _check_masks(masks: object) -> None:
+    if not isinstance(masks, (Mapping, NoneType)):
+        what = f"masks is of type {type(masks).__name__}; expected a dictionary of annotators"
+        raise UsageError(f"{what}, each with a folder or with one array per case")
+
+
+def _of_folders(folder: Path, found: Evaluation) -> dict[Path, Evaluation]:
+    """Folder of all classes together, and of each class, -> its evaluation."""
+    return {folder: found} | {
+        place: found.classes[name] for name, place in class_folders(folder, found.classes).items()
+    }
 
 
 def _as_tuple(names: int | str | Sequence[str] | None) -> int | str | tuple[str, ...] | None:
@@ -204,7 +211,7 @@ def _classes(classes: Mapping[str, int | Sequence[int]] | None) -> dict[str, int
     if classes is None:
         return None
     if not isinstance(classes, Mapping) or len(classes) < 2:
-        what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is no dictionary"
+        what = "classes names fewer than two classes" if isinstance(classes, Mapping) else "classes is not a dictionary"
         raise UsageError(f"{what}; expected two or more, such as {{'zone': 1, 'tumour': 2}}, or leave it out")
     for name in classes:
         if why := why_harmful(str(name)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ from urllib.parse import quote
 import pandas as pd
 from PIL import Image
 
-from segassay.judgement.classes import class_names, class_paths
-from segassay.judgement.headlines import headlines
+from segassay.judgement.classes import WHERE_MARKED, class_names, class_paths
+from segassay.judgement.headlines import agreement_names, headlines
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
 from segassay.qualities.scores.table import written
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "log_results",
     "metric_name",
     "metrics_of",
+    "numbers_of",
     "plain",
     "tracked_run",
 ]
@@ -100,9 +101,13 @@ def log_classes(found: Results) -> None:
     if not names:
         return
     paths = class_paths(names)
-    tracking.log_metrics(class_metrics(found.of_classes["classes"], paths))
+    references = [name for name, kind in found.kinds.items() if kind in ("consensus", "truth")]
+    measures = agreement_names(references)
+    shown = measures | {f"{name}{WHERE_MARKED}" for name in measures}
+    table = found.of_classes["classes"]
+    tracking.log_metrics(class_metrics(table[table["measure"].isin(shown)], paths))
     verdicts = {
-        f"{paths[name]}/verdict.{quality}": _word(judged)
+        f"{paths[name]}/verdict.{quality}": outcome_of(judged)[0]
         for name, of in found.summary["classes"].items()
         for quality, judged in of.items()
     }
@@ -110,10 +115,10 @@ def log_classes(found: Results) -> None:
 
 
 def class_metrics(table: pd.DataFrame, paths: Mapping[str, str]) -> dict[str, float]:
-    """F1 and Dice of every class, and their means over classes.
+    """Numbers of every class, and their means over classes; undefined ones are left out.
 
     Args:
-        table: Table `classes`, of `segassay.judgement.classes.class_headlines`.
+        table: Rows of table `classes`, of `segassay.judgement.classes.class_headlines`.
         paths: Class -> its folder, of `class_paths`.
 
     Example:
@@ -123,7 +128,7 @@ def class_metrics(table: pd.DataFrame, paths: Mapping[str, str]) -> dict[str, fl
     """
     metrics: dict[str, float] = {}
     for row in table.to_dict("records"):
-        if not re.match(r"(f1|dice)(_|$)", row["measure"]) or pd.isna(row["value"]):
+        if pd.isna(row["value"]):
             continue
         start = "mean_of_classes" if row["n_classes"] else paths[row["class"]]
         metrics.setdefault(metric_name(f"{start}/{row['quality']}/{row['measure']}"), float(row["value"]))
@@ -144,7 +149,7 @@ def log_headlines(found: Results, folder: Path, about: str = "") -> None:
     tracking.log_metrics(metrics_of(table))
     log_classes(found)
     judged = judged_annotators(found.annotations)
-    verdicts = {f"verdict.{name}": _word(found.summary[name]) for name in judged_in(found.summary)}
+    verdicts = {f"verdict.{name}": outcome_of(found.summary[name])[0] for name in judged_in(found.summary)}
     tracking.set_tags(verdicts | {"judged": ", ".join(judged.names) or None})
     figure = next((path for name in _KEY_FIGURES if (path := folder / "figures" / f"{name}.png").is_file()), None)
     if figure is not None:
@@ -158,11 +163,6 @@ def _small(path: Path) -> Image.Image:
     with Image.open(path) as figure:
         figure.thumbnail((_WIDTH, 10 * _WIDTH))
         return figure.copy()
-
-
-def _word(judged: Mapping[str, Any]) -> str:
-    """A verdict without its reason."""
-    return str(judged["verdict"]).partition(":")[0]
 
 
 def metrics_of(table: pd.DataFrame) -> dict[str, float]:
@@ -179,14 +179,17 @@ def metrics_of(table: pd.DataFrame) -> dict[str, float]:
         >>> metrics_of(pd.DataFrame([row | {"n_undefined": 0}]))
         {'validity/f1': 0.7, 'validity/f1_low': 0.6, 'validity/f1_high': 0.8}
     """
-    metrics: dict[str, float] = {}
+    return {f"{quality}/{name}{ending}": number for quality, name, ending, number in numbers_of(table)}
+
+
+def numbers_of(table: pd.DataFrame) -> Iterator[tuple[str, str, str, float]]:
+    """Quality, name, ending and value of the numbers in `metrics_of`; the ending of a value itself is empty."""
     for row in table.to_dict("records"):
-        name = metric_name(f"{row['quality']}/{row['measure']} {row['contrast']}".strip())
-        metrics[name] = float(row["value"])
-        metrics |= {f"{name}_{end}": float(row[end]) for end in ("low", "high") if pd.notna(row[end])}
+        quality, name = row["quality"], metric_name(f"{row['measure']} {row['contrast']}".strip())
+        yield quality, name, "", float(row["value"])
+        yield from ((quality, name, f"_{end}", float(row[end])) for end in ("low", "high") if pd.notna(row[end]))
         if row["n_undefined"]:
-            metrics[f"{name}.n_undefined"] = float(row["n_undefined"])
-    return metrics
+            yield quality, name, ".n_undefined", float(row["n_undefined"])
 
 
 def description(found: Results, table: pd.DataFrame, *, figure: str | None = None, about: str = "") -> str:

@@ -188,7 +188,7 @@ def _check_case(task: _Task) -> tuple[CaseFacts, list[Problem], Likeness]:
     if len(masks) == len(
         mask_files(dataset, case)
     ):  # without an unreadable mask the consensus would be a different one
-        found = {annotator: mask > 0 for annotator, mask in masks.items()}
+        found = {annotator: counted_pixels(mask) for annotator, mask in masks.items()}
         like = likeness(found, dataset.raters, task.open_names, task.open_raters)
     area_px = _counted_area(image.shape, ignore, region) if image is not None else None
     of_case = CaseFacts(case, image, facts, area_px, _share(ignore), _share(region))

@@ -30,6 +30,7 @@ __all__ = [
     "in_order",
     "intensities_in",
     "intensity_places",
+    "measured_channel",
     "names_of",
     "pick_channels",
     "places_in_order",
@@ -183,7 +184,18 @@ def intensities_in(names: Iterable[Hashable]) -> list[str]:
         (['mean_intensity_DAPI', 'mean_intensity_cFOS'], ['mean_intensity'])
     """
     texts = map(str, names)
-    return [name for name in texts if name == INTENSITY or name.startswith(f"{INTENSITY}_")]
+    return [name for name in texts if name == INTENSITY or measured_channel(name) is not None]
+
+
+def measured_channel(name: str) -> str | None:
+    """Channel of a measurement, or of a column, that is the intensity of a named one; None for any other.
+
+    Example:
+        >>> measured_channel("mean_intensity_cFOS"), measured_channel("mean_intensity"), measured_channel("count")
+        ('cFOS', None, None)
+    """
+    start = f"{INTENSITY}_"
+    return name.removeprefix(start) if name.startswith(start) else None
 
 
 def names_of(picture: Picture) -> tuple[str, ...]:

@@ -52,14 +52,14 @@ def refuse_address(place: str | os.PathLike[str], option: str) -> None:
         >>> refuse_address(Path("s3://bucket/sim"), "--out")
         Traceback (most recent call last):
         segassay.errors.UsageError: --out s3://bucket/sim: this command takes a folder of this machine; check, \
-evaluate and predict take addresses, with two slashes
+evaluate, predict and STUDY.yaml take addresses, with two slashes
     """
     text = os.fspath(place)
     if is_address(text) or (_is_kind(text.partition(":/")) and not Path(text.partition("/")[0]).exists()):
         address = text if is_address(text) else text.replace(":/", "://", 1)
         raise UsageError(
-            f"{option} {without_password(address)}: this command takes a folder of this machine; check, evaluate and "
-            "predict take addresses, with two slashes"
+            f"{option} {without_password(address)}: this command takes a folder of this machine; check, evaluate, "
+            "predict and STUDY.yaml take addresses, with two slashes"
         )
 
 

@@ -42,7 +42,7 @@ def mask_of(path: str | os.PathLike[str], picture: Picture) -> np.ndarray:
     if picture.palette is not None:
         return _of_palette(path, array[0], picture.palette)
     array = _whole_numbers(path, array.view(np.uint8) if array.dtype == bool else array)
-    if (array[1:] != array[0]).any() and (len(array) != 3 or not picture.colours):
+    if _channels_differ(array) and (len(array) != 3 or not picture.colours):
         what = (
             f"has {len(array)} channels that differ and are no colours, as an image beside its mask, or probabilities"
         )
@@ -80,7 +80,11 @@ def _distinct_greys(numbers: np.ndarray, palette: np.ndarray) -> np.ndarray | No
 
 def _of_channels(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:
     """One channel, several equal ones, or red, green and blue."""
-    return of_colours(path, array) if (array[1:] != array[0]).any() else _of_values(path, array[0])
+    return of_colours(path, array) if _channels_differ(array) else _of_values(path, array[0])
+
+
+def _channels_differ(array: np.ndarray) -> bool:
+    return array.strides[0] != 0 and bool((array[1:] != array[0]).any())  # without strides they are one in memory
 
 
 def _whole_numbers(path: str | os.PathLike[str], array: np.ndarray) -> np.ndarray:

@@ -68,7 +68,7 @@ class StoredTable:
 
     Args:
         folder: Folder with the parts.
-        types: Column -> name of its pandas type: `str`, `Int64` or `float64`.
+        types: Column -> name of its pandas type: `str`, `Int64`, `float64` or `bool`.
 
     Attributes:
         folder: May be set where the files were moved.
@@ -99,7 +99,8 @@ class StoredTable:
 
         Args:
             path: From `part_path`; its folder is made.
-            frame: Columns of text, of whole numbers that may be unknown, or of real numbers; all digits are kept.
+            frame: Columns of text, of whole numbers that may be unknown, of real numbers, or of truth values; all
+                digits are kept.
 
         Raises:
             OSError: If it cannot be written.
@@ -287,7 +288,7 @@ class _RowsBy(Mapping[str, pd.DataFrame]):
 def _arrow(column: pd.Series) -> Any:
     import pyarrow as pa
 
-    if str(column.dtype) == "float64":
+    if str(column.dtype) in ("float64", "bool"):
         return pa.array(column.to_numpy())
     if str(column.dtype) in ("Int64", "int64"):
         unknown = column.isna().to_numpy()
@@ -296,7 +297,7 @@ def _arrow(column: pd.Series) -> Any:
 
 
 def _series(column: Any, of: str) -> pd.Series:
-    if of == "float64":
+    if of in ("float64", "bool"):
         return pd.Series(column.to_numpy())
     if of == "str":
         encoded = column.combine_chunks()

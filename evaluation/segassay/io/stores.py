@@ -1,10 +1,9 @@
-"""Copy a folder of an object store to this machine, and send one there; fsspec speaks to the store.
+"""Copy a folder of an object store to this machine; fsspec speaks to the store.
 
     address  ->  copy_from  ->  folder that holds what the store holds; only new and changed files travel
-    folder  ->  send_to  ->  uploading.json, files, uploaded.json at the address
 
-`uploaded.json` lists the SHA-256 of each file and is written last, so that a result with it is whole. Credentials are
-those of fsspec and of the library for the kind of store; nothing here asks for them, keeps them or shows them.
+Credentials are those of fsspec and of the library for the kind of store; nothing here asks for them, keeps them or
+shows them.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import errno
 import json
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
@@ -22,21 +20,13 @@ from typing import Any
 
 from filelock import FileLock
 
-from segassay.errors import DataError, UsageError, number_of
+from segassay.errors import DataError, UsageError
 from segassay.io.addresses import last_name, without_password
 from segassay.io.durable import replaced, write_durably
-from segassay.io.images import sha256
 from segassay.io.progress import show_progress
 
-__all__ = ["UPLOADED", "UPLOADING", "Store", "TransferError", "copy_from", "send_to"]
+__all__ = ["Store", "TransferError", "alone_in", "copy_files", "copy_from", "each_file", "read_record", "write_record"]
 
-UPLOADED = "uploaded.json"
-"""List of the files of a result that is whole."""
-
-UPLOADING = "uploading.json"
-"""Lies beside a result while it is sent."""
-
-_OWN = (UPLOADED, UPLOADING)
 _EXTRA = 'pip install "segassay[storage]"'
 _NO_STORES = ("http", "https", "file", "local")  # folders of pages are not listed in one way; of files there are paths
 _STATES = ("ETag", "etag", "md5Hash", "content_md5", "mtime", "LastModified", "last_modified", "updated", "created")
@@ -46,7 +36,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TransferError(DataError):
-    """A store does not answer, or refuses; a repeated call goes on."""
+    """A store does not answer, or refuses; a repeated call resumes."""
 
 
 class Store:
@@ -205,7 +195,7 @@ def copy_from(store: Store, local: Path, *, progress: bool, left_out: Iterable[s
         TransferError: If nothing is there, the store does not answer, or it refuses; what was copied stays.
         DataError: If the disk has too little room.
     """
-    with _alone(local.parent):
+    with alone_in(local.parent):
         there = {name: found for name, found in store.files().items() if name not in set(left_out)}
         if not there:
             action = "give the address of a folder or file that exists"
@@ -213,23 +203,57 @@ def copy_from(store: Store, local: Path, *, progress: bool, left_out: Iterable[s
         places = {name: local if store.is_file else local / name for name in there}
         _remove_others(local, set(places.values()))
         record = local.parent / "copied.json"
-        known = _read_json(record)
+        known = read_record(record)
         wanted = [name for name, found in there.items() if known.get(name) != [*found, *_local_state(places[name])]]
-        _check_room(store, local.parent, sum(there[name][0] for name in wanted))
 
-        def get(name: str) -> None:
-            store.get(name, places[name], there[name][0])
+        def note(name: str) -> None:
             known[name] = [*there[name], *_local_state(places[name])]
 
         try:
-            _each(get, wanted, "copy", "copied", progress)
+            copy_files(store, {name: (places[name], there[name][0]) for name in wanted}, local.parent, note, progress)
         finally:
-            _record(record, {name: known[name] for name in there if name in known})
+            write_record(record, {name: known[name] for name in there if name in known})
+
+
+def copy_files(
+    store: Store,
+    places: Mapping[str, tuple[Path, int]],
+    folder: Path,
+    note: Callable[[str], None],
+    progress: bool,
+) -> None:
+    """Copy some files of a store, each whole or not at all.
+
+    Args:
+        store: A folder or file.
+        places: Path in the store -> its place here, and its size.
+        folder: Above all places, on the same disk.
+        note: Called with the path of each file that was copied.
+        progress: Whether to show how many are copied.
+
+    Raises:
+        TransferError: If the store does not answer, or refuses; what was copied stays.
+        DataError: If the disk has too little room.
+    """
+    _check_room(store, folder, sum(size for _, size in places.values()))
+
+    def get(name: str) -> None:
+        store.get(name, *places[name])
+        note(name)
+
+    each_file(get, list(places), "copy", "copied", progress)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Make a folder of the cache, and let no other process change it meanwhile."""
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder of the cache, and let no other process change it meanwhile.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
@@ -243,8 +267,13 @@ def _alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _record(path: Path, content: Mapping[str, Any]) -> None:
-    """Write what is done; where the disk is full, it is done again."""
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write what has travelled; where the disk is full, it travels again.
+
+    Args:
+        path: The record.
+        content: What it says.
+    """
     with suppress(OSError):
         write_durably(path, json.dumps(content))
 
@@ -285,7 +314,12 @@ def _check_room(store: Store, folder: Path, n_bytes: int) -> None:
         raise DataError.of(store.address, what, "free some space, or set XDG_CACHE_HOME to a larger disk")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, Any]:
+    """What a record says; nothing if it is missing or damaged.
+
+    Args:
+        path: The record.
+    """
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -293,8 +327,16 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _each(work: Callable[[str], None], names: list[str], verb: str, done: str, progress: bool) -> None:
-    """Do something with each file, several at a time; the first error ends it."""
+def each_file(work: Callable[[str], None], names: list[str], verb: str, done: str, progress: bool) -> None:
+    """Do something with each file, several at a time; the first error ends it.
+
+    Args:
+        work: What to do with a file.
+        names: The files.
+        verb: Such as `copy`, for the progress.
+        done: Such as `copied`.
+        progress: Whether to show how many are done.
+    """
     with (
         show_progress(
             len(names) or 1, doing=f"{verb}ing", done=done, what="files", shown=progress and bool(names)
@@ -309,72 +351,3 @@ def _each(work: Callable[[str], None], names: list[str], verb: str, done: str, p
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def send_to(store: Store, local: Path, *, progress: bool) -> None:
-    """Make what the store holds equal to a folder of this machine.
-
-    A file that the store has, as its `uploaded.json` says, is not sent again; nor is one that an interrupted sending
-    from this machine has sent, as `sent.json` beside the folder says.
-
-    Args:
-        store: Where to.
-        local: The folder.
-        progress: Whether to show how many files are sent.
-
-    Raises:
-        TransferError: If the store does not answer, or refuses.
-    """
-    hashes = {name: sha256(path) for name, path in _files_of(local).items()}
-    there = store.files()
-    record = local.parent / "sent.json"
-    sent = _already_sent(store, there, _read_json(record))
-    wanted = [name for name, found in hashes.items() if sent.get(name) != found or name not in there]
-    number = uuid.uuid4().hex
-    store.put_text(UPLOADING, json.dumps({"sending": number}))
-    store.remove({UPLOADED} & there.keys())
-    sent = {name: found for name, found in sent.items() if hashes.get(name) == found}
-
-    def put(name: str) -> None:
-        store.put(local / name, name)
-        sent[name] = hashes[name]
-
-    try:
-        _each(put, wanted, "send", "sent", progress)
-    finally:
-        _record(record, {"sending": number, "files": sent})
-    store.remove(name for name in there if name not in hashes and name not in _OWN)
-    _check_sizes(store, local, hashes)
-    store.put_text(UPLOADED, json.dumps({"files": hashes}, indent=1, ensure_ascii=False) + "\n")
-    store.remove([UPLOADING])
-    record.unlink(missing_ok=True)
-
-
-def _files_of(folder: Path) -> dict[str, Path]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
-    return {path.relative_to(folder).as_posix(): path for path in paths}
-
-
-def _already_sent(store: Store, there: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
-    """File -> SHA-256 of what the store is known to hold."""
-    name = next((name for name in (UPLOADING, UPLOADED) if name in there), None)
-    if name is None:
-        return {}
-    try:
-        found = json.loads(store.read_text(name))
-    except ValueError:
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    if name == UPLOADING:
-        found = own if found.get("sending") == own.get("sending") else {}
-    files = found.get("files")
-    return files if isinstance(files, dict) else {}
-
-
-def _check_sizes(store: Store, local: Path, names: Iterable[str]) -> None:
-    there = store.files()
-    lacking = [name for name in names if there.get(name, (-1,))[0] != (local / name).stat().st_size]
-    if lacking:
-        what = f"does not hold {number_of(len(lacking), 'file')} as sent, such as {lacking[0]}"
-        raise TransferError.of(store.address, what, "look whether another process writes there, and repeat the command")

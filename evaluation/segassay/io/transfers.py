@@ -19,9 +19,13 @@ import platformdirs
 
 from segassay.errors import DataError, Problem, SegAssayError, UsageError
 from segassay.io.addresses import is_address, last_name
-from segassay.io.stores import UPLOADED, UPLOADING, Store, TransferError, copy_from, send_to
+from segassay.io.sending import UPLOADED, UPLOADING, kind_of, send_to
+from segassay.io.stores import Store, TransferError, copy_from
 
-__all__ = ["Transfers", "transfers"]
+__all__ = ["STUDY", "Transfers", "as_copied", "transfers"]
+
+STUDY = "study"
+"""Kind of a result that is sent in parts, as its members are trained."""
 
 _Place = TypeVar("_Place")
 
@@ -44,16 +48,22 @@ def transfers(*, absolute: bool = False, progress: bool = False) -> Iterator[Tra
         raise
 
 
+def as_copied() -> Transfers:
+    """The places that another process has copied and looked at before it started this one; no store is asked."""
+    return Transfers(absolute=False, progress=False, is_copied=True)
+
+
 class Transfers:
     """The places of one call; what is neither an address nor a path passes through all functions as it is.
 
     Args:
         absolute: As of `transfers`.
         progress: As of `transfers`.
+        is_copied: Whether all copies are made, and no store is asked.
     """
 
-    def __init__(self, absolute: bool, progress: bool) -> None:
-        self._absolute, self._progress = absolute, progress
+    def __init__(self, absolute: bool, progress: bool, *, is_copied: bool = False) -> None:
+        self._absolute, self._progress, self._is_copied = absolute, progress, is_copied
         self._copies: dict[str, str] = {}  # file or folder here -> as the user gave it
         self._target: Store | None = None
 
@@ -67,7 +77,10 @@ class Transfers:
         """
         if not isinstance(place, str) or not is_address(place):
             return self._path(place)
-        store, local = Store(place), _place_for(place, "copies")
+        local = _place_for(place, "copies")
+        if self._is_copied:
+            return local
+        store = Store(place)
         if self._target is not None and f"{store.root}/".startswith(f"{self._target.root}/"):
             raise UsageError(f"{self._target.address} contains files that are read; give another folder")
         self._copies[str(local)] = store.address
@@ -99,7 +112,7 @@ class Transfers:
             place: Where the result shall be.
             overwrite: Whether what is there may be replaced.
             option: Name of the option, for messages.
-            go_on: Whether a result that is there is copied, so that the call goes on with it.
+            go_on: Whether a result that is there is copied, so that the call resumes it.
 
         Raises:
             UsageError: If something is there, or the address is a file or a whole bucket.
@@ -107,13 +120,9 @@ class Transfers:
         """
         if not isinstance(place, str) or not is_address(place):
             return place
-        store = self._target = Store(place)
-        if not store.is_in_bucket:
-            raise UsageError(f"{option} {store.address}: expected a folder in it, such as {store.address}/result")
-        there = store.files()
-        if store.is_file:
-            raise UsageError(f"{store.address} is a file; give another {option}")
-        is_whole, is_begun = UPLOADED in there, UPLOADING in there
+        store, there = self._aimed_at(place, option)
+        is_whole = UPLOADED in there
+        is_begun = UPLOADING in there and kind_of(store, there) != STUDY
         may_go_on = is_begun or (go_on and is_whole)
         if there and not (overwrite or may_go_on):
             raise UsageError(f"{store.address} exists already; give another {option}, or --overwrite to replace it")
@@ -123,12 +132,44 @@ class Transfers:
             copy_from(store, local, progress=self._progress, left_out=(UPLOADED, UPLOADING))
         return local
 
+    def _aimed_at(self, address: str, option: str) -> tuple[Store, dict[str, tuple[int, str]]]:
+        """The folder at an address to which a result is sent, and what is there."""
+        store = self._target = Store(address)
+        if not store.is_in_bucket:
+            raise UsageError(f"{option} {store.address}: expected a folder in it, such as {store.address}/result")
+        there = store.files()
+        if store.is_file:
+            raise UsageError(f"{store.address} is a file; give another {option}")
+        return store, there
+
+    def resumed(self, place: _Place, *, option: str) -> _Place | Path:
+        """Folder of this machine in which a study is made whose parts are sent to an address.
+
+        Args:
+            place: Where the study shall be.
+            option: Name of the option, for messages.
+
+        Raises:
+            UsageError: If something else is there, or the address is a file or a whole bucket.
+            TransferError: If the store does not answer, or refuses.
+        """
+        if not isinstance(place, str) or not is_address(place):
+            return place
+        local = _place_for(place, "results")
+        if self._is_copied:
+            return local
+        store, there = self._aimed_at(place, option)
+        self._copies[str(local)] = store.address
+        if there and kind_of(store, there) != STUDY:
+            raise UsageError(f"{store.address} holds something that is no study; give another {option}")
+        return local
+
     def send(self, local: Path, *, keep: bool = False) -> None:
         """Send a result that is whole to the address of `written`; nothing if that was none.
 
         Args:
             local: Its folder.
-            keep: Whether the folder stays, for a call that goes on.
+            keep: Whether the folder stays, for a call that resumes it.
 
         Raises:
             TransferError: If the store does not answer, or refuses; the folder stays.

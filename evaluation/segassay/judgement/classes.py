@@ -197,10 +197,10 @@ def class_paths(names: Iterable[str]) -> dict[str, str]:
 
 
 def verdicts_of_classes(classes: Mapping[str, Results]) -> dict[str, dict[str, dict[str, str]]]:
-    """Class -> quality, and first `raters` if there is no model -> verdict and sentence, for the summary."""
+    """Class -> quality, and first `raters` if there is no model -> verdict, outcome, missing, sentence."""
     return {
         name: {
-            quality: {part: found.summary[quality][part] for part in ("verdict", "sentence")}
+            quality: {part: found.summary[quality][part] for part in ("verdict", "outcome", "missing", "sentence")}
             for quality in judged_in(found.summary)
         }
         for name, found in classes.items()

@@ -3,6 +3,7 @@
 scores, strategies, judged annotators  ->  one row per measure, with its interval, for MLflow and side-by-side views
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,12 +12,12 @@ from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
-from segassay.qualities.scores.groups import strategy_groups
+from segassay.qualities.scores.groups import Group, strategy_groups, trained_alike
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, Measure
 from segassay.qualities.scores.table import ALL_RATERS, BETWEEN_RATERS
 from segassay.qualities.validity import records as validity
 
-__all__ = ["HEADLINE_COLUMNS", "headlines", "of_strategies"]
+__all__ = ["HEADLINE_COLUMNS", "agreement_names", "headlines", "of_strategies"]
 
 HEADLINE_COLUMNS = ("quality", "measure", "contrast", "target", "value", "low", "high", "n_cases", "n_undefined")
 
@@ -66,6 +67,10 @@ _CHOSEN = (
     _Headline(validity.AMOUNT_RATIO, _JUDGED, "count", ()),
     _Headline(validity.SAME_VERDICT, _JUDGED, "count", ()),
 )
+_AGREEMENT = (
+    *(objectivity.F1, objectivity.DICE, reliability.F1, reliability.DICE, validity.F1, validity.DICE),
+    *(reliability.MINUS_RATERS, reliability.MINUS_MODELS, validity.MINUS_RATERS),
+)
 
 
 def headlines(found: Results) -> pd.DataFrame:
@@ -82,13 +87,16 @@ def headlines(found: Results) -> pd.DataFrame:
         one row per contrast. Without rows if there are no scores.
     """
     judged = judged_annotators(found.annotations)
-    targets = {_RATERS: [BETWEEN_RATERS, ALL_RATERS], _JUDGED: list(judged.names)}
+    targets, trainings = (
+        {_RATERS: [BETWEEN_RATERS, ALL_RATERS], _JUDGED: list(judged.names)},
+        trained_alike(found.people),
+    )
     rows = []
     for headline in _CHOSEN:
         own = found.scores[found.scores["record"].eq(headline.record.key) & found.scores["of"].eq(headline.of)]
         own = own[own["value"].notna()]
         if headline.whose == _TRAININGS:
-            own = _of_trainings(own, judged.trained_on)
+            own = _of_trainings(own, trainings, judged.trained_on)
         else:
             own = own[own["target"].isin(targets[headline.whose])]
         for comparison in headline.comparisons or own["comparison"].unique():
@@ -101,11 +109,32 @@ def headlines(found: Results) -> pd.DataFrame:
     return whole[list(HEADLINE_COLUMNS)].reset_index(drop=True)
 
 
-def _of_trainings(rows: pd.DataFrame, trained_on: tuple[str, ...]) -> pd.DataFrame:
+def agreement_names(references: Iterable[str]) -> set[str]:
+    """Names of the headlines that are an F1 or Dice, or a difference from that of raters or models.
+
+    Args:
+        references: Names of references and of the truth.
+
+    Example:
+        >>> sorted(agreement_names(["truth"]))[:4]
+        ['dice', 'dice_leave_one_out', 'dice_pairwise', 'f1']
+    """
+    return {
+        headline.record.form(headline.of, comparison, reference=reference).name
+        for headline in _CHOSEN
+        if headline.record in _AGREEMENT
+        for comparison in headline.comparisons
+        for reference in (references if comparison == AGAINST else [""])
+    }
+
+
+def _of_trainings(rows: pd.DataFrame, groups: Sequence[Group], trained_on: tuple[str, ...]) -> pd.DataFrame:
     """Rows of the trainings on these masks: of ensembles, of the largest first, else of models."""
-    for kind in ("ensembles", "models"):
+    for kind in ("ensemble", "model"):
         for masks in trained_on:
-            own = rows[rows["target"].str.startswith(f"{masks} {kind}")]
+            of_masks = [group for group in groups if group.kind == kind and group.name == masks]
+            sizes = [group.target_of_size(size) for group in of_masks for size in group.sizes]
+            own = rows[rows["target"].isin([*(group.target for group in of_masks), *sizes])]
             if len(own):
                 return own.tail(1)
     return rows.iloc[:0]

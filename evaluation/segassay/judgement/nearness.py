@@ -12,7 +12,7 @@ import pandas as pd
 from segassay.io.stored_tables import parts_of
 from segassay.qualities.scores.table import THRESHOLD
 
-__all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "tolerance_px"]
+__all__ = ["DICE_BLIND_ABOVE", "NEAR", "is_nearness", "nearness_of_pairs", "tolerance_in", "tolerance_px"]
 
 DICE_BLIND_ABOVE = 0.95
 """Dice of the median rater with the others: what raters disagree by is less than the 0.05 by which lines are drawn."""
@@ -32,6 +32,16 @@ def is_nearness(measure: str) -> bool:
         (True, False)
     """
     return measure.startswith(_PREFIX)
+
+
+def tolerance_in(measure: str) -> str:
+    """The tolerance in the name of an NSD, in pixels.
+
+    Example:
+        >>> tolerance_in("nsd_2px")
+        '2'
+    """
+    return measure.removeprefix(_PREFIX).removesuffix("px")
 
 
 def tolerance_px(surface_shares: pd.DataFrame, counts: pd.DataFrame, raters: list[str]) -> int:

@@ -88,7 +88,7 @@ def _own(evidence: Evidence, measure: str) -> np.ndarray:
 
 
 def _against(evidence: Evidence) -> str:
-    return "each other" if np.isnan(evidence.of_raters_with_others(F1)).all() else CONSENSUS_OF_OTHERS
+    return "the other raters" if np.isnan(evidence.of_raters_with_others(F1)).all() else CONSENSUS_OF_OTHERS
 
 
 def _together(evidence: Evidence, own: np.ndarray, measure: str) -> Criterion:

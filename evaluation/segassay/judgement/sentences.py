@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from segassay.errors import number_of
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT
@@ -123,17 +124,18 @@ def _effects_sentence(effects: pd.DataFrame) -> str:
     if pairs.empty:
         return ""
     of_mean = set(of["annotator"]) == {MEAN_OF_RATERS}
-    what = "object counts lead" if measure == "count" else f"masks, measured by {measure.replace('_', ' ')}, lead"
+    what = "object counts" if measure == "count" else f"masks, measured by {measure.replace('_', ' ')}"
     parts = [
         f"{row['group_2']} against {row['group_1']}: "
         + ", ".join(
-            _VERDICTS.get(verdict, verdict) + ("" if of_mean else f" with {n}") for verdict, n in row["votes"].items()
+            _VERDICTS.get(verdict, verdict) + ("" if of_mean else f" ({number_of(n, 'annotator')})")
+            for verdict, n in row["votes"].items()
         )
         for row in pairs.to_dict("records")
     ]
     if of_mean:
         return f"Conclusions from the mean {measure.replace('_', ' ')} of the raters of each case: {'; '.join(parts)}."
-    return f"Number of annotators whose {what} to each conclusion: {'; '.join(parts)}."
+    return f"Conclusions from {what}: {'; '.join(parts)}."
 
 
 def concordance(effects: pd.DataFrame, measure: str = "count") -> pd.DataFrame:

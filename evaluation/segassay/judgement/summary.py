@@ -1,6 +1,7 @@
 """The summary of an evaluation: for each quality a verdict, a sentence, and the numbers behind them.
 
-scores, effects  ->  {objectivity, reliability, validity: {verdict, sentence, numbers, rule, criteria}}, and raters
+scores, effects  ->  {objectivity, reliability, validity, perhaps raters:
+                      {verdict, outcome, missing, sentence, numbers, rule, criteria}}
 """
 
 import platform
@@ -14,10 +15,20 @@ import pandas as pd
 from segassay.judgement.sentences import concordance, format_interval
 from segassay.judgement.verdicts import judge
 from segassay.judgement.version import RULE_OF_CLASSES, RULES_VERSION
-from segassay.judgement.words import RULES, criterion_in_words, sentence, verdict_in_words
+from segassay.judgement.words import RULES, criterion_in_words, outcome_in_words, sentence
 from segassay.qualities.scores.table import QUALITIES, Findings
 
-__all__ = ["NUMBER_COLUMNS", "QUALITIES", "concordance", "format_interval", "judged_in", "summarise", "versions"]
+__all__ = [
+    "NUMBER_COLUMNS",
+    "QUALITIES",
+    "concordance",
+    "format_interval",
+    "judged_in",
+    "outcome_of",
+    "summarise",
+    "verdict_of",
+    "versions",
+]
 
 NUMBER_COLUMNS = ("measure", "target", "value", "low", "high", "n_cases", "n_undefined")
 
@@ -32,12 +43,13 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
         found: Tables, annotations, clusters and effects of the evaluation.
 
     Returns:
-        `{quality: {verdict, sentence, numbers, rule, criteria}}`: the judgements of `judgement.verdicts.judge` in
-        words, and as `numbers` the rows of scores with `NUMBER_COLUMNS`; an undefined value is None.
+        `{quality: {verdict, outcome, missing, sentence, numbers, rule, criteria}}`: the judgements of
+        `judgement.verdicts.judge` in words, of which `verdict` joins outcome and what is missing; and as `numbers` the
+        rows of scores with `NUMBER_COLUMNS`; an undefined value is None.
     """
     return {
         quality: {
-            "verdict": verdict_in_words(judgement),
+            **verdict_of(*outcome_in_words(judgement)),
             "sentence": sentence(judgement, scores, found.effects),
             "numbers": _numbers(scores[scores["quality"] == quality]),
             "rule": RULES[quality],
@@ -45,6 +57,34 @@ def summarise(scores: pd.DataFrame, found: Findings) -> dict[str, dict[str, Any]
         }
         for quality, judgement in judge(found).items()
     }
+
+
+def verdict_of(outcome: str, missing: str) -> dict[str, str]:
+    """The parts of a summary that say how a quality was judged.
+
+    Example:
+        >>> verdict_of("supported", "")["verdict"]
+        'supported'
+    """
+    return {"verdict": f"{outcome}: {missing}" if missing else outcome, "outcome": outcome, "missing": missing}
+
+
+def outcome_of(judged: Mapping[str, Any]) -> tuple[str, str]:
+    """Outcome of one judgement of a summary, and what is missing to judge.
+
+    Args:
+        judged: Such as `summary["validity"]`; a summary of an earlier version has the joined `verdict` alone.
+
+    Example:
+        >>> outcome_of({"verdict": "cannot be judged: no model", "outcome": "cannot be judged", "missing": "no model"})
+        ('cannot be judged', 'no model')
+        >>> outcome_of({"verdict": "supported"})
+        ('supported', '')
+    """
+    if "outcome" in judged:
+        return str(judged["outcome"]), str(judged["missing"])
+    outcome, _, missing = str(judged["verdict"]).partition(": ")
+    return outcome, missing
 
 
 def judged_in(summary: Mapping[str, Any]) -> tuple[str, ...]:

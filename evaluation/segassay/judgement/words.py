@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from segassay.data.annotations import WITHOUT
-from segassay.data.named_channels import INTENSITY
+from segassay.data.named_channels import INTENSITY, measured_channel
 from segassay.errors import shortlist
 from segassay.judgement.amounts import AMOUNT_WITHIN
 from segassay.judgement.conclusions import LARGE_EFFECT
 from segassay.judgement.criteria import MIN_CASES, Criterion, Missing, Number, Shares, What, Why
 from segassay.judgement.judged import Judged
 from segassay.judgement.judgement import Judgement
-from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness
+from segassay.judgement.nearness import DICE_BLIND_ABOVE, NEAR, is_nearness, tolerance_in
 from segassay.judgement.raters_alone import APART, CONSISTENT_ABOVE, TOGETHER_ABOVE
 from segassay.judgement.sentences import (
     concordance_found,
@@ -37,7 +37,7 @@ from segassay.judgement.verdicts import (
 )
 from segassay.qualities.scores.error_rates import LINE
 
-__all__ = ["RULES", "criterion_in_words", "sentence", "verdict_in_words", "who"]
+__all__ = ["RULES", "UNDECIDED", "criterion_in_words", "outcome_in_words", "sentence", "who"]
 
 _EVIDENCE = (
     "Evidence counts only if masks agree with the raters better than their mirror images do, are not the same as other "
@@ -91,7 +91,8 @@ RULES = {
 }
 """Each rule in words, for the report. Each line is compared with a whole 95 % interval."""
 
-_OUTCOMES = {True: "supported", False: "not supported"}
+UNDECIDED = "cannot be judged"
+_OUTCOMES = {True: "supported", False: "not supported", None: UNDECIDED}
 
 _MEASURES = {
     "f1": ("finding objects", "F1"),
@@ -113,9 +114,9 @@ def _measured(measure: str) -> tuple[str, str]:
         ('outlines within 2 px', 'NSD')
     """
     if is_nearness(measure):
-        return f"outlines within {measure.removeprefix('nsd_').removesuffix('px')} px", "NSD"
-    start = f"{INTENSITY}_"
-    return (f"intensity in {measure.removeprefix(start)}", "") if measure.startswith(start) else _MEASURES[measure]
+        return f"outlines within {tolerance_in(measure)} px", "NSD"
+    channel = measured_channel(measure)
+    return (f"intensity in {channel}", "") if channel else _MEASURES[measure]
 
 
 _NAMES = {
@@ -205,11 +206,11 @@ _FOUND = {
         "({against})"
     ),
     What.STANDING: "{number} {unit} from the median rater",
-    What.TO_RATERS: "their disagreement is {number} {unit} above {share:.0f} % of that of two raters",
+    What.TO_RATERS: "their disagreement, minus {share:.0f} % of that of two raters, is {number} {unit}",
     What.TO_MODELS: "{number} {unit} more than two single models",
     What.AMOUNT: "{number} times the {task} of the median rater",
     What.AMOUNT_OF_GROUP: (
-        "in group {against}, {number} times the {task} that the ratio to the median rater in other groups lets expect"
+        "in group {against}, {number} times the {task} expected from the ratio to the median rater in the other groups"
     ),
     What.COMPLETE: "{target} has masks of {n:.0f} of the {n_cases} images that raters annotated",
     What.CREDIBLE: "Dice {number} above mirrored masks",
@@ -232,17 +233,18 @@ def who(judged: Judged) -> str:
     return f"the {len(judged.names)} {of}{judged.kind}s"
 
 
-def verdict_in_words(judgement: Judgement) -> str:
-    """ "supported", "not supported" or "cannot be judged: <what is missing>"."""
-    if judgement.supported is not None:
-        return _OUTCOMES[judgement.supported]
+def outcome_in_words(judgement: Judgement) -> tuple[str, str]:
+    """The outcome, "supported", "not supported" or "cannot be judged"; and what is missing to judge, else empty."""
+    outcome = _OUTCOMES[judgement.supported]
+    if outcome != UNDECIDED:
+        return outcome, ""
     undecided = [one for one in judgement.criteria if one.met is None and one.counts]
     missing = [
         _one_missing(missing, criterion.measure, judgement.judged)
         for criterion in undecided
         for missing in criterion.missing
     ]
-    return f"cannot be judged: {joined(dict.fromkeys(missing))}"
+    return outcome, joined(dict.fromkeys(missing))
 
 
 def criterion_in_words(criterion: Criterion, judged: Judged) -> dict[str, Any]:

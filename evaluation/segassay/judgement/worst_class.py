@@ -2,21 +2,21 @@
 
     summary of all classes together, {class: its summary}  ->  summary whose verdicts the worst of them decides
 
-All classes together show what is marked, and not what it is called: masks in which two classes are exchanged are as good
-as before, and a class that is always missed hides behind those that are not.
+All classes together show what is marked, and not what it is called: masks in which two classes are exchanged are as
+good as before, and a class that is always missed hides behind those that are not.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from segassay.judgement.sentences import joined
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of, verdict_of
 
 __all__ = ["CLASS_RULE", "judge_by_worst"]
 
 CLASS_RULE = (
-    "Masks have several classes: all classes together, and each class that somebody marks, are judged by this rule, and "
-    "the worst decides. Not supported if one of them is not supported, else not judged if one cannot be judged."
+    "Masks have several classes: all classes together, and each class that somebody marks, are judged by this rule, "
+    "and the worst decides. Not supported if one of them is not supported, else not judged if one cannot be judged."
 )
 """What the report adds to the rule of each quality."""
 
@@ -60,7 +60,10 @@ def judge_by_worst(
         )
         for quality in judged
     }
-    together = {quality: {part: summary[quality][part] for part in ("verdict", "sentence")} for quality in judged}
+    kept = ("verdict", "outcome", "missing", "sentence")
+    together = {
+        quality: {part: summary[quality][part] for part in kept if part in summary[quality]} for quality in judged
+    }
     return {**summary, **joint, "together": together}
 
 
@@ -72,35 +75,27 @@ def _joint(own: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]], absen
         parts: That of all classes together, then of each class.
         absent: Classes that nobody marks.
     """
-    words = {name: _word(part) for name, part in parts.items()}
+    words = {name: outcome_of(part)[0] for name, part in parts.items()}
     worst = min(words.values(), key=_WORST_FIRST.index)
-    why = [f"{name}: {_why(part)}" for name, part in parts.items() if words[name] == worst]
+    why = [f"{name}: {outcome_of(part)[1]}" for name, part in parts.items() if words[name] == worst]
     criteria = [
         {
             "name": name,
             "holds": _HOLDS.get(words[name]),
             "counts": True,
             "found": part["sentence"],
-            "missing": _why(part),
+            "missing": outcome_of(part)[1],
         }
         for name, part in parts.items()
         if name != _TOGETHER
     ]
     return {
         **own,
-        "verdict": f"{worst}: {joined(why)}" if worst == "cannot be judged" else worst,
+        **verdict_of(worst, joined(why) if worst == "cannot be judged" else ""),
         "sentence": _sentence(parts, words, worst, absent),
         "rule": f"{own['rule']} {CLASS_RULE}",
         "criteria": [*own["criteria"], *criteria],
     }
-
-
-def _word(part: Mapping[str, Any]) -> str:
-    return str(part["verdict"]).partition(": ")[0]
-
-
-def _why(part: Mapping[str, Any]) -> str:
-    return str(part["verdict"]).partition(": ")[2]
 
 
 def _sentence(

@@ -12,7 +12,7 @@ from segassay.judgement.criteria import Criterion, Number, What
 from segassay.judgement.judgement import Judgement
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
 from segassay.planning.settle import judgements_of, remedies
 from segassay.report.naming import of_in_words
 
@@ -97,7 +97,7 @@ def cards(found: Results) -> list[Card]:
 
 def _card(found: Results, quality: str, judgement: Judgement) -> Card:
     judged = found.summary[quality]
-    word, _, why = str(judged["verdict"]).partition(": ")
+    word, why = outcome_of(judged)
     outcome = OUTCOMES.get(word, "open")
     key = _key(judgement)
     number = None if key is None else key.number

@@ -14,7 +14,9 @@ from segassay.judgement.classes import MEAN, WHERE_MARKED, class_names, class_pa
 from segassay.judgement.judged import judged_annotators
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
+from segassay.qualities.catalogue import CATALOGUE
+from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.scores.table import BETWEEN_RATERS
 from segassay.report.cards import OUTCOMES
 from segassay.report.sections import Table
@@ -85,7 +87,8 @@ def class_section(found: Results, *, links: bool = True) -> ClassSection | None:
     if not names:
         return None
     table, paths = found.of_classes["classes"], class_paths(names)
-    keys = list(_shown(found, table))
+    shown = list(_shown(found, table))
+    keys = [key for _, key in shown]
     judged = judged_in(found.summary)
     judged = judged[:1] if "raters" in judged else judged  # without models only the raters can be judged
     rows = tuple(
@@ -100,7 +103,7 @@ def class_section(found: Results, *, links: bool = True) -> ClassSection | None:
     means = table[table["n_classes"].gt(0) & table["class"].eq(MEAN)]
     n_in_mean = [int(_one(means, key)["n_classes"].min()) for key in keys if len(_one(means, key))]
     mean = ClassRow("mean over classes", "", (), tuple(_scores(means, keys))) if n_in_mean else None
-    header = tuple(_in_words(key) for key in keys)
+    header = tuple(_in_words(base, target) for base, (_, _, target) in shown)
     agreement = found.of_classes["class_agreement"]
     alone = found.summary.get("together", found.summary)
     together = ", ".join(f"{quality} {_verdict(quality, alone[quality])[2]}" for quality in judged)
@@ -109,17 +112,21 @@ def class_section(found: Results, *, links: bool = True) -> ClassSection | None:
     )
 
 
-def _shown(found: Results, table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
-    """F1 and Dice between raters, and of the first judged annotator with the raters, where the class is marked."""
+def _shown(found: Results, table: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """F1 and Dice between raters, and of the first judged annotator with the raters, where the class is marked.
+
+    Yields:
+        `f1` or `dice`, and its row.
+    """
     judged = judged_annotators(found.annotations).names[:1]
     for quality, target in (("objectivity", BETWEEN_RATERS), *(("validity", name) for name in judged)):
         own = table[table["quality"].eq(quality) & table["target"].eq(target)]
         for base in _WORDS:
-            measures = own.loc[
-                own["measure"].str.match(rf"{base}(_leave_one_out|_pairwise)?{WHERE_MARKED}$"), "measure"
-            ]
+            record = CATALOGUE[f"{quality}/{base}"]
+            names = [f"{record.form('', kind).name}{WHERE_MARKED}" for kind in ("", LEAVE_ONE_OUT, PAIRWISE)]
+            measures = own.loc[own["measure"].isin(names), "measure"]
             if len(measures):
-                yield quality, str(measures.iloc[0]), target
+                yield base, (quality, str(measures.iloc[0]), target)
 
 
 def _one(table: pd.DataFrame, key: tuple[str, str, str]) -> pd.DataFrame:
@@ -134,13 +141,12 @@ def _scores(table: pd.DataFrame, keys: list[tuple[str, str, str]]) -> Iterator[s
         yield format_interval(*rows[["value", "low", "high"]].iloc[0]) if known else _DASH
 
 
-def _in_words(key: tuple[str, str, str]) -> str:
-    _, measure, target = key
-    return f"{_WORDS[measure.split('_')[0]]} {target if target == BETWEEN_RATERS else f'of {target} with the raters'}"
+def _in_words(base: str, target: str) -> str:
+    return f"{_WORDS[base]} {target if target == BETWEEN_RATERS else f'of {target} with the raters'}"
 
 
 def _verdict(quality: str, judged: dict[str, str]) -> tuple[str, str, str, str]:
-    word = judged["verdict"].partition(": ")[0]
+    word, _ = outcome_of(judged)
     return quality, OUTCOMES.get(word, "open"), word, judged["sentence"]
 
 

@@ -18,7 +18,7 @@ from segassay.errors import UsageError, number_of, shortlist
 from segassay.judgement.classes import class_names
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
 from segassay.qualities.scores.groups import RATERS, strategy_groups
 from segassay.qualities.scores.table import MEASURES, Agreement
 from segassay.qualities.scores.values import values_of
@@ -131,10 +131,14 @@ def _criteria(found: Mapping[str, Results]) -> pd.DataFrame:
 
 
 def _stated(one: Results) -> dict[str, str]:
-    """Conventions, settings and versions by name."""
+    """Conventions, settings, rules and versions by name."""
     policy = {name: value for name, value in one.summary["policy"].items() if name not in ("notes", "warnings")}
-    rules = {f"rule of {quality}": one.summary[quality]["rule"] for quality in judged_in(one.summary)}
-    return dict(_flat(policy)) | rules | {f"version of {name}": of for name, of in one.summary["versions"].items()}
+    versions = {f"version of {name}": of for name, of in one.summary["versions"].items()}
+    return dict(_flat(policy)) | _rules(one) | versions
+
+
+def _rules(one: Results) -> dict[str, str]:
+    return {f"rule of {quality}": one.summary[quality]["rule"] for quality in judged_in(one.summary)}
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
@@ -174,14 +178,14 @@ def _cases(found: Mapping[str, Results], same: Mapping[str, list[str]]) -> pd.Da
 
 
 def _scores(found: Mapping[str, Results]) -> pd.DataFrame:
-    columns = ["quality", "measure", "target", "words", "value", "low", "high", "n_cases"]
+    columns = ["quality", "measure", "target", "words", "value", "low", "high", "n_cases", "base", "comparison"]
     parts = [one.scores[columns].assign(evaluation=label) for label, one in found.items()]
     rows = pd.concat(parts, ignore_index=True)
     rank = (
         rows.drop_duplicates(["quality", "measure", "target"]).reset_index().set_index(["quality", "measure", "target"])
     )
     at = rank["index"].reindex(pd.MultiIndex.from_frame(rows[["quality", "measure", "target"]])).to_numpy()
-    order = ["quality", "measure", "target", "words", "evaluation", "value", "low", "high", "n_cases"]
+    order = ["quality", "measure", "target", "words", "evaluation", *columns[4:]]
     return rows.iloc[np.argsort(at, kind="stable")][order].reset_index(drop=True)
 
 
@@ -291,10 +295,12 @@ def _changes(first: Results, other: Results, same: Sequence[str], differences: p
 
 def _changed_verdicts(first: Results, other: Results) -> Iterator[str]:
     for quality in dict.fromkeys((*judged_in(first.summary), *judged_in(other.summary))):
-        before, after = (one.summary.get(quality, {}).get("verdict", "not asked") for one in (first, other))
-        short, now = before.partition(":")[0], after.partition(":")[0]
-        if short != now:
-            yield f"Verdict of {quality}: {short} → {now}."
+        before, after = (
+            outcome_of(one.summary[quality]) if quality in one.summary else ("not asked", "") for one in (first, other)
+        )
+        now = after[0]
+        if before[0] != now:
+            yield f"Verdict of {quality}: {before[0]} → {now}."
         elif before != after:
             yield f"Verdict of {quality}: {now}, for another reason."
 
@@ -351,9 +357,10 @@ def _changed_masks(first: Results, other: Results, n_same: int) -> Iterator[str]
 
 def _changed_settings(first: Results, other: Results) -> Iterator[str]:
     ours, theirs = _stated(first), _stated(other)
+    rules = _rules(first) | _rules(other)
     for name in dict.fromkeys((*ours, *theirs)):
         before, after = ours.get(name, "–"), theirs.get(name, "–")
-        if before != after and name.startswith("rule of"):
+        if before != after and name in rules:
             yield f"The {name} has another text."
         elif before != after and name != "intervals.n_units":
             yield f"{name}: {before} → {after}."

@@ -100,7 +100,7 @@ def _has(table: pd.DataFrame) -> list[str]:
 
 def _headlines(scores: pd.DataFrame) -> pd.DataFrame:
     """F1 and Dice between and against raters, in words."""
-    rows = scores[scores["measure"].str.match(r"^(f1|dice)($|_leave_one_out$|_pairwise$|_against)")]
+    rows = scores[scores["base"].isin(["f1", "dice"])]
     return rows.assign(says=[format_interval(*row) for row in rows[["value", "low", "high"]].itertuples(index=False)])
 
 

@@ -6,7 +6,7 @@ row of scores (name of its measure, quantity, variant, what it is compared with)
 from collections.abc import Mapping
 from typing import Any
 
-from segassay.data.named_channels import INTENSITY
+from segassay.data.named_channels import INTENSITY, measured_channel
 from segassay.qualities.scores.measure import AGAINST, LEAVE_ONE_OUT, PAIRWISE, QUANTITY_WORDS
 
 __all__ = ["of_in_words", "plain_gap", "plain_name"]
@@ -139,8 +139,8 @@ def of_in_words(of: str) -> str:
         >>> of_in_words("mean_intensity_cFOS")
         'mean intensity in cFOS'
     """
-    if of.startswith(f"{INTENSITY}_"):
-        return f"{_OF[INTENSITY]} in {of.removeprefix(f'{INTENSITY}_')}"
+    if channel := measured_channel(of):
+        return f"{_OF[INTENSITY]} in {channel}"
     return _OF.get(of) or QUANTITY_WORDS.get(of) or of.replace("_", " ")
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.dataset import units_of
 from segassay.data.facets import is_exchangeable
-from segassay.data.named_channels import INTENSITY, intensities_in
+from segassay.data.named_channels import intensities_in, measured_channel
 from segassay.errors import UsageError
 from segassay.figures.style import encode_figure
 from segassay.judgement.classes import class_names
@@ -253,9 +253,9 @@ def _amounts(counts: pd.DataFrame) -> dict[str, tuple[str, str]]:
     """As `_AMOUNT_WORDS`, with intensities."""
     of_channels = {}
     for column in intensities_in(list(counts)):
-        channel = column.removeprefix(INTENSITY)
-        words = "mean intensity of objects" + (f" in {channel[1:]}" if channel else "")
-        of_channels[f"intensity{channel}"] = (column, words)
+        channel = measured_channel(column)
+        words = "mean intensity of objects" + (f" in {channel}" if channel else "")
+        of_channels[f"intensity_{channel}" if channel else "intensity"] = (column, words)
     return _AMOUNT_WORDS | of_channels
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from segassay.data.annotations import is_trained, kind_label
 from segassay.data.measurements import OF_ALL
-from segassay.data.named_channels import INTENSITY
+from segassay.data.named_channels import INTENSITY, measured_channel
 from segassay.io.spacing import shown_unit
 from segassay.judgement.results import Results
 from segassay.judgement.sentences import format_interval
@@ -233,8 +233,8 @@ def measurement_words(measure: str) -> str:
         >>> measurement_words("mean_intensity_cFOS")
         'Mean intensity of objects in cFOS'
     """
-    if measure.startswith(f"{INTENSITY}_"):
-        return f"{_MEASUREMENTS[INTENSITY]} in {measure.removeprefix(f'{INTENSITY}_')}"
+    if channel := measured_channel(measure):
+        return f"{_MEASUREMENTS[INTENSITY]} in {channel}"
     words = measure.replace("_", " ")
     return _MEASUREMENTS.get(measure, words[:1].upper() + words[1:])
 

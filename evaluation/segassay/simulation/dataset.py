@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from segassay.data.annotations import RATER
 from segassay.errors import UsageError
 from segassay.io.csv_tables import csv_text
 from segassay.io.images import Picture, write_bytes, write_image, write_labels, write_mask
@@ -143,7 +144,7 @@ def _write_case(
             path = f"labels/{rater}/{file}" if session == 1 else f"repeats/{rater}/session_{session}/{file}"
             write = write_labels if settings.instances or settings.classes else write_mask
             write(_with_folder(folder / path), mask, like)
-            yield case, rater, "human", path, session
+            yield case, rater, RATER, path, session
 
 
 def _with_folder(path: Path) -> Path:

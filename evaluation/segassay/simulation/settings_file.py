@@ -66,7 +66,7 @@ def _read_mapping(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}; give a YAML file of settings") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no YAML that could be read: {why_unreadable(error)}") from error
+        raise UsageError(f"{path} cannot be read as YAML: {why_unreadable(error)}") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{path}: expected lines of the form `n_cases: 12`, got {content!r:.60}")
     return content

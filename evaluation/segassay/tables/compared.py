@@ -161,7 +161,7 @@ class ComparedCase:
             self._probs[annotator.name] = found
         return found
 
-    @property
+    @cached_property
     def region_area(self) -> int:
         """Pixels that count; `UNKNOWN` where there is no shape."""
         return int(np.count_nonzero(self.region)) if self.shape else UNKNOWN
@@ -312,7 +312,7 @@ def _consensus_of_others(
     Consensus masks and rates are of whole images: ignored areas and regions affect only scores. `persons` are those
     of the masks, in their order.
     """
-    drawn = np.array([mask > 0 for mask in masks.values()])
+    drawn = np.array([counted_pixels(mask) for mask in masks.values()])
     if len(masks) < 2:
         return dict.fromkeys(masks, (np.nan,) * 4), {}, drawn[0] if masks else None
     decisions = count_decisions(drawn)

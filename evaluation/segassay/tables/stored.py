@@ -2,7 +2,7 @@
 
     jobs, workers  ->  blocks of rows  ->  <table>/part-00000000.parquet and a line in blocks.jsonl  ->  StoredTables
 
-The rows of two blocks never meet in this process. An evaluation that was killed goes on with the cases of no block, and
+The rows of two blocks never meet in this process. An evaluation that was killed resumes with the cases of no block, and
 with what `segassay.tables.kept` has of these.
 """
 

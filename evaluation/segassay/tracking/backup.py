@@ -63,7 +63,7 @@ def save(uri: str, out: Path, artifacts: Path | None, users: Path | None) -> Non
 def restore(uri: str, source: Path, artifacts: Path | None, users: Path | None) -> None:
     """Restore a backup into an empty database, and into files and folders that do not exist yet."""
     if not source.is_dir():
-        sys.exit(f"error: {source} is no folder; give one that `save` has written")
+        sys.exit(f"error: {source} is not a folder; give one that `save` has written")
     for place in (artifacts, users):
         if place is not None and place.exists() and (place.is_file() or any(place.iterdir())):
             sys.exit(f"error: {place} exists; move it away first")

@@ -71,7 +71,7 @@ def refusal(error: Exception, uri: str, what: str) -> UsageError | None:
     status = _status(error)
     if status == 401 and user is None:
         return UsageError(
-            f"the MLflow server at {place} wants a name and a password; set MLFLOW_TRACKING_USERNAME and "
+            f"the MLflow server at {place} asks for a name and a password; set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD"
         )
     if status == 401:

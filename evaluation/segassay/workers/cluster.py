@@ -191,7 +191,7 @@ class _Run:
             self.seen_workers = float("inf")  # said once; the jobs of a queue may wait for days
         elif now - self.seen_workers > _PATIENCE:
             what = f"no worker of the cluster is left, and {number_of(len(self.sent), 'case')} at work are lost"
-            raise DataError.of(None, what, "start workers, and repeat the command: it goes on where it stopped")
+            raise DataError.of(None, what, "start workers, and repeat the command: it resumes where it stopped")
         return max(_PER_WORKER * n_threads, 1)
 
     def _arrived(self, *, is_alone: bool = False) -> Iterator[tuple[int, Any]]:
@@ -263,7 +263,9 @@ def _explained(error: Exception) -> Exception:
         return UsageError(f"--cluster: a worker cannot import {error.name}; install SegAssay there as it is here")
     if isinstance(error, CancelledError):
         what = "the connection to the cluster was lost"
-        return DataError.of(None, what, "look whether its scheduler runs, and repeat the command: it goes on")
+        return DataError.of(
+            None, what, "check that its scheduler runs, and repeat the command: it resumes where it stopped"
+        )
     return error
 
 

@@ -13,17 +13,16 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import monai.bundle
+import psutil
 import yaml
 
 from segassay.errors import SegAssayError, UsageError
@@ -47,6 +46,9 @@ logger = logging.getLogger("segassay")
 
 WORKFLOW = "segassay_monai.Workflow"
 """Value of `workflow_name` for `monai.bundle.run`."""
+
+_NAME_IT = f'give workflow_name="{WORKFLOW}" to monai.bundle.run'
+_COMMANDS = ("run", "run_workflow")
 
 OF_MONAI = frozenset(inspect.signature(monai.bundle.run).parameters) | {"workflow_name"}
 """Names that `monai.bundle.run` takes for itself, so that no setting can have them."""
@@ -75,6 +77,8 @@ class Workflow(monai.bundle.ConfigWorkflow):
             _check_tracking(tracking)
         super().__init__(*words, **settings)
         self.required, self.begun = {}, False
+        if tracking is not None and _is_monai_command():
+            _forget_tracking(self.parser)
 
     def initialize(self) -> Any:
         """Evaluate the expressions under `initialize`."""
@@ -150,15 +154,17 @@ def check_settings(config_name: str, required: Mapping[str, str]) -> None:
         required: Setting without default -> what to give.
 
     Raises:
-        UsageError: As `check_config`; or if another workflow runs the configuration.
+        UsageError: As `check_config`.
         SystemExit: On MONAI's command line, after the run.
 
-    What is missing is said when the configuration runs, since a program may look at its parts before it gives data.
+    What is missing is said when the configuration runs, since a program may look at its parts before it gives data. In
+    another workflow settings are not checked, and a training does not begin.
     """
     workflow = _current.get()
     if workflow is None:
-        if _is_run():
+        if _is_monai_command():
             _start_over()
+        logger.warning(f"settings are not checked; {_NAME_IT}")
         return
     workflow.required = required
     check_config(running_config(), config_name)
@@ -170,26 +176,12 @@ def running_config() -> dict[str, Any]:
     """The running configuration, command-line overrides included, before evaluation.
 
     Raises:
-        RuntimeError: Outside a workflow.
+        UsageError: Outside such a workflow.
     """
     workflow = _current.get()
     if workflow is None:
-        raise RuntimeError(
-            f'no configuration is running: call this from a bundle\'s configuration, with workflow_name="{WORKFLOW}"'
-        )
+        raise UsageError(f"no configuration is running in the workflow of SegAssay; {_NAME_IT}")
     return dict(workflow.parser.get())
-
-
-def _is_run() -> bool:
-    """Whether MONAI runs the configuration, rather than a program that only looks at its parts."""
-    return any(frame.f_code is monai.bundle.run.__code__ for frame in _frames())
-
-
-def _frames() -> Iterator[FrameType]:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _check_tracking(tracking: Any) -> None:
@@ -202,29 +194,24 @@ def _check_tracking(tracking: Any) -> None:
     logger.info("--tracking mlflow: SegAssay logs to MLflow itself, one run for each training; MONAI adds none")
 
 
-def _forget_tracking() -> None:
+def _forget_tracking(parser: monai.bundle.ConfigParser) -> None:
     """Remove what MONAI's own workflow wrote for `--tracking` before ours began: a file in the folder of the output."""
-    found = (frame.f_locals.get("self") for frame in _frames())
-    workflow = next((each for each in found if isinstance(each, monai.bundle.ConfigWorkflow)), None)
-    written = workflow and re.search(r"config_\d{8}_\d{6}\.json", str(workflow.parser.get("save_execute_config", "")))
-    if workflow and written:
-        folder = Path(str(workflow.parser.get_parsed_content("output_dir")))
-        (folder / written.group()).unlink(missing_ok=True)
-        with suppress(OSError):  # it holds other files
-            folder.rmdir()
+    folder = Path(str(parser.get_parsed_content("output_dir")))
+    parser.parse(True)  # as if nothing had been evaluated
+    begun = psutil.Process().create_time() - 1
+    for file in folder.glob(f"config_{'[0-9]' * 8}_{'[0-9]' * 6}.json"):
+        if file.stat().st_mtime >= begun:
+            file.unlink()
+            with suppress(OSError):  # it holds other files
+                folder.rmdir()
 
 
 def _start_over() -> NoReturn:
-    """Start MONAI's command line again with our workflow; in another program, raise an error that names it."""
-    if not _is_monai_command():
-        raise UsageError(
-            f'this configuration needs the workflow of SegAssay; give workflow_name="{WORKFLOW}" to monai.bundle.run'
-        )
+    """Start MONAI's command line again with our workflow."""
     import fire
 
-    _forget_tracking()
     command, *words = sys.argv[1:]
-    commands = {"run": monai.bundle.run, "run_workflow": monai.bundle.run_workflow}
+    commands = {name: getattr(monai.bundle, name) for name in _COMMANDS}
     try:
         words = [f"--workflow_name={WORKFLOW}", *as_typed(words)]
         fire.Fire(commands, command=[command, *words], name="monai.bundle")
@@ -237,9 +224,9 @@ def _start_over() -> NoReturn:
 
 
 def _is_monai_command() -> bool:
-    """Whether this process is `python -m monai.bundle …`, alone or started by torchrun."""
+    """Whether this process is `python -m monai.bundle run …`, alone or started by torchrun."""
     main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return main is not None and main.name == "monai.bundle.__main__"
+    return main is not None and main.name == "monai.bundle.__main__" and sys.argv[1:2] in ([one] for one in _COMMANDS)
 
 
 def write_config(path: Path) -> None:

@@ -72,7 +72,7 @@ def bioimageio(
         str | None,
         typer.Option(
             help="Order of axes in the files of the training: zyx (TIFF) or xyz (NIfTI).",
-            show_default="as thick slices tell",
+            show_default="told from thick slices, else zyx",
         ),
     ] = None,
     both_channels: Both = False,

@@ -1,6 +1,6 @@
 """Command that applies a model to new images: `segassay predict`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -10,12 +10,15 @@ from segassay.errors import number_of, printable
 from segassay.io.addresses import is_address
 from segassay_monai.bundle.needs import training_needs
 
+if TYPE_CHECKING:
+    from segassay_monai.prediction.results import Predicted
+
 app = typer.Typer(rich_markup_mode="rich")
 
 
 @app.command(
     rich_help_panel=TRAIN,
-    help=f"{OF_TRAINING['predict']} Run it again to go on after an interruption.",
+    help=f"{OF_TRAINING['predict']} Run it again to resume after an interruption.",
     epilog=examples(
         "segassay predict STUDY IMAGES --out RESULT",
         "segassay predict MODEL IMAGES --save all --split-touching --out RESULT",
@@ -33,7 +36,7 @@ def predict(
         str,
         typer.Argument(help="An image, a folder of images, a dataset folder, or an address, such as s3://bucket/lab."),
     ],
-    out: Annotated[str, typer.Option(help="Folder to write, or to go on with; or its address.")],
+    out: Annotated[str, typer.Option(help="Folder to write, or to resume; or its address.")],
     save: Annotated[
         str | None,
         typer.Option(
@@ -95,9 +98,16 @@ def predict(
         cluster=cluster,
         progress=not quiet,
     )
-    where = out.rstrip("/") if is_address(out) else done.out
+    _say(done, out)
+
+
+def _say(done: "Predicted", out: str) -> None:
+    """Print what was done, and exit with 1 if images failed."""
+    from segassay_monai.prediction.notebook import counted
+
+    where = out.rstrip("/") if is_address(out) else str(done.out)
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{number_of(len(done.cases), 'image')}, {number_of(len(done.objects), 'object')}: {where}")
+    console.print(counted(done.cases, done.objects, where))
     for note in done.notes:
         console.print(note)
     console.print(f"report: {where}/report.html" if is_address(out) else f"report: {done.out / 'report.html'}")

@@ -1,7 +1,7 @@
 """Commands of a study: `segassay study plan`, `run`, `status`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,8 @@ _StudyFile = Annotated[
 ]
 
 _Trust = Annotated[
-    bool, typer.Option("--trust", help="Run the programs in the settings of this study: you trust its author.")
+    bool,
+    typer.Option("--trust", help="Allow settings that run code (docs/trust.md); only if you trust the author."),
 ]
 
 
@@ -29,15 +30,19 @@ def plan(
     trust: _Trust = False,
 ) -> None:
     """Show the members of the study, how many are done, and about how long the rest takes."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay_monai.study.estimate import estimate
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.show import print_plan
-    planned = plan_study(path, trust=trust)
-    if ids:
-        say("\n".join(member.id for member in planned.members))
-        return
-    print_plan(planned, estimate(planned))
+        from segassay_monai.study.there import tasks_there
+    with transfers(progress=not ids) as at:
+        planned = plan_study(path, trust=trust, at=at)
+        if ids:
+            say("\n".join(member.id for member in planned.members))
+            return
+        print_plan(planned, estimate(planned), tasks_there(planned))
 
 
 @app.command(
@@ -61,6 +66,8 @@ def run(
     trust: _Trust = False,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay.tracking import with_system_metrics
         from segassay_monai.sharing.certificate import study_certificate, write_certificate
@@ -71,29 +78,37 @@ def run(
         from segassay_monai.study.run import run_member, run_study
         from segassay_monai.study.show import print_outcome
         from segassay_monai.study.status import print_earlier
-    planned = plan_study(path, trust=trust)
-    if keep_old:
-        keep_earlier(planned)
-    print_earlier(planned, find_earlier(planned))
-    if member is not None:
-        with with_system_metrics(system_metrics):
-            run_member(planned, find_member(planned, member))
-        return
-    with with_system_metrics(system_metrics), show_run(planned, quiet=quiet) as report:
-        outcome = run_study(planned, jobs=jobs, cluster=cluster, report=report)
-    print_outcome(planned, outcome)
-    if outcome.failed:
-        raise typer.Exit(1)
-    write_certificate(planned.out, study_certificate(planned))
-    write_methods(planned)
+        from segassay_monai.study.stored import send_rest
+    with transfers(progress=not quiet) as at:
+        planned = plan_study(path, trust=trust, at=at)
+        if keep_old:
+            keep_earlier(planned)
+        print_earlier(planned, find_earlier(planned))
+        if member is not None:
+            with with_system_metrics(system_metrics):
+                run_member(planned, find_member(planned, member))
+            return
+        with with_system_metrics(system_metrics), show_run(planned, quiet=quiet) as report:
+            words: dict[str, Any] = {"progress": not quiet, "is_last": False}
+            outcome = run_study(planned, jobs=jobs, cluster=cluster, report=report, **words)
+        print_outcome(planned, outcome, at.named)
+        if not outcome.failed:
+            write_certificate(planned.out, study_certificate(planned))
+            write_methods(planned)
+        send_rest(planned, progress=not quiet)
+        if outcome.failed:
+            raise typer.Exit(1)
 
 
 @app.command(epilog=examples("segassay study status study.yaml"))
 def status(path: _StudyFile, trust: _Trust = False) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay_monai.study.plan import plan_study
         from segassay_monai.study.status import show_status
 
-        study = plan_study(path, trust=trust)  # asks for the version of torch without loading it
-    show_status(study)
+        with transfers() as at:
+            study = plan_study(path, trust=trust, at=at)  # asks for the version of torch without loading it
+            show_status(study)

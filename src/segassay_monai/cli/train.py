@@ -27,7 +27,7 @@ app = typer.Typer(rich_markup_mode="rich")
 )
 def train(
     context: typer.Context,
-    dataset: Annotated[Path, typer.Argument(help="Folder with images/ and labels/<rater>/.")],
+    dataset: Annotated[str, typer.Argument(help="Folder with images/ and labels/<rater>/, or its address.")],
     rater: Annotated[
         str,
         typer.Option(
@@ -46,6 +46,8 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model, or one per rater."""
+    from segassay.io.transfers import transfers
+
     with training_needs():
         from segassay.tracking import with_system_metrics
         from segassay_monai.bundle.settings import find_own_error
@@ -59,18 +61,21 @@ def train(
         )
     if "output_dir" in settings:
         raise UsageError(f"--output_dir is a name of the bundle; give the folder as --out {settings['output_dir']}")
-    settings |= {"dataset_dir": as_path(str(dataset)), "fold": fold, "seed": seed}
+    settings |= {"fold": fold, "seed": seed}
     settings |= {} if out is None else {"output_dir": as_path(str(out))}
     settings |= {"overwrite": True} if overwrite else {}
-    try:
-        with with_system_metrics(system_metrics), without_progress(quiet):
-            for changed in _in_turn(dataset, settings) if rater == "expert" else [{"rater": rater}]:
-                run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
-    except Exception as error:
-        ours = find_own_error(error)
-        if ours is None or context.find_root().params["debug"]:
-            raise
-        raise ours from None
+    with transfers(progress=not quiet) as at:
+        folder = Path(at.copied(dataset))
+        settings |= {"dataset_dir": as_path(str(folder))}
+        try:
+            with with_system_metrics(system_metrics), without_progress(quiet):
+                for changed in _in_turn(folder, settings) if rater == "expert" else [{"rater": rater}]:
+                    run_config("training", "train.yaml", settings | changed, options=("--out", "--overwrite"))
+        except Exception as error:
+            ours = find_own_error(error)
+            if ours is None or context.find_root().params["debug"]:
+                raise
+            raise ours from None
 
 
 def _in_turn(dataset: Path, settings: dict[str, Any]) -> list[dict[str, str]]:

@@ -25,7 +25,10 @@ def verify(
     study: Annotated[Path | None, typer.Option(help="STUDY.yaml, if it is not where it was, or of an export.")] = None,
     retrain: Annotated[int, typer.Option(min=0, help="Members to train again.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that compute the numbers again.")] = 1,
-    trust: Annotated[bool, typer.Option("--trust", help="Run the programs in the settings of the study.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Allow settings that run code (docs/trust.md); only if you trust the author."),
+    ] = False,
 ) -> None:
     """Compare hashes, evaluate again, train again, and say what agrees; exit 1 if anything differs."""
     with training_needs():

@@ -30,6 +30,16 @@ from segassay_monai.ensemble.ensemble_net import Prediction
 PARTS = ("total", "disagreement", "doubt")
 MEANS = (*PARTS, *(f"{part}_foreground" for part in PARTS), "quality")
 COLUMNS = ("case", "n_members", "n_pixels", "n_foreground", *MEANS)
+_METRICS = {
+    "total": "uncertainty",
+    "disagreement": "uncertainty_disagreement",
+    "doubt": "uncertainty_doubt",
+    "total_foreground": "uncertainty_foreground",
+    "disagreement_foreground": "uncertainty_disagreement_foreground",
+    "doubt_foreground": "uncertainty_doubt_foreground",
+    "quality": "quality",
+}
+"""Mean -> its name in MLflow."""
 
 
 def uncertainty_row(
@@ -150,8 +160,7 @@ def uncertainty_metrics(summary: pd.DataFrame) -> dict[str, float]:
     """MLflow numbers `reliability/uncertainty…` and `reliability/quality`, with their numbers of undefined cases."""
     metrics: dict[str, float] = {}
     for measure, value, n_undefined in summary[["measure", "value", "n_undefined"]].to_numpy().tolist():
-        name = "_".join(["uncertainty", *[word for word in measure.split("_") if word != "total"]])
-        name = "reliability/" + ("quality" if measure == "quality" else name)
+        name = f"reliability/{_METRICS[measure]}"
         metrics |= {name: value} | ({f"{name}.n_undefined": n_undefined} if n_undefined else {})
     return metrics
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from segassay.data.named_channels import INTENSITY, intensities_in
+from segassay.io.stored_tables import rows_where
 from segassay_monai.prediction.subjects import ExperimentTables, experiment_tables
 
 __all__ = ["by_class", "cases_of_class", "classes_in"]
@@ -44,7 +45,8 @@ def cases_of_class(cases: pd.DataFrame, objects: pd.DataFrame, name: str, place:
         >>> cases_of_class(cases, objects, "dark").values.tolist()
         [['1', 1, 0.1, 3.0], ['2', 0, nan, nan]]
     """
-    own = objects[objects["class"] == name]
+    needed = ["case", "class", *intensities_in(list(objects))]
+    own = rows_where(objects, lambda part: part["class"] == name, needed)
     n_objects = cases["case"].map(own.groupby("case").size()).fillna(0).astype(int)
     area = cases["region_area_px"].astype(float)
     table = pd.DataFrame({"case": cases["case"], "n_objects": n_objects, "density": n_objects / area.where(area > 0)})

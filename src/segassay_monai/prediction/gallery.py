@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from segassay.data.named_channels import INTENSITY
+from segassay.data.named_channels import INTENSITY, measured_channel
 from segassay.errors import number_of
 from segassay.io.images import write_bytes
 from segassay.report.templating import environment
@@ -40,9 +40,8 @@ def _words(measure: str) -> str:
         >>> _words("count"), _words("mean_intensity_cFOS")
         ('number of objects per image', 'mean intensity of objects in cFOS')
     """
-    start = f"{INTENSITY}_"
-    if measure.startswith(start):
-        return f"{_WORDS[INTENSITY]} in {measure.removeprefix(start)}"
+    if channel := measured_channel(measure):
+        return f"{_WORDS[INTENSITY]} in {channel}"
     return _WORDS.get(measure, measure.replace("_", " "))
 
 

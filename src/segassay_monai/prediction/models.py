@@ -16,7 +16,7 @@ from pathlib import Path
 from segassay.data.annotations import WITHOUT
 from segassay.data.names import natural_key
 from segassay.errors import UsageError, shortlist
-from segassay.io.addresses import refuse_address
+from segassay.io.addresses import is_address, refuse_address
 from segassay.tracking import load_mlflow
 from segassay_monai.ensemble.members import Member, common_value, find_checkpoints, read_members, weights_hash
 from segassay_monai.ensemble.network import read_checkpoint, read_network_settings
@@ -134,8 +134,12 @@ model.pt, models:/NAME@best or an exported bundle
 def _study_folder(path: Path) -> Path | None:
     """Folder of a study, given it, its study.yaml, or the file with which it was run; None if the path is another."""
     if path.suffix in (".yaml", ".yml"):
-        inside = path.parent if (path.parent / "members").is_dir() else None
-        return inside or path.resolve().parent / str(read_study_file(path).output_dir)
+        if (path.parent / "members").is_dir():
+            return path.parent
+        out = str(read_study_file(path).output_dir)
+        if is_address(out):
+            raise UsageError(f"model {path}: the study is kept at an address; give that: {out}")
+        return path.resolve().parent / out
     return path if (path / "members").is_dir() and (path / "study.yaml").is_file() else None
 
 

@@ -1,4 +1,4 @@
-"""What OUT holds so far: settings that made it, and one record per image, so that a second call goes on.
+"""What OUT holds so far: settings that made it, and one record per image, so that a second call resumes.
 
     OUT/settings.yaml (model, images, options), OUT/.records/<case>.json (written last of all files of an image)
 
@@ -24,7 +24,7 @@ from segassay.io.images import sha256, write_bytes
 from segassay.io.outputs import ARGUMENTS, check_output
 from segassay.io.yaml_files import read_yaml
 
-__all__ = ["Record", "drop_others", "forget", "open_output", "read_record", "write_record"]
+__all__ = ["Record", "drop_others", "forget", "open_output", "read_record", "rows_of_objects", "write_record"]
 
 _SETTINGS, _RECORDS, _LOCK = "settings.yaml", ".records", ".lock"
 
@@ -34,7 +34,7 @@ Record = dict[str, Any]
 
 @contextmanager
 def open_output(out: Path, settings: Mapping[str, Any], overwrite: bool) -> Iterator[None]:
-    """Make the folder of results, or go on with one of the same settings; no other process may do so meanwhile.
+    """Make the folder of results, or resume one of the same settings; no other process may do so meanwhile.
 
     Args:
         out: The folder, absolute.
@@ -104,6 +104,11 @@ def read_record(out: Path, case: str, files: Sequence[Path]) -> Record | None:
         return record if is_done and record["inputs"] == [sha256(path) for path in files] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def rows_of_objects(out: Path, case: str) -> dict[str, Any]:
+    """`columns` and `rows` of the objects of an image that is done, read from its record."""
+    return dict(json.loads(_path(out, case).read_text(encoding="utf-8"))["objects"])
 
 
 def write_record(out: Path, case: str, record: Record) -> None:

@@ -5,19 +5,24 @@ records -> cases.csv, objects.csv, annotations.csv, review.csv, report.html; exp
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from segassay.data.named_channels import INTENSITY
 from segassay.errors import number_of, shortlist
+from segassay.io.stored_tables import StoredTable
 from segassay.io.workbooks import write_workbook
 from segassay_monai.prediction.class_tables import by_class
 from segassay_monai.prediction.gallery import write_gallery
 from segassay_monai.prediction.images import Images
 from segassay_monai.prediction.models import Model
+from segassay_monai.prediction.notebook import as_html, counted
+from segassay_monai.prediction.objects import OBJECTS, are_stored, store_objects
 from segassay_monai.prediction.records import Record
 from segassay_monai.prediction.review import review
 from segassay_monai.prediction.subjects import ExperimentTables
@@ -30,14 +35,14 @@ _WORKBOOK = "tables.xlsx"
 _TABLES = ("cases", "objects", "annotations", "review", "subjects", "effects", "failed")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Predicted:
     """Results of a prediction, as in the files of its folder.
 
     Attributes:
         out: The folder.
         cases: One row per image: number, area and density of objects, intensity, uncertainty, quality.
-        objects: One row per object.
+        objects: One row per object; of more than `MOST_CASES` images a `StoredTable`.
         annotations: One row per mask of an image that no member is known to have been trained on;
             `segassay.evaluate` takes it. Paths are absolute, in the file relative to it.
         review: The images in the order in which a person should look at them, each with the reason.
@@ -57,6 +62,17 @@ class Predicted:
     subjects: pd.DataFrame | None = None
     effects: pd.DataFrame | None = None
     notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Numbers of images and objects, the folder, and the images that failed."""
+        files = [f"failed: {row['file']} {row['what']}" for row in self.failed.to_dict("records")]
+        return "\n".join([counted(self.cases, self.objects, self.out), *files])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        heading = counted(self.cases, self.objects, self.out)
+        return as_html(heading, self.failed, self.notes, self.effects, self.review)
 
 
 def write_results(
@@ -80,7 +96,9 @@ def write_results(
     """
     unseen = {case: record for case, record in records.items() if record["held_out"] is not False}
     notes = [*_notes(len(records) - len(unseen)), *_without_names(records), *_of_other_pixels(records)]
-    cases, objects = cases_table(records), objects_table(records)
+    stored = are_stored(images)
+    cases = cases_table(records)
+    objects: Any = store_objects(out, records) if stored else objects_table(records)
     experiment = _of_experiment(images, cases, objects, model.name)
     done = Predicted(
         out,
@@ -95,9 +113,12 @@ def write_results(
     )
     tables = {name: getattr(done, name) for name in _TABLES}
     tables = {name: table for name, table in tables.items() if table is not None and (name != "failed" or len(table))}
-    for name in {*_TABLES} - {*tables}:
+    in_files = {name: table for name, table in tables.items() if not isinstance(table, StoredTable)}
+    for name in {*_TABLES} - {*in_files}:
         (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier call
-    for name, table in tables.items():
+    if not stored:
+        shutil.rmtree(out / OBJECTS, ignore_errors=True)
+    for name, table in in_files.items():
         write_table(out / f"{name}.csv", table)
     (out / _WORKBOOK).unlink(missing_ok=True)
     if xlsx:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from segassay.data.names import natural_key
 from segassay.errors import number_of
+from segassay.io.stored_tables import parts_of
 
 __all__ = ["REVIEW_COLUMNS", "expected_quality", "review"]
 
@@ -53,8 +54,12 @@ def expected_quality(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
         >>> expected_quality(pd.DataFrame({"case": ["a", "b"]}), objects).tolist()
         [0.8125, nan]
     """
-    means = objects.groupby("case")["confidence"].mean() if len(objects) else pd.Series(dtype=float)
+    means = _mean_of_cases(objects, "confidence") if len(objects) else pd.Series(dtype=float)
     return cases["case"].map(means).astype(float)
+
+
+def _mean_of_cases(objects: pd.DataFrame, column: str) -> pd.Series:
+    return pd.concat([part.groupby("case")[column].mean() for part in parts_of(objects, ["case", column])])
 
 
 def review(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +102,7 @@ def _marked(table: pd.DataFrame, column: str) -> pd.Series:
 def _share_at_border(cases: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
     if not len(objects) or "touches_border" not in objects:
         return pd.Series(0.0, index=cases.index)
-    return cases["case"].map(objects.groupby("case")["touches_border"].mean()).fillna(0.0)
+    return cases["case"].map(_mean_of_cases(objects, "touches_border")).fillna(0.0)
 
 
 def _reasons(row: dict[Any, Any], unlike: bool, usual: float) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Predict images: files and tables that people use, whole per image; a second call goes on.
+"""Predict images: files and tables that people use, whole per image; a second call resumes.
 
 model, images -> find_model, find_images -> predict_case, image by image -> files, record
 records -> write_results -> tables, report.html
@@ -41,6 +41,7 @@ from segassay_monai.prediction.files import DEFAULT, check_save, write_files, wr
 from segassay_monai.prediction.images import Images, find_images
 from segassay_monai.prediction.large import LargePixels, open_large, predict_large
 from segassay_monai.prediction.models import REGISTERED, Model, find_model
+from segassay_monai.prediction.objects import are_stored, without_objects
 from segassay_monai.prediction.records import Record, drop_others, forget, open_output, read_record, write_record
 from segassay_monai.prediction.results import Predicted, write_results
 from segassay_monai.prediction.subjects import count_case
@@ -79,7 +80,7 @@ def predict(
     """Predict images with an ensemble: masks, objects and tables of their counts.
 
     The files of an image are written before its record, so an image is done or it is not. Another call with the same
-    arguments goes on where an earlier one stopped, and tries failed images again.
+    arguments resumes where an earlier one stopped, and tries failed images again.
 
     Args:
         model: As `find_model` takes it: a folder of members, a study (its best ensemble), a checkpoint,
@@ -226,7 +227,13 @@ def _predict_all(
     model: Model, images: Images, options: Options, save: Sequence[str], out: Path, workers: Workers, progress: bool
 ) -> tuple[dict[str, Record], list[dict[str, str]]]:
     """Record of each image that could be predicted, now or earlier; and the others, each with what to do."""
-    records = {case: read_record(out, case, files) for case, files in images.files.items()}
+    known: dict[tuple[str, ...], list[str]] = {}
+    stored = are_stored(images)
+
+    def kept(record: Record | None) -> Record | None:
+        return without_objects(record, known) if stored and record is not None else record
+
+    records = {case: kept(read_record(out, case, files)) for case, files in images.files.items()}
     left = [case for case, record in records.items() if record is None]
     drop_others(out, images.files)
     if len(left) < len(records):
@@ -245,7 +252,7 @@ def _predict_all(
                 elif "failed" in found:
                     failed[case] = found["failed"]
                 else:
-                    records[case] = found
+                    records[case] = kept(found)
                 report(case)
         finally:
             _predictor.cache_clear()

@@ -30,8 +30,9 @@ from segassay.judgement.words import RULES
 from segassay_monai.ensemble.members import Member, member_from_state, weights_hash
 from segassay_monai.ensemble.network import read_checkpoint
 from segassay_monai.study.judge import ANNOTATIONS, EVALUATION, further_masks
-from segassay_monai.study.plan import HELD_OUT, TEST, Study
+from segassay_monai.study.plan import COPY, HELD_OUT, TEST, Study
 from segassay_monai.study.store import write_whole
+from segassay_monai.study.there import is_stored
 from segassay_monai.targets import strategy_of
 from segassay_monai.training.resume import reseed
 from segassay_monai.training.version import TRAINING_VERSION
@@ -104,7 +105,7 @@ def study_certificate(study: Study) -> dict[str, Any]:
         "certificate": FORMAT,
         "of": "study",
         "name": study.name,
-        "study_file": Path(os.path.relpath(study.path, study.out)).as_posix(),
+        "study_file": COPY if is_stored(study) else Path(os.path.relpath(study.path, study.out)).as_posix(),
         **plan_of(study),
         "members": list(_members_of(study)),
         "masks": mask_hashes(study, parts),

@@ -15,7 +15,7 @@ from typing import Any
 
 from segassay.checks.facts import spacing_text
 from segassay.errors import DataError, number_of
-from segassay.judgement.summary import format_interval, judged_in
+from segassay.judgement.summary import format_interval, judged_in, outcome_of
 from segassay.judgement.version import RULES_VERSION
 from segassay.qualities.scores.measure import LEAVE_ONE_OUT, PAIRWISE
 from segassay.qualities.validity.records import DICE, F1
@@ -174,21 +174,20 @@ def _results(study: Study, summary: Mapping[str, Any]) -> str:
     if reached:
         lines.append(f"The best ensemble ({best}) agreed with the raters with {_listed(reached)}.")
     for quality in judged_in(summary):
-        lines.append(_verdict(quality, summary[quality]["verdict"]))
+        lines.append(_verdict(quality, *outcome_of(summary[quality])))
     return " ".join(lines)
 
 
-def _verdict(quality: str, verdict: str) -> str:
+def _verdict(quality: str, outcome: str, missing: str = "") -> str:
     """One sentence; what was not judged is not claimed.
 
     Example:
-        >>> _verdict("validity", "supported"), _verdict("validity", "cannot be judged: no model")
+        >>> _verdict("validity", "supported"), _verdict("validity", "cannot be judged", "no model")
         ('Validity was supported.', 'Validity could not be judged (no model).')
     """
     name = "The raters' agreement" if quality == "raters" else quality.capitalize()
-    outcome, _, reason = verdict.partition(": ")
     words = {"supported": "was supported", "not supported": "was not supported"}.get(outcome, "could not be judged")
-    return f"{name} {words} ({reason})." if reason else f"{name} {words}."
+    return f"{name} {words} ({missing})." if missing else f"{name} {words}."
 
 
 def _numbers(summary: Mapping[str, Any], quality: str, target: str, measures: Mapping[str, str]) -> list[str]:

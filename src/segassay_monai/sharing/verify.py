@@ -116,7 +116,7 @@ def _read(path: Path) -> tuple[Path, dict[str, Any]]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
-            f"{path}: is no certificate of SegAssay; give certificate.json, its folder, or the ONNX file"
+            f"{path}: is not a certificate of SegAssay; give certificate.json, its folder, or the ONNX file"
         ) from error
     if not known:
         raise UsageError(f"{path}: is a certificate of another version; use the version of SegAssay that wrote it")

@@ -87,7 +87,7 @@ def read_best(out: Path) -> BestEnsemble:
     best = best_ensemble(scores, table.loc[table["kind"] == "ensemble", "annotator"].unique())
     if best is None:
         what = "is a study without an ensemble that was compared with raters"
-        raise DataError.of(out, what, f"choose members by yourself: give {out / 'members'} and --strategy NAME")
+        raise DataError.of(out, what, f"choose members yourself: give {out / 'members'} and --strategy NAME")
     path = evaluation / "summary.json"
     policy = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), _AGAIN).get("policy", {})
     if "min_object_size" not in policy:

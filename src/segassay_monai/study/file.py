@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, f
 
 from segassay.data.harmless import why_harmful
 from segassay.errors import UsageError, why_unreadable, wrong_value
-from segassay.io.addresses import is_address
+from segassay.io.addresses import refuse_address
 from segassay.io.yaml_files import read_yaml
 
 __all__ = ["EXPERT", "WITHOUT_EACH", "StrategyFile", "StudyFile", "as_yaml", "read_study_file"]
@@ -27,15 +27,6 @@ EXPERT = "expert"
 WITHOUT_EACH = re.compile(r"(.+)_without_each")
 """Target of one consensus model per rater, whose consensus leaves out that rater; `staple_without_each`."""
 
-_NO_ADDRESS = "expected a folder of this machine, no address"
-_COPY_FIRST = (
-    f"{_NO_ADDRESS}: each training reads it anew, and it must not change meanwhile; copy it here first, for example "
-    "with `rclone copy` or `aws s3 sync`"
-)
-_SEND_LATER = (
-    f"{_NO_ADDRESS}: a study needs file locks; when it is done, send the folder, for example with `rclone copy` or "
-    "`aws s3 sync`"
-)
 _NAME = r"[\w×][\w×.+ \-]{0,59}"
 _Count = Annotated[StrictInt, Field(ge=1)]
 _Number = Annotated[StrictInt, Field(ge=0)]
@@ -98,7 +89,7 @@ class StudyFile(BaseModel):
     """Content of STUDY.yaml; only `dataset` is required, and paths are relative to the file.
 
     Attributes:
-        dataset: Dataset folder.
+        dataset: Dataset folder. It, `output_dir` and folders of masks may be addresses, such as `s3://bucket/lab`.
         name: Name of the study, its MLflow experiment and its registered model; by default the name of the file.
         output_dir: Folder of the study; by default `<file>_results` in the same folder.
         strategies: What is trained.
@@ -137,26 +128,10 @@ class StudyFile(BaseModel):
             raise ValueError(f"folds {value} has a fold twice; give each once")
         return value
 
-    @field_validator("dataset")
-    @classmethod
-    def _is_here(cls, value: str) -> str:
-        if is_address(value):
-            raise ValueError(_COPY_FIRST)
-        return value
-
-    @field_validator("output_dir")
-    @classmethod
-    def _stays_here(cls, value: str | None) -> str | None:
-        if is_address(value):
-            raise ValueError(_SEND_LATER)
-        return value
-
     @field_validator("masks")
     @classmethod
     def _no_formula(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, folder in value.items():
-            if is_address(folder):
-                raise ValueError(_COPY_FIRST)
+        for name in value:
             if why := why_harmful(name):
                 raise ValueError(f"the name {name!r} {why}; rename it")
         return value
@@ -171,6 +146,7 @@ def read_study_file(path: Path) -> StudyFile:
     Raises:
         UsageError: Names every unknown key, with the nearest known one, and every invalid value.
     """
+    refuse_address(path, "STUDY.yaml")
     path = Path(path)
     try:
         content = read_yaml(path)

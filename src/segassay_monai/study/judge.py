@@ -16,7 +16,7 @@ import pandas as pd
 
 from segassay import tracking
 from segassay.assay import evaluate
-from segassay.assay.track import log_headlines, metrics_of
+from segassay.assay.track import log_headlines, numbers_of
 from segassay.data.dataset import data_hash
 from segassay.errors import number_of
 from segassay.io.csv_tables import csv_text
@@ -148,9 +148,10 @@ def _compared(rows: pd.DataFrame) -> dict[str, float]:
     """Numbers of a strategy under names of their own, so that charts of the list begin with them, and not with those
     that only the study has; the ends of intervals have charts further below.
     """
-    numbers = {name.partition("/")[2]: value for name, value in metrics_of(rows).items()}
-    is_end = {name: name.endswith(("_low", "_high", ".n_undefined")) for name in numbers}
-    return {f"{'interval' if is_end[name] else 'by strategy'}/{name}": value for name, value in numbers.items()}
+    return {
+        f"{'interval' if ending else 'by strategy'}/{name}{ending}": number
+        for _, name, ending, number in numbers_of(rows)
+    }
 
 
 def _run_name(group: str, on: str) -> str:

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from segassay.data.annotations import read_annotations
+from segassay.data.annotations import WITHOUT, read_annotations
 from segassay.data.dataset import Dataset, read_dataset, strata
 from segassay.errors import UsageError
+from segassay.io.addresses import is_address
+from segassay.io.transfers import Transfers, transfers
+from segassay.report.html_tables import html_heading, html_table
 from segassay_monai.bundle.needs import refuse_without_training
 from segassay_monai.ensemble.names import seed_range
 from segassay_monai.study.file import StudyFile, read_study_file
@@ -28,6 +31,7 @@ from segassay_monai.training.assignment import assign_folds
 
 __all__ = [
     "AGAIN",
+    "COPY",
     "HELD_OUT",
     "TEST",
     "PlannedMember",
@@ -40,6 +44,8 @@ __all__ = [
 ]
 
 HELD_OUT = "held_out"
+COPY = "study.yaml"
+"""STUDY.yaml with all its defaults, in the folder of the study."""
 AGAIN = "predict_again"
 """A file in the folder of a trained member whose held-out images are to be predicted again."""
 
@@ -95,7 +101,15 @@ def own_target(task: Task) -> str:
     return targets.pop() if len(targets) == 1 else "staple"
 
 
-@dataclass(frozen=True)
+OVERVIEW = ("strategy", "targets", "images", "folds × seeds", "done", "ensembles")
+"""Columns of an overview of a study."""
+
+
+def _strategy_of(planned: PlannedMember) -> str:
+    return planned.strategy + (", one rater left out" if WITHOUT in planned.rater else "")
+
+
+@dataclass(frozen=True, repr=False)
 class Study:
     """A planned study.
 
@@ -116,6 +130,37 @@ class Study:
     out: Path
     members: tuple[PlannedMember, ...]
     predictions: tuple[Prediction, ...]
+
+    def __str__(self) -> str:
+        """Its name, and the numbers of members and predictions."""
+        return f"{self.name}: {len(self.members)} members, {len(self.predictions)} further predictions"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        rows = [self.overview(strategy) for strategy in self.by_strategy]
+        return f"<div>{html_heading(str(self))}{html_table(OVERVIEW, rows)}</div>"
+
+    @cached_property
+    def by_strategy(self) -> dict[str, list[PlannedMember]]:
+        """Members of each strategy; those without one rater are a strategy of their own."""
+        found: dict[str, list[PlannedMember]] = {}
+        for planned in self.members:
+            found.setdefault(_strategy_of(planned), []).append(planned)
+        return found
+
+    def overview(self, strategy: str) -> list[str]:
+        """Cells of `OVERVIEW` for a strategy of `by_strategy`."""
+        own = self.by_strategy[strategy]
+        ensembles = {p.annotator for p in self.predictions if _strategy_of(p.first) == strategy and len(p.members) > 1}
+        return [
+            strategy,
+            str(len({planned.label for planned in own})),
+            "all" if own[0].n_train is None else str(own[0].n_train),
+            f"{len({planned.fold for planned in own})} × {len({planned.seed for planned in own})}",
+            f"{sum(map(self.is_done, own))}/{len(own)}",
+            str(len(ensembles)),
+        ]
 
     @property
     def name(self) -> str:
@@ -143,26 +188,32 @@ class Study:
         return self.place(member) / "model.pt"
 
 
-def plan_study(path: str | os.PathLike[str], *, trust: bool = False) -> Study:
+def plan_study(path: str | os.PathLike[str], *, trust: bool = False, at: Transfers | None = None) -> Study:
     """Read a study and its dataset, and list all tasks.
 
     Args:
         path: STUDY.yaml.
         trust: Whether its settings may be programs (`$…`, `_target_`), which are run; `study.trust` says why not.
+        at: Copies what is at an address; by default without showing how many files are copied.
 
     Raises:
         UsageError: If the file has an invalid value: an unknown rater, fold or setting, or a name used twice; or if a
             setting is a program. Or if torch or MONAI is not installed.
         DataError: If the dataset has problems.
     """
+    if at is None:
+        with transfers() as at:
+            return plan_study(path, trust=trust, at=at)
     refuse_without_training()
     path = Path(path)
     file = read_study_file(path)
     if not trust:
         refuse_code(path, file)
     folder = path.resolve().parent
-    dataset = read_dataset(folder / file.dataset)
-    masks = {name: folder / place for name, place in file.masks.items()}
+    _check_addresses(path, file)
+    out = at.resumed(str(file.output_dir), option=f"output_dir in {path}")
+    dataset = read_dataset(folder / at.copied(file.dataset))
+    masks = {name: folder / at.copied(place) for name, place in file.masks.items()}
     read_annotations(dataset, masks=masks)  # reads no pixels; finds problems before the training
     table = strata(dataset)
     in_folds = table[table["split"] != TEST]
@@ -180,9 +231,17 @@ def plan_study(path: str | os.PathLike[str], *, trust: bool = False) -> Study:
         for label in dict.fromkeys(planned.label for planned in members)
         for prediction in _predictions([m for m in members if m.label == label], sizes[label], test)
     ]
-    out = (folder / str(file.output_dir)).resolve()
+    out = (folder / out).resolve()
     _check_folder(path, dataset, out)
     return Study(path.resolve(), file, dataset, masks, out, tuple(members), tuple(predictions))
+
+
+def _check_addresses(path: Path, file: StudyFile) -> None:
+    """Refuse a study inside of a folder that it reads, as each call would copy it, too."""
+    out = str(file.output_dir)
+    for place in (file.dataset, *file.masks.values()) if is_address(out) else ():
+        if f"{out.rstrip('/')}/".startswith(f"{place.rstrip('/')}/"):
+            raise UsageError(f"{path}: output_dir {out} lies in {place}, which is read; give another folder")
 
 
 def _check_folder(path: Path, dataset: Dataset, out: Path) -> None:
@@ -190,7 +249,7 @@ def _check_folder(path: Path, dataset: Dataset, out: Path) -> None:
     read = {file.parent.resolve() for file in images}
     if any(folder.is_relative_to(out) or out.is_relative_to(folder) for folder in read):
         raise UsageError(f"{path}: output_dir {out} holds images or masks, or lies among them; give another folder")
-    if path.resolve() == out / "study.yaml":
+    if path.resolve() == out / COPY:
         raise UsageError(f"{path}: output_dir {out} would replace this file; give another folder")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{path}: output_dir {out} is a file; give another folder")

@@ -21,7 +21,7 @@ from segassay_monai.ensemble.classes import SEPARATE, TOUCHING
 from segassay_monai.study.file import as_yaml
 from segassay_monai.study.judge import judge, log_study_data
 from segassay_monai.study.on_cluster import work_on_cluster
-from segassay_monai.study.plan import PlannedMember, Study, Task
+from segassay_monai.study.plan import COPY, PlannedMember, Study, Task
 from segassay_monai.study.scheduler import n_workers, work_side_by_side
 from segassay_monai.study.store import (
     claim,
@@ -34,6 +34,7 @@ from segassay_monai.study.store import (
     write_state,
     write_whole,
 )
+from segassay_monai.study.stored import fetch, fetch_member, send_member, send_rest, sender
 from segassay_monai.study.whole import mend
 from segassay_monai.study.worker import do
 from segassay_monai.targets import warn_without_instances
@@ -69,23 +70,33 @@ def run_study(
     jobs: int | None = None,
     cluster: str | None = None,
     report: Callable[[str, str], None] = _say_nothing,
+    progress: bool = False,
+    is_last: bool = True,
 ) -> Outcome:
     """Do all open tasks, then evaluate.
+
+    Of a study at an address, what is whole there is copied first, and each task is sent when it is done.
 
     Args:
         study: The study.
         jobs: Trainings at once; by default as many as cores, memory or GPUs allow.
         cluster: Train, predict and evaluate on the workers of this Dask cluster instead, as of `segassay.evaluate`.
         report: Called with `start`, `done` or `failed`, and the id of the task; by default nothing is reported.
+        progress: Whether to show on standard error what is copied and sent.
+        is_last: Whether nothing is written to the folder of the study afterwards; if something is,
+            `study.stored.send_rest` sends it, and says that the study is whole.
 
     Returns:
         Failed tasks, and folders with a report.
 
     Raises:
         UsageError: If touching objects are asked of a dataset with classes.
+        TransferError: If the study is at an address, and its store does not answer at the beginning or the end.
     """
     for planned in study.members:  # before hours of training
         open_classes(study.dataset, planned.settings.get("objects", SEPARATE))
+    fetch(study, progress=progress)
+    report = sender(study, report)
     _make_folder(study)
     for task in study.tasks.values():  # so that it is tried again
         forget_failure(study, task)
@@ -106,6 +117,8 @@ def run_study(
             raise DataError.of(study.path, what, "run it again")
         with claim(study, "evaluation", timeout=-1):
             evaluations = judge(study, workers)
+    if is_last:
+        send_rest(study, progress=progress)
     failed = {task.id: failure(study, task) for task in study.tasks.values()}
     return Outcome({name: reason for name, reason in failed.items() if reason}, evaluations)
 
@@ -120,9 +133,13 @@ def _warn_without_instances(study: Study, tasks: Sequence[Task]) -> None:
 def run_member(study: Study, planned: PlannedMember) -> None:
     """Train one member in this process, as a job of a cluster does; a finished member is not trained again.
 
+    Of a study at an address, the member is copied from there or sent there, beside those of other machines.
+
     Raises:
         UsageError: If another process is training it.
+        TransferError: If the study is at an address, and its store does not answer.
     """
+    fetch_member(study, planned)
     _make_folder(study)
     mend(study, [planned])
     with claim(study, planned.folder, timeout=_MOMENT) as is_ours:
@@ -130,14 +147,19 @@ def run_member(study: Study, planned: PlannedMember) -> None:
             raise UsageError(f"{planned.id}: another process is training this member; wait for it, or run another one")
         if study.is_done(planned):
             logger.info(f"{planned.id}: already trained, nothing to do: {study.place(planned)}")
-            return
-        forget_failure(study, planned)
-        try:
-            with _parent_run(study):
-                do(study, planned)
-        except Exception as error:
-            note_failure(study, planned, str(error))
-            raise
+        else:
+            _train(study, planned)
+    send_member(study, planned)
+
+
+def _train(study: Study, planned: PlannedMember) -> None:
+    forget_failure(study, planned)
+    try:
+        with _parent_run(study):
+            do(study, planned)
+    except Exception as error:
+        note_failure(study, planned, str(error))
+        raise
 
 
 @contextmanager
@@ -156,9 +178,9 @@ def _parent_run(study: Study) -> Iterator[str]:
             words: dict[str, Any] = {"tags": tags, "params": params, "run_id": known, "may_wait": True}
             run_id = stack.enter_context(tracking.run(study.name, study.name, **words))
             write_state(study, run=run_id)
-            write_whole(study.out / "study.yaml", as_yaml(study.file))
+            write_whole(study.out / COPY, as_yaml(study.file))
             log_study_data(study)
-            tracking.log_files(study.out / "study.yaml")
+            tracking.log_files(study.out / COPY)
         yield run_id
 
 

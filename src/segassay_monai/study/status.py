@@ -6,7 +6,7 @@ Study, files on disk  ->  state of each task  ->  a table
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,12 +21,14 @@ from segassay_monai.ensemble.names import MEAN_OF_CLASSES
 from segassay_monai.study.earlier import describe_earlier, find_earlier
 from segassay_monai.study.plan import PlannedMember, Study, Task, own_target
 from segassay_monai.study.store import failure, is_claimed
+from segassay_monai.study.there import is_stored, tasks_there
 from segassay_monai.targets import target_name
 from segassay_monai.training.progress_file import read_progress, unfinished
 
 __all__ = ["print_earlier", "score_of", "show_status", "state_of"]
 
 _SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_BETWEEN_REQUESTS = 60.0  # a store may count them
 
 
 def print_earlier(study: Study, found: Mapping[str, Path]) -> None:
@@ -68,8 +70,8 @@ def _progress(study: Study, task: Task) -> str:
     return str(read_progress(unfinished(study.place(task))) or "progress unknown")
 
 
-def _status_table(study: Study) -> Table:
-    states = {task.id: state_of(study, task) for task in study.tasks.values()}
+def _status_table(study: Study, there: Collection[str]) -> Table:
+    states = {task.id: _state_here_or_there(study, task, there) for task in study.tasks.values()}
     counts = pd.Series([state for state, _ in states.values()]).value_counts()
     title = ", ".join(f"{count} {state}" for state, count in counts.items())
     table = Table(title=f"{study.name}: {title}", box=SIMPLE_HEAD, pad_edge=False)
@@ -80,17 +82,35 @@ def _status_table(study: Study) -> Table:
     return table
 
 
+def _state_here_or_there(study: Study, task: Task, there: Collection[str]) -> tuple[str, str]:
+    """State of a task on this machine; or `done`, if only the address of the study has it."""
+    state, words = state_of(study, task)
+    is_only_there = task.folder in there and state not in ("done", "running")
+    return ("done", f"in {study.file.output_dir}") if is_only_there else (state, words)
+
+
 def show_status(study: Study) -> None:
-    """Print the state of each task; on a terminal, update it until all tasks are done, or until Ctrl-C."""
+    """Print the state of each task; on a terminal, update it until all tasks are done, or until Ctrl-C.
+
+    Raises:
+        TransferError: If the study is at an address, and its store does not answer.
+    """
     console = Console()
     print_earlier(study, find_earlier(study))
+    there, looked = tasks_there(study), time.monotonic()
     if not console.is_terminal:
-        console.print(_status_table(study))
+        console.print(_status_table(study, there))
         return
     try:
-        with Live(_status_table(study), console=console, auto_refresh=False, vertical_overflow="visible") as live:
-            while any(state_of(study, task)[0] in ("running", "waiting") for task in study.tasks.values()):
+        with Live(
+            _status_table(study, there), console=console, auto_refresh=False, vertical_overflow="visible"
+        ) as live:
+            while any(
+                _state_here_or_there(study, task, there)[0] in ("running", "waiting") for task in study.tasks.values()
+            ):
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
-                live.update(_status_table(study), refresh=True)
+                if is_stored(study) and time.monotonic() > looked + _SECONDS_BETWEEN_REQUESTS:
+                    there, looked = tasks_there(study), time.monotonic()
+                live.update(_status_table(study, there), refresh=True)
     except KeyboardInterrupt:
         pass

@@ -25,6 +25,7 @@ from segassay_monai.ensemble.members import read_members
 from segassay_monai.study.masks import read_written
 from segassay_monai.study.plan import AGAIN, PlannedMember, Study, Task
 from segassay_monai.study.store import claim
+from segassay_monai.study.there import list_name
 
 __all__ = ["is_whole", "mend", "remember", "set_aside"]
 
@@ -123,7 +124,7 @@ def _mend_member(study: Study, member: PlannedMember, problems: dict[str, str], 
     for name in problems:  # settings and times of the training, on which no result depends
         if "/" not in name and name != _FAMILIAR and (place / name).exists():
             set_aside(study, place / name)
-    action = " and ".join(again) or "no result depends on it, and the study goes on without it"
+    action = " and ".join(again) or "no result depends on it, and the study continues without it"
     logger.warning(f"{place}: {words}; {action}; what is left of them is in {study.out / 'damaged'}")
 
 
@@ -135,7 +136,7 @@ def _problems(study: Study, task: Task) -> dict[str, str]:
     try:
         listed = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), ADVICE)
     except DataError as error:
-        logger.warning(f"{path} {error.what}; it is made again of the files as they are")
+        logger.warning(f"{path} {error.what}; it is made again from the files as they are")
         path.unlink()
         return _problems_without_list(study, task)
     return {name: what for name, checksum in listed.items() if (what := _problem(place / name, checksum))}
@@ -171,4 +172,4 @@ def _files_of(place: Path) -> list[Path]:
 
 
 def _list_of(study: Study, task: Task) -> Path:
-    return study.out / "checksums" / f"{task.folder}.json"
+    return study.out / list_name(task)

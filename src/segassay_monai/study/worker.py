@@ -26,6 +26,7 @@ import psutil
 import torch
 
 from segassay.errors import SegAssayError
+from segassay.io.transfers import as_copied
 from segassay_monai.bundle.settings import find_own_error
 from segassay_monai.bundle.workflow import run_config
 from segassay_monai.ensemble.stop import ask_to_stop, stop_if_asked
@@ -213,7 +214,7 @@ def _main(path: str, name: str | None = None) -> None:
             speak.write(f"{word} {task.id}\n")
             speak.flush()
 
-    study = plan_study(Path(path), trust=True)  # the process that started this one has asked
+    study = plan_study(Path(path), trust=True, at=as_copied())  # the process that started this one has asked
     if name is not None:  # wait for the process of a worker that was lost, which still ends
         _take(study, study.tasks[name], report, timeout=-1)
         sys.exit(0)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -40,9 +40,6 @@ from segassay_monai.training.version import TRAINING_VERSION
 __all__ = ["KeepStates", "check_output_dir", "mlflow_run", "open_training", "reseed"]
 
 logger = logging.getLogger("segassay")
-
-_VERSION = "the version of SegAssay's training"
-_UNKNOWN = "unknown settings"
 
 
 def check_output_dir(output_dir: str | Path, overwrite: bool) -> None:
@@ -74,8 +71,8 @@ def open_training(output_dir: str | Path, overwrite: bool, member: Member) -> It
             if differences := _differences(final / "model.pt", member):
                 option, replace_it = OPTIONS.get()
                 raise UsageError(
-                    f"{final} holds a training that differs in {differences}; give another {option}, or {replace_it} "
-                    "to replace it"
+                    f"{final} holds a training that differs in {differences.words}; give another {option}, or "
+                    f"{replace_it} to replace it"
                 )
             (final / UNFINISHED).unlink(missing_ok=True)  # left by an interruption at the last moment
             yield None
@@ -101,30 +98,39 @@ def _can_resume(partial: Path, member: Member, overwrite: bool) -> bool:
         return False
     if differences and not overwrite:
         option, drop_it = OPTIONS.get()
-        finish = "" if differences.startswith((_VERSION, _UNKNOWN)) else "repeat the call of that one to finish it, "
+        finish = "repeat the call of that one to finish it, " if differences.can_be_finished else ""
         raise UsageError(
-            f"{partial} holds an unfinished training that differs in {differences}; {finish}give another {option}, or "
-            f"{drop_it} to remove it"
+            f"{partial} holds an unfinished training that differs in {differences.words}; {finish}give another "
+            f"{option}, or {drop_it} to remove it"
         )
     if differences:
-        logger.warning(f"{partial}: the unfinished training there is removed, because it differs in {differences}")
+        logger.warning(
+            f"{partial}: the unfinished training there is removed, because it differs in {differences.words}"
+        )
         return False
     shutil.rmtree(partial / "held_out", ignore_errors=True)  # written again after the training
     return True
 
 
-def _differences(checkpoint: Path, member: Member) -> str:
-    """Differences between the training of a checkpoint and `member` with the running configuration, in words."""
+class _Differences(NamedTuple):
+    """How two trainings differ, in words, and whether this version can finish the other one."""
+
+    words: str
+    can_be_finished: bool
+
+
+def _differences(checkpoint: Path, member: Member) -> _Differences | None:
+    """Differences between the training of a checkpoint and `member` with the running configuration, if any."""
     folder, found = checkpoint.parent, read_members([checkpoint])[0]
     version = read_checkpoint(checkpoint).get("training_version", "an earlier one")
     if version != TRAINING_VERSION:
-        return f"{_VERSION} (there {version}, here {TRAINING_VERSION})"
+        return _Differences(f"the version of SegAssay's training (there {version}, here {TRAINING_VERSION})", False)
     if not (folder / "config.yaml").is_file():
-        return f"{_UNKNOWN} (config.yaml is missing)"
+        return _Differences("unknown settings (config.yaml is missing)", False)
     try:
         then, now = dict(read_yaml(folder / "config.yaml")), parse_yaml(config_text())
     except (OSError, ValueError, TypeError):
-        return f"{_UNKNOWN} (config.yaml cannot be read)"
+        return _Differences("unknown settings (config.yaml cannot be read)", False)
     names = [name for name in {**then, **now} if name not in ELSEWHERE and then.get(name) != now.get(name)]
     plain = [name for name in names if is_plain(then.get(name)) and is_plain(now.get(name))]
     changed = [f"--{name} (there {_short(then.get(name))}, here {_short(now.get(name))})" for name in plain]
@@ -135,7 +141,9 @@ def _differences(checkpoint: Path, member: Member) -> str:
         changed = [f"the name of its dataset (there {found.dataset}, here {member.dataset}: {keep})"]
     if not changed and replace(found, strategy=member.strategy) != member:
         changed = ["its images or masks (they have changed since)"]
-    return ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    if not changed:
+        return None
+    return _Differences(", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else ""), True)
 
 
 def _short(value: Any) -> str:

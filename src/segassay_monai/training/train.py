@@ -87,7 +87,11 @@ def train_member(
     Returns:
         The finished output folder: `model.pt`, `familiar.json` (what its images are like), `config.yaml`,
         `seconds.json`, and the held-out scores and predictions in `held_out/`.
+
+    Raises:
+        UsageError: Outside the workflow of a configuration, before anything is written.
     """
+    running_config()
     for warning in dataset.warnings:
         logger.warning(str(warning))
     if rank:  # the first process alone writes and logs

@@ -14,6 +14,7 @@ from segassay.qualities.reliability.variance import (
     repeatability,
     variance_components,
 )
+from segassay.qualities.scores.groups import part_of_target
 from segassay.statistics.components import crossed_components
 from segassay.statistics.reliability import d_study, phi, repeatability_coefficient
 
@@ -82,7 +83,7 @@ def crossed_counts(n_cases: int, seed: int = 3) -> tuple[pd.DataFrame, pd.DataFr
 def test_variance_components_find_what_was_planted():
     counts, models, clusters = crossed_counts(300)
     rows = variance_components(designs(counts, models, clusters))
-    found = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
+    found = {part_of_target(target): value for (_, target), value in values_in(rows).items()}
     assert found["case"] == pytest.approx(100, rel=0.15)
     assert found["residual"] == pytest.approx(9, rel=0.1)
     assert 1 < found["rater"] < 100  # four raters
@@ -95,7 +96,7 @@ def test_variance_components_find_what_was_planted():
 def test_generalizability_of_raters_and_seeds_is_that_of_the_components():
     counts, models, clusters = crossed_counts(40)
     rows = variance_components(designs(counts, models, clusters))
-    components = {target.partition(": ")[2]: value for (_, target), value in values_in(rows).items()}
+    components = {part_of_target(target): value for (_, target), value in values_in(rows).items()}
     found = values_in(generalizability(designs(counts, models, clusters)))
     assert found["phi_count", "models of single raters"] == pytest.approx(phi(components, 1, 1))
     for n_seeds, each in ((1, "1 seed each"), (3, "3 seeds each")):

@@ -44,7 +44,7 @@ def of_model(found: Evaluation) -> pd.DataFrame:
 
 def test_such_a_rater_is_never_the_worst_nor_in_the_range(careless: Evaluation):
     scores = of_model(careless)
-    worst = scores.loc[scores["measure"].str.endswith("minus_worst_rater"), "note"]
+    worst = scores.loc[scores["base"] == "minus_worst_rater", "note"]
     assert len(worst) > 3
     assert not worst.str.startswith("zoe").any()
     rater_f1 = scores.loc[scores["measure"] == "f1_leave_one_out", "human_low"].item()
@@ -53,10 +53,11 @@ def test_such_a_rater_is_never_the_worst_nor_in_the_range(careless: Evaluation):
 
 def test_notes_name_the_rater_and_the_number_of_images(careless: Evaluation):
     scores = of_model(careless)
-    against_others = scores[scores["measure"].str.fullmatch("(f1|dice|iou|nsd|f1_minus_raters)_leave_one_out")]
+    quantity = scores["of"].where(scores["base"] == "minus_raters", scores["base"])
+    against_others = scores[quantity.isin(["f1", "dice", "iou", "nsd"]) & (scores["comparison"] == "leave_one_out")]
     assert len(against_others) >= 4
     assert against_others["note"].str.contains("without zoe (2 images)", regex=False).all()
-    ratios = scores[scores["measure"].str.endswith("eta_squared_ratio")]
+    ratios = scores[scores["base"] == "eta_squared_ratio"]
     assert len(ratios)
     assert ratios["note"].str.contains("without zoe (0 units)", regex=False).all()  # none has a control
     assert (ratios["n_cases"] == 12).all()

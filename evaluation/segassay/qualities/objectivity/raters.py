@@ -109,7 +109,8 @@ def boundary_shift(
         the others; undefined where no object is shared. Without rows below two raters.
     """
     scores = []
-    for unit, rows in _between(distances, raters).groupby("unit", sort=True) if len(distances) else ():
+    columns = ["case", "annotator_a", "annotator_b", "unit", "shift"]
+    for unit, rows in _between(distances[columns], raters).groupby("unit", sort=True) if len(distances) else ():
         b = rows[["case", "annotator_b", "shift"]].set_axis(["case", "rater", "shift"], axis=1)
         a = rows[["case", "annotator_a", "shift"]].set_axis(["case", "rater", "shift"], axis=1)
         both = pd.concat([b, a.assign(shift=-a["shift"])])

@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from segassay.io.stored_tables import parts_of, rows_by
 from segassay.qualities.reliability.records import BRIER, ECE
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.jackknife import SHARE, jackknife_ratio, jackknife_t
@@ -66,7 +67,7 @@ def calibration_of_annotators(calibration: pd.DataFrame, clusters: pd.Series, *,
         Brier (1950), Mon. Weather Rev. 78(1):1-3, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
     """
     rows = []
-    for annotator, part in calibration.groupby("annotator", sort=False):
+    for annotator, part in rows_by(calibration, "annotator").items():
         cases = part["case"].unique()
         drawn = clusters.reindex(cases).to_numpy()
         note = f"against {', '.join(map(str, part['reference'].unique()))}"
@@ -129,7 +130,9 @@ def reliability_diagram(calibration: pd.DataFrame) -> pd.DataFrame:
           annotator  bin  n_pixels  mean_prob  frequency
         0         m    3        40      0.175       0.15
     """
-    sums = calibration.groupby(["annotator", "bin"], sort=False, as_index=False)[_SUMS].sum()
+    keys = ["annotator", "bin"]
+    parts = (part.groupby(keys, sort=False)[_SUMS].sum() for part in parts_of(calibration, [*keys, *_SUMS]))
+    sums = pd.concat(parts).groupby(keys, sort=False).sum().reset_index()
     sums = sums[sums["n_pixels"] > 0].sort_values("bin", kind="stable")
     order = {name: position for position, name in enumerate(calibration["annotator"].unique())}
     sums = sums.sort_values("annotator", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)

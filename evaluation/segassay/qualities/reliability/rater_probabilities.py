@@ -8,6 +8,7 @@ Where raters disagree, the Brier score of any map has a lower bound, their own d
 import numpy as np
 import pandas as pd
 
+from segassay.io.stored_tables import rows_by
 from segassay.qualities.reliability.calibration import expected_calibration_error
 from segassay.qualities.reliability.records import BRIER_OF_RATERS, DICE_OF_SHARES, ECE_OF_RATERS
 from segassay.qualities.scores.table import Score, interval_row, score_rows, score_table
@@ -89,8 +90,8 @@ def probabilities_of_raters(prob_votes: pd.DataFrame, clusters: pd.Series, *, le
         its jackknife interval over clusters. Without rows if there are no probabilities or no raters.
     """
     scores, rows = [], []
-    bins = prob_votes.assign(share=prob_votes["n_marked"] / prob_votes["n_raters"])
-    for annotator, part in bins.groupby("annotator", sort=False):
+    for annotator, rows_of in rows_by(prob_votes, "annotator").items():
+        part = rows_of.assign(share=rows_of["n_marked"] / rows_of["n_raters"])
         dice, brier, floors = {}, {}, []
         for case, of_case in part.groupby("case", sort=False):
             at, share, n, p, squared = (

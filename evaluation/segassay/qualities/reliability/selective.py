@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from segassay.io.stored_tables import rows_by
 from segassay.qualities.reliability.image_quality import MIN_CASES_TO_ORDER, image_quality
 from segassay.qualities.reliability.records import IMAGE_AURC
 from segassay.qualities.reliability.uncertainty import area_under_risk_coverage
@@ -97,6 +98,6 @@ def _orders(
     for group in trained_alike(annotations):
         if group.target in quality:
             yield group.target, group.disjoint(1), 1 - quality[group.target], "by the disagreement of the models"
-    for name, part in uncertainty.groupby("annotator", sort=False):
+    for name, part in rows_by(uncertainty, "annotator").items():
         sums = part.groupby("case", sort=False)[["sum_uncertainty", "n_pixels"]].sum().astype(float)
         yield str(name), [str(name)], sums["sum_uncertainty"] / sums["n_pixels"], "by the mean of the uncertainty map"

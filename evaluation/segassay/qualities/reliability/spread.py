@@ -48,7 +48,7 @@ def spread_over_seeds(agreement: Agreement, counts: pd.DataFrame, annotations: p
                 (CV, cv_over_seeds(means)),
                 (RANGE, _range_over_seeds(means)),
             ):
-                rows.append(interval_row(record.form(quantity), _of_size(group, size), interval, note=note))
+                rows.append(interval_row(record.form(quantity), group.target_of_size(size), interval, note=note))
     return score_rows(rows)
 
 
@@ -59,10 +59,6 @@ def _disjoint_members(annotations: pd.DataFrame) -> Iterator[tuple[Group, int, l
             names = group.disjoint(size)
             if len(names) > 1:
                 yield group, size, names
-
-
-def _of_size(group: Group, size: int) -> str:
-    return group.target if group.kind == "model" else f"{group.target} of {size}"
 
 
 def _left_out(n: int) -> str:
@@ -158,7 +154,7 @@ def ratio_of_sds(
             interval = jackknife_t(_root_of_ratio, squares.to_numpy(), drawn, LOGARITHM, level=level)
             if math.isfinite(interval.value):
                 note = f"{len(ensembles)} ensembles, {len(models)} models; 1/√{size} = {1 / math.sqrt(size):.2f}"
-                rows.append(interval_row(SD_RATIO.form(quantity), _of_size(group, size), interval, note=note))
+                rows.append(interval_row(SD_RATIO.form(quantity), group.target_of_size(size), interval, note=note))
     return score_rows(rows)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from segassay.io.stored_tables import rows_by
 from segassay.qualities.reliability.calibration import by_bin
 from segassay.qualities.reliability.records import UNCERTAINTY_AURC, UNCERTAINTY_AUROC, UNCERTAINTY_SPEARMAN
 from segassay.qualities.scores.table import Score, score_table
@@ -139,7 +140,7 @@ def uncertainty_of_annotators(uncertainty: pd.DataFrame, clusters: pd.Series, *,
         note of an AURC has the mean share of events, which is the AURC of a random order.
     """
     scores = []
-    for annotator, part in uncertainty.groupby("annotator", sort=False):
+    for annotator, part in rows_by(uncertainty, "annotator").items():
         cases = part["case"].unique()
         n = by_bin(part, "n_pixels", cases)
         against = f"against {', '.join(map(str, part['reference'].unique()))}"

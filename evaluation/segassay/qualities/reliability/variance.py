@@ -17,6 +17,7 @@ import pandas as pd
 
 from segassay.qualities.reliability import records as of
 from segassay.qualities.reliability.designs import RATER, SEED, Design
+from segassay.qualities.scores.groups import target_of_part
 from segassay.qualities.scores.measure import Measure
 from segassay.qualities.scores.table import interval_row, score_rows
 from segassay.statistics.components import three_way_components
@@ -122,7 +123,7 @@ def _components(design: Design) -> list[_Row]:
         of_term = design.components.of(partial(np.take, indices=column, axis=1))
         interval = jackknife_of(of_term, VARIANCE, level=design.level)
         note = f"{n_raters} raters × {n_seeds} seeds; analysis of variance {anova[term]:.4g}"
-        rows.append(_row(of.VARIANCE, design, interval, target=f"{design.target}: {term}", notes=[note]))
+        rows.append(_row(of.VARIANCE, design, interval, target=target_of_part(design.target, term), notes=[note]))
     return rows
 
 

@@ -17,7 +17,18 @@ from segassay.data.annotations import SPENT_COLUMNS, WITHOUT, is_rater, is_train
 from segassay.data.names import natural_key
 from segassay.qualities.scores.table import annotator_kinds, seeds_of
 
-__all__ = ["RATERS", "Group", "Origin", "grouped", "origins", "pairs_of_folds", "strategy_groups", "trained_alike"]
+__all__ = [
+    "RATERS",
+    "Group",
+    "Origin",
+    "grouped",
+    "origins",
+    "pairs_of_folds",
+    "part_of_target",
+    "strategy_groups",
+    "target_of_part",
+    "trained_alike",
+]
 
 RATERS = "raters"
 """The group of all raters."""
@@ -129,6 +140,10 @@ class Group:
         """Number of members of each annotator; None if it is unknown or differs."""
         return _same([one.n_members for one in self.annotators])
 
+    def target_of_size(self, size: int) -> str:
+        """Target of models, or of the ensembles of one size."""
+        return self.target if self.kind == "model" else f"{self.target} of {size}"
+
     @property
     def on_consensus(self) -> bool:
         """Whether all of them were trained on the masks of several raters, not of one."""
@@ -166,6 +181,29 @@ class Group:
             if len(one.seeds) == size and not any(one.members & other.members for other in chosen):
                 chosen.append(one)
         return [one.name for one in chosen]
+
+
+_PART = ": "
+
+
+def target_of_part(target: str, part: str) -> str:
+    """Target of a row about one part of what a target is about, such as a term of its variance.
+
+    Example:
+        >>> target_of_part("models of single raters", "case:seed")
+        'models of single raters: case:seed'
+    """
+    return f"{target}{_PART}{part}"
+
+
+def part_of_target(target: str) -> str:
+    """The part in such a target.
+
+    Example:
+        >>> part_of_target("models of single raters: case:seed")
+        'case:seed'
+    """
+    return target.rpartition(_PART)[2]
 
 
 def origins(annotations: pd.DataFrame) -> list[Origin]:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from segassay.data.annotations import is_rater, is_trained, raters_of
 from segassay.data.facets import is_exchangeable
-from segassay.io.stored_tables import whole
 from segassay.qualities.objectivity import records as objectivity
 from segassay.qualities.reliability import records as reliability
 from segassay.qualities.scores.groups import trained_alike
@@ -34,6 +33,9 @@ from segassay.qualities.validity.raters import raters_with_enough, without_note
 
 __all__ = ["distance_scores"]
 
+_PAIR = ("case", "annotator_a", "annotator_b")
+_COLUMNS = (*_PAIR, "unit", "diagonal")
+
 _RECORDS: dict[str, tuple[Measure, ...]] = {
     "objectivity": (objectivity.HD95, objectivity.ASSD, objectivity.NSD),
     "reliability": (reliability.HD95, reliability.ASSD, reliability.NSD),
@@ -53,14 +55,14 @@ def distance_scores(distances: pd.DataFrame, annotations: pd.DataFrame) -> Itera
     """
     if distances.empty:
         return
-    distances = whole(distances)
+    distances = distances[[*_COLUMNS, *(record.name for record in _RECORDS["validity"])]]
     tables = []
     for place, record in enumerate(_RECORDS["validity"]):
         units = [("", distances)] if record is validity.NSD else distances.groupby("unit", sort=True)
         for unit, rows in units:
             values = rows[record.name]
             bound = values.fillna(rows["diagonal"].fillna(math.inf))  # infinite: size of the image is unknown
-            tables.append((place, str(unit), Pairs(rows.assign(distance=values, bound=bound))))
+            tables.append((place, str(unit), Pairs(rows[list(_PAIR)].assign(distance=values, bound=bound))))
     one_way = is_exchangeable(annotations)
     for compared in _compared(annotations):
         for place, unit, table in tables:

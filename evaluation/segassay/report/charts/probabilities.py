@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from segassay.figures.style import CURVES, INK, figure_on, plot_style
+from segassay.io.stored_tables import parts_of
 from segassay.qualities.reliability.calibration import by_bin, reliability_diagram
 from segassay.qualities.reliability.uncertainty import EVENTS, risk_coverage
 from segassay.statistics.jackknife import SHARE, jackknife_ratio
@@ -88,9 +89,8 @@ def uncertainty_figure(uncertainty: pd.DataFrame, clusters: pd.Series, place: Fi
     """
     known = [name for name in EVENTS if uncertainty[EVENTS[name]].notna().any()]
     words = {"errors": "share of errors", "disagreement": "disagreement of raters"}
-    halved = uncertainty.assign(bin=uncertainty["bin"].astype(int) // 2)
-    columns = ["n_pixels", "sum_uncertainty", *EVENTS.values()]
-    halved = halved.groupby(["annotator", "case", "bin"], sort=False, as_index=False)[columns].sum(min_count=1)
+    columns = ["annotator", "case", "bin", "n_pixels", "sum_uncertainty", *EVENTS.values()]
+    halved = pd.concat(map(_halved, parts_of(uncertainty, columns)), ignore_index=True)
     with plot_style():
         figure = figure_on(place, 3.6 * len(known) + 0.6, 3.9)
         panels = figure.subplots(1, len(known), squeeze=False)[0]
@@ -112,6 +112,13 @@ def uncertainty_figure(uncertainty: pd.DataFrame, clusters: pd.Series, place: Fi
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize="small")
     return figure
+
+
+def _halved(part: pd.DataFrame) -> pd.DataFrame:
+    """Bins of all rows of some cases, two of them made one."""
+    keys = ["annotator", "case", "bin"]
+    bins = part.assign(bin=part["bin"].astype(int) // 2).groupby(keys, sort=False, as_index=False)
+    return bins[list(part.columns.drop(keys))].sum(min_count=1)
 
 
 def risk_coverage_figure(uncertainty: pd.DataFrame, place: Figure | None = None) -> Figure:

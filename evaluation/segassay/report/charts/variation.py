@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from segassay.data.annotations import kind_label
 from segassay.figures.style import ACCENT, INK, add_legend, figure_on, name_rows, plot_style
+from segassay.qualities.scores.groups import part_of_target
 
 __all__ = ["variance_figure", "variation_per_effect"]
 
@@ -109,13 +110,13 @@ def variance_figure(scores: pd.DataFrame, place: Figure | None = None) -> Figure
     if scores.empty:
         raise ValueError("expected at least one component of variance")
     quantities = list(dict.fromkeys(scores["of"]))
-    terms = list(dict.fromkeys(target.rsplit(": ", 1)[-1] for target in scores["target"]))
+    terms = list(dict.fromkeys(map(part_of_target, scores["target"])))
     with plot_style():
         figure = figure_on(place, 3.6 * len(quantities) + 1.2, 0.34 * len(terms) + 1.7)
         panels = figure.subplots(1, len(quantities), sharey=True, squeeze=False)[0]
         for axes, quantity in zip(panels, quantities, strict=True):
             rows = scores[scores["of"] == quantity]
-            rows = rows.set_axis([target.rsplit(": ", 1)[-1] for target in rows["target"]]).reindex(terms)
+            rows = rows.set_axis(list(map(part_of_target, rows["target"]))).reindex(terms)
             total = rows["value"].sum()
             places = np.arange(len(terms))
             axes.axvline(0, color=INK, linewidth=0.8)

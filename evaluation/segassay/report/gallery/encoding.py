@@ -177,11 +177,18 @@ def image_url(image: np.ndarray) -> str:
     """
     shown = coloured(image)
     for blur, quality in _TRIES:
-        smooth = ndimage.gaussian_filter(shown, (blur, blur, 0)) if blur else shown
+        smooth = _blurred(shown, blur, is_grey=len(image) == 1) if blur else shown
         kind, content = _encoded(np.ascontiguousarray(smooth), quality)
         if len(content) <= _IMAGE_BYTES:
             break
     return _url(kind, content)
+
+
+def _blurred(shown: np.ndarray, blur: float, *, is_grey: bool) -> np.ndarray:
+    """Colours `(rows, columns, 3)`, blurred; of grey ones one channel stands for all."""
+    if is_grey:
+        return np.repeat(ndimage.gaussian_filter(shown[:, :, :1], (blur, blur, 0)), 3, axis=2)
+    return np.asarray(ndimage.gaussian_filter(shown, (blur, blur, 0)))
 
 
 def _encoded(shown: np.ndarray, quality: int) -> tuple[str, bytes | bytearray]:

@@ -74,8 +74,8 @@ def model_name(text: str) -> str:
     name = " ".join(re.sub(r"[^A-Za-z0-9_+\- ()]", " ", text).split())
     if not 5 <= len(name) <= 128:
         raise UsageError(
-            f"{text!r} is no name of a model: expected 5 to 128 letters, digits, spaces or _+-(); give another --out, "
-            "or a title in --about"
+            f"{text!r} is not a name of a model: expected 5 to 128 letters, digits, spaces or _+-(); give another "
+            "--out, or a title in --about"
         )
     return name
 

@@ -87,7 +87,7 @@ def export_bioimageio(
     Example:
         >>> export_bioimageio("nowhere", "c")
         Traceback (most recent call last):
-        segassay.errors.UsageError: 'c' is no name of a model: expected 5 to 128 letters, digits, spaces or _+-(); \
+        segassay.errors.UsageError: 'c' is not a name of a model: expected 5 to 128 letters, digits, spaces or _+-(); \
 give another --out, or a title in --about
     """
     said, final = read_about(None if about is None else Path(about)), Path(os.path.abspath(out))

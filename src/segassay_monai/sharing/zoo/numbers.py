@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
+from segassay.data.annotations import RATER
 from segassay.io.table_files import parse_json
 from segassay.io.text_tables import read_text_table
-from segassay.judgement.summary import judged_in
+from segassay.judgement.summary import judged_in, outcome_of
 from segassay_monai.prediction.models import Model
 from segassay_monai.sharing.certificate import export_certificate, files_of
 
@@ -134,7 +135,7 @@ def numbers_of_study(evaluation: Path, annotator: str) -> Numbers:
     summary = parse_json(path, path.read_text(encoding="utf-8", errors="replace"), "run the study again")
     scores = read_text_table(evaluation / "tables" / "scores.csv")
     annotations = read_text_table(evaluation / "tables" / "annotations.csv")
-    raters = list(annotations.loc[annotations["kind"] == "human", "annotator"].unique())
+    raters = list(annotations.loc[annotations["kind"].eq(RATER), "annotator"].unique())
     own = scores[(scores["target"] == annotator) & (scores["value"] != "")]
     rows = {row["measure"]: row for row in own.to_dict("records")}
     figure = evaluation / "figures" / "strategies.png"
@@ -162,7 +163,7 @@ def _verdicts(summary: dict[str, Any], annotator: str, raters: Sequence[str]) ->
     for quality in judged_in(summary):
         judged = summary[quality]
         verdict, sentence = (_without(annotator, str(judged[part])) for part in ("verdict", "sentence"))
-        verdict = verdict.partition(":")[0] if _names_one(verdict, raters) else verdict
+        verdict = outcome_of(judged)[0] if _names_one(verdict, raters) else verdict
         yield Verdict(quality, verdict, "" if _names_one(sentence, raters) else sentence[:1].upper() + sentence[1:])
 
 
