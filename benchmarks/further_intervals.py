@@ -1,6 +1,6 @@
 """More kinds of intervals whose coverage is measured: of tests of equivalence, shifts, fits, and unequal subjects.
 
-    generator of (n, ...) data, statistic, interval  ->  Kind of `intervals`
+    generator of (n, ...) data, statistic, interval  ->  Kind of `interval_kinds`
 
 As in `intervals`, generators share no code with the package. Subjects have 1, 1, 2, 3 and 8 images, or one has half of
 all images; half of every variance is between subjects.
@@ -10,19 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-from intervals import (
-    N_TRUTH,
-    Draw,
-    Kind,
-    Row,
-    Weighted,
-    _equivalence,
-    _jackknife,
-    concordance_weighted,
-    rows_of,
-    slope_weighted,
-    values_of_subjects,
-)
+from interval_kinds import N_TRUTH, Draw, Kind, Row, Weighted, rows_of
+from intervals import _equivalence, _jackknife, concordance_weighted, slope_weighted, values_of_subjects
 
 from segassay.qualities.objectivity.measurements import _icc_a1 as icc_of_subjects
 from segassay.qualities.reliability.saturation import NOT_NEGATIVE, fit_saturation

@@ -7,13 +7,12 @@ subjects are equal, unequal (1, 1, 2, 3 and 8 images), or one has half of all im
 given, as in the package: only cases and subjects are drawn.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from interval_kinds import N_TRUTH, Draw, Kind, Row, Weighted, rows_of
 from object_intervals import by_contrast, by_score, half_interval, half_weighted
 from scipy import stats
 
@@ -47,66 +46,12 @@ from segassay.statistics.jackknife import (
 from segassay.statistics.methods import equivalence_test, limit_of_agreement
 from segassay.statistics.reliability import icc_a1_weighted
 
-N_TRUTH = 100_000
 HABITS = np.array([-0.6, -0.2, 0.0, 0.3, 0.5])
-Draw = Callable[[np.random.Generator, int], np.ndarray]
-Weighted = Callable[[np.ndarray, np.ndarray], np.ndarray]
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of interval on one kind of data; `truth` is a statistic of weighted cases, or a number.
-
-    It is repeated `at_most` times, since a few take long.
-    """
-
-    measure: str
-    data: str
-    draw: Draw
-    interval: Callable[[np.ndarray], Interval]
-    truth: Weighted | float
-    at_most: int = 500
 
 
 def rows(n_replicates: int, sizes: tuple[int, ...]) -> Iterator[Row]:
     """Coverage of all kinds, each with its own seed."""
     return rows_of(kinds(), n_replicates, sizes)
-
-
-def rows_of(
-    every: Iterable[Kind], n_replicates: int, sizes: tuple[int, ...], series: tuple[int, ...] = ()
-) -> Iterator[Row]:
-    """Coverage of some kinds, each with its own seed; another series has others."""
-    for place, kind in enumerate(every):
-        truth = _truth(kind)
-        for n in sizes:
-            rng = np.random.default_rng([place, n, *series])
-            found = [kind.interval(kind.draw(rng, n)) for _ in range(min(n_replicates, kind.at_most))]
-            yield {"measure": kind.measure, "data": kind.data, "n_cases": n} | _covered(found, truth)
-
-
-def _truth(kind: Kind) -> float:
-    if isinstance(kind.truth, float):
-        return kind.truth
-    every = kind.draw(np.random.default_rng(1), N_TRUTH)
-    return float(kind.truth(np.ones((1, len(every))), every)[0])
-
-
-def _covered(found: list[Interval], truth: float) -> Row:
-    low, high = np.array([(one.low, one.high) for one in found]).T
-    defined = np.isfinite(low) & np.isfinite(high)
-    inside = (low <= truth + 1e-12) & (truth <= high + 1e-12)
-    methods = {one.method for one in found if np.isfinite(one.low)}
-    return {
-        "method": ", ".join(sorted(methods - {"binomial"}) or sorted(methods)),
-        "truth": truth,
-        "coverage": float(inside[defined].mean()) if defined.any() else None,
-        "too_high": float((low[defined] > truth).mean()) if defined.any() else None,
-        "width": float(np.median((high - low)[defined])) if defined.any() else None,
-        "undefined": float((~defined).mean()),
-        "n": int(defined.sum()),
-    }
 
 
 def kinds() -> Iterator[Kind]:

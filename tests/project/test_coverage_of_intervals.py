@@ -13,6 +13,7 @@ from segassay.statistics.jackknife import jackknife_t
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
 import intervals
+from interval_kinds import truth_of
 
 KINDS = {(kind.measure, kind.data): kind for kind in intervals.kinds()}
 N, DOUBT = 200, 1e-3
@@ -38,7 +39,7 @@ HELD = [
 def share_held(name: tuple[str, str], interval: intervals.Callable, n_cases: int) -> int:
     """Number of N intervals that hold the truth."""
     kind = KINDS[name]
-    truth, rng = intervals._truth(kind), np.random.default_rng(n_cases)
+    truth, rng = truth_of(kind), np.random.default_rng(n_cases)
     found = [interval(kind.draw(rng, n_cases)) for _ in range(N)]
     return sum(one.low <= truth + 1e-12 and truth <= one.high + 1e-12 for one in found)
 
