@@ -119,7 +119,7 @@ def test_a_store_that_is_away_ends_no_training_and_what_is_missing_is_sent_at_th
         report("done", anna.members[0].id)
         report("done", anna.members[1].id)
     assert told == [("done", anna.members[0].id), ("done", anna.members[1].id)]
-    assert caplog.text.count("The study goes on, and sends later what is missing there") == 1
+    assert caplog.text.count("The study continues, and sends later what is missing there") == 1
     with (
         store.lost_after(0),
         pytest.raises(TransferError, match=r"the study is whole in .*/anna/.*; repeat the command"),

@@ -67,7 +67,7 @@ def send_to(store: Store, local: Path, *, progress: bool) -> None:
 
 
 def begin_parts(store: Store, local: Path, kind: str, *, takes_over: bool = True) -> str:
-    """Begin to send parts of a result, or go on; from now on another machine that has begun before sends no more.
+    """Begin to send parts of a result, or resume that; from now on another machine that has begun before sends no more.
 
     Args:
         store: Where to.

@@ -66,7 +66,7 @@ def fetch(study: Study, *, progress: bool) -> None:
     before = store.files()
     if other := begin_parts(store, study.out, STUDY):
         logger.warning(
-            f"{store.address}: {other} began to send this study there, and has not ended. This machine goes on with "
+            f"{store.address}: {other} began to send this study there, and has not ended. This machine resumes with "
             "what is whole there; if the other one still works, it ends with a message at the next task that it sends"
         )
     with claim(study, "fetch", timeout=-1):
@@ -157,7 +157,7 @@ def sender(study: Study, report: Callable[[str, str], None]) -> Callable[[str, s
         except TakenOverError:
             raise
         except TransferError as error:
-            logger.warning(f"{error}. The study goes on, and sends later what is missing there")
+            logger.warning(f"{error}. The study continues, and sends later what is missing there")
             not_before = time.monotonic() + _REST
         else:
             sent.update(task.id for task in done)
