@@ -16,6 +16,7 @@ from math import prod
 from typing import Any
 
 import torch
+from monai.networks.layers.simplelayers import SkipConnection
 from monai.networks.nets import UNet
 from torch import nn
 
@@ -49,7 +50,7 @@ def _level(level: nn.Module, image: torch.Tensor, max_pixels: int, max_below: in
     """Output of one level and all below it."""
     if image.shape[2:].numel() <= max_pixels:
         return _tensor(level(image))
-    if not isinstance(level, nn.Sequential):  # the coarsest
+    if not (isinstance(level, nn.Sequential) and isinstance(level[1], SkipConnection)):  # the coarsest
         return _windows(level, [image], [1] * (image.ndim - 2), max_pixels)
     down, skip, up = level
     strides = _strides(down)
@@ -76,17 +77,17 @@ def _windows(
             slice(max(part.start - reach, 0), min(part.stop + reach, size))
             for part, size in zip(window, grid, strict=True)
         ]
-        part = torch.cat([one[(..., *_scaled(wide, fine))] for one in inputs], dim=1)
+        part = torch.cat([_cut(one, wide, fine) for one in inputs], dim=1)
         own = [
             slice(part.start - around.start, part.stop - around.start)
             for part, around in zip(window, wide, strict=True)
         ]
         larger = [1] * len(strides) if shrinks else strides
-        found = _tensor(layer(part))[(..., *_scaled(own, larger))]
+        found = _cut(_tensor(layer(part)), own, larger)
         if output is None:
             sizes = [size * step for size, step in zip(grid, larger, strict=True)]
             output = found.new_empty((*found.shape[:2], *sizes))
-        output[(..., *_scaled(window, larger))] = found
+        _cut(output, window, larger).copy_(found)
     assert output is not None, "an image has pixels"
     return output
 
@@ -109,8 +110,11 @@ def _cover(grid: Sequence[int], strides: Sequence[int], reach: int, max_pixels: 
         )
 
 
-def _scaled(window: Sequence[slice], steps: Sequence[int]) -> list[slice]:
-    return [slice(part.start * step, part.stop * step) for part, step in zip(window, steps, strict=True)]
+def _cut(image: torch.Tensor, window: Sequence[slice], steps: Sequence[int]) -> torch.Tensor:
+    """Part of an image, whose pixels are smaller than those of the window by the steps; a view."""
+    for axis, (part, step) in enumerate(zip(window, steps, strict=True), start=2):
+        image = image.narrow(axis, part.start * step, (part.stop - part.start) * step)
+    return image
 
 
 def _radius(layer: nn.Module) -> int:
@@ -123,7 +127,8 @@ def _radius(layer: nn.Module) -> int:
 
 def _strides(down: nn.Module) -> list[int]:
     """Factors by which a layer shrinks each axis: those of its first convolution."""
-    return next(list(one.stride) for one in down.modules() if isinstance(getattr(one, "stride", None), tuple))
+    steps = (getattr(one, "stride", None) for one in down.modules())
+    return next(list(step) for step in steps if isinstance(step, tuple))
 
 
 def _tensor(found: Any) -> torch.Tensor:
