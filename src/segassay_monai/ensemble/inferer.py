@@ -23,7 +23,7 @@ class WholeImageInferer(Inferer):
 
     Images are padded by reflection to sizes that the network accepts; the padding is cut off again. An image of up to
     eight times `max_pixels` has the result of the whole image, but for the last digits. Features between levels need
-    about 80 bytes per pixel, so a still larger one is predicted in overlapping windows, which do not know what is
+    50 to 80 bytes per pixel, so a still larger one is predicted in overlapping windows, which do not know what is
     around them, and so is one of another network than a U-Net of MONAI, such as a member that ONNX Runtime runs.
     Windows have the proportions of the divisors: shorter along an axis that the network halves less often.
 
