@@ -10,6 +10,8 @@ from drawing import draw
 from segassay.checks.check import check_dataset
 from segassay.checks.lookalikes import Lookalikes, likeness
 from segassay.consensus.pixels import staple
+from segassay.io.images import write_image
+from segassay.io.picture import Picture
 
 ANNA = draw("##....## ##....## ........ ........")
 BEN = draw("###...## ##....## ........ ........")
@@ -95,3 +97,37 @@ def test_est_gt_is_recognised_where_nothing_says_so(data_dir: Path, tmp_path: Pa
     assert problem.file == str(tmp_path / "labels/est_GT")
     assert "STAPLE consensus of the other raters on every image (3 compared)" in problem.what
     assert "`reference: labels/est_GT`" in problem.action
+
+
+def test_who_divides_the_same_pixels_otherwise_is_no_copy() -> None:
+    """Cells in a sheet fill the image, whoever draws them."""
+    sheet = {"anna": np.array([[1, 1, 2, 2]]), "ben": np.array([[1, 2, 2, 2]]), "copy": np.array([[7, 7, 3, 3]])}
+    alike = Lookalikes(list(sheet))
+    compare(alike, sheet)
+    assert alike.copies() == [("anna", "copy")], "the numbers of objects mean nothing"
+
+
+def test_a_label_image_of_separate_objects_is_a_copy_of_its_binary_mask() -> None:
+    alike = Lookalikes(["binary", "labels"])
+    compare(alike, {"binary": np.array([[1, 1, 0, 1]], dtype=bool), "labels": np.array([[9, 9, 0, 4]])})
+    assert alike.copies() == [("binary", "labels")]
+
+
+def test_who_gives_the_same_pixels_other_classes_is_neither_copy_nor_consensus(tmp_path: Path) -> None:
+    """Four raters name given objects; only one of them copied."""
+    given = {"anna": (1, 2), "ben": (2, 1), "cleo": (1, 1), "dan": (2, 2), "echo": (1, 2)}
+    for case in ("a", "b"):
+        write(tmp_path / "images" / f"{case}.png", np.zeros((8, 8), dtype=np.uint8))
+        for rater, (first, second) in given.items():
+            mask = np.zeros((8, 8), dtype=np.uint8)
+            mask[:3, :3], mask[5:, 5:] = first, second
+            write(tmp_path / "labels" / rater / f"{case}.png", mask)
+    (tmp_path / "dataset.yaml").write_text("classes: {cyst: 1, tumour: 2}\n")
+    told = [problem for problem in check_dataset(tmp_path).problems if problem.kind in ("copy", "consensus")]
+    assert [Path(problem.file).name for problem in told] == ["echo"]
+    assert "the same masks as 'anna'" in told[0].what
+
+
+def write(path: Path, array: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, Picture(array[None]))

@@ -15,7 +15,9 @@ from segassay_monai.ensemble import ensemble_net
 from segassay_monai.ensemble.network import NetworkSettings
 
 FOLDER = Path(ensemble_net.__file__).parent
-EXPORTED = {name: FOLDER / f"{name}.py" for name in ("classes", "ensemble_net", "errors", "images", "inferer")}
+EXPORTED = {
+    name: FOLDER / f"{name}.py" for name in ("classes", "ensemble_net", "errors", "images", "inferer", "levels")
+}
 EXPORTED |= {name: FOLDER / f"{name}.py" for name in ("mean_net", "network")}
 EXPORTED["region_values"] = Path(region_values.__file__)  # which has a stand-in beside the others
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from networks import CHANNELS, image, trained, unet
 from segassay_monai.ensemble.inferer import WholeImageInferer, pad_to_multiple, window_size
+from segassay_monai.ensemble.levels import by_levels
 from segassay_monai.ensemble.network import (
     network_strides,
     residual_unet,
@@ -34,15 +35,50 @@ def test_the_result_for_a_pixel_does_not_depend_on_the_window():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("max_pixels", [4 * 64**2, 4 * 40**2])
 @pytest.mark.parametrize("shape", [(160, 200), (161, 201)])
-def test_windows_and_whole_image_agree(shape):
-    inputs, network = image(1, 1, *shape), unet(0)
-    whole = torch.sigmoid(WholeImageInferer(divisor=2)(inputs, network))
-    windows = torch.sigmoid(WholeImageInferer(divisor=2, max_pixels=4 * 64**2)(inputs, network))
-    assert whole.shape == windows.shape == (1, 1, *shape)
-    difference = (whole - windows).abs()[0, 0]
-    assert difference[16:32, 16:32].max() < 1e-5  # far from the borders of the only window that covers them
-    assert difference.mean() < 0.01
+def test_windows_and_whole_image_agree_at_every_pixel(shape, max_pixels):
+    inputs, network = image(1, 1, *shape), unet(0, channels=(2, 3, 4))
+    whole = WholeImageInferer(divisor=4)(inputs, network)
+    windows = WholeImageInferer(divisor=4, max_pixels=max_pixels)(inputs, network)
+    assert windows.shape == (1, 1, *shape)
+    torch.testing.assert_close(windows, whole, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("steps", [[[1, 2, 2], [2, 2, 2]], [[2, 2, 1], [2, 2, 1]], [[1, 1, 1], [2, 2, 2]]])
+def test_windows_and_whole_volume_agree_at_every_voxel(steps):
+    network, inputs = trained(residual_unet(3, 2, (2, 3, 4), steps), 0), image(2, 2, 11, 34, 31)
+    whole = WholeImageInferer(size_divisor(steps))(inputs, network)
+    shapes: list[int] = []
+    hook = network.model[0].register_forward_hook(lambda module, given, found: shapes.append(given[0][0, 0].numel()))
+    windows = WholeImageInferer(size_divisor(steps), max_pixels=4 * 2**11)(inputs, network)
+    hook.remove()
+    assert len(shapes) > 1, "nothing was predicted in windows"
+    assert max(shapes) <= 2**11, "windows are bounded"
+    torch.testing.assert_close(windows, whole, rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("max_pixels", [1, 40, 900])
+def test_the_smallest_windows_of_levels_give_the_whole_image(max_pixels):
+    inputs, network = image(1, 1, 40, 52), unet(0, channels=(2, 3, 4))
+    torch.testing.assert_close(by_levels(network, inputs, max_pixels), network(inputs), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_images_whose_features_need_much_memory_are_predicted_in_overlapping_windows():
+    inputs, network = image(1, 1, 96, 96), unet(0)
+    whole, windows = network(inputs), WholeImageInferer(divisor=2, max_pixels=96 * 96 // 9)(inputs, network)
+    assert (whole - windows).abs().max() > 1e-4, "levels keep features of the whole image"
+
+
+@torch.no_grad()
+def test_wide_kernels_and_few_units_are_evaluated_by_levels_too():
+    network = UNet(2, 1, 1, [2, 3, 4], [2, 2], kernel_size=5, up_kernel_size=5, num_res_units=0, norm="BATCH")
+    inputs = image(1, 1, 96, 88)
+    whole = trained(network, 0)(inputs)
+    torch.testing.assert_close(by_levels(network, inputs, max_pixels=900), whole, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
@@ -69,7 +105,7 @@ def test_large_images_are_predicted_in_windows_and_small_ones_whole():
 
 
 @torch.no_grad()
-def test_windows_and_whole_volume_agree_away_from_borders():
+def test_windows_of_what_has_no_levels_agree_away_from_borders():
     """The receptive field of one level and two convolutions reaches few pixels; slices are 4 times as thick."""
     steps = network_strides([4, 1, 1], n_levels=2)
     network, inputs = trained(residual_unet(3, 1, (2, 2), steps), 0), image(1, 1, 20, 96, 90)

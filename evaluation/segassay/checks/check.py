@@ -188,8 +188,8 @@ def _check_case(task: _Task) -> tuple[CaseFacts, list[Problem], Likeness]:
     if len(masks) == len(
         mask_files(dataset, case)
     ):  # without an unreadable mask the consensus would be a different one
-        found = {annotator: counted_pixels(mask) for annotator, mask in masks.items()}
-        like = likeness(found, dataset.raters, task.open_names, task.open_raters)
+        of_classes = bool(dataset.class_names)
+        like = likeness(masks, dataset.raters, task.open_names, task.open_raters, of_classes=of_classes)
     area_px = _counted_area(image.shape, ignore, region) if image is not None else None
     of_case = CaseFacts(case, image, facts, area_px, _share(ignore), _share(region))
     return of_case, [*of_image, *of_ignored, *of_region, *of_masks], like

@@ -15,6 +15,7 @@ import numpy as np
 from segassay.consensus.pixels import count_decisions, staple_of_decisions, without_rater
 from segassay.data.dataset import Dataset
 from segassay.errors import Problem
+from segassay.masks.objects import label_objects
 
 __all__ = ["Likeness", "Lookalikes", "likeness", "lookalike_problems"]
 
@@ -38,32 +39,59 @@ class Likeness:
 
 
 def likeness(
-    masks: Mapping[str, np.ndarray], raters: Sequence[str], open_names: Collection[str], open_raters: Collection[str]
+    masks: Mapping[str, np.ndarray],
+    raters: Sequence[str],
+    open_names: Collection[str],
+    open_raters: Collection[str],
+    *,
+    of_classes: bool = False,
 ) -> Likeness:
     """Compare the masks of one case.
 
     Args:
-        masks: Boolean mask `(*spatial)` of every rater and the reference in this case.
+        masks: Mask `(*spatial)` of every rater and the reference in this case: boolean, or with a number per object, or
+            with the values of classes. Two who divide the same foreground into other objects, or classes, differ.
         raters: In natural order.
         open_names: Annotators who may be copies of one another.
         open_raters: Raters who may be the consensus of the others.
+        of_classes: Whether numbers are values of classes.
     """
-    digests = {name: _digest(mask) for name, mask in masks.items() if name in open_names}
+    digests = {name: _digest(mask, of_classes) for name, mask in masks.items() if name in open_names}
     present = [rater for rater in raters if rater in masks]
     if len(present) <= _MIN_OTHERS or not any(rater in open_raters for rater in present):
         return Likeness(digests)
-    decisions = count_decisions(np.stack([masks[rater] for rater in present]))
+    marked = np.stack([masks[rater] > 0 for rater in present])
+    decisions = count_decisions(marked)
+    says_nothing = bool((marked == marked[0]).all())  # as where raters only name given objects
     consensus = {}
     for position, rater in enumerate(present):
         if rater in open_raters:
             others = staple_of_decisions(without_rater(decisions, position)).mask
-            consensus[rater] = np.array_equal(masks[rater], others), not masks[rater].any()
+            own = marked[position]
+            consensus[rater] = np.array_equal(own, others), says_nothing or not own.any()
     return Likeness(digests, consensus)
 
 
-def _digest(mask: np.ndarray) -> str:
-    words = hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=16).hexdigest() if mask.any() else _EMPTY
-    return f"{mask.shape} {words}"
+def _digest(mask: np.ndarray, of_classes: bool) -> str:
+    """Of the pixels that are marked, and of what tells them apart beyond that."""
+    marked = mask > 0
+    if not marked.any():
+        return f"{mask.shape} {_EMPTY}"
+    words = hashlib.blake2b(np.packbits(marked).tobytes(), digest_size=16)
+    if of_classes:
+        words.update(mask.astype(np.int64).tobytes())
+    elif mask.dtype != bool and not np.array_equal(own := _by_first_pixel(mask), label_objects(marked)):
+        words.update(own.tobytes())
+    return f"{mask.shape} {words.hexdigest()}"
+
+
+def _by_first_pixel(labels: np.ndarray) -> np.ndarray:
+    """Label image whose objects are numbered in the order of their first pixels, whatever their numbers were."""
+    numbers, first, places = np.unique(labels, return_index=True, return_inverse=True)
+    is_object = numbers > 0
+    rank = np.zeros(len(numbers), dtype=np.int32)
+    rank[np.flatnonzero(is_object)[np.argsort(first[is_object])]] = np.arange(1, int(is_object.sum()) + 1)
+    return rank[places].reshape(labels.shape)
 
 
 class Lookalikes:

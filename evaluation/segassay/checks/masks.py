@@ -72,7 +72,7 @@ def check_masks(
 ) -> tuple[dict[str, np.ndarray], dict[str, MaskFacts], list[Problem]]:
     """Masks of a case, facts of each and their problems, by annotator: raters in natural order, then the reference.
 
-    A mask that cannot be read is only among the problems.
+    Of several classes a mask holds their values. A mask that cannot be read is only among the problems.
     """
     masks, facts, problems = {}, {}, list[Problem]()
     for annotator, path in mask_files(dataset, case).items():
@@ -81,7 +81,7 @@ def check_masks(
         except DataError as error:
             problems += _problems_of_reading(dataset.images[case], path, error)
             continue
-        masks[annotator] = mask
+        masks[annotator] = mask if values is None else values
         facts[annotator] = _mask_facts(path, mask, ignore, region, dataset.min_object_size)
         if values is not None:
             counted = values[counted_pixels(mask, ignore=ignore, region=region) > 0]

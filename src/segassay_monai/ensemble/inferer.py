@@ -1,6 +1,6 @@
-"""Predict one image with one network: as a whole, or in windows if it is too large for the memory.
+"""Predict one image with one network: as a whole, or level by level if it is too large for the memory.
 
-    image (B, C, *spatial) -> padded to a size that the network accepts -> network, window by window -> (B, 1, *spatial)
+    image (B, C, *spatial) -> padded to a size that the network accepts -> network, or its levels -> (B, K, *spatial)
 
 An exported bundle can carry this module unchanged: it imports torch, monai, numpy and modules of this kind only.
 """
@@ -13,19 +13,27 @@ from typing import Any
 
 import torch
 from monai.inferers import Inferer, SlidingWindowInferer
+from monai.networks.nets import UNet
+
+from .levels import by_levels
 
 
 class WholeImageInferer(Inferer):
-    """Predict whole images, and images that are too large for the memory in overlapping windows.
+    """Predict whole images, and with less memory images that are too large for it: a U-Net level by level, or windows.
 
-    Images are padded by reflection to sizes that the network accepts; the padding is cut off again. Windows have the
-    proportions of the divisors: shorter along an axis that the network halves less often, as with thick slices.
+    Images are padded by reflection to sizes that the network accepts; the padding is cut off again. An image of up to
+    eight times `max_pixels` has the result of the whole image, but for the last digits. Features between levels need
+    50 to 80 bytes per pixel, so a still larger one is predicted in overlapping windows, which do not know what is
+    around them, and so is one of another network than a U-Net of MONAI, such as a member that ONNX Runtime runs.
+    Windows have the proportions of the divisors: shorter along an axis that the network halves less often.
 
     Args:
         divisor: The network accepts multiples of this size, one for each axis or one for all.
         max_pixels: Larger images are predicted in windows of about a quarter of this.
-        overlap: Part of a window that the next one covers, too.
+        overlap: Part of a window that the next one covers, too, of a network that has no levels.
     """
+
+    _BY_LEVELS = 8  # times as many pixels as an image that is predicted whole
 
     def __init__(self, divisor: int | Sequence[int], max_pixels: int = 2**22, overlap: float = 0.25) -> None:
         super().__init__()
@@ -38,6 +46,10 @@ class WholeImageInferer(Inferer):
         padded = pad_to_multiple(inputs, divisors)
         if spatial.numel() <= self.max_pixels:
             output = network(padded, *args, **kwargs)
+        elif (
+            isinstance(network, UNet) and not network.training and spatial.numel() <= self._BY_LEVELS * self.max_pixels
+        ):
+            output = by_levels(network, padded, self.max_pixels // 4)
         else:
             roi = window_size(padded.shape[2:], divisors, self.max_pixels // 4)
             windows = SlidingWindowInferer(roi, overlap=self.overlap, mode="gaussian")

@@ -30,7 +30,7 @@ __all__ = ["copy_scripts", "large_files", "write_familiar", "write_json", "write
 LARGEST = 25 * 10**6
 """Bytes of the largest file that the zoo takes."""
 
-_OF_ONE = ("errors", "images", "inferer")
+_OF_ONE = ("errors", "images", "inferer", "levels")
 _OF_SEVERAL = ("classes", "mean_net", "network")
 _OF_CLASSES = ("numbering",)
 _OF_TOUCHING = ("depth", "objects", "touching")
