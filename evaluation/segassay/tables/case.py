@@ -343,7 +343,8 @@ def _sizes_by_choice(case: ComparedCase) -> Iterator[tuple[str, float, int, np.n
         if (prob := case.prob(annotator)) is not None:
             found += [(threshold, case.areas.label(prob > threshold)) for threshold in _THRESHOLDS]
         for threshold, labels in found:
-            sizes = np.bincount(labels[labels > 0])[1:]
+            numbers = labels.reshape(-1)[case.marked] if np.isnan(threshold) else labels[labels > 0]
+            sizes = np.bincount(numbers)[1:]
             for min_size in case.job.other_min_sizes:
                 yield annotator.name, threshold, min_size, sizes[sizes >= max(min_size, 1)]
 
