@@ -36,8 +36,7 @@ from segassay.masks.joint import JointOverlaps, joint_overlaps
 from segassay.masks.objects import any_of, counted_pixels, label_each, label_objects
 from segassay.masks.outlines import SurfaceDistances, joint_surface_distances
 from segassay.tables.columns import UNKNOWN
-from segassay.tables.jobs import Annotator, Job
-from segassay.tables.maps import read_map
+from segassay.tables.jobs import Job
 
 __all__ = ["MIN_OTHERS", "RATERS_PER_CODE", "Areas", "ComparedCase", "compare_case", "read_masks"]
 
@@ -45,9 +44,6 @@ MIN_OTHERS = 3
 """Raters that C₋r is made of, at least: STAPLE of two is nearly their intersection."""
 
 RATERS_PER_CODE = 8
-
-MAP_BYTES = 2**24
-"""Size of all maps that a case keeps, at most; of large images each is read again when it is needed."""
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Read = Callable[..., np.ndarray]  # of a path and the grid of the image
@@ -64,7 +60,7 @@ class Areas:
         """Objects of a mask that count, numbered."""
         return label_objects(mask, ignore=self.ignore, region=self.region)
 
-    def label_each(self, masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def label_each(self, masks: Mapping[_Key, np.ndarray]) -> dict[_Key, np.ndarray]:
         """As `label`, of several masks, by their names."""
         found = label_each(list(masks.values()), ignore=self.ignore, region=self.region)
         return dict(zip(masks, found, strict=True))
@@ -156,23 +152,6 @@ class ComparedCase:
         return joint_surface_distances(
             list(self.labels.values()), spacing, pairs=drawn, foreground=list(self.foreground.values())
         )
-
-    @cached_property
-    def _probs(self) -> dict[str, np.ndarray]:
-        return {}
-
-    def prob(self, annotator: Annotator) -> np.ndarray | None:
-        """Probability `(*spatial)` of an annotator, which several tables need; None without a map.
-
-        Raises:
-            DataError: As `read_map`.
-        """
-        if annotator.prob is None or annotator.name in self._probs:
-            return self._probs.get(annotator.name)
-        found = read_map(annotator.prob, self.region.shape, self.grid, annotator.meaning)
-        if found.nbytes + sum(kept.nbytes for kept in self._probs.values()) <= MAP_BYTES:
-            self._probs[annotator.name] = found
-        return found
 
     @cached_property
     def region_area(self) -> int:
