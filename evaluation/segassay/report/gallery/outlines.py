@@ -119,7 +119,7 @@ def traced(labels: np.ndarray) -> Polygons:
     flat = framed.ravel()
     inside = np.flatnonzero(flat != 0)
     own = flat[inside]
-    rank = np.unique(own, return_inverse=True)[1].reshape(-1)
+    first = own.astype(np.int64) * flat.size  # object by object
     sides = []  # step to the neighbour, corners where the edge starts and ends, middle of the edge
     for step, start, end, down, right in (
         (-width, 0, 1, -0.5, 0.0),
@@ -128,7 +128,7 @@ def traced(labels: np.ndarray) -> Polygons:
         (-1, width, 0, 0.0, -0.5),
     ):
         edge = flat[inside + step] != own
-        place, key = inside[edge], rank[edge] * flat.size
+        place, key = inside[edge], first[edge]
         middle = np.stack([place // width - 1 + down, place % width - 1 + right], axis=1)
         sides.append((key + place + start, key + place + end, middle))
     starts, ends, middles = (np.concatenate(column) for column in zip(*sides, strict=True))
