@@ -58,8 +58,8 @@ def place_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pro
     if len(along) > 1:
         n_near = int(is_near[:, along].all(axis=1).sum())
         what = (
-            f"{n_near} of {len(centres)} images with one object have it in the middle, as if each had been cut out around "
-            "it; a model that sees whole images learns this place instead of what the object looks like"
+            f"{n_near} of {len(centres)} images with one object have it in the middle, as if each had been cut out "
+            "around it; a model that sees whole images learns this place instead of what the object looks like"
         )
         action = (
             "cut them out so that objects lie anywhere, or say beside every score that it holds for images that were "
