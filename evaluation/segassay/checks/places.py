@@ -47,7 +47,7 @@ def place_problems(dataset: Dataset, cases: Sequence[CaseFacts]) -> Iterator[Pro
     centres, n_marked = [], 0
     for facts in cases:
         marked = [mask for mask in facts.masks.values() if mask.n_objects]
-        found = [mask.centre for mask in marked if mask.n_objects == 1 and mask.centre]
+        found = [mask.centre for mask in marked if mask.centre]
         n_marked += bool(marked)
         if found and 2 * len(found) > len(marked):
             centres.append(np.median(found, axis=0))
