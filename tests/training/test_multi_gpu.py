@@ -23,6 +23,8 @@ from segassay_monai.bundle.paths import config_path
 from segassay_monai.training import processes
 from segassay_monai.training.selection import PixelDice
 
+pytestmark = pytest.mark.usefixtures("unrendered", "unlogged_models")
+
 SCRIPT = Path(__file__).parents[1] / "two_processes.py"
 
 
