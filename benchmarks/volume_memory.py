@@ -2,9 +2,9 @@
 
     python benchmarks/volume_memory.py WORK [--volumes 8] [--steps 10] [--out DIR]
 
-WORK needs 0.7 GB per volume, and is removed at the end. The cases of the training of docs/volumes.md are kept one by one, then some
-steps are trained. `own` is memory that the process needs; `mapped` are pages of temporary files, which the system drops when another
-program wants the memory.
+WORK needs 0.7 GB per volume, and is removed at the end. The cases of a training of the bundle are kept one by one, then
+some steps are trained. `own` is memory that the process needs; `mapped` are pages of temporary files, which the system
+drops when another program wants the memory.
 """
 
 import argparse
