@@ -85,6 +85,27 @@ def test_objects_larger_than_what_a_block_sees_are_divided_as_at_once(
     assert not caplog.records
 
 
+def test_a_block_deep_in_one_object_does_not_look_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mask of nearly everything is no reason to divide every block three times."""
+    monkeypatch.setattr(touching_blocks, "LARGEST_BOX", 100)
+    monkeypatch.setattr(touching_blocks, "_BLOCK", {2: 20})
+    monkeypatch.setattr(touching_blocks, "_MARGIN", {2: 10})
+    seen = []
+
+    def by(own: np.ndarray, *rest: object) -> np.ndarray:
+        seen.append(own.size)
+        return own.astype(np.int32)
+
+    labels = np.ones((200, 200), dtype=np.int32)
+    assert split_objects(labels, None, {1: np.s_[0:200, 0:200]}, 0, by=by) == 1
+    assert (labels == -1).all()
+    assert len(seen) == 100
+    labels = np.ones((200, 200), dtype=np.int32)
+    labels[::40, ::40] = 0
+    assert split_objects(labels, None, {1: np.s_[0:200, 0:200]}, 0, by=by) == 1
+    assert len(seen) > 200
+
+
 def test_objects_larger_than_what_fits_into_the_memory_are_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

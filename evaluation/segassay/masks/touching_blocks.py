@@ -181,7 +181,8 @@ def _divide_block(
         inner = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(core, wide, strict=True))
         cut = _cut_axes(parts, np.unique(parts[inner][own[inner]]), wide, box)
         further = tuple(margin * (1 + is_cut) for margin, is_cut in zip(margins, cut, strict=True))
-        if not any(cut) or _n_pixels(_around(core, box, further)) > _LARGEST_WINDOW:
+        is_inside = bool((parts == 1).all())  # deep in one part, where no outline says anything
+        if not any(cut) or is_inside or _n_pixels(_around(core, box, further)) > _LARGEST_WINDOW:
             return _Block(parts, own, earlier, inner, margins, any(cut))
         margins = further
 
