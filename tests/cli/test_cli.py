@@ -228,6 +228,13 @@ def test_the_former_name_of_the_mlflow_experiment_is_told_the_present_one(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("command", ["run", "plan", "status"])
+def test_a_study_says_where_its_folder_is_named(tmp_path, monkeypatch, capsys, command):
+    assert run(monkeypatch, "study", command, tmp_path / "study.yaml", "--out", "mine") == 2
+    assert "write `output_dir: mine` into STUDY.yaml" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_mlflow_experiment_is_handed_on(tmp_path, monkeypatch):
     def stop(*_: object, mlflow_experiment: str, **__: object) -> None:
         raise DataError(mlflow_experiment)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from segassay.commands import OF_TRAINING, OfCluster, SystemMetrics, examples, say
+from segassay.errors import UsageError
 from segassay_monai.bundle.needs import training_needs
 
 app = typer.Typer(
@@ -17,6 +18,16 @@ _StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY.yaml", help="Dataset, strategies, folds and seeds, see docs/study.md.")
 ]
 
+
+def _refuse_out(word: str | None) -> str | None:
+    if word is not None:
+        raise UsageError(
+            f"a study names its own folder: write `output_dir: {word}` into STUDY.yaml, and leave --out out"
+        )
+    return word
+
+
+_Misplaced = Annotated[str | None, typer.Option("--out", hidden=True, is_eager=True, callback=_refuse_out)]
 _Trust = Annotated[
     bool,
     typer.Option("--trust", help="Allow settings that run code (docs/trust.md); only if you trust the author."),
@@ -28,6 +39,7 @@ def plan(
     path: _StudyFile,
     ids: Annotated[bool, typer.Option("--ids", help="Print only the ids of the members, one per line.")] = False,
     trust: _Trust = False,
+    out: _Misplaced = None,
 ) -> None:
     """Show the members of the study, how many are done, and about how long the rest takes."""
     from segassay.io.transfers import transfers
@@ -64,6 +76,7 @@ def run(
     system_metrics: SystemMetrics = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print failures and the verdicts only.")] = False,
     trust: _Trust = False,
+    out: _Misplaced = None,
 ) -> None:
     """Train, predict and evaluate all that is not done; run it again to resume after an interruption."""
     from segassay.io.transfers import transfers
@@ -101,7 +114,7 @@ def run(
 
 
 @app.command(epilog=examples("segassay study status study.yaml"))
-def status(path: _StudyFile, trust: _Trust = False) -> None:
+def status(path: _StudyFile, trust: _Trust = False, out: _Misplaced = None) -> None:
     """Show the state of each member; on a terminal, update it until all are done, or until Ctrl-C."""
     from segassay.io.transfers import transfers
 
