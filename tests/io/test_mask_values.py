@@ -194,6 +194,6 @@ def test_real_numbers_that_make_objects_equal_are_refused(tmp_path: Path, dtype:
     numbers = np.array([[0, top - 1, top]])
     tifffile.imwrite(tmp_path / "1.tif", numbers.astype(dtype))
     assert read_mask(tmp_path / "1.tif").tolist() == numbers.tolist()
-    tifffile.imwrite(tmp_path / "1.tif", (numbers + [0, 2, 2]).astype(dtype))
+    tifffile.imwrite(tmp_path / "1.tif", np.add(numbers, [0, 2, 2]).astype(dtype))
     with pytest.raises(DataError, match=rf"object numbers up to {top} in float"):
         read_mask(tmp_path / "1.tif")
