@@ -96,6 +96,7 @@ def measure(work: Path, n: int, n_steps: int, out: Path) -> None:
     show(rows)
     bytes_of = sum(path.stat().st_size for path in (work / "data").rglob("*.nii.gz"))
     about = circumstances(None, ["torch", "monai", "nibabel"])
+    about["command"] = f"python benchmarks/volume_memory.py WORK --volumes {n} --steps {n_steps}"
     result = about | {"shape": SHAPE, "file_gib": bytes_of / 2**30, "gib": rows}
     save(out / "volume_memory.json", "training", result)
 
